@@ -1,0 +1,32 @@
+/* Little-endian integers in byte arrays of any alignment. */
+#ifndef FLASHJIT_CACHE_BYTES_H
+#define FLASHJIT_CACHE_BYTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline void bytes_put(unsigned char *at, size_t width, uint64_t value) {
+  for (size_t i = 0; i < width; i++)
+    at[i] = (unsigned char)(value >> (8 * i));
+}
+
+static inline uint64_t bytes_get(const unsigned char *at, size_t width) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < width; i++)
+    value |= (uint64_t)at[i] << (8 * i);
+  return value;
+}
+
+static inline uint16_t bytes_get_u16(const unsigned char *at) {
+  return (uint16_t)bytes_get(at, 2);
+}
+
+static inline uint32_t bytes_get_u32(const unsigned char *at) {
+  return (uint32_t)bytes_get(at, 4);
+}
+
+static inline uint64_t bytes_get_u64(const unsigned char *at) {
+  return bytes_get(at, 8);
+}
+
+#endif

@@ -1,0 +1,254 @@
+/* The entry codec.
+ *
+ *   entry    = header toolchain target spec options symbol log padding image checksum
+ *   header   = 112 bytes, all integers little-endian:
+ *                0  magic           8  "FIKERN\r\n": broken by any conversion of line ends
+ *                8  format          2  1
+ *               10  header size     2  112
+ *               12  flags           4  0
+ *               16  key            16
+ *               32  created         8  seconds since 1970
+ *               40  text sizes   6x 4  of the six texts in their order, without the NUL
+ *               64  image size      4
+ *               68  facts        7x 4  in the order of cache_facts
+ *               96  reserved       16  0
+ *   text     = its bytes, none of them NUL, and one NUL
+ *   padding  = zeros until the image begins at a multiple of 64 from the start of the entry
+ *   checksum = 16 bytes, canonical XXH3-128 of all bytes before it
+ *
+ * An entry has exactly this size; nothing follows the checksum. Entries of this format stay readable for as long as
+ * the store directory is called v1. */
+#include "cache/entry.h"
+
+#include "cache/bytes.h"
+#include "cache/paths.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  FORMAT = 1,
+  MAGIC_SIZE = 8,
+  AT_FORMAT = 8,
+  AT_HEADER_SIZE = 10,
+  AT_FLAGS = 12,
+  AT_KEY = 16,
+  AT_CREATED = 32,
+  AT_TEXT_SIZES = 40,
+  AT_IMAGE_SIZE = 64,
+  AT_FACTS = 68,
+  AT_RESERVED = 96,
+  HEADER_SIZE = 112,
+  CHECKSUM_SIZE = 16,
+  IMAGE_ALIGNMENT = 64
+};
+
+static const unsigned char magic[MAGIC_SIZE] = {'F', 'I', 'K', 'E', 'R', 'N', '\r', '\n'};
+
+static const struct text_field {
+  const char *name;
+  size_t member;
+  uint32_t least, most; /* bytes */
+} text_fields[] = {
+    {"toolchain", offsetof(cache_entry, toolchain), 1, CACHE_TOOLCHAIN_MAX},
+    {"target", offsetof(cache_entry, target), 1, 31},
+    {"spec", offsetof(cache_entry, spec), 1, 1 << 16},
+    {"options", offsetof(cache_entry, options), 0, 1 << 16},
+    {"symbol", offsetof(cache_entry, symbol), 1, 1 << 10},
+    {"log", offsetof(cache_entry, log), 0, 1 << 20},
+};
+
+/* The bounds are hardware limits with room to grow, only there to refuse nonsense. */
+static const struct fact_field {
+  const char *name;
+  size_t member;
+  uint32_t least, most;
+} fact_fields[] = {
+    {"registers", offsetof(cache_facts, registers), 0, 255},
+    {"static shared bytes", offsetof(cache_facts, static_shared), 0, 1 << 20},
+    {"dynamic shared bytes", offsetof(cache_facts, dynamic_shared), 0, 1 << 20},
+    {"spill bytes", offsetof(cache_facts, spill_bytes), 0, 1 << 24},
+    {"local bytes", offsetof(cache_facts, local_bytes), 0, 1 << 20},
+    {"threads", offsetof(cache_facts, threads), 1, 1024},
+    {"min blocks", offsetof(cache_facts, min_blocks), 0, 64},
+};
+
+enum { TEXTS = sizeof text_fields / sizeof *text_fields, FACTS = sizeof fact_fields / sizeof *fact_fields };
+
+_Static_assert(AT_TEXT_SIZES + 4 * TEXTS == AT_IMAGE_SIZE, "the header has one size per text");
+_Static_assert(AT_FACTS + 4 * FACTS == AT_RESERVED, "the header has one number per fact");
+
+static const char **entry_text(cache_entry *entry, const struct text_field *field) {
+  return (const char **)(void *)((char *)entry + field->member);
+}
+
+static const char *entry_text_get(const cache_entry *entry, const struct text_field *field) {
+  return *(const char *const *)(const void *)((const char *)entry + field->member);
+}
+
+static uint32_t *entry_fact(cache_facts *facts, const struct fact_field *field) {
+  return (uint32_t *)(void *)((char *)facts + field->member);
+}
+
+static uint32_t entry_fact_get(const cache_facts *facts, const struct fact_field *field) {
+  return *(const uint32_t *)(const void *)((const char *)facts + field->member);
+}
+
+/* Where the parts of an entry are. Computed from the sizes alone, by encoder and decoder alike; 64-bit sums of a few
+ * 32-bit sizes cannot overflow. */
+struct layout {
+  uint32_t text_size[TEXTS];
+  uint32_t image_size;
+  uint64_t text_at[TEXTS];
+  uint64_t image_at;
+  uint64_t checksum_at;
+  uint64_t size;
+};
+
+static void layout_place(struct layout *layout) {
+  uint64_t at = HEADER_SIZE;
+  for (size_t i = 0; i < TEXTS; i++) {
+    layout->text_at[i] = at;
+    at += (uint64_t)layout->text_size[i] + 1;
+  }
+  layout->image_at = (at + IMAGE_ALIGNMENT - 1) / IMAGE_ALIGNMENT * IMAGE_ALIGNMENT;
+  layout->checksum_at = layout->image_at + layout->image_size;
+  layout->size = layout->checksum_at + CHECKSUM_SIZE;
+}
+
+static bool layout_allowed(const struct layout *layout, cache_reason *reason) {
+  for (size_t i = 0; i < TEXTS; i++) {
+    const struct text_field *field = &text_fields[i];
+    uint32_t size = layout->text_size[i];
+    if (size < field->least || size > field->most)
+      return cache_refuse(reason, "%s has %" PRIu32 " bytes, allowed are %" PRIu32 " to %" PRIu32, field->name, size,
+                          field->least, field->most);
+  }
+  if (layout->image_size == 0)
+    return cache_refuse(reason, "the image is empty");
+  if (layout->size > CACHE_ENTRY_SIZE_MAX)
+    return cache_refuse(reason, "entry has %" PRIu64 " bytes, allowed are %zu", layout->size, CACHE_ENTRY_SIZE_MAX);
+  return true;
+}
+
+/* Checks of the decoded values, shared by encoder and decoder. */
+static bool entry_plausible(const cache_entry *entry, cache_reason *reason) {
+  if (!cache_toolchain_valid(entry->toolchain))
+    return cache_refuse(reason, "toolchain \"%s\" cannot be part of a file name", entry->toolchain);
+  for (size_t i = 0; i < FACTS; i++) {
+    const struct fact_field *field = &fact_fields[i];
+    uint32_t value = entry_fact_get(&entry->facts, field);
+    if (value < field->least || value > field->most)
+      return cache_refuse(reason, "%s is %" PRIu32 ", allowed are %" PRIu32 " to %" PRIu32, field->name, value,
+                          field->least, field->most);
+  }
+  return true;
+}
+
+static void checksum_of(const unsigned char *bytes, uint64_t size, unsigned char checksum[CHECKSUM_SIZE]) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, (size_t)size));
+  memcpy(checksum, canonical.digest, CHECKSUM_SIZE);
+}
+
+static bool layout_from_entry(const cache_entry *entry, struct layout *layout, cache_reason *reason) {
+  for (size_t i = 0; i < TEXTS; i++) {
+    size_t size = strlen(entry_text_get(entry, &text_fields[i]));
+    layout->text_size[i] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+  }
+  layout->image_size = entry->image_size < UINT32_MAX ? (uint32_t)entry->image_size : UINT32_MAX;
+  layout_place(layout);
+  return layout_allowed(layout, reason);
+}
+
+static void put_header(unsigned char *bytes, const cache_entry *entry, const struct layout *layout) {
+  memcpy(bytes, magic, MAGIC_SIZE);
+  bytes_put(bytes + AT_FORMAT, 2, FORMAT);
+  bytes_put(bytes + AT_HEADER_SIZE, 2, HEADER_SIZE);
+  memcpy(bytes + AT_KEY, entry->key.bytes, CACHE_KEY_SIZE);
+  bytes_put(bytes + AT_CREATED, 8, entry->created);
+  for (size_t i = 0; i < TEXTS; i++)
+    bytes_put(bytes + AT_TEXT_SIZES + 4 * i, 4, layout->text_size[i]);
+  bytes_put(bytes + AT_IMAGE_SIZE, 4, layout->image_size);
+  for (size_t i = 0; i < FACTS; i++)
+    bytes_put(bytes + AT_FACTS + 4 * i, 4, entry_fact_get(&entry->facts, &fact_fields[i]));
+}
+
+bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t *size, cache_reason *reason) {
+  struct layout layout;
+  if (!layout_from_entry(entry, &layout, reason) || !entry_plausible(entry, reason))
+    return false;
+  unsigned char *block = calloc(1, (size_t)layout.size);
+  if (block == NULL)
+    return cache_refuse(reason, "no memory for an entry of %" PRIu64 " bytes", layout.size);
+  put_header(block, entry, &layout);
+  for (size_t i = 0; i < TEXTS; i++)
+    memcpy(block + layout.text_at[i], entry_text_get(entry, &text_fields[i]), layout.text_size[i]);
+  memcpy(block + layout.image_at, entry->image, layout.image_size);
+  checksum_of(block, layout.checksum_at, block + layout.checksum_at);
+  *bytes = block;
+  *size = (size_t)layout.size;
+  return true;
+}
+
+static bool header_known(const unsigned char *bytes, size_t size, cache_reason *reason) {
+  if (size < HEADER_SIZE)
+    return cache_refuse(reason, "%zu bytes are less than a header", size);
+  if (memcmp(bytes, magic, MAGIC_SIZE) != 0)
+    return cache_refuse(reason, "not a kernel entry: wrong magic");
+  if (bytes_get_u16(bytes + AT_FORMAT) != FORMAT)
+    return cache_refuse(reason, "format %u is not %d", bytes_get_u16(bytes + AT_FORMAT), FORMAT);
+  if (bytes_get_u16(bytes + AT_HEADER_SIZE) != HEADER_SIZE)
+    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE), HEADER_SIZE);
+  if (bytes_get_u32(bytes + AT_FLAGS) != 0)
+    return cache_refuse(reason, "unknown flags %#" PRIx32, bytes_get_u32(bytes + AT_FLAGS));
+  return true;
+}
+
+static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout, cache_reason *reason) {
+  for (size_t i = 0; i < TEXTS; i++)
+    layout->text_size[i] = bytes_get_u32(bytes + AT_TEXT_SIZES + 4 * i);
+  layout->image_size = bytes_get_u32(bytes + AT_IMAGE_SIZE);
+  layout_place(layout);
+  if (layout->size != size)
+    return cache_refuse(reason, "header tells of %" PRIu64 " bytes, there are %zu", layout->size, size);
+  return layout_allowed(layout, reason);
+}
+
+static bool texts_from_bytes(const unsigned char *bytes, const struct layout *layout, cache_entry *entry,
+                             cache_reason *reason) {
+  for (size_t i = 0; i < TEXTS; i++) {
+    const char *text = (const char *)bytes + layout->text_at[i];
+    const char *end = memchr(text, '\0', (size_t)layout->text_size[i] + 1);
+    if (end != text + layout->text_size[i])
+      return cache_refuse(reason, "%s is not one NUL-terminated text", text_fields[i].name);
+    *entry_text(entry, &text_fields[i]) = text;
+  }
+  return true;
+}
+
+bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry,
+                        cache_reason *reason) {
+  const unsigned char *block = bytes;
+  struct layout layout;
+  if (!header_known(block, size, reason) || !layout_from_header(block, size, &layout, reason))
+    return false;
+
+  unsigned char checksum[CHECKSUM_SIZE];
+  checksum_of(block, layout.checksum_at, checksum);
+  if (memcmp(checksum, block + layout.checksum_at, CHECKSUM_SIZE) != 0)
+    return cache_refuse(reason, "checksum does not match");
+
+  if (!texts_from_bytes(block, &layout, entry, reason))
+    return false;
+  memcpy(entry->key.bytes, block + AT_KEY, CACHE_KEY_SIZE);
+  entry->created = bytes_get_u64(block + AT_CREATED);
+  entry->image = block + layout.image_at;
+  entry->image_size = layout.image_size;
+  for (size_t i = 0; i < FACTS; i++)
+    *entry_fact(&entry->facts, &fact_fields[i]) = bytes_get_u32(block + AT_FACTS + 4 * i);
+  if (key != NULL && !cache_key_equal(key, &entry->key))
+    return cache_refuse(reason, "entry belongs to another key");
+  return entry_plausible(entry, reason);
+}

@@ -1,0 +1,26 @@
+/* The architectures that kernels are generated for, and what each can hold. */
+#ifndef GENERATOR_TARGET_H
+#define GENERATOR_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target {
+  const char *name;          /* "sm_90a" (cubin) or "compute_90a" (PTX), as the compiler wants it */
+  uint32_t arch;             /* 90 for sm_90a */
+  bool ptx;                  /* the image is PTX, compiled by the driver or run by the simulator */
+  bool fp8_convert;          /* has cvt to and from e4m3 and e5m2 (sm_89 and up) */
+  uint32_t shared_per_block; /* most bytes of shared memory of one CTA */
+  uint32_t shared_per_sm;
+};
+
+/* NULL when there is no such target. */
+const struct target *target_find(const char *name);
+
+/* The target of a device by compute capability; ptx asks for the PTX form. NULL when the device is not supported. */
+const struct target *target_of_device(uint32_t major, uint32_t minor, bool ptx);
+
+/* Steps through all targets; NULL behind the last. */
+const struct target *target_at(uint32_t number);
+
+#endif

@@ -1,0 +1,423 @@
+/*
+ * flashjit: attention kernels for LLM serving, generated and compiled at run time.
+ *
+ * A program does five things:
+ *
+ *   fi_ctx *ctx;                                    one per kind of GPU, shared by all threads
+ *   fi_ctx_create(NULL, &ctx);                      NULL: options from FLASHJIT_* variables, then defaults
+ *
+ *   fi_spec spec;                                   what is fixed for one kind of layer
+ *   fi_spec_init(&spec);                            bf16, causal, head dim 128, group 1, contiguous KV
+ *   spec.group = 4;                                 32 query heads on 8 KV heads
+ *   spec.page_size = 16;                            a paged cache with a dense page table
+ *   fi_kernel *attention;
+ *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.2-1 s), later a table look-up
+ *
+ *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
+ *                             .max_kv_len = 8192, .kv_heads = 8};
+ *   fi_workspace_size(attention, &workspace, &workspace.bytes);
+ *   workspace.memory = ...                          that many bytes of device memory, yours, 256-byte aligned
+ *
+ *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...};
+ *   fi_plan(attention, &batch, &workspace, stream); once a step: splits the batch into work items, on the device
+ *
+ *   fi_tensors tensors = {.struct_size = sizeof tensors, .q = ..., .o = ..., .k_cache = ..., .v_cache = ...};
+ *   fi_run(attention, &tensors, &workspace, stream);  once a layer: one launch
+ *
+ * Rules that hold everywhere:
+ * - Every function that can fail returns an fi_status: FI_OK (zero) or a reason. fi_last_error() then has a sentence
+ *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
+ * - Every public struct begins with struct_size, set to sizeof by the caller; zero in any other field is the
+ *   documented default.
+ * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and strides
+ *   count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
+ * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
+ *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths and
+ *   page tables that are in device memory at that time.
+ * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
+ *   parent's return FI_ERROR_FORKED.
+ * - The library never prints, aborts or exits.
+ */
+#ifndef FLASHJIT_H
+#define FLASHJIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FLASHJIT_VERSION_MAJOR 0
+#define FLASHJIT_VERSION_MINOR 1
+#define FLASHJIT_VERSION_PATCH 0
+
+/* The version of the library that is loaded: major * 1000000 + minor * 1000 + patch. */
+uint32_t fi_library_version(void);
+
+/* ------------------------------------------------------------------------------------------------ status */
+
+typedef int32_t fi_status;
+
+enum {
+  FI_OK = 0,
+  FI_ERROR_ARGUMENT = 1,       /* a null pointer, too small a workspace, a misaligned pointer, a bad stride */
+  FI_ERROR_SPEC = 2,           /* a field of the spec is out of its range */
+  FI_ERROR_UNSUPPORTED = 3,    /* every field is in range, but this combination or target has no kernel */
+  FI_ERROR_NO_COMPILER = 4,    /* the kernel must be compiled and libnvrtc cannot be opened */
+  FI_ERROR_NO_DRIVER = 5,      /* libcuda cannot be opened, or there is no device */
+  FI_ERROR_OLD_DRIVER = 6,     /* the driver lacks a function that is needed */
+  FI_ERROR_COMPILE = 7,        /* the compiler refused the source, or its output spills */
+  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel */
+  FI_ERROR_DEADLINE = 9,       /* the compile took longer than options.deadline_ms */
+  FI_ERROR_DRIVER = 10,        /* a driver call failed */
+  FI_ERROR_MEMORY = 11,        /* the host is out of memory */
+  FI_ERROR_FORKED = 12,        /* the context was made before fork() */
+  FI_ERROR_CAPTURE = 13,       /* the kernel is not prepared and the stream is being captured */
+  FI_ERROR_ABI = 14            /* struct_size is not that of this header, nor of an older one */
+};
+
+/* "FI_ERROR_SPEC" and so on; "unknown status" for other values. Static text. */
+const char *fi_status_name(fi_status status);
+
+/* What went wrong in this thread's last failing call; "" if none. Valid until this thread's next call. */
+const char *fi_last_error(void);
+
+/* ------------------------------------------------------------------------------------------------ spec */
+
+/* What the kernel does. Each op reads only the axes that concern it; the others are ignored. */
+enum {
+  FI_OP_ATTENTION = 0, /* softmax(scale Q K^T + mask) V over a KV cache */
+  FI_OP_APPEND = 1,    /* write new K and V rows into the cache, rotating and quantising on the way */
+  FI_OP_MERGE = 2,     /* merge partial attention states (O, LSE) of the same queries */
+  FI_OP_PLAN = 3       /* the kernel behind fi_plan; named so that it can be precompiled */
+};
+
+enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
+
+enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4 };
+
+/* How stored KV values become real ones: value * scale. The scales are floats in device memory, one for K, one for V. */
+enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2 };
+
+/*
+ * How a request finds its KV.
+ *             page_size == 0                                    page_size > 0
+ * FI_INDEX_DENSE  request r at k_cache + r * page stride        page_table[r][i], one row of page_table_stride a request
+ * FI_INDEX_CSR    tokens kv_indptr[r] .. kv_indptr[r + 1]       page_table[kv_indptr[r] + i], all requests in one list
+ * The upper row is a contiguous cache, the lower left one ragged tensors.
+ */
+enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
+
+/* Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. */
+enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
+
+/*
+ * Pair i turns by position * f(theta^(-2 i / rope_dim)) radians: f(x) = x; x / rope_factor; or, for llama3, x / rope_factor
+ * below the wavelength rope_context / rope_low_frequency, x above rope_context / rope_high_frequency, linear in between.
+ */
+enum { FI_SCALING_NONE = 0, FI_SCALING_LINEAR = 1, FI_SCALING_LLAMA3 = 2 };
+
+/* Where K is rotated: when it is appended (it is stored rotated), or inside attention (it is stored as it came). */
+enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
+
+/* The position of query token i of a request: kv_len - q_len + i, or fi_tensors.positions. Keys: their index in the KV. */
+enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
+
+enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
+
+/*
+ * All compile-time choices of one kernel. fi_spec_init fills it; change what differs; every zero is the default.
+ * rope_factor and the two frequencies are in thousandths, so that a spec is integers only and has one text form.
+ */
+typedef struct fi_spec {
+  uint32_t struct_size;
+  uint32_t op;
+  uint32_t family;              /* 0: the best for op and target */
+  uint32_t head_dim;            /* 32 64 80 96 112 128 192 256; 0: 128 */
+  uint32_t group;               /* query heads per KV head, 1..64; 0: 1 */
+  uint32_t rows;                /* rows of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
+                                   launch have; any query length is right with any value. 0: the smallest that holds group */
+  uint32_t q_dtype;             /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
+  uint32_t kv_dtype;            /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
+  uint32_t kv_scale;            /* for 8-bit kv_dtype only */
+  uint32_t page_size;           /* tokens of a page, 1..1024; 0: not paged */
+  uint32_t index;
+  uint32_t mask;
+  uint32_t lse;                 /* 1: write the log-sum-exp of each row too */
+  uint32_t rope;                /* rotate Q inside attention, K inside append */
+  uint32_t rope_keys;
+  uint32_t rope_dim;            /* a multiple of 16 up to head_dim; 0: head_dim */
+  uint32_t rope_theta;          /* 2 and more; 0: 10000 */
+  uint32_t rope_scaling;
+  uint32_t rope_factor;         /* thousandths, 1000 and more; 0: 8000 */
+  uint32_t rope_low_frequency;  /* thousandths; 0: 1000 */
+  uint32_t rope_high_frequency; /* thousandths, above the low one; 0: 4000 */
+  uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
+  uint32_t rope_positions;
+} fi_spec;
+
+void fi_spec_init(fi_spec *spec);
+
+/*
+ * Whether the spec has a kernel for a target ("sm_80" ... "sm_120a", "compute_90a"; NULL: for any), without compiling and
+ * without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in why[0..why_size), which may be NULL.
+ */
+fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, size_t why_size);
+
+/*
+ * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
+ * example "attention hd=128 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
+ */
+enum { FI_SPEC_TEXT_SIZE = 512 };
+fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
+
+/* The inverse; fields may come in any order, and an axis that is left out has its default. */
+fi_status fi_spec_parse(const char *text, fi_spec *spec);
+
+/* One axis of the spec, for programs that list or check the choices: fi_axis_describe(0), (1), ... until it is not FI_OK. */
+typedef struct fi_axis {
+  uint32_t struct_size;
+  uint32_t offset;          /* of the field inside fi_spec */
+  const char *name;         /* the field: "head_dim" */
+  const char *key;          /* its name in texts: "hd" */
+  const char *meaning;
+  uint32_t default_value;   /* after fi_spec_init */
+  uint32_t minimum;         /* smallest and largest value */
+  uint32_t maximum;
+  uint32_t value_count;     /* of values[]; 0: every integer from minimum to maximum */
+  uint32_t ops;             /* bit 1 << op is set when the op reads this axis */
+  const uint32_t *values;
+  const char *const *value_names; /* names of the values; NULL: they are numbers */
+} fi_axis;
+
+fi_status fi_axis_describe(uint32_t number, fi_axis *axis);
+
+/*
+ * Steps through every supported spec of an op over the listed values of each axis (open ranges through a few samples):
+ * set spec->op and call until it returns 0. Start from fi_spec_init; the spec is the iterator's whole state.
+ */
+int fi_spec_next(fi_spec *spec);
+
+/* ------------------------------------------------------------------------------------------------ context */
+
+typedef struct fi_ctx fi_ctx;
+typedef struct fi_kernel fi_kernel;
+
+enum {
+  FI_MODE_DEFAULT = 0,
+  FI_MODE_ON = 1,         /* may compile (the default) */
+  FI_MODE_LOAD_ONLY = 2,  /* the disk cache must have the kernel */
+  FI_MODE_MEMORY_ONLY = 3 /* only what this context already holds */
+};
+
+/* Where a kernel came from. */
+enum {
+  FI_LAYER_MEMORY = 0,
+  FI_LAYER_READ_ONLY = 1, /* a read-only cache directory */
+  FI_LAYER_USER = 2,      /* the user's cache directory */
+  FI_LAYER_COMPILED = 3
+};
+
+enum {
+  FI_EVENT_COMPILE_BEGIN = 1,
+  FI_EVENT_COMPILE_END = 2,
+  FI_EVENT_LOADED = 3,       /* a kernel became usable; layer says from where */
+  FI_EVENT_CACHE_PROBLEM = 4 /* the cache could not be read or written; it costs a compile, nothing else */
+};
+
+typedef struct fi_event {
+  uint32_t struct_size;
+  uint32_t kind;
+  uint32_t layer;
+  fi_status status;    /* of COMPILE_END */
+  double milliseconds; /* of COMPILE_END and LOADED */
+  const char *spec;    /* canonical text */
+  const char *target;
+  const char *key;     /* 32 hex digits */
+  const char *message; /* why, for FI_EVENT_CACHE_PROBLEM and failures; else "" */
+} fi_event;
+
+/* Called in the thread that compiles or loads, possibly from several at once. Strings live for the call only. */
+typedef void (*fi_event_callback)(void *user, const fi_event *event);
+
+/* Every NULL or zero is taken from the environment variable in brackets, else from the default. */
+typedef struct fi_options {
+  uint32_t struct_size;
+  uint32_t mode;               /* [FLASHJIT_MODE: on, load_only, memory_only] */
+  const char *target;          /* [FLASHJIT_TARGET] default: that of the current device */
+  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] default: $XDG_CACHE_HOME/flashjit, ~/.cache/flashjit; "" disables */
+  const char *read_only_dirs;  /* [FLASHJIT_CACHE_RO] colon-separated, searched before cache_dir */
+  const char *nvrtc;           /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
+  const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim" for the simulator; default: libcuda.so.1 */
+  uint64_t cache_bytes;        /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
+  uint32_t deadline_ms;        /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
+  uint32_t reserved;
+  fi_event_callback on_event;
+  void *user;
+} fi_options;
+
+/* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */
+fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx);
+
+/* Frees the context and unloads its kernels: none may be running or be in a graph that will be replayed. NULL is ignored. */
+void fi_ctx_destroy(fi_ctx *ctx);
+
+/* What happened in this context so far. */
+typedef struct fi_counters {
+  uint32_t struct_size;
+  uint32_t kernels;         /* now loaded */
+  uint64_t memory_hits;     /* calls answered from the table; counted only for ready kernels */
+  uint64_t read_only_hits;
+  uint64_t user_hits;
+  uint64_t compiles;
+  uint64_t failures;
+  uint64_t cache_problems;
+  double compile_ms;
+} fi_counters;
+
+fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
+
+/* ------------------------------------------------------------------------------------------------ kernels */
+
+/*
+ * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled, loaded.
+ * A second call with an equal spec is a table look-up. The handle belongs to the context and lives as long as it.
+ * Concurrent calls for one spec compile once, also across processes that share a cache directory.
+ */
+fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
+
+/* Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone. */
+typedef struct fi_facts fi_facts;
+fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts);
+
+struct fi_facts {
+  uint32_t struct_size;
+  uint32_t layer;            /* FI_LAYER_*: where it came from */
+  uint32_t registers;        /* per thread */
+  uint32_t static_shared;    /* bytes */
+  uint32_t dynamic_shared;   /* bytes */
+  uint32_t spill_bytes;      /* always 0: a kernel that spills is a failed build */
+  uint32_t threads;          /* of a CTA */
+  uint32_t ctas_per_sm;      /* that the kernel was shaped for */
+  uint32_t image_bytes;      /* of the cubin or PTX */
+  uint32_t source_lines;
+  double compile_ms;         /* 0 when it came from a cache */
+  char target[16];           /* "sm_90a" */
+  char key[33];              /* of the cache entry, hex */
+  char toolchain[64];        /* the compiler that made it */
+};
+
+fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);
+
+/* The spec of a kernel with every default filled in. */
+fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
+
+/*
+ * The CUDA C++ text of a spec for a target (NULL: "sm_90a"). *size is the room in source and becomes the bytes needed, with
+ * the closing zero; source may be NULL to ask. Needs neither compiler nor GPU.
+ */
+fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
+
+/*
+ * Loads the kernel's code on the current device, so that later launches load nothing. fi_get_kernel has done it for the
+ * device that was current then. Needed before capture on any other device.
+ */
+fi_status fi_kernel_prepare(fi_kernel *kernel);
+
+/* ------------------------------------------------------------------------------------------------ plan and run */
+
+/*
+ * The bounds of a batch, and the device memory that a plan and the partial results live in. The launch shapes depend on
+ * these numbers and on the spec alone. Between fi_plan and the last fi_run of a step nothing else may write the memory;
+ * two streams need two workspaces.
+ */
+typedef struct fi_workspace {
+  uint32_t struct_size;
+  uint32_t max_requests;
+  uint32_t max_tokens;    /* query tokens of one step, all requests together */
+  uint32_t max_kv_len;    /* tokens of the longest KV */
+  uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
+  uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
+  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this many
+                             tokens (a multiple of 256), so that a request's result does not depend on the rest of the batch */
+  uint32_t reserved;
+  uint64_t bytes;         /* of memory */
+  void *memory;           /* device memory, 256-byte aligned; its contents need no preparation */
+} fi_workspace;
+
+/* The exact number of bytes that these bounds need; reads neither bytes nor memory. */
+fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes);
+
+/* The lengths of a step, on the device. Requests without query tokens or without KV are legal: O is 0, LSE -infinity. */
+typedef struct fi_batch {
+  uint32_t struct_size;
+  uint32_t requests;
+  const int32_t *q_indptr;    /* [requests + 1] first query token of each request; NULL: one query token each */
+  const int32_t *kv_len;      /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
+  const int32_t *kv_indptr;   /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
+  const int32_t *page_table;  /* page ids, for page_size > 0 */
+  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE */
+} fi_batch;
+
+/*
+ * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made once a
+ * step for a kernel; every fi_run of that kernel, and of any append kernel, may use it until the lengths change. Lengths
+ * beyond the workspace's bounds are cut to them.
+ */
+fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
+
+/*
+ * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; a stride of 0 means
+ * packed in the order shown. Other orders (HND, interleaved pools) are other strides.
+ */
+typedef struct fi_tensors {
+  uint32_t struct_size;
+  float softmax_scale;        /* 0: 1 / sqrt(head_dim) */
+
+  /* attention */
+  const void *q;              /* [tokens][query heads][head_dim] */
+  void *o;                    /* [tokens][query heads][head_dim]; also the result of merge */
+  float *lse;                 /* [tokens][query heads], natural log, for spec.lse; also the result of merge */
+  int64_t q_token_stride;
+  int64_t q_head_stride;
+  int64_t o_token_stride;
+  int64_t o_head_stride;
+  const int32_t *positions;   /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
+
+  /* attention reads the cache, append writes it; K and V have the same strides */
+  void *k_cache;              /* [pages][page_size][KV heads][head_dim]; without pages [requests][tokens].. or [tokens].. */
+  void *v_cache;
+  int64_t cache_page_stride;  /* between pages; between requests when contiguous (then it must be given) */
+  int64_t cache_token_stride;
+  int64_t cache_head_stride;
+  const float *k_scale;       /* [1] or [KV heads], for spec.kv_scale */
+  const float *v_scale;
+
+  /* append */
+  const void *k_new;          /* [tokens][KV heads][head_dim], rows of the step's query tokens */
+  const void *v_new;
+  int64_t new_token_stride;
+  int64_t new_head_stride;
+
+  /* merge: states of the same queries over disjoint KV ranges */
+  const void *parts_o;        /* [parts][tokens][heads][head_dim], packed, of q_dtype */
+  const float *parts_lse;     /* [parts][tokens][heads], packed */
+  uint32_t parts;
+  uint32_t merge_tokens;
+  uint32_t merge_heads;
+  uint32_t reserved;
+} fi_tensors;
+
+/*
+ * Launches the kernel once. Attention and append use the plan in the workspace; merge ignores workspace, which may be NULL.
+ * Attention writes every row of o and lse that the batch has. An append kernel writes K and V of the batch's query tokens
+ * to the places of the last q_len tokens of each request's KV.
+ */
+fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

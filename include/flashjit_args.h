@@ -1,0 +1,151 @@
+/*
+ * What host and device share: the plan's records and each kernel's one argument. This file is pasted verbatim in front of
+ * every generated kernel, so it includes nothing and uses built-in types only. Sizes and offsets are part of the cache key.
+ */
+#ifndef FLASHJIT_ARGS_H
+#define FLASHJIT_ARGS_H
+
+#define FLASHJIT_ARGS_VERSION 1
+
+/* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
+struct fi_row {
+  int token;    /* index in Q, O, LSE, positions */
+  int position; /* index of the token in its request's KV: the last KV token it sees when causal */
+  int kv_base;  /* as fi_item.kv_base */
+  int reserved;
+};
+
+/*
+ * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
+ * request's number (dense index) or kv_indptr[request] (CSR).
+ */
+struct fi_item {
+  int kv_base;
+  int kv_head;
+  int kv_begin;              /* first token of the range */
+  int kv_end;                /* behind its last token; no row sees beyond it */
+  int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
+  unsigned short row_count;  /* tokens of the tile */
+  unsigned short unit_count; /* merge units that the item feeds */
+  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+};
+
+/* The items of one CTA in one section of the plan: first, then items[next .. end). An empty share has first.row_count 0. */
+struct fi_share {
+  struct fi_item first;
+  int next;
+  int end;
+  int reserved[2];
+};
+
+/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+struct fi_unit {
+  int row_begin;
+  int row_count;
+  int kv_head;
+  int part_begin;
+  int part_count;
+  int reserved[3];
+};
+
+/* What a plan says of its whole batch. */
+struct fi_plan_header {
+  const int *page_table;
+  long long page_table_stride;
+  int sections; /* shares of one CTA are shares[section * ctas + cta] */
+  int tokens;   /* rows */
+  int reserved[10];
+};
+
+/* Where the parts of a plan lie in the workspace. */
+struct fi_plan_arrays {
+  struct fi_plan_header *header;
+  struct fi_share *shares;
+  struct fi_item *items;
+  struct fi_row *rows;
+  struct fi_unit *units;
+  int *parts;
+  unsigned *arrivals; /* one counter a unit; zero between launches */
+  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+};
+
+struct fi_attention_args {
+  struct fi_plan_arrays plan;
+  const void *q;
+  void *o;
+  float *lse;
+  const void *k;
+  const void *v;
+  const float *k_scale;
+  const float *v_scale;
+  const int *positions;
+  long long q_token_stride; /* all strides in elements */
+  long long q_head_stride;
+  long long o_token_stride;
+  long long o_head_stride;
+  long long kv_page_stride;
+  long long kv_token_stride;
+  long long kv_head_stride;
+  int lse_token_stride; /* query heads */
+  int ctas;
+  float scale_log2;     /* softmax scale * log2(e) */
+  int reserved;
+};
+
+struct fi_append_args {
+  struct fi_plan_arrays plan;
+  const void *k_new;
+  const void *v_new;
+  void *k;
+  void *v;
+  const float *k_scale;
+  const float *v_scale;
+  const int *positions;
+  long long new_token_stride;
+  long long new_head_stride;
+  long long kv_page_stride;
+  long long kv_token_stride;
+  long long kv_head_stride;
+  int kv_heads;
+  int reserved;
+};
+
+struct fi_merge_args {
+  const void *parts_o;
+  const float *parts_lse;
+  void *o;
+  float *lse;
+  long long o_token_stride;
+  long long o_head_stride;
+  int parts;
+  int tokens;
+  int heads;
+  int reserved;
+};
+
+struct fi_plan_args {
+  struct fi_plan_arrays plan;
+  const int *q_indptr;
+  const int *kv_len;
+  const int *kv_indptr;
+  const int *page_table;
+  long long page_table_stride;
+  int requests;
+  int csr;              /* kv_base is kv_indptr[request] */
+  int causal;
+  int kv_heads;
+  int tile_tokens;      /* query tokens of a tile */
+  int tile_rows;        /* partial rows of a tile */
+  int group;
+  int step_tokens;      /* KV tokens that a CTA takes in one step */
+  int split_steps;      /* 0: even shares; else steps of a fixed piece */
+  int ctas;
+  int max_tokens;       /* bounds of the workspace */
+  int max_tiles;
+  int max_kv_len;
+  int section_steps;    /* most steps of a section; its KV stays in L2 */
+};
+
+#endif
