@@ -1,23 +1,22 @@
 /* The entry codec.
  *
  *   entry    = header toolchain target spec options symbol log padding image checksum
- *   header   = 112 bytes, all integers little-endian:
+ *   header   = 96 bytes, all integers little-endian:
  *                0  magic           8  "FIKERN\r\n": broken by any conversion of line ends
  *                8  format          2  1
- *               10  header size     2  112
+ *               10  header size     2  96
  *               12  flags           4  0
  *               16  key            16
  *               32  created         8  seconds since 1970
  *               40  text sizes   6x 4  of the six texts in their order, without the NUL
  *               64  image size      4
  *               68  facts        7x 4  in the order of cache_facts
- *               96  reserved       16  0
  *   text     = its bytes, none of them NUL, and one NUL
  *   padding  = zeros until the image begins at a multiple of 64 from the start of the entry
  *   checksum = 16 bytes, canonical XXH3-128 of all bytes before it
  *
- * An entry has exactly this size; nothing follows the checksum. Entries of this format stay readable for as long as
- * the store directory is called v1. */
+ * An entry has exactly this size; nothing follows the checksum. Entries of this format stay readable for as
+ * long as the store directory is called v1. */
 #include "cache/entry.h"
 
 #include "cache/bytes.h"
@@ -38,8 +37,7 @@ enum {
   AT_TEXT_SIZES = 40,
   AT_IMAGE_SIZE = 64,
   AT_FACTS = 68,
-  AT_RESERVED = 96,
-  HEADER_SIZE = 112,
+  HEADER_SIZE = 96,
   CHECKSUM_SIZE = 16,
   IMAGE_ALIGNMENT = 64
 };
@@ -77,7 +75,7 @@ static const struct fact_field {
 enum { TEXTS = sizeof text_fields / sizeof *text_fields, FACTS = sizeof fact_fields / sizeof *fact_fields };
 
 _Static_assert(AT_TEXT_SIZES + 4 * TEXTS == AT_IMAGE_SIZE, "the header has one size per text");
-_Static_assert(AT_FACTS + 4 * FACTS == AT_RESERVED, "the header has one number per fact");
+_Static_assert(AT_FACTS + 4 * FACTS == HEADER_SIZE, "the header has one number per fact");
 
 static const char **entry_text(cache_entry *entry, const struct text_field *field) {
   return (const char **)(void *)((char *)entry + field->member);
@@ -95,8 +93,8 @@ static uint32_t entry_fact_get(const cache_facts *facts, const struct fact_field
   return *(const uint32_t *)(const void *)((const char *)facts + field->member);
 }
 
-/* Where the parts of an entry are. Computed from the sizes alone, by encoder and decoder alike; 64-bit sums of a few
- * 32-bit sizes cannot overflow. */
+/* Where the parts of an entry are. Computed from the sizes alone, by encoder and decoder alike; 64-bit sums
+ * of a few 32-bit sizes cannot overflow. */
 struct layout {
   uint32_t text_size[TEXTS];
   uint32_t image_size;
@@ -122,13 +120,14 @@ static bool layout_allowed(const struct layout *layout, cache_reason *reason) {
     const struct text_field *field = &text_fields[i];
     uint32_t size = layout->text_size[i];
     if (size < field->least || size > field->most)
-      return cache_refuse(reason, "%s has %" PRIu32 " bytes, allowed are %" PRIu32 " to %" PRIu32, field->name, size,
-                          field->least, field->most);
+      return cache_refuse(reason, "%s has %" PRIu32 " bytes, allowed are %" PRIu32 " to %" PRIu32,
+                          field->name, size, field->least, field->most);
   }
   if (layout->image_size == 0)
     return cache_refuse(reason, "the image is empty");
   if (layout->size > CACHE_ENTRY_SIZE_MAX)
-    return cache_refuse(reason, "entry has %" PRIu64 " bytes, allowed are %zu", layout->size, CACHE_ENTRY_SIZE_MAX);
+    return cache_refuse(reason, "entry has %" PRIu64 " bytes, allowed are %zu", layout->size,
+                        CACHE_ENTRY_SIZE_MAX);
   return true;
 }
 
@@ -140,8 +139,8 @@ static bool entry_plausible(const cache_entry *entry, cache_reason *reason) {
     const struct fact_field *field = &fact_fields[i];
     uint32_t value = entry_fact_get(&entry->facts, field);
     if (value < field->least || value > field->most)
-      return cache_refuse(reason, "%s is %" PRIu32 ", allowed are %" PRIu32 " to %" PRIu32, field->name, value,
-                          field->least, field->most);
+      return cache_refuse(reason, "%s is %" PRIu32 ", allowed are %" PRIu32 " to %" PRIu32, field->name,
+                          value, field->least, field->most);
   }
   return true;
 }
@@ -200,13 +199,15 @@ static bool header_known(const unsigned char *bytes, size_t size, cache_reason *
   if (bytes_get_u16(bytes + AT_FORMAT) != FORMAT)
     return cache_refuse(reason, "format %u is not %d", bytes_get_u16(bytes + AT_FORMAT), FORMAT);
   if (bytes_get_u16(bytes + AT_HEADER_SIZE) != HEADER_SIZE)
-    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE), HEADER_SIZE);
+    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE),
+                        HEADER_SIZE);
   if (bytes_get_u32(bytes + AT_FLAGS) != 0)
     return cache_refuse(reason, "unknown flags %#" PRIx32, bytes_get_u32(bytes + AT_FLAGS));
   return true;
 }
 
-static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout, cache_reason *reason) {
+static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout,
+                               cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++)
     layout->text_size[i] = bytes_get_u32(bytes + AT_TEXT_SIZES + 4 * i);
   layout->image_size = bytes_get_u32(bytes + AT_IMAGE_SIZE);

@@ -12,8 +12,8 @@
 /* Nothing larger is written or read. */
 #define CACHE_ENTRY_SIZE_MAX ((size_t)64 << 20)
 
-/* What the compiler reported of the kernel, and what its launch needs. All zero but `threads` for PTX, which has no
- * registers yet. */
+/* What the compiler reported of the kernel, and what its launch needs. All zero but `threads` for PTX, which
+ * has no registers yet. */
 typedef struct {
   uint32_t registers;      /* per thread */
   uint32_t static_shared;  /* bytes per CTA */
@@ -24,8 +24,8 @@ typedef struct {
   uint32_t min_blocks;     /* CTAs per SM that the kernel was compiled for; 0 when it did not say */
 } cache_facts;
 
-/* Strings are NUL-terminated. All pointers are borrowed: from the caller for encoding, from the encoded bytes after
- * decoding. */
+/* Strings are NUL-terminated. All pointers are borrowed: from the caller for encoding, from the encoded bytes
+ * after decoding. */
 typedef struct {
   cache_key key;
   const char *toolchain; /* "nv13.0-1a2b3c4d"; part of a file name, see cache_toolchain_valid */
@@ -43,8 +43,8 @@ typedef struct {
 /* Encodes into a malloc'ed block that the caller frees. Refuses what cache_entry_decode would refuse. */
 bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t *size, cache_reason *reason);
 
-/* Checks everything about the block but the image itself (see image.h) and, when `key` is not NULL, that the entry
- * belongs to it. Copies nothing: `entry` is valid for as long as `bytes` is. */
+/* Checks everything about the block but the image itself (see image.h) and, when `key` is not NULL, that the
+ * entry belongs to it. Copies nothing: `entry` is valid for as long as `bytes` is. */
 bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry,
                         cache_reason *reason);
 

@@ -1,4 +1,5 @@
-/* The one place that includes xxHash. Its output is frozen since release 0.8.0, so what is stored stays valid. */
+/* The one place that includes xxHash. Its output is frozen since release 0.8.0, so what is stored stays
+ * valid. */
 #ifndef FLASHJIT_CACHE_HASH_H
 #define FLASHJIT_CACHE_HASH_H
 

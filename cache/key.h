@@ -1,5 +1,5 @@
-/* The key of a compiled kernel: XXH3-128 over everything that its bytes depend on, apart from the compiler, which is
- * in the file name (see paths.h).
+/* The key of a compiled kernel: XXH3-128 over everything that its bytes depend on, apart from the compiler,
+ * which is in the file name (see paths.h).
  *
  * The hashed text is a sequence of items, each one
  *
@@ -24,6 +24,7 @@ typedef struct {
   unsigned char bytes[CACHE_KEY_SIZE];
 } cache_key;
 
+/* Must lie at a multiple of 64, as on the stack: not in memory from malloc. */
 typedef struct {
   XXH3_state_t state;
 } cache_key_builder;

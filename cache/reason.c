@@ -10,20 +10,16 @@ void cache_reason_clear(cache_reason *reason) {
   reason->text[0] = '\0';
 }
 
-static void append(cache_reason *reason, const char *format, va_list arguments) {
-  size_t used = strlen(reason->text);
-  vsnprintf(reason->text + used, sizeof reason->text - used, format, arguments);
-}
-
 bool cache_refuse(cache_reason *reason, const char *format, ...) {
   int error = errno;
   size_t used = strlen(reason->text);
-  if (used > 0)
-    snprintf(reason->text + used, sizeof reason->text - used, "; ");
+  if (used > 0 && used + 2 < sizeof reason->text) {
+    memcpy(reason->text + used, "; ", 3);
+    used += 2;
+  }
   va_list arguments;
   va_start(arguments, format);
-  errno = error;
-  append(reason, format, arguments);
+  vsnprintf(reason->text + used, sizeof reason->text - used, format, arguments);
   va_end(arguments);
   errno = error;
   return false;

@@ -11,8 +11,8 @@ typedef struct {
 
 void cache_reason_clear(cache_reason *reason);
 
-/* Adds a reason and returns false, so that a check can end with `return cache_refuse(...)`. "%m" in the format is
- * the text of errno, which is preserved. */
+/* Adds a reason and returns false, so that a check can end with `return cache_refuse(...)`. "%m" in the
+ * format is the text of errno, which is preserved. */
 __attribute__((format(printf, 2, 3))) bool cache_refuse(cache_reason *reason, const char *format, ...);
 
 #endif

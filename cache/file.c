@@ -1,0 +1,138 @@
+/* Reads and writes whole files. */
+#include "cache/file.h"
+
+#include "cache/entry.h"
+#include "cache/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FILE_MODE = 0600, TEMPORARY_NAME_ATTEMPTS = 4 };
+
+/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+enum { WRITE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW };
+
+/* The count of bytes read, less than `size` at the end of the file; or -1. */
+static ssize_t read_up_to(const cache_io *io, int file, unsigned char *bytes, size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    ssize_t count = io->read(io->context, file, bytes + done, size - done);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return -1;
+    if (count == 0)
+      break;
+    done += (size_t)count;
+  }
+  return (ssize_t)done;
+}
+
+static cache_file_result read_open_file(const cache_layer *layer, int descriptor, const char *name,
+                                        cache_file *file, cache_reason *reason) {
+  const cache_io *io = layer->io;
+  struct stat status;
+  if (io->status(io->context, descriptor, &status) != 0) {
+    cache_refuse(reason, "%s: cannot check %s: %m", layer->root, name);
+    return CACHE_FILE_UNREADABLE;
+  }
+  if (!S_ISREG(status.st_mode) || !cache_layer_trusts(layer, &status)) {
+    cache_refuse(reason, "%s: %s with owner %lu and mode %06o is no regular file of our own", layer->root,
+                 name, (unsigned long)status.st_uid, (unsigned)status.st_mode);
+    return CACHE_FILE_UNREADABLE;
+  }
+  if (status.st_size <= 0 || (uint64_t)status.st_size > CACHE_ENTRY_SIZE_MAX) {
+    cache_refuse(reason, "%s: %s has %lld bytes", layer->root, name, (long long)status.st_size);
+    return CACHE_FILE_DAMAGED;
+  }
+  file->size = (size_t)status.st_size;
+  file->modified = (int64_t)status.st_mtime;
+  file->bytes = malloc(file->size);
+  if (file->bytes == NULL) {
+    cache_refuse(reason, "no memory for %s of %zu bytes", name, file->size);
+    return CACHE_FILE_UNREADABLE;
+  }
+  ssize_t count = read_up_to(io, descriptor, file->bytes, file->size);
+  if (count == (ssize_t)file->size)
+    return CACHE_FILE_READ;
+  if (count < 0)
+    cache_refuse(reason, "%s: cannot read %s: %m", layer->root, name);
+  else
+    cache_refuse(reason, "%s: %s became shorter while it was read", layer->root, name);
+  free(file->bytes);
+  file->bytes = NULL;
+  return CACHE_FILE_UNREADABLE;
+}
+
+cache_file_result cache_file_read(const cache_layer *layer, int directory, const char *name, cache_file *file,
+                                  cache_reason *reason) {
+  const cache_io *io = layer->io;
+  int descriptor = io->open_at(io->context, directory, name, READ_FLAGS, 0);
+  if (descriptor < 0 && errno == ENOENT)
+    return CACHE_FILE_ABSENT;
+  if (descriptor < 0) {
+    cache_refuse(reason, "%s: cannot open %s: %m", layer->root, name);
+    return CACHE_FILE_UNREADABLE;
+  }
+  cache_file_result result = read_open_file(layer, descriptor, name, file, reason);
+  io->close(io->context, descriptor);
+  return result;
+}
+
+static int write_all(const cache_io *io, int file, const unsigned char *bytes, size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    ssize_t count = io->write(io->context, file, bytes + done, size - done);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count <= 0)
+      return count < 0 ? errno : EIO;
+    done += (size_t)count;
+  }
+  return 0;
+}
+
+static int create_temporary(const cache_io *io, int directory, char name[CACHE_TEMPORARY_NAME_SIZE]) {
+  int descriptor = -1;
+  errno = EEXIST;
+  for (int i = 0; i < TEMPORARY_NAME_ATTEMPTS && descriptor < 0 && errno == EEXIST; i++) {
+    cache_temporary_name((long)getpid(), io->random(io->context), name);
+    descriptor = io->open_at(io->context, directory, name, WRITE_FLAGS, FILE_MODE);
+  }
+  return descriptor;
+}
+
+static int write_and_close(const cache_io *io, int descriptor, const void *bytes, size_t size, bool sync) {
+  int error = write_all(io, descriptor, bytes, size);
+  if (error == 0 && sync && io->sync(io->context, descriptor) != 0)
+    error = errno;
+  if (io->close(io->context, descriptor) != 0 && error == 0)
+    error = errno;
+  return error;
+}
+
+int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes,
+                     size_t size, bool sync, cache_reason *reason) {
+  const cache_io *io = layer->io;
+  char temporary[CACHE_TEMPORARY_NAME_SIZE];
+  int descriptor = create_temporary(io, directory, temporary);
+  if (descriptor < 0) {
+    int error = errno;
+    cache_refuse(reason, "%s: cannot create a file: %m", layer->root);
+    return error;
+  }
+  int error = write_and_close(io, descriptor, bytes, size, sync);
+  if (error == 0 && io->rename_at(io->context, directory, temporary, name) != 0)
+    error = errno;
+  if (error != 0)
+    io->unlink_at(io->context, directory, temporary);
+  else if (sync && io->sync(io->context, directory) != 0)
+    error = errno;
+  errno = error;
+  if (error != 0)
+    cache_refuse(reason, "%s: cannot write %s: %m", layer->root, name);
+  return error;
+}

@@ -1,0 +1,85 @@
+/* The store: directories of compiled kernels, found by key.
+ *
+ * Read-only layers (a system package, a container image) come first, in the order given, then the user's own
+ * directory, the only one that is written. Any layer may be missing or refused; a store without layers always
+ * misses.
+ *
+ * No failure here is an error of the program. A find that fails is a miss, a publish that fails leaves the
+ * caller with the bytes it already has, and without a lock it compiles. Each call tells in `reason` what went
+ * wrong, for the event log; an empty reason is the plain outcome.
+ *
+ * A store may be used by any number of threads, its directories by any number of processes. */
+#ifndef FLASHJIT_CACHE_STORE_H
+#define FLASHJIT_CACHE_STORE_H
+
+#include "cache/entry.h"
+#include "cache/io.h"
+
+#define CACHE_BUDGET_DEFAULT ((uint64_t)1 << 30)
+
+typedef struct cache_store cache_store;
+
+/* Strings may be NULL for none, and are copied. */
+typedef struct {
+  const char *read_only; /* FLASHJIT_CACHE_RO: directories separated by colons */
+  const char *user;      /* see cache_user_directory; made when it does not exist. NULL: memory only */
+  const char
+      *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
+  uint64_t budget;     /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
+  bool sync;           /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
+} cache_config;
+
+typedef struct {
+  uint64_t hits;
+  uint64_t misses;
+  uint64_t damaged; /* files that were not what they should be */
+  uint64_t published;
+  uint64_t publish_failures;
+  uint64_t evicted;
+} cache_counters;
+
+/* Returns NULL only when memory runs out. `io` is copied. */
+cache_store *cache_store_open(const cache_config *config, const cache_io *io, cache_reason *reason);
+void cache_store_close(cache_store *store);
+cache_counters cache_store_counters(const cache_store *store);
+
+typedef struct {
+  cache_entry entry;    /* points into bytes */
+  unsigned char *bytes; /* the verified entry */
+  size_t size;
+  char *path;
+  size_t layer; /* position among the read-only directories; their count for the user's own */
+} cache_found;
+
+/* Looks through the layers. With a (valid) toolchain only its entry counts; without one (there is no
+ * compiler, or any result will do) the newest toolchain of the first layer that has any. Damaged files of the
+ * user directory are deleted. */
+bool cache_store_find(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
+                      cache_reason *reason);
+void cache_found_free(cache_found *found);
+
+/* Verifies and encodes the entry and writes it to the user directory, then evicts what is over the budget. Do
+ * not find what was published: the bytes at hand are as good, and cannot be damaged. After an error that will
+ * not pass (the disk is full or read-only) the store writes no more; only the first such failure has a
+ * reason. */
+bool cache_store_publish(cache_store *store, const cache_entry *entry, cache_reason *reason);
+
+typedef enum {
+  CACHE_LOCK_HELD,
+  CACHE_LOCK_BUSY,       /* another process still has it */
+  CACHE_LOCK_UNAVAILABLE /* no lock file, or a file system without locks */
+} cache_lock_result;
+
+typedef struct {
+  int file; /* -1: not held */
+  uint64_t offset;
+} cache_lock;
+
+/* Keeps other processes and threads from compiling the same kernel at the same time: lock, find again,
+ * compile, publish, unlock. Waits at most `wait_ms`. It only saves work. Whatever the result, the caller goes
+ * on, and calls cache_store_unlock in the end. */
+cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms,
+                                   cache_lock *lock, cache_reason *reason);
+void cache_store_unlock(cache_store *store, cache_lock *lock);
+
+#endif

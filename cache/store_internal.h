@@ -1,0 +1,35 @@
+/* What the files that make up the store share. */
+#ifndef FLASHJIT_CACHE_STORE_INTERNAL_H
+#define FLASHJIT_CACHE_STORE_INTERNAL_H
+
+#include "cache/layer.h"
+#include "cache/store.h"
+
+#include <stdatomic.h>
+
+struct cache_store {
+  cache_io io;
+  cache_layer *layers;
+  size_t layer_count;
+  int lock_directory; /* -1: no locks */
+  uint64_t budget;
+  bool sync;
+  atomic_bool writing_stopped;
+  atomic_uint_fast64_t hits, misses, damaged, published, publish_failures, evicted;
+};
+
+/* The user's own layer, or NULL. */
+const cache_layer *cache_store_writable_layer(const cache_store *store);
+
+/* Takes one byte of the lock file if it is free. */
+cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock *lock, cache_reason *reason);
+
+/* Lock file offsets from here on are not those of keys. */
+#define CACHE_LOCK_KEYS ((uint64_t)1 << 62)
+
+/* Brings one subdirectory of the writable layer under its share of the budget, and removes temporary files
+ * that their writers left behind. Keeps the file `kept`. */
+void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory,
+                 const char *kept);
+
+#endif
