@@ -1,0 +1,47 @@
+#!/bin/sh
+# The public header: what it may contain, and that every dialect takes it.
+# usage: header.sh INCLUDE_FOLDER C_COMPILER CXX_COMPILER
+. "$(dirname "$0")/rules.sh"
+header=$1/flashjit.h
+cc=$2
+cxx=$3
+scratch_folder
+
+# The header without its comments.
+sed -zE 's:/\*([^*]|\*+[^*/])*\*+/::g' "$header" >"$scratch/text"
+
+find_text() {
+  grep -nE "$1" "$scratch/text"
+}
+
+foreign_includes() {
+  find_text '^[[:space:]]*#[[:space:]]*include' | grep -vE '<(stddef|stdint)\.h>'
+}
+
+# Structs whose first member is not struct_size. Those that are only declared are opaque.
+unsized_structs() {
+  awk '/struct [a-z_]+ \{$/ { name = $0; getline; if ($0 !~ /^ *uint32_t struct_size;/) print name }' "$scratch/text"
+}
+
+foreign_names() {
+  grep -oE '^#[[:space:]]*define[[:space:]]+[A-Za-z0-9_]+' "$scratch/text" | grep -v ' FLASHJIT_'
+  grep -oE '\b[A-Z][A-Z0-9_]+ = ' "$scratch/text" | grep -v '^FI_'
+  grep -oE '\b(struct|enum|union) [a-z_0-9]+' "$scratch/text" | grep -v ' fi_'
+  grep -oE '\b[a-z_0-9]+\(' "$scratch/text" | grep -v '^fi_'
+}
+
+none "includes besides stddef.h and stdint.h" foreign_includes
+none "function-like macros" find_text '^#[[:space:]]*define[[:space:]]+[A-Za-z0-9_]+\('
+none "inline functions" find_text '\b(inline|static)\b'
+none "bitfields" find_text ':[[:space:]]*[0-9]+[[:space:]]*[;,]'
+none "types of CUDA" find_text '\b(CU[a-z]+|cuda[A-Z][A-Za-z_]*)\b'
+none "structs that do not begin with struct_size" unsized_structs
+none "names of another prefix" foreign_names
+
+for dialect in c11 c17; do
+  must "$dialect" "$cc" -std=$dialect -Wall -Wextra -pedantic -Werror -fsyntax-only -x c "$header"
+done
+for dialect in c++11 c++20; do
+  must "$dialect" "$cxx" -std=$dialect -Wall -Wextra -pedantic -Werror -fsyntax-only -x c++ "$header"
+done
+verdict

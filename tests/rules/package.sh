@@ -1,0 +1,35 @@
+#!/bin/sh
+# Installs into a scratch prefix and uses what was installed, as CMake and as pkg-config projects do.
+# usage: package.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER
+. "$(dirname "$0")/rules.sh"
+source=$1
+build=$2
+CC=$3
+export CC
+scratch_folder
+prefix=$scratch/prefix
+
+must "install" cmake --install "$build" --prefix "$prefix"
+libdir=$(dirname "$(find "$prefix" -name libflashjit.so)")
+[ "$(ls "$prefix/include")" = flashjit.h ] || violation "installed headers: $(ls "$prefix/include")"
+[ "$(readlink "$libdir/libflashjit.so")" = libflashjit.so.0 ] || violation "libflashjit.so is no link to libflashjit.so.0"
+none "installed as libcuda" find "$prefix" -name 'libcuda*'
+must "the installed command" "$prefix/bin/flashjit" --help
+
+must "find_package" cmake -S "$source/tests/rules/consumer" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+must "find_package" cmake --build "$scratch/build"
+must "find_package" "$scratch/build/consumer"
+sed 's/flashjit 0.1 /flashjit 1.0 /' "$source/tests/rules/consumer/CMakeLists.txt" >"$scratch/CMakeLists.txt"
+cp "$source/tests/rules/consumer/consumer.c" "$scratch"
+if cmake -S "$scratch" -B "$scratch/newer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
+  violation "find_package(flashjit 1.0) accepts $("$prefix/bin/flashjit" version)"
+fi
+
+PKG_CONFIG_PATH=$libdir/pkgconfig
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046 # flags are words
+must "pkg-config" "$CC" -o "$scratch/consumer" "$scratch/consumer.c" $(pkg-config --cflags --libs flashjit)
+must "pkg-config" env LD_LIBRARY_PATH="$libdir" "$scratch/consumer"
+# The package may be moved: its files name the prefix only once.
+none "paths of the build in installed files" grep -rlI -e "$source" -e "$build" "$prefix"
+verdict
