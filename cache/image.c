@@ -87,6 +87,10 @@ static bool cubin_open(const unsigned char *image, size_t size, struct cubin *cu
   cubin->section_table = slice(image, size, table_at, (uint64_t)cubin->section_count * sizeof(Elf64_Shdr));
   if (entry_size != sizeof(Elf64_Shdr) || cubin->section_table == NULL || names_index >= cubin->section_count)
     return cache_refuse(reason, "cubin has a broken section table");
+  uint64_t segments_at = bytes_get_u64(image + offsetof(Elf64_Ehdr, e_phoff));
+  unsigned segment_count = bytes_get_u16(image + offsetof(Elf64_Ehdr, e_phnum));
+  if (slice(image, size, segments_at, (uint64_t)segment_count * sizeof(Elf64_Phdr)) == NULL)
+    return cache_refuse(reason, "cubin has a broken segment table");
 
   struct section names = section_get(cubin, names_index);
   cubin->names = slice(image, size, names.at, names.size);
