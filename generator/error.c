@@ -1,0 +1,26 @@
+/* Sentences about failures. The thread's last one is kept in this layer because every layer above may set it too. */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static _Thread_local char last_error[4096];
+
+fi_status error_write(fi_status status, char *why, size_t why_size, const char *format, ...) {
+  if (!why || why_size == 0)
+    return status;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(why, why_size, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+fi_status error_keep(fi_status status, const char *why) {
+  snprintf(last_error, sizeof last_error, "%s", why);
+  return status;
+}
+
+const char *fi_last_error(void) {
+  return last_error;
+}

@@ -1,0 +1,33 @@
+/*
+ * What a template may know of its kernel, by name: the axes of the spec, the fields of the tile and two facts of the target.
+ * Axes and tile fields are also constants of the source: head_dim is kHeadDim.
+ */
+#ifndef GENERATOR_FACTS_H
+#define GENERATOR_FACTS_H
+
+#include "axes.h"
+#include "target.h"
+#include "text.h"
+#include "tile.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct facts {
+  const fi_spec *spec;
+  const struct target *target;
+  const struct tile *tile;
+};
+
+struct fact {
+  int64_t value;
+  const struct axis *axis; /* NULL when it is not an axis */
+};
+
+bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact);
+
+/* Adds one line for each constant, "constexpr int kHeadDim = 128;  // elements of a head". */
+void facts_print_constants(const struct facts *facts, struct text *text);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * The renderer. A template is CUDA C++ with directives, which are comment lines:
+ *
+ *   //@use NAME      pastes NAME.cuh here, unless it was pasted before
+ *   //@if EXPR       keeps the lines up to //@else or //@end when EXPR is not 0 (expression.h)
+ *   //@else
+ *   //@end
+ *   //@emit NAME     adds generated text (emit.h)
+ *   //# ...          a note to maintainers, left out
+ *
+ * The source is the shared argument records, the constants of spec and tile, and the kernel's template, without the
+ * definitions that the kernel does not use. Directives inside a block that is left out are checked all the same.
+ */
+#include "render.h"
+
+#include "emit.h"
+#include "error.h"
+#include "expression.h"
+#include "prune.h"
+#include "spec.h"
+#include "tidy.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEEPEST_USE = 16, DEEPEST_IF = 16 };
+
+static const struct {
+  const char *file;
+  const char *symbol;
+} kernels[] = {
+    [FI_OP_ATTENTION] = {"attention.cu", "flashjit_attention"},
+    [FI_OP_APPEND] = {"append.cu", "flashjit_append"},
+    [FI_OP_MERGE] = {"merge.cu", "flashjit_merge"},
+    [FI_OP_PLAN] = {"plan.cu", "flashjit_plan"},
+};
+
+struct renderer {
+  const struct template_set *set;
+  struct facts facts;
+  struct text text;
+  bool *pasted; /* for each file of the set */
+  int uses; /* files that are being read */
+  char *why;
+  size_t why_size;
+};
+
+/* One //@if that is open. */
+struct branch {
+  bool outer; /* the lines around it are kept */
+  bool holds;
+  bool in_else;
+  unsigned line;
+};
+
+/* A file that is being read. */
+struct reader {
+  struct renderer *renderer;
+  const struct template_file *file;
+  unsigned line;
+  bool active; /* the current line is kept */
+  struct branch branches[DEEPEST_IF];
+  size_t depth;
+};
+
+/* A line, or the argument of a directive. */
+struct span {
+  const char *text;
+  size_t size;
+};
+
+static fi_status read_file(struct renderer *renderer, const struct template_file *file);
+
+static fi_status refuse(const struct reader *reader, const char *message, const struct span *about) {
+  return error_write(FI_ERROR_COMPILE, reader->renderer->why, reader->renderer->why_size, "%s:%u: %s%s%.*s",
+                     reader->file->name, reader->line, message, about->size > 0 ? " " : "", (int)about->size,
+                     about->text);
+}
+
+static const struct template_file *find_file(const struct template_set *set, const struct span *name,
+                                             const char *extension) {
+  const size_t whole = name->size + strlen(extension);
+  for (size_t i = 0; i < set->count; i++) {
+    const char *file = set->files[i].name;
+    if (strlen(file) == whole && memcmp(file, name->text, name->size) == 0 &&
+        strcmp(file + name->size, extension) == 0)
+      return &set->files[i];
+  }
+  return NULL;
+}
+
+static fi_status paste(struct reader *reader, const struct span *name) {
+  struct renderer *renderer = reader->renderer;
+  const struct template_file *file = find_file(renderer->set, name, ".cuh");
+  if (!file)
+    return refuse(reader, "there is no fragment", name);
+  const size_t number = (size_t)(file - renderer->set->files);
+  if (!reader->active || renderer->pasted[number])
+    return FI_OK;
+  if (renderer->uses == DEEPEST_USE)
+    return refuse(reader, "fragments are nested too deeply at", name);
+  renderer->pasted[number] = true;
+  text_add(&renderer->text, "\n", 1);
+  const fi_status status = read_file(renderer, file);
+  text_add(&renderer->text, "\n", 1);
+  return status;
+}
+
+static fi_status emit(struct reader *reader, const struct span *name) {
+  const struct emitter *emitter = emit_find(name->text, name->size);
+  if (!emitter)
+    return refuse(reader, "there is no emitter", name);
+  if (!reader->active)
+    return FI_OK;
+  struct text *text = &reader->renderer->text;
+  text_add(text, "\n", 1);
+  emitter->emit(&reader->renderer->facts, text);
+  text_add(text, "\n", 1);
+  return FI_OK;
+}
+
+static fi_status open_branch(struct reader *reader, const struct span *expression) {
+  char reason[ERROR_SIZE / 2];
+  int64_t value;
+  if (!expression_evaluate(expression->text, expression->size, &reader->renderer->facts, &value, reason,
+                           sizeof reason))
+    return refuse(reader, reason, &(struct span){0});
+  if (reader->depth == DEEPEST_IF)
+    return refuse(reader, "//@if is nested too deeply", &(struct span){0});
+  reader->branches[reader->depth++] =
+      (struct branch){.outer = reader->active, .holds = value != 0, .line = reader->line};
+  reader->active = reader->active && value != 0;
+  return FI_OK;
+}
+
+static fi_status turn_branch(struct reader *reader, const struct span *rest) {
+  if (rest->size > 0)
+    return refuse(reader, "unexpected text:", rest);
+  struct branch *branch = reader->depth > 0 ? &reader->branches[reader->depth - 1] : NULL;
+  if (!branch || branch->in_else)
+    return refuse(reader, "//@else without //@if", rest);
+  branch->in_else = true;
+  reader->active = branch->outer && !branch->holds;
+  return FI_OK;
+}
+
+static fi_status close_branch(struct reader *reader, const struct span *rest) {
+  if (rest->size > 0)
+    return refuse(reader, "unexpected text:", rest);
+  if (reader->depth == 0)
+    return refuse(reader, "//@end without //@if", rest);
+  reader->active = reader->branches[--reader->depth].outer;
+  return FI_OK;
+}
+
+static const struct {
+  const char *word;
+  fi_status (*obey)(struct reader *reader, const struct span *argument);
+} directives[] = {
+    {"use", paste}, {"emit", emit}, {"if", open_branch}, {"else", turn_branch}, {"end", close_branch},
+};
+
+static bool is_space(char c) {
+  return c == ' ' || c == '\t';
+}
+
+static struct span trim(struct span span) {
+  while (span.size > 0 && is_space(span.text[0])) {
+    span.text++;
+    span.size--;
+  }
+  while (span.size > 0 && is_space(span.text[span.size - 1]))
+    span.size--;
+  return span;
+}
+
+static fi_status obey(struct reader *reader, const struct span *directive) {
+  size_t size = 0;
+  while (size < directive->size && !is_space(directive->text[size]))
+    size++;
+  const struct span argument = trim((struct span){directive->text + size, directive->size - size});
+  for (size_t i = 0; i < sizeof directives / sizeof *directives; i++) {
+    if (strlen(directives[i].word) == size && memcmp(directives[i].word, directive->text, size) == 0)
+      return directives[i].obey(reader, &argument);
+  }
+  return refuse(reader, "there is no directive", &(struct span){directive->text, size});
+}
+
+static bool begins(const struct span *line, const char *mark) {
+  return line->size >= strlen(mark) && memcmp(line->text, mark, strlen(mark)) == 0;
+}
+
+static fi_status read_line(struct reader *reader, const struct span *line) {
+  const struct span words = trim(*line);
+  if (begins(&words, "//@"))
+    return obey(reader, &(struct span){words.text + 3, words.size - 3});
+  if (reader->active && !begins(&words, "//#")) {
+    text_add(&reader->renderer->text, line->text, line->size);
+    text_add(&reader->renderer->text, "\n", 1);
+  }
+  return FI_OK;
+}
+
+/* Takes the next line of the text; false at its end. */
+static bool next_line(const char **text, struct span *line) {
+  if (**text == '\0')
+    return false;
+  *line = (struct span){*text, strcspn(*text, "\n")};
+  *text += line->size;
+  *text += **text == '\n';
+  return true;
+}
+
+static fi_status read_file(struct renderer *renderer, const struct template_file *file) {
+  struct reader reader = {.renderer = renderer, .file = file, .active = true};
+  const char *text = file->text;
+  struct span line;
+  fi_status status = FI_OK;
+  renderer->uses++;
+  while (status == FI_OK && next_line(&text, &line)) {
+    reader.line++;
+    status = read_line(&reader, &line);
+  }
+  renderer->uses--;
+  if (status == FI_OK && reader.depth > 0) {
+    reader.line = reader.branches[reader.depth - 1].line;
+    return refuse(&reader, "//@if without //@end", &(struct span){0});
+  }
+  return status;
+}
+
+/* Everything that the kernel might use, in order. */
+static fi_status read_all(struct renderer *renderer, const struct template_file *records,
+                          const struct template_file *kernel) {
+  const fi_status status = read_file(renderer, records);
+  if (status != FI_OK)
+    return status;
+  text_add(&renderer->text, "\n", 1);
+  facts_print_constants(&renderer->facts, &renderer->text);
+  text_add(&renderer->text, "\n", 1);
+  return read_file(renderer, kernel);
+}
+
+/* Leaves out what is not used, and finishes the lines. */
+static bool finish(const struct renderer *renderer, struct source *out) {
+  char spec[FI_SPEC_TEXT_SIZE];
+  spec_print(renderer->facts.spec, spec, sizeof spec);
+  struct text used = {0};
+  text_print(&used, "/* flashjit: %s */\n\n", spec);
+  const bool pruned =
+      !renderer->text.failed && prune_definitions(renderer->text.data, renderer->text.size, &used) && !used.failed;
+  struct text tidy = {0};
+  if (pruned)
+    out->lines = tidy_lines(used.data, used.size, &tidy);
+  text_free(&used);
+  out->size = tidy.size;
+  out->text = text_take(&tidy);
+  return pruned && out->text;
+}
+
+fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
+                           struct source *out, char *why, size_t why_size) {
+  *out = (struct source){.symbol = kernels[canonical->op].symbol};
+  const fi_status planned = tile_plan(canonical, target, &out->tile, why, why_size);
+  if (planned != FI_OK)
+    return planned;
+  const char *name = kernels[canonical->op].file;
+  const struct template_file *records = find_file(set, &(struct span){"flashjit_args", 13}, ".h");
+  const struct template_file *kernel = find_file(set, &(struct span){name, strlen(name)}, "");
+  if (!records || !kernel)
+    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s", records ? name : "flashjit_args.h");
+  struct renderer renderer = {
+      .set = set, .facts = {canonical, target, &out->tile}, .why = why, .why_size = why_size};
+  renderer.pasted = calloc(set->count, sizeof *renderer.pasted);
+  fi_status status = FI_ERROR_MEMORY;
+  if (renderer.pasted)
+    status = read_all(&renderer, records, kernel);
+  if (status == FI_OK && !finish(&renderer, out))
+    status = FI_ERROR_MEMORY;
+  text_free(&renderer.text);
+  free(renderer.pasted);
+  return status == FI_ERROR_MEMORY ? error_write(status, why, why_size, "the host is out of memory") : status;
+}
+
+fi_status render_source(const fi_spec *canonical, const struct target *target, struct source *out, char *why,
+                        size_t why_size) {
+  return render_templates(&templates_embedded, canonical, target, out, why, why_size);
+}
+
+void source_free(struct source *source) {
+  free(source->text);
+  source->text = NULL;
+}

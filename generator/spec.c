@@ -1,0 +1,122 @@
+/* Checks a spec against axes.def and brings it into its canonical form. */
+#include "spec.h"
+
+#include "axes.h"
+#include "error.h"
+#include "tile.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+struct rule {
+  const char *field;
+  const char *other;
+  bool (*refuses)(const fi_spec *spec);
+  const char *reason;
+};
+
+/* Functions and rows pair up by the line of their RULE. */
+#define NAME(line) refuses_##line
+#define REFUSES(line) NAME(line)
+
+#define RULE(field, other, refused, reason)                                                                            \
+  static bool REFUSES(__LINE__)(const fi_spec *spec) {                                                                 \
+    return refused;                                                                                                    \
+  }
+#include "axes.def"
+
+static const struct rule rules[] = {
+#define RULE(field, other, refused, reason) {#field, #other, REFUSES(__LINE__), reason},
+#include "axes.def"
+};
+
+void fi_spec_init(fi_spec *spec) {
+  *spec = (fi_spec){.struct_size = sizeof *spec};
+  const struct axis *axis;
+  for (uint32_t i = 0; (axis = axis_at(i)); i++)
+    axis_set(axis, spec, axis->constant);
+}
+
+/* Copies a spec of this header or an older one, whose missing fields are 0. */
+static fi_status read_fields(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {
+  if (!in)
+    return error_write(FI_ERROR_ARGUMENT, why, why_size, "spec is NULL");
+  const uint32_t field = sizeof in->op;
+  const uint32_t size = in->struct_size;
+  if (size > sizeof *in || size < 2 * field || size % field != 0)
+    return error_write(FI_ERROR_ABI, why, why_size, "spec.struct_size is %u, and sizeof(fi_spec) is %zu here", size,
+                       sizeof *in);
+  memset(out, 0, sizeof *out);
+  memcpy(out, in, size);
+  out->struct_size = sizeof *out;
+  return FI_OK;
+}
+
+static fi_status check_value(const struct axis *axis, uint32_t value, char *why, size_t why_size) {
+  if (axis_allows(axis, value))
+    return FI_OK;
+  char allowed[ERROR_SIZE / 2];
+  axis_print_allowed(axis, allowed, sizeof allowed);
+  return error_write(FI_ERROR_SPEC, why, why_size, "%s is %u; allowed: %s", axis->field, value, allowed);
+}
+
+static fi_status settle_axis(const struct axis *axis, fi_spec *spec, char *why, size_t why_size) {
+  const uint32_t value = axis_get(axis, spec);
+  if (value != 0 && axis_matters(axis, spec))
+    return check_value(axis, value, why, why_size);
+  axis_set(axis, spec, axis_default(axis, spec));
+  return FI_OK;
+}
+
+static fi_status check_rule(const struct rule *rule, const fi_spec *spec, char *why, size_t why_size) {
+  if (!rule->refuses(spec))
+    return FI_OK;
+  const struct axis *axis = axis_find_field(rule->field, strlen(rule->field));
+  const struct axis *other = axis_find_field(rule->other, strlen(rule->other));
+  char value[32];
+  char other_value[32];
+  axis_print_value(axis, axis_get(axis, spec), value, sizeof value);
+  axis_print_value(other, axis_get(other, spec), other_value, sizeof other_value);
+  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "%s is %s with %s %s: %s", rule->field, value, rule->other,
+                     other_value, rule->reason);
+}
+
+fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {
+  fi_status status = read_fields(in, out, why, why_size);
+  if (status == FI_OK)
+    status = check_value(axis_at(0), out->op, why, why_size); /* before anything asks what the op reads */
+  const struct axis *axis;
+  for (uint32_t i = 1; status == FI_OK && (axis = axis_at(i)); i++)
+    status = settle_axis(axis, out, why, why_size);
+  for (size_t i = 0; status == FI_OK && i < sizeof rules / sizeof *rules; i++)
+    status = check_rule(&rules[i], out, why, why_size);
+  return status;
+}
+
+fi_status spec_find_target(const char *name, const struct target **target, char *why, size_t why_size) {
+  *target = target_find(name);
+  if (*target)
+    return FI_OK;
+  char names[ERROR_SIZE / 2] = "";
+  size_t used = 0;
+  const struct target *known;
+  for (uint32_t i = 0; (known = target_at(i)) && used < sizeof names; i++)
+    used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", known->name);
+  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "target is %s; allowed: %s", name, names);
+}
+
+fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, size_t why_size) {
+  char reason[ERROR_SIZE] = "";
+  fi_spec canonical;
+  fi_status status = spec_canonical(spec, &canonical, reason, sizeof reason);
+  const struct target *found = NULL;
+  if (status == FI_OK && target)
+    status = spec_find_target(target, &found, reason, sizeof reason);
+  struct tile tile;
+  if (status == FI_OK)
+    status = tile_plan(&canonical, found, &tile, reason, sizeof reason);
+  if (status != FI_OK)
+    error_keep(status, reason);
+  return error_write(status, why, why_size, "%s", reason);
+}

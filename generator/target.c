@@ -1,0 +1,46 @@
+/* The table of targets. Shared memory as in the CUDA programming guide, table "technical specifications". */
+#include "target.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define KB(n) ((n)*1024u)
+
+/* Each architecture's cubin row is followed by its PTX row. */
+static const struct target targets[] = {
+    /* name        arch  ptx    fp8_convert  per block  per SM */
+    {"sm_80", 80, false, false, KB(163), KB(164)},
+    {"compute_80", 80, true, false, KB(163), KB(164)},
+    {"sm_86", 86, false, false, KB(99), KB(100)},
+    {"compute_86", 86, true, false, KB(99), KB(100)},
+    {"sm_89", 89, false, true, KB(99), KB(100)},
+    {"compute_89", 89, true, true, KB(99), KB(100)},
+    {"sm_90a", 90, false, true, KB(227), KB(228)},
+    {"compute_90a", 90, true, true, KB(227), KB(228)},
+    {"sm_100a", 100, false, true, KB(227), KB(228)},
+    {"compute_100a", 100, true, true, KB(227), KB(228)},
+    {"sm_120a", 120, false, true, KB(99), KB(100)},
+    {"compute_120a", 120, true, true, KB(99), KB(100)},
+};
+
+const struct target *target_at(uint32_t number) {
+  return number < sizeof targets / sizeof *targets ? &targets[number] : NULL;
+}
+
+const struct target *target_find(const char *name) {
+  const struct target *target;
+  for (uint32_t i = 0; (target = target_at(i)); i++) {
+    if (strcmp(target->name, name) == 0)
+      return target;
+  }
+  return NULL;
+}
+
+const struct target *target_of_device(uint32_t major, uint32_t minor, bool ptx) {
+  const struct target *target;
+  for (uint32_t i = 0; (target = target_at(i)); i++) {
+    if (target->arch == 10 * major + minor && target->ptx == ptx)
+      return target;
+  }
+  return NULL;
+}
