@@ -170,7 +170,7 @@ bool cache_image_check(const void *image, size_t size, const char *target, const
     return cache_refuse(reason, "target \"%s\" is not like sm_90a or compute_90a", target);
   if (is_ptx)
     return ptx_check(image, size, sm, suffix, symbol, reason);
-  struct cubin cubin;
+  struct cubin cubin = {0};
   return cubin_is_for(image, size, sm, reason) && cubin_open(image, size, &cubin, reason) &&
          cubin_has_code(&cubin, symbol, reason);
 }
