@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where each axis's rows begin in the tables of values: an AXIS row names the next number without using it up. */
+/* Where an axis's values begin in the tables below: an AXIS row names the next number and gives it back. */
 enum {
-#define AXIS(field, key, ops, matters, default, allowed, meaning) BEGIN_##field, BEHIND_##field = BEGIN_##field - 1,
+#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
+  BEGIN_##field, BEHIND_##field = BEGIN_##field - 1,
 #define VALUE(field, name, number) AT_##field##_##name,
 #define NUMBER(field, number) AT_##field##_##number,
 #include "axes.def"
@@ -29,14 +30,14 @@ static const char *const value_names[] = {
 
 #define DEFAULT(value) value
 #define DERIVED(value) value
-#define AXIS(field, key, ops, matters, default, allowed, meaning)                                                       \
-  static bool matters_##field(const fi_spec *spec) {                                                                   \
-    (void)spec;                                                                                                        \
-    return matters;                                                                                                    \
-  }                                                                                                                    \
-  static uint32_t default_##field(const fi_spec *spec) {                                                               \
-    (void)spec;                                                                                                        \
-    return default;                                                                                                    \
+#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
+  static bool matters_##field(const fi_spec *spec) {                                                         \
+    (void)spec;                                                                                              \
+    return matters;                                                                                          \
+  }                                                                                                          \
+  static uint32_t default_##field(const fi_spec *spec) {                                                     \
+    (void)spec;                                                                                              \
+    return default;                                                                                          \
   }
 #include "axes.def"
 #undef DERIVED
@@ -45,8 +46,9 @@ static const struct axis axes[] = {
 #define DERIVED(value) 0
 #define LISTED 0, 0
 #define RANGE(minimum, maximum) minimum, maximum
-#define AXIS(field, key, ops, matters, default, allowed, meaning)                                                       \
-  {#field, key, meaning, offsetof(fi_spec, field), ops, default, allowed, BEGIN_##field, matters_##field, default_##field},
+#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
+  {#field,  key,     meaning,       offsetof(fi_spec, field), ops,                                           \
+   default, allowed, BEGIN_##field, matters_##field,          default_##field},
 #include "axes.def"
 #undef DEFAULT
 #undef DERIVED
@@ -56,7 +58,8 @@ static const struct axis axes[] = {
 
 enum { AXIS_COUNT = sizeof axes / sizeof *axes };
 
-_Static_assert(sizeof(fi_spec) == sizeof(uint32_t) * (AXIS_COUNT + 1), "axes.def has a row for each field of fi_spec");
+_Static_assert(sizeof(fi_spec) == sizeof(uint32_t) * (AXIS_COUNT + 1),
+               "axes.def has a row for each field of fi_spec");
 
 const struct axis *axis_at(uint32_t number) {
   return number < AXIS_COUNT ? &axes[number] : NULL;

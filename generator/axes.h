@@ -12,12 +12,12 @@ struct axis {
   const char *field;
   const char *key;
   const char *meaning;
-  uint32_t offset;          /* of the field in fi_spec */
-  uint32_t ops;             /* bit 1 << op is set when the op reads the axis */
-  uint32_t constant;        /* the default, when it does not depend on other fields; else 0 */
-  uint32_t range_minimum;   /* of an axis with a range; */
-  uint32_t range_maximum;   /* 0 for an axis with a list */
-  uint32_t value_begin;     /* its listed values or samples in the table of all axes' values */
+  uint32_t offset;        /* of the field in fi_spec */
+  uint32_t ops;           /* bit 1 << op is set when the op reads the axis */
+  uint32_t constant;      /* the default, when it does not depend on other fields; else 0 */
+  uint32_t range_minimum; /* of an axis with a range; */
+  uint32_t range_maximum; /* 0 for an axis with a list */
+  uint32_t value_begin;   /* its listed values or samples in the table of all axes' values */
   bool (*matters)(const fi_spec *spec);
   uint32_t (*fallback)(const fi_spec *spec);
 };
@@ -31,7 +31,7 @@ const struct axis *axis_find_key(const char *key, size_t size);
 uint32_t axis_get(const struct axis *axis, const fi_spec *spec);
 void axis_set(const struct axis *axis, fi_spec *spec, uint32_t value);
 
-/* Whether the spec's kernel depends on the axis; the axes before it must be canonical already, here and in axis_default. */
+/* Whether the spec's kernel depends on the axis. Here and below, the axes before it are canonical already. */
 bool axis_matters(const struct axis *axis, const fi_spec *spec);
 
 /* What the axis is when the spec says 0 or the axis does not matter. */

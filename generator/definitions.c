@@ -1,6 +1,7 @@
 /*
- * The splitter knows declarations by their outline only: braces, semicolons, and the name before "(", "=", "[", "{" or ";".
- * That is enough for the style of the templates: one definition a line or more, no namespaces, no declarators behind a "}".
+ * The splitter knows declarations by their outline only: braces, semicolons, and the name before "(", "=",
+ * "[", "{" or ";". That is enough for the style of the templates: one definition a line or more, no
+ * namespaces, no declarators behind a "}".
  */
 #include "definitions.h"
 
@@ -96,7 +97,8 @@ static bool add_enumerators(struct splitter *splitter, size_t at, size_t size) {
 /* Adds the names that the code at text[at .. size) defines. Code without a name is a root. */
 static bool read_names(struct splitter *splitter, size_t at, size_t size) {
   static const char *const tags[] = {"struct", "union", "enum", "class", NULL};
-  static const char *const attributes[] = {"__launch_bounds__", "__align__", "alignas", "__attribute__", NULL};
+  static const char *const attributes[] = {"__launch_bounds__", "__align__", "alignas", "__attribute__",
+                                           NULL};
   static const char *const roots[] = {"extern", "__global__", "static_assert", "operator", NULL};
   const char *text = splitter->text;
   struct token name = {0};
@@ -120,7 +122,8 @@ static bool read_names(struct splitter *splitter, size_t at, size_t size) {
     }
   }
   splitter->item.root |= name.end == 0;
-  return (name.end == 0 || add_name(splitter, &name)) && (!enumeration || add_enumerators(splitter, at, size));
+  return (name.end == 0 || add_name(splitter, &name)) &&
+         (!enumeration || add_enumerators(splitter, at, size));
 }
 
 static bool close_item(struct splitter *splitter, size_t end) {
@@ -130,13 +133,12 @@ static bool close_item(struct splitter *splitter, size_t end) {
     return false;
   out->items = items;
   splitter->item.end = end;
-  splitter->item.name_end = out->name_count;
   splitter->item.comment = !splitter->code;
   out->items[out->count++] = splitter->item;
   splitter->open = false;
   splitter->code = false;
   splitter->complete = false;
-  splitter->item = (struct definition){.name_begin = out->name_count};
+  splitter->item = (struct definition){0};
   return true;
 }
 
@@ -160,8 +162,8 @@ static bool end_line(struct splitter *splitter, const struct token *newline) {
 }
 
 /*
- * A line of the preprocessor outside of functions. "#define NAME ..." defines NAME; others define nothing, so nothing keeps
- * them: include guards are for other readers of the file.
+ * A line of the preprocessor outside of functions. "#define NAME ..." defines NAME; others define nothing, so
+ * nothing keeps them: include guards are for other readers of the file.
  */
 static bool read_directive(struct splitter *splitter, size_t *at) {
   const char *text = splitter->text;

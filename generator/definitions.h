@@ -5,14 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* text[begin .. end): whole lines, with the comments directly above. Its names are names[name_begin .. name_end). */
+/* Whole lines text[begin .. end), with the comments directly above. */
 struct definition {
   size_t begin;
   size_t end;
-  size_t name_begin;
-  size_t name_end;
-  bool comment;      /* a comment that stands alone, between blank lines */
-  bool root;         /* has a use that the text does not show: a kernel, a static_assert, an operator */
+  bool comment; /* a comment that stands alone, between blank lines */
+  bool root;    /* has a use that the text does not show: a kernel, a static_assert, an operator */
   bool blank_before;
 };
 

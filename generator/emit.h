@@ -1,4 +1,5 @@
-/* Text that CUDA C++ cannot express by itself: wrappers whose operand lists depend on the spec, and tables. */
+/* Text that CUDA C++ cannot express by itself: wrappers whose operand lists depend on the spec, and tables.
+ */
 #ifndef GENERATOR_EMIT_H
 #define GENERATOR_EMIT_H
 

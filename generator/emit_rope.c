@@ -1,9 +1,10 @@
 /*
- * The table of rotary frequencies, in turns per token as 64-bit fractions: the product with a position wraps as the angle
- * does, so that no position loses precision.
+ * The table of rotary frequencies, in turns per token as 64-bit fractions: the product with a position wraps
+ * as the angle does, so that no position loses precision.
  *
- * An entry is rounded to a multiple of 2^-48 turns, well above the last place of any long double, so that the C library does
- * not show in the text. At position p the angle is off by at most p * 2^-49 turns: 2^-29 turns, or 1.2e-8 radians, at 2^20.
+ * An entry is rounded to a multiple of 2^-48 turns, well above the last place of any long double, so that the
+ * C library does not show in the text. At position p the angle is off by at most p * 2^-49 turns: 2^-29
+ * turns, or 1.2e-8 radians, at 2^20.
  */
 #include "emit.h"
 
@@ -14,12 +15,13 @@ enum { ENTRY_BITS = 48, COLUMNS = 4 };
 
 static const long double TWO_PI = 6.283185307179586476925286766559005768L;
 
-/* The scaling of Llama 3.1: long wavelengths are divided by the factor, short ones kept, those in between interpolated. */
+/* The scaling of Llama 3.1: low frequencies are divided by the factor, high ones kept, others in between. */
 static long double scale_llama3(const fi_spec *spec, long double frequency) {
   const long double factor = spec->rope_factor / 1000.0L;
   const long double low = spec->rope_low_frequency / 1000.0L;
   const long double high = spec->rope_high_frequency / 1000.0L;
-  const long double turns = spec->rope_context * frequency / TWO_PI; /* over the context that the model knew */
+  const long double turns =
+      spec->rope_context * frequency / TWO_PI; /* over the context that the model knew */
   if (turns < low)
     return frequency / factor;
   if (turns > high)

@@ -1,4 +1,5 @@
-/* Sentences about failures. The thread's last one is kept in this layer because every layer above may set it too. */
+/* Sentences about failures. The thread's last one is kept here, in the lowest layer, so that all may set it.
+ */
 #include "error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Where the sentence about a failure goes: into a caller's buffer, or into the thread's text behind fi_last_error. */
+/* Where the sentence about a failure goes: a caller's buffer, or the thread's text behind fi_last_error. */
 #ifndef GENERATOR_ERROR_H
 #define GENERATOR_ERROR_H
 

@@ -1,4 +1,4 @@
-/* A precedence-climbing evaluator. Both sides of && and || are always evaluated, so that a wrong name never hides. */
+/* A precedence-climbing evaluator. It evaluates both sides of && and ||, so that a wrong name never hides. */
 #include "expression.h"
 
 #include "error.h"
@@ -31,9 +31,9 @@ static const struct {
   const char *sign;
   int level;
 } operators[OPERATOR_COUNT] = {
-    [OR] = {"||", 0},    [AND] = {"&&", 1},  [EQUAL] = {"==", 2}, [UNEQUAL] = {"!=", 2},
+    [OR] = {"||", 0},      [AND] = {"&&", 1},      [EQUAL] = {"==", 2}, [UNEQUAL] = {"!=", 2},
     [AT_MOST] = {"<=", 3}, [AT_LEAST] = {">=", 3}, [LESS] = {"<", 3},   [MORE] = {">", 3},
-    [PLUS] = {"+", 4},   [MINUS] = {"-", 4}, [TIMES] = {"*", 5},  [OVER] = {"/", 5},
+    [PLUS] = {"+", 4},     [MINUS] = {"-", 4},     [TIMES] = {"*", 5},  [OVER] = {"/", 5},
 };
 
 static struct operand parse_binary(struct parser *parser, int level);

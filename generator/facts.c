@@ -1,6 +1,7 @@
 /* The names of templates. */
 #include "facts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct tile_field {
@@ -34,9 +35,10 @@ static const struct tile_field tile_fields[] = {
     {FIELD(shared_bytes), "bytes of dynamic shared memory"},
 };
 
-enum { TILE_FIELDS = sizeof tile_fields / sizeof *tile_fields, CONSTANT_SIZE = 48 };
+enum { TILE_FIELDS = sizeof tile_fields / sizeof *tile_fields, CONSTANT_SIZE = 48, COMMENT_COLUMN = 40 };
 
-_Static_assert(sizeof(struct tile) == TILE_FIELDS * sizeof(uint32_t), "tile_fields has a row for each field of the tile");
+_Static_assert(sizeof(struct tile) == TILE_FIELDS * sizeof(uint32_t),
+               "tile_fields has a row for each field of the tile");
 
 static const struct tile_field *find_tile_field(const char *name, size_t size) {
   for (size_t i = 0; i < TILE_FIELDS; i++) {
@@ -68,7 +70,8 @@ static bool find_target_fact(const struct target *target, const char *name, size
 
 bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact) {
   *fact = (struct fact){0};
-  /* The tile comes first: it has the rows too, and helper kernels have a tile whose rows are not the spec's. */
+  /* The tile comes first: it has the rows too, and helper kernels have a tile whose rows are not the spec's.
+   */
   const struct tile_field *field = find_tile_field(name, size);
   if (field) {
     fact->value = tile_value(field, facts->tile);
@@ -98,8 +101,10 @@ static void constant_name(const char *name, char constant[CONSTANT_SIZE]) {
 static void print_constant(const char *name, uint32_t value, const char *value_name, const char *meaning,
                            struct text *text) {
   char constant[CONSTANT_SIZE];
+  char line[2 * CONSTANT_SIZE];
   constant_name(name, constant);
-  text_print(text, "constexpr int %s = %u; // %s%s%s\n", constant, value, value_name ? value_name : "",
+  snprintf(line, sizeof line, "constexpr int %s = %u;", constant, value);
+  text_print(text, "%-*s /* %s%s%s */\n", COMMENT_COLUMN, line, value_name ? value_name : "",
              value_name ? ": " : "", meaning);
 }
 
@@ -112,5 +117,6 @@ void facts_print_constants(const struct facts *facts, struct text *text) {
   }
   text_print(text, "\n");
   for (size_t i = 0; i < TILE_FIELDS; i++)
-    print_constant(tile_fields[i].name, tile_value(&tile_fields[i], facts->tile), NULL, tile_fields[i].meaning, text);
+    print_constant(tile_fields[i].name, tile_value(&tile_fields[i], facts->tile), NULL,
+                   tile_fields[i].meaning, text);
 }

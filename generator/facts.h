@@ -1,6 +1,6 @@
 /*
- * What a template may know of its kernel, by name: the axes of the spec, the fields of the tile and two facts of the target.
- * Axes and tile fields are also constants of the source: head_dim is kHeadDim.
+ * What a template may know of its kernel, by name: the axes of the spec, the fields of the tile and two facts
+ * of the target. Axes and tile fields are also constants of the source: head_dim is kHeadDim.
  */
 #ifndef GENERATOR_FACTS_H
 #define GENERATOR_FACTS_H
@@ -27,7 +27,7 @@ struct fact {
 
 bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact);
 
-/* Adds one line for each constant, "constexpr int kHeadDim = 128;  // elements of a head". */
+/* Adds one line for each constant: "constexpr int kHeadDim = 128;", with its meaning as a comment. */
 void facts_print_constants(const struct facts *facts, struct text *text);
 
 #endif

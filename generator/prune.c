@@ -18,7 +18,7 @@ struct marker {
   bool *kept;
   size_t *pending; /* kept definitions whose text has not been read yet */
   size_t pending_count;
-  uint32_t *next;  /* chains the names of a bucket */
+  uint32_t *next; /* chains the names of a bucket */
   uint32_t buckets[BUCKETS];
 };
 

@@ -8,8 +8,9 @@
  *   //@emit NAME     adds generated text (emit.h)
  *   //# ...          a note to maintainers, left out
  *
- * The source is the shared argument records, the constants of spec and tile, and the kernel's template, without the
- * definitions that the kernel does not use. Directives inside a block that is left out are checked all the same.
+ * The source is the shared argument records, the constants of spec and tile, and the kernel's template,
+ * without the definitions that the kernel does not use. Directives inside a block that is left out are
+ * checked all the same.
  */
 #include "render.h"
 
@@ -41,7 +42,7 @@ struct renderer {
   struct facts facts;
   struct text text;
   bool *pasted; /* for each file of the set */
-  int uses; /* files that are being read */
+  int uses;     /* files that are being read */
   char *why;
   size_t why_size;
 };
@@ -248,8 +249,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   spec_print(renderer->facts.spec, spec, sizeof spec);
   struct text used = {0};
   text_print(&used, "/* flashjit: %s */\n\n", spec);
-  const bool pruned =
-      !renderer->text.failed && prune_definitions(renderer->text.data, renderer->text.size, &used) && !used.failed;
+  const bool pruned = !renderer->text.failed &&
+                      prune_definitions(renderer->text.data, renderer->text.size, &used) && !used.failed;
   struct text tidy = {0};
   if (pruned)
     out->lines = tidy_lines(used.data, used.size, &tidy);
@@ -259,8 +260,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   return pruned && out->text;
 }
 
-fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
-                           struct source *out, char *why, size_t why_size) {
+fi_status render_templates(const struct template_set *set, const fi_spec *canonical,
+                           const struct target *target, struct source *out, char *why, size_t why_size) {
   *out = (struct source){.symbol = kernels[canonical->op].symbol};
   const fi_status planned = tile_plan(canonical, target, &out->tile, why, why_size);
   if (planned != FI_OK)
@@ -269,7 +270,8 @@ fi_status render_templates(const struct template_set *set, const fi_spec *canoni
   const struct template_file *records = find_file(set, &(struct span){"flashjit_args", 13}, ".h");
   const struct template_file *kernel = find_file(set, &(struct span){name, strlen(name)}, "");
   if (!records || !kernel)
-    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s", records ? name : "flashjit_args.h");
+    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s",
+                       records ? name : "flashjit_args.h");
   struct renderer renderer = {
       .set = set, .facts = {canonical, target, &out->tile}, .why = why, .why_size = why_size};
   renderer.pasted = calloc(set->count, sizeof *renderer.pasted);

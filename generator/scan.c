@@ -24,7 +24,8 @@ static size_t skip_name(const char *text, size_t at, size_t size) {
 /* Numbers include suffixes, fractions and signed exponents: 0x1fu, 1.5e-9f. */
 static size_t skip_number(const char *text, size_t at, size_t size) {
   while (at < size) {
-    const bool exponent = (text[at] == '+' || text[at] == '-') && (text[at - 1] == 'e' || text[at - 1] == 'p');
+    const bool exponent =
+        (text[at] == '+' || text[at] == '-') && (text[at - 1] == 'e' || text[at - 1] == 'p');
     if (!exponent && !is_letter(text[at]) && !is_digit(text[at]) && text[at] != '.')
       break;
     at++;

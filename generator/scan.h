@@ -5,7 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_STRING, TOKEN_COMMENT, TOKEN_SPACE, TOKEN_NEWLINE, TOKEN_SIGN };
+enum token_kind {
+  TOKEN_END,
+  TOKEN_NAME,
+  TOKEN_NUMBER,
+  TOKEN_STRING,
+  TOKEN_COMMENT,
+  TOKEN_SPACE,
+  TOKEN_NEWLINE,
+  TOKEN_SIGN
+};
 
 /* A token is text[begin .. end). A sign is one byte; a newline is one line end; spaces hold no line end. */
 struct token {

@@ -8,8 +8,9 @@
 #include <stddef.h>
 
 /*
- * Fills in every default, resets the axes that do not matter and checks the rest. FI_ERROR_SPEC, FI_ERROR_UNSUPPORTED,
- * FI_ERROR_ABI or FI_ERROR_ARGUMENT come with the reason in why, which may be NULL; out is then undefined.
+ * Fills in every default, resets the axes that do not matter and checks the rest. FI_ERROR_SPEC,
+ * FI_ERROR_UNSUPPORTED, FI_ERROR_ABI or FI_ERROR_ARGUMENT come with the reason in why, which may be NULL; out
+ * is then undefined.
  */
 fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size);
 

@@ -1,6 +1,7 @@
 /*
- * Steps through the supported specs of an op like an odometer whose wheels are the axes, the last one turning fastest. An
- * axis begins at its default and goes on through its other values; one that does not matter stays at its default.
+ * Steps through the supported specs of an op like an odometer whose wheels are the axes, the last one turning
+ * fastest. An axis begins at its default and goes on through its other values; one that does not matter stays
+ * at its default.
  */
 #include "spec.h"
 

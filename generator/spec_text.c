@@ -1,6 +1,6 @@
 /*
- * The text form of a spec: the op, then "key=value" for each axis that differs from its default, in the table's order,
- * with single spaces. Values are names where the axis has names, else decimal numbers.
+ * The text form of a spec: the op, then "key=value" for each axis that differs from its default, in the
+ * table's order, with single spaces. Values are names where the axis has names, else decimal numbers.
  */
 #include "spec.h"
 
@@ -44,7 +44,8 @@ fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size) {
   char whole[FI_SPEC_TEXT_SIZE];
   spec_print(&canonical, whole, sizeof whole);
   if (strlen(whole) >= size)
-    return error_keep(FI_ERROR_ARGUMENT, "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
+    return error_keep(FI_ERROR_ARGUMENT,
+                      "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
   memcpy(text, whole, strlen(whole) + 1);
   return FI_OK;
 }
@@ -66,8 +67,8 @@ static fi_status refuse_key(const struct word *key, char *why, size_t why_size) 
   const struct axis *axis;
   for (uint32_t i = 1; (axis = axis_at(i)) && used < sizeof keys; i++)
     used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", i > 1 ? ", " : "", axis->key);
-  return error_write(FI_ERROR_SPEC, why, why_size, "there is no axis \"%.*s\"; allowed: %s", shown(key->size), key->text,
-                     keys);
+  return error_write(FI_ERROR_SPEC, why, why_size, "there is no axis \"%.*s\"; allowed: %s", shown(key->size),
+                     key->text, keys);
 }
 
 static fi_status refuse_value(const struct axis *axis, const struct word *value, char *why, size_t why_size) {
@@ -99,7 +100,8 @@ static bool parse_value(const struct axis *axis, const struct word *word, uint32
 }
 
 /* Reads one "key=value"; *seen has a bit for each axis that was given before. */
-static fi_status parse_axis(const struct word *word, fi_spec *spec, uint32_t *seen, char *why, size_t why_size) {
+static fi_status parse_axis(const struct word *word, fi_spec *spec, uint32_t *seen, char *why,
+                            size_t why_size) {
   const char *equals = memchr(word->text, '=', word->size);
   if (!equals)
     return error_write(FI_ERROR_SPEC, why, why_size, "\"%.*s\" has no \"=\": an axis is written key=value",

@@ -9,18 +9,12 @@
 /* Each architecture's cubin row is followed by its PTX row. */
 static const struct target targets[] = {
     /* name        arch  ptx    fp8_convert  per block  per SM */
-    {"sm_80", 80, false, false, KB(163), KB(164)},
-    {"compute_80", 80, true, false, KB(163), KB(164)},
-    {"sm_86", 86, false, false, KB(99), KB(100)},
-    {"compute_86", 86, true, false, KB(99), KB(100)},
-    {"sm_89", 89, false, true, KB(99), KB(100)},
-    {"compute_89", 89, true, true, KB(99), KB(100)},
-    {"sm_90a", 90, false, true, KB(227), KB(228)},
-    {"compute_90a", 90, true, true, KB(227), KB(228)},
-    {"sm_100a", 100, false, true, KB(227), KB(228)},
-    {"compute_100a", 100, true, true, KB(227), KB(228)},
-    {"sm_120a", 120, false, true, KB(99), KB(100)},
-    {"compute_120a", 120, true, true, KB(99), KB(100)},
+    {"sm_80", 80, false, false, KB(163), KB(164)},   {"compute_80", 80, true, false, KB(163), KB(164)},
+    {"sm_86", 86, false, false, KB(99), KB(100)},    {"compute_86", 86, true, false, KB(99), KB(100)},
+    {"sm_89", 89, false, true, KB(99), KB(100)},     {"compute_89", 89, true, true, KB(99), KB(100)},
+    {"sm_90a", 90, false, true, KB(227), KB(228)},   {"compute_90a", 90, true, true, KB(227), KB(228)},
+    {"sm_100a", 100, false, true, KB(227), KB(228)}, {"compute_100a", 100, true, true, KB(227), KB(228)},
+    {"sm_120a", 120, false, true, KB(99), KB(100)},  {"compute_120a", 120, true, true, KB(99), KB(100)},
 };
 
 const struct target *target_at(uint32_t number) {
