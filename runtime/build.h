@@ -1,0 +1,47 @@
+/* One spec on its way to an image: rendered, keyed, then found in the cache or compiled. */
+#ifndef RUNTIME_BUILD_H
+#define RUNTIME_BUILD_H
+
+#include "generator/render.h"
+#include "runtime/context.h"
+
+struct build {
+  fi_ctx *ctx;
+  const fi_spec *spec; /* canonical */
+  const struct target *target;
+  struct source source;
+  char spec_text[FI_SPEC_TEXT_SIZE];
+  char options[COMPILE_OPTIONS_TEXT_SIZE];
+  cache_key key;
+  char key_hex[CACHE_KEY_DIGITS + 1];
+
+  /* The result: an entry, and what its pointers point into. */
+  cache_entry entry;
+  cache_found found;
+  struct compile_output output;
+  uint32_t layer; /* FI_LAYER_READ_ONLY, FI_LAYER_USER or FI_LAYER_COMPILED */
+  double compile_ms;
+  bool stored; /* the entry is in a cache */
+};
+
+/* Renders the source and makes the key. build_end is due whatever the result. */
+fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical);
+
+/* FI_ERROR_NOT_CACHED when no layer has the kernel. */
+fi_status build_find(struct build *build);
+
+/* Compiles and publishes, where the mode allows it, unless another process has done so by then. */
+fi_status build_compile(struct build *build);
+
+/* Compiles and publishes in place of a cached image that the driver refused for `why`. */
+fi_status build_replace(struct build *build, const char *why);
+
+/* Fills in all but struct_size. */
+void build_facts(const struct build *build, fi_facts *facts);
+
+/* Reports an event about this kernel. */
+void build_event(const struct build *build, fi_event event);
+
+void build_end(struct build *build);
+
+#endif

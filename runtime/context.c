@@ -1,0 +1,233 @@
+/* Making, reading and destroying contexts. */
+#include "runtime/context.h"
+
+#include "generator/spec.h"
+#include "runtime/fork.h"
+#include "runtime/kernel.h"
+#include "runtime/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct parts usual_parts = {
+    .open_compiler = nvrtc_open,
+    .open_driver = driver_open,
+    .io = &cache_io_posix,
+};
+
+uint32_t fi_library_version(void) {
+  return FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
+}
+
+/* ------------------------------------------------------------------------------------------------ create,
+ * destroy */
+
+static size_t count_directories(const char *list) {
+  size_t count = 0;
+  while (list && *list) {
+    const size_t length = strcspn(list, ":");
+    count += length > 0;
+    list += length + (list[length] == ':');
+  }
+  return count;
+}
+
+static fi_status open_store(fi_ctx *ctx) {
+  const struct options *options = &ctx->options;
+  char *user = options_cache_directory(options);
+  const cache_config config = {
+      .read_only = options->read_only_dirs,
+      .user = user,
+      .lock_directory = options->lock_dir,
+      .budget = options->cache_bytes,
+      .sync = options->cache_sync != 0,
+  };
+  cache_reason reason;
+  ctx->read_only_layers = count_directories(options->read_only_dirs);
+  ctx->has_cache_directory = user != NULL;
+  ctx->store = cache_store_open(&config, ctx->parts.io, &reason);
+  free(user);
+  if (!ctx->store)
+    return status_fail(FI_ERROR_MEMORY, "no memory for the cache");
+  if (reason.text[0]) {
+    atomic_fetch_add(&ctx->counters.cache_problems, 1);
+    context_event(ctx, (fi_event){.kind = FI_EVENT_CACHE_PROBLEM, .message = reason.text});
+  }
+  return FI_OK;
+}
+
+static void free_parts(fi_ctx *ctx) {
+  struct compiler *compiler = atomic_load(&ctx->compiler);
+  struct driver *driver = atomic_load(&ctx->driver);
+  if (compiler)
+    compiler->close(compiler);
+  if (driver)
+    driver->close(driver);
+  cache_store_close(ctx->store);
+  options_free(&ctx->options);
+  pthread_mutex_destroy(&ctx->open_lock);
+  pthread_mutex_destroy(&ctx->table_lock);
+  pthread_cond_destroy(&ctx->settled);
+  free(ctx);
+}
+
+/* A target that was given must exist; that is known without a device. */
+static fi_status check_target(fi_ctx *ctx) {
+  const struct target *target;
+  char why[256];
+  if (!ctx->options.target || !ctx->options.target[0])
+    return FI_OK;
+  const fi_status status = spec_find_target(ctx->options.target, &target, why, sizeof why);
+  if (status)
+    return status_fail(status, "%s", why);
+  atomic_store(&ctx->target, target);
+  return FI_OK;
+}
+
+fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **out) {
+  fi_status status = options ? status_check_struct("options", options, sizeof *options) : FI_OK;
+  if (status)
+    return status;
+  if (!out)
+    return status_fail(FI_ERROR_ARGUMENT, "ctx is NULL");
+  *out = NULL;
+  fi_ctx *ctx = calloc(1, sizeof *ctx);
+  if (!ctx || !fork_watch()) {
+    free(ctx);
+    return status_fail(FI_ERROR_MEMORY, "no memory for a context");
+  }
+  ctx->parts = *parts;
+  ctx->generation = fork_generation();
+  pthread_mutex_init(&ctx->open_lock, NULL);
+  pthread_mutex_init(&ctx->table_lock, NULL);
+  pthread_cond_init(&ctx->settled, NULL);
+  status = options_read(options, &ctx->options);
+  if (!status)
+    status = check_target(ctx);
+  if (!status)
+    status = open_store(ctx);
+  if (status) {
+    free_parts(ctx);
+    return status;
+  }
+  *out = ctx;
+  return FI_OK;
+}
+
+fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx) {
+  return context_create(options, &usual_parts, ctx);
+}
+
+void fi_ctx_destroy(fi_ctx *ctx) {
+  /* In a forked child the handles are dead, and another thread of the parent may have held a lock. */
+  if (!ctx || ctx->generation != fork_generation())
+    return;
+  table_visit(&ctx->table, kernel_destroy);
+  table_free(&ctx->table);
+  free_parts(ctx);
+}
+
+fi_status context_check(const fi_ctx *ctx) {
+  if (!ctx)
+    return status_fail(FI_ERROR_ARGUMENT, "ctx is NULL");
+  if (ctx->generation != fork_generation())
+    return status_fail(FI_ERROR_FORKED, "the context was made before fork(); a child makes its own");
+  return FI_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ parts */
+
+fi_status context_compiler(fi_ctx *ctx, struct compiler **compiler) {
+  *compiler = atomic_load_explicit(&ctx->compiler, memory_order_acquire);
+  if (*compiler)
+    return FI_OK;
+  pthread_mutex_lock(&ctx->open_lock);
+  fi_status status = FI_OK;
+  *compiler = atomic_load(&ctx->compiler);
+  if (!*compiler)
+    status = ctx->parts.open_compiler(ctx->options.nvrtc, compiler);
+  if (!status)
+    atomic_store_explicit(&ctx->compiler, *compiler, memory_order_release);
+  pthread_mutex_unlock(&ctx->open_lock);
+  return status;
+}
+
+fi_status context_driver(fi_ctx *ctx, struct driver **driver) {
+  *driver = atomic_load_explicit(&ctx->driver, memory_order_acquire);
+  if (*driver)
+    return FI_OK;
+  pthread_mutex_lock(&ctx->open_lock);
+  fi_status status = FI_OK;
+  *driver = atomic_load(&ctx->driver);
+  if (!*driver)
+    status = ctx->parts.open_driver(ctx->options.driver, driver);
+  if (!status)
+    atomic_store_explicit(&ctx->driver, *driver, memory_order_release);
+  pthread_mutex_unlock(&ctx->open_lock);
+  return status;
+}
+
+/* Of the current device, or of the first one in a thread without a CUDA context. */
+static fi_status device_target(struct driver *driver, const struct target **target) {
+  struct device device;
+  int ordinal = 0;
+  if (driver->current_device(driver, &ordinal))
+    ordinal = 0;
+  const fi_status status = driver->describe_device(driver, ordinal, &device);
+  if (status)
+    return status;
+  *target = target_of_device(device.major, device.minor, driver->simulated);
+  if (!*target)
+    return status_fail(FI_ERROR_UNSUPPORTED,
+                       "device %d has compute capability %u.%u, for which there are no kernels", ordinal,
+                       device.major, device.minor);
+  return FI_OK;
+}
+
+fi_status context_target(fi_ctx *ctx, const struct target **target) {
+  struct driver *driver;
+  *target = atomic_load_explicit(&ctx->target, memory_order_acquire);
+  if (*target)
+    return FI_OK;
+  fi_status status = context_driver(ctx, &driver);
+  if (status)
+    return status_fail(status, "no target is given, and no device tells one: %s", fi_last_error());
+  status = device_target(driver, target);
+  if (!status)
+    atomic_store_explicit(&ctx->target, *target, memory_order_release);
+  return status;
+}
+
+/* ------------------------------------------------------------------------------------------------ reports */
+
+void context_event(const fi_ctx *ctx, fi_event event) {
+  const char **texts[] = {&event.spec, &event.target, &event.key, &event.message};
+  if (!ctx->options.on_event)
+    return;
+  event.struct_size = sizeof event;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (!*texts[i])
+      *texts[i] = "";
+  }
+  ctx->options.on_event(ctx->options.user, &event);
+}
+
+fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
+  fi_status status = context_check(ctx);
+  if (!status)
+    status = status_check_struct("counters", counters, sizeof *counters);
+  if (status)
+    return status;
+  *counters = (fi_counters){
+      .struct_size = sizeof *counters,
+      .kernels = (uint32_t)atomic_load(&ctx->counters.kernels),
+      .memory_hits = atomic_load(&ctx->counters.memory_hits),
+      .read_only_hits = atomic_load(&ctx->counters.read_only_hits),
+      .user_hits = atomic_load(&ctx->counters.user_hits),
+      .compiles = atomic_load(&ctx->counters.compiles),
+      .failures = atomic_load(&ctx->counters.failures),
+      .cache_problems = atomic_load(&ctx->counters.cache_problems),
+      .compile_ms = (double)atomic_load(&ctx->counters.compile_us) / 1000,
+  };
+  return FI_OK;
+}

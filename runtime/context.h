@@ -1,0 +1,71 @@
+/* A context: options, cache, compiler, driver and the kernels made so far. */
+#ifndef RUNTIME_CONTEXT_H
+#define RUNTIME_CONTEXT_H
+
+#include "cache/store.h"
+#include "generator/target.h"
+#include "runtime/compiler.h"
+#include "runtime/driver.h"
+#include "runtime/options.h"
+#include "runtime/table.h"
+
+#include <pthread.h>
+
+/* Where a context gets its parts from; tests bring their own. */
+struct parts {
+  fi_status (*open_compiler)(const char *path, struct compiler **compiler);
+  fi_status (*open_driver)(const char *path, struct driver **driver);
+  const cache_io *io;
+};
+
+/* Counts of fi_counters, in its order. */
+struct counters {
+  atomic_uint_least64_t kernels;
+  atomic_uint_least64_t memory_hits;
+  atomic_uint_least64_t read_only_hits;
+  atomic_uint_least64_t user_hits;
+  atomic_uint_least64_t compiles;
+  atomic_uint_least64_t failures;
+  atomic_uint_least64_t cache_problems;
+  atomic_uint_least64_t compile_us;
+};
+
+struct fi_ctx {
+  struct options options;
+  struct parts parts;
+  uint32_t generation; /* of the process that made it, see fork.h */
+  size_t read_only_layers;
+  bool has_cache_directory;
+  cache_store *store;
+
+  /* Opened at first use, under open_lock; never changed afterwards. */
+  pthread_mutex_t open_lock;
+  _Atomic(struct compiler *) compiler;
+  _Atomic(struct driver *) driver;
+  _Atomic(const struct target *) target;
+
+  /* Additions to the table, and the states of its kernels. */
+  pthread_mutex_t table_lock;
+  pthread_cond_t settled;
+  struct table table;
+
+  struct counters counters;
+};
+
+/* fi_ctx_create with other parts. */
+fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **ctx);
+
+/* FI_ERROR_ARGUMENT for NULL, FI_ERROR_FORKED in a child of the process that made the context. */
+fi_status context_check(const fi_ctx *ctx);
+
+/* Each opens its part at first use and returns it again later. */
+fi_status context_compiler(fi_ctx *ctx, struct compiler **compiler);
+fi_status context_driver(fi_ctx *ctx, struct driver **driver);
+
+/* The target of every kernel of the context: the option, else that of the current device. */
+fi_status context_target(fi_ctx *ctx, const struct target **target);
+
+/* Tells the callback, if there is one. struct_size is filled in, and NULL strings become "". */
+void context_event(const fi_ctx *ctx, fi_event event);
+
+#endif

@@ -1,0 +1,65 @@
+/* What the runtime asks of the CUDA driver. libcuda and the simulator are two; tests bring their own. */
+#ifndef RUNTIME_DRIVER_H
+#define RUNTIME_DRIVER_H
+
+#include "flashjit.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct device {
+  uint32_t major; /* compute capability */
+  uint32_t minor;
+  uint32_t sms;
+};
+
+/* A loaded image and its kernel; both are handles of the driver. */
+struct module {
+  void *library;
+  void *kernel;
+};
+
+struct image {
+  const void *bytes;
+  const char *symbol;
+  size_t args_size; /* of the kernel's one argument */
+};
+
+/* What a launch of the kernel needs of every device. */
+struct shape {
+  uint32_t threads;
+  uint32_t dynamic_shared;
+};
+
+struct launch {
+  uint32_t ctas;
+  struct shape shape;
+  const void *args;
+  void *stream;
+};
+
+/* All functions that return a status set the thread's error text when it is not FI_OK. */
+struct driver {
+  bool simulated;
+
+  /* The ordinal of the device of the current context. */
+  fi_status (*current_device)(struct driver *self, int *ordinal);
+  fi_status (*describe_device)(struct driver *self, int ordinal, struct device *device);
+
+  /* Sets *rejected when the image, not the circumstances, is to blame. */
+  fi_status (*load)(struct driver *self, const struct image *image, struct module *module, bool *rejected);
+  void (*unload)(struct driver *self, const struct module *module);
+
+  /* Loads the code on the device, which is current, and tells how many CTAs fit on one SM. */
+  fi_status (*prepare)(struct driver *self, const struct module *module, const struct shape *shape,
+                       int ordinal, uint32_t *ctas_per_sm);
+  fi_status (*is_capturing)(struct driver *self, void *stream, bool *capturing);
+  fi_status (*launch)(struct driver *self, const struct module *module, const struct launch *launch);
+
+  void (*close)(struct driver *self);
+};
+
+/* Opens libcuda at a path, or libcuda.so.1 when that is NULL or empty, or the simulator when it is "sim". */
+fi_status driver_open(const char *path, struct driver **driver);
+
+#endif

@@ -1,0 +1,167 @@
+/* What every call on a kernel needs: checks, preparing it on a device, and its description. */
+#include "runtime/kernel.h"
+
+#include "flashjit_args.h"
+#include "runtime/context.h"
+#include "runtime/status.h"
+
+#include <stdlib.h>
+
+size_t kernel_args_size(uint32_t op) {
+  static const size_t sizes[] = {
+      [FI_OP_ATTENTION] = sizeof(struct fi_attention_args),
+      [FI_OP_APPEND] = sizeof(struct fi_append_args),
+      [FI_OP_MERGE] = sizeof(struct fi_merge_args),
+      [FI_OP_PLAN] = sizeof(struct fi_plan_args),
+  };
+  return sizes[op];
+}
+
+static struct shape shape_of(const fi_kernel *kernel) {
+  return (struct shape){.threads = kernel->tile.threads, .dynamic_shared = kernel->tile.shared_bytes};
+}
+
+fi_status kernel_launch(const fi_kernel *kernel, uint32_t ctas, const void *args, void *stream) {
+  struct driver *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
+  const struct launch launch = {.ctas = ctas, .shape = shape_of(kernel), .args = args, .stream = stream};
+  return driver->launch(driver, &kernel->module, &launch);
+}
+
+fi_status kernel_check(const fi_kernel *kernel) {
+  return kernel ? context_check(kernel->ctx) : status_fail(FI_ERROR_ARGUMENT, "kernel is NULL");
+}
+
+void kernel_destroy(fi_kernel *kernel) {
+  struct driver *driver = atomic_load(&kernel->ctx->driver);
+  if (kernel->module.library)
+    driver->unload(driver, &kernel->module);
+  free(kernel->message);
+  free(kernel);
+}
+
+/* ------------------------------------------------------------------------------------------------ prepare */
+
+static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct device *device) {
+  const struct target *target = atomic_load(&kernel->ctx->target);
+  if (10 * device->major + device->minor == target->arch)
+    return FI_OK;
+  return status_fail(
+      FI_ERROR_UNSUPPORTED,
+      "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
+      "serves one kind of GPU",
+      ordinal, device->major, device->minor, target->name);
+}
+
+/* Under open_lock. */
+static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordinal) {
+  const struct shape shape = shape_of(kernel);
+  struct device device;
+  uint32_t ctas_per_sm = 0;
+  if (atomic_load(&kernel->device_ctas[ordinal]))
+    return FI_OK;
+  fi_status status = driver->describe_device(driver, ordinal, &device);
+  if (!status)
+    status = check_device(kernel, ordinal, &device);
+  if (!status)
+    status = driver->prepare(driver, &kernel->module, &shape, ordinal, &ctas_per_sm);
+  if (status)
+    return status;
+  if (ctas_per_sm > kernel->tile.ctas_per_sm)
+    ctas_per_sm = kernel->tile.ctas_per_sm;
+  if (ctas_per_sm == 0)
+    return status_fail(FI_ERROR_DRIVER,
+                       "no CTA of %u threads and %u bytes of shared memory fits on device %d", shape.threads,
+                       shape.dynamic_shared, ordinal);
+  atomic_store_explicit(&kernel->device_ctas[ordinal], device.sms * ctas_per_sm, memory_order_release);
+  return FI_OK;
+}
+
+static fi_status current_device(const fi_kernel *kernel, struct driver **driver, int *ordinal) {
+  *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
+  const fi_status status = (*driver)->current_device(*driver, ordinal);
+  if (status)
+    return status;
+  if (*ordinal < 0 || *ordinal >= KERNEL_MOST_DEVICES)
+    return status_fail(FI_ERROR_UNSUPPORTED, "device %d: a context serves devices 0 to %d", *ordinal,
+                       KERNEL_MOST_DEVICES - 1);
+  return FI_OK;
+}
+
+/* Read by fi_run without a lock. The plan kernel comes first, so that a kernel which is prepared has a plan
+ * that is. */
+static uint32_t prepared_ctas(const fi_kernel *kernel, int ordinal) {
+  return atomic_load_explicit(&kernel->device_ctas[ordinal], memory_order_acquire);
+}
+
+static fi_status prepare_current(fi_kernel *kernel, struct driver *driver, int ordinal, uint32_t *ctas) {
+  fi_status status = FI_OK;
+  pthread_mutex_lock(&kernel->ctx->open_lock);
+  if (kernel->plan)
+    status = prepare_on(kernel->plan, driver, ordinal);
+  if (!status)
+    status = prepare_on(kernel, driver, ordinal);
+  pthread_mutex_unlock(&kernel->ctx->open_lock);
+  *ctas = prepared_ctas(kernel, ordinal);
+  return status;
+}
+
+fi_status kernel_prepare(fi_kernel *kernel, uint32_t *ctas) {
+  struct driver *driver;
+  int ordinal;
+  const fi_status status = current_device(kernel, &driver, &ordinal);
+  if (status)
+    return status;
+  *ctas = prepared_ctas(kernel, ordinal);
+  return *ctas ? FI_OK : prepare_current(kernel, driver, ordinal, ctas);
+}
+
+fi_status kernel_prepare_for_stream(fi_kernel *kernel, void *stream, uint32_t *ctas) {
+  struct driver *driver;
+  bool capturing;
+  int ordinal;
+  fi_status status = current_device(kernel, &driver, &ordinal);
+  if (status)
+    return status;
+  *ctas = prepared_ctas(kernel, ordinal);
+  if (*ctas)
+    return FI_OK;
+  status = driver->is_capturing(driver, stream, &capturing);
+  if (status)
+    return status;
+  if (capturing)
+    return status_fail(FI_ERROR_CAPTURE,
+                       "the stream is being captured and the kernel is not prepared on device %d; call "
+                       "fi_kernel_prepare before the capture",
+                       ordinal);
+  return prepare_current(kernel, driver, ordinal, ctas);
+}
+
+fi_status fi_kernel_prepare(fi_kernel *kernel) {
+  uint32_t ctas;
+  const fi_status status = kernel_check(kernel);
+  return status ? status : kernel_prepare(kernel, &ctas);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * description */
+
+fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts) {
+  fi_status status = kernel_check(kernel);
+  if (!status)
+    status = status_check_struct("facts", facts, sizeof *facts);
+  if (status)
+    return status;
+  *facts = kernel->facts;
+  facts->struct_size = sizeof *facts;
+  return FI_OK;
+}
+
+fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec) {
+  fi_status status = kernel_check(kernel);
+  if (status)
+    return status;
+  if (!spec)
+    return status_fail(FI_ERROR_ARGUMENT, "spec is NULL");
+  *spec = kernel->spec;
+  return FI_OK;
+}

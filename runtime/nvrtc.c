@@ -1,0 +1,248 @@
+/* The compiler: libnvrtc, opened at run time. The only file that includes nvrtc.h. */
+#include "runtime/compiler.h"
+#include "runtime/status.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <nvrtc.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_OPTIONS = 16 };
+
+/* A constant name: with none, symbols of internal linkage get names that differ from run to run. */
+static const char program_name[] = "flashjit.cu";
+
+static const char *const usual_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
+
+/* The functions in use; one that older libraries lack is optional and NULL there. */
+#define NVRTC_FUNCTIONS(REQUIRED, OPTIONAL)                                                                  \
+  REQUIRED(nvrtcVersion)                                                                                     \
+  REQUIRED(nvrtcGetErrorString)                                                                              \
+  REQUIRED(nvrtcCreateProgram)                                                                               \
+  REQUIRED(nvrtcDestroyProgram)                                                                              \
+  REQUIRED(nvrtcCompileProgram)                                                                              \
+  REQUIRED(nvrtcGetProgramLogSize)                                                                           \
+  REQUIRED(nvrtcGetProgramLog)                                                                               \
+  REQUIRED(nvrtcGetCUBINSize)                                                                                \
+  REQUIRED(nvrtcGetCUBIN)                                                                                    \
+  REQUIRED(nvrtcGetPTXSize)                                                                                  \
+  REQUIRED(nvrtcGetPTX)                                                                                      \
+  OPTIONAL(nvrtcSetFlowCallback)
+
+struct nvrtc {
+  struct compiler base;
+  int version; /* 1300 for 13.0 */
+#define POINTER(name) __typeof__(&name) name;
+  NVRTC_FUNCTIONS(POINTER, POINTER)
+#undef POINTER
+};
+
+/* ------------------------------------------------------------------------------------------------ compile */
+
+struct deadline {
+  struct timespec end;
+  atomic_bool passed;
+};
+
+static void deadline_start(struct deadline *deadline, uint32_t ms) {
+  clock_gettime(CLOCK_MONOTONIC, &deadline->end);
+  deadline->end.tv_sec += ms / 1000;
+  deadline->end.tv_nsec += (long)(ms % 1000) * 1000000;
+  deadline->passed = false;
+}
+
+/* Called by the compiler now and then; 1 cancels, and must then be the answer for ever. */
+static int deadline_poll(void *payload, void *unused) {
+  struct deadline *deadline = payload;
+  struct timespec now;
+  (void)unused;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t left =
+      ((int64_t)deadline->end.tv_sec - now.tv_sec) * 1000000000 + deadline->end.tv_nsec - now.tv_nsec;
+  if (left < 0)
+    deadline->passed = true;
+  return deadline->passed;
+}
+
+typedef nvrtcResult get_size(nvrtcProgram program, size_t *size);
+typedef nvrtcResult get_bytes(nvrtcProgram program, char *bytes);
+
+/* One of the program's results, malloc'ed; NULL when there is none or no memory. */
+static char *result_of(nvrtcProgram program, get_size *size_of, get_bytes *bytes_of, size_t *size) {
+  if (size_of(program, size) != NVRTC_SUCCESS || *size == 0)
+    return NULL;
+  char *bytes = malloc(*size);
+  if (bytes && bytes_of(program, bytes) != NVRTC_SUCCESS) {
+    free(bytes);
+    bytes = NULL;
+  }
+  return bytes;
+}
+
+static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program,
+                                   const struct target *target) {
+  char texts[MOST_OPTIONS][COMPILE_OPTION_SIZE];
+  const char *options[MOST_OPTIONS];
+  int count = 0;
+  for (size_t i = 0; i < compile_option_count && count < MOST_OPTIONS; i++) {
+    if (compile_options[i].first_version > nvrtc->version)
+      continue;
+    compile_option_print(&compile_options[i], target, texts[count]);
+    options[count] = texts[count];
+    count++;
+  }
+  return nvrtc->nvrtcCompileProgram(program, count, options);
+}
+
+static fi_status collect(const struct nvrtc *nvrtc, nvrtcProgram program, const struct compile_job *job,
+                         struct compile_output *output) {
+  const bool ptx = job->target->ptx;
+  output->image = result_of(program, ptx ? nvrtc->nvrtcGetPTXSize : nvrtc->nvrtcGetCUBINSize,
+                            ptx ? nvrtc->nvrtcGetPTX : nvrtc->nvrtcGetCUBIN, &output->image_size);
+  if (!output->image)
+    return status_fail(FI_ERROR_COMPILE, "the compiler returned no %s for %s", ptx ? "PTX" : "cubin",
+                       job->target->name);
+  if (!job->keep_ptx)
+    return FI_OK;
+  output->ptx = result_of(program, nvrtc->nvrtcGetPTXSize, nvrtc->nvrtcGetPTX, &output->ptx_size);
+  return output->ptx
+             ? FI_OK
+             : status_fail(FI_ERROR_COMPILE, "the compiler returned no PTX for %s", job->target->name);
+}
+
+static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *job,
+                               struct compile_output *output) {
+  const struct nvrtc *nvrtc = (const struct nvrtc *)self;
+  struct deadline deadline;
+  nvrtcProgram program;
+  *output = (struct compile_output){0};
+  nvrtcResult result = nvrtc->nvrtcCreateProgram(&program, job->source, program_name, 0, NULL, NULL);
+  if (result != NVRTC_SUCCESS)
+    return status_fail(FI_ERROR_COMPILE, "nvrtcCreateProgram: %s", nvrtc->nvrtcGetErrorString(result));
+  deadline_start(&deadline, job->deadline_ms);
+  if (job->deadline_ms && nvrtc->nvrtcSetFlowCallback)
+    nvrtc->nvrtcSetFlowCallback(program, deadline_poll, &deadline);
+  result = compile_program(nvrtc, program, job->target);
+  size_t log_size;
+  output->log = result_of(program, nvrtc->nvrtcGetProgramLogSize, nvrtc->nvrtcGetProgramLog, &log_size);
+  fi_status status;
+  if (result == NVRTC_SUCCESS)
+    status = collect(nvrtc, program, job, output);
+  else if (deadline.passed)
+    status = status_fail(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms",
+                         job->deadline_ms);
+  else
+    status = status_fail(FI_ERROR_COMPILE, "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result),
+                         job->target->name, output->log ? output->log : "");
+  nvrtc->nvrtcDestroyProgram(&program);
+  return status;
+}
+
+/* ------------------------------------------------------------------------------------------------ open */
+
+struct build_id {
+  uintptr_t address; /* inside the library */
+  uint32_t first;    /* four bytes of its GNU build id; 0 when it has none */
+};
+
+static uint32_t note_build_id(const char *notes, size_t size) {
+  while (size >= sizeof(ElfW(Nhdr))) {
+    ElfW(Nhdr) note;
+    memcpy(&note, notes, sizeof note);
+    const size_t name = (note.n_namesz + 3u) & ~3u;
+    const size_t length = sizeof note + name + ((note.n_descsz + 3u) & ~3u);
+    if (length > size)
+      break;
+    if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz >= 4) {
+      unsigned char id[4];
+      memcpy(id, notes + sizeof note + name, sizeof id);
+      return (uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3];
+    }
+    notes += length;
+    size -= length;
+  }
+  return 0;
+}
+
+static int visit_object(struct dl_phdr_info *object, size_t size, void *data) {
+  struct build_id *id = data;
+  bool inside = false;
+  uint32_t first = 0;
+  (void)size;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    const uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+    if (segment->p_type == PT_LOAD && id->address - start < segment->p_memsz)
+      inside = true;
+    if (segment->p_type == PT_NOTE && !first)
+      first = note_build_id((const char *)start, segment->p_memsz);
+  }
+  if (inside)
+    id->first = first;
+  return inside;
+}
+
+/* nvrtcVersion has no patch level, so the build id tells two builds of one version apart. */
+static void name_toolchain(struct nvrtc *nvrtc) {
+  struct build_id id = {.address = (uintptr_t)nvrtc->nvrtcVersion};
+  dl_iterate_phdr(visit_object, &id);
+  snprintf(nvrtc->base.toolchain, sizeof nvrtc->base.toolchain, "nv%d.%d-%08x", nvrtc->version / 100,
+           nvrtc->version % 100, id.first);
+}
+
+static void *open_library(const char *path) {
+  if (path && *path)
+    return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+  void *library = NULL;
+  for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names && !library; i++)
+    library = dlopen(usual_names[i], RTLD_LAZY | RTLD_LOCAL);
+  return library;
+}
+
+/* Returns the name of a function that the library lacks, or NULL. */
+static const char *find_functions(struct nvrtc *nvrtc, void *library) {
+#define OPTIONAL(name) *(void **)&nvrtc->name = dlsym(library, #name);
+#define REQUIRED(name)                                                                                       \
+  OPTIONAL(name)                                                                                             \
+  if (!nvrtc->name)                                                                                          \
+    return #name;
+  NVRTC_FUNCTIONS(REQUIRED, OPTIONAL)
+#undef REQUIRED
+#undef OPTIONAL
+  return NULL;
+}
+
+/* The library stays open: opening it takes milliseconds, and other contexts use it too. */
+static void nvrtc_close(struct compiler *self) {
+  free(self);
+}
+
+fi_status nvrtc_open(const char *path, struct compiler **compiler) {
+  void *library = open_library(path);
+  if (!library)
+    return status_fail(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s",
+                       dlerror());
+  struct nvrtc *nvrtc = calloc(1, sizeof *nvrtc);
+  if (!nvrtc)
+    return status_fail(FI_ERROR_MEMORY, "no memory for the compiler");
+  const char *missing = find_functions(nvrtc, library);
+  if (missing) {
+    free(nvrtc);
+    return status_fail(FI_ERROR_NO_COMPILER, "%s lacks %s", path && *path ? path : "libnvrtc", missing);
+  }
+  int major = 0;
+  int minor = 0;
+  nvrtc->nvrtcVersion(&major, &minor);
+  nvrtc->version = major * 100 + minor;
+  nvrtc->base.compile = nvrtc_compile;
+  nvrtc->base.close = nvrtc_close;
+  name_toolchain(nvrtc);
+  *compiler = &nvrtc->base;
+  return FI_OK;
+}

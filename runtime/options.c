@@ -1,0 +1,149 @@
+/* The one table of options and their environment variables, and its reader. */
+#include "runtime/options.h"
+
+#include "cache/paths.h"
+#include "runtime/status.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, NUMBER, MODE };
+
+/* No field of fi_options; its field 0 is struct_size, which is no option. */
+enum { ENVIRONMENT_ONLY = 0 };
+
+struct variable {
+  const char *name;
+  const char *meaning;
+  enum kind kind;
+  size_t public_offset; /* in fi_options */
+  size_t public_size;
+  size_t offset; /* in struct options */
+  uint64_t default_number;
+  uint64_t maximum;
+};
+
+#define FIELD(field)                                                                                         \
+  offsetof(fi_options, field), sizeof(((fi_options *)NULL)->field), offsetof(struct options, field)
+#define PRIVATE(field) ENVIRONMENT_ONLY, 0, offsetof(struct options, field)
+
+static const struct variable variables[] = {
+    {"FLASHJIT_MODE", "on, load_only or memory_only", MODE, FIELD(mode), FI_MODE_ON, FI_MODE_MEMORY_ONLY},
+    {"FLASHJIT_TARGET", "target of all kernels", TEXT, FIELD(target), 0, 0},
+    {"FLASHJIT_CACHE_DIR", "the user's cache directory", TEXT, FIELD(cache_dir), 0, 0},
+    {"FLASHJIT_CACHE_RO", "read-only cache directories", TEXT, FIELD(read_only_dirs), 0, 0},
+    {"FLASHJIT_CACHE_BYTES", "budget of the cache directory", NUMBER, FIELD(cache_bytes), 0, UINT64_MAX},
+    {"FLASHJIT_CACHE_SYNC", "1: force entries to the disk", NUMBER, PRIVATE(cache_sync), 0, 1},
+    {"FLASHJIT_LOCK_DIR", "directory of the lock file", TEXT, PRIVATE(lock_dir), 0, 0},
+    {"FLASHJIT_LOCK_WAIT_MS", "longest wait for another process's compile", NUMBER, PRIVATE(lock_wait_ms),
+     30000, UINT32_MAX},
+    {"FLASHJIT_NVRTC", "path of libnvrtc", TEXT, FIELD(nvrtc), 0, 0},
+    {"FLASHJIT_DRIVER", "path of libcuda, or sim", TEXT, FIELD(driver), 0, 0},
+    {"FLASHJIT_DEADLINE_MS", "most milliseconds of one compile", NUMBER, FIELD(deadline_ms), 0, UINT32_MAX},
+};
+
+static const char *const mode_names[] = {
+    [FI_MODE_ON] = "on",
+    [FI_MODE_LOAD_ONLY] = "load_only",
+    [FI_MODE_MEMORY_ONLY] = "memory_only",
+};
+
+enum { VARIABLE_COUNT = sizeof variables / sizeof *variables };
+
+const char *options_variable_name(size_t number) {
+  return number < VARIABLE_COUNT ? variables[number].name : NULL;
+}
+
+static bool parse_number(const char *text, uint64_t maximum, uint64_t *number) {
+  char *end;
+  errno = 0;
+  const unsigned long long value = strtoull(text, &end, 10);
+  *number = value;
+  return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && value <= maximum;
+}
+
+static bool parse_mode(const char *text, uint64_t *mode) {
+  for (*mode = FI_MODE_ON; *mode <= FI_MODE_MEMORY_ONLY; ++*mode) {
+    if (strcmp(text, mode_names[*mode]) == 0)
+      return true;
+  }
+  return false;
+}
+
+static fi_status read_text(const struct variable *variable, const fi_options *given, char **text) {
+  const char *value = NULL;
+  if (given && variable->public_offset != ENVIRONMENT_ONLY)
+    memcpy(&value, (const char *)given + variable->public_offset, sizeof value);
+  if (!value)
+    value = secure_getenv(variable->name);
+  if (!value)
+    return FI_OK;
+  *text = strdup(value);
+  return *text ? FI_OK : status_fail(FI_ERROR_MEMORY, "no memory for options");
+}
+
+static uint64_t public_number(const struct variable *variable, const fi_options *given) {
+  uint32_t narrow = 0;
+  uint64_t wide = 0;
+  if (!given || variable->public_offset == ENVIRONMENT_ONLY)
+    return 0;
+  const char *field = (const char *)given + variable->public_offset;
+  if (variable->public_size == sizeof wide)
+    memcpy(&wide, field, sizeof wide);
+  else
+    memcpy(&narrow, field, sizeof narrow);
+  return wide | narrow;
+}
+
+static fi_status read_number(const struct variable *variable, const fi_options *given, uint64_t *number) {
+  *number = public_number(variable, given);
+  if (*number > variable->maximum)
+    return status_fail(FI_ERROR_ARGUMENT, "the option behind %s is %llu; at most %llu is allowed",
+                       variable->name, (unsigned long long)*number, (unsigned long long)variable->maximum);
+  if (*number)
+    return FI_OK;
+  const char *text = secure_getenv(variable->name);
+  *number = variable->default_number;
+  if (!text || !*text)
+    return FI_OK;
+  if (variable->kind == MODE ? parse_mode(text, number) : parse_number(text, variable->maximum, number))
+    return FI_OK;
+  if (variable->kind == MODE)
+    return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be %s", variable->name, text,
+                       variable->meaning);
+  return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be a number of at most %llu (%s)",
+                     variable->name, text, (unsigned long long)variable->maximum, variable->meaning);
+}
+
+fi_status options_read(const fi_options *given, struct options *options) {
+  *options = (struct options){0};
+  if (given) {
+    options->on_event = given->on_event;
+    options->user = given->user;
+  }
+  fi_status status = FI_OK;
+  for (size_t i = 0; i < VARIABLE_COUNT && !status; i++) {
+    void *field = (char *)options + variables[i].offset;
+    status = variables[i].kind == TEXT ? read_text(&variables[i], given, field)
+                                       : read_number(&variables[i], given, field);
+  }
+  if (status)
+    options_free(options);
+  return status;
+}
+
+void options_free(struct options *options) {
+  for (size_t i = 0; i < VARIABLE_COUNT; i++) {
+    if (variables[i].kind == TEXT)
+      free(*(char **)(void *)((char *)options + variables[i].offset));
+  }
+  *options = (struct options){0};
+}
+
+char *options_cache_directory(const struct options *options) {
+  if (options->cache_dir)
+    return options->cache_dir[0] ? strdup(options->cache_dir) : NULL;
+  return cache_user_directory(NULL, secure_getenv("XDG_CACHE_HOME"), secure_getenv("HOME"));
+}

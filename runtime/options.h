@@ -1,0 +1,34 @@
+/* The options of a context, each from fi_options, else from the environment, else the default. */
+#ifndef RUNTIME_OPTIONS_H
+#define RUNTIME_OPTIONS_H
+
+#include "flashjit.h"
+
+/* Texts are owned. NULL means that nobody gave the option. */
+struct options {
+  char *target;
+  char *cache_dir;
+  char *read_only_dirs;
+  char *nvrtc;
+  char *driver;
+  char *lock_dir;
+  uint64_t mode;
+  uint64_t cache_bytes;
+  uint64_t deadline_ms;
+  uint64_t lock_wait_ms;
+  uint64_t cache_sync;
+  fi_event_callback on_event;
+  void *user;
+};
+
+/* given may be NULL. On failure nothing needs to be freed. */
+fi_status options_read(const fi_options *given, struct options *options);
+void options_free(struct options *options);
+
+/* The user's cache directory by the options and the XDG rules, to be freed; NULL when there is none. */
+char *options_cache_directory(const struct options *options);
+
+/* One row of the table of variables, for the tests; NULL behind the last. */
+const char *options_variable_name(size_t number);
+
+#endif

@@ -1,0 +1,184 @@
+/* fi_run: checks tensors, fills the kernel's argument and launches it. */
+#include "runtime/status.h"
+#include "runtime/tensors.h"
+#include "runtime/workspace.h"
+
+#include <math.h>
+
+union args {
+  struct fi_attention_args attention;
+  struct fi_append_args append;
+  struct fi_merge_args merge;
+};
+
+struct run {
+  const fi_kernel *kernel;
+  const fi_tensors *tensors;
+  const fi_workspace *workspace;
+  struct workspace_layout layout;
+  struct strides strides;
+  uint32_t heads; /* of Q and O */
+};
+
+/* A grid that may be too large: kernels that get it step through their work by the size of the grid. */
+static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
+  return ctas < most ? (uint32_t)ctas : most;
+}
+
+/* ------------------------------------------------------------------------------------------------ attention
+ */
+
+static float softmax_scale(const struct run *run) {
+  const float scale = run->tensors->softmax_scale;
+  return scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim);
+}
+
+static fi_status check_scale(const struct run *run) {
+  const float scale = run->tensors->softmax_scale;
+  if (scale >= 0 && isfinite(scale))
+    return FI_OK;
+  return status_fail(FI_ERROR_ARGUMENT,
+                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive",
+                     (double)scale);
+}
+
+static uint32_t fill_attention(const struct run *run, union args *args) {
+  static const float log2_e = 1.44269504088896340736f;
+  const fi_tensors *tensors = run->tensors;
+  const int64_t *stride = run->strides.of;
+  args->attention = (struct fi_attention_args){
+      .plan = run->layout.arrays,
+      .q = tensors->q,
+      .o = tensors->o,
+      .lse = tensors->lse,
+      .k = tensors->k_cache,
+      .v = tensors->v_cache,
+      .k_scale = tensors->k_scale,
+      .v_scale = tensors->v_scale,
+      .positions = tensors->positions,
+      .q_token_stride = stride[STRIDE_Q_TOKEN],
+      .q_head_stride = stride[STRIDE_Q_HEAD],
+      .o_token_stride = stride[STRIDE_O_TOKEN],
+      .o_head_stride = stride[STRIDE_O_HEAD],
+      .kv_page_stride = stride[STRIDE_CACHE_PAGE],
+      .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
+      .kv_head_stride = stride[STRIDE_CACHE_HEAD],
+      .lse_token_stride = (int)run->heads,
+      .ctas = (int)run->layout.ctas,
+      .scale_log2 = softmax_scale(run) * log2_e,
+  };
+  return run->layout.ctas;
+}
+
+/* ------------------------------------------------------------------------------------------------ append */
+
+static uint32_t fill_append(const struct run *run, union args *args) {
+  const fi_tensors *tensors = run->tensors;
+  const int64_t *stride = run->strides.of;
+  args->append = (struct fi_append_args){
+      .plan = run->layout.arrays,
+      .k_new = tensors->k_new,
+      .v_new = tensors->v_new,
+      .k = tensors->k_cache,
+      .v = tensors->v_cache,
+      .k_scale = tensors->k_scale,
+      .v_scale = tensors->v_scale,
+      .positions = tensors->positions,
+      .new_token_stride = stride[STRIDE_NEW_TOKEN],
+      .new_head_stride = stride[STRIDE_NEW_HEAD],
+      .kv_page_stride = stride[STRIDE_CACHE_PAGE],
+      .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
+      .kv_head_stride = stride[STRIDE_CACHE_HEAD],
+      .kv_heads = (int)run->workspace->kv_heads,
+  };
+  return capped_grid((uint64_t)run->workspace->max_tokens * run->workspace->kv_heads, run->layout.ctas);
+}
+
+/* ------------------------------------------------------------------------------------------------ merge */
+
+static fi_status check_merge(const struct run *run) {
+  const struct {
+    const char *name;
+    uint32_t value;
+  } fields[] = {
+      {"parts", run->tensors->parts},
+      {"merge_tokens", run->tensors->merge_tokens},
+      {"merge_heads", run->tensors->merge_heads},
+  };
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    if (fields[i].value == 0 || fields[i].value > INT32_MAX)
+      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name,
+                         fields[i].value, INT32_MAX);
+  }
+  return FI_OK;
+}
+
+static uint32_t fill_merge(const struct run *run, union args *args) {
+  const fi_tensors *tensors = run->tensors;
+  args->merge = (struct fi_merge_args){
+      .parts_o = tensors->parts_o,
+      .parts_lse = tensors->parts_lse,
+      .o = tensors->o,
+      .lse = tensors->lse,
+      .o_token_stride = run->strides.of[STRIDE_O_TOKEN],
+      .o_head_stride = run->strides.of[STRIDE_O_HEAD],
+      .parts = (int)tensors->parts,
+      .tokens = (int)tensors->merge_tokens,
+      .heads = (int)tensors->merge_heads,
+  };
+  return capped_grid((uint64_t)tensors->merge_tokens * tensors->merge_heads, INT32_MAX);
+}
+
+/* ------------------------------------------------------------------------------------------------ run */
+
+static fi_status no_check(const struct run *run) {
+  (void)run;
+  return FI_OK;
+}
+
+/* What differs between the ops. A launch has `fill`'s number of CTAs. */
+static const struct op_rule {
+  bool planned; /* reads a workspace */
+  fi_status (*check)(const struct run *run);
+  uint32_t (*fill)(const struct run *run, union args *args);
+} op_rules[] = {
+    [FI_OP_ATTENTION] = {true, check_scale, fill_attention},
+    [FI_OP_APPEND] = {true, no_check, fill_append},
+    [FI_OP_MERGE] = {false, check_merge, fill_merge},
+};
+
+static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {
+  uint32_t ctas;
+  if (!op_rules[kernel->spec.op].planned) {
+    run->heads = run->tensors->merge_heads;
+    return kernel_prepare_for_stream(kernel, stream, &ctas);
+  }
+  const fi_status status = workspace_for_launch(kernel, run->workspace, stream, &run->layout);
+  run->heads = status ? 0 : run->workspace->kv_heads * kernel->spec.group;
+  return status;
+}
+
+fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream) {
+  fi_status status = kernel_check(kernel);
+  if (status)
+    return status;
+  if (kernel->spec.op == FI_OP_PLAN)
+    return status_fail(FI_ERROR_ARGUMENT,
+                       "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
+  status = status_check_struct("tensors", tensors, sizeof *tensors);
+  if (status)
+    return status;
+  const struct op_rule *rule = &op_rules[kernel->spec.op];
+  struct run run = {.kernel = kernel, .tensors = tensors, .workspace = workspace};
+  union args args;
+  status = prepare_run(kernel, &run, stream);
+  if (!status)
+    status = rule->check(&run);
+  if (!status)
+    status =
+        tensors_check(&kernel->spec, tensors, run.heads, workspace ? workspace->kv_heads : 0, &run.strides);
+  if (status)
+    return status;
+  const uint32_t ctas = rule->fill(&run, &args);
+  return kernel_launch(kernel, ctas, &args, stream);
+}

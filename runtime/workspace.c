@@ -1,0 +1,239 @@
+/*
+ * The layout of a plan's device memory. The header and the rows come first, where only max_tokens decides: an
+ * append kernel reads them in a workspace that was planned for an attention kernel of any tile.
+ */
+#include "runtime/workspace.h"
+
+#include "runtime/status.h"
+
+enum {
+  ALIGNMENT = 256,
+  SPLIT_MULTIPLE = 256,
+  LARGE_TILE_ROWS =
+      64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
+  LARGE_TILE_SECTIONS = 4,
+  SECTION_BYTES = 24 << 20 /* of KV, about half of an L2 */
+};
+
+struct part {
+  size_t count;         /* offset in struct workspace_counts */
+  size_t address;       /* offset in struct fi_plan_arrays */
+  uint32_t element;     /* bytes */
+  uint32_t head_dim_of; /* 1: an element is a row of head_dim floats */
+};
+
+#define PART(array, count_field, element)                                                                    \
+  { offsetof(struct workspace_counts, count_field), offsetof(struct fi_plan_arrays, array), element, 0 }
+
+static const struct part parts[] = {
+    PART(header, header, sizeof(struct fi_plan_header)),
+    PART(rows, rows, sizeof(struct fi_row)),
+    PART(shares, shares, sizeof(struct fi_share)),
+    PART(items, items, sizeof(struct fi_item)),
+    PART(units, units, sizeof(struct fi_unit)),
+    PART(parts, parts, sizeof(int)),
+    PART(arrivals, units, sizeof(unsigned)),
+    {offsetof(struct workspace_counts, partial_rows), offsetof(struct fi_plan_arrays, part_o), sizeof(float),
+     1},
+    PART(part_ml, partial_rows, 2 * sizeof(float)),
+};
+
+/* ------------------------------------------------------------------------------------------------ bounds */
+
+static fi_status check_least(const fi_workspace *bounds) {
+  const struct {
+    const char *name;
+    uint32_t value;
+  } fields[] = {
+      {"max_requests", bounds->max_requests},
+      {"max_tokens", bounds->max_tokens},
+      {"max_kv_len", bounds->max_kv_len},
+      {"kv_heads", bounds->kv_heads},
+  };
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    if (fields[i].value == 0 || fields[i].value > INT32_MAX)
+      return status_fail(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name,
+                         fields[i].value, INT32_MAX);
+  }
+  return FI_OK;
+}
+
+static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds) {
+  if (kernel->spec.op != FI_OP_ATTENTION || bounds->split_tokens == 0)
+    return FI_OK;
+  if (bounds->split_tokens % SPLIT_MULTIPLE || bounds->split_tokens > INT32_MAX)
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; it must be a multiple of %d",
+                       bounds->split_tokens, SPLIT_MULTIPLE);
+  const uint32_t step = tile_step_tokens(&kernel->tile);
+  if (bounds->split_tokens % step)
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; this kernel needs a multiple of %u",
+                       bounds->split_tokens, step);
+  return FI_OK;
+}
+
+fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds) {
+  fi_status status = status_check_struct("workspace", bounds, sizeof *bounds);
+  if (!status)
+    status = check_least(bounds);
+  if (!status)
+    status = check_split(kernel, bounds);
+  if (!status && (uint64_t)bounds->kv_heads * kernel->spec.group > INT32_MAX)
+    status = status_fail(FI_ERROR_ARGUMENT,
+                         "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
+                         bounds->kv_heads, kernel->spec.group, INT32_MAX);
+  return status;
+}
+
+/* ------------------------------------------------------------------------------------------------ counts */
+
+static uint64_t divide_up(uint64_t value, uint64_t by) {
+  return (value + by - 1) / by;
+}
+
+static uint32_t least(uint64_t a, uint64_t b) {
+  return (uint32_t)(a < b ? a : b);
+}
+
+static uint32_t section_count(const fi_kernel *kernel, const fi_workspace *bounds) {
+  return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens ? LARGE_TILE_SECTIONS : 1;
+}
+
+/* Steps whose KV stays in L2, but enough that the steps of the largest batch make no more than `sections`
+ * sections. */
+static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens, uint64_t most_steps,
+                              uint32_t sections) {
+  const uint64_t step_bytes = 2ull * step_tokens * kernel->spec.head_dim * kernel->tile.kv_bytes;
+  const uint64_t cached = SECTION_BYTES / step_bytes;
+  const uint64_t needed = divide_up(most_steps, sections);
+  return (uint32_t)(cached > needed ? cached : needed);
+}
+
+static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {
+  if (count <= INT32_MAX)
+    return FI_OK;
+  return status_fail(
+      FI_ERROR_ARGUMENT,
+      "workspace bounds max_requests=%u max_tokens=%u max_kv_len=%u kv_heads=%u ctas=%u split_tokens=%u "
+      "make more than %d %s",
+      bounds->max_requests, bounds->max_tokens, bounds->max_kv_len, bounds->kv_heads, bounds->ctas,
+      bounds->split_tokens, INT32_MAX, what);
+}
+
+/*
+ * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends.
+ * Pieces: each is a partial of its own.
+ */
+static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t sections,
+                           struct workspace_layout *layout) {
+  struct workspace_counts *counts = &layout->counts;
+  counts->shares = (uint64_t)layout->ctas * sections;
+  if (bounds->split_tokens) {
+    const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
+    counts->items = pieces + layout->ctas;
+    counts->parts = pieces;
+    counts->partial_rows = pieces * kernel->tile.rows;
+  } else {
+    counts->items = counts->units + counts->shares;
+    counts->parts = counts->units + counts->shares;
+    counts->partial_rows = 2 * counts->shares * kernel->tile.rows;
+  }
+}
+
+static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds,
+                                 struct workspace_layout *layout) {
+  struct workspace_counts *counts = &layout->counts;
+  const uint32_t sections = section_count(kernel, bounds);
+  const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
+  layout->max_tiles = least(bounds->max_tokens, request_tiles);
+  layout->step_tokens = tile_step_tokens(&kernel->tile);
+  layout->split_steps = bounds->split_tokens / layout->step_tokens;
+  counts->units = (uint64_t)layout->max_tiles * bounds->kv_heads;
+  fi_status status = check_count("work units (tiles x KV heads)", counts->units, bounds);
+  if (status)
+    return status;
+  const uint64_t most_steps = counts->units * divide_up(bounds->max_kv_len, layout->step_tokens);
+  status = check_count("steps (work units x KV steps)", most_steps, bounds);
+  if (status)
+    return status;
+  layout->section_steps = section_steps(kernel, layout->step_tokens, most_steps, sections);
+  count_partials(kernel, bounds, sections, layout);
+  status = check_count("work items", counts->items, bounds);
+  return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
+}
+
+/* ------------------------------------------------------------------------------------------------ layout */
+
+/* Every count fits 31 bits and an element 10, so nothing overflows. */
+static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds,
+                        struct workspace_layout *layout) {
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    const struct part *part = &parts[i];
+    const uint64_t count = *(const uint64_t *)(const void *)((const char *)&layout->counts + part->count);
+    const uint64_t element = (uint64_t)part->element * (part->head_dim_of ? kernel->spec.head_dim : 1);
+    void **address = (void **)(void *)((char *)&layout->arrays + part->address);
+    *address = (void *)((uintptr_t)bounds->memory + layout->bytes);
+    layout->bytes += divide_up(count * element, ALIGNMENT) * ALIGNMENT;
+  }
+}
+
+fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+                            struct workspace_layout *layout) {
+  *layout = (struct workspace_layout){
+      .counts = {.header = 1, .rows = bounds->max_tokens},
+      .ctas = ctas,
+      .max_tiles = bounds->max_tokens,
+      .step_tokens = 1,
+  };
+  fi_status status = FI_OK;
+  if (kernel->spec.op == FI_OP_ATTENTION)
+    status = count_attention(kernel, bounds, layout);
+  if (!status)
+    place_parts(kernel, bounds, layout);
+  return status;
+}
+
+static fi_status check_memory(const fi_workspace *workspace, uint64_t needed) {
+  if (!workspace->memory)
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is NULL");
+  if ((uintptr_t)workspace->memory % ALIGNMENT)
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes",
+                       workspace->memory, ALIGNMENT);
+  if (workspace->bytes < needed)
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.bytes is %llu; these bounds need %llu",
+                       (unsigned long long)workspace->bytes, (unsigned long long)needed);
+  return FI_OK;
+}
+
+fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
+                               struct workspace_layout *layout) {
+  uint32_t ctas;
+  fi_status status = workspace_check_bounds(kernel, workspace);
+  if (!status)
+    status = kernel_prepare_for_stream(kernel, stream, &ctas);
+  if (!status)
+    status = workspace_lay_out(kernel, workspace, workspace->ctas ? workspace->ctas : ctas, layout);
+  return status ? status : check_memory(workspace, layout->bytes);
+}
+
+/* ------------------------------------------------------------------------------------------------ public */
+
+fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes) {
+  struct workspace_layout layout;
+  fi_status status = kernel_check(kernel);
+  if (status)
+    return status;
+  if (!bytes)
+    return status_fail(FI_ERROR_ARGUMENT, "bytes is NULL");
+  *bytes = 0;
+  if (kernel->spec.op == FI_OP_MERGE || kernel->spec.op == FI_OP_PLAN)
+    return FI_OK;
+  status = workspace_check_bounds(kernel, bounds);
+  uint32_t ctas = status ? 0 : bounds->ctas;
+  if (!status && !ctas)
+    status = kernel_prepare((fi_kernel *)(uintptr_t)kernel, &ctas); /* changes nothing that a caller sees */
+  if (!status)
+    status = workspace_lay_out(kernel, bounds, ctas, &layout);
+  if (!status)
+    *bytes = layout.bytes;
+  return status;
+}

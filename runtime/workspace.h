@@ -1,0 +1,43 @@
+/* The layout of a plan's device memory. */
+#ifndef RUNTIME_WORKSPACE_H
+#define RUNTIME_WORKSPACE_H
+
+#include "flashjit_args.h"
+#include "runtime/kernel.h"
+
+/* Counts that the parts are made of. */
+struct workspace_counts {
+  uint64_t header;
+  uint64_t rows;
+  uint64_t shares;
+  uint64_t items;
+  uint64_t units;
+  uint64_t parts;
+  uint64_t partial_rows;
+};
+
+/* An append kernel needs rows only: its tiles are single tokens, and there are no shares and no partial
+ * results. */
+struct workspace_layout {
+  struct workspace_counts counts;
+  struct fi_plan_arrays arrays; /* addresses for a workspace at bounds->memory, which may be NULL */
+  uint64_t bytes;
+  uint32_t ctas;
+  uint32_t max_tiles;
+  uint32_t step_tokens;
+  uint32_t split_steps;
+  uint32_t section_steps;
+};
+
+/* FI_ERROR_ARGUMENT for bounds that are zero, or so large that a count would not fit 31 bits. */
+fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds);
+
+/* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. */
+fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+                            struct workspace_layout *layout);
+
+/* The layout for a launch on this stream, after checking the memory that was given. */
+fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
+                               struct workspace_layout *layout);
+
+#endif
