@@ -65,7 +65,7 @@ install_packages() {
 want_packages() {
   missing=$(missing_packages "$@")
   if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    step "installing" $missing
+    step "installing ${missing//$'\n'/ }"
     mkdir -p build
     # shellcheck disable=SC2086 # one word a package
     install_packages $missing >build/apt-get.log 2>&1 || cat build/apt-get.log >&2
@@ -93,7 +93,7 @@ header_wheel=nvidia-cuda-runtime==13.0.96
 # Prints the path of libnvrtc in a CUDA folder that has all that is needed.
 cuda_folder_nvrtc() {
   local version library
-  [ -f "$1/include/nvrtc.h" ] && [ -f "$1/include/cuda.h" ] || return
+  [ -f "$1/include/nvrtc.h" ] && [ -f "$1/include/cudaTypedefs.h" ] || return
   version=$(sed -n 's/^#define CUDA_VERSION \([0-9]*\).*/\1/p' "$1/include/cuda.h")
   [ "${version:-0}" -ge "$oldest_cuda" ] || return
   for library in "$1"/lib64/libnvrtc.so.1[23] "$1"/lib/libnvrtc.so.1[23] "$1"/targets/*/lib/libnvrtc.so.1[23] \
@@ -118,19 +118,19 @@ find_cuda() {
   return 1
 }
 
-# Takes libnvrtc and the two headers from PyPI into build/cuda; nothing is installed and no Python runs later.
+# Takes libnvrtc and the headers from PyPI into build/cuda; nothing is installed and no Python runs later.
 fetch_cuda() {
   local download=build/cuda.download wheel
   step "fetching $nvrtc_wheel and $header_wheel from PyPI"
   rm -rf "$download"
-  mkdir -p "$download/include" "$download/lib"
+  mkdir -p "$download/lib"
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
     --dest "$download" "$nvrtc_wheel" "$header_wheel" || fail "pip cannot download $nvrtc_wheel and $header_wheel.
 Install a CUDA toolkit of version 12.4 or later instead, and set CUDA_HOME to its folder"
   for wheel in "$download"/*.whl; do
     python3 -m zipfile -e "$wheel" "$download"
   done
-  mv "$download"/nvidia/cu13/include/{cuda.h,nvrtc.h} "$download/include"
+  mv "$download/nvidia/cu13/include" "$download"
   mv "$download"/nvidia/cu13/lib/{libnvrtc.so.13,libnvrtc-builtins.so.13.0} "$download/lib"
   rm -rf "$download"/nvidia* build/cuda
   mv "$download" build/cuda

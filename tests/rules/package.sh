@@ -12,9 +12,8 @@ prefix=$scratch/prefix
 must "install" cmake --install "$build" --prefix "$prefix"
 libdir=$(dirname "$(find "$prefix" -name libflashjit.so)")
 [ "$(ls "$prefix/include")" = flashjit.h ] || violation "installed headers: $(ls "$prefix/include")"
-[ "$(readlink "$libdir/libflashjit.so")" = libflashjit.so.0 ] || violation "libflashjit.so is no link to libflashjit.so.0"
 none "installed as libcuda" find "$prefix" -name 'libcuda*'
-must "the installed command" "$prefix/bin/flashjit" --help
+must "the installed command" "$prefix/bin/flashjit" --version
 
 must "find_package" cmake -S "$source/tests/rules/consumer" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 must "find_package" cmake --build "$scratch/build"
@@ -22,7 +21,7 @@ must "find_package" "$scratch/build/consumer"
 sed 's/flashjit 0.1 /flashjit 1.0 /' "$source/tests/rules/consumer/CMakeLists.txt" >"$scratch/CMakeLists.txt"
 cp "$source/tests/rules/consumer/consumer.c" "$scratch"
 if cmake -S "$scratch" -B "$scratch/newer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
-  violation "find_package(flashjit 1.0) accepts $("$prefix/bin/flashjit" version)"
+  violation "find_package(flashjit 1.0) accepts an older flashjit"
 fi
 
 PKG_CONFIG_PATH=$libdir/pkgconfig

@@ -19,6 +19,7 @@ unnamed_variables() {
 none "environment variables that README.md does not name" unnamed_variables
 sed -n '/^```c$/,/^```$/p' "$readme" | grep -v '^```' >"$scratch/example.c"
 must "the program of README.md compiles" "$cc" -std=c11 -Wall -Wextra -Werror -I"$source/include" -isystem "$cuda" \
-  -o "$scratch/example" "$scratch/example.c" -L"$build" -lflashjit -lflashjit_sim -lm
-must "the program of README.md runs" env LD_LIBRARY_PATH="$build" FLASHJIT_DRIVER=sim FLASHJIT_CACHE_DIR= "$scratch/example"
+  -o "$scratch/example" "$scratch/example.c" -L"$build" -lflashjit -lflashjit-sim
+must "the program of README.md runs" \
+  env LD_LIBRARY_PATH="$build" FLASHJIT_DRIVER=sim FLASHJIT_CACHE_DIR= "$scratch/example"
 verdict

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the rule tests: each reports every violation that it finds and fails when there was one.
 # Sourced by sh.
 

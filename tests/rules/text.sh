@@ -8,7 +8,7 @@ widest_line=120
 
 sources() {
   find CMakeLists.txt .ci include generator templates runtime cache tests tools -type f \
-    ! -path 'tests/data/*' ! -name '*.md' ! -name '*.txt' ! -name '*.json' ! -name '*.ptx' -o -name CMakeLists.txt
+    ! -path 'tests/*data/*' ! -name '*.md' ! -name '*.names'
 }
 
 scripts() {
