@@ -31,10 +31,10 @@ struct fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 
-/* The items of one CTA in one section of the plan: first, then items[next .. end). An empty share has first.row_count 0. */
+/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
 struct fi_share {
   struct fi_item first;
-  int next;
+  int begin;
   int end;
   int reserved[2];
 };
@@ -46,7 +46,8 @@ struct fi_unit {
   int kv_head;
   int part_begin;
   int part_count;
-  int reserved[3];
+  int next; /* in the list of units that a CTA must merge; written during a launch */
+  int reserved[2];
 };
 
 /* What a plan says of its whole batch. */
@@ -145,7 +146,9 @@ struct fi_plan_args {
   int max_tokens;       /* bounds of the workspace */
   int max_tiles;
   int max_kv_len;
-  int section_steps;    /* most steps of a section; its KV stays in L2 */
+  int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
+  int reserved;
 };
 
 #endif

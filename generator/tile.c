@@ -1,0 +1,148 @@
+/* The tile plan of the mma family, and of the helper kernels around it. */
+#include "tile.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  WARP = 32,
+  MMA_ROWS = 16,
+  WALK_BYTES = 72,        /* of struct Walk in templates/attention.cu */
+  RING_BYTES = 4096,      /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
+  MAX_TEAM_TOKENS = 64,   /* limits the score registers */
+  CTA_RESERVE = 1024,     /* shared memory that the hardware takes from each CTA */
+};
+
+static uint32_t align_up(uint32_t value, uint32_t to) {
+  return (value + to - 1) / to * to;
+}
+
+/*
+ * Bytes from row to row in shared memory: an odd number of 16-byte chunks, so that the same chunk of eight consecutive rows
+ * falls in eight different bank groups and all of a row's chunks are constant offsets from its first.
+ */
+static uint32_t pitch_of_row(uint32_t bytes) {
+  return (bytes / 16 | 1) * 16;
+}
+
+/* Whether K is rotated inside attention. */
+static bool rotates_keys(const fi_spec *spec) {
+  return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
+}
+
+/* Warps and rows: up to 32 rows, teams of few warps split the KV; above, one team of all warps splits the rows. */
+static void divide_rows(const fi_spec *spec, struct tile *tile) {
+  const uint32_t row_blocks = spec->rows / MMA_ROWS;
+  tile->rows = spec->rows;
+  tile->tokens = spec->rows / spec->group;
+  tile->row_blocks = row_blocks == 8 && spec->head_dim <= 128 ? 2 : 1;
+  tile->row_warps = row_blocks / tile->row_blocks;
+  tile->teams = 4 / tile->row_warps;
+  if (tile->row_warps > 2 || (tile->row_warps > 1 && spec->head_dim > 128))
+    tile->teams = 1;
+  tile->threads = WARP * tile->row_warps * tile->teams;
+  /* Q stays in registers where its fragments fit beside O and the scores. */
+  tile->query_registers = tile->row_blocks * spec->head_dim <= (tile->teams > 1 ? 192 : 128);
+  tile->walk_shared = tile->row_blocks * spec->head_dim > 192;
+}
+
+/* Fewest KV tokens of a team in a step: what one matrix load spans, and room to exchange a team's O in one stage. */
+static uint32_t least_team_tokens(const struct tile *tile) {
+  const uint32_t fragment = tile->kv_bytes == 1 ? 32 : 16;
+  const uint32_t exchange = tile->teams > 1 ? 2 * tile->rows / tile->kv_bytes : 0;
+  return exchange > fragment ? exchange : fragment;
+}
+
+/* Most tokens of a step that all warps share: their scores, and what converts or rotates K, must fit beside O. */
+static uint32_t most_shared_tokens(const fi_spec *spec, const struct tile *tile) {
+  const bool converted = tile->kv_bytes == 1 && rotates_keys(spec);
+  return converted && tile->row_blocks * spec->head_dim > 192 ? MAX_TEAM_TOKENS / 2 : MAX_TEAM_TOKENS;
+}
+
+static uint32_t preferred_team_tokens(const fi_spec *spec, const struct tile *tile) {
+  const uint32_t least = least_team_tokens(tile);
+  const uint32_t most = tile->teams > 1 ? WARP * tile->row_warps : most_shared_tokens(spec, tile);
+  uint32_t tokens = most;
+  if (tile->teams > 1)
+    tokens = RING_BYTES * tile->row_warps / (spec->head_dim * tile->kv_bytes) / 16 * 16;
+  if (tokens > most)
+    tokens = most;
+  return tokens > least ? tokens / least * least : least;
+}
+
+/* Lays out the dynamic shared memory for the tile's tokens and stages. */
+static void lay_out_shared(const fi_spec *spec, struct tile *tile) {
+  const uint32_t stage = 2 * tile->team_tokens * tile->kv_pitch;
+  uint32_t offset = 0;
+  tile->shared_rings = offset;
+  offset += tile->teams * tile->stages * stage;
+  tile->shared_query = offset;
+  offset += tile->rows * tile->wide_pitch;
+  tile->shared_rotated = offset;
+  offset += rotates_keys(spec) ? tile->teams * tile->team_tokens * tile->wide_pitch : 0;
+  tile->shared_state = offset;
+  offset += tile->teams > 1 ? tile->teams * tile->rows * 8 : 0;
+  tile->shared_rows = offset;
+  offset += tile->rows * 8;
+  tile->shared_flag = offset;
+  offset += 16;
+  tile->shared_walks = offset;
+  offset += tile->walk_shared ? tile->threads * WALK_BYTES : 0;
+  tile->shared_bytes = align_up(offset, 16);
+}
+
+/* The most tokens and stages that let `ctas` CTAs of this tile live on one SM; false when none does. */
+static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas, struct tile *tile) {
+  const uint32_t share = target->shared_per_sm / ctas - CTA_RESERVE;
+  const uint32_t room = share < target->shared_per_block ? share : target->shared_per_block;
+  const uint32_t least = least_team_tokens(tile);
+  const uint32_t most_stages = tile->teams > 1 ? 3 : 2;
+  tile->ctas_per_sm = ctas;
+  for (uint32_t tokens = preferred_team_tokens(spec, tile); tokens >= least; tokens -= least) {
+    for (tile->stages = most_stages; tile->stages >= 2; tile->stages--) {
+      tile->team_tokens = tokens;
+      lay_out_shared(spec, tile);
+      if (tile->shared_bytes <= room)
+        return true;
+    }
+  }
+  return false;
+}
+
+static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
+                                size_t why_size) {
+  tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
+  divide_rows(spec, tile);
+  tile->kv_pitch = pitch_of_row(spec->head_dim * tile->kv_bytes);
+  tile->wide_pitch = pitch_of_row(spec->head_dim * 2);
+  /* Two CTAs of more than 128 threads would leave too few registers for O. */
+  if (tile->threads <= 128 && fit(spec, target, 2, tile))
+    return FI_OK;
+  if (fit(spec, target, 1, tile))
+    return FI_OK;
+  snprintf(why, why_size, "rows=%u with head_dim=%u needs %u bytes of shared memory, and a CTA on %s has %u", spec->rows,
+           spec->head_dim, tile->shared_bytes, target->name, target->shared_per_block);
+  return FI_ERROR_UNSUPPORTED;
+}
+
+fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size) {
+  *tile = (struct tile){.threads = 128, .ctas_per_sm = 8, .rows = 1, .tokens = 1, .kv_bytes = 2};
+  if (!target)
+    target = target_find("sm_90a");
+  switch (spec->op) {
+  case FI_OP_ATTENTION:
+    return attention_tile(spec, target, tile, why, why_size);
+  case FI_OP_PLAN:
+    tile->threads = 1024;
+    tile->ctas_per_sm = 1;
+    tile->shared_bytes = target->shared_per_block;
+    return FI_OK;
+  default:
+    return FI_OK;
+  }
+}
+
+uint32_t tile_step_tokens(const struct tile *tile) {
+  return tile->teams * tile->team_tokens;
+}

@@ -1,0 +1,90 @@
+//@use softmax
+//@use convert
+
+/* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
+__device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+#pragma unroll
+  for (u32 h = 0; h < 2; h++) {
+    fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
+    fragment[2 * h + 1] = pack_compute(scores[b][2 * t + h][2], scores[b][2 * t + h][3]);
+  }
+}
+
+//@if kv_bytes == 2
+/* O += P V */
+__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+  values += kv_chunk(lane() % 16, lane() / 16);
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++) {
+    u32 p[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      pack_scores(p[b], scores, b, t);
+#pragma unroll
+    for (u32 i = 0; i < kDimBlocks; i++) {
+      u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
+      load_matrices_transposed(v, values + kv_chunk(16 * t, 2 * i));
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(o[b][2 * i], p[b], v[0], v[1]);
+        mma(o[b][2 * i + 1], p[b], v[2], v[3]);
+      }
+    }
+  }
+}
+
+/* Values p of half h of block b, which lie next to each other in the row, and their column. */
+__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
+  return make_float2(o[b][p][2 * h], o[b][p][2 * h + 1]);
+}
+
+__device__ __forceinline__ u32 pair_column(u32 p) {
+  return 8 * p + 2 * (lane() % 4);
+}
+//@else
+/*
+ * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and
+ * + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
+ */
+__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+  values += kv_chunk(lane(), 0);
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 32; t++) {
+    u32 p[2][kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++) {
+      pack_scores(p[0][b], scores, b, 2 * t);
+      pack_scores(p[1][b], scores, b, 2 * t + 1);
+    }
+#pragma unroll
+    for (u32 i = 0; i < kDimBlocks; i++) {
+      u32 v[4];
+      load_matrices_transposed(v, values + kv_chunk(32 * t, i));
+#pragma unroll
+      for (u32 s = 0; s < 2; s++) {
+        const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);
+        const u32 odd = __byte_perm(v[2 * s], v[2 * s + 1], 0x7531);
+        const u32 even_low = f16_of_fp8(even);
+        const u32 even_high = f16_of_fp8(even >> 16);
+        const u32 odd_low = f16_of_fp8(odd);
+        const u32 odd_high = f16_of_fp8(odd >> 16);
+#pragma unroll
+        for (u32 b = 0; b < kRowBlocks; b++) {
+          mma(o[b][2 * i], p[s][b], even_low, even_high);
+          mma(o[b][2 * i + 1], p[s][b], odd_low, odd_high);
+        }
+      }
+    }
+  }
+}
+
+/* Values p of half h of block b, which lie next to each other in the row, and their column. */
+__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
+  const u32 e = 2 * h + p % 2;
+  return make_float2(o[b][p / 2 * 2][e], o[b][p / 2 * 2 + 1][e]);
+}
+
+__device__ __forceinline__ u32 pair_column(u32 p) {
+  return p / 2 * 16 + 4 * (lane() % 4) + p % 2 * 2;
+}
+//@end

@@ -1,0 +1,126 @@
+//@use types
+//@use memory
+//@use convert
+//@emit mma
+//@use kv_loader
+//@use query
+//@use score
+//@if rope != none && rope_keys == unrotated
+//@use rotate_keys
+//@end
+//@use softmax
+//@use accumulate
+//@if teams > 1
+//@use publish_teams
+//@else
+//@use publish_rows
+//@end
+//@use merge_parts
+
+/* What turns a score into a base-2 logit. */
+//@if kv_scale == none
+__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2;
+}
+//@end
+//@if kv_scale == tensor
+__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2 * args.k_scale[0];
+}
+//@end
+//@if kv_scale == head
+__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2 * args.k_scale[kv_head];
+}
+//@end
+
+/* A thread's walk through the plan. */
+struct Walk {
+  KvLoader loader;   /* what is loaded next */
+  ItemCursor cursor; /* what is computed */
+  int list;          /* thread 0: first of the units that this CTA must merge */
+};
+
+//@if walk_shared
+static_assert(sizeof(Walk) <= 72, "room of a thread in shared memory");
+
+//@end
+/*
+ * One CTA works through its share of the plan, item after item. Each team of warps has its own ring of KV stages, which
+ * runs on from one item to the next: while a step is computed, the loads of the steps behind it are under way.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_attention(const __grid_constant__ fi_attention_args args) {
+  extern __shared__ __align__(1024) u8 shared[];
+  u8 *query_tile = shared + kSharedQuery;
+  TileRow *rows = (TileRow *)(shared + kSharedRows);
+  volatile int *flag = (volatile int *)(shared + kSharedFlag);
+  u8 *rings = shared + kSharedRings;
+  u8 *ring = rings + team() * kRingBytes;
+//@if rope != none && rope_keys == unrotated
+  u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
+//@end
+
+//@if walk_shared
+  Walk &walk = ((Walk *)(shared + kSharedWalks))[threadIdx.x]; /* with O and the scores the registers are full */
+//@else
+  Walk walk;
+//@end
+  KvLoader &loader = walk.loader;
+  ItemCursor &cursor = walk.cursor;
+  open_loader(loader, args);
+  cursor = loader.cursor;
+  settle(loader, args);
+#pragma unroll
+  for (u32 stage = 0; stage < kStages - 1; stage++)
+    load_step(loader, args, shared_address(ring) + stage * kStageBytes);
+
+  walk.list = -1;
+  u32 stage = 0; /* of the next step to compute; the one before it is free */
+  for (; cursor.end != 0; next_item(cursor, args.plan, args.ctas)) {
+    const fi_item &item = args.plan.items[cursor.at];
+    stage_query(args, item, query_tile, rows);
+    Query query;
+    load_query(query, query_tile);
+    const Visible visible = visible_range(rows);
+    const float scale = logit_scale(args, item.kv_head);
+    RowState state;
+    clear_rows(state);
+    int token = item.kv_begin + (int)(team() * kTeamTokens);
+    const int end = item.kv_end + (int)(team() * kTeamTokens);
+#pragma unroll 1
+    for (; token < end; token += kStepTokens) {
+      copy_wait<kStages - 2>();
+      sync_team();
+      load_step(loader, args, shared_address(ring) + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes);
+      const u8 *keys = ring + stage * kStageBytes;
+//@if rope != none && rope_keys == unrotated
+      rotate_keys(rotated, keys, token);
+//@end
+      if (token < visible.most) {
+        Scores scores;
+//@if rope != none && rope_keys == unrotated
+        score(scores, query, shared_address(rotated));
+//@else
+        score(scores, query, shared_address(keys));
+//@end
+        if (token + (int)kTeamTokens > visible.least)
+          mask(scores, rows, token);
+        softmax(state, scores, scale);
+        accumulate(state.o, scores, shared_address(keys) + kTileBytes);
+      }
+      stage = stage == kStages - 1 ? 0 : stage + 1;
+    }
+    close_rows(state, scale);
+    const fi_item &done = args.plan.items[cursor.at]; /* looked up again: nothing of it was kept over the loop */
+//@if teams > 1
+    u8 *areas = rings + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes;
+    publish(args, done, state, rows, areas, (TeamState *)(shared + kSharedState));
+//@else
+    publish(args, done, state, rows);
+//@end
+    if (done.part >= 0)
+      arrive(args.plan, done, walk.list);
+  }
+  merge_list(args, walk.list, flag);
+}

@@ -1,0 +1,86 @@
+//@use accumulate
+//@use output
+
+//# Teams split the KV: their O, maxima and sums meet in shared memory before they leave the CTA.
+
+/* Maximum (base-2 logits) and sum of each row of each team. */
+typedef float2 TeamState[kRows];
+
+/*
+ * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against each other
+ * by 8 columns a row, so that the eight rows of a fragment use different banks.
+ */
+__device__ __forceinline__ u32 exchange_column(u32 row, u32 column) {
+  return row * kHeadDim + (column + row * 8) % kHeadDim;
+}
+
+/* Writes this warp's rows to its team's exchange area. */
+__device__ __forceinline__ void exchange_rows(const RowState &state, float *area, TeamState &team_state) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const u32 row = row_of(b, h);
+#pragma unroll
+      for (u32 p = 0; p < kHeadDim / 8; p++)
+        *(float2 *)(area + exchange_column(row, pair_column(p))) = pair_of(state.o, b, h, p);
+      if (lane() % 4 == 0)
+        team_state[row] = make_float2(state.most[b][h], state.sum[b][h]);
+    }
+}
+
+/* Four columns of a row over all teams: the unnormalised O, the row's maximum and sum. */
+struct RowPart {
+  float4 o;
+  float most;
+  float sum;
+};
+
+__device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *states, u32 row, u32 column) {
+  RowPart part = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
+#pragma unroll
+  for (u32 t = 0; t < kTeams; t++)
+    part.most = fmaxf(part.most, states[t][row].x);
+#pragma unroll
+  for (u32 t = 0; t < kTeams; t++) {
+    const float2 state = states[t][row];
+    const float weight = state.y > 0 ? exp2_fast(state.x - part.most) : 0;
+    const float4 o = *(const float4 *)((const float *)(areas + t * kRingBytes) + exchange_column(row, column));
+    part.o.x += weight * o.x;
+    part.o.y += weight * o.y;
+    part.o.z += weight * o.z;
+    part.o.w += weight * o.w;
+    part.sum += weight * state.y;
+  }
+  return part;
+}
+
+/* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
+__device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
+                                        const TileRow *rows, u8 *areas, TeamState *states) {
+  sync_team();
+  exchange_rows(state, (float *)(areas + team() * kRingBytes), states[team()]);
+  __syncthreads();
+#pragma unroll 1
+  for (u32 i = threadIdx.x; i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
+    const u32 row = i / (kHeadDim / 4);
+    const u32 column = i % (kHeadDim / 4) * 4;
+    const RowPart part = join_teams(areas, states, row, column);
+    if (item.part < 0) {
+      const int token = rows[row].token;
+      const u32 head = item.kv_head * kGroup + row % kGroup;
+      const float factor = row_factor(part.sum, value_scale(args, item.kv_head));
+      *(uint2 *)(output_row(args, token, head) + column) = make_uint2(
+          pack_output(part.o.x * factor, part.o.y * factor), pack_output(part.o.z * factor, part.o.w * factor));
+//@if lse
+      if (column == 0)
+        write_lse(args, token, head, part.most, part.sum);
+//@end
+    } else {
+      const long long part_row = item.part + row;
+      *(float4 *)(args.plan.part_o + part_row * kHeadDim + column) = part.o;
+      if (column == 0)
+        *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
+    }
+  }
+}

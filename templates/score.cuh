@@ -1,0 +1,128 @@
+//@use tiles
+//@use convert
+//@use query
+
+/* 16 dims of the head are one step of the matrix instruction. */
+constexpr u32 kDimBlocks = kHeadDim / 16;
+
+/*
+ * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of mma.m16n8k16's
+ * result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4) + e % 2.
+ */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+//@if query_registers
+/* Q of an item, in registers. */
+typedef u32 Query[kRowBlocks][kDimBlocks][4];
+
+__device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 i = 0; i < kDimBlocks; i++)
+      load_query_fragment(fragments[b][i], shared_address(query), (team_warp() * kRowBlocks + b) * 16, i);
+}
+
+__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+#pragma unroll
+  for (int w = 0; w < 4; w++)
+    fragment[w] = query[b][block][w];
+}
+//@else
+/* Q of an item, in shared memory: its fragments would not fit beside O in the registers. */
+typedef const u8 *Query;
+
+__device__ __forceinline__ void load_query(Query &shared, const u8 *query) {
+  shared = query;
+}
+
+__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+  load_query_fragment(fragment, shared_address(query), (team_warp() * kRowBlocks + b) * 16, block);
+}
+//@end
+
+__device__ __forceinline__ void clear_scores(Scores &scores) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 o = 0; o < kTeamTokens / 8; o++)
+#pragma unroll
+      for (u32 e = 0; e < 4; e++)
+        scores[b][o][e] = 0;
+}
+
+//@if rope != none && rope_keys == unrotated
+/* scores = Q K^T, K from the tile of rotated 16-bit rows. */
+__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
+  clear_scores(scores);
+  keys += wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+#pragma unroll
+  for (u32 i = 0; i < kDimBlocks; i++) {
+    u32 q[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      query_fragment(q[b], query, b, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 16; t++) {
+      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      load_matrices(k, keys + wide_chunk(16 * t, 2 * i));
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(scores[b][2 * t], q[b], k[0], k[1]);
+        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
+      }
+    }
+  }
+}
+//@else
+//@if kv_bytes == 2
+/* scores = Q K^T */
+__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
+  clear_scores(scores);
+  keys += kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+#pragma unroll
+  for (u32 i = 0; i < kDimBlocks; i++) {
+    u32 q[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      query_fragment(q[b], query, b, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 16; t++) {
+      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      load_matrices(k, keys + kv_chunk(16 * t, 2 * i));
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(scores[b][2 * t], q[b], k[0], k[1]);
+        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
+      }
+    }
+  }
+}
+//@else
+/* scores = Q K^T; each 8-bit element is converted once, in registers. */
+__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
+  clear_scores(scores);
+  keys += kv_chunk(lane(), 0);
+#pragma unroll
+  for (u32 i = 0; i < kDimBlocks; i++) {
+    u32 q[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      query_fragment(q[b], query, b, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 32; t++) {
+      u32 k[4]; /* word m: token 32 t + 8 m + l / 4, dims 16 i + 4 (l % 4) .. + 3 */
+      load_matrices(k, keys + kv_chunk(32 * t, i));
+#pragma unroll
+      for (u32 m = 0; m < 4; m++) {
+        const u32 low = f16_of_fp8(k[m]);
+        const u32 high = f16_of_fp8(k[m] >> 16);
+#pragma unroll
+        for (u32 b = 0; b < kRowBlocks; b++)
+          mma(scores[b][4 * t + m], q[b], low, high);
+      }
+    }
+  }
+}
+//@end
+//@end
