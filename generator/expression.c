@@ -68,6 +68,11 @@ static int64_t apply(int operation, int64_t a, int64_t b) {
   }
 }
 
+static void skip_spaces(struct parser *parser) {
+  while (parser->at < parser->end && (*parser->at == ' ' || *parser->at == '\t'))
+    parser->at++;
+}
+
 static struct operand fail(struct parser *parser, const char *message, const char *text, size_t size) {
   if (!parser->failed)
     error_write(FI_ERROR_SPEC, parser->why, parser->why_size, "%s \"%.*s\"", message, (int)size, text);
@@ -75,9 +80,10 @@ static struct operand fail(struct parser *parser, const char *message, const cha
   return (struct operand){0};
 }
 
-static void skip_spaces(struct parser *parser) {
-  while (parser->at < parser->end && (*parser->at == ' ' || *parser->at == '\t'))
-    parser->at++;
+/* The same, about what stands at the current place. */
+static struct operand fail_here(struct parser *parser, const char *message) {
+  skip_spaces(parser);
+  return fail(parser, message, parser->at, (size_t)(parser->end - parser->at));
 }
 
 static bool accept(struct parser *parser, const char *sign) {
@@ -116,7 +122,7 @@ static struct operand parse_word(struct parser *parser) {
   const size_t size = word_size(parser);
   const char *word = parser->at;
   if (size == 0)
-    return fail(parser, "an operand is missing before", word, (size_t)(parser->end - word));
+    return fail_here(parser, "an operand is missing before");
   parser->at += size;
   if (*word >= '0' && *word <= '9')
     return parse_number(parser, word, size);
@@ -128,14 +134,14 @@ static struct operand parse_word(struct parser *parser) {
 
 static struct operand parse_unary(struct parser *parser) {
   if (++parser->depth > DEEPEST)
-    return fail(parser, "nested too deeply at", parser->at, (size_t)(parser->end - parser->at));
+    return fail_here(parser, "nested too deeply at");
   struct operand operand;
   if (accept(parser, "!")) {
     operand = (struct operand){.value = !parse_unary(parser).value};
   } else if (accept(parser, "(")) {
     operand = (struct operand){.value = parse_binary(parser, 0).value};
     if (!accept(parser, ")"))
-      fail(parser, "no \")\" before", parser->at, (size_t)(parser->end - parser->at));
+      fail_here(parser, "no \")\" before");
   } else {
     operand = parse_word(parser);
   }
@@ -174,7 +180,7 @@ static struct operand parse_binary(struct parser *parser, int level) {
     if (!compares || !accept_value_name(parser, left.axis, &right))
       right = parse_binary(parser, level + 1);
     if (operation == OVER && right.value == 0)
-      return fail(parser, "division by zero before", parser->at, (size_t)(parser->end - parser->at));
+      return fail_here(parser, "division by zero before");
     left = (struct operand){.value = apply(operation, left.value, right.value)};
   }
   return left;
@@ -186,6 +192,6 @@ bool expression_evaluate(const char *text, size_t size, const struct facts *fact
   *value = parse_binary(&parser, 0).value;
   skip_spaces(&parser);
   if (parser.at < parser.end)
-    fail(&parser, "unexpected", parser.at, (size_t)(parser.end - parser.at));
+    fail_here(&parser, "unexpected");
   return !parser.failed;
 }

@@ -1,0 +1,928 @@
+/* flashjit: attention hd=64 rows=128 q=f16 index=csr lse=1 */
+
+/* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
+struct fi_row {
+  int token;    /* index in Q, O, LSE, positions */
+  int position; /* index of the token in its request's KV: the last KV token it sees when causal */
+  int kv_base;  /* as fi_item.kv_base */
+  int reserved;
+};
+
+/*
+ * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
+ * request's number (dense index) or kv_indptr[request] (CSR).
+ */
+struct fi_item {
+  int kv_base;
+  int kv_head;
+  int kv_begin;              /* first token of the range */
+  int kv_end;                /* behind its last token; no row sees beyond it */
+  int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
+  unsigned short row_count;  /* tokens of the tile */
+  unsigned short unit_count; /* merge units that the item feeds */
+  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+};
+
+/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
+struct fi_share {
+  struct fi_item first;
+  int begin;
+  int end;
+  int reserved[2];
+};
+
+/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+struct fi_unit {
+  int row_begin;
+  int row_count;
+  int kv_head;
+  int part_begin;
+  int part_count;
+  int next; /* in the list of units that a CTA must merge; written during a launch */
+  int reserved[2];
+};
+
+/* What a plan says of its whole batch. */
+struct fi_plan_header {
+  const int *page_table;
+  long long page_table_stride;
+  int sections; /* shares of one CTA are shares[section * ctas + cta] */
+  int tokens;   /* rows */
+  int reserved[10];
+};
+
+/* Where the parts of a plan lie in the workspace. */
+struct fi_plan_arrays {
+  struct fi_plan_header *header;
+  struct fi_share *shares;
+  struct fi_item *items;
+  struct fi_row *rows;
+  struct fi_unit *units;
+  int *parts;
+  unsigned *arrivals; /* one counter a unit; zero between launches */
+  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+};
+
+struct fi_attention_args {
+  struct fi_plan_arrays plan;
+  const void *q;
+  void *o;
+  float *lse;
+  const void *k;
+  const void *v;
+  const float *k_scale;
+  const float *v_scale;
+  const int *positions;
+  long long q_token_stride; /* all strides in elements */
+  long long q_head_stride;
+  long long o_token_stride;
+  long long o_head_stride;
+  long long kv_page_stride;
+  long long kv_token_stride;
+  long long kv_head_stride;
+  int lse_token_stride; /* query heads */
+  int ctas;
+  float scale_log2;     /* softmax scale * log2(e) */
+  int reserved;
+};
+
+constexpr int kHeadDim = 64;             /* elements of a head */
+constexpr int kGroup = 1;                /* query heads per KV head */
+
+constexpr int kThreads = 128;            /* of a CTA */
+constexpr int kCtasPerSm = 2;            /* CTAs that share an SM */
+constexpr int kRows = 128;               /* of the tile: query tokens x group */
+constexpr int kRowWarps = 4;             /* warps of a team, which divide the rows */
+constexpr int kRowBlocks = 2;            /* 16-row blocks of a warp */
+constexpr int kTeams = 1;                /* each takes its own KV tokens */
+constexpr int kTeamTokens = 64;          /* KV tokens of a team in one step */
+constexpr int kStages = 2;               /* steps of KV in the ring */
+constexpr int kKvBytes = 2;              /* of a stored element of K or V */
+constexpr int kKvPitch = 144;            /* bytes from row to row of a K or V tile */
+constexpr int kWidePitch = 144;          /* bytes from row to row of a tile of 16-bit elements */
+constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
+constexpr int kSharedQuery = 36864;      /* the tile of Q */
+constexpr int kSharedRows = 55296;       /* the tile's rows */
+constexpr int kSharedFlag = 56320;       /* a word from one thread to the others */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+constexpr u32 kAllLanes = 0xffffffffu;
+
+__device__ __forceinline__ u32 lane() {
+  return threadIdx.x % 32;
+}
+
+__device__ __forceinline__ u32 warp() {
+  return threadIdx.x / 32;
+}
+
+/* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
+__device__ __forceinline__ u32 shared_address(const void *pointer) {
+  return (u32)__cvta_generic_to_shared(pointer);
+}
+
+/* Starts a copy of 16 bytes from global to shared memory; of no bytes, which clears the 16, when not valid. */
+__device__ __forceinline__ void copy_async(u32 to, const u8 *from, bool valid) {
+  const u32 bytes = valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+
+/* Closes the group of copies that this thread started since the last one. */
+__device__ __forceinline__ void copy_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* Waits until at most kPending of this thread's groups are under way. */
+template <int kPending> __device__ __forceinline__ void copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+/*
+ * Four 8 x 8 matrices of 16-bit elements. Lane l gives the address of row l % 8 of matrix l / 8 and gets, in word m,
+ * elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of matrix m.
+ */
+__device__ __forceinline__ void load_matrices(u32 (&words)[4], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+               : "r"(address)
+               : "memory");
+}
+
+/* The same of the transposed matrices: rows and columns of the result change places. */
+__device__ __forceinline__ void load_matrices_transposed(u32 (&words)[4], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+               : "r"(address)
+               : "memory");
+}
+
+/* Loads that bypass L1: partial results are written by other SMs. */
+__device__ __forceinline__ float2 load_global2(const float *from) {
+  float2 value;
+  asm volatile("ld.global.cg.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "l"(from) : "memory");
+  return value;
+}
+
+__device__ __forceinline__ float4 load_global4(const float *from) {
+  float4 value;
+  asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(value.x), "=f"(value.y), "=f"(value.z), "=f"(value.w)
+               : "l"(from)
+               : "memory");
+  return value;
+}
+
+/* Adds one to a counter that starts again at 0 behind `last`; releases this CTA's writes and acquires the others'. */
+__device__ __forceinline__ u32 count_arrival(u32 *counter, u32 last) {
+  u32 before;
+  asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(last) : "memory");
+  return before;
+}
+
+__device__ __forceinline__ u32 pack_f16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+/* Two values as a pair of the type that the matrix instructions take. */
+__device__ __forceinline__ u32 pack_compute(float low, float high) {
+  return pack_f16(low, high);
+}
+
+__device__ __forceinline__ u32 pack_output(float low, float high) {
+  return pack_f16(low, high);
+}
+
+/* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
+__device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/* A place in this CTA's share of the plan: items[at .. end) of a section, then its shares of the sections behind it. */
+struct ItemCursor {
+  int at;
+  int end; /* 0: there is no more */
+  int section;
+};
+
+/* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
+__device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
+  const int sections = plan.header->sections;
+  cursor.end = 0;
+  for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
+    const fi_share *share = plan.shares + (cursor.section * ctas + (int)blockIdx.x);
+    cursor.at = share->begin;
+    cursor.end = share->end;
+  }
+}
+
+__device__ __forceinline__ void next_item(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
+  cursor.at++;
+  if (cursor.at == cursor.end)
+    enter_section(cursor, plan, ctas);
+}
+
+/* Byte offset of the row of a token and head in the cache; kv_base is the request's first token. */
+template <typename Args>
+__device__ __forceinline__ long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
+  const long long row = ((long long)kv_base + token) * args.kv_token_stride;
+  return (row + head * args.kv_head_stride) * kKvBytes;
+}
+
+constexpr u32 kRowBytes = kHeadDim * kKvBytes;
+
+constexpr u32 kTileBytes = kTeamTokens * kKvPitch;
+
+/* A stage holds the K tile of a team's tokens, then their V tile. */
+constexpr u32 kStageBytes = 2 * kTileBytes;
+
+constexpr u32 kRingBytes = kStages * kStageBytes;
+
+/* 16-byte chunk `chunk` of row `row` of a KV tile. The pitch puts eight rows' same chunk in eight different bank groups. */
+__device__ __forceinline__ u32 kv_chunk(u32 row, u32 chunk) {
+  return row * kKvPitch + chunk * 16;
+}
+
+/* The same in a tile of 16-bit rows. */
+__device__ __forceinline__ u32 wide_chunk(u32 row, u32 chunk) {
+  return row * kWidePitch + chunk * 16;
+}
+
+__device__ __forceinline__ u32 team() {
+  return kTeams == 1 ? 0 : warp() / kRowWarps;
+}
+
+/* The warp's place in its team: which rows of the tile are its own, and which KV tokens it copies. */
+__device__ __forceinline__ u32 team_warp() {
+  return warp() % kRowWarps;
+}
+
+/* Barrier of the warps of a team. */
+__device__ __forceinline__ void sync_team() {
+  __syncthreads();
+}
+
+constexpr u32 kRowChunks = kRowBytes / 16;
+
+/* A warp copies this many consecutive rows of its team's tile. */
+constexpr u32 kWarpTokens = kTeamTokens / kRowWarps;
+
+constexpr u32 kWarpChunks = kWarpTokens * kRowChunks;
+
+/* KV tokens that the CTA takes in a step: team t has those from t * kTeamTokens. */
+constexpr int kStepTokens = kTeams * kTeamTokens;
+
+/* Fills the ring, some steps ahead of the computation, running on from item to item. */
+struct KvLoader {
+  ItemCursor cursor;
+  u32 ahead;   /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
+  int kv_base; /* of the current item */
+  int kv_head;
+  int kv_end; /* 0: there is no more to load */
+  int token;  /* first token of the next step to load */
+};
+
+/* The token whose row this lane looks up: row l % kWarpTokens of the warp's part of the step. */
+__device__ __forceinline__ int lane_token(const KvLoader &loader) {
+  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens + lane() % kWarpTokens);
+}
+
+constexpr u32 kItemWords = sizeof(fi_item) / 4;
+
+/* Fetches the item behind the current one. */
+__device__ __forceinline__ void fetch_ahead(KvLoader &loader, const fi_plan_arrays &plan) {
+  if (loader.cursor.at + 1 < loader.cursor.end)
+    loader.ahead = ((const u32 *)(plan.items + loader.cursor.at + 1))[lane() % kItemWords];
+}
+
+__device__ __forceinline__ void take_item(KvLoader &loader, const fi_item &item) {
+  loader.kv_base = item.kv_base;
+  loader.kv_head = item.kv_head;
+  loader.token = item.kv_begin;
+  loader.kv_end = item.kv_end;
+}
+
+__device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
+  const bool fetched = loader.cursor.at + 1 < loader.cursor.end;
+  next_item(loader.cursor, args.plan, args.ctas);
+  loader.kv_end = 0;
+  if (loader.cursor.end == 0)
+    return;
+  if (!fetched)
+    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[lane() % kItemWords];
+  loader.kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
+  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
+  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
+  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
+  fetch_ahead(loader, args.plan);
+}
+
+/* Goes to the next item that has KV when the current one has been loaded. */
+__device__ __forceinline__ void settle(KvLoader &loader, const fi_attention_args &args) {
+  while (loader.cursor.end != 0 && loader.token >= loader.kv_end)
+    next_loader_item(loader, args);
+}
+
+/* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
+__device__ __forceinline__ void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
+  if (loader.cursor.end != 0) {
+    const int token = lane_token(loader);
+    const long long offset = kv_row_offset(args, loader.kv_base, token, loader.kv_head);
+    const long long row_offset = token < loader.kv_end ? offset : -1;
+#pragma unroll
+    for (u32 i = 0; i < kWarpChunks; i += 32) {
+      const u32 row = (i + lane()) / kRowChunks;
+      const u32 chunk = (i + lane()) % kRowChunks;
+      const long long from = __shfl_sync(kAllLanes, row_offset, row);
+      const bool valid = from >= 0;
+      const long long source = (valid ? from : 0) + chunk * 16;
+      const u32 to = stage + kv_chunk(team_warp() * kWarpTokens + row, chunk);
+      if (kWarpChunks % 32 == 0 || i + lane() < kWarpChunks) {
+        copy_async(to, (const u8 *)args.k + source, valid);
+        copy_async(to + kTileBytes, (const u8 *)args.v + source, valid);
+      }
+    }
+    loader.token += kStepTokens;
+    settle(loader, args);
+  }
+  copy_commit();
+}
+
+/* Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency earlier. */
+__device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention_args &args) {
+  loader.cursor.section = 0;
+  take_item(loader, args.plan.shares[blockIdx.x].first);
+  enter_section(loader.cursor, args.plan, args.ctas);
+  if (loader.cursor.section > 1 && loader.cursor.end != 0)
+    take_item(loader, args.plan.items[loader.cursor.at]);
+  fetch_ahead(loader, args.plan);
+}
+
+/* What the warps need to know of a row of the tile: its query token, and how many KV tokens it sees. */
+struct TileRow {
+  int token;
+  int visible;
+};
+
+constexpr u32 kQueryChunks = kHeadDim / 8;
+
+/* Stores 8 elements of chunk `chunk` of a row. */
+__device__ __forceinline__ void store_query_chunk(u8 *query, u32 row, u32 chunk, const u32 (&words)[4]) {
+  *(uint4 *)(query + wide_chunk(row, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+constexpr u32 kRowUnits = kQueryChunks;
+
+/* Copies chunk `chunk` of one row of Q into the tile. */
+__device__ __forceinline__ void stage_query_unit(u8 *query, u32 row, u32 chunk, const u16 *from) {
+  const uint4 source = *(const uint4 *)(from + chunk * 8);
+  const u32 words[4] = {source.x, source.y, source.z, source.w};
+  store_query_chunk(query, row, chunk, words);
+}
+
+/* The tile's row of Q that `row` of a plan names, for query head `head`. */
+__device__ __forceinline__ const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
+  return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
+}
+
+/* A token sees its own KV position and those before it, as far as the item's range goes. */
+__device__ __forceinline__ int visible_tokens(const fi_row &row, const fi_item &item) {
+  return min(item.kv_end, row.position + 1);
+}
+
+/*
+ * Brings the item's rows and their Q into shared memory, between two barriers of the CTA. Row r of the tile is head
+ * r % kGroup of the tile's token r / kGroup. Rows behind the last token are padding: zeros, which see the whole range so
+ * that they never ask for a mask.
+ */
+__device__ __forceinline__ void stage_query(const fi_attention_args &args, const fi_item &item, u8 *query,
+                                            TileRow *tile_rows) {
+  const fi_row *rows = args.plan.rows + item.row_begin;
+  __syncthreads();
+#pragma unroll 1
+  for (u32 row = threadIdx.x; row < kRows; row += kThreads) {
+    const u32 token = row / kGroup;
+    tile_rows[row] = {0, item.kv_end};
+    if (token < item.row_count)
+      tile_rows[row] = {rows[token].token, visible_tokens(rows[token], item)};
+  }
+#pragma unroll 1
+  for (u32 i = threadIdx.x; i < kRows * kRowUnits; i += kThreads) {
+    const u32 row = i / kRowUnits;
+    const u32 unit = i % kRowUnits;
+    const u32 token = row / kGroup;
+    if (token < item.row_count) {
+      const u16 *from = query_row(args, rows[token], item.kv_head * kGroup + row % kGroup);
+      stage_query_unit(query, row, unit, from);
+    } else {
+      const u32 zeros[4] = {0, 0, 0, 0};
+      store_query_chunk(query, row, unit, zeros);
+    }
+  }
+  __syncthreads();
+}
+
+/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
+__device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], u32 query, u32 first_row, u32 block) {
+  load_matrices(fragment, query + wide_chunk(lane() % 16, lane() / 16) + wide_chunk(first_row, 2 * block));
+}
+
+/* 16 dims of the head are one step of the matrix instruction. */
+constexpr u32 kDimBlocks = kHeadDim / 16;
+
+/*
+ * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of mma.m16n8k16's
+ * result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4) + e % 2.
+ */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* Q of an item, in registers. */
+typedef u32 Query[kRowBlocks][kDimBlocks][4];
+
+__device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 i = 0; i < kDimBlocks; i++)
+      load_query_fragment(fragments[b][i], shared_address(query), (team_warp() * kRowBlocks + b) * 16, i);
+}
+
+__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+#pragma unroll
+  for (int w = 0; w < 4; w++)
+    fragment[w] = query[b][block][w];
+}
+
+__device__ __forceinline__ void clear_scores(Scores &scores) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 o = 0; o < kTeamTokens / 8; o++)
+#pragma unroll
+      for (u32 e = 0; e < 4; e++)
+        scores[b][o][e] = 0;
+}
+
+/* scores = Q K^T */
+__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
+  clear_scores(scores);
+  keys += kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+#pragma unroll
+  for (u32 i = 0; i < kDimBlocks; i++) {
+    u32 q[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      query_fragment(q[b], query, b, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 16; t++) {
+      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      load_matrices(k, keys + kv_chunk(16 * t, 2 * i));
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(scores[b][2 * t], q[b], k[0], k[1]);
+        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
+      }
+    }
+  }
+}
+
+__device__ __forceinline__ float minus_infinity() {
+  return __uint_as_float(0xff800000u);
+}
+
+__device__ __forceinline__ float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ __forceinline__ float log2_fast(float x) {
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/* Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special case. */
+constexpr float kMasked = -1e30f;
+
+/* Dims of O; even and odd octets of a block belong together, see pair_column. */
+typedef float Output[kRowBlocks][kHeadDim / 8][4];
+
+/* State of a warp's rows: index h is row l / 4 + 8 h of a block. `sum` is of this lane's columns until row_sums. */
+struct RowState {
+  float most[kRowBlocks][2]; /* maximum of the unscaled scores */
+  float sum[kRowBlocks][2];
+  Output o;
+};
+
+/* The least and most KV tokens that a warp's rows see: between them a tile needs its mask, beyond them it is skipped. */
+struct Visible {
+  int least;
+  int most;
+};
+
+__device__ __forceinline__ void clear_rows(RowState &state) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++) {
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      state.most[b][h] = kMasked;
+      state.sum[b][h] = 0;
+    }
+#pragma unroll
+    for (u32 o = 0; o < kHeadDim / 8; o++)
+#pragma unroll
+      for (u32 e = 0; e < 4; e++)
+        state.o[b][o][e] = 0;
+  }
+}
+
+/* The tile's row of half h of block b of this warp. */
+__device__ __forceinline__ u32 row_of(u32 b, u32 h) {
+  return (team_warp() * kRowBlocks + b) * 16 + h * 8 + lane() / 4;
+}
+
+__device__ __forceinline__ Visible visible_range(const TileRow *rows) {
+  Visible visible = {0x7fffffff, 0};
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const int tokens = rows[row_of(b, h)].visible;
+      visible.least = min(visible.least, tokens);
+      visible.most = max(visible.most, tokens);
+    }
+  visible.least = __reduce_min_sync(kAllLanes, visible.least);
+  visible.most = __reduce_max_sync(kAllLanes, visible.most);
+  return visible;
+}
+
+/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
+__device__ __forceinline__ void mask(Scores &scores, const TileRow *rows, int token) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const int seen = rows[row_of(b, h)].visible - token - (int)(2 * (lane() % 4));
+#pragma unroll
+      for (u32 o = 0; o < kTeamTokens / 8; o++)
+#pragma unroll
+        for (u32 e = 0; e < 2; e++)
+          if ((int)(8 * o + e) >= seen)
+            scores[b][o][2 * h + e] = kMasked;
+    }
+}
+
+/* Maximum of the four lanes that share a row. */
+__device__ __forceinline__ float row_max(float x) {
+  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
+  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
+}
+
+__device__ __forceinline__ float row_sum(float x) {
+  x += __shfl_xor_sync(kAllLanes, x, 1);
+  return x + __shfl_xor_sync(kAllLanes, x, 2);
+}
+
+/* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
+__device__ __forceinline__ void raise_maxima(RowState &state, const Scores &scores, float scale) {
+  float most[kRowBlocks][2];
+  bool moved = false;
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      most[b][h] = state.most[b][h];
+#pragma unroll
+      for (u32 o = 0; o < kTeamTokens / 8; o++)
+        most[b][h] = fmaxf(most[b][h], fmaxf(scores[b][o][2 * h], scores[b][o][2 * h + 1]));
+      most[b][h] = row_max(most[b][h]);
+      moved |= most[b][h] > state.most[b][h];
+    }
+  if (!__any_sync(kAllLanes, moved))
+    return;
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const float shrink = exp2_fast((state.most[b][h] - most[b][h]) * scale);
+      state.most[b][h] = most[b][h];
+      state.sum[b][h] *= shrink;
+#pragma unroll
+      for (u32 o = 0; o < kHeadDim / 8; o++) {
+        state.o[b][o][2 * h] *= shrink;
+        state.o[b][o][2 * h + 1] *= shrink;
+      }
+    }
+}
+
+/* The online softmax: scores become exp2(scale * (score - row maximum)), summed into the state. */
+__device__ __forceinline__ void softmax(RowState &state, Scores &scores, float scale) {
+  raise_maxima(state, scores, scale);
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const float offset = state.most[b][h] * scale;
+#pragma unroll
+      for (u32 o = 0; o < kTeamTokens / 8; o++)
+#pragma unroll
+        for (u32 e = 2 * h; e < 2 * h + 2; e++) {
+          scores[b][o][e] = exp2_fast(scores[b][o][e] * scale - offset);
+          state.sum[b][h] += scores[b][o][e];
+        }
+    }
+}
+
+/* Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get sum 0, maximum -infinity. */
+__device__ __forceinline__ void close_rows(RowState &state, float scale) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const bool empty = state.most[b][h] == kMasked;
+      state.sum[b][h] = empty ? 0 : row_sum(state.sum[b][h]);
+      state.most[b][h] = empty ? minus_infinity() : state.most[b][h] * scale;
+      if (empty) {
+#pragma unroll
+        for (u32 o = 0; o < kHeadDim / 8; o++) {
+          state.o[b][o][2 * h] = 0;
+          state.o[b][o][2 * h + 1] = 0;
+        }
+      }
+    }
+}
+
+/* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
+__device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+#pragma unroll
+  for (u32 h = 0; h < 2; h++) {
+    fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
+    fragment[2 * h + 1] = pack_compute(scores[b][2 * t + h][2], scores[b][2 * t + h][3]);
+  }
+}
+
+/* O += P V */
+__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+  values += kv_chunk(lane() % 16, lane() / 16);
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++) {
+    u32 p[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      pack_scores(p[b], scores, b, t);
+#pragma unroll
+    for (u32 i = 0; i < kDimBlocks; i++) {
+      u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
+      load_matrices_transposed(v, values + kv_chunk(16 * t, 2 * i));
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(o[b][2 * i], p[b], v[0], v[1]);
+        mma(o[b][2 * i + 1], p[b], v[2], v[3]);
+      }
+    }
+  }
+}
+
+/* Values p of half h of block b, which lie next to each other in the row, and their column. */
+__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
+  return make_float2(o[b][p][2 * h], o[b][p][2 * h + 1]);
+}
+
+__device__ __forceinline__ u32 pair_column(u32 p) {
+  return 8 * p + 2 * (lane() % 4);
+}
+
+constexpr float kLn2 = 0.6931471805599453f;
+
+/* What normalises a row: 1 / sum, or 0 for a row that saw nothing, times the scale of V. */
+__device__ __forceinline__ float row_factor(float sum, float v_scale) {
+  return sum > 0 ? v_scale / sum : 0;
+}
+
+/* Where row `token`, `head` of O begins. */
+__device__ __forceinline__ u16 *output_row(const fi_attention_args &args, int token, u32 head) {
+  return (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+}
+
+/* Log-sum-exp of a row from its maximum (base-2 logits) and sum. */
+__device__ __forceinline__ void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
+  args.lse[(long long)token * args.lse_token_stride + head] = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+}
+
+__device__ __forceinline__ float value_scale(const fi_attention_args &args, int kv_head) {
+  return 1;
+}
+
+/* Writes the item's rows to O, or as a partial. */
+__device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
+                                        const TileRow *rows) {
+  const int part = item.part;
+  const u32 row_count = item.row_count * kGroup;
+  const u32 first_head = item.kv_head * kGroup;
+  const float v_scale = value_scale(args, item.kv_head);
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+#pragma unroll
+    for (u32 h = 0; h < 2; h++) {
+      const u32 row = row_of(b, h);
+      if (row >= row_count)
+        continue;
+      if (part < 0) {
+        const int token = rows[row].token;
+        const u32 head = first_head + row % kGroup;
+        const float factor = row_factor(state.sum[b][h], v_scale);
+        u16 *to = output_row(args, token, head);
+#pragma unroll
+        for (u32 p = 0; p < kHeadDim / 8; p++) {
+          const float2 pair = pair_of(state.o, b, h, p);
+          *(u32 *)(to + pair_column(p)) = pack_output(pair.x * factor, pair.y * factor);
+        }
+        if (lane() % 4 == 0)
+          write_lse(args, token, head, state.most[b][h], state.sum[b][h]);
+      } else {
+        const long long part_row = part + row;
+        float *to = args.plan.part_o + part_row * kHeadDim;
+#pragma unroll
+        for (u32 p = 0; p < kHeadDim / 8; p++)
+          *(float2 *)(to + pair_column(p)) = pair_of(state.o, b, h, p);
+        if (lane() % 4 == 0)
+          *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(state.most[b][h], state.sum[b][h]);
+      }
+    }
+}
+
+/* Partials whose loads are under way at once: the latency of a merge is that of one batch. */
+constexpr int kMergeBatch = 16;
+
+/* The merge of some columns of a row so far. */
+struct Merged {
+  float4 o;
+  float most;
+  float sum;
+};
+
+/* Adds a batch of partials of row `row` of a unit. All loads start before the first is used. */
+__device__ __forceinline__ void add_parts(Merged &merged, const fi_plan_arrays &plan, const fi_unit &unit, int batch,
+                                          u32 row, u32 column) {
+  const int count = unit.part_count - batch;
+  float2 states[kMergeBatch];
+  float4 parts[kMergeBatch];
+#pragma unroll
+  for (int i = 0; i < kMergeBatch; i++)
+    if (i < count) {
+      const long long part_row = plan.parts[unit.part_begin + batch + i] + row;
+      states[i] = load_global2(plan.part_ml + part_row * 2);
+      parts[i] = load_global4(plan.part_o + part_row * kHeadDim + column);
+    }
+  float most = merged.most;
+#pragma unroll
+  for (int i = 0; i < kMergeBatch; i++)
+    if (i < count)
+      most = fmaxf(most, states[i].x);
+  const float shrink = merged.sum > 0 ? exp2_fast(merged.most - most) : 0;
+  merged.o = make_float4(merged.o.x * shrink, merged.o.y * shrink, merged.o.z * shrink, merged.o.w * shrink);
+  merged.sum *= shrink;
+  merged.most = most;
+#pragma unroll
+  for (int i = 0; i < kMergeBatch; i++)
+    if (i < count) {
+      const float weight = states[i].y > 0 ? exp2_fast(states[i].x - most) : 0;
+      merged.o.x += weight * parts[i].x;
+      merged.o.y += weight * parts[i].y;
+      merged.o.z += weight * parts[i].z;
+      merged.o.w += weight * parts[i].w;
+      merged.sum += weight * states[i].y;
+    }
+}
+
+/* Merges all partials of a unit and writes its rows of O. */
+__device__ __forceinline__ void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+  const float v_scale = value_scale(args, unit.kv_head);
+#pragma unroll 1
+  for (u32 i = threadIdx.x; i < unit.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
+    const u32 row = i / (kHeadDim / 4);
+    const u32 column = i % (kHeadDim / 4) * 4;
+    Merged merged = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
+#pragma unroll 1
+    for (int batch = 0; batch < unit.part_count; batch += kMergeBatch)
+      add_parts(merged, args.plan, unit, batch, row, column);
+    const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+    const u32 head = unit.kv_head * kGroup + row % kGroup;
+    const float factor = row_factor(merged.sum, v_scale);
+    *(uint2 *)(output_row(args, token, head) + column) =
+        make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
+                   pack_output(merged.o.z * factor, merged.o.w * factor));
+    if (column == 0)
+      write_lse(args, token, head, merged.most, merged.sum);
+  }
+}
+
+/*
+ * After its partial is written: counts the item in at each unit that it feeds. A unit whose last partial this is goes into
+ * the CTA's list of units to merge; `list` is its head and lives in thread 0.
+ */
+__device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
+  __syncthreads();
+  if (threadIdx.x != 0)
+    return;
+  for (int u = item.unit; u < item.unit + item.unit_count; u++) {
+    const u32 last = plan.units[u].part_count - 1;
+    if (count_arrival(plan.arrivals + u, last) == last) {
+      plan.units[u].next = list;
+      list = u;
+    }
+  }
+}
+
+/* Merges the units of the CTA's list: behind its items, when nothing else is in the registers. */
+__device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, volatile int *flag) {
+  if (threadIdx.x == 0)
+    *flag = list;
+  __syncthreads();
+#pragma unroll 1
+  for (int u = *flag; u >= 0; u = args.plan.units[u].next)
+    merge_unit(args, args.plan.units[u]);
+}
+
+/* What turns a score into a base-2 logit. */
+__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2;
+}
+
+/* A thread's walk through the plan. */
+struct Walk {
+  KvLoader loader;   /* what is loaded next */
+  ItemCursor cursor; /* what is computed */
+  int list;          /* thread 0: first of the units that this CTA must merge */
+};
+
+/*
+ * One CTA works through its share of the plan, item after item. Each team of warps has its own ring of KV stages, which
+ * runs on from one item to the next: while a step is computed, the loads of the steps behind it are under way.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_attention(const __grid_constant__ fi_attention_args args) {
+  extern __shared__ __align__(1024) u8 shared[];
+  u8 *query_tile = shared + kSharedQuery;
+  TileRow *rows = (TileRow *)(shared + kSharedRows);
+  volatile int *flag = (volatile int *)(shared + kSharedFlag);
+  u8 *rings = shared + kSharedRings;
+  u8 *ring = rings + team() * kRingBytes;
+
+  Walk walk;
+  KvLoader &loader = walk.loader;
+  ItemCursor &cursor = walk.cursor;
+  open_loader(loader, args);
+  cursor = loader.cursor;
+  settle(loader, args);
+#pragma unroll
+  for (u32 stage = 0; stage < kStages - 1; stage++)
+    load_step(loader, args, shared_address(ring) + stage * kStageBytes);
+
+  walk.list = -1;
+  u32 stage = 0; /* of the next step to compute; the one before it is free */
+  for (; cursor.end != 0; next_item(cursor, args.plan, args.ctas)) {
+    const fi_item &item = args.plan.items[cursor.at];
+    stage_query(args, item, query_tile, rows);
+    Query query;
+    load_query(query, query_tile);
+    const Visible visible = visible_range(rows);
+    const float scale = logit_scale(args, item.kv_head);
+    RowState state;
+    clear_rows(state);
+    int token = item.kv_begin + (int)(team() * kTeamTokens);
+    const int end = item.kv_end + (int)(team() * kTeamTokens);
+#pragma unroll 1
+    for (; token < end; token += kStepTokens) {
+      copy_wait<kStages - 2>();
+      sync_team();
+      load_step(loader, args, shared_address(ring) + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes);
+      const u8 *keys = ring + stage * kStageBytes;
+      if (token < visible.most) {
+        Scores scores;
+        score(scores, query, shared_address(keys));
+        if (token + (int)kTeamTokens > visible.least)
+          mask(scores, rows, token);
+        softmax(state, scores, scale);
+        accumulate(state.o, scores, shared_address(keys) + kTileBytes);
+      }
+      stage = stage == kStages - 1 ? 0 : stage + 1;
+    }
+    close_rows(state, scale);
+    const fi_item &done = args.plan.items[cursor.at]; /* looked up again: nothing of it was kept over the loop */
+    publish(args, done, state, rows);
+    if (done.part >= 0)
+      arrive(args.plan, done, walk.list);
+  }
+  merge_list(args, walk.list, flag);
+}

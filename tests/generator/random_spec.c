@@ -1,0 +1,29 @@
+/* xorshift64* and specs made of it. */
+#include "random_spec.h"
+
+#include "generator/axes.h"
+
+uint32_t random_below(struct random_source *source, uint32_t limit) {
+  source->state ^= source->state >> 12;
+  source->state ^= source->state << 25;
+  source->state ^= source->state >> 27;
+  return (uint32_t)((source->state * UINT64_C(2685821657736338717)) >> 32) % limit;
+}
+
+static uint32_t random_value(struct random_source *source, const struct axis *axis) {
+  if (axis_is_range(axis))
+    return axis->range_minimum + random_below(source, axis->range_maximum - axis->range_minimum + 1);
+  return axis_value(axis, random_below(source, axis_value_count(axis)));
+}
+
+fi_spec random_spec(struct random_source *source, uint32_t op) {
+  fi_spec spec = {.struct_size = sizeof spec, .op = op};
+  const struct axis *axis;
+  for (uint32_t i = 1; (axis = axis_at(i)); i++) {
+    if (random_below(source, 3) > 0)
+      axis_set(axis, &spec, random_value(source, axis));
+  }
+  if (random_below(source, 2))
+    spec.rope_dim = spec.rope_dim / 16 * 16;
+  return spec;
+}

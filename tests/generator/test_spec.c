@@ -1,0 +1,293 @@
+/* Canonical specs: defaults, what does not matter, ranges, rules, struct sizes, targets. */
+#include "generator/axes.h"
+#include "generator/error.h"
+#include "generator/spec.h"
+#include "random_spec.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fi_spec zero_spec(uint32_t op) {
+  return (fi_spec){.struct_size = sizeof(fi_spec), .op = op};
+}
+
+static fi_spec canonical(fi_spec spec) {
+  fi_spec out;
+  char why[ERROR_SIZE] = "";
+  cr_assert_eq(spec_canonical(&spec, &out, why, sizeof why), FI_OK, "%s", why);
+  return out;
+}
+
+Test(spec, zeros_stand_for_the_documented_defaults) {
+  const fi_spec expected = {
+      .struct_size = sizeof expected,
+      .family = FI_FAMILY_MMA,
+      .head_dim = 128,
+      .group = 1,
+      .rows = 16,
+      .q_dtype = FI_BF16,
+      .kv_dtype = FI_BF16,
+      .rope_dim = 128,
+      .rope_theta = 10000,
+      .rope_factor = 8000,
+      .rope_low_frequency = 1000,
+      .rope_high_frequency = 4000,
+      .rope_context = 8192,
+  };
+  fi_spec spec = canonical(zero_spec(FI_OP_ATTENTION));
+  cr_assert_arr_eq(&spec, &expected, sizeof spec);
+  fi_spec init;
+  fi_spec_init(&init);
+  spec = canonical(init);
+  cr_assert_arr_eq(&spec, &expected, sizeof spec);
+}
+
+Test(spec, derived_defaults_follow_their_fields) {
+  static const uint32_t rows_of_group[][2] = {{1, 16}, {16, 16}, {17, 32}, {32, 32}, {33, 64}, {64, 64}};
+  for (size_t i = 0; i < sizeof rows_of_group / sizeof *rows_of_group; i++) {
+    fi_spec spec = zero_spec(FI_OP_ATTENTION);
+    spec.group = rows_of_group[i][0];
+    cr_expect_eq(canonical(spec).rows, rows_of_group[i][1], "group %u", spec.group);
+  }
+  fi_spec spec = zero_spec(FI_OP_APPEND);
+  spec.q_dtype = FI_F16;
+  spec.head_dim = 80;
+  cr_assert_eq(canonical(spec).kv_dtype, FI_F16);
+  cr_assert_eq(canonical(spec).rope_dim, 80);
+}
+
+Test(spec, canonical_is_a_fixed_point) {
+  struct random_source source = {1};
+  uint32_t accepted = 0;
+  for (int i = 0; i < 20000; i++) {
+    const fi_spec spec = random_spec(&source, random_below(&source, 4));
+    fi_spec once;
+    if (spec_canonical(&spec, &once, NULL, 0) != FI_OK)
+      continue;
+    const fi_spec twice = canonical(once);
+    cr_assert_arr_eq(&once, &twice, sizeof once);
+    accepted++;
+  }
+  cr_assert_gt(accepted, 5000);
+}
+
+/* Sets one field of a copy and compares canonical forms. */
+static bool matters(fi_spec spec, const char *field, uint32_t value) {
+  const fi_spec before = canonical(spec);
+  axis_set(axis_find_field(field, strlen(field)), &spec, value);
+  const fi_spec after = canonical(spec);
+  return memcmp(&before, &after, sizeof before) != 0;
+}
+
+Test(spec, axes_that_the_op_does_not_read_do_not_matter) {
+  static const struct {
+    const char *field;
+    uint32_t value;
+    const char *ops; /* that read it: a(ttention), w(rite, append), m(erge) */
+  } rows[] = {
+      {"head_dim", 64, "awm"},       {"group", 8, "a"},           {"rows", 64, "a"},
+      {"q_dtype", FI_F16, "awm"},    {"kv_dtype", FI_E5M2, "aw"}, {"page_size", 16, "aw"},
+      {"index", FI_INDEX_CSR, "aw"}, {"mask", FI_MASK_NONE, "a"}, {"lse", 1, "am"},
+      {"rope", FI_ROPE_HALF, "aw"},
+  };
+  static const char letters[] = "awmp";
+  for (uint32_t op = 0; op < 4; op++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+      const bool reads = strchr(rows[i].ops, letters[op]) != NULL;
+      cr_expect_eq(matters(zero_spec(op), rows[i].field, rows[i].value), reads, "op %u, %s", op,
+                   rows[i].field);
+    }
+  }
+}
+
+Test(spec, rotation_fields_matter_only_with_rotation) {
+  static const struct {
+    const char *field;
+    uint32_t value;
+    uint32_t scaling; /* with which it matters; UINT32_MAX: any */
+  } rows[] = {
+      {"rope_keys", FI_KEYS_UNROTATED, UINT32_MAX},
+      {"rope_dim", 64, UINT32_MAX},
+      {"rope_theta", 500000, UINT32_MAX},
+      {"rope_positions", FI_POSITIONS_ARRAY, UINT32_MAX},
+      {"rope_low_frequency", 2000, FI_SCALING_LLAMA3},
+      {"rope_high_frequency", 5000, FI_SCALING_LLAMA3},
+      {"rope_context", 4096, FI_SCALING_LLAMA3},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (uint32_t scaling = FI_SCALING_NONE; scaling <= FI_SCALING_LLAMA3; scaling++) {
+      fi_spec spec = zero_spec(FI_OP_ATTENTION);
+      spec.rope_scaling = scaling;
+      cr_expect_not(matters(spec, rows[i].field, rows[i].value), "%s without rope", rows[i].field);
+      spec.rope = FI_ROPE_INTERLEAVED;
+      const bool expected = rows[i].scaling == UINT32_MAX || rows[i].scaling == scaling;
+      cr_expect_eq(matters(spec, rows[i].field, rows[i].value), expected, "%s, scaling %u", rows[i].field,
+                   scaling);
+      cr_expect_eq(matters(spec, "rope_factor", 2000), scaling != FI_SCALING_NONE, "factor, scaling %u",
+                   scaling);
+    }
+  }
+  fi_spec append = zero_spec(FI_OP_APPEND);
+  append.rope = FI_ROPE_HALF;
+  cr_assert_not(matters(append, "rope_keys", FI_KEYS_UNROTATED));
+}
+
+/* A spec in which every axis matters. */
+static fi_spec full_spec(void) {
+  fi_spec spec = zero_spec(FI_OP_ATTENTION);
+  spec.rope = FI_ROPE_HALF;
+  spec.rope_scaling = FI_SCALING_LLAMA3;
+  return spec;
+}
+
+Test(spec, every_axis_refuses_values_out_of_its_range) {
+  const struct axis *axis;
+  for (uint32_t i = 0; (axis = axis_at(i)); i++) {
+    fi_axis described = {.struct_size = sizeof described};
+    cr_assert_eq(fi_axis_describe(i, &described), FI_OK);
+    const uint32_t bad[] = {described.maximum + 1, described.minimum - 1, UINT32_MAX};
+    for (size_t n = 0; n < 3; n++) {
+      if (bad[n] == 0 || axis_allows(axis, bad[n]))
+        continue;
+      fi_spec spec = full_spec();
+      axis_set(axis, &spec, bad[n]);
+      fi_spec out;
+      char why[ERROR_SIZE] = "";
+      char beginning[64];
+      char allowed[ERROR_SIZE];
+      cr_expect_eq(spec_canonical(&spec, &out, why, sizeof why), FI_ERROR_SPEC, "%s %u", axis->field, bad[n]);
+      snprintf(beginning, sizeof beginning, "%s is %u; allowed: ", axis->field, bad[n]);
+      axis_print_allowed(axis, allowed, sizeof allowed);
+      cr_expect_eq(strncmp(why, beginning, strlen(beginning)), 0, "%s", why);
+      cr_expect_str_eq(why + strlen(beginning), allowed);
+    }
+  }
+}
+
+Test(spec, messages_say_what_is_allowed) {
+  fi_spec spec = zero_spec(FI_OP_ATTENTION);
+  char why[ERROR_SIZE];
+  spec.head_dim = 100;
+  cr_assert_eq(fi_spec_supported(&spec, NULL, why, sizeof why), FI_ERROR_SPEC);
+  cr_assert_str_eq(why, "head_dim is 100; allowed: 32, 64, 80, 96, 112, 128, 192, 256");
+  cr_assert_str_eq(fi_last_error(), why);
+  spec = zero_spec(FI_OP_ATTENTION);
+  spec.q_dtype = FI_E4M3;
+  fi_spec_supported(&spec, NULL, why, sizeof why);
+  cr_assert_str_eq(why, "q_dtype is 3; allowed: f16, bf16");
+  spec = zero_spec(FI_OP_ATTENTION);
+  spec.group = 65;
+  fi_spec_supported(&spec, NULL, why, sizeof why);
+  cr_assert_str_eq(why, "group is 65; allowed: 1 to 64");
+}
+
+Test(spec, every_rule_refuses_with_its_reason) {
+  static const struct {
+    fi_spec spec;
+    const char *why; /* NULL: the same without breaking the rule */
+  } rows[] = {
+      {{.kv_scale = FI_SCALE_TENSOR},
+       "kv_scale is tensor with kv_dtype bf16: only kv_dtype e4m3 and e5m2 are scaled"},
+      {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_F16},
+       "kv_scale is head with kv_dtype f16: only kv_dtype e4m3 and e5m2 are scaled"},
+      {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_E4M3}, NULL},
+      {{.kv_scale = FI_SCALE_TENSOR, .kv_dtype = FI_E5M2}, NULL},
+      {{.group = 17, .rows = 16}, "rows is 16 with group 17: a tile must hold the whole group"},
+      {{.group = 16, .rows = 16}, NULL},
+      {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},
+       "rope_dim is 80 with head_dim 64: no more dims than the head has can be rotated"},
+      {{.rope = FI_ROPE_HALF, .head_dim = 80, .rope_dim = 80}, NULL},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 40},
+       "rope_dim is 40 with head_dim 128: rope_dim must be a multiple of 16"},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 48}, NULL},
+      {{.rope = FI_ROPE_HALF, .rope_scaling = FI_SCALING_LLAMA3, .rope_low_frequency = 4000},
+       "rope_high_frequency is 4000 with rope_low_frequency 4000: it must be above the low frequency"},
+      {{.rope = FI_ROPE_HALF, .rope_scaling = FI_SCALING_LLAMA3, .rope_low_frequency = 3999}, NULL},
+      {{.index = FI_INDEX_CSR}, NULL},
+      {{.q_dtype = FI_F16, .kv_dtype = FI_BF16}, NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_spec spec = rows[i].spec;
+    spec.struct_size = sizeof spec;
+    fi_spec out;
+    char why[ERROR_SIZE] = "";
+    const fi_status expected = rows[i].why ? FI_ERROR_UNSUPPORTED : FI_OK;
+    cr_expect_eq(spec_canonical(&spec, &out, why, sizeof why), expected, "row %zu: %s", i, why);
+    cr_expect_str_eq(why, rows[i].why ? rows[i].why : "");
+  }
+}
+
+Test(spec, older_structs_end_in_defaults) {
+  fi_spec spec = full_spec();
+  spec.group = 8;
+  spec.page_size = 16;
+  spec.rope_positions = FI_POSITIONS_ARRAY;
+  spec.struct_size = offsetof(fi_spec, page_size);
+  const fi_spec older = canonical(spec);
+  cr_assert_eq(older.struct_size, sizeof older);
+  cr_assert_eq(older.group, 8);
+  cr_assert_eq(older.page_size, 0);
+  cr_assert_eq(older.rope, FI_ROPE_NONE);
+  spec.struct_size = 8;
+  cr_assert_eq(canonical(spec).group, 1);
+}
+
+Test(spec, reads_no_further_than_an_older_struct) {
+  uint32_t *fields = malloc(8); /* the sanitizer sees a byte too many */
+  fields[0] = 8;
+  fields[1] = FI_OP_APPEND;
+  fi_spec out;
+  cr_assert_eq(spec_canonical((const fi_spec *)(const void *)fields, &out, NULL, 0), FI_OK);
+  cr_assert_eq(out.op, FI_OP_APPEND);
+  free(fields);
+}
+
+Test(spec, other_struct_sizes_are_refused) {
+  static const uint32_t sizes[] = {0, 4, 7, 10, sizeof(fi_spec) - 1, sizeof(fi_spec) + 4, UINT32_MAX};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    fi_spec spec = zero_spec(FI_OP_ATTENTION);
+    spec.struct_size = sizes[i];
+    char why[ERROR_SIZE] = "";
+    cr_expect_eq(fi_spec_supported(&spec, NULL, why, sizeof why), FI_ERROR_ABI, "%u", sizes[i]);
+    cr_expect_not_null(strstr(why, "struct_size"), "%s", why);
+  }
+  cr_assert_eq(fi_spec_supported(NULL, NULL, NULL, 0), FI_ERROR_ARGUMENT);
+  cr_assert_str_eq(fi_last_error(), "spec is NULL");
+}
+
+Test(spec, unknown_targets_are_unsupported) {
+  const fi_spec spec = zero_spec(FI_OP_ATTENTION);
+  char why[ERROR_SIZE];
+  cr_assert_eq(fi_spec_supported(&spec, "sm_70", why, sizeof why), FI_ERROR_UNSUPPORTED);
+  cr_assert_eq(strncmp(why, "target is sm_70; allowed: sm_80, compute_80, ", 45), 0, "%s", why);
+  cr_assert_not_null(strstr(why, ", compute_120a"), "%s", why);
+  cr_assert_eq(fi_spec_supported(&spec, "sm_90a", why, sizeof why), FI_OK);
+  cr_assert_str_eq(why, "");
+}
+
+Test(spec, the_plan_of_the_tile_has_the_last_word) {
+  struct random_source source = {7};
+  uint32_t refused = 0;
+  for (int i = 0; i < 20000; i++) {
+    const fi_spec spec = random_spec(&source, FI_OP_ATTENTION);
+    char why[ERROR_SIZE] = "";
+    if (fi_spec_supported(&spec, NULL, NULL, 0) != FI_OK ||
+        fi_spec_supported(&spec, "sm_86", why, sizeof why) == FI_OK)
+      continue;
+    refused++;
+    cr_assert_not_null(strstr(why, "shared memory"), "%s", why);
+  }
+  cr_assert_gt(refused, 0, "sm_86 has less shared memory than the largest tiles need");
+}
+
+Test(spec, reasons_are_cut_to_the_room) {
+  fi_spec spec = zero_spec(FI_OP_ATTENTION);
+  spec.group = 65;
+  char why[16];
+  memset(why, 'x', sizeof why);
+  cr_assert_eq(fi_spec_supported(&spec, NULL, why, 9), FI_ERROR_SPEC);
+  cr_assert_str_eq(why, "group is");
+  cr_assert_eq(why[9], 'x');
+}

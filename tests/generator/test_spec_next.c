@@ -1,0 +1,114 @@
+/* Iteration over specs. */
+#include "generator/axes.h"
+#include "generator/spec.h"
+#include "random_spec.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* The place of a value in the order of an axis: its default, then its listed values. */
+static uint32_t place(const struct axis *axis, const fi_spec *spec) {
+  const uint32_t value = axis_get(axis, spec);
+  if (value == axis_default(axis, spec))
+    return 0;
+  uint32_t i = 0;
+  while (i < axis_value_count(axis) && axis_value(axis, i) != value)
+    i++;
+  cr_assert_lt(i, axis_value_count(axis), "%s has the unlisted value %u", axis->field, value);
+  return i + 1;
+}
+
+/* Whether b comes behind a; a walk that always does has no spec twice. */
+static bool behind(const fi_spec *a, const fi_spec *b) {
+  const struct axis *axis;
+  for (uint32_t i = 0; (axis = axis_at(i)); i++) {
+    if (axis_get(axis, a) != axis_get(axis, b))
+      return place(axis, a) < place(axis, b);
+  }
+  return false;
+}
+
+/* A spec that a walk must come to: canonical, supported, and of listed values only. */
+static fi_spec reachable(struct random_source *source, uint32_t op) {
+  fi_spec out;
+  for (;;) {
+    fi_spec spec = {.struct_size = sizeof spec, .op = op};
+    const struct axis *axis;
+    for (uint32_t i = 1; (axis = axis_at(i)); i++) {
+      const uint32_t choice = random_below(source, axis_value_count(axis) + 1);
+      axis_set(axis, &spec, choice == 0 ? 0 : axis_value(axis, choice - 1));
+    }
+    if (spec_canonical(&spec, &out, NULL, 0) == FI_OK && fi_spec_supported(&out, NULL, NULL, 0) == FI_OK)
+      return out;
+  }
+}
+
+enum { WANTED = 16 };
+
+/* Walks an op, checks each step and that the wanted specs are met; returns the number of steps. */
+static uint32_t walk(uint32_t op) {
+  struct random_source source = {op + 11};
+  fi_spec wanted[WANTED];
+  bool met[WANTED] = {false};
+  for (size_t i = 0; i < WANTED; i++)
+    wanted[i] = reachable(&source, op);
+  fi_spec spec;
+  fi_spec before = {0};
+  fi_spec_init(&spec);
+  spec.op = op;
+  uint32_t steps = 0;
+  for (; fi_spec_next(&spec); steps++) {
+    cr_assert(steps == 0 || behind(&before, &spec), "step %u", steps);
+    for (size_t i = 0; i < WANTED; i++)
+      met[i] |= memcmp(&wanted[i], &spec, sizeof spec) == 0;
+    before = spec;
+    if (steps % 1000 != 0)
+      continue;
+    fi_spec canonical;
+    cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+    cr_assert_arr_eq(&canonical, &spec, sizeof spec, "step %u", steps);
+    cr_assert_eq(fi_spec_supported(&spec, NULL, NULL, 0), FI_OK);
+  }
+  for (size_t i = 0; i < WANTED; i++)
+    cr_expect(met[i], "op %u: wanted spec %zu was not met", op, i);
+  cr_assert_eq(fi_spec_next(&spec), 0, "the end is the end");
+  return steps;
+}
+
+Test(spec_next, merge_and_plan_are_small) {
+  cr_assert_eq(walk(FI_OP_MERGE), 8 * 2 * 2);
+  cr_assert_eq(walk(FI_OP_PLAN), 1);
+}
+
+/* Without rotation, and with it: two pairings, one or two widths, three scalings, two kinds of positions. */
+Test(spec_next, append_counts_every_combination) {
+  const uint32_t storage = 2 * 8 * 4 * 2; /* q, KV type with its scales, page size, index */
+  cr_assert_eq(walk(FI_OP_APPEND), storage * (7 * (1 + 2 * 2 * 3 * 2) + (1 + 2 * 1 * 3 * 2)));
+}
+
+Test(spec_next, attention_is_walked_in_order) {
+  cr_assert_gt(walk(FI_OP_ATTENTION), 1000000);
+}
+
+Test(spec_next, begins_at_the_defaults) {
+  fi_spec spec;
+  fi_spec_init(&spec);
+  char text[FI_SPEC_TEXT_SIZE];
+  cr_assert_eq(fi_spec_next(&spec), 1);
+  cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+  cr_assert_str_eq(text, "attention");
+  cr_assert_eq(fi_spec_next(&spec), 1);
+  cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+  cr_assert_str_eq(text, "attention rope=half");
+}
+
+Test(spec_next, refuses_what_is_no_spec) {
+  fi_spec spec;
+  fi_spec_init(&spec);
+  spec.op = 4;
+  cr_assert_eq(fi_spec_next(&spec), 0);
+  fi_spec_init(&spec);
+  spec.struct_size = 8;
+  cr_assert_eq(fi_spec_next(&spec), 0);
+  cr_assert_eq(fi_spec_next(NULL), 0);
+}
