@@ -76,7 +76,7 @@ static fi_status read_file(struct renderer *renderer, const struct template_file
 static fi_status refuse(const struct reader *reader, const char *message, const struct span *about) {
   return error_write(FI_ERROR_COMPILE, reader->renderer->why, reader->renderer->why_size, "%s:%u: %s%s%.*s",
                      reader->file->name, reader->line, message, about->size > 0 ? " " : "", (int)about->size,
-                     about->text);
+                     about->size > 0 ? about->text : "");
 }
 
 static const struct template_file *find_file(const struct template_set *set, const struct span *name,

@@ -83,6 +83,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .max_tokens = (int)workspace->max_tokens,
       .max_tiles = (int)layout->max_tiles,
       .max_kv_len = (int)workspace->max_kv_len,
+      .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,
   };
 }

@@ -98,14 +98,9 @@ static uint32_t section_count(const fi_kernel *kernel, const fi_workspace *bound
   return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens ? LARGE_TILE_SECTIONS : 1;
 }
 
-/* Steps whose KV stays in L2, but enough that the steps of the largest batch make no more than `sections`
- * sections. */
-static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens, uint64_t most_steps,
-                              uint32_t sections) {
-  const uint64_t step_bytes = 2ull * step_tokens * kernel->spec.head_dim * kernel->tile.kv_bytes;
-  const uint64_t cached = SECTION_BYTES / step_bytes;
-  const uint64_t needed = divide_up(most_steps, sections);
-  return (uint32_t)(cached > needed ? cached : needed);
+/* Steps whose KV stays in L2. */
+static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
+  return SECTION_BYTES / (2 * step_tokens * kernel->spec.head_dim * kernel->tile.kv_bytes);
 }
 
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {
@@ -119,14 +114,28 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
       bounds->split_tokens, INT32_MAX, what);
 }
 
+/* The plan kernel keeps a number for each request and for each tile in shared memory, and one behind each
+ * list. */
+static fi_status check_plan_room(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t max_tiles) {
+  const uint64_t needed = (bounds->max_requests + max_tiles + 2) * sizeof(int);
+  if (needed <= kernel->plan->tile.shared_bytes)
+    return FI_OK;
+  return status_fail(
+      FI_ERROR_ARGUMENT,
+      "workspace bounds max_requests=%u max_tokens=%u make %llu tiles of %u tokens; a plan holds at most "
+      "%llu requests and tiles together",
+      bounds->max_requests, bounds->max_tokens, (unsigned long long)max_tiles, kernel->tile.tokens,
+      (unsigned long long)(kernel->plan->tile.shared_bytes / sizeof(int) - 2));
+}
+
 /*
  * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends.
  * Pieces: each is a partial of its own.
  */
-static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t sections,
+static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds,
                            struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
-  counts->shares = (uint64_t)layout->ctas * sections;
+  counts->shares = (uint64_t)layout->ctas * layout->max_sections;
   if (bounds->split_tokens) {
     const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
     counts->items = pieces + layout->ctas;
@@ -142,21 +151,23 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
 static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds,
                                  struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
-  const uint32_t sections = section_count(kernel, bounds);
   const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
   layout->max_tiles = least(bounds->max_tokens, request_tiles);
   layout->step_tokens = tile_step_tokens(&kernel->tile);
   layout->split_steps = bounds->split_tokens / layout->step_tokens;
   counts->units = (uint64_t)layout->max_tiles * bounds->kv_heads;
   fi_status status = check_count("work units (tiles x KV heads)", counts->units, bounds);
+  if (!status)
+    status = check_plan_room(kernel, bounds, layout->max_tiles);
   if (status)
     return status;
   const uint64_t most_steps = counts->units * divide_up(bounds->max_kv_len, layout->step_tokens);
   status = check_count("steps (work units x KV steps)", most_steps, bounds);
   if (status)
     return status;
-  layout->section_steps = section_steps(kernel, layout->step_tokens, most_steps, sections);
-  count_partials(kernel, bounds, sections, layout);
+  layout->max_sections = section_count(kernel, bounds);
+  layout->section_steps = section_steps(kernel, layout->step_tokens);
+  count_partials(kernel, bounds, layout);
   status = check_count("work items", counts->items, bounds);
   return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
 }

@@ -26,6 +26,7 @@ struct workspace_layout {
   uint32_t max_tiles;
   uint32_t step_tokens;
   uint32_t split_steps;
+  uint32_t max_sections;
   uint32_t section_steps;
 };
 

@@ -44,7 +44,7 @@ __device__ __forceinline__ u32 fp8_code(float value) {
   const int exponent = max((int)(magnitude >> 23), 128 - kFp8Bias);
   const float last_bit = __uint_as_float((u32)(exponent + 23 - kFp8Mantissa) << 23);
   const float rounded = __fadd_rn(__fadd_rn(__uint_as_float(magnitude), last_bit), -last_bit);
-  const float code_scale = __uint_as_float((u32)(127 - 127 + kFp8Bias) << 23);
+  const float code_scale = __uint_as_float((u32)kFp8Bias << 23);
   const u32 code = __float_as_uint(__fmul_rn(rounded, code_scale)) >> (23 - kFp8Mantissa);
   return sign | min(code, kFp8Largest);
 }

@@ -193,3 +193,21 @@ __device__ __forceinline__ void share_pieces(const fi_plan_args &args, const Lin
     }
   }
 }
+
+/* Cuts the batch into shares; returns the number of sections. */
+__device__ __forceinline__ int share_batch(const fi_plan_args &args) {
+  extern __shared__ int shared[];
+  int *tile_begin = shared;                     /* [requests + 1] first tile of each request */
+  int *step_begin = shared + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
+  const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+  const int steps = prefix_sum(step_begin, tiles, [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); });
+  const Line line = {tile_begin, step_begin, tiles, steps};
+  if (args.split_steps > 0) {
+    share_pieces(args, line);
+    return 1;
+  }
+  const int sections = sections_of(args, line);
+  for (int section = 0; section < sections; section++)
+    share_section(args, line, section, sections);
+  return sections;
+}
