@@ -11,6 +11,7 @@ enum {
   WALK_BYTES = 72,        /* of struct Walk in templates/attention.cu */
   RING_BYTES = 4096,      /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,   /* limits the score registers */
+  PLAN_STATIC = 1024,     /* shared memory for the plan kernel's static arrays */
   CTA_RESERVE = 1024,     /* shared memory that the hardware takes from each CTA */
 };
 
@@ -136,7 +137,7 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, struct til
   case FI_OP_PLAN:
     tile->threads = 1024;
     tile->ctas_per_sm = 1;
-    tile->shared_bytes = target->shared_per_block;
+    tile->shared_bytes = target->shared_per_block - PLAN_STATIC;
     return FI_OK;
   default:
     return FI_OK;

@@ -116,6 +116,11 @@ static fi_status check_resources(const struct build *build, const struct ptxas_f
   if (facts->spill_bytes || facts->stack_bytes)
     return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
                        build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
+  const uint64_t shared = (uint64_t)facts->static_shared + build->source.tile.shared_bytes;
+  if (shared > build->target->shared_per_block)
+    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s needs %llu bytes of shared memory; a CTA has %u",
+                       build->spec_text, build->target->name, (unsigned long long)shared,
+                       build->target->shared_per_block);
   if (facts->serialised)
     return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s",
                        build->spec_text, build->target->name, log);

@@ -17,14 +17,13 @@ size_t kernel_args_size(uint32_t op) {
   return sizes[op];
 }
 
-static struct shape shape_of(const fi_kernel *kernel) {
+struct shape kernel_shape(const fi_kernel *kernel) {
   return (struct shape){.threads = kernel->tile.threads, .dynamic_shared = kernel->tile.shared_bytes};
 }
 
-fi_status kernel_launch(const fi_kernel *kernel, uint32_t ctas, const void *args, void *stream) {
+fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {
   struct driver *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
-  const struct launch launch = {.ctas = ctas, .shape = shape_of(kernel), .args = args, .stream = stream};
-  return driver->launch(driver, &kernel->module, &launch);
+  return driver->launch(driver, &kernel->module, launch);
 }
 
 fi_status kernel_check(const fi_kernel *kernel) {
@@ -54,7 +53,7 @@ static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct
 
 /* Under open_lock. */
 static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordinal) {
-  const struct shape shape = shape_of(kernel);
+  const struct shape shape = kernel_shape(kernel);
   struct device device;
   uint32_t ctas_per_sm = 0;
   if (atomic_load(&kernel->device_ctas[ordinal]))

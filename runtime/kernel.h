@@ -46,8 +46,11 @@ fi_status kernel_prepare_for_stream(fi_kernel *kernel, void *stream, uint32_t *c
 /* The bytes of the op's one argument. */
 size_t kernel_args_size(uint32_t op);
 
-/* Enqueues one launch of a prepared kernel; args is the op's argument. */
-fi_status kernel_launch(const fi_kernel *kernel, uint32_t ctas, const void *args, void *stream);
+/* What the kernel's tile asks of a launch. */
+struct shape kernel_shape(const fi_kernel *kernel);
+
+/* Enqueues one launch of a prepared kernel; launch->args is the op's argument. */
+fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch);
 
 /* Unloads and frees. */
 void kernel_destroy(fi_kernel *kernel);

@@ -101,5 +101,11 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
   if (status)
     return status;
   const struct fi_plan_args args = plan_args(kernel, batch, workspace, &layout);
-  return kernel_launch(kernel->plan, 1, &args, stream);
+  const struct launch launch = {
+      .ctas = 1,
+      .shape = {.threads = kernel->plan->tile.threads, .dynamic_shared = layout.plan_shared},
+      .args = &args,
+      .stream = stream,
+  };
+  return kernel_launch(kernel->plan, &launch);
 }

@@ -126,7 +126,9 @@ static uint32_t fill_merge(const struct run *run, union args *args) {
       .tokens = (int)tensors->merge_tokens,
       .heads = (int)tensors->merge_heads,
   };
-  return capped_grid((uint64_t)tensors->merge_tokens * tensors->merge_heads, INT32_MAX);
+  const uint64_t rows = (uint64_t)tensors->merge_tokens * tensors->merge_heads;
+  const uint32_t warps = run->kernel->tile.threads / 32;
+  return capped_grid((rows + warps - 1) / warps, INT32_MAX); /* a warp takes a row */
 }
 
 /* ------------------------------------------------------------------------------------------------ run */
@@ -179,6 +181,11 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
         tensors_check(&kernel->spec, tensors, run.heads, workspace ? workspace->kv_heads : 0, &run.strides);
   if (status)
     return status;
-  const uint32_t ctas = rule->fill(&run, &args);
-  return kernel_launch(kernel, ctas, &args, stream);
+  const struct launch launch = {
+      .ctas = rule->fill(&run, &args),
+      .shape = kernel_shape(kernel),
+      .args = &args,
+      .stream = stream,
+  };
+  return kernel_launch(kernel, &launch);
 }

@@ -116,16 +116,19 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 
 /* The plan kernel keeps a number for each request and for each tile in shared memory, and one behind each
  * list. */
-static fi_status check_plan_room(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t max_tiles) {
-  const uint64_t needed = (bounds->max_requests + max_tiles + 2) * sizeof(int);
-  if (needed <= kernel->plan->tile.shared_bytes)
+static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds,
+                                struct workspace_layout *layout) {
+  const uint64_t needed = ((uint64_t)bounds->max_requests + layout->max_tiles + 2) * sizeof(int);
+  const uint32_t room = kernel->plan->tile.shared_bytes;
+  layout->plan_shared = (uint32_t)needed;
+  if (needed <= room)
     return FI_OK;
   return status_fail(
       FI_ERROR_ARGUMENT,
-      "workspace bounds max_requests=%u max_tokens=%u make %llu tiles of %u tokens; a plan holds at most "
-      "%llu requests and tiles together",
-      bounds->max_requests, bounds->max_tokens, (unsigned long long)max_tiles, kernel->tile.tokens,
-      (unsigned long long)(kernel->plan->tile.shared_bytes / sizeof(int) - 2));
+      "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan holds at most "
+      "%zu requests and tiles together",
+      bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens,
+      room / sizeof(int) - 2);
 }
 
 /*
@@ -158,7 +161,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   counts->units = (uint64_t)layout->max_tiles * bounds->kv_heads;
   fi_status status = check_count("work units (tiles x KV heads)", counts->units, bounds);
   if (!status)
-    status = check_plan_room(kernel, bounds, layout->max_tiles);
+    status = find_plan_room(kernel, bounds, layout);
   if (status)
     return status;
   const uint64_t most_steps = counts->units * divide_up(bounds->max_kv_len, layout->step_tokens);

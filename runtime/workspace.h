@@ -28,6 +28,7 @@ struct workspace_layout {
   uint32_t split_steps;
   uint32_t max_sections;
   uint32_t section_steps;
+  uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */
 };
 
 /* FI_ERROR_ARGUMENT for bounds that are zero, or so large that a count would not fit 31 bits. */

@@ -1,0 +1,78 @@
+/*
+ * A library that looks like libcuda and does nothing, to test how the driver is opened. LACKING, a string, is
+ * a function that it does not have; with OLD_LOOKUP there is only the first cuGetProcAddress; INIT_RESULT is
+ * what cuInit returns.
+ */
+#include <cuda.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef LACKING
+#define LACKING ""
+#endif
+#ifndef INIT_RESULT
+#define INIT_RESULT CUDA_SUCCESS
+#endif
+
+#define EXPORTED __attribute__((visibility("default")))
+
+static CUresult init(unsigned flags) {
+  (void)flags;
+  return INIT_RESULT;
+}
+
+static CUresult error_text(CUresult error, const char **text) {
+  *text = error == CUDA_ERROR_UNKNOWN ? "the text of the fake driver" : NULL;
+  return CUDA_SUCCESS;
+}
+
+static CUresult get_device(CUdevice *device) {
+  const char *result = getenv("FAKE_CUDA_GET_DEVICE");
+  *device = 3;
+  return result ? (CUresult)atoi(result) : CUDA_SUCCESS;
+}
+
+/* Takes any arguments; nothing that the tests call is looked at. */
+static CUresult fail(void) {
+  return CUDA_ERROR_UNKNOWN;
+}
+
+static void *function_of(const char *name) {
+  static const struct {
+    const char *name;
+    void (*function)(void);
+  } special[] = {
+      {"cuInit", (void (*)(void))init},
+      {"cuGetErrorName", (void (*)(void))error_text},
+      {"cuGetErrorString", (void (*)(void))error_text},
+      {"cuCtxGetDevice", (void (*)(void))get_device},
+  };
+  if (strcmp(name, LACKING) == 0)
+    return NULL;
+  for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+    if (strcmp(name, special[i].name) == 0)
+      return (void *)(uintptr_t)special[i].function;
+  }
+  return (void *)(uintptr_t)fail;
+}
+
+#ifdef OLD_LOOKUP
+#undef cuGetProcAddress
+EXPORTED CUresult cuGetProcAddress(const char *name, void **function, int version, cuuint64_t flags);
+
+EXPORTED CUresult cuGetProcAddress(const char *name, void **function, int version, cuuint64_t flags) {
+  (void)version;
+  (void)flags;
+  *function = function_of(name);
+  return *function ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+#else
+EXPORTED CUresult cuGetProcAddress_v2(const char *name, void **function, int version, cuuint64_t flags,
+                                      CUdriverProcAddressQueryResult *found) {
+  (void)version;
+  (void)flags;
+  (void)found;
+  *function = function_of(name);
+  return *function ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+#endif

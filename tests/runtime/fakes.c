@@ -1,0 +1,231 @@
+/* The fake compiler and the fake driver. */
+#include "fakes.h"
+
+#include "flashjit_args.h"
+#include "runtime/status.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct fakes fakes;
+
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note(const char *word, const char *what) {
+  pthread_mutex_lock(&log_lock);
+  const size_t used = strlen(fakes.log);
+  snprintf(fakes.log + used, sizeof fakes.log - used, "%s%s%s%s", used ? " " : "", word, what ? ":" : "",
+           what ? what : "");
+  pthread_mutex_unlock(&log_lock);
+}
+
+void fakes_reset(void) {
+  memset(&fakes, 0, sizeof fakes);
+  fakes.major = 9;
+  fakes.occupancy = 8;
+}
+
+/* ------------------------------------------------------------------------------------------------ compiler
+ */
+
+static const char *symbol_in(const char *source) {
+  static const char *const symbols[] = {"flashjit_attention", "flashjit_append", "flashjit_merge",
+                                        "flashjit_plan"};
+  for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+    const char *at = strstr(source, symbols[i]);
+    if (at && at[strlen(symbols[i])] == '(')
+      return symbols[i];
+  }
+  return "unknown";
+}
+
+static fi_status compile(struct compiler *self, const struct compile_job *job,
+                         struct compile_output *output) {
+  const char *symbol = symbol_in(job->source);
+  char image[128];
+  (void)self;
+  *output = (struct compile_output){0};
+  note("compile", strchr(symbol, '_') + 1);
+  if (fakes.compile_ms) {
+    const struct timespec time = {.tv_nsec = (long)fakes.compile_ms * 1000000};
+    nanosleep(&time, NULL);
+  }
+  atomic_fetch_add(&fakes.compiles, 1);
+  if (fakes.compile_log)
+    output->log = strdup(fakes.compile_log);
+  if (fakes.compile_status)
+    return status_fail(fakes.compile_status, "the fake compiler fails");
+  output->image_size = 1 + (size_t)snprintf(image, sizeof image, ".target sm_90a\n.visible .entry %s(\n",
+                                            fakes.no_kernel ? "other" : symbol);
+  output->image = strdup(image);
+  return FI_OK;
+}
+
+static void close_compiler(struct compiler *self) {
+  free(self);
+}
+
+static fi_status open_compiler(const char *path, struct compiler **compiler) {
+  (void)path;
+  note("open_compiler", NULL);
+  if (fakes.no_compiler)
+    return status_fail(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
+  *compiler = malloc(sizeof **compiler);
+  **compiler = (struct compiler){.toolchain = "nv1.0-00000001", .compile = compile, .close = close_compiler};
+  return FI_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ driver */
+
+static fi_status current_device(struct driver *self, int *ordinal) {
+  (void)self;
+  if (fakes.no_context)
+    return status_fail(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
+  *ordinal = fakes.device;
+  return FI_OK;
+}
+
+static fi_status describe_device(struct driver *self, int ordinal, struct device *device) {
+  (void)self;
+  (void)ordinal;
+  *device = (struct device){.major = fakes.major, .minor = 0, .sms = FAKE_SMS};
+  return FI_OK;
+}
+
+static fi_status load(struct driver *self, const struct image *image, struct module *module, bool *rejected) {
+  (void)self;
+  note("load", strchr(image->symbol, '_') + 1);
+  if (fakes.rejections) {
+    fakes.rejections--;
+    *rejected = true;
+    return status_fail(FI_ERROR_DRIVER, "the fake driver does not like the image");
+  }
+  atomic_fetch_add(&fakes.loads, 1);
+  char *symbol = strdup(image->symbol);
+  *module = (struct module){.library = symbol, .kernel = symbol};
+  return FI_OK;
+}
+
+static void unload(struct driver *self, const struct module *module) {
+  (void)self;
+  atomic_fetch_add(&fakes.unloads, 1);
+  free(module->library);
+}
+
+static fi_status prepare(struct driver *self, const struct module *module, const struct shape *shape,
+                         int ordinal, uint32_t *ctas_per_sm) {
+  (void)self;
+  (void)shape;
+  (void)ordinal;
+  note("prepare", strchr(module->kernel, '_') + 1);
+  atomic_fetch_add(&fakes.prepares, 1);
+  *ctas_per_sm = fakes.occupancy;
+  return FI_OK;
+}
+
+static fi_status is_capturing(struct driver *self, void *stream, bool *capturing) {
+  (void)self;
+  (void)stream;
+  *capturing = fakes.capturing;
+  return FI_OK;
+}
+
+static size_t args_size(const char *symbol) {
+  return strcmp(symbol, "flashjit_attention") == 0 ? sizeof(struct fi_attention_args)
+         : strcmp(symbol, "flashjit_append") == 0  ? sizeof(struct fi_append_args)
+         : strcmp(symbol, "flashjit_merge") == 0   ? sizeof(struct fi_merge_args)
+                                                   : sizeof(struct fi_plan_args);
+}
+
+static fi_status launch(struct driver *self, const struct module *module, const struct launch *request) {
+  (void)self;
+  fakes.launches++;
+  fakes.launch = *request;
+  snprintf(fakes.symbol, sizeof fakes.symbol, "%s", (const char *)module->kernel);
+  memcpy(fakes.args, request->args, args_size(fakes.symbol));
+  return FI_OK;
+}
+
+static void close_driver(struct driver *self) {
+  free(self);
+}
+
+static fi_status open_driver(const char *path, struct driver **driver) {
+  (void)path;
+  note("open_driver", NULL);
+  if (fakes.no_driver)
+    return status_fail(FI_ERROR_NO_DRIVER, "the fake driver is not there");
+  *driver = malloc(sizeof **driver);
+  **driver = (struct driver){
+      .simulated = true,
+      .current_device = current_device,
+      .describe_device = describe_device,
+      .load = load,
+      .unload = unload,
+      .prepare = prepare,
+      .is_capturing = is_capturing,
+      .launch = launch,
+      .close = close_driver,
+  };
+  return FI_OK;
+}
+
+const struct parts fake_parts = {
+    .open_compiler = open_compiler,
+    .open_driver = open_driver,
+    .io = &cache_io_posix,
+};
+
+/* ------------------------------------------------------------------------------------------------ helpers */
+
+static void give_up(const char *what, const char *why) {
+  fprintf(stderr, "%s: %s\n", what, why);
+  abort();
+}
+
+char *make_directory(void) {
+  char *path = strdup("/tmp/flashjit-test-XXXXXX");
+  if (!path || !mkdtemp(path))
+    give_up("mkdtemp", "no directory");
+  return path;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
+  (void)status;
+  (void)kind;
+  (void)place;
+  return remove(path);
+}
+
+void remove_directory(char *path) {
+  nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  free(path);
+}
+
+fi_ctx *make_context(const char *directory) {
+  const fi_options options = {.struct_size = sizeof options, .cache_dir = directory ? directory : ""};
+  fi_ctx *ctx;
+  if (context_create(&options, &fake_parts, &ctx))
+    give_up("context_create", fi_last_error());
+  return ctx;
+}
+
+fi_spec spec_of(const char *text) {
+  fi_spec spec;
+  if (fi_spec_parse(text, &spec))
+    give_up(text, fi_last_error());
+  return spec;
+}
+
+fi_kernel *kernel_of(fi_ctx *ctx, const char *text) {
+  const fi_spec spec = spec_of(text);
+  fi_kernel *kernel;
+  if (fi_get_kernel(ctx, &spec, &kernel))
+    give_up(text, fi_last_error());
+  return kernel;
+}

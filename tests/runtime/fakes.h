@@ -1,0 +1,62 @@
+/*
+ * A compiler and a driver that only note what they are asked, for tests of everything between the public
+ * functions and them. One set of fakes a process; fakes_reset starts over.
+ */
+#ifndef TESTS_RUNTIME_FAKES_H
+#define TESTS_RUNTIME_FAKES_H
+
+#include "runtime/context.h"
+
+#include <stdatomic.h>
+
+enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 512 };
+
+struct fakes {
+  char log[FAKES_LOG_SIZE]; /* words, in the order of the calls */
+
+  /* What the compiler does. */
+  bool no_compiler;
+  fi_status compile_status;
+  const char *compile_log;
+  bool no_kernel; /* an image without the kernel */
+  uint32_t compile_ms;
+  atomic_uint compiles;
+
+  /* What the driver does. */
+  bool no_driver;
+  int device;
+  uint32_t major;
+  uint32_t occupancy;
+  bool no_context;
+  bool capturing;
+  uint32_t rejections; /* of the next images */
+  atomic_uint loads;
+  atomic_uint unloads;
+  atomic_uint prepares;
+
+  /* The last launch. */
+  uint32_t launches;
+  struct launch launch;
+  char symbol[64];
+  unsigned char args[FAKES_ARGS_SIZE];
+};
+
+extern struct fakes fakes;
+extern const struct parts fake_parts;
+
+enum { FAKE_SMS = 132 };
+
+void fakes_reset(void);
+
+/* An empty directory in the system's folder for temporary files, removed by remove_directory. */
+char *make_directory(void);
+void remove_directory(char *path);
+
+/* A context on the fakes; NULL directory: no cache. Fails the test when there is none. */
+fi_ctx *make_context(const char *directory);
+
+/* The spec of a text, and its kernel. Fail the test when there is none. */
+fi_spec spec_of(const char *text);
+fi_kernel *kernel_of(fi_ctx *ctx, const char *text);
+
+#endif

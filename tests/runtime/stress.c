@@ -1,0 +1,60 @@
+/* Many threads, few kernels: each must be compiled and loaded once. A plain program, so that it runs under
+ * ThreadSanitizer. */
+#include "fakes.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000 };
+
+static const char *const specs[] = {"attention group=4 page=16", "attention group=8", "append page=16",
+                                    "merge", "plan"};
+
+enum { SPECS = sizeof specs / sizeof *specs };
+
+struct worker {
+  pthread_t thread;
+  fi_ctx *ctx;
+  fi_kernel *kernels[SPECS];
+  unsigned number;
+  unsigned failures;
+};
+
+static void *work(void *data) {
+  struct worker *worker = data;
+  for (unsigned i = 0; i < CALLS; i++) {
+    const unsigned which = (i + worker->number) % SPECS;
+    fi_spec spec = spec_of(specs[which]);
+    fi_kernel *kernel = NULL;
+    spec.rope_theta = 2 + i % SPELLINGS; /* not read without rope: another spelling */
+    worker->failures += fi_get_kernel(worker->ctx, &spec, &kernel) != FI_OK;
+    worker->failures += worker->kernels[which] && worker->kernels[which] != kernel;
+    worker->kernels[which] = kernel;
+  }
+  return NULL;
+}
+
+int main(void) {
+  static struct worker workers[THREADS];
+  unsigned failures = 0;
+  fakes_reset();
+  fakes.compile_ms = 20;
+  fi_ctx *ctx = make_context(NULL);
+  for (unsigned i = 0; i < THREADS; i++) {
+    workers[i].ctx = ctx;
+    workers[i].number = i;
+    if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+      return EXIT_FAILURE;
+  }
+  for (unsigned i = 0; i < THREADS; i++) {
+    pthread_join(workers[i].thread, NULL);
+    failures += workers[i].failures;
+    for (unsigned j = 0; j < SPECS; j++)
+      failures += workers[i].kernels[j] != workers[0].kernels[j];
+  }
+  fi_ctx_destroy(ctx);
+  printf("%u compiles and %u loads for %d kernels, %u failures\n", (unsigned)fakes.compiles,
+         (unsigned)fakes.loads, SPECS, failures);
+  return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS;
+}

@@ -1,0 +1,417 @@
+/*
+ * Bad input over the public functions: each case changes one thing of a call that works, and the answer must
+ * have the status and name what is wrong.
+ */
+#include "fakes.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(bad_input, .init = fakes_reset);
+
+/* One change: a field of a struct gets a value. */
+struct change {
+  const char *spec; /* of the kernel; NULL: attention group=4 page=16 */
+  size_t offset;
+  size_t size;
+  uint64_t value;
+  fi_status status;
+  const char *message;
+};
+
+#define CHANGE(type, field, value) offsetof(type, field), sizeof(((type *)NULL)->field), (uint64_t)(value)
+
+static void apply(const struct change *change, void *record) {
+  const uint32_t narrow = (uint32_t)change->value;
+  if (change->size == sizeof narrow)
+    memcpy((char *)record + change->offset, &narrow, sizeof narrow);
+  else
+    memcpy((char *)record + change->offset, &change->value, change->size);
+}
+
+static void expect(const char *table, size_t number, fi_status status, fi_status expected,
+                   const char *message) {
+  cr_expect_eq(status, expected, "%s %zu: %s: %s", table, number, fi_status_name(status), fi_last_error());
+  cr_expect(strstr(fi_last_error(), message), "%s %zu: %s", table, number, fi_last_error());
+}
+
+static void *address(uintptr_t value) {
+  return (void *)value;
+}
+
+static const char *text_of(const struct change *change) {
+  return change->spec ? change->spec : "attention group=4 page=16";
+}
+
+/* ------------------------------------------------------------------------------------------------ specs */
+
+#define SPEC(field, value) CHANGE(fi_spec, field, value)
+
+static const struct change spec_changes[] = {
+    {NULL, SPEC(struct_size, 0), FI_ERROR_ABI, "struct_size is 0"},
+    {NULL, SPEC(struct_size, 4096), FI_ERROR_ABI, "struct_size is 4096"},
+    {NULL, SPEC(op, 4), FI_ERROR_SPEC, "op is 4"},
+    {NULL, SPEC(family, 2), FI_ERROR_SPEC, "family is 2"},
+    {NULL, SPEC(head_dim, 100), FI_ERROR_SPEC, "head_dim is 100"},
+    {NULL, SPEC(head_dim, 512), FI_ERROR_SPEC, "head_dim is 512"},
+    {NULL, SPEC(group, 65), FI_ERROR_SPEC, "group is 65"},
+    {NULL, SPEC(rows, 17), FI_ERROR_SPEC, "rows is 17"},
+    {NULL, SPEC(rows, 256), FI_ERROR_SPEC, "rows is 256"},
+    {"attention group=20", SPEC(rows, 16), FI_ERROR_UNSUPPORTED, "rows is 16 with group 20"},
+    {NULL, SPEC(q_dtype, FI_E4M3), FI_ERROR_SPEC, "q_dtype is 3"},
+    {NULL, SPEC(q_dtype, 9), FI_ERROR_SPEC, "q_dtype is 9"},
+    {NULL, SPEC(kv_dtype, 5), FI_ERROR_SPEC, "kv_dtype is 5"},
+    {NULL, SPEC(kv_scale, 3), FI_ERROR_SPEC, "kv_scale is 3"},
+    {NULL, SPEC(kv_scale, FI_SCALE_HEAD), FI_ERROR_UNSUPPORTED, "kv_scale is head with kv_dtype bf16"},
+    {NULL, SPEC(page_size, 1025), FI_ERROR_SPEC, "page_size is 1025"},
+    {NULL, SPEC(index, 2), FI_ERROR_SPEC, "index is 2"},
+    {NULL, SPEC(mask, 2), FI_ERROR_SPEC, "mask is 2"},
+    {NULL, SPEC(lse, 2), FI_ERROR_SPEC, "lse is 2"},
+    {NULL, SPEC(rope, 3), FI_ERROR_SPEC, "rope is 3"},
+    {"attention rope=half", SPEC(rope_keys, 2), FI_ERROR_SPEC, "rope_keys is 2"},
+    {"attention rope=half", SPEC(rope_dim, 8), FI_ERROR_SPEC, "rope_dim is 8"},
+    {"attention rope=half", SPEC(rope_dim, 24), FI_ERROR_UNSUPPORTED, "rope_dim is 24"},
+    {"attention rope=half hd=64", SPEC(rope_dim, 80), FI_ERROR_UNSUPPORTED,
+     "rope_dim is 80 with head_dim 64"},
+    {"attention rope=half", SPEC(rope_theta, 1), FI_ERROR_SPEC, "rope_theta is 1"},
+    {"attention rope=half", SPEC(rope_scaling, 3), FI_ERROR_SPEC, "rope_scaling is 3"},
+    {"attention rope=half scaling=linear", SPEC(rope_factor, 999), FI_ERROR_SPEC, "rope_factor is 999"},
+    {"attention rope=half scaling=llama3", SPEC(rope_low_frequency, 4000), FI_ERROR_UNSUPPORTED,
+     "rope_high_frequency is 4000"},
+    {"attention rope=half scaling=llama3", SPEC(rope_context, 2000000000), FI_ERROR_SPEC,
+     "rope_context is 2000000000"},
+    {"attention rope=half", SPEC(rope_positions, 2), FI_ERROR_SPEC, "rope_positions is 2"},
+};
+
+Test(bad_input, specs) {
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof spec_changes / sizeof *spec_changes; i++) {
+    fi_spec spec = spec_of(text_of(&spec_changes[i]));
+    fi_kernel *kernel = address(1);
+    apply(&spec_changes[i], &spec);
+    expect("spec", i, fi_get_kernel(ctx, &spec, &kernel), spec_changes[i].status, spec_changes[i].message);
+    cr_expect_null(kernel);
+    expect("spec", i, fi_precompile(ctx, &spec, NULL), spec_changes[i].status, spec_changes[i].message);
+  }
+  cr_expect_eq(fakes.compiles, 0);
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------ workspaces
+ */
+
+#define WORKSPACE(field, value) CHANGE(fi_workspace, field, value)
+
+static const struct change workspace_changes[] = {
+    {NULL, WORKSPACE(struct_size, 0), FI_ERROR_ABI, "workspace.struct_size is 0"},
+    {NULL, WORKSPACE(max_requests, 0), FI_ERROR_ARGUMENT, "workspace.max_requests is 0"},
+    {NULL, WORKSPACE(max_tokens, 0), FI_ERROR_ARGUMENT, "workspace.max_tokens is 0"},
+    {NULL, WORKSPACE(max_kv_len, 0), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 0"},
+    {NULL, WORKSPACE(kv_heads, 0), FI_ERROR_ARGUMENT, "workspace.kv_heads is 0"},
+    {NULL, WORKSPACE(max_requests, 0x80000000), FI_ERROR_ARGUMENT, "workspace.max_requests is 2147483648"},
+    {NULL, WORKSPACE(max_kv_len, 0xffffffff), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 4294967295"},
+    {NULL, WORKSPACE(split_tokens, 100), FI_ERROR_ARGUMENT, "workspace.split_tokens is 100"},
+    {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "ctas=2147483647"},
+    {NULL, WORKSPACE(memory, 0), FI_ERROR_ARGUMENT, "workspace.memory is NULL"},
+    {NULL, WORKSPACE(memory, 0x10080), FI_ERROR_ARGUMENT, "workspace.memory is 0x10080"},
+    {NULL, WORKSPACE(bytes, 0), FI_ERROR_ARGUMENT, "workspace.bytes is 0; these bounds need "},
+    {NULL, WORKSPACE(bytes, 4096), FI_ERROR_ARGUMENT, "workspace.bytes is 4096; these bounds need "},
+    {NULL, WORKSPACE(max_tokens, 100000), FI_ERROR_ARGUMENT, "these bounds need "},
+    {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace.bytes is 255"},
+    {"append page=16", WORKSPACE(memory, 8), FI_ERROR_ARGUMENT, "workspace.memory is 0x8"},
+};
+
+static fi_workspace good_workspace(const fi_kernel *kernel) {
+  fi_workspace workspace = {.struct_size = sizeof workspace,
+                            .max_requests = 8,
+                            .max_tokens = 40,
+                            .max_kv_len = 1000,
+                            .kv_heads = 2};
+  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
+  workspace.memory = address(0x100000);
+  return workspace;
+}
+
+static fi_batch good_batch(void) {
+  return (fi_batch){.struct_size = sizeof(fi_batch),
+                    .requests = 8,
+                    .q_indptr = address(0x1000),
+                    .kv_len = address(0x2000),
+                    .kv_indptr = address(0x3000),
+                    .page_table = address(0x4000),
+                    .page_table_stride = 63};
+}
+
+static fi_tensors good_tensors(void) {
+  return (fi_tensors){.struct_size = sizeof(fi_tensors),
+                      .q = address(0x10000),
+                      .o = address(0x20000),
+                      .lse = address(0x30000),
+                      .positions = address(0x40000),
+                      .k_cache = address(0x50000),
+                      .v_cache = address(0x60000),
+                      .cache_page_stride = 1 << 20,
+                      .k_scale = address(0x70000),
+                      .v_scale = address(0x80000),
+                      .k_new = address(0x90000),
+                      .v_new = address(0xa0000),
+                      .parts_o = address(0xb0000),
+                      .parts_lse = address(0xc0000),
+                      .parts = 2,
+                      .merge_tokens = 3,
+                      .merge_heads = 4};
+}
+
+Test(bad_input, workspaces) {
+  fi_ctx *ctx = make_context(NULL);
+  const fi_batch batch = good_batch();
+  const fi_tensors tensors = good_tensors();
+  for (size_t i = 0; i < sizeof workspace_changes / sizeof *workspace_changes; i++) {
+    const struct change *change = &workspace_changes[i];
+    fi_kernel *kernel = kernel_of(ctx, text_of(change));
+    fi_workspace workspace = good_workspace(kernel);
+    cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
+    apply(change, &workspace);
+    expect("workspace", i, fi_plan(kernel, &batch, &workspace, NULL), change->status, change->message);
+    expect("workspace", i, fi_run(kernel, &tensors, &workspace, NULL), change->status, change->message);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------ batches */
+
+#define BATCH(field, value) CHANGE(fi_batch, field, value)
+
+static const struct change batch_changes[] = {
+    {NULL, BATCH(struct_size, 0), FI_ERROR_ABI, "batch.struct_size is 0"},
+    {NULL, BATCH(requests, 0), FI_ERROR_ARGUMENT, "batch.requests is 0"},
+    {NULL, BATCH(requests, 9), FI_ERROR_ARGUMENT, "batch.requests is 9"},
+    {NULL, BATCH(q_indptr, 0x1001), FI_ERROR_ARGUMENT, "batch.q_indptr is 0x1001"},
+    {NULL, BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL; a dense page table needs it"},
+    {NULL, BATCH(kv_len, 0x2002), FI_ERROR_ARGUMENT, "batch.kv_len is 0x2002"},
+    {NULL, BATCH(page_table, 0), FI_ERROR_ARGUMENT, "batch.page_table is NULL"},
+    {NULL, BATCH(page_table_stride, 0), FI_ERROR_ARGUMENT, "batch.page_table_stride is 0"},
+    {NULL, BATCH(page_table_stride, -5), FI_ERROR_ARGUMENT, "batch.page_table_stride is -5"},
+    {"attention", BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL; a contiguous cache needs it"},
+    {"attention index=csr", BATCH(kv_indptr, 0), FI_ERROR_ARGUMENT,
+     "batch.kv_indptr is NULL; ragged KV needs it"},
+    {"attention index=csr page=1", BATCH(kv_indptr, 0), FI_ERROR_ARGUMENT, "a CSR page table needs it"},
+    {"attention index=csr page=1", BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL"},
+    {"attention index=csr page=1", BATCH(page_table, 0), FI_ERROR_ARGUMENT, "batch.page_table is NULL"},
+    {"append page=16", BATCH(page_table, 2), FI_ERROR_ARGUMENT, "batch.page_table is 0x2"},
+};
+
+Test(bad_input, batches) {
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof batch_changes / sizeof *batch_changes; i++) {
+    const struct change *change = &batch_changes[i];
+    fi_kernel *kernel = kernel_of(ctx, text_of(change));
+    const fi_workspace workspace = good_workspace(kernel);
+    fi_batch batch = good_batch();
+    cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
+    apply(change, &batch);
+    expect("batch", i, fi_plan(kernel, &batch, &workspace, NULL), change->status, change->message);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------ tensors */
+
+#define TENSORS(field, value) CHANGE(fi_tensors, field, value)
+
+/* Floats by their bits. */
+#define MINUS_ONE 0xbf800000
+#define NOT_A_NUMBER 0x7fc00000
+#define INFINITE 0x7f800000
+
+static const struct change tensor_changes[] = {
+    {NULL, TENSORS(struct_size, 8), FI_ERROR_ABI, "tensors.struct_size is 8"},
+    {NULL, TENSORS(softmax_scale, MINUS_ONE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is -1"},
+    {NULL, TENSORS(softmax_scale, NOT_A_NUMBER), FI_ERROR_ARGUMENT, "tensors.softmax_scale is nan"},
+    {NULL, TENSORS(softmax_scale, INFINITE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is inf"},
+    {NULL, TENSORS(q, 0), FI_ERROR_ARGUMENT, "tensors.q is NULL"},
+    {NULL, TENSORS(q, 0x10008), FI_ERROR_ARGUMENT, "tensors.q is 0x10008"},
+    {NULL, TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},
+    {NULL, TENSORS(o, 0x10002), FI_ERROR_ARGUMENT, "tensors.o is 0x10002"},
+    {NULL, TENSORS(k_cache, 0), FI_ERROR_ARGUMENT, "tensors.k_cache is NULL"},
+    {NULL, TENSORS(k_cache, 0x50001), FI_ERROR_ARGUMENT, "tensors.k_cache is 0x50001"},
+    {NULL, TENSORS(v_cache, 0), FI_ERROR_ARGUMENT, "tensors.v_cache is NULL"},
+    {NULL, TENSORS(v_cache, 0x5000c), FI_ERROR_ARGUMENT, "tensors.v_cache is 0x5000c"},
+    {"attention lse=1", TENSORS(lse, 0), FI_ERROR_ARGUMENT, "tensors.lse is NULL"},
+    {"attention lse=1", TENSORS(lse, 0x30002), FI_ERROR_ARGUMENT, "tensors.lse is 0x30002"},
+    {"attention rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT,
+     "tensors.positions is NULL"},
+    {"append rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT,
+     "tensors.positions is NULL"},
+    {"attention kv=e4m3 scale=tensor", TENSORS(k_scale, 0), FI_ERROR_ARGUMENT, "tensors.k_scale is NULL"},
+    {"attention kv=e4m3 scale=head", TENSORS(v_scale, 0), FI_ERROR_ARGUMENT, "tensors.v_scale is NULL"},
+    {"append kv=e4m3 scale=head", TENSORS(v_scale, 0x80001), FI_ERROR_ARGUMENT, "tensors.v_scale is 0x80001"},
+    {NULL, TENSORS(q_token_stride, 64), FI_ERROR_ARGUMENT, "tensors.q_token_stride is 64"},
+    {NULL, TENSORS(q_token_stride, 1025), FI_ERROR_ARGUMENT,
+     "tensors.q_token_stride is 1025; it must be a multiple of 8"},
+    {NULL, TENSORS(q_head_stride, -128), FI_ERROR_ARGUMENT, "tensors.q_head_stride is -128"},
+    {NULL, TENSORS(o_token_stride, 128), FI_ERROR_ARGUMENT, "rows would overlap"},
+    {NULL, TENSORS(o_token_stride, 1020), FI_ERROR_ARGUMENT, "tensors.o_token_stride is 1020"},
+    {NULL, TENSORS(o_head_stride, 120), FI_ERROR_ARGUMENT, "tensors.o_head_stride is 120"},
+    {NULL, TENSORS(o_head_stride, 136), FI_ERROR_ARGUMENT,
+     "tensors.o_token_stride is 1024 and tensors.o_head_stride is 136"},
+    {NULL, TENSORS(cache_page_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
+    {NULL, TENSORS(cache_page_stride, -4096), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is -4096"},
+    {NULL, TENSORS(cache_token_stride, 128), FI_ERROR_ARGUMENT, "tensors.cache_token_stride is 128"},
+    {NULL, TENSORS(cache_token_stride, 260), FI_ERROR_ARGUMENT, "tensors.cache_token_stride is 260"},
+    {NULL, TENSORS(cache_head_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
+    {"attention kv=e4m3 page=16", TENSORS(cache_token_stride, 264), FI_ERROR_ARGUMENT,
+     "tensors.cache_token_stride is 264; it must be a multiple of 16"},
+    {"attention", TENSORS(cache_page_stride, 0), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0"},
+    {"append", TENSORS(cache_page_stride, 0), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0"},
+    {"append page=16", TENSORS(k_new, 0), FI_ERROR_ARGUMENT, "tensors.k_new is NULL"},
+    {"append page=16", TENSORS(v_new, 0xa0004), FI_ERROR_ARGUMENT, "tensors.v_new is 0xa0004"},
+    {"append page=16", TENSORS(new_token_stride, 64), FI_ERROR_ARGUMENT, "tensors.new_token_stride is 64"},
+    {"append page=16", TENSORS(new_head_stride, 129), FI_ERROR_ARGUMENT, "tensors.new_head_stride is 129"},
+    {"merge", TENSORS(parts_o, 0), FI_ERROR_ARGUMENT, "tensors.parts_o is NULL"},
+    {"merge", TENSORS(parts_lse, 0), FI_ERROR_ARGUMENT, "tensors.parts_lse is NULL"},
+    {"merge", TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},
+    {"merge lse=1", TENSORS(lse, 0), FI_ERROR_ARGUMENT, "tensors.lse is NULL"},
+    {"merge", TENSORS(parts, 0), FI_ERROR_ARGUMENT, "tensors.parts is 0"},
+    {"merge", TENSORS(merge_tokens, 0), FI_ERROR_ARGUMENT, "tensors.merge_tokens is 0"},
+    {"merge", TENSORS(merge_heads, 0), FI_ERROR_ARGUMENT, "tensors.merge_heads is 0"},
+};
+
+Test(bad_input, tensors) {
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof tensor_changes / sizeof *tensor_changes; i++) {
+    const struct change *change = &tensor_changes[i];
+    fi_kernel *kernel = kernel_of(ctx, text_of(change));
+    fi_workspace workspace = {0};
+    if (strncmp(text_of(change), "merge", 5) != 0)
+      workspace = good_workspace(kernel);
+    fi_tensors tensors = good_tensors();
+    cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
+    apply(change, &tensors);
+    expect("tensors", i, fi_run(kernel, &tensors, &workspace, NULL), change->status, change->message);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------ null
+ * pointers */
+
+Test(bad_input, null_pointers) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
+  fi_kernel *merge = kernel_of(ctx, "merge");
+  fi_kernel *plan = kernel_of(ctx, "plan");
+  const fi_spec spec = spec_of("attention");
+  const fi_workspace workspace = good_workspace(kernel);
+  const fi_batch batch = good_batch();
+  const fi_tensors tensors = good_tensors();
+  fi_facts facts = {.struct_size = 1};
+  fi_counters counters = {.struct_size = 1};
+  fi_options options = {.struct_size = 1};
+  fi_kernel *out;
+  fi_ctx *other;
+  uint64_t bytes;
+  size_t number = 0;
+#define EXPECT(call, status, message) expect(#call, number++, call, status, message)
+  EXPECT(fi_ctx_create(NULL, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
+  EXPECT(fi_ctx_create(&options, &other), FI_ERROR_ABI, "options.struct_size is 1");
+  EXPECT(fi_get_kernel(NULL, &spec, &out), FI_ERROR_ARGUMENT, "ctx is NULL");
+  EXPECT(fi_get_kernel(ctx, NULL, &out), FI_ERROR_ARGUMENT, "spec is NULL");
+  EXPECT(fi_get_kernel(ctx, &spec, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_precompile(NULL, &spec, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
+  EXPECT(fi_precompile(ctx, NULL, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
+  EXPECT(fi_precompile(ctx, &spec, &facts), FI_ERROR_ABI, "facts.struct_size is 1");
+  EXPECT(fi_counters_read(NULL, &counters), FI_ERROR_ARGUMENT, "ctx is NULL");
+  EXPECT(fi_counters_read(ctx, NULL), FI_ERROR_ARGUMENT, "counters is NULL");
+  EXPECT(fi_counters_read(ctx, &counters), FI_ERROR_ABI, "counters.struct_size is 1");
+  EXPECT(fi_kernel_facts(NULL, &facts), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_kernel_facts(kernel, NULL), FI_ERROR_ARGUMENT, "facts is NULL");
+  EXPECT(fi_kernel_facts(kernel, &facts), FI_ERROR_ABI, "facts.struct_size is 1");
+  EXPECT(fi_kernel_spec(NULL, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_kernel_spec(kernel, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
+  EXPECT(fi_kernel_prepare(NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_workspace_size(NULL, &workspace, &bytes), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_workspace_size(kernel, NULL, &bytes), FI_ERROR_ARGUMENT, "workspace is NULL");
+  EXPECT(fi_workspace_size(kernel, &workspace, NULL), FI_ERROR_ARGUMENT, "bytes is NULL");
+  EXPECT(fi_plan(NULL, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_plan(kernel, NULL, &workspace, NULL), FI_ERROR_ARGUMENT, "batch is NULL");
+  EXPECT(fi_plan(kernel, &batch, NULL, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");
+  EXPECT(fi_plan(merge, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention and append");
+  EXPECT(fi_plan(plan, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention and append");
+  EXPECT(fi_run(NULL, &tensors, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_run(kernel, NULL, &workspace, NULL), FI_ERROR_ARGUMENT, "tensors is NULL");
+  EXPECT(fi_run(kernel, &tensors, NULL, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");
+  EXPECT(fi_run(plan, &tensors, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is a plan kernel");
+#undef EXPECT
+  fi_ctx_destroy(NULL);
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * surroundings */
+
+/* A context on the real compiler and driver, whose paths are bad. */
+static const struct {
+  fi_options options;
+  fi_status create;
+  fi_status get;
+  const char *message;
+} surroundings[] = {
+    {{.target = "sm_90"}, FI_ERROR_UNSUPPORTED, FI_OK, "sm_90"},
+    {{.target = "gfx942"}, FI_ERROR_UNSUPPORTED, FI_OK, "gfx942"},
+    {{.mode = 4}, FI_ERROR_ARGUMENT, FI_OK, "FLASHJIT_MODE is 4"},
+    {{.driver = "/no/such/libcuda.so"}, FI_OK, FI_ERROR_NO_DRIVER, "/no/such/libcuda.so"},
+    {{.driver = FAKE_CUDA_NO_DEVICE}, FI_OK, FI_ERROR_NO_DRIVER, "found no device"},
+    {{.driver = FAKE_CUDA_NO_LIBRARIES}, FI_OK, FI_ERROR_OLD_DRIVER, "cuLibraryLoadData"},
+    {{.driver = FAKE_CUDA_BROKEN}, FI_OK, FI_ERROR_DRIVER, "cuInit"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .nvrtc = "/no/such/libnvrtc.so"},
+     FI_OK,
+     FI_ERROR_NO_COMPILER,
+     "/no/such/libnvrtc.so"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .nvrtc = FAKE_CUDA},
+     FI_OK,
+     FI_ERROR_NO_COMPILER,
+     "lacks nvrtcVersion"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_LOAD_ONLY},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "mode forbids compiling"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_MEMORY_ONLY},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "memory_only"},
+    {{.driver = FAKE_CUDA,
+      .target = "sm_90a",
+      .mode = FI_MODE_LOAD_ONLY,
+      .read_only_dirs = "/no/such/folder"},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "mode forbids compiling"},
+    {{.driver = FAKE_CUDA, .target = "sm_80", .mode = FI_MODE_LOAD_ONLY, .cache_dir = "/dev/null/cache"},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "for sm_80"},
+};
+
+Test(bad_input, surroundings) {
+  const fi_spec spec = spec_of("merge");
+  for (size_t i = 0; i < sizeof surroundings / sizeof *surroundings; i++) {
+    fi_options options = surroundings[i].options;
+    fi_ctx *ctx = address(1);
+    fi_kernel *kernel;
+    options.struct_size = sizeof options;
+    if (!options.cache_dir)
+      options.cache_dir = "";
+    const fi_status status = fi_ctx_create(&options, &ctx);
+    if (surroundings[i].create) {
+      expect("surroundings", i, status, surroundings[i].create, surroundings[i].message);
+      cr_expect_null(ctx);
+      continue;
+    }
+    cr_assert_eq(status, FI_OK, "%zu: %s", i, fi_last_error());
+    expect("surroundings", i, fi_get_kernel(ctx, &spec, &kernel), surroundings[i].get,
+           surroundings[i].message);
+    fi_ctx_destroy(ctx);
+  }
+}

@@ -1,0 +1,93 @@
+/* Single flight: however many ask for a kernel at once, it is compiled once. */
+#include "fakes.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { THREADS = 8, PROCESSES = 4 };
+
+TestSuite(flight, .init = fakes_reset);
+
+struct asker {
+  fi_ctx *ctx;
+  fi_spec spec;
+  fi_kernel *kernel;
+  fi_status status;
+};
+
+static void *ask(void *data) {
+  struct asker *asker = data;
+  asker->status = fi_get_kernel(asker->ctx, &asker->spec, &asker->kernel);
+  return NULL;
+}
+
+static void ask_in_threads(fi_ctx *ctx, struct asker askers[THREADS]) {
+  pthread_t threads[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    askers[i] = (struct asker){.ctx = ctx, .spec = spec_of(i % 2 ? "merge" : "merge q=bf16 rows=32")};
+    askers[i].spec.rope_theta = (uint32_t)i; /* not read by merge: another spelling for each */
+    cr_assert_eq(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++)
+    pthread_join(threads[i], NULL);
+}
+
+Test(flight, threads_compile_once) {
+  struct asker askers[THREADS];
+  fi_ctx *ctx = make_context(NULL);
+  fakes.compile_ms = 50;
+  ask_in_threads(ctx, askers);
+  cr_expect_eq(fakes.compiles, 1);
+  cr_expect_eq(fakes.loads, 1);
+  for (int i = 0; i < THREADS; i++) {
+    cr_expect_eq(askers[i].status, FI_OK);
+    cr_expect_eq(askers[i].kernel, askers[0].kernel);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+Test(flight, threads_share_a_failure) {
+  struct asker askers[THREADS];
+  fi_ctx *ctx = make_context(NULL);
+  fakes.compile_ms = 50;
+  fakes.compile_status = FI_ERROR_COMPILE;
+  ask_in_threads(ctx, askers);
+  cr_expect_eq(fakes.compiles, 1);
+  for (int i = 0; i < THREADS; i++)
+    cr_expect_eq(askers[i].status, FI_ERROR_COMPILE);
+  fi_ctx_destroy(ctx);
+}
+
+/* A process of its own: how often its compiler ran, or 100 when it got no kernel. */
+static int compiles_of_process(const char *directory) {
+  fi_ctx *ctx = make_context(directory);
+  const fi_spec spec = spec_of("merge");
+  fi_kernel *kernel;
+  const fi_status status = fi_get_kernel(ctx, &spec, &kernel);
+  fi_ctx_destroy(ctx);
+  return status ? 100 : (int)fakes.compiles;
+}
+
+Test(flight, processes_compile_once) {
+  char *directory = make_directory();
+  pid_t children[PROCESSES];
+  int compiles = 0;
+  fakes.compile_ms = 100;
+  for (int i = 0; i < PROCESSES; i++) {
+    children[i] = fork();
+    cr_assert_geq(children[i], 0);
+    if (children[i] == 0)
+      _exit(compiles_of_process(directory));
+  }
+  for (int i = 0; i < PROCESSES; i++) {
+    int status;
+    cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
+    cr_assert(WIFEXITED(status));
+    compiles += WEXITSTATUS(status);
+  }
+  cr_expect_eq(compiles, 1, "%d compiles", compiles);
+  remove_directory(directory);
+}

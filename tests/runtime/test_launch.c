@@ -1,0 +1,293 @@
+/* What fi_plan and fi_run hand to the driver. */
+#include "fakes.h"
+
+#include "runtime/kernel.h"
+#include "runtime/workspace.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+TestSuite(launch, .init = fakes_reset);
+
+/* Addresses that are never read. */
+static void *address(uintptr_t value) {
+  return (void *)value;
+}
+
+static fi_workspace workspace_of(const fi_kernel *kernel) {
+  fi_workspace workspace = {.struct_size = sizeof workspace,
+                            .max_requests = 8,
+                            .max_tokens = 40,
+                            .max_kv_len = 1000,
+                            .kv_heads = 2};
+  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
+  workspace.memory = address(0x100000);
+  return workspace;
+}
+
+static fi_batch dense_batch(void) {
+  return (fi_batch){.struct_size = sizeof(fi_batch),
+                    .requests = 5,
+                    .q_indptr = address(0x1000),
+                    .kv_len = address(0x2000),
+                    .page_table = address(0x3000),
+                    .page_table_stride = 63};
+}
+
+static fi_tensors attention_tensors(void) {
+  return (fi_tensors){.struct_size = sizeof(fi_tensors),
+                      .q = address(0x10000),
+                      .o = address(0x20000),
+                      .k_cache = address(0x30000),
+                      .v_cache = address(0x40000)};
+}
+
+Test(launch, plan) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
+  const fi_workspace workspace = workspace_of(kernel);
+  const fi_batch batch = dense_batch();
+  int stream;
+  cr_assert_eq(fi_plan(kernel, &batch, &workspace, &stream), FI_OK, "%s", fi_last_error());
+  struct fi_plan_args args;
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_str_eq(fakes.symbol, "flashjit_plan");
+  cr_expect_eq(fakes.launch.stream, &stream);
+  cr_expect_eq(fakes.launch.ctas, 1);
+  cr_expect_eq(fakes.launch.shape.threads, kernel->plan->tile.threads);
+  cr_expect_eq(args.plan.header, workspace.memory);
+  cr_expect_eq(args.q_indptr, batch.q_indptr);
+  cr_expect_eq(args.kv_len, batch.kv_len);
+  cr_expect_null(args.kv_indptr);
+  cr_expect_eq(args.page_table, batch.page_table);
+  cr_expect_eq(args.page_table_stride, 63);
+  cr_expect_eq(args.requests, 5);
+  cr_expect_eq(args.csr, 0);
+  cr_expect_eq(args.causal, 1);
+  cr_expect_eq(args.kv_heads, 2);
+  cr_expect_eq(args.tile_tokens, 4);
+  cr_expect_eq(args.tile_rows, 16);
+  cr_expect_eq(args.group, 4);
+  cr_expect_eq(args.step_tokens, (int)tile_step_tokens(&kernel->tile));
+  cr_expect_eq(args.split_steps, 0);
+  cr_expect_eq(args.ctas, FAKE_SMS * (int)kernel->tile.ctas_per_sm);
+  cr_expect_eq(args.max_tokens, 40);
+  cr_expect_eq(args.max_tiles, 18);
+  cr_expect_eq(args.max_kv_len, 1000);
+  cr_expect_eq(args.max_sections, 1);
+  cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 18 + 2) * 4,
+               "requests, tiles and the ends of both lists");
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, plan_of_split_csr_and_unmasked) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention index=csr mask=none rows=64");
+  fi_workspace workspace = workspace_of(kernel);
+  fi_batch batch = {.struct_size = sizeof batch, .requests = 1, .kv_indptr = address(0x5000)};
+  struct fi_plan_args args;
+  cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.csr, 1);
+  cr_expect_eq(args.causal, 0);
+  cr_expect_eq(args.max_sections, 4);
+  cr_expect_eq(args.section_steps, (24 << 20) / (2 * args.step_tokens * 128 * 2));
+
+  workspace.split_tokens = 512;
+  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK);
+  cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.split_steps, 512 / args.step_tokens);
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, attention) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16 lse=1");
+  const fi_workspace workspace = workspace_of(kernel);
+  fi_tensors tensors = attention_tensors();
+  struct fi_attention_args args;
+  int stream;
+  tensors.lse = address(0x50004);
+  tensors.softmax_scale = 0.25f;
+  cr_assert_eq(fi_run(kernel, &tensors, &workspace, &stream), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_str_eq(fakes.symbol, "flashjit_attention");
+  cr_expect_eq(fakes.launch.stream, &stream);
+  cr_expect_eq(fakes.launch.ctas, FAKE_SMS * kernel->tile.ctas_per_sm);
+  cr_expect_eq(fakes.launch.shape.threads, kernel->tile.threads);
+  cr_expect_eq(fakes.launch.shape.dynamic_shared, kernel->tile.shared_bytes);
+  cr_expect_eq(args.ctas, (int)fakes.launch.ctas);
+  cr_expect_eq(args.plan.header, workspace.memory);
+  cr_expect_eq(args.q, tensors.q);
+  cr_expect_eq(args.o, tensors.o);
+  cr_expect_eq(args.lse, tensors.lse);
+  cr_expect_eq(args.k, tensors.k_cache);
+  cr_expect_eq(args.v, tensors.v_cache);
+  cr_expect_eq(args.q_token_stride, 8 * 128);
+  cr_expect_eq(args.q_head_stride, 128);
+  cr_expect_eq(args.o_token_stride, 8 * 128);
+  cr_expect_eq(args.o_head_stride, 128);
+  cr_expect_eq(args.kv_page_stride, 16 * 2 * 128);
+  cr_expect_eq(args.kv_token_stride, 2 * 128);
+  cr_expect_eq(args.kv_head_stride, 128);
+  cr_expect_eq(args.lse_token_stride, 8);
+  cr_expect_float_eq(args.scale_log2, 0.25 * log2(exp(1)), 1e-6);
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, strides_and_grid_as_given) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention page=16");
+  fi_workspace workspace = workspace_of(kernel);
+  fi_tensors tensors = attention_tensors();
+  struct fi_attention_args args;
+  workspace.ctas = 5;
+  tensors.q_token_stride = 6 * 128;
+  tensors.o_head_stride = 256;
+  tensors.o_token_stride = 512;
+  tensors.cache_head_stride = 16 * 128; /* HND, K and V of a page behind each other */
+  tensors.cache_token_stride = 128;
+  tensors.cache_page_stride = 2 * 2 * 16 * 128;
+  cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(fakes.launch.ctas, 5);
+  cr_expect_eq(args.ctas, 5);
+  cr_expect_eq(args.q_token_stride, 6 * 128);
+  cr_expect_eq(args.q_head_stride, 128);
+  cr_expect_eq(args.o_token_stride, 512);
+  cr_expect_eq(args.o_head_stride, 256);
+  cr_expect_eq(args.kv_page_stride, 4 * 16 * 128);
+  cr_expect_eq(args.kv_token_stride, 128);
+  cr_expect_eq(args.kv_head_stride, 16 * 128);
+  cr_expect_float_eq(args.scale_log2, log2(exp(1)) / sqrt(128), 1e-6);
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, append_reads_the_rows_of_an_attention_plan) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *attention = kernel_of(ctx, "attention group=4 page=16 kv=e4m3 rows=64");
+  fi_kernel *append = kernel_of(ctx, "append page=16 kv=e4m3");
+  const fi_workspace workspace = workspace_of(attention);
+  const fi_batch batch = dense_batch();
+  fi_tensors tensors = attention_tensors();
+  struct fi_append_args args;
+  struct fi_plan_args plan;
+  tensors.k_new = address(0x60000);
+  tensors.v_new = address(0x70000);
+  cr_assert_eq(fi_plan(attention, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&plan, fakes.args, sizeof plan);
+  cr_assert_eq(fi_run(append, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_str_eq(fakes.symbol, "flashjit_append");
+  cr_expect_eq(args.plan.header, plan.plan.header);
+  cr_expect_eq(args.plan.rows, plan.plan.rows);
+  cr_expect_eq(args.k_new, tensors.k_new);
+  cr_expect_eq(args.v_new, tensors.v_new);
+  cr_expect_eq(args.k, tensors.k_cache);
+  cr_expect_eq(args.v, tensors.v_cache);
+  cr_expect_eq(args.new_token_stride, 2 * 128);
+  cr_expect_eq(args.new_head_stride, 128);
+  cr_expect_eq(args.kv_page_stride, 16 * 2 * 128);
+  cr_expect_eq(args.kv_heads, 2);
+  cr_expect_eq(fakes.launch.ctas, 80, "tokens x KV heads");
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, plan_of_an_append_kernel_has_rows_only) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "append page=16");
+  const fi_workspace workspace = workspace_of(kernel);
+  const fi_batch batch = dense_batch();
+  struct fi_plan_args args;
+  cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.ctas, 0);
+  cr_expect_eq(args.tile_tokens, 1);
+  cr_expect_eq(args.max_tokens, 40);
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, merge) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "merge lse=1");
+  const fi_tensors tensors = {.struct_size = sizeof tensors,
+                              .o = address(0x20000),
+                              .lse = address(0x50000),
+                              .parts_o = address(0x80000),
+                              .parts_lse = address(0x90000),
+                              .parts = 3,
+                              .merge_tokens = 7,
+                              .merge_heads = 5};
+  struct fi_merge_args args;
+  cr_assert_eq(fi_run(kernel, &tensors, NULL, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.parts_o, tensors.parts_o);
+  cr_expect_eq(args.parts_lse, tensors.parts_lse);
+  cr_expect_eq(args.o, tensors.o);
+  cr_expect_eq(args.lse, tensors.lse);
+  cr_expect_eq(args.o_token_stride, 5 * 128);
+  cr_expect_eq(args.o_head_stride, 128);
+  cr_expect_eq(args.parts, 3);
+  cr_expect_eq(args.tokens, 7);
+  cr_expect_eq(args.heads, 5);
+  cr_expect_eq(fakes.launch.ctas, 9, "a warp a row, 4 warps a CTA");
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention group=2 rows=128");
+  const fi_workspace workspace = workspace_of(kernel);
+  struct workspace_layout layout;
+  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &layout), FI_OK, "%s", fi_last_error());
+  const struct workspace_counts *counts = &layout.counts;
+  const struct {
+    const void *address;
+    uint64_t bytes;
+  } parts[] = {
+      {layout.arrays.header, sizeof(struct fi_plan_header)},
+      {layout.arrays.rows, counts->rows * sizeof(struct fi_row)},
+      {layout.arrays.shares, counts->shares * sizeof(struct fi_share)},
+      {layout.arrays.items, counts->items * sizeof(struct fi_item)},
+      {layout.arrays.units, counts->units * sizeof(struct fi_unit)},
+      {layout.arrays.parts, counts->parts * sizeof(int)},
+      {layout.arrays.arrivals, counts->units * sizeof(unsigned)},
+      {layout.arrays.part_o, counts->partial_rows * 128 * sizeof(float)},
+      {layout.arrays.part_ml, counts->partial_rows * 2 * sizeof(float)},
+  };
+  uintptr_t end = (uintptr_t)workspace.memory;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    const uintptr_t begin = (uintptr_t)parts[i].address;
+    cr_expect_eq(begin % 256, 0);
+    cr_expect_geq(begin, end, "part %zu", i);
+    cr_expect_lt(begin - end, 256, "part %zu", i);
+    end = begin + parts[i].bytes;
+  }
+  cr_expect_leq(end, (uintptr_t)workspace.memory + workspace.bytes);
+  cr_expect_gt(end + 256, (uintptr_t)workspace.memory + workspace.bytes);
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, capture_needs_a_prepared_kernel) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention page=16");
+  const fi_workspace workspace = workspace_of(kernel);
+  const fi_batch batch = dense_batch();
+  const fi_tensors tensors = attention_tensors();
+  fakes.capturing = true;
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "prepared by fi_get_kernel");
+  fakes.device = 1;
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_ERROR_CAPTURE);
+  cr_expect_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_ERROR_CAPTURE);
+  cr_expect(strstr(fi_last_error(), "fi_kernel_prepare"), "%s", fi_last_error());
+  cr_expect_eq(fakes.launches, 1);
+  cr_expect_eq(fi_kernel_prepare(kernel), FI_OK);
+  cr_expect_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK);
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK);
+  fakes.capturing = false;
+  fakes.device = 2;
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "prepared on the way");
+  fi_ctx_destroy(ctx);
+}

@@ -1,0 +1,368 @@
+/* The way from a spec to a kernel: order of the steps, what is kept, what is counted and told. */
+#include "fakes.h"
+
+#include "generator/spec.h"
+#include "runtime/build.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(pipeline, .init = fakes_reset);
+
+static const char attention[] = "attention group=4 page=16";
+
+static fi_ctx *context_with(fi_options options) {
+  fi_ctx *ctx;
+  options.struct_size = sizeof options;
+  if (!options.cache_dir)
+    options.cache_dir = "";
+  cr_assert_eq(context_create(&options, &fake_parts, &ctx), FI_OK, "%s", fi_last_error());
+  return ctx;
+}
+
+static fi_counters counters_of(const fi_ctx *ctx) {
+  fi_counters counters = {.struct_size = sizeof counters};
+  cr_assert_eq(fi_counters_read(ctx, &counters), FI_OK);
+  return counters;
+}
+
+static fi_status get(fi_ctx *ctx, const char *text) {
+  const fi_spec spec = spec_of(text);
+  fi_kernel *kernel = NULL;
+  const fi_status status = fi_get_kernel(ctx, &spec, &kernel);
+  cr_expect_eq(kernel != NULL, status == FI_OK);
+  return status;
+}
+
+Test(pipeline, order_of_steps) {
+  fi_ctx *ctx = make_context(NULL);
+  kernel_of(ctx, attention);
+  cr_expect_str_eq(fakes.log,
+                   "open_driver open_compiler compile:attention compile:plan load:plan load:attention "
+                   "prepare:plan prepare:attention");
+  fi_ctx_destroy(ctx);
+  cr_expect_eq(fakes.unloads, 2);
+}
+
+Test(pipeline, second_call_is_a_look_up) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, attention);
+  fakes.log[0] = '\0';
+  cr_expect_eq(kernel_of(ctx, attention), kernel);
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 theta=5"), kernel, "another spelling");
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 theta=5"), kernel);
+  cr_expect_str_eq(fakes.log, "");
+  cr_expect_eq(counters_of(ctx).memory_hits, 3);
+  cr_expect_eq(counters_of(ctx).kernels, 2);
+  cr_expect_eq(counters_of(ctx).compiles, 2);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, plan_kernel_is_shared) {
+  fi_ctx *ctx = make_context(NULL);
+  kernel_of(ctx, attention);
+  kernel_of(ctx, "append page=16");
+  kernel_of(ctx, "plan");
+  cr_expect_eq(fakes.compiles, 3);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, cached_kernels_are_not_compiled) {
+  char *directory = make_directory();
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, attention);
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+
+  ctx = make_context(directory);
+  fi_kernel *kernel = kernel_of(ctx, attention);
+  fi_facts facts = {.struct_size = sizeof facts};
+  cr_assert_eq(fi_kernel_facts(kernel, &facts), FI_OK);
+  cr_expect_eq(fakes.compiles, 0);
+  cr_expect_eq(counters_of(ctx).user_hits, 2);
+  cr_expect_eq(facts.layer, FI_LAYER_USER);
+  cr_expect_eq(facts.compile_ms, 0);
+  cr_expect_str_eq(facts.target, "compute_90a");
+  cr_expect_str_eq(facts.toolchain, "nv1.0-00000001");
+  cr_expect_eq(strlen(facts.key), 32);
+  fi_ctx_destroy(ctx);
+
+  fakes_reset();
+  ctx = context_with((fi_options){.read_only_dirs = directory, .mode = FI_MODE_LOAD_ONLY});
+  kernel_of(ctx, attention);
+  cr_expect_eq(counters_of(ctx).read_only_hits, 2);
+  cr_expect_null(strstr(fakes.log, "open_compiler"));
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+Test(pipeline, load_only_never_opens_the_compiler) {
+  fi_ctx *ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY});
+  cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED);
+  cr_expect(strstr(fi_last_error(), "mode forbids compiling"), "%s", fi_last_error());
+  cr_expect(strstr(fi_last_error(), attention), "%s", fi_last_error());
+  cr_expect_null(strstr(fakes.log, "open_compiler"));
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, memory_only_looks_nowhere) {
+  char *directory = make_directory();
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, attention);
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+  ctx = context_with((fi_options){.mode = FI_MODE_MEMORY_ONLY, .cache_dir = directory});
+  cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED);
+  cr_expect_str_eq(fakes.log, "");
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+Test(pipeline, a_bad_kernel_is_compiled_once) {
+  fi_ctx *ctx = make_context(NULL);
+  fakes.compile_status = FI_ERROR_COMPILE;
+  for (int i = 0; i < 3; i++) {
+    cr_expect_eq(get(ctx, attention), FI_ERROR_COMPILE);
+    cr_expect(strstr(fi_last_error(), "the fake compiler fails"), "%s", fi_last_error());
+  }
+  cr_expect_eq(fakes.compiles, 1);
+  cr_expect_eq(counters_of(ctx).failures, 1);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, what_may_pass_is_tried_again) {
+  fi_ctx *ctx = make_context(NULL);
+  fakes.no_driver = true;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_NO_DRIVER);
+  cr_expect_eq(fakes.compiles, 0);
+  fakes.no_driver = false;
+  fakes.no_compiler = true;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_NO_COMPILER);
+  fakes.no_compiler = false;
+  fakes.no_context = true;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_DRIVER);
+  fakes.no_context = false;
+  cr_expect_eq(get(ctx, attention), FI_OK);
+  cr_expect_eq(fakes.compiles, 2);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, spills_stacks_and_serialised_wgmma_fail_the_build) {
+  static const char *const logs[][2] = {
+      {"ptxas         .     0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n",
+       "spills 12 bytes"},
+      {"ptxas         .     16 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n",
+       "stack of 16 bytes"},
+      {"ptxas info    : (C7510) Potential Performance Loss: wgmma is serialized\n", "serialised"},
+  };
+  for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+    char *directory = make_directory();
+    fi_ctx *ctx = make_context(directory);
+    fakes.compile_log = logs[i][0];
+    cr_expect_eq(get(ctx, attention), FI_ERROR_COMPILE, "%s", logs[i][0]);
+    cr_expect(strstr(fi_last_error(), logs[i][1]), "%s", fi_last_error());
+    cr_expect(strstr(fi_last_error(), logs[i][0]), "the log is part of the message");
+    fi_ctx_destroy(ctx);
+    fakes.compile_log = NULL;
+    ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+    cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED, "a failed build is not published");
+    fi_ctx_destroy(ctx);
+    remove_directory(directory);
+  }
+}
+
+Test(pipeline, an_image_without_the_kernel_fails_the_build) {
+  fi_ctx *ctx = make_context(NULL);
+  fakes.no_kernel = true;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_COMPILE);
+  cr_expect(strstr(fi_last_error(), "made no kernel"), "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, a_refused_cached_image_is_compiled_again_once) {
+  char *directory = make_directory();
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, "merge");
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+
+  fakes.rejections = 1;
+  ctx = make_context(directory);
+  cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.compiles, 1);
+  cr_expect_eq(counters_of(ctx).cache_problems, 1);
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+
+  fakes.rejections = 100;
+  ctx = make_context(directory);
+  cr_expect_eq(get(ctx, "merge"), FI_ERROR_DRIVER);
+  cr_expect_eq(fakes.compiles, 1);
+  cr_expect_eq(fakes.rejections, 98);
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+
+  fakes.rejections = 1;
+  ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+  cr_expect_eq(get(ctx, "merge"), FI_ERROR_NOT_CACHED);
+  cr_expect(strstr(fi_last_error(), "does not like the image"), "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+static void note_event(void *user, const fi_event *event) {
+  char *log = user;
+  char line[256];
+  cr_expect_eq(event->struct_size, sizeof *event);
+  cr_expect(event->spec && event->target && event->key && event->message);
+  snprintf(line, sizeof line, "%u/%u/%d %s %s %zu %s\n", event->kind, event->layer, event->status,
+           event->spec, event->target, strlen(event->key), event->message);
+  strcat(log, line);
+}
+
+Test(pipeline, events) {
+  char log[4096] = "";
+  fi_ctx *ctx = context_with((fi_options){.on_event = note_event, .user = log});
+  kernel_of(ctx, "merge");
+  kernel_of(ctx, "merge");
+  cr_expect_str_eq(log, "1/3/0 merge compute_90a 32 \n"
+                        "2/3/0 merge compute_90a 32 \n"
+                        "3/3/0 merge compute_90a 32 \n");
+  log[0] = '\0';
+  fakes.compile_status = FI_ERROR_COMPILE;
+  cr_expect_eq(get(ctx, "merge hd=64"), FI_ERROR_COMPILE);
+  cr_expect_str_eq(log, "1/3/0 merge hd=64 compute_90a 32 \n"
+                        "2/3/7 merge hd=64 compute_90a 32 the fake compiler fails\n");
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, an_unusable_cache_costs_a_compile_and_nothing_else) {
+  char log[4096] = "";
+  fi_ctx *ctx =
+      context_with((fi_options){.cache_dir = "/dev/null/cache", .on_event = note_event, .user = log});
+  cr_expect_eq(get(ctx, "merge"), FI_OK);
+  cr_expect_geq(counters_of(ctx).cache_problems, 1);
+  cr_expect(strstr(log, "/dev/null/cache"), "%s", log);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, precompile_needs_no_driver) {
+  char *directory = make_directory();
+  const fi_spec spec = spec_of(attention);
+  fi_facts facts = {.struct_size = sizeof facts};
+  fakes.no_driver = true;
+  fi_ctx *ctx = context_with((fi_options){.target = "compute_90a", .cache_dir = directory});
+  cr_assert_eq(fi_precompile(ctx, &spec, &facts), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(facts.layer, FI_LAYER_COMPILED);
+  cr_expect_eq(facts.threads, 128);
+  cr_expect_gt(facts.source_lines, 50);
+  cr_assert_eq(fi_precompile(ctx, &spec, &facts), FI_OK);
+  cr_expect_eq(facts.layer, FI_LAYER_USER);
+  cr_expect_eq(fakes.compiles, 2, "the kernel and its plan, once");
+  fi_ctx_destroy(ctx);
+
+  fakes.no_driver = false;
+  ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+  cr_expect_eq(get(ctx, attention), FI_OK, "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+Test(pipeline, precompile_says_when_nothing_was_stored) {
+  const fi_spec spec = spec_of("merge");
+  fi_ctx *ctx = context_with((fi_options){.cache_dir = "/dev/null/cache"});
+  cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_ERROR_NOT_CACHED);
+  cr_expect(strstr(fi_last_error(), "could not be written"), "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+  ctx = make_context(NULL);
+  cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_OK, "without a cache there is nothing to write");
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, kernel_spec_has_every_default) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_spec spec;
+  cr_assert_eq(fi_kernel_spec(kernel_of(ctx, "attention group=3"), &spec), FI_OK);
+  cr_expect_eq(spec.struct_size, sizeof spec);
+  cr_expect_eq(spec.kv_dtype, FI_BF16);
+  cr_expect_eq(spec.rows, 16);
+  fi_ctx_destroy(ctx);
+}
+
+/* What a forked child gets, as a mask of the calls that did not answer FI_ERROR_FORKED. */
+static int calls_in_child(fi_ctx *ctx, fi_kernel *kernel, const fi_spec *spec) {
+  fi_kernel *other;
+  fi_facts facts = {.struct_size = sizeof facts};
+  fi_counters counters = {.struct_size = sizeof counters};
+  const fi_status statuses[] = {
+      fi_get_kernel(ctx, spec, &other), fi_precompile(ctx, spec, NULL), fi_counters_read(ctx, &counters),
+      fi_kernel_facts(kernel, &facts),  fi_kernel_prepare(kernel),      fi_plan(kernel, NULL, NULL, NULL),
+      fi_run(kernel, NULL, NULL, NULL),
+  };
+  int wrong = 0;
+  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+    wrong |= (statuses[i] != FI_ERROR_FORKED) << i;
+  fi_ctx_destroy(ctx);
+  fi_ctx *own = make_context(NULL);
+  wrong |= (fi_get_kernel(own, spec, &other) != FI_OK) << 7;
+  return wrong;
+}
+
+Test(pipeline, a_forked_child_gets_an_error) {
+  fi_ctx *ctx = make_context(NULL);
+  const fi_spec spec = spec_of(attention);
+  fi_kernel *kernel = kernel_of(ctx, attention);
+  const pid_t child = fork();
+  cr_assert_geq(child, 0);
+  if (child == 0)
+    _exit(calls_in_child(ctx, kernel, &spec));
+  int status;
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
+  cr_expect_eq(get(ctx, attention), FI_OK, "the parent goes on");
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, another_kind_of_device_is_refused) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, attention);
+  fakes.device = 1;
+  cr_expect_eq(fi_kernel_prepare(kernel), FI_OK);
+  cr_expect_eq(fakes.prepares, 4);
+  fakes.device = 2;
+  fakes.major = 8;
+  cr_expect_eq(fi_kernel_prepare(kernel), FI_ERROR_UNSUPPORTED);
+  cr_expect(strstr(fi_last_error(), "device 2 has compute capability 8.0"), "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
+static cache_key key_of(const char *target, const char *text) {
+  fi_ctx *ctx = context_with((fi_options){.target = target});
+  const fi_spec spec = spec_of(text);
+  fi_spec canonical;
+  struct build build;
+  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(build_begin(&build, ctx, &canonical), FI_OK, "%s", fi_last_error());
+  const cache_key key = build.key;
+  build_end(&build);
+  fi_ctx_destroy(ctx);
+  return key;
+}
+
+Test(pipeline, key_tells_kernels_apart) {
+  const cache_key keys[] = {
+      key_of("sm_90a", "merge"),       key_of("compute_90a", "merge"), key_of("sm_80", "merge"),
+      key_of("sm_90a", "merge hd=64"), key_of("sm_90a", "attention"),
+  };
+  const size_t count = sizeof keys / sizeof *keys;
+  for (size_t i = 0; i < count; i++) {
+    for (size_t j = 0; j < i; j++)
+      cr_expect_not(cache_key_equal(&keys[i], &keys[j]), "%zu and %zu", i, j);
+  }
+  const cache_key again = key_of("sm_90a", "merge hd=128 q=bf16");
+  cr_expect(cache_key_equal(&keys[0], &again));
+}

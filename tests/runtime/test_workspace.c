@@ -1,0 +1,137 @@
+/* Workspace sizes against sums written out from the documented layout, and their limits. */
+#include "fakes.h"
+
+#include "flashjit_args.h"
+#include "generator/tile.h"
+#include "runtime/kernel.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(workspace, .init = fakes_reset);
+
+/* Bytes of an element of each part, written out: these are an ABI between host and device. */
+enum { HEADER = 64, ROW = 16, ITEM = 32, SHARE = 48, UNIT = 32 };
+
+static uint64_t round_256(uint64_t bytes) {
+  return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;
+}
+
+static uint64_t even_shares(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
+  const uint64_t tile_tokens = kernel->tile.rows / kernel->spec.group;
+  uint64_t tiles = bounds->max_requests + bounds->max_tokens / tile_tokens;
+  tiles = tiles > bounds->max_tokens ? bounds->max_tokens : tiles;
+  const uint64_t units = tiles * bounds->kv_heads;
+  const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
+  const uint64_t rows = 2 * shares * kernel->tile.rows;
+  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * shares) +
+         round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * (units + shares)) +
+         round_256(4 * units) + round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+}
+
+static uint64_t fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
+  const uint64_t tile_tokens = kernel->tile.rows / kernel->spec.group;
+  uint64_t tiles = bounds->max_requests + bounds->max_tokens / tile_tokens;
+  tiles = tiles > bounds->max_tokens ? bounds->max_tokens : tiles;
+  const uint64_t units = tiles * bounds->kv_heads;
+  const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
+  const uint64_t rows = units * cuts * kernel->tile.rows;
+  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * ctas) +
+         round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units * cuts) +
+         round_256(4 * units) + round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+}
+
+static uint64_t size_of(const fi_kernel *kernel, const fi_workspace *bounds) {
+  uint64_t bytes;
+  cr_assert_eq(fi_workspace_size(kernel, bounds, &bytes), FI_OK, "%s", fi_last_error());
+  return bytes;
+}
+
+Test(workspace, sizes) {
+  static const char *const specs[] = {"attention", "attention group=4 page=16", "attention group=7 rows=32",
+                                      "attention hd=64 rows=128 group=8", "attention hd=256 group=64"};
+  static const fi_workspace cases[] = {
+      {.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1},
+      {.max_requests = 64, .max_tokens = 64, .max_kv_len = 8192, .kv_heads = 8},
+      {.max_requests = 3, .max_tokens = 4099, .max_kv_len = 131072, .kv_heads = 5},
+      {.max_requests = 500, .max_tokens = 100, .max_kv_len = 77, .kv_heads = 1, .ctas = 33},
+      {.max_requests = 16, .max_tokens = 64, .max_kv_len = 10000, .kv_heads = 8, .split_tokens = 512},
+      {.max_requests = 16,
+       .max_tokens = 64,
+       .max_kv_len = 10000,
+       .kv_heads = 8,
+       .split_tokens = 256,
+       .ctas = 7},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    const fi_kernel *kernel = kernel_of(ctx, specs[i]);
+    for (size_t j = 0; j < sizeof cases / sizeof *cases; j++) {
+      fi_workspace bounds = cases[j];
+      bounds.struct_size = sizeof bounds;
+      const uint64_t ctas = bounds.ctas ? bounds.ctas : FAKE_SMS * kernel->tile.ctas_per_sm;
+      const uint64_t expected =
+          bounds.split_tokens ? fixed_pieces(kernel, &bounds, ctas) : even_shares(kernel, &bounds, ctas);
+      cr_expect_eq(size_of(kernel, &bounds), expected, "%s, case %zu", specs[i], j);
+    }
+  }
+  fi_ctx_destroy(ctx);
+}
+
+Test(workspace, append_needs_header_and_rows_and_merge_nothing) {
+  fi_ctx *ctx = make_context(NULL);
+  const fi_workspace bounds = {
+      .struct_size = sizeof bounds, .max_requests = 9, .max_tokens = 1000, .max_kv_len = 5000, .kv_heads = 8};
+  cr_expect_eq(size_of(kernel_of(ctx, "append page=16"), &bounds), round_256(HEADER) + round_256(1000 * ROW));
+  cr_expect_eq(size_of(kernel_of(ctx, "merge"), NULL), 0);
+  fi_ctx_destroy(ctx);
+}
+
+Test(workspace, fewer_ctas_when_fewer_fit) {
+  fi_ctx *ctx = make_context(NULL);
+  fakes.occupancy = 1;
+  const fi_kernel *kernel = kernel_of(ctx, "attention");
+  fi_workspace bounds = {
+      .struct_size = sizeof bounds, .max_requests = 1, .max_tokens = 1, .max_kv_len = 99, .kv_heads = 1};
+  const uint64_t whole_device = size_of(kernel, &bounds);
+  bounds.ctas = FAKE_SMS;
+  cr_expect_eq(size_of(kernel, &bounds), whole_device);
+  fi_ctx_destroy(ctx);
+}
+
+Test(workspace, bounds_that_overflow_are_refused) {
+  static const struct {
+    fi_workspace bounds;
+    const char *message;
+  } cases[] = {
+      {{.max_requests = 1 << 20, .max_tokens = 1 << 20, .max_kv_len = 1, .kv_heads = 4096}, "work units"},
+      {{.max_requests = 1 << 14, .max_tokens = 1 << 14, .max_kv_len = 1 << 26, .kv_heads = 8}, "steps"},
+      {{.max_requests = 1 << 16, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1}, "a plan holds at most"},
+      {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1, .ctas = 2147483647},
+       "work items"},
+      {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1, .ctas = 1 << 27},
+       "partial results"},
+      {{.max_requests = 64, .max_tokens = 64, .max_kv_len = 1 << 20, .kv_heads = 512, .split_tokens = 256},
+       "partial results"},
+      {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 2147483647}, "query heads"},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  const fi_kernel *kernel = kernel_of(ctx, "attention group=4");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_workspace bounds = cases[i].bounds;
+    uint64_t bytes = 1;
+    bounds.struct_size = sizeof bounds;
+    cr_expect_eq(fi_workspace_size(kernel, &bounds, &bytes), FI_ERROR_ARGUMENT, "case %zu", i);
+    cr_expect_eq(bytes, 0);
+    cr_expect(strstr(fi_last_error(), cases[i].message), "case %zu: %s", i, fi_last_error());
+  }
+  fi_ctx_destroy(ctx);
+}
+
+Test(workspace, records_have_their_sizes) {
+  cr_expect_eq(sizeof(struct fi_plan_header), HEADER);
+  cr_expect_eq(sizeof(struct fi_row), ROW);
+  cr_expect_eq(sizeof(struct fi_item), ITEM);
+  cr_expect_eq(sizeof(struct fi_share), SHARE);
+  cr_expect_eq(sizeof(struct fi_unit), UNIT);
+}
