@@ -27,7 +27,7 @@ foreign_names() {
   grep -oE '^#[[:space:]]*define[[:space:]]+[A-Za-z0-9_]+' "$scratch/text" | grep -v ' FLASHJIT_'
   grep -oE '\b[A-Z][A-Z0-9_]+ = ' "$scratch/text" | grep -v '^FI_'
   grep -oE '\b(struct|enum|union) [a-z_0-9]+' "$scratch/text" | grep -v ' fi_'
-  grep -oE '\b[a-z_0-9]+\(' "$scratch/text" | grep -v '^fi_'
+  grep -v '^#' "$scratch/text" | grep -oE '\b[a-z_0-9]+\(' | grep -v '^fi_'
 }
 
 none "includes besides stddef.h and stdint.h" foreign_includes
