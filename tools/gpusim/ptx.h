@@ -1,5 +1,6 @@
 /* The syntax tree of one PTX module, as the parser hands it to the decoder. Names are interned; registers and
- * variables are already resolved to their declarations, because inline assembly re-declares names in scopes. */
+ * variables are already resolved to their declarations, because inline assembly re-declares names in scopes.
+ */
 #ifndef GPUSIM_PTX_H
 #define GPUSIM_PTX_H
 
@@ -76,7 +77,7 @@ typedef struct {
   bool is_entry, has_body;
   ptx_variable **parameters;
   uint32_t parameter_count;
-  ptx_variable *result; /* NULL if none */
+  ptx_variable *result;     /* NULL if none */
   ptx_variable **variables; /* declared in the body */
   size_t variable_count, variable_capacity;
   ptx_statement *statements;

@@ -1,0 +1,128 @@
+/* setp and set: comparisons of every type, combined with a predicate if asked. */
+#include "exec.h"
+#include "half.h"
+
+/* A comparison is the set of outcomes for which it holds. */
+enum { LESS = 1, EQUAL = 2, GREATER = 4, UNORDERED = 8 };
+enum { COMBINE_NONE, COMBINE_AND, COMBINE_OR, COMBINE_XOR };
+
+static const struct {
+  const char *name;
+  uint8_t outcomes;
+} comparisons[] = {
+    {".eq", EQUAL},
+    {".ne", LESS | GREATER},
+    {".lt", LESS},
+    {".le", LESS | EQUAL},
+    {".gt", GREATER},
+    {".ge", GREATER | EQUAL},
+    {".lo", LESS},
+    {".ls", LESS | EQUAL},
+    {".hi", GREATER},
+    {".hs", GREATER | EQUAL},
+    {".equ", EQUAL | UNORDERED},
+    {".neu", LESS | GREATER | UNORDERED},
+    {".ltu", LESS | UNORDERED},
+    {".leu", LESS | EQUAL | UNORDERED},
+    {".gtu", GREATER | UNORDERED},
+    {".geu", GREATER | EQUAL | UNORDERED},
+    {".num", LESS | EQUAL | GREATER},
+    {".nan", UNORDERED},
+};
+
+/* Captures: comparison, combination. The mode holds the outcomes, and the combination above them. */
+static bool prepare_compare(sim_inst *inst, const sim_captures *captures) {
+  static const char *const combinations[] = {"", ".and", ".or", ".xor"};
+  uint32_t comparison = 0, combination = 0;
+  while (!sim_capture_is(captures, 0, comparisons[comparison].name))
+    comparison++;
+  while (!sim_capture_is(captures, 1, combinations[combination]))
+    combination++;
+  inst->mode = (uint8_t)(comparisons[comparison].outcomes | combination << 4);
+  return true;
+}
+
+static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t less,
+                           uint32_t equal, uint32_t greater) {
+  uint32_t result = 0, other = UINT32_MAX, inverse;
+  result |= inst->mode & LESS ? less : 0;
+  result |= inst->mode & EQUAL ? equal : 0;
+  result |= inst->mode & GREATER ? greater : 0;
+  result |= inst->mode & UNORDERED ? ~(less | equal | greater) : 0;
+  inverse = ~result;
+  if (inst->sources > 2)
+    other = *(const uint32_t *)sim_source(warp, inst, 2);
+  switch (inst->mode >> 4) {
+  case COMBINE_AND:
+    result &= other;
+    inverse &= other;
+    break;
+  case COMBINE_OR:
+    result |= other;
+    inverse |= other;
+    break;
+  case COMBINE_XOR:
+    result ^= other;
+    inverse ^= other;
+    break;
+  default:
+    break;
+  }
+  sim_commit_predicate(warp, inst, 0, lanes, result);
+  sim_commit_predicate(warp, inst, 1, lanes, inverse);
+}
+
+#define DEFINE_SETP(T, GET)                                                                                  \
+  static void setp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                               \
+    const SIM_STORE_##T *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                    \
+    uint32_t less = 0, equal = 0, greater = 0;                                                               \
+    for (int i = 0; i < SIM_LANES; i++)                                                                      \
+      less |= (uint32_t)(GET(pa[i]) < GET(pb[i])) << i;                                                      \
+    for (int i = 0; i < SIM_LANES; i++)                                                                      \
+      equal |= (uint32_t)(GET(pa[i]) == GET(pb[i])) << i;                                                    \
+    for (int i = 0; i < SIM_LANES; i++)                                                                      \
+      greater |= (uint32_t)(GET(pa[i]) > GET(pb[i])) << i;                                                   \
+    set_predicates(warp, inst, lanes, less, equal, greater);                                                 \
+  }
+#define SIM_STORE_f16 uint32_t
+#define SIM_STORE_bf16 uint32_t
+#define GET_F16(v) sim_half_to_float((v)&0xffff)
+#define GET_BF16(v) sim_bf16_to_float((v)&0xffff)
+DEFINE_SETP(u16, (uint16_t))
+DEFINE_SETP(s16, (int16_t))
+DEFINE_SETP(u32, (uint32_t))
+DEFINE_SETP(s32, (int32_t))
+DEFINE_SETP(u64, (uint64_t))
+DEFINE_SETP(s64, (int64_t))
+DEFINE_SETP(f32, (float))
+DEFINE_SETP(f64, (double))
+DEFINE_SETP(f16, GET_F16)
+DEFINE_SETP(bf16, GET_BF16)
+
+/* Both halves of a word; p is the low one, q the high one. */
+static void setp_f16x2(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+  const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);
+  for (uint32_t half = 0; half < 2; half++) {
+    uint32_t result = 0;
+    for (int i = 0; i < SIM_LANES; i++) {
+      float a = GET_F16(pa[i] >> (16 * half)), b = GET_F16(pb[i] >> (16 * half));
+      uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;
+      result |= (uint32_t)((inst->mode & outcome) != 0) << i;
+    }
+    sim_commit_predicate(warp, inst, half, lanes, result);
+  }
+}
+
+#define COMPARISONS                                                                                          \
+  "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)[.and|.or|.xor]"
+#define ROW(type, letter, exec)                                                                              \
+  { "setp" COMPARISONS "[.ftz]" type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
+
+static const sim_form forms[] = {
+    ROW("(.u16|.b16)", "w", setp_u16), ROW(".s16", "w", setp_s16),        ROW("(.u32|.b32)", "w", setp_u32),
+    ROW(".s32", "w", setp_s32),        ROW("(.u64|.b64)", "x", setp_u64), ROW(".s64", "x", setp_s64),
+    ROW(".f32", "w", setp_f32),        ROW(".f64", "x", setp_f64),        ROW(".f16", "w", setp_f16),
+    ROW(".bf16", "w", setp_bf16),      ROW(".f16x2", "w", setp_f16x2),
+};
+
+const sim_form_table SIM_TABLE(sim_forms_compare) = SIM_FORM_TABLE(forms);

@@ -1,0 +1,286 @@
+/* cvt: between integers, floating-point formats and packed pairs. */
+#include "exec.h"
+#include "half.h"
+
+#include <float.h>
+#include <limits.h>
+
+/* The hot conversions have loops of their own. */
+SIM_UNARY(cvt_u64_u32, u64, u32, a)
+SIM_UNARY(cvt_s64_s32, s64, s32, a)
+SIM_UNARY(cvt_u32_u64, u32, u64, a)
+SIM_UNARY(cvt_u32_u32, u32, u32, a)
+SIM_UNARY(cvt_u16_u32, u16, u32, a)
+SIM_UNARY(cvt_u32_u16, u32, u16, a)
+SIM_UNARY(cvt_s32_s16, s32, s16, a)
+SIM_UNARY(cvt_f32_s32, f32, s32, a)
+SIM_UNARY(cvt_f32_u32, f32, u32, a)
+SIM_UNARY(cvt_f32_f16, f32, u16, sim_half_to_float(a))
+SIM_UNARY(cvt_f32_bf16, f32, u16, sim_bf16_to_float(a))
+SIM_UNARY(cvt_f16_f32, u32, f32, sim_float_to_half(a))
+SIM_UNARY(cvt_bf16_f32, u32, f32, sim_float_to_bf16(a))
+SIM_UNARY(cvt_f16_f32_rz, u32, f32, sim_float_to_half_rz(a))
+SIM_UNARY(cvt_bf16_f32_rz, u32, f32, sim_float_to_bf16_rz(a))
+
+/* cvt.*x2 d, a, b: a becomes the high half. */
+SIM_BINARY(cvt_f16x2_f32, u32, f32, sim_float_to_half(a) << 16 | sim_float_to_half(b))
+SIM_BINARY(cvt_bf16x2_f32, u32, f32, sim_float_to_bf16(a) << 16 | sim_float_to_bf16(b))
+SIM_BINARY(cvt_f16x2_f32_rz, u32, f32, sim_float_to_half_rz(a) << 16 | sim_float_to_half_rz(b))
+SIM_BINARY(cvt_bf16x2_f32_rz, u32, f32, sim_float_to_bf16_rz(a) << 16 | sim_float_to_bf16_rz(b))
+SIM_BINARY(cvt_f16x2_f32_relu, u32, f32,
+           sim_float_to_half(a > 0 ? a : 0) << 16 | sim_float_to_half(b > 0 ? b : 0))
+SIM_BINARY(cvt_bf16x2_f32_relu, u32, f32,
+           sim_float_to_bf16(a > 0 ? a : 0) << 16 | sim_float_to_bf16(b > 0 ? b : 0))
+
+static uint32_t fp8_pair_to_halves(uint32_t pair, const sim_fp8_format *format) {
+  return sim_float_to_half(sim_fp8_to_float(pair >> 8 & 255, format)) << 16 |
+         sim_float_to_half(sim_fp8_to_float(pair & 255, format));
+}
+
+static uint32_t halves_to_fp8_pair(uint32_t halves, const sim_fp8_format *format) {
+  return sim_float_to_fp8(sim_half_to_float(halves >> 16), format) << 8 |
+         sim_float_to_fp8(sim_half_to_float(halves & 0xffff), format);
+}
+
+SIM_UNARY(cvt_f16x2_e4m3x2, u32, u16, fp8_pair_to_halves(a, &sim_e4m3))
+SIM_UNARY(cvt_f16x2_e5m2x2, u32, u16, fp8_pair_to_halves(a, &sim_e5m2))
+SIM_UNARY(cvt_e4m3x2_f16x2, u32, u32, halves_to_fp8_pair(a, &sim_e4m3))
+SIM_UNARY(cvt_e5m2x2_f16x2, u32, u32, halves_to_fp8_pair(a, &sim_e5m2))
+SIM_BINARY(cvt_e4m3x2_f32, u32, f32, sim_float_to_fp8(a, &sim_e4m3) << 8 | sim_float_to_fp8(b, &sim_e4m3))
+SIM_BINARY(cvt_e5m2x2_f32, u32, f32, sim_float_to_fp8(a, &sim_e5m2) << 8 | sim_float_to_fp8(b, &sim_e5m2))
+
+/* Everything else goes through one general conversion, described by the types of both sides. */
+typedef enum { KIND_UNSIGNED, KIND_SIGNED, KIND_FLOAT } type_kind;
+
+typedef struct {
+  const char *name;
+  type_kind kind;
+  uint8_t bits;
+  bool is_bf16;
+} scalar_type;
+
+static const scalar_type types[] = {
+    {".u8", KIND_UNSIGNED, 8, false},   {".s8", KIND_SIGNED, 8, false},
+    {".u16", KIND_UNSIGNED, 16, false}, {".s16", KIND_SIGNED, 16, false},
+    {".u32", KIND_UNSIGNED, 32, false}, {".s32", KIND_SIGNED, 32, false},
+    {".u64", KIND_UNSIGNED, 64, false}, {".s64", KIND_SIGNED, 64, false},
+    {".f16", KIND_FLOAT, 16, false},    {".bf16", KIND_FLOAT, 16, true},
+    {".f32", KIND_FLOAT, 32, false},    {".f64", KIND_FLOAT, 64, false},
+};
+
+enum { ROUND_NONE, ROUND_NEAREST, ROUND_ZERO, ROUND_DOWN, ROUND_UP };
+enum { GENERAL_FLUSH = 1 << 8, GENERAL_SATURATE = 1 << 9, GENERAL_INTEGRAL = 1 << 10 };
+
+static uint32_t type_index(const sim_captures *captures, uint32_t index) {
+  uint32_t type = 0;
+  while (!sim_capture_is(captures, index, types[type].name))
+    type++;
+  return type;
+}
+
+/* immediate: bits 0-3 rounding, 8-10 flags, 16-23 target type, 24-31 source type. `size` picks the operand
+ * letter e; a wide side against a word side is told apart by four rows of the table. */
+static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
+  static const struct {
+    const char *name;
+    uint32_t code;
+  } roundings[] = {{".rn", ROUND_NEAREST},
+                   {".rz", ROUND_ZERO},
+                   {".rm", ROUND_DOWN},
+                   {".rp", ROUND_UP},
+                   {".rni", ROUND_NEAREST | GENERAL_INTEGRAL},
+                   {".rzi", ROUND_ZERO | GENERAL_INTEGRAL},
+                   {".rmi", ROUND_DOWN | GENERAL_INTEGRAL},
+                   {".rpi", ROUND_UP | GENERAL_INTEGRAL}};
+  uint32_t code = 0;
+  for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++)
+    if (sim_capture_is(captures, 0, roundings[i].name))
+      code = roundings[i].code;
+  code |= sim_capture_is(captures, 1, ".ftz") ? GENERAL_FLUSH : 0;
+  code |= sim_capture_is(captures, 2, ".sat") ? GENERAL_SATURATE : 0;
+  inst->immediate = code | type_index(captures, 3) << 16 | (uint64_t)type_index(captures, 4) << 24;
+  return true;
+}
+
+typedef struct {
+  bool is_float;
+  bool negative_integer;
+  int64_t integer; /* as unsigned when the source is */
+  double number;
+} general_value;
+
+static general_value read_general(const scalar_type *type, uint64_t bits) {
+  general_value value = {.is_float = type->kind == KIND_FLOAT};
+  if (type->kind != KIND_FLOAT) {
+    uint32_t shift = 64u - type->bits;
+    value.integer =
+        type->kind == KIND_SIGNED ? (int64_t)(bits << shift) >> shift : (int64_t)(bits << shift >> shift);
+    value.negative_integer = type->kind == KIND_SIGNED && value.integer < 0;
+  } else if (type->bits == 64) {
+    memcpy(&value.number, &bits, sizeof value.number);
+  } else if (type->bits == 32) {
+    value.number = (double)sim_float((uint32_t)bits);
+  } else {
+    value.number =
+        (double)(type->is_bf16 ? sim_bf16_to_float(bits & 0xffff) : sim_half_to_float(bits & 0xffff));
+  }
+  return value;
+}
+
+static double round_integral(double number, uint32_t rounding) {
+  switch (rounding) {
+  case ROUND_ZERO:
+    return trunc(number);
+  case ROUND_DOWN:
+    return floor(number);
+  case ROUND_UP:
+    return ceil(number);
+  default:
+    return nearbyint(number);
+  }
+}
+
+/* Out-of-range values saturate. NaN is 0, but the most negative number for 64-bit integers. */
+static uint64_t float_to_integer(double number, const scalar_type *type, uint32_t rounding) {
+  bool is_signed = type->kind == KIND_SIGNED;
+  if (number != number)
+    return type->bits == 64 ? UINT64_C(1) << 63 : 0;
+  number = round_integral(number, rounding);
+  double top = ldexp(1.0, type->bits - is_signed), bottom = is_signed ? -top : 0.0;
+  uint64_t maximum = is_signed ? (UINT64_C(1) << (type->bits - 1)) - 1 : UINT64_MAX >> (64 - type->bits);
+  if (number >= top)
+    return maximum;
+  if (number <= bottom)
+    return is_signed ? 0 - (maximum + 1) : 0;
+  return is_signed ? (uint64_t)(int64_t)number : (uint64_t)number;
+}
+
+static uint64_t clamp_integer(general_value value, const scalar_type *to) {
+  bool is_signed = to->kind == KIND_SIGNED;
+  uint64_t maximum = is_signed ? (UINT64_C(1) << (to->bits - 1)) - 1 : UINT64_MAX >> (64 - to->bits);
+  if (value.negative_integer) {
+    int64_t minimum = is_signed ? -(int64_t)maximum - 1 : 0;
+    return (uint64_t)(value.integer < minimum ? minimum : value.integer);
+  }
+  return (uint64_t)value.integer > maximum ? maximum : (uint64_t)value.integer;
+}
+
+/* Directed rounding from the neighbour: nearest first, then one step if it went the wrong way. */
+static float to_single(double number, uint32_t rounding) {
+  float result = (float)number;
+  double back = (double)result;
+  if (rounding == ROUND_NEAREST || rounding == ROUND_NONE || back == number || number != number)
+    return result;
+  bool want_smaller = rounding == ROUND_DOWN || (rounding == ROUND_ZERO && number > 0);
+  if (want_smaller && back > number)
+    return nextafterf(result, -INFINITY);
+  if (!want_smaller && back < number)
+    return nextafterf(result, INFINITY);
+  return result;
+}
+
+static float integer_to_single(general_value value, uint32_t rounding) {
+  if (rounding != ROUND_NEAREST && rounding != ROUND_NONE)
+    return to_single(value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer,
+                     rounding);
+  return value.negative_integer ? (float)value.integer : (float)(uint64_t)value.integer;
+}
+
+static uint64_t write_float(general_value value, const scalar_type *to, uint32_t code) {
+  uint32_t rounding = code & 15;
+  double number = value.number;
+  if (!value.is_float)
+    number = value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer;
+  if (code & GENERAL_INTEGRAL)
+    number = round_integral(number, rounding);
+  if (code & GENERAL_SATURATE)
+    number = number > 0 ? (number < 1 ? number : 1) : 0;
+  if (to->bits == 64) {
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+  }
+  if (to->bits == 16) {
+    float odd = sim_round_to_odd(number);
+    if (rounding == ROUND_ZERO)
+      return to->is_bf16 ? sim_float_to_bf16_rz(odd) : sim_float_to_half_rz(odd);
+    return to->is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
+  }
+  float single = value.is_float ? to_single(number, rounding) : integer_to_single(value, rounding);
+  if ((code & GENERAL_FLUSH) && fabsf(single) < FLT_MIN)
+    single = copysignf(0.0f, single);
+  return sim_bits(single);
+}
+
+static uint64_t convert(uint64_t bits, uint64_t description) {
+  const scalar_type *to = &types[description >> 16 & 255], *from = &types[description >> 24];
+  uint32_t code = (uint32_t)description & 0xffff;
+  general_value value = read_general(from, bits);
+  if ((code & GENERAL_FLUSH) && value.is_float && fabs(value.number) < (double)FLT_MIN && from->bits == 32)
+    value.number = copysign(0.0, value.number);
+  if (to->kind == KIND_FLOAT)
+    return write_float(value, to, code);
+  if (value.is_float)
+    return float_to_integer(value.number, to, code & 15);
+  return code & GENERAL_SATURATE ? clamp_integer(value, to) : (uint64_t)value.integer;
+}
+
+/* Narrow integer results are extended to the register by the sign of their type. */
+static uint64_t extend_result(uint64_t result, uint64_t description) {
+  const scalar_type *to = &types[description >> 16 & 255];
+  uint32_t shift = 64u - to->bits;
+  if (to->kind == KIND_SIGNED)
+    return (uint64_t)((int64_t)(result << shift) >> shift);
+  return result << shift >> shift;
+}
+
+#define DEFINE_GENERAL(name, D, S)                                                                           \
+  SIM_UNARY(name, D, S, extend_result(convert((uint64_t)a, inst->immediate), inst->immediate))
+DEFINE_GENERAL(general_ww, u32, u32)
+DEFINE_GENERAL(general_wx, u32, u64)
+DEFINE_GENERAL(general_xw, u64, u32)
+DEFINE_GENERAL(general_xx, u64, u64)
+
+#define ROW(pattern, operands, exec, taint)                                                                  \
+  { pattern, operands, exec, taint, NULL, SIM_FLOW_NEXT }
+#define ROUNDING "[.rn|.rz|.rm|.rp|.rni|.rzi|.rmi|.rpi][.ftz][.sat]"
+#define WORD_TYPES "(.u8|.s8|.u16|.s16|.u32|.s32|.f16|.bf16|.f32)"
+#define WIDE_TYPES "(.u64|.s64|.f64)"
+#define GENERAL(target, source, operands, exec)                                                              \
+  { "cvt" ROUNDING target source, operands, exec, NULL, prepare_general, SIM_FLOW_NEXT }
+
+static const sim_form forms[] = {
+    ROW("cvt.u64.u32", "x:w", cvt_u64_u32, sim_taint_low_word),
+    ROW("cvt.s64.s32", "x:w", cvt_s64_s32, NULL),
+    ROW("cvt(.u32|.s32)(.u64|.s64)", "w:x", cvt_u32_u64, sim_taint_low_word),
+    ROW("cvt(.u32|.s32)(.u32|.s32)", "w:w", cvt_u32_u32, sim_taint_low_word),
+    ROW("cvt(.u16|.s16)(.u32|.s32)", "w:w", cvt_u16_u32, sim_taint_low_half),
+    ROW("cvt(.u32|.s32).u16", "w:w", cvt_u32_u16, sim_taint_low_half),
+    ROW("cvt(.u32|.s32).s16", "w:w", cvt_s32_s16, NULL),
+    ROW("cvt.rn.f32.s32", "w:w", cvt_f32_s32, NULL),
+    ROW("cvt.rn.f32.u32", "w:w", cvt_f32_u32, NULL),
+    ROW("cvt.f32.f16", "w:w", cvt_f32_f16, NULL),
+    ROW("cvt.f32.bf16", "w:w", cvt_f32_bf16, NULL),
+    ROW("cvt.rn.f16.f32", "w:w", cvt_f16_f32, NULL),
+    ROW("cvt.rn.bf16.f32", "w:w", cvt_bf16_f32, NULL),
+    ROW("cvt.rz.f16.f32", "w:w", cvt_f16_f32_rz, NULL),
+    ROW("cvt.rz.bf16.f32", "w:w", cvt_bf16_f32_rz, NULL),
+    ROW("cvt.rn.f16x2.f32", "w:ww", cvt_f16x2_f32, NULL),
+    ROW("cvt.rn.bf16x2.f32", "w:ww", cvt_bf16x2_f32, NULL),
+    ROW("cvt.rz.f16x2.f32", "w:ww", cvt_f16x2_f32_rz, NULL),
+    ROW("cvt.rz.bf16x2.f32", "w:ww", cvt_bf16x2_f32_rz, NULL),
+    ROW("cvt.rn.relu.f16x2.f32", "w:ww", cvt_f16x2_f32_relu, NULL),
+    ROW("cvt.rn.relu.bf16x2.f32", "w:ww", cvt_bf16x2_f32_relu, NULL),
+    ROW("cvt.rn.f16x2.e4m3x2", "w:w", cvt_f16x2_e4m3x2, NULL),
+    ROW("cvt.rn.f16x2.e5m2x2", "w:w", cvt_f16x2_e5m2x2, NULL),
+    ROW("cvt.rn.satfinite.e4m3x2.f16x2", "w:w", cvt_e4m3x2_f16x2, NULL),
+    ROW("cvt.rn.satfinite.e5m2x2.f16x2", "w:w", cvt_e5m2x2_f16x2, NULL),
+    ROW("cvt.rn.satfinite.e4m3x2.f32", "w:ww", cvt_e4m3x2_f32, NULL),
+    ROW("cvt.rn.satfinite.e5m2x2.f32", "w:ww", cvt_e5m2x2_f32, NULL),
+    GENERAL(WORD_TYPES, WORD_TYPES, "w:w", general_ww),
+    GENERAL(WORD_TYPES, WIDE_TYPES, "w:x", general_wx),
+    GENERAL(WIDE_TYPES, WORD_TYPES, "x:w", general_xw),
+    GENERAL(WIDE_TYPES, WIDE_TYPES, "x:x", general_xx),
+};
+
+const sim_form_table SIM_TABLE(sim_forms_convert) = SIM_FORM_TABLE(forms);

@@ -1,0 +1,18 @@
+/* Loaded modules: PTX, its variables in device memory, and a program per entry. */
+#ifndef GPUSIM_MODULE_H
+#define GPUSIM_MODULE_H
+
+#include "program.h"
+
+typedef struct sim_module {
+  ptx_module *source;
+  sim_program **programs;
+  size_t program_count;
+} sim_module;
+
+/* Returns NULL with the reason in `error`. */
+sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]);
+void sim_module_unload(sim_module *module);
+sim_program *sim_module_find(const sim_module *module, const char *name);
+
+#endif
