@@ -1,0 +1,123 @@
+/* flashjit build: compiling, resuming, failing and being stopped. Needs NVRTC, no GPU. */
+#include "command.h"
+
+#include "files.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct output output;
+
+static void build(const char *specs, const char *more) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a %s", scratch_file("specs", specs),
+           more);
+  command(&output, arguments);
+}
+
+Test(build, compiles_once) {
+  static const char specs[] = "# two kernels\n\n  plan\r\nmerge hd=64\n";
+  build(specs, "-j 2");
+  expect_code(&output, 0);
+  expect_text(output.out, "2 kernels: 2 compiled");
+  expect_text(output.err, "[2/2] compiled in ");
+  build(specs, "-j 1");
+  expect_code(&output, 0);
+  expect_text(output.out, "2 kernels: 0 compiled");
+  expect_text(output.out, "2 cached before");
+  expect_text(output.err, "cached: merge hd=64 (sm_90a)");
+}
+
+Test(build, several_targets) {
+  build("plan\n", "--target sm_80,sm_90a,compute_90a");
+  expect_code(&output, 0);
+  expect_text(output.out, "3 kernels: 3 compiled");
+}
+
+/* One that cannot be built does not keep the others from it. */
+Test(build, failures_are_reported) {
+  setenv("FLASHJIT_NVRTC", "/no/libnvrtc.so", 1);
+  build("plan\nmerge\n", "-j 1");
+  expect_code(&output, 1);
+  expect_text(output.out, "0 compiled");
+  expect_text(output.out, "2 failed");
+  expect_text(output.err, "failed: plan (sm_90a): ");
+  expect_text(output.err, "failed: merge (sm_90a): ");
+}
+
+Test(build, wrong_lines_are_named) {
+  build("plan\nmerge\nattention hd=7\n", "");
+  expect_code(&output, 1);
+  expect_text(output.err, "specs:3: ");
+}
+
+/* A file of more specs than a test has time for. */
+static const char *many_specs(void) {
+  char specs[2048] = "";
+  for (int group = 1; group <= 64; group++) {
+    size_t used = strlen(specs);
+    snprintf(specs + used, sizeof specs - used, "attention group=%d\n", group);
+  }
+  return scratch_file("many", specs);
+}
+
+/* Starts a long build in a process group of its own, as a shell does. */
+static pid_t start_build(const char *specs, const char *out) {
+  char cache[128];
+  snprintf(cache, sizeof cache, "%s/cache", scratch_folder());
+  setenv("FLASHJIT_CACHE_DIR", cache, 1);
+  pid_t pid = fork();
+  cr_assert_geq(pid, 0);
+  if (pid == 0) {
+    setpgid(0, 0);
+    int file = open(out, O_WRONLY | O_TRUNC);
+    dup2(file, STDOUT_FILENO);
+    dup2(file, STDERR_FILENO);
+    execl(FLASHJIT_COMMAND, FLASHJIT_COMMAND, "build", "--specs", specs, "--target", "sm_90a", "-j", "2",
+          (char *)NULL);
+    _exit(127);
+  }
+  return pid;
+}
+
+static void wait_for_text(const char *path, const char *text) {
+  static char content[OUTPUT_SIZE];
+  for (int tries = 0; tries < 1200; tries++) { /* a minute */
+    FILE *file = fopen(path, "r");
+    size_t size = fread(content, 1, sizeof content - 1, file);
+    content[size] = '\0';
+    fclose(file);
+    if (strstr(content, text))
+      return;
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+  }
+  cr_assert_fail("no \"%s\" in a minute: %s", text, content);
+}
+
+/* Whether any process of the group is left. */
+static bool group_lives(pid_t group) {
+  return kill(-group, 0) == 0;
+}
+
+/* Ctrl-C reaches the whole group, kill only the parent: either way all stop, and what was cached is good. */
+Test(build, stops_when_told, .timeout = 300) {
+  static const int signals[] = {SIGINT, SIGTERM};
+  for (int i = 0; i < 2; i++) {
+    int status;
+    const char *out = scratch_file("build-output", "");
+    pid_t pid = start_build(many_specs(), out);
+    wait_for_text(out, "[1/");
+    kill(signals[i] == SIGINT ? -pid : pid, signals[i]);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + signals[i], "status 0x%x", status);
+    cr_expect_not(group_lives(pid), "workers are left");
+    wait_for_text(out, "not done");
+  }
+}

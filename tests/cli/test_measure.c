@@ -1,0 +1,108 @@
+/* What passes and what does not. */
+#include "tests/measure.h"
+
+#include "flashjit.h"
+#include "tests/dtypes.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+enum { SIZE = 64 };
+
+struct row {
+  double reference[SIZE];
+  uint16_t output[SIZE];
+};
+
+/* A row of both signs, and the output that is nearest to it. */
+static void fill(struct row *row, uint32_t dtype) {
+  for (int i = 0; i < SIZE; i++) {
+    row->reference[i] = sin(i + 1.0) / 3;
+    dtype_encode(dtype, row->reference[i], row->output, (size_t)i);
+  }
+}
+
+static bool passes(const struct row *row, uint32_t dtype, uint32_t *first) {
+  struct measure measure = {0};
+  *first = measure_row(&measure, row->reference, SIZE, dtype, row->output, 0);
+  return measure_passes(&measure, dtype);
+}
+
+Test(measure, rounded_output_passes) {
+  static const uint32_t dtypes[] = {FI_F16, FI_BF16};
+  for (int d = 0; d < 2; d++) {
+    struct row row;
+    uint32_t first;
+    fill(&row, dtypes[d]);
+    cr_expect(passes(&row, dtypes[d], &first));
+    cr_expect_eq(first, SIZE);
+  }
+}
+
+Test(measure, one_wrong_element_fails) {
+  struct row row;
+  uint32_t first;
+  fill(&row, FI_BF16);
+  dtype_encode(FI_BF16, row.reference[17] + 0.05, row.output, 17);
+  cr_expect_not(passes(&row, FI_BF16, &first));
+  cr_expect_eq(first, 17);
+}
+
+Test(measure, nan_and_infinity_never_pass) {
+  static const double values[] = {NAN, INFINITY, -INFINITY};
+  for (int i = 0; i < 3; i++) {
+    struct row row;
+    uint32_t first;
+    fill(&row, FI_F16);
+    dtype_encode(FI_F16, values[i], row.output, 5);
+    cr_expect_not(passes(&row, FI_F16, &first));
+    cr_expect_eq(first, 5);
+  }
+}
+
+/* Small errors in every element add up in the norm though no element is beyond its own limit. */
+Test(measure, norm_fails_alone) {
+  struct row row;
+  struct measure measure = {0};
+  fill(&row, FI_BF16);
+  for (size_t i = 0; i < SIZE; i++)
+    dtype_encode(FI_BF16, row.reference[i] * 1.01, row.output, i);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
+  cr_expect_float_eq(measure_norm(&measure), 0.01, 2e-3);
+  cr_expect_not(measure_passes(&measure, FI_BF16));
+}
+
+Test(measure, a_row_of_zeros_must_be_zeros) {
+  struct row row = {0};
+  uint32_t first;
+  cr_expect(passes(&row, FI_F16, &first));
+  row.output[9] = 1; /* the smallest number there is */
+  cr_expect_not(passes(&row, FI_F16, &first));
+  cr_expect_eq(first, 9);
+}
+
+Test(measure, lse) {
+  struct measure measure = {0};
+  cr_expect(measure_lse(&measure, -INFINITY, FI_BF16, -INFINITY));
+  cr_expect(measure_lse(&measure, 3.0, FI_BF16, 3.01f));
+  cr_expect(measure_passes(&measure, FI_BF16));
+  cr_expect_not(measure_lse(&measure, 3.0, FI_F16, 3.1f));
+  cr_expect_not(measure_passes(&measure, FI_F16));
+  cr_expect_not(measure_lse(&measure, -INFINITY, FI_BF16, 0.0f));
+  cr_expect_not(measure_lse(&measure, 0.0, FI_BF16, -INFINITY));
+  cr_expect_not(measure_lse(&measure, 0.0, FI_BF16, NAN));
+}
+
+Test(measure, merging_is_measuring_together) {
+  struct row row;
+  struct measure together = {0};
+  struct measure parts[2] = {0};
+  fill(&row, FI_BF16);
+  measure_row(&together, row.reference, SIZE, FI_BF16, row.output, 0);
+  measure_row(&together, row.reference, SIZE / 2, FI_BF16, row.output, 0);
+  measure_row(&parts[0], row.reference, SIZE, FI_BF16, row.output, 0);
+  measure_row(&parts[1], row.reference, SIZE / 2, FI_BF16, row.output, 0);
+  measure_merge(&parts[0], &parts[1]);
+  cr_expect_eq(parts[0].rows, 2);
+  cr_expect_float_eq(measure_norm(&parts[0]), measure_norm(&together), 1e-15);
+}

@@ -1,0 +1,270 @@
+/* Real configs, variations of one, and broken ones. */
+#include "tools/flashjit/model.h"
+
+#include "files.h"
+#include "tools/flashjit/roles.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MODEL(name) TEST_DATA "/models/" name ".json"
+
+static struct model read_model(const char *path) {
+  struct model model;
+  char why[512] = "";
+  cr_assert(model_read(path, &model, why, sizeof why), "%s", why);
+  return model;
+}
+
+/* The config of a small model with some fields added or, by repeating their names, changed. */
+static const char *config(const char *fields) {
+  char text[2048];
+  snprintf(text, sizeof text,
+           "{\"model_type\": \"llama\", \"num_hidden_layers\": 8, \"num_attention_heads\": 16, "
+           "\"hidden_size\": 2048%s%s}",
+           fields[0] ? ", " : "", fields);
+  return scratch_file("config.json", text);
+}
+
+static const struct model_layer *find(const struct model *model, const char *kind) {
+  for (uint32_t i = 0; i < model->kinds; i++) {
+    if (strcmp(model->layers[i].kind, kind) == 0)
+      return &model->layers[i];
+  }
+  cr_assert_fail("no %s", kind);
+  return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ real
+ * models */
+
+Test(model, llama) {
+  struct model model = read_model(MODEL("Meta-Llama-3.1-8B"));
+  const struct model_layer *layer = &model.layers[0];
+  cr_expect_str_eq(model.name, "Meta-Llama-3.1-8B");
+  cr_assert_eq(model.kinds, 1);
+  cr_expect_str_eq(layer->kind, "full_attention");
+  cr_expect_str_eq(layer->missing, "");
+  cr_expect_eq(layer->count, 32);
+  cr_expect_eq(layer->kv_heads, 8);
+  cr_expect_eq(layer->spec.group, 4);
+  cr_expect_eq(layer->spec.head_dim, 128); /* hidden_size / heads */
+  cr_expect_eq(layer->spec.q_dtype, FI_BF16);
+  cr_expect_eq(layer->spec.rope, FI_ROPE_HALF);
+  cr_expect_eq(layer->spec.rope_theta, 500000);
+  cr_expect_eq(layer->spec.rope_scaling, FI_SCALING_LLAMA3);
+  cr_expect_eq(layer->spec.rope_factor, 8000);
+  cr_expect_eq(layer->spec.rope_low_frequency, 1000);
+  cr_expect_eq(layer->spec.rope_high_frequency, 4000);
+  cr_expect_eq(layer->spec.rope_context, 8192);
+}
+
+Test(model, qwen3) {
+  static const struct {
+    const char *path;
+    uint32_t count, kv_heads, group, theta;
+  } models[] = {{MODEL("Qwen3-0.6B"), 28, 8, 2, 1000000},
+                {MODEL("Qwen3-Coder-480B-A35B-Instruct"), 62, 8, 12, 10000000}};
+  for (int i = 0; i < 2; i++) {
+    struct model model = read_model(models[i].path);
+    const struct model_layer *layer = &model.layers[0];
+    cr_assert_eq(model.kinds, 1);
+    cr_expect_str_eq(layer->missing, "");
+    cr_expect_eq(layer->count, models[i].count);
+    cr_expect_eq(layer->kv_heads, models[i].kv_heads);
+    cr_expect_eq(layer->spec.group, models[i].group);
+    cr_expect_eq(layer->spec.head_dim, 128);
+    cr_expect_eq(layer->spec.rope_theta, models[i].theta);
+    cr_expect_eq(layer->spec.rope_scaling, FI_SCALING_NONE);
+  }
+}
+
+Test(model, gpt_oss) {
+  struct model model = read_model(MODEL("gpt-oss-20b"));
+  cr_assert_eq(model.kinds, 2);
+  const struct model_layer *sliding = find(&model, "sliding_attention");
+  const struct model_layer *full = find(&model, "full_attention");
+  cr_expect_eq(sliding->count, 12);
+  cr_expect_eq(full->count, 12);
+  cr_expect_eq(full->spec.head_dim, 64);
+  cr_expect_eq(full->spec.group, 8);
+  cr_expect_str_eq(sliding->missing, "sliding window (sliding_window 128); attention sinks; rope_type yarn");
+  cr_expect_str_eq(full->missing, "attention sinks; rope_type yarn");
+}
+
+Test(model, gemma4) {
+  struct model model = read_model(MODEL("gemma-4-26B-A4B"));
+  cr_assert_eq(model.kinds, 2);
+  const struct model_layer *sliding = find(&model, "sliding_attention");
+  const struct model_layer *full = find(&model, "full_attention");
+  cr_expect_eq(sliding->count, 25);
+  cr_expect_eq(sliding->spec.head_dim, 256);
+  cr_expect_eq(sliding->kv_heads, 8);
+  cr_expect_eq(sliding->spec.group, 2);
+  cr_expect_eq(sliding->spec.rope_theta, 10000);
+  cr_expect_str_eq(sliding->missing, "sliding window (sliding_window 1024)");
+  cr_expect_eq(full->count, 5);
+  cr_expect_eq(full->spec.head_dim, 512);
+  cr_expect_eq(full->kv_heads, 2);
+  cr_expect_eq(full->spec.group, 8);
+  cr_expect_eq(full->spec.rope_dim, 128);
+  cr_expect_str_eq(full->missing, "rope_type proportional");
+}
+
+/* ------------------------------------------------------------------------------------------------ variations
+ */
+
+Test(model, defaults) {
+  struct model model = read_model(config(""));
+  const struct model_layer *layer = &model.layers[0];
+  cr_expect_eq(layer->count, 8);
+  cr_expect_eq(layer->kv_heads, 16);
+  cr_expect_eq(layer->spec.group, 1);
+  cr_expect_eq(layer->spec.head_dim, 128);
+  cr_expect_eq(layer->spec.q_dtype, FI_BF16);
+  cr_expect_eq(layer->spec.rope_theta, 10000);
+  cr_expect_eq(layer->spec.rope_dim, 128);
+}
+
+Test(model, variations) {
+  static const struct {
+    const char *fields;
+    size_t offset; /* in fi_spec */
+    uint32_t value;
+  } variations[] = {
+      {"\"torch_dtype\": \"float16\"", offsetof(fi_spec, q_dtype), FI_F16},
+      {"\"dtype\": \"float16\", \"torch_dtype\": \"bfloat16\"", offsetof(fi_spec, kv_dtype), FI_F16},
+      {"\"head_dim\": 64", offsetof(fi_spec, head_dim), 64},
+      {"\"num_key_value_heads\": 2", offsetof(fi_spec, group), 8},
+      {"\"partial_rotary_factor\": 0.5", offsetof(fi_spec, rope_dim), 64},
+      {"\"rotary_dim\": 32", offsetof(fi_spec, rope_dim), 32},
+      {"\"model_type\": \"glm4\"", offsetof(fi_spec, rope), FI_ROPE_INTERLEAVED},
+      {"\"model_type\": \"nemotron_h\"", offsetof(fi_spec, rope), FI_ROPE_NONE},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}", offsetof(fi_spec, rope_factor), 2500},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", offsetof(fi_spec, rope_scaling),
+       FI_SCALING_LINEAR},
+      {"\"rope_scaling\": {\"rope_type\": \"default\"}", offsetof(fi_spec, rope_scaling), FI_SCALING_NONE},
+      {"\"rope_theta\": 7, \"rope_parameters\": {\"rope_theta\": 500}", offsetof(fi_spec, rope_theta), 500},
+      {"\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 50}, \"x\": {\"rope_theta\": 5}}",
+       offsetof(fi_spec, rope_theta), 50},
+      {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}",
+       offsetof(fi_spec, head_dim), 96},
+      {"\"sliding_window\": 4096, \"use_sliding_window\": false", offsetof(fi_spec, head_dim), 128},
+  };
+  for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
+    struct model model = read_model(config(variations[i].fields));
+    uint32_t value;
+    memcpy(&value, (const char *)&model.layers[0].spec + variations[i].offset, sizeof value);
+    cr_expect_eq(value, variations[i].value, "%s: %u", variations[i].fields, value);
+    cr_expect_str_eq(model.layers[0].missing, "", "%s: %s", variations[i].fields, model.layers[0].missing);
+  }
+}
+
+Test(model, what_is_missing) {
+  static const struct {
+    const char *fields;
+    const char *kind;
+    uint32_t count;
+    const char *missing;
+  } variations[] = {
+      {"\"sliding_window\": 4096", "sliding_attention", 8, "sliding window (sliding_window 4096)"},
+      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "full_attention", 2, ""},
+      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6,
+       "sliding window (sliding_window 512)"},
+      {"\"attention_chunk_size\": 100", "full_attention", 2, ""},
+      {"\"attention_chunk_size\": 100", "chunked_attention", 6,
+       "attention in chunks (attention_chunk_size 100)"},
+      {"\"kv_lora_rank\": 512", "latent_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
+      {"\"hybrid_override_pattern\": \"MEM*E*-\"", "full_attention", 2, ""},
+      {"\"hybrid_override_pattern\": \"MEM*E*-\"", "mamba", 2, "a state-space layer, which has no KV cache"},
+      {"\"layer_types\": [\"linear_attention\", \"moon\"]", "moon", 1, "unknown kind of layer"},
+      {"\"attn_logit_softcapping\": 50.0", "full_attention", 8, "logit softcap"},
+      {"\"alibi\": true", "full_attention", 8, "ALiBi"},
+      {"\"alibi\": false", "full_attention", 8, ""},
+      {"\"torch_dtype\": \"float32\"", "full_attention", 8, "dtype float32"},
+      {"\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", "full_attention", 8, "rope_type dynamic"},
+  };
+  for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
+    struct model model = read_model(config(variations[i].fields));
+    const struct model_layer *layer = find(&model, variations[i].kind);
+    cr_expect_eq(layer->count, variations[i].count, "%s: %u", variations[i].fields, layer->count);
+    cr_expect_str_eq(layer->missing, variations[i].missing, "%s: %s", variations[i].fields, layer->missing);
+  }
+}
+
+/* ------------------------------------------------------------------------------------------------ broken
+ * configs */
+
+static void expect_problem(const char *path, const char *part) {
+  struct model model;
+  char why[512] = "";
+  cr_expect_not(model_read(path, &model, why, sizeof why), "%s should not be read", part);
+  cr_expect_not_null(strstr(why, part), "\"%s\" is not in \"%s\"", part, why);
+  cr_expect_not_null(strstr(why, path), "no path in \"%s\"", why);
+}
+
+Test(model, broken_files) {
+  expect_problem("/no/such/config.json", "No such file");
+  expect_problem(scratch_file("config.json", "{\"a\": 1,\n \"b\": }"), "config.json:2:");
+  expect_problem(scratch_file("config.json", "[1, 2]"), "not a JSON object");
+  expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 2}"),
+                 "field num_attention_heads is missing");
+  expect_problem(scratch_file("config.json", "{\"num_attention_heads\": 2}"),
+                 "field num_hidden_layers is missing");
+  expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 1, \"num_attention_heads\": 2}"),
+                 "field hidden_size is missing");
+}
+
+Test(model, broken_fields) {
+  static const char *const broken[][2] = {
+      {"\"num_key_value_heads\": 3", "16 query heads cannot share 3 KV heads"},
+      {"\"num_key_value_heads\": \"8\"", "field num_key_value_heads is not a whole number above 0"},
+      {"\"head_dim\": 0", "field head_dim is not a whole number above 0"},
+      {"\"head_dim\": 64.5", "field head_dim is not a whole number above 0"},
+      {"\"layer_types\": \"full\"", "field layer_types is not an array"},
+      {"\"layer_types\": [1]", "layer_types[0] is not a string"},
+      {"\"layer_types\": []", "no attention layer"},
+      {"\"rope_theta\": \"big\"", "field rope_theta is not a number"},
+      {"\"rope_theta\": 1.5", "field rope_theta is 1.5"},
+      {"\"rotary_dim\": 256", "256 rotated dims do not fit a head of 128"},
+      {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of the rope scaling is missing"},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1.00001}", "more than three decimals"},
+      {"\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1}",
+       "field high_freq_factor of the rope scaling is missing"},
+  };
+  for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+    expect_problem(config(broken[i][0]), broken[i][1]);
+}
+
+/* ------------------------------------------------------------------------------------------------ roles */
+
+Test(model, roles_choose_tiles) {
+  static const struct cache_choice fp8 = {.kv_dtype = FI_E4M3, .page_size = 32};
+  static const uint32_t rows[ROLE_COUNT] = {[ROLE_PREFILL] = 128, [ROLE_EXTEND] = 64, [ROLE_DECODE] = 16};
+  struct model model = read_model(MODEL("Qwen3-Coder-480B-A35B-Instruct")); /* group 12 */
+  for (enum role role = 0; role < ROLE_COUNT; role++) {
+    fi_spec spec;
+    char why[256] = "";
+    cr_assert_eq(role_spec(&model.layers[0], &fp8, role, NULL, &spec, why, sizeof why), FI_OK, "%s", why);
+    cr_expect_eq(spec.op, role == ROLE_APPEND ? FI_OP_APPEND : FI_OP_ATTENTION);
+    cr_expect_eq(spec.kv_dtype, FI_E4M3);
+    cr_expect_eq(spec.kv_scale, FI_SCALE_TENSOR);
+    cr_expect_eq(spec.page_size, 32);
+    if (role != ROLE_APPEND)
+      cr_expect_eq(spec.rows, rows[role], "%s: %u", role_name(role), spec.rows);
+  }
+}
+
+/* The model reader's reason and the library's are both told. */
+Test(model, unsupported_layers_say_why) {
+  static const struct cache_choice cache = {.page_size = 16};
+  struct model model = read_model(MODEL("gemma-4-26B-A4B"));
+  char why[512];
+  cr_expect_not(layer_supported(find(&model, "full_attention"), &cache, NULL, why, sizeof why));
+  cr_expect_not_null(strstr(why, "rope_type proportional; "), "%s", why);
+  cr_expect_not_null(strstr(why, "head_dim"), "%s", why);
+  model = read_model(config("\"head_dim\": 100"));
+  cr_expect_not(layer_supported(&model.layers[0], &cache, NULL, why, sizeof why));
+  cr_expect_not_null(strstr(why, "100"), "%s", why);
+}

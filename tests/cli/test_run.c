@@ -1,0 +1,127 @@
+/* flashjit run, end to end on the simulator. */
+#include "command.h"
+
+#include "files.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct output output;
+
+static void use_simulator(void) {
+  setenv("FLASHJIT_DRIVER", "sim", 1);
+}
+
+/* Runs and checks what must hold of every right run. */
+static void run_right(const char *arguments) {
+  char all[1024];
+  snprintf(all, sizeof all, "run --verify --json %s", arguments);
+  command(&output, all);
+  expect_code(&output, 0);
+  json_error_t error;
+  json_t *rows = json_loads(output.out, 0, &error);
+  cr_assert_eq(json_array_size(rows), 4, "%s: %s%s", arguments, output.out, output.err);
+  for (size_t i = 0; i < 4; i++) {
+    const json_t *row = json_array_get(rows, i);
+    const json_t *error_value = json_object_get(row, "error");
+    cr_expect(json_is_true(json_object_get(row, "passed")), "%s: %s", arguments, output.out);
+    cr_expect(json_is_true(json_object_get(row, "simulated")));
+    cr_expect_null(json_object_get(row, "us"), "the simulator has no speed");
+    cr_expect_eq(json_integer_value(json_object_get(row, "rows")),
+                 json_integer_value(json_object_get(row, "rows_checked")));
+    cr_expect_gt(json_number_value(error_value), 0, "an error of nothing at all is suspicious");
+    cr_expect_leq(json_number_value(error_value), json_number_value(json_object_get(row, "allowed")));
+  }
+  json_decref(rows);
+}
+
+/* The table, and that the second run compiles nothing. */
+Test(run, model_twice, .init = use_simulator) {
+  static const char arguments[] = "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 40:9,1:0,17:3";
+  command(&output, arguments);
+  expect_code(&output, 0);
+  static const char *const parts[] = {"prefill",   "append",   "extend", "decode",
+                                      "simulated", "compiled", "ok",     "all "};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    expect_text(output.out, parts[i]);
+  cr_expect_null(strstr(output.out, "WRONG"));
+  cr_expect_null(strstr(output.out, "/s"), "no speeds: %s", output.out);
+  command(&output, arguments);
+  expect_code(&output, 0);
+  cr_expect_null(strstr(output.out, "compiled "), "%s", output.out);
+  expect_text(output.out, "user");
+}
+
+Test(run, wrong_output_fails, .init = use_simulator) {
+  static const char arguments[] = "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 20:6,9:2";
+  static const struct {
+    const char *where;
+    const char *complaint;
+    const char *phase;
+  } damages[] = {
+      {"1:5:17", "request 1, token 5, head 0, dim 17: got ", "after prefill"},
+      {"0:21:0", "request 0, token 21, head 0, dim 0: got ", "after extend"},
+      {"0:24:127", "request 0, token 24, head 0, dim 127: got ", "after first decode"},
+      {"0:25:3", "request 0, token 25, head 0, dim 3: got ", "after last decode"},
+  };
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+    setenv("FLASHJIT_CLI_CORRUPT", damages[i].where, 1);
+    command(&output, arguments);
+    expect_code(&output, 1);
+    expect_text(output.err, damages[i].complaint);
+    expect_text(output.err, damages[i].phase);
+    expect_text(output.err, ", expected ");
+    expect_text(output.out, "WRONG");
+  }
+}
+
+Test(run, cache_layouts_and_types, .init = use_simulator) {
+  run_right("--model " MODEL("Qwen3-0.6B") " --lengths 33:7,5:1 --page-size 0");
+  run_right("--model " MODEL("Qwen3-0.6B") " --lengths 33:7,5:1 --page-size 1 --kv-dtype e4m3");
+  run_right("--model " MODEL("Qwen3-0.6B") " --lengths 33:7,5:1 --page-size 48 --kv-dtype e5m2 --seed 9");
+}
+
+Test(run, large_groups_and_traces, .init = use_simulator) {
+  run_right("--model " MODEL("Qwen3-Coder-480B-A35B-Instruct") " --requests 2 --trace " TRACE(
+      "mooncake-conversation.jsonl"));
+  expect_text(output.err, "# lengths divided by 31, because the device is simulated");
+  run_right("--model " MODEL("Meta-Llama-3.1-8B") " --requests 3 --scale 4 --kv-len-limit 400 --trace " TRACE(
+      "azure-2023-conv.csv"));
+  expect_text(output.err, "requests cut to 400 tokens");
+  expect_text(output.err, "# lengths divided by 4\n");
+}
+
+/* Layers that have no kernel are named, and the others run. */
+Test(run, mixed_model, .init = use_simulator) {
+  char arguments[512];
+  const char *path = scratch_file(
+      "mixed.json", "{\"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
+                    "\"torch_dtype\": \"float16\","
+                    "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
+                    "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  snprintf(arguments, sizeof arguments, "--model %s --lengths 70:3,2:2,30:30", path);
+  run_right(arguments);
+  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (sliding_window 7)");
+  snprintf(arguments, sizeof arguments, "run --model %s --layers sliding_attention", path);
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "no kind of layer can be run");
+}
+
+Test(run, unsupported_model, .init = use_simulator) {
+  command(&output, "run --model " MODEL("gpt-oss-20b"));
+  expect_code(&output, 1);
+  expect_text(output.err, "full_attention skipped: attention sinks; rope_type yarn");
+  expect_text(output.err, "no kind of layer can be run");
+}
+
+Test(run, no_driver) {
+  setenv("FLASHJIT_DRIVER", "/no/libcuda.so", 1);
+  command(&output, "run --model " MODEL("Qwen3-0.6B"));
+  expect_code(&output, 1);
+  expect_text(output.err, "/no/libcuda.so");
+  expect_text(output.err, "FLASHJIT_DRIVER=sim");
+}

@@ -1,0 +1,87 @@
+/* flashjit specs and show. */
+#include "command.h"
+
+#include "files.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct output output;
+
+static int lines(const char *text) {
+  int count = 0;
+  for (; (text = strchr(text, '\n')); text++)
+    count++;
+  return count;
+}
+
+Test(specs, of_llama) {
+  command(&output, "specs --model " MODEL("Meta-Llama-3.1-8B"));
+  expect_code(&output, 0);
+  cr_expect_str_eq(output.out, "attention group=4 rows=128 page=16 rope=half theta=500000 scaling=llama3\n"
+                               "append page=16 rope=half theta=500000 scaling=llama3\n"
+                               "attention group=4 page=16 rope=half theta=500000 scaling=llama3\n"
+                               "plan\n");
+  cr_expect_str_eq(output.err,
+                   "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128\n");
+}
+
+Test(specs, with_cache_options) {
+  command(&output, "specs --kv-dtype e4m3 --page-size 0 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
+  expect_code(&output, 0);
+  cr_expect_str_eq(output.out, "attention group=12 rows=128 kv=e4m3 scale=tensor rope=half theta=10000000\n"
+                               "append kv=e4m3 scale=tensor rope=half theta=10000000\n"
+                               "attention group=12 rows=64 kv=e4m3 scale=tensor rope=half theta=10000000\n"
+                               "attention group=12 kv=e4m3 scale=tensor rope=half theta=10000000\n"
+                               "plan\n");
+}
+
+Test(specs, unsupported_models_fail_with_reasons) {
+  static const char *const models[] = {MODEL("gpt-oss-20b"), MODEL("gemma-4-26B-A4B")};
+  for (int i = 0; i < 2; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "specs --model %s", models[i]);
+    command(&output, arguments);
+    expect_code(&output, 1);
+    expect_text(output.err, "sliding_attention skipped: sliding window");
+    expect_text(output.err, "no kind of layer has a kernel");
+    cr_expect_str_eq(output.out, "");
+  }
+}
+
+/* Supported kinds of a mixed model are listed in spite of the others. */
+Test(specs, mixed_models_go_on) {
+  char arguments[512];
+  const char *path =
+      scratch_file("mixed.json", "{\"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
+                                 "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  snprintf(arguments, sizeof arguments, "specs --model %s", path);
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (sliding_window 7)");
+  expect_text(output.out, "attention hd=64 rows=128 page=16 rope=half\n");
+}
+
+Test(specs, all_of_an_op) {
+  command(&output, "specs --all --op merge");
+  expect_code(&output, 0);
+  cr_expect_gt(lines(output.out), 10);
+  cr_expect(strncmp(output.out, "merge", 5) == 0);
+  cr_expect_null(strstr(output.out, "attention"));
+  command(&output, "specs --all --op plan");
+  cr_expect_str_eq(output.out, "plan\n");
+}
+
+Test(specs, show) {
+  command(&output, "show attention group=4 page=16");
+  expect_code(&output, 0);
+  expect_text(output.out, "flashjit_attention");
+  expect_text(output.out, "group=4");
+  static struct output again;
+  command(&again, "show 'attention page=16 group=4' --target sm_90a");
+  cr_expect_str_eq(output.out, again.out);
+  command(&again, "show plan --target sm_1");
+  expect_code(&again, 1);
+  expect_text(again.err, "sm_1");
+}

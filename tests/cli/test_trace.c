@@ -1,0 +1,118 @@
+/* Both trace formats, their mistakes, and what is done to lengths. */
+#include "tools/flashjit/trace.h"
+
+#include "files.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRACE(name) TEST_DATA "/traces/" name
+
+static void expect_requests(const char *path, size_t limit, size_t count, uint32_t prompt,
+                            uint32_t generated) {
+  struct trace trace;
+  char why[512] = "";
+  cr_assert(trace_read(&trace, path, limit, why, sizeof why), "%s", why);
+  cr_assert_eq(trace.count, count, "%zu requests", trace.count);
+  cr_expect_eq(trace.requests[count - 1].prompt, prompt);
+  cr_expect_eq(trace.requests[count - 1].generated, generated);
+  trace_free(&trace);
+}
+
+Test(trace, reads_both_formats) {
+  expect_requests(TRACE("azure-2023-conv.csv"), 1, 1, 374, 44);
+  expect_requests(TRACE("azure-2023-conv.csv"), 2, 2, 396, 109);
+  expect_requests(TRACE("mooncake-conversation.jsonl"), 1, 1, 6758, 500);
+  expect_requests(TRACE("mooncake-conversation.jsonl"), 3, 3, 7236, 794);
+}
+
+/* A file with fewer rows than asked for is read to its end. */
+Test(trace, reads_to_the_end) {
+  struct trace trace;
+  char why[512] = "";
+  cr_assert(trace_read(&trace, TRACE("azure-2023-conv.csv"), 1000, why, sizeof why), "%s", why);
+  cr_expect_eq(trace.count, 40);
+  trace_free(&trace);
+  cr_assert(trace_read(&trace, TRACE("mooncake-conversation.jsonl"), 1000, why, sizeof why), "%s", why);
+  cr_expect_eq(trace.count, 40);
+  trace_free(&trace);
+}
+
+Test(trace, columns_are_found_by_name) {
+  expect_requests(scratch_file("trace", "GeneratedTokens,x,ContextTokens\r\n3,,17\r\n"), 9, 1, 17, 3);
+}
+
+Test(trace, mistakes_name_line_and_field) {
+  static const char *const mistakes[][2] = {
+      {"", ":0: no requests"},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n", ":1: no requests"},
+      {"TIMESTAMP,ContextTokens\n1,2\n", ":1: no column GeneratedTokens"},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,5,6\n1,5\n", ":3: field GeneratedTokens is missing"},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,,6\n", ":2: field ContextTokens is \"\""},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,5x,6\n", ":2: field ContextTokens is \"5x\""},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,0,6\n", ":2: field ContextTokens is 0"},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,5,-6\n", ":2: field GeneratedTokens is \"-6\""},
+      {"TIMESTAMP,ContextTokens,GeneratedTokens\n1,5,99999999\n", ":2: field GeneratedTokens is 99999999"},
+      {"{\"input_length\": 5, \"output_length\": 6}\n{\"input_length\": 5, \"out", ":2: column "},
+      {"{\"input_length\": 5}\n", ":1: field output_length is missing"},
+      {"{\"input_length\": 5.5, \"output_length\": 6}\n", ":1: field input_length is not a number of tokens"},
+      {"{\"input_length\": -5, \"output_length\": 6}\n", ":1: field input_length is -5"},
+  };
+  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+    struct trace trace;
+    char why[512] = "";
+    const char *path = scratch_file("trace", mistakes[i][0]);
+    cr_expect_not(trace_read(&trace, path, 100, why, sizeof why), "%s", mistakes[i][1]);
+    cr_expect(strncmp(why, path, strlen(path)) == 0 && strstr(why, mistakes[i][1]), "\"%s\" is not in \"%s\"",
+              mistakes[i][1], why);
+    cr_expect_eq(trace.count, 0);
+  }
+  struct trace trace;
+  char why[512] = "";
+  cr_expect_not(trace_read(&trace, "/no/such/trace", 100, why, sizeof why));
+  cr_expect_not_null(strstr(why, "/no/such/trace: No such file"), "%s", why);
+}
+
+Test(trace, lengths_from_the_command_line) {
+  static const char *const wrong[] = {"",    "5",   "5:",   ":5",         "5:6,", "5:6;7:8",
+                                      "0:4", "5:x", "-5:6", "99999999:1", "5:6:7"};
+  struct trace trace;
+  char why[256];
+  cr_assert(trace_parse(&trace, "100:1,37:5,8:0", why, sizeof why));
+  cr_assert_eq(trace.count, 3);
+  cr_expect_eq(trace.requests[1].prompt, 37);
+  cr_expect_eq(trace.requests[1].generated, 5);
+  cr_expect_eq(trace.requests[2].generated, 0);
+  trace_free(&trace);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    cr_expect_not(trace_parse(&trace, wrong[i], why, sizeof why), "%s", wrong[i]);
+}
+
+Test(trace, scaling_and_limits) {
+  struct trace trace;
+  char why[256];
+  cr_assert(trace_parse(&trace, "1000:21,37:500,8:0", why, sizeof why));
+  cr_expect_eq(trace_longest(&trace), 1021);
+  trace_scale(&trace, 10);
+  cr_expect_eq(trace.requests[0].prompt, 100);
+  cr_expect_eq(trace.requests[0].generated, 3);
+  cr_expect_eq(trace.requests[2].prompt, 1);
+  cr_expect_eq(trace.requests[2].generated, 0);
+  cr_expect_eq(trace_limit(&trace, 50), 2); /* 100 + 3 and 4 + 50 */
+  cr_expect_eq(trace.requests[0].prompt, 47);
+  cr_expect_eq(trace.requests[0].generated, 3);
+  cr_expect_eq(trace.requests[1].prompt, 1);
+  cr_expect_eq(trace.requests[1].generated, 49);
+  cr_expect_eq(trace_longest(&trace), 50);
+  trace_free(&trace);
+}
+
+Test(trace, default_mix_repeats) {
+  struct trace trace;
+  char why[256];
+  cr_assert(trace_default(&trace, 20, why, sizeof why));
+  cr_expect_eq(trace.count, 20);
+  cr_expect_eq(trace.requests[0].prompt, trace.requests[6].prompt);
+  trace_free(&trace);
+}

@@ -1,0 +1,117 @@
+/* One table describes the four formats; one decoder and one encoder read it. */
+#include "tests/dtypes.h"
+
+#include "flashjit.h"
+
+#include <math.h>
+#include <string.h>
+
+struct format {
+  const char *name;
+  size_t bytes;
+  int exponent_bits;
+  int mantissa_bits;
+  double largest;
+  int has_infinity; /* the exponent of all ones holds infinity and NaN; else only the code of all ones is NaN
+                     */
+  int saturates;
+};
+
+static const struct format formats[] = {
+    [FI_F16] = {"f16", 2, 5, 10, 65504.0, 1, 0},
+    [FI_BF16] = {"bf16", 2, 8, 7, 0x1.fep127, 1, 0},
+    [FI_E4M3] = {"e4m3", 1, 4, 3, 448.0, 0, 1},
+    [FI_E5M2] = {"e5m2", 1, 5, 2, 57344.0, 1, 1},
+};
+
+static int format_bias(const struct format *format) {
+  return (1 << (format->exponent_bits - 1)) - 1;
+}
+
+static uint32_t format_nan(const struct format *format) {
+  return (1u << (format->exponent_bits + format->mantissa_bits)) - 1;
+}
+
+static uint32_t format_infinity(const struct format *format) {
+  return ((1u << format->exponent_bits) - 1) << format->mantissa_bits;
+}
+
+size_t dtype_bytes(uint32_t dtype) {
+  return formats[dtype].bytes;
+}
+
+const char *dtype_name(uint32_t dtype) {
+  return formats[dtype].name;
+}
+
+uint32_t dtype_find(const char *name) {
+  for (uint32_t dtype = FI_F16; dtype <= FI_E5M2; dtype++)
+    if (strcmp(formats[dtype].name, name) == 0)
+      return dtype;
+  return FI_DTYPE_DEFAULT;
+}
+
+double dtype_largest(uint32_t dtype) {
+  return formats[dtype].largest;
+}
+
+double dtype_spacing(uint32_t dtype, double value) {
+  const struct format *format = &formats[dtype];
+  int lowest = 1 - format_bias(format);
+  int exponent = value == 0 ? lowest : ilogb(fabs(value));
+  return ldexp(1.0, (exponent > lowest ? exponent : lowest) - format->mantissa_bits);
+}
+
+double dtype_decode(uint32_t dtype, const void *data, size_t index) {
+  const struct format *format = &formats[dtype];
+  uint32_t code = 0;
+  memcpy(&code, (const char *)data + index * format->bytes, format->bytes);
+  uint32_t magnitude = code & format_nan(format);
+  uint32_t mantissa = magnitude & ((1u << format->mantissa_bits) - 1);
+  int exponent = (int)(magnitude >> format->mantissa_bits);
+  int is_top = exponent == (1 << format->exponent_bits) - 1;
+
+  double value;
+  if (magnitude == format_nan(format) || (is_top && format->has_infinity && mantissa != 0))
+    value = NAN;
+  else if (is_top && format->has_infinity)
+    value = INFINITY;
+  else if (exponent == 0)
+    value = ldexp(mantissa, 1 - format_bias(format) - format->mantissa_bits);
+  else
+    value = ldexp(mantissa + (1u << format->mantissa_bits),
+                  exponent - format_bias(format) - format->mantissa_bits);
+  return magnitude == code ? value : -value;
+}
+
+/* The code of a positive finite value. rint rounds to the nearest even in the default rounding mode. */
+static uint32_t encode_magnitude(uint32_t dtype, double value) {
+  const struct format *format = &formats[dtype];
+  double spacing = dtype_spacing(dtype, value);
+  double rounded = rint(value / spacing) * spacing;
+  if (rounded > format->largest) {
+    if (!format->saturates)
+      return format_infinity(format);
+    rounded = format->largest;
+  }
+  spacing = dtype_spacing(dtype, rounded);
+  uint32_t steps = (uint32_t)(rounded / spacing); /* below 1 << mantissa_bits only for subnormal values */
+  int exponent = ilogb(spacing) + format->mantissa_bits + format_bias(format);
+  if (steps < 1u << format->mantissa_bits)
+    return steps;
+  return ((uint32_t)exponent << format->mantissa_bits) + steps - (1u << format->mantissa_bits);
+}
+
+void dtype_encode(uint32_t dtype, double value, void *data, size_t index) {
+  const struct format *format = &formats[dtype];
+  uint32_t code;
+  if (isnan(value))
+    code = format_nan(format);
+  else if (isinf(value) && !format->saturates)
+    code = format_infinity(format);
+  else
+    code = encode_magnitude(dtype, fmin(fabs(value), 2 * format->largest));
+  if (signbit(value))
+    code |= 1u << (format->exponent_bits + format->mantissa_bits);
+  memcpy((char *)data + index * format->bytes, &code, format->bytes);
+}

@@ -1,0 +1,29 @@
+/* The number formats of tensors and caches, in plain arithmetic: decoded to double, encoded to the nearest
+ * even. */
+#ifndef TESTS_DTYPES_H
+#define TESTS_DTYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of an element of FI_F16, FI_BF16, FI_E4M3 or FI_E5M2. */
+size_t dtype_bytes(uint32_t dtype);
+
+/* "f16" and so on. */
+const char *dtype_name(uint32_t dtype);
+
+/* The inverse; FI_DTYPE_DEFAULT when there is no such name. */
+uint32_t dtype_find(const char *name);
+
+double dtype_decode(uint32_t dtype, const void *data, size_t index);
+
+/* Beyond the largest value f16 and bf16 become infinite, e4m3 and e5m2 stay at the largest. NaN stays NaN. */
+void dtype_encode(uint32_t dtype, double value, void *data, size_t index);
+
+/* The largest finite value. */
+double dtype_largest(uint32_t dtype);
+
+/* Between value and its neighbours in the format. */
+double dtype_spacing(uint32_t dtype, double value);
+
+#endif

@@ -1,0 +1,78 @@
+/* Errors relative to the reference; the one table of tolerances. */
+#include "tests/measure.h"
+
+#include "tests/dtypes.h"
+#include "flashjit.h"
+
+#include <math.h>
+
+/*
+ * Three roundings to the dtype stand between the reference and a right kernel: of rotated Q (or K), of the
+ * probabilities, of the output. Each adds 2^-(mantissa bits + 1) / sqrt(3) to the norm; an element may be six
+ * deviations off. Quantised KV adds nothing: the reference reads the stored values.
+ */
+static const struct tolerance tolerances[] = {
+    [FI_F16] = {1e-3, 8e-3, 4e-3},
+    [FI_BF16] = {4e-3, 4e-2, 2e-2},
+};
+
+const struct tolerance *tolerance_of(uint32_t dtype) {
+  return &tolerances[dtype];
+}
+
+static double row_scale(const double *row, uint32_t size) {
+  double sum = 0;
+  for (uint32_t i = 0; i < size; i++)
+    sum += row[i] * row[i];
+  return sqrt(sum / size);
+}
+
+/* difference / scale, where nothing divides: only a difference of zero is no deviation. */
+static double deviation(double difference, double scale) {
+  if (difference == 0)
+    return 0;
+  double result = fabs(difference) / scale;
+  return isnan(result) ? INFINITY : result;
+}
+
+uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype,
+                     const void *data, size_t begin) {
+  double scale = row_scale(reference, size);
+  uint32_t first = size;
+  for (uint32_t i = 0; i < size; i++) {
+    double difference = dtype_decode(dtype, data, begin + i) - reference[i];
+    double element = deviation(difference, fmax(scale, fabs(reference[i])));
+    if (element > tolerances[dtype].element && first == size)
+      first = i;
+    measure->element = fmax(measure->element, element);
+    measure->difference += isnan(difference) ? INFINITY : difference * difference;
+    measure->reference += reference[i] * reference[i];
+  }
+  measure->rows++;
+  return first;
+}
+
+bool measure_lse(struct measure *measure, double reference, uint32_t dtype, float lse) {
+  bool is_same = (double)lse == reference; /* covers -infinity */
+  double off = is_same ? 0 : deviation((double)lse - reference, fmax(1, fabs(reference)));
+  measure->lse = fmax(measure->lse, off);
+  return off <= tolerances[dtype].lse;
+}
+
+void measure_merge(struct measure *into, const struct measure *from) {
+  into->difference += from->difference;
+  into->reference += from->reference;
+  into->element = fmax(into->element, from->element);
+  into->lse = fmax(into->lse, from->lse);
+  into->rows += from->rows;
+}
+
+double measure_norm(const struct measure *measure) {
+  return sqrt(deviation(measure->difference, measure->reference));
+}
+
+bool measure_passes(const struct measure *measure, uint32_t dtype) {
+  const struct tolerance *tolerance = &tolerances[dtype];
+  return measure_norm(measure) <= tolerance->norm && measure->element <= tolerance->element &&
+         measure->lse <= tolerance->lse;
+}

@@ -1,0 +1,62 @@
+/*
+ * What the kernels compute, in plain double precision on host memory, written from the formulas of flashjit.h
+ * and from nothing else. It takes the same structs as fi_plan and fi_run, whose pointers here are host
+ * pointers.
+ */
+#ifndef TESTS_REFERENCE_H
+#define TESTS_REFERENCE_H
+
+#include "flashjit.h"
+
+#include <stdbool.h>
+
+struct reference {
+  fi_spec spec; /* every default filled in, as fi_kernel_spec gives it */
+  fi_batch batch;
+  fi_tensors tensors; /* strides of 0 are packed */
+  uint32_t kv_heads;
+};
+
+uint32_t reference_kv_len(const struct reference *reference, uint32_t request);
+uint32_t reference_query_len(const struct reference *reference, uint32_t request);
+
+/* Index in Q, O, LSE and the new K and V of a request's first query token. */
+uint32_t reference_query_begin(const struct reference *reference, uint32_t request);
+
+/* Elements from k_cache (or v_cache) to dimension 0 of a token. */
+int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token,
+                               uint32_t kv_head);
+
+/* Elements from q (or o), and from k_new (or v_new), to dimension 0 of a token of the batch. */
+int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head);
+int64_t reference_o_offset(const struct reference *reference, uint32_t token, uint32_t head);
+int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
+
+/* Turns the pairs of one row as spec.rope says for a position. */
+void reference_rotate(const fi_spec *spec, double position, double *row);
+
+/* K and V of one request and KV head, [kv_len][head_dim]; K is rotated when spec.rope_keys leaves that to
+ * attention. */
+struct reference_head {
+  double *k;
+  double *v;
+  double *weights; /* room for one query's logits */
+};
+
+bool reference_head_load(const struct reference *reference, uint32_t request, uint32_t kv_head,
+                         struct reference_head *loaded);
+void reference_head_free(struct reference_head *loaded);
+
+/* Query token i of the request and one of the query heads of the loaded KV head: o[head_dim] and lse. */
+void reference_attend(const struct reference *reference, const struct reference_head *loaded,
+                      uint32_t request, uint32_t i, uint32_t head, double *o, double *lse);
+
+/* What append leaves in the cache for query token i of the request, before it is rounded to kv_dtype. */
+void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head,
+                      double *k, double *v);
+
+/* One row of the merge of tensors.parts states: o[head_dim] and lse. */
+void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o,
+                     double *lse);
+
+#endif

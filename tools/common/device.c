@@ -1,0 +1,277 @@
+/* The driver behind device.h: opened at run time, each function by name and version. */
+#include "tools/common/device.h"
+
+#include <cuda.h>
+#include <cudaTypedefs.h>
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* FUNCTION(name, version of its signature) */
+#define DRIVER_FUNCTIONS(FUNCTION)                                                                           \
+  FUNCTION(cuInit, 2000)                                                                                     \
+  FUNCTION(cuDriverGetVersion, 2020)                                                                         \
+  FUNCTION(cuGetErrorName, 6000)                                                                             \
+  FUNCTION(cuDeviceGet, 2000)                                                                                \
+  FUNCTION(cuDeviceGetName, 2000)                                                                            \
+  FUNCTION(cuDeviceGetAttribute, 2000)                                                                       \
+  FUNCTION(cuDevicePrimaryCtxRetain, 7000)                                                                   \
+  FUNCTION(cuDevicePrimaryCtxRelease, 11000)                                                                 \
+  FUNCTION(cuCtxSetCurrent, 4000)                                                                            \
+  FUNCTION(cuMemAlloc, 3020)                                                                                 \
+  FUNCTION(cuMemFree, 3020)                                                                                  \
+  FUNCTION(cuMemcpyHtoD, 3020)                                                                               \
+  FUNCTION(cuMemcpyDtoH, 3020)                                                                               \
+  FUNCTION(cuMemsetD8, 3020)                                                                                 \
+  FUNCTION(cuStreamCreate, 2000)                                                                             \
+  FUNCTION(cuStreamDestroy, 4000)                                                                            \
+  FUNCTION(cuStreamSynchronize, 2000)                                                                        \
+  FUNCTION(cuStreamBeginCapture, 10010)                                                                      \
+  FUNCTION(cuStreamEndCapture, 10000)                                                                        \
+  FUNCTION(cuGraphInstantiateWithFlags, 11040)                                                               \
+  FUNCTION(cuGraphDestroy, 10000)                                                                            \
+  FUNCTION(cuGraphLaunch, 10000)                                                                             \
+  FUNCTION(cuGraphExecDestroy, 10000)                                                                        \
+  FUNCTION(cuEventCreate, 2000)                                                                              \
+  FUNCTION(cuEventRecord, 2000)                                                                              \
+  FUNCTION(cuEventSynchronize, 2000)                                                                         \
+  FUNCTION(cuEventElapsedTime, 2000)                                                                         \
+  FUNCTION(cuEventDestroy, 4000)
+
+#define MEMBER(name, version) PFN_##name##_v##version name;
+
+struct driver {
+  void *library;
+  CUdevice device;
+  DRIVER_FUNCTIONS(MEMBER)
+};
+
+struct function {
+  const char *name;
+  int version;
+  size_t offset; /* in struct driver */
+};
+
+#define ROW(name, version) {#name, version, offsetof(struct driver, name)},
+
+static const struct function functions[] = {DRIVER_FUNCTIONS(ROW)};
+
+static const char simulator[] = "libflashjit-sim.so";
+
+/* ------------------------------------------------------------------------------------------------ errors */
+
+bool device_failed(const struct device *device) {
+  return device->error[0] != '\0';
+}
+
+/* Keeps the text of a failed call; false after any failure. */
+static bool succeeded(struct device *device, const char *call, CUresult result) {
+  if (result != CUDA_SUCCESS) {
+    const char *name = NULL;
+    device->driver->cuGetErrorName(result, &name);
+    snprintf(device->error, sizeof device->error, "%s failed: %s (%d)", call, name ? name : "unknown error",
+             (int)result);
+  }
+  return !device_failed(device);
+}
+
+/* Calls a driver function unless an earlier call failed; the value is whether all is well. */
+#define CALL(device, function, ...)                                                                          \
+  succeeded(device, #function, device_failed(device) ? CUDA_SUCCESS : (device)->driver->function(__VA_ARGS__))
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+static void simulator_path(char *path, size_t size) {
+  ssize_t length = readlink("/proc/self/exe", path, size - 1);
+  path[length > 0 ? length : 0] = '\0';
+  char *slash = strrchr(path, '/');
+  size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
+  snprintf(path + folder, size - folder, "%s", simulator);
+}
+
+static bool load_functions(struct device *device) {
+  struct driver *driver = device->driver;
+  PFN_cuGetProcAddress_v12000 get_address = NULL;
+  void *symbol = dlsym(driver->library, "cuGetProcAddress_v2");
+  memcpy(&get_address, &symbol, sizeof symbol);
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    const struct function *function = &functions[i];
+    void *address = NULL;
+    if (get_address)
+      get_address(function->name, &address, function->version, CU_GET_PROC_ADDRESS_DEFAULT, NULL);
+    if (!address) {
+      snprintf(device->error, sizeof device->error, "the driver has no %s of version %d", function->name,
+               function->version);
+      return false;
+    }
+    memcpy((char *)driver + function->offset, &address, sizeof address);
+  }
+  return true;
+}
+
+static bool open_library(struct device *device, const char *choice) {
+  char path[4096];
+  if (!choice)
+    choice = getenv("FLASHJIT_DRIVER");
+  if (!choice || !*choice)
+    choice = "libcuda.so.1";
+  if (strcmp(choice, "sim") == 0)
+    simulator_path(path, sizeof path);
+  else
+    snprintf(path, sizeof path, "%s", choice);
+  device->simulated = strstr(path, simulator) != NULL;
+  device->driver = calloc(1, sizeof *device->driver);
+  if (!device->driver) {
+    snprintf(device->error, sizeof device->error, "out of memory");
+    return false;
+  }
+  device->driver->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!device->driver->library) {
+    snprintf(device->error, sizeof device->error, "no driver: %s", dlerror());
+    return false;
+  }
+  return load_functions(device) && CALL(device, cuDriverGetVersion, &device->version);
+}
+
+/* Gives back everything but the primary context. */
+static void close_library(struct device *device) {
+  if (device->driver && device->driver->library)
+    dlclose(device->driver->library);
+  free(device->driver);
+  device->driver = NULL;
+}
+
+static bool retain_context(struct device *device) {
+  struct driver *driver = device->driver;
+  CUcontext context = NULL;
+  int l2_bytes = 0;
+  if (!CALL(device, cuInit, 0) || !CALL(device, cuDeviceGet, &driver->device, 0) ||
+      !CALL(device, cuDeviceGetName, device->name, sizeof device->name, driver->device) ||
+      !CALL(device, cuDeviceGetAttribute, &device->sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+            driver->device) ||
+      !CALL(device, cuDeviceGetAttribute, &l2_bytes, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, driver->device) ||
+      !CALL(device, cuDevicePrimaryCtxRetain, &context, driver->device))
+    return false;
+  device->l2_bytes = (size_t)l2_bytes;
+  return CALL(device, cuCtxSetCurrent, context);
+}
+
+bool device_open(struct device *device, const char *driver) {
+  memset(device, 0, sizeof *device);
+  if (open_library(device, driver) && retain_context(device))
+    return true;
+  close_library(device);
+  return false;
+}
+
+void device_close(struct device *device) {
+  if (!device->driver)
+    return;
+  device->driver->cuDevicePrimaryCtxRelease(device->driver->device);
+  close_library(device);
+}
+
+int device_driver_version(const char *driver, bool *simulated) {
+  struct device device = {0};
+  open_library(&device, driver);
+  close_library(&device);
+  *simulated = device.simulated;
+  return device.version;
+}
+
+/* ------------------------------------------------------------------------------------------------ memory */
+
+void *device_alloc(struct device *device, size_t bytes) {
+  CUdeviceptr memory = 0;
+  CALL(device, cuMemAlloc, &memory, bytes > 0 ? bytes : 1);
+  return (void *)(uintptr_t)memory;
+}
+
+/* Also after a failure, so that an error does not leak. */
+void device_free(struct device *device, void *memory) {
+  if (memory)
+    device->driver->cuMemFree((CUdeviceptr)(uintptr_t)memory);
+}
+
+void device_upload(struct device *device, void *to, const void *from, size_t bytes) {
+  if (bytes > 0)
+    CALL(device, cuMemcpyHtoD, (CUdeviceptr)(uintptr_t)to, from, bytes);
+}
+
+void device_download(struct device *device, void *to, const void *from, size_t bytes) {
+  if (bytes > 0)
+    CALL(device, cuMemcpyDtoH, to, (CUdeviceptr)(uintptr_t)from, bytes);
+}
+
+void device_fill(struct device *device, void *to, unsigned char value, size_t bytes) {
+  if (bytes > 0)
+    CALL(device, cuMemsetD8, (CUdeviceptr)(uintptr_t)to, value, bytes);
+}
+
+/* ------------------------------------------------------------------------------------------------ streams */
+
+void *device_stream_create(struct device *device) {
+  CUstream stream = NULL;
+  CALL(device, cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
+  return stream;
+}
+
+void device_stream_destroy(struct device *device, void *stream) {
+  if (stream)
+    device->driver->cuStreamDestroy(stream);
+}
+
+void device_sync(struct device *device, void *stream) {
+  CALL(device, cuStreamSynchronize, stream);
+}
+
+/* ------------------------------------------------------------------------------------------------ graphs */
+
+void device_capture_begin(struct device *device, void *stream) {
+  CALL(device, cuStreamBeginCapture, stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+}
+
+void *device_capture_end(struct device *device, void *stream) {
+  CUgraph graph = NULL;
+  CUgraphExec executable = NULL;
+  if (CALL(device, cuStreamEndCapture, stream, &graph) &&
+      CALL(device, cuGraphInstantiateWithFlags, &executable, graph, 0))
+    CALL(device, cuGraphDestroy, graph);
+  return executable;
+}
+
+void device_graph_launch(struct device *device, void *graph, void *stream) {
+  CALL(device, cuGraphLaunch, graph, stream);
+}
+
+void device_graph_destroy(struct device *device, void *graph) {
+  if (graph)
+    device->driver->cuGraphExecDestroy(graph);
+}
+
+/* ------------------------------------------------------------------------------------------------ events */
+
+void *device_event_create(struct device *device) {
+  CUevent event = NULL;
+  CALL(device, cuEventCreate, &event, CU_EVENT_DEFAULT);
+  return event;
+}
+
+void device_event_record(struct device *device, void *event, void *stream) {
+  CALL(device, cuEventRecord, event, stream);
+}
+
+void device_event_destroy(struct device *device, void *event) {
+  if (event)
+    device->driver->cuEventDestroy(event);
+}
+
+double device_event_elapsed(struct device *device, void *begin, void *end) {
+  float milliseconds = 0;
+  if (CALL(device, cuEventSynchronize, end))
+    CALL(device, cuEventElapsedTime, &milliseconds, begin, end);
+  return (double)milliseconds;
+}

@@ -1,0 +1,60 @@
+/*
+ * Device memory, streams, graphs and events for the programs around the library, which itself only launches.
+ * Opens the same driver as the library does, the simulator included.
+ */
+#ifndef TOOLS_COMMON_DEVICE_H
+#define TOOLS_COMMON_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The first failure of any call stays in error, and later calls do nothing: check device_failed after a group
+ * of calls. The rest is for reading only.
+ */
+struct device {
+  char error[256];
+  char name[128];
+  bool simulated;
+  int version; /* of the driver: 1000 * major + 10 * minor */
+  int sms;
+  size_t l2_bytes;
+  struct driver *driver;
+};
+
+/*
+ * Opens the driver and makes its first device current in this thread. driver is NULL (then FLASHJIT_DRIVER,
+ * else libcuda.so.1), the path of a driver, or "sim": libflashjit-sim.so beside the executable.
+ */
+bool device_open(struct device *device, const char *driver);
+void device_close(struct device *device);
+bool device_failed(const struct device *device);
+
+/* The version of the driver without any device: 0 when there is no driver. */
+int device_driver_version(const char *driver, bool *simulated);
+
+void *device_alloc(struct device *device, size_t bytes);
+void device_free(struct device *device, void *memory);
+void device_upload(struct device *device, void *to, const void *from, size_t bytes);
+void device_download(struct device *device, void *to, const void *from, size_t bytes);
+void device_fill(struct device *device, void *to, unsigned char value, size_t bytes);
+
+/* Both are for a stream from device_stream_create; device_sync takes NULL for the default stream. */
+void *device_stream_create(struct device *device);
+void device_stream_destroy(struct device *device, void *stream);
+void device_sync(struct device *device, void *stream);
+
+/* What is enqueued on the stream between begin and end becomes an executable graph. */
+void device_capture_begin(struct device *device, void *stream);
+void *device_capture_end(struct device *device, void *stream);
+void device_graph_launch(struct device *device, void *graph, void *stream);
+void device_graph_destroy(struct device *device, void *graph);
+
+void *device_event_create(struct device *device);
+void device_event_record(struct device *device, void *event, void *stream);
+void device_event_destroy(struct device *device, void *event);
+
+/* Milliseconds between two recorded events; waits for the second. */
+double device_event_elapsed(struct device *device, void *begin, void *end);
+
+#endif

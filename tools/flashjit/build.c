@@ -1,0 +1,241 @@
+/* flashjit build: compiles kernels into the cache, several at a time. */
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/options.h"
+#include "tools/flashjit/spec_list.h"
+#include "tools/flashjit/workers.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: flashjit build (--specs FILE | --model CONFIG.json | --all) [options]\n"
+    "\n"
+    "Compiles kernels into the cache (FLASHJIT_CACHE_DIR). What is cached already is left alone, so that\n"
+    "a build that was stopped goes on where it was. Needs no GPU when a target is given.\n"
+    "\n"
+    "  --specs FILE        one spec a line; - for standard input\n"
+    "  --model CONFIG.json the kernels of a model, from its Hugging Face config\n"
+    "  --all               every spec that has a kernel\n"
+    "  --target T[,T...]   such as sm_90a,sm_80; default: that of the GPU\n"
+    "  -j, --jobs N        worker processes; default: one per core\n";
+
+enum { OPTION_SPECS = 1, OPTION_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_KV_DTYPE, OPTION_PAGE_SIZE };
+
+static const struct option options[] = {
+    {"specs", required_argument, NULL, OPTION_SPECS},
+    {"model", required_argument, NULL, OPTION_MODEL},
+    {"all", no_argument, NULL, OPTION_ALL},
+    {"target", required_argument, NULL, OPTION_TARGET},
+    {"jobs", required_argument, NULL, 'j'},
+    {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},
+    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct choice {
+  const char *specs;
+  const char *model;
+  bool all;
+  char *targets; /* with commas; cut up by list_jobs */
+  uint64_t workers;
+  struct cache_choice cache;
+};
+
+/* ------------------------------------------------------------------------------------------------ progress
+ */
+
+struct progress {
+  const struct job *jobs;
+  size_t count;
+  size_t done;
+  size_t compiled;
+  size_t cached;
+  size_t failed;
+  double milliseconds;
+  bool terminal;
+};
+
+/* "attention group=4 ... (sm_90a)" */
+static void describe_job(const struct job *job, char *text, size_t size) {
+  char spec[FI_SPEC_TEXT_SIZE] = "?";
+  fi_spec_print(&job->spec, spec, sizeof spec);
+  snprintf(text, size, "%s%s%s%s", spec, job->target ? " (" : "", job->target ? job->target : "",
+           job->target ? ")" : "");
+}
+
+static void draw_bar(const struct progress *progress, const char *job) {
+  enum { WIDTH = 30 };
+  char bar[WIDTH + 1];
+  size_t filled = progress->count > 0 ? WIDTH * progress->done / progress->count : WIDTH;
+  memset(bar, '-', WIDTH);
+  memset(bar, '#', filled);
+  bar[WIDTH] = '\0';
+  fprintf(stderr, "\r\033[K[%s] %zu/%zu, %zu failed  %.60s", bar, progress->done, progress->count,
+          progress->failed, job);
+}
+
+static void on_result(void *user, const struct job_result *result) {
+  struct progress *progress = user;
+  const bool compiled = result->status == FI_OK && result->facts.layer == FI_LAYER_COMPILED;
+  char job[FI_SPEC_TEXT_SIZE + 32];
+  describe_job(&progress->jobs[result->job], job, sizeof job);
+  progress->done++;
+  progress->failed += result->status != FI_OK;
+  progress->compiled += compiled;
+  progress->cached += result->status == FI_OK && !compiled;
+  progress->milliseconds += compiled ? result->facts.compile_ms : 0;
+  if (result->status)
+    fprintf(stderr, "%sfailed: %s: %s\n", progress->terminal ? "\r\033[K" : "", job, result->message);
+  if (progress->terminal)
+    draw_bar(progress, job);
+  else if (compiled)
+    fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count,
+            result->facts.compile_ms, job);
+  else if (result->status == FI_OK)
+    fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, job);
+}
+
+static int summarise(const struct progress *progress, int signal_number) {
+  if (progress->terminal)
+    fputc('\n', stderr);
+  printf("%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed",
+         progress->count, progress->compiled, progress->milliseconds / 1000, progress->cached,
+         progress->failed);
+  if (progress->done < progress->count)
+    printf(", %zu not done", progress->count - progress->done);
+  putchar('\n');
+  if (signal_number != 0)
+    return 128 + signal_number;
+  return progress->failed > 0 || progress->done < progress->count ? CLI_FAILED : CLI_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ jobs */
+
+struct job_list {
+  struct job *jobs;
+  size_t count;
+};
+
+static int list_specs(const struct choice *choice, const char *target, struct spec_list *list) {
+  if (choice->specs)
+    return spec_list_file(list, choice->specs);
+  if (choice->model)
+    return spec_list_model(list, choice->model, &choice->cache, target);
+  return spec_list_all(list);
+}
+
+/* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported.
+ */
+static int add_jobs(struct job_list *jobs, const struct choice *choice, const char *target) {
+  struct spec_list list = {0};
+  int code = list_specs(choice, target, &list);
+  struct job *longer = NULL;
+  if (code == CLI_OK)
+    longer = realloc(jobs->jobs, (jobs->count + list.count + 1) * sizeof *longer);
+  if (longer)
+    jobs->jobs = longer;
+  for (size_t i = 0; longer && i < list.count; i++) {
+    if (!choice->all || fi_spec_supported(&list.specs[i], target, NULL, 0) == FI_OK)
+      jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};
+  }
+  spec_list_free(&list);
+  if (code == CLI_OK && !longer) {
+    complain("out of memory");
+    code = CLI_FAILED;
+  }
+  return code;
+}
+
+static int list_jobs(struct job_list *jobs, const struct choice *choice) {
+  char *rest = choice->targets;
+  int code = CLI_OK;
+  do {
+    const char *target = rest ? strsep(&rest, ",") : NULL;
+    code = add_jobs(jobs, choice, target);
+  } while (code == CLI_OK && rest);
+  return code;
+}
+
+static bool check_targets(const char *targets) {
+  fi_spec spec;
+  fi_spec_init(&spec);
+  spec.op = FI_OP_PLAN; /* has a kernel for every target */
+  char target[32];
+  char why[256];
+  for (const char *at = targets; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    snprintf(target, sizeof target, "%.*s", (int)strcspn(at, ","), at);
+    if (fi_spec_supported(&spec, target, why, sizeof why)) {
+      usage_error("build", "--target: %s", why);
+      return false;
+    }
+  }
+  return true;
+}
+
+static int build(const struct choice *choice) {
+  struct job_list list = {0};
+  if (choice->targets && !check_targets(choice->targets))
+    return CLI_USAGE;
+  int code = list_jobs(&list, choice);
+  if (code == CLI_OK) {
+    struct progress progress = {.jobs = list.jobs, .count = list.count, .terminal = isatty(STDERR_FILENO)};
+    size_t workers = choice->workers < list.count ? (size_t)choice->workers : list.count;
+    code = summarise(&progress, workers_run(list.jobs, list.count, workers, on_result, &progress));
+  }
+  free(list.jobs);
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ options */
+
+/* Takes one option; false when its value is wrong. */
+static bool take_option(struct choice *choice, int code) {
+  switch (code) {
+  case OPTION_SPECS:
+    choice->specs = optarg;
+    return true;
+  case OPTION_MODEL:
+    choice->model = optarg;
+    return true;
+  case OPTION_ALL:
+    choice->all = true;
+    return true;
+  case OPTION_TARGET:
+    choice->targets = optarg;
+    return true;
+  case OPTION_KV_DTYPE:
+    return option_kv_dtype("build", optarg, &choice->cache.kv_dtype);
+  case OPTION_PAGE_SIZE:
+    return option_page_size("build", optarg, &choice->cache.page_size);
+  default:
+    return option_number("build", "--jobs", optarg, 1, MOST_WORKERS, &choice->workers);
+  }
+}
+
+int command_build(int argc, char **argv) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  struct choice choice = {.workers = cores > 0 ? (uint64_t)cores : 1,
+                          .cache = {.page_size = DEFAULT_PAGE_SIZE}};
+  int code;
+  while ((code = getopt_long(argc, argv, ":hj:", options, NULL)) != -1) {
+    if (code == 'h') {
+      printf("%s%s", help, cache_options_help);
+      return CLI_OK;
+    }
+    if (code == '?' || code == ':')
+      return unknown_option("build", code, argv);
+    if (!take_option(&choice, code))
+      return CLI_USAGE;
+  }
+  if (optind < argc)
+    return usage_error("build", "unexpected argument \"%s\"", argv[optind]);
+  if ((choice.specs != NULL) + (choice.model != NULL) + choice.all != 1)
+    return usage_error("build", "give one of --specs, --model and --all");
+  if (choice.specs && strcmp(choice.specs, "-") == 0 && choice.targets && strchr(choice.targets, ','))
+    return usage_error("build", "--specs - goes with one target");
+  return build(&choice);
+}

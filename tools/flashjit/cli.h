@@ -1,0 +1,33 @@
+/* What the subcommands share: their table, exit codes, and how they complain. */
+#ifndef TOOLS_FLASHJIT_CLI_H
+#define TOOLS_FLASHJIT_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+  CLI_OK = 0,
+  CLI_FAILED = 1, /* a wrong output, a kernel that could not be had, an unreadable file */
+  CLI_USAGE = 2   /* the command line */
+};
+
+/* argv[0] is the subcommand. They return an exit code. */
+int command_run(int argc, char **argv);
+int command_build(int argc, char **argv);
+int command_specs(int argc, char **argv);
+int command_show(int argc, char **argv);
+int command_version(void);
+
+/* A line on stderr: "flashjit: ...". */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a mistake on the command line, with a pointer to the help. Returns CLI_USAGE. */
+int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What getopt_long complained about by returning '?' or ':'. Returns CLI_USAGE. */
+int unknown_option(const char *command, int code, char **argv);
+
+/* A whole decimal number in [minimum, maximum]. */
+bool parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number);
+
+#endif

@@ -1,0 +1,44 @@
+/* SplitMix64 and what is made of it. */
+#include "tools/flashjit/random.h"
+
+#include "tests/dtypes.h"
+
+#include <math.h>
+#include <string.h>
+
+uint64_t random_next(random_state *state) {
+  uint64_t mixed = *state += 0x9e3779b97f4a7c15;
+  mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+  return mixed ^ mixed >> 31;
+}
+
+uint32_t random_below(random_state *state, uint32_t limit) {
+  return (uint32_t)((random_next(state) >> 32) * limit >> 32);
+}
+
+/* Box and Muller's transform of two uniform numbers. */
+static double normal(random_state *state) {
+  double radius = sqrt(-2 * log((double)((random_next(state) >> 11) + 1) * 0x1p-53));
+  double angle = 2 * 3.14159265358979323846 * (double)(random_next(state) >> 11) * 0x1p-53;
+  return radius * cos(angle);
+}
+
+/* Draws from a table of encoded values, because gigabytes are wanted. */
+void random_normal(random_state *state, uint32_t dtype, void *data, size_t count) {
+  enum { TABLE = 4096 };
+  const size_t bytes = dtype_bytes(dtype);
+  uint16_t table[TABLE];
+  for (size_t i = 0; i < TABLE; i++)
+    dtype_encode(dtype, normal(state), table, i);
+  for (size_t i = 0; i < count; i++)
+    memcpy((char *)data + i * bytes, (const char *)table + random_next(state) % TABLE * bytes, bytes);
+}
+
+void random_permutation(random_state *state, int32_t *order, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t place = random_below(state, i + 1);
+    order[i] = order[place];
+    order[place] = (int32_t)i;
+  }
+}

@@ -1,0 +1,61 @@
+/* A kind of layer and a role make a spec. */
+#include "tools/flashjit/roles.h"
+
+#include <stdio.h>
+
+static const uint32_t tile_rows[] = {16, 32, 64, 128};
+
+enum { TILE_ROWS = sizeof tile_rows / sizeof *tile_rows };
+
+const char *role_name(enum role role) {
+  static const char *const names[] = {"prefill", "append", "extend", "decode"};
+  return names[role];
+}
+
+/* The largest tile that has a kernel; the smallest when none has. */
+static uint32_t most_rows(fi_spec spec, const char *target) {
+  for (int i = TILE_ROWS - 1; i > 0; i--) {
+    spec.rows = tile_rows[i];
+    if (fi_spec_supported(&spec, target, NULL, 0) == FI_OK)
+      return spec.rows;
+  }
+  return tile_rows[0];
+}
+
+/* The smallest tile that holds some query tokens of a request. */
+static uint32_t rows_for(uint32_t tokens, uint32_t group) {
+  for (int i = 0; i < TILE_ROWS; i++) {
+    if (tile_rows[i] >= tokens * group)
+      return tile_rows[i];
+  }
+  return tile_rows[TILE_ROWS - 1];
+}
+
+fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
+                    const char *target, fi_spec *spec, char *why, size_t why_size) {
+  *spec = layer->spec;
+  spec->page_size = cache->page_size;
+  if (cache->kv_dtype != FI_DTYPE_DEFAULT)
+    spec->kv_dtype = cache->kv_dtype;
+  if (spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2)
+    spec->kv_scale = FI_SCALE_TENSOR;
+  if (role == ROLE_APPEND)
+    spec->op = FI_OP_APPEND;
+  else if (role == ROLE_PREFILL)
+    spec->rows = most_rows(*spec, target);
+  else
+    spec->rows = rows_for(role == ROLE_EXTEND ? EXTEND_TOKENS : 1, spec->group);
+  return fi_spec_supported(spec, target, why, why_size);
+}
+
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target,
+                     char *why, size_t why_size) {
+  char reason[256];
+  fi_status status = FI_OK;
+  fi_spec spec;
+  for (enum role role = 0; role < ROLE_COUNT && status == FI_OK; role++)
+    status = role_spec(layer, cache, role, target, &spec, reason, sizeof reason);
+  const char *separator = layer->missing[0] && status ? "; " : "";
+  snprintf(why, why_size, "%s%s%s", layer->missing, separator, status ? reason : "");
+  return status == FI_OK && layer->missing[0] == '\0';
+}

@@ -1,0 +1,37 @@
+/* The kernels that a server needs for one kind of layer. */
+#ifndef TOOLS_FLASHJIT_ROLES_H
+#define TOOLS_FLASHJIT_ROLES_H
+
+#include "tools/flashjit/model.h"
+
+enum role {
+  ROLE_PREFILL, /* attention of whole prompts */
+  ROLE_APPEND,
+  ROLE_EXTEND, /* attention of a few tokens a request, as speculative decoding has them */
+  ROLE_DECODE,
+  ROLE_COUNT
+};
+
+/* Query tokens of a request in ROLE_EXTEND. */
+enum { EXTEND_TOKENS = 4 };
+
+const char *role_name(enum role role);
+
+/* What the server chooses for its KV cache. */
+struct cache_choice {
+  uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: as the model */
+  uint32_t page_size;
+};
+
+/*
+ * The spec of a role; target is NULL for any. FI_ERROR_UNSUPPORTED or FI_ERROR_SPEC with the reason when
+ * there is no kernel for it.
+ */
+fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
+                    const char *target, fi_spec *spec, char *why, size_t why_size);
+
+/* Whether all roles have a kernel, or why not. */
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target,
+                     char *why, size_t why_size);
+
+#endif

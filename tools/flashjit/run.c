@@ -1,0 +1,312 @@
+/* flashjit run: a model's attention layers on a batch of requests. */
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/layer_run.h"
+#include "tools/flashjit/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: flashjit run --model CONFIG.json [options]\n"
+    "\n"
+    "Takes each kind of attention layer of a model through a batch of requests: whole prompts, a few\n"
+    "tokens at once, single tokens; appending to a cache with pages in random order. Prints one row a\n"
+    "kernel. Exits with 1 when an output is wrong or nothing can be run.\n"
+    "\n"
+    "  --model CONFIG.json a Hugging Face config\n"
+    "  --trace FILE        lengths of requests: Azure's CSV or Mooncake's JSON lines\n"
+    "  --lengths P:G,...   lengths of requests: prompt and generated tokens; default: a built-in mix\n"
+    "  --requests N        how many requests; default: 8\n"
+    "  --scale N           divides all lengths; default: 1, on the simulator so that none is over 256\n"
+    "  --kv-len-limit N    cuts prompts so that no request is longer\n"
+    "  --layers KIND,...   only these kinds, such as full_attention\n"
+    "  --verify            hold every output against a double-precision reference\n"
+    "  --repeat N          timed replays of each kernel; default: 5\n"
+    "  --seed N            of all random data; default: 1\n"
+    "  --target TARGET     such as sm_80; default: that of the device\n"
+    "  --json              print the rows as JSON\n";
+
+enum {
+  OPTION_MODEL = 1,
+  OPTION_TRACE,
+  OPTION_LENGTHS,
+  OPTION_REQUESTS,
+  OPTION_SCALE,
+  OPTION_LIMIT,
+  OPTION_LAYERS,
+  OPTION_VERIFY,
+  OPTION_REPEAT,
+  OPTION_SEED,
+  OPTION_TARGET,
+  OPTION_JSON,
+  OPTION_KV_DTYPE,
+  OPTION_PAGE_SIZE
+};
+
+static const struct option options[] = {
+    {"model", required_argument, NULL, OPTION_MODEL},
+    {"trace", required_argument, NULL, OPTION_TRACE},
+    {"lengths", required_argument, NULL, OPTION_LENGTHS},
+    {"requests", required_argument, NULL, OPTION_REQUESTS},
+    {"scale", required_argument, NULL, OPTION_SCALE},
+    {"kv-len-limit", required_argument, NULL, OPTION_LIMIT},
+    {"layers", required_argument, NULL, OPTION_LAYERS},
+    {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"repeat", required_argument, NULL, OPTION_REPEAT},
+    {"seed", required_argument, NULL, OPTION_SEED},
+    {"target", required_argument, NULL, OPTION_TARGET},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},
+    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct choice {
+  const char *model;
+  const char *trace;
+  const char *lengths;
+  const char *layers;
+  const char *target;
+  struct cache_choice cache;
+  uint64_t requests;
+  uint64_t scale; /* 0: as the device asks for */
+  uint64_t limit; /* 0: none */
+  uint64_t repeat;
+  uint64_t seed;
+  bool verify;
+  bool json;
+};
+
+/* ------------------------------------------------------------------------------------------------ lengths */
+
+enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
+
+static bool read_lengths(const struct choice *choice, struct trace *trace, char *why, size_t why_size) {
+  if (choice->trace)
+    return trace_read(trace, choice->trace, (size_t)choice->requests, why, why_size);
+  if (choice->lengths)
+    return trace_parse(trace, choice->lengths, why, why_size);
+  return trace_default(trace, (size_t)choice->requests, why, why_size);
+}
+
+/* Makes the requests as short as asked for, or as the simulator can bear. */
+static void shorten(const struct choice *choice, bool simulated, struct trace *trace) {
+  uint64_t scale = choice->scale;
+  if (choice->limit > 0) {
+    size_t cut = trace_limit(trace, (uint32_t)choice->limit);
+    if (cut > 0)
+      fprintf(stderr, "# %zu of %zu requests cut to %u tokens\n", cut, trace->count, (uint32_t)choice->limit);
+  }
+  if (scale == 0)
+    scale = simulated ? (trace_longest(trace) + SIMULATED_LENGTH - 1) / SIMULATED_LENGTH : 1;
+  if (scale <= 1)
+    return;
+  trace_scale(trace, (uint32_t)scale);
+  fprintf(stderr, "# lengths divided by %u%s\n", (uint32_t)scale,
+          choice->scale == 0 ? ", because the device is simulated (--scale 1 keeps them)" : "");
+}
+
+/* ------------------------------------------------------------------------------------------------ layers */
+
+/* Whether a comma-separated list has the name; no list has them all. */
+static bool is_chosen(const char *list, const char *name) {
+  size_t length = strlen(name);
+  for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    if (strncmp(at, name, length) == 0 && strchr(",", at[length]))
+      return true;
+  }
+  return !list;
+}
+
+static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *choice,
+                      const struct model *model, const struct run_settings *settings, json_t *reports) {
+  int code = CLI_OK;
+  uint32_t ran = 0;
+  for (uint32_t i = 0; i < model->kinds && !device_failed(device); i++) {
+    const struct model_layer *layer = &model->layers[i];
+    char why[512];
+    if (!is_chosen(choice->layers, layer->kind))
+      continue;
+    if (!layer_supported(layer, &settings->cache, settings->target, why, sizeof why)) {
+      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model->name, layer->count, layer->kind, why);
+      continue;
+    }
+    ran++;
+    if (layer_run(device, ctx, layer, settings, reports))
+      code = CLI_FAILED;
+  }
+  if (ran > 0)
+    return code;
+  complain("%s: no kind of layer can be run", choice->model);
+  return CLI_FAILED;
+}
+
+static void print_reports(const struct choice *choice, const struct device *device, const struct model *model,
+                          const json_t *reports) {
+  if (choice->json) {
+    json_dumpf(reports, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    return;
+  }
+  if (json_array_size(reports) == 0)
+    return;
+  printf("%s on %s\n", model->name, device->name);
+  report_print(reports);
+  if (!device->simulated)
+    fprintf(stderr,
+            "# each kernel was launched again and again on the same data: what fits the L2 cache (%zu MiB) "
+            "is read "
+            "from there\n",
+            device->l2_bytes >> 20);
+}
+
+/* ------------------------------------------------------------------------------------------------ device and
+ * context */
+
+/* The target of the context's kernels, from the plan kernel, which is needed in any case. */
+static bool find_target(fi_ctx *ctx, char *target, size_t size) {
+  fi_spec plan;
+  fi_facts facts = {.struct_size = sizeof facts};
+  fi_spec_init(&plan);
+  plan.op = FI_OP_PLAN;
+  if (fi_precompile(ctx, &plan, &facts)) {
+    complain("%s", fi_last_error());
+    return false;
+  }
+  snprintf(target, size, "%s", facts.target);
+  return true;
+}
+
+static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choice, const struct model *model,
+                  struct trace *trace) {
+  char target[sizeof((fi_facts *)NULL)->target];
+  if (!find_target(ctx, target, sizeof target))
+    return CLI_FAILED;
+  shorten(choice, device->simulated, trace);
+  struct run_settings settings = {.trace = trace,
+                                  .cache = choice->cache,
+                                  .target = target,
+                                  .seed = choice->seed,
+                                  .repeat = (uint32_t)choice->repeat,
+                                  .verify = choice->verify};
+  json_t *reports = json_array();
+  int code = run_layers(device, ctx, choice, model, &settings, reports);
+  print_reports(choice, device, model, reports);
+  json_decref(reports);
+  return code;
+}
+
+static int run_model(const struct choice *choice, const struct model *model, struct trace *trace) {
+  struct device device;
+  fi_ctx *ctx = NULL;
+  fi_options context_options = {.struct_size = sizeof context_options, .target = choice->target};
+  if (!device_open(&device, NULL)) {
+    complain("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
+    return CLI_FAILED;
+  }
+  int code = CLI_FAILED;
+  if (fi_ctx_create(&context_options, &ctx))
+    complain("%s", fi_last_error());
+  else
+    code = run_on(&device, ctx, choice, model, trace);
+  fi_ctx_destroy(ctx);
+  device_close(&device);
+  return code;
+}
+
+static int run(const struct choice *choice) {
+  struct model model;
+  struct trace trace;
+  char why[512];
+  if (!model_read(choice->model, &model, why, sizeof why) || !read_lengths(choice, &trace, why, sizeof why)) {
+    complain("%s", why);
+    return CLI_FAILED;
+  }
+  int code = run_model(choice, &model, &trace);
+  trace_free(&trace);
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ options */
+
+/* An option with a plain value; false when code is none of these. */
+static bool take_text(struct choice *choice, int code) {
+  const struct {
+    int code;
+    const char **text;
+  } texts[] = {
+      {OPTION_MODEL, &choice->model},   {OPTION_TRACE, &choice->trace},   {OPTION_LENGTHS, &choice->lengths},
+      {OPTION_LAYERS, &choice->layers}, {OPTION_TARGET, &choice->target},
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (texts[i].code == code) {
+      *texts[i].text = optarg;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* An option with a number; false after a complaint. */
+static bool take_number(struct choice *choice, int code, const char *name) {
+  const struct {
+    int code;
+    uint64_t minimum;
+    uint64_t maximum;
+    uint64_t *number;
+  } numbers[] = {
+      {OPTION_REQUESTS, 1, 65536, &choice->requests}, {OPTION_SCALE, 1, MOST_LENGTH, &choice->scale},
+      {OPTION_LIMIT, 1, MOST_LENGTH, &choice->limit}, {OPTION_REPEAT, 1, 10000, &choice->repeat},
+      {OPTION_SEED, 0, UINT64_MAX, &choice->seed},
+  };
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    if (numbers[i].code == code)
+      return option_number("run", name, optarg, numbers[i].minimum, numbers[i].maximum, numbers[i].number);
+  }
+  return false;
+}
+
+/* False when the value is wrong. */
+static bool take_option(struct choice *choice, int code, const char *name) {
+  switch (code) {
+  case OPTION_VERIFY:
+    choice->verify = true;
+    return true;
+  case OPTION_JSON:
+    choice->json = true;
+    return true;
+  case OPTION_KV_DTYPE:
+    return option_kv_dtype("run", optarg, &choice->cache.kv_dtype);
+  case OPTION_PAGE_SIZE:
+    return option_page_size("run", optarg, &choice->cache.page_size);
+  default:
+    return take_text(choice, code) || take_number(choice, code, name);
+  }
+}
+
+int command_run(int argc, char **argv) {
+  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1, .cache = {.page_size = DEFAULT_PAGE_SIZE}};
+  int place = 0;
+  int code;
+  while ((code = getopt_long(argc, argv, ":h", options, &place)) != -1) {
+    if (code == 'h') {
+      printf("%s%s", help, cache_options_help);
+      return CLI_OK;
+    }
+    if (code == '?' || code == ':')
+      return unknown_option("run", code, argv);
+    char name[32];
+    snprintf(name, sizeof name, "--%s", options[place].name);
+    if (!take_option(&choice, code, name))
+      return CLI_USAGE;
+  }
+  if (optind < argc)
+    return usage_error("run", "unexpected argument \"%s\"", argv[optind]);
+  if (!choice.model)
+    return usage_error("run", "--model is missing");
+  if (choice.trace && choice.lengths)
+    return usage_error("run", "give either --trace or --lengths");
+  return run(&choice);
+}

@@ -1,0 +1,77 @@
+/* flashjit show: the generated source of a spec. */
+#include "tools/flashjit/cli.h"
+
+#include "flashjit.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: flashjit show SPEC [--target TARGET]\n"
+    "\n"
+    "Prints the CUDA C++ text of a spec, for example of 'attention group=4 kv=e4m3 page=16'. The spec\n"
+    "may be one argument or several.\n"
+    "\n"
+    "  --target TARGET     default: sm_90a\n";
+
+static const struct option options[] = {
+    {"target", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+/* The arguments as one text. */
+static bool join(int count, char **words, char *text, size_t size) {
+  size_t used = 0;
+  for (int i = 0; i < count; i++) {
+    int length = snprintf(text + used, size - used, "%s%s", i > 0 ? " " : "", words[i]);
+    used += (size_t)length;
+    if (used >= size)
+      return false;
+  }
+  return true;
+}
+
+static int print_source(const fi_spec *spec, const char *target) {
+  size_t size = 0;
+  char *source = NULL;
+  fi_status status = fi_kernel_source(spec, target, NULL, &size);
+  if (status == FI_OK)
+    source = malloc(size);
+  if (source)
+    status = fi_kernel_source(spec, target, source, &size);
+  if (source && status == FI_OK)
+    fputs(source, stdout);
+  else
+    complain("%s", status == FI_OK ? "out of memory" : fi_last_error());
+  free(source);
+  return source && status == FI_OK ? CLI_OK : CLI_FAILED;
+}
+
+int command_show(int argc, char **argv) {
+  const char *target = NULL;
+  char text[FI_SPEC_TEXT_SIZE];
+  fi_spec spec;
+  int code;
+  while ((code = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    switch (code) {
+    case 't':
+      target = optarg;
+      break;
+    case 'h':
+      fputs(help, stdout);
+      return CLI_OK;
+    default:
+      return unknown_option("show", code, argv);
+    }
+  }
+  if (optind == argc)
+    return usage_error("show", "the spec is missing");
+  if (!join(argc - optind, argv + optind, text, sizeof text))
+    return usage_error("show", "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
+  if (fi_spec_parse(text, &spec))
+    return usage_error("show", "%s", fi_last_error());
+  return print_source(&spec, target);
+}

@@ -1,0 +1,165 @@
+/* Collecting specs. */
+#include "tools/flashjit/spec_list.h"
+
+#include "tools/flashjit/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add(struct spec_list *list, const fi_spec *spec) {
+  if (list->count == list->room) {
+    size_t room = list->room > 0 ? 2 * list->room : 64;
+    fi_spec *specs = realloc(list->specs, room * sizeof *specs);
+    if (!specs) {
+      complain("out of memory");
+      return CLI_FAILED;
+    }
+    list->specs = specs;
+    list->room = room;
+  }
+  list->specs[list->count++] = *spec;
+  return CLI_OK;
+}
+
+void spec_list_free(struct spec_list *list) {
+  free(list->specs);
+  *list = (struct spec_list){0};
+}
+
+/* ------------------------------------------------------------------------------------------------ model */
+
+static bool is_listed(const struct spec_list *list, const char *text) {
+  for (size_t i = 0; i < list->count; i++) {
+    char other[FI_SPEC_TEXT_SIZE];
+    if (fi_spec_print(&list->specs[i], other, sizeof other) == FI_OK && strcmp(text, other) == 0)
+      return true;
+  }
+  return false;
+}
+
+static int add_once(struct spec_list *list, const fi_spec *spec) {
+  char text[FI_SPEC_TEXT_SIZE];
+  if (fi_spec_print(spec, text, sizeof text)) {
+    complain("%s", fi_last_error());
+    return CLI_FAILED;
+  }
+  return is_listed(list, text) ? CLI_OK : add(list, spec);
+}
+
+static int add_layer(struct spec_list *list, const struct model_layer *layer,
+                     const struct cache_choice *cache, const char *target) {
+  int code = CLI_OK;
+  for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
+    fi_spec spec;
+    role_spec(layer, cache, role, target, &spec, NULL, 0);
+    code = add_once(list, &spec);
+  }
+  return code;
+}
+
+int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache,
+                    const char *target) {
+  struct model model;
+  char why[512];
+  if (!model_read(path, &model, why, sizeof why)) {
+    complain("%s", why);
+    return CLI_FAILED;
+  }
+  fi_spec plan;
+  fi_spec_init(&plan);
+  plan.op = FI_OP_PLAN;
+  size_t before = list->count;
+  for (uint32_t i = 0; i < model.kinds; i++) {
+    const struct model_layer *layer = &model.layers[i];
+    if (!layer_supported(layer, cache, target, why, sizeof why))
+      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model.name, layer->count, layer->kind, why);
+    else if (add_layer(list, layer, cache, target))
+      return CLI_FAILED;
+    else
+      fprintf(stderr, "# %s: %u layers of %s, %u query heads on %u KV heads of %u\n", model.name,
+              layer->count, layer->kind, layer->kv_heads * layer->spec.group, layer->kv_heads,
+              layer->spec.head_dim);
+  }
+  if (list->count > before)
+    return add_once(list, &plan);
+  complain("%s: no kind of layer has a kernel", path);
+  return CLI_FAILED;
+}
+
+/* ------------------------------------------------------------------------------------------------ file */
+
+static int add_line(struct spec_list *list, const char *path, size_t number, char *line) {
+  fi_spec spec;
+  line[strcspn(line, "\r\n")] = '\0';
+  line += strspn(line, " \t");
+  if (line[0] == '\0' || line[0] == '#')
+    return CLI_OK;
+  if (fi_spec_parse(line, &spec)) {
+    complain("%s:%zu: %s", path, number, fi_last_error());
+    return CLI_FAILED;
+  }
+  return add(list, &spec);
+}
+
+int spec_list_file(struct spec_list *list, const char *path) {
+  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+  if (!file) {
+    complain("%s: %s", path, strerror(errno));
+    return CLI_FAILED;
+  }
+  char *line = NULL;
+  size_t room = 0;
+  int code = CLI_OK;
+  for (size_t number = 1; code == CLI_OK && getline(&line, &room, file) >= 0; number++)
+    code = add_line(list, path, number, line);
+  if (ferror(file)) {
+    complain("%s: %s", path, strerror(errno));
+    code = CLI_FAILED;
+  }
+  free(line);
+  if (file != stdin)
+    fclose(file);
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ all */
+
+int spec_list_op(struct spec_list *list, uint32_t op) {
+  fi_spec spec;
+  int code = CLI_OK;
+  fi_spec_init(&spec);
+  spec.op = op;
+  while (code == CLI_OK && fi_spec_next(&spec))
+    code = add(list, &spec);
+  return code;
+}
+
+/* The axis "op" lists the ops. */
+static bool op_axis(fi_axis *axis) {
+  *axis = (fi_axis){.struct_size = sizeof *axis};
+  for (uint32_t i = 0; fi_axis_describe(i, axis) == FI_OK; i++) {
+    if (strcmp(axis->key, "op") == 0)
+      return true;
+  }
+  return false;
+}
+
+int spec_list_all(struct spec_list *list) {
+  fi_axis axis;
+  int code = CLI_OK;
+  for (uint32_t i = 0; code == CLI_OK && op_axis(&axis) && i < axis.value_count; i++)
+    code = spec_list_op(list, axis.values[i]);
+  return code;
+}
+
+bool op_find(const char *name, uint32_t *op) {
+  fi_axis axis;
+  for (uint32_t i = 0; op_axis(&axis) && i < axis.value_count; i++) {
+    *op = axis.values[i];
+    if (strcmp(axis.value_names[i], name) == 0)
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,37 @@
+/* A list of specs for the subcommands that go through many: from a model, from a file, or all that there are.
+ */
+#ifndef TOOLS_FLASHJIT_SPEC_LIST_H
+#define TOOLS_FLASHJIT_SPEC_LIST_H
+
+#include "tools/flashjit/roles.h"
+
+struct spec_list {
+  fi_spec *specs;
+  size_t count;
+  size_t room;
+};
+
+void spec_list_free(struct spec_list *list);
+
+/*
+ * Each adds to the list and complains on stderr when it cannot; the result is an exit code.
+ *
+ * The kernels of a model's layers, each text once. The kinds of layers are described on stderr, with the
+ * reason where one has no kernel; it is a failure when none has.
+ */
+int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache,
+                    const char *target);
+
+/* One spec a line; empty lines and lines that begin with # are skipped. "-" is standard input. */
+int spec_list_file(struct spec_list *list, const char *path);
+
+/* Every supported spec of an op. */
+int spec_list_op(struct spec_list *list, uint32_t op);
+
+/* Every supported spec of every op. */
+int spec_list_all(struct spec_list *list);
+
+/* The number of an op by its name; false when there is none. */
+bool op_find(const char *name, uint32_t *op);
+
+#endif

@@ -1,0 +1,232 @@
+/* Readers of the two trace formats, and what is done to lengths before they are used. */
+#include "tools/flashjit/trace.h"
+
+#include "tools/flashjit/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TOKENS = 1 << 24, MOST_COLUMNS = 16 };
+
+struct reader {
+  struct trace *trace;
+  const char *path;
+  size_t line;
+  char *why;
+  size_t why_size;
+};
+
+static bool __attribute__((format(printf, 2, 3))) problem(struct reader *reader, const char *format, ...) {
+  char message[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  snprintf(reader->why, reader->why_size, "%s:%zu: %s", reader->path, reader->line, message);
+  return false;
+}
+
+static bool add(struct trace *trace, struct request request, char *why, size_t why_size) {
+  struct request *requests = realloc(trace->requests, (trace->count + 1) * sizeof *requests);
+  if (!requests) {
+    snprintf(why, why_size, "out of memory");
+    return false;
+  }
+  trace->requests = requests;
+  trace->requests[trace->count++] = request;
+  return true;
+}
+
+void trace_free(struct trace *trace) {
+  free(trace->requests);
+  *trace = (struct trace){0};
+}
+
+/* A request has at least one prompt token; it may have generated none. */
+static bool check_tokens(struct reader *reader, const char *field, int64_t tokens, int64_t minimum) {
+  if (tokens >= minimum && tokens <= MOST_TOKENS)
+    return true;
+  return problem(reader, "field %s is %lld, not in %lld..%d", field, (long long)tokens, (long long)minimum,
+                 MOST_TOKENS);
+}
+
+/* ------------------------------------------------------------------------------------------------ CSV */
+
+enum { CSV_PROMPT, CSV_GENERATED, CSV_FIELDS };
+
+static const char *const csv_fields[] = {"ContextTokens", "GeneratedTokens"};
+
+/* Splits a line in place. No field of these files is quoted. */
+static size_t split(char *line, char **columns) {
+  size_t count = 0;
+  line[strcspn(line, "\r\n")] = '\0';
+  while (line && count < MOST_COLUMNS)
+    columns[count++] = strsep(&line, ",");
+  return count;
+}
+
+static bool read_csv_header(struct reader *reader, char *line, size_t *places) {
+  char *columns[MOST_COLUMNS];
+  size_t count = split(line, columns);
+  for (int field = 0; field < CSV_FIELDS; field++) {
+    size_t place = 0;
+    while (place < count && strcmp(columns[place], csv_fields[field]) != 0)
+      place++;
+    if (place == count)
+      return problem(reader, "no column %s: neither a CSV nor a JSON lines trace", csv_fields[field]);
+    places[field] = place;
+  }
+  return true;
+}
+
+static bool read_csv_line(struct reader *reader, char *line, const size_t *places) {
+  char *columns[MOST_COLUMNS];
+  uint64_t values[CSV_FIELDS];
+  size_t count = split(line, columns);
+  for (int field = 0; field < CSV_FIELDS; field++) {
+    if (places[field] >= count)
+      return problem(reader, "field %s is missing", csv_fields[field]);
+    if (!parse_number(columns[places[field]], 0, INT32_MAX, &values[field]))
+      return problem(reader, "field %s is \"%.32s\", not a number of tokens", csv_fields[field],
+                     columns[places[field]]);
+    if (!check_tokens(reader, csv_fields[field], (int64_t)values[field], field == CSV_PROMPT))
+      return false;
+  }
+  struct request request = {(uint32_t)values[CSV_PROMPT], (uint32_t)values[CSV_GENERATED]};
+  return add(reader->trace, request, reader->why, reader->why_size);
+}
+
+/* ------------------------------------------------------------------------------------------------ JSON lines
+ */
+
+static bool read_json_field(struct reader *reader, const json_t *row, const char *field, int64_t minimum,
+                            uint32_t *tokens) {
+  const json_t *value = json_object_get(row, field);
+  if (!value)
+    return problem(reader, "field %s is missing", field);
+  if (!json_is_integer(value))
+    return problem(reader, "field %s is not a number of tokens", field);
+  *tokens = (uint32_t)json_integer_value(value);
+  return check_tokens(reader, field, json_integer_value(value), minimum);
+}
+
+static bool read_json_line(struct reader *reader, const char *line) {
+  json_error_t error;
+  struct request request;
+  json_t *row = json_loads(line, 0, &error);
+  if (!row)
+    return problem(reader, "column %d: %s", error.column, error.text);
+  bool read = read_json_field(reader, row, "input_length", 1, &request.prompt) &&
+              read_json_field(reader, row, "output_length", 0, &request.generated) &&
+              add(reader->trace, request, reader->why, reader->why_size);
+  json_decref(row);
+  return read;
+}
+
+/* ------------------------------------------------------------------------------------------------ files */
+
+static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
+  char *line = NULL;
+  size_t room = 0;
+  size_t places[CSV_FIELDS];
+  bool is_json = false;
+  bool read = true;
+  while (read && reader->trace->count < limit && getline(&line, &room, file) >= 0) {
+    reader->line++;
+    if (reader->line == 1)
+      is_json = line[0] == '{';
+    if (is_json)
+      read = read_json_line(reader, line);
+    else if (reader->line == 1)
+      read = read_csv_header(reader, line, places);
+    else
+      read = read_csv_line(reader, line, places);
+  }
+  free(line);
+  if (read && ferror(file))
+    return problem(reader, "%s", strerror(errno));
+  if (read && reader->trace->count == 0)
+    return problem(reader, "no requests");
+  return read;
+}
+
+bool trace_read(struct trace *trace, const char *path, size_t limit, char *why, size_t why_size) {
+  struct reader reader = {.trace = trace, .path = path, .why = why, .why_size = why_size};
+  *trace = (struct trace){0};
+  FILE *file = fopen(path, "r");
+  if (!file) {
+    snprintf(why, why_size, "%s: %s", path, strerror(errno));
+    return false;
+  }
+  bool read = read_lines(&reader, file, limit);
+  fclose(file);
+  if (!read)
+    trace_free(trace);
+  return read;
+}
+
+/* ------------------------------------------------------------------------------------------------ other
+ * sources */
+
+bool trace_parse(struct trace *trace, const char *text, char *why, size_t why_size) {
+  *trace = (struct trace){0};
+  for (const char *at = text; at;) {
+    struct request request;
+    int length = 0;
+    if (sscanf(at, "%8u:%8u%n", &request.prompt, &request.generated, &length) != 2 ||
+        !strchr(",", at[length]) || request.prompt == 0 || request.prompt > MOST_TOKENS ||
+        request.generated > MOST_TOKENS) {
+      snprintf(why, why_size, "\"%.32s\" is not PROMPT:GENERATED,... in tokens", at);
+      trace_free(trace);
+      return false;
+    }
+    if (!add(trace, request, why, why_size))
+      return false;
+    at = at[length] == ',' ? at + length + 1 : NULL;
+  }
+  return true;
+}
+
+bool trace_default(struct trace *trace, size_t count, char *why, size_t why_size) {
+  static const struct request mix[] = {{900, 40}, {37, 5}, {512, 16}, {1, 3}, {2000, 200}, {130, 0}};
+  bool added = true;
+  *trace = (struct trace){0};
+  for (size_t i = 0; i < count && added; i++)
+    added = add(trace, mix[i % (sizeof mix / sizeof *mix)], why, why_size);
+  return added;
+}
+
+uint32_t trace_longest(const struct trace *trace) {
+  uint32_t longest = 0;
+  for (size_t i = 0; i < trace->count; i++) {
+    uint32_t tokens = trace->requests[i].prompt + trace->requests[i].generated;
+    longest = tokens > longest ? tokens : longest;
+  }
+  return longest;
+}
+
+void trace_scale(struct trace *trace, uint32_t divisor) {
+  for (size_t i = 0; i < trace->count; i++) {
+    struct request *request = &trace->requests[i];
+    request->prompt = (request->prompt + divisor - 1) / divisor;
+    request->generated = (request->generated + divisor - 1) / divisor;
+  }
+}
+
+size_t trace_limit(struct trace *trace, uint32_t tokens) {
+  size_t cut = 0;
+  for (size_t i = 0; i < trace->count; i++) {
+    struct request *request = &trace->requests[i];
+    if (request->prompt + request->generated <= tokens)
+      continue;
+    cut++;
+    request->prompt = tokens > request->generated ? tokens - request->generated : 1;
+    request->generated =
+        tokens - request->prompt < request->generated ? tokens - request->prompt : request->generated;
+  }
+  return cut;
+}

@@ -1,0 +1,221 @@
+/* A job is one request and KV head; threads take jobs from a counter, and the results are added up in the
+ * jobs' order. */
+#include "tools/flashjit/verify.h"
+
+#include "tests/dtypes.h"
+#include "tools/flashjit/random.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_THREADS = 64, MOST_HEAD_DIM = 512 };
+
+/* Of single precision, relative to the largest element of a row: two products and a sum with a sine and a
+ * cosine. */
+static const double float_error = 0x1p-20;
+
+struct crew {
+  const struct verify_step *step;
+  struct verify_result *results; /* of each job */
+  size_t jobs;
+  double fraction; /* of the rows that are checked; 1: all */
+  atomic_size_t next;
+  atomic_bool out_of_memory;
+};
+
+/* ------------------------------------------------------------------------------------------------ which rows
+ */
+
+/* Each request's first and last query token always. */
+static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, uint32_t head) {
+  uint32_t query_len = reference_query_len(&crew->step->append, request);
+  random_state state = crew->step->seed ^ ((uint64_t)request << 40) ^ ((uint64_t)head << 32) ^ i;
+  if (crew->fraction >= 1 || i == 0 || i == query_len - 1)
+    return true;
+  return (double)(random_next(&state) >> 11) * 0x1p-53 < crew->fraction;
+}
+
+static double fraction_of(const struct verify_step *step) {
+  const struct reference *reference = &step->attention;
+  double products = 0;
+  for (uint32_t r = 0; r < reference->batch.requests; r++) {
+    double rows = (double)reference_query_len(reference, r) * reference->kv_heads * reference->spec.group;
+    products += rows * reference_kv_len(reference, r) * 2 * reference->spec.head_dim;
+  }
+  return step->attends && products > step->budget ? step->budget / products : 1;
+}
+
+/* ------------------------------------------------------------------------------------------------ append */
+
+/* The deviation of one stored element in units of what is allowed. */
+static double steps_off(uint32_t dtype, double stored, double expected, double row_largest) {
+  double largest = dtype_largest(dtype);
+  double kept = dtype_bytes(dtype) == 1 ? fmax(-largest, fmin(largest, expected)) : expected;
+  double step = dtype_spacing(dtype, fmax(fabs(stored), fabs(kept)));
+  double steps = fabs(stored - kept) / (step + float_error * row_largest);
+  return isnan(steps) ? INFINITY : steps;
+}
+
+static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head,
+                         const char *tensor, const void *cache, const double *expected,
+                         struct verdict *verdict) {
+  const struct reference *reference = &crew->step->append;
+  uint32_t head_dim = reference->spec.head_dim;
+  uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
+  size_t offset = (size_t)reference_cache_offset(reference, request, token, kv_head);
+  double row_largest = 0;
+  for (uint32_t d = 0; d < head_dim; d++)
+    row_largest = fmax(row_largest, fabs(expected[d]));
+  for (uint32_t d = 0; d < head_dim; d++) {
+    double stored = dtype_decode(reference->spec.kv_dtype, cache, offset + d);
+    double steps = steps_off(reference->spec.kv_dtype, stored, expected[d], row_largest);
+    if (!(steps <= 1) && !verdict->first.tensor)
+      verdict->first = (struct mismatch){tensor, request, token, kv_head, d, stored, expected[d]};
+    verdict->steps = fmax(verdict->steps, steps);
+  }
+}
+
+static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head,
+                         struct verdict *verdict) {
+  const struct reference *reference = &crew->step->append;
+  double k[MOST_HEAD_DIM];
+  double v[MOST_HEAD_DIM];
+  uint32_t query_len = reference_query_len(reference, request);
+  verdict->rows += query_len;
+  for (uint32_t i = 0; i < query_len; i++) {
+    if (!is_checked(crew, request, i, kv_head))
+      continue;
+    reference_append(reference, request, i, kv_head, k, v);
+    check_stored(crew, request, i, kv_head, "K", reference->tensors.k_cache, k, verdict);
+    check_stored(crew, request, i, kv_head, "V", reference->tensors.v_cache, v, verdict);
+    verdict->measure.rows++;
+  }
+}
+
+/* ------------------------------------------------------------------------------------------------ attention
+ */
+
+static void check_row(const struct reference *reference, const struct reference_head *loaded,
+                      uint32_t request, uint32_t i, uint32_t head, struct verdict *verdict) {
+  double o[MOST_HEAD_DIM];
+  double lse;
+  uint32_t token = reference_query_begin(reference, request) + i;
+  uint32_t head_dim = reference->spec.head_dim;
+  uint32_t dtype = reference->spec.q_dtype;
+  size_t offset = (size_t)reference_o_offset(reference, token, head);
+  reference_attend(reference, loaded, request, i, head, o, &lse);
+  uint32_t dim = measure_row(&verdict->measure, o, head_dim, dtype, reference->tensors.o, offset);
+  if (dim == head_dim || verdict->first.tensor)
+    return;
+  uint32_t position = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
+  double got = dtype_decode(dtype, reference->tensors.o, offset + dim);
+  verdict->first = (struct mismatch){"O", request, position, head, dim, got, o[dim]};
+}
+
+static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head,
+                            struct verdict *verdict) {
+  const struct reference *reference = &crew->step->attention;
+  struct reference_head loaded;
+  uint32_t group = reference->spec.group;
+  uint32_t query_len = reference_query_len(reference, request);
+  verdict->rows += (uint64_t)query_len * group;
+  if (query_len == 0)
+    return true;
+  if (!reference_head_load(reference, request, kv_head, &loaded))
+    return false;
+  for (uint32_t i = 0; i < query_len; i++) {
+    for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
+      if (is_checked(crew, request, i, head))
+        check_row(reference, &loaded, request, i, head, verdict);
+    }
+  }
+  reference_head_free(&loaded);
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ threads */
+
+static void *take_jobs(void *argument) {
+  struct crew *crew = argument;
+  uint32_t kv_heads = crew->step->append.kv_heads;
+  size_t job;
+  while ((job = atomic_fetch_add(&crew->next, 1)) < crew->jobs) {
+    uint32_t request = (uint32_t)(job / kv_heads);
+    uint32_t kv_head = (uint32_t)(job % kv_heads);
+    check_append(crew, request, kv_head, &crew->results[job].append);
+    if (crew->step->attends && !check_attention(crew, request, kv_head, &crew->results[job].attention))
+      atomic_store(&crew->out_of_memory, true);
+  }
+  return NULL;
+}
+
+/* This thread works too, so that a thread that cannot be started is no loss. */
+static void run_crew(struct crew *crew) {
+  pthread_t threads[MOST_THREADS];
+  size_t started = 0;
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  size_t wanted = cores < 2 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (size_t)cores - 1;
+  while (started < wanted && pthread_create(&threads[started], NULL, take_jobs, crew) == 0)
+    started++;
+  take_jobs(crew);
+  for (size_t i = 0; i < started; i++)
+    pthread_join(threads[i], NULL);
+}
+
+static void add_verdict(struct verdict *sum, const struct verdict *part) {
+  measure_merge(&sum->measure, &part->measure);
+  sum->steps = fmax(sum->steps, part->steps);
+  sum->rows += part->rows;
+  if (!sum->first.tensor)
+    sum->first = part->first;
+}
+
+bool verify_step(const struct verify_step *step, struct verify_result *result) {
+  struct crew crew = {.step = step, .fraction = fraction_of(step)};
+  crew.jobs = (size_t)step->append.batch.requests * step->append.kv_heads;
+  crew.results = calloc(crew.jobs + 1, sizeof *crew.results);
+  *result = (struct verify_result){0};
+  if (!crew.results)
+    return false;
+  run_crew(&crew);
+  for (size_t job = 0; job < crew.jobs; job++) {
+    add_verdict(&result->append, &crew.results[job].append);
+    add_verdict(&result->attention, &crew.results[job].attention);
+  }
+  free(crew.results);
+  return !atomic_load(&crew.out_of_memory);
+}
+
+/* ------------------------------------------------------------------------------------------------ the rest
+ * of the cache */
+
+static bool all_bytes(const uint8_t *bytes, size_t count, uint8_t value) {
+  return count == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+bool verify_untouched(const struct reference *append, uint8_t poison, size_t slots, size_t *slot) {
+  size_t elements = (size_t)append->kv_heads * append->spec.head_dim;
+  size_t bytes = elements * dtype_bytes(append->spec.kv_dtype);
+  bool *used = calloc(slots + 1, sizeof *used);
+  *slot = slots;
+  if (!used)
+    return false;
+  for (uint32_t r = 0; r < append->batch.requests; r++) {
+    for (uint32_t t = 0; t < reference_kv_len(append, r); t++)
+      used[(size_t)reference_cache_offset(append, r, t, 0) / elements] = true;
+  }
+  bool untouched = true;
+  for (size_t i = 0; i < slots && untouched; i++) {
+    const uint8_t *k = (const uint8_t *)append->tensors.k_cache + i * bytes;
+    const uint8_t *v = (const uint8_t *)append->tensors.v_cache + i * bytes;
+    untouched = used[i] || (all_bytes(k, bytes, poison) && all_bytes(v, bytes, poison));
+    if (!untouched)
+      *slot = i;
+  }
+  free(used);
+  return untouched;
+}

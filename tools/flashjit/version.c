@@ -1,0 +1,55 @@
+/* flashjit --version: the library, and which compiler and driver it would find. */
+#include "tools/flashjit/cli.h"
+
+#include "flashjit.h"
+#include "tools/common/device.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int (*nvrtc_version_function)(int *major, int *minor);
+
+/* The library's own search: FLASHJIT_NVRTC, then these. */
+static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
+
+static void print_nvrtc_of(const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void *symbol = library ? dlsym(library, "nvrtcVersion") : NULL;
+  nvrtc_version_function version;
+  int major = 0;
+  int minor = 0;
+  memcpy(&version, &symbol, sizeof symbol);
+  if (symbol && version(&major, &minor) == 0)
+    printf("nvrtc    %d.%d (%s)\n", major, minor, path);
+  else
+    puts("nvrtc    not found: only cached kernels can be loaded");
+  if (library)
+    dlclose(library);
+}
+
+static void print_nvrtc(void) {
+  const char *path = getenv("FLASHJIT_NVRTC");
+  for (size_t i = 0; !path && i < sizeof nvrtc_names / sizeof *nvrtc_names; i++) {
+    void *library = dlopen(nvrtc_names[i], RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+      path = nvrtc_names[i];
+      dlclose(library);
+    }
+  }
+  print_nvrtc_of(path ? path : nvrtc_names[0]);
+}
+
+int command_version(void) {
+  uint32_t library = fi_library_version();
+  bool simulated;
+  int driver = device_driver_version(NULL, &simulated);
+  printf("flashjit %u.%u.%u\n", library / 1000000, library / 1000 % 1000, library % 1000);
+  print_nvrtc();
+  if (driver == 0)
+    puts("driver   not found: kernels can be compiled but not run");
+  else
+    printf("driver   %d.%d%s\n", driver / 1000, driver % 1000 / 10, simulated ? " (the simulator)" : "");
+  return CLI_OK;
+}

@@ -1,0 +1,223 @@
+/*
+ * Workers take the next job number from a counter in shared memory and write a record to a pipe when they
+ * begin a job and when they end it. A record is smaller than PIPE_BUF, so that records of several workers do
+ * not mix. A worker that dies fails the job that it had begun, and another takes its place.
+ */
+#include "tools/flashjit/workers.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct record {
+  size_t worker;
+  bool ended; /* result is filled; else only result.job */
+  struct job_result result;
+};
+
+_Static_assert(sizeof(struct record) <= PIPE_BUF, "records of several workers must not mix");
+
+static const size_t no_job = SIZE_MAX;
+
+struct worker {
+  pid_t pid; /* 0: none runs */
+  size_t job;
+};
+
+struct pool {
+  const struct job *jobs;
+  size_t count;
+  size_t size;
+  size_t done;
+  atomic_size_t *next; /* shared with the workers */
+  int read_end;
+  int write_end;
+  job_callback on_result;
+  void *user;
+  struct worker workers[MOST_WORKERS];
+};
+
+static volatile sig_atomic_t stopping_signal;
+
+static void on_signal(int number) {
+  stopping_signal = number;
+}
+
+/* ------------------------------------------------------------------------------------------------ worker */
+
+/* The context of a target, made anew when the target changes: jobs of one target follow each other. */
+static fi_status use_target(fi_ctx **ctx, const char **current, const char *target) {
+  if (*ctx && *current == target)
+    return FI_OK;
+  fi_options options = {.struct_size = sizeof options, .target = target};
+  fi_ctx_destroy(*ctx);
+  *ctx = NULL;
+  *current = target;
+  return fi_ctx_create(&options, ctx);
+}
+
+static bool send_record(int pipe_end, const struct record *record) {
+  return write(pipe_end, record, sizeof *record) == (ssize_t)sizeof *record;
+}
+
+static void work(const struct pool *pool, size_t worker) {
+  fi_ctx *ctx = NULL;
+  const char *target = NULL;
+  size_t number;
+  while ((number = atomic_fetch_add(pool->next, 1)) < pool->count) {
+    const struct job *job = &pool->jobs[number];
+    struct record record = {.worker = worker, .result.job = number};
+    struct job_result *result = &record.result;
+    if (!send_record(pool->write_end, &record))
+      break; /* the parent is gone */
+    result->facts.struct_size = sizeof result->facts;
+    result->status = use_target(&ctx, &target, job->target);
+    if (result->status == FI_OK)
+      result->status = fi_precompile(ctx, &job->spec, &result->facts);
+    if (result->status)
+      snprintf(result->message, sizeof result->message, "%s", fi_last_error());
+    record.ended = true;
+    if (!send_record(pool->write_end, &record))
+      break;
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------ parent */
+
+static bool start_worker(struct pool *pool, size_t number) {
+  fflush(NULL); /* nothing buffered may be printed twice */
+  pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole group; the parent ends its workers with SIGTERM */
+    signal(SIGTERM, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    close(pool->read_end);
+    work(pool, number);
+    _exit(0);
+  }
+  pool->workers[number] = (struct worker){.pid = pid > 0 ? pid : 0, .job = no_job};
+  return pid > 0;
+}
+
+static void finish_job(struct pool *pool, const struct job_result *result) {
+  pool->done++;
+  pool->on_result(pool->user, result);
+}
+
+/* Reads what has been written; false when nothing was. */
+static bool read_record(struct pool *pool) {
+  struct record record;
+  if (read(pool->read_end, &record, sizeof record) != (ssize_t)sizeof record)
+    return false;
+  pool->workers[record.worker].job = record.ended ? no_job : record.result.job;
+  if (record.ended)
+    finish_job(pool, &record.result);
+  return true;
+}
+
+static void fail_job(struct pool *pool, size_t job, const char *reason) {
+  struct job_result result = {.job = job, .status = FI_ERROR_COMPILE};
+  snprintf(result.message, sizeof result.message, "%s", reason);
+  finish_job(pool, &result);
+}
+
+/* Fails all jobs that no worker has taken. */
+static void fail_rest(struct pool *pool, size_t next, const char *reason) {
+  for (size_t job = next; job < pool->count; job++)
+    fail_job(pool, job, reason);
+}
+
+/* Takes leave of workers that have ended; one that died within a job fails it and is replaced. */
+static void reap(struct pool *pool) {
+  for (size_t i = 0; i < pool->size; i++) {
+    struct worker *worker = &pool->workers[i];
+    int status;
+    if (worker->pid == 0 || waitpid(worker->pid, &status, WNOHANG) != worker->pid)
+      continue;
+    while (read_record(pool))
+      continue; /* its last words */
+    size_t job = worker->job;
+    *worker = (struct worker){.job = no_job};
+    if (job == no_job)
+      continue;
+    char reason[64];
+    snprintf(reason, sizeof reason, "the worker process was ended by signal %d",
+             WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    fail_job(pool, job, reason);
+    start_worker(pool, i);
+  }
+}
+
+static bool any_alive(const struct pool *pool) {
+  for (size_t i = 0; i < pool->size; i++) {
+    if (pool->workers[i].pid != 0)
+      return true;
+  }
+  return false;
+}
+
+static void stop_workers(struct pool *pool) {
+  for (size_t i = 0; i < pool->size; i++) {
+    if (pool->workers[i].pid != 0)
+      kill(pool->workers[i].pid, SIGTERM);
+  }
+  for (size_t i = 0; i < pool->size; i++) {
+    if (pool->workers[i].pid != 0)
+      waitpid(pool->workers[i].pid, NULL, 0);
+  }
+}
+
+static void supervise(struct pool *pool) {
+  struct pollfd readable = {.fd = pool->read_end, .events = POLLIN};
+  while (stopping_signal == 0 && any_alive(pool)) {
+    if (poll(&readable, 1, 50) > 0)
+      read_record(pool);
+    reap(pool);
+  }
+  if (stopping_signal == 0)
+    fail_rest(pool, atomic_load(pool->next), "no worker process could be started");
+}
+
+static bool open_pool(struct pool *pool) {
+  int ends[2];
+  pool->next = mmap(NULL, sizeof *pool->next, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (pool->next == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
+    return false;
+  atomic_init(pool->next, 0);
+  pool->read_end = ends[0];
+  pool->write_end = ends[1];
+  return fcntl(pool->read_end, F_SETFL, O_NONBLOCK) == 0;
+}
+
+int workers_run(const struct job *jobs, size_t count, size_t workers, job_callback on_result, void *user) {
+  struct pool pool = {.jobs = jobs, .count = count, .on_result = on_result, .user = user};
+  struct sigaction action = {.sa_handler = on_signal};
+  struct sigaction before[2];
+  pool.size = workers < MOST_WORKERS ? workers : MOST_WORKERS;
+  stopping_signal = 0;
+  sigaction(SIGINT, &action, &before[0]);
+  sigaction(SIGTERM, &action, &before[1]);
+  if (open_pool(&pool)) {
+    for (size_t i = 0; i < pool.size; i++)
+      start_worker(&pool, i);
+    supervise(&pool);
+    stop_workers(&pool);
+    close(pool.read_end);
+    close(pool.write_end);
+    munmap(pool.next, sizeof *pool.next);
+  } else {
+    fail_rest(&pool, 0, "no pipe to worker processes");
+  }
+  sigaction(SIGINT, &before[0], NULL);
+  sigaction(SIGTERM, &before[1], NULL);
+  return stopping_signal;
+}
