@@ -116,6 +116,7 @@ Test(cache_image, a_compilation_without_kernel_is_refused) {
 }
 
 Test(cache_image, broken_cubins_are_refused_with_the_reason) {
+  enum { CODE_HEADER = 0xb98 + 15 * 64 }; /* section header of .text.fi_kernel in the file below */
   static const struct {
     size_t at, width;
     uint64_t value;
@@ -135,6 +136,9 @@ Test(cache_image, broken_cubins_are_refused_with_the_reason) {
       {60, 2, 0xffff, "section table"},
       {62, 2, 0xffff, "section table"},
       {62, 2, 0, "section name table"},
+      {CODE_HEADER + 24, 8, UINT64_MAX, "code of \"fi_kernel\" is not inside the cubin"},
+      {CODE_HEADER + 32, 8, UINT64_MAX, "code of \"fi_kernel\" is not inside the cubin"},
+      {CODE_HEADER + 32, 8, 0, "code of \"fi_kernel\" is not inside the cubin"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     size_t size;

@@ -173,6 +173,7 @@ Test(cache_trust, a_directory_or_pipe_in_place_of_an_entry, .timeout = 20) {
   cr_expect_eq(count_names(made.subdirectory, cache_is_temporary_name), 0);
   cr_assert(rmdir(made.file) == 0 && mkfifo(made.file, 0600) == 0);
   cr_expect(!finds_sample(store, 1), "and does not wait for a writer");
+  cr_expect(file_exists(made.file), "refused is not damaged");
   cr_expect(publish_sample(store, 1) && finds_sample(store, 1));
   cache_store_close(store);
   made_free(&made);
