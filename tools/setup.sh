@@ -148,16 +148,24 @@ set_up() {
 
 # ---------------------------------------------------------------------------------------------- building
 
-# build_preset PRESET FOLDER [CMAKE OPTION]...: configures and builds all targets.
-build_preset() {
-  local preset=$1 folder=$2 log
-  shift 2
-  step "building $folder"
+# logged NAME COMMAND...: runs it; what it said goes to build/NAME.log, and is shown when it fails.
+logged() {
+  local log=build/$1.log
+  shift
   mkdir -p build
-  log=build/${folder##*/}.log
-  if ! { cmake --preset "$preset" -B "$folder" -D FLASHJIT_CUDA_ROOT="$cuda_root" "$@" &&
-         cmake --build "$folder"; } >"$log" 2>&1; then
-    cat "$log" >&2
-    fail "the build in $folder failed"
-  fi
+  "$@" >"$log" 2>&1 && return
+  cat "$log" >&2
+  fail "failed: $*"
+}
+
+# configure PRESET FOLDER [CMAKE OPTION]...
+configure() {
+  step "configuring $2"
+  logged "${2##*/}-configure" cmake --preset "$1" -B "$2" -D FLASHJIT_CUDA_ROOT="$cuda_root" "${@:3}"
+}
+
+# build FOLDER [CMAKE --build OPTION]...
+build() {
+  step "building $1"
+  logged "${1##*/}-build" cmake --build "$1" "${@:2}"
 }

@@ -1,25 +1,47 @@
 #!/bin/sh
-# README.md against the code: its C program is compiled and run, and it names every environment variable.
-# usage: readme.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER CUDA_INCLUDE_FOLDER
+# README.md against the code: its C program is compiled and run, its tables name everything.
+# usage: readme.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER CUDA_INCLUDE_FOLDER AXES_TABLE_PROGRAM
 . "$(dirname "$0")/rules.sh"
 source=$1
 build=$2
 cc=$3
 cuda=$4
+axes_table=$5
 readme=$source/README.md
 scratch_folder
 
-unnamed_variables() {
-  grep -rhoE '"FLASHJIT_[A-Z_]+"' --include='*.[ch]' --include='*.def' "$source/runtime" "$source/cache" | tr -d '"' |
-    sort -u | while read -r name; do
-    grep -q "\`$name\`" "$readme" || echo "$name"
+# Prints the lines of standard input that are not part of the README.
+unknown() {
+  while read -r text; do
+    grep -qF -e "$text" "$readme" || echo "$text"
   done
 }
 
-none "environment variables that README.md does not name" unnamed_variables
+variables() {
+  grep -rhoE '"FLASHJIT_[A-Z_]+"' --include='*.c' "$source/runtime" "$source/tools/gpusim" | tr '"' '`' | unknown
+}
+
+statuses() {
+  grep -oE '\bFI_ERROR_[A-Z_]+ =' "$source/include/flashjit.h" | sed 's/^/`/; s/ =$/`/' | unknown
+}
+
+axes() {
+  "$axes_table" | unknown
+}
+
+folders() {
+  cd "$source" && find include generator templates cache runtime tools/* tests -maxdepth 0 -type d |
+    sed 's|.*|`&/`|' | unknown
+}
+
+none "environment variables that README.md does not name" variables
+none "statuses that README.md does not name" statuses
+none "rows that README.md's table of axes lacks" axes
+none "folders that README.md's map lacks" folders
+
 sed -n '/^```c$/,/^```$/p' "$readme" | grep -v '^```' >"$scratch/example.c"
-must "the program of README.md compiles" "$cc" -std=c11 -Wall -Wextra -Werror -I"$source/include" -isystem "$cuda" \
-  -o "$scratch/example" "$scratch/example.c" -L"$build" -lflashjit -lflashjit-sim
+must "the program of README.md compiles" "$cc" -std=gnu11 -Wall -Wextra -Werror -I"$source/include" -isystem "$cuda" \
+  -o "$scratch/example" "$scratch/example.c" -L"$build" -lflashjit
 must "the program of README.md runs" \
   env LD_LIBRARY_PATH="$build" FLASHJIT_DRIVER=sim FLASHJIT_CACHE_DIR= "$scratch/example"
 verdict

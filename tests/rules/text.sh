@@ -11,37 +11,31 @@ sources() {
     ! -path 'tests/*data/*' ! -name '*.md' ! -name '*.names'
 }
 
+# named PATTERN: those of them whose path matches.
+named() {
+  sources | grep -E "$1"
+}
+
 scripts() {
-  sources | while read -r file; do
-    head -n 1 "$file" | grep -qE '^#!.*\b(ba)?sh$' && echo "$file"
-  done
-  find tests tools -name '*.sh'
+  named '\.sh$'
+  sources | xargs awk 'FNR == 1 { if (/^#!.*sh$/) print FILENAME; nextfile }'
 }
 
 long_files() {
-  sources | while read -r file; do
-    lines=$(wc -l <"$file")
-    [ "$lines" -le "$longest_file" ] || echo "$file: $lines lines"
-  done
+  sources | xargs awk -v most="$longest_file" 'FNR == most + 1 { print FILENAME; nextfile }'
 }
 
 wide_lines() {
-  sources | while read -r file; do
-    awk -v most="$widest_line" 'length > most { print FILENAME ":" NR ": " length " columns" }' "$file"
-  done
+  sources | xargs awk -v most="$widest_line" 'length > most { print FILENAME ":" FNR ": " length " columns" }'
 }
 
 stray_space() {
-  sources | while read -r file; do
-    grep -nHP '[ \t]$|\t' "$file"
-  done
+  sources | xargs grep -nP '[ \t]$|\t'
 }
 
-# Every C file and script begins with a comment that says what it is for.
+# Every C file begins with a comment that says what it is for.
 no_purpose() {
-  sources | grep -E '\.([chS]|def|cuh?)$' | while read -r file; do
-    head -n 1 "$file" | grep -qE '^(/\*|//)' || echo "$file"
-  done
+  named '\.([ch]|def|cuh?)$' | xargs awk 'FNR == 1 { if (!/^\/[*\/]/) print FILENAME; nextfile }'
 }
 
 none "files over $longest_file lines" long_files
