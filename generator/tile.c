@@ -135,7 +135,7 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, struct til
   case FI_OP_ATTENTION:
     return attention_tile(spec, target, tile, why, why_size);
   case FI_OP_PLAN:
-    tile->threads = 1024;
+    tile->threads = 256;
     tile->ctas_per_sm = 1;
     tile->shared_bytes = target->shared_per_block - PLAN_STATIC;
     return FI_OK;

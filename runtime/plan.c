@@ -2,6 +2,9 @@
 #include "runtime/status.h"
 #include "runtime/workspace.h"
 
+/* CTAs of a plan: each finds all cuts and writes its part of the items. */
+enum { PLAN_CTAS = 8 };
+
 /* Which arrays the ways to find a request's KV need. */
 static const struct index_rule {
   const char *name;
@@ -85,6 +88,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .max_kv_len = (int)workspace->max_kv_len,
       .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,
+      .least_piece = (int)layout->least_piece,
   };
 }
 
@@ -102,7 +106,7 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
     return status;
   const struct fi_plan_args args = plan_args(kernel, batch, workspace, &layout);
   const struct launch launch = {
-      .ctas = 1,
+      .ctas = PLAN_CTAS,
       .shape = {.threads = kernel->plan->tile.threads, .dynamic_shared = layout.plan_shared},
       .args = &args,
       .stream = stream,

@@ -12,7 +12,8 @@ enum {
   LARGE_TILE_ROWS =
       64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
-  SECTION_BYTES = 24 << 20 /* of KV, about half of an L2 */
+  LARGE_TILE_LEAST_PIECE = 4, /* steps; a partial of a large tile costs about two to write and to merge */
+  SECTION_BYTES = 24 << 20    /* of KV, about half of an L2 */
 };
 
 struct part {
@@ -94,8 +95,8 @@ static uint32_t least(uint64_t a, uint64_t b) {
   return (uint32_t)(a < b ? a : b);
 }
 
-static uint32_t section_count(const fi_kernel *kernel, const fi_workspace *bounds) {
-  return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens ? LARGE_TILE_SECTIONS : 1;
+static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds) {
+  return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens;
 }
 
 /* Steps whose KV stays in L2. */
@@ -114,11 +115,12 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
       bounds->split_tokens, INT32_MAX, what);
 }
 
-/* The plan kernel keeps a number for each request and for each tile in shared memory, and one behind each
- * list. */
+/* The plan kernel keeps a number for each request, tile and CTA in shared memory, and one behind each list.
+ */
 static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds,
                                 struct workspace_layout *layout) {
-  const uint64_t needed = ((uint64_t)bounds->max_requests + layout->max_tiles + 2) * sizeof(int);
+  const uint64_t needed =
+      ((uint64_t)bounds->max_requests + layout->max_tiles + layout->ctas + 3) * sizeof(int);
   const uint32_t room = kernel->plan->tile.shared_bytes;
   layout->plan_shared = (uint32_t)needed;
   if (needed <= room)
@@ -128,7 +130,7 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
       "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan holds at most "
       "%zu requests and tiles together",
       bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens,
-      room / sizeof(int) - 2);
+      room / sizeof(int) - layout->ctas - 3);
 }
 
 /*
@@ -168,7 +170,8 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   status = check_count("steps (work units x KV steps)", most_steps, bounds);
   if (status)
     return status;
-  layout->max_sections = section_count(kernel, bounds);
+  layout->max_sections = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_SECTIONS : 1;
+  layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);
   count_partials(kernel, bounds, layout);
   status = check_count("work items", counts->items, bounds);

@@ -1,8 +1,8 @@
 /* A place in this CTA's share of the plan: items[at .. end) of a section, then its shares of the sections behind it. */
 struct ItemCursor {
   int at;
-  int end; /* 0: there is no more */
-  int section;
+  int end;     /* 0: there is no more */
+  int section; /* the next one */
 };
 
 /* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
@@ -10,9 +10,9 @@ __device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_
   const int sections = plan.header->sections;
   cursor.end = 0;
   for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
-    const fi_share *share = plan.shares + (cursor.section * ctas + (int)blockIdx.x);
-    cursor.at = share->begin;
-    cursor.end = share->end;
+    const fi_share &share = plan.shares[cursor.section * ctas + (int)blockIdx.x];
+    cursor.at = share.begin;
+    cursor.end = share.end;
   }
 }
 

@@ -3,10 +3,12 @@ __device__ __forceinline__ u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
 }
 
-/* Starts a copy of 16 bytes from global to shared memory; of no bytes, which clears the 16, when not valid. */
+/* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
 __device__ __forceinline__ void copy_async(u32 to, const u8 *from, bool valid) {
-  const u32 bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+  asm volatile("{\n.reg .pred ignore;\nsetp.eq.u32 ignore, %2, 0;\n"
+               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;\n}" ::"r"(to),
+               "l"(from), "r"((u32)valid)
+               : "memory");
 }
 
 /* Closes the group of copies that this thread started since the last one. */

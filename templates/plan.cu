@@ -2,7 +2,7 @@
 //@use shares
 
 /*
- * Splits a batch into work items: one CTA, once a step.
+ * Splits a batch into work items, once a step.
  *
  * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a unit's KV at
  * once. All steps of a section's units, in order, form one line, which is cut into equal shares, one a CTA. A unit that a
@@ -12,14 +12,14 @@
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
   const int tokens = first_token(args, args.requests);
-  for (int token = (int)threadIdx.x; token < tokens; token += kThreads)
+  for (int token = first_index(); token < tokens; token += index_stride())
     args.plan.rows[token] = row_of_token(args, token);
 
   int sections = 0;
   if (args.ctas > 0)
     sections = share_batch(args);
 
-  if (threadIdx.x == 0) {
+  if (first_index() == 0) {
     args.plan.header->page_table = args.page_table;
     args.plan.header->page_table_stride = args.page_table_stride;
     args.plan.header->sections = sections;

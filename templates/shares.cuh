@@ -8,13 +8,14 @@ struct Line {
   int steps;
 };
 
-/* The heads of a section, and the line of all their units' steps, cut into shares. */
+/* The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] .. cuts[s + 1]. */
 struct Section {
   int number;
   int first_head;
   int heads;
   int steps;
-  int shares; /* CTAs that have one */
+  int shares; /* CTAs that may have one */
+  int *cuts;
 };
 
 /* One tile on one head: its place among the section's units, and its steps in the section's line. */
@@ -26,9 +27,19 @@ struct Unit {
   int end;
 };
 
+/* The first of the elements that this thread of the grid works on, and the way to its next one. */
+__device__ __forceinline__ int first_index() {
+  return (int)(blockIdx.x * kThreads + threadIdx.x);
+}
+
+__device__ __forceinline__ int index_stride() {
+  return (int)(gridDim.x * kThreads);
+}
+
 /*
  * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that tiles of the
- * same head find it there. Batches of few rows read everything once and have one section.
+ * same head find it there. Batches of few rows read everything once and have one section, as have batches so small that
+ * more cuts would cost more than they save.
  */
 __device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line &line) {
   if (args.max_sections == 1)
@@ -41,28 +52,15 @@ __device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line 
     if (line.tile_begin[request + 1] > line.tile_begin[request])
       atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
   __syncthreads();
-  const long long wanted = (long long)kv_steps * args.kv_heads / args.section_steps;
-  return (int)max(1ll, min(wanted, (long long)min(args.max_sections, args.kv_heads)));
-}
-
-__device__ __forceinline__ Section section_of(const fi_plan_args &args, const Line &line, int number, int count) {
-  Section section;
-  section.number = number;
-  section.first_head = number * args.kv_heads / count;
-  section.heads = (number + 1) * args.kv_heads / count - section.first_head;
-  section.steps = line.steps * section.heads;
-  section.shares = min(args.ctas, section.steps);
-  return section;
-}
-
-/* First step of a share; shares differ by one step at most. */
-__device__ __forceinline__ int share_begin(const Section &section, int share) {
-  return (int)((long long)share * section.steps / section.shares);
+  constexpr int kLeastPieces = 16; /* of a share in a section */
+  const int wanted = kv_steps * args.kv_heads / args.section_steps;
+  const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
+  return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
 }
 
 /* The share that a step belongs to. */
 __device__ __forceinline__ int share_of(const Section &section, int step) {
-  return (int)((((long long)step + 1) * section.shares - 1) / section.steps);
+  return find_last(section.cuts, section.shares, step);
 }
 
 /*
@@ -101,6 +99,49 @@ __device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Lin
   return unit_of(args, line, section, tile, (step - line.step_begin[tile] * section.heads) / steps);
 }
 
+/*
+ * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a piece too
+ * small to be worth its partial result.
+ */
+__device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  if (share >= section.shares)
+    return section.steps;
+  const int whole = section.steps / section.shares;
+  const int cut = share * whole + min(share, section.steps % section.shares);
+  if (args.least_piece == 1)
+    return cut;
+  const Unit unit = unit_of_step(args, line, section, cut);
+  const int before = cut - unit.begin;
+  const int behind = unit.end - cut;
+  if (before >= args.least_piece && behind >= args.least_piece)
+    return cut;
+  return before <= behind ? unit.begin : unit.end;
+}
+
+/* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
+__device__ __forceinline__ Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number,
+                                                int count) {
+  Section section;
+  section.number = number;
+  section.first_head = number * args.kv_heads / count;
+  section.heads = (number + 1) * args.kv_heads / count - section.first_head;
+  section.steps = line.steps * section.heads;
+  section.shares = min(args.ctas, section.steps);
+  section.cuts = cuts;
+  __syncthreads();
+  for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
+    cuts[share] = cut_of(args, line, section, share);
+  __syncthreads();
+  return section;
+}
+
+/* Says of the CTAs without work in a section that they have none. */
+__device__ __forceinline__ void close_empty_shares(const fi_plan_args &args, const Section &section) {
+  for (int share = first_index(); share < args.ctas; share += index_stride())
+    if (section.cuts[share] == section.cuts[share + 1])
+      args.plan.shares[section.number * args.ctas + share].end = 0;
+}
+
 /* The item of steps [begin, end) of a unit. */
 __device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
                                            const Unit &unit, int begin, int end) {
@@ -133,8 +174,8 @@ __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line
                                             const Unit &unit, int share) {
   const int first_share = share_of(section, unit.begin);
   const int last_share = share_of(section, unit.end - 1);
-  const int share_first = share_begin(section, share);
-  const int share_end = share_begin(section, share + 1);
+  const int share_first = section.cuts[share];
+  const int share_end = section.cuts[share + 1];
   const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_first), min(unit.end, share_end));
   if (last_share > first_share) {
@@ -155,27 +196,23 @@ __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line
 }
 
 /* Even shares: each piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
-__device__ __forceinline__ void share_section(const fi_plan_args &args, const Line &line, int number, int count) {
-  const Section section = section_of(args, line, number, count);
-  for (int share = section.shares + (int)threadIdx.x; share < args.ctas; share += kThreads)
-    args.plan.shares[number * args.ctas + share].end = 0;
-  for (int i = (int)threadIdx.x; i < line.tiles * section.heads; i += kThreads) {
+__device__ __forceinline__ void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
+  for (int i = first_index(); i < line.tiles * section.heads; i += index_stride()) {
     const Unit unit = unit_at(args, line, section, i);
     write_piece(args, line, section, unit, share_of(section, unit.begin));
   }
-  for (int share = 1 + (int)threadIdx.x; share < section.shares; share += kThreads) {
-    const Unit unit = unit_of_step(args, line, section, share_begin(section, share));
-    if (unit.begin < share_begin(section, share))
+  for (int share = 1 + first_index(); share < section.shares; share += index_stride()) {
+    if (section.cuts[share] == section.cuts[share + 1])
+      continue;
+    const Unit unit = unit_of_step(args, line, section, section.cuts[share]);
+    if (unit.begin < section.cuts[share])
       write_piece(args, line, section, unit, share);
   }
 }
 
 /* Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole items. */
-__device__ __forceinline__ void share_pieces(const fi_plan_args &args, const Line &line) {
-  const Section section = section_of(args, line, 0, 1);
-  for (int share = section.shares + (int)threadIdx.x; share < args.ctas; share += kThreads)
-    args.plan.shares[share].end = 0;
-  for (int step = (int)threadIdx.x; step < section.steps; step += kThreads) {
+__device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+  for (int step = first_index(); step < section.steps; step += index_stride()) {
     const Unit unit = unit_of_step(args, line, section, step);
     fi_item item = item_of(args, line, section, unit, step, step + 1);
     if (unit.end - unit.begin > 1) {
@@ -186,28 +223,31 @@ __device__ __forceinline__ void share_pieces(const fi_plan_args &args, const Lin
     }
     args.plan.items[step] = item;
     const int share = share_of(section, step);
-    if (step == share_begin(section, share)) {
+    if (step == section.cuts[share]) {
       args.plan.shares[share].first = item;
       args.plan.shares[share].begin = step;
-      args.plan.shares[share].end = share_begin(section, share + 1);
+      args.plan.shares[share].end = section.cuts[share + 1];
     }
   }
 }
 
-/* Cuts the batch into shares; returns the number of sections. */
+/* Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of the items. */
 __device__ __forceinline__ int share_batch(const fi_plan_args &args) {
   extern __shared__ int shared[];
-  int *tile_begin = shared;                     /* [requests + 1] first tile of each request */
-  int *step_begin = shared + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
+  int *cuts = shared;                             /* [ctas + 1] */
+  int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
+  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
   const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
   const int steps = prefix_sum(step_begin, tiles, [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); });
   const Line line = {tile_begin, step_begin, tiles, steps};
-  if (args.split_steps > 0) {
-    share_pieces(args, line);
-    return 1;
-  }
   const int sections = sections_of(args, line);
-  for (int section = 0; section < sections; section++)
-    share_section(args, line, section, sections);
+  for (int number = 0; number < sections; number++) {
+    const Section section = make_section(args, line, cuts, number, sections);
+    close_empty_shares(args, section);
+    if (args.split_steps > 0)
+      write_fixed_pieces(args, line, section);
+    else
+      write_shares(args, line, section);
+  }
   return sections;
 }

@@ -1,0 +1,207 @@
+#include "tools/bench/case_data.h"
+
+#include "tests/dtypes.h"
+#include "tests/reference.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  PATTERN_ELEMENTS = 1 << 22, /* random elements that fill a cache again and again */
+  SET_BYTES = 300000000,      /* of KV in all sets together: several times L2 */
+  MOST_HEAD_DIM = 256
+};
+
+static bool failed(const struct case_data *data, const char *call, fi_status status) {
+  if (status)
+    fprintf(stderr, "%s: %s: %s: %s\n", data->what->spec, call, fi_status_name(status), fi_last_error());
+  return status != FI_OK;
+}
+
+static uint32_t kv_len_of(const struct bench_case *what, uint32_t request) {
+  return request == 0 && what->long_kv_len ? what->long_kv_len : what->kv_len;
+}
+
+/* Lengths, and pages in random order; ragged tokens when there are no pages. */
+static void make_lengths(struct case_data *data, random_state *random) {
+  const struct bench_case *what = data->what;
+  const uint32_t page = data->spec.page_size ? data->spec.page_size : 1;
+  uint32_t pages = 0;
+  data->kv_len = calloc(what->requests, sizeof(int32_t));
+  data->q_indptr = calloc(what->requests + 1, sizeof(int32_t));
+  data->kv_indptr = calloc(what->requests + 1, sizeof(int32_t));
+  for (uint32_t r = 0; r < what->requests; r++) {
+    const uint32_t length = kv_len_of(what, r);
+    const uint32_t request_pages = (length + page - 1) / page;
+    data->kv_len[r] = (int32_t)length;
+    data->q_indptr[r + 1] = data->q_indptr[r] + (int32_t)what->q_len;
+    data->kv_indptr[r + 1] = data->kv_indptr[r] + (int32_t)length;
+    data->kv_tokens += length;
+    pages += request_pages;
+    if (request_pages > data->page_table_stride)
+      data->page_table_stride = request_pages;
+  }
+  data->tokens = (uint64_t)what->requests * what->q_len;
+  data->cache_elements = (size_t)pages * page * what->kv_heads * data->spec.head_dim;
+  if (data->spec.page_size == 0)
+    return;
+  int32_t *order = calloc(pages, sizeof *order);
+  data->page_table = calloc(what->requests * (size_t)data->page_table_stride, sizeof(int32_t));
+  random_permutation(random, order, pages);
+  uint32_t next = 0;
+  for (uint32_t r = 0; r < what->requests; r++)
+    for (uint32_t i = 0; i < ((uint32_t)data->kv_len[r] + page - 1) / page; i++)
+      data->page_table[r * (size_t)data->page_table_stride + i] = order[next++];
+  free(order);
+}
+
+static void *random_elements(uint32_t dtype, size_t count, random_state *random) {
+  const size_t size = dtype_bytes(dtype);
+  char *elements = malloc(count * size);
+  const size_t pattern = count < PATTERN_ELEMENTS ? count : PATTERN_ELEMENTS;
+  random_normal(random, dtype, elements, pattern);
+  for (size_t done = pattern; done < count; done += pattern)
+    memcpy(elements + done * size, elements, (count - done < pattern ? count - done : pattern) * size);
+  return elements;
+}
+
+static void *uploaded(struct device *device, const void *from, size_t bytes) {
+  if (!from)
+    return NULL;
+  void *memory = device_alloc(device, bytes);
+  device_upload(device, memory, from, bytes);
+  return memory;
+}
+
+static bool make_set(struct case_data *data, uint32_t set) {
+  const struct bench_case *what = data->what;
+  struct device *device = data->device;
+  const size_t requests = what->requests;
+  const size_t q_bytes = data->tokens * what->kv_heads * data->spec.group * data->spec.head_dim * 2;
+  const size_t cache_bytes = data->cache_elements * dtype_bytes(data->spec.kv_dtype);
+  const bool ragged = data->spec.page_size == 0;
+  data->batch[set] = (fi_batch){
+      .struct_size = sizeof(fi_batch),
+      .requests = what->requests,
+      .q_indptr = what->q_len > 1 ? uploaded(device, data->q_indptr, (requests + 1) * 4) : NULL,
+      .kv_len = ragged ? NULL : uploaded(device, data->kv_len, requests * 4),
+      .kv_indptr = ragged ? uploaded(device, data->kv_indptr, (requests + 1) * 4) : NULL,
+      .page_table = uploaded(device, data->page_table, requests * (size_t)data->page_table_stride * 4),
+      .page_table_stride = data->page_table_stride,
+  };
+  data->tensors[set] = (fi_tensors){
+      .struct_size = sizeof(fi_tensors),
+      .q = uploaded(device, data->q, q_bytes),
+      .o = device_alloc(device, q_bytes),
+      .k_cache = uploaded(device, data->k, cache_bytes),
+      .v_cache = uploaded(device, data->v, cache_bytes),
+  };
+  device_fill(device, data->tensors[set].o, 0xff, q_bytes);
+  data->workspace[set] = (fi_workspace){
+      .struct_size = sizeof(fi_workspace),
+      .max_requests = what->requests,
+      .max_tokens = (uint32_t)data->tokens,
+      .max_kv_len = kv_len_of(what, 0) > what->kv_len ? kv_len_of(what, 0) : what->kv_len,
+      .kv_heads = what->kv_heads,
+  };
+  fi_workspace *workspace = &data->workspace[set];
+  if (failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
+    return false;
+  workspace->memory = device_alloc(device, workspace->bytes);
+  return true;
+}
+
+bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
+                    random_state *random) {
+  *data = (struct case_data){.what = what, .device = device};
+  data->spec.struct_size = sizeof data->spec;
+  fi_spec spec;
+  if (failed(data, "fi_spec_parse", fi_spec_parse(what->spec, &spec)) ||
+      failed(data, "fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) ||
+      failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
+    return false;
+  make_lengths(data, random);
+  data->kv_bytes = 2.0 * (double)data->kv_tokens * what->kv_heads * data->spec.head_dim *
+                   (double)dtype_bytes(data->spec.kv_dtype);
+  data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
+  if (data->sets > MOST_SETS)
+    data->sets = MOST_SETS;
+  const size_t q_elements = data->tokens * what->kv_heads * data->spec.group * data->spec.head_dim;
+  data->q = random_elements(data->spec.q_dtype, q_elements, random);
+  data->k = random_elements(data->spec.kv_dtype, data->cache_elements, random);
+  data->v = random_elements(data->spec.kv_dtype, data->cache_elements, random);
+  for (uint32_t set = 0; set < data->sets; set++) {
+    if (!make_set(data, set) ||
+        failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
+      return false;
+  }
+  device_sync(device, NULL);
+  return !device_failed(device);
+}
+
+void case_data_free(struct case_data *data) {
+  for (uint32_t set = 0; set < data->sets; set++) {
+    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,   data->batch[set].kv_indptr,
+                            data->batch[set].page_table, data->tensors[set].q,      data->tensors[set].o,
+                            data->tensors[set].k_cache,  data->tensors[set].v_cache, data->workspace[set].memory};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+      device_free(data->device, (void *)(uintptr_t)memory[i]);
+  }
+  void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q, data->k, data->v};
+  for (size_t i = 0; i < sizeof host / sizeof *host; i++)
+    free(host[i]);
+}
+
+/* The case as the reference takes it: the same structs with host pointers. */
+static struct reference reference_of(const struct case_data *data) {
+  struct reference reference = {
+      .spec = data->spec, .batch = data->batch[0], .tensors = data->tensors[0], .kv_heads = data->what->kv_heads};
+  reference.batch.q_indptr = data->batch[0].q_indptr ? data->q_indptr : NULL;
+  reference.batch.kv_len = data->batch[0].kv_len ? data->kv_len : NULL;
+  reference.batch.kv_indptr = data->batch[0].kv_indptr ? data->kv_indptr : NULL;
+  reference.batch.page_table = data->page_table;
+  reference.tensors.q = data->q;
+  reference.tensors.k_cache = data->k;
+  reference.tensors.v_cache = data->v;
+  return reference;
+}
+
+static double row_error(const struct case_data *data, const struct reference *reference, const void *o,
+                        random_state *random) {
+  const uint32_t request = random_below(random, data->what->requests);
+  const uint32_t i = random_below(random, data->what->q_len);
+  const uint32_t head = random_below(random, data->what->kv_heads * data->spec.group);
+  double expected[MOST_HEAD_DIM];
+  double lse;
+  struct reference_head loaded;
+  if (!reference_head_load(reference, request, head / data->spec.group, &loaded))
+    return INFINITY;
+  reference_attend(reference, &loaded, request, i, head, expected, &lse);
+  reference_head_free(&loaded);
+  const int64_t offset = reference_o_offset(reference, reference_query_begin(reference, request) + i, head);
+  double difference = 0;
+  double norm = 0;
+  for (uint32_t d = 0; d < data->spec.head_dim; d++) {
+    const double got = dtype_decode(data->spec.q_dtype, o, (size_t)offset + d);
+    difference += (got - expected[d]) * (got - expected[d]);
+    norm += expected[d] * expected[d];
+  }
+  const double error = sqrt(difference / norm);
+  return isnan(error) ? INFINITY : error;
+}
+
+double case_data_check(const struct case_data *data, uint32_t rows, random_state *random) {
+  const size_t bytes = data->tokens * data->what->kv_heads * data->spec.group * data->spec.head_dim * 2;
+  void *o = malloc(bytes);
+  device_download(data->device, o, data->tensors[0].o, bytes);
+  const struct reference reference = reference_of(data);
+  double worst = 0;
+  for (uint32_t i = 0; i < rows; i++) {
+    const double error = row_error(data, &reference, o, random);
+    worst = error > worst ? error : worst;
+  }
+  free(o);
+  return worst;
+}
