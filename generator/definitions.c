@@ -113,7 +113,7 @@ static bool read_names(struct splitter *splitter, size_t at, size_t size) {
       attribute = is_any(text, &token, attributes);
       if (scan_is(text, &token, "template"))
         at = skip_parameters(text, at, size);
-      else if (!attribute && !is_any(text, &token, tags))
+      else if (!is_any(text, &token, tags))
         name = token;
     } else if (attribute && scan_is(text, &token, "(")) {
       at = skip_bracket(text, at, size);

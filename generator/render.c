@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST_USE = 16, DEEPEST_IF = 16 };
+enum { DEEPEST_IF = 16 };
 
 static const struct {
   const char *file;
@@ -42,7 +42,6 @@ struct renderer {
   struct facts facts;
   struct text text;
   bool *pasted; /* for each file of the set */
-  int uses;     /* files that are being read */
   char *why;
   size_t why_size;
 };
@@ -99,8 +98,6 @@ static fi_status paste(struct reader *reader, const struct span *name) {
   const size_t number = (size_t)(file - renderer->set->files);
   if (!reader->active || renderer->pasted[number])
     return FI_OK;
-  if (renderer->uses == DEEPEST_USE)
-    return refuse(reader, "fragments are nested too deeply at", name);
   renderer->pasted[number] = true;
   text_add(&renderer->text, "\n", 1);
   const fi_status status = read_file(renderer, file);
@@ -218,12 +215,10 @@ static fi_status read_file(struct renderer *renderer, const struct template_file
   const char *text = file->text;
   struct span line;
   fi_status status = FI_OK;
-  renderer->uses++;
   while (status == FI_OK && next_line(&text, &line)) {
     reader.line++;
     status = read_line(&reader, &line);
   }
-  renderer->uses--;
   if (status == FI_OK && reader.depth > 0) {
     reader.line = reader.branches[reader.depth - 1].line;
     return refuse(&reader, "//@if without //@end", &(struct span){0});

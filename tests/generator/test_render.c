@@ -106,6 +106,11 @@ Test(render, fragments_come_once_where_first_used) {
                 "int b;\n\nint a = b;\n\nint c;\n\n__global__ void k() { a, c; }\n");
 }
 
+Test(render, nothing_is_emitted_in_a_branch_that_is_left_out) {
+  expect_source("//@if 0\n//@emit mma\n//@end\n__global__ void k() { mma; }\n", NULL, "attention",
+                "__global__ void k() { mma; }\n");
+}
+
 Test(render, blank_lines_left_by_branches_close) {
   expect_source(
       "\n\n__global__ void k() {\n\n//@if page_size > 0\n  a;\n//@end\n\n  b;   \n\n\n  c;\n\n}\n\n\n", NULL,

@@ -101,6 +101,7 @@ Test(spec_text, parse_errors_name_word_and_choice) {
       {"attention group=", "group (group) is \"\"; allowed: 1 to 64"},
       {"attention group=4294967297", "group (group) is \"4294967297\"; allowed: 1 to 64"},
       {"attention group=18446744073709551620", "group (group) is \"18446744073709551620\"; allowed: 1 to 64"},
+      {"attention page=", "page (page_size) is \"\"; allowed: 0 to 1024"},
       {"attention lse=2", "lse (lse) is \"2\"; allowed: 0, 1"},
       {"attention group", "\"group\" has no \"=\": an axis is written key=value"},
       {"attention hd=64 hd=64", "hd is given twice"},

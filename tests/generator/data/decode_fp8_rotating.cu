@@ -131,10 +131,12 @@ __device__ __forceinline__ u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
 }
 
-/* Starts a copy of 16 bytes from global to shared memory; of no bytes, which clears the 16, when not valid. */
+/* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
 __device__ __forceinline__ void copy_async(u32 to, const u8 *from, bool valid) {
-  const u32 bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+  asm volatile("{\n.reg .pred ignore;\nsetp.eq.u32 ignore, %2, 0;\n"
+               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;\n}" ::"r"(to),
+               "l"(from), "r"((u32)valid)
+               : "memory");
 }
 
 /* Closes the group of copies that this thread started since the last one. */
@@ -244,8 +246,8 @@ __device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u3
 /* A place in this CTA's share of the plan: items[at .. end) of a section, then its shares of the sections behind it. */
 struct ItemCursor {
   int at;
-  int end; /* 0: there is no more */
-  int section;
+  int end;     /* 0: there is no more */
+  int section; /* the next one */
 };
 
 /* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
@@ -253,9 +255,9 @@ __device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_
   const int sections = plan.header->sections;
   cursor.end = 0;
   for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
-    const fi_share *share = plan.shares + (cursor.section * ctas + (int)blockIdx.x);
-    cursor.at = share->begin;
-    cursor.end = share->end;
+    const fi_share &share = plan.shares[cursor.section * ctas + (int)blockIdx.x];
+    cursor.at = share.begin;
+    cursor.end = share.end;
   }
 }
 
@@ -330,12 +332,12 @@ struct KvLoader {
   int token;  /* first token of the next step to load */
   const int *page_table;
   long long page_table_stride;
-  int page; /* lane l: the page of row l % kWarpTokens of this warp's part of the next step */
+  int page; /* of the row of the next step that this lane looks up */
 };
 
-/* The token whose row this lane looks up: row l % kWarpTokens of the warp's part of the step. */
-__device__ __forceinline__ int lane_token(const KvLoader &loader) {
-  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens + lane() % kWarpTokens);
+/* First token of the warp's rows in the next step. */
+__device__ __forceinline__ int warp_token(const KvLoader &loader) {
+  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
 constexpr u32 kItemWords = sizeof(fi_item) / 4;
@@ -368,9 +370,9 @@ __device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_atte
   fetch_ahead(loader, args.plan);
 }
 
-/* Looks up the pages of the next step, early enough that load_step need not wait for them. */
-__device__ __forceinline__ void fetch_pages(KvLoader &loader) {
-  const int token = lane_token(loader);
+/* Looks up the page of row l % kWarpTokens of the warp in the next step, early enough that load_step need not wait. */
+__device__ __forceinline__ void fetch_page(KvLoader &loader) {
+  const int token = warp_token(loader) + (int)(lane() % kWarpTokens);
   if (token < loader.kv_end)
     loader.page = page_of(loader.page_table, loader.page_table_stride, loader.kv_base, token);
 }
@@ -379,28 +381,42 @@ __device__ __forceinline__ void fetch_pages(KvLoader &loader) {
 __device__ __forceinline__ void settle(KvLoader &loader, const fi_attention_args &args) {
   while (loader.cursor.end != 0 && loader.token >= loader.kv_end)
     next_loader_item(loader, args);
-  fetch_pages(loader);
+  fetch_page(loader);
+}
+
+/* The row, of the warp's, and the chunk of it that this lane copies in pass `pass`; and where the row is. */
+__device__ __forceinline__ u32 pass_row(u32 pass) {
+  return pass * (32 / kRowChunks) + lane() / kRowChunks;
+}
+
+__device__ __forceinline__ u32 pass_chunk(u32 pass) {
+  return lane() % kRowChunks;
+}
+
+/* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
+__device__ __forceinline__ void copy_rows(const KvLoader &loader, const fi_attention_args &args, u32 stage) {
+  const int token = warp_token(loader);
+  const long long lane_offset = kv_row_offset(args, loader.page, token + (int)(lane() % kWarpTokens), loader.kv_head);
+  const u32 to = stage + kv_chunk(team_warp() * kWarpTokens, 0);
+#pragma unroll
+  for (u32 pass = 0; pass < (kWarpChunks + 31) / 32; pass++) {
+    const u32 row = pass_row(pass);
+    const u32 chunk = pass_chunk(pass);
+    const long long offset = __shfl_sync(kAllLanes, lane_offset, row) + chunk * 16;
+    if (kWarpChunks % 32 != 0 && pass * 32 + lane() >= kWarpChunks)
+      continue;
+    const u8 *k = (const u8 *)args.k + offset;
+    const u8 *v = (const u8 *)args.v + offset;
+    const bool valid = token + (int)row < loader.kv_end;
+    copy_async(to + kv_chunk(row, chunk), k, valid);
+    copy_async(to + kTileBytes + kv_chunk(row, chunk), v, valid);
+  }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
 __device__ __forceinline__ void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
   if (loader.cursor.end != 0) {
-    const int token = lane_token(loader);
-    const long long offset = kv_row_offset(args, loader.page, token, loader.kv_head);
-    const long long row_offset = token < loader.kv_end ? offset : -1;
-#pragma unroll
-    for (u32 i = 0; i < kWarpChunks; i += 32) {
-      const u32 row = (i + lane()) / kRowChunks;
-      const u32 chunk = (i + lane()) % kRowChunks;
-      const long long from = __shfl_sync(kAllLanes, row_offset, row);
-      const bool valid = from >= 0;
-      const long long source = (valid ? from : 0) + chunk * 16;
-      const u32 to = stage + kv_chunk(team_warp() * kWarpTokens + row, chunk);
-      if (kWarpChunks % 32 == 0 || i + lane() < kWarpChunks) {
-        copy_async(to, (const u8 *)args.k + source, valid);
-        copy_async(to + kTileBytes, (const u8 *)args.v + source, valid);
-      }
-    }
+    copy_rows(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }
@@ -412,11 +428,15 @@ __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention
   loader.page_table = args.plan.header->page_table;
   loader.page_table_stride = args.plan.header->page_table_stride;
   loader.page = 0;
-  loader.cursor.section = 0;
-  take_item(loader, args.plan.shares[blockIdx.x].first);
-  enter_section(loader.cursor, args.plan, args.ctas);
-  if (loader.cursor.section > 1 && loader.cursor.end != 0)
-    take_item(loader, args.plan.items[loader.cursor.at]);
+  const fi_share &share = args.plan.shares[blockIdx.x];
+  take_item(loader, share.first);
+  loader.cursor = {share.begin, share.end, 1};
+  if (share.end == 0) {
+    enter_section(loader.cursor, args.plan, args.ctas);
+    loader.kv_end = 0;
+    if (loader.cursor.end != 0)
+      take_item(loader, args.plan.items[loader.cursor.at]);
+  }
   fetch_ahead(loader, args.plan);
 }
 

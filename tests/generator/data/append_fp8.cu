@@ -1,0 +1,268 @@
+/* flashjit: append kv=e4m3 scale=tensor page=16 rope=interleaved */
+
+/* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
+struct fi_row {
+  int token;    /* index in Q, O, LSE, positions */
+  int position; /* index of the token in its request's KV: the last KV token it sees when causal */
+  int kv_base;  /* as fi_item.kv_base */
+  int reserved;
+};
+
+/*
+ * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
+ * request's number (dense index) or kv_indptr[request] (CSR).
+ */
+struct fi_item {
+  int kv_base;
+  int kv_head;
+  int kv_begin;              /* first token of the range */
+  int kv_end;                /* behind its last token; no row sees beyond it */
+  int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
+  unsigned short row_count;  /* tokens of the tile */
+  unsigned short unit_count; /* merge units that the item feeds */
+  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+};
+
+/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
+struct fi_share {
+  struct fi_item first;
+  int begin;
+  int end;
+  int reserved[2];
+};
+
+/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+struct fi_unit {
+  int row_begin;
+  int row_count;
+  int kv_head;
+  int part_begin;
+  int part_count;
+  int next; /* in the list of units that a CTA must merge; written during a launch */
+  int reserved[2];
+};
+
+/* What a plan says of its whole batch. */
+struct fi_plan_header {
+  const int *page_table;
+  long long page_table_stride;
+  int sections; /* shares of one CTA are shares[section * ctas + cta] */
+  int tokens;   /* rows */
+  int reserved[10];
+};
+
+/* Where the parts of a plan lie in the workspace. */
+struct fi_plan_arrays {
+  struct fi_plan_header *header;
+  struct fi_share *shares;
+  struct fi_item *items;
+  struct fi_row *rows;
+  struct fi_unit *units;
+  int *parts;
+  unsigned *arrivals; /* one counter a unit; zero between launches */
+  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+};
+
+struct fi_append_args {
+  struct fi_plan_arrays plan;
+  const void *k_new;
+  const void *v_new;
+  void *k;
+  void *v;
+  const float *k_scale;
+  const float *v_scale;
+  const int *positions;
+  long long new_token_stride;
+  long long new_head_stride;
+  long long kv_page_stride;
+  long long kv_token_stride;
+  long long kv_head_stride;
+  int kv_heads;
+  int reserved;
+};
+
+constexpr int kHeadDim = 128;            /* elements of a head */
+constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
+constexpr int kRopeDim = 128;            /* dims that are rotated */
+
+constexpr int kThreads = 128;            /* of a CTA */
+constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
+constexpr int kKvBytes = 2;              /* of a stored element of K or V */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+__device__ __forceinline__ u32 pack_f16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+  return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
+}
+
+/* Two values as a pair of the type that the matrix instructions take. */
+__device__ __forceinline__ u32 pack_compute(float low, float high) {
+  return pack_f16(low, high);
+}
+
+__device__ __forceinline__ float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
+}
+
+/* The page of a token. kv_base is the request (dense page table) or its first entry in the list of all pages (CSR). */
+__device__ __forceinline__ int page_of(const int *page_table, long long page_table_stride, int kv_base, int token) {
+  return page_table[kv_base * page_table_stride + (u32)token / kPageSize];
+}
+
+/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
+template <typename Args>
+__device__ __forceinline__ long long kv_row_offset(const Args &args, int page, int token, int head) {
+  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
+  return (row + head * args.kv_head_stride) * kKvBytes;
+}
+
+__device__ __forceinline__ float cos_fast(float x) {
+  float y;
+  asm("cos.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ __forceinline__ float sin_fast(float x) {
+  float y;
+  asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/* Turns per token of each rotated pair, in units of 2^-64. */
+__constant__ unsigned long long kTurnsPerToken[kRopeDim / 2] = {
+    0x28be60db93910000ull, 0x234855e556440000ull, 0x1e8dae29db030000ull, 0x1a754bcdf1530000ull,
+    0x16e96ecaebf80000ull, 0x13d7416a896a0000ull, 0x112e743e93660000ull, 0x0ee0e780ee2b0000ull,
+    0x0ce2601005b00000ull, 0x0b28467931a90000ull, 0x09a96eb80f7f0000ull, 0x085de7800fb30000ull,
+    0x073ed00d7f5d0000ull, 0x0646339e03ed0000ull, 0x056ee9ce86c10000ull, 0x04b47b368f3b0000ull,
+    0x041309af8ec20000ull, 0x03873bca223a0000ull, 0x030e2b042f800000ull, 0x02a5546164ef0000ull,
+    0x024a8b144acc0000ull, 0x01fbecf10dbe0000ull, 0x01b7d86ca8570000ull, 0x017ce3f34b040000ull,
+    0x0149d66800920000ull, 0x011da0a5b82a0000ull, 0x00f757df34c00000ull, 0x00d630c001920000ull,
+    0x00b97b348cbd0000ull, 0x00a09ec300640000ull, 0x008b176173e00000ull, 0x007872b8a7ec0000ull,
+    0x00684dc4c17a0000ull, 0x005a52c769d30000ull, 0x004e37806b260000ull, 0x0043bba356e50000ull,
+    0x003aa782077b0000ull, 0x0032cae4e7c60000ull, 0x002bfc0adda20000ull, 0x002616cb87800000ull,
+    0x0020fbd733420000ull, 0x001c9010926b0000ull, 0x0018bbfcb87a0000ull, 0x00156b46668f0000ull,
+    0x00128c520e130000ull, 0x00100fe04cd70000ull, 0x000de8bcf1fd0000ull, 0x000c0b78dd980000ull,
+    0x000a6e2d468c0000ull, 0x00090847242f0000ull, 0x0007d259a4510000ull, 0x0006c5f6bbe40000ull,
+    0x0005dd8d00bf0000ull, 0x0005144a172d0000ull, 0x00046601162a0000ull, 0x0003cf145a5a0000ull,
+    0x00034c6251ed0000ull, 0x0002db34db710000ull, 0x00027932df3f0000ull, 0x00022453d70e0000ull,
+    0x0001dad501680000ull, 0x00019b3007af0000ull, 0x00016412e5000000ull, 0x00013458e2f60000ull,
+};
+
+/* Units of a row whose elements are rotated; each has kUnitChunks chunks of 8 elements. */
+constexpr u32 kRotatedUnits = kRopeDim / 8;
+
+constexpr u32 kUnitChunks = 1;
+
+/* Then come units of one chunk that is left as it is. */
+constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
+
+/* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
+__device__ __forceinline__ u32 unit_chunk(u32 unit) {
+  return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
+}
+
+/* 2 pi / 2^32 */
+constexpr float kRadians = 1.4629180792671596e-9f;
+
+/*
+ * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the table has
+ * turns per token in units of 2^-64, and the product wraps as the angle does.
+ */
+__device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int position) {
+  const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
+  const float angle = (float)(int)(turns >> 32) * kRadians;
+  const float cosine = cos_fast(angle);
+  const float sine = sin_fast(angle);
+  const float turned = x * cosine - y * sine;
+  y = y * cosine + x * sine;
+  x = turned;
+}
+
+/* Rotates the elements of unit `unit` of a row: pair i is (values[0][2 i], values[0][2 i + 1]). */
+__device__ __forceinline__ void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
+#pragma unroll
+  for (u32 i = 0; i < 4; i++)
+    turn_pair(values[0][2 * i], values[0][2 * i + 1], unit * 4 + i, position);
+}
+
+/* What a value is multiplied with before it is stored; reading multiplies with the scale. */
+__device__ __forceinline__ float store_factor(const float *scales, int head) {
+  return 1 / scales[0];
+}
+
+/* Reads the 8 elements of chunk `chunk` of a new row. */
+__device__ __forceinline__ void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+  const uint4 words = *(const uint4 *)(row + chunk * 8);
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack_query(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
+}
+
+/* Writes the 8 elements of chunk `chunk` of a cached row. */
+__device__ __forceinline__ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
+  *(uint4 *)(row + chunk * 16) = make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
+                                            pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
+}
+
+__device__ __forceinline__ void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
+  float values[8];
+  read_chunk(values, from, chunk);
+  write_chunk(to, chunk, values, factor);
+}
+
+/* Stores unit `unit` of a row of V: as it is. */
+__device__ __forceinline__ void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
+  const u32 chunk = unit_chunk(unit);
+  store_chunk(to, from, chunk, factor);
+}
+
+/* Stores unit `unit` of a row of K, rotated to its position. */
+__device__ __forceinline__ void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
+  const u32 chunk = unit_chunk(unit);
+  float values[kUnitChunks][8];
+  read_chunk(values[0], from, chunk);
+  if (unit < kRotatedUnits) {
+    rotate_unit(values, unit, position);
+  }
+  write_chunk(to, chunk, values[0], factor);
+}
+
+/*
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the type
+ * of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  const long long units = (long long)args.plan.header->tokens * args.kv_heads * kRowUnits;
+  const long long threads = (long long)gridDim.x * kThreads;
+  for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
+    const u32 unit = i % kRowUnits;
+    const int head = i / kRowUnits % args.kv_heads;
+    const fi_row row = args.plan.rows[i / kRowUnits / args.kv_heads];
+    if (row.position < 0)
+      continue;
+    const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
+    const fi_plan_header &header = *args.plan.header;
+    const int page = page_of(header.page_table, header.page_table_stride, row.kv_base, row.position);
+    const long long to = kv_row_offset(args, page, row.position, head);
+    const float k_factor = store_factor(args.k_scale, head);
+    const float v_factor = store_factor(args.v_scale, head);
+    store_key_unit((u8 *)args.k + to, (const u16 *)args.k_new + from, unit, k_factor, row.position);
+    store_value_unit((u8 *)args.v + to, (const u16 *)args.v_new + from, unit, v_factor);
+  }
+}

@@ -1,0 +1,105 @@
+/* flashjit: merge lse=1 */
+
+struct fi_merge_args {
+  const void *parts_o;
+  const float *parts_lse;
+  void *o;
+  float *lse;
+  long long o_token_stride;
+  long long o_head_stride;
+  int parts;
+  int tokens;
+  int heads;
+  int reserved;
+};
+
+constexpr int kHeadDim = 128;            /* elements of a head */
+
+constexpr int kThreads = 128;            /* of a CTA */
+constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
+
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+__device__ __forceinline__ u32 lane() {
+  return threadIdx.x % 32;
+}
+
+__device__ __forceinline__ u32 warp() {
+  return threadIdx.x / 32;
+}
+
+__device__ __forceinline__ float minus_infinity() {
+  return __uint_as_float(0xff800000u);
+}
+
+__device__ __forceinline__ float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ __forceinline__ float log2_fast(float x) {
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ __forceinline__ u32 pack_bf16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+  return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
+}
+
+__device__ __forceinline__ float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
+}
+
+__device__ __forceinline__ u32 pack_output(float low, float high) {
+  return pack_bf16(low, high);
+}
+
+/*
+ * Merges attention states of the same queries over disjoint KV ranges: each part's O counts with the weight of its
+ * log-sum-exp. A warp takes a row, a lane pairs of its columns.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_merge(const __grid_constant__ fi_merge_args args) {
+  constexpr float kLog2e = 1.4426950408889634f;
+  const long long rows = (long long)args.tokens * args.heads;
+  const long long warps = (long long)gridDim.x * (kThreads / 32);
+  for (long long row = (long long)blockIdx.x * (kThreads / 32) + warp(); row < rows; row += warps) {
+    float most = minus_infinity();
+    for (int part = 0; part < args.parts; part++)
+      most = fmaxf(most, args.parts_lse[part * rows + row]);
+    float sum = 0;
+    float2 o[(kHeadDim + 63) / 64] = {};
+    for (int part = 0; part < args.parts; part++) {
+      const float lse = args.parts_lse[part * rows + row];
+      if (lse == minus_infinity())
+        continue;
+      const float weight = exp2_fast((lse - most) * kLog2e);
+      sum += weight;
+      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kHeadDim / 2);
+#pragma unroll
+      for (u32 i = 0; i < kHeadDim / 2; i += 32)
+        if (i + lane() < kHeadDim / 2) {
+          const float2 pair = unpack_query(from[i + lane()]);
+          o[i / 32].x += weight * pair.x;
+          o[i / 32].y += weight * pair.y;
+        }
+    }
+    const float factor = sum > 0 ? 1 / sum : 0;
+    const long long to = row / args.heads * args.o_token_stride + row % args.heads * args.o_head_stride;
+#pragma unroll
+    for (u32 i = 0; i < kHeadDim / 2; i += 32)
+      if (i + lane() < kHeadDim / 2)
+        ((u32 *)((u16 *)args.o + to))[i + lane()] = pack_output(o[i / 32].x * factor, o[i / 32].y * factor);
+    if (lane() == 0)
+      args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
+  }
+}

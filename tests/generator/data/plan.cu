@@ -1,0 +1,490 @@
+/* flashjit: plan */
+
+/* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
+struct fi_row {
+  int token;    /* index in Q, O, LSE, positions */
+  int position; /* index of the token in its request's KV: the last KV token it sees when causal */
+  int kv_base;  /* as fi_item.kv_base */
+  int reserved;
+};
+
+/*
+ * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
+ * request's number (dense index) or kv_indptr[request] (CSR).
+ */
+struct fi_item {
+  int kv_base;
+  int kv_head;
+  int kv_begin;              /* first token of the range */
+  int kv_end;                /* behind its last token; no row sees beyond it */
+  int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
+  unsigned short row_count;  /* tokens of the tile */
+  unsigned short unit_count; /* merge units that the item feeds */
+  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+};
+
+/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
+struct fi_share {
+  struct fi_item first;
+  int begin;
+  int end;
+  int reserved[2];
+};
+
+/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+struct fi_unit {
+  int row_begin;
+  int row_count;
+  int kv_head;
+  int part_begin;
+  int part_count;
+  int next; /* in the list of units that a CTA must merge; written during a launch */
+  int reserved[2];
+};
+
+/* What a plan says of its whole batch. */
+struct fi_plan_header {
+  const int *page_table;
+  long long page_table_stride;
+  int sections; /* shares of one CTA are shares[section * ctas + cta] */
+  int tokens;   /* rows */
+  int reserved[10];
+};
+
+/* Where the parts of a plan lie in the workspace. */
+struct fi_plan_arrays {
+  struct fi_plan_header *header;
+  struct fi_share *shares;
+  struct fi_item *items;
+  struct fi_row *rows;
+  struct fi_unit *units;
+  int *parts;
+  unsigned *arrivals; /* one counter a unit; zero between launches */
+  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+};
+
+struct fi_plan_args {
+  struct fi_plan_arrays plan;
+  const int *q_indptr;
+  const int *kv_len;
+  const int *kv_indptr;
+  const int *page_table;
+  long long page_table_stride;
+  int requests;
+  int csr;              /* kv_base is kv_indptr[request] */
+  int causal;
+  int kv_heads;
+  int tile_tokens;      /* query tokens of a tile */
+  int tile_rows;        /* partial rows of a tile */
+  int group;
+  int step_tokens;      /* KV tokens that a CTA takes in one step */
+  int split_steps;      /* 0: even shares; else steps of a fixed piece */
+  int ctas;
+  int max_tokens;       /* bounds of the workspace */
+  int max_tiles;
+  int max_kv_len;
+  int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;      /* fewest steps of a piece of a unit */
+};
+
+constexpr int kThreads = 256;            /* of a CTA */
+constexpr int kCtasPerSm = 1;            /* CTAs that share an SM */
+
+typedef unsigned int u32;
+
+constexpr u32 kAllLanes = 0xffffffffu;
+
+__device__ __forceinline__ u32 lane() {
+  return threadIdx.x % 32;
+}
+
+__device__ __forceinline__ u32 warp() {
+  return threadIdx.x / 32;
+}
+
+/* Sum of the warp's values up to and including this lane's. */
+__device__ __forceinline__ int warp_prefix(int value) {
+#pragma unroll
+  for (int distance = 1; distance < 32; distance *= 2) {
+    const int before = __shfl_up_sync(kAllLanes, value, distance);
+    if ((int)lane() >= distance)
+      value += before;
+  }
+  return value;
+}
+
+/* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take part. */
+template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, int size, Count count) {
+  __shared__ int warp_sums[kThreads / 32];
+  int total = 0;
+  for (int base = 0; base < size; base += kThreads) {
+    const int i = base + (int)threadIdx.x;
+    const int value = i < size ? count(i) : 0;
+    const int sum = warp_prefix(value);
+    if (lane() == 31)
+      warp_sums[warp()] = sum;
+    __syncthreads();
+    if (warp() == 0)
+      warp_sums[lane()] = warp_prefix(lane() < kThreads / 32 ? warp_sums[lane()] : 0);
+    __syncthreads();
+    if (i < size)
+      begin[i] = total + (warp() > 0 ? warp_sums[warp() - 1] : 0) + sum - value;
+    total += warp_sums[kThreads / 32 - 1];
+    __syncthreads();
+  }
+  if (threadIdx.x == 0)
+    begin[size] = total;
+  __syncthreads();
+  return total;
+}
+
+/* The last i with begin[i] <= value, where begin rises and begin[0] <= value < begin[size]. */
+__device__ __forceinline__ int find_last(const int *begin, int size, int value) {
+  int low = 0;
+  int high = size;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (begin[middle] <= value)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* Index of a request's first query token; requests themselves when every one has a single token. */
+__device__ __forceinline__ int first_token(const fi_plan_args &args, int request) {
+  return min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens);
+}
+
+__device__ __forceinline__ int kv_len_of(const fi_plan_args &args, int request) {
+  const int length = args.kv_len ? args.kv_len[request] : args.kv_indptr[request + 1] - args.kv_indptr[request];
+  return max(0, min(length, args.max_kv_len));
+}
+
+__device__ __forceinline__ int kv_base_of(const fi_plan_args &args, int request) {
+  return args.csr ? args.kv_indptr[request] : request;
+}
+
+__device__ __forceinline__ int tiles_of(const fi_plan_args &args, int request) {
+  const int tokens = first_token(args, request + 1) - first_token(args, request);
+  return (tokens + args.tile_tokens - 1) / args.tile_tokens;
+}
+
+/* Consecutive query tokens of one request, and the KV that the last of them sees. */
+struct Tile {
+  int kv_base;
+  int kv_end;
+  int first; /* token */
+  int count;
+};
+
+__device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
+  const int request = find_last(tile_begin, args.requests, tile);
+  const int begin = first_token(args, request);
+  const int end = first_token(args, request + 1);
+  const int kv_len = kv_len_of(args, request);
+  Tile result;
+  result.kv_base = kv_base_of(args, request);
+  result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
+  result.count = min(args.tile_tokens, end - result.first);
+  result.kv_end = args.causal ? max(0, kv_len - (end - result.first - result.count)) : kv_len;
+  return result;
+}
+
+/* KV tokens of a step of the plan: what a CTA computes at once, or a fixed piece. */
+__device__ __forceinline__ int step_tokens(const fi_plan_args &args) {
+  return args.step_tokens * max(1, args.split_steps);
+}
+
+/* Steps of a tile on one head; a tile without KV has one too, in which its output is written. */
+__device__ __forceinline__ int steps_of(const fi_plan_args &args, const Tile &tile) {
+  return max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
+}
+
+__device__ __forceinline__ fi_row row_of_token(const fi_plan_args &args, int token) {
+  const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
+  const int left = first_token(args, request + 1) - token;
+  return {token, kv_len_of(args, request) - left, kv_base_of(args, request), 0};
+}
+
+/* The tiles of the batch, and the line of their steps on one head. */
+struct Line {
+  const int *tile_begin;
+  const int *step_begin;
+  int tiles;
+  int steps;
+};
+
+/* The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] .. cuts[s + 1]. */
+struct Section {
+  int number;
+  int first_head;
+  int heads;
+  int steps;
+  int shares; /* CTAs that may have one */
+  int *cuts;
+};
+
+/* One tile on one head: its place among the section's units, and its steps in the section's line. */
+struct Unit {
+  int number;
+  int tile;
+  int head; /* within the section */
+  int begin;
+  int end;
+};
+
+/* The first of the elements that this thread of the grid works on, and the way to its next one. */
+__device__ __forceinline__ int first_index() {
+  return (int)(blockIdx.x * kThreads + threadIdx.x);
+}
+
+__device__ __forceinline__ int index_stride() {
+  return (int)(gridDim.x * kThreads);
+}
+
+/*
+ * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that tiles of the
+ * same head find it there. Batches of few rows read everything once and have one section, as have batches so small that
+ * more cuts would cost more than they save.
+ */
+__device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line &line) {
+  if (args.max_sections == 1)
+    return 1;
+  __shared__ int kv_steps;
+  if (threadIdx.x == 0)
+    kv_steps = 0;
+  __syncthreads();
+  for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
+    if (line.tile_begin[request + 1] > line.tile_begin[request])
+      atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
+  __syncthreads();
+  constexpr int kLeastPieces = 16; /* of a share in a section */
+  const int wanted = kv_steps * args.kv_heads / args.section_steps;
+  const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
+  return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
+}
+
+/* The share that a step belongs to. */
+__device__ __forceinline__ int share_of(const Section &section, int step) {
+  return find_last(section.cuts, section.shares, step);
+}
+
+/*
+ * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all heads of a
+ * tile do, since they lie beside each other in memory.
+ */
+__device__ __forceinline__ Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile,
+                                        int head) {
+  const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
+  Unit unit;
+  unit.tile = tile;
+  unit.head = head;
+  if (args.max_sections > 1) {
+    unit.number = head * line.tiles + tile;
+    unit.begin = head * line.steps + line.step_begin[tile];
+  } else {
+    unit.number = tile * section.heads + head;
+    unit.begin = line.step_begin[tile] * section.heads + head * steps;
+  }
+  unit.end = unit.begin + steps;
+  return unit;
+}
+
+__device__ __forceinline__ Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
+  if (args.max_sections > 1)
+    return unit_of(args, line, section, number % line.tiles, number / line.tiles);
+  return unit_of(args, line, section, number / section.heads, number % section.heads);
+}
+
+/* The unit that a step belongs to. */
+__device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
+  if (args.max_sections > 1)
+    return unit_of(args, line, section, find_last(line.step_begin, line.tiles, step % line.steps), step / line.steps);
+  const int tile = find_last(line.step_begin, line.tiles, step / section.heads);
+  const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
+  return unit_of(args, line, section, tile, (step - line.step_begin[tile] * section.heads) / steps);
+}
+
+/*
+ * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a piece too
+ * small to be worth its partial result.
+ */
+__device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  if (share >= section.shares)
+    return section.steps;
+  const int whole = section.steps / section.shares;
+  const int cut = share * whole + min(share, section.steps % section.shares);
+  if (args.least_piece == 1)
+    return cut;
+  const Unit unit = unit_of_step(args, line, section, cut);
+  const int before = cut - unit.begin;
+  const int behind = unit.end - cut;
+  if (before >= args.least_piece && behind >= args.least_piece)
+    return cut;
+  return before <= behind ? unit.begin : unit.end;
+}
+
+/* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
+__device__ __forceinline__ Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number,
+                                                int count) {
+  Section section;
+  section.number = number;
+  section.first_head = number * args.kv_heads / count;
+  section.heads = (number + 1) * args.kv_heads / count - section.first_head;
+  section.steps = line.steps * section.heads;
+  section.shares = min(args.ctas, section.steps);
+  section.cuts = cuts;
+  __syncthreads();
+  for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
+    cuts[share] = cut_of(args, line, section, share);
+  __syncthreads();
+  return section;
+}
+
+/* Says of the CTAs without work in a section that they have none. */
+__device__ __forceinline__ void close_empty_shares(const fi_plan_args &args, const Section &section) {
+  for (int share = first_index(); share < args.ctas; share += index_stride())
+    if (section.cuts[share] == section.cuts[share + 1])
+      args.plan.shares[section.number * args.ctas + share].end = 0;
+}
+
+/* The item of steps [begin, end) of a unit. */
+__device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
+                                           const Unit &unit, int begin, int end) {
+  const Tile tile = tile_of(args, line.tile_begin, unit.tile);
+  fi_item item;
+  item.kv_base = tile.kv_base;
+  item.kv_head = section.first_head + unit.head;
+  item.kv_begin = (begin - unit.begin) * step_tokens(args);
+  item.kv_end = min(tile.kv_end, (end - unit.begin) * step_tokens(args));
+  item.row_begin = tile.first;
+  item.row_count = (unsigned short)tile.count;
+  item.unit_count = 1;
+  item.part = -1;
+  item.unit = section.first_head * line.tiles + unit.number;
+  return item;
+}
+
+/* Says of a unit in pieces where its partials are listed, and that none has arrived. */
+__device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_item &item, int part_begin, int part_count) {
+  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, part_begin, part_count, -1, {0, 0}};
+  args.plan.arrivals[item.unit] = 0;
+}
+
+/*
+ * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going along the
+ * line, u or c grows by one at every cut and at every unit's end. A share has at most two pieces of units that it does not
+ * have whole, its first and its last, so that two partials a share are enough.
+ */
+__device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line &line, const Section &section,
+                                            const Unit &unit, int share) {
+  const int first_share = share_of(section, unit.begin);
+  const int last_share = share_of(section, unit.end - 1);
+  const int share_first = section.cuts[share];
+  const int share_end = section.cuts[share + 1];
+  const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
+  fi_item item = item_of(args, line, section, unit, max(unit.begin, share_first), min(unit.end, share_end));
+  if (last_share > first_share) {
+    const int slot = 2 * (section.number * args.ctas + share) + (share == first_share ? 1 : 0);
+    item.part = slot * args.tile_rows;
+    args.plan.parts[index] = item.part;
+    if (share == first_share)
+      write_unit(args, item, index, last_share - first_share + 1);
+  }
+  args.plan.items[index] = item;
+  fi_share *to = args.plan.shares + (section.number * args.ctas + share);
+  if (unit.begin <= share_first) {
+    to->first = item;
+    to->begin = index;
+  }
+  if (unit.end >= share_end)
+    to->end = index + 1;
+}
+
+/* Even shares: each piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
+__device__ __forceinline__ void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
+  for (int i = first_index(); i < line.tiles * section.heads; i += index_stride()) {
+    const Unit unit = unit_at(args, line, section, i);
+    write_piece(args, line, section, unit, share_of(section, unit.begin));
+  }
+  for (int share = 1 + first_index(); share < section.shares; share += index_stride()) {
+    if (section.cuts[share] == section.cuts[share + 1])
+      continue;
+    const Unit unit = unit_of_step(args, line, section, section.cuts[share]);
+    if (unit.begin < section.cuts[share])
+      write_piece(args, line, section, unit, share);
+  }
+}
+
+/* Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole items. */
+__device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+  for (int step = first_index(); step < section.steps; step += index_stride()) {
+    const Unit unit = unit_of_step(args, line, section, step);
+    fi_item item = item_of(args, line, section, unit, step, step + 1);
+    if (unit.end - unit.begin > 1) {
+      item.part = step * args.tile_rows;
+      args.plan.parts[step] = item.part;
+      if (step == unit.begin)
+        write_unit(args, item, step, unit.end - unit.begin);
+    }
+    args.plan.items[step] = item;
+    const int share = share_of(section, step);
+    if (step == section.cuts[share]) {
+      args.plan.shares[share].first = item;
+      args.plan.shares[share].begin = step;
+      args.plan.shares[share].end = section.cuts[share + 1];
+    }
+  }
+}
+
+/* Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of the items. */
+__device__ __forceinline__ int share_batch(const fi_plan_args &args) {
+  extern __shared__ int shared[];
+  int *cuts = shared;                             /* [ctas + 1] */
+  int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
+  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
+  const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+  const int steps = prefix_sum(step_begin, tiles, [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); });
+  const Line line = {tile_begin, step_begin, tiles, steps};
+  const int sections = sections_of(args, line);
+  for (int number = 0; number < sections; number++) {
+    const Section section = make_section(args, line, cuts, number, sections);
+    close_empty_shares(args, section);
+    if (args.split_steps > 0)
+      write_fixed_pieces(args, line, section);
+    else
+      write_shares(args, line, section);
+  }
+  return sections;
+}
+
+/*
+ * Splits a batch into work items, once a step.
+ *
+ * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a unit's KV at
+ * once. All steps of a section's units, in order, form one line, which is cut into equal shares, one a CTA. A unit that a
+ * cut goes through is several items, whose partial results the last of its CTAs merges. Append needs the rows only: a plan
+ * for no CTAs.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_plan(const __grid_constant__ fi_plan_args args) {
+  const int tokens = first_token(args, args.requests);
+  for (int token = first_index(); token < tokens; token += index_stride())
+    args.plan.rows[token] = row_of_token(args, token);
+
+  int sections = 0;
+  if (args.ctas > 0)
+    sections = share_batch(args);
+
+  if (first_index() == 0) {
+    args.plan.header->page_table = args.page_table;
+    args.plan.header->page_table_stride = args.page_table_stride;
+    args.plan.header->sections = sections;
+    args.plan.header->tokens = tokens;
+  }
+}
