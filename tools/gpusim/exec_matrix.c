@@ -21,11 +21,16 @@ static bool warp_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   return sim_converged(warp, lanes, UINT32_MAX);
 }
 
+/* Lanes whose addresses name rows. */
+static uint32_t row_lanes(const sim_inst *inst) {
+  uint32_t rows = (uint32_t)inst->count * ROWS;
+  return rows == SIM_LANES ? UINT32_MAX : (1u << rows) - 1;
+}
+
 static void fetch(sim_warp *warp, const sim_inst *inst, matrix *matrices) {
   sim_access access;
   uint32_t rows = (uint32_t)inst->count * ROWS;
-  uint32_t lanes = rows == SIM_LANES ? UINT32_MAX : (1u << rows) - 1;
-  sim_resolve(warp, inst, lanes, 0, PTX_SHARED, ROW_BYTES, ROW_BYTES, &access);
+  sim_resolve(warp, inst, row_lanes(inst), 0, PTX_SHARED, ROW_BYTES, ROW_BYTES, &access);
   for (uint32_t row = 0; row < rows; row++) {
     matrix *target = &matrices[row / ROWS];
     uint32_t undefined = 0;
@@ -36,61 +41,59 @@ static void fetch(sim_warp *warp, const sim_inst *inst, matrix *matrices) {
   }
 }
 
-/* Row and column of element `which` (0 or 1) of a lane. */
-static void position(uint32_t lane, uint32_t which, bool transposed, uint32_t *row, uint32_t *column) {
-  uint32_t outer = lane / 4, inner = 2 * (lane % 4) + which;
-  *row = transposed ? inner : outer;
-  *column = transposed ? outer : inner;
+static void transpose(matrix *m) {
+  matrix turned = {0};
+  for (uint32_t row = 0; row < ROWS; row++)
+    for (uint32_t column = 0; column < ROWS; column++)
+      turned.elements[column][row] = m->elements[row][column];
+  for (uint32_t row = 0; row < ROWS; row++)
+    for (uint32_t column = 0; m->undefined[row] && column < ROWS; column++)
+      turned.undefined[column] |= (uint16_t)((m->undefined[row] >> (2 * column) & 3) << (2 * row));
+  *m = turned;
 }
 
-static uint32_t pair_of(const matrix *from, uint32_t lane, bool transposed, uint32_t *undefined) {
-  uint32_t pair = 0;
-  *undefined = 0;
-  for (uint32_t which = 0; which < 2; which++) {
-    uint32_t row, column;
-    position(lane, which, transposed, &row, &column);
-    pair |= (uint32_t)from->elements[row][column] << (16 * which);
-    *undefined |= ((uint32_t)from->undefined[row] >> (2 * column) & 3) << (2 * which);
-  }
-  return pair;
+/* Undefined bytes of the two elements that a lane holds. */
+static uint32_t lane_undefined(const matrix *m, uint32_t lane) {
+  return (uint32_t)m->undefined[lane / 4] >> (4 * (lane % 4)) & 15;
 }
 
+/* The elements of a matrix in row order are the lanes of the register. */
 static void exec_ldmatrix(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   matrix matrices[MAX_MATRICES];
   if (!warp_ready(warp, inst, lanes))
     return;
   fetch(warp, inst, matrices);
   for (uint32_t m = 0; m < inst->count; m++) {
-    uint32_t *to = sim_operand(warp, inst, m);
+    if (inst->mode)
+      transpose(&matrices[m]);
+    sim_commit_word(warp, inst, m, lanes, matrices[m].elements);
     SIM_FOR_LANES(lane, lanes) {
-      uint32_t undefined;
-      to[lane] = pair_of(&matrices[m], lane, inst->mode, &undefined);
+      uint32_t undefined = lane_undefined(&matrices[m], lane);
       if (undefined || warp->tainted)
         sim_set_taint(warp, inst->operands[m], lane, undefined);
     }
   }
 }
 
+static void collect(const sim_warp *warp, const sim_inst *inst, uint32_t index, matrix *m) {
+  const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + index]);
+  memset(m, 0, sizeof *m);
+  memcpy(m->elements, sim_source(warp, inst, index), sizeof m->elements);
+  for (uint32_t lane = 0; warp->tainted && lane < SIM_LANES; lane++)
+    m->undefined[lane / 4] |= (uint16_t)((taint[lane] & 15) << (4 * (lane % 4)));
+  if (inst->mode)
+    transpose(m);
+}
+
 static void exec_stmatrix(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  matrix matrices[MAX_MATRICES] = {0};
+  matrix matrices[MAX_MATRICES];
   sim_access access;
   uint32_t rows = (uint32_t)inst->count * ROWS;
   if (!warp_ready(warp, inst, lanes))
     return;
-  for (uint32_t m = 0; m < inst->count; m++) {
-    const uint32_t *from = sim_source(warp, inst, 1 + m);
-    const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + 1 + m]);
-    for (uint32_t lane = 0; lane < SIM_LANES; lane++)
-      for (uint32_t which = 0; which < 2; which++) {
-        uint32_t row, column;
-        position(lane, which, inst->mode, &row, &column);
-        matrices[m].elements[row][column] = (uint16_t)(from[lane] >> (16 * which));
-        uint32_t undefined = warp->tainted ? taint[lane] >> (2 * which) & 3 : 0;
-        matrices[m].undefined[row] |= (uint16_t)(undefined << (2 * column));
-      }
-  }
-  uint32_t address_lanes = rows == SIM_LANES ? UINT32_MAX : (1u << rows) - 1;
-  sim_resolve(warp, inst, address_lanes, 0, PTX_SHARED, ROW_BYTES, ROW_BYTES, &access);
+  for (uint32_t m = 0; m < inst->count; m++)
+    collect(warp, inst, 1 + m, &matrices[m]);
+  sim_resolve(warp, inst, row_lanes(inst), 0, PTX_SHARED, ROW_BYTES, ROW_BYTES, &access);
   for (uint32_t row = 0; row < rows; row++) {
     const matrix *from = &matrices[row / ROWS];
     if (warp->block->launch->checks)
@@ -100,18 +103,13 @@ static void exec_stmatrix(sim_warp *warp, const sim_inst *inst, uint32_t lanes) 
 }
 
 static void exec_movmatrix(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *from = sim_source(warp, inst, 0);
-  uint32_t out[SIM_LANES], undefined;
-  matrix whole = {0};
+  matrix whole;
   if (!warp_ready(warp, inst, lanes))
     return;
-  for (uint32_t lane = 0; lane < SIM_LANES; lane++) {
-    whole.elements[lane / 4][2 * (lane % 4)] = (uint16_t)from[lane];
-    whole.elements[lane / 4][2 * (lane % 4) + 1] = (uint16_t)(from[lane] >> 16);
-  }
-  for (uint32_t lane = 0; lane < SIM_LANES; lane++)
-    out[lane] = pair_of(&whole, lane, true, &undefined);
-  sim_commit_word(warp, inst, 0, lanes, out);
+  memset(&whole, 0, sizeof whole);
+  memcpy(whole.elements, sim_source(warp, inst, 0), sizeof whole.elements);
+  transpose(&whole);
+  sim_commit_word(warp, inst, 0, lanes, whole.elements);
 }
 
 #define ROW(pattern, operands, exec, taint, prepare)                                                         \

@@ -1,125 +1,129 @@
 /* mma.sync m16n8k*: D = A B + C on fragments spread over the warp. With g = lane / 4, t = lane % 4 and e
  * elements in a word: word r of A holds row g + 8 (r % 2), columns e t + 4 e (r / 2) and on; word r of B
- * holds column g, rows e t + 4 e r and on; C and D hold rows g and g + 8, columns 2 t and 2 t + 1. */
+ * holds column g, rows e t + 4 e r and on; C and D hold rows g and g + 8, columns 2 t and 2 t + 1.
+ *
+ * So the lanes of one word, read as an array of elements, are a row-major tile of 8 rows of A (or columns of
+ * B) by 4 e elements, and the words of C zipped in pairs are rows of 8. */
 #include "exec.h"
 #include "half.h"
 
-enum { ROWS = 16, COLUMNS = 8, MAX_DEPTH = 32 };
+enum { ROWS = 16, COLUMNS = 8, MAX_DEPTH = 32, TILE_ROWS = 8 };
 enum { MODE_F16, MODE_BF16, MODE_E4M3, MODE_E5M2, MODE_HALF_RESULT = 16 };
 
-static float element(uint32_t word, uint32_t index, uint32_t format) {
-  switch (format) {
-  case MODE_F16:
-    return sim_half_to_float(word >> (16 * index) & 0xffff);
-  case MODE_BF16:
-    return sim_bf16_to_float(word >> (16 * index) & 0xffff);
-  case MODE_E4M3:
-    return sim_fp8_to_float(word >> (8 * index) & 255, &sim_e4m3);
-  default:
-    return sim_fp8_to_float(word >> (8 * index) & 255, &sim_e5m2);
-  }
-}
-
-/* Words of 32 lanes to numbers, in loops the compiler can vectorise. */
-static void unpack_word(const uint32_t *words, uint32_t index, uint32_t format, float *out) {
-  switch (format) {
-  case MODE_F16:
-    for (int i = 0; i < SIM_LANES; i++)
-      out[i] = sim_half_to_float(words[i] >> (16 * index) & 0xffff);
-    break;
-  case MODE_BF16:
-    for (int i = 0; i < SIM_LANES; i++)
-      out[i] = sim_bf16_to_float(words[i] >> (16 * index) & 0xffff);
-    break;
-  default:
-    for (int i = 0; i < SIM_LANES; i++)
-      out[i] = element(words[i], index, format);
-  }
-}
+typedef float row_vector __attribute__((vector_size(COLUMNS * sizeof(float))));
 
 static uint32_t per_word(const sim_inst *inst) {
   return (inst->mode & 15) <= MODE_BF16 ? 2 : 4;
 }
 
-static void read_a(const sim_warp *warp, const sim_inst *inst, uint32_t words, float a[ROWS][MAX_DEPTH]) {
-  uint32_t elements = per_word(inst);
-  for (uint32_t r = 0; r < words; r++) {
-    const uint32_t *from = sim_source(warp, inst, r);
-    for (uint32_t e = 0; e < elements; e++) {
-      float values[SIM_LANES];
-      unpack_word(from, e, inst->mode & 15, values);
-      for (uint32_t lane = 0; lane < SIM_LANES; lane++)
-        a[lane / 4 + 8 * (r % 2)][elements * (lane % 4) + 4 * elements * (r / 2) + e] = values[lane];
-    }
+/* The elements of the 32 lanes of a word, in order. */
+static void unpack_tile(const void *words, uint32_t format, float *out) {
+  const uint16_t *halves = words;
+  const uint8_t *bytes = words;
+  switch (format) {
+  case MODE_F16:
+    for (int i = 0; i < 2 * SIM_LANES; i++)
+      out[i] = sim_half_to_float(halves[i]);
+    break;
+  case MODE_BF16:
+    for (int i = 0; i < 2 * SIM_LANES; i++)
+      out[i] = sim_bf16_to_float(halves[i]);
+    break;
+  case MODE_E4M3:
+    for (int i = 0; i < 4 * SIM_LANES; i++)
+      out[i] = sim_fp8_to_float(bytes[i], &sim_e4m3);
+    break;
+  default:
+    for (int i = 0; i < 4 * SIM_LANES; i++)
+      out[i] = sim_fp8_to_float(bytes[i], &sim_e5m2);
   }
+}
+
+/* Tile r of A is tile_a[r]; row i of the tile starts at i * width. */
+static void read_a(const sim_warp *warp, const sim_inst *inst, uint32_t words,
+                   float tiles[4][TILE_ROWS * MAX_DEPTH / 2]) {
+  for (uint32_t r = 0; r < words; r++)
+    unpack_tile(sim_source(warp, inst, r), inst->mode & 15, tiles[r]);
 }
 
 static void read_b(const sim_warp *warp, const sim_inst *inst, uint32_t first, uint32_t words,
-                   float b[MAX_DEPTH][COLUMNS]) {
-  uint32_t elements = per_word(inst);
+                   row_vector rows[MAX_DEPTH]) {
+  uint32_t width = 4 * per_word(inst);
   for (uint32_t r = 0; r < words; r++) {
-    const uint32_t *from = sim_source(warp, inst, first + r);
-    for (uint32_t e = 0; e < elements; e++) {
-      float values[SIM_LANES];
-      unpack_word(from, e, inst->mode & 15, values);
-      for (uint32_t lane = 0; lane < SIM_LANES; lane++)
-        b[elements * (lane % 4) + 4 * elements * r + e][lane / 4] = values[lane];
-    }
-  }
-}
-
-static void read_c(const sim_warp *warp, const sim_inst *inst, uint32_t first, float c[ROWS][COLUMNS]) {
-  bool halves = inst->mode & MODE_HALF_RESULT;
-  for (uint32_t r = 0; r < 4; r++) {
-    const uint32_t *words = sim_source(warp, inst, first + (halves ? r / 2 : r));
-    for (uint32_t lane = 0; lane < SIM_LANES; lane++) {
-      float value =
-          halves ? sim_half_to_float(words[lane] >> (16 * (r % 2)) & 0xffff) : sim_float(words[lane]);
-      c[lane / 4 + 8 * (r / 2)][2 * (lane % 4) + r % 2] = value;
-    }
-  }
-}
-
-static void write_d(sim_warp *warp, const sim_inst *inst, uint32_t lanes, float d[ROWS][COLUMNS]) {
-  uint32_t out[4][SIM_LANES];
-  for (uint32_t r = 0; r < 4; r++)
-    for (uint32_t lane = 0; lane < SIM_LANES; lane++)
-      out[r][lane] = sim_bits(d[lane / 4 + 8 * (r / 2)][2 * (lane % 4) + r % 2]);
-  if (!(inst->mode & MODE_HALF_RESULT)) {
-    for (uint32_t r = 0; r < 4; r++)
-      sim_commit_word(warp, inst, r, lanes, out[r]);
-    return;
-  }
-  for (uint32_t r = 0; r < 2; r++) {
-    for (int i = 0; i < SIM_LANES; i++)
-      out[r][i] =
-          sim_float_to_half(sim_float(out[2 * r][i])) | sim_float_to_half(sim_float(out[2 * r + 1][i])) << 16;
-    sim_commit_word(warp, inst, r, lanes, out[r]);
-  }
-}
-
-static void multiply(float d[ROWS][COLUMNS], float a[ROWS][MAX_DEPTH], float b[MAX_DEPTH][COLUMNS],
-                     uint32_t depth) {
-  for (uint32_t row = 0; row < ROWS; row++) {
-    float sum[COLUMNS];
-    memcpy(sum, d[row], sizeof sum);
-    for (uint32_t k = 0; k < depth; k++)
+    float tile[TILE_ROWS * MAX_DEPTH / 2];
+    unpack_tile(sim_source(warp, inst, first + r), inst->mode & 15, tile);
+    for (uint32_t k = 0; k < width; k++)
       for (uint32_t column = 0; column < COLUMNS; column++)
-        sum[column] += a[row][k] * b[k][column];
-    memcpy(d[row], sum, sizeof sum);
+        rows[r * width + k][column] = tile[column * width + k];
+  }
+}
+
+static void read_c(const sim_warp *warp, const sim_inst *inst, uint32_t first, float c[ROWS * COLUMNS]) {
+  for (uint32_t half = 0; half < 2; half++) {
+    float *to = c + half * TILE_ROWS * COLUMNS;
+    if (inst->mode & MODE_HALF_RESULT) {
+      unpack_tile(sim_source(warp, inst, first + half), MODE_F16, to);
+      continue;
+    }
+    const float *even = sim_source(warp, inst, first + 2 * half),
+                *odd = sim_source(warp, inst, first + 2 * half + 1);
+    for (int i = 0; i < SIM_LANES; i++) {
+      to[2 * i] = even[i];
+      to[2 * i + 1] = odd[i];
+    }
+  }
+}
+
+static void write_d(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const float d[ROWS * COLUMNS]) {
+  for (uint32_t half = 0; half < 2; half++) {
+    const float *from = d + half * TILE_ROWS * COLUMNS;
+    float even[SIM_LANES], odd[SIM_LANES];
+    for (int i = 0; i < SIM_LANES; i++) {
+      even[i] = from[2 * i];
+      odd[i] = from[2 * i + 1];
+    }
+    if (inst->mode & MODE_HALF_RESULT) {
+      uint32_t packed[SIM_LANES];
+      for (int i = 0; i < SIM_LANES; i++)
+        packed[i] = sim_float_to_half(even[i]) | sim_float_to_half(odd[i]) << 16;
+      sim_commit_word(warp, inst, half, lanes, packed);
+    } else {
+      sim_commit_word(warp, inst, 2 * half, lanes, even);
+      sim_commit_word(warp, inst, 2 * half + 1, lanes, odd);
+    }
+  }
+}
+
+/* Eight rows at a time keep their sums in registers. */
+static void multiply_tile(row_vector sums[TILE_ROWS], const float *tile, uint32_t width,
+                          const row_vector *rows) {
+  for (uint32_t k = 0; k < width; k++)
+    for (uint32_t i = 0; i < TILE_ROWS; i++)
+      sums[i] += rows[k] * tile[i * width + k];
+}
+
+static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2],
+                     const row_vector *rows, uint32_t width, uint32_t b_words) {
+  for (uint32_t half = 0; half < 2; half++) {
+    row_vector sums[TILE_ROWS];
+    memcpy(sums, d + half * TILE_ROWS * COLUMNS, sizeof sums);
+    for (uint32_t r = 0; r < b_words; r++)
+      multiply_tile(sums, tiles[2 * r + half], width, rows + r * width);
+    memcpy(d + half * TILE_ROWS * COLUMNS, sums, sizeof sums);
   }
 }
 
 /* The number of words of A is twice that of B: 4 and 2, or 2 and 1. */
 static void exec_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  float a[ROWS][MAX_DEPTH], b[MAX_DEPTH][COLUMNS], d[ROWS][COLUMNS];
+  float tiles[4][TILE_ROWS * MAX_DEPTH / 2], d[ROWS * COLUMNS];
+  row_vector rows[MAX_DEPTH];
   uint32_t b_words = inst->count, a_words = 2 * b_words;
   if (!sim_converged(warp, lanes, UINT32_MAX))
     return;
-  read_a(warp, inst, a_words, a);
-  read_b(warp, inst, a_words, b_words, b);
+  read_a(warp, inst, a_words, tiles);
+  read_b(warp, inst, a_words, b_words, rows);
   read_c(warp, inst, a_words + b_words, d);
-  multiply(d, a, b, 4 * per_word(inst) * b_words);
+  multiply(d, tiles, rows, 4 * per_word(inst), b_words);
   write_d(warp, inst, lanes, d);
 }
 

@@ -75,22 +75,20 @@ static inline float sim_round_to_odd(double value) {
 typedef struct {
   int mantissa_bits, bias;
   uint32_t max_code; /* largest finite */
-  bool has_infinity;
+  uint32_t infinity; /* its code; above every code if there is none */
 } sim_fp8_format;
 
-static const sim_fp8_format sim_e4m3 = {3, 7, 0x7e, false};
-static const sim_fp8_format sim_e5m2 = {2, 15, 0x7b, true};
+static const sim_fp8_format sim_e4m3 = {3, 7, 0x7e, 0xff};
+static const sim_fp8_format sim_e5m2 = {2, 15, 0x7b, 0x7c};
 
+/* Like half precision: shift the fields into place and rebase the exponent by a multiplication. */
 static inline float sim_fp8_to_float(uint32_t code, const sim_fp8_format *format) {
-  int exponent = (int)(code & 0x7f) >> format->mantissa_bits;
-  int mantissa = (int)code & ((1 << format->mantissa_bits) - 1);
   uint32_t magnitude = code & 0x7f;
-  float value = exponent == 0 ? ldexpf((float)mantissa, 1 - format->bias - format->mantissa_bits)
-                              : ldexpf((float)(mantissa + (1 << format->mantissa_bits)),
-                                       exponent - format->bias - format->mantissa_bits);
-  if (magnitude > format->max_code)
-    value = format->has_infinity && magnitude == format->max_code + 1 ? INFINITY : NAN;
-  return code & 0x80 ? -value : value;
+  float scale = sim_float((uint32_t)(254 - format->bias) << 23);
+  uint32_t bits = sim_bits(sim_float(magnitude << (23 - format->mantissa_bits)) * scale);
+  bits = magnitude > format->max_code ? 0x7fffffffu : bits;
+  bits = magnitude == format->infinity ? 0x7f800000u : bits;
+  return sim_float(bits | (code & 0x80) << 24);
 }
 
 /* Nearest even, finite values saturate; NaN has the code 0x7f. */
