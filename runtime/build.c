@@ -85,20 +85,18 @@ static const char *wanted_toolchain(fi_ctx *ctx) {
   return compiler->toolchain;
 }
 
-fi_status build_find(struct build *build) {
+bool build_find(struct build *build) {
   fi_ctx *ctx = build->ctx;
   cache_reason reason;
-  const bool hit = cache_store_find(ctx->store, &build->key, wanted_toolchain(ctx), &build->found, &reason);
+  build->stored = cache_store_find(ctx->store, &build->key, wanted_toolchain(ctx), &build->found, &reason);
   report_cache_problem(build, reason.text);
-  if (!hit)
-    return status_fail(FI_ERROR_NOT_CACHED, "no cache has \"%s\" for %s (key %s)", build->spec_text,
-                       build->target->name, build->key_hex);
+  if (!build->stored)
+    return false;
   const bool read_only = build->found.layer < ctx->read_only_layers;
   build->entry = build->found.entry;
   build->layer = read_only ? FI_LAYER_READ_ONLY : FI_LAYER_USER;
-  build->stored = true;
   atomic_fetch_add(read_only ? &ctx->counters.read_only_hits : &ctx->counters.user_hits, 1);
-  return FI_OK;
+  return true;
 }
 
 static void publish(struct build *build) {
@@ -201,8 +199,7 @@ fi_status build_compile(struct build *build) {
     return status;
   cache_store_lock(ctx->store, &build->key, (uint32_t)ctx->options.lock_wait_ms, &lock, &reason);
   report_cache_problem(build, reason.text);
-  status = build_find(build); /* another process may have had the lock */
-  if (status == FI_ERROR_NOT_CACHED) {
+  if (!build_find(build)) { /* another process may have had the lock */
     status = run_compiler(build, compiler);
     if (!status)
       publish(build);

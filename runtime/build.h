@@ -27,8 +27,8 @@ struct build {
 /* Renders the source and makes the key. build_end is due whatever the result. */
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical);
 
-/* FI_ERROR_NOT_CACHED when no layer has the kernel. */
-fi_status build_find(struct build *build);
+/* Looks through the layers of the cache. */
+bool build_find(struct build *build);
 
 /* Compiles and publishes, where the mode allows it, unless another process has done so by then. */
 fi_status build_compile(struct build *build);

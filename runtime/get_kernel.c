@@ -48,8 +48,7 @@ static fi_status load_or_replace(fi_kernel *kernel, struct driver *driver, struc
 }
 
 static fi_status find_or_compile(struct build *build) {
-  const fi_status status = build_find(build);
-  return status == FI_ERROR_NOT_CACHED ? build_compile(build) : status;
+  return build_find(build) ? FI_OK : build_compile(build);
 }
 
 static fi_status get_plan(fi_kernel *kernel) {

@@ -119,18 +119,17 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
  */
 static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds,
                                 struct workspace_layout *layout) {
-  const uint64_t needed =
-      ((uint64_t)bounds->max_requests + layout->max_tiles + layout->ctas + 3) * sizeof(int);
-  const uint32_t room = kernel->plan->tile.shared_bytes;
-  layout->plan_shared = (uint32_t)needed;
-  if (needed <= room)
+  const uint64_t numbers = (uint64_t)bounds->max_requests + layout->max_tiles + layout->ctas + 3;
+  const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
+  layout->plan_shared = (uint32_t)(numbers * sizeof(int));
+  if (numbers <= room)
     return FI_OK;
   return status_fail(
       FI_ERROR_ARGUMENT,
-      "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan holds at most "
-      "%zu requests and tiles together",
-      bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens,
-      room / sizeof(int) - layout->ctas - 3);
+      "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
+      "CTAs holds at most %llu requests and tiles together",
+      bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
+      (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
 }
 
 /*

@@ -112,7 +112,7 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(max_requests, 0x80000000), FI_ERROR_ARGUMENT, "workspace.max_requests is 2147483648"},
     {NULL, WORKSPACE(max_kv_len, 0xffffffff), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 4294967295"},
     {NULL, WORKSPACE(split_tokens, 100), FI_ERROR_ARGUMENT, "workspace.split_tokens is 100"},
-    {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "ctas=2147483647"},
+    {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "a plan for 2147483647 CTAs"},
     {NULL, WORKSPACE(memory, 0), FI_ERROR_ARGUMENT, "workspace.memory is NULL"},
     {NULL, WORKSPACE(memory, 0x10080), FI_ERROR_ARGUMENT, "workspace.memory is 0x10080"},
     {NULL, WORKSPACE(bytes, 0), FI_ERROR_ARGUMENT, "workspace.bytes is 0; these bounds need "},

@@ -54,7 +54,7 @@ Test(launch, plan) {
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_str_eq(fakes.symbol, "flashjit_plan");
   cr_expect_eq(fakes.launch.stream, &stream);
-  cr_expect_eq(fakes.launch.ctas, 1);
+  cr_expect_eq(fakes.launch.ctas, 8);
   cr_expect_eq(fakes.launch.shape.threads, kernel->plan->tile.threads);
   cr_expect_eq(args.plan.header, workspace.memory);
   cr_expect_eq(args.q_indptr, batch.q_indptr);
@@ -76,8 +76,9 @@ Test(launch, plan) {
   cr_expect_eq(args.max_tiles, 18);
   cr_expect_eq(args.max_kv_len, 1000);
   cr_expect_eq(args.max_sections, 1);
-  cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 18 + 2) * 4,
-               "requests, tiles and the ends of both lists");
+  cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 18 + (uint32_t)args.ctas + 3) * 4,
+               "requests, tiles, CTAs and the ends of the three lists");
+  cr_expect_eq(args.least_piece, 1);
   fi_ctx_destroy(ctx);
 }
 
@@ -93,6 +94,10 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   cr_expect_eq(args.causal, 0);
   cr_expect_eq(args.max_sections, 4);
   cr_expect_eq(args.section_steps, (24 << 20) / (2 * args.step_tokens * 128 * 2));
+
+  const fi_tensors tensors = attention_tensors();
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "ragged KV needs no page stride: %s",
+               fi_last_error());
 
   workspace.split_tokens = 512;
   cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK);
