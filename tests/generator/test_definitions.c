@@ -47,6 +47,7 @@ Test(definitions, names) {
       {"__constant__ int table[2] = {1, 2};\n", " table|"},
       {"__device__ __forceinline__ int f(int a = g(1)) {\n  if (a) {\n  }\n\n  return a;\n}\n", " f|"},
       {"template <int N, typename T>\n__device__ void f(T (&a)[N]) {\n}\n", " f|"},
+      {"template <int N = 3> __device__ void f() {\n}\n", " f|"},
       {"template <typename T> struct box {\n  T t;\n};\n", " box|"},
       {"extern \"C\" __global__ void __launch_bounds__(k, 2)\nkernel(args a) {\n}\n", "! kernel|"},
       {"__global__ void kernel() {}\n", "! kernel|"},
