@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What tools/quickstart and tools/check share: the packages they need, the CUDA files, and one line per step.
 # Sourced by bash, with the project's folder as the current one.
 
