@@ -102,6 +102,8 @@ static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint3
     forget_reads(cell);
     cell->read_clock = now;
   }
+  /* One clock for all readers: the smallest, which may miss a race but never invents one. */
+  cell->read_clock = cell->read_clock < now ? cell->read_clock : now;
   cell->readers |= self;
   cell->read |= (uint8_t)part;
   if (kind == SIM_PLAIN)
