@@ -127,8 +127,11 @@ template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, 
     if (lane() == 31)
       warp_sums[warp()] = sum;
     __syncthreads();
-    if (warp() == 0)
-      warp_sums[lane()] = warp_prefix(lane() < kThreads / 32 ? warp_sums[lane()] : 0);
+    if (warp() == 0) {
+      const int before = warp_prefix(lane() < kThreads / 32 ? warp_sums[lane()] : 0);
+      if (lane() < kThreads / 32)
+        warp_sums[lane()] = before;
+    }
     __syncthreads();
     if (i < size)
       begin[i] = total + (warp() > 0 ? warp_sums[warp() - 1] : 0) + sum - value;
