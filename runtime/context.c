@@ -186,6 +186,7 @@ static fi_status device_target(struct driver *driver, const struct target **targ
 
 fi_status context_target(fi_ctx *ctx, const struct target **target) {
   struct driver *driver;
+  const struct target *none = NULL;
   *target = atomic_load_explicit(&ctx->target, memory_order_acquire);
   if (*target)
     return FI_OK;
@@ -193,8 +194,8 @@ fi_status context_target(fi_ctx *ctx, const struct target **target) {
   if (status)
     return status_fail(status, "no target is given, and no device tells one: %s", fi_last_error());
   status = device_target(driver, target);
-  if (!status)
-    atomic_store_explicit(&ctx->target, *target, memory_order_release);
+  if (!status && !atomic_compare_exchange_strong(&ctx->target, &none, *target))
+    *target = none; /* another thread was first; its device decides */
   return status;
 }
 

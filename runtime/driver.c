@@ -279,8 +279,10 @@ fi_status driver_open(const char *path, struct driver **driver) {
     return status_fail(FI_ERROR_NO_DRIVER,
                        "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path): %s", dlerror());
   struct cuda *cuda = calloc(1, sizeof *cuda);
-  if (!cuda)
+  if (!cuda) {
+    dlclose(library);
     return status_fail(FI_ERROR_MEMORY, "no memory for the driver");
+  }
   cuda->base = (struct driver){
       .simulated = simulated,
       .current_device = cuda_current_device,
@@ -297,6 +299,7 @@ fi_status driver_open(const char *path, struct driver **driver) {
     status = start(cuda);
   if (status) {
     free(cuda);
+    dlclose(library);
     return status;
   }
   *driver = &cuda->base;

@@ -6,6 +6,7 @@
 #include "runtime/status.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 size_t kernel_args_size(uint32_t op) {
   static const size_t sizes[] = {
@@ -40,9 +41,18 @@ void kernel_destroy(fi_kernel *kernel) {
 
 /* ------------------------------------------------------------------------------------------------ prepare */
 
+/* By CUDA's rules of compatibility: for names with a letter, for PTX, and for cubins. */
+static bool runs_on(const struct target *target, const struct device *device) {
+  const uint32_t arch = 10 * device->major + device->minor;
+  const char last = target->name[strlen(target->name) - 1];
+  if (last >= 'a')
+    return arch == target->arch;
+  return arch >= target->arch && (target->ptx || arch / 10 == target->arch / 10);
+}
+
 static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct device *device) {
   const struct target *target = atomic_load(&kernel->ctx->target);
-  if (10 * device->major + device->minor == target->arch)
+  if (runs_on(target, device))
     return FI_OK;
   return status_fail(
       FI_ERROR_UNSUPPORTED,

@@ -229,11 +229,14 @@ fi_status nvrtc_open(const char *path, struct compiler **compiler) {
     return status_fail(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s",
                        dlerror());
   struct nvrtc *nvrtc = calloc(1, sizeof *nvrtc);
-  if (!nvrtc)
+  if (!nvrtc) {
+    dlclose(library);
     return status_fail(FI_ERROR_MEMORY, "no memory for the compiler");
+  }
   const char *missing = find_functions(nvrtc, library);
   if (missing) {
     free(nvrtc);
+    dlclose(library);
     return status_fail(FI_ERROR_NO_COMPILER, "%s lacks %s", path && *path ? path : "libnvrtc", missing);
   }
   int major = 0;

@@ -60,8 +60,9 @@ static fi_status compile(struct compiler *self, const struct compile_job *job,
     output->log = strdup(fakes.compile_log);
   if (fakes.compile_status)
     return status_fail(fakes.compile_status, "the fake compiler fails");
-  output->image_size = 1 + (size_t)snprintf(image, sizeof image, ".target sm_90a\n.visible .entry %s(\n",
-                                            fakes.no_kernel ? "other" : symbol);
+  output->image_size =
+      1 + (size_t)snprintf(image, sizeof image, ".target sm_%s\n.visible .entry %s(\n",
+                           strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
   return FI_OK;
 }
@@ -93,7 +94,7 @@ static fi_status current_device(struct driver *self, int *ordinal) {
 static fi_status describe_device(struct driver *self, int ordinal, struct device *device) {
   (void)self;
   (void)ordinal;
-  *device = (struct device){.major = fakes.major, .minor = 0, .sms = FAKE_SMS};
+  *device = (struct device){.major = fakes.major, .minor = fakes.minor, .sms = FAKE_SMS};
   return FI_OK;
 }
 

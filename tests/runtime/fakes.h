@@ -25,7 +25,8 @@ struct fakes {
   /* What the driver does. */
   bool no_driver;
   int device;
-  uint32_t major;
+  uint32_t major; /* compute capability */
+  uint32_t minor;
   uint32_t occupancy;
   bool no_context;
   bool capturing;

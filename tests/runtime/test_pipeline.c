@@ -343,6 +343,26 @@ Test(pipeline, another_kind_of_device_is_refused) {
   fi_ctx_destroy(ctx);
 }
 
+Test(pipeline, targets_run_where_cuda_says_they_do) {
+  static const struct {
+    const char *target;
+    uint32_t major;
+    uint32_t minor;
+    bool runs;
+  } cases[] = {
+      {"compute_90a", 9, 0, true}, {"compute_90a", 10, 0, false}, {"compute_80", 8, 0, true},
+      {"compute_80", 9, 0, true},  {"compute_86", 8, 0, false},   {"compute_80", 7, 5, false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_ctx *ctx = context_with((fi_options){.target = cases[i].target});
+    fakes.major = cases[i].major;
+    fakes.minor = cases[i].minor;
+    cr_expect_eq(get(ctx, "merge"), cases[i].runs ? FI_OK : FI_ERROR_UNSUPPORTED, "case %zu: %s", i,
+                 fi_last_error());
+    fi_ctx_destroy(ctx);
+  }
+}
+
 static cache_key key_of(const char *target, const char *text) {
   fi_ctx *ctx = context_with((fi_options){.target = target});
   const fi_spec spec = spec_of(text);
