@@ -89,6 +89,7 @@ static const known_answer answers[] = {
     {"slct.b32.s32 %rd, %ra, %rb, %rc;", 1, 2, 0xffffffff, 2},
     {"cvt.s64.s32 %ld, %ra;", 0xffffffff, 0, 0, UINT64_MAX},
     {"cvt.u64.u32 %ld, %ra;", 0xffffffff, 0, 0, 0xffffffff},
+    {"cvt.s64.s32 %ld, %la;", 0x1ffffffff, 0, 0, UINT64_MAX},
     {"cvt.s32.s8 %rd, %ra;", 0x80, 0, 0, 0xffffff80},
     {"cvt.u32.u8 %rd, %ra;", 0x1ff, 0, 0, 0xff},
     {"cvt.u16.u32 %hd, %ra;", 0x12345, 0, 0, 0x2345},

@@ -2,11 +2,14 @@
  * ISA allows, so that a missing wait shows in the results as well as in the checks. */
 #include "exec.h"
 
-/* Sources: destination, source[, source size][, cache policy]. */
+/* What operand 2 says about the source. Other bytes of the destination become zero. */
+enum { COPY_ALL, COPY_SIZE, COPY_UNLESS };
+
 static uint32_t source_bytes(const sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t bytes) {
-  if (inst->sources == 2u + inst->mode)
-    return bytes;
-  return ((const uint32_t *)sim_source(warp, inst, 2))[lane];
+  const uint32_t *operand = inst->mode == COPY_ALL ? NULL : sim_source(warp, inst, 2);
+  if (inst->mode == COPY_SIZE)
+    return operand[lane];
+  return inst->mode == COPY_UNLESS && sim_lane_in(*operand, lane) ? 0 : bytes;
 }
 
 static void add_copy(sim_async *async, sim_async_copy copy) {
@@ -96,22 +99,25 @@ static void exec_wait_all(sim_warp *warp, const sim_inst *inst, uint32_t lanes) 
 #define COPY "cp.async(.ca|.cg)(.shared|.shared::cta).global"
 #define PREFETCH "[.L2::64B|.L2::128B|.L2::256B]"
 
-static bool prepare_plain_copy(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_size(sim_inst *inst, const sim_captures *captures) {
   (void)captures;
-  inst->mode = 0;
+  inst->mode = COPY_SIZE;
   return true;
 }
 
-static bool prepare_hinted_copy(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_unless(sim_inst *inst, const sim_captures *captures) {
   (void)captures;
-  inst->mode = 1;
+  inst->mode = COPY_UNLESS;
   return true;
 }
 
 static const sim_form forms[] = {
-    ROW(COPY PREFETCH, ":mmi?w", exec_copy, sim_taint_address, prepare_plain_copy),
-    ROW(COPY ".L2::cache_hint" PREFETCH, ":mmix", exec_copy, sim_taint_address, prepare_hinted_copy),
-    ROW(COPY ".L2::cache_hint" PREFETCH, ":mmiwx", exec_copy, sim_taint_address, prepare_hinted_copy),
+    ROW(COPY PREFETCH, ":mmi", exec_copy, sim_taint_address, NULL),
+    ROW(COPY PREFETCH, ":mmiw", exec_copy, sim_taint_address, prepare_size),
+    ROW(COPY PREFETCH, ":mmip", exec_copy, sim_taint_address, prepare_unless),
+    ROW(COPY ".L2::cache_hint" PREFETCH, ":mmix", exec_copy, sim_taint_address, NULL),
+    ROW(COPY ".L2::cache_hint" PREFETCH, ":mmiwx", exec_copy, sim_taint_address, prepare_size),
+    ROW(COPY ".L2::cache_hint" PREFETCH, ":mmipx", exec_copy, sim_taint_address, prepare_unless),
     ROW("cp.async.commit_group", "", exec_commit, sim_taint_none, NULL),
     ROW("cp.async.wait_group", ":i", exec_wait_group, sim_taint_none, NULL),
     ROW("cp.async.wait_all", "", exec_wait_all, sim_taint_none, NULL),

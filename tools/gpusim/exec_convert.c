@@ -281,6 +281,12 @@ static const sim_form forms[] = {
     GENERAL(WORD_TYPES, WIDE_TYPES, "w:x", general_wx),
     GENERAL(WIDE_TYPES, WORD_TYPES, "x:w", general_xw),
     GENERAL(WIDE_TYPES, WIDE_TYPES, "x:x", general_xx),
+    /* Registers may be wider than the types. */
+    GENERAL(WIDE_TYPES, WORD_TYPES, "x:x", general_xx),
+    GENERAL(WORD_TYPES, WORD_TYPES, "w:x", general_wx),
+    GENERAL(WORD_TYPES, WORD_TYPES, "x:w", general_xw),
+    GENERAL(WORD_TYPES, WORD_TYPES, "x:x", general_xx),
+    GENERAL(WORD_TYPES, WIDE_TYPES, "x:x", general_xx),
 };
 
 const sim_form_table SIM_TABLE(sim_forms_convert) = SIM_FORM_TABLE(forms);
