@@ -68,7 +68,7 @@ void build_event(const struct build *build, fi_event event) {
   context_event(build->ctx, event);
 }
 
-/* ------------------------------------------------------------------------------------------------ cache */
+/* -------------------------------------------------------------------------------- cache */
 
 static void report_cache_problem(const struct build *build, const char *text) {
   if (!text[0])
@@ -105,7 +105,7 @@ static void publish(struct build *build) {
   report_cache_problem(build, reason.text);
 }
 
-/* ------------------------------------------------------------------------------------------------ compile */
+/* -------------------------------------------------------------------------------- compile */
 
 /* A kernel that spills, has a stack or waits inside the matrix pipeline is a defect of its template, not a
  * slow kernel. */
@@ -225,7 +225,7 @@ fi_status build_replace(struct build *build, const char *why) {
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ facts */
+/* -------------------------------------------------------------------------------- facts */
 
 void build_facts(const struct build *build, fi_facts *facts) {
   const cache_entry *entry = &build->entry;

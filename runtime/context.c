@@ -19,8 +19,7 @@ uint32_t fi_library_version(void) {
   return FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
 }
 
-/* ------------------------------------------------------------------------------------------------ create,
- * destroy */
+/* -------------------------------------------------------------------------------- create, destroy */
 
 static size_t count_directories(const char *list) {
   size_t count = 0;
@@ -135,7 +134,7 @@ fi_status context_check(const fi_ctx *ctx) {
   return FI_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ parts */
+/* -------------------------------------------------------------------------------- parts */
 
 fi_status context_compiler(fi_ctx *ctx, struct compiler **compiler) {
   *compiler = atomic_load_explicit(&ctx->compiler, memory_order_acquire);
@@ -199,7 +198,7 @@ fi_status context_target(fi_ctx *ctx, const struct target **target) {
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ reports */
+/* -------------------------------------------------------------------------------- reports */
 
 void context_event(const fi_ctx *ctx, fi_event event) {
   const char **texts[] = {&event.spec, &event.target, &event.key, &event.message};

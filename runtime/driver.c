@@ -54,7 +54,7 @@ static fi_status check(const struct cuda *cuda, CUresult result, const char *wha
                      text ? text : "no text");
 }
 
-/* ------------------------------------------------------------------------------------------------ devices */
+/* -------------------------------------------------------------------------------- devices */
 
 static fi_status cuda_current_device(struct driver *self, int *ordinal) {
   const struct cuda *cuda = cuda_of(self);
@@ -84,7 +84,7 @@ static fi_status cuda_describe_device(struct driver *self, int ordinal, struct d
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ modules */
+/* -------------------------------------------------------------------------------- modules */
 
 /* Loads while any thread may be capturing a stream: the default mode would make that capture fail. Undo with
  * the result. */
@@ -194,7 +194,7 @@ static fi_status cuda_prepare(struct driver *self, const struct module *module, 
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ streams */
+/* -------------------------------------------------------------------------------- streams */
 
 static fi_status cuda_is_capturing(struct driver *self, void *stream, bool *capturing) {
   const struct cuda *cuda = cuda_of(self);
@@ -221,7 +221,7 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
                "cuLaunchKernelEx");
 }
 
-/* ------------------------------------------------------------------------------------------------ open */
+/* -------------------------------------------------------------------------------- open */
 
 static PFN_cuGetProcAddress_v12000 newer_lookup(void *library) {
   PFN_cuGetProcAddress_v12000 lookup;

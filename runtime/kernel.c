@@ -39,7 +39,7 @@ void kernel_destroy(fi_kernel *kernel) {
   free(kernel);
 }
 
-/* ------------------------------------------------------------------------------------------------ prepare */
+/* -------------------------------------------------------------------------------- prepare */
 
 /* By CUDA's rules of compatibility: for names with a letter, for PTX, and for cubins. */
 static bool runs_on(const struct target *target, const struct device *device) {

@@ -43,7 +43,7 @@ struct nvrtc {
 #undef POINTER
 };
 
-/* ------------------------------------------------------------------------------------------------ compile */
+/* -------------------------------------------------------------------------------- compile */
 
 struct deadline {
   struct timespec end;
@@ -144,7 +144,7 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ open */
+/* -------------------------------------------------------------------------------- open */
 
 struct build_id {
   uintptr_t address; /* inside the library */

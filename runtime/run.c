@@ -70,7 +70,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   return run->layout.ctas;
 }
 
-/* ------------------------------------------------------------------------------------------------ append */
+/* -------------------------------------------------------------------------------- append */
 
 static uint32_t fill_append(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
@@ -94,7 +94,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
   return capped_grid((uint64_t)run->workspace->max_tokens * run->workspace->kv_heads, run->layout.ctas);
 }
 
-/* ------------------------------------------------------------------------------------------------ merge */
+/* -------------------------------------------------------------------------------- merge */
 
 static fi_status check_merge(const struct run *run) {
   const struct {
@@ -131,7 +131,7 @@ static uint32_t fill_merge(const struct run *run, union args *args) {
   return capped_grid((rows + warps - 1) / warps, INT32_MAX); /* a warp takes a row */
 }
 
-/* ------------------------------------------------------------------------------------------------ run */
+/* -------------------------------------------------------------------------------- run */
 
 static fi_status no_check(const struct run *run) {
   (void)run;

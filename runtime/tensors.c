@@ -73,7 +73,7 @@ static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) 
   return FI_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ strides */
+/* -------------------------------------------------------------------------------- strides */
 
 /* The extents that make up a packed stride, besides head_dim. */
 enum { HEADS = 1, KV_HEADS = 2, PAGE = 4 };
@@ -160,7 +160,7 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
   return FI_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ overlap */
+/* -------------------------------------------------------------------------------- overlap */
 
 struct axis {
   int stride;

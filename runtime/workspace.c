@@ -32,14 +32,13 @@ static const struct part parts[] = {
     PART(shares, shares, sizeof(struct fi_share)),
     PART(items, items, sizeof(struct fi_item)),
     PART(units, units, sizeof(struct fi_unit)),
-    PART(parts, parts, sizeof(int)),
     PART(arrivals, units, sizeof(unsigned)),
     {offsetof(struct workspace_counts, partial_rows), offsetof(struct fi_plan_arrays, part_o), sizeof(float),
      1},
     PART(part_ml, partial_rows, 2 * sizeof(float)),
 };
 
-/* ------------------------------------------------------------------------------------------------ bounds */
+/* -------------------------------------------------------------------------------- bounds */
 
 static fi_status check_least(const fi_workspace *bounds) {
   const struct {
@@ -85,7 +84,7 @@ fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bo
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ counts */
+/* -------------------------------------------------------------------------------- counts */
 
 static uint64_t divide_up(uint64_t value, uint64_t by) {
   return (value + by - 1) / by;
@@ -143,11 +142,9 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds,
   if (bounds->split_tokens) {
     const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
     counts->items = pieces + layout->ctas;
-    counts->parts = pieces;
     counts->partial_rows = pieces * kernel->tile.rows;
   } else {
     counts->items = counts->units + counts->shares;
-    counts->parts = counts->units + counts->shares;
     counts->partial_rows = 2 * counts->shares * kernel->tile.rows;
   }
 }
@@ -177,7 +174,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
 }
 
-/* ------------------------------------------------------------------------------------------------ layout */
+/* -------------------------------------------------------------------------------- layout */
 
 /* Every count fits 31 bits and an element 10, so nothing overflows. */
 static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds,
@@ -231,7 +228,7 @@ fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace,
   return status ? status : check_memory(workspace, layout->bytes);
 }
 
-/* ------------------------------------------------------------------------------------------------ public */
+/* -------------------------------------------------------------------------------- public */
 
 fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes) {
   struct workspace_layout layout;

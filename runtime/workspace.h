@@ -12,7 +12,6 @@ struct workspace_counts {
   uint64_t shares;
   uint64_t items;
   uint64_t units;
-  uint64_t parts;
   uint64_t partial_rows;
 };
 

@@ -81,7 +81,7 @@ static fi_status open_compiler(const char *path, struct compiler **compiler) {
   return FI_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ driver */
+/* -------------------------------------------------------------------------------- driver */
 
 static fi_status current_device(struct driver *self, int *ordinal) {
   (void)self;
@@ -182,7 +182,7 @@ const struct parts fake_parts = {
     .io = &cache_io_posix,
 };
 
-/* ------------------------------------------------------------------------------------------------ helpers */
+/* -------------------------------------------------------------------------------- helpers */
 
 static void give_up(const char *what, const char *why) {
   fprintf(stderr, "%s: %s\n", what, why);

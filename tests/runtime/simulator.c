@@ -52,7 +52,7 @@ struct scene {
   fi_workspace workspace;
 };
 
-/* ------------------------------------------------------------------------------------------------ set up */
+/* -------------------------------------------------------------------------------- set up */
 
 static uint32_t next_random(void) {
   static uint32_t state = 1;
@@ -134,7 +134,7 @@ static void set_up(struct scene *scene) {
   make_host(&scene->host);
 }
 
-/* ------------------------------------------------------------------------------------------------ step */
+/* -------------------------------------------------------------------------------- step */
 
 static fi_batch batch_of(const struct tensors *at) {
   return (fi_batch){.struct_size = sizeof(fi_batch),
@@ -177,7 +177,7 @@ static void download(struct scene *scene) {
   device_download(&scene->device, &scene->result, scene->on_device, sizeof scene->result);
 }
 
-/* ------------------------------------------------------------------------------------------------ check */
+/* -------------------------------------------------------------------------------- check */
 
 /* What append must have done: without rotation and conversion it copies. */
 static void append_on_host(struct tensors *host) {
@@ -229,7 +229,7 @@ static bool check(struct scene *scene, const char *what) {
   return passes;
 }
 
-/* ------------------------------------------------------------------------------------------------ main */
+/* -------------------------------------------------------------------------------- main */
 
 static bool run_eagerly(struct scene *scene, const int32_t *lengths) {
   set_lengths(&scene->host, lengths);

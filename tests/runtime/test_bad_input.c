@@ -44,7 +44,7 @@ static const char *text_of(const struct change *change) {
   return change->spec ? change->spec : "attention group=4 page=16";
 }
 
-/* ------------------------------------------------------------------------------------------------ specs */
+/* -------------------------------------------------------------------------------- specs */
 
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 
@@ -179,7 +179,7 @@ Test(bad_input, workspaces) {
   fi_ctx_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------------ batches */
+/* -------------------------------------------------------------------------------- batches */
 
 #define BATCH(field, value) CHANGE(fi_batch, field, value)
 
@@ -216,7 +216,7 @@ Test(bad_input, batches) {
   fi_ctx_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------------ tensors */
+/* -------------------------------------------------------------------------------- tensors */
 
 #define TENSORS(field, value) CHANGE(fi_tensors, field, value)
 
@@ -294,8 +294,7 @@ Test(bad_input, tensors) {
   fi_ctx_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------------ null
- * pointers */
+/* -------------------------------------------------------------------------------- null pointers */
 
 Test(bad_input, null_pointers) {
   fi_ctx *ctx = make_context(NULL);

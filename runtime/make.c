@@ -1,0 +1,80 @@
+/* The steps of making a kernel, in order: render, key, look up, compile, publish, load. */
+#include "runtime/make.h"
+
+#include "generator/spec.h"
+#include "runtime/clock.h"
+#include "runtime/flight.h"
+#include "runtime/status.h"
+
+bool make_plan_spec(const fi_spec *canonical, fi_spec *plan) {
+  fi_spec spec;
+  if (canonical->op != FI_OP_ATTENTION && canonical->op != FI_OP_APPEND)
+    return false;
+  fi_spec_init(&spec);
+  spec.op = FI_OP_PLAN;
+  return spec_canonical(&spec, plan, NULL, 0) == FI_OK;
+}
+
+static fi_status load(fi_kernel *kernel, struct driver *driver, const struct build *build, bool *rejected) {
+  const struct image image = {
+      .bytes = build->entry.image,
+      .symbol = build->entry.symbol,
+      .args_size = kernel_args_size(kernel->spec.op),
+  };
+  *rejected = false;
+  return driver->load(driver, &image, &kernel->module, rejected);
+}
+
+/* A cached image that the driver refuses is compiled again, once. */
+static fi_status load_or_replace(fi_kernel *kernel, struct driver *driver, struct build *build) {
+  bool rejected;
+  fi_status status = load(kernel, driver, build, &rejected);
+  if (!rejected || build->layer == FI_LAYER_COMPILED)
+    return status;
+  status = build_replace(build, fi_last_error());
+  return status ? status : load(kernel, driver, build, &rejected);
+}
+
+fi_status make_image(struct build *build) {
+  return build_find(build) ? FI_OK : build_compile(build);
+}
+
+static fi_status get_plan(fi_kernel *kernel) {
+  fi_spec plan;
+  if (!make_plan_spec(&kernel->spec, &plan))
+    return FI_OK;
+  return flight_get(kernel->ctx, &plan, &kernel->plan);
+}
+
+static fi_status image_and_load(fi_kernel *kernel, struct driver *driver, struct build *build) {
+  fi_status status = build_begin(build, kernel->ctx, &kernel->spec);
+  if (!status)
+    status = make_image(build);
+  if (!status)
+    status = get_plan(kernel);
+  if (!status)
+    status = load_or_replace(kernel, driver, build);
+  return status;
+}
+
+fi_status make_kernel(fi_kernel *kernel) {
+  struct driver *driver;
+  struct build build;
+  const double begin = clock_ms();
+  if (kernel->ctx->options.mode == FI_MODE_MEMORY_ONLY)
+    return status_fail(FI_ERROR_NOT_CACHED,
+                       "the mode is memory_only, and the context does not hold the kernel");
+  fi_status status = context_driver(kernel->ctx, &driver);
+  if (status)
+    return status;
+  status = image_and_load(kernel, driver, &build);
+  if (!status) {
+    const double milliseconds = clock_ms() - begin;
+    kernel->tile = build.source.tile;
+    build_facts(&build, &kernel->facts);
+    build_event(&build,
+                (fi_event){.kind = FI_EVENT_LOADED, .layer = build.layer, .milliseconds = milliseconds});
+  }
+  build_end(&build);
+  return status;
+}
