@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------ begin, end
- */
+/* -------------------------------------------------------------------------------- begin, end */
 
 /* The rendered text holds the argument records, so their layout is in the key too. */
 static void make_key(struct build *build) {

@@ -151,8 +151,7 @@ fi_status fi_kernel_prepare(fi_kernel *kernel) {
   return status ? status : kernel_prepare(kernel, &ctas);
 }
 
-/* ------------------------------------------------------------------------------------------------
- * description */
+/* -------------------------------------------------------------------------------- description */
 
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts) {
   fi_status status = kernel_check(kernel);

@@ -25,8 +25,7 @@ static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
   return ctas < most ? (uint32_t)ctas : most;
 }
 
-/* ------------------------------------------------------------------------------------------------ attention
- */
+/* -------------------------------------------------------------------------------- attention */
 
 static float softmax_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;

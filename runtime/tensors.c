@@ -14,8 +14,7 @@ static bool is_read_by(uint32_t ops, const fi_spec *spec) {
   return ops >> spec->op & 1;
 }
 
-/* ------------------------------------------------------------------------------------------------ pointers
- */
+/* -------------------------------------------------------------------------------- pointers */
 
 static bool always(const fi_spec *spec) {
   (void)spec;

@@ -30,8 +30,7 @@ void fakes_reset(void) {
   fakes.occupancy = 8;
 }
 
-/* ------------------------------------------------------------------------------------------------ compiler
- */
+/* -------------------------------------------------------------------------------- compiler */
 
 static const char *symbol_in(const char *source) {
   static const char *const symbols[] = {"flashjit_attention", "flashjit_append", "flashjit_merge",

@@ -98,8 +98,7 @@ Test(bad_input, specs) {
   fi_ctx_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------------ workspaces
- */
+/* -------------------------------------------------------------------------------- workspaces */
 
 #define WORKSPACE(field, value) CHANGE(fi_workspace, field, value)
 
@@ -347,8 +346,7 @@ Test(bad_input, null_pointers) {
   fi_ctx_destroy(ctx);
 }
 
-/* ------------------------------------------------------------------------------------------------
- * surroundings */
+/* -------------------------------------------------------------------------------- surroundings */
 
 /* A context on the real compiler and driver, whose paths are bad. */
 static const struct {
