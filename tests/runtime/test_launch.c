@@ -257,7 +257,6 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
       {layout.arrays.shares, counts->shares * sizeof(struct fi_share)},
       {layout.arrays.items, counts->items * sizeof(struct fi_item)},
       {layout.arrays.units, counts->units * sizeof(struct fi_unit)},
-      {layout.arrays.parts, counts->parts * sizeof(int)},
       {layout.arrays.arrivals, counts->units * sizeof(unsigned)},
       {layout.arrays.part_o, counts->partial_rows * 128 * sizeof(float)},
       {layout.arrays.part_ml, counts->partial_rows * 2 * sizeof(float)},

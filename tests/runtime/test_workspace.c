@@ -25,8 +25,8 @@ static uint64_t even_shares(const fi_kernel *kernel, const fi_workspace *bounds,
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
   const uint64_t rows = 2 * shares * kernel->tile.rows;
   return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * shares) +
-         round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * (units + shares)) +
-         round_256(4 * units) + round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+         round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units) +
+         round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
 }
 
 static uint64_t fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
@@ -37,8 +37,8 @@ static uint64_t fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds
   const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
   const uint64_t rows = units * cuts * kernel->tile.rows;
   return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * ctas) +
-         round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units * cuts) +
-         round_256(4 * units) + round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+         round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units) +
+         round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
 }
 
 static uint64_t size_of(const fi_kernel *kernel, const fi_workspace *bounds) {
