@@ -146,7 +146,7 @@ static fi_status launch(struct driver *self, const struct module *module, const 
   (void)self;
   fakes.launches++;
   fakes.launch = *request;
-  snprintf(fakes.symbol, sizeof fakes.symbol, "%s", (const char *)module->kernel);
+  fakes.symbol = module->kernel;
   memcpy(fakes.args, request->args, args_size(fakes.symbol));
   return FI_OK;
 }

@@ -38,7 +38,7 @@ struct fakes {
   /* The last launch. */
   uint32_t launches;
   struct launch launch;
-  char symbol[64];
+  const char *symbol; /* of its kernel */
   unsigned char args[FAKES_ARGS_SIZE];
 };
 
