@@ -45,7 +45,7 @@ uint32_t measure_row(struct measure *measure, const double *reference, uint32_t 
     if (element > tolerances[dtype].element && first == size)
       first = i;
     measure->element = fmax(measure->element, element);
-    measure->difference += isnan(difference) ? INFINITY : difference * difference;
+    measure->difference += difference * difference;
     measure->reference += reference[i] * reference[i];
   }
   measure->rows++;

@@ -18,7 +18,7 @@ const struct tolerance *tolerance_of(uint32_t dtype);
 
 /* Sums over the rows measured so far; begins as zeros. */
 struct measure {
-  double difference; /* sum of squares of output - reference */
+  double difference; /* sum of squares of output - reference; NaN stays NaN and fails */
   double reference;  /* sum of squares */
   double element;    /* largest deviation of an element */
   double lse;        /* largest deviation of a log-sum-exp */

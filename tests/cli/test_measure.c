@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 enum { SIZE = 64 };
 
@@ -58,6 +59,36 @@ Test(measure, nan_and_infinity_never_pass) {
     cr_expect_not(passes(&row, FI_F16, &first));
     cr_expect_eq(first, 5);
   }
+}
+
+/* Among many right rows one wrong element is nothing to the norm. */
+Test(measure, element_fails_alone) {
+  struct row row;
+  struct measure measure = {0};
+  fill(&row, FI_BF16);
+  for (int i = 0; i < 1000; i++)
+    measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0);
+  cr_expect(measure_passes(&measure, FI_BF16));
+  dtype_encode(FI_BF16, row.reference[17] + 0.05, row.output, 17);
+  measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0);
+  cr_expect_lt(measure_norm(&measure), 3e-3);
+  cr_expect_not(measure_passes(&measure, FI_BF16));
+}
+
+/* A small element may be as wrong as its row's others, a large one by its own size. */
+Test(measure, elements_are_scaled_by_row_and_size) {
+  struct row row = {0};
+  struct measure measure = {0};
+  for (size_t i = 0; i < SIZE; i++)
+    row.reference[i] = i % 2 == 0 ? 1e-6 : 1;
+  for (size_t i = 0; i < SIZE; i++)
+    dtype_encode(FI_BF16, i == 2 ? 0.01 : row.reference[i], row.output, i);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
+  for (size_t i = 0; i < SIZE; i++)
+    row.reference[i] = i == 2 ? 1 : 0;
+  memset(row.output, 0, sizeof row.output);
+  dtype_encode(FI_BF16, 1.02, row.output, 2);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
 }
 
 /* Small errors in every element add up in the norm though no element is beyond its own limit. */

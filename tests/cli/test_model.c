@@ -150,6 +150,13 @@ Test(model, variations) {
        offsetof(fi_spec, rope_theta), 50},
       {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}",
        offsetof(fi_spec, head_dim), 96},
+      {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}, "
+       "\"dtype\": \"float16\"",
+       offsetof(fi_spec, q_dtype), FI_F16},
+      {"\"head_dim\": null, \"num_key_value_heads\": null, \"rope_scaling\": null",
+       offsetof(fi_spec, head_dim), 128},
+      {"\"model_type\": \"llama4_text\", \"attention_chunk_size\": 100, \"no_rope_layer_interval\": 1",
+       offsetof(fi_spec, rope), FI_ROPE_NONE},
       {"\"sliding_window\": 4096, \"use_sliding_window\": false", offsetof(fi_spec, head_dim), 128},
   };
   for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
@@ -176,6 +183,8 @@ Test(model, what_is_missing) {
       {"\"attention_chunk_size\": 100", "chunked_attention", 6,
        "attention in chunks (attention_chunk_size 100)"},
       {"\"kv_lora_rank\": 512", "latent_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
+      {"\"kv_lora_rank\": 8, \"num_key_value_heads\": 3, \"dtype\": \"float32\"", "latent_attention", 8,
+       "multi-head latent attention (kv_lora_rank 8)"},
       {"\"hybrid_override_pattern\": \"MEM*E*-\"", "full_attention", 2, ""},
       {"\"hybrid_override_pattern\": \"MEM*E*-\"", "mamba", 2, "a state-space layer, which has no KV cache"},
       {"\"layer_types\": [\"linear_attention\", \"moon\"]", "moon", 1, "unknown kind of layer"},
@@ -226,7 +235,8 @@ Test(model, broken_fields) {
       {"\"layer_types\": [1]", "layer_types[0] is not a string"},
       {"\"layer_types\": []", "no attention layer"},
       {"\"rope_theta\": \"big\"", "field rope_theta is not a number"},
-      {"\"rope_theta\": 1.5", "field rope_theta is 1.5"},
+      {"\"rope_theta\": 10000.5", "field rope_theta is 10000.5"},
+      {"\"rope_theta\": 1", "field rope_theta is 1"},
       {"\"rotary_dim\": 256", "256 rotated dims do not fit a head of 128"},
       {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of the rope scaling is missing"},
       {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1.00001}", "more than three decimals"},

@@ -98,6 +98,23 @@ Test(reference, two_keys) {
   cr_expect_float_eq(lse, log(1 + exp(2)), 1e-12);
 }
 
+/* Logits of thousands neither overflow nor vanish; the largest comes first and last. */
+Test(reference, large_logits) {
+  struct problem problem;
+  double o[DIM];
+  double lse;
+  for (size_t largest = 0; largest < 3; largest += 2) {
+    make(&problem, 1, 3, 1, 1);
+    memset(problem.q, 0, sizeof problem.q);
+    memset(problem.k, 0, sizeof problem.k);
+    dtype_encode(FI_F16, 100, problem.q, 0);
+    dtype_encode(FI_F16, 100, problem.k, largest * DIM);
+    attend(&problem, 0, 0, 0, o, &lse);
+    cr_expect_float_eq(o[4], dtype_decode(FI_F16, problem.v, largest * DIM + 4), 1e-12);
+    cr_expect_float_eq(lse, 1e4 / sqrt(DIM), 1e-9);
+  }
+}
+
 Test(reference, equal_keys_average_what_the_mask_leaves) {
   struct problem problem;
   double o[DIM];
@@ -268,16 +285,19 @@ Test(reference, positions_array) {
   struct problem problem;
   double o[3][DIM];
   double lse[3];
-  int32_t positions[] = {7, 8};
-  make(&problem, 2, 9, 1, 1);
+  int32_t positions[] = {0, 7, 8};
+  make(&problem, 1, 1, 1, 1);
+  problem.reference.batch.requests = 2;
+  problem.q_indptr[2] = 3;
+  problem.kv_len[1] = 9;
   problem.reference.spec.rope = FI_ROPE_HALF;
-  attend(&problem, 0, 1, 0, o[0], &lse[0]);
+  attend(&problem, 1, 1, 0, o[0], &lse[0]);
   problem.reference.spec.rope_positions = FI_POSITIONS_ARRAY;
   problem.reference.tensors.positions = positions;
-  attend(&problem, 0, 1, 0, o[1], &lse[1]);
+  attend(&problem, 1, 1, 0, o[1], &lse[1]);
   expect_same(o[0], o[1], 1e-15);
-  positions[1] = 3;
-  attend(&problem, 0, 1, 0, o[2], &lse[2]);
+  positions[2] = 3;
+  attend(&problem, 1, 1, 0, o[2], &lse[2]);
   cr_expect(fabs(lse[0] - lse[2]) > 1e-6);
 }
 
@@ -379,25 +399,26 @@ Test(reference, ragged_lengths) {
 }
 
 Test(reference, scales_multiply_what_is_stored) {
-  static const float scales[] = {2.0f, 0.5f};
+  static const float k_scales[] = {2.0f, 0.5f};
+  static const float v_scales[] = {3.0f, 7.0f};
   struct problem problem;
   struct reference_head loaded;
   make(&problem, 1, 3, 2, 1);
-  problem.reference.tensors.k_scale = &scales[0];
-  problem.reference.tensors.v_scale = &scales[0];
+  problem.reference.tensors.k_scale = k_scales;
+  problem.reference.tensors.v_scale = v_scales;
   for (uint32_t kind = FI_SCALE_TENSOR; kind <= FI_SCALE_HEAD; kind++) {
     problem.reference.spec.kv_scale = kind;
     cr_assert(reference_head_load(&problem.reference, 0, 1, &loaded));
-    double scale = kind == FI_SCALE_HEAD ? 0.5 : 2;
-    cr_expect_eq(loaded.k[0], scale * dtype_decode(FI_F16, problem.k, DIM));
-    cr_expect_eq(loaded.v[DIM], scale * dtype_decode(FI_F16, problem.v, 3 * DIM));
+    cr_expect_eq(loaded.k[0], (kind == FI_SCALE_HEAD ? 0.5 : 2) * dtype_decode(FI_F16, problem.k, DIM));
+    cr_expect_eq(loaded.v[DIM], (kind == FI_SCALE_HEAD ? 7 : 3) * dtype_decode(FI_F16, problem.v, 3 * DIM));
     reference_head_free(&loaded);
   }
 }
 
 /* What append stores, times the scale, is what was given. */
 Test(reference, append_divides_by_the_scale) {
-  static const float scale = 0.25f;
+  static const float k_scale = 0.25f;
+  static const float v_scale = 0.5f;
   struct problem problem;
   double k[DIM];
   double v[DIM];
@@ -405,11 +426,11 @@ Test(reference, append_divides_by_the_scale) {
   problem.reference.spec.kv_scale = FI_SCALE_TENSOR;
   problem.reference.tensors.k_new = problem.k;
   problem.reference.tensors.v_new = problem.v;
-  problem.reference.tensors.k_scale = &scale;
-  problem.reference.tensors.v_scale = &scale;
+  problem.reference.tensors.k_scale = &k_scale;
+  problem.reference.tensors.v_scale = &v_scale;
   reference_append(&problem.reference, 0, 1, 0, k, v);
   cr_expect_eq(k[4], 4 * dtype_decode(FI_F16, problem.k, DIM + 4));
-  cr_expect_eq(v[4], 4 * dtype_decode(FI_F16, problem.v, DIM + 4));
+  cr_expect_eq(v[4], 2 * dtype_decode(FI_F16, problem.v, DIM + 4));
 }
 
 /* Attention over two halves of the KV, merged, is attention over all of it; an empty half changes nothing. */

@@ -105,6 +105,7 @@ Test(trace, scaling_and_limits) {
   cr_expect_eq(trace.requests[1].prompt, 1);
   cr_expect_eq(trace.requests[1].generated, 49);
   cr_expect_eq(trace_longest(&trace), 50);
+  cr_expect_eq(trace_limit(&trace, 50), 0);
   trace_free(&trace);
 }
 

@@ -145,6 +145,9 @@ Test(verify, names_the_wrong_output) {
   scene.o[reference_o_offset(&scene.step.attention, 6, 5) + 9] ^= 0x4000;
   struct verify_result result = verify(&scene);
   expect_mismatch(&result.attention.first, "O", 1, 1, 5, 9);
+  scene.o[reference_o_offset(&scene.step.attention, 5, 4) + 20] ^= 0x4000; /* earlier, of the same KV head */
+  result = verify(&scene);
+  expect_mismatch(&result.attention.first, "O", 1, 0, 4, 20);
   cr_expect_not(measure_passes(&result.attention.measure, FI_BF16));
   size_t element = (size_t)reference_o_offset(&scene.step.attention, 2, 4) + 31;
   dtype_encode(FI_BF16, NAN, scene.o, element);
@@ -171,13 +174,14 @@ Test(verify, names_the_wrong_cache_element) {
 Test(verify, finds_writes_beside_the_tokens) {
   static const size_t slots[] = {1 * PAGE, 5 * PAGE + 2,
                                  2 * PAGE + 3}; /* a free page, and behind the ends of both */
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 6; i++) {
     struct scene scene;
     size_t slot;
     make(&scene);
-    scene.v_cache[(slots[i] * KV_HEADS + 1) * DIM + 31] = 0;
+    uint16_t *cache = i < 3 ? scene.k_cache : scene.v_cache;
+    cache[(slots[i % 3] * KV_HEADS + 1) * DIM + 31] = 0;
     cr_expect_not(verify_untouched(&scene.step.append, 0xff, PAGES * PAGE, &slot));
-    cr_expect_eq(slot, slots[i]);
+    cr_expect_eq(slot, slots[i % 3]);
   }
 }
 

@@ -63,8 +63,8 @@ bool config_count(struct config *config, const char *field, uint32_t fallback, u
   *value = fallback;
   if (!found)
     return fallback != 0 || config_problem(config, "field %s is missing", field);
-  json_int_t number = json_integer_value(found);
-  if (!json_is_integer(found) || number < 1 || number > INT32_MAX)
+  json_int_t number = json_integer_value(found); /* 0 for what is no integer */
+  if (number < 1 || number > INT32_MAX)
     return config_problem(config, "field %s is not a whole number above 0", field);
   *value = (uint32_t)number;
   return true;

@@ -61,7 +61,15 @@ static bool get_kernel(struct layer_run *run, enum role role) {
   if (!succeeded(fi_get_kernel(run->ctx, &spec, &run->kernels[role]), "fi_get_kernel", report->spec))
     return false;
   report->get_ms = now_ms() - begin;
-  return succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec);
+  if (!succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec))
+    return false;
+  for (enum role before = 0; before < role; before++) {
+    if (run->kernels[before] == run->kernels[role]) { /* its facts tell of the first call */
+      report->facts.layer = FI_LAYER_MEMORY;
+      report->facts.compile_ms = 0;
+    }
+  }
+  return true;
 }
 
 /* One workspace that is large enough for each kernel. */
