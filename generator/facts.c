@@ -32,6 +32,7 @@ static const struct tile_field tile_fields[] = {
     {FIELD(shared_rotated), "K after rotation, one tile a team"},
     {FIELD(shared_state), "row maxima and sums of the teams"},
     {FIELD(shared_rows), "the tile's rows"},
+    {FIELD(shared_ranges), "each warp's part of the range of an item"},
     {FIELD(shared_flag), "a word from one thread to the others"},
     {FIELD(shared_walks), "each thread's walk through the plan"},
     {FIELD(shared_bytes), "bytes of dynamic shared memory"},

@@ -12,7 +12,7 @@ struct fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
-  int reserved;
+  int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
 /*
@@ -27,7 +27,7 @@ struct fi_item {
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile */
   unsigned short unit_count; /* merge units that the item feeds */
-  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int part;                  /* first row of its partial result; -1: it is the whole of its rows and writes the output */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 
@@ -39,15 +39,16 @@ struct fi_share {
   int reserved[2];
 };
 
-/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
 struct fi_unit {
   int row_begin;
   int row_count;
   int kv_head;
   int part_begin;
+  int part_stride;
   int part_count;
   int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved[2];
+  int reserved;
 };
 
 /* What a plan says of its whole batch. */
@@ -66,8 +67,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;
-  int *parts;
-  unsigned *arrivals; /* one counter a unit; zero between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][head_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };

@@ -23,7 +23,7 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
-      load_matrices_transposed(v, values + kv_chunk(16 * t, 2 * i));
+      load_matrices_transposed(v, kv_along(values, 2 * i) + 16 * t * kKvPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(o[b][2 * i], p[b], v[0], v[1]);
@@ -59,7 +59,7 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4];
-      load_matrices_transposed(v, values + kv_chunk(32 * t, i));
+      load_matrices_transposed(v, kv_along(values, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
         const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);

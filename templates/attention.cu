@@ -54,6 +54,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query_tile = shared + kSharedQuery;
   TileRow *rows = (TileRow *)(shared + kSharedRows);
+  Range &range = ((Range *)(shared + kSharedRanges))[warp()];
   volatile int *flag = (volatile int *)(shared + kSharedFlag);
   u8 *rings = shared + kSharedRings;
   u8 *ring = rings + team() * kRingBytes;
@@ -71,25 +72,34 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args);
   cursor = loader.cursor;
   settle(loader, args);
+//@if teams > 1
+  QueryUnits units;
+  const fi_share &share = args.plan.shares[blockIdx.x];
+  if (cursor.end != 0)
+    fetch_query(units, args, share.end != 0 ? share.first : args.plan.items[cursor.at], 0);
+//@end
 #pragma unroll
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
 
   walk.list = -1;
   u32 stage = 0; /* of the next step to compute; the one before it is free */
-  for (; cursor.end != 0; next_item(cursor, args.plan, args.ctas)) {
+  while (cursor.end != 0) {
     const fi_item &item = args.plan.items[cursor.at];
-    stage_query(args, item, query_tile, rows);
+//@if teams > 1
+    store_query(units, args, item, query_tile, rows);
+//@else
+    bring_query(args, item, query_tile, rows);
+//@end
     Query query;
     load_query(query, query_tile);
-    const Visible visible = visible_range(rows);
+    find_range(range, rows, item);
     const float scale = logit_scale(args, item.kv_head);
     RowState state;
     clear_rows(state);
-    int token = item.kv_begin + (int)(team() * kTeamTokens);
-    const int end = item.kv_end + (int)(team() * kTeamTokens);
+    const int offset = team() * kTeamTokens;
 #pragma unroll 1
-    for (; token < end; token += kStepTokens) {
+    for (int token = item.kv_begin + offset; token - offset < range.end; token += kStepTokens) {
       copy_wait<kStages - 2>();
       sync_team();
       load_step(loader, args, shared_address(ring) + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes);
@@ -97,14 +107,14 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
 //@if rope != none && rope_keys == unrotated
       rotate_keys(rotated, keys, token);
 //@end
-      if (token < visible.most) {
+      if (token < range.most) {
         Scores scores;
 //@if rope != none && rope_keys == unrotated
         score(scores, query, shared_address(rotated));
 //@else
         score(scores, query, shared_address(keys));
 //@end
-        if (token + (int)kTeamTokens > visible.least)
+        if (token + (int)kTeamTokens > range.least)
           mask(scores, rows, token);
         softmax(state, scores, scale);
         accumulate(state.o, scores, shared_address(keys) + kTileBytes);
@@ -121,6 +131,11 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
 //@end
     if (done.part >= 0)
       arrive(args.plan, done, walk.list);
+    next_item(cursor, args.plan, args.ctas);
+//@if teams > 1
+    if (cursor.end != 0)
+      fetch_query(units, args, args.plan.items[cursor.at], 0);
+//@end
   }
   merge_list(args, walk.list, flag);
 }

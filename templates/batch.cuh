@@ -30,7 +30,7 @@ struct Tile {
 };
 
 __device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = find_last(tile_begin, args.requests, tile);
+  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
   const int begin = first_token(args, request);
   const int end = first_token(args, request + 1);
   const int kv_len = kv_len_of(args, request);
@@ -55,5 +55,6 @@ __device__ __forceinline__ int steps_of(const fi_plan_args &args, const Tile &ti
 __device__ __forceinline__ fi_row row_of_token(const fi_plan_args &args, int token) {
   const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
   const int left = first_token(args, request + 1) - token;
-  return {token, kv_len_of(args, request) - left, kv_base_of(args, request), 0};
+  const int place = (token - first_token(args, request)) % args.tile_tokens;
+  return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
 }

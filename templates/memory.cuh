@@ -56,9 +56,9 @@ __device__ __forceinline__ float4 load_global4(const float *from) {
   return value;
 }
 
-/* Adds one to a counter that starts again at 0 behind `last`; releases this CTA's writes and acquires the others'. */
-__device__ __forceinline__ u32 count_arrival(u32 *counter, u32 last) {
+/* Takes one from a counter and returns what it was; releases this CTA's writes and acquires the others'. */
+__device__ __forceinline__ u32 count_down(u32 *counter) {
   u32 before;
-  asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(last) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(0xffffffffu) : "memory");
   return before;
 }

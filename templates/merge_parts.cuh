@@ -2,32 +2,33 @@
 //@use output
 //@use memory
 
-/* Partials whose loads are under way at once: the latency of a merge is that of one batch. */
-constexpr int kMergeBatch = 16;
+//@if teams > 1
+/* Loads that are under way at once: of so many partials, for so many groups of four columns. */
+constexpr int kMergeParts = 16;
 
-/* The merge of some columns of a row so far. */
+constexpr u32 kMergeColumns = 1;
+//@else
+/* Loads that are under way at once: of so many partials, for so many groups of four columns. */
+constexpr int kMergeParts = 4;
+
+constexpr u32 kMergeColumns = 4;
+//@end
+
+/* The merge of four columns of a row so far. */
 struct Merged {
+  u32 row;
+  u32 column;
   float4 o;
   float most;
   float sum;
 };
 
-/* Adds a batch of partials of row `row` of a unit. All loads start before the first is used. */
-__device__ __forceinline__ void add_parts(Merged &merged, const fi_plan_arrays &plan, const fi_unit &unit, int batch,
-                                          u32 row, u32 column) {
-  const int count = unit.part_count - batch;
-  float2 states[kMergeBatch];
-  float4 parts[kMergeBatch];
-#pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
-    if (i < count) {
-      const long long part_row = plan.parts[unit.part_begin + batch + i] + row;
-      states[i] = load_global2(plan.part_ml + part_row * 2);
-      parts[i] = load_global4(plan.part_o + part_row * kHeadDim + column);
-    }
+/* Adds partials to the columns of a row: the states and values of `count` of them. */
+__device__ __forceinline__ void add_parts(Merged &merged, const float2 (&states)[kMergeParts],
+                                          const float4 (&values)[kMergeParts], int count) {
   float most = merged.most;
 #pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
+  for (int i = 0; i < kMergeParts; i++)
     if (i < count)
       most = fmaxf(most, states[i].x);
   const float shrink = merged.sum > 0 ? exp2_fast(merged.most - most) : 0;
@@ -35,56 +36,88 @@ __device__ __forceinline__ void add_parts(Merged &merged, const fi_plan_arrays &
   merged.sum *= shrink;
   merged.most = most;
 #pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
+  for (int i = 0; i < kMergeParts; i++)
     if (i < count) {
       const float weight = states[i].y > 0 ? exp2_fast(states[i].x - most) : 0;
-      merged.o.x += weight * parts[i].x;
-      merged.o.y += weight * parts[i].y;
-      merged.o.z += weight * parts[i].z;
-      merged.o.w += weight * parts[i].w;
+      merged.o.x += weight * values[i].x;
+      merged.o.y += weight * values[i].y;
+      merged.o.z += weight * values[i].z;
+      merged.o.w += weight * values[i].w;
       merged.sum += weight * states[i].y;
     }
 }
 
-/* Merges all partials of a unit and writes its rows of O. */
-__device__ __forceinline__ void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
-  const float v_scale = value_scale(args, unit.kv_head);
-#pragma unroll 1
-  for (u32 i = threadIdx.x; i < unit.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
-    const u32 row = i / (kHeadDim / 4);
-    const u32 column = i % (kHeadDim / 4) * 4;
-    Merged merged = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
-#pragma unroll 1
-    for (int batch = 0; batch < unit.part_count; batch += kMergeBatch)
-      add_parts(merged, args.plan, unit, batch, row, column);
-    const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
-    const u32 head = unit.kv_head * kGroup + row % kGroup;
-    const float factor = row_factor(merged.sum, v_scale);
-    *(uint2 *)(output_row(args, token, head) + column) =
-        make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
-                   pack_output(merged.o.z * factor, merged.o.w * factor));
+/* Adds up to kMergeParts partials of a unit from number `first` on. All loads start before the first is used. */
+__device__ __forceinline__ void merge_batch(Merged (&merged)[kMergeColumns], const fi_plan_arrays &plan,
+                                            const fi_unit &unit, int first) {
+  const int count = unit.part_count - first;
+  float2 states[kMergeColumns][kMergeParts];
+  float4 values[kMergeColumns][kMergeParts];
+#pragma unroll
+  for (u32 c = 0; c < kMergeColumns; c++)
+#pragma unroll
+    for (int i = 0; i < kMergeParts; i++)
+      if (i < count) {
+        const long long row = unit.part_begin + (long long)(first + i) * unit.part_stride + merged[c].row;
+        states[c][i] = load_global2(plan.part_ml + row * 2);
+        values[c][i] = load_global4(plan.part_o + row * kHeadDim + merged[c].column);
+      }
+#pragma unroll
+  for (u32 c = 0; c < kMergeColumns; c++)
+    add_parts(merged[c], states[c], values[c], count);
+}
+
+__device__ __forceinline__ void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged,
+                                             float v_scale) {
+  const int token = args.plan.rows[unit.row_begin + merged.row / kGroup].token;
+  const u32 head = unit.kv_head * kGroup + merged.row % kGroup;
+  const float factor = row_factor(merged.sum, v_scale);
+  *(uint2 *)(output_row(args, token, head) + merged.column) =
+      make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
+                 pack_output(merged.o.z * factor, merged.o.w * factor));
 //@if lse
-    if (column == 0)
-      write_lse(args, token, head, merged.most, merged.sum);
+  if (merged.column == 0)
+    write_lse(args, token, head, merged.most, merged.sum);
 //@end
+}
+
+/* Merges all partials of a unit, writes its rows of O and makes the unit ready for the next launch. */
+__device__ __forceinline__ void merge_unit(const fi_attention_args &args, int number) {
+  const fi_unit unit = args.plan.units[number];
+  const float v_scale = value_scale(args, unit.kv_head);
+  const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
+#pragma unroll 1
+  for (u32 i = threadIdx.x; i < size; i += kThreads * kMergeColumns) {
+    Merged merged[kMergeColumns];
+#pragma unroll
+    for (u32 c = 0; c < kMergeColumns; c++) {
+      const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one is merged again */
+      merged[c] = {place / (kHeadDim / 4), place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
+    }
+#pragma unroll 1
+    for (int first = 0; first < unit.part_count; first += kMergeParts)
+      merge_batch(merged, args.plan, unit, first);
+#pragma unroll
+    for (u32 c = 0; c < kMergeColumns; c++)
+      write_merged(args, unit, merged[c], v_scale);
   }
+  if (threadIdx.x == 0)
+    args.plan.arrivals[number] = unit.part_count;
 }
 
 /*
- * After its partial is written: counts the item in at each unit that it feeds. A unit whose last partial this is goes into
- * the CTA's list of units to merge; `list` is its head and lives in thread 0.
+ * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is goes into the
+ * CTA's list of units to merge; `list` is its head and lives in thread 0.
  */
 __device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
   __syncthreads();
   if (threadIdx.x != 0)
     return;
-  for (int u = item.unit; u < item.unit + item.unit_count; u++) {
-    const u32 last = plan.units[u].part_count - 1;
-    if (count_arrival(plan.arrivals + u, last) == last) {
+  for (int u = item.unit; u < item.unit + item.unit_count; u++)
+    if (count_down(plan.arrivals + u) == 1) {
       plan.units[u].next = list;
       list = u;
     }
-  }
 }
 
 /* Merges the units of the CTA's list: behind its items, when nothing else is in the registers. */
@@ -94,5 +127,5 @@ __device__ __forceinline__ void merge_list(const fi_attention_args &args, int li
   __syncthreads();
 #pragma unroll 1
   for (int u = *flag; u >= 0; u = args.plan.units[u].next)
-    merge_unit(args, args.plan.units[u]);
+    merge_unit(args, u);
 }

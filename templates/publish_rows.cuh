@@ -32,7 +32,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
           write_lse(args, token, head, state.most[b][h], state.sum[b][h]);
 //@end
       } else {
-        const long long part_row = part + row;
+        const long long part_row = part + rows[row].part;
         float *to = args.plan.part_o + part_row * kHeadDim;
 #pragma unroll
         for (u32 p = 0; p < kHeadDim / 8; p++)

@@ -77,7 +77,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
         write_lse(args, token, head, part.most, part.sum);
 //@end
     } else {
-      const long long part_row = item.part + row;
+      const long long part_row = item.part + rows[row].part;
       *(float4 *)(args.plan.part_o + part_row * kHeadDim + column) = part.o;
       if (column == 0)
         *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);

@@ -3,10 +3,11 @@
 
 //# Q goes from global memory through shared memory (rotated, converted) to fragments.
 
-/* What the warps need to know of a row of the tile: its query token, and how many KV tokens it sees. */
+/* What the warps need to know of a row of the tile. */
 struct TileRow {
-  int token;
-  int visible;
+  int token;   /* in Q and O */
+  int visible; /* KV tokens that it sees */
+  int part;    /* its row among the item's partial rows */
 };
 
 constexpr u32 kQueryChunks = kHeadDim / 8;
@@ -31,61 +32,30 @@ __device__ __forceinline__ void store_query_chunk(u8 *query, u32 row, u32 chunk,
 
 //@if rope != none
 //@use rope
-__device__ __forceinline__ void read_query_chunk(float (&values)[8], const u16 *from) {
-  const uint4 words = *(const uint4 *)from;
-  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_query(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
-  }
-}
-
-__device__ __forceinline__ void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
-  u32 words[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++)
-    words[i] = pack_compute(values[2 * i], values[2 * i + 1]);
-  store_query_chunk(query, row, chunk, words);
-}
-
-/* Copies unit `unit` of one row of Q into the tile, rotated to its position. */
-__device__ __forceinline__ void stage_query_unit(u8 *query, u32 row, u32 unit, const u16 *from, int position) {
-  const u32 chunk = unit_chunk(unit);
-  float values[kUnitChunks][8];
-  read_query_chunk(values[0], from + chunk * 8);
-  if (unit < kRotatedUnits) {
-//@if rope == half
-    read_query_chunk(values[1], from + (chunk + kRotatedUnits) * 8);
-//@end
-    rotate_unit(values, unit, position);
-//@if rope == half
-    write_query_chunk(query, row, chunk + kRotatedUnits, values[1]);
-//@end
-  }
-  write_query_chunk(query, row, chunk, values[0]);
-}
 //@else
 constexpr u32 kRowUnits = kQueryChunks;
 
-/* Copies chunk `chunk` of one row of Q into the tile. */
-__device__ __forceinline__ void stage_query_unit(u8 *query, u32 row, u32 chunk, const u16 *from) {
-  const uint4 source = *(const uint4 *)(from + chunk * 8);
-//@if (q_dtype == bf16) == (kv_dtype == bf16)
-  const u32 words[4] = {source.x, source.y, source.z, source.w};
+constexpr u32 kUnitChunks = 1;
+//@end
+
+/* Units of the tile that a thread brings, one kThreads behind the other. */
+constexpr u32 kThreadUnits = (kRows * kRowUnits + kThreads - 1) / kThreads;
+
+//@if teams > 1
+/* Of which so many are under way at once. */
+constexpr u32 kFetchUnits = kThreadUnits;
 //@else
-  const u32 pairs[4] = {source.x, source.y, source.z, source.w};
-  u32 words[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_query(pairs[i]);
-    words[i] = pack_compute(pair.x, pair.y);
-  }
+/* Of which so many are under way at once. */
+constexpr u32 kFetchUnits = 4 / kUnitChunks;
 //@end
-  store_query_chunk(query, row, chunk, words);
-}
+
+/* Units of a tile of Q on their way from memory; zeros for padding rows. */
+struct QueryUnits {
+  uint4 words[kFetchUnits][kUnitChunks];
+//@if rope != none
+  int positions[kFetchUnits];
 //@end
+};
 
 /* The tile's row of Q that `row` of a plan names, for query head `head`. */
 __device__ __forceinline__ const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
@@ -104,52 +74,146 @@ __device__ __forceinline__ int visible_tokens(const fi_row &row, const fi_item &
 //@end
 
 /*
- * Brings the item's rows and their Q into shared memory, between two barriers of the CTA. Row r of the tile is head
- * r % kGroup of the tile's token r / kGroup. Rows behind the last token are padding: zeros, which see the whole range so
- * that they never ask for a mask.
+ * Starts to load this thread's units of the item's Q from number `first` on. Row r of the tile is head r % kGroup of its
+ * token r / kGroup; rows behind the last token are padding.
  */
-__device__ __forceinline__ void stage_query(const fi_attention_args &args, const fi_item &item, u8 *query,
-                                            TileRow *tile_rows) {
+__device__ __forceinline__ void fetch_query(QueryUnits &units, const fi_attention_args &args, const fi_item &item,
+                                            u32 first) {
   const fi_row *rows = args.plan.rows + item.row_begin;
-  __syncthreads();
-#pragma unroll 1
+  const u32 row_count = item.row_count;
+  const u32 first_head = item.kv_head * kGroup;
+#pragma unroll
+  for (u32 u = 0; u < kFetchUnits; u++) {
+    const u32 i = (first + u) * kThreads + threadIdx.x;
+    const u32 row = i / kRowUnits;
+    const u32 token = row / kGroup;
+    const bool valid = token < row_count;
+    const fi_row &source = rows[valid ? token : 0];
+    const u16 *from = query_row(args, source, first_head + row % kGroup);
+//@if rope != none
+    const u32 chunk = unit_chunk(i % kRowUnits);
+//@if rope == half
+    const u32 second = i % kRowUnits < kRotatedUnits ? chunk + kRotatedUnits : chunk;
+    units.words[u][1] = valid ? *(const uint4 *)(from + second * 8) : make_uint4(0, 0, 0, 0);
+//@end
+//@if rope_positions == array
+    units.positions[u] = args.positions[source.token];
+//@else
+    units.positions[u] = source.position;
+//@end
+//@else
+    const u32 chunk = i % kRowUnits;
+//@end
+    units.words[u][0] = valid ? *(const uint4 *)(from + chunk * 8) : make_uint4(0, 0, 0, 0);
+  }
+}
+
+//@if rope != none
+__device__ __forceinline__ void unpack_chunk(float (&values)[8], uint4 words) {
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack_query(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
+}
+
+__device__ __forceinline__ void store_query_values(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
+  u32 words[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    words[i] = pack_compute(values[2 * i], values[2 * i + 1]);
+  store_query_chunk(query, row, chunk, words);
+}
+
+/* Writes a unit of a row to the tile, rotated to its position. */
+__device__ __forceinline__ void store_query_unit(u8 *query, u32 row, u32 unit, const uint4 (&words)[kUnitChunks],
+                                                 int position) {
+  const u32 chunk = unit_chunk(unit);
+  float values[kUnitChunks][8];
+#pragma unroll
+  for (u32 c = 0; c < kUnitChunks; c++)
+    unpack_chunk(values[c], words[c]);
+  if (unit < kRotatedUnits) {
+    rotate_unit(values, unit, position);
+//@if rope == half
+    store_query_values(query, row, chunk + kRotatedUnits, values[1]);
+//@end
+  }
+  store_query_values(query, row, chunk, values[0]);
+}
+//@else
+//@if (q_dtype == bf16) == (kv_dtype == bf16)
+/* Writes a chunk of a row to the tile. */
+__device__ __forceinline__ void store_query_unit(u8 *query, u32 row, u32 chunk, const uint4 (&words)[1]) {
+  const u32 pairs[4] = {words[0].x, words[0].y, words[0].z, words[0].w};
+  store_query_chunk(query, row, chunk, pairs);
+}
+//@else
+/* Writes a chunk of a row to the tile, converted to the type that the matrix instructions take. */
+__device__ __forceinline__ void store_query_unit(u8 *query, u32 row, u32 chunk, const uint4 (&words)[1]) {
+  u32 pairs[4] = {words[0].x, words[0].y, words[0].z, words[0].w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack_query(pairs[i]);
+    pairs[i] = pack_compute(pair.x, pair.y);
+  }
+  store_query_chunk(query, row, chunk, pairs);
+}
+//@end
+//@end
+
+/* Padding rows see the whole range, so that they never ask for a mask. */
+__device__ __forceinline__ void store_rows(TileRow *tile_rows, const fi_attention_args &args, const fi_item &item) {
   for (u32 row = threadIdx.x; row < kRows; row += kThreads) {
     const u32 token = row / kGroup;
-    tile_rows[row] = {0, item.kv_end};
-    if (token < item.row_count)
-      tile_rows[row] = {rows[token].token, visible_tokens(rows[token], item)};
-  }
-#pragma unroll 1
-  for (u32 i = threadIdx.x; i < kRows * kRowUnits; i += kThreads) {
-    const u32 row = i / kRowUnits;
-    const u32 unit = i % kRowUnits;
-    const u32 token = row / kGroup;
+    tile_rows[row] = {0, item.kv_end, 0};
     if (token < item.row_count) {
-      const u16 *from = query_row(args, rows[token], item.kv_head * kGroup + row % kGroup);
-//@if rope != none
-//@if rope_positions == array
-      stage_query_unit(query, row, unit, from, args.positions[rows[token].token]);
-//@else
-      stage_query_unit(query, row, unit, from, rows[token].position);
-//@end
-//@else
-      stage_query_unit(query, row, unit, from);
-//@end
-    } else {
-      const u32 zeros[4] = {0, 0, 0, 0};
-//@if rope == half
-      if (unit < kRotatedUnits)
-        store_query_chunk(query, row, unit_chunk(unit) + kRotatedUnits, zeros);
-//@end
-//@if rope != none
-      store_query_chunk(query, row, unit_chunk(unit), zeros);
-//@else
-      store_query_chunk(query, row, unit, zeros);
-//@end
+      const fi_row &source = args.plan.rows[item.row_begin + token];
+      tile_rows[row] = {source.token, visible_tokens(source, item), source.part + (int)(row % kGroup)};
     }
+  }
+}
+
+/* Writes fetched units, from number `first` on, to the tile. */
+__device__ __forceinline__ void store_query_units(const QueryUnits &units, u8 *query, u32 first) {
+#pragma unroll
+  for (u32 u = 0; u < kFetchUnits; u++) {
+    const u32 i = (first + u) * kThreads + threadIdx.x;
+    if (i < kRows * kRowUnits)
+//@if rope != none
+      store_query_unit(query, i / kRowUnits, i % kRowUnits, units.words[u], units.positions[u]);
+//@else
+      store_query_unit(query, i / kRowUnits, i % kRowUnits, units.words[u]);
+//@end
+  }
+}
+
+//@if teams > 1
+/* Brings an item's rows, and its Q that has been fetched, into shared memory, between two barriers of the CTA. */
+__device__ __forceinline__ void store_query(const QueryUnits &units, const fi_attention_args &args, const fi_item &item,
+                                            u8 *query, TileRow *tile_rows) {
+  __syncthreads();
+  store_rows(tile_rows, args, item);
+  store_query_units(units, query, 0);
+  __syncthreads();
+}
+//@else
+/* Brings an item's rows and Q into shared memory, a few units of each thread at a time, between two barriers of the CTA. */
+__device__ __forceinline__ void bring_query(const fi_attention_args &args, const fi_item &item, u8 *query,
+                                            TileRow *tile_rows) {
+  __syncthreads();
+  store_rows(tile_rows, args, item);
+#pragma unroll 1
+  for (u32 first = 0; first < kThreadUnits; first += kFetchUnits) {
+    QueryUnits units;
+    fetch_query(units, args, item, first);
+    store_query_units(units, query, first);
   }
   __syncthreads();
 }
+//@end
 
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
 __device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], u32 query, u32 first_row, u32 block) {

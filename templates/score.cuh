@@ -89,7 +89,7 @@ __device__ __forceinline__ void score(Scores &scores, const Query &query, u32 ke
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 16; t++) {
       u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, keys + kv_chunk(16 * t, 2 * i));
+      load_matrices(k, kv_along(keys, 2 * i) + 16 * t * kKvPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(scores[b][2 * t], q[b], k[0], k[1]);
@@ -112,7 +112,7 @@ __device__ __forceinline__ void score(Scores &scores, const Query &query, u32 ke
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 32; t++) {
       u32 k[4]; /* word m: token 32 t + 8 m + l / 4, dims 16 i + 4 (l % 4) .. + 3 */
-      load_matrices(k, keys + kv_chunk(32 * t, i));
+      load_matrices(k, kv_along(keys, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 m = 0; m < 4; m++) {
         const u32 low = f16_of_fp8(k[m]);

@@ -159,31 +159,29 @@ __device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line 
   return item;
 }
 
-/* Says of a unit in pieces where its partials are listed, and that none has arrived. */
-__device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_item &item, int part_begin, int part_count) {
-  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, part_begin, part_count, -1, {0, 0}};
-  args.plan.arrivals[item.unit] = 0;
+/* Says of a unit in pieces where its partials lie, and that it waits for all of them; `item` is its first piece. */
+__device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
+  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, item.part, args.tile_rows, part_count, -1, 0};
+  args.plan.arrivals[item.unit] = part_count;
 }
 
 /*
  * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going along the
- * line, u or c grows by one at every cut and at every unit's end. A share has at most two pieces of units that it does not
- * have whole, its first and its last, so that two partials a share are enough.
+ * line, u or c grows by one at every cut and at every unit's end. A unit that begins in share b has its partial of share c
+ * in slot b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its
+ * last share or behind, come after them.
  */
 __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line &line, const Section &section,
                                             const Unit &unit, int share) {
-  const int first_share = share_of(section, unit.begin);
-  const int last_share = share_of(section, unit.end - 1);
   const int share_first = section.cuts[share];
   const int share_end = section.cuts[share + 1];
   const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_first), min(unit.end, share_end));
-  if (last_share > first_share) {
-    const int slot = 2 * (section.number * args.ctas + share) + (share == first_share ? 1 : 0);
-    item.part = slot * args.tile_rows;
-    args.plan.parts[index] = item.part;
+  if (unit.begin < share_first || unit.end > share_end) {
+    const int first_share = share_of(section, unit.begin);
+    item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
-      write_unit(args, item, index, last_share - first_share + 1);
+      write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
   }
   args.plan.items[index] = item;
   fi_share *to = args.plan.shares + (section.number * args.ctas + share);
@@ -195,18 +193,16 @@ __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line
     to->end = index + 1;
 }
 
-/* Even shares: each piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
+/* Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
 __device__ __forceinline__ void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
-  for (int i = first_index(); i < line.tiles * section.heads; i += index_stride()) {
-    const Unit unit = unit_at(args, line, section, i);
-    write_piece(args, line, section, unit, share_of(section, unit.begin));
-  }
-  for (int share = 1 + first_index(); share < section.shares; share += index_stride()) {
-    if (section.cuts[share] == section.cuts[share + 1])
+  const int units = line.tiles * section.heads;
+  for (int i = first_index(); i < units + section.shares; i += index_stride()) {
+    const int cut = i < units ? 0 : section.cuts[i - units];
+    if (i >= units && cut == section.cuts[i - units + 1])
       continue;
-    const Unit unit = unit_of_step(args, line, section, section.cuts[share]);
-    if (unit.begin < section.cuts[share])
-      write_piece(args, line, section, unit, share);
+    const Unit unit = i < units ? unit_at(args, line, section, i) : unit_of_step(args, line, section, cut);
+    if (i < units || unit.begin < cut)
+      write_piece(args, line, section, unit, i < units ? share_of(section, unit.begin) : i - units);
   }
 }
 
@@ -217,9 +213,8 @@ __device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, con
     fi_item item = item_of(args, line, section, unit, step, step + 1);
     if (unit.end - unit.begin > 1) {
       item.part = step * args.tile_rows;
-      args.plan.parts[step] = item.part;
       if (step == unit.begin)
-        write_unit(args, item, step, unit.end - unit.begin);
+        write_unit(args, item, unit.end - unit.begin);
     }
     args.plan.items[step] = item;
     const int share = share_of(section, step);

@@ -15,10 +15,11 @@ struct RowState {
   Output o;
 };
 
-/* The least and most KV tokens that a warp's rows see: between them a tile needs its mask, beyond them it is skipped. */
-struct Visible {
-  int least;
-  int most;
+/* A warp's part of an item's range: in shared memory, since it is needed once a step and registers are short. */
+struct Range {
+  int end;   /* of the item's KV tokens */
+  int least; /* KV tokens that some row of the warp sees: a tile beyond them needs the mask */
+  int most;  /* that no row sees more than: a tile beyond them is skipped */
 };
 
 __device__ __forceinline__ void clear_rows(RowState &state) {
@@ -42,19 +43,21 @@ __device__ __forceinline__ u32 row_of(u32 b, u32 h) {
   return (team_warp() * kRowBlocks + b) * 16 + h * 8 + lane() / 4;
 }
 
-__device__ __forceinline__ Visible visible_range(const TileRow *rows) {
-  Visible visible = {0x7fffffff, 0};
+__device__ __forceinline__ void find_range(Range &range, const TileRow *rows, const fi_item &item) {
+  int least = item.kv_end;
+  int most = 0;
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
-      const int tokens = rows[row_of(b, h)].visible;
-      visible.least = min(visible.least, tokens);
-      visible.most = max(visible.most, tokens);
+      least = min(least, rows[row_of(b, h)].visible);
+      most = max(most, rows[row_of(b, h)].visible);
     }
-  visible.least = __reduce_min_sync(kAllLanes, visible.least);
-  visible.most = __reduce_max_sync(kAllLanes, visible.most);
-  return visible;
+  least = __reduce_min_sync(kAllLanes, least);
+  most = __reduce_max_sync(kAllLanes, most);
+  if (lane() == 0)
+    range = {item.kv_end, least, most};
+  __syncwarp();
 }
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */

@@ -9,12 +9,29 @@ constexpr u32 kStageBytes = 2 * kTileBytes;
 
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
-/* 16-byte chunk `chunk` of row `row` of a KV tile. The pitch puts eight rows' same chunk in eight different bank groups. */
+//@if kv_pitch / 128 * 128 == kv_pitch
+/* 16-byte chunk `chunk` of row `row` of a KV tile. Chunks change places by row: eight rows' same chunk is in eight banks. */
+__device__ __forceinline__ u32 kv_chunk(u32 row, u32 chunk) {
+  return row * kKvPitch + (chunk ^ row % 8) * 16;
+}
+
+/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
+__device__ __forceinline__ u32 kv_along(u32 address, u32 chunks) {
+  return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
+}
+//@else
+/* 16-byte chunk `chunk` of row `row` of a KV tile. The odd pitch puts eight rows' same chunk in eight banks. */
 __device__ __forceinline__ u32 kv_chunk(u32 row, u32 chunk) {
   return row * kKvPitch + chunk * 16;
 }
 
-/* The same in a tile of 16-bit rows. */
+/* From the address of a chunk to that of the chunk `chunks` on in its row. */
+__device__ __forceinline__ u32 kv_along(u32 address, u32 chunks) {
+  return address + chunks * 16;
+}
+//@end
+
+/* Chunk `chunk` of row `row` of a tile of 16-bit rows, whose pitch is always odd. */
 __device__ __forceinline__ u32 wide_chunk(u32 row, u32 chunk) {
   return row * kWidePitch + chunk * 16;
 }
