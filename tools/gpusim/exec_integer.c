@@ -13,7 +13,8 @@
   SIM_BINARY(max_##T, T, T, a > b ? a : b)                                                                   \
   SIM_BINARY(div_##T, T, T, b == 0 ? (SIM_VALUE_##T) - 1 : SIM_DIVIDE_##T(a, b))                             \
   SIM_BINARY(rem_##T, T, T, b == 0 ? a : SIM_REMAINDER_##T(a, b))                                            \
-  SIM_BINARY2(shr_##T, T, T, u32, b >= sizeof(a) * 8 ? (a < 0 ? -1 : 0) : a >> b)
+  SIM_BINARY2(shr_##T, T, T, u32,                                                                            \
+              b >= sizeof(a) * 8 ? (SIM_VALUE_##T)(a < 0 ? -1 : 0) : (SIM_VALUE_##T)(a >> b))
 
 /* Wrapping arithmetic is done without sign and, for 16 bits, without promotion to int. */
 #define SIM_UNSIGNED_u16 (uint32_t)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CLASS_SLOTS = 4, NONE = 0xffffffffu };
+enum { CLASS_COUNT = 4, NONE = 0xffffffffu };
 
 typedef struct {
   size_t first, end;      /* instructions */
@@ -27,10 +27,8 @@ typedef struct {
   uint32_t *first, *last; /* live interval of each value */
 } analysis;
 
-static const uint8_t class_slots[] = {[PTX_CLASS_PREDICATE] = 1,
-                                      [PTX_CLASS_WORD] = 1,
-                                      [PTX_CLASS_WIDE] = 2,
-                                      [PTX_CLASS_QUAD] = MAX_CLASS_SLOTS};
+static const uint8_t class_slots[] = {
+    [PTX_CLASS_PREDICATE] = 1, [PTX_CLASS_WORD] = 1, [PTX_CLASS_WIDE] = 2, [PTX_CLASS_QUAD] = 4};
 
 static bool test_bit(const uint64_t *set, uint32_t bit) {
   return set[bit / 64] >> (bit % 64) & 1;
@@ -164,17 +162,19 @@ static void find_intervals(analysis *a) {
   }
 }
 
+/* Free slots by class. A slot never changes its class: lanes that have diverged may be at places where it
+ * holds different values, so both must keep a lane in the same bytes. */
 typedef struct {
-  uint32_t *free_slots[MAX_CLASS_SLOTS + 1]; /* stacks by width */
-  size_t free_counts[MAX_CLASS_SLOTS + 1];
+  uint32_t *free_slots[CLASS_COUNT];
+  size_t free_counts[CLASS_COUNT];
   uint32_t next_slot;
 } slot_pool;
 
-static uint32_t take_slot(slot_pool *pool, uint8_t width) {
-  if (pool->free_counts[width])
-    return pool->free_slots[width][--pool->free_counts[width]];
+static uint32_t take_slot(slot_pool *pool, uint8_t class) {
+  if (pool->free_counts[class])
+    return pool->free_slots[class][--pool->free_counts[class]];
   uint32_t slot = pool->next_slot;
-  pool->next_slot += width;
+  pool->next_slot += class_slots[class];
   return slot;
 }
 
@@ -200,18 +200,16 @@ static uint32_t linear_scan(analysis *a, const uint8_t *classes, uint32_t *slot_
   uint32_t *next_end = sim_allocate(a->values * sizeof *next_end);
   uint32_t *starts = chain_by(a, a->first, next_start);
   uint32_t *ends = chain_by(a, a->last, next_end);
-  for (int width = 1; width <= MAX_CLASS_SLOTS; width++)
-    pool.free_slots[width] = sim_allocate((a->values + 1) * sizeof **pool.free_slots);
+  for (int class = 0; class < CLASS_COUNT; class ++)
+    pool.free_slots[class] = sim_allocate((a->values + 1) * sizeof **pool.free_slots);
   for (size_t i = 0; i < a->to - a->from; i++) {
     for (uint32_t v = starts[i]; v != NONE; v = next_start[v])
-      slot_of[v] = take_slot(&pool, class_slots[classes[v]]);
-    for (uint32_t v = ends[i]; v != NONE; v = next_end[v]) {
-      uint8_t width = class_slots[classes[v]];
-      pool.free_slots[width][pool.free_counts[width]++] = slot_of[v];
-    }
+      slot_of[v] = take_slot(&pool, classes[v]);
+    for (uint32_t v = ends[i]; v != NONE; v = next_end[v])
+      pool.free_slots[classes[v]][pool.free_counts[classes[v]]++] = slot_of[v];
   }
-  for (int width = 1; width <= MAX_CLASS_SLOTS; width++)
-    free(pool.free_slots[width]);
+  for (int class = 0; class < CLASS_COUNT; class ++)
+    free(pool.free_slots[class]);
   free(next_start);
   free(next_end);
   free(starts);

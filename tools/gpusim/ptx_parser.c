@@ -241,6 +241,13 @@ static void function_declaration(ptx_parser *parser, bool is_entry) {
   parser->binding_count = outer_bindings;
 }
 
+/* Debug information: .section .name { ... } */
+static void skip_section(ptx_parser *parser) {
+  while (parser->token.kind != TOKEN_END && !ptx_is_mark(parser, '}'))
+    ptx_advance(parser);
+  ptx_expect(parser, '}');
+}
+
 static void module_declarations(ptx_parser *parser) {
   bool is_extern = false;
   while (parser->token.kind != TOKEN_END) {
@@ -257,6 +264,8 @@ static void module_declarations(ptx_parser *parser) {
     else if (ptx_token_is(token, ".version") || ptx_token_is(token, ".target") ||
              ptx_token_is(token, ".address_size") || ptx_token_is(token, ".file"))
       ptx_skip_line(parser);
+    else if (ptx_token_is(token, ".section"))
+      skip_section(parser);
     else if (ptx_token_is(token, ".extern") || ptx_token_is(token, ".visible") ||
              ptx_token_is(token, ".weak") || ptx_token_is(token, ".common"))
       finished = false;
