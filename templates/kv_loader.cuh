@@ -166,9 +166,11 @@ __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention
   const fi_share &share = args.plan.shares[blockIdx.x];
   take_item(loader, share.first);
   loader.cursor = {share.begin, share.end, 1};
-  if (share.end == 0) {
-    enter_section(loader.cursor, args.plan, args.ctas);
+  if (share.end == 0) { /* then the rest of it is undefined */
+    loader.cursor.at = 0;
+    loader.token = 0;
     loader.kv_end = 0;
+    enter_section(loader.cursor, args.plan, args.ctas);
     if (loader.cursor.end != 0)
       take_item(loader, args.plan.items[loader.cursor.at]);
   }

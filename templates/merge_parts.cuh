@@ -91,7 +91,7 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, int nu
     Merged merged[kMergeColumns];
 #pragma unroll
     for (u32 c = 0; c < kMergeColumns; c++) {
-      const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one is merged again */
+      const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one again, unused */
       merged[c] = {place / (kHeadDim / 4), place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
     }
 #pragma unroll 1
@@ -99,7 +99,8 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, int nu
       merge_batch(merged, args.plan, unit, first);
 #pragma unroll
     for (u32 c = 0; c < kMergeColumns; c++)
-      write_merged(args, unit, merged[c], v_scale);
+      if (i + c * kThreads < size)
+        write_merged(args, unit, merged[c], v_scale);
   }
   if (threadIdx.x == 0)
     args.plan.arrivals[number] = unit.part_count;

@@ -144,7 +144,8 @@ __device__ __forceinline__ void close_rows(RowState &state, float scale) {
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
       const bool empty = state.most[b][h] == kMasked;
-      state.sum[b][h] = empty ? 0 : row_sum(state.sum[b][h]);
+      const float sum = row_sum(state.sum[b][h]); /* all lanes must take part, whichever rows are empty */
+      state.sum[b][h] = empty ? 0 : sum;
       state.most[b][h] = empty ? minus_infinity() : state.most[b][h] * scale;
       if (empty) {
 #pragma unroll

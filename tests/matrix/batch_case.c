@@ -1,0 +1,312 @@
+/* Index arrays and tensors of a random batch. */
+#include "tests/matrix/batch_case.h"
+
+#include "tests/dtypes.h"
+#include "tests/matrix/batch_lengths.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+  NOISE = 1 << 15,     /* random elements that rows are cut from */
+  SPARE_TOKENS = 2,    /* rows of Q, O and new K and V behind the batch's */
+  SPARE_UNITS = 2,     /* pages or places of requests that nobody has */
+  NO_PAGE = 0x7fffffff /* what unused entries of a page table hold */
+};
+
+static bool is_paged(const struct batch_case *batch) {
+  return batch->spec.page_size > 0;
+}
+
+static bool is_csr(const struct batch_case *batch) {
+  return batch->spec.index == FI_INDEX_CSR;
+}
+
+static uint32_t pages_of(const struct batch_case *batch, uint32_t request) {
+  return (batch->kv_len[request] + batch->spec.page_size - 1) / batch->spec.page_size;
+}
+
+static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
+  return batch->buffers[buffer].host;
+}
+
+static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count,
+                    size_t element) {
+  return mirror_create(&batch->buffers[buffer], &trial->device, count * element) ||
+         trial_ok(trial, "the buffers", FI_OK);
+}
+
+/* ------------------------------------------------------------------------------------------------ lengths */
+
+/* Where each request's KV begins in a list of all: tokens, or entries of the page table, with gaps. */
+static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
+  int32_t *kv_indptr = ints(batch, BUFFER_KV_INDPTR);
+  int32_t next = 0;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    kv_indptr[r] = next;
+    next += (int32_t)(is_paged(batch) ? pages_of(batch, r) : batch->kv_len[r]);
+    if (batch->has_gaps)
+      next += (int32_t)trial_between(trial, 0, 2);
+  }
+  kv_indptr[batch->requests] = next;
+  return next;
+}
+
+static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
+  const size_t requests = batch->requests;
+  if (!reserve(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
+    return false;
+  int32_t *q_indptr = ints(batch, BUFFER_Q_INDPTR);
+  q_indptr[0] = 0;
+  for (uint32_t r = 0; r < requests; r++) {
+    q_indptr[r + 1] = q_indptr[r] + (int32_t)batch->q_len[r];
+    ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
+  }
+  batch->has_gaps = is_csr(batch) && trial_chance(trial, 2);
+  batch->listed = fill_kv_indptr(batch, trial);
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ cache */
+
+/* Deals pages in random order; entries that are nobody's hold no page. */
+static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
+  int32_t order[4096];
+  uint32_t dealt = 0;
+  uint32_t most = 1;
+  for (uint32_t r = 0; r < batch->requests; r++)
+    most = pages_of(batch, r) > most ? pages_of(batch, r) : most;
+  batch->page_table_stride = most + trial_between(trial, 0, 2);
+  const size_t entries =
+      is_csr(batch) ? (size_t)batch->listed : batch->requests * (size_t)batch->page_table_stride;
+  if (batch->pool.units > sizeof order / sizeof *order)
+    return trial_fail(trial, "the batch has %u pages, too many for this test", batch->pool.units);
+  if (!reserve(batch, trial, BUFFER_PAGE_TABLE, entries, sizeof(int32_t)))
+    return false;
+  int32_t *table = ints(batch, BUFFER_PAGE_TABLE);
+  for (size_t i = 0; i < entries; i++)
+    table[i] = NO_PAGE;
+  random_permutation(&trial->random, order, batch->pool.units);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
+    for (uint32_t i = 0; i < pages_of(batch, r); i++)
+      table[first + i] = order[dealt++];
+  }
+  return true;
+}
+
+static bool create_paged(struct batch_case *batch, struct trial *trial) {
+  uint32_t pages = SPARE_UNITS;
+  for (uint32_t r = 0; r < batch->requests; r++)
+    pages += pages_of(batch, r);
+  return kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, pages, batch->spec.page_size) &&
+         fill_page_table(batch, trial);
+}
+
+static bool create_contiguous(struct batch_case *batch, struct trial *trial) {
+  return kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, batch->requests + SPARE_UNITS,
+                        batch->workspace.max_kv_len);
+}
+
+/* All tokens in one unit, or a unit for each. */
+static bool create_ragged(struct batch_case *batch, struct trial *trial) {
+  const uint32_t tokens = (uint32_t)batch->listed + SPARE_UNITS;
+  const bool apart = trial_chance(trial, 2);
+  if (!kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, apart ? tokens : 1,
+                      apart ? 1 : tokens))
+    return false;
+  if (apart)
+    batch->pool.token_stride = batch->pool.unit_stride;
+  return true;
+}
+
+static bool create_cache(struct batch_case *batch, struct trial *trial) {
+  if (is_paged(batch))
+    return create_paged(batch, trial);
+  return is_csr(batch) ? create_ragged(batch, trial) : create_contiguous(batch, trial);
+}
+
+/* ------------------------------------------------------------------------------------------------ tensors */
+
+static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads) {
+  const uint32_t chunk = 16 / 2; /* elements of 16 bytes */
+  const uint32_t tokens = batch->tokens + SPARE_TOKENS;
+  const int64_t row =
+      batch->spec.head_dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
+  if (trial_chance(trial, 4))
+    return (struct row_layout){row, tokens * row, heads * (size_t)(tokens * row)};
+  const int64_t token = heads * row + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 5) : 0);
+  return (struct row_layout){token, row, tokens * (size_t)token};
+}
+
+/* Copies random elements to a row. */
+static void fill_row(struct trial *trial, const uint16_t *noise, const fi_spec *spec, uint32_t dtype,
+                     void *data, int64_t offset) {
+  const size_t element = dtype_bytes(dtype);
+  const size_t from = random_below(&trial->random, NOISE - spec->head_dim);
+  memcpy((char *)data + offset * (int64_t)element, (const char *)noise + from * element,
+         spec->head_dim * element);
+}
+
+static void fill_queries(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
+  const struct reference reference = batch_case_reference(batch);
+  const uint32_t dtype = batch->spec.q_dtype;
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < batch->kv_heads * batch->spec.group; head++)
+      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_Q].host,
+               reference_q_offset(&reference, token, head));
+    for (uint32_t head = 0; head < batch->kv_heads; head++) {
+      const int64_t offset = reference_new_offset(&reference, token, head);
+      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_K_NEW].host, offset);
+      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_V_NEW].host, offset);
+    }
+  }
+}
+
+/* The KV of a request without query tokens stays NaN: nobody may read it. */
+static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
+  const struct reference reference = batch_case_reference(batch);
+  const uint32_t dtype = batch->spec.kv_dtype;
+  char *k = (char *)batch->pool.host;
+  char *v = k + batch->pool.v_offset * (int64_t)batch->pool.element;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+      for (uint32_t head = 0; head < batch->kv_heads; head++) {
+        const int64_t offset = reference_cache_offset(&reference, r, token, head);
+        fill_row(trial, noise, &batch->spec, dtype, k, offset);
+        fill_row(trial, noise, &batch->spec, dtype, v, offset);
+      }
+    }
+  }
+}
+
+/* Positions and scales are read by few specs, and made for all. */
+static void fill_small(struct batch_case *batch, struct trial *trial) {
+  float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
+  float *v_scale = batch->buffers[BUFFER_V_SCALE].host;
+  for (uint32_t head = 0; head < batch->kv_heads; head++) {
+    k_scale[head] = (float)trial_between(trial, 50, 150) / 100;
+    v_scale[head] = (float)trial_between(trial, 50, 400) / 100;
+  }
+  for (uint32_t token = 0; token < batch->tokens; token++)
+    ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 100000);
+  if (trial_chance(trial, 2))
+    batch->softmax_scale = (float)trial_between(trial, 50, 150) / 100 / sqrtf((float)batch->spec.head_dim);
+}
+
+static bool create_tensors(struct batch_case *batch, struct trial *trial) {
+  const uint32_t heads = batch->kv_heads * batch->spec.group;
+  const size_t element = dtype_bytes(batch->spec.q_dtype);
+  batch->q = draw_rows(batch, trial, heads);
+  batch->o = draw_rows(batch, trial, heads);
+  batch->rows_new = draw_rows(batch, trial, batch->kv_heads);
+  return reserve(batch, trial, BUFFER_POSITIONS, batch->tokens, sizeof(int32_t)) &&
+         reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
+         reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
+         reserve(batch, trial, BUFFER_Q, batch->q.elements, element) &&
+         reserve(batch, trial, BUFFER_O, batch->o.elements, element) &&
+         reserve(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
+         reserve(batch, trial, BUFFER_K_NEW, batch->rows_new.elements, element) &&
+         reserve(batch, trial, BUFFER_V_NEW, batch->rows_new.elements, element);
+}
+
+static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
+  uint16_t noise[NOISE];
+  fill_small(batch, trial);
+  random_normal(&trial->random, batch->spec.q_dtype, noise, NOISE);
+  fill_queries(batch, trial, noise);
+  random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
+  fill_cache(batch, trial, noise);
+  for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
+    mirror_upload(&batch->buffers[buffer], &trial->device, batch->buffers[buffer].bytes);
+  kv_pool_upload(&batch->pool, trial);
+  return trial_ok(trial, "the uploads", FI_OK);
+}
+
+/* ------------------------------------------------------------------------------------------------ public */
+
+bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical,
+                       const struct tile *tile, enum batch_kind kind) {
+  *batch = (struct batch_case){.spec = *canonical, .tile = *tile, .kind = kind};
+  batch_lengths_draw(batch, trial);
+  return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
+         fill_and_upload(batch, trial);
+}
+
+void batch_case_free(struct batch_case *batch, struct trial *trial) {
+  for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
+    mirror_free(&batch->buffers[buffer], &trial->device);
+  kv_pool_free(&batch->pool, trial);
+  device_free(&trial->device, batch->workspace.memory);
+}
+
+bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel) {
+  fi_workspace *workspace = &batch->workspace;
+  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(kernel, workspace, &workspace->bytes)))
+    return false;
+  workspace->memory = device_alloc(&trial->device, workspace->bytes);
+  if (trial_chance(trial, 2))
+    device_fill(&trial->device, workspace->memory, POISON, workspace->bytes);
+  return trial_ok(trial, "the workspace", FI_OK);
+}
+
+static const void *pointer(const struct batch_case *batch, enum buffer buffer, bool on_host) {
+  const struct mirror *mirror = &batch->buffers[buffer];
+  return on_host ? mirror->host : mirror->device;
+}
+
+/* Arrays that the spec does not read are left out. Ragged KV without gaps has its lengths in kv_indptr. */
+fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
+  const bool is_ragged = is_csr(batch) && !is_paged(batch);
+  fi_batch lengths = {.struct_size = sizeof lengths, .requests = batch->requests};
+  if (batch->kind != BATCH_SINGLE)
+    lengths.q_indptr = pointer(batch, BUFFER_Q_INDPTR, on_host);
+  if (!is_ragged || batch->has_gaps)
+    lengths.kv_len = pointer(batch, BUFFER_KV_LEN, on_host);
+  if (is_csr(batch))
+    lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
+  if (is_paged(batch))
+    lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
+  if (is_paged(batch) && !is_csr(batch))
+    lengths.page_table_stride = batch->page_table_stride;
+  return lengths;
+}
+
+fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
+  const fi_spec *spec = &batch->spec;
+  fi_tensors tensors = {
+      .struct_size = sizeof tensors,
+      .softmax_scale = batch->softmax_scale,
+      .q = pointer(batch, BUFFER_Q, on_host),
+      .o = (void *)(uintptr_t)pointer(batch, BUFFER_O, on_host),
+      .q_token_stride = batch->q.token_stride,
+      .q_head_stride = batch->q.head_stride,
+      .o_token_stride = batch->o.token_stride,
+      .o_head_stride = batch->o.head_stride,
+      .k_new = pointer(batch, BUFFER_K_NEW, on_host),
+      .v_new = pointer(batch, BUFFER_V_NEW, on_host),
+      .new_token_stride = batch->rows_new.token_stride,
+      .new_head_stride = batch->rows_new.head_stride,
+  };
+  kv_pool_describe(&batch->pool, spec, on_host, &tensors);
+  if (spec->lse)
+    tensors.lse = (float *)(uintptr_t)pointer(batch, BUFFER_LSE, on_host);
+  if (spec->rope_positions == FI_POSITIONS_ARRAY)
+    tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
+  if (spec->kv_scale != FI_SCALE_NONE) {
+    tensors.k_scale = pointer(batch, BUFFER_K_SCALE, on_host);
+    tensors.v_scale = pointer(batch, BUFFER_V_SCALE, on_host);
+  }
+  return tensors;
+}
+
+struct reference batch_case_reference(const struct batch_case *batch) {
+  return (struct reference){
+      .spec = batch->spec,
+      .batch = batch_case_lengths(batch, true),
+      .tensors = batch_case_tensors(batch, true),
+      .kv_heads = batch->kv_heads,
+  };
+}

@@ -1,0 +1,81 @@
+/* One random batch for a spec: lengths, index arrays, tensors with odd strides, NaN wherever nothing may be
+ * read. */
+#ifndef TESTS_MATRIX_BATCH_CASE_H
+#define TESTS_MATRIX_BATCH_CASE_H
+
+#include "generator/tile.h"
+#include "tests/matrix/kv_pool.h"
+#include "tests/reference.h"
+#include "tools/flashjit/mirror.h"
+
+enum { MOST_REQUESTS = 8 };
+
+/* What the requests of a batch are like. */
+enum batch_kind {
+  BATCH_MIXED,  /* one of every kind of request, on few CTAs */
+  BATCH_SINGLE, /* one query token each, without q_indptr */
+  BATCH_SPLIT,  /* few long requests, split over many CTAs */
+  BATCH_PREFIX  /* requests whose first `prefix` tokens are the same, and which fit one tile */
+};
+
+enum buffer {
+  BUFFER_Q_INDPTR,
+  BUFFER_KV_LEN,
+  BUFFER_KV_INDPTR,
+  BUFFER_PAGE_TABLE,
+  BUFFER_POSITIONS,
+  BUFFER_K_SCALE,
+  BUFFER_V_SCALE,
+  BUFFER_Q,
+  BUFFER_O,
+  BUFFER_LSE,
+  BUFFER_K_NEW,
+  BUFFER_V_NEW,
+  BUFFERS
+};
+
+/* Strides of rows of head_dim elements, [token][head] or [head][token]. */
+struct row_layout {
+  int64_t token_stride;
+  int64_t head_stride;
+  size_t elements;
+};
+
+struct batch_case {
+  fi_spec spec; /* canonical */
+  struct tile tile;
+  enum batch_kind kind;
+  uint32_t kv_heads;
+  uint32_t requests;
+  uint32_t tokens; /* query tokens of the batch */
+  uint32_t q_len[MOST_REQUESTS];
+  uint32_t kv_len[MOST_REQUESTS];
+  uint32_t prefix;
+  int32_t listed; /* tokens, or page table entries, of all requests in one list */
+  bool has_gaps;  /* between the requests of that list */
+  float softmax_scale;
+  int64_t page_table_stride;
+  struct row_layout q;
+  struct row_layout o;
+  struct row_layout rows_new;
+  struct kv_pool pool;
+  struct mirror buffers[BUFFERS];
+  fi_workspace workspace; /* bounds, with some room; no memory yet */
+};
+
+/* Draws a batch and brings it to the device. After a failure, batch_case_free is still due. */
+bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical,
+                       const struct tile *tile, enum batch_kind kind);
+void batch_case_free(struct batch_case *batch, struct trial *trial);
+
+/* The public structs, with pointers of the host or of the device. */
+fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host);
+fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host);
+
+/* Everything that the reference needs. */
+struct reference batch_case_reference(const struct batch_case *batch);
+
+/* Device memory for the workspace: as it comes, so that reads of what was not written show, or poisoned. */
+bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel);
+
+#endif

@@ -1,0 +1,125 @@
+/* Requests of every kind that a kernel may meet, measured in its tile. */
+#include "tests/matrix/batch_lengths.h"
+
+enum { SPLIT_MULTIPLE = 256 };
+
+enum request_kind {
+  REQUEST_LONG,     /* more KV than the ring of stages holds */
+  REQUEST_TILES,    /* more query tokens than a tile holds */
+  REQUEST_SHORT,    /* less KV than a step */
+  REQUEST_ONE_KV,   /* the query token sees itself only */
+  REQUEST_NO_KV,    /* a result of zeros */
+  REQUEST_NO_QUERY, /* nothing to do, and its KV is NaN */
+  REQUEST_OVERHANG, /* more query tokens than KV: the first see nothing when causal */
+  REQUEST_PREFIXED  /* a few tokens of its own behind the prefix */
+};
+
+static const struct recipe {
+  uint32_t requests;
+  enum request_kind kinds[MOST_REQUESTS];
+} recipes[] = {
+    [BATCH_MIXED] = {7,
+                     {REQUEST_LONG, REQUEST_TILES, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV,
+                      REQUEST_NO_QUERY, REQUEST_OVERHANG}},
+    [BATCH_SINGLE] = {4, {REQUEST_LONG, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV}},
+    [BATCH_SPLIT] = {2, {REQUEST_LONG, REQUEST_TILES}},
+    [BATCH_PREFIX] = {3, {REQUEST_PREFIXED, REQUEST_PREFIXED, REQUEST_PREFIXED}},
+};
+
+static uint32_t common_multiple(uint32_t a, uint32_t b) {
+  uint32_t multiple = a;
+  while (multiple % b)
+    multiple += a;
+  return multiple;
+}
+
+static uint32_t long_kv(const struct batch_case *batch, struct trial *trial) {
+  const uint32_t step = tile_step_tokens(&batch->tile);
+  const uint32_t split = batch->workspace.split_tokens;
+  if (split > 0)
+    return split + trial_between(trial, 1, split);
+  return batch->tile.stages * step + trial_between(trial, 1, 2 * step);
+}
+
+static void draw_request(struct batch_case *batch, struct trial *trial, enum request_kind kind, uint32_t r) {
+  const uint32_t step = tile_step_tokens(&batch->tile);
+  uint32_t *q_len = &batch->q_len[r];
+  uint32_t *kv_len = &batch->kv_len[r];
+  *q_len = 1;
+  switch (kind) {
+  case REQUEST_LONG:
+    *q_len = batch->kind == BATCH_SINGLE ? 1 : trial_between(trial, 1, 2);
+    *kv_len = long_kv(batch, trial);
+    return;
+  case REQUEST_TILES:
+    *q_len = batch->tile.tokens + trial_between(trial, 1, 3);
+    *kv_len = *q_len + trial_between(trial, 0, 2 * step);
+    return;
+  case REQUEST_SHORT:
+    *kv_len = trial_between(trial, 2, step);
+    return;
+  case REQUEST_ONE_KV:
+    *kv_len = 1;
+    return;
+  case REQUEST_NO_KV:
+    *kv_len = 0;
+    return;
+  case REQUEST_NO_QUERY:
+    *q_len = 0;
+    *kv_len = trial_between(trial, 1, step);
+    return;
+  case REQUEST_OVERHANG:
+    *q_len = 3;
+    *kv_len = trial_between(trial, 1, 2);
+    return;
+  case REQUEST_PREFIXED:
+    *q_len = trial_between(trial, 1, batch->tile.tokens / batch->requests);
+    *kv_len = batch->prefix + *q_len + trial_between(trial, 0, step);
+    return;
+  }
+}
+
+/* Whole pages, and more than the ring of stages holds. */
+static uint32_t draw_prefix(const struct batch_case *batch, struct trial *trial) {
+  const uint32_t page_size = batch->spec.page_size;
+  const uint32_t step = tile_step_tokens(&batch->tile);
+  return (batch->tile.stages * step + trial_between(trial, 0, step)) / page_size * page_size + page_size;
+}
+
+static void draw_requests(struct batch_case *batch, struct trial *trial) {
+  const struct recipe *recipe = &recipes[batch->kind];
+  int32_t order[MOST_REQUESTS];
+  batch->requests = recipe->requests;
+  random_permutation(&trial->random, order, batch->requests);
+  if (batch->kind == BATCH_PREFIX)
+    batch->prefix = draw_prefix(batch, trial);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    draw_request(batch, trial, recipe->kinds[order[r]], r);
+    batch->tokens += batch->q_len[r];
+  }
+}
+
+static uint32_t longest_kv(const struct batch_case *batch) {
+  uint32_t longest = 1;
+  for (uint32_t r = 0; r < batch->requests; r++)
+    longest = batch->kv_len[r] > longest ? batch->kv_len[r] : longest;
+  return longest;
+}
+
+static void draw_bounds(struct batch_case *batch, struct trial *trial) {
+  fi_workspace *workspace = &batch->workspace;
+  workspace->struct_size = sizeof *workspace;
+  workspace->max_requests = batch->requests + trial_between(trial, 0, 3);
+  workspace->max_tokens = batch->tokens + trial_between(trial, 0, 5);
+  workspace->max_kv_len = longest_kv(batch) + trial_between(trial, 0, 100);
+  workspace->kv_heads = batch->kv_heads;
+  workspace->ctas = batch->kind == BATCH_SPLIT ? trial_between(trial, 7, 16) : trial_between(trial, 0, 5);
+}
+
+void batch_lengths_draw(struct batch_case *batch, struct trial *trial) {
+  batch->kv_heads = trial_between(trial, 1, batch->spec.group < 16 ? 3 : 2);
+  if (batch->kind == BATCH_SPLIT && trial_chance(trial, 2))
+    batch->workspace.split_tokens = common_multiple(SPLIT_MULTIPLE, tile_step_tokens(&batch->tile));
+  draw_requests(batch, trial);
+  draw_bounds(batch, trial);
+}

@@ -1,0 +1,89 @@
+/* Comparisons, and what is said of the first wrong element. */
+#include "tests/matrix/compare.h"
+
+#include "tests/dtypes.h"
+#include "tests/measure.h"
+#include "tools/flashjit/mirror.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of single precision, relative to the largest element of a row: two products and a sum with a sine and a
+ * cosine. */
+static const double float_error = 0x1p-20;
+
+uint32_t compare_dtype(const fi_spec *canonical) {
+  const bool is_coarse = canonical->q_dtype == FI_BF16 || canonical->kv_dtype == FI_BF16;
+  return is_coarse ? FI_BF16 : FI_F16;
+}
+
+static double row_rms(const double *row, uint32_t size) {
+  double sum = 0;
+  for (uint32_t d = 0; d < size; d++)
+    sum += row[d] * row[d];
+  return sqrt(sum / size);
+}
+
+static bool compare_lse(const struct comparison *comparison, struct trial *trial, const char *row,
+                        double expected, const float *got) {
+  const double allowed = tolerance_of(comparison->dtype)->lse * fmax(1, fabs(expected));
+  if (!got || (double)*got == expected || fabs((double)*got - expected) <= allowed)
+    return true;
+  return trial_fail(trial, "LSE of %s is %g, expected %g", row, (double)*got, expected);
+}
+
+bool compare_row(struct comparison *comparison, struct trial *trial, const fi_spec *spec, const char *row,
+                 const double *o, double lse, const void *data, size_t offset, const float *got_lse) {
+  const double rms = row_rms(o, spec->head_dim);
+  const double tolerance = tolerance_of(comparison->dtype)->element;
+  for (uint32_t d = 0; d < spec->head_dim; d++) {
+    const double got = dtype_decode(spec->q_dtype, data, offset + d);
+    const double difference = fabs(got - o[d]);
+    if (!(difference <= tolerance * fmax(rms, fabs(o[d]))))
+      return trial_fail(trial, "O of %s, dim %u, is %g, expected %g", row, d, got, o[d]);
+    comparison->difference += difference * difference;
+    comparison->reference += o[d] * o[d];
+  }
+  return compare_lse(comparison, trial, row, lse, got_lse);
+}
+
+bool compare_norm(const struct comparison *comparison, struct trial *trial) {
+  const double allowed = tolerance_of(comparison->dtype)->norm;
+  if (comparison->difference <= allowed * allowed * comparison->reference)
+    return true;
+  return trial_fail(trial, "the norm of the difference is %g of the reference's, allowed are %g",
+                    sqrt(comparison->difference / comparison->reference), allowed);
+}
+
+bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, const char *row,
+                    const double *expected, const void *data, size_t offset) {
+  const double largest = dtype_bytes(spec->kv_dtype) == 1 ? dtype_largest(spec->kv_dtype) : INFINITY;
+  const double noise = float_error * row_rms(expected, spec->head_dim) * sqrt(spec->head_dim);
+  for (uint32_t d = 0; d < spec->head_dim; d++) {
+    const double got = dtype_decode(spec->kv_dtype, data, offset + d);
+    const double kept = fmax(-largest, fmin(largest, expected[d]));
+    const double step = dtype_spacing(spec->kv_dtype, fmax(fabs(got), fabs(kept)));
+    if (!(fabs(got - kept) <= step + noise))
+      return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", tensor, row, d, got, kept);
+  }
+  return true;
+}
+
+bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data,
+                    size_t offset) {
+  for (uint32_t d = 0; d < spec->head_dim; d++) {
+    const double got = dtype_decode(spec->q_dtype, data, offset + d);
+    if (!isfinite(got))
+      return trial_fail(trial, "O of %s, dim %u, is %g", row, d, got);
+  }
+  return true;
+}
+
+bool compare_poison(struct trial *trial, const char *tensor, const void *data, size_t bytes) {
+  const unsigned char *at = data;
+  for (size_t i = 0; i < bytes; i++) {
+    if (at[i] != POISON)
+      return trial_fail(trial, "byte %zu of %s was written, which is no row of the batch", i, tensor);
+  }
+  return true;
+}

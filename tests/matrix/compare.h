@@ -1,0 +1,44 @@
+/* Holds outputs against the reference. */
+#ifndef TESTS_MATRIX_COMPARE_H
+#define TESTS_MATRIX_COMPARE_H
+
+#include "tests/matrix/trial.h"
+#include "tests/reference.h"
+
+#include <stddef.h>
+
+/* O and LSE of some rows. Begin with zeros and the coarsest dtype that the kernel rounds to. */
+struct comparison {
+  uint32_t dtype;    /* of the tolerance */
+  double difference; /* sums of squares */
+  double reference;
+};
+
+/* The type that is rounded to most coarsely: that of the matrix products or that of O. */
+uint32_t compare_dtype(const fi_spec *canonical);
+
+/*
+ * One row of O, at element `offset` of data, and its log-sum-exp (NULL: none). `row` names the row in
+ * failures.
+ */
+bool compare_row(struct comparison *comparison, struct trial *trial, const fi_spec *spec, const char *row,
+                 const double *o, double lse, const void *data, size_t offset, const float *got_lse);
+
+/* After all rows: the norm of the difference. */
+bool compare_norm(const struct comparison *comparison, struct trial *trial);
+
+/*
+ * One row of the cache, at element `offset`: within a rounding step of kv_dtype of what was to be stored.
+ * tensor is "K" or "V".
+ */
+bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, const char *row,
+                    const double *expected, const void *data, size_t offset);
+
+/* Whether a row is finite: what can be said of a row that is not worth the reference's time. */
+bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data,
+                    size_t offset);
+
+/* Whether nothing has written to memory that was poisoned. */
+bool compare_poison(struct trial *trial, const char *tensor, const void *data, size_t bytes);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * What the matrix asks of the library beyond its public functions. A file of its own, because the runtime's
+ * headers and those of the tools do not go together.
+ */
+#ifndef TESTS_MATRIX_INSIDE_H
+#define TESTS_MATRIX_INSIDE_H
+
+#include "flashjit.h"
+#include "flashjit_args.h"
+#include "generator/target.h"
+
+/* A plan in a workspace: where its parts lie on the device, and how large they are. */
+struct plan_shape {
+  struct fi_plan_arrays arrays;
+  uint64_t items;
+  uint64_t units;
+  uint64_t partial_rows;
+  int ctas;
+  int most_sections;
+  int step_tokens; /* KV tokens of a step */
+  int least_piece; /* steps of a piece that is worth a partial result */
+};
+
+fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape);
+
+/* The target that a context generates kernels for. */
+fi_status inside_target(fi_ctx *ctx, const struct target **target);
+
+#endif

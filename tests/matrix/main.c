@@ -1,0 +1,164 @@
+/*
+ * matrix: every specialisation of the declared matrix, run against the reference on the device that
+ * FLASHJIT_DRIVER names, or compiled for every target.
+ */
+#include "tests/matrix/report.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: matrix [options]\n"
+    "  -j, --jobs N           processes (default: one a core)\n"
+    "      --targets          compile cubins for every target instead of running kernels; needs no device\n"
+    "      --filter TEXT      only specs with TEXT in them\n"
+    "      --shard I/N        the I-th of N parts\n"
+    "      --limit N          N specs, evenly spread\n"
+    "      --seed N           of all random inputs (default: the time)\n"
+    "      --cache DIR        keep compiled kernels there (default: compile everything)\n"
+    "      --list             print the specs and do nothing\n"
+    "FLASHJIT_DRIVER chooses the device: \"sim\" is the simulator.\n";
+
+struct settings {
+  bool targets;
+  bool list;
+  struct job_choice choice;
+  struct workers workers;
+};
+
+static const struct option options[] = {
+    {"jobs", required_argument, NULL, 'j'},
+    {"targets", no_argument, NULL, 't'},
+    {"filter", required_argument, NULL, 'f'},
+    {"shard", required_argument, NULL, 's'},
+    {"limit", required_argument, NULL, 'l'},
+    {"seed", required_argument, NULL, 'r'},
+    {"cache", required_argument, NULL, 'c'},
+    {"list", no_argument, NULL, 'p'},
+    {0},
+};
+
+/* A whole number from least on, all of text. */
+static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *number) {
+  char *end;
+  *number = strtoull(text, &end, 0);
+  return *text >= '0' && *text <= '9' && *end == '\0' && *number >= least && *number <= most;
+}
+
+static bool read_shard(const char *text, struct job_choice *choice) {
+  char end;
+  return sscanf(text, "%" SCNu32 "/%" SCNu32 "%c", &choice->shard, &choice->shards, &end) == 2 &&
+         choice->shard >= 1 && choice->shard <= choice->shards;
+}
+
+static bool read_option(int option, struct settings *settings) {
+  uint64_t number = 0;
+  bool good = true;
+  switch (option) {
+  case 'j':
+    good = read_number(optarg, 1, 256, &number);
+    settings->workers.count = (uint32_t)number;
+    return good;
+  case 't':
+    settings->targets = true;
+    return true;
+  case 'f':
+    settings->choice.filter = optarg;
+    return true;
+  case 's':
+    return read_shard(optarg, &settings->choice);
+  case 'l':
+    good = read_number(optarg, 1, SIZE_MAX, &number);
+    settings->choice.limit = number;
+    return good;
+  case 'r':
+    return read_number(optarg, 0, UINT64_MAX, &settings->workers.seed);
+  case 'c':
+    settings->workers.cache_dir = optarg;
+    return true;
+  case 'p':
+    settings->list = true;
+    return true;
+  default:
+    return false;
+  }
+}
+
+static bool read_options(int argc, char **argv, struct settings *settings) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  int option;
+  *settings = (struct settings){
+      .choice = {.shard = 1, .shards = 1},
+      .workers = {.count = cores > 0 ? (uint32_t)cores : 1, .seed = (uint64_t)time(NULL), .cache_dir = ""},
+  };
+  while ((option = getopt_long(argc, argv, "j:", options, NULL)) != -1) {
+    if (!read_option(option, settings))
+      return false;
+  }
+  return optind == argc;
+}
+
+/* The simulator's reports are part of the failures; its order of warps is drawn too. */
+static void set_up_simulator(uint64_t seed) {
+  char text[24];
+  snprintf(text, sizeof text, "%" PRIu64, seed);
+  setenv("FLASHJIT_SIM_QUIET", "1", 0);
+  setenv("FLASHJIT_SIM_SEED", text, 0);
+}
+
+static bool make_jobs(const struct settings *settings, struct job_list *list, char *why, size_t why_size) {
+  struct machine machine;
+  if (settings->targets)
+    return jobs_to_compile(list, why, why_size);
+  if (!workers_probe(&machine)) {
+    snprintf(why, why_size, "%s", machine.why);
+    return false;
+  }
+  printf("%s%s, %s\n", machine.device, machine.simulated ? " (simulated)" : "", machine.target);
+  return jobs_to_run(list, machine.target, why, why_size);
+}
+
+static int run(struct settings *settings, struct job_list *list) {
+  struct workers *workers = &settings->workers;
+  workers->list = list;
+  printf("%zu jobs, %u processes, seed %" PRIu64 "\n", list->count, workers->count, workers->seed);
+  const int stopped = workers_run(workers);
+  if (!workers->results) {
+    fprintf(stderr, "matrix: no memory\n");
+    return EXIT_FAILURE;
+  }
+  const size_t failed = report_results(workers);
+  workers_free(workers);
+  if (stopped > 0)
+    return 128 + stopped;
+  return failed > 0 || list->count == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  struct settings settings;
+  struct job_list list = {0};
+  char why[512] = "";
+  int status = EXIT_SUCCESS;
+  if (!read_options(argc, argv, &settings)) {
+    fputs(usage, stderr);
+    return 2;
+  }
+  set_up_simulator(settings.workers.seed);
+  if (!make_jobs(&settings, &list, why, sizeof why)) {
+    fprintf(stderr, "matrix: %s\n", why);
+    jobs_free(&list);
+    return EXIT_FAILURE;
+  }
+  jobs_choose(&list, &settings.choice);
+  if (settings.list)
+    report_list(&list);
+  else
+    status = run(&settings, &list);
+  jobs_free(&list);
+  return status;
+}

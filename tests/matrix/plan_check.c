@@ -1,0 +1,306 @@
+/*
+ * Items are put in the order of heads, rows and KV. Then those of one unit (rows on a head) follow each
+ * other, and each must begin where the one before it ends.
+ */
+#include "tests/matrix/plan_check.h"
+
+#include "tests/matrix/plan_view.h"
+
+#include <stdlib.h>
+
+struct extent {
+  int begin;
+  int end;
+};
+
+struct check {
+  struct trial *trial;
+  const struct planned *planned;
+  struct plan_view view;
+  uint32_t tokens;
+  uint32_t *request_of; /* [tokens] */
+  const struct fi_item **items;
+  uint32_t item_count;
+  struct extent *partials; /* rows of partial results */
+  uint32_t partial_count;
+};
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+static int most(int a, int b) {
+  return a > b ? a : b;
+}
+
+static int kv_base_of(const struct check *check, uint32_t request) {
+  return check->planned->kv_indptr ? check->planned->kv_indptr[request] : (int)request;
+}
+
+static int step_tokens(const struct check *check) {
+  const uint32_t split = check->planned->workspace->split_tokens;
+  return split ? (int)split : check->view.shape.step_tokens;
+}
+
+/* ------------------------------------------------------------------------------------------------ rows */
+
+static bool check_header(const struct check *check) {
+  const struct fi_plan_header *header = check->view.host.header;
+  const int most_sections = check->view.shape.most_sections;
+  if (header->tokens != (int)check->tokens)
+    return trial_fail(check->trial, "the plan has %d rows for %u tokens", header->tokens, check->tokens);
+  if (header->sections < 1 || header->sections > most_sections)
+    return trial_fail(check->trial, "the plan has %d sections, 1 to %d are allowed", header->sections,
+                      most_sections);
+  if (header->page_table != check->planned->page_table)
+    return trial_fail(check->trial, "the plan has another page table than the batch");
+  return true;
+}
+
+static bool check_rows(const struct check *check) {
+  uint32_t token = 0;
+  for (uint32_t request = 0; request < check->planned->requests; request++) {
+    const uint32_t q_len = check->planned->q_len[request];
+    for (uint32_t i = 0; i < q_len; i++, token++) {
+      const struct fi_row *row = &check->view.host.rows[token];
+      const int position = (int)(check->planned->kv_len[request] - q_len + i);
+      check->request_of[token] = request;
+      if (row->token != (int)token || row->position != position || row->kv_base != kv_base_of(check, request))
+        return trial_fail(
+            check->trial, "row %u of the plan is token %d at %d of KV %d, expected %u at %d of %d", token,
+            row->token, row->position, row->kv_base, token, position, kv_base_of(check, request));
+    }
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ shares */
+
+static int steps_of(const struct check *check, const struct fi_item *item) {
+  const int step = step_tokens(check);
+  return most(1, (item->kv_end - item->kv_begin + step - 1) / step);
+}
+
+static bool same_item(const struct fi_item *a, const struct fi_item *b) {
+  return a->kv_base == b->kv_base && a->kv_head == b->kv_head && a->kv_begin == b->kv_begin &&
+         a->kv_end == b->kv_end && a->row_begin == b->row_begin && a->row_count == b->row_count &&
+         a->unit_count == b->unit_count && a->part == b->part && a->unit == b->unit;
+}
+
+/* Lists the items of a share and counts their steps. */
+static bool take_share(struct check *check, const struct fi_share *share, int *steps) {
+  const uint64_t items = check->view.shape.items;
+  *steps = 0;
+  if (share->end == 0)
+    return true;
+  if (share->begin < 0 || share->begin >= share->end || (uint64_t)share->end > items)
+    return trial_fail(check->trial, "a share has items %d to %d of %llu", share->begin, share->end,
+                      (unsigned long long)items);
+  if (!same_item(&share->first, &check->view.host.items[share->begin]))
+    return trial_fail(check->trial, "a share's first item is not item %d", share->begin);
+  for (int i = share->begin; i < share->end; i++) {
+    if (check->item_count == items)
+      return trial_fail(check->trial, "shares overlap: they have more items than there are");
+    check->items[check->item_count++] = &check->view.host.items[i];
+    *steps += steps_of(check, &check->view.host.items[i]);
+  }
+  return true;
+}
+
+/* Shares differ by a step; a cut may be moved by less than the least piece, at both ends. */
+static bool check_shares(struct check *check) {
+  const int ctas = check->view.shape.ctas;
+  const int moved = (int)most(check->view.shape.least_piece, 1) - 1;
+  for (int section = 0; section < check->view.host.header->sections; section++) {
+    int smallest = INT32_MAX;
+    int largest = 0;
+    for (int cta = 0; cta < ctas; cta++) {
+      int steps;
+      if (!take_share(check, &check->view.host.shares[section * ctas + cta], &steps))
+        return false;
+      smallest = least(smallest, steps);
+      largest = most(largest, steps);
+    }
+    if (largest - smallest > 1 + 4 * moved)
+      return trial_fail(check->trial, "the shares of section %d have %d to %d steps", section, smallest,
+                        largest);
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ units */
+
+static int compare_items(const void *left, const void *right) {
+  const struct fi_item *a = *(const struct fi_item *const *)left;
+  const struct fi_item *b = *(const struct fi_item *const *)right;
+  if (a->kv_head != b->kv_head)
+    return a->kv_head < b->kv_head ? -1 : 1;
+  if (a->row_begin != b->row_begin)
+    return a->row_begin < b->row_begin ? -1 : 1;
+  return (a->kv_begin > b->kv_begin) - (a->kv_begin < b->kv_begin);
+}
+
+static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
+  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s",
+                    item->kv_head, item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit,
+                    item->part, why);
+}
+
+/* The KV that the last of a unit's rows sees. */
+static int kv_end_of(const struct check *check, uint32_t row_end) {
+  const int kv_len = (int)check->planned->kv_len[check->request_of[row_end - 1]];
+  const int position = check->view.host.rows[row_end - 1].position;
+  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, position + 1)) : kv_len;
+}
+
+/* A unit's rows: consecutive tokens of one request, which fit a tile. */
+static bool check_unit_rows(const struct check *check, const struct fi_item *item) {
+  const uint32_t begin = (uint32_t)item->row_begin;
+  const uint32_t end = begin + item->row_count;
+  if (end > check->tokens || item->row_count == 0 || item->row_count > check->planned->tile_tokens)
+    return item_fails(check, item, "no such rows in a tile");
+  if (check->request_of[begin] != check->request_of[end - 1])
+    return item_fails(check, item, "rows of two requests");
+  if (item->kv_base != kv_base_of(check, check->request_of[begin]))
+    return item_fails(check, item, "the KV of another request");
+  return true;
+}
+
+/* The KV ranges of a unit's items: in order, without gaps, cut at whole steps. */
+static bool check_unit_kv(const struct check *check, const struct fi_item *const *items, uint32_t count) {
+  int at = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (items[i]->kv_begin != at || items[i]->kv_begin % step_tokens(check) != 0)
+      return item_fails(check, items[i], "its KV does not begin where it should");
+    if (items[i]->kv_end < at || (items[i]->kv_end == at && at > 0))
+      return item_fails(check, items[i], "its KV is empty");
+    if (check->planned->workspace->split_tokens && items[i]->kv_end - at > step_tokens(check))
+      return item_fails(check, items[i], "it is larger than a fixed piece");
+    at = items[i]->kv_end;
+  }
+  if (at != kv_end_of(check, (uint32_t)items[0]->row_begin + items[0]->row_count))
+    return item_fails(check, items[count - 1], "its rows see another KV length");
+  return true;
+}
+
+/* The first row of an item's partial result; every row of the plan knows its place behind it. */
+static int part_of(const struct check *check, const struct fi_item *item) {
+  return item->part + check->view.host.rows[item->row_begin].part;
+}
+
+static bool has_places(const struct check *check, const struct fi_item *item) {
+  const struct fi_row *rows = &check->view.host.rows[item->row_begin];
+  for (int i = 0; i < item->row_count; i++) {
+    if (rows[i].part != rows[0].part + i * (int)check->planned->spec->group)
+      return false;
+  }
+  return true;
+}
+
+static bool is_part_of(const struct fi_unit *unit, int part) {
+  const int distance = part - unit->part_begin;
+  return part >= 0 && distance >= 0 && unit->part_stride > 0 && distance % unit->part_stride == 0 &&
+         distance / unit->part_stride < unit->part_count;
+}
+
+/* A whole unit writes its output itself; the pieces of another have a partial each, which the unit merges. */
+static bool check_unit_parts(struct check *check, const struct fi_item *const *items, uint32_t count) {
+  const struct fi_item *first = items[0];
+  if (count == 1)
+    return first->part == -1 || item_fails(check, first, "a whole unit with a partial result");
+  if (first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units)
+    return item_fails(check, first, "no such unit");
+  const struct fi_unit *unit = &check->view.host.units[first->unit];
+  if (unit->row_begin != first->row_begin || unit->row_count != first->row_count ||
+      unit->kv_head != first->kv_head || unit->part_count != (int)count)
+    return item_fails(check, first, "its unit has other rows or another number of pieces");
+  if (check->view.host.arrivals[first->unit] != count)
+    return item_fails(check, first, "its unit does not wait for all pieces");
+  for (uint32_t i = 0; i < count; i++) {
+    const int rows = items[i]->row_count * (int)check->planned->spec->group;
+    if (items[i]->unit != first->unit || items[i]->unit_count != 1)
+      return item_fails(check, items[i], "it feeds another unit than the pieces before it");
+    const int part = part_of(check, items[i]);
+    if (items[i]->part < 0 || !is_part_of(unit, part) || !has_places(check, items[i]))
+      return item_fails(check, items[i], "its unit does not merge its part");
+    check->partials[check->partial_count++] = (struct extent){part, part + rows};
+  }
+  return true;
+}
+
+/* Each head has every row once. */
+static bool check_units(struct check *check) {
+  int head = 0;
+  int row = 0;
+  qsort(check->items, check->item_count, sizeof *check->items, compare_items);
+  for (uint32_t i = 0, count; i < check->item_count; i += count) {
+    const struct fi_item *const *items = check->items + i;
+    count = 1;
+    while (i + count < check->item_count && items[count]->kv_head == items[0]->kv_head &&
+           items[count]->row_begin == items[0]->row_begin)
+      count++;
+    if (row == (int)check->tokens) {
+      row = 0;
+      head++;
+    }
+    if (items[0]->kv_head != head || items[0]->row_begin != row)
+      return item_fails(check, items[0], "the rows before it are missing");
+    row += items[0]->row_count;
+    if (!check_unit_rows(check, items[0]) || !check_unit_kv(check, items, count) ||
+        !check_unit_parts(check, items, count))
+      return false;
+  }
+  if (check->tokens > 0 &&
+      (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
+    return trial_fail(check->trial, "the plan ends at head %d, row %d", head, row);
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ partials
+ */
+
+static int compare_extents(const void *left, const void *right) {
+  const struct extent *a = left;
+  const struct extent *b = right;
+  return (a->begin > b->begin) - (a->begin < b->begin);
+}
+
+static bool check_partials(struct check *check) {
+  int free_from = 0;
+  qsort(check->partials, check->partial_count, sizeof *check->partials, compare_extents);
+  for (uint32_t i = 0; i < check->partial_count; i++) {
+    if (check->partials[i].begin < free_from)
+      return trial_fail(check->trial, "two partial results share row %d", check->partials[i].begin);
+    free_from = check->partials[i].end;
+  }
+  if ((uint64_t)free_from > check->view.shape.partial_rows)
+    return trial_fail(check->trial, "partial results need %d rows, there are %llu", free_from,
+                      (unsigned long long)check->view.shape.partial_rows);
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ public */
+
+static bool make_room(struct check *check) {
+  const size_t items = check->view.shape.items;
+  check->request_of = calloc(check->tokens + 1, sizeof *check->request_of);
+  check->items = calloc(items + 1, sizeof *check->items);
+  check->partials = calloc(items + 1, sizeof *check->partials);
+  return (check->request_of && check->items && check->partials) ||
+         trial_fail(check->trial, "no memory for checking a plan");
+}
+
+bool plan_check(struct trial *trial, const struct planned *planned) {
+  struct check check = {.trial = trial, .planned = planned};
+  for (uint32_t request = 0; request < planned->requests; request++)
+    check.tokens += planned->q_len[request];
+  const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&
+                      plan_view_download(&check.view, trial) && make_room(&check) && check_header(&check) &&
+                      check_rows(&check) && check_shares(&check) && check_units(&check) &&
+                      check_partials(&check);
+  plan_view_close(&check.view);
+  free(check.request_of);
+  free(check.items);
+  free(check.partials);
+  return passed;
+}

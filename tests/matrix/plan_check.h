@@ -1,0 +1,25 @@
+/* Whether a plan is right: every row, head and KV token in one item, even shares, partials that do not
+ * collide. */
+#ifndef TESTS_MATRIX_PLAN_CHECK_H
+#define TESTS_MATRIX_PLAN_CHECK_H
+
+#include "tests/matrix/trial.h"
+
+#include <stdint.h>
+
+/* What was planned; arrays of the host. */
+struct planned {
+  fi_kernel *kernel;
+  const fi_spec *spec; /* canonical */
+  const fi_workspace *workspace;
+  const int32_t *page_table; /* as fi_plan got it: of the device */
+  uint32_t tile_tokens;
+  uint32_t requests;
+  const uint32_t *q_len;
+  const uint32_t *kv_len;
+  const int32_t *kv_indptr; /* for FI_INDEX_CSR */
+};
+
+bool plan_check(struct trial *trial, const struct planned *planned);
+
+#endif

@@ -1,0 +1,97 @@
+/* An append kernel: each new row within a rounding step, every other byte of the cache as it was. */
+#include "tests/matrix/runs.h"
+
+#include "tests/dtypes.h"
+#include "tests/matrix/batch_case.h"
+#include "tests/matrix/compare.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_HEAD_DIM = 512 };
+
+/* Measures of a batch: append has no tile. */
+static const struct tile append_tile = {.tokens = 8, .stages = 2, .teams = 1, .team_tokens = 32};
+
+static bool launch(struct trial *trial, fi_kernel *kernel, struct batch_case *batch) {
+  const fi_batch lengths = batch_case_lengths(batch, false);
+  const fi_tensors tensors = batch_case_tensors(batch, false);
+  batch->workspace.split_tokens = 0;
+  if (!batch_case_reserve(batch, trial, kernel) ||
+      !trial_ok(trial, "fi_plan", fi_plan(kernel, &lengths, &batch->workspace, NULL)) ||
+      !trial_ok(trial, "fi_run", fi_run(kernel, &tensors, &batch->workspace, NULL)))
+    return false;
+  device_sync(&trial->device, NULL);
+  return trial_ok(trial, "the append kernel", FI_OK);
+}
+
+/* Holds a new row against the reference, then puts back what was there before. */
+static bool check_row(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
+                      const unsigned char *before, uint32_t request, uint32_t i, uint32_t kv_head) {
+  double k[MOST_HEAD_DIM];
+  double v[MOST_HEAD_DIM];
+  char name[96];
+  const struct kv_pool *pool = &batch->pool;
+  const size_t bytes = batch->spec.head_dim * pool->element;
+  const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
+  const size_t at_k = (size_t)reference_cache_offset(reference, request, token, kv_head);
+  const size_t at_v = at_k + (size_t)pool->v_offset;
+  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request,
+           batch->q_len[request], batch->kv_len[request], i, kv_head);
+  reference_append(reference, request, i, kv_head, k, v);
+  const bool passed = compare_stored(trial, &batch->spec, "K", name, k, pool->host, at_k) &&
+                      compare_stored(trial, &batch->spec, "V", name, v, pool->host, at_v);
+  memcpy(pool->host + at_k * pool->element, before + at_k * pool->element, bytes);
+  memcpy(pool->host + at_v * pool->element, before + at_v * pool->element, bytes);
+  return passed;
+}
+
+static bool check_rows(struct trial *trial, const struct batch_case *batch, const unsigned char *before) {
+  const struct reference reference = batch_case_reference(batch);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t i = 0; i < batch->q_len[r]; i++) {
+      for (uint32_t head = 0; head < batch->kv_heads && i + batch->kv_len[r] >= batch->q_len[r]; head++) {
+        if (!check_row(trial, batch, &reference, before, r, i, head))
+          return false;
+      }
+    }
+  }
+  return true;
+}
+
+static bool check_rest(struct trial *trial, const struct kv_pool *pool, const unsigned char *before) {
+  for (uint32_t span = 0; span < pool->spans; span++) {
+    const size_t begin = span * pool->span_stride;
+    if (memcmp(pool->host + begin, before + begin, pool->span_bytes))
+      return trial_fail(trial, "a byte of the cache that no new token has was written (unit %u)", span);
+  }
+  return true;
+}
+
+/* The cache before the launch, at the same offsets: far pools are mostly holes, which cost nothing. */
+static bool run_batch(struct trial *trial, fi_kernel *kernel, struct batch_case *batch) {
+  const struct kv_pool *pool = &batch->pool;
+  unsigned char *before = kv_pool_copy(pool);
+  if (!before)
+    return trial_fail(trial, "no memory for a copy of the cache");
+  bool passed = launch(trial, kernel, batch);
+  kv_pool_download(pool, trial);
+  passed = passed && trial_ok(trial, "the download", FI_OK) && check_rows(trial, batch, before) &&
+           check_rest(trial, pool, before);
+  kv_pool_copy_free(pool, before);
+  return passed;
+}
+
+bool run_append(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+  (void)target;
+  fi_kernel *kernel;
+  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
+  for (enum batch_kind kind = BATCH_MIXED; kind <= BATCH_SINGLE && passed; kind++) {
+    struct batch_case batch;
+    passed =
+        batch_case_create(&batch, trial, canonical, &append_tile, kind) && run_batch(trial, kernel, &batch);
+    batch_case_free(&batch, trial);
+  }
+  return passed;
+}

@@ -1,0 +1,141 @@
+/* Plans of random batches that are too large to compute with: only the plan kernel runs. */
+#include "tests/matrix/runs.h"
+
+#include "generator/tile.h"
+#include "tests/matrix/plan_check.h"
+#include "tools/flashjit/mirror.h"
+
+#include <stdlib.h>
+
+enum { PLANS = 6, SPLIT_TOKENS = 768 /* a multiple of every step */ };
+
+/* How large batches are. Fixed pieces have a partial each, whose memory is reserved. */
+struct scale {
+  uint32_t requests;
+  uint32_t kv_len;
+  uint32_t kv_heads;
+};
+
+static const struct scale even = {500, 50000, 16};
+
+static const struct scale fixed = {40, 5000, 3};
+
+struct plan_run {
+  struct trial *trial;
+  fi_kernel *kernel;
+  struct planned planned;
+  fi_workspace workspace;
+  uint32_t *q_len;
+  uint32_t *kv_len;
+  struct mirror q_indptr;
+  struct mirror kv_lens;
+  struct mirror kv_indptr;
+};
+
+/* Mostly decode, some prefill, a few without query tokens or KV. */
+static void draw_request(struct plan_run *run, uint32_t request, uint32_t longest) {
+  struct trial *trial = run->trial;
+  run->q_len[request] = trial_chance(trial, 8) ? trial_between(trial, 0, 200) : 1;
+  run->kv_len[request] = run->q_len[request] + random_below(&trial->random, longest);
+  if (trial_chance(trial, 10))
+    run->kv_len[request] = trial_between(trial, 0, 2);
+}
+
+static bool reserve(struct plan_run *run, uint32_t requests) {
+  struct device *device = &run->trial->device;
+  run->q_len = calloc(requests, sizeof *run->q_len);
+  run->kv_len = calloc(requests, sizeof *run->kv_len);
+  if (!run->q_len || !run->kv_len)
+    return trial_fail(run->trial, "no memory for the lengths");
+  return (mirror_create(&run->q_indptr, device, (requests + 1) * sizeof(int32_t)) &&
+          mirror_create(&run->kv_lens, device, requests * sizeof(int32_t)) &&
+          mirror_create(&run->kv_indptr, device, (requests + 1) * sizeof(int32_t))) ||
+         trial_ok(run->trial, "the lengths", FI_OK);
+}
+
+static void fill_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
+  int32_t *q_indptr = run->q_indptr.host;
+  int32_t *kv_lens = run->kv_lens.host;
+  int32_t *kv_indptr = run->kv_indptr.host;
+  q_indptr[0] = 0;
+  kv_indptr[0] = 0;
+  for (uint32_t request = 0; request < requests; request++) {
+    draw_request(run, request, longest);
+    kv_lens[request] = (int32_t)run->kv_len[request];
+    q_indptr[request + 1] = q_indptr[request] + (int32_t)run->q_len[request];
+    kv_indptr[request + 1] = kv_indptr[request] + kv_lens[request];
+  }
+  mirror_upload(&run->q_indptr, &run->trial->device, run->q_indptr.bytes);
+  mirror_upload(&run->kv_lens, &run->trial->device, run->kv_lens.bytes);
+  mirror_upload(&run->kv_indptr, &run->trial->device, run->kv_indptr.bytes);
+}
+
+static bool draw_batch(struct plan_run *run) {
+  struct trial *trial = run->trial;
+  const bool is_fixed = trial_chance(trial, 3);
+  const struct scale *scale = is_fixed ? &fixed : &even;
+  const uint32_t requests = trial_between(trial, 1, scale->requests);
+  const uint32_t longest = trial_between(trial, 1, scale->kv_len);
+  if (!reserve(run, requests))
+    return false;
+  fill_lengths(run, requests, longest);
+  run->planned.requests = requests;
+  run->workspace = (fi_workspace){
+      .struct_size = sizeof run->workspace,
+      .max_requests = requests + trial_between(trial, 0, 3),
+      .max_tokens = (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20),
+      .max_kv_len = longest + 200,
+      .kv_heads = trial_between(trial, 1, scale->kv_heads),
+      .ctas = trial_between(trial, 1, 300),
+      .split_tokens = is_fixed ? SPLIT_TOKENS : 0,
+  };
+  return true;
+}
+
+static bool plan(struct plan_run *run) {
+  struct trial *trial = run->trial;
+  const fi_spec *spec = run->planned.spec;
+  const bool is_csr = spec->index == FI_INDEX_CSR;
+  const fi_batch lengths = {
+      .struct_size = sizeof lengths,
+      .requests = run->planned.requests,
+      .q_indptr = run->q_indptr.device,
+      .kv_len = run->kv_lens.device,
+      .kv_indptr = is_csr ? run->kv_indptr.device : NULL,
+      .page_table = spec->page_size > 0 ? run->kv_lens.device : NULL, /* passed on, never read */
+      .page_table_stride = 1,
+  };
+  fi_workspace *workspace = &run->workspace;
+  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(run->kernel, workspace, &workspace->bytes)))
+    return false;
+  workspace->memory = device_alloc(&trial->device, workspace->bytes);
+  if (!trial_ok(trial, "the workspace", FI_OK) ||
+      !trial_ok(trial, "fi_plan", fi_plan(run->kernel, &lengths, workspace, NULL)))
+    return false;
+  device_sync(&trial->device, NULL);
+  run->planned.workspace = workspace;
+  run->planned.page_table = lengths.page_table;
+  run->planned.q_len = run->q_len;
+  run->planned.kv_len = run->kv_len;
+  run->planned.kv_indptr = is_csr ? run->kv_indptr.host : NULL;
+  return trial_ok(trial, "the plan kernel", FI_OK) && plan_check(trial, &run->planned);
+}
+
+bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+  fi_kernel *kernel;
+  struct tile tile;
+  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
+  tile_plan(canonical, target, &tile, NULL, 0);
+  for (int i = 0; i < PLANS && passed; i++) {
+    struct plan_run run = {.trial = trial, .kernel = kernel};
+    run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile.tokens};
+    passed = draw_batch(&run) && plan(&run);
+    mirror_free(&run.q_indptr, &trial->device);
+    mirror_free(&run.kv_lens, &trial->device);
+    mirror_free(&run.kv_indptr, &trial->device);
+    device_free(&trial->device, run.workspace.memory);
+    free(run.q_len);
+    free(run.kv_len);
+  }
+  return passed;
+}

@@ -1,0 +1,18 @@
+/* What a job of the matrix does with one spec. Each gives the first thing that is wrong in trial->why. */
+#ifndef TESTS_MATRIX_RUNS_H
+#define TESTS_MATRIX_RUNS_H
+
+#include "generator/target.h"
+#include "tests/matrix/trial.h"
+
+bool run_attention(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_append(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_merge(struct trial *trial, const fi_spec *canonical, const struct target *target);
+
+/* Plans of large batches, without attention. */
+bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target *target);
+
+/* Attention over a hand-made plan in which requests share a prefix. */
+bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct target *target);
+
+#endif

@@ -1,0 +1,36 @@
+/* What one job of the matrix works with: a device, the library, random numbers, and a place for what is
+ * wrong. */
+#ifndef TESTS_MATRIX_TRIAL_H
+#define TESTS_MATRIX_TRIAL_H
+
+#include "flashjit.h"
+#include "tools/common/device.h"
+#include "tools/flashjit/random.h"
+
+#include <stdbool.h>
+
+enum { TRIAL_WHY_SIZE = 1536 };
+
+struct trial {
+  struct device device;
+  fi_ctx *ctx;
+  random_state random;
+  void
+      *far_memory; /* more than 4 GiB of the device, once a case asked for it; lives as long as the process */
+  char why[TRIAL_WHY_SIZE]; /* the first thing that is wrong; "" if none */
+};
+
+/* Keeps the first reason; false, so that checks can end with it. */
+bool trial_fail(struct trial *trial, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether the library and the device did what was asked; else the reason is theirs, and the simulator's if it
+ * reported a fault. */
+bool trial_ok(struct trial *trial, const char *what, fi_status status);
+
+/* A number from least to most. */
+uint32_t trial_between(struct trial *trial, uint32_t least, uint32_t most);
+
+/* True once in `times` times. */
+bool trial_chance(struct trial *trial, uint32_t times);
+
+#endif
