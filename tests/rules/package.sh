@@ -16,6 +16,8 @@ libdir=$(dirname "$(find "$prefix" -name libflashjit.so)")
 [ "$(ls "$prefix/include")" = flashjit.h ] || violation "installed headers: $(ls "$prefix/include")"
 none "installed as libcuda" find "$prefix" -name 'libcuda*'
 must "the installed command" "$prefix/bin/flashjit" --version
+must "the installed simulator" env FLASHJIT_DRIVER=sim FLASHJIT_CACHE_DIR= \
+  "$prefix/bin/flashjit" run --model "$source/tests/data/models/Qwen3-0.6B.json" --lengths 20:2
 
 must "find_package" cmake -S "$source/tests/rules/consumer" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 must "find_package" cmake --build "$scratch/build"

@@ -90,6 +90,8 @@ static void simulator_path(char *path, size_t size) {
   char *slash = strrchr(path, '/');
   size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
   snprintf(path + folder, size - folder, "%s", simulator);
+  if (access(path, R_OK) != 0)
+    snprintf(path, size, "%s", simulator); /* installed: where the loader finds it */
 }
 
 static bool load_functions(struct device *device) {
