@@ -21,11 +21,6 @@ typedef struct {
 } sim_unit;
 
 typedef struct {
-  const char *opcode;
-  const sim_form *form;
-} sim_known_opcode;
-
-typedef struct {
   sim_program *program;
   sim_unit *units;
   size_t unit_count, unit_capacity;

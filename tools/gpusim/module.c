@@ -74,10 +74,3 @@ void sim_module_unload(sim_module *module) {
   free(module->programs);
   free(module);
 }
-
-sim_program *sim_module_find(const sim_module *module, const char *name) {
-  for (size_t i = 0; i < module->program_count; i++)
-    if (strcmp(module->programs[i]->name, name) == 0)
-      return module->programs[i];
-  return NULL;
-}

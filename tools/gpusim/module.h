@@ -13,6 +13,5 @@ typedef struct sim_module {
 /* Returns NULL with the reason in `error`. */
 sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]);
 void sim_module_unload(sim_module *module);
-sim_program *sim_module_find(const sim_module *module, const char *name);
 
 #endif

@@ -14,8 +14,7 @@ enum {
   SIM_SLOT_BYTES = 128,
   SIM_MAX_CAPTURES = 12,
   SIM_MAX_THREADS = 1024,
-  SIM_MAX_WARPS = 32,
-  SIM_ALL_LANES = -1
+  SIM_MAX_WARPS = 32
 };
 
 typedef struct sim_warp sim_warp;
