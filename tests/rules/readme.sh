@@ -10,11 +10,14 @@ axes_table=$5
 readme=$source/README.md
 scratch_folder
 
-# Prints the lines of standard input that are not part of the README.
+# Prints the lines of standard input that are not part of the README; having nothing to look for is a violation too.
 unknown() {
+  lines=0
   while read -r text; do
+    lines=$((lines + 1))
     grep -qF -e "$text" "$readme" || echo "$text"
   done
+  [ "$lines" != 0 ] || echo "(the list is empty)"
 }
 
 variables() {
