@@ -10,6 +10,8 @@ scratch_folder
 # The header without its comments.
 sed -zE 's:/\*([^*]|\*+[^*/])*\*+/::g' "$header" >"$scratch/text"
 
+some "header" "$scratch/text"
+
 find_text() {
   grep -nE "$1" "$scratch/text"
 }

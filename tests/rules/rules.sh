@@ -31,6 +31,11 @@ must() {
 $output"
 }
 
+# some WHAT FILE: a violation when the file is empty, because then a rule about its lines would hold.
+some() {
+  [ -s "$2" ] || violation "no $1 found"
+}
+
 # A folder that is removed when the test ends.
 scratch_folder() {
   scratch=$(mktemp -d)

@@ -14,6 +14,9 @@ grep -oE '\bfi_[a-z0-9_]+\(' "$scratch/header" | tr -d '(' | sort -u >"$scratch/
 grep -oE '\bfi_[a-z0-9_]+' "$scratch/header" | sort -u >"$scratch/named"
 grep -v '^#' "$source/tests/rules/libfabric.names" | tr ' ' '\n' | sort -u >"$scratch/taken"
 
+some "exported symbols" "$scratch/exported"
+some "names of libfabric" "$scratch/taken"
+
 foreign_libraries() {
   readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(lib(c|m|dl|pthread)\.so\.|ld-linux)'
 }

@@ -6,9 +6,13 @@ cd "$1" || exit 1
 longest_file=600
 widest_line=120
 
+scratch_folder
+find CMakeLists.txt .ci include generator templates runtime cache tests tools -type f \
+  ! -path 'tests/*data/*' ! -name '*.md' ! -name '*.names' >"$scratch/sources"
+some "sources" "$scratch/sources"
+
 sources() {
-  find CMakeLists.txt .ci include generator templates runtime cache tests tools -type f \
-    ! -path 'tests/*data/*' ! -name '*.md' ! -name '*.names'
+  cat "$scratch/sources"
 }
 
 # named PATTERN: those of them whose path matches.
