@@ -237,15 +237,22 @@ bool jobs_to_compile(struct job_list *list, char *why, size_t why_size) {
 
 /* ------------------------------------------------------------------------------------------------ choice */
 
-static bool is_named(const struct job *job, const char *filter) {
-  char text[FI_SPEC_TEXT_SIZE];
-  return !filter || (fi_spec_print(&job->spec, text, sizeof text) == FI_OK && strstr(text, filter));
+void job_print(const struct job_list *list, const struct job *job, char *text, size_t size) {
+  char spec[FI_SPEC_TEXT_SIZE];
+  fi_spec_print(&job->spec, spec, sizeof spec);
+  snprintf(text, size, "%s: %s", list->classes[job->class_number].name, spec);
+}
+
+static bool is_named(const struct job_list *list, const struct job *job, const char *filter) {
+  char text[JOB_TEXT_SIZE];
+  job_print(list, job, text, sizeof text);
+  return strstr(text, filter);
 }
 
 void jobs_choose(struct job_list *list, const struct job_choice *choice) {
   size_t kept = 0;
   for (size_t i = 0; i < list->count; i++) {
-    if (is_named(&list->jobs[i], choice->filter))
+    if (!choice->filter || is_named(list, &list->jobs[i], choice->filter))
       list->jobs[kept++] = list->jobs[i];
   }
   list->count = kept;

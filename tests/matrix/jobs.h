@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum { MOST_CLASSES = 8 };
+enum { MOST_CLASSES = 8, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 64 };
 
 /* Jobs that are counted together. */
 struct job_class {
@@ -35,7 +35,7 @@ struct job_list {
 
 /* Which of all jobs are wanted. */
 struct job_choice {
-  const char *filter; /* a part of the spec's text, or NULL */
+  const char *filter; /* a part of the job's text, or NULL */
   uint32_t shard;     /* of shards, from 1 */
   uint32_t shards;
   size_t limit; /* an even sample of so many; 0: all */
@@ -48,6 +48,9 @@ bool jobs_to_run(struct job_list *list, const char *target, char *why, size_t wh
 /* Pairwise points, and each head dim and KV type with small and large tiles, to be compiled for the cubin
  * targets. */
 bool jobs_to_compile(struct job_list *list, char *why, size_t why_size);
+
+/* "append, pairs: append hd=64 page=16" */
+void job_print(const struct job_list *list, const struct job *job, char *text, size_t size);
 
 void jobs_choose(struct job_list *list, const struct job_choice *choice);
 void jobs_free(struct job_list *list);

@@ -16,7 +16,7 @@ static const char usage[] =
     "usage: matrix [options]\n"
     "  -j, --jobs N           processes (default: one a core)\n"
     "      --targets          compile cubins for every target instead of running kernels; needs no device\n"
-    "      --filter TEXT      only specs with TEXT in them\n"
+    "      --filter TEXT      only jobs with TEXT in the line that --list prints\n"
     "      --shard I/N        the I-th of N parts\n"
     "      --limit N          N specs, evenly spread\n"
     "      --seed N           of all random inputs (default: the time)\n"

@@ -14,28 +14,23 @@ struct tally {
   size_t largest; /* job with the most registers */
 };
 
-static const char *spec_text(const struct job *job, char text[FI_SPEC_TEXT_SIZE]) {
-  if (fi_spec_print(&job->spec, text, FI_SPEC_TEXT_SIZE))
-    snprintf(text, FI_SPEC_TEXT_SIZE, "%s", fi_last_error());
-  return text;
-}
-
 void report_list(const struct job_list *list) {
-  char text[FI_SPEC_TEXT_SIZE];
-  for (size_t i = 0; i < list->count; i++)
-    printf("%s: %s\n", list->classes[list->jobs[i].class_number].name, spec_text(&list->jobs[i], text));
+  char text[JOB_TEXT_SIZE];
+  for (size_t i = 0; i < list->count; i++) {
+    job_print(list, &list->jobs[i], text, sizeof text);
+    printf("%s\n", text);
+  }
 }
 
 static void print_failures(const struct workers *workers) {
-  char text[FI_SPEC_TEXT_SIZE];
+  char text[JOB_TEXT_SIZE];
   for (size_t i = 0; i < workers->list->count; i++) {
-    const struct job *job = &workers->list->jobs[i];
     const struct job_result *result = &workers->results[i];
-    const char *name = workers->list->classes[job->class_number].name;
+    job_print(workers->list, &workers->list->jobs[i], text, sizeof text);
     if (result->state == JOB_FAILED)
-      printf("FAILED %s: %s\n  %s\n", name, spec_text(job, text), result->why);
+      printf("FAILED %s\n  %s\n", text, result->why);
     else if (result->state != JOB_PASSED)
-      printf("NOT DONE %s: %s\n", name, spec_text(job, text));
+      printf("NOT DONE %s\n", text);
   }
 }
 
@@ -65,16 +60,22 @@ static struct tally count(const struct workers *workers, uint32_t class_number) 
   return tally;
 }
 
+static void print_extreme(const struct workers *workers, const char *what, double number, const char *unit,
+                          size_t job) {
+  char text[FI_SPEC_TEXT_SIZE];
+  fi_spec_print(&workers->list->jobs[job].spec, text, sizeof text);
+  printf("  %s: %.0f %s, %s\n", what, number, unit, text);
+}
+
 static void print_extremes(const struct workers *workers, const struct job_class *class,
                            const struct tally *tally) {
-  char text[FI_SPEC_TEXT_SIZE];
   if (tally->passed + tally->failed == 0)
     return;
-  printf("%24s slowest: %.0f ms, %s\n", "", duration(class, &workers->results[tally->slowest]),
-         spec_text(&workers->list->jobs[tally->slowest], text));
+  const struct job_result *slowest = &workers->results[tally->slowest];
+  print_extreme(workers, "slowest", duration(class, slowest), "ms", tally->slowest);
   if (!class->run)
-    printf("%24s most registers: %u, %s\n", "", workers->results[tally->largest].registers,
-           spec_text(&workers->list->jobs[tally->largest], text));
+    print_extreme(workers, "largest", workers->results[tally->largest].registers, "registers",
+                  tally->largest);
 }
 
 size_t report_results(const struct workers *workers) {
