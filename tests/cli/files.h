@@ -2,8 +2,8 @@
 #ifndef TESTS_CLI_FILES_H
 #define TESTS_CLI_FILES_H
 
-/* Writes a new file in a folder of this process under /tmp; returns its path, which lives until the process
- * ends. */
+/* Writes a file in a folder of this process under /tmp; returns its path, which lives for 16 further calls.
+ */
 const char *scratch_file(const char *name, const char *content);
 
 /* The folder. */

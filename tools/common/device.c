@@ -138,10 +138,8 @@ static bool open_library(struct device *device, const char *choice) {
   return load_functions(device) && CALL(device, cuDriverGetVersion, &device->version);
 }
 
-/* Gives back everything but the primary context. */
-static void close_library(struct device *device) {
-  if (device->driver && device->driver->library)
-    dlclose(device->driver->library);
+/* The library stays loaded: drivers keep state that does not survive unloading. */
+static void forget_driver(struct device *device) {
   free(device->driver);
   device->driver = NULL;
 }
@@ -158,6 +156,7 @@ static bool retain_context(struct device *device) {
       !CALL(device, cuDevicePrimaryCtxRetain, &context, driver->device))
     return false;
   device->l2_bytes = (size_t)l2_bytes;
+  device->simulated |= strstr(device->name, "simulator") != NULL; /* under whatever file name */
   return CALL(device, cuCtxSetCurrent, context);
 }
 
@@ -165,7 +164,7 @@ bool device_open(struct device *device, const char *driver) {
   memset(device, 0, sizeof *device);
   if (open_library(device, driver) && retain_context(device))
     return true;
-  close_library(device);
+  forget_driver(device);
   return false;
 }
 
@@ -173,13 +172,13 @@ void device_close(struct device *device) {
   if (!device->driver)
     return;
   device->driver->cuDevicePrimaryCtxRelease(device->driver->device);
-  close_library(device);
+  forget_driver(device);
 }
 
 int device_driver_version(const char *driver, bool *simulated) {
   struct device device = {0};
   open_library(&device, driver);
-  close_library(&device);
+  forget_driver(&device);
   *simulated = device.simulated;
   return device.version;
 }

@@ -14,8 +14,23 @@ typedef int (*nvrtc_version_function)(int *major, int *minor);
 /* The library's own search: FLASHJIT_NVRTC, then these. */
 static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
-static void print_nvrtc_of(const char *path) {
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+/* Left open: the process ends soon. */
+static void *open_nvrtc(const char **path) {
+  const char *chosen = getenv("FLASHJIT_NVRTC");
+  *path = chosen;
+  if (chosen)
+    return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
+  void *library = NULL;
+  for (size_t i = 0; !library && i < sizeof nvrtc_names / sizeof *nvrtc_names; i++) {
+    *path = nvrtc_names[i];
+    library = dlopen(*path, RTLD_NOW | RTLD_LOCAL);
+  }
+  return library;
+}
+
+static void print_nvrtc(void) {
+  const char *path;
+  void *library = open_nvrtc(&path);
   void *symbol = library ? dlsym(library, "nvrtcVersion") : NULL;
   nvrtc_version_function version;
   int major = 0;
@@ -25,20 +40,6 @@ static void print_nvrtc_of(const char *path) {
     printf("nvrtc    %d.%d (%s)\n", major, minor, path);
   else
     puts("nvrtc    not found: only cached kernels can be loaded");
-  if (library)
-    dlclose(library);
-}
-
-static void print_nvrtc(void) {
-  const char *path = getenv("FLASHJIT_NVRTC");
-  for (size_t i = 0; !path && i < sizeof nvrtc_names / sizeof *nvrtc_names; i++) {
-    void *library = dlopen(nvrtc_names[i], RTLD_NOW | RTLD_LOCAL);
-    if (library) {
-      path = nvrtc_names[i];
-      dlclose(library);
-    }
-  }
-  print_nvrtc_of(path ? path : nvrtc_names[0]);
 }
 
 int command_version(void) {

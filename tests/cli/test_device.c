@@ -1,0 +1,87 @@
+/* Memory, graphs and events through the simulator, and how errors are kept. */
+#include "tools/common/device.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct device device;
+
+static void open_simulator(void) {
+  cr_assert(device_open(&device, "sim"), "%s", device.error);
+}
+
+static void close_device(void) {
+  device_close(&device);
+}
+
+TestSuite(device, .init = open_simulator, .fini = close_device);
+
+Test(device, says_what_it_is) {
+  bool simulated = false;
+  cr_expect(device.simulated);
+  cr_expect_gt(device.sms, 0);
+  cr_expect_gt(device.l2_bytes, 0);
+  cr_expect_eq(device_driver_version("sim", &simulated), device.version);
+  cr_expect(simulated);
+  cr_expect_eq(device_driver_version("/no/libcuda.so", &simulated), 0);
+  cr_expect_not(simulated);
+}
+
+Test(device, copies_and_fills) {
+  char host[64] = "what goes there";
+  char back[64] = "";
+  char *memory = device_alloc(&device, sizeof host);
+  device_upload(&device, memory, host, sizeof host);
+  device_fill(&device, memory + 5, '-', 4);
+  device_download(&device, back, memory, sizeof back);
+  cr_expect_not(device_failed(&device), "%s", device.error);
+  cr_expect_str_eq(back, "what ---- there");
+  device_free(&device, memory);
+}
+
+/* The path of time measurement: capture, replay, events around it. */
+Test(device, graphs_and_events) {
+  void *stream = device_stream_create(&device);
+  void *begin = device_event_create(&device);
+  void *end = device_event_create(&device);
+  device_capture_begin(&device, stream);
+  void *graph = device_capture_end(&device, stream);
+  device_event_record(&device, begin, stream);
+  device_graph_launch(&device, graph, stream);
+  device_event_record(&device, end, stream);
+  cr_expect_geq(device_event_elapsed(&device, begin, end), 0);
+  device_sync(&device, stream);
+  cr_expect_not(device_failed(&device), "%s", device.error);
+  cr_expect_not_null(graph);
+  device_graph_destroy(&device, graph);
+  device_event_destroy(&device, begin);
+  device_event_destroy(&device, end);
+  device_stream_destroy(&device, stream);
+}
+
+/* The first error stays, and nothing is done after it. */
+Test(device, first_error_is_kept) {
+  char host[4] = "abc";
+  char *memory = device_alloc(&device, sizeof host);
+  device_fill(&device, memory, 0, sizeof host);
+  device_download(&device, host, memory + 1000000000, sizeof host);
+  cr_expect(device_failed(&device));
+  cr_expect_not_null(strstr(device.error, "cuMemcpyDtoH failed: CUDA_ERROR_"), "%s", device.error);
+  char error[sizeof device.error];
+  memcpy(error, device.error, sizeof error);
+  cr_expect_null(device_alloc(&device, 16));
+  device_download(&device, host, memory, sizeof host);
+  cr_expect_str_eq(host, "abc");
+  cr_expect_str_eq(device.error, error);
+  device_free(&device, memory);
+}
+
+Test(device, missing_drivers_are_named) {
+  struct device missing;
+  cr_expect_not(device_open(&missing, "/no/libcuda.so"));
+  cr_expect_not_null(strstr(missing.error, "/no/libcuda.so"), "%s", missing.error);
+  cr_expect_not(device_open(&missing, "libm.so.6"));
+  cr_expect_not_null(strstr(missing.error, "the driver has no cuInit"), "%s", missing.error);
+  device_close(&missing);
+}
