@@ -15,24 +15,27 @@ static void print_values(const fi_axis *axis) {
   }
 }
 
-static void print_ops(uint32_t ops) {
-  static const char *const names[] = {"attention", "append", "merge", "plan"};
+static void print_ops(const fi_axis *axis, const fi_axis *op) {
   const char *space = "";
-  for (uint32_t op = 0; op < sizeof names / sizeof *names; op++) {
-    if (ops >> op & 1) {
-      printf("%s%s", space, names[op]);
+  for (uint32_t i = 0; i < op->value_count; i++) {
+    if (axis->ops >> op->values[i] & 1) {
+      printf("%s%s", space, op->value_names[i]);
       space = " ";
     }
   }
 }
 
+/* The op is axis 0. */
 int main(void) {
+  fi_axis op = {.struct_size = sizeof op};
   fi_axis axis = {.struct_size = sizeof axis};
+  if (fi_axis_describe(0, &op) != FI_OK)
+    return 1;
   for (uint32_t number = 0; fi_axis_describe(number, &axis) == FI_OK; number++) {
     printf("| `%s` | `%s` | ", axis.name, axis.key);
     print_values(&axis);
     printf(" | ");
-    print_ops(axis.ops);
+    print_ops(&axis, &op);
     printf(" | %s |\n", axis.meaning);
   }
   return 0;

@@ -32,6 +32,10 @@ axes() {
   "$axes_table" | unknown
 }
 
+targets() {
+  grep -oE '"sm_[0-9a-z]+"' "$source/generator/target.c" | tr '"' '`' | unknown
+}
+
 folders() {
   cd "$source" && find include generator templates cache runtime tools/* tests -maxdepth 0 -type d |
     sed 's|.*|`&/`|' | unknown
@@ -40,6 +44,7 @@ folders() {
 none "environment variables that README.md does not name" variables
 none "statuses that README.md does not name" statuses
 none "rows that README.md's table of axes lacks" axes
+none "targets that README.md does not name" targets
 none "folders that README.md's map lacks" folders
 
 sed -n '/^```c$/,/^```$/p' "$readme" | grep -v '^```' >"$scratch/example.c"
