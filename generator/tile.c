@@ -8,13 +8,14 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
-  ROW_BYTES = 12,         /* of struct TileRow in templates/query.cuh */
-  RANGE_BYTES = 12,       /* of struct Range in templates/softmax.cuh */
-  WALK_BYTES = 72,        /* of struct Walk in templates/attention.cu */
-  RING_BYTES = 4096,      /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
-  MAX_TEAM_TOKENS = 64,   /* limits the score registers */
-  PLAN_STATIC = 1024,     /* shared memory for the plan kernel's static arrays */
-  CTA_RESERVE = 1024,     /* shared memory that the hardware takes from each CTA */
+  ROW_BYTES = 12,   /* of struct TileRow in templates/query.cuh */
+  RANGE_BYTES = 12, /* of struct Range in templates/softmax.cuh */
+  WALK_BYTES = 72,  /* of struct Walk in templates/attention.cu */
+  RING_BYTES =
+      4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
+  MAX_TEAM_TOKENS = 64, /* limits the score registers */
+  PLAN_STATIC = 1024,   /* shared memory for the plan kernel's static arrays */
+  CTA_RESERVE = 1024,   /* shared memory that the hardware takes from each CTA */
 };
 
 static uint32_t align_up(uint32_t value, uint32_t to) {
@@ -22,16 +23,18 @@ static uint32_t align_up(uint32_t value, uint32_t to) {
 }
 
 /*
- * Bytes from row to row in shared memory, such that the same 16-byte chunk of eight consecutive rows falls in eight
- * different bank groups: an odd number of chunks, which makes all of a row's chunks constant offsets from its first.
+ * Bytes from row to row in shared memory, such that the same 16-byte chunk of eight consecutive rows falls in
+ * eight different bank groups: an odd number of chunks, which makes all of a row's chunks constant offsets
+ * from its first.
  */
 static uint32_t padded_pitch(uint32_t bytes) {
   return (bytes / 16 | 1) * 16;
 }
 
 /*
- * KV rows of a multiple of 128 bytes keep their size where the copies are what a kernel waits for, and their chunks change
- * places by row instead: on an H200, copies into rows that straddle 128-byte lines made decode 3 % slower.
+ * KV rows of a multiple of 128 bytes keep their size where the copies are what a kernel waits for, and their
+ * chunks change places by row instead: on an H200, copies into rows that straddle 128-byte lines made decode
+ * 3 % slower.
  */
 static uint32_t kv_pitch(uint32_t bytes, bool waits_for_copies) {
   return waits_for_copies && bytes % 128 == 0 ? bytes : padded_pitch(bytes);
@@ -42,33 +45,42 @@ static bool rotates_keys(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
 }
 
-/* Warps and rows: up to 32 rows, teams of few warps split the KV; above, one team of all warps splits the rows. */
-static void divide_rows(const fi_spec *spec, struct tile *tile) {
-  const uint32_t row_blocks = spec->rows / MMA_ROWS;
-  tile->rows = spec->rows;
-  tile->tokens = spec->rows / spec->group;
-  tile->row_blocks = row_blocks == 8 && spec->head_dim <= 128 ? 2 : 1;
-  tile->row_warps = row_blocks / tile->row_blocks;
-  tile->teams = 4 / tile->row_warps;
-  if (tile->row_warps > 2 || (tile->row_warps > 1 && spec->head_dim > 128))
-    tile->teams = 1;
-  tile->threads = WARP * tile->row_warps * tile->teams;
-  /* Q stays in registers where its fragments fit beside O and the scores. */
-  tile->query_registers = tile->row_blocks * spec->head_dim <= (tile->teams > 1 ? 192 : 128);
-  tile->walk_shared = tile->row_blocks * spec->head_dim > 192;
+/* The most teams of a tile: up to 32 rows, teams of few warps split the KV; above, one team of all warps
+ * splits the rows. */
+static uint32_t most_teams(const fi_spec *spec, uint32_t rows) {
+  if (rows <= MMA_ROWS)
+    return 4;
+  return rows <= 2 * MMA_ROWS && spec->head_dim <= 128 ? 2 : 1;
 }
 
-/* Fewest KV tokens of a team in a step: what one matrix load spans, and room to exchange a team's O in one stage. */
+static void divide_rows(const fi_spec *spec, uint32_t rows, uint32_t teams, struct tile *tile) {
+  const uint32_t row_blocks = rows / MMA_ROWS;
+  tile->rows = rows;
+  tile->tokens = rows / spec->group;
+  tile->row_blocks = row_blocks == 8 && spec->head_dim <= 128 ? 2 : 1;
+  tile->row_warps = row_blocks / tile->row_blocks;
+  tile->teams = teams;
+  tile->threads = WARP * tile->row_warps * teams;
+  /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
+  const uint32_t query_dims = teams > 1 && tile->kv_bytes == 2 ? 192 : 128;
+  tile->query_registers = tile->row_blocks * spec->head_dim <= query_dims;
+  tile->walk_shared = tile->row_blocks * spec->head_dim >= 192;
+  tile->kv_pitch = kv_pitch(spec->head_dim * tile->kv_bytes, teams > 1);
+  tile->wide_pitch = padded_pitch(spec->head_dim * 2);
+}
+
+/* Fewest KV tokens of a team in a step: what one matrix load spans, and room to exchange a team's O in one
+ * stage. */
 static uint32_t least_team_tokens(const struct tile *tile) {
   const uint32_t fragment = tile->kv_bytes == 1 ? 32 : 16;
   const uint32_t exchange = tile->teams > 1 ? 2 * tile->rows / tile->kv_bytes : 0;
   return exchange > fragment ? exchange : fragment;
 }
 
-/* Most tokens of a step that all warps share: their scores, and what converts or rotates K, must fit beside O. */
+/* Most tokens of a step that all warps share: their scores, and what converts K and V, must fit beside O. */
 static uint32_t most_shared_tokens(const fi_spec *spec, const struct tile *tile) {
-  const bool converted = tile->kv_bytes == 1 && rotates_keys(spec);
-  return converted && tile->row_blocks * spec->head_dim > 192 ? MAX_TEAM_TOKENS / 2 : MAX_TEAM_TOKENS;
+  return tile->kv_bytes == 1 && tile->row_blocks * spec->head_dim > 192 ? MAX_TEAM_TOKENS / 2
+                                                                        : MAX_TEAM_TOKENS;
 }
 
 static uint32_t preferred_team_tokens(const fi_spec *spec, const struct tile *tile) {
@@ -114,7 +126,7 @@ static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas,
   const uint32_t least = least_team_tokens(tile);
   const uint32_t most_stages = tile->teams > 1 ? 3 : 2;
   tile->ctas_per_sm = ctas;
-  for (uint32_t tokens = preferred_team_tokens(spec, tile); tokens >= least; tokens -= least) {
+  for (uint32_t tokens = preferred_team_tokens(spec, tile); tokens >= least; tokens /= 2) {
     for (tile->stages = most_stages; tile->stages >= 2; tile->stages--) {
       tile->team_tokens = tokens;
       lay_out_shared(spec, tile);
@@ -125,22 +137,28 @@ static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas,
   return false;
 }
 
-static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
-                                size_t why_size) {
-  divide_rows(spec, tile);
-  tile->kv_pitch = kv_pitch(spec->head_dim * tile->kv_bytes, tile->teams > 1);
-  tile->wide_pitch = padded_pitch(spec->head_dim * 2);
-  /* Two CTAs of more than 128 threads would leave too few registers for O. */
-  if (tile->threads <= 128 && fit(spec, target, 2, tile))
-    return FI_OK;
-  if (fit(spec, target, 1, tile))
-    return FI_OK;
-  snprintf(why, why_size, "rows=%u with head_dim=%u needs %u bytes of shared memory, and a CTA on %s has %u", spec->rows,
-           spec->head_dim, tile->shared_bytes, target->name, target->shared_per_block);
+/*
+ * The first tile that fits: as many rows as the spec asks for, then fewer, but never less than a token's; as
+ * many teams as possible, then fewer; two CTAs on an SM, then one.
+ */
+static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile,
+                                char *why, size_t why_size) {
+  tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
+  for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
+    for (uint32_t teams = most_teams(spec, rows); teams >= 1; teams /= 2) {
+      divide_rows(spec, rows, teams, tile);
+      /* Two CTAs of more than 128 threads would leave too few registers for O. */
+      if ((tile->threads <= 128 && fit(spec, target, 2, tile)) || fit(spec, target, 1, tile))
+        return FI_OK;
+    }
+  }
+  snprintf(why, why_size, "group=%u with head_dim=%u needs %u bytes of shared memory, and a CTA on %s has %u",
+           spec->group, spec->head_dim, tile->shared_bytes, target->name, target->shared_per_block);
   return FI_ERROR_UNSUPPORTED;
 }
 
-fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size) {
+fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
+                    size_t why_size) {
   *tile = (struct tile){.threads = 128, .ctas_per_sm = 8, .rows = 1, .tokens = 1};
   tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
   if (!target)

@@ -88,29 +88,29 @@ __device__ __forceinline__ void settle(KvLoader &loader, const fi_attention_args
 
 //@if 32 / (head_dim * kv_bytes / 16) * (head_dim * kv_bytes / 16) == 32
 /* The row, of the warp's, and the chunk of it that this lane copies in pass `pass`; and where the row is. */
-__device__ __forceinline__ u32 pass_row(u32 pass) {
-  return pass * (32 / kRowChunks) + lane() / kRowChunks;
+__device__ __forceinline__ u32 pass_row(u32 pass, u32 lane) {
+  return pass * (32 / kRowChunks) + lane / kRowChunks;
 }
 
-__device__ __forceinline__ u32 pass_chunk(u32 pass) {
-  return lane() % kRowChunks;
+__device__ __forceinline__ u32 pass_chunk(u32 pass, u32 lane) {
+  return lane % kRowChunks;
 }
 
-__device__ __forceinline__ long long pass_offset(u32 pass, long long row_stride) {
-  return lane() / kRowChunks * row_stride + pass * (32 / kRowChunks * row_stride);
+__device__ __forceinline__ long long pass_offset(u32 pass, u32 lane, long long row_stride) {
+  return lane / kRowChunks * row_stride + pass * (32 / kRowChunks * row_stride);
 }
 //@else
 /* The row, of the warp's, and the chunk of it that this lane copies in pass `pass`; and where the row is. */
-__device__ __forceinline__ u32 pass_row(u32 pass) {
-  return (pass * 32 + lane()) / kRowChunks;
+__device__ __forceinline__ u32 pass_row(u32 pass, u32 lane) {
+  return (pass * 32 + lane) / kRowChunks;
 }
 
-__device__ __forceinline__ u32 pass_chunk(u32 pass) {
-  return (pass * 32 + lane()) % kRowChunks;
+__device__ __forceinline__ u32 pass_chunk(u32 pass, u32 lane) {
+  return (pass * 32 + lane) % kRowChunks;
 }
 
-__device__ __forceinline__ long long pass_offset(u32 pass, long long row_stride) {
-  return pass_row(pass) * row_stride;
+__device__ __forceinline__ long long pass_offset(u32 pass, u32 lane, long long row_stride) {
+  return pass_row(pass, lane) * row_stride;
 }
 //@end
 
@@ -127,16 +127,17 @@ __device__ __forceinline__ void copy_rows(const KvLoader &loader, const fi_atten
 //@end
 //@end
   const u32 to = stage + kv_chunk(team_warp() * kWarpTokens, 0);
+  const u32 place = fresh_thread() % 32;
 #pragma unroll
   for (u32 pass = 0; pass < (kWarpChunks + 31) / 32; pass++) {
-    const u32 row = pass_row(pass);
-    const u32 chunk = pass_chunk(pass);
+    const u32 row = pass_row(pass, place);
+    const u32 chunk = pass_chunk(pass, place);
 //@if page_size > 0 && page_size / (team_tokens / row_warps) * (team_tokens / row_warps) != page_size
     const long long offset = __shfl_sync(kAllLanes, lane_offset, row) + chunk * 16;
 //@else
-    const long long offset = first + pass_offset(pass, args.kv_token_stride * kKvBytes) + chunk * 16;
+    const long long offset = first + pass_offset(pass, place, args.kv_token_stride * kKvBytes) + chunk * 16;
 //@end
-    if (kWarpChunks % 32 != 0 && pass * 32 + lane() >= kWarpChunks)
+    if (kWarpChunks % 32 != 0 && pass * 32 + place >= kWarpChunks)
       continue;
     const u8 *k = (const u8 *)args.k + offset;
     const u8 *v = (const u8 *)args.v + offset;

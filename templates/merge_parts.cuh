@@ -87,7 +87,7 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, int nu
   const float v_scale = value_scale(args, unit.kv_head);
   const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
 #pragma unroll 1
-  for (u32 i = threadIdx.x; i < size; i += kThreads * kMergeColumns) {
+  for (u32 i = fresh_thread(); i < size; i += kThreads * kMergeColumns) {
     Merged merged[kMergeColumns];
 #pragma unroll
     for (u32 c = 0; c < kMergeColumns; c++) {

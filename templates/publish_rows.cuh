@@ -6,6 +6,7 @@
 /* Writes the item's rows to O, or as a partial. */
 __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
                                         const TileRow *rows) {
+  const u32 first = first_row();
   const int part = item.part;
   const u32 row_count = item.row_count * kGroup;
   const u32 first_head = item.kv_head * kGroup;
@@ -14,7 +15,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
-      const u32 row = row_of(b, h);
+      const u32 row = first + 16 * b + 8 * h;
       if (row >= row_count)
         continue;
       if (part < 0) {

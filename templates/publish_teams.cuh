@@ -16,11 +16,12 @@ __device__ __forceinline__ u32 exchange_column(u32 row, u32 column) {
 
 /* Writes this warp's rows to its team's exchange area. */
 __device__ __forceinline__ void exchange_rows(const RowState &state, float *area, TeamState &team_state) {
+  const u32 first = first_row();
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
-      const u32 row = row_of(b, h);
+      const u32 row = first + 16 * b + 8 * h;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++)
         *(float2 *)(area + exchange_column(row, pair_column(p))) = pair_of(state.o, b, h, p);
@@ -62,7 +63,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
   exchange_rows(state, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
-  for (u32 i = threadIdx.x; i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
+  for (u32 i = fresh_thread(); i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
     const u32 row = i / (kHeadDim / 4);
     const u32 column = i % (kHeadDim / 4) * 4;
     const RowPart part = join_teams(areas, states, row, column);

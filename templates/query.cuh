@@ -82,9 +82,10 @@ __device__ __forceinline__ void fetch_query(QueryUnits &units, const fi_attentio
   const fi_row *rows = args.plan.rows + item.row_begin;
   const u32 row_count = item.row_count;
   const u32 first_head = item.kv_head * kGroup;
+  const u32 thread = fresh_thread();
 #pragma unroll
   for (u32 u = 0; u < kFetchUnits; u++) {
-    const u32 i = (first + u) * kThreads + threadIdx.x;
+    const u32 i = (first + u) * kThreads + thread;
     const u32 row = i / kRowUnits;
     const u32 token = row / kGroup;
     const bool valid = token < row_count;
@@ -166,7 +167,7 @@ __device__ __forceinline__ void store_query_unit(u8 *query, u32 row, u32 chunk, 
 
 /* Padding rows see the whole range, so that they never ask for a mask. */
 __device__ __forceinline__ void store_rows(TileRow *tile_rows, const fi_attention_args &args, const fi_item &item) {
-  for (u32 row = threadIdx.x; row < kRows; row += kThreads) {
+  for (u32 row = fresh_thread(); row < kRows; row += kThreads) {
     const u32 token = row / kGroup;
     tile_rows[row] = {0, item.kv_end, 0};
     if (token < item.row_count) {
@@ -178,9 +179,10 @@ __device__ __forceinline__ void store_rows(TileRow *tile_rows, const fi_attentio
 
 /* Writes fetched units, from number `first` on, to the tile. */
 __device__ __forceinline__ void store_query_units(const QueryUnits &units, u8 *query, u32 first) {
+  const u32 thread = fresh_thread();
 #pragma unroll
   for (u32 u = 0; u < kFetchUnits; u++) {
-    const u32 i = (first + u) * kThreads + threadIdx.x;
+    const u32 i = (first + u) * kThreads + thread;
     if (i < kRows * kRowUnits)
 //@if rope != none
       store_query_unit(query, i / kRowUnits, i % kRowUnits, units.words[u], units.positions[u]);

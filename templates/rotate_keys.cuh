@@ -32,7 +32,7 @@ __device__ __forceinline__ void write_key_chunk(u8 *rotated, u32 row, u32 chunk,
 /* Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the team. */
 __device__ __forceinline__ void rotate_keys(u8 *rotated, const u8 *keys, int token) {
 #pragma unroll 1
-  for (u32 i = team_warp() * 32 + lane(); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
+  for (u32 i = fresh_thread() % (32 * kRowWarps); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
     const u32 row = i / kRowUnits;
     const u32 unit = i % kRowUnits;
     const u32 chunk = unit_chunk(unit);

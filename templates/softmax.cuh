@@ -38,20 +38,22 @@ __device__ __forceinline__ void clear_rows(RowState &state) {
   }
 }
 
-/* The tile's row of half h of block b of this warp. */
-__device__ __forceinline__ u32 row_of(u32 b, u32 h) {
-  return (team_warp() * kRowBlocks + b) * 16 + h * 8 + lane() / 4;
+/* The tile's row of half 0 of block 0 of this warp; half h of block b is 8 h + 16 b rows on. */
+__device__ __forceinline__ u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
 }
 
 __device__ __forceinline__ void find_range(Range &range, const TileRow *rows, const fi_item &item) {
+  const TileRow *first = rows + first_row();
   int least = item.kv_end;
   int most = 0;
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
-      least = min(least, rows[row_of(b, h)].visible);
-      most = max(most, rows[row_of(b, h)].visible);
+      least = min(least, first[16 * b + 8 * h].visible);
+      most = max(most, first[16 * b + 8 * h].visible);
     }
   least = __reduce_min_sync(kAllLanes, least);
   most = __reduce_max_sync(kAllLanes, most);
@@ -62,11 +64,12 @@ __device__ __forceinline__ void find_range(Range &range, const TileRow *rows, co
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 __device__ __forceinline__ void mask(Scores &scores, const TileRow *rows, int token) {
+  const TileRow *first = rows + first_row();
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
-      const int seen = rows[row_of(b, h)].visible - token - (int)(2 * (lane() % 4));
+      const int seen = first[16 * b + 8 * h].visible - token - (int)(2 * (lane() % 4));
 #pragma unroll
       for (u32 o = 0; o < kTeamTokens / 8; o++)
 #pragma unroll

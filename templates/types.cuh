@@ -12,3 +12,13 @@ __device__ __forceinline__ u32 lane() {
 __device__ __forceinline__ u32 warp() {
   return threadIdx.x / 32;
 }
+
+/*
+ * threadIdx.x, read anew at each use. What is derived from it is not kept over the main loop, as the compiler would else do,
+ * in registers that O and the scores need.
+ */
+__device__ __forceinline__ u32 fresh_thread() {
+  u32 thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
