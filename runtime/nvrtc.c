@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
 #include <nvrtc.h>
 #include <stdatomic.h>
@@ -218,6 +219,23 @@ static const char *find_functions(struct nvrtc *nvrtc, void *library) {
   return NULL;
 }
 
+/*
+ * libnvrtc opens its builtins by name at the first compile. Where the loader does not search, as in an
+ * unpacked wheel, it finds them only if they are open already: take those beside it.
+ */
+static void open_builtins(const struct nvrtc *nvrtc) {
+  char path[PATH_MAX];
+  Dl_info info;
+  if (!dladdr((void *)(uintptr_t)nvrtc->nvrtcVersion, &info) || !info.dli_fname)
+    return;
+  const char *slash = strrchr(info.dli_fname, '/');
+  const int folder = slash ? (int)(slash + 1 - info.dli_fname) : 0;
+  const int length = snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d", folder, info.dli_fname,
+                              nvrtc->version / 100, nvrtc->version % 100);
+  if (length > 0 && (size_t)length < sizeof path)
+    dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+}
+
 /* The library stays open: opening it takes milliseconds, and other contexts use it too. */
 static void nvrtc_close(struct compiler *self) {
   free(self);
@@ -243,6 +261,7 @@ fi_status nvrtc_open(const char *path, struct compiler **compiler) {
   int minor = 0;
   nvrtc->nvrtcVersion(&major, &minor);
   nvrtc->version = major * 100 + minor;
+  open_builtins(nvrtc);
   nvrtc->base.compile = nvrtc_compile;
   nvrtc->base.close = nvrtc_close;
   name_toolchain(nvrtc);
