@@ -158,7 +158,8 @@ static bool check_batch(struct attention_run *run) {
       !check_plan(run, &lengths) || !launch(run, &tensors) || !keep_outputs(run) ||
       !attention_check(run->trial, &run->batch))
     return false;
-  if (trial_chance(run->trial, 2) && (!check_repetition(run, &tensors) || !check_plan(run, &lengths)))
+  const bool is_repeated = run->batch.kind == BATCH_SPLIT || trial_chance(run->trial, 4);
+  if (is_repeated && (!check_repetition(run, &tensors) || !check_plan(run, &lengths)))
     return false;
   return run->batch.workspace.split_tokens == 0 || check_independence(run);
 }
