@@ -31,7 +31,7 @@ static const struct tile_field tile_fields[] = {
     {FIELD(shared_query), "the tile of Q"},
     {FIELD(shared_rotated), "K after rotation, one tile a team"},
     {FIELD(shared_state), "row maxima and sums of the teams"},
-    {FIELD(shared_rows), "the tile's rows"},
+    {FIELD(shared_items), "work items with the rows of their tiles"},
     {FIELD(shared_ranges), "each warp's part of the range of an item"},
     {FIELD(shared_flag), "a word from one thread to the others"},
     {FIELD(shared_walks), "each thread's walk through the plan"},

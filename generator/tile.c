@@ -8,6 +8,7 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
+  ITEM_BYTES = 32,        /* of struct ItemTile in templates/query.cuh, without its rows */
   ROW_BYTES = 12,   /* of struct TileRow in templates/query.cuh */
   RANGE_BYTES = 12, /* of struct Range in templates/softmax.cuh */
   WALK_BYTES = 72,  /* of struct Walk in templates/attention.cu */
@@ -108,8 +109,8 @@ static void lay_out_shared(const fi_spec *spec, struct tile *tile) {
   offset += rotates_keys(spec) ? tile->teams * tile->team_tokens * tile->wide_pitch : 0;
   tile->shared_state = offset;
   offset += tile->teams > 1 ? tile->teams * tile->rows * 8 : 0;
-  tile->shared_rows = offset;
-  offset += tile->rows * ROW_BYTES;
+  tile->shared_items = offset;
+  offset += (tile->teams > 1 ? 2 : 1) * (ITEM_BYTES + tile->rows * ROW_BYTES);
   tile->shared_ranges = offset;
   offset += tile->threads / WARP * RANGE_BYTES;
   tile->shared_flag = offset;

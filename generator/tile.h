@@ -34,7 +34,7 @@ struct tile {
   uint32_t shared_query;
   uint32_t shared_rotated;    /* K tiles after rotation, one a team */
   uint32_t shared_state;      /* row maxima and sums of each team */
-  uint32_t shared_rows;       /* the tile's rows */
+  uint32_t shared_items;      /* work items with the rows of their tiles: the current one, and with teams the next */
   uint32_t shared_ranges;     /* each warp's part of the range of an item */
   uint32_t shared_flag;       /* one word that a thread tells the others */
   uint32_t shared_walks;      /* each thread's walk through the plan, if walk_shared */

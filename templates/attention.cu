@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query_tile = shared + kSharedQuery;
-  TileRow *rows = (TileRow *)(shared + kSharedRows);
+  ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   Range &range = ((Range *)(shared + kSharedRanges))[warp()];
   volatile int *flag = (volatile int *)(shared + kSharedFlag);
   u8 *rings = shared + kSharedRings;
@@ -72,28 +72,38 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args);
   cursor = loader.cursor;
   settle(loader, args);
+  /* All that the first item needs is asked for before its KV, which keeps the memory busy for a while. */
+  const fi_share &share = args.plan.shares[blockIdx.x];
+  const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
 //@if teams > 1
   QueryUnits units;
-  const fi_share &share = args.plan.shares[blockIdx.x];
-  if (cursor.end != 0)
-    fetch_query(units, args, share.end != 0 ? share.first : args.plan.items[cursor.at], 0);
 //@end
+  if (cursor.end != 0) {
+//@if teams > 1
+    fetch_query(units, args, first, 0);
+//@end
+    stage_item(tiles[0], args, first);
+  }
 #pragma unroll
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
 
   walk.list = -1;
+  int last_unit = 0; /* of the last item */
   u32 stage = 0; /* of the next step to compute; the one before it is free */
-  while (cursor.end != 0) {
-    const fi_item &item = args.plan.items[cursor.at];
 //@if teams > 1
-    store_query(units, args, item, query_tile, rows);
+  for (u32 parity = 0; cursor.end != 0; parity ^= 1) {
+    const ItemTile &tile = tiles[parity];
+    store_query(units, query_tile);
 //@else
-    bring_query(args, item, query_tile, rows);
+  while (cursor.end != 0) {
+    const ItemTile &tile = *tiles;
+    bring_query(args, tile.item, query_tile);
 //@end
+    const fi_item &item = tile.item;
     Query query;
     load_query(query, query_tile);
-    find_range(range, rows, item);
+    find_range(range, tile);
     const float scale = logit_scale(args, item.kv_head);
     RowState state;
     clear_rows(state);
@@ -115,27 +125,35 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
         score(scores, query, shared_address(keys));
 //@end
         if (token + (int)kTeamTokens > range.least)
-          mask(scores, rows, token);
+          mask(scores, tile.rows, token);
         softmax(state, scores, scale);
         accumulate(state.o, scores, shared_address(keys) + kTileBytes);
       }
       stage = stage == kStages - 1 ? 0 : stage + 1;
     }
     close_rows(state, scale);
-    const fi_item &done = args.plan.items[cursor.at]; /* looked up again: nothing of it was kept over the loop */
 //@if teams > 1
     u8 *areas = rings + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes;
-    publish(args, done, state, rows, areas, (TeamState *)(shared + kSharedState));
+    publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
 //@else
-    publish(args, done, state, rows);
+    publish(args, tile, state);
 //@end
-    if (done.part >= 0)
-      arrive(args.plan, done, walk.list);
+    if (item.part >= 0)
+      arrive(args.plan, item, walk.list);
+    last_unit = item.unit;
     next_item(cursor, args.plan, args.ctas);
-//@if teams > 1
-    if (cursor.end != 0)
-      fetch_query(units, args, args.plan.items[cursor.at], 0);
+//@if teams == 1
+    __syncthreads();
 //@end
+    if (cursor.end != 0) {
+      const fi_item &next = args.plan.items[cursor.at];
+//@if teams > 1
+      fetch_query(units, args, next, 0);
+      stage_item(tiles[parity ^ 1], args, next);
+//@else
+      stage_item(*tiles, args, next);
+//@end
+    }
   }
-  merge_list(args, walk.list, flag);
+  merge_list(args, walk.list, last_unit, flag);
 }

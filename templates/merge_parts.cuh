@@ -16,6 +16,7 @@ constexpr u32 kMergeColumns = 4;
 
 /* The merge of four columns of a row so far. */
 struct Merged {
+  int token;
   u32 row;
   u32 column;
   float4 o;
@@ -69,7 +70,7 @@ __device__ __forceinline__ void merge_batch(Merged (&merged)[kMergeColumns], con
 
 __device__ __forceinline__ void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged,
                                              float v_scale) {
-  const int token = args.plan.rows[unit.row_begin + merged.row / kGroup].token;
+  const int token = merged.token;
   const u32 head = unit.kv_head * kGroup + merged.row % kGroup;
   const float factor = row_factor(merged.sum, v_scale);
   *(uint2 *)(output_row(args, token, head) + merged.column) =
@@ -82,8 +83,7 @@ __device__ __forceinline__ void write_merged(const fi_attention_args &args, cons
 }
 
 /* Merges all partials of a unit, writes its rows of O and makes the unit ready for the next launch. */
-__device__ __forceinline__ void merge_unit(const fi_attention_args &args, int number) {
-  const fi_unit unit = args.plan.units[number];
+__device__ __forceinline__ void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) {
   const float v_scale = value_scale(args, unit.kv_head);
   const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
 #pragma unroll 1
@@ -92,7 +92,7 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, int nu
 #pragma unroll
     for (u32 c = 0; c < kMergeColumns; c++) {
       const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one again, unused */
-      merged[c] = {place / (kHeadDim / 4), place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
+      merged[c] = {args.plan.rows[unit.row_begin + place / (kHeadDim / 4) / kGroup].token, place / (kHeadDim / 4), place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
     }
 #pragma unroll 1
     for (int first = 0; first < unit.part_count; first += kMergeParts)
@@ -121,12 +121,24 @@ __device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item
     }
 }
 
-/* Merges the units of the CTA's list: behind its items, when nothing else is in the registers. */
-__device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, volatile int *flag) {
-  if (threadIdx.x == 0)
-    *flag = list;
-  __syncthreads();
-#pragma unroll 1
-  for (int u = *flag; u >= 0; u = args.plan.units[u].next)
-    merge_unit(args, u);
+/*
+ * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is the unit
+ * of the last item alone, whose record is fetched while the arrival is under way.
+ */
+__device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
+  fi_unit unit = args.plan.units[last_unit];
+  for (;;) {
+    if (threadIdx.x == 0)
+      *flag = list;
+    __syncthreads();
+    const int number = *flag;
+    if (number < 0)
+      return;
+    if (threadIdx.x == 0)
+      list = args.plan.units[number].next;
+    if (number != last_unit)
+      unit = args.plan.units[number];
+    merge_unit(args, unit, number);
+    __syncthreads();
+  }
 }

@@ -4,13 +4,13 @@
 //# One team: each warp has whole rows in its registers and writes them itself.
 
 /* Writes the item's rows to O, or as a partial. */
-__device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
-                                        const TileRow *rows) {
+__device__ __forceinline__ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
+  const TileRow *rows = tile.rows;
   const u32 first = first_row();
-  const int part = item.part;
-  const u32 row_count = item.row_count * kGroup;
-  const u32 first_head = item.kv_head * kGroup;
-  const float v_scale = value_scale(args, item.kv_head);
+  const int part = tile.item.part;
+  const u32 row_count = tile.item.row_count * kGroup;
+  const u32 first_head = tile.item.kv_head * kGroup;
+  const float v_scale = value_scale(args, tile.item.kv_head);
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll

@@ -57,8 +57,10 @@ __device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *
 }
 
 /* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
-__device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
-                                        const TileRow *rows, u8 *areas, TeamState *states) {
+__device__ __forceinline__ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state,
+                                        u8 *areas, TeamState *states) {
+  const fi_item &item = tile.item;
+  const TileRow *rows = tile.rows;
   sync_team();
   exchange_rows(state, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();

@@ -10,6 +10,12 @@ struct TileRow {
   int part;    /* its row among the item's partial rows */
 };
 
+/* A work item in shared memory, with the rows of its tile. */
+struct ItemTile {
+  fi_item item;
+  TileRow rows[kRows];
+};
+
 constexpr u32 kQueryChunks = kHeadDim / 8;
 
 //@if kv_bytes == 1 && !(rope != none && rope_keys == unrotated)
@@ -165,15 +171,17 @@ __device__ __forceinline__ void store_query_unit(u8 *query, u32 row, u32 chunk, 
 //@end
 //@end
 
-/* Padding rows see the whole range, so that they never ask for a mask. */
-__device__ __forceinline__ void store_rows(TileRow *tile_rows, const fi_attention_args &args, const fi_item &item) {
-  for (u32 row = fresh_thread(); row < kRows; row += kThreads) {
+/* Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a mask. */
+__device__ __forceinline__ void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+  const u32 thread = fresh_thread();
+  const fi_row *rows = args.plan.rows + item.row_begin;
+  if (thread < kItemWords)
+    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+  for (u32 row = thread; row < kRows; row += kThreads) {
     const u32 token = row / kGroup;
-    tile_rows[row] = {0, item.kv_end, 0};
-    if (token < item.row_count) {
-      const fi_row &source = args.plan.rows[item.row_begin + token];
-      tile_rows[row] = {source.token, visible_tokens(source, item), source.part + (int)(row % kGroup)};
-    }
+    const bool valid = token < item.row_count;
+    const fi_row &source = rows[valid ? token : 0];
+    tile.rows[row] = {source.token, valid ? visible_tokens(source, item) : item.kv_end, source.part + (int)(row % kGroup)};
   }
 }
 
@@ -193,20 +201,16 @@ __device__ __forceinline__ void store_query_units(const QueryUnits &units, u8 *q
 }
 
 //@if teams > 1
-/* Brings an item's rows, and its Q that has been fetched, into shared memory, between two barriers of the CTA. */
-__device__ __forceinline__ void store_query(const QueryUnits &units, const fi_attention_args &args, const fi_item &item,
-                                            u8 *query, TileRow *tile_rows) {
+/* Writes the tile of Q that has been fetched, between two barriers of the CTA. */
+__device__ __forceinline__ void store_query(const QueryUnits &units, u8 *query) {
   __syncthreads();
-  store_rows(tile_rows, args, item);
   store_query_units(units, query, 0);
   __syncthreads();
 }
 //@else
-/* Brings an item's rows and Q into shared memory, a few units of each thread at a time, between two barriers of the CTA. */
-__device__ __forceinline__ void bring_query(const fi_attention_args &args, const fi_item &item, u8 *query,
-                                            TileRow *tile_rows) {
+/* Brings the tile of Q, a few units of each thread at a time, between two barriers of the CTA. */
+__device__ __forceinline__ void bring_query(const fi_attention_args &args, const fi_item &item, u8 *query) {
   __syncthreads();
-  store_rows(tile_rows, args, item);
 #pragma unroll 1
   for (u32 first = 0; first < kThreadUnits; first += kFetchUnits) {
     QueryUnits units;

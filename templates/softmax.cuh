@@ -44,9 +44,9 @@ __device__ __forceinline__ u32 first_row() {
   return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
 }
 
-__device__ __forceinline__ void find_range(Range &range, const TileRow *rows, const fi_item &item) {
-  const TileRow *first = rows + first_row();
-  int least = item.kv_end;
+__device__ __forceinline__ void find_range(Range &range, const ItemTile &tile) {
+  const TileRow *first = tile.rows + first_row();
+  int least = tile.item.kv_end;
   int most = 0;
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
@@ -58,7 +58,7 @@ __device__ __forceinline__ void find_range(Range &range, const TileRow *rows, co
   least = __reduce_min_sync(kAllLanes, least);
   most = __reduce_max_sync(kAllLanes, most);
   if (lane() == 0)
-    range = {item.kv_end, least, most};
+    range = {tile.item.kv_end, least, most};
   __syncwarp();
 }
 
