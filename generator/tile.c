@@ -9,9 +9,9 @@ enum {
   WARP = 32,
   MMA_ROWS = 16,
   ITEM_BYTES = 32,        /* of struct ItemTile in templates/query.cuh, without its rows */
-  ROW_BYTES = 12,   /* of struct TileRow in templates/query.cuh */
+  ROW_BYTES = 16,   /* of struct TileRow in templates/query.cuh */
   RANGE_BYTES = 12, /* of struct Range in templates/softmax.cuh */
-  WALK_BYTES = 72,  /* of struct Walk in templates/attention.cu */
+  WALK_BYTES = 64,  /* of struct Walk in templates/attention.cu */
   RING_BYTES =
       4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64, /* limits the score registers */

@@ -19,8 +19,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
       continue;
     const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
 //@if page_size > 0
-    const fi_plan_header &header = *args.plan.header;
-    const int page = page_of(header.page_table, header.page_table_stride, row.kv_base, row.position);
+    const int page = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
     const long long to = kv_row_offset(args, page, row.position, head);
 //@else
     const long long to = kv_row_offset(args, row.kv_base, row.position, head);

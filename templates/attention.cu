@@ -42,7 +42,7 @@ struct Walk {
 };
 
 //@if walk_shared
-static_assert(sizeof(Walk) <= 72, "room of a thread in shared memory");
+static_assert(sizeof(Walk) <= 64, "room of a thread in shared memory");
 
 //@end
 /*
@@ -74,14 +74,9 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   settle(loader, args);
   /* All that the first item needs is asked for before its KV, which keeps the memory busy for a while. */
   const fi_share &share = args.plan.shares[blockIdx.x];
-  const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
-//@if teams > 1
-  QueryUnits units;
-//@end
   if (cursor.end != 0) {
-//@if teams > 1
-    fetch_query(units, args, first, 0);
-//@end
+    const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
+    copy_query(query_tile, args, first);
     stage_item(tiles[0], args, first);
   }
 #pragma unroll
@@ -91,14 +86,17 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   walk.list = -1;
   int last_unit = 0; /* of the last item */
   u32 stage = 0; /* of the next step to compute; the one before it is free */
+  copy_wait<kStages - 2>();
 //@if teams > 1
   for (u32 parity = 0; cursor.end != 0; parity ^= 1) {
     const ItemTile &tile = tiles[parity];
-    store_query(units, query_tile);
 //@else
   while (cursor.end != 0) {
     const ItemTile &tile = *tiles;
-    bring_query(args, tile.item, query_tile);
+//@end
+    __syncthreads();
+//@if rope != none || (q_dtype == bf16) != (kv_dtype == bf16)
+    transform_query(query_tile, tile);
 //@end
     const fi_item &item = tile.item;
     Query query;
@@ -147,12 +145,14 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
 //@end
     if (cursor.end != 0) {
       const fi_item &next = args.plan.items[cursor.at];
+      copy_query(query_tile, args, next);
 //@if teams > 1
-      fetch_query(units, args, next, 0);
       stage_item(tiles[parity ^ 1], args, next);
 //@else
       stage_item(*tiles, args, next);
 //@end
+      copy_commit();
+      copy_wait<0>();
     }
   }
   merge_list(args, walk.list, last_unit, flag);

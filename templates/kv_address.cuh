@@ -1,12 +1,12 @@
 //# Where a KV row lies. Used by attention (reading) and append (writing); both have the strides in their arguments.
 
 //@if page_size > 0
-/* The page of a token. kv_base is the request (dense page table) or its first entry in the list of all pages (CSR). */
-__device__ __forceinline__ int page_of(const int *page_table, long long page_table_stride, int kv_base, int token) {
+/* The page ids of a request, first token's first. */
+__device__ __forceinline__ const int *pages_of(const fi_plan_header &header, int kv_base) {
 //@if index == dense
-  return page_table[kv_base * page_table_stride + (u32)token / kPageSize];
+  return header.page_table + kv_base * header.page_table_stride;
 //@else
-  return page_table[(long long)kv_base + (u32)token / kPageSize];
+  return header.page_table + kv_base;
 //@end
 }
 

@@ -15,16 +15,16 @@ constexpr int kStepTokens = kTeams * kTeamTokens;
 /* Fills the ring, some steps ahead of the computation, running on from item to item. */
 struct KvLoader {
   ItemCursor cursor;
-  u32 ahead;   /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
+  u32 ahead; /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
+//@if page_size > 0
+  const int *pages; /* of the current item's request */
+  int page;         /* of the row of the next step that this lane looks up */
+//@else
   int kv_base; /* of the current item */
+//@end
   int kv_head;
   int kv_end; /* 0: there is no more to load */
   int token;  /* first token of the next step to load */
-//@if page_size > 0
-  const int *page_table;
-  long long page_table_stride;
-  int page; /* of the row of the next step that this lane looks up */
-//@end
 };
 
 /* First token of the warp's rows in the next step. */
@@ -40,11 +40,20 @@ __device__ __forceinline__ void fetch_ahead(KvLoader &loader, const fi_plan_arra
     loader.ahead = ((const u32 *)(plan.items + loader.cursor.at + 1))[lane() % kItemWords];
 }
 
-__device__ __forceinline__ void take_item(KvLoader &loader, const fi_item &item) {
-  loader.kv_base = item.kv_base;
-  loader.kv_head = item.kv_head;
-  loader.token = item.kv_begin;
-  loader.kv_end = item.kv_end;
+__device__ __forceinline__ void take_item(KvLoader &loader, const fi_plan_arrays &plan, int kv_base, int kv_head,
+                                          int kv_begin, int kv_end) {
+//@if page_size > 0
+  loader.pages = pages_of(*plan.header, kv_base);
+//@else
+  loader.kv_base = kv_base;
+//@end
+  loader.kv_head = kv_head;
+  loader.token = kv_begin;
+  loader.kv_end = kv_end;
+}
+
+__device__ __forceinline__ void take_item(KvLoader &loader, const fi_plan_arrays &plan, const fi_item &item) {
+  take_item(loader, plan, item.kv_base, item.kv_head, item.kv_begin, item.kv_end);
 }
 
 __device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
@@ -55,10 +64,11 @@ __device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_atte
     return;
   if (!fetched)
     loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[lane() % kItemWords];
-  loader.kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
-  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
-  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
-  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
+  int words[4]; /* kv_base, kv_head, kv_begin, kv_end */
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    words[i] = (int)__shfl_sync(kAllLanes, loader.ahead, i);
+  take_item(loader, args.plan, words[0], words[1], words[2], words[3]);
   fetch_ahead(loader, args.plan);
 }
 
@@ -73,7 +83,7 @@ __device__ __forceinline__ void fetch_page(KvLoader &loader) {
   const int token = warp_token(loader) + (int)(lane() % kWarpTokens);
 //@end
   if (token < loader.kv_end)
-    loader.page = page_of(loader.page_table, loader.page_table_stride, loader.kv_base, token);
+    loader.page = loader.pages[(u32)token / kPageSize];
 }
 
 //@end
@@ -159,21 +169,17 @@ __device__ __forceinline__ void load_step(KvLoader &loader, const fi_attention_a
 
 /* Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency earlier. */
 __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention_args &args) {
+  const fi_share &share = args.plan.shares[blockIdx.x];
+  take_item(loader, args.plan, share.first);
+  loader.cursor = {share.begin, share.end, 1};
 //@if page_size > 0
-  loader.page_table = args.plan.header->page_table;
-  loader.page_table_stride = args.plan.header->page_table_stride;
   loader.page = 0;
 //@end
-  const fi_share &share = args.plan.shares[blockIdx.x];
-  take_item(loader, share.first);
-  loader.cursor = {share.begin, share.end, 1};
-  if (share.end == 0) { /* then the rest of it is undefined */
-    loader.cursor.at = 0;
-    loader.token = 0;
-    loader.kv_end = 0;
+  if (share.end == 0) {
     enter_section(loader.cursor, args.plan, args.ctas);
+    loader.kv_end = 0;
     if (loader.cursor.end != 0)
-      take_item(loader, args.plan.items[loader.cursor.at]);
+      take_item(loader, args.plan, args.plan.items[loader.cursor.at]);
   }
   fetch_ahead(loader, args.plan);
 }

@@ -14,14 +14,16 @@ __device__ __forceinline__ u32 exchange_column(u32 row, u32 column) {
   return row * kHeadDim + (column + row * 8) % kHeadDim;
 }
 
-/* Writes this warp's rows to its team's exchange area. */
-__device__ __forceinline__ void exchange_rows(const RowState &state, float *area, TeamState &team_state) {
+/* Writes this warp's rows, of the tile's `row_count`, to its team's exchange area. */
+__device__ __forceinline__ void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
   const u32 first = first_row();
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 h = 0; h < 2; h++) {
       const u32 row = first + 16 * b + 8 * h;
+      if (row >= row_count)
+        continue;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++)
         *(float2 *)(area + exchange_column(row, pair_column(p))) = pair_of(state.o, b, h, p);
@@ -62,7 +64,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const Ite
   const fi_item &item = tile.item;
   const TileRow *rows = tile.rows;
   sync_team();
-  exchange_rows(state, (float *)(areas + team() * kRingBytes), states[team()]);
+  exchange_rows(state, item.row_count * kGroup, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
   for (u32 i = fresh_thread(); i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {

@@ -20,7 +20,7 @@ __device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++)
-      load_query_fragment(fragments[b][i], shared_address(query), (team_warp() * kRowBlocks + b) * 16, i);
+      load_query_fragment(fragments[b][i], query, (team_warp() * kRowBlocks + b) * 16, i);
 }
 
 __device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
@@ -37,7 +37,7 @@ __device__ __forceinline__ void load_query(Query &shared, const u8 *query) {
 }
 
 __device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
-  load_query_fragment(fragment, shared_address(query), (team_warp() * kRowBlocks + b) * 16, block);
+  load_query_fragment(fragment, query, (team_warp() * kRowBlocks + b) * 16, block);
 }
 //@end
 

@@ -118,6 +118,20 @@ __device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line
   return before <= behind ? unit.begin : unit.end;
 }
 
+/*
+ * Shares of a section: one a CTA. Where all units are of one size, up to a tenth fewer, if each share then is some whole
+ * units or each unit some whole shares: fewer partials are worth more than the last CTAs.
+ */
+__device__ __forceinline__ int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
+  const int most = min(args.ctas, section.steps);
+  const int units = line.tiles * section.heads;
+  if (units == 0 || line.steps != line.tiles * line.step_begin[1])
+    return most;
+  const int units_a_share = (units + most - 1) / most;
+  const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
+  return even > most - most / 10 ? even : most;
+}
+
 /* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
 __device__ __forceinline__ Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number,
                                                 int count) {
@@ -126,7 +140,7 @@ __device__ __forceinline__ Section make_section(const fi_plan_args &args, const 
   section.first_head = number * args.kv_heads / count;
   section.heads = (number + 1) * args.kv_heads / count - section.first_head;
   section.steps = line.steps * section.heads;
-  section.shares = min(args.ctas, section.steps);
+  section.shares = shares_of(args, line, section);
   section.cuts = cuts;
   __syncthreads();
   for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
