@@ -175,9 +175,11 @@ __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention
 //@if page_size > 0
   loader.page = 0;
 //@end
-  if (share.end == 0) {
-    enter_section(loader.cursor, args.plan, args.ctas);
+  if (share.end == 0) { /* the rest of it is undefined */
+    loader.cursor.at = 0;
+    loader.token = 0;
     loader.kv_end = 0;
+    enter_section(loader.cursor, args.plan, args.ctas);
     if (loader.cursor.end != 0)
       take_item(loader, args.plan, args.plan.items[loader.cursor.at]);
   }

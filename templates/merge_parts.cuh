@@ -127,6 +127,7 @@ __device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item
  */
 __device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
   fi_unit unit = args.plan.units[last_unit];
+  int held = last_unit; /* the number of `unit` */
   for (;;) {
     if (threadIdx.x == 0)
       *flag = list;
@@ -136,8 +137,9 @@ __device__ __forceinline__ void merge_list(const fi_attention_args &args, int li
       return;
     if (threadIdx.x == 0)
       list = args.plan.units[number].next;
-    if (number != last_unit)
+    if (number != held)
       unit = args.plan.units[number];
+    held = number;
     merge_unit(args, unit, number);
     __syncthreads();
   }
