@@ -148,7 +148,9 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* fewest steps of a piece of a unit */
+  int least_piece;      /* fewest steps of a piece of a unit, more than unit_steps */
+  int unit_steps;       /* steps that a unit costs besides those of its KV */
+  int reserved;
 };
 
 #endif

@@ -89,6 +89,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,
+      .unit_steps = (int)layout->unit_steps,
   };
 }
 

@@ -12,8 +12,9 @@ enum {
   LARGE_TILE_ROWS =
       64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
-  LARGE_TILE_LEAST_PIECE = 16,/* steps; a partial of a large tile costs about two to write and to merge */
-  SECTION_BYTES = 24 << 20    /* of KV, about half of an L2 */
+  LARGE_TILE_UNIT_STEPS = 2,   /* what it costs to bring a large tile's Q and to write its O */
+  LARGE_TILE_LEAST_PIECE = 16, /* steps; a partial of a large tile costs about two to write and to merge */
+  SECTION_BYTES = 24 << 20     /* of KV, about half of an L2 */
 };
 
 struct part {
@@ -162,11 +163,13 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
     status = find_plan_room(kernel, bounds, layout);
   if (status)
     return status;
-  const uint64_t most_steps = counts->units * divide_up(bounds->max_kv_len, layout->step_tokens);
+  const uint64_t most_steps =
+      counts->units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
   status = check_count("steps (work units x KV steps)", most_steps, bounds);
   if (status)
     return status;
   layout->max_sections = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_SECTIONS : 1;
+  layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);
   count_partials(kernel, bounds, layout);

@@ -27,6 +27,7 @@ struct workspace_layout {
   uint32_t split_steps;
   uint32_t max_sections;
   uint32_t least_piece;
+  uint32_t unit_steps;
   uint32_t section_steps;
   uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */
 };

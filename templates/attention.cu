@@ -72,16 +72,16 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args);
   cursor = loader.cursor;
   settle(loader, args);
-  /* All that the first item needs is asked for before its KV, which keeps the memory busy for a while. */
+  /* The first Q is asked for before its KV, which keeps the memory busy for a while; that fetches its rows too. */
   const fi_share &share = args.plan.shares[blockIdx.x];
-  if (cursor.end != 0) {
-    const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
+  const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
+  if (cursor.end != 0)
     copy_query(query_tile, args, first);
-    stage_item(tiles[0], args, first);
-  }
 #pragma unroll
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
+  if (cursor.end != 0)
+    stage_item(tiles[0], args, first);
 
   walk.list = -1;
   int last_unit = 0; /* of the last item */

@@ -47,9 +47,12 @@ __device__ __forceinline__ int step_tokens(const fi_plan_args &args) {
   return args.step_tokens * max(1, args.split_steps);
 }
 
-/* Steps of a tile on one head; a tile without KV has one too, in which its output is written. */
+/*
+ * Steps of a tile on one head: those of its KV, one if it has none, in which its output is written; and before them what
+ * beginning and ending a unit costs.
+ */
 __device__ __forceinline__ int steps_of(const fi_plan_args &args, const Tile &tile) {
-  return max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
+  return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
 }
 
 __device__ __forceinline__ fi_row row_of_token(const fi_plan_args &args, int token) {

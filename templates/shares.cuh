@@ -119,13 +119,14 @@ __device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line
 }
 
 /*
- * Shares of a section: one a CTA. Where all units are of one size, up to a tenth fewer, if each share then is some whole
- * units or each unit some whole shares: fewer partials are worth more than the last CTAs.
+ * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if each share
+ * then is some whole units or each unit some whole shares: fewer partials are worth more than the last CTAs.
  */
 __device__ __forceinline__ int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
-  if (units == 0 || line.steps != line.tiles * line.step_begin[1])
+  constexpr int kShortShare = 96; /* steps */
+  if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
   const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
@@ -163,8 +164,8 @@ __device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line 
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  item.kv_begin = (begin - unit.begin) * step_tokens(args);
-  item.kv_end = min(tile.kv_end, (end - unit.begin) * step_tokens(args));
+  item.kv_begin = max(0, begin - unit.begin - args.unit_steps) * step_tokens(args);
+  item.kv_end = min(tile.kv_end, (end - unit.begin - args.unit_steps) * step_tokens(args));
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
