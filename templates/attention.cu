@@ -75,8 +75,14 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   /* The first Q is asked for before its KV, which keeps the memory busy for a while; that fetches its rows too. */
   const fi_share &share = args.plan.shares[blockIdx.x];
   const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
+//@if teams > 1
+  QueryChunks chunks;
+  if (cursor.end != 0)
+    fetch_query(chunks, args, first);
+//@else
   if (cursor.end != 0)
     copy_query(query_tile, args, first);
+//@end
 #pragma unroll
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
@@ -86,11 +92,12 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   walk.list = -1;
   int last_unit = 0; /* of the last item */
   u32 stage = 0; /* of the next step to compute; the one before it is free */
-  copy_wait<kStages - 2>();
 //@if teams > 1
   for (u32 parity = 0; cursor.end != 0; parity ^= 1) {
     const ItemTile &tile = tiles[parity];
+    store_query(query_tile, chunks);
 //@else
+  copy_wait<kStages - 2>();
   while (cursor.end != 0) {
     const ItemTile &tile = *tiles;
 //@end
@@ -139,20 +146,21 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     if (item.part >= 0)
       arrive(args.plan, item, walk.list);
     last_unit = item.unit;
-    next_item(cursor, args.plan, args.ctas);
+    next_item(cursor, args.plan, args.ctas, loader.sections);
 //@if teams == 1
     __syncthreads();
 //@end
     if (cursor.end != 0) {
       const fi_item &next = args.plan.items[cursor.at];
-      copy_query(query_tile, args, next);
 //@if teams > 1
+      fetch_query(chunks, args, next);
       stage_item(tiles[parity ^ 1], args, next);
 //@else
+      copy_query(query_tile, args, next);
       stage_item(*tiles, args, next);
-//@end
       copy_commit();
       copy_wait<0>();
+//@end
     }
   }
   merge_list(args, walk.list, last_unit, flag);

@@ -6,8 +6,7 @@ struct ItemCursor {
 };
 
 /* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
-__device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
-  const int sections = plan.header->sections;
+__device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas, int sections) {
   cursor.end = 0;
   for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
     const fi_share &share = plan.shares[cursor.section * ctas + (int)blockIdx.x];
@@ -16,8 +15,8 @@ __device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_
   }
 }
 
-__device__ __forceinline__ void next_item(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
+__device__ __forceinline__ void next_item(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas, int sections) {
   cursor.at++;
   if (cursor.at == cursor.end)
-    enter_section(cursor, plan, ctas);
+    enter_section(cursor, plan, ctas, sections);
 }

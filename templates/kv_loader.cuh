@@ -15,6 +15,7 @@ constexpr int kStepTokens = kTeams * kTeamTokens;
 /* Fills the ring, some steps ahead of the computation, running on from item to item. */
 struct KvLoader {
   ItemCursor cursor;
+  int sections; /* of the plan */
   u32 ahead; /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
 //@if page_size > 0
   const int *pages; /* of the current item's request */
@@ -58,7 +59,7 @@ __device__ __forceinline__ void take_item(KvLoader &loader, const fi_plan_arrays
 
 __device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
   const bool fetched = loader.cursor.at + 1 < loader.cursor.end;
-  next_item(loader.cursor, args.plan, args.ctas);
+  next_item(loader.cursor, args.plan, args.ctas, loader.sections);
   loader.kv_end = 0;
   if (loader.cursor.end == 0)
     return;
@@ -172,6 +173,7 @@ __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention
   const fi_share &share = args.plan.shares[blockIdx.x];
   take_item(loader, args.plan, share.first);
   loader.cursor = {share.begin, share.end, 1};
+  loader.sections = args.plan.header->sections;
 //@if page_size > 0
   loader.page = 0;
 //@end
@@ -179,7 +181,7 @@ __device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention
     loader.cursor.at = 0;
     loader.token = 0;
     loader.kv_end = 0;
-    enter_section(loader.cursor, args.plan, args.ctas);
+    enter_section(loader.cursor, args.plan, args.ctas, loader.sections);
     if (loader.cursor.end != 0)
       take_item(loader, args.plan, args.plan.items[loader.cursor.at]);
   }

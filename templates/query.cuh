@@ -61,6 +61,43 @@ __device__ __forceinline__ void stage_item(ItemTile &tile, const fi_attention_ar
   }
 }
 
+//@if teams > 1
+/* A thread's chunks of the tile, one kThreads behind the other. */
+constexpr u32 kThreadChunks = (kRows * kQueryChunks + kThreads - 1) / kThreads;
+
+/* The next tile of Q on its way through registers: waiting for it does not wait for the KV that was asked for before. */
+struct QueryChunks {
+  uint4 words[kThreadChunks];
+};
+
+/*
+ * Starts to load the item's Q: row r of the tile is head r % kGroup of token r / kGroup. Padding rows are zeros.
+ */
+__device__ __forceinline__ void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
+  const fi_row *rows = args.plan.rows + item.row_begin;
+  const u32 row_count = item.row_count;
+  const u32 first_head = item.kv_head * kGroup;
+  const u32 thread = fresh_thread();
+#pragma unroll
+  for (u32 c = 0; c < kThreadChunks; c++) {
+    const u32 row = (c * kThreads + thread) / kQueryChunks;
+    const u32 chunk = (c * kThreads + thread) % kQueryChunks;
+    const bool valid = row / kGroup < row_count;
+    const u16 *from = query_row(args, rows[valid ? row / kGroup : 0], first_head + row % kGroup);
+    chunks.words[c] = valid ? *(const uint4 *)(from + chunk * 8) : make_uint4(0, 0, 0, 0);
+  }
+}
+
+__device__ __forceinline__ void store_query(u8 *query, const QueryChunks &chunks) {
+  const u32 thread = fresh_thread();
+#pragma unroll
+  for (u32 c = 0; c < kThreadChunks; c++) {
+    const u32 i = c * kThreads + thread;
+    if (i < kRows * kQueryChunks)
+      *(uint4 *)(query + wide_chunk(i / kQueryChunks, i % kQueryChunks)) = chunks.words[c];
+  }
+}
+//@else
 /*
  * Starts to copy the item's Q, as it is, into the tile: row r is head r % kGroup of token r / kGroup. Padding rows are
  * cleared.
@@ -79,6 +116,7 @@ __device__ __forceinline__ void copy_query(u8 *query, const fi_attention_args &a
     copy_async(to + wide_chunk(row, chunk), (const u8 *)(from + chunk * 8), valid);
   }
 }
+//@end
 
 //@if rope != none || (q_dtype == bf16) != (kv_dtype == bf16)
 //@if rope != none
