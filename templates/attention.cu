@@ -83,7 +83,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   if (cursor.end != 0)
     copy_query(query_tile, args, first);
 //@end
-#pragma unroll
+#pragma unroll 1
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
   if (cursor.end != 0)
