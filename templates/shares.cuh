@@ -28,11 +28,11 @@ struct Unit {
 };
 
 /* The first of the elements that this thread of the grid works on, and the way to its next one. */
-__device__ __forceinline__ int first_index() {
+int first_index() {
   return (int)(blockIdx.x * kThreads + threadIdx.x);
 }
 
-__device__ __forceinline__ int index_stride() {
+int index_stride() {
   return (int)(gridDim.x * kThreads);
 }
 
@@ -41,7 +41,7 @@ __device__ __forceinline__ int index_stride() {
  * same head find it there. Batches of few rows read everything once and have one section, as have batches so small that
  * more cuts would cost more than they save.
  */
-__device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line &line) {
+int sections_of(const fi_plan_args &args, const Line &line) {
   if (args.max_sections == 1)
     return 1;
   __shared__ int kv_steps;
@@ -58,17 +58,23 @@ __device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line 
   return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
 }
 
-/* The share that a step belongs to. */
-__device__ __forceinline__ int share_of(const Section &section, int step) {
-  return find_last(section.cuts, section.shares, step);
+/* The share that a step belongs to: found from where even cuts would be, which snapped ones are not far from. */
+int share_of(const Section &section, int step) {
+  const int whole = section.steps / section.shares;
+  const int longer = section.steps % section.shares; /* shares that are one step longer */
+  int share = step < longer * (whole + 1) ? step / (whole + 1) : longer + (step - longer * (whole + 1)) / whole;
+  while (section.cuts[share] > step)
+    share--;
+  while (section.cuts[share + 1] <= step)
+    share++;
+  return share;
 }
 
 /*
  * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all heads of a
  * tile do, since they lie beside each other in memory.
  */
-__device__ __forceinline__ Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile,
-                                        int head) {
+Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile, int head) {
   const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
   Unit unit;
   unit.tile = tile;
@@ -84,14 +90,14 @@ __device__ __forceinline__ Unit unit_of(const fi_plan_args &args, const Line &li
   return unit;
 }
 
-__device__ __forceinline__ Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
+Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
   if (args.max_sections > 1)
     return unit_of(args, line, section, number % line.tiles, number / line.tiles);
   return unit_of(args, line, section, number / section.heads, number % section.heads);
 }
 
 /* The unit that a step belongs to. */
-__device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
+Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
   if (args.max_sections > 1)
     return unit_of(args, line, section, find_last(line.step_begin, line.tiles, step % line.steps), step / line.steps);
   const int tile = find_last(line.step_begin, line.tiles, step / section.heads);
@@ -103,7 +109,7 @@ __device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Lin
  * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a piece too
  * small to be worth its partial result.
  */
-__device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
     return section.steps;
   const int whole = section.steps / section.shares;
@@ -122,7 +128,7 @@ __device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line
  * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if each share
  * then is some whole units or each unit some whole shares: fewer partials are worth more than the last CTAs.
  */
-__device__ __forceinline__ int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
+int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
   constexpr int kShortShare = 96; /* steps */
@@ -134,8 +140,7 @@ __device__ __forceinline__ int shares_of(const fi_plan_args &args, const Line &l
 }
 
 /* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
-__device__ __forceinline__ Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number,
-                                                int count) {
+Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number, int count) {
   Section section;
   section.number = number;
   section.first_head = number * args.kv_heads / count;
@@ -151,14 +156,14 @@ __device__ __forceinline__ Section make_section(const fi_plan_args &args, const 
 }
 
 /* Says of the CTAs without work in a section that they have none. */
-__device__ __forceinline__ void close_empty_shares(const fi_plan_args &args, const Section &section) {
+void close_empty_shares(const fi_plan_args &args, const Section &section) {
   for (int share = first_index(); share < args.ctas; share += index_stride())
     if (section.cuts[share] == section.cuts[share + 1])
       args.plan.shares[section.number * args.ctas + share].end = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
-__device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
+fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
                                            const Unit &unit, int begin, int end) {
   const Tile tile = tile_of(args, line.tile_begin, unit.tile);
   fi_item item;
@@ -175,7 +180,7 @@ __device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line 
 }
 
 /* Says of a unit in pieces where its partials lie, and that it waits for all of them; `item` is its first piece. */
-__device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
+void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
   args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, item.part, args.tile_rows, part_count, -1, 0};
   args.plan.arrivals[item.unit] = part_count;
 }
@@ -186,8 +191,7 @@ __device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_it
  * in slot b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its
  * last share or behind, come after them.
  */
-__device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line &line, const Section &section,
-                                            const Unit &unit, int share) {
+void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
   const int share_first = section.cuts[share];
   const int share_end = section.cuts[share + 1];
   const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
@@ -209,7 +213,7 @@ __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line
 }
 
 /* Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
-__device__ __forceinline__ void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
+void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
   for (int i = first_index(); i < units + section.shares; i += index_stride()) {
     const int cut = i < units ? 0 : section.cuts[i - units];
@@ -222,7 +226,7 @@ __device__ __forceinline__ void write_shares(const fi_plan_args &args, const Lin
 }
 
 /* Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole items. */
-__device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
   for (int step = first_index(); step < section.steps; step += index_stride()) {
     const Unit unit = unit_of_step(args, line, section, step);
     fi_item item = item_of(args, line, section, unit, step, step + 1);
@@ -242,7 +246,7 @@ __device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, con
 }
 
 /* Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of the items. */
-__device__ __forceinline__ int share_batch(const fi_plan_args &args) {
+int share_batch(const fi_plan_args &args) {
   extern __shared__ int shared[];
   int *cuts = shared;                             /* [ctas + 1] */
   int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */

@@ -21,6 +21,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
       .most_sections = (int)layout.max_sections,
       .step_tokens = (int)layout.step_tokens,
       .least_piece = (int)layout.least_piece,
+      .unit_steps = (int)layout.unit_steps,
   };
   return FI_OK;
 }

@@ -19,6 +19,7 @@ struct plan_shape {
   int most_sections;
   int step_tokens; /* KV tokens of a step */
   int least_piece; /* steps of a piece that is worth a partial result */
+  int unit_steps;  /* that a unit costs besides its KV */
 };
 
 fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape);

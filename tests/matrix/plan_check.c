@@ -76,9 +76,11 @@ static bool check_rows(const struct check *check) {
 
 /* ------------------------------------------------------------------------------------------------ shares */
 
+/* What an item counts in its share: the steps of its KV, and in a unit's first item what the unit costs besides. */
 static int steps_of(const struct check *check, const struct fi_item *item) {
   const int step = step_tokens(check);
-  return most(1, (item->kv_end - item->kv_begin + step - 1) / step);
+  const int begins = item->kv_begin == 0 ? check->view.shape.unit_steps : 0;
+  return begins + most(1, (item->kv_end - item->kv_begin + step - 1) / step);
 }
 
 static bool same_item(const struct fi_item *a, const struct fi_item *b) {
