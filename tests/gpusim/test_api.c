@@ -88,6 +88,47 @@ Test(gpusim_api, memory) {
   cr_expect_eq(fetch(back, a, 1), CUDA_ERROR_INVALID_VALUE);
 }
 
+/* Its way depends on the word at in. */
+static const char condition[] =
+    ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 in)\n{\n"
+    ".reg .b32 %a; .reg .b64 %p; .reg .pred %q;\nld.param.u64 %p, [in];\n"
+    "ld.global.u32 %a, [%p]; setp.eq.u32 %q, %a, 0; @%q bra END;\nEND: ret;\n}\n";
+
+/* An address that is given out again is undefined again, at both ends and inside, and freeing much is quick.
+ */
+Test(gpusim_api, freed_memory_is_forgotten, .timeout = 10) {
+  const size_t bytes = ((size_t)15 << 30) + 5 * 4096;
+  const size_t offsets[] = {0, 4096, bytes / 8 * 4, bytes - 4};
+  CUlibrary library;
+  __typeof__(cuMemAlloc) *allocate = (__typeof__(cuMemAlloc) *)sim_function("cuMemAlloc");
+  __typeof__(cuMemFree) *release = (__typeof__(cuMemFree) *)sim_function("cuMemFree");
+  __typeof__(cuMemsetD8) *set = (__typeof__(cuMemsetD8) *)sim_function("cuMemsetD8");
+  cr_assert_eq(sim_load(condition, &library), CUDA_SUCCESS);
+  const CUkernel kernel = sim_kernel(library, "k");
+  const CUdeviceptr first = sim_buffer(4096); /* the bits of the next do not begin with a page */
+  CUdeviceptr block;
+  sim_set("FLASHJIT_SIM_QUIET", "1");
+  cr_assert_eq(allocate(&block, bytes), CUDA_SUCCESS);
+  const CUdeviceptr base = block;
+  for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+    CUdeviceptr at = base + offsets[i];
+    void *parameters[] = {&at};
+    cr_assert_eq(set(at, 1, 4), CUDA_SUCCESS);
+    cr_expect_eq(sim_launch(kernel, 1, 1, 0, parameters), CUDA_SUCCESS);
+  }
+  do {
+    cr_assert_eq(release(block), CUDA_SUCCESS);
+    cr_assert_eq(allocate(&block, bytes), CUDA_SUCCESS);
+  } while (block != base);
+  for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+    CUdeviceptr at = base + offsets[i];
+    void *parameters[] = {&at};
+    cr_expect_eq(sim_launch(kernel, 1, 1, 0, parameters), CUDA_ERROR_ASSERT, "offset %zu", offsets[i]);
+    sim_forget_fault();
+  }
+  cr_assert_eq(release(first), CUDA_SUCCESS);
+}
+
 /* Captured parameters are those of the capture; a replay sees the memory of the replay. */
 Test(gpusim_api, graphs) {
   uint32_t zeros[64] = {0}, result[64];
