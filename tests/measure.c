@@ -2,7 +2,6 @@
 #include "tests/measure.h"
 
 #include "tests/dtypes.h"
-#include "flashjit.h"
 
 #include <math.h>
 
@@ -18,6 +17,11 @@ static const struct tolerance tolerances[] = {
 
 const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
+}
+
+uint32_t measure_dtype(const fi_spec *spec) {
+  const bool is_coarse = spec->q_dtype == FI_BF16 || spec->kv_dtype == FI_BF16;
+  return is_coarse ? FI_BF16 : FI_F16;
 }
 
 static double row_scale(const double *row, uint32_t size) {
@@ -36,11 +40,11 @@ static double deviation(double difference, double scale) {
 }
 
 uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype,
-                     const void *data, size_t begin) {
+                     uint32_t stored, const void *data, size_t begin) {
   double scale = row_scale(reference, size);
   uint32_t first = size;
   for (uint32_t i = 0; i < size; i++) {
-    double difference = dtype_decode(dtype, data, begin + i) - reference[i];
+    double difference = dtype_decode(stored, data, begin + i) - reference[i];
     double element = deviation(difference, fmax(scale, fabs(reference[i])));
     if (element > tolerances[dtype].element && first == size)
       first = i;

@@ -2,11 +2,13 @@
 #ifndef TESTS_MEASURE_H
 #define TESTS_MEASURE_H
 
+#include "flashjit.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is allowed for an output of one dtype. */
+/* What is allowed when the coarsest dtype that values are rounded to on the way is this one. */
 struct tolerance {
   double norm;    /* ||output - reference|| / ||reference|| of a tensor */
   double element; /* |output - reference| of an element, in units of the larger of |reference| and its row's
@@ -15,6 +17,12 @@ struct tolerance {
 };
 
 const struct tolerance *tolerance_of(uint32_t dtype);
+
+/*
+ * The dtype whose tolerance an attention output has: the coarser of q_dtype and the type that the products
+ * are computed in, which is bf16 for bf16 KV.
+ */
+uint32_t measure_dtype(const fi_spec *spec);
 
 /* Sums over the rows measured so far; begins as zeros. */
 struct measure {
@@ -26,11 +34,11 @@ struct measure {
 };
 
 /*
- * Adds one row of `size` elements that begins at element `begin` of data. Returns the first element beyond
- * the tolerance, or size when none is. NaN is infinitely far from everything.
+ * Adds one row of `size` elements that begins at element `begin` of data, whose type is `stored`. Returns the
+ * first element beyond the tolerance of dtype, or size when none is. NaN is infinitely far from everything.
  */
 uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype,
-                     const void *data, size_t begin);
+                     uint32_t stored, const void *data, size_t begin);
 
 /* Adds one log-sum-exp; false when it is beyond the tolerance of dtype. */
 bool measure_lse(struct measure *measure, double reference, uint32_t dtype, float lse);

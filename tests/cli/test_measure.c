@@ -25,7 +25,7 @@ static void fill(struct row *row, uint32_t dtype) {
 
 static bool passes(const struct row *row, uint32_t dtype, uint32_t *first) {
   struct measure measure = {0};
-  *first = measure_row(&measure, row->reference, SIZE, dtype, row->output, 0);
+  *first = measure_row(&measure, row->reference, SIZE, dtype, dtype, row->output, 0);
   return measure_passes(&measure, dtype);
 }
 
@@ -38,6 +38,32 @@ Test(measure, rounded_output_passes) {
     cr_expect(passes(&row, dtypes[d], &first));
     cr_expect_eq(first, SIZE);
   }
+}
+
+Test(measure, tolerance_is_of_the_coarser_type) {
+  static const uint32_t rows[][3] = {
+      {FI_F16, FI_F16, FI_F16},   {FI_F16, FI_BF16, FI_BF16},  {FI_F16, FI_E4M3, FI_F16},
+      {FI_BF16, FI_F16, FI_BF16}, {FI_BF16, FI_BF16, FI_BF16}, {FI_BF16, FI_E5M2, FI_BF16},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const fi_spec spec = {.q_dtype = rows[i][0], .kv_dtype = rows[i][1]};
+    cr_expect_eq(measure_dtype(&spec), rows[i][2], "row %zu", i);
+  }
+}
+
+/* What a kernel writes that computes in bf16 and stores f16. */
+Test(measure, stored_type_and_tolerance_differ) {
+  struct row row;
+  for (uint32_t i = 0; i < SIZE; i++) {
+    uint16_t rounded;
+    row.reference[i] = sin(i + 1.0) / 3;
+    dtype_encode(FI_BF16, row.reference[i], &rounded, 0);
+    dtype_encode(FI_F16, dtype_decode(FI_BF16, &rounded, 0), row.output, i);
+  }
+  struct measure measure = {0};
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, FI_F16, row.output, 0), SIZE);
+  cr_expect(measure_passes(&measure, FI_BF16));
+  cr_expect_not(measure_passes(&measure, FI_F16));
 }
 
 Test(measure, one_wrong_element_fails) {
@@ -67,10 +93,10 @@ Test(measure, element_fails_alone) {
   struct measure measure = {0};
   fill(&row, FI_BF16);
   for (int i = 0; i < 1000; i++)
-    measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0);
+    measure_row(&measure, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0);
   cr_expect(measure_passes(&measure, FI_BF16));
   dtype_encode(FI_BF16, row.reference[17] + 0.05, row.output, 17);
-  measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0);
+  measure_row(&measure, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0);
   cr_expect_lt(measure_norm(&measure), 3e-3);
   cr_expect_not(measure_passes(&measure, FI_BF16));
 }
@@ -83,12 +109,12 @@ Test(measure, elements_are_scaled_by_row_and_size) {
     row.reference[i] = i % 2 == 0 ? 1e-6 : 1;
   for (size_t i = 0; i < SIZE; i++)
     dtype_encode(FI_BF16, i == 2 ? 0.01 : row.reference[i], row.output, i);
-  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0), SIZE);
   for (size_t i = 0; i < SIZE; i++)
     row.reference[i] = i == 2 ? 1 : 0;
   memset(row.output, 0, sizeof row.output);
   dtype_encode(FI_BF16, 1.02, row.output, 2);
-  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0), SIZE);
 }
 
 /* Small errors in every element add up in the norm though no element is beyond its own limit. */
@@ -98,7 +124,7 @@ Test(measure, norm_fails_alone) {
   fill(&row, FI_BF16);
   for (size_t i = 0; i < SIZE; i++)
     dtype_encode(FI_BF16, row.reference[i] * 1.01, row.output, i);
-  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, row.output, 0), SIZE);
+  cr_expect_eq(measure_row(&measure, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0), SIZE);
   cr_expect_float_eq(measure_norm(&measure), 0.01, 2e-3);
   cr_expect_not(measure_passes(&measure, FI_BF16));
 }
@@ -129,10 +155,10 @@ Test(measure, merging_is_measuring_together) {
   struct measure together = {0};
   struct measure parts[2] = {0};
   fill(&row, FI_BF16);
-  measure_row(&together, row.reference, SIZE, FI_BF16, row.output, 0);
-  measure_row(&together, row.reference, SIZE / 2, FI_BF16, row.output, 0);
-  measure_row(&parts[0], row.reference, SIZE, FI_BF16, row.output, 0);
-  measure_row(&parts[1], row.reference, SIZE / 2, FI_BF16, row.output, 0);
+  measure_row(&together, row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0);
+  measure_row(&together, row.reference, SIZE / 2, FI_BF16, FI_BF16, row.output, 0);
+  measure_row(&parts[0], row.reference, SIZE, FI_BF16, FI_BF16, row.output, 0);
+  measure_row(&parts[1], row.reference, SIZE / 2, FI_BF16, FI_BF16, row.output, 0);
   measure_merge(&parts[0], &parts[1]);
   cr_expect_eq(parts[0].rows, 2);
   cr_expect_float_eq(measure_norm(&parts[0]), measure_norm(&together), 1e-15);

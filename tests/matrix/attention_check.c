@@ -3,6 +3,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/matrix/compare.h"
+#include "tests/measure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,7 +108,7 @@ bool attention_check(struct trial *trial, const struct batch_case *batch) {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .comparison = {.dtype = compare_dtype(&batch->spec)},
+      .comparison = {.dtype = measure_dtype(&batch->spec)},
       .sampling = sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {

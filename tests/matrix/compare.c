@@ -12,11 +12,6 @@
  * cosine. */
 static const double float_error = 0x1p-20;
 
-uint32_t compare_dtype(const fi_spec *canonical) {
-  const bool is_coarse = canonical->q_dtype == FI_BF16 || canonical->kv_dtype == FI_BF16;
-  return is_coarse ? FI_BF16 : FI_F16;
-}
-
 static double row_rms(const double *row, uint32_t size) {
   double sum = 0;
   for (uint32_t d = 0; d < size; d++)

@@ -7,15 +7,12 @@
 
 #include <stddef.h>
 
-/* O and LSE of some rows. Begin with zeros and the coarsest dtype that the kernel rounds to. */
+/* O and LSE of some rows. Begin with zeros and measure_dtype. */
 struct comparison {
   uint32_t dtype;    /* of the tolerance */
   double difference; /* sums of squares */
   double reference;
 };
-
-/* The type that is rounded to most coarsely: that of the matrix products or that of O. */
-uint32_t compare_dtype(const fi_spec *canonical);
 
 /*
  * One row of O, at element `offset` of data, and its log-sum-exp (NULL: none). `row` names the row in

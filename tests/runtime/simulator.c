@@ -206,7 +206,7 @@ static void measure_request(struct scene *scene, const struct reference *referen
       double o[HEAD_DIM];
       double lse;
       reference_attend(reference, &loaded, request, 0, head, o, &lse);
-      measure_row(measure, o, HEAD_DIM, FI_BF16, scene->result.o, row * HEAD_DIM);
+      measure_row(measure, o, HEAD_DIM, FI_BF16, FI_BF16, scene->result.o, row * HEAD_DIM);
       measure_lse(measure, lse, FI_BF16, scene->result.lse[row]);
     }
     reference_head_free(&loaded);

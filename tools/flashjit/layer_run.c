@@ -52,10 +52,10 @@ static bool get_kernel(struct layer_run *run, enum role role) {
   *report = (struct report){.layer = run->layer->kind,
                             .role = role,
                             .simulated = run->device->simulated,
-                            .dtype = run->layer->spec.q_dtype,
                             .passed = true,
                             .facts.struct_size = sizeof report->facts};
   role_spec(run->layer, &run->settings->cache, role, run->settings->target, &spec, NULL, 0);
+  report->dtype = measure_dtype(&spec);
   fi_spec_print(&spec, report->spec, sizeof report->spec);
   double begin = now_ms();
   if (!succeeded(fi_get_kernel(run->ctx, &spec, &run->kernels[role]), "fi_get_kernel", report->spec))

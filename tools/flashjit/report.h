@@ -19,7 +19,7 @@ struct report {
   bool simulated;
   bool verified;
   bool passed;
-  uint32_t dtype; /* of the output */
+  uint32_t dtype; /* of the tolerance */
   struct verdict verdict;
 };
 

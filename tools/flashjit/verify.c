@@ -108,7 +108,8 @@ static void check_row(const struct reference *reference, const struct reference_
   uint32_t dtype = reference->spec.q_dtype;
   size_t offset = (size_t)reference_o_offset(reference, token, head);
   reference_attend(reference, loaded, request, i, head, o, &lse);
-  uint32_t dim = measure_row(&verdict->measure, o, head_dim, dtype, reference->tensors.o, offset);
+  uint32_t dim = measure_row(&verdict->measure, o, head_dim, measure_dtype(&reference->spec), dtype,
+                             reference->tensors.o, offset);
   if (dim == head_dim || verdict->first.tensor)
     return;
   uint32_t position = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
