@@ -15,7 +15,10 @@ enum { ENTRY_BITS = 48, COLUMNS = 4 };
 
 static const long double TWO_PI = 6.283185307179586476925286766559005768L;
 
-/* The scaling of Llama 3.1: low frequencies are divided by the factor, high ones kept, others in between. */
+/*
+ * The scaling of Llama 3.1: low frequencies are divided by the factor, high ones kept, others in between, of
+ * which there are none when low and high are equal.
+ */
 static long double scale_llama3(const fi_spec *spec, long double frequency) {
   const long double factor = spec->rope_factor / 1000.0L;
   const long double low = spec->rope_low_frequency / 1000.0L;
@@ -24,7 +27,7 @@ static long double scale_llama3(const fi_spec *spec, long double frequency) {
       spec->rope_context * frequency / TWO_PI; /* over the context that the model knew */
   if (turns < low)
     return frequency / factor;
-  if (turns > high)
+  if (turns >= high)
     return frequency;
   const long double kept = (turns - low) / (high - low);
   return (1 - kept) * frequency / factor + kept * frequency;

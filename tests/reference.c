@@ -111,7 +111,7 @@ static double rope_frequency(const fi_spec *spec, uint32_t i) {
   double high = spec->rope_high_frequency / 1000.0;
   if (turns < low)
     return stretched;
-  if (turns > high)
+  if (turns >= high)
     return frequency;
   double smooth = (turns - low) / (high - low);
   return (1 - smooth) * stretched + smooth * frequency;

@@ -62,6 +62,7 @@ Test(rope_table, matches_the_formulas) {
   check_table(
       "attention rope=half theta=500000 scaling=llama3 factor=32000 low=1000 high=4000 context=8192 hd=64");
   check_table("append rope=half theta=10000 scaling=llama3 factor=2000 low=500 high=501 context=100");
+  check_table("attention rope=interleaved theta=500000 scaling=llama3 factor=16000 low=1000 high=1000");
 }
 
 /* All three pieces of the llama3 formula must occur, or the test above shows less than it seems to. */
