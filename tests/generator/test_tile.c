@@ -1,0 +1,140 @@
+/* The plan of tiles: every spec has one on every target, it fits, and it is smaller than asked for only where
+ * it must. */
+#include "generator/spec.h"
+#include "generator/tile.h"
+#include "random_spec.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum { SPECS = 4000, KIB = 1024, CTA_RESERVE = 1024 };
+
+static uint32_t least(uint32_t a, uint32_t b) {
+  return a < b ? a : b;
+}
+
+/* The next random attention spec without a contradiction, canonical. */
+static fi_spec next_spec(struct random_source *source) {
+  fi_spec canonical;
+  fi_spec spec;
+  do
+    spec = random_spec(source, FI_OP_ATTENTION);
+  while (spec_canonical(&spec, &canonical, NULL, 0) != FI_OK);
+  return canonical;
+}
+
+static bool rotates_keys(const fi_spec *spec) {
+  return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
+}
+
+static void check_division(const fi_spec *spec, const struct tile *tile) {
+  cr_assert(tile->rows >= spec->group && tile->rows <= spec->rows, "%u rows", tile->rows);
+  cr_assert_eq(tile->tokens, tile->rows / spec->group);
+  cr_assert_eq(tile->row_warps * tile->row_blocks * 16, tile->rows, "every row has one warp of a team");
+  cr_assert_eq(tile->teams * tile->row_warps * 32, tile->threads);
+  cr_assert_leq(tile->threads, 256);
+  cr_assert_geq(tile->stages, 2, "one stage is filled while another is read");
+  cr_assert_eq(tile_step_tokens(tile), tile->teams * tile->team_tokens);
+  cr_assert_eq(256 % tile_step_tokens(tile), 0, "split_tokens of 256 suits every tile");
+}
+
+/* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
+static void check_regions(const fi_spec *spec, const struct tile *tile) {
+  const uint32_t wide = spec->head_dim * 2;
+  const uint32_t kv = spec->head_dim * tile->kv_bytes;
+  const uint32_t rotated = rotates_keys(spec) ? tile->teams * tile->team_tokens * wide : 0;
+  const struct {
+    uint32_t begin, end, needed;
+  } regions[] = {
+      {tile->shared_rings, tile->shared_query, tile->teams * tile->stages * 2 * tile->team_tokens * kv},
+      {tile->shared_query, tile->shared_rotated, tile->rows * wide},
+      {tile->shared_rotated, tile->shared_state, rotated},
+      {tile->shared_state, tile->shared_items, tile->teams > 1 ? tile->teams * tile->rows * 8 : 0},
+      {tile->shared_items, tile->shared_ranges, 32 + 16 * tile->tokens},
+      {tile->shared_ranges, tile->shared_flag, tile->threads / 32 * 12},
+      {tile->shared_flag, tile->shared_walks, 4},
+      {tile->shared_walks, tile->shared_bytes, tile->walk_shared ? tile->threads * 64 : 0},
+  };
+  cr_assert(tile->kv_pitch >= kv && tile->wide_pitch >= wide);
+  cr_assert(tile->kv_pitch % 16 == 0 && tile->wide_pitch % 16 == 0 && tile->shared_query % 16 == 0 &&
+            tile->shared_rotated % 16 == 0);
+  for (size_t i = 0; i < sizeof regions / sizeof *regions; i++)
+    cr_assert(regions[i].end >= regions[i].begin && regions[i].end - regions[i].begin >= regions[i].needed,
+              "region %zu: %u to %u, needs %u bytes", i, regions[i].begin, regions[i].end, regions[i].needed);
+}
+
+/* Enough for one team with the shortest ring of a tile of so many rows. */
+static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
+  const uint32_t kv_bytes = spec->kv_dtype >= FI_E4M3 ? 1 : 2;
+  const uint32_t tokens = 32 / kv_bytes;
+  const uint32_t wide_row = spec->head_dim * 2 + 16;
+  const uint32_t ring = 2 * 2 * tokens * (spec->head_dim * kv_bytes + 16);
+  const uint32_t walks = 256 * 64;
+  return ring + (rows + tokens) * wide_row + rows * 16 + walks + KIB;
+}
+
+Test(tile, every_spec_has_one_that_fits_every_target) {
+  struct random_source source = {7};
+  const struct target *target;
+  for (int i = 0; i < SPECS; i++) {
+    const fi_spec spec = next_spec(&source);
+    for (uint32_t t = 0; (target = target_at(t)); t++) {
+      struct tile tile;
+      char why[256] = "";
+      cr_assert_eq(fi_spec_supported(&spec, target->name, why, sizeof why), FI_OK, "%s", why);
+      cr_assert_eq(tile_plan(&spec, target, &tile, why, sizeof why), FI_OK, "%s", why);
+      check_division(&spec, &tile);
+      check_regions(&spec, &tile);
+      cr_assert_leq(tile.shared_bytes, target->shared_per_block, "%s", target->name);
+      cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm, "%s",
+                    target->name);
+    }
+  }
+}
+
+Test(tile, has_fewer_rows_only_where_those_asked_for_do_not_fit) {
+  struct random_source source = {11};
+  const struct target *target;
+  uint32_t smaller = 0;
+  for (int i = 0; i < SPECS; i++) {
+    const fi_spec spec = next_spec(&source);
+    for (uint32_t t = 0; (target = target_at(t)); t++) {
+      struct tile tile;
+      const uint32_t room = least(target->shared_per_block, target->shared_per_sm - CTA_RESERVE);
+      cr_assert_eq(tile_plan(&spec, target, &tile, NULL, 0), FI_OK);
+      if (tile.rows == spec.rows)
+        continue;
+      smaller++;
+      cr_assert_gt(sufficient_bytes(&spec, 2 * tile.rows), room, "%u rows, not %u, of hd=%u on %s", tile.rows,
+                   spec.rows, spec.head_dim, target->name);
+    }
+  }
+  cr_assert_gt(smaller, 0, "sm_86 has less shared memory than the largest tiles need");
+}
+
+Test(tile, of_rows_that_do_not_fit_has_half_as_many) {
+  fi_spec spec;
+  fi_spec canonical;
+  struct tile tile;
+  cr_assert_eq(fi_spec_parse("attention hd=256 group=64 rows=128", &spec), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(tile_plan(&canonical, target_find("sm_90a"), &tile, NULL, 0), FI_OK);
+  cr_expect_eq(tile.rows, 128);
+  cr_assert_eq(tile_plan(&canonical, target_find("sm_86"), &tile, NULL, 0), FI_OK);
+  cr_expect_eq(tile.rows, 64, "Q alone takes 64 KiB of 99, and two stages 32 more");
+  cr_expect_eq(tile.tokens, 1);
+}
+
+Test(tile, that_cannot_hold_a_group_is_refused) {
+  const struct target small = {
+      .name = "sm_small", .shared_per_block = 20 * KIB, .shared_per_sm = 2 * 21 * KIB};
+  fi_spec spec;
+  fi_spec canonical;
+  struct tile tile;
+  char why[256] = "";
+  cr_assert_eq(fi_spec_parse("attention hd=128 group=64", &spec), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_expect_eq(tile_plan(&canonical, &small, &tile, why, sizeof why), FI_ERROR_UNSUPPORTED);
+  cr_expect_eq(strncmp(why, "group=64 with head_dim=128 needs ", 33), 0, "%s", why);
+  cr_expect_not_null(strstr(why, "bytes of shared memory, and a CTA on sm_small has 20480"), "%s", why);
+}
