@@ -29,11 +29,11 @@
  *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
  * - Every public struct begins with struct_size, set to sizeof by the caller; zero in any other field is the
  *   documented default.
- * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and strides
- *   count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
+ * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and
+ *   strides count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
- *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths and
- *   page tables that are in device memory at that time.
+ *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths
+ *   and page tables that are in device memory at that time.
  * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
  *   parent's return FI_ERROR_FORKED.
  * - The library never prints, aborts or exits.
@@ -101,14 +101,17 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4 };
 
-/* How stored KV values become real ones: value * scale. The scales are floats in device memory, one for K, one for V. */
+/*
+ * How stored KV values become real ones: value * scale. The scales are floats in device memory, separate ones for K
+ * and for V.
+ */
 enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2 };
 
 /*
  * How a request finds its KV.
- *             page_size == 0                                    page_size > 0
- * FI_INDEX_DENSE  request r at k_cache + r * page stride        page_table[r][i], one row of page_table_stride a request
- * FI_INDEX_CSR    tokens kv_indptr[r] .. kv_indptr[r + 1]       page_table[kv_indptr[r] + i], all requests in one list
+ *                 page_size == 0                            page_size > 0
+ * FI_INDEX_DENSE  request r at k_cache + r * page stride    page_table[r][i], one row of page_table_stride a request
+ * FI_INDEX_CSR    tokens kv_indptr[r] .. kv_indptr[r + 1]   page_table[kv_indptr[r] + i], all requests in one list
  * The upper row is a contiguous cache, the lower left one ragged tensors.
  */
 enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
@@ -117,15 +120,20 @@ enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
 /*
- * Pair i turns by position * f(theta^(-2 i / rope_dim)) radians: f(x) = x; x / rope_factor; or, for llama3, x / rope_factor
- * below the wavelength rope_context / rope_low_frequency, x above rope_context / rope_high_frequency, linear in between.
+ * Pair i turns by position * f(x) radians, where x = theta^(-2 i / rope_dim) and f(x) is x, or x / rope_factor for
+ * linear scaling. llama3 goes by the wavelength 2 pi / x, as Hugging Face's llama3 does: x / rope_factor above
+ * rope_context / rope_low_frequency, x below rope_context / rope_high_frequency, and between these a mean of the two
+ * whose weights are linear in x. Equal frequencies make it a step.
  */
 enum { FI_SCALING_NONE = 0, FI_SCALING_LINEAR = 1, FI_SCALING_LLAMA3 = 2 };
 
 /* Where K is rotated: when it is appended (it is stored rotated), or inside attention (it is stored as it came). */
 enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
 
-/* The position of query token i of a request: kv_len - q_len + i, or fi_tensors.positions. Keys: their index in the KV. */
+/*
+ * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key is its
+ * index in the KV.
+ */
 enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 
 enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
@@ -140,8 +148,9 @@ typedef struct fi_spec {
   uint32_t family;              /* 0: the best for op and target */
   uint32_t head_dim;            /* 32 64 80 96 112 128 192 256; 0: 128 */
   uint32_t group;               /* query heads per KV head, 1..64; 0: 1 */
-  uint32_t rows;                /* rows of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
-                                   launch have; any query length is right with any value. 0: the smallest that holds group */
+  uint32_t rows;                /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
+                                   launch have; any query length is right with any value. A tile that does not fit the
+                                   target is made smaller. 0: the smallest that holds group */
   uint32_t q_dtype;             /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;            /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
   uint32_t kv_scale;            /* for 8-bit kv_dtype only */
@@ -156,7 +165,7 @@ typedef struct fi_spec {
   uint32_t rope_scaling;
   uint32_t rope_factor;         /* thousandths, 1000 and more; 0: 8000 */
   uint32_t rope_low_frequency;  /* thousandths; 0: 1000 */
-  uint32_t rope_high_frequency; /* thousandths, above the low one; 0: 4000 */
+  uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
 } fi_spec;
@@ -164,14 +173,15 @@ typedef struct fi_spec {
 void fi_spec_init(fi_spec *spec);
 
 /*
- * Whether the spec has a kernel for a target ("sm_80" ... "sm_120a", "compute_90a"; NULL: for any), without compiling and
- * without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in why[0..why_size), which may be NULL.
+ * Whether the spec has a kernel for a target ("sm_80" ... "sm_120a", "compute_90a"; NULL: for any), without compiling
+ * and without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in why[0..why_size), which may be
+ * NULL.
  */
 fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, size_t why_size);
 
 /*
  * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
- * example "attention hd=128 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
+ * example "attention hd=64 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
  */
 enum { FI_SPEC_TEXT_SIZE = 512 };
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
@@ -179,7 +189,10 @@ fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 /* The inverse; fields may come in any order, and an axis that is left out has its default. */
 fi_status fi_spec_parse(const char *text, fi_spec *spec);
 
-/* One axis of the spec, for programs that list or check the choices: fi_axis_describe(0), (1), ... until it is not FI_OK. */
+/*
+ * One axis of the spec, for programs that list or check the choices: fi_axis_describe(0), (1), ... until it is not
+ * FI_OK.
+ */
 typedef struct fi_axis {
   uint32_t struct_size;
   uint32_t offset;          /* of the field inside fi_spec */
@@ -242,7 +255,10 @@ typedef struct fi_event {
   const char *message; /* why, for FI_EVENT_CACHE_PROBLEM and failures; else "" */
 } fi_event;
 
-/* Called in the thread that compiles or loads, possibly from several at once. Strings live for the call only. */
+/*
+ * Called in the thread that compiles or loads, possibly from several at once. Strings live for the call only. It must
+ * not call fi_get_kernel for a kernel that is being made: the call would wait for itself.
+ */
 typedef void (*fi_event_callback)(void *user, const fi_event *event);
 
 /* Every NULL or zero is taken from the environment variable in brackets, else from the default. */
@@ -250,10 +266,10 @@ typedef struct fi_options {
   uint32_t struct_size;
   uint32_t mode;               /* [FLASHJIT_MODE: on, load_only, memory_only] */
   const char *target;          /* [FLASHJIT_TARGET] default: that of the current device */
-  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] default: $XDG_CACHE_HOME/flashjit, ~/.cache/flashjit; "" disables */
+  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] $XDG_CACHE_HOME/flashjit, else ~/.cache/flashjit; "": none */
   const char *read_only_dirs;  /* [FLASHJIT_CACHE_RO] colon-separated, searched before cache_dir */
   const char *nvrtc;           /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
-  const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim" for the simulator; default: libcuda.so.1 */
+  const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim": the simulator; default: libcuda.so.1 */
   uint64_t cache_bytes;        /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
   uint32_t deadline_ms;        /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
   uint32_t reserved;
@@ -264,7 +280,16 @@ typedef struct fi_options {
 /* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */
 fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx);
 
-/* Frees the context and unloads its kernels: none may be running or be in a graph that will be replayed. NULL is ignored. */
+/*
+ * From now on the context is in this mode (FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY), for a server that must not compile
+ * after warm-up. Any thread may call it; a kernel that is being made at that time may still be compiled.
+ */
+fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode);
+
+/*
+ * Frees the context and unloads its kernels: none may be running or be in a graph that will be replayed. NULL is
+ * ignored.
+ */
 void fi_ctx_destroy(fi_ctx *ctx);
 
 /* What happened in this context so far. */
@@ -285,9 +310,11 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
 /* ------------------------------------------------------------------------------------------------ kernels */
 
 /*
- * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled, loaded.
- * A second call with an equal spec is a table look-up. The handle belongs to the context and lives as long as it.
- * Concurrent calls for one spec compile once, also across processes that share a cache directory.
+ * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled,
+ * loaded. A second call with an equal spec is a table look-up. The handle belongs to the context and lives as long as
+ * it. Concurrent calls for one spec compile once, also across processes that share a cache directory.
+ * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE) is not
+ * tried again in this context; after any other failure the next call tries again.
  */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
 
@@ -318,8 +345,8 @@ fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);
 fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
 
 /*
- * The CUDA C++ text of a spec for a target (NULL: "sm_90a"). *size is the room in source and becomes the bytes needed, with
- * the closing zero; source may be NULL to ask. Needs neither compiler nor GPU.
+ * The CUDA C++ text of a spec for a target (NULL: "sm_90a"). *size is the room in source and becomes the bytes needed,
+ * with the closing zero; source may be NULL to ask. Needs neither compiler nor GPU.
  */
 fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
 
@@ -343,8 +370,9 @@ typedef struct fi_workspace {
   uint32_t max_kv_len;    /* tokens of the longest KV */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
   uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
-  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this many
-                             tokens (a multiple of 256), so that a request's result does not depend on the rest of the batch */
+  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
+                             many tokens (a multiple of 256), so that a request's result does not depend on the rest of
+                             the batch */
   uint32_t reserved;
   uint64_t bytes;         /* of memory */
   void *memory;           /* device memory, 256-byte aligned; its contents need no preparation */
@@ -353,7 +381,9 @@ typedef struct fi_workspace {
 /* The exact number of bytes that these bounds need; reads neither bytes nor memory. */
 fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes);
 
-/* The lengths of a step, on the device. Requests without query tokens or without KV are legal: O is 0, LSE -infinity. */
+/*
+ * The lengths of a step, on the device. Requests without query tokens or without KV are legal: O is 0, LSE -infinity.
+ */
 typedef struct fi_batch {
   uint32_t struct_size;
   uint32_t requests;
@@ -365,9 +395,9 @@ typedef struct fi_batch {
 } fi_batch;
 
 /*
- * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made once a
- * step for a kernel; every fi_run of that kernel, and of any append kernel, may use it until the lengths change. Lengths
- * beyond the workspace's bounds are cut to them.
+ * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
+ * once a step for a kernel; every fi_run of that kernel, and of any append kernel, may use it until the lengths change.
+ * Lengths beyond the workspace's bounds are cut to them.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
@@ -390,7 +420,7 @@ typedef struct fi_tensors {
   const int32_t *positions;   /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
 
   /* attention reads the cache, append writes it; K and V have the same strides */
-  void *k_cache;              /* [pages][page_size][KV heads][head_dim]; without pages [requests][tokens].. or [tokens].. */
+  void *k_cache;              /* [pages][page_size][KV heads][head_dim]; else [requests][tokens].. or [tokens].. */
   void *v_cache;
   int64_t cache_page_stride;  /* between pages; between requests when contiguous (then it must be given) */
   int64_t cache_token_stride;
@@ -414,9 +444,9 @@ typedef struct fi_tensors {
 } fi_tensors;
 
 /*
- * Launches the kernel once. Attention and append use the plan in the workspace; merge ignores workspace, which may be NULL.
- * Attention writes every row of o and lse that the batch has. An append kernel writes K and V of the batch's query tokens
- * to the places of the last q_len tokens of each request's KV.
+ * Launches the kernel once. Attention and append use the plan in the workspace; merge ignores workspace, which may be
+ * NULL. Attention writes every row of o and lse that the batch has. An append kernel writes K and V of the batch's
+ * query tokens to the places of the last q_len tokens of each request's KV.
  */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
 

@@ -79,7 +79,7 @@ static void report_cache_problem(const struct build *build, const char *text) {
 /* Where the mode allows compiling, only an entry of the compiler at hand counts; with none at hand, any. */
 static const char *wanted_toolchain(fi_ctx *ctx) {
   struct compiler *compiler;
-  if (ctx->options.mode != FI_MODE_ON || context_compiler(ctx, &compiler))
+  if (!context_compiles(ctx) || context_compiler(ctx, &compiler))
     return NULL;
   return compiler->toolchain;
 }
@@ -189,7 +189,7 @@ fi_status build_compile(struct build *build) {
   struct compiler *compiler;
   cache_reason reason;
   cache_lock lock;
-  if (ctx->options.mode != FI_MODE_ON)
+  if (!context_compiles(ctx))
     return status_fail(FI_ERROR_NOT_CACHED,
                        "the mode forbids compiling, and no cache has \"%s\" for %s (key %s)",
                        build->spec_text, build->target->name, build->key_hex);
@@ -212,7 +212,7 @@ fi_status build_replace(struct build *build, const char *why) {
   char problem[512];
   snprintf(problem, sizeof problem, "the driver refused a cached kernel: %s", why);
   report_cache_problem(build, problem);
-  if (build->ctx->options.mode != FI_MODE_ON)
+  if (!context_compiles(build->ctx))
     return status_fail(FI_ERROR_NOT_CACHED, "%s; the mode forbids compiling it again", problem);
   fi_status status = context_compiler(build->ctx, &compiler);
   if (status)

@@ -101,6 +101,7 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
   pthread_mutex_init(&ctx->table_lock, NULL);
   pthread_cond_init(&ctx->settled, NULL);
   status = options_read(options, &ctx->options);
+  atomic_store(&ctx->mode, (uint32_t)ctx->options.mode);
   if (!status)
     status = check_target(ctx);
   if (!status)
@@ -131,6 +132,24 @@ fi_status context_check(const fi_ctx *ctx) {
     return status_fail(FI_ERROR_ARGUMENT, "ctx is NULL");
   if (ctx->generation != fork_generation())
     return status_fail(FI_ERROR_FORKED, "the context was made before fork(); a child makes its own");
+  return FI_OK;
+}
+
+/* -------------------------------------------------------------------------------- mode */
+
+bool context_compiles(const fi_ctx *ctx) {
+  return atomic_load(&ctx->mode) == FI_MODE_ON;
+}
+
+fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode) {
+  const fi_status status = context_check(ctx);
+  if (status)
+    return status;
+  if (mode < FI_MODE_ON || mode > FI_MODE_MEMORY_ONLY)
+    return status_fail(FI_ERROR_ARGUMENT,
+                       "mode is %u; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d)", mode,
+                       FI_MODE_ON, FI_MODE_MEMORY_ONLY);
+  atomic_store(&ctx->mode, mode);
   return FI_OK;
 }
 

@@ -32,6 +32,7 @@ struct counters {
 
 struct fi_ctx {
   struct options options;
+  atomic_uint_least32_t mode; /* begins as options.mode */
   struct parts parts;
   uint32_t generation; /* of the process that made it, see fork.h */
   size_t read_only_layers;
@@ -54,6 +55,9 @@ struct fi_ctx {
 
 /* fi_ctx_create with other parts. */
 fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **ctx);
+
+/* Whether the mode allows compiling now. */
+bool context_compiles(const fi_ctx *ctx);
 
 /* FI_ERROR_ARGUMENT for NULL, FI_ERROR_FORKED in a child of the process that made the context. */
 fi_status context_check(const fi_ctx *ctx);

@@ -61,7 +61,7 @@ fi_status make_kernel(fi_kernel *kernel) {
   struct driver *driver;
   struct build build;
   const double begin = clock_ms();
-  if (kernel->ctx->options.mode == FI_MODE_MEMORY_ONLY)
+  if (atomic_load(&kernel->ctx->mode) == FI_MODE_MEMORY_ONLY)
     return status_fail(FI_ERROR_NOT_CACHED,
                        "the mode is memory_only, and the context does not hold the kernel");
   fi_status status = context_driver(kernel->ctx, &driver);

@@ -77,7 +77,7 @@ static const struct change spec_changes[] = {
     {"attention rope=half", SPEC(rope_theta, 1), FI_ERROR_SPEC, "rope_theta is 1"},
     {"attention rope=half", SPEC(rope_scaling, 3), FI_ERROR_SPEC, "rope_scaling is 3"},
     {"attention rope=half scaling=linear", SPEC(rope_factor, 999), FI_ERROR_SPEC, "rope_factor is 999"},
-    {"attention rope=half scaling=llama3", SPEC(rope_low_frequency, 4000), FI_ERROR_UNSUPPORTED,
+    {"attention rope=half scaling=llama3", SPEC(rope_low_frequency, 4001), FI_ERROR_UNSUPPORTED,
      "rope_high_frequency is 4000"},
     {"attention rope=half scaling=llama3", SPEC(rope_context, 2000000000), FI_ERROR_SPEC,
      "rope_context is 2000000000"},
@@ -320,6 +320,9 @@ Test(bad_input, null_pointers) {
   EXPECT(fi_precompile(NULL, &spec, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_precompile(ctx, NULL, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
   EXPECT(fi_precompile(ctx, &spec, &facts), FI_ERROR_ABI, "facts.struct_size is 1");
+  EXPECT(fi_ctx_set_mode(NULL, FI_MODE_ON), FI_ERROR_ARGUMENT, "ctx is NULL");
+  EXPECT(fi_ctx_set_mode(ctx, FI_MODE_DEFAULT), FI_ERROR_ARGUMENT, "mode is 0");
+  EXPECT(fi_ctx_set_mode(ctx, 4), FI_ERROR_ARGUMENT, "mode is 4; it must be");
   EXPECT(fi_counters_read(NULL, &counters), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_counters_read(ctx, NULL), FI_ERROR_ARGUMENT, "counters is NULL");
   EXPECT(fi_counters_read(ctx, &counters), FI_ERROR_ABI, "counters.struct_size is 1");

@@ -125,6 +125,33 @@ Test(pipeline, memory_only_looks_nowhere) {
   remove_directory(directory);
 }
 
+/* What a server does after warm-up, and back. */
+Test(pipeline, the_mode_can_change) {
+  char *directory = make_directory();
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, attention);
+  kernel_of(ctx, "append page=16");
+  fi_ctx_destroy(ctx);
+  fakes_reset();
+
+  ctx = make_context(directory);
+  kernel_of(ctx, attention);
+  fakes.log[0] = '\0';
+  cr_expect_eq(fi_ctx_set_mode(ctx, FI_MODE_MEMORY_ONLY), FI_OK);
+  cr_expect_eq(get(ctx, attention), FI_OK, "held already: %s", fi_last_error());
+  cr_expect_eq(get(ctx, "append page=16"), FI_ERROR_NOT_CACHED, "it is on the disk only");
+  cr_expect_eq(fi_ctx_set_mode(ctx, FI_MODE_LOAD_ONLY), FI_OK);
+  cr_expect_eq(get(ctx, "merge"), FI_ERROR_NOT_CACHED);
+  cr_expect_str_eq(fakes.log, "");
+  cr_expect_eq(get(ctx, "append page=16"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.compiles, 0);
+  cr_expect_eq(fi_ctx_set_mode(ctx, FI_MODE_ON), FI_OK);
+  cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.compiles, 1);
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
 Test(pipeline, a_bad_kernel_is_compiled_once) {
   fi_ctx *ctx = make_context(NULL);
   fakes.compile_status = FI_ERROR_COMPILE;
@@ -302,16 +329,16 @@ static int calls_in_child(fi_ctx *ctx, fi_kernel *kernel, const fi_spec *spec) {
   fi_facts facts = {.struct_size = sizeof facts};
   fi_counters counters = {.struct_size = sizeof counters};
   const fi_status statuses[] = {
-      fi_get_kernel(ctx, spec, &other), fi_precompile(ctx, spec, NULL), fi_counters_read(ctx, &counters),
-      fi_kernel_facts(kernel, &facts),  fi_kernel_prepare(kernel),      fi_plan(kernel, NULL, NULL, NULL),
-      fi_run(kernel, NULL, NULL, NULL),
+      fi_get_kernel(ctx, spec, &other), fi_precompile(ctx, spec, NULL),   fi_counters_read(ctx, &counters),
+      fi_kernel_facts(kernel, &facts),  fi_kernel_prepare(kernel),        fi_plan(kernel, NULL, NULL, NULL),
+      fi_run(kernel, NULL, NULL, NULL), fi_ctx_set_mode(ctx, FI_MODE_ON),
   };
   int wrong = 0;
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
     wrong |= (statuses[i] != FI_ERROR_FORKED) << i;
   fi_ctx_destroy(ctx);
   fi_ctx *own = make_context(NULL);
-  wrong |= (fi_get_kernel(own, spec, &other) != FI_OK) << 7;
+  wrong |= (fi_get_kernel(own, spec, &other) != FI_OK) << sizeof statuses / sizeof *statuses;
   return wrong;
 }
 
