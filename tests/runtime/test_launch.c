@@ -54,7 +54,7 @@ Test(launch, plan) {
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_str_eq(fakes.symbol, "flashjit_plan");
   cr_expect_eq(fakes.launch.stream, &stream);
-  cr_expect_eq(fakes.launch.ctas, 8);
+  cr_expect_eq(fakes.launch.ctas, 16);
   cr_expect_eq(fakes.launch.shape.threads, kernel->plan->tile.threads);
   cr_expect_eq(args.plan.header, workspace.memory);
   cr_expect_eq(args.q_indptr, batch.q_indptr);
@@ -75,10 +75,11 @@ Test(launch, plan) {
   cr_expect_eq(args.max_tokens, 40);
   cr_expect_eq(args.max_tiles, 18);
   cr_expect_eq(args.max_kv_len, 1000);
-  cr_expect_eq(args.max_sections, 1);
   cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 18 + (uint32_t)args.ctas + 3) * 4,
                "requests, tiles, CTAs and the ends of the three lists");
-  cr_expect_eq(args.least_piece, 1);
+  cr_expect_eq(args.max_sections, 1, "a small tile has one section");
+  cr_expect_eq(args.least_piece, 1, "its units may be cut anywhere");
+  cr_expect_eq(args.unit_steps, 0, "and cost what their KV does");
   fi_ctx_destroy(ctx);
 }
 
@@ -92,7 +93,12 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_eq(args.csr, 1);
   cr_expect_eq(args.causal, 0);
+  cr_expect_eq(fakes.launch.ctas, 16);
+  cr_expect_eq(args.max_tiles, 8, "40 tokens fill no tile of 64: one a request");
   cr_expect_eq(args.max_sections, 4);
+  cr_expect_eq(args.unit_steps, 2);
+  cr_expect_eq(args.least_piece, 16);
+  cr_expect_gt(args.least_piece, args.unit_steps);
   cr_expect_eq(args.section_steps, (24 << 20) / (2 * args.step_tokens * 128 * 2));
 
   const fi_tensors tensors = attention_tensors();
@@ -104,6 +110,9 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_eq(args.split_steps, 512 / args.step_tokens);
+  cr_expect_eq(args.max_sections, 1, "fixed pieces take no part in sections");
+  cr_expect_eq(args.unit_steps, 0);
+  cr_expect_eq(args.least_piece, 1);
   fi_ctx_destroy(ctx);
 }
 
