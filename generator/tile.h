@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 /*
- * Warps form teams. A team takes its own KV tokens through its own ring of stages; the warps of a team share those tokens
- * and divide the rows. One-warp teams (few rows) need no CTA barrier in the loop; one team of all warps (many rows) reads
- * each token once for the whole tile.
+ * Warps form teams. A team takes its own KV tokens through its own ring of stages; the warps of a team share those
+ * tokens and divide the rows. One-warp teams (few rows) need no CTA barrier in the loop; one team of all warps (many
+ * rows) reads each token once for the whole tile.
  */
 struct tile {
   uint32_t threads;
@@ -42,8 +42,8 @@ struct tile {
 };
 
 /*
- * The tile of a canonical spec. FI_ERROR_UNSUPPORTED, with the reason in why, when it does not fit the target; a NULL target
- * asks for the roomiest one.
+ * The tile of a canonical spec: of as many of the rows that it asks for as fit the target. FI_ERROR_UNSUPPORTED, with
+ * the reason in why, when those of one query token do not; a NULL target asks for the roomiest one.
  */
 fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size);
 

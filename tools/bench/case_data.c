@@ -1,3 +1,4 @@
+/* Makes the inputs of a case on the device, as often as it takes to exceed the L2 cache. */
 #include "tools/bench/case_data.h"
 
 #include "tests/dtypes.h"

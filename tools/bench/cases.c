@@ -1,3 +1,4 @@
+/* The table of timed workloads. */
 #include "tools/bench/cases.h"
 
 #define DECODE(group) "attention group=" #group " page=16"

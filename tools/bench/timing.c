@@ -1,3 +1,4 @@
+/* Captures launches into a graph and times its replays. */
 #include "tools/bench/timing.h"
 
 #include <stdio.h>
