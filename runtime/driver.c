@@ -277,7 +277,7 @@ fi_status driver_open(const char *path, struct driver **driver) {
   void *library = driver_path_open(path, &simulated);
   if (!library)
     return status_fail(FI_ERROR_NO_DRIVER,
-                       "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path): %s", dlerror());
+                       "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s", dlerror());
   struct cuda *cuda = calloc(1, sizeof *cuda);
   if (!cuda) {
     dlclose(library);

@@ -171,7 +171,8 @@ static bool find_target(fi_ctx *ctx, char *target, size_t size) {
   fi_facts facts = {.struct_size = sizeof facts};
   fi_spec_init(&plan);
   plan.op = FI_OP_PLAN;
-  if (fi_precompile(ctx, &plan, &facts)) {
+  /* A cache that cannot be written costs compiles and nothing else: the facts are there all the same. */
+  if (fi_precompile(ctx, &plan, &facts) && !*facts.target) {
     complain("%s", fi_last_error());
     return false;
   }
