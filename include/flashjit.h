@@ -266,7 +266,7 @@ typedef struct fi_options {
   uint32_t struct_size;
   uint32_t mode;               /* [FLASHJIT_MODE: on, load_only, memory_only] */
   const char *target;          /* [FLASHJIT_TARGET] default: that of the current device */
-  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] $XDG_CACHE_HOME/flashjit, else ~/.cache/flashjit; "": none */
+  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] "": none; default: $XDG_CACHE_HOME/flashjit, ~/.cache/flashjit */
   const char *read_only_dirs;  /* [FLASHJIT_CACHE_RO] colon-separated, searched before cache_dir */
   const char *nvrtc;           /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
   const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim": the simulator; default: libcuda.so.1 */

@@ -276,8 +276,10 @@ fi_status driver_open(const char *path, struct driver **driver) {
   bool simulated;
   void *library = driver_path_open(path, &simulated);
   if (!library)
-    return status_fail(FI_ERROR_NO_DRIVER,
-                       "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s", dlerror());
+    return status_fail(
+        FI_ERROR_NO_DRIVER,
+        "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s",
+        dlerror());
   struct cuda *cuda = calloc(1, sizeof *cuda);
   if (!cuda) {
     dlclose(library);
