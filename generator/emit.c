@@ -23,7 +23,7 @@ void emit_mma(const struct facts *facts, struct text *text) {
       text,
       "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
       "*/\n"
-      "__device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {\n"
+      "void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {\n"
       "  asm volatile(\"mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32 \"\n"
       "               \"{%%0, %%1, %%2, %%3}, {%%4, %%5, %%6, %%7}, {%%8, %%9}, {%%0, %%1, %%2, %%3};\"\n"
       "               : \"+f\"(c[0]), \"+f\"(c[1]), \"+f\"(c[2]), \"+f\"(c[3])\n"

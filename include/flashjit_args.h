@@ -41,12 +41,9 @@ struct fi_share {
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
 struct fi_unit {
-  int row_begin;
-  int row_count;
+  int row_begin, row_count;
   int kv_head;
-  int part_begin;
-  int part_stride;
-  int part_count;
+  int part_begin, part_stride, part_count;
   int next; /* in the list of units that a CTA must merge; written during a launch */
   int reserved;
 };
@@ -77,38 +74,26 @@ struct fi_attention_args {
   const void *q;
   void *o;
   float *lse;
-  const void *k;
-  const void *v;
-  const float *k_scale;
-  const float *v_scale;
+  const void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
-  long long q_token_stride; /* all strides in elements */
-  long long q_head_stride;
-  long long o_token_stride;
-  long long o_head_stride;
-  long long kv_page_stride;
-  long long kv_token_stride;
-  long long kv_head_stride;
+  long long q_token_stride, q_head_stride; /* all strides in elements */
+  long long o_token_stride, o_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   int ctas;
-  float scale_log2;     /* softmax scale * log2(e) */
+  float scale_log2; /* softmax scale * log2(e) */
   int reserved;
 };
 
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  const void *k_new;
-  const void *v_new;
-  void *k;
-  void *v;
-  const float *k_scale;
-  const float *v_scale;
+  const void *k_new, *v_new;
+  void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
-  long long new_token_stride;
-  long long new_head_stride;
-  long long kv_page_stride;
-  long long kv_token_stride;
-  long long kv_head_stride;
+  long long new_token_stride, new_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };

@@ -8,6 +8,7 @@
 const struct compile_option compile_options[] = {
     {"--gpu-architecture=", 1200},
     {"-std=c++17", 1200},
+    {"--device-as-default-execution-space", 1200},
     {"--minimal", 1204},
     {"--modify-stack-limit=false",
      1200},               /* else RLIMIT_STACK of the whole process is raised during a compile */

@@ -2,7 +2,7 @@
 //@use convert
 
 /* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
-__device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
 #pragma unroll
   for (u32 h = 0; h < 2; h++) {
     fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
@@ -12,7 +12,7 @@ __device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &sc
 
 //@if kv_bytes == 2
 /* O += P V */
-__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+void accumulate(Output &o, const Scores &scores, u32 values) {
   values += kv_chunk(lane() % 16, lane() / 16);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 16; t++) {
@@ -33,20 +33,20 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
   }
 }
 
-/* Values p of half h of block b, which lie next to each other in the row, and their column. */
-__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
-  return make_float2(o[b][p][2 * h], o[b][p][2 * h + 1]);
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  return make_float2(o[r / 2][p][r % 2 * 2], o[r / 2][p][r % 2 * 2 + 1]);
 }
 
-__device__ __forceinline__ u32 pair_column(u32 p) {
-  return 8 * p + 2 * (lane() % 4);
+u32 pair_column(u32 lane, u32 p) {
+  return 8 * p + 2 * (lane % 4);
 }
 //@else
 /*
  * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and
  * + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
  */
-__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+void accumulate(Output &o, const Scores &scores, u32 values) {
   values += kv_chunk(lane(), 0);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
@@ -78,13 +78,13 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
   }
 }
 
-/* Values p of half h of block b, which lie next to each other in the row, and their column. */
-__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
-  const u32 e = 2 * h + p % 2;
-  return make_float2(o[b][p / 2 * 2][e], o[b][p / 2 * 2 + 1][e]);
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  const u32 e = r % 2 * 2 + p % 2;
+  return make_float2(o[r / 2][p / 2 * 2][e], o[r / 2][p / 2 * 2 + 1][e]);
 }
 
-__device__ __forceinline__ u32 pair_column(u32 p) {
-  return p / 2 * 16 + 4 * (lane() % 4) + p % 2 * 2;
+u32 pair_column(u32 lane, u32 p) {
+  return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 //@end

@@ -17,23 +17,6 @@
 //@end
 //@use merge_parts
 
-/* What turns a score into a base-2 logit. */
-//@if kv_scale == none
-__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2;
-}
-//@end
-//@if kv_scale == tensor
-__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2 * args.k_scale[0];
-}
-//@end
-//@if kv_scale == head
-__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2 * args.k_scale[kv_head];
-}
-//@end
-
 /* A thread's walk through the plan. */
 struct Walk {
   KvLoader loader;   /* what is loaded next */
@@ -109,9 +92,19 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     Query query;
     load_query(query, query_tile);
     find_range(range, tile);
-    const float scale = logit_scale(args, item.kv_head);
-    RowState state;
-    clear_rows(state);
+//@if kv_scale == none
+    const float scale = args.scale_log2; /* turns a score into a base-2 logit */
+//@end
+//@if kv_scale == tensor
+    const float scale = args.scale_log2 * args.k_scale[0]; /* turns a score into a base-2 logit */
+//@end
+//@if kv_scale == head
+    const float scale = args.scale_log2 * args.k_scale[item.kv_head]; /* turns a score into a base-2 logit */
+//@end
+    RowState state = {};
+#pragma unroll
+    for (float &most : state.most)
+      most = kMasked;
     const int offset = team() * kTeamTokens;
 #pragma unroll 1
     for (int token = item.kv_begin + offset; token - offset < range.end; token += kStepTokens) {
@@ -123,7 +116,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       rotate_keys(rotated, keys, token);
 //@end
       if (token < range.most) {
-        Scores scores;
+        Scores scores = {};
 //@if rope != none && rope_keys == unrotated
         score(scores, query, shared_address(rotated));
 //@else
@@ -146,22 +139,22 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     if (item.part >= 0)
       arrive(args.plan, item, walk.list);
     last_unit = item.unit;
-    next_item(cursor, args.plan, args.ctas, loader.sections);
+    next_item(cursor, args, loader.sections);
 //@if teams == 1
     __syncthreads();
 //@end
-    if (cursor.end != 0) {
-      const fi_item &next = args.plan.items[cursor.at];
+    if (cursor.end == 0)
+      break; /* here, so that Q on its way need not be kept over the main loop */
+    const fi_item &next = args.plan.items[cursor.at];
 //@if teams > 1
-      fetch_query(chunks, args, next);
-      stage_item(tiles[parity ^ 1], args, next);
+    fetch_query(chunks, args, next);
+    stage_item(tiles[parity ^ 1], args, next);
 //@else
-      copy_query(query_tile, args, next);
-      stage_item(*tiles, args, next);
-      copy_commit();
-      copy_wait<0>();
+    copy_query(query_tile, args, next);
+    stage_item(*tiles, args, next);
+    copy_commit();
+    copy_wait<0>();
 //@end
-    }
   }
   merge_list(args, walk.list, last_unit, flag);
 }

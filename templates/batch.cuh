@@ -3,20 +3,20 @@
 //# What the batch says of a request, a tile, a token. Lengths beyond the workspace's bounds are cut to them.
 
 /* Index of a request's first query token; requests themselves when every one has a single token. */
-__device__ __forceinline__ int first_token(const fi_plan_args &args, int request) {
+int first_token(const fi_plan_args &args, int request) {
   return min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens);
 }
 
-__device__ __forceinline__ int kv_len_of(const fi_plan_args &args, int request) {
+int kv_len_of(const fi_plan_args &args, int request) {
   const int length = args.kv_len ? args.kv_len[request] : args.kv_indptr[request + 1] - args.kv_indptr[request];
   return max(0, min(length, args.max_kv_len));
 }
 
-__device__ __forceinline__ int kv_base_of(const fi_plan_args &args, int request) {
+int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
-__device__ __forceinline__ int tiles_of(const fi_plan_args &args, int request) {
+int tiles_of(const fi_plan_args &args, int request) {
   const int tokens = first_token(args, request + 1) - first_token(args, request);
   return (tokens + args.tile_tokens - 1) / args.tile_tokens;
 }
@@ -29,7 +29,7 @@ struct Tile {
   int count;
 };
 
-__device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
+Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
   const int begin = first_token(args, request);
   const int end = first_token(args, request + 1);
@@ -43,7 +43,7 @@ __device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *til
 }
 
 /* KV tokens of a step of the plan: what a CTA computes at once, or a fixed piece. */
-__device__ __forceinline__ int step_tokens(const fi_plan_args &args) {
+int step_tokens(const fi_plan_args &args) {
   return args.step_tokens * max(1, args.split_steps);
 }
 
@@ -51,11 +51,11 @@ __device__ __forceinline__ int step_tokens(const fi_plan_args &args) {
  * Steps of a tile on one head: those of its KV, one if it has none, in which its output is written; and before them what
  * beginning and ending a unit costs.
  */
-__device__ __forceinline__ int steps_of(const fi_plan_args &args, const Tile &tile) {
+int steps_of(const fi_plan_args &args, const Tile &tile) {
   return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
 }
 
-__device__ __forceinline__ fi_row row_of_token(const fi_plan_args &args, int token) {
+fi_row row_of_token(const fi_plan_args &args, int token) {
   const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
   const int left = first_token(args, request + 1) - token;
   const int place = (token - first_token(args, request)) % args.tile_tokens;

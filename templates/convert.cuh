@@ -1,18 +1,18 @@
 //# Everything between storage types and the type that the matrix instructions compute in.
 
-__device__ __forceinline__ u32 pack_f16(float low, float high) {
+u32 pack_f16(float low, float high) {
   u32 word;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
 
-__device__ __forceinline__ u32 pack_bf16(float low, float high) {
+u32 pack_bf16(float low, float high) {
   u32 word;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
 
-__device__ __forceinline__ float2 unpack_f16(u32 word) {
+float2 unpack_f16(u32 word) {
   float2 pair;
   asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
       : "=f"(pair.x), "=f"(pair.y)
@@ -20,14 +20,14 @@ __device__ __forceinline__ float2 unpack_f16(u32 word) {
   return pair;
 }
 
-__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
 //@if kv_dtype == e4m3
 //@if fp8_convert
 /* The two e4m3 values in the low half of a word as a pair of f16. */
-__device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
+u32 f16_of_fp8(u32 pair) {
   u32 word;
   asm("{\n.reg .b16 codes;\ncvt.u16.u32 codes, %1;\ncvt.rn.f16x2.e4m3x2 %0, codes;\n}" : "=r"(word) : "r"(pair));
   return word;
@@ -37,7 +37,7 @@ __device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
  * The two e4m3 values in the low half of a word as a pair of f16: the bits moved into f16's fields are the value over 2^8,
  * denormals included. The NaN code becomes 480.
  */
-__device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
+u32 f16_of_fp8(u32 pair) {
   const u32 spread = __byte_perm(pair, 0, 0x1404);
   const u32 scaled = (spread & 0x80008000u) | ((spread & 0x7f007f00u) >> 1);
   u32 word;
@@ -48,37 +48,37 @@ __device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
 //@end
 //@if kv_dtype == e5m2
 /* The two e5m2 values in the low half of a word as a pair of f16: e5m2 is the upper byte of f16. */
-__device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
+u32 f16_of_fp8(u32 pair) {
   return __byte_perm(pair, 0, 0x1404);
 }
 //@end
 
 //@if kv_dtype == bf16
 /* Two values as a pair of the type that the matrix instructions take. */
-__device__ __forceinline__ u32 pack_compute(float low, float high) {
+u32 pack_compute(float low, float high) {
   return pack_bf16(low, high);
 }
 //@else
 /* Two values as a pair of the type that the matrix instructions take. */
-__device__ __forceinline__ u32 pack_compute(float low, float high) {
+u32 pack_compute(float low, float high) {
   return pack_f16(low, high);
 }
 //@end
 
 //@if q_dtype == bf16
-__device__ __forceinline__ float2 unpack_query(u32 word) {
+float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-__device__ __forceinline__ u32 pack_output(float low, float high) {
+u32 pack_output(float low, float high) {
   return pack_bf16(low, high);
 }
 //@else
-__device__ __forceinline__ float2 unpack_query(u32 word) {
+float2 unpack_query(u32 word) {
   return unpack_f16(word);
 }
 
-__device__ __forceinline__ u32 pack_output(float low, float high) {
+u32 pack_output(float low, float high) {
   return pack_f16(low, high);
 }
 //@end

@@ -5,18 +5,15 @@ struct ItemCursor {
   int section; /* the next one */
 };
 
-/* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
-__device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas, int sections) {
+/* Goes to the CTA's next item: in the same section, or else the first one that it has in a later section. */
+void next_item(ItemCursor &cursor, const fi_attention_args &args, int sections) {
+  cursor.at++;
+  if (cursor.at != cursor.end)
+    return;
   cursor.end = 0;
   for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
-    const fi_share &share = plan.shares[cursor.section * ctas + (int)blockIdx.x];
+    const fi_share &share = args.plan.shares[cursor.section * args.ctas + (int)blockIdx.x];
     cursor.at = share.begin;
     cursor.end = share.end;
   }
-}
-
-__device__ __forceinline__ void next_item(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas, int sections) {
-  cursor.at++;
-  if (cursor.at == cursor.end)
-    enter_section(cursor, plan, ctas, sections);
 }

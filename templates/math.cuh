@@ -1,26 +1,26 @@
-__device__ __forceinline__ float minus_infinity() {
+float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
 
-__device__ __forceinline__ float exp2_fast(float x) {
+float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float log2_fast(float x) {
+float log2_fast(float x) {
   float y;
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float cos_fast(float x) {
+float cos_fast(float x) {
   float y;
   asm("cos.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float sin_fast(float x) {
+float sin_fast(float x) {
   float y;
   asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;

@@ -5,12 +5,10 @@
 //@if teams > 1
 /* Loads that are under way at once: of so many partials, for so many groups of four columns. */
 constexpr int kMergeParts = 16;
-
 constexpr u32 kMergeColumns = 1;
 //@else
 /* Loads that are under way at once: of so many partials, for so many groups of four columns. */
-constexpr int kMergeParts = 4;
-
+constexpr int kMergeParts = 2;
 constexpr u32 kMergeColumns = 4;
 //@end
 
@@ -25,8 +23,7 @@ struct Merged {
 };
 
 /* Adds partials to the columns of a row: the states and values of `count` of them. */
-__device__ __forceinline__ void add_parts(Merged &merged, const float2 (&states)[kMergeParts],
-                                          const float4 (&values)[kMergeParts], int count) {
+void add_parts(Merged &merged, const float2 (&states)[kMergeParts], const float4 (&values)[kMergeParts], int count) {
   float most = merged.most;
 #pragma unroll
   for (int i = 0; i < kMergeParts; i++)
@@ -49,8 +46,7 @@ __device__ __forceinline__ void add_parts(Merged &merged, const float2 (&states)
 }
 
 /* Adds up to kMergeParts partials of a unit from number `first` on. All loads start before the first is used. */
-__device__ __forceinline__ void merge_batch(Merged (&merged)[kMergeColumns], const fi_plan_arrays &plan,
-                                            const fi_unit &unit, int first) {
+void merge_batch(Merged (&merged)[kMergeColumns], const fi_plan_arrays &plan, const fi_unit &unit, int first) {
   const int count = unit.part_count - first;
   float2 states[kMergeColumns][kMergeParts];
   float4 values[kMergeColumns][kMergeParts];
@@ -60,16 +56,15 @@ __device__ __forceinline__ void merge_batch(Merged (&merged)[kMergeColumns], con
     for (int i = 0; i < kMergeParts; i++)
       if (i < count) {
         const long long row = unit.part_begin + (long long)(first + i) * unit.part_stride + merged[c].row;
-        states[c][i] = load_global2(plan.part_ml + row * 2);
-        values[c][i] = load_global4(plan.part_o + row * kHeadDim + merged[c].column);
+        states[c][i] = *(const float2 *)(plan.part_ml + row * 2);
+        values[c][i] = *(const float4 *)(plan.part_o + row * kHeadDim + merged[c].column);
       }
 #pragma unroll
   for (u32 c = 0; c < kMergeColumns; c++)
     add_parts(merged[c], states[c], values[c], count);
 }
 
-__device__ __forceinline__ void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged,
-                                             float v_scale) {
+void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged, float v_scale) {
   const int token = merged.token;
   const u32 head = unit.kv_head * kGroup + merged.row % kGroup;
   const float factor = row_factor(merged.sum, v_scale);
@@ -83,7 +78,7 @@ __device__ __forceinline__ void write_merged(const fi_attention_args &args, cons
 }
 
 /* Merges all partials of a unit, writes its rows of O and makes the unit ready for the next launch. */
-__device__ __forceinline__ void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) {
+void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) {
   const float v_scale = value_scale(args, unit.kv_head);
   const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
 #pragma unroll 1
@@ -92,7 +87,9 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, const 
 #pragma unroll
     for (u32 c = 0; c < kMergeColumns; c++) {
       const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one again, unused */
-      merged[c] = {args.plan.rows[unit.row_begin + place / (kHeadDim / 4) / kGroup].token, place / (kHeadDim / 4), place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
+      const u32 row = place / (kHeadDim / 4);
+      const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+      merged[c] = {token, row, place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
     }
 #pragma unroll 1
     for (int first = 0; first < unit.part_count; first += kMergeParts)
@@ -110,7 +107,7 @@ __device__ __forceinline__ void merge_unit(const fi_attention_args &args, const 
  * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is goes into the
  * CTA's list of units to merge; `list` is its head and lives in thread 0.
  */
-__device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
+void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
   __syncthreads();
   if (threadIdx.x != 0)
     return;
@@ -125,7 +122,7 @@ __device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item
  * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is the unit
  * of the last item alone, whose record is fetched while the arrival is under way.
  */
-__device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
+void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
   fi_unit unit = args.plan.units[last_unit];
   int held = last_unit; /* the number of `unit` */
   for (;;) {

@@ -1,5 +1,5 @@
 /* Sum of the warp's values up to and including this lane's. */
-__device__ __forceinline__ int warp_prefix(int value) {
+int warp_prefix(int value) {
 #pragma unroll
   for (int distance = 1; distance < 32; distance *= 2) {
     const int before = __shfl_up_sync(kAllLanes, value, distance);
@@ -10,7 +10,7 @@ __device__ __forceinline__ int warp_prefix(int value) {
 }
 
 /* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take part. */
-template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, int size, Count count) {
+template <typename Count> int prefix_sum(int *begin, int size, Count count) {
   __shared__ int warp_sums[kThreads / 32];
   int total = 0;
   for (int base = 0; base < size; base += kThreads) {
@@ -38,7 +38,7 @@ template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, 
 }
 
 /* The last i with begin[i] <= value, where begin rises and begin[0] <= value < begin[size]. */
-__device__ __forceinline__ int find_last(const int *begin, int size, int value) {
+int find_last(const int *begin, int size, int value) {
   int low = 0;
   int high = size;
   while (high - low > 1) {

@@ -10,26 +10,25 @@ typedef float2 TeamState[kRows];
  * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against each other
  * by 8 columns a row, so that the eight rows of a fragment use different banks.
  */
-__device__ __forceinline__ u32 exchange_column(u32 row, u32 column) {
+u32 exchange_column(u32 row, u32 column) {
   return row * kHeadDim + (column + row * 8) % kHeadDim;
 }
 
 /* Writes this warp's rows, of the tile's `row_count`, to its team's exchange area. */
-__device__ __forceinline__ void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
+void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
+  const u32 lane = fresh_lane();
   const u32 first = first_row();
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const u32 row = first + 8 * r;
+    if (row >= row_count)
+      continue;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const u32 row = first + 16 * b + 8 * h;
-      if (row >= row_count)
-        continue;
-#pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++)
-        *(float2 *)(area + exchange_column(row, pair_column(p))) = pair_of(state.o, b, h, p);
-      if (lane() % 4 == 0)
-        team_state[row] = make_float2(state.most[b][h], state.sum[b][h]);
-    }
+    for (u32 p = 0; p < kHeadDim / 8; p++)
+      *(float2 *)(area + exchange_column(row, pair_column(lane, p))) = pair_of(state.o, r, p);
+    if (lane % 4 == 0)
+      team_state[row] = make_float2(state.most[r], state.sum[r]);
+  }
 }
 
 /* Four columns of a row over all teams: the unnormalised O, the row's maximum and sum. */
@@ -39,7 +38,7 @@ struct RowPart {
   float sum;
 };
 
-__device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *states, u32 row, u32 column) {
+RowPart join_teams(const u8 *areas, const TeamState *states, u32 row, u32 column) {
   RowPart part = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
 #pragma unroll
   for (u32 t = 0; t < kTeams; t++)
@@ -59,8 +58,7 @@ __device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *
 }
 
 /* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
-__device__ __forceinline__ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state,
-                                        u8 *areas, TeamState *states) {
+void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *areas, TeamState *states) {
   const fi_item &item = tile.item;
   const TileRow *rows = tile.rows;
   sync_team();

@@ -3,14 +3,14 @@
 //@if fp8_convert
 //@if kv_dtype == e4m3
 /* Two values as e4m3, the first in the low byte. */
-__device__ __forceinline__ u32 fp8_pair(float low, float high) {
+u32 fp8_pair(float low, float high) {
   u16 pair;
   asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(high), "f"(low));
   return pair;
 }
 //@else
 /* Two values as e5m2, the first in the low byte. */
-__device__ __forceinline__ u32 fp8_pair(float low, float high) {
+u32 fp8_pair(float low, float high) {
   u16 pair;
   asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(high), "f"(low));
   return pair;
@@ -35,7 +35,7 @@ constexpr u32 kFp8Largest = 0x7b; /* 57344 */
  * One value as an 8-bit code. Adding the power of two whose last bit is the code's lets the f32 addition round; below the
  * smallest normal exponent that bit stays where it is, which gives denormals.
  */
-__device__ __forceinline__ u32 fp8_code(float value) {
+u32 fp8_code(float value) {
   const u32 bits = __float_as_uint(value);
   const u32 sign = bits >> 24 & 0x80;
   const u32 magnitude = bits & 0x7fffffff;
@@ -50,7 +50,7 @@ __device__ __forceinline__ u32 fp8_code(float value) {
 }
 
 /* Two values, the first in the low byte. */
-__device__ __forceinline__ u32 fp8_pair(float low, float high) {
+u32 fp8_pair(float low, float high) {
   return fp8_code(low) | fp8_code(high) << 8;
 }
 //@end

@@ -22,23 +22,12 @@ struct ItemTile {
 constexpr u32 kQueryChunks = kHeadDim / 8;
 
 /* The tile's row of Q that `row` of a plan names, for query head `head`. */
-__device__ __forceinline__ const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
+const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
   return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
 }
 
-//@if mask == causal
-/* A token sees its own KV position and those before it, as far as the item's range goes. */
-__device__ __forceinline__ int visible_tokens(const fi_row &row, const fi_item &item) {
-  return min(item.kv_end, row.position + 1);
-}
-//@else
-__device__ __forceinline__ int visible_tokens(const fi_row &row, const fi_item &item) {
-  return item.kv_end;
-}
-//@end
-
 /* Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a mask. */
-__device__ __forceinline__ void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = fresh_thread();
   const fi_row *rows = args.plan.rows + item.row_begin;
   if (thread < kItemWords)
@@ -49,7 +38,11 @@ __device__ __forceinline__ void stage_item(ItemTile &tile, const fi_attention_ar
     const fi_row &source = rows[valid ? token : 0];
     TileRow &to = tile.rows[row];
     to.token = source.token;
-    to.visible = valid ? visible_tokens(source, item) : item.kv_end;
+//@if mask == causal
+    to.visible = valid ? min(item.kv_end, source.position + 1) : item.kv_end;
+//@else
+    to.visible = item.kv_end;
+//@end
     to.part = source.part + (int)(row % kGroup);
 //@if rope != none
 //@if rope_positions == array
@@ -73,7 +66,7 @@ struct QueryChunks {
 /*
  * Starts to load the item's Q: row r of the tile is head r % kGroup of token r / kGroup. Padding rows are zeros.
  */
-__device__ __forceinline__ void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
+void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
   const fi_row *rows = args.plan.rows + item.row_begin;
   const u32 row_count = item.row_count;
   const u32 first_head = item.kv_head * kGroup;
@@ -88,7 +81,7 @@ __device__ __forceinline__ void fetch_query(QueryChunks &chunks, const fi_attent
   }
 }
 
-__device__ __forceinline__ void store_query(u8 *query, const QueryChunks &chunks) {
+void store_query(u8 *query, const QueryChunks &chunks) {
   const u32 thread = fresh_thread();
 #pragma unroll
   for (u32 c = 0; c < kThreadChunks; c++) {
@@ -102,7 +95,7 @@ __device__ __forceinline__ void store_query(u8 *query, const QueryChunks &chunks
  * Starts to copy the item's Q, as it is, into the tile: row r is head r % kGroup of token r / kGroup. Padding rows are
  * cleared.
  */
-__device__ __forceinline__ void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
+void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
   const fi_row *rows = args.plan.rows + item.row_begin;
   const u32 row_count = item.row_count;
   const u32 first_head = item.kv_head * kGroup;
@@ -127,7 +120,7 @@ constexpr u32 kRowUnits = kQueryChunks;
 constexpr u32 kUnitChunks = 1;
 //@end
 
-__device__ __forceinline__ void unpack_chunk(float (&values)[8], uint4 words) {
+void unpack_chunk(float (&values)[8], uint4 words) {
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
   for (int i = 0; i < 4; i++) {
@@ -137,14 +130,14 @@ __device__ __forceinline__ void unpack_chunk(float (&values)[8], uint4 words) {
   }
 }
 
-__device__ __forceinline__ void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
+void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
   *(uint4 *)(query + wide_chunk(row, chunk)) =
       make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
                  pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 
 /* Turns the tile from what was copied into what the fragments need: rotated, and of the type to compute in. */
-__device__ __forceinline__ void transform_query(u8 *query, const ItemTile &tile) {
+void transform_query(u8 *query, const ItemTile &tile) {
 #pragma unroll 1
   for (u32 i = fresh_thread(); i < kRows * kRowUnits; i += kThreads) {
     const u32 row = i / kRowUnits;
@@ -179,7 +172,7 @@ __device__ __forceinline__ void transform_query(u8 *query, const ItemTile &tile)
  * Fragment of 16 rows and the 16 dims of block `block`: words w and w + 2 have row l / 4 + 8 w and dims 4 (l % 4) .. + 3,
  * as K fragments of 8-bit elements have them.
  */
-__device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
+void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u8 *from = query + wide_chunk(first_row + lane() / 4, 2 * block) + lane() % 4 * 8;
 #pragma unroll
   for (u32 w = 0; w < 2; w++) {
@@ -190,7 +183,7 @@ __device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], const u8
 }
 //@else
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
-__device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
+void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u32 from = shared_address(query) + wide_chunk(lane() % 16, lane() / 16);
   load_matrices(fragment, from + wide_chunk(first_row, 2 * block));
 }

@@ -20,7 +20,7 @@ constexpr u32 kUnitChunks = 1;
 constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
 
 /* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
-__device__ __forceinline__ u32 unit_chunk(u32 unit) {
+u32 unit_chunk(u32 unit) {
   return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
 }
 
@@ -31,7 +31,7 @@ constexpr float kRadians = 1.4629180792671596e-9f;
  * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the table has
  * turns per token in units of 2^-64, and the product wraps as the angle does.
  */
-__device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int position) {
+void turn_pair(float &x, float &y, u32 pair, int position) {
   const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle);
@@ -43,14 +43,14 @@ __device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int posi
 
 //@if rope == half
 /* Rotates the elements of unit `unit` of a row: pair i is (values[0][i], values[1][i]). */
-__device__ __forceinline__ void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
+void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
 #pragma unroll
   for (u32 i = 0; i < 8; i++)
     turn_pair(values[0][i], values[1][i], unit * 8 + i, position);
 }
 //@else
 /* Rotates the elements of unit `unit` of a row: pair i is (values[0][2 i], values[0][2 i + 1]). */
-__device__ __forceinline__ void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
+void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
 #pragma unroll
   for (u32 i = 0; i < 4; i++)
     turn_pair(values[0][2 * i], values[0][2 * i + 1], unit * 4 + i, position);

@@ -3,7 +3,7 @@
 //@use rope
 
 /* Eight elements of chunk c of a row of a K tile. */
-__device__ __forceinline__ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
+void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
 //@if kv_bytes == 2
   const uint4 words = *(const uint4 *)(keys + kv_chunk(row, chunk));
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
@@ -23,14 +23,14 @@ __device__ __forceinline__ void read_key_chunk(float (&values)[8], const u8 *key
   }
 }
 
-__device__ __forceinline__ void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) {
+void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) {
   *(uint4 *)(rotated + wide_chunk(row, chunk)) =
       make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
                  pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 
 /* Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the team. */
-__device__ __forceinline__ void rotate_keys(u8 *rotated, const u8 *keys, int token) {
+void rotate_keys(u8 *rotated, const u8 *keys, int token) {
 #pragma unroll 1
   for (u32 i = fresh_thread() % (32 * kRowWarps); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
     const u32 row = i / kRowUnits;

@@ -15,7 +15,7 @@ typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
 /* Q of an item, in registers. */
 typedef u32 Query[kRowBlocks][kDimBlocks][4];
 
-__device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
+void load_query(Query &fragments, const u8 *query) {
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
@@ -23,7 +23,7 @@ __device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
       load_query_fragment(fragments[b][i], query, (team_warp() * kRowBlocks + b) * 16, i);
 }
 
-__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
 #pragma unroll
   for (int w = 0; w < 4; w++)
     fragment[w] = query[b][block][w];
@@ -32,29 +32,18 @@ __device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &
 /* Q of an item, in shared memory: its fragments would not fit beside O in the registers. */
 typedef const u8 *Query;
 
-__device__ __forceinline__ void load_query(Query &shared, const u8 *query) {
+void load_query(Query &shared, const u8 *query) {
   shared = query;
 }
 
-__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
   load_query_fragment(fragment, query, (team_warp() * kRowBlocks + b) * 16, block);
 }
 //@end
 
-__device__ __forceinline__ void clear_scores(Scores &scores) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-      for (u32 e = 0; e < 4; e++)
-        scores[b][o][e] = 0;
-}
-
 //@if rope != none && rope_keys == unrotated
-/* scores = Q K^T, K from the tile of rotated 16-bit rows. */
-__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
-  clear_scores(scores);
+/* scores += Q K^T, K from the tile of rotated 16-bit rows. */
+void score(Scores &scores, const Query &query, u32 keys) {
   keys += wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
@@ -76,9 +65,8 @@ __device__ __forceinline__ void score(Scores &scores, const Query &query, u32 ke
 }
 //@else
 //@if kv_bytes == 2
-/* scores = Q K^T */
-__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
-  clear_scores(scores);
+/* scores += Q K^T */
+void score(Scores &scores, const Query &query, u32 keys) {
   keys += kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
@@ -99,9 +87,8 @@ __device__ __forceinline__ void score(Scores &scores, const Query &query, u32 ke
   }
 }
 //@else
-/* scores = Q K^T; each 8-bit element is converted once, in registers. */
-__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
-  clear_scores(scores);
+/* scores += Q K^T; each 8-bit element is converted once, in registers. */
+void score(Scores &scores, const Query &query, u32 keys) {
   keys += kv_chunk(lane(), 0);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {

@@ -2,16 +2,21 @@
 //@use query
 //@use score
 
-/* Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special case. */
-constexpr float kMasked = -1e30f;
+/*
+ * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special case, and a
+ * power of two, so that it is scaled without rounding and such a row's O stays finite.
+ */
+constexpr float kMasked = -0x1p100f;
+
+constexpr u32 kRowGroups = 2 * kRowBlocks;
 
 /* Dims of O; even and odd octets of a block belong together, see pair_column. */
 typedef float Output[kRowBlocks][kHeadDim / 8][4];
 
-/* State of a warp's rows: index h is row l / 4 + 8 h of a block. `sum` is of this lane's columns until row_sums. */
+/* State of a warp's rows: lane l has row l / 4 + 8 r of the warp's in group r, which is half r % 2 of block r / 2. */
 struct RowState {
-  float most[kRowBlocks][2]; /* maximum of the unscaled scores */
-  float sum[kRowBlocks][2];
+  float most[kRowGroups]; /* maximum of the unscaled scores */
+  float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
 
@@ -22,39 +27,21 @@ struct Range {
   int most;  /* that no row sees more than: a tile beyond them is skipped */
 };
 
-__device__ __forceinline__ void clear_rows(RowState &state) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++) {
-#pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      state.most[b][h] = kMasked;
-      state.sum[b][h] = 0;
-    }
-#pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++)
-#pragma unroll
-      for (u32 e = 0; e < 4; e++)
-        state.o[b][o][e] = 0;
-  }
-}
-
-/* The tile's row of half 0 of block 0 of this warp; half h of block b is 8 h + 16 b rows on. */
-__device__ __forceinline__ u32 first_row() {
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
   const u32 thread = fresh_thread();
   return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
 }
 
-__device__ __forceinline__ void find_range(Range &range, const ItemTile &tile) {
+void find_range(Range &range, const ItemTile &tile) {
   const TileRow *first = tile.rows + first_row();
   int least = tile.item.kv_end;
   int most = 0;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      least = min(least, first[16 * b + 8 * h].visible);
-      most = max(most, first[16 * b + 8 * h].visible);
-    }
+  for (u32 r = 0; r < kRowGroups; r++) {
+    least = min(least, first[8 * r].visible);
+    most = max(most, first[8 * r].visible);
+  }
   least = __reduce_min_sync(kAllLanes, least);
   most = __reduce_max_sync(kAllLanes, most);
   if (lane() == 0)
@@ -63,99 +50,78 @@ __device__ __forceinline__ void find_range(Range &range, const ItemTile &tile) {
 }
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-__device__ __forceinline__ void mask(Scores &scores, const TileRow *rows, int token) {
+void mask(Scores &scores, const TileRow *rows, int token) {
+  const u32 lane = fresh_lane();
   const TileRow *first = rows + first_row();
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int seen = first[8 * r].visible - token - (int)(2 * (lane % 4));
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const int seen = first[16 * b + 8 * h].visible - token - (int)(2 * (lane() % 4));
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-        for (u32 e = 0; e < 2; e++)
-          if ((int)(8 * o + e) >= seen)
-            scores[b][o][2 * h + e] = kMasked;
-    }
-}
-
-/* Maximum of the four lanes that share a row. */
-__device__ __forceinline__ float row_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
-}
-
-__device__ __forceinline__ float row_sum(float x) {
-  x += __shfl_xor_sync(kAllLanes, x, 1);
-  return x + __shfl_xor_sync(kAllLanes, x, 2);
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)(i / 2 * 8 + i % 2) >= seen)
+        scores[r / 2][i / 2][r % 2 * 2 + i % 2] = kMasked;
+  }
 }
 
 /* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
-__device__ __forceinline__ void raise_maxima(RowState &state, const Scores &scores, float scale) {
-  float most[kRowBlocks][2];
+void raise_maxima(RowState &state, const Scores &scores, float scale) {
+  float most[kRowGroups];
   bool moved = false;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    most[r] = state.most[r];
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      most[b][h] = state.most[b][h];
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-        most[b][h] = fmaxf(most[b][h], fmaxf(scores[b][o][2 * h], scores[b][o][2 * h + 1]));
-      most[b][h] = row_max(most[b][h]);
-      moved |= most[b][h] > state.most[b][h];
-    }
+    for (u32 o = 0; o < kTeamTokens / 8; o++)
+      most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
+    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
+    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    moved |= most[r] > state.most[r];
+  }
   if (!__any_sync(kAllLanes, moved))
     return;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const float shrink = exp2_fast((state.most[r] - most[r]) * scale);
+    state.most[r] = most[r];
+    state.sum[r] *= shrink;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const float shrink = exp2_fast((state.most[b][h] - most[b][h]) * scale);
-      state.most[b][h] = most[b][h];
-      state.sum[b][h] *= shrink;
-#pragma unroll
-      for (u32 o = 0; o < kHeadDim / 8; o++) {
-        state.o[b][o][2 * h] *= shrink;
-        state.o[b][o][2 * h + 1] *= shrink;
-      }
+    for (u32 o = 0; o < kHeadDim / 8; o++) {
+      state.o[r / 2][o][r % 2 * 2] *= shrink;
+      state.o[r / 2][o][r % 2 * 2 + 1] *= shrink;
     }
+  }
 }
 
 /* The online softmax: scores become exp2(scale * (score - row maximum)), summed into the state. */
-__device__ __forceinline__ void softmax(RowState &state, Scores &scores, float scale) {
+void softmax(RowState &state, Scores &scores, float scale) {
   raise_maxima(state, scores, scale);
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const float offset = state.most[r] * scale;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const float offset = state.most[b][h] * scale;
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-        for (u32 e = 2 * h; e < 2 * h + 2; e++) {
-          scores[b][o][e] = exp2_fast(scores[b][o][e] * scale - offset);
-          state.sum[b][h] += scores[b][o][e];
-        }
+    for (u32 i = 0; i < kTeamTokens / 4; i++) {
+      float &score = scores[r / 2][i / 2][r % 2 * 2 + i % 2];
+      score = exp2_fast(score * scale - offset);
+      state.sum[r] += score;
     }
+  }
 }
 
-/* Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get sum 0, maximum -infinity. */
-__device__ __forceinline__ void close_rows(RowState &state, float scale) {
+/* Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum -infinity. */
+void close_rows(RowState &state, float scale) {
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
+    state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
+    const bool empty = state.most[r] == kMasked;
+    state.most[r] = empty ? minus_infinity() : state.most[r] * scale;
+    if (!empty)
+      continue;
+    state.sum[r] = 0;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const bool empty = state.most[b][h] == kMasked;
-      const float sum = row_sum(state.sum[b][h]); /* all lanes must take part, whichever rows are empty */
-      state.sum[b][h] = empty ? 0 : sum;
-      state.most[b][h] = empty ? minus_infinity() : state.most[b][h] * scale;
-      if (empty) {
-#pragma unroll
-        for (u32 o = 0; o < kHeadDim / 8; o++) {
-          state.o[b][o][2 * h] = 0;
-          state.o[b][o][2 * h + 1] = 0;
-        }
-      }
+    for (u32 o = 0; o < kHeadDim / 8; o++) {
+      state.o[r / 2][o][r % 2 * 2] = 0;
+      state.o[r / 2][o][r % 2 * 2 + 1] = 0;
     }
+  }
 }

@@ -7,7 +7,7 @@ constexpr u32 kRowUnits = kHeadDim / 8;
 //@end
 
 /* What a value is multiplied with before it is stored; reading multiplies with the scale. */
-__device__ __forceinline__ float store_factor(const float *scales, int head) {
+float store_factor(const float *scales, int head) {
 //@if kv_scale == none
   return 1;
 //@end
@@ -20,7 +20,7 @@ __device__ __forceinline__ float store_factor(const float *scales, int head) {
 }
 
 /* Reads the 8 elements of chunk `chunk` of a new row. */
-__device__ __forceinline__ void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
   const uint4 words = *(const uint4 *)(row + chunk * 8);
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
@@ -33,14 +33,14 @@ __device__ __forceinline__ void read_chunk(float (&values)[8], const u16 *row, u
 
 //@if kv_bytes == 2
 /* Writes the 8 elements of chunk `chunk` of a cached row. */
-__device__ __forceinline__ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
+void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
   *(uint4 *)(row + chunk * 16) = make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
                                             pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 //@else
 //@use quantize
 /* Writes the 8 elements of chunk `chunk` of a cached row. */
-__device__ __forceinline__ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
+void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
   u32 pairs[4];
 #pragma unroll
   for (int i = 0; i < 4; i++)
@@ -49,7 +49,7 @@ __device__ __forceinline__ void write_chunk(u8 *row, u32 chunk, const float (&va
 }
 //@end
 
-__device__ __forceinline__ void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
+void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
   float values[8];
   read_chunk(values, from, chunk);
   write_chunk(to, chunk, values, factor);
@@ -57,7 +57,7 @@ __device__ __forceinline__ void store_chunk(u8 *to, const u16 *from, u32 chunk, 
 
 //@if rope != none
 /* Stores unit `unit` of a row of V: as it is. */
-__device__ __forceinline__ void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
+void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
   const u32 chunk = unit_chunk(unit);
   store_chunk(to, from, chunk, factor);
 //@if rope == half
@@ -67,7 +67,7 @@ __device__ __forceinline__ void store_value_unit(u8 *to, const u16 *from, u32 un
 }
 
 /* Stores unit `unit` of a row of K, rotated to its position. */
-__device__ __forceinline__ void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
   const u32 chunk = unit_chunk(unit);
   float values[kUnitChunks][8];
   read_chunk(values[0], from, chunk);

@@ -5,11 +5,11 @@ typedef unsigned long long u64;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
-__device__ __forceinline__ u32 lane() {
+u32 lane() {
   return threadIdx.x % 32;
 }
 
-__device__ __forceinline__ u32 warp() {
+u32 warp() {
   return threadIdx.x / 32;
 }
 
@@ -17,8 +17,12 @@ __device__ __forceinline__ u32 warp() {
  * threadIdx.x, read anew at each use. What is derived from it is not kept over the main loop, as the compiler would else do,
  * in registers that O and the scores need.
  */
-__device__ __forceinline__ u32 fresh_thread() {
+u32 fresh_thread() {
   u32 thread;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
   return thread;
+}
+
+u32 fresh_lane() {
+  return fresh_thread() % 32;
 }
