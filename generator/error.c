@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local char last_error[4096];
+static _Thread_local char last_error[LAST_ERROR_SIZE];
 
 fi_status error_write(fi_status status, char *why, size_t why_size, const char *format, ...) {
   if (!why || why_size == 0)

@@ -68,11 +68,12 @@ enum {
   FI_ERROR_ARGUMENT = 1,       /* a null pointer, too small a workspace, a misaligned pointer, a bad stride */
   FI_ERROR_SPEC = 2,           /* a field of the spec is out of its range */
   FI_ERROR_UNSUPPORTED = 3,    /* every field is in range, but this combination or target has no kernel */
-  FI_ERROR_NO_COMPILER = 4,    /* the kernel must be compiled and libnvrtc cannot be opened */
+  FI_ERROR_NO_COMPILER = 4,    /* the kernel must be compiled and libnvrtc or its builtins cannot be opened */
   FI_ERROR_NO_DRIVER = 5,      /* libcuda cannot be opened, or there is no device */
   FI_ERROR_OLD_DRIVER = 6,     /* the driver lacks a function that is needed */
   FI_ERROR_COMPILE = 7,        /* the compiler refused the source, or its output spills */
-  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel */
+  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel, or
+                                  nothing can be kept (fi_precompile) */
   FI_ERROR_DEADLINE = 9,       /* the compile took longer than options.deadline_ms */
   FI_ERROR_DRIVER = 10,        /* a driver call failed */
   FI_ERROR_MEMORY = 11,        /* the host is out of memory */
@@ -311,14 +312,19 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
 
 /*
  * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled,
- * loaded. A second call with an equal spec is a table look-up. The handle belongs to the context and lives as long as
+ * loaded. A second call with an equal spec is a table look-up; if another device is current then, fi_kernel_prepare
+ * makes the kernel ready there. The handle belongs to the context and lives as long as
  * it. Concurrent calls for one spec compile once, also across processes that share a cache directory.
  * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE) is not
  * tried again in this context; after any other failure the next call tries again.
  */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
 
-/* Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone. */
+/*
+ * Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone.
+ * FI_ERROR_NOT_CACHED when nothing can be kept: no cache directory, or it cannot be written. The facts are those of the
+ * compile even so.
+ */
 typedef struct fi_facts fi_facts;
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts);
 
@@ -396,7 +402,8 @@ typedef struct fi_batch {
 
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
- * once a step for a kernel; every fi_run of that kernel, and of any append kernel, may use it until the lengths change.
+ * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
+ * may use it until the lengths change.
  * Lengths beyond the workspace's bounds are cut to them.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);

@@ -99,8 +99,14 @@ bool build_find(struct build *build) {
 }
 
 static void publish(struct build *build) {
+  fi_ctx *ctx = build->ctx;
   cache_reason reason;
-  build->stored = cache_store_publish(build->ctx->store, &build->entry, &reason);
+  build->stored = cache_store_publish(ctx->store, &build->entry, &reason);
+  if (!build->stored && reason.text[0]) {
+    pthread_mutex_lock(&ctx->table_lock);
+    ctx->not_kept = reason;
+    pthread_mutex_unlock(&ctx->table_lock);
+  }
   report_cache_problem(build, reason.text);
 }
 

@@ -26,7 +26,8 @@ struct compile_output {
 
 struct compiler {
   char toolchain[32]; /* "nv13.0-1a2b3c4d": names the exact compiler, part of file names */
-  /* FI_ERROR_COMPILE, FI_ERROR_DEADLINE or FI_ERROR_MEMORY set the thread's error text. */
+  /* FI_ERROR_COMPILE, _DEADLINE, _MEMORY or _NO_COMPILER (a part of it is missing) set the thread's error
+   * text. */
   fi_status (*compile)(struct compiler *self, const struct compile_job *job, struct compile_output *output);
   void (*close)(struct compiler *self);
 };

@@ -1,11 +1,13 @@
 /* Making, reading and destroying contexts. */
 #include "runtime/context.h"
 
+#include "generator/error.h"
 #include "generator/spec.h"
 #include "runtime/fork.h"
 #include "runtime/kernel.h"
 #include "runtime/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,11 @@ static size_t count_directories(const char *list) {
   return count;
 }
 
+static const char *why_no_directory(const struct options *options) {
+  return options->cache_dir ? "the cache directory (FLASHJIT_CACHE_DIR) is given as \"\", none"
+                            : "none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME tells a cache directory";
+}
+
 static fi_status open_store(fi_ctx *ctx) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
@@ -43,8 +50,10 @@ static fi_status open_store(fi_ctx *ctx) {
   };
   cache_reason reason;
   ctx->read_only_layers = count_directories(options->read_only_dirs);
-  ctx->has_cache_directory = user != NULL;
   ctx->store = cache_store_open(&config, ctx->parts.io, &reason);
+  ctx->not_kept = reason;
+  if (!user)
+    cache_refuse(&ctx->not_kept, "%s", why_no_directory(options));
   free(user);
   if (!ctx->store)
     return status_fail(FI_ERROR_MEMORY, "no memory for the cache");
@@ -219,16 +228,23 @@ fi_status context_target(fi_ctx *ctx, const struct target **target) {
 
 /* -------------------------------------------------------------------------------- reports */
 
+/* The callback may call functions that fail: the thread's error text is set aside, and it may be the message.
+ */
 void context_event(const fi_ctx *ctx, fi_event event) {
+  char last_error[LAST_ERROR_SIZE];
   const char **texts[] = {&event.spec, &event.target, &event.key, &event.message};
   if (!ctx->options.on_event)
     return;
   event.struct_size = sizeof event;
+  snprintf(last_error, sizeof last_error, "%s", fi_last_error());
+  if (event.message == fi_last_error())
+    event.message = last_error;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (!*texts[i])
       *texts[i] = "";
   }
   ctx->options.on_event(ctx->options.user, &event);
+  error_keep(event.status, last_error);
 }
 
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {

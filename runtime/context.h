@@ -36,7 +36,6 @@ struct fi_ctx {
   struct parts parts;
   uint32_t generation; /* of the process that made it, see fork.h */
   size_t read_only_layers;
-  bool has_cache_directory;
   cache_store *store;
 
   /* Opened at first use, under open_lock; never changed afterwards. */
@@ -45,10 +44,11 @@ struct fi_ctx {
   _Atomic(struct driver *) driver;
   _Atomic(const struct target *) target;
 
-  /* Additions to the table, and the states of its kernels. */
+  /* Additions to the table, the states of its kernels, and not_kept. */
   pthread_mutex_t table_lock;
   pthread_cond_t settled;
   struct table table;
+  cache_reason not_kept; /* why nothing can be written to the cache, or the last failure to do so */
 
   struct counters counters;
 };

@@ -73,6 +73,7 @@ static fi_status cuda_describe_device(struct driver *self, int ordinal, struct d
       {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, &device->major},
       {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, &device->minor},
       {CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, &device->sms},
+      {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, &device->shared_per_block},
   };
   fi_status status = FI_OK;
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !status; i++) {
@@ -111,16 +112,18 @@ static bool blames_image(CUresult result) {
 }
 
 /* Host and device must agree on the argument, else the kernel reads garbage. */
-static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const struct image *image) {
+static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const struct image *image,
+                                bool *rejected) {
   size_t offset = 0;
   size_t size = 0;
   if (!cuda->cuKernelGetParamInfo)
     return FI_OK;
-  fi_status status =
-      check(cuda, cuda->cuKernelGetParamInfo(kernel, 0, &offset, &size), "cuKernelGetParamInfo");
-  if (status)
-    return status;
-  if (size != image->args_size)
+  const CUresult result = cuda->cuKernelGetParamInfo(kernel, 0, &offset, &size);
+  *rejected = blames_image(result);
+  if (result != CUDA_SUCCESS)
+    return check(cuda, result, "cuKernelGetParamInfo");
+  *rejected = size != image->args_size;
+  if (*rejected)
     return status_fail(FI_ERROR_DRIVER, "kernel %s takes %zu bytes of arguments; this library passes %zu",
                        image->symbol, size, image->args_size);
   return FI_OK;
@@ -141,10 +144,8 @@ static fi_status load_kernel(const struct cuda *cuda, const struct image *image,
   result = cuda->cuLibraryGetKernel(&kernel, library, image->symbol);
   *rejected = blames_image(result);
   fi_status status = check(cuda, result, "cuLibraryGetKernel");
-  if (!status) {
-    status = check_argument(cuda, kernel, image);
-    *rejected = status != FI_OK;
-  }
+  if (!status)
+    status = check_argument(cuda, kernel, image, rejected);
   if (status) {
     cuda->cuLibraryUnload(library);
     return status;

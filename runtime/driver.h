@@ -11,6 +11,7 @@ struct device {
   uint32_t major; /* compute capability */
   uint32_t minor;
   uint32_t sms;
+  uint32_t shared_per_block; /* most bytes of shared memory that a CTA can ask for */
 };
 
 /* A loaded image and its kernel; both are handles of the driver. */

@@ -31,7 +31,6 @@ static void count_hit(fi_ctx *ctx) {
 /* A kernel that may have to be made, or one that is ready under another spelling. */
 static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   fi_spec canonical;
-  uint32_t ctas;
   fi_status status = canonical_of(spec, &canonical);
   if (status)
     return status;
@@ -40,8 +39,6 @@ static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
     count_hit(ctx);
   else
     status = flight_get(ctx, &canonical, &kernel);
-  if (!status)
-    status = kernel_prepare(kernel, &ctas);
   if (status)
     return status;
   remember_spelling(ctx, spec, kernel);
@@ -67,6 +64,15 @@ fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   return FI_OK;
 }
 
+static fi_status not_kept(const struct build *build) {
+  fi_ctx *ctx = build->ctx;
+  pthread_mutex_lock(&ctx->table_lock);
+  const cache_reason reason = ctx->not_kept;
+  pthread_mutex_unlock(&ctx->table_lock);
+  return status_fail(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text,
+                     reason.text);
+}
+
 static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {
   struct build build;
   fi_status status = build_begin(&build, ctx, canonical);
@@ -74,14 +80,14 @@ static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *fac
     status = make_image(&build);
   if (!status && facts)
     build_facts(&build, facts);
-  if (!status && ctx->has_cache_directory && !build.stored)
-    status = status_fail(FI_ERROR_NOT_CACHED, "\"%s\" was compiled, but the cache could not be written",
-                         build.spec_text);
+  if (!status && !build.stored)
+    status = not_kept(&build);
   build_end(&build);
   return status;
 }
 
-/* With a kernel comes the plan kernel: fi_get_kernel will ask the cache for both. */
+/* With a kernel comes the plan kernel: fi_get_kernel will ask the cache for both. The facts are those of a
+ * kernel that cannot be kept, too. */
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
   fi_spec canonical;
   fi_spec plan;
@@ -94,5 +100,8 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
     status = canonical_of(spec, &canonical);
   if (!status && make_plan_spec(&canonical, &plan))
     status = precompile(ctx, &plan, NULL);
-  return status ? status : precompile(ctx, &canonical, facts);
+  if (status && status != FI_ERROR_NOT_CACHED)
+    return status;
+  const fi_status kernel_status = precompile(ctx, &canonical, facts);
+  return kernel_status ? kernel_status : status;
 }

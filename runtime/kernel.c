@@ -61,9 +61,30 @@ static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct
       ordinal, device->major, device->minor, target->name);
 }
 
+/* A device may have less shared memory than the target of its kernels, as 8.6 has than sm_80. The plan
+ * kernel, which may ask for all that there is, makes do with less. */
+static fi_status shape_on(const fi_kernel *kernel, int ordinal, const struct device *device,
+                          struct shape *shape) {
+  const struct target *target = atomic_load(&kernel->ctx->target);
+  *shape = kernel_shape(kernel);
+  if (device->shared_per_block >= target->shared_per_block)
+    return FI_OK;
+  if (kernel->spec.op == FI_OP_PLAN) {
+    shape->dynamic_shared -= target->shared_per_block - device->shared_per_block;
+    return FI_OK;
+  }
+  const uint32_t needed = kernel->facts.static_shared + shape->dynamic_shared;
+  if (needed <= device->shared_per_block)
+    return FI_OK;
+  return status_fail(
+      FI_ERROR_UNSUPPORTED,
+      "the kernel, which is for %s, needs %u bytes of shared memory; a CTA on device %d has %u", target->name,
+      needed, ordinal, device->shared_per_block);
+}
+
 /* Under open_lock. */
 static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordinal) {
-  const struct shape shape = kernel_shape(kernel);
+  struct shape shape;
   struct device device;
   uint32_t ctas_per_sm = 0;
   if (atomic_load(&kernel->device_ctas[ordinal]))
@@ -71,6 +92,8 @@ static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordina
   fi_status status = driver->describe_device(driver, ordinal, &device);
   if (!status)
     status = check_device(kernel, ordinal, &device);
+  if (!status)
+    status = shape_on(kernel, ordinal, &device, &shape);
   if (!status)
     status = driver->prepare(driver, &kernel->module, &shape, ordinal, &ctas_per_sm);
   if (status)

@@ -1,4 +1,4 @@
-/* The steps of making a kernel, in order: render, key, look up, compile, publish, load. */
+/* The steps of making a kernel, in order: render, key, look up, compile, publish, load, prepare. */
 #include "runtime/make.h"
 
 #include "generator/spec.h"
@@ -51,13 +51,11 @@ static fi_status image_and_load(fi_kernel *kernel, struct driver *driver, struct
   if (!status)
     status = make_image(build);
   if (!status)
-    status = get_plan(kernel);
-  if (!status)
     status = load_or_replace(kernel, driver, build);
   return status;
 }
 
-fi_status make_kernel(fi_kernel *kernel) {
+static fi_status load_kernel(fi_kernel *kernel) {
   struct driver *driver;
   struct build build;
   const double begin = clock_ms();
@@ -77,4 +75,13 @@ fi_status make_kernel(fi_kernel *kernel) {
   }
   build_end(&build);
   return status;
+}
+
+/* What is loaded stays so when the rest fails: the next attempt goes on from there. */
+fi_status make_kernel(fi_kernel *kernel) {
+  uint32_t ctas;
+  fi_status status = kernel->module.library ? FI_OK : load_kernel(kernel);
+  if (!status)
+    status = get_plan(kernel);
+  return status ? status : kernel_prepare(kernel, &ctas);
 }

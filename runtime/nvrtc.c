@@ -74,16 +74,36 @@ static int deadline_poll(void *payload, void *unused) {
 typedef nvrtcResult get_size(nvrtcProgram program, size_t *size);
 typedef nvrtcResult get_bytes(nvrtcProgram program, char *bytes);
 
-/* One of the program's results, malloc'ed; NULL when there is none or no memory. */
-static char *result_of(nvrtcProgram program, get_size *size_of, get_bytes *bytes_of, size_t *size) {
-  if (size_of(program, size) != NVRTC_SUCCESS || *size == 0)
-    return NULL;
-  char *bytes = malloc(*size);
-  if (bytes && bytes_of(program, bytes) != NVRTC_SUCCESS) {
-    free(bytes);
-    bytes = NULL;
+/* One of the program's results, malloc'ed. */
+static nvrtcResult result_of(nvrtcProgram program, get_size *size_of, get_bytes *bytes_of, char **bytes,
+                             size_t *size) {
+  *bytes = NULL;
+  nvrtcResult result = size_of(program, size);
+  if (result != NVRTC_SUCCESS)
+    return result;
+  *bytes = malloc(*size ? *size : 1);
+  if (!*bytes)
+    return NVRTC_ERROR_OUT_OF_MEMORY;
+  result = bytes_of(program, *bytes);
+  if (result != NVRTC_SUCCESS) {
+    free(*bytes);
+    *bytes = NULL;
   }
-  return bytes;
+  return result;
+}
+
+/* What is the source's fault is FI_ERROR_COMPILE, and not tried again. */
+static fi_status status_of(nvrtcResult result) {
+  switch (result) {
+  case NVRTC_SUCCESS:
+    return FI_OK;
+  case NVRTC_ERROR_OUT_OF_MEMORY:
+    return FI_ERROR_MEMORY;
+  case NVRTC_ERROR_BUILTIN_OPERATION_FAILURE: /* libnvrtc-builtins cannot be opened */
+    return FI_ERROR_NO_COMPILER;
+  default:
+    return FI_ERROR_COMPILE;
+  }
 }
 
 static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program,
@@ -101,20 +121,25 @@ static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram progr
   return nvrtc->nvrtcCompileProgram(program, count, options);
 }
 
+static fi_status check_result(const struct nvrtc *nvrtc, nvrtcResult result, const char *what,
+                              const struct compile_job *job) {
+  if (result == NVRTC_SUCCESS)
+    return FI_OK;
+  return status_fail(status_of(result), "the compiler returned no %s for %s: %s", what, job->target->name,
+                     nvrtc->nvrtcGetErrorString(result));
+}
+
 static fi_status collect(const struct nvrtc *nvrtc, nvrtcProgram program, const struct compile_job *job,
                          struct compile_output *output) {
   const bool ptx = job->target->ptx;
-  output->image = result_of(program, ptx ? nvrtc->nvrtcGetPTXSize : nvrtc->nvrtcGetCUBINSize,
-                            ptx ? nvrtc->nvrtcGetPTX : nvrtc->nvrtcGetCUBIN, &output->image_size);
-  if (!output->image)
-    return status_fail(FI_ERROR_COMPILE, "the compiler returned no %s for %s", ptx ? "PTX" : "cubin",
-                       job->target->name);
-  if (!job->keep_ptx)
-    return FI_OK;
-  output->ptx = result_of(program, nvrtc->nvrtcGetPTXSize, nvrtc->nvrtcGetPTX, &output->ptx_size);
-  return output->ptx
-             ? FI_OK
-             : status_fail(FI_ERROR_COMPILE, "the compiler returned no PTX for %s", job->target->name);
+  nvrtcResult result =
+      result_of(program, ptx ? nvrtc->nvrtcGetPTXSize : nvrtc->nvrtcGetCUBINSize,
+                ptx ? nvrtc->nvrtcGetPTX : nvrtc->nvrtcGetCUBIN, &output->image, &output->image_size);
+  const fi_status status = check_result(nvrtc, result, ptx ? "PTX" : "cubin", job);
+  if (status || !job->keep_ptx)
+    return status;
+  result = result_of(program, nvrtc->nvrtcGetPTXSize, nvrtc->nvrtcGetPTX, &output->ptx, &output->ptx_size);
+  return check_result(nvrtc, result, "PTX", job);
 }
 
 static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *job,
@@ -125,13 +150,13 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   *output = (struct compile_output){0};
   nvrtcResult result = nvrtc->nvrtcCreateProgram(&program, job->source, program_name, 0, NULL, NULL);
   if (result != NVRTC_SUCCESS)
-    return status_fail(FI_ERROR_COMPILE, "nvrtcCreateProgram: %s", nvrtc->nvrtcGetErrorString(result));
+    return status_fail(status_of(result), "nvrtcCreateProgram: %s", nvrtc->nvrtcGetErrorString(result));
   deadline_start(&deadline, job->deadline_ms);
   if (job->deadline_ms && nvrtc->nvrtcSetFlowCallback)
     nvrtc->nvrtcSetFlowCallback(program, deadline_poll, &deadline);
   result = compile_program(nvrtc, program, job->target);
   size_t log_size;
-  output->log = result_of(program, nvrtc->nvrtcGetProgramLogSize, nvrtc->nvrtcGetProgramLog, &log_size);
+  result_of(program, nvrtc->nvrtcGetProgramLogSize, nvrtc->nvrtcGetProgramLog, &output->log, &log_size);
   fi_status status;
   if (result == NVRTC_SUCCESS)
     status = collect(nvrtc, program, job, output);
@@ -139,7 +164,7 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
     status = status_fail(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms",
                          job->deadline_ms);
   else
-    status = status_fail(FI_ERROR_COMPILE, "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result),
+    status = status_fail(status_of(result), "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result),
                          job->target->name, output->log ? output->log : "");
   nvrtc->nvrtcDestroyProgram(&program);
   return status;

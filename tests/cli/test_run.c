@@ -55,6 +55,15 @@ Test(run, model_twice, .init = use_simulator) {
   expect_text(output.out, "user");
 }
 
+Test(run, a_cache_that_cannot_be_written_is_told_once, .init = use_simulator) {
+  scratch_file("cache", "a file where the cache directory should be");
+  command(&output, "run --model " MODEL("Qwen3-0.6B") " --lengths 9:2");
+  expect_code(&output, 0);
+  const char *told = strstr(output.err, "the cache: ");
+  cr_assert_not_null(told, "%s", output.err);
+  cr_expect_null(strstr(told + 1, "the cache: "), "%s", output.err);
+}
+
 Test(run, wrong_output_fails, .init = use_simulator) {
   static const char arguments[] = "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 20:6,9:2";
   static const struct {

@@ -62,8 +62,11 @@ static random_state seed_of(const struct worker *worker, const struct job *job) 
 static bool compile(struct worker *worker, const struct job *job, const char *target,
                     struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
-  if (!use_context(worker, target) ||
-      !trial_ok(&worker->trial, "fi_precompile", fi_precompile(worker->trial.ctx, &job->spec, &facts)))
+  if (!use_context(worker, target))
+    return false;
+  const fi_status status = fi_precompile(worker->trial.ctx, &job->spec, &facts);
+  const bool only_not_kept = status == FI_ERROR_NOT_CACHED && *facts.target;
+  if (!only_not_kept && !trial_ok(&worker->trial, "fi_precompile", status))
     return false;
   result->registers = facts.registers;
   result->layer = facts.layer;

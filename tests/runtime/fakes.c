@@ -27,6 +27,7 @@ static void note(const char *word, const char *what) {
 void fakes_reset(void) {
   memset(&fakes, 0, sizeof fakes);
   fakes.major = 9;
+  fakes.shared_per_block = 227 << 10;
   fakes.occupancy = 8;
 }
 
@@ -93,7 +94,10 @@ static fi_status current_device(struct driver *self, int *ordinal) {
 static fi_status describe_device(struct driver *self, int ordinal, struct device *device) {
   (void)self;
   (void)ordinal;
-  *device = (struct device){.major = fakes.major, .minor = fakes.minor, .sms = FAKE_SMS};
+  *device = (struct device){.major = fakes.major,
+                            .minor = fakes.minor,
+                            .sms = FAKE_SMS,
+                            .shared_per_block = fakes.shared_per_block};
   return FI_OK;
 }
 
@@ -120,8 +124,8 @@ static void unload(struct driver *self, const struct module *module) {
 static fi_status prepare(struct driver *self, const struct module *module, const struct shape *shape,
                          int ordinal, uint32_t *ctas_per_sm) {
   (void)self;
-  (void)shape;
   (void)ordinal;
+  fakes.prepared = *shape;
   note("prepare", strchr(module->kernel, '_') + 1);
   atomic_fetch_add(&fakes.prepares, 1);
   *ctas_per_sm = fakes.occupancy;

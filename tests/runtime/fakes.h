@@ -27,6 +27,7 @@ struct fakes {
   int device;
   uint32_t major; /* compute capability */
   uint32_t minor;
+  uint32_t shared_per_block;
   uint32_t occupancy;
   bool no_context;
   bool capturing;
@@ -34,6 +35,7 @@ struct fakes {
   atomic_uint loads;
   atomic_uint unloads;
   atomic_uint prepares;
+  struct shape prepared; /* the last one */
 
   /* The last launch. */
   uint32_t launches;

@@ -42,7 +42,7 @@ Test(pipeline, order_of_steps) {
   fi_ctx *ctx = make_context(NULL);
   kernel_of(ctx, attention);
   cr_expect_str_eq(fakes.log,
-                   "open_driver open_compiler compile:attention compile:plan load:plan load:attention "
+                   "open_driver open_compiler compile:attention load:attention compile:plan load:plan "
                    "prepare:plan prepare:attention");
   fi_ctx_destroy(ctx);
   cr_expect_eq(fakes.unloads, 2);
@@ -174,10 +174,24 @@ Test(pipeline, what_may_pass_is_tried_again) {
   cr_expect_eq(get(ctx, attention), FI_ERROR_NO_COMPILER);
   fakes.no_compiler = false;
   fakes.no_context = true;
-  cr_expect_eq(get(ctx, attention), FI_ERROR_DRIVER);
+  for (int i = 0; i < 2; i++)
+    cr_expect_eq(get(ctx, attention), FI_ERROR_DRIVER, "a kernel that is not prepared is not ready");
   fakes.no_context = false;
+  fakes.major = 7;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_UNSUPPORTED);
+  fakes.major = 9;
   cr_expect_eq(get(ctx, attention), FI_OK);
   cr_expect_eq(fakes.compiles, 2);
+  cr_expect_eq(fakes.loads, 2);
+  fi_ctx_destroy(ctx);
+}
+
+Test(pipeline, a_device_without_kernels_is_not_for_ever) {
+  fi_ctx *ctx = make_context(NULL);
+  fakes.major = 5;
+  cr_expect_eq(get(ctx, "merge"), FI_ERROR_UNSUPPORTED);
+  fakes.major = 9;
+  cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
   fi_ctx_destroy(ctx);
 }
 
@@ -270,6 +284,24 @@ Test(pipeline, events) {
   fi_ctx_destroy(ctx);
 }
 
+static void fail_inside(void *user, const fi_event *event) {
+  fi_get_kernel(NULL, NULL, NULL);
+  if (event->kind == FI_EVENT_COMPILE_END)
+    strcpy(user, event->message);
+}
+
+Test(pipeline, a_callback_may_fail) {
+  char message[4096] = "";
+  fi_ctx *ctx = context_with((fi_options){.on_event = fail_inside, .user = message});
+  fakes.compile_status = FI_ERROR_COMPILE;
+  for (int i = 0; i < 2; i++) {
+    cr_expect_eq(get(ctx, "merge"), FI_ERROR_COMPILE);
+    cr_expect_str_eq(fi_last_error(), "the fake compiler fails");
+  }
+  cr_expect_str_eq(message, "the fake compiler fails");
+  fi_ctx_destroy(ctx);
+}
+
 Test(pipeline, an_unusable_cache_costs_a_compile_and_nothing_else) {
   char log[4096] = "";
   fi_ctx *ctx =
@@ -303,14 +335,30 @@ Test(pipeline, precompile_needs_no_driver) {
 }
 
 Test(pipeline, precompile_says_when_nothing_was_stored) {
-  const fi_spec spec = spec_of("merge");
-  fi_ctx *ctx = context_with((fi_options){.cache_dir = "/dev/null/cache"});
-  cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_ERROR_NOT_CACHED);
-  cr_expect(strstr(fi_last_error(), "could not be written"), "%s", fi_last_error());
-  fi_ctx_destroy(ctx);
-  ctx = make_context(NULL);
-  cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_OK, "without a cache there is nothing to write");
-  fi_ctx_destroy(ctx);
+  static const struct {
+    const char *directory;
+    const char *message;
+  } cases[] = {
+      {"/dev/null/cache", "/dev/null/cache: "},
+      {"", "FLASHJIT_CACHE_DIR"},
+      {NULL, "none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME"},
+  };
+  const fi_spec spec = spec_of(attention);
+  unsetenv("FLASHJIT_CACHE_DIR");
+  unsetenv("XDG_CACHE_HOME");
+  unsetenv("HOME");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const fi_options options = {.struct_size = sizeof options, .cache_dir = cases[i].directory};
+    fi_facts facts = {.struct_size = sizeof facts};
+    fi_ctx *ctx;
+    cr_assert_eq(context_create(&options, &fake_parts, &ctx), FI_OK, "%s", fi_last_error());
+    for (int again = 0; again < 2; again++) {
+      cr_expect_eq(fi_precompile(ctx, &spec, &facts), FI_ERROR_NOT_CACHED);
+      cr_expect(strstr(fi_last_error(), cases[i].message), "%s", fi_last_error());
+    }
+    cr_expect_str_eq(facts.target, "compute_90a");
+    fi_ctx_destroy(ctx);
+  }
 }
 
 Test(pipeline, kernel_spec_has_every_default) {
@@ -367,6 +415,24 @@ Test(pipeline, another_kind_of_device_is_refused) {
   fakes.major = 8;
   cr_expect_eq(fi_kernel_prepare(kernel), FI_ERROR_UNSUPPORTED);
   cr_expect(strstr(fi_last_error(), "device 2 has compute capability 8.0"), "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
+/* 8.6 and 8.9 run kernels for sm_80 and have 99 KiB where 8.0 has 163. */
+Test(pipeline, a_device_with_less_shared_memory) {
+  static const char large[] = "attention hd=256 rows=128";
+  fi_ctx *ctx = context_with((fi_options){.target = "compute_80"});
+  fakes.major = 8;
+  fakes.minor = 6;
+  fakes.shared_per_block = 99 << 10;
+  cr_expect_eq(get(ctx, "plan"), FI_OK, "%s", fi_last_error());
+  cr_expect_leq(fakes.prepared.dynamic_shared, fakes.shared_per_block);
+  cr_expect_gt(fakes.prepared.dynamic_shared, fakes.shared_per_block - 4096);
+  cr_expect_eq(get(ctx, large), FI_ERROR_UNSUPPORTED);
+  cr_expect(strstr(fi_last_error(), "a CTA on device 0 has 101376"), "%s", fi_last_error());
+  fakes.minor = 0;
+  fakes.shared_per_block = 163 << 10;
+  cr_expect_eq(get(ctx, large), FI_OK, "%s", fi_last_error());
   fi_ctx_destroy(ctx);
 }
 

@@ -132,7 +132,7 @@ static int compare_doubles(const void *a, const void *b) {
 }
 
 /* Milliseconds of one launch: the median over replays of a graph of several. */
-static double time_kernel(struct layer_run *run, enum role role) {
+static bool time_kernel(struct layer_run *run, enum role role, double *milliseconds) {
   enum { LAUNCHES = 8 };
   struct device *device = run->device;
   fi_tensors tensors = batch_tensors(&run->batch, false);
@@ -143,7 +143,7 @@ static double time_kernel(struct layer_run *run, enum role role) {
   device_capture_begin(device, run->stream);
   for (int i = 0; i < LAUNCHES && status == FI_OK; i++)
     status = fi_run(run->kernels[role], &tensors, &run->workspace, run->stream);
-  succeeded(status, "fi_run", run->reports[role].spec);
+  const bool launched = succeeded(status, "fi_run", run->reports[role].spec);
   void *graph = device_capture_end(device, run->stream);
   device_graph_launch(device, graph, run->stream); /* not timed: the first replay uploads the graph */
   for (uint32_t i = 0; times && i < run->settings->repeat; i++) {
@@ -154,12 +154,12 @@ static double time_kernel(struct layer_run *run, enum role role) {
   }
   if (times)
     qsort(times, run->settings->repeat, sizeof *times, compare_doubles);
-  double median = times ? times[run->settings->repeat / 2] : 0;
+  *milliseconds = times ? times[run->settings->repeat / 2] / LAUNCHES : 0;
   device_graph_destroy(device, graph);
   device_event_destroy(device, begin);
   device_event_destroy(device, end);
   free(times);
-  return status == FI_OK ? median / LAUNCHES : 0;
+  return launched;
 }
 
 /* What a kernel does in a phase: floating-point operations of prefill, else bytes of K and V. */
@@ -176,13 +176,13 @@ static double work_of(const struct layer_run *run, enum role role, int phase) {
 }
 
 /* A kernel that runs in several phases is timed in that with the most work. */
-static void time_role(struct layer_run *run, enum role role, int phase) {
+static bool time_role(struct layer_run *run, enum role role, int phase) {
   struct report *report = &run->reports[role];
   double work = work_of(run, role, phase);
   if (run->device->simulated || work <= report->work)
-    return;
+    return true;
   report->work = work;
-  report->milliseconds = time_kernel(run, role);
+  return time_kernel(run, role, &report->milliseconds);
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -285,9 +285,8 @@ static bool run_phase(struct layer_run *run, int phase) {
     return true;
   if (!device_works(run) || !launch(run, role))
     return false;
-  time_role(run, ROLE_APPEND, phase);
-  if (role != ROLE_APPEND)
-    time_role(run, role, phase);
+  if (!time_role(run, ROLE_APPEND, phase) || (role != ROLE_APPEND && !time_role(run, role, phase)))
+    return false;
   return device_works(run) && (!run->settings->verify || verify_phase(run, phase));
 }
 

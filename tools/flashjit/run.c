@@ -171,7 +171,7 @@ static bool find_target(fi_ctx *ctx, char *target, size_t size) {
   fi_facts facts = {.struct_size = sizeof facts};
   fi_spec_init(&plan);
   plan.op = FI_OP_PLAN;
-  /* A cache that cannot be written costs compiles and nothing else: the facts are there all the same. */
+  /* A cache that cannot be written, or none, costs compiles and nothing else: the facts are there. */
   if (fi_precompile(ctx, &plan, &facts) && !*facts.target) {
     complain("%s", fi_last_error());
     return false;
@@ -199,10 +199,23 @@ static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choic
   return code;
 }
 
+/* The first says why; more of the same may follow. */
+static void tell_cache_problem(void *told, const fi_event *event) {
+  bool *once = told;
+  if (event->kind != FI_EVENT_CACHE_PROBLEM || *once)
+    return;
+  *once = true;
+  complain("the cache: %s", event->message);
+}
+
 static int run_model(const struct choice *choice, const struct model *model, struct trace *trace) {
   struct device device;
   fi_ctx *ctx = NULL;
-  fi_options context_options = {.struct_size = sizeof context_options, .target = choice->target};
+  bool told = false;
+  fi_options context_options = {.struct_size = sizeof context_options,
+                                .target = choice->target,
+                                .on_event = tell_cache_problem,
+                                .user = &told};
   if (!device_open(&device, NULL)) {
     complain("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
     return CLI_FAILED;
