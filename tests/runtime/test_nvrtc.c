@@ -1,6 +1,4 @@
 /* The compiler: opening it, and, where the build knows a libnvrtc, what it makes of small sources. */
-#include "fakes.h"
-
 #include "runtime/compiler.h"
 #include "runtime/ptxas_log.h"
 
@@ -8,11 +6,9 @@
 #include "cache/paths.h"
 
 #include <criterion/criterion.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char kernel[] = "extern \"C\" __global__ void k(float *o) { o[threadIdx.x] *= 2; }\n";
 
@@ -48,27 +44,6 @@ Test(nvrtc, libraries_that_are_none) {
     cr_expect_eq(nvrtc_open(cases[i][0], &compiler), FI_ERROR_NO_COMPILER, "%s", cases[i][0]);
     cr_expect(strstr(fi_last_error(), cases[i][1]), "%s", fi_last_error());
   }
-}
-
-/* A link in a folder of its own: the builtins are not beside it. That may be mended while the program runs.
- */
-Test(nvrtc, a_library_without_its_builtins) {
-  struct compiler *compiler;
-  struct compile_output output;
-  char path[PATH_MAX];
-  if (!*TEST_NVRTC)
-    cr_skip_test("no libnvrtc");
-  char *directory = make_directory();
-  snprintf(path, sizeof path, "%s/libnvrtc.so", directory);
-  cr_assert_eq(symlink(TEST_NVRTC, path), 0);
-  cr_assert_eq(nvrtc_open(path, &compiler), FI_OK, "%s", fi_last_error());
-  const struct compile_job job = {.source = kernel, .target = target_find("sm_80")};
-  const fi_status status = compiler->compile(compiler, &job, &output);
-  if (status) /* the loader may know where they are */
-    cr_expect_eq(status, FI_ERROR_NO_COMPILER, "%s", fi_last_error());
-  compile_output_free(&output);
-  compiler->close(compiler);
-  remove_directory(directory);
 }
 
 Test(nvrtc, toolchain_has_version_and_build) {
