@@ -8,15 +8,16 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
-  ITEM_BYTES = 32,        /* of struct ItemTile in templates/query.cuh, without its rows */
+  ITEM_BYTES = 32,  /* of struct ItemTile in templates/query.cuh, without its rows */
   ROW_BYTES = 16,   /* of struct TileRow in templates/query.cuh */
   RANGE_BYTES = 12, /* of struct Range in templates/softmax.cuh */
   WALK_BYTES = 64,  /* of struct Walk in templates/attention.cu */
   RING_BYTES =
       4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
-  MAX_TEAM_TOKENS = 64, /* limits the score registers */
-  PLAN_STATIC = 1024,   /* shared memory for the plan kernel's static arrays */
-  CTA_RESERVE = 1024,   /* shared memory that the hardware takes from each CTA */
+  MAX_TEAM_TOKENS = 64,
+  THREAD_REGISTERS = 255, /* that the compiler can give a thread */
+  PLAN_STATIC = 1024,     /* shared memory for the plan kernel's static arrays */
+  CTA_RESERVE = 1024,     /* shared memory that the hardware takes from each CTA */
 };
 
 static uint32_t align_up(uint32_t value, uint32_t to) {
@@ -54,6 +55,22 @@ static uint32_t most_teams(const fi_spec *spec, uint32_t rows) {
   return rows <= 2 * MMA_ROWS && spec->head_dim <= 128 ? 2 : 1;
 }
 
+/*
+ * About how many registers a thread needs in a step of `tokens` KV tokens: what is live at once is exact, the
+ * operands and the rest are such that ptxas 13.0 spills nothing, which would fail the build. For Blackwell it
+ * keeps more addresses over the main loop.
+ */
+static uint32_t thread_registers(const fi_spec *spec, const struct target *target, const struct tile *tile,
+                                 uint32_t tokens) {
+  const uint32_t output = tile->row_blocks * spec->head_dim / 2;
+  const uint32_t scores = tile->row_blocks * tokens / 2;
+  const uint32_t query = tile->row_blocks * (tile->query_registers ? spec->head_dim / 4 : 4);
+  const uint32_t row_state = tile->row_blocks * 4;
+  const uint32_t operands = tile->kv_bytes == 1 ? 28 : 8; /* K or V, and what converts it */
+  const uint32_t rest = target->arch >= 100 ? 48 : 36;
+  return output + scores + query + row_state + operands + rest;
+}
+
 static void divide_rows(const fi_spec *spec, uint32_t rows, uint32_t teams, struct tile *tile) {
   const uint32_t row_blocks = rows / MMA_ROWS;
   tile->rows = rows;
@@ -78,21 +95,21 @@ static uint32_t least_team_tokens(const struct tile *tile) {
   return exchange > fragment ? exchange : fragment;
 }
 
-/* Most tokens of a step that all warps share: their scores, and what converts K and V, must fit beside O. */
-static uint32_t most_shared_tokens(const fi_spec *spec, const struct tile *tile) {
-  return tile->kv_bytes == 1 && tile->row_blocks * spec->head_dim > 192 ? MAX_TEAM_TOKENS / 2
-                                                                        : MAX_TEAM_TOKENS;
-}
-
-static uint32_t preferred_team_tokens(const fi_spec *spec, const struct tile *tile) {
+/* What a team takes in a step if it fits in shared memory: what its ring should hold when teams split the KV,
+ * else all that leaves registers for O. */
+static uint32_t preferred_team_tokens(const fi_spec *spec, const struct target *target,
+                                      const struct tile *tile) {
   const uint32_t least = least_team_tokens(tile);
-  const uint32_t most = tile->teams > 1 ? WARP * tile->row_warps : most_shared_tokens(spec, tile);
-  uint32_t tokens = most;
-  if (tile->teams > 1)
-    tokens = RING_BYTES * tile->row_warps / (spec->head_dim * tile->kv_bytes) / 16 * 16;
-  if (tokens > most)
-    tokens = most;
-  return tokens > least ? tokens / least * least : least;
+  uint32_t tokens = MAX_TEAM_TOKENS;
+  if (tile->teams > 1) {
+    const uint32_t ring = RING_BYTES * tile->row_warps / (spec->head_dim * tile->kv_bytes);
+    const uint32_t most = WARP * tile->row_warps;
+    tokens = ring < most ? ring : most;
+  }
+  tokens = tokens / least * least;
+  while (tokens > least && thread_registers(spec, target, tile, tokens) > THREAD_REGISTERS)
+    tokens /= 2;
+  return tokens > least ? tokens : least;
 }
 
 /* Lays out the dynamic shared memory for the tile's tokens and stages. */
@@ -127,7 +144,7 @@ static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas,
   const uint32_t least = least_team_tokens(tile);
   const uint32_t most_stages = tile->teams > 1 ? 3 : 2;
   tile->ctas_per_sm = ctas;
-  for (uint32_t tokens = preferred_team_tokens(spec, tile); tokens >= least; tokens /= 2) {
+  for (uint32_t tokens = preferred_team_tokens(spec, target, tile); tokens >= least; tokens /= 2) {
     for (tile->stages = most_stages; tile->stages >= 2; tile->stages--) {
       tile->team_tokens = tokens;
       lay_out_shared(spec, tile);
