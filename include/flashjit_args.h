@@ -1,6 +1,7 @@
 /*
- * What host and device share: the plan's records and each kernel's one argument. This file is pasted verbatim in front of
- * every generated kernel, so it includes nothing and uses built-in types only. Sizes and offsets are part of the cache key.
+ * What host and device share: the plan's records and each kernel's one argument. This file is pasted verbatim in
+ * front of every generated kernel, so it includes nothing and uses built-in types only. Sizes and offsets are
+ * part of the cache key.
  */
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
@@ -27,7 +28,7 @@ struct fi_item {
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile */
   unsigned short unit_count; /* merge units that the item feeds */
-  int part;                  /* first row of its partial result; -1: it is the whole of its rows and writes the output */
+  int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 

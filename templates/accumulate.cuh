@@ -43,8 +43,8 @@ u32 pair_column(u32 lane, u32 p) {
 }
 //@else
 /*
- * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and
- * + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
+ * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l
+ * % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
  */
 void accumulate(Output &o, const Scores &scores, u32 values) {
   values += kv_chunk(lane(), 0);

@@ -4,8 +4,8 @@
 //@use store
 
 /*
- * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the type
- * of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
+ * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {

@@ -48,8 +48,8 @@ int step_tokens(const fi_plan_args &args) {
 }
 
 /*
- * Steps of a tile on one head: those of its KV, one if it has none, in which its output is written; and before them what
- * beginning and ending a unit costs.
+ * Steps of a tile on one head: those of its KV, one if it has none, in which its output is written; and before
+ * them what beginning and ending a unit costs.
  */
 int steps_of(const fi_plan_args &args, const Tile &tile) {
   return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));

@@ -34,8 +34,8 @@ u32 f16_of_fp8(u32 pair) {
 }
 //@else
 /*
- * The two e4m3 values in the low half of a word as a pair of f16: the bits moved into f16's fields are the value over 2^8,
- * denormals included. The NaN code becomes 480.
+ * The two e4m3 values in the low half of a word as a pair of f16: the bits moved into f16's fields are the value
+ * over 2^8, denormals included. The NaN code becomes 480.
  */
 u32 f16_of_fp8(u32 pair) {
   const u32 spread = __byte_perm(pair, 0, 0x1404);

@@ -61,7 +61,7 @@ void settle(KvLoader &loader, const fi_attention_args &args) {
     next_loader_item(loader, args);
 //@if page_size > 0
 //@if page_size / (team_tokens / row_warps) * (team_tokens / row_warps) == page_size
-  const int token = warp_token(loader); /* the warp's rows are in one page: looked up early, so that load_step need not wait */
+  const int token = warp_token(loader); /* one page for all rows, looked up early: load_step need not wait */
 //@else
   const int token = warp_token(loader) + (int)(lane() % kWarpTokens); /* looked up early: load_step need not wait */
 //@end
@@ -126,7 +126,10 @@ void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
   copy_commit();
 }
 
-/* Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency earlier. */
+/*
+ * Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency
+ * earlier.
+ */
 void open_loader(KvLoader &loader, const fi_attention_args &args) {
   const fi_share &share = args.plan.shares[blockIdx.x];
   loader.cursor = {share.begin, share.end, 1};

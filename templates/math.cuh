@@ -1,3 +1,5 @@
+//# The few functions of the special function unit, with their approximate results.
+
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }

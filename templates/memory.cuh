@@ -5,7 +5,8 @@ u32 shared_address(const void *pointer) {
 
 /* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
 void copy_async(u32 to, const u8 *from, bool valid) {
-  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0; cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;}"
+  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
+               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;}"
                : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
 }
 
@@ -35,11 +36,14 @@ void load_matrices_transposed(u32 (&words)[4], u32 address) {
 }
 
 /*
- * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': behind the barrier
- * that follows, plain loads of all its threads see them.
+ * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': behind
+ * the barrier that follows, plain loads of all its threads see them.
  */
 u32 count_down(u32 *counter) {
   u32 before;
-  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(0xffffffffu) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(counter), "r"(0xffffffffu)
+               : "memory");
   return before;
 }

@@ -104,8 +104,8 @@ void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) 
 }
 
 /*
- * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is goes into the
- * CTA's list of units to merge; `list` is its head and lives in thread 0.
+ * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is
+ * goes into the CTA's list of units to merge; `list` is its head and lives in thread 0.
  */
 void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
   __syncthreads();
@@ -119,8 +119,8 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
 }
 
 /*
- * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is the unit
- * of the last item alone, whose record is fetched while the arrival is under way.
+ * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is
+ * the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
 void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
   fi_unit unit = args.plan.units[last_unit];

@@ -16,7 +16,8 @@ u16 *output_row(const fi_attention_args &args, int token, u32 head) {
 //@if lse
 /* Log-sum-exp of a row from its maximum (base-2 logits) and sum. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
-  args.lse[(long long)token * args.lse_token_stride + head] = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+  float *to = args.lse + (long long)token * args.lse_token_stride + head;
+  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
 }
 //@end
 

@@ -9,7 +9,10 @@ int warp_prefix(int value) {
   return value;
 }
 
-/* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take part. */
+/*
+ * begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take
+ * part.
+ */
 template <typename Count> int prefix_sum(int *begin, int size, Count count) {
   __shared__ int warp_sums[kThreads / 32];
   int total = 0;

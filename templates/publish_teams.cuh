@@ -7,8 +7,8 @@
 typedef float2 TeamState[kRows];
 
 /*
- * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against each other
- * by 8 columns a row, so that the eight rows of a fragment use different banks.
+ * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against
+ * each other by 8 columns a row, so that the eight rows of a fragment use different banks.
  */
 u32 exchange_column(u32 row, u32 column) {
   return row * kHeadDim + (column + row * 8) % kHeadDim;

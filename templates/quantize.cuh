@@ -32,8 +32,8 @@ constexpr u32 kFp8Largest = 0x7b; /* 57344 */
 //@end
 
 /*
- * One value as an 8-bit code. Adding the power of two whose last bit is the code's lets the f32 addition round; below the
- * smallest normal exponent that bit stays where it is, which gives denormals.
+ * One value as an 8-bit code. Adding the power of two whose last bit is the code's lets the f32 addition round;
+ * below the smallest normal exponent that bit stays where it is, which gives denormals.
  */
 u32 fp8_code(float value) {
   const u32 bits = __float_as_uint(value);

@@ -26,7 +26,10 @@ const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head)
   return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
 }
 
-/* Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a mask. */
+/*
+ * Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a
+ * mask.
+ */
 void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = fresh_thread();
   const fi_row *rows = args.plan.rows + item.row_begin;
@@ -58,7 +61,10 @@ void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &it
 /* A thread's chunks of the tile, one kThreads behind the other. */
 constexpr u32 kThreadChunks = (kRows * kQueryChunks + kThreads - 1) / kThreads;
 
-/* The next tile of Q on its way through registers: waiting for it does not wait for the KV that was asked for before. */
+/*
+ * The next tile of Q on its way through registers: waiting for it does not wait for the KV that was asked for
+ * before.
+ */
 struct QueryChunks {
   uint4 words[kThreadChunks];
 };
@@ -169,8 +175,8 @@ void transform_query(u8 *query, const ItemTile &tile) {
 
 //@if kv_bytes == 1 && !(rope != none && rope_keys == unrotated)
 /*
- * Fragment of 16 rows and the 16 dims of block `block`: words w and w + 2 have row l / 4 + 8 w and dims 4 (l % 4) .. + 3,
- * as K fragments of 8-bit elements have them.
+ * Fragment of 16 rows and the 16 dims of block `block`: words w and w + 2 have row l / 4 + 8 w and dims 4 (l % 4)
+ * .. + 3, as K fragments of 8-bit elements have them.
  */
 void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u8 *from = query + wide_chunk(first_row + lane() / 4, 2 * block) + lane() % 4 * 8;

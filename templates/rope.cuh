@@ -1,8 +1,9 @@
 //@use math
 //@emit rope_table
 
-//# Rotation works on units of 16-byte chunks of 16-bit rows, or 8 elements: for half-split pairs a unit is chunk c of the
-//# first half and its partner in the second, for interleaved pairs one chunk; dims behind the rotated ones are plain units.
+//# Rotation works on units of 16-byte chunks of 16-bit rows, or 8 elements: for half-split pairs a unit is chunk
+//# c of the first half and its partner in the second, for interleaved pairs one chunk; dims behind the rotated
+//# ones are plain units.
 
 //@if rope == half
 /* Units of a row whose elements are rotated; each has kUnitChunks chunks of 8 elements. */
@@ -28,8 +29,8 @@ u32 unit_chunk(u32 unit) {
 constexpr float kRadians = 1.4629180792671596e-9f;
 
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the table has
- * turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
+ * table has turns per token in units of 2^-64, and the product wraps as the angle does.
  */
 void turn_pair(float &x, float &y, u32 pair, int position) {
   const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];

@@ -29,7 +29,10 @@ void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) 
                  pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 
-/* Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the team. */
+/*
+ * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
+ * team.
+ */
 void rotate_keys(u8 *rotated, const u8 *keys, int token) {
 #pragma unroll 1
   for (u32 i = fresh_thread() % (32 * kRowWarps); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {

@@ -6,8 +6,9 @@
 constexpr u32 kDimBlocks = kHeadDim / 16;
 
 /*
- * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of mma.m16n8k16's
- * result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4) + e % 2.
+ * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of
+ * mma.m16n8k16's result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4)
+ * + e % 2.
  */
 typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
 

@@ -8,7 +8,10 @@ struct Line {
   int steps;
 };
 
-/* The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] .. cuts[s + 1]. */
+/*
+ * The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] ..
+ * cuts[s + 1].
+ */
 struct Section {
   int number;
   int first_head;
@@ -37,9 +40,9 @@ int index_stride() {
 }
 
 /*
- * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that tiles of the
- * same head find it there. Batches of few rows read everything once and have one section, as have batches so small that
- * more cuts would cost more than they save.
+ * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that
+ * tiles of the same head find it there. Batches of few rows read everything once and have one section, as have
+ * batches so small that more cuts would cost more than they save.
  */
 int sections_of(const fi_plan_args &args, const Line &line) {
   if (args.max_sections == 1)
@@ -71,8 +74,8 @@ int share_of(const Section &section, int step) {
 }
 
 /*
- * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all heads of a
- * tile do, since they lie beside each other in memory.
+ * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all
+ * heads of a tile do, since they lie beside each other in memory.
  */
 Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile, int head) {
   const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
@@ -106,8 +109,8 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
- * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a piece too
- * small to be worth its partial result.
+ * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a
+ * piece too small to be worth its partial result.
  */
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
@@ -125,8 +128,9 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
- * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if each share
- * then is some whole units or each unit some whole shares: fewer partials are worth more than the last CTAs.
+ * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if
+ * each share then is some whole units or each unit some whole shares: fewer partials are worth more than the last
+ * CTAs.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
@@ -181,15 +185,16 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
 
 /* Says of a unit in pieces where its partials lie, and that it waits for all of them; `item` is its first piece. */
 void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
-  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, item.part, args.tile_rows, part_count, -1, 0};
+  args.plan.units[item.unit] = {item.row_begin,  item.row_count, item.kv_head, item.part,
+                                args.tile_rows, part_count,     -1,           0};
   args.plan.arrivals[item.unit] = part_count;
 }
 
 /*
- * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going along the
- * line, u or c grows by one at every cut and at every unit's end. A unit that begins in share b has its partial of share c
- * in slot b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its
- * last share or behind, come after them.
+ * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going
+ * along the line, u or c grows by one at every cut and at every unit's end. A unit that begins in share b has its
+ * partial of share c in slot b + c of the section: its partials follow each other, and those of the next unit in
+ * pieces, which begins in its last share or behind, come after them.
  */
 void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
   const int share_first = section.cuts[share];
@@ -212,7 +217,10 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
     to->end = index + 1;
 }
 
-/* Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
+/*
+ * Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its
+ * share.
+ */
 void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
   for (int i = first_index(); i < units + section.shares; i += index_stride()) {
@@ -225,7 +233,10 @@ void write_shares(const fi_plan_args &args, const Line &line, const Section &sec
   }
 }
 
-/* Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole items. */
+/*
+ * Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole
+ * items.
+ */
 void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
   for (int step = first_index(); step < section.steps; step += index_stride()) {
     const Unit unit = unit_of_step(args, line, section, step);
@@ -245,14 +256,18 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
   }
 }
 
-/* Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of the items. */
+/*
+ * Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of
+ * the items.
+ */
 int share_batch(const fi_plan_args &args) {
   extern __shared__ int shared[];
   int *cuts = shared;                             /* [ctas + 1] */
   int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
   int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
   const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
-  const int steps = prefix_sum(step_begin, tiles, [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); });
+  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
+  const int steps = prefix_sum(step_begin, tiles, count_steps);
   const Line line = {tile_begin, step_begin, tiles, steps};
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {

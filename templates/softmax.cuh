@@ -3,8 +3,8 @@
 //@use score
 
 /*
- * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special case, and a
- * power of two, so that it is scaled without rounding and such a row's O stays finite.
+ * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special
+ * case, and a power of two, so that it is scaled without rounding and such a row's O stays finite.
  */
 constexpr float kMasked = -0x1p100f;
 
@@ -107,7 +107,10 @@ void softmax(RowState &state, Scores &scores, float scale) {
   }
 }
 
-/* Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum -infinity. */
+/*
+ * Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum
+ * -infinity.
+ */
 void close_rows(RowState &state, float scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {

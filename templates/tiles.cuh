@@ -6,7 +6,10 @@ constexpr u32 kStageBytes = 2 * kTileBytes; /* the K tile of a team's tokens, th
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
 //@if kv_pitch / 128 * 128 == kv_pitch
-/* 16-byte chunk `chunk` of row `row` of a KV tile. Chunks change places by row: eight rows' same chunk is in eight banks. */
+/*
+ * 16-byte chunk `chunk` of row `row` of a KV tile. Chunks change places by row: eight rows' same chunk is in
+ * eight banks.
+ */
 u32 kv_chunk(u32 row, u32 chunk) {
   return row * kKvPitch + (chunk ^ row % 8) * 16;
 }

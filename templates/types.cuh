@@ -1,3 +1,5 @@
+//# Types and thread numbers that every kernel uses.
+
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -14,8 +16,8 @@ u32 warp() {
 }
 
 /*
- * threadIdx.x, read anew at each use. What is derived from it is not kept over the main loop, as the compiler would else do,
- * in registers that O and the scores need.
+ * threadIdx.x, read anew at each use. What is derived from it is not kept over the main loop, as the compiler
+ * would else do, in registers that O and the scores need.
  */
 u32 fresh_thread() {
   u32 thread;
