@@ -5,7 +5,7 @@ struct fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
-  int reserved;
+  int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
 /*
@@ -20,7 +20,7 @@ struct fi_item {
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile */
   unsigned short unit_count; /* merge units that the item feeds */
-  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 
@@ -32,15 +32,13 @@ struct fi_share {
   int reserved[2];
 };
 
-/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
 struct fi_unit {
-  int row_begin;
-  int row_count;
+  int row_begin, row_count;
   int kv_head;
-  int part_begin;
-  int part_count;
+  int part_begin, part_stride, part_count;
   int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved[2];
+  int reserved;
 };
 
 /* What a plan says of its whole batch. */
@@ -59,26 +57,19 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;
-  int *parts;
-  unsigned *arrivals; /* one counter a unit; zero between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][head_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  const void *k_new;
-  const void *v_new;
-  void *k;
-  void *v;
-  const float *k_scale;
-  const float *v_scale;
+  const void *k_new, *v_new;
+  void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
-  long long new_token_stride;
-  long long new_head_stride;
-  long long kv_page_stride;
-  long long kv_token_stride;
-  long long kv_head_stride;
+  long long new_token_stride, new_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };
@@ -89,51 +80,40 @@ constexpr int kRopeDim = 128;            /* dims that are rotated */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
-constexpr int kKvBytes = 2;              /* of a stored element of K or V */
+constexpr int kKvBytes = 1;              /* of a stored element of K or V */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-__device__ __forceinline__ u32 pack_f16(float low, float high) {
-  u32 word;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-  return word;
-}
-
-__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-/* Two values as a pair of the type that the matrix instructions take. */
-__device__ __forceinline__ u32 pack_compute(float low, float high) {
-  return pack_f16(low, high);
-}
-
-__device__ __forceinline__ float2 unpack_query(u32 word) {
+float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-/* The page of a token. kv_base is the request (dense page table) or its first entry in the list of all pages (CSR). */
-__device__ __forceinline__ int page_of(const int *page_table, long long page_table_stride, int kv_base, int token) {
-  return page_table[kv_base * page_table_stride + (u32)token / kPageSize];
+/* The page ids of a request, first token's first. */
+const int *pages_of(const fi_plan_header &header, int kv_base) {
+  return header.page_table + kv_base * header.page_table_stride;
 }
 
 /* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
 template <typename Args>
-__device__ __forceinline__ long long kv_row_offset(const Args &args, int page, int token, int head) {
+long long kv_row_offset(const Args &args, int page, int token, int head) {
   const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
   return (row + head * args.kv_head_stride) * kKvBytes;
 }
 
-__device__ __forceinline__ float cos_fast(float x) {
+float cos_fast(float x) {
   float y;
   asm("cos.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float sin_fast(float x) {
+float sin_fast(float x) {
   float y;
   asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
@@ -168,7 +148,7 @@ constexpr u32 kUnitChunks = 1;
 constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
 
 /* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
-__device__ __forceinline__ u32 unit_chunk(u32 unit) {
+u32 unit_chunk(u32 unit) {
   return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
 }
 
@@ -176,10 +156,10 @@ __device__ __forceinline__ u32 unit_chunk(u32 unit) {
 constexpr float kRadians = 1.4629180792671596e-9f;
 
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the table has
- * turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
+ * table has turns per token in units of 2^-64, and the product wraps as the angle does.
  */
-__device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int position) {
+void turn_pair(float &x, float &y, u32 pair, int position) {
   const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle);
@@ -190,19 +170,19 @@ __device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int posi
 }
 
 /* Rotates the elements of unit `unit` of a row: pair i is (values[0][2 i], values[0][2 i + 1]). */
-__device__ __forceinline__ void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
+void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
 #pragma unroll
   for (u32 i = 0; i < 4; i++)
     turn_pair(values[0][2 * i], values[0][2 * i + 1], unit * 4 + i, position);
 }
 
 /* What a value is multiplied with before it is stored; reading multiplies with the scale. */
-__device__ __forceinline__ float store_factor(const float *scales, int head) {
+float store_factor(const float *scales, int head) {
   return 1 / scales[0];
 }
 
 /* Reads the 8 elements of chunk `chunk` of a new row. */
-__device__ __forceinline__ void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
   const uint4 words = *(const uint4 *)(row + chunk * 8);
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
@@ -213,26 +193,36 @@ __device__ __forceinline__ void read_chunk(float (&values)[8], const u16 *row, u
   }
 }
 
-/* Writes the 8 elements of chunk `chunk` of a cached row. */
-__device__ __forceinline__ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
-  *(uint4 *)(row + chunk * 16) = make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
-                                            pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
+/* Two values as e4m3, the first in the low byte. */
+u32 fp8_pair(float low, float high) {
+  u16 pair;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(high), "f"(low));
+  return pair;
 }
 
-__device__ __forceinline__ void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
+/* Writes the 8 elements of chunk `chunk` of a cached row. */
+void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
+  u32 pairs[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    pairs[i] = fp8_pair(values[2 * i] * factor, values[2 * i + 1] * factor);
+  *(uint2 *)(row + chunk * 8) = make_uint2(pairs[0] | pairs[1] << 16, pairs[2] | pairs[3] << 16);
+}
+
+void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
   float values[8];
   read_chunk(values, from, chunk);
   write_chunk(to, chunk, values, factor);
 }
 
 /* Stores unit `unit` of a row of V: as it is. */
-__device__ __forceinline__ void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
+void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
   const u32 chunk = unit_chunk(unit);
   store_chunk(to, from, chunk, factor);
 }
 
 /* Stores unit `unit` of a row of K, rotated to its position. */
-__device__ __forceinline__ void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
   const u32 chunk = unit_chunk(unit);
   float values[kUnitChunks][8];
   read_chunk(values[0], from, chunk);
@@ -243,8 +233,8 @@ __device__ __forceinline__ void store_key_unit(u8 *to, const u16 *from, u32 unit
 }
 
 /*
- * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the type
- * of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
+ * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
@@ -257,8 +247,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
     if (row.position < 0)
       continue;
     const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
-    const fi_plan_header &header = *args.plan.header;
-    const int page = page_of(header.page_table, header.page_table_stride, row.kv_base, row.position);
+    const int page = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
     const long long to = kv_row_offset(args, page, row.position, head);
     const float k_factor = store_factor(args.k_scale, head);
     const float v_factor = store_factor(args.v_scale, head);

@@ -5,7 +5,7 @@ struct fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
-  int reserved;
+  int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
 /*
@@ -20,7 +20,7 @@ struct fi_item {
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile */
   unsigned short unit_count; /* merge units that the item feeds */
-  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 
@@ -32,15 +32,13 @@ struct fi_share {
   int reserved[2];
 };
 
-/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
 struct fi_unit {
-  int row_begin;
-  int row_count;
+  int row_begin, row_count;
   int kv_head;
-  int part_begin;
-  int part_count;
+  int part_begin, part_stride, part_count;
   int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved[2];
+  int reserved;
 };
 
 /* What a plan says of its whole batch. */
@@ -59,8 +57,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;
-  int *parts;
-  unsigned *arrivals; /* one counter a unit; zero between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][head_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
@@ -70,21 +67,15 @@ struct fi_attention_args {
   const void *q;
   void *o;
   float *lse;
-  const void *k;
-  const void *v;
-  const float *k_scale;
-  const float *v_scale;
+  const void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
-  long long q_token_stride; /* all strides in elements */
-  long long q_head_stride;
-  long long o_token_stride;
-  long long o_head_stride;
-  long long kv_page_stride;
-  long long kv_token_stride;
-  long long kv_head_stride;
+  long long q_token_stride, q_head_stride; /* all strides in elements */
+  long long o_token_stride, o_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   int ctas;
-  float scale_log2;     /* softmax scale * log2(e) */
+  float scale_log2; /* softmax scale * log2(e) */
   int reserved;
 };
 
@@ -102,14 +93,15 @@ constexpr int kTeams = 4;                /* each takes its own KV tokens */
 constexpr int kTeamTokens = 32;          /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
 constexpr int kKvBytes = 1;              /* of a stored element of K or V */
-constexpr int kKvPitch = 144;            /* bytes from row to row of a K or V tile */
+constexpr int kKvPitch = 128;            /* bytes from row to row of a K or V tile */
 constexpr int kWidePitch = 272;          /* bytes from row to row of a tile of 16-bit elements */
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
-constexpr int kSharedQuery = 73728;      /* the tile of Q */
-constexpr int kSharedRotated = 78080;    /* K after rotation, one tile a team */
-constexpr int kSharedState = 112896;     /* row maxima and sums of the teams */
-constexpr int kSharedRows = 113408;      /* the tile's rows */
-constexpr int kSharedFlag = 113536;      /* a word from one thread to the others */
+constexpr int kSharedQuery = 65536;      /* the tile of Q */
+constexpr int kSharedRotated = 69888;    /* K after rotation, one tile a team */
+constexpr int kSharedState = 104704;     /* row maxima and sums of the teams */
+constexpr int kSharedItems = 105216;     /* work items with the rows of their tiles */
+constexpr int kSharedRanges = 105792;    /* each warp's part of the range of an item */
+constexpr int kSharedFlag = 105840;      /* a word from one thread to the others */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -118,34 +110,47 @@ typedef unsigned long long u64;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
-__device__ __forceinline__ u32 lane() {
+u32 lane() {
   return threadIdx.x % 32;
 }
 
-__device__ __forceinline__ u32 warp() {
+u32 warp() {
   return threadIdx.x / 32;
 }
 
+/*
+ * threadIdx.x, read anew at each use. What is derived from it is not kept over the main loop, as the compiler
+ * would else do, in registers that O and the scores need.
+ */
+u32 fresh_thread() {
+  u32 thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
+u32 fresh_lane() {
+  return fresh_thread() % 32;
+}
+
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
-__device__ __forceinline__ u32 shared_address(const void *pointer) {
+u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
 }
 
 /* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
-__device__ __forceinline__ void copy_async(u32 to, const u8 *from, bool valid) {
-  asm volatile("{\n.reg .pred ignore;\nsetp.eq.u32 ignore, %2, 0;\n"
-               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;\n}" ::"r"(to),
-               "l"(from), "r"((u32)valid)
-               : "memory");
+void copy_async(u32 to, const u8 *from, bool valid) {
+  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
+               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;}"
+               : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
 }
 
 /* Closes the group of copies that this thread started since the last one. */
-__device__ __forceinline__ void copy_commit() {
+void copy_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }
 
 /* Waits until at most kPending of this thread's groups are under way. */
-template <int kPending> __device__ __forceinline__ void copy_wait() {
+template <int kPending> void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
@@ -153,57 +158,43 @@ template <int kPending> __device__ __forceinline__ void copy_wait() {
  * Four 8 x 8 matrices of 16-bit elements. Lane l gives the address of row l % 8 of matrix l / 8 and gets, in word m,
  * elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of matrix m.
  */
-__device__ __forceinline__ void load_matrices(u32 (&words)[4], u32 address) {
+void load_matrices(u32 (&words)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
-               : "r"(address)
-               : "memory");
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(address) : "memory");
 }
 
 /* The same of the transposed matrices: rows and columns of the result change places. */
-__device__ __forceinline__ void load_matrices_transposed(u32 (&words)[4], u32 address) {
+void load_matrices_transposed(u32 (&words)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
-               : "r"(address)
-               : "memory");
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(address) : "memory");
 }
 
-/* Loads that bypass L1: partial results are written by other SMs. */
-__device__ __forceinline__ float2 load_global2(const float *from) {
-  float2 value;
-  asm volatile("ld.global.cg.v2.f32 {%0, %1}, [%2];" : "=f"(value.x), "=f"(value.y) : "l"(from) : "memory");
-  return value;
-}
-
-__device__ __forceinline__ float4 load_global4(const float *from) {
-  float4 value;
-  asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
-               : "=f"(value.x), "=f"(value.y), "=f"(value.z), "=f"(value.w)
-               : "l"(from)
-               : "memory");
-  return value;
-}
-
-/* Adds one to a counter that starts again at 0 behind `last`; releases this CTA's writes and acquires the others'. */
-__device__ __forceinline__ u32 count_arrival(u32 *counter, u32 last) {
+/*
+ * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': behind
+ * the barrier that follows, plain loads of all its threads see them.
+ */
+u32 count_down(u32 *counter) {
   u32 before;
-  asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(last) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(counter), "r"(0xffffffffu)
+               : "memory");
   return before;
 }
 
-__device__ __forceinline__ u32 pack_f16(float low, float high) {
+u32 pack_f16(float low, float high) {
   u32 word;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
 
-__device__ __forceinline__ u32 pack_bf16(float low, float high) {
+u32 pack_bf16(float low, float high) {
   u32 word;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
 
-__device__ __forceinline__ float2 unpack_f16(u32 word) {
+float2 unpack_f16(u32 word) {
   float2 pair;
   asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
       : "=f"(pair.x), "=f"(pair.y)
@@ -211,32 +202,32 @@ __device__ __forceinline__ float2 unpack_f16(u32 word) {
   return pair;
 }
 
-__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
 /* The two e4m3 values in the low half of a word as a pair of f16. */
-__device__ __forceinline__ u32 f16_of_fp8(u32 pair) {
+u32 f16_of_fp8(u32 pair) {
   u32 word;
   asm("{\n.reg .b16 codes;\ncvt.u16.u32 codes, %1;\ncvt.rn.f16x2.e4m3x2 %0, codes;\n}" : "=r"(word) : "r"(pair));
   return word;
 }
 
 /* Two values as a pair of the type that the matrix instructions take. */
-__device__ __forceinline__ u32 pack_compute(float low, float high) {
+u32 pack_compute(float low, float high) {
   return pack_f16(low, high);
 }
 
-__device__ __forceinline__ float2 unpack_query(u32 word) {
+float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-__device__ __forceinline__ u32 pack_output(float low, float high) {
+u32 pack_output(float low, float high) {
   return pack_bf16(low, high);
 }
 
 /* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
-__device__ __forceinline__ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
                "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -250,160 +241,134 @@ struct ItemCursor {
   int section; /* the next one */
 };
 
-/* Goes to the CTA's first item in the first of the sections from cursor.section on where it has one. */
-__device__ __forceinline__ void enter_section(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
-  const int sections = plan.header->sections;
+/* Goes to the CTA's next item: in the same section, or else the first one that it has in a later section. */
+void next_item(ItemCursor &cursor, const fi_attention_args &args, int sections) {
+  cursor.at++;
+  if (cursor.at != cursor.end)
+    return;
   cursor.end = 0;
   for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
-    const fi_share &share = plan.shares[cursor.section * ctas + (int)blockIdx.x];
+    const fi_share &share = args.plan.shares[cursor.section * args.ctas + (int)blockIdx.x];
     cursor.at = share.begin;
     cursor.end = share.end;
   }
 }
 
-__device__ __forceinline__ void next_item(ItemCursor &cursor, const fi_plan_arrays &plan, int ctas) {
-  cursor.at++;
-  if (cursor.at == cursor.end)
-    enter_section(cursor, plan, ctas);
-}
-
-/* The page of a token. kv_base is the request (dense page table) or its first entry in the list of all pages (CSR). */
-__device__ __forceinline__ int page_of(const int *page_table, long long page_table_stride, int kv_base, int token) {
-  return page_table[kv_base * page_table_stride + (u32)token / kPageSize];
+/* The page ids of a request, first token's first. */
+const int *pages_of(const fi_plan_header &header, int kv_base) {
+  return header.page_table + kv_base * header.page_table_stride;
 }
 
 /* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
 template <typename Args>
-__device__ __forceinline__ long long kv_row_offset(const Args &args, int page, int token, int head) {
+long long kv_row_offset(const Args &args, int page, int token, int head) {
   const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
   return (row + head * args.kv_head_stride) * kKvBytes;
 }
 
 constexpr u32 kRowBytes = kHeadDim * kKvBytes;
-
 constexpr u32 kTileBytes = kTeamTokens * kKvPitch;
-
-/* A stage holds the K tile of a team's tokens, then their V tile. */
-constexpr u32 kStageBytes = 2 * kTileBytes;
-
+constexpr u32 kStageBytes = 2 * kTileBytes; /* the K tile of a team's tokens, then their V tile */
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
-/* 16-byte chunk `chunk` of row `row` of a KV tile. The pitch puts eight rows' same chunk in eight different bank groups. */
-__device__ __forceinline__ u32 kv_chunk(u32 row, u32 chunk) {
-  return row * kKvPitch + chunk * 16;
+/*
+ * 16-byte chunk `chunk` of row `row` of a KV tile. Chunks change places by row: eight rows' same chunk is in
+ * eight banks.
+ */
+u32 kv_chunk(u32 row, u32 chunk) {
+  return row * kKvPitch + (chunk ^ row % 8) * 16;
 }
 
-/* The same in a tile of 16-bit rows. */
-__device__ __forceinline__ u32 wide_chunk(u32 row, u32 chunk) {
+/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
+u32 kv_along(u32 address, u32 chunks) {
+  return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
+}
+
+/* Chunk `chunk` of row `row` of a tile of 16-bit rows, whose pitch is always odd. */
+u32 wide_chunk(u32 row, u32 chunk) {
   return row * kWidePitch + chunk * 16;
 }
 
-__device__ __forceinline__ u32 team() {
+u32 team() {
   return kTeams == 1 ? 0 : warp() / kRowWarps;
 }
 
 /* The warp's place in its team: which rows of the tile are its own, and which KV tokens it copies. */
-__device__ __forceinline__ u32 team_warp() {
+u32 team_warp() {
   return warp() % kRowWarps;
 }
 
 /* Barrier of the warps of a team. */
-__device__ __forceinline__ void sync_team() {
+void sync_team() {
   __syncwarp();
 }
 
 constexpr u32 kRowChunks = kRowBytes / 16;
-
-/* A warp copies this many consecutive rows of its team's tile. */
-constexpr u32 kWarpTokens = kTeamTokens / kRowWarps;
-
+constexpr u32 kWarpTokens = kTeamTokens / kRowWarps; /* consecutive rows of its team's tile that a warp copies */
 constexpr u32 kWarpChunks = kWarpTokens * kRowChunks;
-
-/* KV tokens that the CTA takes in a step: team t has those from t * kTeamTokens. */
-constexpr int kStepTokens = kTeams * kTeamTokens;
+constexpr int kStepTokens = kTeams * kTeamTokens; /* of a CTA; team t has those from t * kTeamTokens */
+constexpr u32 kItemWords = sizeof(fi_item) / 4;
 
 /* Fills the ring, some steps ahead of the computation, running on from item to item. */
 struct KvLoader {
   ItemCursor cursor;
-  u32 ahead;   /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
-  int kv_base; /* of the current item */
+  int sections; /* of the plan */
+  u32 ahead; /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
+  const int *pages; /* of the current item's request */
+  int page;         /* of the row of the next step that this lane looks up */
   int kv_head;
   int kv_end; /* 0: there is no more to load */
   int token;  /* first token of the next step to load */
-  const int *page_table;
-  long long page_table_stride;
-  int page; /* of the row of the next step that this lane looks up */
 };
 
 /* First token of the warp's rows in the next step. */
-__device__ __forceinline__ int warp_token(const KvLoader &loader) {
+int warp_token(const KvLoader &loader) {
   return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
-constexpr u32 kItemWords = sizeof(fi_item) / 4;
-
-/* Fetches the item behind the current one. */
-__device__ __forceinline__ void fetch_ahead(KvLoader &loader, const fi_plan_arrays &plan) {
+/* Takes the item whose word l % 8 is in lane l's loader.ahead, and fetches the one behind it. */
+void take_item(KvLoader &loader, const fi_attention_args &args) {
+  const int kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
+  loader.pages = pages_of(*args.plan.header, kv_base);
+  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
+  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
+  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
   if (loader.cursor.at + 1 < loader.cursor.end)
-    loader.ahead = ((const u32 *)(plan.items + loader.cursor.at + 1))[lane() % kItemWords];
+    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at + 1))[lane() % kItemWords];
 }
 
-__device__ __forceinline__ void take_item(KvLoader &loader, const fi_item &item) {
-  loader.kv_base = item.kv_base;
-  loader.kv_head = item.kv_head;
-  loader.token = item.kv_begin;
-  loader.kv_end = item.kv_end;
-}
-
-__device__ __forceinline__ void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
+void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
   const bool fetched = loader.cursor.at + 1 < loader.cursor.end;
-  next_item(loader.cursor, args.plan, args.ctas);
+  next_item(loader.cursor, args, loader.sections);
   loader.kv_end = 0;
   if (loader.cursor.end == 0)
     return;
   if (!fetched)
-    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[lane() % kItemWords];
-  loader.kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
-  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
-  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
-  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
-  fetch_ahead(loader, args.plan);
-}
-
-/* Looks up the page of row l % kWarpTokens of the warp in the next step, early enough that load_step need not wait. */
-__device__ __forceinline__ void fetch_page(KvLoader &loader) {
-  const int token = warp_token(loader) + (int)(lane() % kWarpTokens);
-  if (token < loader.kv_end)
-    loader.page = page_of(loader.page_table, loader.page_table_stride, loader.kv_base, token);
+    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[fresh_lane() % kItemWords];
+  take_item(loader, args);
 }
 
 /* Goes to the next item that has KV when the current one has been loaded. */
-__device__ __forceinline__ void settle(KvLoader &loader, const fi_attention_args &args) {
+void settle(KvLoader &loader, const fi_attention_args &args) {
   while (loader.cursor.end != 0 && loader.token >= loader.kv_end)
     next_loader_item(loader, args);
-  fetch_page(loader);
-}
-
-/* The row, of the warp's, and the chunk of it that this lane copies in pass `pass`; and where the row is. */
-__device__ __forceinline__ u32 pass_row(u32 pass) {
-  return pass * (32 / kRowChunks) + lane() / kRowChunks;
-}
-
-__device__ __forceinline__ u32 pass_chunk(u32 pass) {
-  return lane() % kRowChunks;
+  const int token = warp_token(loader) + (int)(lane() % kWarpTokens); /* looked up early: load_step need not wait */
+  if (token < loader.kv_end)
+    loader.page = loader.pages[(u32)token / kPageSize];
 }
 
 /* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
-__device__ __forceinline__ void copy_rows(const KvLoader &loader, const fi_attention_args &args, u32 stage) {
+void copy_rows(const KvLoader &loader, const fi_attention_args &args, u32 stage) {
   const int token = warp_token(loader);
   const long long lane_offset = kv_row_offset(args, loader.page, token + (int)(lane() % kWarpTokens), loader.kv_head);
   const u32 to = stage + kv_chunk(team_warp() * kWarpTokens, 0);
+  const u32 place = fresh_thread() % 32;
 #pragma unroll
   for (u32 pass = 0; pass < (kWarpChunks + 31) / 32; pass++) {
-    const u32 row = pass_row(pass);
-    const u32 chunk = pass_chunk(pass);
+    const u32 row = pass * (32 / kRowChunks) + place / kRowChunks;
+    const u32 chunk = place % kRowChunks;
     const long long offset = __shfl_sync(kAllLanes, lane_offset, row) + chunk * 16;
-    if (kWarpChunks % 32 != 0 && pass * 32 + lane() >= kWarpChunks)
+    if (kWarpChunks % 32 != 0 && pass * 32 + place >= kWarpChunks)
       continue;
     const u8 *k = (const u8 *)args.k + offset;
     const u8 *v = (const u8 *)args.v + offset;
@@ -414,7 +379,7 @@ __device__ __forceinline__ void copy_rows(const KvLoader &loader, const fi_atten
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
-__device__ __forceinline__ void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
+void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
   if (loader.cursor.end != 0) {
     copy_rows(loader, args, stage);
     loader.token += kStepTokens;
@@ -423,51 +388,125 @@ __device__ __forceinline__ void load_step(KvLoader &loader, const fi_attention_a
   copy_commit();
 }
 
-/* Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency earlier. */
-__device__ __forceinline__ void open_loader(KvLoader &loader, const fi_attention_args &args) {
-  loader.page_table = args.plan.header->page_table;
-  loader.page_table_stride = args.plan.header->page_table_stride;
-  loader.page = 0;
+/*
+ * Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency
+ * earlier.
+ */
+void open_loader(KvLoader &loader, const fi_attention_args &args) {
   const fi_share &share = args.plan.shares[blockIdx.x];
-  take_item(loader, share.first);
   loader.cursor = {share.begin, share.end, 1};
-  if (share.end == 0) {
-    enter_section(loader.cursor, args.plan, args.ctas);
-    loader.kv_end = 0;
+  loader.sections = args.plan.header->sections;
+  loader.ahead = ((const u32 *)&share.first)[lane() % kItemWords];
+  loader.page = 0;
+  if (share.end == 0) { /* the rest of it is undefined */
+    loader.cursor.at = -1;
+    next_item(loader.cursor, args, loader.sections);
     if (loader.cursor.end != 0)
-      take_item(loader, args.plan.items[loader.cursor.at]);
+      loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[lane() % kItemWords];
+    else
+      loader.ahead = 0;
   }
-  fetch_ahead(loader, args.plan);
+  take_item(loader, args);
 }
 
-/* What the warps need to know of a row of the tile: its query token, and how many KV tokens it sees. */
+/* What the warps need to know of a row of the tile. */
 struct TileRow {
-  int token;
-  int visible;
+  int token;   /* in Q and O */
+  int visible; /* KV tokens that it sees */
+  int part;    /* its row among the item's partial rows */
+  int position; /* that it is rotated to */
 };
 
-/* Stores 8 elements of chunk `chunk` of a row. */
-__device__ __forceinline__ void store_query_chunk(u8 *query, u32 row, u32 chunk, const u32 (&words)[4]) {
-  *(uint4 *)(query + wide_chunk(row, chunk)) = make_uint4(words[0], words[1], words[2], words[3]);
+/* A work item in shared memory, with the rows of its tile. */
+struct ItemTile {
+  fi_item item;
+  TileRow rows[kRows];
+};
+
+constexpr u32 kQueryChunks = kHeadDim / 8;
+
+/* The tile's row of Q that `row` of a plan names, for query head `head`. */
+const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
+  return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
 }
 
-__device__ __forceinline__ float minus_infinity() {
+/*
+ * Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a
+ * mask.
+ */
+void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+  const u32 thread = fresh_thread();
+  const fi_row *rows = args.plan.rows + item.row_begin;
+  if (thread < kItemWords)
+    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+  for (u32 row = thread; row < kRows; row += kThreads) {
+    const u32 token = row / kGroup;
+    const bool valid = token < item.row_count;
+    const fi_row &source = rows[valid ? token : 0];
+    TileRow &to = tile.rows[row];
+    to.token = source.token;
+    to.visible = valid ? min(item.kv_end, source.position + 1) : item.kv_end;
+    to.part = source.part + (int)(row % kGroup);
+    to.position = source.position;
+  }
+}
+
+/* A thread's chunks of the tile, one kThreads behind the other. */
+constexpr u32 kThreadChunks = (kRows * kQueryChunks + kThreads - 1) / kThreads;
+
+/*
+ * The next tile of Q on its way through registers: waiting for it does not wait for the KV that was asked for
+ * before.
+ */
+struct QueryChunks {
+  uint4 words[kThreadChunks];
+};
+
+/*
+ * Starts to load the item's Q: row r of the tile is head r % kGroup of token r / kGroup. Padding rows are zeros.
+ */
+void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
+  const fi_row *rows = args.plan.rows + item.row_begin;
+  const u32 row_count = item.row_count;
+  const u32 first_head = item.kv_head * kGroup;
+  const u32 thread = fresh_thread();
+#pragma unroll
+  for (u32 c = 0; c < kThreadChunks; c++) {
+    const u32 row = (c * kThreads + thread) / kQueryChunks;
+    const u32 chunk = (c * kThreads + thread) % kQueryChunks;
+    const bool valid = row / kGroup < row_count;
+    const u16 *from = query_row(args, rows[valid ? row / kGroup : 0], first_head + row % kGroup);
+    chunks.words[c] = valid ? *(const uint4 *)(from + chunk * 8) : make_uint4(0, 0, 0, 0);
+  }
+}
+
+void store_query(u8 *query, const QueryChunks &chunks) {
+  const u32 thread = fresh_thread();
+#pragma unroll
+  for (u32 c = 0; c < kThreadChunks; c++) {
+    const u32 i = c * kThreads + thread;
+    if (i < kRows * kQueryChunks)
+      *(uint4 *)(query + wide_chunk(i / kQueryChunks, i % kQueryChunks)) = chunks.words[c];
+  }
+}
+
+float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
 
-__device__ __forceinline__ float exp2_fast(float x) {
+float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float cos_fast(float x) {
+float cos_fast(float x) {
   float y;
   asm("cos.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float sin_fast(float x) {
+float sin_fast(float x) {
   float y;
   asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
@@ -502,7 +541,7 @@ constexpr u32 kUnitChunks = 2;
 constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
 
 /* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
-__device__ __forceinline__ u32 unit_chunk(u32 unit) {
+u32 unit_chunk(u32 unit) {
   return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
 }
 
@@ -510,10 +549,10 @@ __device__ __forceinline__ u32 unit_chunk(u32 unit) {
 constexpr float kRadians = 1.4629180792671596e-9f;
 
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the table has
- * turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
+ * table has turns per token in units of 2^-64, and the product wraps as the angle does.
  */
-__device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int position) {
+void turn_pair(float &x, float &y, u32 pair, int position) {
   const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle);
@@ -524,14 +563,13 @@ __device__ __forceinline__ void turn_pair(float &x, float &y, u32 pair, int posi
 }
 
 /* Rotates the elements of unit `unit` of a row: pair i is (values[0][i], values[1][i]). */
-__device__ __forceinline__ void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
+void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
 #pragma unroll
   for (u32 i = 0; i < 8; i++)
     turn_pair(values[0][i], values[1][i], unit * 8 + i, position);
 }
 
-__device__ __forceinline__ void read_query_chunk(float (&values)[8], const u16 *from) {
-  const uint4 words = *(const uint4 *)from;
+void unpack_chunk(float (&values)[8], uint4 words) {
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
   for (int i = 0; i < 4; i++) {
@@ -541,115 +579,67 @@ __device__ __forceinline__ void read_query_chunk(float (&values)[8], const u16 *
   }
 }
 
-__device__ __forceinline__ void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
-  u32 words[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++)
-    words[i] = pack_compute(values[2 * i], values[2 * i + 1]);
-  store_query_chunk(query, row, chunk, words);
+void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
+  *(uint4 *)(query + wide_chunk(row, chunk)) =
+      make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
+                 pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 
-/* Copies unit `unit` of one row of Q into the tile, rotated to its position. */
-__device__ __forceinline__ void stage_query_unit(u8 *query, u32 row, u32 unit, const u16 *from, int position) {
-  const u32 chunk = unit_chunk(unit);
-  float values[kUnitChunks][8];
-  read_query_chunk(values[0], from + chunk * 8);
-  if (unit < kRotatedUnits) {
-    read_query_chunk(values[1], from + (chunk + kRotatedUnits) * 8);
-    rotate_unit(values, unit, position);
-    write_query_chunk(query, row, chunk + kRotatedUnits, values[1]);
-  }
-  write_query_chunk(query, row, chunk, values[0]);
-}
-
-/* The tile's row of Q that `row` of a plan names, for query head `head`. */
-__device__ __forceinline__ const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
-  return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
-}
-
-/* A token sees its own KV position and those before it, as far as the item's range goes. */
-__device__ __forceinline__ int visible_tokens(const fi_row &row, const fi_item &item) {
-  return min(item.kv_end, row.position + 1);
-}
-
-/*
- * Brings the item's rows and their Q into shared memory, between two barriers of the CTA. Row r of the tile is head
- * r % kGroup of the tile's token r / kGroup. Rows behind the last token are padding: zeros, which see the whole range so
- * that they never ask for a mask.
- */
-__device__ __forceinline__ void stage_query(const fi_attention_args &args, const fi_item &item, u8 *query,
-                                            TileRow *tile_rows) {
-  const fi_row *rows = args.plan.rows + item.row_begin;
-  __syncthreads();
+/* Turns the tile from what was copied into what the fragments need: rotated, and of the type to compute in. */
+void transform_query(u8 *query, const ItemTile &tile) {
 #pragma unroll 1
-  for (u32 row = threadIdx.x; row < kRows; row += kThreads) {
-    const u32 token = row / kGroup;
-    tile_rows[row] = {0, item.kv_end};
-    if (token < item.row_count)
-      tile_rows[row] = {rows[token].token, visible_tokens(rows[token], item)};
-  }
-#pragma unroll 1
-  for (u32 i = threadIdx.x; i < kRows * kRowUnits; i += kThreads) {
+  for (u32 i = fresh_thread(); i < kRows * kRowUnits; i += kThreads) {
     const u32 row = i / kRowUnits;
     const u32 unit = i % kRowUnits;
-    const u32 token = row / kGroup;
-    if (token < item.row_count) {
-      const u16 *from = query_row(args, rows[token], item.kv_head * kGroup + row % kGroup);
-      stage_query_unit(query, row, unit, from, rows[token].position);
-    } else {
-      const u32 zeros[4] = {0, 0, 0, 0};
-      if (unit < kRotatedUnits)
-        store_query_chunk(query, row, unit_chunk(unit) + kRotatedUnits, zeros);
-      store_query_chunk(query, row, unit_chunk(unit), zeros);
-    }
+    const u32 chunk = unit_chunk(unit);
+    float values[kUnitChunks][8];
+    unpack_chunk(values[0], *(const uint4 *)(query + wide_chunk(row, chunk)));
+    if (unit < kRotatedUnits)
+      unpack_chunk(values[1], *(const uint4 *)(query + wide_chunk(row, chunk + kRotatedUnits)));
+    if (unit < kRotatedUnits)
+      rotate_unit(values, unit, tile.rows[row].position);
+    write_query_chunk(query, row, chunk, values[0]);
+    if (unit < kRotatedUnits)
+      write_query_chunk(query, row, chunk + kRotatedUnits, values[1]);
   }
   __syncthreads();
 }
 
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
-__device__ __forceinline__ void load_query_fragment(u32 (&fragment)[4], u32 query, u32 first_row, u32 block) {
-  load_matrices(fragment, query + wide_chunk(lane() % 16, lane() / 16) + wide_chunk(first_row, 2 * block));
+void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
+  const u32 from = shared_address(query) + wide_chunk(lane() % 16, lane() / 16);
+  load_matrices(fragment, from + wide_chunk(first_row, 2 * block));
 }
 
 /* 16 dims of the head are one step of the matrix instruction. */
 constexpr u32 kDimBlocks = kHeadDim / 16;
 
 /*
- * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of mma.m16n8k16's
- * result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4) + e % 2.
+ * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of
+ * mma.m16n8k16's result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4)
+ * + e % 2.
  */
 typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
 
 /* Q of an item, in registers. */
 typedef u32 Query[kRowBlocks][kDimBlocks][4];
 
-__device__ __forceinline__ void load_query(Query &fragments, const u8 *query) {
+void load_query(Query &fragments, const u8 *query) {
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++)
-      load_query_fragment(fragments[b][i], shared_address(query), (team_warp() * kRowBlocks + b) * 16, i);
+      load_query_fragment(fragments[b][i], query, (team_warp() * kRowBlocks + b) * 16, i);
 }
 
-__device__ __forceinline__ void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
 #pragma unroll
   for (int w = 0; w < 4; w++)
     fragment[w] = query[b][block][w];
 }
 
-__device__ __forceinline__ void clear_scores(Scores &scores) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-      for (u32 e = 0; e < 4; e++)
-        scores[b][o][e] = 0;
-}
-
-/* scores = Q K^T, K from the tile of rotated 16-bit rows. */
-__device__ __forceinline__ void score(Scores &scores, const Query &query, u32 keys) {
-  clear_scores(scores);
+/* scores += Q K^T, K from the tile of rotated 16-bit rows. */
+void score(Scores &scores, const Query &query, u32 keys) {
   keys += wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
@@ -671,7 +661,7 @@ __device__ __forceinline__ void score(Scores &scores, const Query &query, u32 ke
 }
 
 /* Eight elements of chunk c of a row of a K tile. */
-__device__ __forceinline__ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
+void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   const uint2 codes = *(const uint2 *)(keys + kv_chunk(row, chunk / 2) + chunk % 2 * 8);
   const u32 pairs[4] = {f16_of_fp8(codes.x), f16_of_fp8(codes.x >> 16), f16_of_fp8(codes.y), f16_of_fp8(codes.y >> 16)};
 #pragma unroll
@@ -682,16 +672,19 @@ __device__ __forceinline__ void read_key_chunk(float (&values)[8], const u8 *key
   }
 }
 
-__device__ __forceinline__ void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) {
+void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) {
   *(uint4 *)(rotated + wide_chunk(row, chunk)) =
       make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
                  pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 
-/* Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the team. */
-__device__ __forceinline__ void rotate_keys(u8 *rotated, const u8 *keys, int token) {
+/*
+ * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
+ * team.
+ */
+void rotate_keys(u8 *rotated, const u8 *keys, int token) {
 #pragma unroll 1
-  for (u32 i = team_warp() * 32 + lane(); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
+  for (u32 i = fresh_thread() % (32 * kRowWarps); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
     const u32 row = i / kRowUnits;
     const u32 unit = i % kRowUnits;
     const u32 chunk = unit_chunk(unit);
@@ -707,159 +700,135 @@ __device__ __forceinline__ void rotate_keys(u8 *rotated, const u8 *keys, int tok
   sync_team();
 }
 
-/* Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special case. */
-constexpr float kMasked = -1e30f;
+/*
+ * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special
+ * case, and a power of two, so that it is scaled without rounding and such a row's O stays finite.
+ */
+constexpr float kMasked = -0x1p100f;
+
+constexpr u32 kRowGroups = 2 * kRowBlocks;
 
 /* Dims of O; even and odd octets of a block belong together, see pair_column. */
 typedef float Output[kRowBlocks][kHeadDim / 8][4];
 
-/* State of a warp's rows: index h is row l / 4 + 8 h of a block. `sum` is of this lane's columns until row_sums. */
+/* State of a warp's rows: lane l has row l / 4 + 8 r of the warp's in group r, which is half r % 2 of block r / 2. */
 struct RowState {
-  float most[kRowBlocks][2]; /* maximum of the unscaled scores */
-  float sum[kRowBlocks][2];
+  float most[kRowGroups]; /* maximum of the unscaled scores */
+  float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
 
-/* The least and most KV tokens that a warp's rows see: between them a tile needs its mask, beyond them it is skipped. */
-struct Visible {
-  int least;
-  int most;
+/* A warp's part of an item's range: in shared memory, since it is needed once a step and registers are short. */
+struct Range {
+  int end;   /* of the item's KV tokens */
+  int least; /* KV tokens that some row of the warp sees: a tile beyond them needs the mask */
+  int most;  /* that no row sees more than: a tile beyond them is skipped */
 };
 
-__device__ __forceinline__ void clear_rows(RowState &state) {
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+void find_range(Range &range, const ItemTile &tile) {
+  const TileRow *first = tile.rows + first_row();
+  int least = tile.item.kv_end;
+  int most = 0;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++) {
-#pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      state.most[b][h] = kMasked;
-      state.sum[b][h] = 0;
-    }
-#pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++)
-#pragma unroll
-      for (u32 e = 0; e < 4; e++)
-        state.o[b][o][e] = 0;
+  for (u32 r = 0; r < kRowGroups; r++) {
+    least = min(least, first[8 * r].visible);
+    most = max(most, first[8 * r].visible);
   }
-}
-
-/* The tile's row of half h of block b of this warp. */
-__device__ __forceinline__ u32 row_of(u32 b, u32 h) {
-  return (team_warp() * kRowBlocks + b) * 16 + h * 8 + lane() / 4;
-}
-
-__device__ __forceinline__ Visible visible_range(const TileRow *rows) {
-  Visible visible = {0x7fffffff, 0};
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const int tokens = rows[row_of(b, h)].visible;
-      visible.least = min(visible.least, tokens);
-      visible.most = max(visible.most, tokens);
-    }
-  visible.least = __reduce_min_sync(kAllLanes, visible.least);
-  visible.most = __reduce_max_sync(kAllLanes, visible.most);
-  return visible;
+  least = __reduce_min_sync(kAllLanes, least);
+  most = __reduce_max_sync(kAllLanes, most);
+  if (lane() == 0)
+    range = {tile.item.kv_end, least, most};
+  __syncwarp();
 }
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-__device__ __forceinline__ void mask(Scores &scores, const TileRow *rows, int token) {
+void mask(Scores &scores, const TileRow *rows, int token) {
+  const u32 lane = fresh_lane();
+  const TileRow *first = rows + first_row();
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int seen = first[8 * r].visible - token - (int)(2 * (lane % 4));
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const int seen = rows[row_of(b, h)].visible - token - (int)(2 * (lane() % 4));
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-        for (u32 e = 0; e < 2; e++)
-          if ((int)(8 * o + e) >= seen)
-            scores[b][o][2 * h + e] = kMasked;
-    }
-}
-
-/* Maximum of the four lanes that share a row. */
-__device__ __forceinline__ float row_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
-}
-
-__device__ __forceinline__ float row_sum(float x) {
-  x += __shfl_xor_sync(kAllLanes, x, 1);
-  return x + __shfl_xor_sync(kAllLanes, x, 2);
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)(i / 2 * 8 + i % 2) >= seen)
+        scores[r / 2][i / 2][r % 2 * 2 + i % 2] = kMasked;
+  }
 }
 
 /* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
-__device__ __forceinline__ void raise_maxima(RowState &state, const Scores &scores, float scale) {
-  float most[kRowBlocks][2];
+void raise_maxima(RowState &state, const Scores &scores, float scale) {
+  float most[kRowGroups];
   bool moved = false;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    most[r] = state.most[r];
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      most[b][h] = state.most[b][h];
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-        most[b][h] = fmaxf(most[b][h], fmaxf(scores[b][o][2 * h], scores[b][o][2 * h + 1]));
-      most[b][h] = row_max(most[b][h]);
-      moved |= most[b][h] > state.most[b][h];
-    }
+    for (u32 o = 0; o < kTeamTokens / 8; o++)
+      most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
+    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
+    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    moved |= most[r] > state.most[r];
+  }
   if (!__any_sync(kAllLanes, moved))
     return;
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const float shrink = exp2_fast((state.most[r] - most[r]) * scale);
+    state.most[r] = most[r];
+    state.sum[r] *= shrink;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const float shrink = exp2_fast((state.most[b][h] - most[b][h]) * scale);
-      state.most[b][h] = most[b][h];
-      state.sum[b][h] *= shrink;
-#pragma unroll
-      for (u32 o = 0; o < kHeadDim / 8; o++) {
-        state.o[b][o][2 * h] *= shrink;
-        state.o[b][o][2 * h + 1] *= shrink;
-      }
+    for (u32 o = 0; o < kHeadDim / 8; o++) {
+      state.o[r / 2][o][r % 2 * 2] *= shrink;
+      state.o[r / 2][o][r % 2 * 2 + 1] *= shrink;
     }
+  }
 }
 
 /* The online softmax: scores become exp2(scale * (score - row maximum)), summed into the state. */
-__device__ __forceinline__ void softmax(RowState &state, Scores &scores, float scale) {
+void softmax(RowState &state, Scores &scores, float scale) {
   raise_maxima(state, scores, scale);
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const float offset = state.most[r] * scale;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const float offset = state.most[b][h] * scale;
-#pragma unroll
-      for (u32 o = 0; o < kTeamTokens / 8; o++)
-#pragma unroll
-        for (u32 e = 2 * h; e < 2 * h + 2; e++) {
-          scores[b][o][e] = exp2_fast(scores[b][o][e] * scale - offset);
-          state.sum[b][h] += scores[b][o][e];
-        }
+    for (u32 i = 0; i < kTeamTokens / 4; i++) {
+      float &score = scores[r / 2][i / 2][r % 2 * 2 + i % 2];
+      score = exp2_fast(score * scale - offset);
+      state.sum[r] += score;
     }
+  }
 }
 
-/* Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get sum 0, maximum -infinity. */
-__device__ __forceinline__ void close_rows(RowState &state, float scale) {
+/*
+ * Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum
+ * -infinity.
+ */
+void close_rows(RowState &state, float scale) {
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
+    state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
+    const bool empty = state.most[r] == kMasked;
+    state.most[r] = empty ? minus_infinity() : state.most[r] * scale;
+    if (!empty)
+      continue;
+    state.sum[r] = 0;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const bool empty = state.most[b][h] == kMasked;
-      state.sum[b][h] = empty ? 0 : row_sum(state.sum[b][h]);
-      state.most[b][h] = empty ? minus_infinity() : state.most[b][h] * scale;
-      if (empty) {
-#pragma unroll
-        for (u32 o = 0; o < kHeadDim / 8; o++) {
-          state.o[b][o][2 * h] = 0;
-          state.o[b][o][2 * h + 1] = 0;
-        }
-      }
+    for (u32 o = 0; o < kHeadDim / 8; o++) {
+      state.o[r / 2][o][r % 2 * 2] = 0;
+      state.o[r / 2][o][r % 2 * 2 + 1] = 0;
     }
+  }
 }
 
 /* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
-__device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
 #pragma unroll
   for (u32 h = 0; h < 2; h++) {
     fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
@@ -868,10 +837,10 @@ __device__ __forceinline__ void pack_scores(u32 (&fragment)[4], const Scores &sc
 }
 
 /*
- * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and
- * + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
+ * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l
+ * % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
  */
-__device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 values) {
+void accumulate(Output &o, const Scores &scores, u32 values) {
   values += kv_chunk(lane(), 0);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
@@ -884,7 +853,7 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4];
-      load_matrices_transposed(v, values + kv_chunk(32 * t, i));
+      load_matrices_transposed(v, kv_along(values, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
         const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);
@@ -903,27 +872,27 @@ __device__ __forceinline__ void accumulate(Output &o, const Scores &scores, u32 
   }
 }
 
-/* Values p of half h of block b, which lie next to each other in the row, and their column. */
-__device__ __forceinline__ float2 pair_of(const Output &o, u32 b, u32 h, u32 p) {
-  const u32 e = 2 * h + p % 2;
-  return make_float2(o[b][p / 2 * 2][e], o[b][p / 2 * 2 + 1][e]);
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  const u32 e = r % 2 * 2 + p % 2;
+  return make_float2(o[r / 2][p / 2 * 2][e], o[r / 2][p / 2 * 2 + 1][e]);
 }
 
-__device__ __forceinline__ u32 pair_column(u32 p) {
-  return p / 2 * 16 + 4 * (lane() % 4) + p % 2 * 2;
+u32 pair_column(u32 lane, u32 p) {
+  return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 
 /* What normalises a row: 1 / sum, or 0 for a row that saw nothing, times the scale of V. */
-__device__ __forceinline__ float row_factor(float sum, float v_scale) {
+float row_factor(float sum, float v_scale) {
   return sum > 0 ? v_scale / sum : 0;
 }
 
 /* Where row `token`, `head` of O begins. */
-__device__ __forceinline__ u16 *output_row(const fi_attention_args &args, int token, u32 head) {
+u16 *output_row(const fi_attention_args &args, int token, u32 head) {
   return (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
 }
 
-__device__ __forceinline__ float value_scale(const fi_attention_args &args, int kv_head) {
+float value_scale(const fi_attention_args &args, int kv_head) {
   return args.v_scale[kv_head];
 }
 
@@ -931,26 +900,28 @@ __device__ __forceinline__ float value_scale(const fi_attention_args &args, int 
 typedef float2 TeamState[kRows];
 
 /*
- * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against each other
- * by 8 columns a row, so that the eight rows of a fragment use different banks.
+ * Where columns c, c + 1 (pairs) or c .. c + 3 of a row lie in a team's exchange area: rows are turned against
+ * each other by 8 columns a row, so that the eight rows of a fragment use different banks.
  */
-__device__ __forceinline__ u32 exchange_column(u32 row, u32 column) {
+u32 exchange_column(u32 row, u32 column) {
   return row * kHeadDim + (column + row * 8) % kHeadDim;
 }
 
-/* Writes this warp's rows to its team's exchange area. */
-__device__ __forceinline__ void exchange_rows(const RowState &state, float *area, TeamState &team_state) {
+/* Writes this warp's rows, of the tile's `row_count`, to its team's exchange area. */
+void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
+  const u32 lane = fresh_lane();
+  const u32 first = first_row();
 #pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const u32 row = first + 8 * r;
+    if (row >= row_count)
+      continue;
 #pragma unroll
-    for (u32 h = 0; h < 2; h++) {
-      const u32 row = row_of(b, h);
-#pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++)
-        *(float2 *)(area + exchange_column(row, pair_column(p))) = pair_of(state.o, b, h, p);
-      if (lane() % 4 == 0)
-        team_state[row] = make_float2(state.most[b][h], state.sum[b][h]);
-    }
+    for (u32 p = 0; p < kHeadDim / 8; p++)
+      *(float2 *)(area + exchange_column(row, pair_column(lane, p))) = pair_of(state.o, r, p);
+    if (lane % 4 == 0)
+      team_state[row] = make_float2(state.most[r], state.sum[r]);
+  }
 }
 
 /* Four columns of a row over all teams: the unnormalised O, the row's maximum and sum. */
@@ -960,7 +931,7 @@ struct RowPart {
   float sum;
 };
 
-__device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *states, u32 row, u32 column) {
+RowPart join_teams(const u8 *areas, const TeamState *states, u32 row, u32 column) {
   RowPart part = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
 #pragma unroll
   for (u32 t = 0; t < kTeams; t++)
@@ -980,13 +951,14 @@ __device__ __forceinline__ RowPart join_teams(const u8 *areas, const TeamState *
 }
 
 /* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
-__device__ __forceinline__ void publish(const fi_attention_args &args, const fi_item &item, const RowState &state,
-                                        const TileRow *rows, u8 *areas, TeamState *states) {
+void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *areas, TeamState *states) {
+  const fi_item &item = tile.item;
+  const TileRow *rows = tile.rows;
   sync_team();
-  exchange_rows(state, (float *)(areas + team() * kRingBytes), states[team()]);
+  exchange_rows(state, item.row_count * kGroup, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
-  for (u32 i = threadIdx.x; i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
+  for (u32 i = fresh_thread(); i < item.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
     const u32 row = i / (kHeadDim / 4);
     const u32 column = i % (kHeadDim / 4) * 4;
     const RowPart part = join_teams(areas, states, row, column);
@@ -997,7 +969,7 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
       *(uint2 *)(output_row(args, token, head) + column) = make_uint2(
           pack_output(part.o.x * factor, part.o.y * factor), pack_output(part.o.z * factor, part.o.w * factor));
     } else {
-      const long long part_row = item.part + row;
+      const long long part_row = item.part + rows[row].part;
       *(float4 *)(args.plan.part_o + part_row * kHeadDim + column) = part.o;
       if (column == 0)
         *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
@@ -1005,32 +977,25 @@ __device__ __forceinline__ void publish(const fi_attention_args &args, const fi_
   }
 }
 
-/* Partials whose loads are under way at once: the latency of a merge is that of one batch. */
-constexpr int kMergeBatch = 16;
+/* Loads that are under way at once: of so many partials, for so many groups of four columns. */
+constexpr int kMergeParts = 16;
+constexpr u32 kMergeColumns = 1;
 
-/* The merge of some columns of a row so far. */
+/* The merge of four columns of a row so far. */
 struct Merged {
+  int token;
+  u32 row;
+  u32 column;
   float4 o;
   float most;
   float sum;
 };
 
-/* Adds a batch of partials of row `row` of a unit. All loads start before the first is used. */
-__device__ __forceinline__ void add_parts(Merged &merged, const fi_plan_arrays &plan, const fi_unit &unit, int batch,
-                                          u32 row, u32 column) {
-  const int count = unit.part_count - batch;
-  float2 states[kMergeBatch];
-  float4 parts[kMergeBatch];
-#pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
-    if (i < count) {
-      const long long part_row = plan.parts[unit.part_begin + batch + i] + row;
-      states[i] = load_global2(plan.part_ml + part_row * 2);
-      parts[i] = load_global4(plan.part_o + part_row * kHeadDim + column);
-    }
+/* Adds partials to the columns of a row: the states and values of `count` of them. */
+void add_parts(Merged &merged, const float2 (&states)[kMergeParts], const float4 (&values)[kMergeParts], int count) {
   float most = merged.most;
 #pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
+  for (int i = 0; i < kMergeParts; i++)
     if (i < count)
       most = fmaxf(most, states[i].x);
   const float shrink = merged.sum > 0 ? exp2_fast(merged.most - most) : 0;
@@ -1038,67 +1003,108 @@ __device__ __forceinline__ void add_parts(Merged &merged, const fi_plan_arrays &
   merged.sum *= shrink;
   merged.most = most;
 #pragma unroll
-  for (int i = 0; i < kMergeBatch; i++)
+  for (int i = 0; i < kMergeParts; i++)
     if (i < count) {
       const float weight = states[i].y > 0 ? exp2_fast(states[i].x - most) : 0;
-      merged.o.x += weight * parts[i].x;
-      merged.o.y += weight * parts[i].y;
-      merged.o.z += weight * parts[i].z;
-      merged.o.w += weight * parts[i].w;
+      merged.o.x += weight * values[i].x;
+      merged.o.y += weight * values[i].y;
+      merged.o.z += weight * values[i].z;
+      merged.o.w += weight * values[i].w;
       merged.sum += weight * states[i].y;
     }
 }
 
-/* Merges all partials of a unit and writes its rows of O. */
-__device__ __forceinline__ void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+/* Adds up to kMergeParts partials of a unit from number `first` on. All loads start before the first is used. */
+void merge_batch(Merged (&merged)[kMergeColumns], const fi_plan_arrays &plan, const fi_unit &unit, int first) {
+  const int count = unit.part_count - first;
+  float2 states[kMergeColumns][kMergeParts];
+  float4 values[kMergeColumns][kMergeParts];
+#pragma unroll
+  for (u32 c = 0; c < kMergeColumns; c++)
+#pragma unroll
+    for (int i = 0; i < kMergeParts; i++)
+      if (i < count) {
+        const long long row = unit.part_begin + (long long)(first + i) * unit.part_stride + merged[c].row;
+        states[c][i] = *(const float2 *)(plan.part_ml + row * 2);
+        values[c][i] = *(const float4 *)(plan.part_o + row * kHeadDim + merged[c].column);
+      }
+#pragma unroll
+  for (u32 c = 0; c < kMergeColumns; c++)
+    add_parts(merged[c], states[c], values[c], count);
+}
+
+void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged, float v_scale) {
+  const int token = merged.token;
+  const u32 head = unit.kv_head * kGroup + merged.row % kGroup;
+  const float factor = row_factor(merged.sum, v_scale);
+  *(uint2 *)(output_row(args, token, head) + merged.column) =
+      make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
+                 pack_output(merged.o.z * factor, merged.o.w * factor));
+}
+
+/* Merges all partials of a unit, writes its rows of O and makes the unit ready for the next launch. */
+void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) {
   const float v_scale = value_scale(args, unit.kv_head);
+  const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
 #pragma unroll 1
-  for (u32 i = threadIdx.x; i < unit.row_count * kGroup * (kHeadDim / 4); i += kThreads) {
-    const u32 row = i / (kHeadDim / 4);
-    const u32 column = i % (kHeadDim / 4) * 4;
-    Merged merged = {make_float4(0, 0, 0, 0), minus_infinity(), 0};
+  for (u32 i = fresh_thread(); i < size; i += kThreads * kMergeColumns) {
+    Merged merged[kMergeColumns];
+#pragma unroll
+    for (u32 c = 0; c < kMergeColumns; c++) {
+      const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one again, unused */
+      const u32 row = place / (kHeadDim / 4);
+      const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+      merged[c] = {token, row, place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
+    }
 #pragma unroll 1
-    for (int batch = 0; batch < unit.part_count; batch += kMergeBatch)
-      add_parts(merged, args.plan, unit, batch, row, column);
-    const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
-    const u32 head = unit.kv_head * kGroup + row % kGroup;
-    const float factor = row_factor(merged.sum, v_scale);
-    *(uint2 *)(output_row(args, token, head) + column) =
-        make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
-                   pack_output(merged.o.z * factor, merged.o.w * factor));
+    for (int first = 0; first < unit.part_count; first += kMergeParts)
+      merge_batch(merged, args.plan, unit, first);
+#pragma unroll
+    for (u32 c = 0; c < kMergeColumns; c++)
+      if (i + c * kThreads < size)
+        write_merged(args, unit, merged[c], v_scale);
   }
+  if (threadIdx.x == 0)
+    args.plan.arrivals[number] = unit.part_count;
 }
 
 /*
- * After its partial is written: counts the item in at each unit that it feeds. A unit whose last partial this is goes into
- * the CTA's list of units to merge; `list` is its head and lives in thread 0.
+ * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is
+ * goes into the CTA's list of units to merge; `list` is its head and lives in thread 0.
  */
-__device__ __forceinline__ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
+void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
   __syncthreads();
   if (threadIdx.x != 0)
     return;
-  for (int u = item.unit; u < item.unit + item.unit_count; u++) {
-    const u32 last = plan.units[u].part_count - 1;
-    if (count_arrival(plan.arrivals + u, last) == last) {
+  for (int u = item.unit; u < item.unit + item.unit_count; u++)
+    if (count_down(plan.arrivals + u) == 1) {
       plan.units[u].next = list;
       list = u;
     }
+}
+
+/*
+ * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is
+ * the unit of the last item alone, whose record is fetched while the arrival is under way.
+ */
+void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
+  fi_unit unit = args.plan.units[last_unit];
+  int held = last_unit; /* the number of `unit` */
+  for (;;) {
+    if (threadIdx.x == 0)
+      *flag = list;
+    __syncthreads();
+    const int number = *flag;
+    if (number < 0)
+      return;
+    if (threadIdx.x == 0)
+      list = args.plan.units[number].next;
+    if (number != held)
+      unit = args.plan.units[number];
+    held = number;
+    merge_unit(args, unit, number);
+    __syncthreads();
   }
-}
-
-/* Merges the units of the CTA's list: behind its items, when nothing else is in the registers. */
-__device__ __forceinline__ void merge_list(const fi_attention_args &args, int list, volatile int *flag) {
-  if (threadIdx.x == 0)
-    *flag = list;
-  __syncthreads();
-#pragma unroll 1
-  for (int u = *flag; u >= 0; u = args.plan.units[u].next)
-    merge_unit(args, args.plan.units[u]);
-}
-
-/* What turns a score into a base-2 logit. */
-__device__ __forceinline__ float logit_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2 * args.k_scale[kv_head];
 }
 
 /* A thread's walk through the plan. */
@@ -1116,7 +1122,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query_tile = shared + kSharedQuery;
-  TileRow *rows = (TileRow *)(shared + kSharedRows);
+  ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
+  Range &range = ((Range *)(shared + kSharedRanges))[warp()];
   volatile int *flag = (volatile int *)(shared + kSharedFlag);
   u8 *rings = shared + kSharedRings;
   u8 *ring = rings + team() * kRingBytes;
@@ -1128,46 +1135,65 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args);
   cursor = loader.cursor;
   settle(loader, args);
-#pragma unroll
+  /* The first Q is asked for before its KV, which keeps the memory busy for a while; that fetches its rows too. */
+  const fi_share &share = args.plan.shares[blockIdx.x];
+  const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
+  QueryChunks chunks;
+  if (cursor.end != 0)
+    fetch_query(chunks, args, first);
+#pragma unroll 1
   for (u32 stage = 0; stage < kStages - 1; stage++)
     load_step(loader, args, shared_address(ring) + stage * kStageBytes);
+  if (cursor.end != 0)
+    stage_item(tiles[0], args, first);
 
   walk.list = -1;
+  int last_unit = 0; /* of the last item */
   u32 stage = 0; /* of the next step to compute; the one before it is free */
-  for (; cursor.end != 0; next_item(cursor, args.plan, args.ctas)) {
-    const fi_item &item = args.plan.items[cursor.at];
-    stage_query(args, item, query_tile, rows);
+  for (u32 parity = 0; cursor.end != 0; parity ^= 1) {
+    const ItemTile &tile = tiles[parity];
+    store_query(query_tile, chunks);
+    __syncthreads();
+    transform_query(query_tile, tile);
+    const fi_item &item = tile.item;
     Query query;
     load_query(query, query_tile);
-    const Visible visible = visible_range(rows);
-    const float scale = logit_scale(args, item.kv_head);
-    RowState state;
-    clear_rows(state);
-    int token = item.kv_begin + (int)(team() * kTeamTokens);
-    const int end = item.kv_end + (int)(team() * kTeamTokens);
+    find_range(range, tile);
+    const float scale = args.scale_log2 * args.k_scale[item.kv_head]; /* turns a score into a base-2 logit */
+    RowState state = {};
+#pragma unroll
+    for (float &most : state.most)
+      most = kMasked;
+    const int offset = team() * kTeamTokens;
 #pragma unroll 1
-    for (; token < end; token += kStepTokens) {
+    for (int token = item.kv_begin + offset; token - offset < range.end; token += kStepTokens) {
       copy_wait<kStages - 2>();
       sync_team();
       load_step(loader, args, shared_address(ring) + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes);
       const u8 *keys = ring + stage * kStageBytes;
       rotate_keys(rotated, keys, token);
-      if (token < visible.most) {
-        Scores scores;
+      if (token < range.most) {
+        Scores scores = {};
         score(scores, query, shared_address(rotated));
-        if (token + (int)kTeamTokens > visible.least)
-          mask(scores, rows, token);
+        if (token + (int)kTeamTokens > range.least)
+          mask(scores, tile.rows, token);
         softmax(state, scores, scale);
         accumulate(state.o, scores, shared_address(keys) + kTileBytes);
       }
       stage = stage == kStages - 1 ? 0 : stage + 1;
     }
     close_rows(state, scale);
-    const fi_item &done = args.plan.items[cursor.at]; /* looked up again: nothing of it was kept over the loop */
     u8 *areas = rings + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes;
-    publish(args, done, state, rows, areas, (TeamState *)(shared + kSharedState));
-    if (done.part >= 0)
-      arrive(args.plan, done, walk.list);
+    publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
+    if (item.part >= 0)
+      arrive(args.plan, item, walk.list);
+    last_unit = item.unit;
+    next_item(cursor, args, loader.sections);
+    if (cursor.end == 0)
+      break; /* here, so that Q on its way need not be kept over the main loop */
+    const fi_item &next = args.plan.items[cursor.at];
+    fetch_query(chunks, args, next);
+    stage_item(tiles[parity ^ 1], args, next);
   }
-  merge_list(args, walk.list, flag);
+  merge_list(args, walk.list, last_unit, flag);
 }

@@ -21,45 +21,45 @@ constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
 typedef unsigned short u16;
 typedef unsigned int u32;
 
-__device__ __forceinline__ u32 lane() {
+u32 lane() {
   return threadIdx.x % 32;
 }
 
-__device__ __forceinline__ u32 warp() {
+u32 warp() {
   return threadIdx.x / 32;
 }
 
-__device__ __forceinline__ float minus_infinity() {
+float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
 
-__device__ __forceinline__ float exp2_fast(float x) {
+float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ float log2_fast(float x) {
+float log2_fast(float x) {
   float y;
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
-__device__ __forceinline__ u32 pack_bf16(float low, float high) {
+u32 pack_bf16(float low, float high) {
   u32 word;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
 
-__device__ __forceinline__ float2 unpack_bf16(u32 word) {
+float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-__device__ __forceinline__ float2 unpack_query(u32 word) {
+float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-__device__ __forceinline__ u32 pack_output(float low, float high) {
+u32 pack_output(float low, float high) {
   return pack_bf16(low, high);
 }
 

@@ -5,7 +5,7 @@ struct fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
-  int reserved;
+  int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
 /*
@@ -20,7 +20,7 @@ struct fi_item {
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile */
   unsigned short unit_count; /* merge units that the item feeds */
-  int part;                  /* first row of its partial result; -1: it is all of its rows and writes the output */
+  int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
 };
 
@@ -32,15 +32,13 @@ struct fi_share {
   int reserved[2];
 };
 
-/* Rows of one KV head whose result is the merge of several partials. Partial i of its rows starts at parts[part_begin + i]. */
+/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
 struct fi_unit {
-  int row_begin;
-  int row_count;
+  int row_begin, row_count;
   int kv_head;
-  int part_begin;
-  int part_count;
+  int part_begin, part_stride, part_count;
   int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved[2];
+  int reserved;
 };
 
 /* What a plan says of its whole batch. */
@@ -59,8 +57,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;
-  int *parts;
-  unsigned *arrivals; /* one counter a unit; zero between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][head_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
@@ -87,7 +84,9 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* fewest steps of a piece of a unit */
+  int least_piece;      /* fewest steps of a piece of a unit, more than unit_steps */
+  int unit_steps;       /* steps that a unit costs besides those of its KV */
+  int reserved;
 };
 
 constexpr int kThreads = 256;            /* of a CTA */
@@ -97,16 +96,16 @@ typedef unsigned int u32;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
-__device__ __forceinline__ u32 lane() {
+u32 lane() {
   return threadIdx.x % 32;
 }
 
-__device__ __forceinline__ u32 warp() {
+u32 warp() {
   return threadIdx.x / 32;
 }
 
 /* Sum of the warp's values up to and including this lane's. */
-__device__ __forceinline__ int warp_prefix(int value) {
+int warp_prefix(int value) {
 #pragma unroll
   for (int distance = 1; distance < 32; distance *= 2) {
     const int before = __shfl_up_sync(kAllLanes, value, distance);
@@ -116,8 +115,11 @@ __device__ __forceinline__ int warp_prefix(int value) {
   return value;
 }
 
-/* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take part. */
-template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, int size, Count count) {
+/*
+ * begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take
+ * part.
+ */
+template <typename Count> int prefix_sum(int *begin, int size, Count count) {
   __shared__ int warp_sums[kThreads / 32];
   int total = 0;
   for (int base = 0; base < size; base += kThreads) {
@@ -145,7 +147,7 @@ template <typename Count> __device__ __forceinline__ int prefix_sum(int *begin, 
 }
 
 /* The last i with begin[i] <= value, where begin rises and begin[0] <= value < begin[size]. */
-__device__ __forceinline__ int find_last(const int *begin, int size, int value) {
+int find_last(const int *begin, int size, int value) {
   int low = 0;
   int high = size;
   while (high - low > 1) {
@@ -159,20 +161,20 @@ __device__ __forceinline__ int find_last(const int *begin, int size, int value) 
 }
 
 /* Index of a request's first query token; requests themselves when every one has a single token. */
-__device__ __forceinline__ int first_token(const fi_plan_args &args, int request) {
+int first_token(const fi_plan_args &args, int request) {
   return min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens);
 }
 
-__device__ __forceinline__ int kv_len_of(const fi_plan_args &args, int request) {
+int kv_len_of(const fi_plan_args &args, int request) {
   const int length = args.kv_len ? args.kv_len[request] : args.kv_indptr[request + 1] - args.kv_indptr[request];
   return max(0, min(length, args.max_kv_len));
 }
 
-__device__ __forceinline__ int kv_base_of(const fi_plan_args &args, int request) {
+int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
-__device__ __forceinline__ int tiles_of(const fi_plan_args &args, int request) {
+int tiles_of(const fi_plan_args &args, int request) {
   const int tokens = first_token(args, request + 1) - first_token(args, request);
   return (tokens + args.tile_tokens - 1) / args.tile_tokens;
 }
@@ -185,8 +187,8 @@ struct Tile {
   int count;
 };
 
-__device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = find_last(tile_begin, args.requests, tile);
+Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
+  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
   const int begin = first_token(args, request);
   const int end = first_token(args, request + 1);
   const int kv_len = kv_len_of(args, request);
@@ -199,19 +201,23 @@ __device__ __forceinline__ Tile tile_of(const fi_plan_args &args, const int *til
 }
 
 /* KV tokens of a step of the plan: what a CTA computes at once, or a fixed piece. */
-__device__ __forceinline__ int step_tokens(const fi_plan_args &args) {
+int step_tokens(const fi_plan_args &args) {
   return args.step_tokens * max(1, args.split_steps);
 }
 
-/* Steps of a tile on one head; a tile without KV has one too, in which its output is written. */
-__device__ __forceinline__ int steps_of(const fi_plan_args &args, const Tile &tile) {
-  return max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
+/*
+ * Steps of a tile on one head: those of its KV, one if it has none, in which its output is written; and before
+ * them what beginning and ending a unit costs.
+ */
+int steps_of(const fi_plan_args &args, const Tile &tile) {
+  return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
 }
 
-__device__ __forceinline__ fi_row row_of_token(const fi_plan_args &args, int token) {
+fi_row row_of_token(const fi_plan_args &args, int token) {
   const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
   const int left = first_token(args, request + 1) - token;
-  return {token, kv_len_of(args, request) - left, kv_base_of(args, request), 0};
+  const int place = (token - first_token(args, request)) % args.tile_tokens;
+  return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
 }
 
 /* The tiles of the batch, and the line of their steps on one head. */
@@ -222,7 +228,10 @@ struct Line {
   int steps;
 };
 
-/* The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] .. cuts[s + 1]. */
+/*
+ * The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] ..
+ * cuts[s + 1].
+ */
 struct Section {
   int number;
   int first_head;
@@ -242,20 +251,20 @@ struct Unit {
 };
 
 /* The first of the elements that this thread of the grid works on, and the way to its next one. */
-__device__ __forceinline__ int first_index() {
+int first_index() {
   return (int)(blockIdx.x * kThreads + threadIdx.x);
 }
 
-__device__ __forceinline__ int index_stride() {
+int index_stride() {
   return (int)(gridDim.x * kThreads);
 }
 
 /*
- * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that tiles of the
- * same head find it there. Batches of few rows read everything once and have one section, as have batches so small that
- * more cuts would cost more than they save.
+ * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that
+ * tiles of the same head find it there. Batches of few rows read everything once and have one section, as have
+ * batches so small that more cuts would cost more than they save.
  */
-__device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line &line) {
+int sections_of(const fi_plan_args &args, const Line &line) {
   if (args.max_sections == 1)
     return 1;
   __shared__ int kv_steps;
@@ -272,17 +281,23 @@ __device__ __forceinline__ int sections_of(const fi_plan_args &args, const Line 
   return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
 }
 
-/* The share that a step belongs to. */
-__device__ __forceinline__ int share_of(const Section &section, int step) {
-  return find_last(section.cuts, section.shares, step);
+/* The share that a step belongs to: found from where even cuts would be, which snapped ones are not far from. */
+int share_of(const Section &section, int step) {
+  const int whole = section.steps / section.shares;
+  const int longer = section.steps % section.shares; /* shares that are one step longer */
+  int share = step < longer * (whole + 1) ? step / (whole + 1) : longer + (step - longer * (whole + 1)) / whole;
+  while (section.cuts[share] > step)
+    share--;
+  while (section.cuts[share + 1] <= step)
+    share++;
+  return share;
 }
 
 /*
- * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all heads of a
- * tile do, since they lie beside each other in memory.
+ * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all
+ * heads of a tile do, since they lie beside each other in memory.
  */
-__device__ __forceinline__ Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile,
-                                        int head) {
+Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile, int head) {
   const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
   Unit unit;
   unit.tile = tile;
@@ -298,14 +313,14 @@ __device__ __forceinline__ Unit unit_of(const fi_plan_args &args, const Line &li
   return unit;
 }
 
-__device__ __forceinline__ Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
+Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
   if (args.max_sections > 1)
     return unit_of(args, line, section, number % line.tiles, number / line.tiles);
   return unit_of(args, line, section, number / section.heads, number % section.heads);
 }
 
 /* The unit that a step belongs to. */
-__device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
+Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
   if (args.max_sections > 1)
     return unit_of(args, line, section, find_last(line.step_begin, line.tiles, step % line.steps), step / line.steps);
   const int tile = find_last(line.step_begin, line.tiles, step / section.heads);
@@ -314,10 +329,10 @@ __device__ __forceinline__ Unit unit_of_step(const fi_plan_args &args, const Lin
 }
 
 /*
- * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a piece too
- * small to be worth its partial result.
+ * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a
+ * piece too small to be worth its partial result.
  */
-__device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
     return section.steps;
   const int whole = section.steps / section.shares;
@@ -332,15 +347,30 @@ __device__ __forceinline__ int cut_of(const fi_plan_args &args, const Line &line
   return before <= behind ? unit.begin : unit.end;
 }
 
+/*
+ * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if
+ * each share then is some whole units or each unit some whole shares: fewer partials are worth more than the last
+ * CTAs.
+ */
+int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
+  const int most = min(args.ctas, section.steps);
+  const int units = line.tiles * section.heads;
+  constexpr int kShortShare = 96; /* steps */
+  if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
+    return most;
+  const int units_a_share = (units + most - 1) / most;
+  const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
+  return even > most - most / 10 ? even : most;
+}
+
 /* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
-__device__ __forceinline__ Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number,
-                                                int count) {
+Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number, int count) {
   Section section;
   section.number = number;
   section.first_head = number * args.kv_heads / count;
   section.heads = (number + 1) * args.kv_heads / count - section.first_head;
   section.steps = line.steps * section.heads;
-  section.shares = min(args.ctas, section.steps);
+  section.shares = shares_of(args, line, section);
   section.cuts = cuts;
   __syncthreads();
   for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
@@ -350,21 +380,21 @@ __device__ __forceinline__ Section make_section(const fi_plan_args &args, const 
 }
 
 /* Says of the CTAs without work in a section that they have none. */
-__device__ __forceinline__ void close_empty_shares(const fi_plan_args &args, const Section &section) {
+void close_empty_shares(const fi_plan_args &args, const Section &section) {
   for (int share = first_index(); share < args.ctas; share += index_stride())
     if (section.cuts[share] == section.cuts[share + 1])
       args.plan.shares[section.number * args.ctas + share].end = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
-__device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
+fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
                                            const Unit &unit, int begin, int end) {
   const Tile tile = tile_of(args, line.tile_begin, unit.tile);
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  item.kv_begin = (begin - unit.begin) * step_tokens(args);
-  item.kv_end = min(tile.kv_end, (end - unit.begin) * step_tokens(args));
+  item.kv_begin = max(0, begin - unit.begin - args.unit_steps) * step_tokens(args);
+  item.kv_end = min(tile.kv_end, (end - unit.begin - args.unit_steps) * step_tokens(args));
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
@@ -373,31 +403,29 @@ __device__ __forceinline__ fi_item item_of(const fi_plan_args &args, const Line 
   return item;
 }
 
-/* Says of a unit in pieces where its partials are listed, and that none has arrived. */
-__device__ __forceinline__ void write_unit(const fi_plan_args &args, const fi_item &item, int part_begin, int part_count) {
-  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, part_begin, part_count, -1, {0, 0}};
-  args.plan.arrivals[item.unit] = 0;
+/* Says of a unit in pieces where its partials lie, and that it waits for all of them; `item` is its first piece. */
+void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
+  args.plan.units[item.unit] = {item.row_begin,  item.row_count, item.kv_head, item.part,
+                                args.tile_rows, part_count,     -1,           0};
+  args.plan.arrivals[item.unit] = part_count;
 }
 
 /*
- * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going along the
- * line, u or c grows by one at every cut and at every unit's end. A share has at most two pieces of units that it does not
- * have whole, its first and its last, so that two partials a share are enough.
+ * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going
+ * along the line, u or c grows by one at every cut and at every unit's end. A unit that begins in share b has its
+ * partial of share c in slot b + c of the section: its partials follow each other, and those of the next unit in
+ * pieces, which begins in its last share or behind, come after them.
  */
-__device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line &line, const Section &section,
-                                            const Unit &unit, int share) {
-  const int first_share = share_of(section, unit.begin);
-  const int last_share = share_of(section, unit.end - 1);
+void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
   const int share_first = section.cuts[share];
   const int share_end = section.cuts[share + 1];
   const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_first), min(unit.end, share_end));
-  if (last_share > first_share) {
-    const int slot = 2 * (section.number * args.ctas + share) + (share == first_share ? 1 : 0);
-    item.part = slot * args.tile_rows;
-    args.plan.parts[index] = item.part;
+  if (unit.begin < share_first || unit.end > share_end) {
+    const int first_share = share_of(section, unit.begin);
+    item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
-      write_unit(args, item, index, last_share - first_share + 1);
+      write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
   }
   args.plan.items[index] = item;
   fi_share *to = args.plan.shares + (section.number * args.ctas + share);
@@ -409,31 +437,34 @@ __device__ __forceinline__ void write_piece(const fi_plan_args &args, const Line
     to->end = index + 1;
 }
 
-/* Even shares: each piece is written by the thread of its unit, if it is the unit's first, or else by that of its share. */
-__device__ __forceinline__ void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
-  for (int i = first_index(); i < line.tiles * section.heads; i += index_stride()) {
-    const Unit unit = unit_at(args, line, section, i);
-    write_piece(args, line, section, unit, share_of(section, unit.begin));
-  }
-  for (int share = 1 + first_index(); share < section.shares; share += index_stride()) {
-    if (section.cuts[share] == section.cuts[share + 1])
+/*
+ * Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its
+ * share.
+ */
+void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
+  const int units = line.tiles * section.heads;
+  for (int i = first_index(); i < units + section.shares; i += index_stride()) {
+    const int cut = i < units ? 0 : section.cuts[i - units];
+    if (i >= units && cut == section.cuts[i - units + 1])
       continue;
-    const Unit unit = unit_of_step(args, line, section, section.cuts[share]);
-    if (unit.begin < section.cuts[share])
-      write_piece(args, line, section, unit, share);
+    const Unit unit = i < units ? unit_at(args, line, section, i) : unit_of_step(args, line, section, cut);
+    if (i < units || unit.begin < cut)
+      write_piece(args, line, section, unit, i < units ? share_of(section, unit.begin) : i - units);
   }
 }
 
-/* Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole items. */
-__device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+/*
+ * Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole
+ * items.
+ */
+void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
   for (int step = first_index(); step < section.steps; step += index_stride()) {
     const Unit unit = unit_of_step(args, line, section, step);
     fi_item item = item_of(args, line, section, unit, step, step + 1);
     if (unit.end - unit.begin > 1) {
       item.part = step * args.tile_rows;
-      args.plan.parts[step] = item.part;
       if (step == unit.begin)
-        write_unit(args, item, step, unit.end - unit.begin);
+        write_unit(args, item, unit.end - unit.begin);
     }
     args.plan.items[step] = item;
     const int share = share_of(section, step);
@@ -445,14 +476,18 @@ __device__ __forceinline__ void write_fixed_pieces(const fi_plan_args &args, con
   }
 }
 
-/* Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of the items. */
-__device__ __forceinline__ int share_batch(const fi_plan_args &args) {
+/*
+ * Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of
+ * the items.
+ */
+int share_batch(const fi_plan_args &args) {
   extern __shared__ int shared[];
   int *cuts = shared;                             /* [ctas + 1] */
   int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
   int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
   const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
-  const int steps = prefix_sum(step_begin, tiles, [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); });
+  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
+  const int steps = prefix_sum(step_begin, tiles, count_steps);
   const Line line = {tile_begin, step_begin, tiles, steps};
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
@@ -469,10 +504,10 @@ __device__ __forceinline__ int share_batch(const fi_plan_args &args) {
 /*
  * Splits a batch into work items, once a step.
  *
- * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a unit's KV at
- * once. All steps of a section's units, in order, form one line, which is cut into equal shares, one a CTA. A unit that a
- * cut goes through is several items, whose partial results the last of its CTAs merges. Append needs the rows only: a plan
- * for no CTAs.
+ * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a
+ * unit's KV at once. All steps of a section's units, in order, form one line, which is cut into equal shares, one
+ * a CTA. A unit that a cut goes through is several items, whose partial results the last of its CTAs merges.
+ * Append needs the rows only: a plan for no CTAs.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
