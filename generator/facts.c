@@ -26,15 +26,14 @@ static const struct tile_field tile_fields[] = {
     {FIELD(kv_pitch), "bytes from row to row of a K or V tile"},
     {FIELD(wide_pitch), "bytes from row to row of a tile of 16-bit elements"},
     {FIELD(query_registers), "1: Q stays in registers"},
-    {FIELD(walk_shared), "1: a thread's walk through the plan is in shared memory"},
+    {FIELD(loader_shared), "1: a thread's KvLoader is in shared memory"},
     {FIELD(shared_rings), "byte offset in shared memory: the rings of KV stages"},
     {FIELD(shared_query), "the tile of Q"},
     {FIELD(shared_rotated), "K after rotation, one tile a team"},
     {FIELD(shared_state), "row maxima and sums of the teams"},
     {FIELD(shared_items), "work items with the rows of their tiles"},
-    {FIELD(shared_ranges), "each warp's part of the range of an item"},
-    {FIELD(shared_flag), "a word from one thread to the others"},
-    {FIELD(shared_walks), "each thread's walk through the plan"},
+    {FIELD(shared_ready), "first of the units to merge"},
+    {FIELD(shared_loaders), "each thread's KvLoader"},
     {FIELD(shared_bytes), "bytes of dynamic shared memory"},
 };
 

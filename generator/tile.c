@@ -8,10 +8,9 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
-  ITEM_BYTES = 32,  /* of struct ItemTile in templates/query.cuh, without its rows */
-  ROW_BYTES = 16,   /* of struct TileRow in templates/query.cuh */
-  RANGE_BYTES = 12, /* of struct Range in templates/softmax.cuh */
-  WALK_BYTES = 64,  /* of struct Walk in templates/attention.cu */
+  ITEM_BYTES = 40,   /* of struct ItemTile in templates/query.cuh, without its rows */
+  ROW_BYTES = 16,    /* of struct TileRow in templates/query.cuh */
+  LOADER_BYTES = 40, /* of struct KvLoader in templates/kv_loader.cuh */
   RING_BYTES =
       4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
@@ -82,7 +81,7 @@ static void divide_rows(const fi_spec *spec, uint32_t rows, uint32_t teams, stru
   /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
   const uint32_t query_dims = teams > 1 && tile->kv_bytes == 2 ? 192 : 128;
   tile->query_registers = tile->row_blocks * spec->head_dim <= query_dims;
-  tile->walk_shared = tile->row_blocks * spec->head_dim >= 192;
+  tile->loader_shared = tile->row_blocks * spec->head_dim >= 192;
   tile->kv_pitch = kv_pitch(spec->head_dim * tile->kv_bytes, teams > 1);
   tile->wide_pitch = padded_pitch(spec->head_dim * 2);
 }
@@ -128,12 +127,10 @@ static void lay_out_shared(const fi_spec *spec, struct tile *tile) {
   offset += tile->teams > 1 ? tile->teams * tile->rows * 8 : 0;
   tile->shared_items = offset;
   offset += (tile->teams > 1 ? 2 : 1) * (ITEM_BYTES + tile->rows * ROW_BYTES);
-  tile->shared_ranges = offset;
-  offset += tile->threads / WARP * RANGE_BYTES;
-  tile->shared_flag = offset;
+  tile->shared_ready = offset;
   offset = align_up(offset + 4, 16);
-  tile->shared_walks = offset;
-  offset += tile->walk_shared ? tile->threads * WALK_BYTES : 0;
+  tile->shared_loaders = offset;
+  offset += tile->loader_shared ? tile->threads * LOADER_BYTES : 0;
   tile->shared_bytes = align_up(offset, 16);
 }
 

@@ -29,15 +29,14 @@ struct tile {
   uint32_t kv_pitch;          /* bytes from row to row of a K or V tile in shared memory */
   uint32_t wide_pitch;        /* the same for rows of 16-bit elements: Q, and K after rotation */
   uint32_t query_registers;   /* 1: Q fragments stay in registers; 0: they are read from shared memory each step */
-  uint32_t walk_shared;       /* 1: a thread's walk through the plan is in shared memory, since O fills the registers */
+  uint32_t loader_shared;     /* 1: a thread's KvLoader is in shared memory, since O fills the registers */
   uint32_t shared_rings;      /* byte offsets in dynamic shared memory */
   uint32_t shared_query;
   uint32_t shared_rotated;    /* K tiles after rotation, one a team */
   uint32_t shared_state;      /* row maxima and sums of each team */
   uint32_t shared_items;      /* work items with the rows of their tiles: the current one, and with teams the next */
-  uint32_t shared_ranges;     /* each warp's part of the range of an item */
-  uint32_t shared_flag;       /* one word that a thread tells the others */
-  uint32_t shared_walks;      /* each thread's walk through the plan, if walk_shared */
+  uint32_t shared_ready;      /* first of the units that the CTA must merge */
+  uint32_t shared_loaders;    /* each thread's KvLoader, if loader_shared */
   uint32_t shared_bytes;      /* dynamic shared memory; for the plan op the most that a launch may ask for */
 };
 

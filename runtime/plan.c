@@ -82,7 +82,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .group = (int)kernel->spec.group,
       .step_tokens = (int)layout->step_tokens,
       .split_steps = (int)layout->split_steps,
-      .ctas = layout->counts.shares ? (int)layout->ctas : 0,
+      .ctas = layout->counts.first ? (int)layout->ctas : 0,
       .max_tokens = (int)workspace->max_tokens,
       .max_tiles = (int)layout->max_tiles,
       .max_kv_len = (int)workspace->max_kv_len,

@@ -63,7 +63,6 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
       .kv_head_stride = stride[STRIDE_CACHE_HEAD],
       .lse_token_stride = (int)run->heads,
-      .ctas = (int)run->layout.ctas,
       .scale_log2 = softmax_scale(run) * log2_e,
   };
   return run->layout.ctas;

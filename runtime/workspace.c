@@ -30,7 +30,7 @@ struct part {
 static const struct part parts[] = {
     PART(header, header, sizeof(struct fi_plan_header)),
     PART(rows, rows, sizeof(struct fi_row)),
-    PART(shares, shares, sizeof(struct fi_share)),
+    PART(first, first, sizeof(struct fi_item)),
     PART(items, items, sizeof(struct fi_item)),
     PART(units, units, sizeof(struct fi_unit)),
     PART(arrivals, units, sizeof(unsigned)),
@@ -139,14 +139,15 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
 static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds,
                            struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
-  counts->shares = (uint64_t)layout->ctas * layout->max_sections;
+  const uint64_t shares = (uint64_t)layout->ctas * layout->max_sections;
+  counts->first = layout->ctas;
   if (bounds->split_tokens) {
     const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
     counts->items = pieces + layout->ctas;
     counts->partial_rows = pieces * kernel->tile.rows;
   } else {
-    counts->items = counts->units + counts->shares;
-    counts->partial_rows = 2 * counts->shares * kernel->tile.rows;
+    counts->items = counts->units + shares;
+    counts->partial_rows = 2 * shares * kernel->tile.rows;
   }
 }
 

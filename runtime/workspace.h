@@ -9,7 +9,7 @@
 struct workspace_counts {
   uint64_t header;
   uint64_t rows;
-  uint64_t shares;
+  uint64_t first;
   uint64_t items;
   uint64_t units;
   uint64_t partial_rows;

@@ -12,8 +12,8 @@ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
 
 //@if kv_bytes == 2
 /* O += P V */
-void accumulate(Output &o, const Scores &scores, u32 values) {
-  values += kv_chunk(lane() % 16, lane() / 16);
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + kv_chunk(lane() % 16, lane() / 16);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 16; t++) {
     u32 p[kRowBlocks][4];
@@ -23,7 +23,7 @@ void accumulate(Output &o, const Scores &scores, u32 values) {
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
-      load_matrices_transposed(v, kv_along(values, 2 * i) + 16 * t * kKvPitch);
+      load_matrices_transposed(v, kv_along(from, 2 * i) + 16 * t * kKvPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(o[b][2 * i], p[b], v[0], v[1]);
@@ -46,8 +46,8 @@ u32 pair_column(u32 lane, u32 p) {
  * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l
  * % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
  */
-void accumulate(Output &o, const Scores &scores, u32 values) {
-  values += kv_chunk(lane(), 0);
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + kv_chunk(lane(), 0);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
     u32 p[2][kRowBlocks][4];
@@ -59,7 +59,7 @@ void accumulate(Output &o, const Scores &scores, u32 values) {
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4];
-      load_matrices_transposed(v, kv_along(values, i) + 32 * t * kKvPitch);
+      load_matrices_transposed(v, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
         const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);

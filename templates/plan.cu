@@ -11,18 +11,16 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
+  if (args.ctas > 0)
+    share_batch(args);
+
   const int tokens = first_token(args, args.requests);
   for (int token = first_index(); token < tokens; token += index_stride())
     args.plan.rows[token] = row_of_token(args, token);
 
-  int sections = 0;
-  if (args.ctas > 0)
-    sections = share_batch(args);
-
   if (first_index() == 0) {
     args.plan.header->page_table = args.page_table;
     args.plan.header->page_table_stride = args.page_table_stride;
-    args.plan.header->sections = sections;
     args.plan.header->tokens = tokens;
   }
 }

@@ -23,15 +23,14 @@ template <typename Count> int prefix_sum(int *begin, int size, Count count) {
     if (lane() == 31)
       warp_sums[warp()] = sum;
     __syncthreads();
-    if (warp() == 0) {
-      const int before = warp_prefix(lane() < kThreads / 32 ? warp_sums[lane()] : 0);
-      if (lane() < kThreads / 32)
-        warp_sums[lane()] = before;
+    int before = total;
+#pragma unroll
+    for (u32 w = 0; w < kThreads / 32; w++) {
+      before += w < warp() ? warp_sums[w] : 0;
+      total += warp_sums[w];
     }
-    __syncthreads();
     if (i < size)
-      begin[i] = total + (warp() > 0 ? warp_sums[warp() - 1] : 0) + sum - value;
-    total += warp_sums[kThreads / 32 - 1];
+      begin[i] = before + sum - value;
     __syncthreads();
   }
   if (threadIdx.x == 0)

@@ -1,27 +1,22 @@
 //@use accumulate
-//@use output
+//@use join
 
 //# One team: each warp has whole rows in its registers and writes them itself.
 
 /* Writes the item's rows to O, or as a partial. */
 void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
-  const TileRow *rows = tile.rows;
+  const fi_item &item = tile.item;
   const u32 lane = fresh_lane();
-  const u32 first = first_row();
-  const int part = tile.item.part;
-  const u32 row_count = tile.item.row_count * kGroup;
-  const u32 first_head = tile.item.kv_head * kGroup;
-  const float v_scale = value_scale(args, tile.item.kv_head);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const u32 row = first + 8 * r;
-    if (row >= row_count)
+    const u32 row = first_row() + 8 * r;
+    if (row >= item.row_count * kGroup)
       continue;
-    if (part < 0) {
-      const int token = rows[row].token;
-      const u32 head = first_head + row % kGroup;
-      const float factor = row_factor(state.sum[r], v_scale);
-      u16 *to = output_row(args, token, head);
+    if (item.part < 0) {
+      const int token = tile.rows[row].token;
+      const u32 head = item.kv_head * kGroup + row % kGroup;
+      const float factor = row_factor(args, item.kv_head, state.sum[r]);
+      u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++) {
         const float2 pair = pair_of(state.o, r, p);
@@ -32,7 +27,7 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
         write_lse(args, token, head, state.most[r], state.sum[r]);
 //@end
     } else {
-      const long long part_row = part + rows[row].part;
+      const long long part_row = item.part + tile.rows[row].part;
       float *to = args.plan.part_o + part_row * kHeadDim;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++)

@@ -21,32 +21,33 @@ struct ItemTile {
 
 constexpr u32 kQueryChunks = kHeadDim / 8;
 
-/* The tile's row of Q that `row` of a plan names, for query head `head`. */
-const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
-  return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
+/* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
+const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
+  return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
 }
 
-/*
- * Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a
- * mask.
- */
+/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
+const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+  const u32 head = item.kv_head * kGroup + row % kGroup;
+  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
+  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+}
+
+/* Brings an item and its rows into shared memory. */
 void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = fresh_thread();
-  const fi_row *rows = args.plan.rows + item.row_begin;
   if (thread < kItemWords)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
   for (u32 row = thread; row < kRows; row += kThreads) {
-    const u32 token = row / kGroup;
-    const bool valid = token < item.row_count;
-    const fi_row &source = rows[valid ? token : 0];
+    const fi_row &source = row_of(args, item, row);
     TileRow &to = tile.rows[row];
     to.token = source.token;
+    to.part = source.part + (int)(row % kGroup);
 //@if mask == causal
-    to.visible = valid ? min(item.kv_end, source.position + 1) : item.kv_end;
+    to.visible = min(item.kv_end, source.position + 1);
 //@else
     to.visible = item.kv_end;
 //@end
-    to.part = source.part + (int)(row % kGroup);
 //@if rope != none
 //@if rope_positions == array
     to.position = args.positions[source.token];
@@ -58,61 +59,38 @@ void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &it
 }
 
 //@if teams > 1
-/* A thread's chunks of the tile, one kThreads behind the other. */
-constexpr u32 kThreadChunks = (kRows * kQueryChunks + kThreads - 1) / kThreads;
-
 /*
- * The next tile of Q on its way through registers: waiting for it does not wait for the KV that was asked for
- * before.
+ * A thread's chunks of the next tile of Q, one kThreads behind the other, on their way through registers: waiting for
+ * them does not wait for the KV that was asked for before.
  */
-struct QueryChunks {
-  uint4 words[kThreadChunks];
-};
+typedef uint4 QueryChunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
 
-/*
- * Starts to load the item's Q: row r of the tile is head r % kGroup of token r / kGroup. Padding rows are zeros.
- */
 void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
-  const fi_row *rows = args.plan.rows + item.row_begin;
-  const u32 row_count = item.row_count;
-  const u32 first_head = item.kv_head * kGroup;
-  const u32 thread = fresh_thread();
+  u32 i = fresh_thread();
 #pragma unroll
-  for (u32 c = 0; c < kThreadChunks; c++) {
-    const u32 row = (c * kThreads + thread) / kQueryChunks;
-    const u32 chunk = (c * kThreads + thread) % kQueryChunks;
-    const bool valid = row / kGroup < row_count;
-    const u16 *from = query_row(args, rows[valid ? row / kGroup : 0], first_head + row % kGroup);
-    chunks.words[c] = valid ? *(const uint4 *)(from + chunk * 8) : make_uint4(0, 0, 0, 0);
+  for (uint4 &chunk : chunks) {
+    chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
+    i += kThreads;
   }
 }
 
 void store_query(u8 *query, const QueryChunks &chunks) {
-  const u32 thread = fresh_thread();
+  u32 i = fresh_thread();
 #pragma unroll
-  for (u32 c = 0; c < kThreadChunks; c++) {
-    const u32 i = c * kThreads + thread;
+  for (const uint4 &chunk : chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + wide_chunk(i / kQueryChunks, i % kQueryChunks)) = chunks.words[c];
+      *(uint4 *)(query + wide_chunk(i / kQueryChunks, i % kQueryChunks)) = chunk;
+    i += kThreads;
   }
 }
 //@else
-/*
- * Starts to copy the item's Q, as it is, into the tile: row r is head r % kGroup of token r / kGroup. Padding rows are
- * cleared.
- */
+/* Starts to copy the item's Q, as it is, into the tile. */
 void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
-  const fi_row *rows = args.plan.rows + item.row_begin;
-  const u32 row_count = item.row_count;
-  const u32 first_head = item.kv_head * kGroup;
-  const u32 to = shared_address(query);
 #pragma unroll 4
   for (u32 i = fresh_thread(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    const bool valid = row / kGroup < row_count;
-    const u16 *from = query_row(args, rows[valid ? row / kGroup : 0], first_head + row % kGroup);
-    copy_async(to + wide_chunk(row, chunk), (const u8 *)(from + chunk * 8), valid);
+    copy_async(shared_address(query + wide_chunk(row, chunk)), query_chunk(args, item, row, chunk), true);
   }
 }
 //@end

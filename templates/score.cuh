@@ -12,73 +12,57 @@ constexpr u32 kDimBlocks = kHeadDim / 16;
  */
 typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
 
-//@if query_registers
-/* Q of an item, in registers. */
-typedef u32 Query[kRowBlocks][kDimBlocks][4];
+/* Fragments of Q of one dim block. */
+typedef u32 QueryBlock[kRowBlocks][4];
 
-void load_query(Query &fragments, const u8 *query) {
+void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 i = 0; i < kDimBlocks; i++)
-      load_query_fragment(fragments[b][i], query, (team_warp() * kRowBlocks + b) * 16, i);
+    load_query_fragment(q[b], query, (team_warp() * kRowBlocks + b) * 16, block);
 }
 
-void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+//@if query_registers
+/* Q of an item. */
+typedef QueryBlock Query[kDimBlocks];
+
+void load_query(Query &q, const u8 *query) {
 #pragma unroll
-  for (int w = 0; w < 4; w++)
-    fragment[w] = query[b][block][w];
+  for (u32 i = 0; i < kDimBlocks; i++)
+    load_query_block(q[i], query, i);
 }
 //@else
 /* Q of an item, in shared memory: its fragments would not fit beside O in the registers. */
 typedef const u8 *Query;
 
-void load_query(Query &shared, const u8 *query) {
-  shared = query;
-}
-
-void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
-  load_query_fragment(fragment, query, (team_warp() * kRowBlocks + b) * 16, block);
+void load_query(Query &q, const u8 *query) {
+  q = query;
 }
 //@end
 
-//@if rope != none && rope_keys == unrotated
-/* scores += Q K^T, K from the tile of rotated 16-bit rows. */
-void score(Scores &scores, const Query &query, u32 keys) {
-  keys += wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
-#pragma unroll
-  for (u32 i = 0; i < kDimBlocks; i++) {
-    u32 q[kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++)
-      query_fragment(q[b], query, b, i);
-#pragma unroll
-    for (u32 t = 0; t < kTeamTokens / 16; t++) {
-      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, keys + wide_chunk(16 * t, 2 * i));
-#pragma unroll
-      for (u32 b = 0; b < kRowBlocks; b++) {
-        mma(scores[b][2 * t], q[b], k[0], k[1]);
-        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
-      }
-    }
-  }
-}
-//@else
-//@if kv_bytes == 2
+//@if kv_bytes == 2 || (rope != none && rope_keys == unrotated)
 /* scores += Q K^T */
-void score(Scores &scores, const Query &query, u32 keys) {
-  keys += kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+void score(Scores &scores, const Query &query, const u8 *keys) {
+//@if rope != none && rope_keys == unrotated
+  const u32 from = shared_address(keys) + wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+//@else
+  const u32 from = shared_address(keys) + kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+//@end
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
-    u32 q[kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++)
-      query_fragment(q[b], query, b, i);
+//@if query_registers
+    const QueryBlock &q = query[i];
+//@else
+    QueryBlock q;
+    load_query_block(q, query, i);
+//@end
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 16; t++) {
       u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, kv_along(keys, 2 * i) + 16 * t * kKvPitch);
+//@if rope != none && rope_keys == unrotated
+      load_matrices(k, from + wide_chunk(16 * t, 2 * i));
+//@else
+      load_matrices(k, kv_along(from, 2 * i) + 16 * t * kKvPitch);
+//@end
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(scores[b][2 * t], q[b], k[0], k[1]);
@@ -89,18 +73,20 @@ void score(Scores &scores, const Query &query, u32 keys) {
 }
 //@else
 /* scores += Q K^T; each 8-bit element is converted once, in registers. */
-void score(Scores &scores, const Query &query, u32 keys) {
-  keys += kv_chunk(lane(), 0);
+void score(Scores &scores, const Query &query, const u8 *keys) {
+  const u32 from = shared_address(keys) + kv_chunk(lane(), 0);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
-    u32 q[kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++)
-      query_fragment(q[b], query, b, i);
+//@if query_registers
+    const QueryBlock &q = query[i];
+//@else
+    QueryBlock q;
+    load_query_block(q, query, i);
+//@end
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 32; t++) {
       u32 k[4]; /* word m: token 32 t + 8 m + l / 4, dims 16 i + 4 (l % 4) .. + 3 */
-      load_matrices(k, kv_along(keys, i) + 32 * t * kKvPitch);
+      load_matrices(k, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 m = 0; m < 4; m++) {
         const u32 low = f16_of_fp8(k[m]);
@@ -112,5 +98,4 @@ void score(Scores &scores, const Query &query, u32 keys) {
     }
   }
 }
-//@end
 //@end

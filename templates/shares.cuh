@@ -9,16 +9,17 @@ struct Line {
 };
 
 /*
- * The heads of a section, and the line of all their units' steps, cut into shares: share s is steps cuts[s] ..
- * cuts[s + 1].
+ * Some of the heads, and the line of all their units' steps, cut into shares: CTA s has steps cuts[s] .. cuts[s + 1].
  */
 struct Section {
   int number;
+  int count; /* of sections */
   int first_head;
   int heads;
   int steps;
-  int shares; /* CTAs that may have one */
-  int *cuts;
+  int shares; /* the CTAs behind them have none */
+  float shares_a_step;
+  const int *cuts;
 };
 
 /* One tile on one head: its place among the section's units, and its steps in the section's line. */
@@ -59,18 +60,6 @@ int sections_of(const fi_plan_args &args, const Line &line) {
   const int wanted = kv_steps * args.kv_heads / args.section_steps;
   const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
   return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
-}
-
-/* The share that a step belongs to: found from where even cuts would be, which snapped ones are not far from. */
-int share_of(const Section &section, int step) {
-  const int whole = section.steps / section.shares;
-  const int longer = section.steps % section.shares; /* shares that are one step longer */
-  int share = step < longer * (whole + 1) ? step / (whole + 1) : longer + (step - longer * (whole + 1)) / whole;
-  while (section.cuts[share] > step)
-    share--;
-  while (section.cuts[share + 1] <= step)
-    share++;
-  return share;
 }
 
 /*
@@ -143,27 +132,43 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
   return even > most - most / 10 ? even : most;
 }
 
-/* Section `number` of `count`, cut into shares. All threads of the CTA take part. */
-Section make_section(const fi_plan_args &args, const Line &line, int *cuts, int number, int count) {
+/* Section `number` of `count`, whose cuts are or will be in `cuts`. */
+Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, int number, int count) {
   Section section;
   section.number = number;
+  section.count = count;
   section.first_head = number * args.kv_heads / count;
   section.heads = (number + 1) * args.kv_heads / count - section.first_head;
   section.steps = line.steps * section.heads;
   section.shares = shares_of(args, line, section);
+  section.shares_a_step = (float)section.shares / (float)section.steps;
   section.cuts = cuts;
+  return section;
+}
+
+/* Finds a section's cuts, ctas + 1. All threads of the CTA take part. */
+void cut_section(const fi_plan_args &args, const Line &line, const Section &section, int *cuts) {
   __syncthreads();
   for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
     cuts[share] = cut_of(args, line, section, share);
   __syncthreads();
-  return section;
 }
 
-/* Says of the CTAs without work in a section that they have none. */
+/* The share that a step belongs to: found from where even cuts would be, which are not far from the real ones. */
+int share_of(const Section &section, int step) {
+  int share = min((int)((float)step * section.shares_a_step), section.shares - 1);
+  while (section.cuts[share] > step)
+    share--;
+  while (section.cuts[share + 1] <= step)
+    share++;
+  return share;
+}
+
+/* Says of the CTAs without work that they have none. */
 void close_empty_shares(const fi_plan_args &args, const Section &section) {
   for (int share = first_index(); share < args.ctas; share += index_stride())
     if (section.cuts[share] == section.cuts[share + 1])
-      args.plan.shares[section.number * args.ctas + share].end = 0;
+      args.plan.first[share].row_count = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
@@ -175,11 +180,13 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.kv_head = section.first_head + unit.head;
   item.kv_begin = max(0, begin - unit.begin - args.unit_steps) * step_tokens(args);
   item.kv_end = min(tile.kv_end, (end - unit.begin - args.unit_steps) * step_tokens(args));
+  item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
   item.part = -1;
   item.unit = section.first_head * line.tiles + unit.number;
+  item.next = -1;
   return item;
 }
 
@@ -191,30 +198,45 @@ void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
 }
 
 /*
- * Writes the piece of a unit that lies in a share. Unit u's piece in share c is item u + c of the section: going
- * along the line, u or c grows by one at every cut and at every unit's end. A unit that begins in share b has its
- * partial of share c in slot b + c of the section: its partials follow each other, and those of the next unit in
- * pieces, which begins in its last share or behind, come after them.
+ * Index of the item that is the piece of a unit in a share: u + c of the section for unit u in share c, since going
+ * along the line u or c grows by one at every cut and at every unit's end.
+ */
+int item_index(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
+  return section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
+}
+
+/*
+ * Index of a CTA's first item in the section behind this one; -1 if there is none. Where there are several sections,
+ * their shares are much larger than the least piece, so that none is empty.
+ */
+int item_behind(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  if (section.number + 1 == section.count)
+    return -1;
+  const Section next = section_of(args, line, nullptr, section.number + 1, section.count);
+  const Unit unit = unit_of_step(args, line, next, cut_of(args, line, next, share));
+  return item_index(args, line, next, unit, share);
+}
+
+/*
+ * Writes the piece of a unit that lies in a share. A unit that begins in share b has its partial of share c in slot
+ * b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its last
+ * share or behind, come after them.
  */
 void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
-  const int share_first = section.cuts[share];
+  const int share_begin = section.cuts[share];
   const int share_end = section.cuts[share + 1];
-  const int index = section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
-  fi_item item = item_of(args, line, section, unit, max(unit.begin, share_first), min(unit.end, share_end));
-  if (unit.begin < share_first || unit.end > share_end) {
+  const int index = item_index(args, line, section, unit, share);
+  fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
+  if (unit.begin < share_begin || unit.end > share_end) {
     const int first_share = share_of(section, unit.begin);
     item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
   }
+  item.next = unit.end < share_end ? index + 1 : item_behind(args, line, section, share);
   args.plan.items[index] = item;
-  fi_share *to = args.plan.shares + (section.number * args.ctas + share);
-  if (unit.begin <= share_first) {
-    to->first = item;
-    to->begin = index;
-  }
-  if (unit.end >= share_end)
-    to->end = index + 1;
+  if (section.number == 0 && unit.begin <= share_begin)
+    args.plan.first[share] = item;
 }
 
 /*
@@ -246,21 +268,16 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
       if (step == unit.begin)
         write_unit(args, item, unit.end - unit.begin);
     }
-    args.plan.items[step] = item;
     const int share = share_of(section, step);
-    if (step == section.cuts[share]) {
-      args.plan.shares[share].first = item;
-      args.plan.shares[share].begin = step;
-      args.plan.shares[share].end = section.cuts[share + 1];
-    }
+    item.next = step + 1 < section.cuts[share + 1] ? step + 1 : -1;
+    args.plan.items[step] = item;
+    if (step == section.cuts[share])
+      args.plan.first[share] = item;
   }
 }
 
-/*
- * Cuts the batch into shares; returns the number of sections. Every CTA finds the cuts, and writes its part of
- * the items.
- */
-int share_batch(const fi_plan_args &args) {
+/* Cuts the batch into shares. Every CTA finds the cuts, and writes its part of the items. */
+void share_batch(const fi_plan_args &args) {
   extern __shared__ int shared[];
   int *cuts = shared;                             /* [ctas + 1] */
   int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
@@ -271,12 +288,13 @@ int share_batch(const fi_plan_args &args) {
   const Line line = {tile_begin, step_begin, tiles, steps};
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
-    const Section section = make_section(args, line, cuts, number, sections);
-    close_empty_shares(args, section);
+    const Section section = section_of(args, line, cuts, number, sections);
+    cut_section(args, line, section, cuts);
+    if (number == 0)
+      close_empty_shares(args, section);
     if (args.split_steps > 0)
       write_fixed_pieces(args, line, section);
     else
       write_shares(args, line, section);
   }
-  return sections;
 }

@@ -20,34 +20,22 @@ struct RowState {
   Output o;
 };
 
-/* A warp's part of an item's range: in shared memory, since it is needed once a step and registers are short. */
-struct Range {
-  int end;   /* of the item's KV tokens */
-  int least; /* KV tokens that some row of the warp sees: a tile beyond them needs the mask */
-  int most;  /* that no row sees more than: a tile beyond them is skipped */
-};
-
 /* The tile's row of group 0 of this lane. */
 u32 first_row() {
   const u32 thread = fresh_thread();
   return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
 }
 
-void find_range(Range &range, const ItemTile &tile) {
-  const TileRow *first = tile.rows + first_row();
-  int least = tile.item.kv_end;
+//@if row_warps > 1
+/* Whether some row of the warp sees a KV token from `token` on. */
+bool sees(const TileRow *rows, int token) {
   int most = 0;
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    least = min(least, first[8 * r].visible);
-    most = max(most, first[8 * r].visible);
-  }
-  least = __reduce_min_sync(kAllLanes, least);
-  most = __reduce_max_sync(kAllLanes, most);
-  if (lane() == 0)
-    range = {tile.item.kv_end, least, most};
-  __syncwarp();
+  for (u32 r = 0; r < kRowGroups; r++)
+    most = max(most, rows[first_row() + 8 * r].visible);
+  return __any_sync(kAllLanes, most > token);
 }
+//@end
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask(Scores &scores, const TileRow *rows, int token) {
@@ -107,24 +95,14 @@ void softmax(RowState &state, Scores &scores, float scale) {
   }
 }
 
-/*
- * Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum
- * -infinity.
- */
+/* Closes an item: sums over all columns, maxima in base-2 logits; -infinity and 0 for rows that saw nothing. */
 void close_rows(RowState &state, float scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
     const bool empty = state.most[r] == kMasked;
+    state.sum[r] = empty ? 0 : state.sum[r];
     state.most[r] = empty ? minus_infinity() : state.most[r] * scale;
-    if (!empty)
-      continue;
-    state.sum[r] = 0;
-#pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++) {
-      state.o[r / 2][o][r % 2 * 2] = 0;
-      state.o[r / 2][o][r % 2 * 2 + 1] = 0;
-    }
   }
 }

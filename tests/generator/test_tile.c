@@ -50,10 +50,9 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
       {tile->shared_query, tile->shared_rotated, tile->rows * wide},
       {tile->shared_rotated, tile->shared_state, rotated},
       {tile->shared_state, tile->shared_items, tile->teams > 1 ? tile->teams * tile->rows * 8 : 0},
-      {tile->shared_items, tile->shared_ranges, 32 + 16 * tile->tokens},
-      {tile->shared_ranges, tile->shared_flag, tile->threads / 32 * 12},
-      {tile->shared_flag, tile->shared_walks, 4},
-      {tile->shared_walks, tile->shared_bytes, tile->walk_shared ? tile->threads * 64 : 0},
+      {tile->shared_items, tile->shared_ready, 40 + 16 * tile->tokens},
+      {tile->shared_ready, tile->shared_loaders, 4},
+      {tile->shared_loaders, tile->shared_bytes, tile->loader_shared ? tile->threads * 40 : 0},
   };
   cr_assert(tile->kv_pitch >= kv && tile->wide_pitch >= wide);
   cr_assert(tile->kv_pitch % 16 == 0 && tile->wide_pitch % 16 == 0 && tile->shared_query % 16 == 0 &&

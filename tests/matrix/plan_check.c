@@ -46,12 +46,8 @@ static int step_tokens(const struct check *check) {
 
 static bool check_header(const struct check *check) {
   const struct fi_plan_header *header = check->view.host.header;
-  const int most_sections = check->view.shape.most_sections;
   if (header->tokens != (int)check->tokens)
     return trial_fail(check->trial, "the plan has %d rows for %u tokens", header->tokens, check->tokens);
-  if (header->sections < 1 || header->sections > most_sections)
-    return trial_fail(check->trial, "the plan has %d sections, 1 to %d are allowed", header->sections,
-                      most_sections);
   if (header->page_table != check->planned->page_table)
     return trial_fail(check->trial, "the plan has another page table than the batch");
   return true;
@@ -76,40 +72,34 @@ static bool check_rows(const struct check *check) {
 
 /* ------------------------------------------------------------------------------------------------ shares */
 
-/* What an item counts in its share: the steps of its KV, and in a unit's first item what the unit costs besides. */
+/* What an item counts in its share: the steps of its KV, and in a unit's first item what the unit costs
+ * besides. */
 static int steps_of(const struct check *check, const struct fi_item *item) {
   const int step = step_tokens(check);
   const int begins = item->kv_begin == 0 ? check->view.shape.unit_steps : 0;
   return begins + most(1, (item->kv_end - item->kv_begin + step - 1) / step);
 }
 
-static bool same_item(const struct fi_item *a, const struct fi_item *b) {
-  return a->kv_base == b->kv_base && a->kv_head == b->kv_head && a->kv_begin == b->kv_begin &&
-         a->kv_end == b->kv_end && a->row_begin == b->row_begin && a->row_count == b->row_count &&
-         a->unit_count == b->unit_count && a->part == b->part && a->unit == b->unit;
-}
-
-/* Lists the items of a share and counts their steps. */
-static bool take_share(struct check *check, const struct fi_share *share, int *steps) {
+/* Lists the items of a CTA and counts their steps. */
+static bool take_share(struct check *check, const struct fi_item *first, int *steps) {
   const uint64_t items = check->view.shape.items;
   *steps = 0;
-  if (share->end == 0)
+  if (first->row_count == 0)
     return true;
-  if (share->begin < 0 || share->begin >= share->end || (uint64_t)share->end > items)
-    return trial_fail(check->trial, "a share has items %d to %d of %llu", share->begin, share->end,
-                      (unsigned long long)items);
-  if (!same_item(&share->first, &check->view.host.items[share->begin]))
-    return trial_fail(check->trial, "a share's first item is not item %d", share->begin);
-  for (int i = share->begin; i < share->end; i++) {
+  for (const struct fi_item *item = first;; item = &check->view.host.items[item->next]) {
     if (check->item_count == items)
       return trial_fail(check->trial, "shares overlap: they have more items than there are");
-    check->items[check->item_count++] = &check->view.host.items[i];
-    *steps += steps_of(check, &check->view.host.items[i]);
+    check->items[check->item_count++] = item;
+    *steps += steps_of(check, item);
+    if (item->next == -1)
+      return true;
+    if (item->next < 0 || (uint64_t)item->next >= items)
+      return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next,
+                        (unsigned long long)items);
   }
-  return true;
 }
 
-/* What the shares of a section have. */
+/* What the shares have. */
 struct balance {
   int shares; /* with work */
   int steps;
@@ -118,15 +108,15 @@ struct balance {
 };
 
 /*
- * Shares differ by a step, a cut may be moved by less than the least piece at both ends, and up to a tenth of
- * the shares may be left out.
+ * Shares of a section differ by a step, a cut may be moved by less than the least piece at both ends, and up
+ * to a tenth of the shares may be left out.
  */
 static bool check_balance(const struct check *check, const struct balance *balance) {
   const int moved = most(check->view.shape.least_piece, 1) - 1;
   const int wanted = least(check->view.shape.ctas, balance->steps);
-  if (balance->shares > 0 && balance->largest - balance->smallest > 1 + 4 * moved)
-    return trial_fail(check->trial, "the shares of a section have %d to %d steps", balance->smallest,
-                      balance->largest);
+  const int sections = check->view.shape.most_sections;
+  if (balance->shares > 0 && balance->largest - balance->smallest > sections * (1 + 4 * moved))
+    return trial_fail(check->trial, "the shares have %d to %d steps", balance->smallest, balance->largest);
   if (moved == 0 && balance->shares < wanted - wanted / 10)
     return trial_fail(check->trial, "only %d of %d CTAs have a share of %d steps", balance->shares,
                       check->view.shape.ctas, balance->steps);
@@ -134,24 +124,19 @@ static bool check_balance(const struct check *check, const struct balance *balan
 }
 
 static bool check_shares(struct check *check) {
-  const int ctas = check->view.shape.ctas;
-  for (int section = 0; section < check->view.host.header->sections; section++) {
-    struct balance balance = {.smallest = INT32_MAX};
-    for (int cta = 0; cta < ctas; cta++) {
-      int steps;
-      if (!take_share(check, &check->view.host.shares[section * ctas + cta], &steps))
-        return false;
-      if (steps == 0)
-        continue;
-      balance.shares++;
-      balance.steps += steps;
-      balance.smallest = least(balance.smallest, steps);
-      balance.largest = most(balance.largest, steps);
-    }
-    if (!check_balance(check, &balance))
+  struct balance balance = {.smallest = INT32_MAX};
+  for (int cta = 0; cta < check->view.shape.ctas; cta++) {
+    int steps;
+    if (!take_share(check, &check->view.host.first[cta], &steps))
       return false;
+    if (steps == 0)
+      continue;
+    balance.shares++;
+    balance.steps += steps;
+    balance.smallest = least(balance.smallest, steps);
+    balance.largest = most(balance.largest, steps);
   }
-  return true;
+  return check_balance(check, &balance);
 }
 
 /* ------------------------------------------------------------------------------------------------ units */
@@ -179,6 +164,13 @@ static int kv_end_of(const struct check *check, uint32_t row_end) {
   return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, position + 1)) : kv_len;
 }
 
+/* The KV of an item's range that its first row sees too. */
+static int kv_common_of(const struct check *check, const struct fi_item *item) {
+  const int position = check->view.host.rows[item->row_begin].position;
+  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(item->kv_end, position + 1))
+                                                      : item->kv_end;
+}
+
 /* A unit's rows: consecutive tokens of one request, which fit a tile. */
 static bool check_unit_rows(const struct check *check, const struct fi_item *item) {
   const uint32_t begin = (uint32_t)item->row_begin;
@@ -200,6 +192,8 @@ static bool check_unit_kv(const struct check *check, const struct fi_item *const
       return item_fails(check, items[i], "its KV does not begin where it should");
     if (items[i]->kv_end < at || (items[i]->kv_end == at && at > 0))
       return item_fails(check, items[i], "its KV is empty");
+    if (items[i]->kv_common != kv_common_of(check, items[i]))
+      return item_fails(check, items[i], "its rows have other KV in common");
     if (check->planned->workspace->split_tokens && items[i]->kv_end - at > step_tokens(check))
       return item_fails(check, items[i], "it is larger than a fixed piece");
     at = items[i]->kv_end;

@@ -24,7 +24,7 @@ bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kern
   memset(view->memory, POISON, view->bytes);
   view->host = (struct fi_plan_arrays){
       .header = local(view, there->header),
-      .shares = local(view, there->shares),
+      .first = local(view, there->first),
       .items = local(view, there->items),
       .rows = local(view, there->rows),
       .units = local(view, there->units),

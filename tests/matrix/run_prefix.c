@@ -70,6 +70,7 @@ static void add_prefix(struct prefix_plan *plan, int head) {
     struct fi_item *item = add_item(plan, head, 0);
     item->kv_begin = cuts[i];
     item->kv_end = cuts[i + 1];
+    item->kv_common = cuts[i + 1];
     item->row_count = (unsigned short)batch->tokens;
     item->unit_count = (unsigned short)batch->requests;
     item->part = part_of(plan, head, i, 0);
@@ -82,6 +83,7 @@ static void add_own(struct prefix_plan *plan, int head, uint32_t request, int fi
   struct fi_item *item = add_item(plan, head, request);
   item->kv_begin = (int)batch->prefix;
   item->kv_end = (int)batch->kv_len[request];
+  item->kv_common = (int)(batch->kv_len[request] - batch->q_len[request]) + 1;
   item->row_begin = first_row;
   item->row_count = (unsigned short)batch->q_len[request];
   item->unit_count = 1;
@@ -125,19 +127,19 @@ static void write_rows(const struct prefix_plan *plan) {
   }
 }
 
+/* Item i of the deal is items[order[i]]: the items of a CTA are linked in an order of their own. */
 static void deal_items(const struct prefix_plan *plan) {
   int32_t order[MOST_ITEMS];
   random_permutation(&plan->trial->random, order, plan->count);
-  for (uint32_t i = 0; i < plan->count; i++)
-    plan->view.host.items[i] = plan->items[order[i]];
   for (uint32_t cta = 0; cta < CTAS; cta++) {
     const uint32_t begin = cta * plan->count / CTAS;
     const uint32_t end = (cta + 1) * plan->count / CTAS;
-    plan->view.host.shares[cta] = (struct fi_share){
-        .first = plan->view.host.items[begin],
-        .begin = (int)begin,
-        .end = begin == end ? 0 : (int)end,
-    };
+    for (uint32_t i = begin; i < end; i++) {
+      plan->view.host.items[order[i]] = plan->items[order[i]];
+      plan->view.host.items[order[i]].next = i + 1 < end ? order[i + 1] : -1;
+    }
+    plan->view.host.first[cta] =
+        begin < end ? plan->view.host.items[order[begin]] : (struct fi_item){.row_count = 0};
   }
 }
 
@@ -146,7 +148,6 @@ static bool write_plan(struct prefix_plan *plan) {
   *plan->view.host.header = (struct fi_plan_header){
       .page_table = lengths.page_table,
       .page_table_stride = lengths.page_table_stride,
-      .sections = 1,
       .tokens = (int)plan->batch.tokens,
   };
   write_rows(plan);

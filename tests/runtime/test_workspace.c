@@ -11,7 +11,7 @@
 TestSuite(workspace, .init = fakes_reset);
 
 /* Bytes of an element of each part, written out: these are an ABI between host and device. */
-enum { HEADER = 64, ROW = 16, ITEM = 32, SHARE = 48, UNIT = 32 };
+enum { HEADER = 24, ROW = 16, ITEM = 40, UNIT = 32 };
 
 static uint64_t round_256(uint64_t bytes) {
   return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;
@@ -24,7 +24,7 @@ static uint64_t even_shares(const fi_kernel *kernel, const fi_workspace *bounds,
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
   const uint64_t rows = 2 * shares * kernel->tile.rows;
-  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * shares) +
+  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
          round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units) +
          round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
 }
@@ -36,7 +36,7 @@ static uint64_t fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
   const uint64_t rows = units * cuts * kernel->tile.rows;
-  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(SHARE * ctas) +
+  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
          round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units) +
          round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
 }
@@ -131,6 +131,5 @@ Test(workspace, records_have_their_sizes) {
   cr_expect_eq(sizeof(struct fi_plan_header), HEADER);
   cr_expect_eq(sizeof(struct fi_row), ROW);
   cr_expect_eq(sizeof(struct fi_item), ITEM);
-  cr_expect_eq(sizeof(struct fi_share), SHARE);
   cr_expect_eq(sizeof(struct fi_unit), UNIT);
 }

@@ -17,19 +17,13 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* behind its last token; no row sees beyond it */
+  int kv_common;             /* behind the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
-  unsigned short row_count;  /* tokens of the tile */
+  unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
-};
-
-/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
-struct fi_share {
-  struct fi_item first;
-  int begin;
-  int end;
-  int reserved[2];
+  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -45,15 +39,14 @@ struct fi_unit {
 struct fi_plan_header {
   const int *page_table;
   long long page_table_stride;
-  int sections; /* shares of one CTA are shares[section * ctas + cta] */
-  int tokens;   /* rows */
-  int reserved[10];
+  int tokens; /* rows */
+  int reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
 struct fi_plan_arrays {
   struct fi_plan_header *header;
-  struct fi_share *shares;
+  struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;

@@ -17,19 +17,13 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* behind its last token; no row sees beyond it */
+  int kv_common;             /* behind the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
-  unsigned short row_count;  /* tokens of the tile */
+  unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
-};
-
-/* The items of one CTA in one section of the plan: items[begin .. end), none when end is 0. first is items[begin]. */
-struct fi_share {
-  struct fi_item first;
-  int begin;
-  int end;
-  int reserved[2];
+  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -45,15 +39,14 @@ struct fi_unit {
 struct fi_plan_header {
   const int *page_table;
   long long page_table_stride;
-  int sections; /* shares of one CTA are shares[section * ctas + cta] */
-  int tokens;   /* rows */
-  int reserved[10];
+  int tokens; /* rows */
+  int reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
 struct fi_plan_arrays {
   struct fi_plan_header *header;
-  struct fi_share *shares;
+  struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_unit *units;
@@ -74,9 +67,7 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
-  int ctas;
-  float scale_log2; /* softmax scale * log2(e) */
-  int reserved;
+  float scale_log2;     /* softmax scale * log2(e) */
 };
 
 constexpr int kHeadDim = 64;             /* elements of a head */
@@ -96,12 +87,12 @@ constexpr int kWidePitch = 144;          /* bytes from row to row of a tile of 1
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
 constexpr int kSharedQuery = 36864;      /* the tile of Q */
 constexpr int kSharedItems = 55296;      /* work items with the rows of their tiles */
-constexpr int kSharedRanges = 57376;     /* each warp's part of the range of an item */
-constexpr int kSharedFlag = 57424;       /* a word from one thread to the others */
+constexpr int kSharedReady = 57384;      /* first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
+typedef unsigned long long u64;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
@@ -127,9 +118,11 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
-/* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
+/* The 32-bit address of a pointer into shared memory, as the instructions below take it; anew at each use. */
 u32 shared_address(const void *pointer) {
-  return (u32)__cvta_generic_to_shared(pointer);
+  u64 address;
+  asm volatile("cvta.to.shared.u64 %0, %1;" : "=l"(address) : "l"(pointer));
+  return (u32)address;
 }
 
 /* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
@@ -200,26 +193,6 @@ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* A place in this CTA's share of the plan: items[at .. end) of a section, then its shares of the sections behind it. */
-struct ItemCursor {
-  int at;
-  int end;     /* 0: there is no more */
-  int section; /* the next one */
-};
-
-/* Goes to the CTA's next item: in the same section, or else the first one that it has in a later section. */
-void next_item(ItemCursor &cursor, const fi_attention_args &args, int sections) {
-  cursor.at++;
-  if (cursor.at != cursor.end)
-    return;
-  cursor.end = 0;
-  for (; cursor.section < sections && cursor.end == 0; cursor.section++) {
-    const fi_share &share = args.plan.shares[cursor.section * args.ctas + (int)blockIdx.x];
-    cursor.at = share.begin;
-    cursor.end = share.end;
-  }
-}
-
 /* Byte offset of the row of a token and head in the cache; kv_base is the request's first token. */
 template <typename Args>
 long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
@@ -262,106 +235,87 @@ void sync_team() {
 }
 
 constexpr u32 kRowChunks = kRowBytes / 16;
-constexpr u32 kWarpTokens = kTeamTokens / kRowWarps; /* consecutive rows of its team's tile that a warp copies */
-constexpr u32 kWarpChunks = kWarpTokens * kRowChunks;
-constexpr int kStepTokens = kTeams * kTeamTokens; /* of a CTA; team t has those from t * kTeamTokens */
+constexpr u32 kPassRows = 32 / kRowChunks;           /* rows that a warp copies at once, a chunk a lane */
+constexpr u32 kWarpTokens = kTeamTokens / kRowWarps; /* consecutive rows of the team's tile that a warp copies */
+constexpr int kStepTokens = kTeams * kTeamTokens;    /* of a CTA; team t has those from t * kTeamTokens */
 constexpr u32 kItemWords = sizeof(fi_item) / 4;
 
-/* Fills the ring, some steps ahead of the computation, running on from item to item. */
+/* Fills the team's ring, some steps ahead of the computation, running on from item to item. */
 struct KvLoader {
-  ItemCursor cursor;
-  int sections; /* of the plan */
-  u32 ahead; /* lane l: word l % 8 of the next item, so that going on to it does not wait for memory */
-  int kv_base; /* of the current item */
+  u32 stage;  /* of the next step to compute */
+  int next;   /* the item behind the current one; -1: none */
+  u32 ahead;  /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;   /* kv_base of the current item */
   int kv_head;
-  int kv_end; /* 0: there is no more to load */
-  int token;  /* first token of the next step to load */
+  int kv_end;
+  int token;  /* first of the CTA's next step; none is left when it is not below kv_end */
 };
+
+/* Words of an item over the lanes of a warp. */
+u32 item_word(const fi_item &item) {
+  return ((const u32 *)&item)[min(lane(), kItemWords - 1)];
+}
+
+/* Goes on to the item whose words are in loader.ahead, and asks for the one behind it. */
+void take_item(KvLoader &loader, const fi_attention_args &args) {
+  const int kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
+  loader.page = kv_base;
+  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
+  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
+  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
+  loader.next = (int)__shfl_sync(kAllLanes, loader.ahead, kItemWords - 1);
+  if (loader.next >= 0)
+    loader.ahead = item_word(args.plan.items[loader.next]);
+}
 
 /* First token of the warp's rows in the next step. */
 int warp_token(const KvLoader &loader) {
   return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
-/* Takes the item whose word l % 8 is in lane l's loader.ahead, and fetches the one behind it. */
-void take_item(KvLoader &loader, const fi_attention_args &args) {
-  const int kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
-  loader.kv_base = kv_base;
-  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
-  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
-  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
-  if (loader.cursor.at + 1 < loader.cursor.end)
-    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at + 1))[lane() % kItemWords];
-}
-
-void next_loader_item(KvLoader &loader, const fi_attention_args &args) {
-  const bool fetched = loader.cursor.at + 1 < loader.cursor.end;
-  next_item(loader.cursor, args, loader.sections);
-  loader.kv_end = 0;
-  if (loader.cursor.end == 0)
-    return;
-  if (!fetched)
-    loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[fresh_lane() % kItemWords];
-  take_item(loader, args);
-}
-
-/* Goes to the next item that has KV when the current one has been loaded. */
+/* When an item has been loaded goes on to the next that has KV. */
 void settle(KvLoader &loader, const fi_attention_args &args) {
-  while (loader.cursor.end != 0 && loader.token >= loader.kv_end)
-    next_loader_item(loader, args);
+  while (loader.token >= loader.kv_end && loader.next >= 0)
+    take_item(loader, args);
+}
+
+void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item &first) {
+  loader.ahead = item_word(first);
+  loader.page = 0;
+  loader.stage = 0;
+  take_item(loader, args);
+  settle(loader, args);
 }
 
 /* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_attention_args &args, u32 stage) {
+void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
+  const u32 tile = shared_address(stage);
   const int token = warp_token(loader);
-  const long long first = kv_row_offset(args, loader.kv_base, token, loader.kv_head);
-  const long long row_stride = args.kv_token_stride * kKvBytes;
-  const u32 to = stage + kv_chunk(team_warp() * kWarpTokens, 0);
-  const u32 place = fresh_thread() % 32;
+  const u32 place = fresh_lane() / kRowChunks;
+  const u32 chunk = fresh_lane() % kRowChunks;
+  const long long stride = args.kv_token_stride * kKvBytes;
+  const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
 #pragma unroll
-  for (u32 pass = 0; pass < (kWarpChunks + 31) / 32; pass++) {
-    const u32 row = pass * (32 / kRowChunks) + place / kRowChunks;
-    const u32 chunk = place % kRowChunks;
-    const long long pass_offset = pass * (32 / kRowChunks * row_stride);
-    const long long offset = first + place / kRowChunks * row_stride + pass_offset + chunk * 16;
-    if (kWarpChunks % 32 != 0 && pass * 32 + place >= kWarpChunks)
+  for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
+    const u32 row = i + place;
+    const long long offset = first + i * stride;
+    if (place >= kPassRows || row >= kWarpTokens)
       continue;
-    const u8 *k = (const u8 *)args.k + offset;
-    const u8 *v = (const u8 *)args.v + offset;
+    const u32 to = tile + kv_chunk(team_warp() * kWarpTokens + row, chunk);
     const bool valid = token + (int)row < loader.kv_end;
-    copy_async(to + kv_chunk(row, chunk), k, valid);
-    copy_async(to + kTileBytes + kv_chunk(row, chunk), v, valid);
+    copy_async(to, (const u8 *)args.k + offset, valid);
+    copy_async(to + kTileBytes, (const u8 *)args.v + offset, valid);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
-void load_step(KvLoader &loader, const fi_attention_args &args, u32 stage) {
-  if (loader.cursor.end != 0) {
+void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
+  if (loader.token < loader.kv_end) {
     copy_rows(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }
   copy_commit();
-}
-
-/*
- * Opens the CTA's share of the plan. The first item comes with the share, so that loading starts one latency
- * earlier.
- */
-void open_loader(KvLoader &loader, const fi_attention_args &args) {
-  const fi_share &share = args.plan.shares[blockIdx.x];
-  loader.cursor = {share.begin, share.end, 1};
-  loader.sections = args.plan.header->sections;
-  loader.ahead = ((const u32 *)&share.first)[lane() % kItemWords];
-  if (share.end == 0) { /* the rest of it is undefined */
-    loader.cursor.at = -1;
-    next_item(loader.cursor, args, loader.sections);
-    if (loader.cursor.end != 0)
-      loader.ahead = ((const u32 *)(args.plan.items + loader.cursor.at))[lane() % kItemWords];
-    else
-      loader.ahead = 0;
-  }
-  take_item(loader, args);
 }
 
 /* What the warps need to know of a row of the tile. */
@@ -379,47 +333,39 @@ struct ItemTile {
 
 constexpr u32 kQueryChunks = kHeadDim / 8;
 
-/* The tile's row of Q that `row` of a plan names, for query head `head`. */
-const u16 *query_row(const fi_attention_args &args, const fi_row &row, u32 head) {
-  return (const u16 *)args.q + row.token * args.q_token_stride + head * args.q_head_stride;
+/* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
+const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
+  return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
 }
 
-/*
- * Brings an item and its rows into shared memory. Padding rows see the whole range, so that they never ask for a
- * mask.
- */
+/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
+const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+  const u32 head = item.kv_head * kGroup + row % kGroup;
+  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
+  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+}
+
+/* Brings an item and its rows into shared memory. */
 void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = fresh_thread();
-  const fi_row *rows = args.plan.rows + item.row_begin;
   if (thread < kItemWords)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
   for (u32 row = thread; row < kRows; row += kThreads) {
-    const u32 token = row / kGroup;
-    const bool valid = token < item.row_count;
-    const fi_row &source = rows[valid ? token : 0];
+    const fi_row &source = row_of(args, item, row);
     TileRow &to = tile.rows[row];
     to.token = source.token;
-    to.visible = valid ? min(item.kv_end, source.position + 1) : item.kv_end;
     to.part = source.part + (int)(row % kGroup);
+    to.visible = min(item.kv_end, source.position + 1);
   }
 }
 
-/*
- * Starts to copy the item's Q, as it is, into the tile: row r is head r % kGroup of token r / kGroup. Padding rows are
- * cleared.
- */
+/* Starts to copy the item's Q, as it is, into the tile. */
 void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
-  const fi_row *rows = args.plan.rows + item.row_begin;
-  const u32 row_count = item.row_count;
-  const u32 first_head = item.kv_head * kGroup;
-  const u32 to = shared_address(query);
 #pragma unroll 4
   for (u32 i = fresh_thread(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    const bool valid = row / kGroup < row_count;
-    const u16 *from = query_row(args, rows[valid ? row / kGroup : 0], first_head + row % kGroup);
-    copy_async(to + wide_chunk(row, chunk), (const u8 *)(from + chunk * 8), valid);
+    copy_async(shared_address(query + wide_chunk(row, chunk)), query_chunk(args, item, row, chunk), true);
   }
 }
 
@@ -439,36 +385,34 @@ constexpr u32 kDimBlocks = kHeadDim / 16;
  */
 typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
 
-/* Q of an item, in registers. */
-typedef u32 Query[kRowBlocks][kDimBlocks][4];
+/* Fragments of Q of one dim block. */
+typedef u32 QueryBlock[kRowBlocks][4];
 
-void load_query(Query &fragments, const u8 *query) {
+void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
 #pragma unroll
   for (u32 b = 0; b < kRowBlocks; b++)
-#pragma unroll
-    for (u32 i = 0; i < kDimBlocks; i++)
-      load_query_fragment(fragments[b][i], query, (team_warp() * kRowBlocks + b) * 16, i);
+    load_query_fragment(q[b], query, (team_warp() * kRowBlocks + b) * 16, block);
 }
 
-void query_fragment(u32 (&fragment)[4], const Query &query, u32 b, u32 block) {
+/* Q of an item. */
+typedef QueryBlock Query[kDimBlocks];
+
+void load_query(Query &q, const u8 *query) {
 #pragma unroll
-  for (int w = 0; w < 4; w++)
-    fragment[w] = query[b][block][w];
+  for (u32 i = 0; i < kDimBlocks; i++)
+    load_query_block(q[i], query, i);
 }
 
 /* scores += Q K^T */
-void score(Scores &scores, const Query &query, u32 keys) {
-  keys += kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+void score(Scores &scores, const Query &query, const u8 *keys) {
+  const u32 from = shared_address(keys) + kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
 #pragma unroll
   for (u32 i = 0; i < kDimBlocks; i++) {
-    u32 q[kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++)
-      query_fragment(q[b], query, b, i);
+    const QueryBlock &q = query[i];
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 16; t++) {
       u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, kv_along(keys, 2 * i) + 16 * t * kKvPitch);
+      load_matrices(k, kv_along(from, 2 * i) + 16 * t * kKvPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(scores[b][2 * t], q[b], k[0], k[1]);
@@ -512,33 +456,19 @@ struct RowState {
   Output o;
 };
 
-/* A warp's part of an item's range: in shared memory, since it is needed once a step and registers are short. */
-struct Range {
-  int end;   /* of the item's KV tokens */
-  int least; /* KV tokens that some row of the warp sees: a tile beyond them needs the mask */
-  int most;  /* that no row sees more than: a tile beyond them is skipped */
-};
-
 /* The tile's row of group 0 of this lane. */
 u32 first_row() {
   const u32 thread = fresh_thread();
   return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
 }
 
-void find_range(Range &range, const ItemTile &tile) {
-  const TileRow *first = tile.rows + first_row();
-  int least = tile.item.kv_end;
+/* Whether some row of the warp sees a KV token from `token` on. */
+bool sees(const TileRow *rows, int token) {
   int most = 0;
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    least = min(least, first[8 * r].visible);
-    most = max(most, first[8 * r].visible);
-  }
-  least = __reduce_min_sync(kAllLanes, least);
-  most = __reduce_max_sync(kAllLanes, most);
-  if (lane() == 0)
-    range = {tile.item.kv_end, least, most};
-  __syncwarp();
+  for (u32 r = 0; r < kRowGroups; r++)
+    most = max(most, rows[first_row() + 8 * r].visible);
+  return __any_sync(kAllLanes, most > token);
 }
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
@@ -599,25 +529,15 @@ void softmax(RowState &state, Scores &scores, float scale) {
   }
 }
 
-/*
- * Closes an item: sums over all columns, maxima in base-2 logits. Rows that saw nothing get zeros, maximum
- * -infinity.
- */
+/* Closes an item: sums over all columns, maxima in base-2 logits; -infinity and 0 for rows that saw nothing. */
 void close_rows(RowState &state, float scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
     const bool empty = state.most[r] == kMasked;
+    state.sum[r] = empty ? 0 : state.sum[r];
     state.most[r] = empty ? minus_infinity() : state.most[r] * scale;
-    if (!empty)
-      continue;
-    state.sum[r] = 0;
-#pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++) {
-      state.o[r / 2][o][r % 2 * 2] = 0;
-      state.o[r / 2][o][r % 2 * 2 + 1] = 0;
-    }
   }
 }
 
@@ -631,8 +551,8 @@ void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
 }
 
 /* O += P V */
-void accumulate(Output &o, const Scores &scores, u32 values) {
-  values += kv_chunk(lane() % 16, lane() / 16);
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + kv_chunk(lane() % 16, lane() / 16);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 16; t++) {
     u32 p[kRowBlocks][4];
@@ -642,7 +562,7 @@ void accumulate(Output &o, const Scores &scores, u32 values) {
 #pragma unroll
     for (u32 i = 0; i < kDimBlocks; i++) {
       u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
-      load_matrices_transposed(v, kv_along(values, 2 * i) + 16 * t * kKvPitch);
+      load_matrices_transposed(v, kv_along(from, 2 * i) + 16 * t * kKvPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
         mma(o[b][2 * i], p[b], v[0], v[1]);
@@ -661,47 +581,104 @@ u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
 }
 
-constexpr float kLn2 = 0.6931471805599453f;
+constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
+constexpr u32 kQuads = 4;      /* groups of four columns that a thread takes of a row */
+constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
 
-/* What normalises a row: 1 / sum, or 0 for a row that saw nothing, times the scale of V. */
-float row_factor(float sum, float v_scale) {
-  return sum > 0 ? v_scale / sum : 0;
+/* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
+struct Partial {
+  float4 o[kQuads];
+  float most;
+  float sum;
+};
+
+/* to = to_factor * to + factor * from */
+void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
+  to.x = to.x * to_factor + from.x * factor;
+  to.y = to.y * to_factor + from.y * factor;
+  to.z = to.z * to_factor + from.z * factor;
+  to.w = to.w * to_factor + from.w * factor;
 }
 
-/* Where row `token`, `head` of O begins. */
-u16 *output_row(const fi_attention_args &args, int token, u32 head) {
-  return (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+/*
+ * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
+ * value_step to its columns.
+ */
+template <int kAtOnce>
+Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial joined = {{}, minus_infinity(), 0};
+#pragma unroll 1
+  for (int first = 0; first < count; first += kAtOnce) {
+    float2 state[kAtOnce];
+    float4 o[kAtOnce][kQuads];
+    float most = joined.most;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const long long part = min(first + i, count - 1); /* behind the last it again, without weight */
+      state[i] = states[part * state_step];
+#pragma unroll
+      for (u32 q = 0; q < kQuads; q++)
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+      most = fmaxf(most, state[i].x);
+    }
+    float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
+    joined.most = most;
+    joined.sum *= shrink;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const bool counts = first + i < count && state[i].y > 0;
+      const float weight = counts ? exp2_fast(state[i].x - most) : 0;
+      joined.sum += weight * state[i].y;
+#pragma unroll
+      for (u32 q = 0; q < kQuads; q++)
+        add_scaled(joined.o[q], shrink, o[i][q], weight);
+      shrink = 1;
+    }
+  }
+  return joined;
 }
 
-/* Log-sum-exp of a row from its maximum (base-2 logits) and sum. */
+/* Log-sum-exp of a row. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
+  constexpr float kLn2 = 0.6931471805599453f;
   float *to = args.lse + (long long)token * args.lse_token_stride + head;
   *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
 }
 
-float value_scale(const fi_attention_args &args, int kv_head) {
-  return 1;
+/* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
+float row_factor(const fi_attention_args &args, int kv_head, float sum) {
+  return sum > 0 ? 1 / sum : 0;
+}
+
+/* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+  const u32 head = kv_head * kGroup + row % kGroup;
+  const float factor = row_factor(args, kv_head, part.sum);
+  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
+#pragma unroll
+  for (u32 q = 0; q < kQuads; q++) {
+    const float4 o = part.o[q];
+    const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
+    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+  }
+  if (column == 0)
+    write_lse(args, token, head, part.most, part.sum);
 }
 
 /* Writes the item's rows to O, or as a partial. */
 void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
-  const TileRow *rows = tile.rows;
+  const fi_item &item = tile.item;
   const u32 lane = fresh_lane();
-  const u32 first = first_row();
-  const int part = tile.item.part;
-  const u32 row_count = tile.item.row_count * kGroup;
-  const u32 first_head = tile.item.kv_head * kGroup;
-  const float v_scale = value_scale(args, tile.item.kv_head);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const u32 row = first + 8 * r;
-    if (row >= row_count)
+    const u32 row = first_row() + 8 * r;
+    if (row >= item.row_count * kGroup)
       continue;
-    if (part < 0) {
-      const int token = rows[row].token;
-      const u32 head = first_head + row % kGroup;
-      const float factor = row_factor(state.sum[r], v_scale);
-      u16 *to = output_row(args, token, head);
+    if (item.part < 0) {
+      const int token = tile.rows[row].token;
+      const u32 head = item.kv_head * kGroup + row % kGroup;
+      const float factor = row_factor(args, item.kv_head, state.sum[r]);
+      u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++) {
         const float2 pair = pair_of(state.o, r, p);
@@ -710,7 +687,7 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
       if (lane % 4 == 0)
         write_lse(args, token, head, state.most[r], state.sum[r]);
     } else {
-      const long long part_row = part + rows[row].part;
+      const long long part_row = item.part + tile.rows[row].part;
       float *to = args.plan.part_o + part_row * kHeadDim;
 #pragma unroll
       for (u32 p = 0; p < kHeadDim / 8; p++)
@@ -721,223 +698,139 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
   }
 }
 
-/* Loads that are under way at once: of so many partials, for so many groups of four columns. */
-constexpr int kMergeParts = 2;
-constexpr u32 kMergeColumns = 4;
-
-/* The merge of four columns of a row so far. */
-struct Merged {
-  int token;
-  u32 row;
-  u32 column;
-  float4 o;
-  float most;
-  float sum;
-};
-
-/* Adds partials to the columns of a row: the states and values of `count` of them. */
-void add_parts(Merged &merged, const float2 (&states)[kMergeParts], const float4 (&values)[kMergeParts], int count) {
-  float most = merged.most;
-#pragma unroll
-  for (int i = 0; i < kMergeParts; i++)
-    if (i < count)
-      most = fmaxf(most, states[i].x);
-  const float shrink = merged.sum > 0 ? exp2_fast(merged.most - most) : 0;
-  merged.o = make_float4(merged.o.x * shrink, merged.o.y * shrink, merged.o.z * shrink, merged.o.w * shrink);
-  merged.sum *= shrink;
-  merged.most = most;
-#pragma unroll
-  for (int i = 0; i < kMergeParts; i++)
-    if (i < count) {
-      const float weight = states[i].y > 0 ? exp2_fast(states[i].x - most) : 0;
-      merged.o.x += weight * values[i].x;
-      merged.o.y += weight * values[i].y;
-      merged.o.z += weight * values[i].z;
-      merged.o.w += weight * values[i].w;
-      merged.sum += weight * states[i].y;
-    }
-}
-
-/* Adds up to kMergeParts partials of a unit from number `first` on. All loads start before the first is used. */
-void merge_batch(Merged (&merged)[kMergeColumns], const fi_plan_arrays &plan, const fi_unit &unit, int first) {
-  const int count = unit.part_count - first;
-  float2 states[kMergeColumns][kMergeParts];
-  float4 values[kMergeColumns][kMergeParts];
-#pragma unroll
-  for (u32 c = 0; c < kMergeColumns; c++)
-#pragma unroll
-    for (int i = 0; i < kMergeParts; i++)
-      if (i < count) {
-        const long long row = unit.part_begin + (long long)(first + i) * unit.part_stride + merged[c].row;
-        states[c][i] = *(const float2 *)(plan.part_ml + row * 2);
-        values[c][i] = *(const float4 *)(plan.part_o + row * kHeadDim + merged[c].column);
-      }
-#pragma unroll
-  for (u32 c = 0; c < kMergeColumns; c++)
-    add_parts(merged[c], states[c], values[c], count);
-}
-
-void write_merged(const fi_attention_args &args, const fi_unit &unit, const Merged &merged, float v_scale) {
-  const int token = merged.token;
-  const u32 head = unit.kv_head * kGroup + merged.row % kGroup;
-  const float factor = row_factor(merged.sum, v_scale);
-  *(uint2 *)(output_row(args, token, head) + merged.column) =
-      make_uint2(pack_output(merged.o.x * factor, merged.o.y * factor),
-                 pack_output(merged.o.z * factor, merged.o.w * factor));
-  if (merged.column == 0)
-    write_lse(args, token, head, merged.most, merged.sum);
-}
-
-/* Merges all partials of a unit, writes its rows of O and makes the unit ready for the next launch. */
-void merge_unit(const fi_attention_args &args, const fi_unit &unit, int number) {
-  const float v_scale = value_scale(args, unit.kv_head);
-  const u32 size = unit.row_count * kGroup * (kHeadDim / 4);
-#pragma unroll 1
-  for (u32 i = fresh_thread(); i < size; i += kThreads * kMergeColumns) {
-    Merged merged[kMergeColumns];
-#pragma unroll
-    for (u32 c = 0; c < kMergeColumns; c++) {
-      const u32 place = min(i + c * kThreads, size - 1); /* behind the end the last one again, unused */
-      const u32 row = place / (kHeadDim / 4);
-      const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
-      merged[c] = {token, row, place % (kHeadDim / 4) * 4, make_float4(0, 0, 0, 0), minus_infinity(), 0};
-    }
-#pragma unroll 1
-    for (int first = 0; first < unit.part_count; first += kMergeParts)
-      merge_batch(merged, args.plan, unit, first);
-#pragma unroll
-    for (u32 c = 0; c < kMergeColumns; c++)
-      if (i + c * kThreads < size)
-        write_merged(args, unit, merged[c], v_scale);
-  }
-  if (threadIdx.x == 0)
-    args.plan.arrivals[number] = unit.part_count;
-}
-
 /*
- * After its partial is written: counts down at each unit that the item feeds. A unit whose last partial this is
- * goes into the CTA's list of units to merge; `list` is its head and lives in thread 0.
+ * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
+ * into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(const fi_plan_arrays &plan, const fi_item &item, int &list) {
+void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
   __syncthreads();
   if (threadIdx.x != 0)
     return;
   for (int u = item.unit; u < item.unit + item.unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
-      plan.units[u].next = list;
-      list = u;
+      plan.units[u].next = ready;
+      ready = u;
     }
 }
 
-/*
- * Merges the units of the CTA's list: behind its items, when nothing else is in the registers. Most often that is
- * the unit of the last item alone, whose record is fetched while the arrival is under way.
- */
-void merge_list(const fi_attention_args &args, int list, int last_unit, volatile int *flag) {
-  fi_unit unit = args.plan.units[last_unit];
-  int held = last_unit; /* the number of `unit` */
-  for (;;) {
-    if (threadIdx.x == 0)
-      *flag = list;
-    __syncthreads();
-    const int number = *flag;
-    if (number < 0)
-      return;
-    if (threadIdx.x == 0)
-      list = args.plan.units[number].next;
-    if (number != held)
-      unit = args.plan.units[number];
-    held = number;
-    merge_unit(args, unit, number);
-    __syncthreads();
+/* Merges all partials of a unit and writes its rows of O. */
+void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+#pragma unroll 1
+  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kRowThreads; i += kThreads) {
+    const u32 row = i / kRowThreads;
+    const u32 column = i % kRowThreads * 4;
+    const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+    const long long first = unit.part_begin + row;
+    const float2 *states = (const float2 *)args.plan.part_ml + first;
+    const float *values = args.plan.part_o + first * kHeadDim + column;
+    const int stride = unit.part_stride;
+    const Partial part = join<kMergeParts>(states, stride, values, stride * kHeadDim, unit.part_count);
+    write_row(args, token, unit.kv_head, row, column, part);
   }
 }
 
-/* A thread's walk through the plan. */
-struct Walk {
-  KvLoader loader;   /* what is loaded next */
-  ItemCursor cursor; /* what is computed */
-  int list;          /* thread 0: first of the units that this CTA must merge */
-};
+/*
+ * Merges the CTA's units behind its items, when nothing else is in the registers, and makes them ready for the next
+ * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
+ */
+void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
+  int number = last_unit;
+  fi_unit unit = args.plan.units[number];
+  for (;;) {
+    __syncthreads();
+    if (ready < 0)
+      return;
+    if (ready != number) {
+      number = ready;
+      unit = args.plan.units[number];
+    }
+    merge_unit(args, unit);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      ready = args.plan.units[number].next;
+      args.plan.arrivals[number] = unit.part_count;
+    }
+  }
+}
+
+u32 previous_stage(u32 stage) {
+  return stage == 0 ? kStages - 1 : stage - 1;
+}
 
 /*
- * One CTA works through its share of the plan, item after item. Each team of warps has its own ring of KV stages, which
- * runs on from one item to the next: while a step is computed, the loads of the steps behind it are under way.
+ * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
+ * before that of the step is free, and takes the loads of a later one.
+ */
+void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
+  u8 *ring = shared + kSharedRings + team() * kRingBytes;
+  const float scale = args.scale_log2; /* turns a score into a base-2 logit */
+  const int offset = team() * kTeamTokens;
+  Query query;
+  load_query(query, shared + kSharedQuery);
+#pragma unroll 1
+  for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
+    copy_wait<kStages - 2>();
+    sync_team();
+    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
+    const u8 *keys = ring + loader.stage * kStageBytes;
+    loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
+    const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
+    if (!common && !sees(tile.rows, token))
+      continue;
+    Scores scores = {};
+    score(scores, query, keys);
+    if (!common)
+      mask(scores, tile.rows, token);
+    softmax(state, scores, scale);
+    accumulate(state.o, scores, keys + kTileBytes);
+  }
+  close_rows(state, scale);
+}
+
+/*
+ * One CTA works through its items of the plan. Each team of warps has its own ring of KV stages, which runs on from
+ * one item to the next: while a step is computed, the loads of the steps behind it are under way.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
-  u8 *query_tile = shared + kSharedQuery;
+  u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
-  Range &range = ((Range *)(shared + kSharedRanges))[warp()];
-  volatile int *flag = (volatile int *)(shared + kSharedFlag);
-  u8 *rings = shared + kSharedRings;
-  u8 *ring = rings + team() * kRingBytes;
+  int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
+  const fi_item &first = args.plan.first[blockIdx.x];
+  if (first.row_count == 0)
+    return;
 
-  Walk walk;
-  KvLoader &loader = walk.loader;
-  ItemCursor &cursor = walk.cursor;
-  open_loader(loader, args);
-  cursor = loader.cursor;
-  settle(loader, args);
-  /* The first Q is asked for before its KV, which keeps the memory busy for a while; that fetches its rows too. */
-  const fi_share &share = args.plan.shares[blockIdx.x];
-  const fi_item &first = share.end != 0 ? share.first : args.plan.items[cursor.at];
-  if (cursor.end != 0)
-    copy_query(query_tile, args, first);
+  KvLoader loader;
+  open_loader(loader, args, first);
+  /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
+  copy_query(query, args, first);
 #pragma unroll 1
-  for (u32 stage = 0; stage < kStages - 1; stage++)
-    load_step(loader, args, shared_address(ring) + stage * kStageBytes);
-  if (cursor.end != 0)
-    stage_item(tiles[0], args, first);
+  for (u32 s = 0; s < kStages - 1; s++)
+    load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+  stage_item(tiles[0], args, first);
+  if (threadIdx.x == 0)
+    ready = -1;
 
-  walk.list = -1;
-  int last_unit = 0; /* of the last item */
-  u32 stage = 0; /* of the next step to compute; the one before it is free */
+  const ItemTile &tile = tiles[0];
   copy_wait<kStages - 2>();
-  while (cursor.end != 0) {
-    const ItemTile &tile = *tiles;
+  for (;;) {
     __syncthreads();
-    const fi_item &item = tile.item;
-    Query query;
-    load_query(query, query_tile);
-    find_range(range, tile);
-    const float scale = args.scale_log2; /* turns a score into a base-2 logit */
     RowState state = {};
 #pragma unroll
     for (float &most : state.most)
       most = kMasked;
-    const int offset = team() * kTeamTokens;
-#pragma unroll 1
-    for (int token = item.kv_begin + offset; token - offset < range.end; token += kStepTokens) {
-      copy_wait<kStages - 2>();
-      sync_team();
-      load_step(loader, args, shared_address(ring) + (stage == 0 ? kStages - 1 : stage - 1) * kStageBytes);
-      const u8 *keys = ring + stage * kStageBytes;
-      if (token < range.most) {
-        Scores scores = {};
-        score(scores, query, shared_address(keys));
-        if (token + (int)kTeamTokens > range.least)
-          mask(scores, tile.rows, token);
-        softmax(state, scores, scale);
-        accumulate(state.o, scores, shared_address(keys) + kTileBytes);
-      }
-      stage = stage == kStages - 1 ? 0 : stage + 1;
-    }
-    close_rows(state, scale);
+    attend(state, args, tile, loader, shared);
     publish(args, tile, state);
-    if (item.part >= 0)
-      arrive(args.plan, item, walk.list);
-    last_unit = item.unit;
-    next_item(cursor, args, loader.sections);
+    if (tile.item.part >= 0)
+      arrive(args.plan, tile.item, ready);
+    if (tile.item.next < 0)
+      return merge_units(args, tile.item.unit, ready);
+    const fi_item &next = args.plan.items[tile.item.next];
     __syncthreads();
-    if (cursor.end == 0)
-      break; /* here, so that Q on its way need not be kept over the main loop */
-    const fi_item &next = args.plan.items[cursor.at];
-    copy_query(query_tile, args, next);
-    stage_item(*tiles, args, next);
+    copy_query(query, args, next);
+    stage_item(tiles[0], args, next);
     copy_commit();
     copy_wait<0>();
   }
-  merge_list(args, walk.list, last_unit, flag);
 }

@@ -1,0 +1,105 @@
+//@use math
+//@use convert
+
+//# Partial results of a row, from the teams of a CTA or from the items of a unit, become a row of O.
+
+//@if teams > 1
+constexpr int kMergeParts = 16; /* partials whose loads are under way at once */
+constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
+//@else
+constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
+constexpr u32 kQuads = 4;      /* groups of four columns that a thread takes of a row */
+//@end
+constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
+
+/* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
+struct Partial {
+  float4 o[kQuads];
+  float most;
+  float sum;
+};
+
+/* to = to_factor * to + factor * from */
+void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
+  to.x = to.x * to_factor + from.x * factor;
+  to.y = to.y * to_factor + from.y * factor;
+  to.z = to.z * to_factor + from.z * factor;
+  to.w = to.w * to_factor + from.w * factor;
+}
+
+/*
+ * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
+ * value_step to its columns.
+ */
+template <int kAtOnce>
+Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial joined = {{}, minus_infinity(), 0};
+#pragma unroll 1
+  for (int first = 0; first < count; first += kAtOnce) {
+    float2 state[kAtOnce];
+    float4 o[kAtOnce][kQuads];
+    float most = joined.most;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const long long part = min(first + i, count - 1); /* behind the last it again, without weight */
+      state[i] = states[part * state_step];
+#pragma unroll
+      for (u32 q = 0; q < kQuads; q++)
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+      most = fmaxf(most, state[i].x);
+    }
+    float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
+    joined.most = most;
+    joined.sum *= shrink;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const bool counts = first + i < count && state[i].y > 0;
+      const float weight = counts ? exp2_fast(state[i].x - most) : 0;
+      joined.sum += weight * state[i].y;
+#pragma unroll
+      for (u32 q = 0; q < kQuads; q++)
+        add_scaled(joined.o[q], shrink, o[i][q], weight);
+      shrink = 1;
+    }
+  }
+  return joined;
+}
+
+//@if lse
+/* Log-sum-exp of a row. */
+void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
+  constexpr float kLn2 = 0.6931471805599453f;
+  float *to = args.lse + (long long)token * args.lse_token_stride + head;
+  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+}
+//@end
+
+/* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
+float row_factor(const fi_attention_args &args, int kv_head, float sum) {
+//@if kv_scale == none
+  return sum > 0 ? 1 / sum : 0;
+//@end
+//@if kv_scale == tensor
+  return sum > 0 ? args.v_scale[0] / sum : 0;
+//@end
+//@if kv_scale == head
+  return sum > 0 ? args.v_scale[kv_head] / sum : 0;
+//@end
+}
+
+/* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+  const u32 head = kv_head * kGroup + row % kGroup;
+  const float factor = row_factor(args, kv_head, part.sum);
+  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
+#pragma unroll
+  for (u32 q = 0; q < kQuads; q++) {
+    const float4 o = part.o[q];
+    const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
+    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+  }
+//@if lse
+  if (column == 0)
+    write_lse(args, token, head, part.most, part.sum);
+//@end
+}
