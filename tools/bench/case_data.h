@@ -40,6 +40,9 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
                     random_state *random);
 void case_data_free(struct case_data *data);
 
+/* Whether a call of the library failed; then with a line on stderr. */
+bool case_data_failed(const struct case_data *data, const char *call, fi_status status);
+
 /* Relative error of some random rows of the last launch's O on set 0, in the worst row; NaN counts as infinite. */
 double case_data_check(const struct case_data *data, uint32_t rows, random_state *random);
 
