@@ -368,12 +368,19 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  * The bounds of a batch, and the device memory that a plan and the partial results live in. The launch shapes depend on
  * these numbers and on the spec alone. Between fi_plan and the last fi_run of a step nothing else may write the memory;
  * two streams need two workspaces.
+ *
+ * Lengths are known on the device only, where those beyond max_tokens and max_kv_len raise no error. They are cut:
+ * - Of a longer KV only the first max_kv_len tokens are seen, and the query tokens count as the last of these: the
+ *   causal mask and positions from KV lengths shift, and append writes there. A negative length counts as 0.
+ * - Query tokens from number max_tokens on are left out: their rows of O and LSE are not written, nor are their K and V
+ *   appended. What is left of a request that is cut in this way counts as the last tokens of its KV.
+ * So the results of these requests are wrong; those of the others are not affected.
  */
 typedef struct fi_workspace {
   uint32_t struct_size;
   uint32_t max_requests;
-  uint32_t max_tokens;    /* query tokens of one step, all requests together */
-  uint32_t max_kv_len;    /* tokens of the longest KV */
+  uint32_t max_tokens;    /* query tokens of one step, all requests together; more are cut, see above */
+  uint32_t max_kv_len;    /* tokens of the longest KV; a longer one is cut silently on the device, see above */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
   uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
@@ -404,7 +411,7 @@ typedef struct fi_batch {
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
  * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
  * may use it until the lengths change.
- * Lengths beyond the workspace's bounds are cut to them.
+ * Lengths beyond the workspace's bounds are cut to them silently, as fi_workspace says.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 

@@ -52,6 +52,29 @@ Test(build, failures_are_reported) {
   expect_text(output.err, "failed: merge (sm_90a): ");
 }
 
+/* The target that is missing is missing for all. */
+Test(build, unknown_target_is_told_once) {
+  char arguments[256];
+  setenv("FLASHJIT_DRIVER", "/no/libcuda.so", 1);
+  snprintf(arguments, sizeof arguments, "build --specs %s -j 2", scratch_file("specs", "plan\nmerge\n"));
+  command(&output, arguments);
+  expect_code(&output, 1);
+  cr_expect_str_empty(output.out);
+  expect_text(output.err, "flashjit: no target is given, and no device tells one: ");
+  cr_expect_eq(strchr(output.err, '\n'), output.err + strlen(output.err) - 1, "%s", output.err);
+}
+
+Test(build, target_of_the_device) {
+  char arguments[256];
+  setenv("FLASHJIT_DRIVER", "sim", 1);
+  snprintf(arguments, sizeof arguments, "build --specs %s -j 1", scratch_file("specs", "merge\n"));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "1 kernels: 1 compiled");
+  expect_text(output.err, "compiled in ");
+  expect_text(output.err, ": merge (compute_90a)");
+}
+
 Test(build, wrong_lines_are_named) {
   build("plan\nmerge\nattention hd=7\n", "");
   expect_code(&output, 1);

@@ -79,7 +79,7 @@ Test(options, unreadable_files) {
       {"run --model " MODEL("Qwen3-0.6B") " --trace /no/trace", "/no/trace: No such file"},
       {"run --model " MODEL("Qwen3-0.6B") " --trace " MODEL("Qwen3-0.6B"), "Qwen3-0.6B.json:1: column"},
       {"specs --model " TRACE("azure-2023-conv.csv"), "azure-2023-conv.csv:1:"},
-      {"build --specs /no/specs", "/no/specs: No such file"},
+      {"build --target sm_90a --specs /no/specs", "/no/specs: No such file"},
   };
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     command(&output, commands[i][0]);

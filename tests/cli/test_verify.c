@@ -2,7 +2,7 @@
 #include "tools/flashjit/verify.h"
 
 #include "tests/dtypes.h"
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

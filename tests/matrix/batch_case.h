@@ -6,7 +6,7 @@
 #include "generator/tile.h"
 #include "tests/matrix/kv_pool.h"
 #include "tests/reference.h"
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 enum { MOST_REQUESTS = 8 };
 

@@ -3,7 +3,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/measure.h"
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  */
 #include "tests/matrix/points.h"
 
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <stdlib.h>
 #include <string.h>

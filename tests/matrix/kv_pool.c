@@ -2,7 +2,7 @@
 #include "tests/matrix/kv_pool.h"
 
 #include "tests/dtypes.h"
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <string.h>
 #include <sys/mman.h>

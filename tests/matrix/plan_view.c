@@ -1,7 +1,7 @@
 /* Copies of plans. */
 #include "tests/matrix/plan_view.h"
 
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "tests/dtypes.h"
 #include "tests/matrix/compare.h"
 #include "tests/reference.h"
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "generator/tile.h"
 #include "tests/matrix/plan_check.h"
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "tests/matrix/points.h"
 
 #include "generator/axes.h"
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "flashjit.h"
 #include "tools/common/device.h"
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <stdbool.h>
 

@@ -15,7 +15,7 @@ enum {
   MOST_HEAD_DIM = 256
 };
 
-static bool failed(const struct case_data *data, const char *call, fi_status status) {
+bool case_data_failed(const struct case_data *data, const char *call, fi_status status) {
   if (status)
     fprintf(stderr, "%s: %s: %s: %s\n", data->what->spec, call, fi_status_name(status), fi_last_error());
   return status != FI_OK;
@@ -108,7 +108,8 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .kv_heads = what->kv_heads,
   };
   fi_workspace *workspace = &data->workspace[set];
-  if (failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
+  if (case_data_failed(data, "fi_workspace_size",
+                       fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
     return false;
   workspace->memory = device_alloc(device, workspace->bytes);
   return true;
@@ -119,9 +120,9 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
   *data = (struct case_data){.what = what, .device = device};
   data->spec.struct_size = sizeof data->spec;
   fi_spec spec;
-  if (failed(data, "fi_spec_parse", fi_spec_parse(what->spec, &spec)) ||
-      failed(data, "fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) ||
-      failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
+  if (case_data_failed(data, "fi_spec_parse", fi_spec_parse(what->spec, &spec)) ||
+      case_data_failed(data, "fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) ||
+      case_data_failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
     return false;
   make_lengths(data, random);
   data->kv_bytes = 2.0 * (double)data->kv_tokens * what->kv_heads * data->spec.head_dim *
@@ -135,7 +136,8 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
   data->v = random_elements(data->spec.kv_dtype, data->cache_elements, random);
   for (uint32_t set = 0; set < data->sets; set++) {
     if (!make_set(data, set) ||
-        failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
+        case_data_failed(data, "fi_plan",
+                         fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
       return false;
   }
   device_sync(device, NULL);

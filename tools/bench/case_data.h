@@ -5,7 +5,7 @@
 #include "flashjit.h"
 #include "tools/bench/cases.h"
 #include "tools/common/device.h"
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <stdbool.h>
 
@@ -39,6 +39,9 @@ struct case_data {
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
                     random_state *random);
 void case_data_free(struct case_data *data);
+
+/* Whether a call of the library failed; then with a line on stderr. */
+bool case_data_failed(const struct case_data *data, const char *call, fi_status status);
 
 /* Relative error of some random rows of the last launch's O on set 0, in the worst row; NaN counts as infinite. */
 double case_data_check(const struct case_data *data, uint32_t rows, random_state *random);

@@ -1,12 +1,32 @@
 /* flashjit_bench [FILTER]: times every workload whose spec contains FILTER and prints a table. Needs a GPU. */
 #include "tools/bench/case_data.h"
-#include "tools/bench/timing.h"
+#include "tools/common/timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { LAUNCHES = 24, REPLAYS = 21 };
+
 static const double read_ceiling = 4.56e12; /* bytes a second that one H200 reads */
+
+static bool launch_run(void *user, uint32_t set, void *stream) {
+  struct case_data *data = user;
+  return !case_data_failed(data, "fi_run",
+                           fi_run(data->kernel, &data->tensors[set], &data->workspace[set], stream));
+}
+
+static bool launch_plan(void *user, uint32_t set, void *stream) {
+  struct case_data *data = user;
+  return !case_data_failed(data, "fi_plan",
+                           fi_plan(data->kernel, &data->batch[set], &data->workspace[set], stream));
+}
+
+static bool time_case(struct case_data *data, timed_launch launch, void *stream, struct timing *timing) {
+  const struct timed timed = {
+      .launch = launch, .user = data, .sets = data->sets, .launches = LAUNCHES, .replays = REPLAYS};
+  return time_launches(data->device, stream, &timed, timing);
+}
 
 /* Floating-point operations of a launch: two products of the visible part of the score matrix. */
 static double operations(const struct case_data *data) {
@@ -37,10 +57,12 @@ static int bench(const struct bench_case *what, struct device *device, fi_ctx *c
   static struct case_data data;
   random_state random = 1;
   double error = 0;
-  int worked = case_data_make(&data, what, device, ctx, &random);
+  struct timing run;
+  struct timing plan;
+  const bool worked = case_data_make(&data, what, device, ctx, &random) &&
+                      time_case(&data, launch_run, stream, &run) &&
+                      time_case(&data, launch_plan, stream, &plan);
   if (worked) {
-    const struct timing run = time_run(&data, stream);
-    const struct timing plan = time_plan(&data, stream);
     error = case_data_check(&data, 6, &random);
     print_row(&data, run, plan, error);
   }

@@ -3,9 +3,9 @@
 #ifndef TOOLS_FLASHJIT_BATCH_MEMORY_H
 #define TOOLS_FLASHJIT_BATCH_MEMORY_H
 
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
+#include "tools/common/random.h"
 #include "tools/flashjit/phases.h"
-#include "tools/flashjit/random.h"
 
 enum buffer {
   BUFFER_Q,

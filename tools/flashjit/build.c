@@ -22,6 +22,8 @@ static const char help[] =
     "  --target T[,T...]   such as sm_90a,sm_80; default: that of the GPU\n"
     "  -j, --jobs N        worker processes; default: one per core\n";
 
+enum { TARGET_SIZE = sizeof((fi_facts *)NULL)->target };
+
 enum { OPTION_SPECS = 1, OPTION_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_KV_DTYPE, OPTION_PAGE_SIZE };
 
 static const struct option options[] = {
@@ -40,7 +42,8 @@ struct choice {
   const char *specs;
   const char *model;
   bool all;
-  char *targets; /* with commas; cut up by list_jobs */
+  char *targets;           /* with commas; cut up by list_jobs; NULL: the library's choice */
+  char found[TARGET_SIZE]; /* that choice */
   uint64_t workers;
   struct cache_choice cache;
 };
@@ -63,8 +66,7 @@ struct progress {
 static void describe_job(const struct job *job, char *text, size_t size) {
   char spec[FI_SPEC_TEXT_SIZE] = "?";
   fi_spec_print(&job->spec, spec, sizeof spec);
-  snprintf(text, size, "%s%s%s%s", spec, job->target ? " (" : "", job->target ? job->target : "",
-           job->target ? ")" : "");
+  snprintf(text, size, "%s (%s)", spec, job->target);
 }
 
 static void draw_bar(const struct progress *progress, const char *job) {
@@ -153,17 +155,44 @@ static int add_jobs(struct job_list *jobs, const struct choice *choice, const ch
 static int list_jobs(struct job_list *jobs, const struct choice *choice) {
   char *rest = choice->targets;
   int code = CLI_OK;
-  do {
-    const char *target = rest ? strsep(&rest, ",") : NULL;
-    code = add_jobs(jobs, choice, target);
-  } while (code == CLI_OK && rest);
+  while (code == CLI_OK && rest)
+    code = add_jobs(jobs, choice, strsep(&rest, ","));
   return code;
 }
 
-static bool check_targets(const char *targets) {
+/* ------------------------------------------------------------------------------------------------ targets */
+
+/* Has a kernel for every target. */
+static fi_spec plan_spec(void) {
   fi_spec spec;
   fi_spec_init(&spec);
-  spec.op = FI_OP_PLAN; /* has a kernel for every target */
+  spec.op = FI_OP_PLAN;
+  return spec;
+}
+
+static void take_target(void *user, const struct job_result *result) {
+  char *target = user;
+  if (result->status)
+    complain("%s", result->message);
+  else
+    memcpy(target, result->facts.target, TARGET_SIZE);
+}
+
+/*
+ * The library's choice, which the facts of a plan kernel tell; every batch needs one in any case. A worker
+ * asks, because processes that are started after this one has opened a driver could not use it.
+ */
+static int find_target(struct choice *choice) {
+  const struct job plan = {.spec = plan_spec()};
+  const int signal_number = workers_run(&plan, 1, 1, take_target, choice->found);
+  choice->targets = choice->found;
+  if (signal_number != 0)
+    return 128 + signal_number;
+  return choice->found[0] ? CLI_OK : CLI_FAILED;
+}
+
+static bool check_targets(const char *targets) {
+  const fi_spec spec = plan_spec();
   char target[32];
   char why[256];
   for (const char *at = targets; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
@@ -176,11 +205,15 @@ static bool check_targets(const char *targets) {
   return true;
 }
 
-static int build(const struct choice *choice) {
+static int build(struct choice *choice) {
   struct job_list list = {0};
+  int code = CLI_OK;
   if (choice->targets && !check_targets(choice->targets))
     return CLI_USAGE;
-  int code = list_jobs(&list, choice);
+  if (!choice->targets)
+    code = find_target(choice);
+  if (code == CLI_OK)
+    code = list_jobs(&list, choice);
   if (code == CLI_OK) {
     struct progress progress = {.jobs = list.jobs, .count = list.count, .terminal = isatty(STDERR_FILENO)};
     size_t workers = choice->workers < list.count ? (size_t)choice->workers : list.count;

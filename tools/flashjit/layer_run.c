@@ -2,12 +2,15 @@
 #include "tools/flashjit/layer_run.h"
 
 #include "tests/dtypes.h"
+#include "tools/common/timing.h"
 #include "tools/flashjit/batch_memory.h"
 #include "tools/flashjit/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+enum { TIMED_LAUNCHES = 8 }; /* in a graph: enough that its own start does not count */
 
 /* Of the reference in one phase: some seconds. */
 static const double verify_budget = 8e9;
@@ -126,40 +129,18 @@ static bool launch(struct layer_run *run, enum role attention) {
   return device_works(run);
 }
 
-static int compare_doubles(const void *a, const void *b) {
-  double difference = *(const double *)a - *(const double *)b;
-  return (difference > 0) - (difference < 0);
-}
+struct timed_role {
+  struct layer_run *run;
+  enum role role;
+};
 
-/* Milliseconds of one launch: the median over replays of a graph of several. */
-static bool time_kernel(struct layer_run *run, enum role role, double *milliseconds) {
-  enum { LAUNCHES = 8 };
-  struct device *device = run->device;
-  fi_tensors tensors = batch_tensors(&run->batch, false);
-  fi_status status = FI_OK;
-  double *times = calloc(run->settings->repeat, sizeof *times);
-  void *begin = device_event_create(device);
-  void *end = device_event_create(device);
-  device_capture_begin(device, run->stream);
-  for (int i = 0; i < LAUNCHES && status == FI_OK; i++)
-    status = fi_run(run->kernels[role], &tensors, &run->workspace, run->stream);
-  const bool launched = succeeded(status, "fi_run", run->reports[role].spec);
-  void *graph = device_capture_end(device, run->stream);
-  device_graph_launch(device, graph, run->stream); /* not timed: the first replay uploads the graph */
-  for (uint32_t i = 0; times && i < run->settings->repeat; i++) {
-    device_event_record(device, begin, run->stream);
-    device_graph_launch(device, graph, run->stream);
-    device_event_record(device, end, run->stream);
-    times[i] = device_event_elapsed(device, begin, end);
-  }
-  if (times)
-    qsort(times, run->settings->repeat, sizeof *times, compare_doubles);
-  *milliseconds = times ? times[run->settings->repeat / 2] / LAUNCHES : 0;
-  device_graph_destroy(device, graph);
-  device_event_destroy(device, begin);
-  device_event_destroy(device, end);
-  free(times);
-  return launched;
+static bool launch_role(void *user, uint32_t set, void *stream) {
+  const struct timed_role *timed = user;
+  struct layer_run *run = timed->run;
+  const fi_tensors tensors = batch_tensors(&run->batch, false);
+  (void)set; /* there is one batch */
+  return succeeded(fi_run(run->kernels[timed->role], &tensors, &run->workspace, stream), "fi_run",
+                   run->reports[timed->role].spec);
 }
 
 /* What a kernel does in a phase: floating-point operations of prefill, else bytes of K and V. */
@@ -181,8 +162,17 @@ static bool time_role(struct layer_run *run, enum role role, int phase) {
   double work = work_of(run, role, phase);
   if (run->device->simulated || work <= report->work)
     return true;
+  struct timed_role user = {run, role};
+  const struct timed timed = {.launch = launch_role,
+                              .user = &user,
+                              .sets = 1,
+                              .launches = TIMED_LAUNCHES,
+                              .replays = run->settings->repeat};
+  struct timing timing = {0};
+  const bool launched = time_launches(run->device, run->stream, &timed, &timing);
   report->work = work;
-  return time_kernel(run, role, &report->milliseconds);
+  report->microseconds = timing.median;
+  return device_works(run) && launched;
 }
 
 /* ------------------------------------------------------------------------------------------------

@@ -28,10 +28,10 @@ static json_t *number_or_null(double value) {
 
 static void add_speed(json_t *object, const struct report *report) {
   json_object_set_new(object, "simulated", json_boolean(report->simulated));
-  if (report->milliseconds <= 0)
+  if (report->microseconds <= 0)
     return;
-  json_object_set_new(object, "us", json_real(1e3 * report->milliseconds));
-  json_object_set_new(object, "speed", json_real(report->work / report->milliseconds / 1e9));
+  json_object_set_new(object, "us", json_real(report->microseconds));
+  json_object_set_new(object, "speed", json_real(report->work / report->microseconds / 1e6));
   json_object_set_new(object, "speed_unit", json_string(report->role == ROLE_PREFILL ? "TFLOP/s" : "TB/s"));
 }
 

@@ -14,7 +14,7 @@ struct report {
   char spec[FI_SPEC_TEXT_SIZE];
   fi_facts facts;
   double get_ms;       /* of fi_get_kernel */
-  double milliseconds; /* of one launch; 0: not timed */
+  double microseconds; /* of one launch; 0: not timed */
   double work;         /* of that launch: bytes, of prefill floating-point operations */
   bool simulated;
   bool verified;

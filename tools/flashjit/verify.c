@@ -3,7 +3,7 @@
 #include "tools/flashjit/verify.h"
 
 #include "tests/dtypes.h"
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SplitMix64 and what is made of it. */
-#include "tools/flashjit/random.h"
+#include "tools/common/random.h"
 
 #include "tests/dtypes.h"
 

@@ -1,6 +1,6 @@
 /* Memory that the host and the device both have a copy of. */
-#ifndef TOOLS_FLASHJIT_MIRROR_H
-#define TOOLS_FLASHJIT_MIRROR_H
+#ifndef TOOLS_COMMON_MIRROR_H
+#define TOOLS_COMMON_MIRROR_H
 
 #include "tools/common/device.h"
 

@@ -1,6 +1,6 @@
 /* Random tensors, page orders and samples: the same for the same seed on every machine. */
-#ifndef TOOLS_FLASHJIT_RANDOM_H
-#define TOOLS_FLASHJIT_RANDOM_H
+#ifndef TOOLS_COMMON_RANDOM_H
+#define TOOLS_COMMON_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Pairs of host and device memory. */
-#include "tools/flashjit/mirror.h"
+#include "tools/common/mirror.h"
 
 #include <stdio.h>
 #include <stdlib.h>
