@@ -1,4 +1,4 @@
-/* Finds entries. */
+/* Finds entries, one after the other in the order of store.h. */
 #include "cache/store_internal.h"
 
 #include "cache/file.h"
@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  TOUCH_AFTER_SECONDS = 3600, /* how exact eviction's idea of last use is */
-  TOOLCHAINS_TRIED = 8        /* per key and layer */
-};
+enum { TOUCH_AFTER_SECONDS = 3600 }; /* how exact eviction's idea of last use is */
 
 static char *entry_path(const cache_layer *layer, const char *subdirectory, const char *name) {
   size_t size =
@@ -23,12 +20,14 @@ static char *entry_path(const cache_layer *layer, const char *subdirectory, cons
   return path;
 }
 
-/* One look for one key in one subdirectory of one layer. */
+/* A look for one key, in its subdirectory of one layer at a time. */
 struct search {
   cache_store *store;
-  const cache_layer *layer;
-  const cache_key *key;
+  cache_key key;
   char subdirectory[CACHE_SUBDIRECTORY_SIZE];
+  char wanted[CACHE_FILE_NAME_SIZE]; /* the file of the toolchain that comes first; "": none does */
+  char after[CACHE_FILE_NAME_SIZE];  /* of the others in this layer only older ones are left; "": all are */
+  const cache_layer *layer;
   int directory;
   cache_found *found;
   cache_reason *reason;
@@ -50,7 +49,7 @@ static void touch(const struct search *search, const char *name, int64_t modifie
 /* Are the bytes the entry that the file name promises? */
 static bool is_entry_of_name(const struct search *search, const char *name) {
   cache_found *found = search->found;
-  if (!cache_verify(found->bytes, found->size, search->key, &found->entry, search->reason))
+  if (!cache_verify(found->bytes, found->size, &search->key, &found->entry, search->reason))
     return false;
   char expected[CACHE_FILE_NAME_SIZE];
   cache_file_name(&found->entry.key, found->entry.toolchain, expected);
@@ -81,47 +80,42 @@ static bool find_file(const struct search *search, const char *name) {
   return false;
 }
 
-/* The entries of one key, newest toolchain first. */
-struct toolchains {
-  const cache_key *key;
-  char names[TOOLCHAINS_TRIED][CACHE_FILE_NAME_SIZE];
-  size_t count;
+static bool find_wanted(struct search *search) {
+  return find_file(search, search->wanted);
+}
+
+/* The newest of the toolchains that are left. */
+struct newest {
+  const struct search *search;
+  char name[CACHE_FILE_NAME_SIZE]; /* "": none is left */
 };
 
 /* Orders by version, so that nv13.10 is newer than nv13.9. */
 static void visit_toolchain(void *visitor, const char *name) {
-  struct toolchains *list = visitor;
-  if (!cache_is_file_name_of(name, list->key))
-    return;
-  size_t at = list->count;
-  while (at > 0 && strverscmp(list->names[at - 1], name) < 0)
-    at--;
-  if (at == TOOLCHAINS_TRIED)
-    return;
-  if (list->count < TOOLCHAINS_TRIED)
-    list->count++;
-  memmove(list->names + at + 1, list->names + at, (list->count - at - 1) * sizeof *list->names);
-  snprintf(list->names[at], sizeof list->names[at], "%s", name);
+  struct newest *newest = visitor;
+  const struct search *search = newest->search;
+  const bool is_left = search->after[0] == '\0' || strverscmp(name, search->after) < 0;
+  if (is_left && cache_is_file_name_of(name, &search->key) && strcmp(name, search->wanted) != 0 &&
+      strverscmp(name, newest->name) > 0)
+    snprintf(newest->name, sizeof newest->name, "%s", name);
 }
 
-static bool find_newest(const struct search *search) {
+static bool find_other(struct search *search) {
   const cache_io *io = &search->store->io;
-  struct toolchains list = {.key = search->key};
-  if (io->list(io->context, search->directory, visit_toolchain, &list) != 0)
-    cache_refuse(search->reason, "%s: cannot list %s: %m", search->layer->root, search->subdirectory);
-  for (size_t i = 0; i < list.count; i++)
-    if (find_file(search, list.names[i]))
+  for (;;) {
+    struct newest newest = {.search = search};
+    if (io->list(io->context, search->directory, visit_toolchain, &newest) != 0)
+      return cache_refuse(search->reason, "%s: cannot list %s: %m", search->layer->root,
+                          search->subdirectory);
+    if (newest.name[0] == '\0')
+      return false;
+    if (find_file(search, newest.name))
       return true;
-  return false;
+    memcpy(search->after, newest.name, sizeof search->after);
+  }
 }
 
-static bool find_toolchain(const struct search *search, const char *toolchain) {
-  char name[CACHE_FILE_NAME_SIZE];
-  cache_file_name(search->key, toolchain, name);
-  return find_file(search, name);
-}
-
-static bool find_in_layer(struct search *search, const char *toolchain) {
+static bool look_in_layer(struct search *search, bool (*look)(struct search *search)) {
   const cache_layer *layer = search->layer;
   if (layer->entries < 0)
     return false;
@@ -129,23 +123,54 @@ static bool find_in_layer(struct search *search, const char *toolchain) {
       cache_layer_open_below(layer, layer->entries, search->subdirectory, false, search->reason);
   if (search->directory < 0)
     return false;
-  bool is_found = toolchain != NULL ? find_toolchain(search, toolchain) : find_newest(search);
+  const bool is_found = look(search);
   layer->io->close(layer->io->context, search->directory);
+  return is_found;
+}
+
+static bool look_from_layer(struct search *search, size_t first, bool (*look)(struct search *search)) {
+  for (size_t i = first; i < search->store->layer_count; i++) {
+    search->layer = &search->store->layers[i];
+    if (look_in_layer(search, look))
+      return true;
+    search->after[0] = '\0';
+  }
+  return false;
+}
+
+static struct search begin(cache_store *store, const cache_key *key, const char *toolchain,
+                           cache_found *found, cache_reason *reason) {
+  struct search search = {.store = store, .key = *key, .found = found, .reason = reason};
+  cache_subdirectory_name(key, search.subdirectory);
+  if (toolchain != NULL)
+    cache_file_name(key, toolchain, search.wanted);
+  cache_reason_clear(reason);
+  return search;
+}
+
+static bool count(cache_store *store, bool is_found) {
+  atomic_fetch_add(is_found ? &store->hits : &store->misses, 1);
   return is_found;
 }
 
 bool cache_store_find(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
                       cache_reason *reason) {
-  cache_reason_clear(reason);
-  struct search search = {.store = store, .key = key, .found = found, .reason = reason};
-  cache_subdirectory_name(key, search.subdirectory);
-  bool is_found = false;
-  for (size_t i = 0; i < store->layer_count && !is_found; i++) {
-    search.layer = &store->layers[i];
-    is_found = find_in_layer(&search, toolchain);
-  }
-  atomic_fetch_add(is_found ? &store->hits : &store->misses, 1);
-  return is_found;
+  struct search search = begin(store, key, toolchain, found, reason);
+  return count(store, look_from_layer(&search, 0, toolchain != NULL ? find_wanted : find_other));
+}
+
+bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found,
+                           cache_reason *reason) {
+  struct search search = begin(store, &found->entry.key, toolchain, found, reason);
+  const size_t layer = found->layer;
+  cache_file_name(&search.key, found->entry.toolchain, search.after);
+  const bool was_wanted = strcmp(search.after, search.wanted) == 0;
+  cache_found_free(found);
+  if (!was_wanted)
+    return count(store, look_from_layer(&search, layer, find_other));
+  search.after[0] = '\0';
+  return count(store,
+               look_from_layer(&search, layer + 1, find_wanted) || look_from_layer(&search, 0, find_other));
 }
 
 void cache_found_free(cache_found *found) {

@@ -51,11 +51,18 @@ typedef struct {
   size_t layer; /* position among the read-only directories; their count for the user's own */
 } cache_found;
 
-/* Looks through the layers. With a (valid) toolchain only its entry counts; without one (there is no
- * compiler, or any result will do) the newest toolchain of the first layer that has any. Damaged files of the
- * user directory are deleted. */
+/* The entries of a key have an order: first those of `toolchain`, layer by layer, then those of all others,
+ * layer by layer and within a layer newest first. Damaged files are passed over; those of the user directory
+ * are deleted.
+ *
+ * Finds the first. With a (valid) toolchain only its entries count: with a compiler at hand those of another
+ * are a miss. With NULL (there is no compiler, or any result will do) all entries are others. */
 bool cache_store_find(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
                       cache_reason *reason);
+/* Goes on from `found`, which has turned out to be of no use, and frees it. `toolchain` is what it was for
+ * cache_store_find; now the other toolchains count too. */
+bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found,
+                           cache_reason *reason);
 void cache_found_free(cache_found *found);
 
 /* Verifies and encodes the entry and writes it to the user directory, then evicts what is over the budget. Do

@@ -72,8 +72,8 @@ enum {
   FI_ERROR_NO_DRIVER = 5,      /* libcuda cannot be opened, or there is no device */
   FI_ERROR_OLD_DRIVER = 6,     /* the driver lacks a function that is needed */
   FI_ERROR_COMPILE = 7,        /* the compiler refused the source, or its output spills */
-  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel, or
-                                  nothing can be kept (fi_precompile) */
+  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel, or one that the
+                                  driver loads; or nothing can be kept (fi_precompile) */
   FI_ERROR_DEADLINE = 9,       /* the compile took longer than options.deadline_ms */
   FI_ERROR_DRIVER = 10,        /* a driver call failed */
   FI_ERROR_MEMORY = 11,        /* the host is out of memory */
@@ -241,7 +241,8 @@ enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
   FI_EVENT_LOADED = 3,       /* a kernel became usable; layer says from where */
-  FI_EVENT_CACHE_PROBLEM = 4 /* the cache could not be read or written; it costs a compile, nothing else */
+  FI_EVENT_CACHE_PROBLEM = 4 /* the cache could not be read or written, or the driver refused an entry; where the mode
+                                allows compiling it costs a compile at most */
 };
 
 typedef struct fi_event {

@@ -48,15 +48,9 @@ fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical
   return FI_OK;
 }
 
-static void drop_result(struct build *build) {
+void build_end(struct build *build) {
   cache_found_free(&build->found);
   compile_output_free(&build->output);
-  build->found = (cache_found){0};
-  build->entry = (cache_entry){0};
-}
-
-void build_end(struct build *build) {
-  drop_result(build);
   source_free(&build->source);
 }
 
@@ -84,18 +78,39 @@ static const char *wanted_toolchain(fi_ctx *ctx) {
   return compiler->toolchain;
 }
 
-bool build_find(struct build *build) {
+static bool take_found(struct build *build, bool is_found, const cache_reason *reason) {
   fi_ctx *ctx = build->ctx;
-  cache_reason reason;
-  build->stored = cache_store_find(ctx->store, &build->key, wanted_toolchain(ctx), &build->found, &reason);
-  report_cache_problem(build, reason.text);
-  if (!build->stored)
+  build->stored = is_found;
+  build->entry = build->found.entry;
+  report_cache_problem(build, reason->text);
+  if (!is_found)
     return false;
   const bool read_only = build->found.layer < ctx->read_only_layers;
-  build->entry = build->found.entry;
   build->layer = read_only ? FI_LAYER_READ_ONLY : FI_LAYER_USER;
   atomic_fetch_add(read_only ? &ctx->counters.read_only_hits : &ctx->counters.user_hits, 1);
   return true;
+}
+
+bool build_find(struct build *build) {
+  cache_reason reason;
+  build->toolchain = wanted_toolchain(build->ctx);
+  const bool is_found =
+      cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
+  return take_found(build, is_found, &reason);
+}
+
+static bool find_next(struct build *build) {
+  cache_reason reason;
+  const bool is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
+  return take_found(build, is_found, &reason);
+}
+
+static void note_refusal(struct build *build, const char *why) {
+  char problem[1024];
+  snprintf(problem, sizeof problem, "the driver refused %s: %s", build->found.path, why);
+  cache_refuse(&build->refusals, "%s: %s", build->found.path, why);
+  build->refused++;
+  report_cache_problem(build, problem);
 }
 
 static void publish(struct build *build) {
@@ -190,44 +205,53 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler) {
   return status;
 }
 
+/* Without a compiler, what the cache has is part of the reason. */
+static fi_status fail_uncompiled(const struct build *build, fi_status status, const char *why) {
+  const char *target = build->target->name;
+  if (!build->refused)
+    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s)", why, build->spec_text, target,
+                       build->key_hex);
+  return status_fail(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s",
+                     why, build->spec_text, target, build->refused, build->refusals.text);
+}
+
+static fi_status find_compiler(const struct build *build, struct compiler **compiler) {
+  if (!context_compiles(build->ctx))
+    return fail_uncompiled(build, FI_ERROR_NOT_CACHED, "the mode forbids compiling");
+  const fi_status status = context_compiler(build->ctx, compiler);
+  return status ? fail_uncompiled(build, status, fi_last_error()) : FI_OK;
+}
+
+static fi_status compile_and_publish(struct build *build, struct compiler *compiler) {
+  const fi_status status = run_compiler(build, compiler);
+  if (!status)
+    publish(build);
+  return status;
+}
+
 fi_status build_compile(struct build *build) {
   fi_ctx *ctx = build->ctx;
   struct compiler *compiler;
   cache_reason reason;
   cache_lock lock;
-  if (!context_compiles(ctx))
-    return status_fail(FI_ERROR_NOT_CACHED,
-                       "the mode forbids compiling, and no cache has \"%s\" for %s (key %s)",
-                       build->spec_text, build->target->name, build->key_hex);
-  fi_status status = context_compiler(ctx, &compiler);
+  fi_status status = find_compiler(build, &compiler);
   if (status)
     return status;
   cache_store_lock(ctx->store, &build->key, (uint32_t)ctx->options.lock_wait_ms, &lock, &reason);
   report_cache_problem(build, reason.text);
-  if (!build_find(build)) { /* another process may have had the lock */
-    status = run_compiler(build, compiler);
-    if (!status)
-      publish(build);
-  }
+  if (!build_find(build)) /* another process may have had the lock */
+    status = compile_and_publish(build, compiler);
   cache_store_unlock(ctx->store, &lock);
   return status;
 }
 
-fi_status build_replace(struct build *build, const char *why) {
+fi_status build_next(struct build *build, const char *why) {
   struct compiler *compiler;
-  char problem[512];
-  snprintf(problem, sizeof problem, "the driver refused a cached kernel: %s", why);
-  report_cache_problem(build, problem);
-  if (!context_compiles(build->ctx))
-    return status_fail(FI_ERROR_NOT_CACHED, "%s; the mode forbids compiling it again", problem);
-  fi_status status = context_compiler(build->ctx, &compiler);
-  if (status)
-    return status;
-  drop_result(build);
-  status = run_compiler(build, compiler);
-  if (!status)
-    publish(build);
-  return status;
+  note_refusal(build, why);
+  if (find_next(build))
+    return FI_OK;
+  const fi_status status = find_compiler(build, &compiler);
+  return status ? status : compile_and_publish(build, compiler);
 }
 
 /* -------------------------------------------------------------------------------- facts */

@@ -22,6 +22,11 @@ struct build {
   uint32_t layer; /* FI_LAYER_READ_ONLY, FI_LAYER_USER or FI_LAYER_COMPILED */
   double compile_ms;
   bool stored; /* the entry is in a cache */
+
+  /* The way through the cache. */
+  const char *toolchain; /* whose entries come first, see cache/store.h */
+  uint32_t refused;      /* entries that the driver did not load */
+  cache_reason refusals; /* their files, and why */
 };
 
 /* Renders the source and makes the key. build_end is due whatever the result. */
@@ -33,8 +38,9 @@ bool build_find(struct build *build);
 /* Compiles and publishes, where the mode allows it, unless another process has done so by then. */
 fi_status build_compile(struct build *build);
 
-/* Compiles and publishes in place of a cached image that the driver refused for `why`. */
-fi_status build_replace(struct build *build, const char *why);
+/* Goes on from an entry of the cache that the driver refused for `why`: to the next one there, and when none
+ * is left to the compiler, where the mode allows it. */
+fi_status build_next(struct build *build, const char *why);
 
 /* Fills in all but struct_size. */
 void build_facts(const struct build *build, fi_facts *facts);

@@ -1,4 +1,5 @@
-/* The steps of making a kernel, in order: render, key, look up, compile, publish, load, prepare. */
+/* The steps of making a kernel, in order: render, key, look up, compile, publish, load, prepare. The driver
+ * has the last word on what was looked up. */
 #include "runtime/make.h"
 
 #include "generator/spec.h"
@@ -25,14 +26,17 @@ static fi_status load(fi_kernel *kernel, struct driver *driver, const struct bui
   return driver->load(driver, &image, &kernel->module, rejected);
 }
 
-/* A cached image that the driver refuses is compiled again, once. */
-static fi_status load_or_replace(fi_kernel *kernel, struct driver *driver, struct build *build) {
+/* An image of the cache that the driver refuses makes way for the next one. */
+static fi_status load_first_accepted(fi_kernel *kernel, struct driver *driver, struct build *build) {
   bool rejected;
   fi_status status = load(kernel, driver, build, &rejected);
-  if (!rejected || build->layer == FI_LAYER_COMPILED)
-    return status;
-  status = build_replace(build, fi_last_error());
-  return status ? status : load(kernel, driver, build, &rejected);
+  while (rejected && build->layer != FI_LAYER_COMPILED) {
+    status = build_next(build, fi_last_error());
+    if (status)
+      return status;
+    status = load(kernel, driver, build, &rejected);
+  }
+  return status;
 }
 
 fi_status make_image(struct build *build) {
@@ -51,7 +55,7 @@ static fi_status image_and_load(fi_kernel *kernel, struct driver *driver, struct
   if (!status)
     status = make_image(build);
   if (!status)
-    status = load_or_replace(kernel, driver, build);
+    status = load_first_accepted(kernel, driver, build);
   return status;
 }
 

@@ -29,6 +29,8 @@ void fakes_reset(void) {
   fakes.major = 9;
   fakes.shared_per_block = 227 << 10;
   fakes.occupancy = 8;
+  fakes.toolchain = "nv1.0-00000001";
+  fakes.mark = '-';
 }
 
 /* -------------------------------------------------------------------------------- compiler */
@@ -61,7 +63,7 @@ static fi_status compile(struct compiler *self, const struct compile_job *job,
   if (fakes.compile_status)
     return status_fail(fakes.compile_status, "the fake compiler fails");
   output->image_size =
-      1 + (size_t)snprintf(image, sizeof image, ".target sm_%s\n.visible .entry %s(\n",
+      1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", fakes.mark,
                            strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
   return FI_OK;
@@ -77,7 +79,8 @@ static fi_status open_compiler(const char *path, struct compiler **compiler) {
   if (fakes.no_compiler)
     return status_fail(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
   *compiler = malloc(sizeof **compiler);
-  **compiler = (struct compiler){.toolchain = "nv1.0-00000001", .compile = compile, .close = close_compiler};
+  **compiler = (struct compiler){.compile = compile, .close = close_compiler};
+  snprintf((*compiler)->toolchain, sizeof(*compiler)->toolchain, "%s", fakes.toolchain);
   return FI_OK;
 }
 
@@ -101,13 +104,22 @@ static fi_status describe_device(struct driver *self, int ordinal, struct device
   return FI_OK;
 }
 
+static void note_mark(char mark) {
+  pthread_mutex_lock(&log_lock);
+  const size_t used = strlen(fakes.marks);
+  if (used + 1 < sizeof fakes.marks)
+    fakes.marks[used] = mark;
+  pthread_mutex_unlock(&log_lock);
+}
+
 static fi_status load(struct driver *self, const struct image *image, struct module *module, bool *rejected) {
+  const char mark = *(const char *)image->bytes;
   (void)self;
   note("load", strchr(image->symbol, '_') + 1);
-  if (fakes.rejections) {
-    fakes.rejections--;
+  note_mark(mark);
+  if (fakes.rejected && strchr(fakes.rejected, mark)) {
     *rejected = true;
-    return status_fail(FI_ERROR_DRIVER, "the fake driver does not like the image");
+    return status_fail(FI_ERROR_DRIVER, "the fake driver does not like image %c", mark);
   }
   atomic_fetch_add(&fakes.loads, 1);
   char *symbol = strdup(image->symbol);
@@ -211,12 +223,25 @@ void remove_directory(char *path) {
   free(path);
 }
 
-fi_ctx *make_context(const char *directory) {
-  const fi_options options = {.struct_size = sizeof options, .cache_dir = directory ? directory : ""};
+fi_ctx *make_context_with(fi_options options) {
   fi_ctx *ctx;
+  options.struct_size = sizeof options;
+  if (!options.cache_dir)
+    options.cache_dir = "";
   if (context_create(&options, &fake_parts, &ctx))
     give_up("context_create", fi_last_error());
   return ctx;
+}
+
+fi_ctx *make_context(const char *directory) {
+  return make_context_with((fi_options){.cache_dir = directory});
+}
+
+fi_counters counters_of(const fi_ctx *ctx) {
+  fi_counters counters = {.struct_size = sizeof counters};
+  if (fi_counters_read(ctx, &counters))
+    give_up("fi_counters_read", fi_last_error());
+  return counters;
 }
 
 fi_spec spec_of(const char *text) {
@@ -224,6 +249,15 @@ fi_spec spec_of(const char *text) {
   if (fi_spec_parse(text, &spec))
     give_up(text, fi_last_error());
   return spec;
+}
+
+fi_status get(fi_ctx *ctx, const char *text) {
+  const fi_spec spec = spec_of(text);
+  fi_kernel *kernel = NULL;
+  const fi_status status = fi_get_kernel(ctx, &spec, &kernel);
+  if ((kernel != NULL) != (status == FI_OK))
+    give_up(text, "a status and a handle that contradict each other");
+  return status;
 }
 
 fi_kernel *kernel_of(fi_ctx *ctx, const char *text) {

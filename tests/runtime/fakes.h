@@ -18,7 +18,9 @@ struct fakes {
   bool no_compiler;
   fi_status compile_status;
   const char *compile_log;
-  bool no_kernel; /* an image without the kernel */
+  bool no_kernel;        /* an image without the kernel */
+  const char *toolchain; /* at most 31 bytes */
+  char mark;             /* put into the image */
   uint32_t compile_ms;
   atomic_uint compiles;
 
@@ -31,7 +33,8 @@ struct fakes {
   uint32_t occupancy;
   bool no_context;
   bool capturing;
-  uint32_t rejections; /* of the next images */
+  const char *rejected; /* the marks of images that it does not load; NULL: none */
+  char marks[32];       /* of the images that it was given, in order */
   atomic_uint loads;
   atomic_uint unloads;
   atomic_uint prepares;
@@ -58,8 +61,16 @@ void remove_directory(char *path);
 /* A context on the fakes; NULL directory: no cache. Fails the test when there is none. */
 fi_ctx *make_context(const char *directory);
 
+/* One with options; struct_size is filled in, and without a cache_dir there is no cache. */
+fi_ctx *make_context_with(fi_options options);
+
+fi_counters counters_of(const fi_ctx *ctx);
+
 /* The spec of a text, and its kernel. Fail the test when there is none. */
 fi_spec spec_of(const char *text);
 fi_kernel *kernel_of(fi_ctx *ctx, const char *text);
+
+/* The status of the kernel of a text; the test fails when status and handle contradict each other. */
+fi_status get(fi_ctx *ctx, const char *text);
 
 #endif

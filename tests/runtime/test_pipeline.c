@@ -15,29 +15,6 @@ TestSuite(pipeline, .init = fakes_reset);
 
 static const char attention[] = "attention group=4 page=16";
 
-static fi_ctx *context_with(fi_options options) {
-  fi_ctx *ctx;
-  options.struct_size = sizeof options;
-  if (!options.cache_dir)
-    options.cache_dir = "";
-  cr_assert_eq(context_create(&options, &fake_parts, &ctx), FI_OK, "%s", fi_last_error());
-  return ctx;
-}
-
-static fi_counters counters_of(const fi_ctx *ctx) {
-  fi_counters counters = {.struct_size = sizeof counters};
-  cr_assert_eq(fi_counters_read(ctx, &counters), FI_OK);
-  return counters;
-}
-
-static fi_status get(fi_ctx *ctx, const char *text) {
-  const fi_spec spec = spec_of(text);
-  fi_kernel *kernel = NULL;
-  const fi_status status = fi_get_kernel(ctx, &spec, &kernel);
-  cr_expect_eq(kernel != NULL, status == FI_OK);
-  return status;
-}
-
 Test(pipeline, order_of_steps) {
   fi_ctx *ctx = make_context(NULL);
   kernel_of(ctx, attention);
@@ -95,7 +72,7 @@ Test(pipeline, cached_kernels_are_not_compiled) {
   fi_ctx_destroy(ctx);
 
   fakes_reset();
-  ctx = context_with((fi_options){.read_only_dirs = directory, .mode = FI_MODE_LOAD_ONLY});
+  ctx = make_context_with((fi_options){.read_only_dirs = directory, .mode = FI_MODE_LOAD_ONLY});
   kernel_of(ctx, attention);
   cr_expect_eq(counters_of(ctx).read_only_hits, 2);
   cr_expect_null(strstr(fakes.log, "open_compiler"));
@@ -104,7 +81,7 @@ Test(pipeline, cached_kernels_are_not_compiled) {
 }
 
 Test(pipeline, load_only_never_opens_the_compiler) {
-  fi_ctx *ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY});
+  fi_ctx *ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY});
   cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED);
   cr_expect(strstr(fi_last_error(), "mode forbids compiling"), "%s", fi_last_error());
   cr_expect(strstr(fi_last_error(), attention), "%s", fi_last_error());
@@ -118,7 +95,7 @@ Test(pipeline, memory_only_looks_nowhere) {
   kernel_of(ctx, attention);
   fi_ctx_destroy(ctx);
   fakes_reset();
-  ctx = context_with((fi_options){.mode = FI_MODE_MEMORY_ONLY, .cache_dir = directory});
+  ctx = make_context_with((fi_options){.mode = FI_MODE_MEMORY_ONLY, .cache_dir = directory});
   cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED);
   cr_expect_str_eq(fakes.log, "");
   fi_ctx_destroy(ctx);
@@ -212,7 +189,7 @@ Test(pipeline, spills_stacks_and_serialised_wgmma_fail_the_build) {
     cr_expect(strstr(fi_last_error(), logs[i][0]), "the log is part of the message");
     fi_ctx_destroy(ctx);
     fakes.compile_log = NULL;
-    ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+    ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
     cr_expect_eq(get(ctx, attention), FI_ERROR_NOT_CACHED, "a failed build is not published");
     fi_ctx_destroy(ctx);
     remove_directory(directory);
@@ -227,37 +204,6 @@ Test(pipeline, an_image_without_the_kernel_fails_the_build) {
   fi_ctx_destroy(ctx);
 }
 
-Test(pipeline, a_refused_cached_image_is_compiled_again_once) {
-  char *directory = make_directory();
-  fi_ctx *ctx = make_context(directory);
-  kernel_of(ctx, "merge");
-  fi_ctx_destroy(ctx);
-  fakes_reset();
-
-  fakes.rejections = 1;
-  ctx = make_context(directory);
-  cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
-  cr_expect_eq(fakes.compiles, 1);
-  cr_expect_eq(counters_of(ctx).cache_problems, 1);
-  fi_ctx_destroy(ctx);
-  fakes_reset();
-
-  fakes.rejections = 100;
-  ctx = make_context(directory);
-  cr_expect_eq(get(ctx, "merge"), FI_ERROR_DRIVER);
-  cr_expect_eq(fakes.compiles, 1);
-  cr_expect_eq(fakes.rejections, 98);
-  fi_ctx_destroy(ctx);
-  fakes_reset();
-
-  fakes.rejections = 1;
-  ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
-  cr_expect_eq(get(ctx, "merge"), FI_ERROR_NOT_CACHED);
-  cr_expect(strstr(fi_last_error(), "does not like the image"), "%s", fi_last_error());
-  fi_ctx_destroy(ctx);
-  remove_directory(directory);
-}
-
 static void note_event(void *user, const fi_event *event) {
   char *log = user;
   char line[256];
@@ -270,7 +216,7 @@ static void note_event(void *user, const fi_event *event) {
 
 Test(pipeline, events) {
   char log[4096] = "";
-  fi_ctx *ctx = context_with((fi_options){.on_event = note_event, .user = log});
+  fi_ctx *ctx = make_context_with((fi_options){.on_event = note_event, .user = log});
   kernel_of(ctx, "merge");
   kernel_of(ctx, "merge");
   cr_expect_str_eq(log, "1/3/0 merge compute_90a 32 \n"
@@ -292,7 +238,7 @@ static void fail_inside(void *user, const fi_event *event) {
 
 Test(pipeline, a_callback_may_fail) {
   char message[4096] = "";
-  fi_ctx *ctx = context_with((fi_options){.on_event = fail_inside, .user = message});
+  fi_ctx *ctx = make_context_with((fi_options){.on_event = fail_inside, .user = message});
   fakes.compile_status = FI_ERROR_COMPILE;
   for (int i = 0; i < 2; i++) {
     cr_expect_eq(get(ctx, "merge"), FI_ERROR_COMPILE);
@@ -305,7 +251,7 @@ Test(pipeline, a_callback_may_fail) {
 Test(pipeline, an_unusable_cache_costs_a_compile_and_nothing_else) {
   char log[4096] = "";
   fi_ctx *ctx =
-      context_with((fi_options){.cache_dir = "/dev/null/cache", .on_event = note_event, .user = log});
+      make_context_with((fi_options){.cache_dir = "/dev/null/cache", .on_event = note_event, .user = log});
   cr_expect_eq(get(ctx, "merge"), FI_OK);
   cr_expect_geq(counters_of(ctx).cache_problems, 1);
   cr_expect(strstr(log, "/dev/null/cache"), "%s", log);
@@ -317,7 +263,7 @@ Test(pipeline, precompile_needs_no_driver) {
   const fi_spec spec = spec_of(attention);
   fi_facts facts = {.struct_size = sizeof facts};
   fakes.no_driver = true;
-  fi_ctx *ctx = context_with((fi_options){.target = "compute_90a", .cache_dir = directory});
+  fi_ctx *ctx = make_context_with((fi_options){.target = "compute_90a", .cache_dir = directory});
   cr_assert_eq(fi_precompile(ctx, &spec, &facts), FI_OK, "%s", fi_last_error());
   cr_expect_eq(facts.layer, FI_LAYER_COMPILED);
   cr_expect_eq(facts.threads, 128);
@@ -328,7 +274,7 @@ Test(pipeline, precompile_needs_no_driver) {
   fi_ctx_destroy(ctx);
 
   fakes.no_driver = false;
-  ctx = context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+  ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
   cr_expect_eq(get(ctx, attention), FI_OK, "%s", fi_last_error());
   fi_ctx_destroy(ctx);
   remove_directory(directory);
@@ -421,7 +367,7 @@ Test(pipeline, another_kind_of_device_is_refused) {
 /* 8.6 and 8.9 run kernels for sm_80 and have 99 KiB where 8.0 has 163. */
 Test(pipeline, a_device_with_less_shared_memory) {
   static const char large[] = "attention hd=256 rows=128";
-  fi_ctx *ctx = context_with((fi_options){.target = "compute_80"});
+  fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
   fakes.major = 8;
   fakes.minor = 6;
   fakes.shared_per_block = 99 << 10;
@@ -447,7 +393,7 @@ Test(pipeline, targets_run_where_cuda_says_they_do) {
       {"compute_80", 9, 0, true},  {"compute_86", 8, 0, false},   {"compute_80", 7, 5, false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fi_ctx *ctx = context_with((fi_options){.target = cases[i].target});
+    fi_ctx *ctx = make_context_with((fi_options){.target = cases[i].target});
     fakes.major = cases[i].major;
     fakes.minor = cases[i].minor;
     cr_expect_eq(get(ctx, "merge"), cases[i].runs ? FI_OK : FI_ERROR_UNSUPPORTED, "case %zu: %s", i,
@@ -457,7 +403,7 @@ Test(pipeline, targets_run_where_cuda_says_they_do) {
 }
 
 static cache_key key_of(const char *target, const char *text) {
-  fi_ctx *ctx = context_with((fi_options){.target = target});
+  fi_ctx *ctx = make_context_with((fi_options){.target = target});
   const fi_spec spec = spec_of(text);
   fi_spec canonical;
   struct build build;

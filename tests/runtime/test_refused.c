@@ -1,0 +1,240 @@
+/* Cached images that the driver refuses: what is tried next, and when the compiler has to make another. */
+#include "fakes.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(refused, .init = fakes_reset);
+
+#define OLD "nv0.9-00000001"
+#define OWN "nv1.0-00000001"
+#define NEW "nv1.10-00000001"
+
+/* The folders of a cache, in the order of their layers. */
+enum { FIRST, SECOND, USER, FOLDERS };
+
+struct folders {
+  char *paths[FOLDERS];
+  char read_only[256];
+};
+
+static void make_folders(struct folders *folders) {
+  for (int i = 0; i < FOLDERS; i++)
+    folders->paths[i] = make_directory();
+  snprintf(folders->read_only, sizeof folders->read_only, "%s:%s", folders->paths[FIRST],
+           folders->paths[SECOND]);
+}
+
+static void remove_folders(const struct folders *folders) {
+  for (int i = 0; i < FOLDERS; i++)
+    remove_directory(folders->paths[i]);
+}
+
+static fi_ctx *context_on(const struct folders *folders, uint32_t mode) {
+  return make_context_with(
+      (fi_options){.mode = mode, .read_only_dirs = folders->read_only, .cache_dir = folders->paths[USER]});
+}
+
+/* The kernel of these tests, in one folder, made by this toolchain. */
+struct entry {
+  int folder;
+  char mark;
+  const char *toolchain;
+};
+
+static void put(const struct folders *folders, const struct entry *entry) {
+  fakes_reset();
+  fakes.toolchain = entry->toolchain;
+  fakes.mark = entry->mark;
+  fi_ctx *ctx = make_context(folders->paths[entry->folder]);
+  kernel_of(ctx, "merge");
+  fi_ctx_destroy(ctx);
+}
+
+enum { ENTRIES = 4 };
+
+static const struct {
+  const char *name;
+  struct entry entries[ENTRIES];
+  uint32_t mode;
+  bool no_compiler;
+  const char *rejected;
+  const char *tried; /* marks, in order; that of a compile is '-' */
+  fi_status status;
+  uint32_t layer;
+  const char *toolchain;
+} cases[] = {
+    {.name = "nothing is refused",
+     .entries = {{FIRST, 'a', OLD}, {SECOND, 'b', OWN}, {USER, 'c', OWN}},
+     .tried = "b",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OWN},
+    {.name = "another toolchain alone is a miss",
+     .entries = {{FIRST, 'a', OLD}, {USER, 'b', NEW}},
+     .tried = "-",
+     .layer = FI_LAYER_COMPILED,
+     .toolchain = OWN},
+    {.name = "the next read-only layer",
+     .entries = {{FIRST, 'a', OWN}, {SECOND, 'b', OWN}, {USER, 'c', OWN}},
+     .rejected = "a",
+     .tried = "ab",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OWN},
+    {.name = "the user's layer",
+     .entries = {{FIRST, 'a', OWN}, {SECOND, 'b', OWN}, {USER, 'c', OWN}},
+     .rejected = "ab",
+     .tried = "abc",
+     .layer = FI_LAYER_USER,
+     .toolchain = OWN},
+    {.name = "an older toolchain, in an earlier layer",
+     .entries = {{FIRST, 'a', OLD}, {USER, 'b', OWN}},
+     .rejected = "b",
+     .tried = "ba",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OLD},
+    {.name = "own toolchain in all layers, then the others, newest first",
+     .entries = {{FIRST, 'a', OWN}, {FIRST, 'b', OLD}, {FIRST, 'c', NEW}, {USER, 'd', OWN}},
+     .rejected = "acd",
+     .tried = "adcb",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OLD},
+    {.name = "none is left",
+     .entries = {{FIRST, 'a', OLD}, {USER, 'b', OWN}},
+     .rejected = "ab",
+     .tried = "ba-",
+     .layer = FI_LAYER_COMPILED,
+     .toolchain = OWN},
+    {.name = "not even what was compiled",
+     .entries = {{USER, 'a', OWN}},
+     .rejected = "a-",
+     .tried = "a-",
+     .status = FI_ERROR_DRIVER},
+    {.name = "load only: newest first",
+     .entries = {{FIRST, 'a', OLD}, {FIRST, 'b', NEW}, {USER, 'c', OWN}},
+     .mode = FI_MODE_LOAD_ONLY,
+     .tried = "b",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = NEW},
+    {.name = "load only: an older toolchain",
+     .entries = {{USER, 'a', OLD}, {USER, 'b', NEW}, {USER, 'c', OWN}},
+     .mode = FI_MODE_LOAD_ONLY,
+     .rejected = "bc",
+     .tried = "bca",
+     .layer = FI_LAYER_USER,
+     .toolchain = OLD},
+    {.name = "load only: the next layer",
+     .entries = {{FIRST, 'a', NEW}, {SECOND, 'b', OLD}, {USER, 'c', NEW}},
+     .mode = FI_MODE_LOAD_ONLY,
+     .rejected = "a",
+     .tried = "ab",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OLD},
+    {.name = "load only: none is left",
+     .entries = {{FIRST, 'a', NEW}, {USER, 'b', OLD}},
+     .mode = FI_MODE_LOAD_ONLY,
+     .rejected = "ab",
+     .tried = "ab",
+     .status = FI_ERROR_NOT_CACHED},
+    {.name = "no compiler: an older toolchain",
+     .entries = {{USER, 'a', OLD}, {USER, 'b', NEW}},
+     .no_compiler = true,
+     .rejected = "b",
+     .tried = "ba",
+     .layer = FI_LAYER_USER,
+     .toolchain = OLD},
+    {.name = "no compiler: none is left",
+     .entries = {{FIRST, 'a', OWN}},
+     .no_compiler = true,
+     .rejected = "a",
+     .tried = "a",
+     .status = FI_ERROR_NO_COMPILER},
+};
+
+static void expect_result(size_t i, fi_ctx *ctx) {
+  cr_expect_eq(get(ctx, "merge"), cases[i].status, "%s: %s", cases[i].name, fi_last_error());
+  cr_expect_str_eq(fakes.marks, cases[i].tried, "%s: tried %s", cases[i].name, fakes.marks);
+  const size_t refused = strlen(cases[i].tried) - (cases[i].status == FI_OK);
+  const bool is_last_compiled = strchr(cases[i].tried, '-') != NULL && cases[i].status;
+  cr_expect_eq(counters_of(ctx).cache_problems, refused - is_last_compiled, "%s", cases[i].name);
+  if (cases[i].status)
+    return;
+  fi_facts facts = {.struct_size = sizeof facts};
+  cr_assert_eq(fi_kernel_facts(kernel_of(ctx, "merge"), &facts), FI_OK);
+  cr_expect_eq(facts.layer, cases[i].layer, "%s: layer %u", cases[i].name, facts.layer);
+  cr_expect_str_eq(facts.toolchain, cases[i].toolchain, "%s: %s", cases[i].name, facts.toolchain);
+}
+
+Test(refused, entries_are_tried_in_order) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct folders folders;
+    make_folders(&folders);
+    for (size_t j = 0; j < ENTRIES && cases[i].entries[j].mark; j++)
+      put(&folders, &cases[i].entries[j]);
+    fakes_reset();
+    fakes.no_compiler = cases[i].no_compiler;
+    fakes.rejected = cases[i].rejected;
+    fi_ctx *ctx = context_on(&folders, cases[i].mode);
+    expect_result(i, ctx);
+    cr_expect_eq(fakes.compiles, strchr(cases[i].tried, '-') != NULL, "%s", cases[i].name);
+    fi_ctx_destroy(ctx);
+    remove_folders(&folders);
+  }
+}
+
+/* The next process finds what this one compiled in place of a refused image. */
+Test(refused, a_compile_replaces_the_users_entry_and_stands_in_for_a_read_only_one) {
+  static const struct {
+    struct entry entry;
+    const char *tried;
+  } replaced[] = {{{USER, 'a', OWN}, "-"}, {{FIRST, 'a', OWN}, "a-"}};
+  for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++) {
+    struct folders folders;
+    make_folders(&folders);
+    put(&folders, &replaced[i].entry);
+    for (int process = 0; process < 2; process++) {
+      fakes_reset();
+      fakes.rejected = "a";
+      fi_ctx *ctx = context_on(&folders, FI_MODE_ON);
+      cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
+      cr_expect_eq(fakes.compiles, process == 0, "case %zu", i);
+      cr_expect_str_eq(fakes.marks, process == 0 ? "a-" : replaced[i].tried, "case %zu: %s", i, fakes.marks);
+      fi_ctx_destroy(ctx);
+    }
+    remove_folders(&folders);
+  }
+}
+
+static void expect_in_error(const char *part) {
+  cr_expect(strstr(fi_last_error(), part), "\"%s\" is not in: %s", part, fi_last_error());
+}
+
+Test(refused, the_error_tells_how_many_and_why) {
+  static const struct {
+    uint32_t mode;
+    bool no_compiler;
+    const char *why;
+  } ways[] = {
+      {FI_MODE_LOAD_ONLY, false, "the mode forbids compiling, and the driver refused"},
+      {FI_MODE_ON, true, "the fake compiler is not there, and the driver refused"},
+  };
+  struct folders folders;
+  make_folders(&folders);
+  put(&folders, &(struct entry){FIRST, 'a', OWN});
+  put(&folders, &(struct entry){USER, 'b', OLD});
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    fakes_reset();
+    fakes.no_compiler = ways[i].no_compiler;
+    fakes.rejected = "ab";
+    fi_ctx *ctx = context_on(&folders, ways[i].mode);
+    cr_expect_neq(get(ctx, "merge"), FI_OK);
+    expect_in_error(ways[i].why);
+    expect_in_error("\"merge\" for compute_90a, 2 in all: ");
+    expect_in_error(folders.paths[FIRST]);
+    expect_in_error(OWN ".fik: the fake driver does not like image a; ");
+    expect_in_error(folders.paths[USER]);
+    expect_in_error(OLD ".fik: the fake driver does not like image b");
+    fi_ctx_destroy(ctx);
+  }
+  remove_folders(&folders);
+}
