@@ -3,7 +3,7 @@
 #include "runtime/workspace.h"
 
 /* CTAs of a plan: each finds all cuts and writes its part of the items. */
-enum { PLAN_CTAS = 16 };
+enum { PLAN_CTAS = 64 };
 
 /* Which arrays the ways to find a request's KV need. */
 static const struct index_rule {

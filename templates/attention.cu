@@ -85,38 +85,38 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
-  const fi_item &first = args.plan.first[blockIdx.x];
-  if (first.row_count == 0)
+  const fi_item *first = args.plan.first + blockIdx.x;
+  if (first->row_count == 0)
     return;
-
 //@if loader_shared
   KvLoader &loader = ((KvLoader *)(shared + kSharedLoaders))[threadIdx.x]; /* O and the scores fill the registers */
 //@else
   KvLoader loader;
 //@end
-  open_loader(loader, args, first);
-  /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
-//@if teams > 1
-  QueryChunks chunks;
-  fetch_query(chunks, args, first);
-//@else
-  copy_query(query, args, first);
-//@end
-#pragma unroll 1
-  for (u32 s = 0; s < kStages - 1; s++)
-    load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
-  stage_item(tiles[0], args, first);
+  open_loader(loader, args, *first);
   if (threadIdx.x == 0)
     ready = -1;
 
+  const fi_item *item = first;
 //@if teams > 1
   for (u32 parity = 0;; parity ^= 1) {
-    const ItemTile &tile = tiles[parity];
+    ItemTile &tile = tiles[parity];
+    QueryChunks chunks;
+    fetch_query(chunks, args, *item);
+//@else
+  ItemTile &tile = tiles[0];
+  for (;;) {
+    copy_query(query, args, *item);
+    copy_commit();
+//@end
+    /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
+    for (u32 s = 0; item == first && s < kStages - 1; s++)
+      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+    stage_item(tile, args, *item);
+//@if teams > 1
     store_query(query, chunks);
 //@else
-  const ItemTile &tile = tiles[0];
-  copy_wait<kStages - 2>();
-  for (;;) {
+    copy_wait<0>();
 //@end
     __syncthreads();
 //@if rope != none || (q_dtype == bf16) != (kv_dtype == bf16)
@@ -137,16 +137,9 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       arrive(args.plan, tile.item, ready);
     if (tile.item.next < 0)
       return merge_units(args, tile.item.unit, ready);
-    const fi_item &next = args.plan.items[tile.item.next];
-//@if teams > 1
-    fetch_query(chunks, args, next);
-    stage_item(tiles[parity ^ 1], args, next);
-//@else
+    item = args.plan.items + tile.item.next;
+//@if teams == 1
     __syncthreads();
-    copy_query(query, args, next);
-    stage_item(tiles[0], args, next);
-    copy_commit();
-    copy_wait<0>();
 //@end
   }
 }

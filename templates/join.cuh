@@ -4,7 +4,7 @@
 //# Partial results of a row, from the teams of a CTA or from the items of a unit, become a row of O.
 
 //@if teams > 1
-constexpr int kMergeParts = 16; /* partials whose loads are under way at once */
+constexpr int kMergeParts = 8;  /* partials whose loads are under way at once */
 constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
 //@else
 constexpr int kMergeParts = 2; /* partials whose loads are under way at once */

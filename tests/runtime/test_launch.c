@@ -54,7 +54,7 @@ Test(launch, plan) {
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_str_eq(fakes.symbol, "flashjit_plan");
   cr_expect_eq(fakes.launch.stream, &stream);
-  cr_expect_eq(fakes.launch.ctas, 16);
+  cr_expect_eq(fakes.launch.ctas, 64);
   cr_expect_eq(fakes.launch.shape.threads, kernel->plan->tile.threads);
   cr_expect_eq(args.plan.header, workspace.memory);
   cr_expect_eq(args.q_indptr, batch.q_indptr);
@@ -93,7 +93,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_eq(args.csr, 1);
   cr_expect_eq(args.causal, 0);
-  cr_expect_eq(fakes.launch.ctas, 16);
+  cr_expect_eq(fakes.launch.ctas, 64);
   cr_expect_eq(args.max_tiles, 8, "40 tokens fill no tile of 64: one a request");
   cr_expect_eq(args.max_sections, 4);
   cr_expect_eq(args.unit_steps, 2);

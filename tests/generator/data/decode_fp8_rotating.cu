@@ -122,11 +122,9 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
-/* The 32-bit address of a pointer into shared memory, as the instructions below take it; anew at each use. */
+/* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
 u32 shared_address(const void *pointer) {
-  u64 address;
-  asm volatile("cvta.to.shared.u64 %0, %1;" : "=l"(address) : "l"(pointer));
-  return (u32)address;
+  return (u32)__cvta_generic_to_shared(pointer);
 }
 
 /* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
@@ -787,7 +785,7 @@ u32 pair_column(u32 lane, u32 p) {
   return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 
-constexpr int kMergeParts = 16; /* partials whose loads are under way at once */
+constexpr int kMergeParts = 8;  /* partials whose loads are under way at once */
 constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
 constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
 
@@ -1012,24 +1010,23 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
-  const fi_item &first = args.plan.first[blockIdx.x];
-  if (first.row_count == 0)
+  const fi_item *first = args.plan.first + blockIdx.x;
+  if (first->row_count == 0)
     return;
-
   KvLoader loader;
-  open_loader(loader, args, first);
-  /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
-  QueryChunks chunks;
-  fetch_query(chunks, args, first);
-#pragma unroll 1
-  for (u32 s = 0; s < kStages - 1; s++)
-    load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
-  stage_item(tiles[0], args, first);
+  open_loader(loader, args, *first);
   if (threadIdx.x == 0)
     ready = -1;
 
+  const fi_item *item = first;
   for (u32 parity = 0;; parity ^= 1) {
-    const ItemTile &tile = tiles[parity];
+    ItemTile &tile = tiles[parity];
+    QueryChunks chunks;
+    fetch_query(chunks, args, *item);
+    /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
+    for (u32 s = 0; item == first && s < kStages - 1; s++)
+      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+    stage_item(tile, args, *item);
     store_query(query, chunks);
     __syncthreads();
     transform_query(query, tile);
@@ -1044,8 +1041,6 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       arrive(args.plan, tile.item, ready);
     if (tile.item.next < 0)
       return merge_units(args, tile.item.unit, ready);
-    const fi_item &next = args.plan.items[tile.item.next];
-    fetch_query(chunks, args, next);
-    stage_item(tiles[parity ^ 1], args, next);
+    item = args.plan.items + tile.item.next;
   }
 }

@@ -243,9 +243,12 @@ struct Unit {
   int end;
 };
 
-/* The first of the elements that this thread of the grid works on, and the way to its next one. */
+/*
+ * The first of the elements that this thread of the grid works on, and the way to its next one. Consecutive warps of
+ * elements go to different CTAs, since it is their scattered writes that take time.
+ */
 int first_index() {
-  return (int)(blockIdx.x * kThreads + threadIdx.x);
+  return (int)((warp() * gridDim.x + blockIdx.x) * 32 + lane());
 }
 
 int index_stride() {

@@ -92,7 +92,6 @@ constexpr int kSharedReady = 57384;      /* first of the units to merge */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
-typedef unsigned long long u64;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
@@ -118,11 +117,9 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
-/* The 32-bit address of a pointer into shared memory, as the instructions below take it; anew at each use. */
+/* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
 u32 shared_address(const void *pointer) {
-  u64 address;
-  asm volatile("cvta.to.shared.u64 %0, %1;" : "=l"(address) : "l"(pointer));
-  return (u32)address;
+  return (u32)__cvta_generic_to_shared(pointer);
 }
 
 /* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
@@ -797,24 +794,24 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
-  const fi_item &first = args.plan.first[blockIdx.x];
-  if (first.row_count == 0)
+  const fi_item *first = args.plan.first + blockIdx.x;
+  if (first->row_count == 0)
     return;
-
   KvLoader loader;
-  open_loader(loader, args, first);
-  /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
-  copy_query(query, args, first);
-#pragma unroll 1
-  for (u32 s = 0; s < kStages - 1; s++)
-    load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
-  stage_item(tiles[0], args, first);
+  open_loader(loader, args, *first);
   if (threadIdx.x == 0)
     ready = -1;
 
-  const ItemTile &tile = tiles[0];
-  copy_wait<kStages - 2>();
+  const fi_item *item = first;
+  ItemTile &tile = tiles[0];
   for (;;) {
+    copy_query(query, args, *item);
+    copy_commit();
+    /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
+    for (u32 s = 0; item == first && s < kStages - 1; s++)
+      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+    stage_item(tile, args, *item);
+    copy_wait<0>();
     __syncthreads();
     RowState state = {};
 #pragma unroll
@@ -826,11 +823,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       arrive(args.plan, tile.item, ready);
     if (tile.item.next < 0)
       return merge_units(args, tile.item.unit, ready);
-    const fi_item &next = args.plan.items[tile.item.next];
+    item = args.plan.items + tile.item.next;
     __syncthreads();
-    copy_query(query, args, next);
-    stage_item(tiles[0], args, next);
-    copy_commit();
-    copy_wait<0>();
   }
 }
