@@ -26,6 +26,10 @@
   FUNCTION(cuMemcpyHtoD, 3020)                                                                               \
   FUNCTION(cuMemcpyDtoH, 3020)                                                                               \
   FUNCTION(cuMemsetD8, 3020)                                                                                 \
+  FUNCTION(cuLibraryLoadData, 12000)                                                                         \
+  FUNCTION(cuLibraryUnload, 12000)                                                                           \
+  FUNCTION(cuLibraryGetKernel, 12000)                                                                        \
+  FUNCTION(cuLaunchKernel, 4000)                                                                             \
   FUNCTION(cuStreamCreate, 2000)                                                                             \
   FUNCTION(cuStreamDestroy, 4000)                                                                            \
   FUNCTION(cuStreamSynchronize, 2000)                                                                        \
@@ -210,6 +214,36 @@ void device_download(struct device *device, void *to, const void *from, size_t b
 void device_fill(struct device *device, void *to, unsigned char value, size_t bytes) {
   if (bytes > 0)
     CALL(device, cuMemsetD8, (CUdeviceptr)(uintptr_t)to, value, bytes);
+}
+
+/* ------------------------------------------------------------------------------------------------ kernels */
+
+void *device_library_load(struct device *device, const char *image, char *log, size_t log_bytes) {
+  CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  void *values[] = {log, (void *)(uintptr_t)log_bytes};
+  CUlibrary library = NULL;
+  snprintf(log, log_bytes, "%s", device->error);
+  if (device_failed(device))
+    return NULL;
+  if (device->driver->cuLibraryLoadData(&library, image, options, values, 2, NULL, NULL, 0) != CUDA_SUCCESS)
+    return NULL;
+  return library;
+}
+
+void device_library_unload(struct device *device, void *library) {
+  if (library)
+    device->driver->cuLibraryUnload(library);
+}
+
+void *device_kernel(struct device *device, void *library, const char *name) {
+  CUkernel kernel = NULL;
+  CALL(device, cuLibraryGetKernel, &kernel, library, name);
+  return kernel;
+}
+
+void device_launch(struct device *device, void *kernel, unsigned blocks, unsigned threads,
+                   void **parameters) {
+  CALL(device, cuLaunchKernel, kernel, blocks, 1, 1, threads, 1, 1, 0, NULL, parameters, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------ streams */

@@ -1,6 +1,6 @@
 /*
- * Device memory, streams, graphs and events for the programs around the library, which itself only launches.
- * Opens the same driver as the library does, the simulator included.
+ * Device memory, streams, graphs, events and kernels of their own for the programs around the library. Opens
+ * the same driver as the library does, the simulator included.
  */
 #ifndef TOOLS_COMMON_DEVICE_H
 #define TOOLS_COMMON_DEVICE_H
@@ -38,6 +38,17 @@ void device_free(struct device *device, void *memory);
 void device_upload(struct device *device, void *to, const void *from, size_t bytes);
 void device_download(struct device *device, void *to, const void *from, size_t bytes);
 void device_fill(struct device *device, void *to, unsigned char value, size_t bytes);
+
+/*
+ * A library of kernels from PTX, which ends with a zero, or from a cubin. An image that the driver refuses is
+ * no failure of the device: NULL, and the compiler's messages in log.
+ */
+void *device_library_load(struct device *device, const char *image, char *log, size_t log_bytes);
+void device_library_unload(struct device *device, void *library);
+
+/* A kernel of the library; launched on the default stream, with one-dimensional blocks and grid. */
+void *device_kernel(struct device *device, void *library, const char *name);
+void device_launch(struct device *device, void *kernel, unsigned blocks, unsigned threads, void **parameters);
 
 /* Both are for a stream from device_stream_create; device_sync takes NULL for the default stream. */
 void *device_stream_create(struct device *device);

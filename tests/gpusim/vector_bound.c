@@ -1,0 +1,159 @@
+/* When a result of the simulator agrees with a recorded one. */
+#include "vectors.h"
+
+#include "flashjit.h"
+#include "tests/dtypes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static float single(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* 0 or infinite: what has no allowance. */
+static double unless(bool same) {
+  return same ? 0 : (double)INFINITY;
+}
+
+static bool same_single(uint32_t a, uint32_t b) {
+  return a == b || (isnan(single(a)) && isnan(single(b)));
+}
+
+static bool is_nan_double(const uint32_t *words) {
+  uint64_t bits = (uint64_t)words[1] << 32 | words[0];
+  return (bits & INT64_MAX) > UINT64_C(0x7ff0000000000000);
+}
+
+/* NaN may have another payload in the simulator: no kernel looks at it, and conversions drop it. */
+static double double_distance(const uint32_t *recorded, const uint32_t *simulated, size_t i) {
+  const uint32_t *a = recorded + (i & ~(size_t)1), *b = simulated + (i & ~(size_t)1);
+  return unless(recorded[i] == simulated[i] || (is_nan_double(a) && is_nan_double(b)));
+}
+
+/* Counts floats of one sign; zeros of either sign are the same place. */
+static int64_t place(uint32_t bits) {
+  int64_t magnitude = bits & 0x7fffffff;
+  return bits >> 31 ? -magnitude : magnitude;
+}
+
+static double difference(uint32_t recorded, uint32_t simulated) {
+  return fabs((double)single(recorded) - (double)single(simulated));
+}
+
+/* The larger of the distances of two packed values, relative to the recorded ones. */
+static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simulated, double limit) {
+  double worst = 0;
+  for (size_t half = 0; half < 2; half++) {
+    double a = dtype_decode(dtype, &recorded, half), b = dtype_decode(dtype, &simulated, half);
+    bool same = a == b || (isnan(a) && isnan(b));
+    double distance = same ? 0 : fabs(a - b) / (limit * fabs(a) + dtype_spacing(dtype, 0));
+    worst = fmax(worst, isnan(distance) ? (double)INFINITY : distance);
+  }
+  return worst;
+}
+
+/* -------------------------------------------------------------------------------------------------- products
+ */
+
+/* How the operands of mma.sync lie in a warp, see exec_mma.c: `depth` products in words of A, B and C. */
+struct product {
+  uint32_t dtype;
+  uint32_t per_word;
+  uint32_t a_words, b_words;
+  uint32_t depth;
+  bool half_result;
+};
+
+static struct product product_of(const struct vector_case *vector) {
+  static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
+  uint32_t operands = vector_operand_count(vector), c_words = vector->results;
+  struct product product = {.dtype = dtypes[vector->bound - PRODUCT_F16], .half_result = c_words == 2};
+  product.b_words = (operands - c_words) / 3;
+  product.a_words = 2 * product.b_words;
+  product.per_word = vector->bound <= PRODUCT_BF16 ? 2 : 4;
+  product.depth = product.b_words * 4 * product.per_word;
+  return product;
+}
+
+/* Element k of row `row` of A, or of column `row` of B, whose words begin at operand first. */
+static double element(const struct product *product, const uint64_t *warp, uint32_t operands, uint32_t first,
+                      uint32_t row, uint32_t k) {
+  uint32_t chunk = 4 * product->per_word, lane = row % 8 * 4 + k % chunk / product->per_word;
+  bool in_a = first == 0;
+  uint32_t index = in_a ? row / 8 + 2 * (k / chunk) : k / chunk;
+  uint32_t word = (uint32_t)warp[lane * operands + first + index];
+  return dtype_decode(product->dtype, &word, k % product->per_word);
+}
+
+/* The sum of the magnitudes of the terms of element (row, column), without that of C. */
+static double terms(const struct product *product, const uint64_t *warp, uint32_t operands, uint32_t row,
+                    uint32_t column) {
+  double sum = 0;
+  for (uint32_t k = 0; k < product->depth; k++)
+    sum += fabs(element(product, warp, operands, 0, row, k) *
+                element(product, warp, operands, product->a_words, column, k));
+  return sum;
+}
+
+/* A half result also has a place of its own to be off by. */
+static double product_distance(const struct vector_case *vector, const uint64_t *inputs, uint32_t recorded,
+                               uint32_t simulated, size_t i) {
+  const struct product product = product_of(vector);
+  uint32_t operands = vector_operand_count(vector), lane = (uint32_t)(i / vector->results % VECTOR_LANES);
+  uint32_t index = (uint32_t)(i % vector->results), values = product.half_result ? 2 : 1;
+  const uint64_t *warp = inputs + i / vector->results / VECTOR_LANES * VECTOR_LANES * operands;
+  uint32_t c = (uint32_t)warp[lane * operands + product.a_words + product.b_words + index];
+  double worst = 0;
+  for (uint32_t v = 0; v < values; v++) {
+    uint32_t row = lane / 4 + 8 * (product.half_result ? index : index / 2);
+    uint32_t column = 2 * (lane % 4) + (product.half_result ? v : index % 2);
+    double scale = terms(&product, warp, operands, row, column), own = 0, error;
+    if (product.half_result) {
+      scale += fabs(dtype_decode(FI_F16, &c, v));
+      own = dtype_spacing(FI_F16, dtype_decode(FI_F16, &recorded, v));
+      error = fabs(dtype_decode(FI_F16, &recorded, v) - dtype_decode(FI_F16, &simulated, v));
+    } else {
+      scale += fabs((double)single(c));
+      error = difference(recorded, simulated);
+    }
+    worst = fmax(worst, isnan(error) ? (double)INFINITY : error / (vector->limit * scale + own));
+  }
+  return worst;
+}
+
+double vector_distance(const struct vector_case *vector, const uint64_t *inputs, const uint32_t *recorded,
+                       const uint32_t *simulated, size_t i) {
+  uint32_t a = recorded[i], b = simulated[i];
+  if (a == b)
+    return 0;
+  switch (vector->bound) {
+  case SAME_BITS:
+    return unless(false);
+  case SAME_SINGLE:
+    return unless(same_single(a, b));
+  case SAME_DOUBLE:
+    return double_distance(recorded, simulated, i);
+  case RELATIVE_HALF:
+    return packed_distance(FI_F16, a, b, vector->limit);
+  case RELATIVE_BF16:
+    return packed_distance(FI_BF16, a, b, vector->limit);
+  default:
+    break;
+  }
+  if (isnan(single(a)) || isnan(single(b)) || isinf(single(a)) || isinf(single(b)))
+    return unless(same_single(a, b));
+  switch (vector->bound) {
+  case ULP_SINGLE:
+    return (double)llabs(place(a) - place(b)) / vector->limit;
+  case ABSOLUTE_SINGLE:
+    return difference(a, b) / vector->limit;
+  case LOGARITHM:
+    return difference(a, b) / (vector->limit * fmax(1, fabs((double)single(a))));
+  default:
+    return product_distance(vector, inputs, a, b, i);
+  }
+}
