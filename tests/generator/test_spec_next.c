@@ -110,5 +110,8 @@ Test(spec_next, refuses_what_is_no_spec) {
   fi_spec_init(&spec);
   spec.struct_size = 8;
   cr_assert_eq(fi_spec_next(&spec), 0);
+  fi_spec_init(&spec);
+  spec.reserved[0] = 1;
+  cr_assert_eq(fi_spec_next(&spec), 0);
   cr_assert_eq(fi_spec_next(NULL), 0);
 }
