@@ -189,7 +189,7 @@ fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, 
  * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
  * example "attention hd=64 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
  */
-enum { FI_SPEC_TEXT_SIZE = 512 };
+enum { FI_SPEC_TEXT_SIZE = 1024 };
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 
 /* The inverse; fields may come in any order, and an axis that is left out has its default. */
