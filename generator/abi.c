@@ -43,11 +43,10 @@ static fi_status refuse_reserved(const struct layout *layout, const void *pointe
   uint32_t offset = layout->reserved;
   while (word_at(pointer, offset) == 0)
     offset += sizeof(uint32_t);
-  return error_write(
-      FI_ERROR_ABI, why, why_size,
-      "%s.reserved[%zu] is %u; this library knows only 0: the caller was built against a newer "
-      "header, or did not clear the struct",
-      layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
+  return error_write(FI_ERROR_ABI, why, why_size,
+                     "%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, or "
+                     "did not clear the struct",
+                     layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
 }
 
 fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size_t why_size) {

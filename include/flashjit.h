@@ -27,8 +27,8 @@
  * Rules that hold everywhere:
  * - Every function that can fail returns an fi_status: FI_OK (zero) or a reason. fi_last_error() then has a sentence
  *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
- * - Every public struct begins with struct_size, which the caller sets to sizeof, and ends in reserved words, which must
- *   be zero; zero in any other field is the documented default. {.struct_size = sizeof x} does all of it.
+ * - Every public struct begins with struct_size, which the caller sets to sizeof, and ends in reserved words, which
+ *   must be zero; zero in any other field is the documented default. {.struct_size = sizeof x} does all of it.
  *   Sizes and offsets never change within a SONAME. New fields are taken from the reserved words, and their zero means
  *   what was done before. So a program runs with every later library of the SONAME; an earlier one refuses, with
  *   FI_ERROR_ABI, a field that it does not know.

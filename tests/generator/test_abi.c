@@ -71,6 +71,17 @@ Test(abi, every_reserved_word_must_be_zero) {
   }
 }
 
+Test(abi, structs_that_were_not_cleared_are_refused) {
+  for (size_t i = 0; i < STRUCT_COUNT; i++) {
+    char record[MOST_BYTES];
+    char beginning[64];
+    memset(record, 0x55, sizeof record);
+    set_word(record, 0, structs[i].size);
+    snprintf(beginning, sizeof beginning, "%s.reserved[0] is %u; ", structs[i].name, 0x55555555u);
+    expect(i, record, FI_ERROR_ABI, beginning);
+  }
+}
+
 static fi_status call_supported(fi_spec *spec) {
   return fi_spec_supported(spec, NULL, NULL, 0);
 }

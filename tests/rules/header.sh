@@ -27,7 +27,8 @@ unsized_structs() {
 
 # Structs whose last member is not the reserved words.
 unreserved_structs() {
-  awk '/struct [a-z_]+ \{$/ { name = $0 } name && /^\}/ { if (last !~ /^ *uint32_t reserved\[[0-9]+\];/) print name; name = "" }
+  awk '/struct [a-z_]+ \{$/ { name = $0 }
+    name && /^\}/ { if (last !~ /^ *uint32_t reserved\[[0-9]+\];/) print name; name = "" }
     /[^ ]/ { last = $0 }' "$scratch/text"
 }
 
