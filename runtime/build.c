@@ -258,9 +258,8 @@ fi_status build_next(struct build *build, const char *why) {
 
 void build_facts(const struct build *build, fi_facts *facts) {
   const cache_entry *entry = &build->entry;
-  const uint32_t struct_size = facts->struct_size;
   *facts = (fi_facts){
-      .struct_size = struct_size,
+      .struct_size = sizeof *facts,
       .layer = build->layer,
       .registers = entry->facts.registers,
       .static_shared = entry->facts.static_shared,

@@ -93,7 +93,7 @@ static fi_status check_target(fi_ctx *ctx) {
 }
 
 fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **out) {
-  fi_status status = options ? status_check_struct("options", options, sizeof *options) : FI_OK;
+  fi_status status = options ? status_check_struct(ABI_options, options) : FI_OK;
   if (status)
     return status;
   if (!out)
@@ -250,7 +250,7 @@ void context_event(const fi_ctx *ctx, fi_event event) {
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
   fi_status status = context_check(ctx);
   if (!status)
-    status = status_check_struct("counters", counters, sizeof *counters);
+    status = status_check_struct(ABI_counters, counters);
   if (status)
     return status;
   *counters = (fi_counters){

@@ -73,7 +73,7 @@ static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds
 }
 
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds) {
-  fi_status status = status_check_struct("workspace", bounds, sizeof *bounds);
+  fi_status status = status_check_struct(ABI_workspace, bounds);
   if (!status)
     status = check_least(bounds);
   if (!status)
