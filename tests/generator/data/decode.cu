@@ -816,8 +816,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  /* Both are read at once: the header is needed behind the item, and would cost another latency. */
-  if ((first->row_count == 0) | (args.plan.header->tokens == 0))
+  if (first->row_count == 0)
     return;
   KvLoader loader;
   open_loader(loader, args, *first);
