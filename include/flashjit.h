@@ -256,7 +256,7 @@ enum {
 typedef struct fi_event {
   uint32_t struct_size;
   uint32_t kind;
-  uint32_t layer;
+  uint32_t layer;      /* of CACHE_PROBLEM in fi_ctx_create: FI_LAYER_USER when nothing can be kept, else 0 */
   fi_status status;    /* of COMPILE_END */
   double milliseconds; /* of COMPILE_END and LOADED */
   const char *spec;    /* canonical text */
