@@ -99,8 +99,8 @@ static uint64_t public_number(const struct variable *variable, const fi_options 
 
 static fi_status read_number(const struct variable *variable, const fi_options *given, uint64_t *number) {
   *number = public_number(variable, given);
-  if (variable->kind == MODE &&
-      *number > variable->maximum) /* other numbers may be all that their field holds */
+  /* Other numbers may be all that their field holds. */
+  if (variable->kind == MODE && *number > variable->maximum)
     return status_fail(
         FI_ERROR_ARGUMENT,
         "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
