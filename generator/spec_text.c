@@ -74,7 +74,9 @@ static fi_status refuse_key(const struct word *key, char *why, size_t why_size) 
 static fi_status refuse_value(const struct axis *axis, const struct word *value, char *why, size_t why_size) {
   char allowed[ERROR_SIZE / 2];
   axis_print_allowed(axis, allowed, sizeof allowed);
-  return error_write(FI_ERROR_SPEC, why, why_size, "%s (%s) is \"%.*s\"; allowed: %s", axis->key, axis->field,
+  const bool one_name = strcmp(axis->key, axis->field) == 0;
+  return error_write(FI_ERROR_SPEC, why, why_size, "%s%s%s%s is \"%.*s\"; allowed: %s", axis->key,
+                     one_name ? "" : " (", one_name ? "" : axis->field, one_name ? "" : ")",
                      shown(value->size), value->text, allowed);
 }
 

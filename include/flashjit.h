@@ -11,14 +11,15 @@
  *   spec.group = 4;                                 32 query heads on 8 KV heads
  *   spec.page_size = 16;                            a paged cache with a dense page table
  *   fi_kernel *attention;
- *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.2-1 s), later a table look-up
+ *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.5-1.5 s), later a look-up
  *
  *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
  *                             .max_kv_len = 8192, .kv_heads = 8};
  *   fi_workspace_size(attention, &workspace, &workspace.bytes);
  *   workspace.memory = ...                          that many bytes of device memory, yours, 256-byte aligned
  *
- *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...};
+ *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...,
+ *                     .page_table_stride = 512};  the pages of the longest request: 8192 tokens
  *   fi_plan(attention, &batch, &workspace, stream); once a step: splits the batch into work items, on the device
  *
  *   fi_tensors tensors = {.struct_size = sizeof tensors, .q = ..., .o = ..., .k_cache = ..., .v_cache = ...};
@@ -28,10 +29,10 @@
  * - Every function that can fail returns an fi_status: FI_OK (zero) or a reason. fi_last_error() then has a sentence
  *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
  * - Every public struct begins with struct_size, which the caller sets to sizeof, and ends in reserved words, which
- *   must be zero; zero in any other field is the documented default. {.struct_size = sizeof x} does all of it.
- *   Sizes and offsets never change within a SONAME. New fields are taken from the reserved words, and their zero means
- *   what was done before. So a program runs with every later library of the SONAME; an earlier one refuses, with
- *   FI_ERROR_ABI, a field that it does not know.
+ *   must be zero; zero in any other field is its documented default, where it has one. {.struct_size = sizeof x}
+ *   does all of it. Sizes and offsets never change within a SONAME. New fields are taken from the reserved words, and
+ *   their zero means what was done before. So a program runs with every later library of the SONAME; an earlier one
+ *   refuses, with FI_ERROR_ABI, a field that it does not know.
  * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and
  *   strides count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
@@ -103,6 +104,7 @@ enum {
 
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
+/* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4 };
 
 /*
@@ -254,7 +256,7 @@ enum {
 typedef struct fi_event {
   uint32_t struct_size;
   uint32_t kind;
-  uint32_t layer;
+  uint32_t layer;      /* of CACHE_PROBLEM in fi_ctx_create: FI_LAYER_USER when nothing can be kept, else 0 */
   fi_status status;    /* of COMPILE_END */
   double milliseconds; /* of COMPILE_END and LOADED */
   const char *spec;    /* canonical text */
@@ -388,8 +390,10 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  */
 typedef struct fi_workspace {
   uint32_t struct_size;
-  uint32_t max_requests;
-  uint32_t max_tokens;    /* query tokens of one step, all requests together; more are cut, see above */
+  uint32_t max_requests;  /* the most that one plan holds depends on max_tokens, ctas and the GPU; fi_workspace_size and
+                             fi_plan refuse more and tell how many it may be */
+  uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests); more are
+                             cut, see above */
   uint32_t max_kv_len;    /* tokens of the longest KV; a longer one is cut silently on the device, see above */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
   uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
@@ -409,12 +413,13 @@ fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds,
  */
 typedef struct fi_batch {
   uint32_t struct_size;
-  uint32_t requests;
+  uint32_t requests;          /* 1 to max_requests */
   const int32_t *q_indptr;    /* [requests + 1] first query token of each request; NULL: one query token each */
   const int32_t *kv_len;      /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
   const int32_t *kv_indptr;   /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *page_table;  /* page ids, for page_size > 0 */
-  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE */
+  const int32_t *page_table;  /* page ids, for page_size > 0; those behind a request's last page are not read */
+  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                 the pages of the longest request */
   uint32_t reserved[16];
 } fi_batch;
 
@@ -423,6 +428,9 @@ typedef struct fi_batch {
  * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
  * may use it until the lengths change.
  * Lengths beyond the workspace's bounds are cut to them silently, as fi_workspace says.
+ * fi_plan and its fi_runs take the same bounds, memory and ctas. What the memory holds is known on the device only: a
+ * run without a plan, or with that of a kernel or of bounds that are not these, is not detected, and its results are
+ * undefined.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
@@ -437,7 +445,8 @@ typedef struct fi_tensors {
   /* attention */
   const void *q;              /* [tokens][query heads][head_dim] */
   void *o;                    /* [tokens][query heads][head_dim]; also the result of merge */
-  float *lse;                 /* [tokens][query heads], natural log, for spec.lse; also the result of merge */
+  float *lse;                 /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
+                                 logits; also the result of merge */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t o_token_stride;

@@ -1,4 +1,4 @@
-/* flashjit_bench [FILTER]: times every workload whose spec and shape contain FILTER, and prints a table. Needs a GPU. */
+/* flashjit_bench [FILTER]: times workloads whose spec and shape contain FILTER, as a table. Needs a GPU. */
 #include "tools/bench/case_data.h"
 #include "tools/common/timing.h"
 
