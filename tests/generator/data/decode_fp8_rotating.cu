@@ -968,6 +968,7 @@ void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
 }
 
 static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
