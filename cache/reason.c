@@ -19,8 +19,10 @@ bool cache_refuse(cache_reason *reason, const char *format, ...) {
   }
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(reason->text + used, sizeof reason->text - used, format, arguments);
+  const int size = vsnprintf(reason->text + used, sizeof reason->text - used, format, arguments);
   va_end(arguments);
+  if (size >= (int)(sizeof reason->text - used))
+    memcpy(reason->text + sizeof reason->text - 4, "...", 4);
   errno = error;
   return false;
 }

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* Empty when nothing went wrong. Several reasons are joined by "; "; what does not fit is cut off. */
+/* Empty when nothing went wrong. Several reasons are joined by "; "; what does not fit ends in "...". */
 typedef struct {
-  char text[512];
+  char text[1024];
 } cache_reason;
 
 void cache_reason_clear(cache_reason *reason);

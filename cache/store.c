@@ -146,3 +146,7 @@ const cache_layer *cache_store_writable_layer(const cache_store *store) {
   const cache_layer *last = &store->layers[store->layer_count - 1];
   return last->writable && last->entries >= 0 ? last : NULL;
 }
+
+bool cache_store_has_user_directory(const cache_store *store) {
+  return cache_store_writable_layer(store) != NULL;
+}

@@ -42,6 +42,8 @@ typedef struct {
 cache_store *cache_store_open(const cache_config *config, const cache_io *io, cache_reason *reason);
 void cache_store_close(cache_store *store);
 cache_counters cache_store_counters(const cache_store *store);
+/* Whether there is a user directory and it could be opened: without it nothing is ever published. */
+bool cache_store_has_user_directory(const cache_store *store);
 
 typedef struct {
   cache_entry entry;    /* points into bytes */

@@ -1,6 +1,7 @@
 /* Turns axes.def into a table, and looks things up in it. */
 #include "axes.h"
 
+#include "abi.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -58,7 +59,7 @@ static const struct axis axes[] = {
 
 enum { AXIS_COUNT = sizeof axes / sizeof *axes };
 
-_Static_assert(sizeof(fi_spec) == sizeof(uint32_t) * (AXIS_COUNT + 1),
+_Static_assert(offsetof(fi_spec, reserved) == sizeof(uint32_t) * (AXIS_COUNT + 1),
                "axes.def has a row for each field of fi_spec");
 
 const struct axis *axis_at(uint32_t number) {
@@ -176,10 +177,10 @@ static void set_bounds(const struct axis *axis, fi_axis *described) {
 }
 
 fi_status fi_axis_describe(uint32_t number, fi_axis *axis) {
-  if (!axis)
-    return error_keep(FI_ERROR_ARGUMENT, "axis is NULL");
-  if (axis->struct_size != sizeof *axis)
-    return error_keep(FI_ERROR_ABI, "axis.struct_size is not sizeof(fi_axis)");
+  char why[ERROR_SIZE];
+  const fi_status status = abi_check(ABI_axis, axis, why, sizeof why);
+  if (status != FI_OK)
+    return error_keep(status, why);
   const struct axis *row = axis_at(number);
   if (!row)
     return error_keep(FI_ERROR_ARGUMENT, "there is no axis of this number");

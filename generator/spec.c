@@ -1,6 +1,7 @@
 /* Checks a spec against axes.def and brings it into its canonical form. */
 #include "spec.h"
 
+#include "abi.h"
 #include "axes.h"
 #include "error.h"
 #include "tile.h"
@@ -38,21 +39,6 @@ void fi_spec_init(fi_spec *spec) {
     axis_set(axis, spec, axis->constant);
 }
 
-/* Copies a spec of this header or an older one, whose missing fields are 0. */
-static fi_status read_fields(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {
-  if (!in)
-    return error_write(FI_ERROR_ARGUMENT, why, why_size, "spec is NULL");
-  const uint32_t field = sizeof in->op;
-  const uint32_t size = in->struct_size;
-  if (size > sizeof *in || size < 2 * field || size % field != 0)
-    return error_write(FI_ERROR_ABI, why, why_size, "spec.struct_size is %u, and sizeof(fi_spec) is %zu here",
-                       size, sizeof *in);
-  memset(out, 0, sizeof *out);
-  memcpy(out, in, size);
-  out->struct_size = sizeof *out;
-  return FI_OK;
-}
-
 static fi_status check_value(const struct axis *axis, uint32_t value, char *why, size_t why_size) {
   if (axis_allows(axis, value))
     return FI_OK;
@@ -83,9 +69,11 @@ static fi_status check_rule(const struct rule *rule, const fi_spec *spec, char *
 }
 
 fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {
-  fi_status status = read_fields(in, out, why, why_size);
-  if (status == FI_OK)
-    status = check_value(axis_at(0), out->op, why, why_size); /* before anything asks what the op reads */
+  fi_status status = abi_check(ABI_spec, in, why, why_size);
+  if (status != FI_OK)
+    return status;
+  *out = *in;
+  status = check_value(axis_at(0), out->op, why, why_size); /* before anything asks what the op reads */
   const struct axis *axis;
   for (uint32_t i = 1; status == FI_OK && (axis = axis_at(i)); i++)
     status = settle_axis(axis, out, why, why_size);

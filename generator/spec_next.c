@@ -5,6 +5,7 @@
  */
 #include "spec.h"
 
+#include "abi.h"
 #include "axes.h"
 #include "tile.h"
 
@@ -60,7 +61,7 @@ static bool supported(const fi_spec *spec) {
 }
 
 int fi_spec_next(fi_spec *spec) {
-  if (!spec || spec->struct_size != sizeof *spec || !axis_allows(axis_at(0), spec->op))
+  if (abi_check(ABI_spec, spec, NULL, 0) != FI_OK || !axis_allows(axis_at(0), spec->op))
     return 0;
   /* Canonical specs name their family, so a spec that does not has not been stepped yet. */
   bool more = true;

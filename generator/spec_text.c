@@ -74,7 +74,9 @@ static fi_status refuse_key(const struct word *key, char *why, size_t why_size) 
 static fi_status refuse_value(const struct axis *axis, const struct word *value, char *why, size_t why_size) {
   char allowed[ERROR_SIZE / 2];
   axis_print_allowed(axis, allowed, sizeof allowed);
-  return error_write(FI_ERROR_SPEC, why, why_size, "%s (%s) is \"%.*s\"; allowed: %s", axis->key, axis->field,
+  const bool one_name = strcmp(axis->key, axis->field) == 0;
+  return error_write(FI_ERROR_SPEC, why, why_size, "%s%s%s%s is \"%.*s\"; allowed: %s", axis->key,
+                     one_name ? "" : " (", one_name ? "" : axis->field, one_name ? "" : ")",
                      shown(value->size), value->text, allowed);
 }
 
@@ -100,7 +102,7 @@ static bool parse_value(const struct axis *axis, const struct word *word, uint32
 }
 
 /* Reads one "key=value"; *seen has a bit for each axis that was given before. */
-static fi_status parse_axis(const struct word *word, fi_spec *spec, uint32_t *seen, char *why,
+static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen, char *why,
                             size_t why_size) {
   const char *equals = memchr(word->text, '=', word->size);
   if (!equals)
@@ -111,7 +113,7 @@ static fi_status parse_axis(const struct word *word, fi_spec *spec, uint32_t *se
   const struct axis *axis = axis_find_key(key.text, key.size);
   if (!axis || axis == axis_at(0))
     return refuse_key(&key, why, why_size);
-  const uint32_t bit = UINT32_C(1) << (axis - axis_at(0));
+  const uint64_t bit = UINT64_C(1) << (axis - axis_at(0));
   if (*seen & bit)
     return error_write(FI_ERROR_SPEC, why, why_size, "%s is given twice", axis->key);
   *seen |= bit;
@@ -132,7 +134,7 @@ fi_status fi_spec_parse(const char *text, fi_spec *spec) {
   fi_status status = FI_OK;
   if (!axis_value_named(axis_at(0), word.text, word.size, &parsed.op))
     status = refuse_value(axis_at(0), &word, why, sizeof why);
-  uint32_t seen = 0;
+  uint64_t seen = 0;
   while (status == FI_OK && (word = next_word(&text)).size > 0)
     status = parse_axis(&word, &parsed, &seen, why, sizeof why);
   if (status != FI_OK)

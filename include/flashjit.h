@@ -11,14 +11,15 @@
  *   spec.group = 4;                                 32 query heads on 8 KV heads
  *   spec.page_size = 16;                            a paged cache with a dense page table
  *   fi_kernel *attention;
- *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.2-1 s), later a table look-up
+ *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.4-0.8 s), later a look-up
  *
  *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
  *                             .max_kv_len = 8192, .kv_heads = 8};
  *   fi_workspace_size(attention, &workspace, &workspace.bytes);
  *   workspace.memory = ...                          that many bytes of device memory, yours, 256-byte aligned
  *
- *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...};
+ *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...,
+ *                     .page_table_stride = 512};  the pages of the longest request: 8192 tokens
  *   fi_plan(attention, &batch, &workspace, stream); once a step: splits the batch into work items, on the device
  *
  *   fi_tensors tensors = {.struct_size = sizeof tensors, .q = ..., .o = ..., .k_cache = ..., .v_cache = ...};
@@ -27,8 +28,11 @@
  * Rules that hold everywhere:
  * - Every function that can fail returns an fi_status: FI_OK (zero) or a reason. fi_last_error() then has a sentence
  *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
- * - Every public struct begins with struct_size, set to sizeof by the caller; zero in any other field is the
- *   documented default.
+ * - Every public struct begins with struct_size, which the caller sets to sizeof, and ends in reserved words, which
+ *   must be zero; zero in any other field is its documented default, where it has one. {.struct_size = sizeof x}
+ *   does all of it. Sizes and offsets never change within a SONAME. New fields are taken from the reserved words, and
+ *   their zero means what was done before. So a program runs with every later library of the SONAME; an earlier one
+ *   refuses, with FI_ERROR_ABI, a field that it does not know.
  * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and
  *   strides count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
@@ -79,7 +83,7 @@ enum {
   FI_ERROR_MEMORY = 11,        /* the host is out of memory */
   FI_ERROR_FORKED = 12,        /* the context was made before fork() */
   FI_ERROR_CAPTURE = 13,       /* the kernel is not prepared and the stream is being captured */
-  FI_ERROR_ABI = 14            /* struct_size is not that of this header, nor of an older one */
+  FI_ERROR_ABI = 14            /* struct_size is not sizeof the struct, or a reserved word is not zero */
 };
 
 /* "FI_ERROR_SPEC" and so on; "unknown status" for other values. Static text. */
@@ -100,6 +104,7 @@ enum {
 
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
+/* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4 };
 
 /*
@@ -140,7 +145,8 @@ enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 
 /*
- * All compile-time choices of one kernel. fi_spec_init fills it; change what differs; every zero is the default.
+ * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
+ * do; change what differs; every zero is the default.
  * rope_factor and the two frequencies are in thousandths, so that a spec is integers only and has one text form.
  */
 typedef struct fi_spec {
@@ -169,6 +175,7 @@ typedef struct fi_spec {
   uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
+  uint32_t reserved[24];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -184,7 +191,7 @@ fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, 
  * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
  * example "attention hd=64 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
  */
-enum { FI_SPEC_TEXT_SIZE = 512 };
+enum { FI_SPEC_TEXT_SIZE = 1024 };
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 
 /* The inverse; fields may come in any order, and an axis that is left out has its default. */
@@ -200,13 +207,14 @@ typedef struct fi_axis {
   const char *name;         /* the field: "head_dim" */
   const char *key;          /* its name in texts: "hd" */
   const char *meaning;
-  uint32_t default_value;   /* after fi_spec_init */
+  const uint32_t *values;   /* those that are listed; NULL: every integer from minimum to maximum */
+  const char *const *value_names; /* names of the values; NULL: they are numbers */
+  uint32_t value_count;     /* of values[] */
   uint32_t minimum;         /* smallest and largest value */
   uint32_t maximum;
-  uint32_t value_count;     /* of values[]; 0: every integer from minimum to maximum */
+  uint32_t default_value;   /* after fi_spec_init */
   uint32_t ops;             /* bit 1 << op is set when the op reads this axis */
-  const uint32_t *values;
-  const char *const *value_names; /* names of the values; NULL: they are numbers */
+  uint32_t reserved[7];
 } fi_axis;
 
 fi_status fi_axis_describe(uint32_t number, fi_axis *axis);
@@ -248,13 +256,14 @@ enum {
 typedef struct fi_event {
   uint32_t struct_size;
   uint32_t kind;
-  uint32_t layer;
+  uint32_t layer;      /* of CACHE_PROBLEM in fi_ctx_create: FI_LAYER_USER when nothing can be kept, else 0 */
   fi_status status;    /* of COMPILE_END */
   double milliseconds; /* of COMPILE_END and LOADED */
   const char *spec;    /* canonical text */
   const char *target;
   const char *key;     /* 32 hex digits */
   const char *message; /* why, for FI_EVENT_CACHE_PROBLEM and failures; else "" */
+  uint32_t reserved[8];
 } fi_event;
 
 /*
@@ -273,10 +282,10 @@ typedef struct fi_options {
   const char *nvrtc;           /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
   const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim": the simulator; default: libcuda.so.1 */
   uint64_t cache_bytes;        /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
-  uint32_t deadline_ms;        /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
-  uint32_t reserved;
   fi_event_callback on_event;
   void *user;
+  uint32_t deadline_ms;        /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
+  uint32_t reserved[15];
 } fi_options;
 
 /* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */
@@ -305,6 +314,7 @@ typedef struct fi_counters {
   uint64_t failures;
   uint64_t cache_problems;
   double compile_ms;
+  uint32_t reserved[16];
 } fi_counters;
 
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
@@ -344,6 +354,7 @@ struct fi_facts {
   char target[16];           /* "sm_90a" */
   char key[33];              /* of the cache entry, hex */
   char toolchain[64];        /* the compiler that made it */
+  uint32_t reserved[15];
 };
 
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);
@@ -379,17 +390,19 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  */
 typedef struct fi_workspace {
   uint32_t struct_size;
-  uint32_t max_requests;
-  uint32_t max_tokens;    /* query tokens of one step, all requests together; more are cut, see above */
+  uint32_t max_requests;  /* the most that one plan holds depends on max_tokens, ctas and the GPU; fi_workspace_size and
+                             fi_plan refuse more and tell how many it may be */
+  uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests); more are
+                             cut, see above */
   uint32_t max_kv_len;    /* tokens of the longest KV; a longer one is cut silently on the device, see above */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
   uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
+  uint64_t bytes;         /* of memory */
+  void *memory;           /* device memory, 256-byte aligned; its contents need no preparation */
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
                              many tokens (a multiple of 256), so that a request's result does not depend on the rest of
                              the batch */
-  uint32_t reserved;
-  uint64_t bytes;         /* of memory */
-  void *memory;           /* device memory, 256-byte aligned; its contents need no preparation */
+  uint32_t reserved[13];
 } fi_workspace;
 
 /* The exact number of bytes that these bounds need; reads neither bytes nor memory. */
@@ -400,12 +413,14 @@ fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds,
  */
 typedef struct fi_batch {
   uint32_t struct_size;
-  uint32_t requests;
+  uint32_t requests;          /* 1 to max_requests */
   const int32_t *q_indptr;    /* [requests + 1] first query token of each request; NULL: one query token each */
   const int32_t *kv_len;      /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
   const int32_t *kv_indptr;   /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *page_table;  /* page ids, for page_size > 0 */
-  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE */
+  const int32_t *page_table;  /* page ids, for page_size > 0; those behind a request's last page are not read */
+  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                 the pages of the longest request */
+  uint32_t reserved[16];
 } fi_batch;
 
 /*
@@ -413,6 +428,9 @@ typedef struct fi_batch {
  * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
  * may use it until the lengths change.
  * Lengths beyond the workspace's bounds are cut to them silently, as fi_workspace says.
+ * fi_plan and its fi_runs take the same bounds, memory and ctas. What the memory holds is known on the device only: a
+ * run without a plan, or with that of a kernel or of bounds that are not these, is not detected, and its results are
+ * undefined.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
@@ -427,7 +445,8 @@ typedef struct fi_tensors {
   /* attention */
   const void *q;              /* [tokens][query heads][head_dim] */
   void *o;                    /* [tokens][query heads][head_dim]; also the result of merge */
-  float *lse;                 /* [tokens][query heads], natural log, for spec.lse; also the result of merge */
+  float *lse;                 /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
+                                 logits; also the result of merge */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t o_token_stride;
@@ -455,7 +474,7 @@ typedef struct fi_tensors {
   uint32_t parts;
   uint32_t merge_tokens;
   uint32_t merge_heads;
-  uint32_t reserved;
+  uint32_t reserved[33];
 } fi_tensors;
 
 /*

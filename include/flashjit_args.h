@@ -30,7 +30,8 @@ struct fi_item {
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
-  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
+                                index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 
@@ -125,7 +126,7 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* fewest steps of a piece of a unit, more than unit_steps */
+  int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
   int reserved;
 };

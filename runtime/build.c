@@ -208,9 +208,12 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler) {
 /* Without a compiler, what the cache has is part of the reason. */
 static fi_status fail_uncompiled(const struct build *build, fi_status status, const char *why) {
   const char *target = build->target->name;
-  if (!build->refused)
-    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s)", why, build->spec_text, target,
-                       build->key_hex);
+  cache_reason folders;
+  if (!build->refused) {
+    context_list_folders(build->ctx, &folders);
+    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why,
+                       build->spec_text, target, build->key_hex, folders.text);
+  }
   return status_fail(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s",
                      why, build->spec_text, target, build->refused, build->refusals.text);
 }
@@ -258,9 +261,8 @@ fi_status build_next(struct build *build, const char *why) {
 
 void build_facts(const struct build *build, fi_facts *facts) {
   const cache_entry *entry = &build->entry;
-  const uint32_t struct_size = facts->struct_size;
   *facts = (fi_facts){
-      .struct_size = struct_size,
+      .struct_size = sizeof *facts,
       .layer = build->layer,
       .registers = entry->facts.registers,
       .static_shared = entry->facts.static_shared,

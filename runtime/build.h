@@ -42,7 +42,6 @@ fi_status build_compile(struct build *build);
  * is left to the compiler, where the mode allows it. */
 fi_status build_next(struct build *build, const char *why);
 
-/* Fills in all but struct_size. */
 void build_facts(const struct build *build, fi_facts *facts);
 
 /* Reports an event about this kernel. */

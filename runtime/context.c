@@ -38,6 +38,14 @@ static const char *why_no_directory(const struct options *options) {
                             : "none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME tells a cache directory";
 }
 
+static void tell_problem(fi_ctx *ctx, const char *text) {
+  const bool can_keep = cache_store_has_user_directory(ctx->store);
+  atomic_fetch_add(&ctx->counters.cache_problems, 1);
+  context_event(ctx, (fi_event){.kind = FI_EVENT_CACHE_PROBLEM,
+                                .layer = can_keep ? FI_LAYER_MEMORY : FI_LAYER_USER,
+                                .message = text});
+}
+
 static fi_status open_store(fi_ctx *ctx) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
@@ -48,20 +56,33 @@ static fi_status open_store(fi_ctx *ctx) {
       .budget = options->cache_bytes,
       .sync = options->cache_sync != 0,
   };
-  cache_reason reason;
+  cache_reason problem;
   ctx->read_only_layers = count_directories(options->read_only_dirs);
-  ctx->store = cache_store_open(&config, ctx->parts.io, &reason);
-  ctx->not_kept = reason;
+  ctx->store = cache_store_open(&config, ctx->parts.io, &problem);
+  ctx->not_kept = problem;
   if (!user)
     cache_refuse(&ctx->not_kept, "%s", why_no_directory(options));
+  if (!user && !options->cache_dir)
+    problem = ctx->not_kept; /* nobody asked for none */
   free(user);
   if (!ctx->store)
     return status_fail(FI_ERROR_MEMORY, "no memory for the cache");
-  if (reason.text[0]) {
-    atomic_fetch_add(&ctx->counters.cache_problems, 1);
-    context_event(ctx, (fi_event){.kind = FI_EVENT_CACHE_PROBLEM, .message = reason.text});
-  }
+  if (problem.text[0])
+    tell_problem(ctx, problem.text);
   return FI_OK;
+}
+
+void context_list_folders(const fi_ctx *ctx, cache_reason *folders) {
+  const struct options *options = &ctx->options;
+  char *user = options_cache_directory(options);
+  cache_reason_clear(folders);
+  if (options->read_only_dirs && options->read_only_dirs[0])
+    cache_refuse(folders, "%s", options->read_only_dirs);
+  if (user)
+    cache_refuse(folders, "%s", user);
+  if (!folders->text[0])
+    cache_refuse(folders, "none, as %s", why_no_directory(options));
+  free(user);
 }
 
 static void free_parts(fi_ctx *ctx) {
@@ -93,7 +114,7 @@ static fi_status check_target(fi_ctx *ctx) {
 }
 
 fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **out) {
-  fi_status status = options ? status_check_struct("options", options, sizeof *options) : FI_OK;
+  fi_status status = options ? status_check_struct(ABI_options, options) : FI_OK;
   if (status)
     return status;
   if (!out)
@@ -250,7 +271,7 @@ void context_event(const fi_ctx *ctx, fi_event event) {
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
   fi_status status = context_check(ctx);
   if (!status)
-    status = status_check_struct("counters", counters, sizeof *counters);
+    status = status_check_struct(ABI_counters, counters);
   if (status)
     return status;
   *counters = (fi_counters){

@@ -69,6 +69,9 @@ fi_status context_driver(fi_ctx *ctx, struct driver **driver);
 /* The target of every kernel of the context: the option, else that of the current device. */
 fi_status context_target(fi_ctx *ctx, const struct target **target);
 
+/* The folders of the cache in the order of the search, or why there is none. */
+void context_list_folders(const fi_ctx *ctx, cache_reason *folders);
+
 /* Tells the callback, if there is one. struct_size is filled in, and NULL strings become "". */
 void context_event(const fi_ctx *ctx, fi_event event);
 

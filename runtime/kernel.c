@@ -179,11 +179,10 @@ fi_status fi_kernel_prepare(fi_kernel *kernel) {
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts) {
   fi_status status = kernel_check(kernel);
   if (!status)
-    status = status_check_struct("facts", facts, sizeof *facts);
+    status = status_check_struct(ABI_facts, facts);
   if (status)
     return status;
   *facts = kernel->facts;
-  facts->struct_size = sizeof *facts;
   return FI_OK;
 }
 

@@ -99,9 +99,13 @@ static uint64_t public_number(const struct variable *variable, const fi_options 
 
 static fi_status read_number(const struct variable *variable, const fi_options *given, uint64_t *number) {
   *number = public_number(variable, given);
-  if (*number > variable->maximum)
-    return status_fail(FI_ERROR_ARGUMENT, "the option behind %s is %llu; at most %llu is allowed",
-                       variable->name, (unsigned long long)*number, (unsigned long long)variable->maximum);
+  /* Other numbers may be all that their field holds. */
+  if (variable->kind == MODE && *number > variable->maximum)
+    return status_fail(
+        FI_ERROR_ARGUMENT,
+        "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
+        "for what %s says",
+        (unsigned long long)*number, FI_MODE_ON, FI_MODE_MEMORY_ONLY, variable->name);
   if (*number)
     return FI_OK;
   const char *text = secure_getenv(variable->name);

@@ -54,7 +54,7 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
 }
 
 static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace) {
-  fi_status status = status_check_struct("batch", batch, sizeof *batch);
+  fi_status status = status_check_struct(ABI_batch, batch);
   if (status)
     return status;
   if (batch->requests == 0 || batch->requests > workspace->max_requests)

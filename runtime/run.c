@@ -165,7 +165,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   if (kernel->spec.op == FI_OP_PLAN)
     return status_fail(FI_ERROR_ARGUMENT,
                        "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
-  status = status_check_struct("tensors", tensors, sizeof *tensors);
+  status = status_check_struct(ABI_tensors, tensors);
   if (status)
     return status;
   const struct op_rule *rule = &op_rules[kernel->spec.op];

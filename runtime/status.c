@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 /* The beginning of a compiler log fits. */
 enum { DETAIL_SIZE = 4096 };
@@ -47,13 +46,8 @@ fi_status status_fail(fi_status status, const char *format, ...) {
   return error_keep(status, text);
 }
 
-fi_status status_check_struct(const char *name, const void *pointer, size_t size) {
-  if (!pointer)
-    return status_fail(FI_ERROR_ARGUMENT, "%s is NULL", name);
-  uint32_t struct_size; /* the first member of every public struct */
-  memcpy(&struct_size, pointer, sizeof struct_size);
-  if (struct_size != size)
-    return status_fail(FI_ERROR_ABI, "%s.struct_size is %u; this library's header has %zu", name, struct_size,
-                       size);
-  return FI_OK;
+fi_status status_check_struct(enum abi_struct number, const void *pointer) {
+  char why[ERROR_SIZE];
+  const fi_status status = abi_check(number, pointer, why, sizeof why);
+  return status ? error_keep(status, why) : FI_OK;
 }

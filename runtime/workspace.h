@@ -32,7 +32,8 @@ struct workspace_layout {
   uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */
 };
 
-/* FI_ERROR_ARGUMENT for bounds that are zero, or so large that a count would not fit 31 bits. */
+/* FI_ERROR_ABI for another struct, FI_ERROR_ARGUMENT for bounds that are zero or so large that a count would not fit
+ * 31 bits. */
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds);
 
 /* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. */

@@ -17,10 +17,11 @@
 //@end
 //@use merge_units
 
+static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 //@if loader_shared
 static_assert(sizeof(KvLoader) <= 40, "room of a thread in shared memory");
-
 //@end
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }

@@ -41,7 +41,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
     float most = joined.most;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const long long part = min(first + i, count - 1); /* behind the last it again, without weight */
+      const long long part = min(first + i, count - 1); /* past the end: the last one again, with weight 0 */
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)

@@ -101,8 +101,9 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
- * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a
- * piece too small to be worth its partial result.
+ * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
+ * piece, which would not be worth its partial result. Where even shares are smaller than that, pieces away from the
+ * ends of units are as well.
  */
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
@@ -120,9 +121,9 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
- * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if
- * each share then is some whole units or each unit some whole shares: fewer partials are worth more than the last
- * CTAs.
+ * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
+ * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
+ * partials are worth more than the last CTAs.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);

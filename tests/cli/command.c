@@ -18,13 +18,18 @@ static void read_back(const char *path, char *text) {
 }
 
 void command(struct output *output, const char *arguments) {
+  command_in(output, "", arguments);
+}
+
+void command_in(struct output *output, const char *environment, const char *arguments) {
   char *line = NULL;
   char cache[128];
   const char *out = scratch_file("stdout", "");
   const char *err = scratch_file("stderr", "");
   snprintf(cache, sizeof cache, "%s/cache", scratch_folder());
   setenv("FLASHJIT_CACHE_DIR", cache, 1);
-  cr_assert_geq(asprintf(&line, "%s %s >%s 2>%s", FLASHJIT_COMMAND, arguments, out, err), 0);
+  cr_assert_geq(asprintf(&line, "env %s %s %s >%s 2>%s", environment, FLASHJIT_COMMAND, arguments, out, err),
+                0);
   int status = system(line);
   output->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   read_back(out, output->out);

@@ -15,6 +15,9 @@ struct output {
 /* The arguments are a shell's words. The kernel cache is a scratch folder of this process. */
 void command(struct output *output, const char *arguments);
 
+/* Likewise, in an environment that env(1) has changed by these words. */
+void command_in(struct output *output, const char *environment, const char *arguments);
+
 /* Criterion assertions with the output as their message. */
 void expect_code(const struct output *output, int code);
 void expect_text(const char *output, const char *part);

@@ -52,6 +52,38 @@ Test(build, failures_are_reported) {
   expect_text(output.err, "failed: merge (sm_90a): ");
 }
 
+/* Nothing is compiled that cannot be kept, and the reason is told once. */
+Test(build, unusable_cache_is_told_once) {
+  static const struct {
+    const char *environment;
+    const char *reason;
+  } rows[] = {
+      {"FLASHJIT_CACHE_DIR=/dev/null/cache", "no kernel can be kept: /dev/null/cache: "},
+      {"FLASHJIT_CACHE_DIR=", "no kernel can be kept: FLASHJIT_CACHE_DIR is empty"},
+      {"-u FLASHJIT_CACHE_DIR -u XDG_CACHE_HOME -u HOME",
+       "no kernel can be kept: none of FLASHJIT_CACHE_DIR"},
+      {"FLASHJIT_MODE=off", "FLASHJIT_MODE is \"off\"; it must be on, load_only or memory_only"},
+  };
+  const char *specs = scratch_file("specs", "plan\nmerge\n");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a,sm_80 -j 2", specs);
+    command_in(&output, rows[i].environment, arguments);
+    expect_code(&output, 1);
+    cr_expect_str_empty(output.out);
+    expect_text(output.err, rows[i].reason);
+    cr_expect_eq(strchr(output.err, '\n'), output.err + strlen(output.err) - 1, "%s", output.err);
+  }
+}
+
+/* A read-only folder that is missing keeps nobody from the user's. */
+Test(build, other_cache_problems_do_not_matter) {
+  setenv("FLASHJIT_CACHE_RO", "/no/such/folder", 1);
+  build("merge\n", "-j 1");
+  expect_code(&output, 0);
+  expect_text(output.out, "1 kernels: 1 compiled");
+}
+
 /* The target that is missing is missing for all. */
 Test(build, unknown_target_is_told_once) {
   char arguments[256];

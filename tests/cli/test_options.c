@@ -50,6 +50,10 @@ Test(options, mistakes) {
       {"run --model x --trace a --lengths 1:1", "give either --trace or --lengths"},
       {"run --model x --kv-dtype f32", "--kv-dtype is \"f32\"; allowed are f16, bf16, e4m3, e5m2"},
       {"run --model x --page-size 2000", "--page-size is \"2000\"; allowed are 0 to 1024"},
+      {"run --model x --target sm_1", "--target: target is sm_1; allowed: sm_80"},
+      {"run --model x --lengths 5", "--lengths: \"5\" is not PROMPT:GENERATED,... in tokens"},
+      {"run --model x --lengths 5:1,0:4", "--lengths: \"0:4\" is not"},
+      {"specs --all --target sm_1", "--target: target is sm_1; allowed: sm_80"},
       {"specs", "give either --model or --all"},
       {"specs --all --model x", "give either --model or --all"},
       {"specs --model x --op plan", "--op goes with --all"},
@@ -61,7 +65,7 @@ Test(options, mistakes) {
       {"build", "give one of --specs, --model and --all"},
       {"build --all --model x", "give one of --specs, --model and --all"},
       {"build --all -j 0", "--jobs is \"0\""},
-      {"build --all --target sm_90a,sm_1", "sm_1"},
+      {"build --all --target sm_90a,sm_1", "--target: target is sm_1; allowed: sm_80"},
       {"build --specs - --target sm_90a,sm_80", "--specs - goes with one target"},
   };
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {

@@ -74,6 +74,27 @@ Test(trace, mistakes_name_line_and_field) {
   cr_expect_not_null(strstr(why, "/no/such/trace: No such file"), "%s", why);
 }
 
+/* What is neither format is told what a trace is. */
+Test(trace, other_files) {
+  static const char *const others[][2] = {
+      {"{\n  \"model_type\": \"qwen3\"\n}\n", ":1: column "},
+      {"{\"model_type\": \"qwen3\"}\n", ":1: field input_length is missing"},
+      {"[1, 2]\n", ":1: no column ContextTokens"},
+      {"prompt,output\n3,4\n", ":1: no column ContextTokens"},
+      {"\177ELF\n", ":1: no column ContextTokens"},
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    struct trace trace;
+    char why[512] = "";
+    cr_expect_not(trace_read(&trace, scratch_file("trace", others[i][0]), 100, why, sizeof why));
+    cr_expect_not_null(strstr(why, others[i][1]), "\"%s\" is not in \"%s\"", others[i][1], why);
+    cr_expect_not_null(
+        strstr(why, "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
+                    "lines, each an object with input_length and output_length"),
+        "%s", why);
+  }
+}
+
 Test(trace, lengths_from_the_command_line) {
   static const char *const wrong[] = {"",    "5",   "5:",   ":5",         "5:6,", "5:6;7:8",
                                       "0:4", "5:x", "-5:6", "99999999:1", "5:6:7"};

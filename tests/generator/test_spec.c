@@ -1,4 +1,4 @@
-/* Canonical specs: defaults, what does not matter, ranges, rules, struct sizes, targets. */
+/* Canonical specs: defaults, what does not matter, ranges, rules, targets. */
 #include "generator/axes.h"
 #include "generator/error.h"
 #include "generator/spec.h"
@@ -6,7 +6,6 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static fi_spec zero_spec(uint32_t op) {
@@ -217,44 +216,6 @@ Test(spec, every_rule_refuses_with_its_reason) {
     cr_expect_eq(spec_canonical(&spec, &out, why, sizeof why), expected, "row %zu: %s", i, why);
     cr_expect_str_eq(why, rows[i].why ? rows[i].why : "");
   }
-}
-
-Test(spec, older_structs_end_in_defaults) {
-  fi_spec spec = full_spec();
-  spec.group = 8;
-  spec.page_size = 16;
-  spec.rope_positions = FI_POSITIONS_ARRAY;
-  spec.struct_size = offsetof(fi_spec, page_size);
-  const fi_spec older = canonical(spec);
-  cr_assert_eq(older.struct_size, sizeof older);
-  cr_assert_eq(older.group, 8);
-  cr_assert_eq(older.page_size, 0);
-  cr_assert_eq(older.rope, FI_ROPE_NONE);
-  spec.struct_size = 8;
-  cr_assert_eq(canonical(spec).group, 1);
-}
-
-Test(spec, reads_no_further_than_an_older_struct) {
-  uint32_t *fields = malloc(8); /* the sanitizer sees a byte too many */
-  fields[0] = 8;
-  fields[1] = FI_OP_APPEND;
-  fi_spec out;
-  cr_assert_eq(spec_canonical((const fi_spec *)(const void *)fields, &out, NULL, 0), FI_OK);
-  cr_assert_eq(out.op, FI_OP_APPEND);
-  free(fields);
-}
-
-Test(spec, other_struct_sizes_are_refused) {
-  static const uint32_t sizes[] = {0, 4, 7, 10, sizeof(fi_spec) - 1, sizeof(fi_spec) + 4, UINT32_MAX};
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    fi_spec spec = zero_spec(FI_OP_ATTENTION);
-    spec.struct_size = sizes[i];
-    char why[ERROR_SIZE] = "";
-    cr_expect_eq(fi_spec_supported(&spec, NULL, why, sizeof why), FI_ERROR_ABI, "%u", sizes[i]);
-    cr_expect_not_null(strstr(why, "struct_size"), "%s", why);
-  }
-  cr_assert_eq(fi_spec_supported(NULL, NULL, NULL, 0), FI_ERROR_ARGUMENT);
-  cr_assert_str_eq(fi_last_error(), "spec is NULL");
 }
 
 Test(spec, unknown_targets_are_unsupported) {

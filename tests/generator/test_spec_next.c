@@ -110,5 +110,10 @@ Test(spec_next, refuses_what_is_no_spec) {
   fi_spec_init(&spec);
   spec.struct_size = 8;
   cr_assert_eq(fi_spec_next(&spec), 0);
+  fi_spec_init(&spec);
+  spec.reserved[0] = 1;
+  const fi_spec before = spec;
+  cr_assert_eq(fi_spec_next(&spec), 0);
+  cr_assert_arr_eq(&spec, &before, sizeof spec, "it has been stepped");
   cr_assert_eq(fi_spec_next(NULL), 0);
 }

@@ -50,7 +50,7 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
       {tile->shared_query, tile->shared_rotated, tile->rows * wide},
       {tile->shared_rotated, tile->shared_state, rotated},
       {tile->shared_state, tile->shared_items, tile->teams > 1 ? tile->teams * tile->rows * 8 : 0},
-      {tile->shared_items, tile->shared_ready, 40 + 16 * tile->tokens},
+      {tile->shared_items, tile->shared_ready, (tile->teams > 1 ? 2 : 1) * (40 + 16 * tile->rows)},
       {tile->shared_ready, tile->shared_loaders, 4},
       {tile->shared_loaders, tile->shared_bytes, tile->loader_shared ? tile->threads * 40 : 0},
   };
@@ -68,8 +68,8 @@ static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
   const uint32_t tokens = 32 / kv_bytes;
   const uint32_t wide_row = spec->head_dim * 2 + 16;
   const uint32_t ring = 2 * 2 * tokens * (spec->head_dim * kv_bytes + 16);
-  const uint32_t walks = 256 * 64;
-  return ring + (rows + tokens) * wide_row + rows * 16 + walks + KIB;
+  const uint32_t loaders = 256 * 40;
+  return ring + (rows + tokens) * wide_row + rows * 16 + loaders + KIB;
 }
 
 Test(tile, every_spec_has_one_that_fits_every_target) {

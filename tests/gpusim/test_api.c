@@ -66,6 +66,53 @@ Test(gpusim_api, device) {
   }
 }
 
+/* cuInit refuses them by name, with what is allowed; an empty value is the default. */
+Test(gpusim_api, wrong_settings_are_refused) {
+  static const struct {
+    const char *name;
+    const char *value;
+    const char *allowed; /* NULL: the value is */
+  } rows[] = {
+      {"FLASHJIT_SIM_SMS", "0", "1 to 1024"},
+      {"FLASHJIT_SIM_SMS", "many", "1 to 1024"},
+      {"FLASHJIT_SIM_SMS", "1025", "1 to 1024"},
+      {"FLASHJIT_SIM_SMS", "-1", "1 to 1024"},
+      {"FLASHJIT_SIM_SMS", "132", NULL},
+      {"FLASHJIT_SIM_SMS", "", NULL},
+      {"FLASHJIT_SIM_CHECKS", "off", "0 to 1"},
+      {"FLASHJIT_SIM_CHECKS", "2", "0 to 1"},
+      {"FLASHJIT_SIM_CHECKS", "0", NULL},
+      {"FLASHJIT_SIM_ARCH", "9.0", "80 to 129"},
+      {"FLASHJIT_SIM_ARCH", "75", "80 to 129"},
+      {"FLASHJIT_SIM_ARCH", "103", NULL},
+      {"FLASHJIT_SIM_SEED", " 1", "0 to 18446744073709551615"},
+      {"FLASHJIT_SIM_SEED", "18446744073709551616", "0 to 18446744073709551615"},
+      {"FLASHJIT_SIM_SEED", "18446744073709551615", NULL},
+      {"FLASHJIT_SIM_LIMIT", "0", "1 to 18446744073709551615"},
+      {"FLASHJIT_SIM_LIMIT", "1e6", "1 to 18446744073709551615"},
+      {"FLASHJIT_SIM_THREADS", "0", "1 to 256"},
+      {"FLASHJIT_SIM_THREADS", "257", "1 to 256"},
+      {"FLASHJIT_SIM_THREADS", "256", NULL},
+      {"FLASHJIT_SIM_QUIET", "yes", "0 to 1"},
+  };
+  CUresult (*init)(unsigned) = (CUresult(*)(unsigned))sim_function("cuInit");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char report[2048];
+    char expected[256];
+    sim_set("FLASHJIT_SIM_QUIET", "1");
+    sim_set(rows[i].name, rows[i].value);
+    cr_expect_eq(init(0), rows[i].allowed ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS, "%s=%s", rows[i].name,
+                 rows[i].value);
+    sim_report_text(report, sizeof report);
+    snprintf(expected, sizeof expected, "flashjit simulator: %s is \"%s\"; allowed are %s", rows[i].name,
+             rows[i].value, rows[i].allowed);
+    if (rows[i].allowed)
+      cr_expect_str_eq(report, expected);
+    unsetenv(rows[i].name);
+    sim_forget_fault();
+  }
+}
+
 Test(gpusim_api, memory) {
   char data[100], back[100];
   __typeof__(cuMemsetD8) *set = (__typeof__(cuMemsetD8) *)sim_function("cuMemsetD8");
@@ -231,7 +278,7 @@ Test(gpusim_api, blocks_wait_for_later_blocks) {
   CUlibrary library;
   CUdeviceptr flag = sim_upload(&zero, sizeof zero);
   void *parameters[] = {&flag};
-  setenv("FLASHJIT_SIM_THREADS", "1", 1);
+  sim_set("FLASHJIT_SIM_THREADS", "1");
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS);
   cr_expect_eq(sim_launch(sim_kernel(library, "k"), 40, 1, 0, parameters), CUDA_SUCCESS);
   sim_download(&result, flag, sizeof result);

@@ -1,7 +1,11 @@
 /* Requests of every kind that a kernel may meet, measured in its tile. */
 #include "tests/matrix/batch_lengths.h"
 
-enum { SPLIT_MULTIPLE = 256 };
+enum {
+  SPLIT_MULTIPLE = 256,
+  TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/join.cuh) */
+  MERGE_PARTS = 2        /* and in one without */
+};
 
 enum request_kind {
   REQUEST_LONG,     /* more KV than the ring of stages holds */
@@ -33,12 +37,18 @@ static uint32_t common_multiple(uint32_t a, uint32_t b) {
   return multiple;
 }
 
+/*
+ * More than the ring of stages holds. In a batch that is split, more pieces than a merge joins at once: steps
+ * with teams, fixed pieces without, since even shares cut large tiles into pieces of 16 steps and more.
+ */
 static uint32_t long_kv(const struct batch_case *batch, struct trial *trial) {
+  const bool has_teams = batch->tile.teams > 1;
   const uint32_t step = tile_step_tokens(&batch->tile);
   const uint32_t split = batch->workspace.split_tokens;
   if (split > 0)
-    return split + trial_between(trial, 1, split);
-  return batch->tile.stages * step + trial_between(trial, 1, 2 * step);
+    return (has_teams ? 1 : MERGE_PARTS) * split + trial_between(trial, 1, split);
+  const uint32_t steps = batch->kind == BATCH_SPLIT && has_teams ? TEAMS_MERGE_PARTS : batch->tile.stages;
+  return steps * step + trial_between(trial, 1, 2 * step);
 }
 
 static void draw_request(struct batch_case *batch, struct trial *trial, enum request_kind kind, uint32_t r) {
@@ -113,11 +123,17 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->max_tokens = batch->tokens + trial_between(trial, 0, 5);
   workspace->max_kv_len = longest_kv(batch) + trial_between(trial, 0, 100);
   workspace->kv_heads = batch->kv_heads;
-  workspace->ctas = batch->kind == BATCH_SPLIT ? trial_between(trial, 7, 16) : trial_between(trial, 0, 5);
+  workspace->ctas = batch->kind == BATCH_SPLIT ? trial_between(trial, 12, 40) : trial_between(trial, 0, 5);
+}
+
+/* Fewer for groups of many heads, and where requests are long. */
+static uint32_t draw_kv_heads(const struct batch_case *batch, struct trial *trial) {
+  const uint32_t most = batch->spec.group < 16 ? 3 : 2;
+  return trial_between(trial, 1, batch->kind == BATCH_SPLIT ? most - 1 : most);
 }
 
 void batch_lengths_draw(struct batch_case *batch, struct trial *trial) {
-  batch->kv_heads = trial_between(trial, 1, batch->spec.group < 16 ? 3 : 2);
+  batch->kv_heads = draw_kv_heads(batch, trial);
   if (batch->kind == BATCH_SPLIT && trial_chance(trial, 2))
     batch->workspace.split_tokens = common_multiple(SPLIT_MULTIPLE, tile_step_tokens(&batch->tile));
   draw_requests(batch, trial);

@@ -70,7 +70,29 @@ static bool check_rows(const struct check *check) {
   return true;
 }
 
+/* The KV that the last of a unit's rows sees. */
+static int kv_end_of(const struct check *check, uint32_t row_end) {
+  const int kv_len = (int)check->planned->kv_len[check->request_of[row_end - 1]];
+  const int position = check->view.host.rows[row_end - 1].position;
+  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, position + 1)) : kv_len;
+}
+
 /* ------------------------------------------------------------------------------------------------ shares */
+
+/* What a CTA has. */
+struct share {
+  int steps;    /* 0: no work */
+  int sections; /* that they lie in */
+};
+
+/* What the shares have. */
+struct balance {
+  int shares; /* with work */
+  int sections;
+  int steps;
+  int smallest;
+  int largest;
+};
 
 /* What an item counts in its share: the steps of its KV, and in a unit's first item what the unit costs
  * besides. */
@@ -80,32 +102,57 @@ static int steps_of(const struct check *check, const struct fi_item *item) {
   return begins + most(1, (item->kv_end - item->kv_begin + step - 1) / step);
 }
 
-/* Lists the items of a CTA and counts their steps. */
-static bool take_share(struct check *check, const struct fi_item *first, int *steps) {
+/* Whether an item goes on where the one before it ends, on the line of heads, their rows, and their KV. */
+static bool goes_on(const struct check *check, const struct fi_item *before, const struct fi_item *item) {
+  const int row_end = before->row_begin + before->row_count;
+  if (item->kv_head == before->kv_head && item->row_begin == before->row_begin)
+    return item->kv_begin == before->kv_end;
+  if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_end_of(check, (uint32_t)row_end) ||
+      item->kv_begin != 0)
+    return false;
+  if (row_end < (int)check->tokens)
+    return item->kv_head == before->kv_head && item->row_begin == row_end;
+  return item->kv_head == before->kv_head + 1 && item->row_begin == 0;
+}
+
+/*
+ * Lists the items of a CTA, and counts their steps and sections: a share of a section is one part of its
+ * line, whose heads follow each other where a plan may have sections.
+ */
+static bool take_share(struct check *check, const struct fi_item *first, struct share *share) {
   const uint64_t items = check->view.shape.items;
-  *steps = 0;
+  *share = (struct share){.sections = 1};
   if (first->row_count == 0)
     return true;
-  for (const struct fi_item *item = first;; item = &check->view.host.items[item->next]) {
+  for (const struct fi_item *item = first, *next;; item = next) {
     if (check->item_count == items)
       return trial_fail(check->trial, "shares overlap: they have more items than there are");
     check->items[check->item_count++] = item;
-    *steps += steps_of(check, item);
+    share->steps += steps_of(check, item);
     if (item->next == -1)
       return true;
     if (item->next < 0 || (uint64_t)item->next >= items)
       return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next,
                         (unsigned long long)items);
+    next = &check->view.host.items[item->next];
+    share->sections += check->view.shape.most_sections > 1 && !goes_on(check, item, next);
   }
 }
 
-/* What the shares have. */
-struct balance {
-  int shares; /* with work */
-  int steps;
-  int smallest;
-  int largest;
-};
+/* Every CTA has a share of every section. A CTA alone has all of them in one part. */
+static bool check_sections(const struct check *check, const struct balance *balance) {
+  const int ctas = check->view.shape.ctas;
+  const int due = check->planned->least_sections;
+  if (balance->sections > check->view.shape.most_sections)
+    return trial_fail(check->trial, "a share is in %d parts, for at most %d sections", balance->sections,
+                      check->view.shape.most_sections);
+  if (balance->sections > 1 && balance->shares < ctas)
+    return trial_fail(check->trial, "only %d of %d CTAs have shares of %d sections", balance->shares, ctas,
+                      balance->sections);
+  if (ctas > 1 && balance->sections < due)
+    return trial_fail(check->trial, "the plan has %d sections, fewer than %d", balance->sections, due);
+  return true;
+}
 
 /*
  * Shares of a section differ by a step, a cut may be moved by less than the least piece at both ends, and up
@@ -114,9 +161,9 @@ struct balance {
 static bool check_balance(const struct check *check, const struct balance *balance) {
   const int moved = most(check->view.shape.least_piece, 1) - 1;
   const int wanted = least(check->view.shape.ctas, balance->steps);
-  const int sections = check->view.shape.most_sections;
-  if (balance->shares > 0 && balance->largest - balance->smallest > sections * (1 + 4 * moved))
-    return trial_fail(check->trial, "the shares have %d to %d steps", balance->smallest, balance->largest);
+  if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))
+    return trial_fail(check->trial, "the shares of %d sections have %d to %d steps", balance->sections,
+                      balance->smallest, balance->largest);
   if (moved == 0 && balance->shares < wanted - wanted / 10)
     return trial_fail(check->trial, "only %d of %d CTAs have a share of %d steps", balance->shares,
                       check->view.shape.ctas, balance->steps);
@@ -126,17 +173,21 @@ static bool check_balance(const struct check *check, const struct balance *balan
 static bool check_shares(struct check *check) {
   struct balance balance = {.smallest = INT32_MAX};
   for (int cta = 0; cta < check->view.shape.ctas; cta++) {
-    int steps;
-    if (!take_share(check, &check->view.host.first[cta], &steps))
+    struct share share;
+    if (!take_share(check, &check->view.host.first[cta], &share))
       return false;
-    if (steps == 0)
+    if (share.steps == 0)
       continue;
+    if (balance.shares > 0 && share.sections != balance.sections)
+      return trial_fail(check->trial, "CTA %d has work in %d sections, those before it in %d", cta,
+                        share.sections, balance.sections);
     balance.shares++;
-    balance.steps += steps;
-    balance.smallest = least(balance.smallest, steps);
-    balance.largest = most(balance.largest, steps);
+    balance.sections = share.sections;
+    balance.steps += share.steps;
+    balance.smallest = least(balance.smallest, share.steps);
+    balance.largest = most(balance.largest, share.steps);
   }
-  return check_balance(check, &balance);
+  return check_sections(check, &balance) && check_balance(check, &balance);
 }
 
 /* ------------------------------------------------------------------------------------------------ units */
@@ -155,13 +206,6 @@ static bool item_fails(const struct check *check, const struct fi_item *item, co
   return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s",
                     item->kv_head, item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit,
                     item->part, why);
-}
-
-/* The KV that the last of a unit's rows sees. */
-static int kv_end_of(const struct check *check, uint32_t row_end) {
-  const int kv_len = (int)check->planned->kv_len[check->request_of[row_end - 1]];
-  const int position = check->view.host.rows[row_end - 1].position;
-  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, position + 1)) : kv_len;
 }
 
 /* The KV of an item's range that its first row sees too. */

@@ -7,7 +7,14 @@
 
 #include <stdlib.h>
 
-enum { PLANS = 6, SPLIT_TOKENS = 768 /* a multiple of every step */ };
+enum {
+  PLANS = 6,
+  SPLIT_TOKENS = 768,       /* a multiple of every step */
+  LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
+  MOST_SECTIONS = 4,        /* of a plan */
+  SECTION_BYTES = 24 << 20, /* of KV in a section */
+  SECTION_STEPS = 256       /* a CTA's share of a section is no smaller */
+};
 
 /* How large batches are. Fixed pieces have a partial each, whose memory is reserved. */
 struct scale {
@@ -23,6 +30,7 @@ static const struct scale fixed = {40, 5000, 3};
 struct plan_run {
   struct trial *trial;
   fi_kernel *kernel;
+  struct tile tile;
   struct planned planned;
   fi_workspace workspace;
   uint32_t *q_len;
@@ -92,6 +100,25 @@ static bool draw_batch(struct plan_run *run) {
   return true;
 }
 
+/* Sections that the batch must have: only whole steps count, and a request's once, however many tiles it has.
+ */
+static int least_sections(const struct plan_run *run) {
+  const uint32_t step = tile_step_tokens(&run->tile);
+  const uint64_t step_bytes = 2ull * step * run->planned.spec->head_dim * run->tile.kv_bytes;
+  uint64_t sections = run->workspace.kv_heads < MOST_SECTIONS ? run->workspace.kv_heads : MOST_SECTIONS;
+  uint64_t steps = 0;
+  if (run->tile.rows < LARGE_ROWS || run->workspace.split_tokens > 0)
+    return 1;
+  for (uint32_t request = 0; request < run->planned.requests; request++)
+    steps += run->q_len[request] > 0 ? run->kv_len[request] / step : 0;
+  steps *= run->workspace.kv_heads;
+  if (sections > steps * step_bytes / SECTION_BYTES)
+    sections = steps * step_bytes / SECTION_BYTES;
+  if (sections > steps / (run->workspace.ctas * SECTION_STEPS))
+    sections = steps / (run->workspace.ctas * SECTION_STEPS);
+  return (int)sections;
+}
+
 static bool plan(struct plan_run *run) {
   struct trial *trial = run->trial;
   const fi_spec *spec = run->planned.spec;
@@ -118,6 +145,7 @@ static bool plan(struct plan_run *run) {
   run->planned.q_len = run->q_len;
   run->planned.kv_len = run->kv_len;
   run->planned.kv_indptr = is_csr ? run->kv_indptr.host : NULL;
+  run->planned.least_sections = least_sections(run);
   return trial_ok(trial, "the plan kernel", FI_OK) && plan_check(trial, &run->planned);
 }
 
@@ -127,7 +155,7 @@ bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
   tile_plan(canonical, target, &tile, NULL, 0);
   for (int i = 0; i < PLANS && passed; i++) {
-    struct plan_run run = {.trial = trial, .kernel = kernel};
+    struct plan_run run = {.trial = trial, .kernel = kernel, .tile = tile};
     run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile.tokens};
     passed = draw_batch(&run) && plan(&run);
     mirror_free(&run.q_indptr, &trial->device);

@@ -25,6 +25,13 @@ unsized_structs() {
   awk '/struct [a-z_]+ \{$/ { name = $0; getline; if ($0 !~ /^ *uint32_t struct_size;/) print name }' "$scratch/text"
 }
 
+# Structs whose last member is not the reserved words.
+unreserved_structs() {
+  awk '/struct [a-z_]+ \{$/ { name = $0 }
+    name && /^\}/ { if (last !~ /^ *uint32_t reserved\[[0-9]+\];/) print name; name = "" }
+    /[^ ]/ { last = $0 }' "$scratch/text"
+}
+
 foreign_names() {
   grep -oE '^#[[:space:]]*define[[:space:]]+[A-Za-z0-9_]+' "$scratch/text" | grep -v ' FLASHJIT_'
   grep -oE '\b[A-Z][A-Z0-9_]+ = ' "$scratch/text" | grep -v '^FI_'
@@ -38,6 +45,7 @@ none "inline functions" find_text '\b(inline|static)\b'
 none "bitfields" find_text ':[[:space:]]*[0-9]+[[:space:]]*[;,]'
 none "types of CUDA" find_text '\b(CU[a-z]+|cuda[A-Z][A-Za-z_]*)\b'
 none "structs that do not begin with struct_size" unsized_structs
+none "structs that do not end in reserved words" unreserved_structs
 none "names of another prefix" foreign_names
 
 for dialect in c11 c17; do

@@ -49,8 +49,6 @@ static const char *text_of(const struct change *change) {
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 
 static const struct change spec_changes[] = {
-    {NULL, SPEC(struct_size, 0), FI_ERROR_ABI, "struct_size is 0"},
-    {NULL, SPEC(struct_size, 4096), FI_ERROR_ABI, "struct_size is 4096"},
     {NULL, SPEC(op, 4), FI_ERROR_SPEC, "op is 4"},
     {NULL, SPEC(family, 2), FI_ERROR_SPEC, "family is 2"},
     {NULL, SPEC(head_dim, 100), FI_ERROR_SPEC, "head_dim is 100"},
@@ -103,7 +101,6 @@ Test(bad_input, specs) {
 #define WORKSPACE(field, value) CHANGE(fi_workspace, field, value)
 
 static const struct change workspace_changes[] = {
-    {NULL, WORKSPACE(struct_size, 0), FI_ERROR_ABI, "workspace.struct_size is 0"},
     {NULL, WORKSPACE(max_requests, 0), FI_ERROR_ARGUMENT, "workspace.max_requests is 0"},
     {NULL, WORKSPACE(max_tokens, 0), FI_ERROR_ARGUMENT, "workspace.max_tokens is 0"},
     {NULL, WORKSPACE(max_kv_len, 0), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 0"},
@@ -183,7 +180,6 @@ Test(bad_input, workspaces) {
 #define BATCH(field, value) CHANGE(fi_batch, field, value)
 
 static const struct change batch_changes[] = {
-    {NULL, BATCH(struct_size, 0), FI_ERROR_ABI, "batch.struct_size is 0"},
     {NULL, BATCH(requests, 0), FI_ERROR_ARGUMENT, "batch.requests is 0"},
     {NULL, BATCH(requests, 9), FI_ERROR_ARGUMENT, "batch.requests is 9"},
     {NULL, BATCH(q_indptr, 0x1001), FI_ERROR_ARGUMENT, "batch.q_indptr is 0x1001"},
@@ -225,7 +221,6 @@ Test(bad_input, batches) {
 #define INFINITE 0x7f800000
 
 static const struct change tensor_changes[] = {
-    {NULL, TENSORS(struct_size, 8), FI_ERROR_ABI, "tensors.struct_size is 8"},
     {NULL, TENSORS(softmax_scale, MINUS_ONE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is -1"},
     {NULL, TENSORS(softmax_scale, NOT_A_NUMBER), FI_ERROR_ARGUMENT, "tensors.softmax_scale is nan"},
     {NULL, TENSORS(softmax_scale, INFINITE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is inf"},
@@ -304,31 +299,25 @@ Test(bad_input, null_pointers) {
   const fi_workspace workspace = good_workspace(kernel);
   const fi_batch batch = good_batch();
   const fi_tensors tensors = good_tensors();
-  fi_facts facts = {.struct_size = 1};
-  fi_counters counters = {.struct_size = 1};
-  fi_options options = {.struct_size = 1};
+  fi_facts facts = {.struct_size = sizeof facts};
+  fi_counters counters = {.struct_size = sizeof counters};
   fi_kernel *out;
-  fi_ctx *other;
   uint64_t bytes;
   size_t number = 0;
 #define EXPECT(call, status, message) expect(#call, number++, call, status, message)
   EXPECT(fi_ctx_create(NULL, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
-  EXPECT(fi_ctx_create(&options, &other), FI_ERROR_ABI, "options.struct_size is 1");
   EXPECT(fi_get_kernel(NULL, &spec, &out), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_get_kernel(ctx, NULL, &out), FI_ERROR_ARGUMENT, "spec is NULL");
   EXPECT(fi_get_kernel(ctx, &spec, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_precompile(NULL, &spec, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_precompile(ctx, NULL, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
-  EXPECT(fi_precompile(ctx, &spec, &facts), FI_ERROR_ABI, "facts.struct_size is 1");
   EXPECT(fi_ctx_set_mode(NULL, FI_MODE_ON), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_ctx_set_mode(ctx, FI_MODE_DEFAULT), FI_ERROR_ARGUMENT, "mode is 0");
   EXPECT(fi_ctx_set_mode(ctx, 4), FI_ERROR_ARGUMENT, "mode is 4; it must be");
   EXPECT(fi_counters_read(NULL, &counters), FI_ERROR_ARGUMENT, "ctx is NULL");
   EXPECT(fi_counters_read(ctx, NULL), FI_ERROR_ARGUMENT, "counters is NULL");
-  EXPECT(fi_counters_read(ctx, &counters), FI_ERROR_ABI, "counters.struct_size is 1");
   EXPECT(fi_kernel_facts(NULL, &facts), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_kernel_facts(kernel, NULL), FI_ERROR_ARGUMENT, "facts is NULL");
-  EXPECT(fi_kernel_facts(kernel, &facts), FI_ERROR_ABI, "facts.struct_size is 1");
   EXPECT(fi_kernel_spec(NULL, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_kernel_spec(kernel, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
   EXPECT(fi_kernel_prepare(NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
@@ -360,7 +349,11 @@ static const struct {
 } surroundings[] = {
     {{.target = "sm_90"}, FI_ERROR_UNSUPPORTED, FI_OK, "sm_90"},
     {{.target = "gfx942"}, FI_ERROR_UNSUPPORTED, FI_OK, "gfx942"},
-    {{.mode = 4}, FI_ERROR_ARGUMENT, FI_OK, "FLASHJIT_MODE is 4"},
+    {{.mode = 4},
+     FI_ERROR_ARGUMENT,
+     FI_OK,
+     "options.mode is 4; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY"},
+    {{.mode = UINT32_MAX}, FI_ERROR_ARGUMENT, FI_OK, "options.mode is 4294967295; it must be"},
     {{.driver = "/no/such/libcuda.so"}, FI_OK, FI_ERROR_NO_DRIVER, "/no/such/libcuda.so"},
     {{.driver = FAKE_CUDA_NO_DEVICE}, FI_OK, FI_ERROR_NO_DRIVER, "found no device"},
     {{.driver = FAKE_CUDA_NO_LIBRARIES}, FI_OK, FI_ERROR_OLD_DRIVER, "cuLibraryLoadData"},
@@ -387,7 +380,19 @@ static const struct {
       .read_only_dirs = "/no/such/folder"},
      FI_OK,
      FI_ERROR_NOT_CACHED,
-     "mode forbids compiling"},
+     "searched: /no/such/folder"},
+    {{.driver = FAKE_CUDA,
+      .target = "sm_90a",
+      .mode = FI_MODE_LOAD_ONLY,
+      .read_only_dirs = "/no/such/folder:/no/other",
+      .cache_dir = "/dev/null/cache"},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "searched: /no/such/folder:/no/other; /dev/null/cache"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_LOAD_ONLY},
+     FI_OK,
+     FI_ERROR_NOT_CACHED,
+     "the cache directory (FLASHJIT_CACHE_DIR) is given as \"\", none"},
     {{.driver = FAKE_CUDA, .target = "sm_80", .mode = FI_MODE_LOAD_ONLY, .cache_dir = "/dev/null/cache"},
      FI_OK,
      FI_ERROR_NOT_CACHED,

@@ -258,6 +258,44 @@ Test(pipeline, an_unusable_cache_costs_a_compile_and_nothing_else) {
   fi_ctx_destroy(ctx);
 }
 
+/* A program can tell that nothing will be kept from what costs a compile at most. */
+Test(pipeline, problems_of_opening_the_cache) {
+  static const struct {
+    const char *read_only;
+    const char *directory;
+    const char *log; /* how it begins */
+  } cases[] = {
+      {NULL, "", NULL},
+      {NULL, NULL, "4/2/0   0 none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME"},
+      {NULL, "/dev/null/cache", "4/2/0   0 /dev/null/cache: "},
+      {"/no/such/folder", "/dev/null/cache", "4/2/0   0 /no/such/folder: does not exist; /dev/null/cache: "},
+      {"/no/such/folder", "user", "4/0/0   0 /no/such/folder: does not exist"},
+      {NULL, "user", NULL},
+  };
+  char *user = make_directory();
+  unsetenv("FLASHJIT_CACHE_DIR");
+  unsetenv("XDG_CACHE_HOME");
+  unsetenv("HOME");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char log[4096] = "";
+    const bool is_user = cases[i].directory && strcmp(cases[i].directory, "user") == 0;
+    const fi_options options = {.struct_size = sizeof options,
+                                .read_only_dirs = cases[i].read_only,
+                                .cache_dir = is_user ? user : cases[i].directory,
+                                .on_event = note_event,
+                                .user = log};
+    fi_ctx *ctx;
+    cr_assert_eq(context_create(&options, &fake_parts, &ctx), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(counters_of(ctx).cache_problems, cases[i].log != NULL, "case %zu", i);
+    if (cases[i].log)
+      cr_expect(strncmp(log, cases[i].log, strlen(cases[i].log)) == 0, "case %zu: %s", i, log);
+    else
+      cr_expect_str_empty(log, "case %zu: %s", i, log);
+    fi_ctx_destroy(ctx);
+  }
+  remove_directory(user);
+}
+
 Test(pipeline, precompile_needs_no_driver) {
   char *directory = make_directory();
   const fi_spec spec = spec_of(attention);

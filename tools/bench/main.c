@@ -1,4 +1,4 @@
-/* flashjit_bench [FILTER]: times every workload whose spec contains FILTER and prints a table. Needs a GPU. */
+/* flashjit_bench [FILTER]: times workloads whose spec and shape contain FILTER, as a table. Needs a GPU. */
 #include "tools/bench/case_data.h"
 #include "tools/common/timing.h"
 
@@ -37,13 +37,22 @@ static double operations(const struct case_data *data) {
   return 4 * heads * what->requests * (all - hidden) * data->spec.head_dim;
 }
 
-static void print_row(const struct case_data *data, struct timing run, struct timing plan, double error) {
-  const struct bench_case *what = data->what;
-  const double rate = what->compute_bound ? operations(data) / run.median / 1e6 : data->kv_bytes / run.median / 1e6;
+enum { NAME_SIZE = 160 };
+
+/* A case's spec and shape, in the columns of the table. */
+static void name_case(const struct bench_case *what, char name[NAME_SIZE]) {
   char shape[64];
   snprintf(shape, sizeof shape, "b%u q%u kv%u/%u%s", what->requests, what->q_len, what->kv_len, what->kv_heads,
            what->long_kv_len ? "+1 long" : "");
-  printf("%-46s %-22s %9.2f %9.2f %9.2f %7.2f %-7s", what->spec, shape, run.median, run.least, run.most, rate,
+  snprintf(name, NAME_SIZE, "%-46s %-22s", what->spec, shape);
+}
+
+static void print_row(const struct case_data *data, struct timing run, struct timing plan, double error) {
+  const struct bench_case *what = data->what;
+  const double rate = what->compute_bound ? operations(data) / run.median / 1e6 : data->kv_bytes / run.median / 1e6;
+  char name[NAME_SIZE];
+  name_case(what, name);
+  printf("%s %9.2f %9.2f %9.2f %7.2f %-7s", name, run.median, run.least, run.most, rate,
          what->compute_bound ? "TFLOP/s" : "TB/s");
   if (what->compute_bound)
     printf("    -  %6.0f %6.0f", what->bar, what->peer);
@@ -85,9 +94,12 @@ int main(int argc, char **argv) {
   printf("%-46s %-22s %9s %9s %9s %7s %-7s %4s  %6s %6s %6s %9s\n", "spec", "shape", "median us", "least", "most",
          "rate", "", "", "bar", "peer", "plan", "error");
   int passed = 1;
-  for (size_t i = 0; i < bench_case_count; i++)
-    if (strstr(bench_cases[i].spec, filter))
+  for (size_t i = 0; i < bench_case_count; i++) {
+    char name[NAME_SIZE];
+    name_case(&bench_cases[i], name);
+    if (strstr(name, filter))
       passed &= bench(&bench_cases[i], &device, ctx, stream);
+  }
   device_stream_destroy(&device, stream);
   fi_ctx_destroy(ctx);
   device_close(&device);

@@ -192,17 +192,44 @@ static int find_target(struct choice *choice) {
 }
 
 static bool check_targets(const char *targets) {
-  const fi_spec spec = plan_spec();
   char target[32];
-  char why[256];
   for (const char *at = targets; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
     snprintf(target, sizeof target, "%.*s", (int)strcspn(at, ","), at);
-    if (fi_spec_supported(&spec, target, why, sizeof why)) {
-      usage_error("build", "--target: %s", why);
+    if (!option_target("build", target))
       return false;
-    }
   }
   return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ cache */
+
+static void take_problem(void *user, const fi_event *event) {
+  bool *can_keep = user;
+  if (event->kind != FI_EVENT_CACHE_PROBLEM || event->layer != FI_LAYER_USER)
+    return;
+  complain("no kernel can be kept: %s", event->message);
+  *can_keep = false;
+}
+
+/* Asked before anything is compiled, once for all jobs. */
+static bool check_cache(void) {
+  const char *folder = getenv("FLASHJIT_CACHE_DIR");
+  bool can_keep = true;
+  fi_ctx *ctx;
+  const fi_options context_options = {.struct_size = sizeof context_options,
+                                      .target = "", /* not FLASHJIT_TARGET: --target may say otherwise */
+                                      .on_event = take_problem,
+                                      .user = &can_keep};
+  if (folder && !*folder) {
+    complain("no kernel can be kept: FLASHJIT_CACHE_DIR is empty, which means no cache directory");
+    return false;
+  }
+  if (fi_ctx_create(&context_options, &ctx)) {
+    complain("%s", fi_last_error());
+    return false;
+  }
+  fi_ctx_destroy(ctx);
+  return can_keep;
 }
 
 static int build(struct choice *choice) {
@@ -210,6 +237,8 @@ static int build(struct choice *choice) {
   int code = CLI_OK;
   if (choice->targets && !check_targets(choice->targets))
     return CLI_USAGE;
+  if (!check_cache())
+    return CLI_FAILED;
   if (!choice->targets)
     code = find_target(choice);
   if (code == CLI_OK)

@@ -17,6 +17,18 @@ bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
   return *dtype != FI_DTYPE_DEFAULT;
 }
 
+/* By the plan kernel, which every target has. */
+bool option_target(const char *command, const char *text) {
+  fi_spec plan;
+  char why[512];
+  fi_spec_init(&plan);
+  plan.op = FI_OP_PLAN;
+  const bool known = fi_spec_supported(&plan, text, why, sizeof why) == FI_OK;
+  if (!known)
+    usage_error(command, "--target: %s", why);
+  return known;
+}
+
 bool option_number(const char *command, const char *option, const char *text, uint64_t minimum,
                    uint64_t maximum, uint64_t *number) {
   bool is_number = parse_number(text, minimum, maximum, number);

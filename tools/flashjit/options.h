@@ -12,6 +12,9 @@ bool option_page_size(const char *command, const char *text, uint32_t *page_size
 bool option_number(const char *command, const char *option, const char *text, uint64_t minimum,
                    uint64_t maximum, uint64_t *number);
 
+/* Whether there is a target of this name. False after a complaint. */
+bool option_target(const char *command, const char *text);
+
 /* What a cache looks like unless options say otherwise. */
 enum { DEFAULT_PAGE_SIZE = 16 };
 

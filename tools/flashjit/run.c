@@ -83,12 +83,17 @@ struct choice {
 
 enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
 
-static bool read_lengths(const struct choice *choice, struct trace *trace, char *why, size_t why_size) {
-  if (choice->trace)
-    return trace_read(trace, choice->trace, (size_t)choice->requests, why, why_size);
+static int read_lengths(const struct choice *choice, struct trace *trace) {
+  const size_t requests = (size_t)choice->requests;
+  char why[512];
   if (choice->lengths)
-    return trace_parse(trace, choice->lengths, why, why_size);
-  return trace_default(trace, (size_t)choice->requests, why, why_size);
+    return trace_parse(trace, choice->lengths, why, sizeof why) ? CLI_OK
+                                                                : usage_error("run", "--lengths: %s", why);
+  if (choice->trace ? trace_read(trace, choice->trace, requests, why, sizeof why)
+                    : trace_default(trace, requests, why, sizeof why))
+    return CLI_OK;
+  complain("%s", why);
+  return CLI_FAILED;
 }
 
 /* Makes the requests as short as asked for, or as the simulator can bear. */
@@ -234,11 +239,15 @@ static int run(const struct choice *choice) {
   struct model model;
   struct trace trace;
   char why[512];
-  if (!model_read(choice->model, &model, why, sizeof why) || !read_lengths(choice, &trace, why, sizeof why)) {
+  int code = read_lengths(choice, &trace);
+  if (code != CLI_OK)
+    return code;
+  if (model_read(choice->model, &model, why, sizeof why)) {
+    code = run_model(choice, &model, &trace);
+  } else {
     complain("%s", why);
-    return CLI_FAILED;
+    code = CLI_FAILED;
   }
-  int code = run_model(choice, &model, &trace);
   trace_free(&trace);
   return code;
 }
@@ -251,8 +260,10 @@ static bool take_text(struct choice *choice, int code) {
     int code;
     const char **text;
   } texts[] = {
-      {OPTION_MODEL, &choice->model},   {OPTION_TRACE, &choice->trace},   {OPTION_LENGTHS, &choice->lengths},
-      {OPTION_LAYERS, &choice->layers}, {OPTION_TARGET, &choice->target},
+      {OPTION_MODEL, &choice->model},
+      {OPTION_TRACE, &choice->trace},
+      {OPTION_LENGTHS, &choice->lengths},
+      {OPTION_LAYERS, &choice->layers},
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].code == code) {
@@ -291,6 +302,9 @@ static bool take_option(struct choice *choice, int code, const char *name) {
   case OPTION_JSON:
     choice->json = true;
     return true;
+  case OPTION_TARGET:
+    choice->target = optarg;
+    return option_target("run", optarg);
   case OPTION_KV_DTYPE:
     return option_kv_dtype("run", optarg, &choice->cache.kv_dtype);
   case OPTION_PAGE_SIZE:

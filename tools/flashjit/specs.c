@@ -86,6 +86,7 @@ int command_specs(int argc, char **argv) {
       break;
     case OPTION_TARGET:
       choice.target = optarg;
+      valid = option_target("specs", optarg);
       break;
     case OPTION_KV_DTYPE:
       valid = option_kv_dtype("specs", optarg, &choice.cache.kv_dtype);

@@ -77,7 +77,7 @@ static bool read_csv_header(struct reader *reader, char *line, size_t *places) {
     while (place < count && strcmp(columns[place], csv_fields[field]) != 0)
       place++;
     if (place == count)
-      return problem(reader, "no column %s: neither a CSV nor a JSON lines trace", csv_fields[field]);
+      return problem(reader, "no column %s", csv_fields[field]);
     places[field] = place;
   }
   return true;
@@ -129,6 +129,15 @@ static bool read_json_line(struct reader *reader, const char *line) {
 
 /* ------------------------------------------------------------------------------------------------ files */
 
+/* The first line decides the format, so that a mistake there may be a file of another kind. */
+static void tell_formats(struct reader *reader) {
+  size_t used = strlen(reader->why);
+  snprintf(
+      reader->why + used, reader->why_size - used,
+      "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON lines, each an object "
+      "with input_length and output_length");
+}
+
 static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
   char *line = NULL;
   size_t room = 0;
@@ -147,6 +156,8 @@ static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
       read = read_csv_line(reader, line, places);
   }
   free(line);
+  if (!read && reader->line == 1)
+    tell_formats(reader);
   if (read && ferror(file))
     return problem(reader, "%s", strerror(errno));
   if (read && reader->trace->count == 0)

@@ -31,7 +31,7 @@ const api_limits *api_architecture(void) {
 }
 
 static CUresult init(unsigned flags) {
-  if (flags)
+  if (flags || !sim_settings_allowed())
     return CUDA_ERROR_INVALID_VALUE;
   return sim_memory_start() ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }

@@ -46,7 +46,7 @@ CUresult api_execute_launch(const api_operation *operation) {
                        .checks = settings->checks,
                        .block_limit = settings->block_limit,
                        .seed = settings->seed,
-                       .multiprocessors = settings->multiprocessors};
+                       .multiprocessors = (uint32_t)settings->multiprocessors};
   memcpy(launch.grid, operation->grid, sizeof launch.grid);
   memcpy(launch.threads, operation->threads, sizeof launch.threads);
   sim_launch_run(&launch);

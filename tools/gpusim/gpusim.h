@@ -18,7 +18,8 @@ void gpusim_reset(void);
 /* Warp instructions executed by all launches so far. */
 uint64_t gpusim_executed(void);
 
-/* Reads the settings from the environment again: FLASHJIT_SIM_CHECKS, _SEED, _QUIET, _LIMIT, _ARCH, _SMS. */
+/* Reads the settings from the environment again: FLASHJIT_SIM_CHECKS, _SEED, _QUIET, _LIMIT, _ARCH, _SMS,
+ * _THREADS. */
 void gpusim_configure(void);
 
 #ifdef __cplusplus

@@ -2,11 +2,12 @@
  * while its worker starts others, so blocks may wait for blocks that come later in the grid. */
 #include "machine.h"
 #include "ordering.h"
+#include "settings.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_RESIDENT = 64, MAX_WORKERS = 256, BLOCK_BUDGET = 1 << 20 };
+enum { MAX_RESIDENT = 64, BLOCK_BUDGET = 1 << 20 };
 
 typedef struct {
   sim_launch *launch;
@@ -67,17 +68,17 @@ static void *run_worker(void *argument) {
 }
 
 static uint32_t worker_count(const sim_launch *launch) {
-  const char *text = getenv("FLASHJIT_SIM_THREADS");
-  long count = text ? strtol(text, NULL, 10) : sysconf(_SC_NPROCESSORS_ONLN);
+  const uint64_t asked = sim_settings()->threads;
+  long count = asked > 0 ? (long)asked : sysconf(_SC_NPROCESSORS_ONLN);
   if (count < 1)
     count = 1;
-  if (count > MAX_WORKERS)
-    count = MAX_WORKERS;
+  if (count > SIM_MAX_WORKERS)
+    count = SIM_MAX_WORKERS;
   return (uint32_t)count < launch->block_count ? (uint32_t)count : launch->block_count;
 }
 
 bool sim_launch_run(sim_launch *launch) {
-  pthread_t threads[MAX_WORKERS];
+  pthread_t threads[SIM_MAX_WORKERS];
   uint32_t started = 0;
   launch->block_count = launch->grid[0] * launch->grid[1] * launch->grid[2];
   uint32_t wanted = worker_count(launch);

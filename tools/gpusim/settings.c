@@ -2,35 +2,80 @@
 #include "settings.h"
 
 #include "gpusim.h"
+#include "report.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { DEFAULT_ARCHITECTURE = 90, DEFAULT_MULTIPROCESSORS = 4 };
-#define DEFAULT_LIMIT (UINT64_C(1) << 32)
+struct variable {
+  const char *name;
+  size_t offset; /* in sim_configuration */
+  uint64_t fallback;
+  uint64_t minimum;
+  uint64_t maximum;
+};
+
+#define VARIABLE(name, field) name, offsetof(sim_configuration, field)
+
+static const struct variable variables[] = {
+    {VARIABLE("FLASHJIT_SIM_QUIET", quiet), 0, 0, 1},
+    {VARIABLE("FLASHJIT_SIM_CHECKS", checks), 1, 0, 1},
+    {VARIABLE("FLASHJIT_SIM_SEED", seed), 0, 0, UINT64_MAX},
+    {VARIABLE("FLASHJIT_SIM_LIMIT", block_limit), UINT64_C(1) << 32, 1, UINT64_MAX},
+    {VARIABLE("FLASHJIT_SIM_ARCH", architecture), 90, 80, 129},
+    {VARIABLE("FLASHJIT_SIM_SMS", multiprocessors), 4, 1, 1024},
+    {VARIABLE("FLASHJIT_SIM_THREADS", threads), 0, 1, SIM_MAX_WORKERS},
+};
 
 static sim_configuration settings;
+static char problem[256]; /* the first value that is not allowed; its setting has the default */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static uint64_t number(const char *name, uint64_t fallback) {
-  const char *text = getenv(name);
-  return text && *text ? strtoull(text, NULL, 10) : fallback;
+/* The number that the whole text is; no sign, no space. */
+static bool parse(const char *text, const struct variable *variable, uint64_t *number) {
+  char *end;
+  errno = 0;
+  *number = strtoull(text, &end, 10);
+  return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= variable->minimum &&
+         *number <= variable->maximum;
+}
+
+static void refuse(const struct variable *variable, const char *text) {
+  if (!problem[0])
+    snprintf(problem, sizeof problem,
+             "flashjit simulator: %s is \"%.40s\"; allowed are %" PRIu64 " to %" PRIu64, variable->name, text,
+             variable->minimum, variable->maximum);
 }
 
 static void read_settings(void) {
-  settings = (sim_configuration){
-      .checks = number("FLASHJIT_SIM_CHECKS", 1) != 0,
-      .quiet = number("FLASHJIT_SIM_QUIET", 0) != 0,
-      .seed = number("FLASHJIT_SIM_SEED", 0),
-      .block_limit = number("FLASHJIT_SIM_LIMIT", DEFAULT_LIMIT),
-      .architecture = (uint32_t)number("FLASHJIT_SIM_ARCH", DEFAULT_ARCHITECTURE),
-      .multiprocessors = (uint32_t)number("FLASHJIT_SIM_SMS", DEFAULT_MULTIPROCESSORS),
-  };
+  problem[0] = '\0';
+  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+    const struct variable *variable = &variables[i];
+    uint64_t *field = (uint64_t *)(void *)((char *)&settings + variable->offset);
+    const char *text = getenv(variable->name);
+    const bool given = text && *text;
+    if (given && parse(text, variable, field))
+      continue;
+    *field = variable->fallback;
+    if (given)
+      refuse(variable, text);
+  }
 }
 
 const sim_configuration *sim_settings(void) {
   pthread_once(&once, read_settings);
   return &settings;
+}
+
+bool sim_settings_allowed(void) {
+  const bool quiet = sim_settings()->quiet;
+  if (problem[0])
+    sim_report_set(problem, quiet);
+  return !problem[0];
 }
 
 __attribute__((visibility("default"))) void gpusim_configure(void) {

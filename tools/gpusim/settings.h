@@ -5,15 +5,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { SIM_MAX_WORKERS = 256 };
+
+/* All of one type, so that a table can name them. */
 typedef struct {
-  bool checks;              /* FLASHJIT_SIM_CHECKS, default on */
-  bool quiet;               /* FLASHJIT_SIM_QUIET */
+  uint64_t checks;          /* FLASHJIT_SIM_CHECKS, default on */
+  uint64_t quiet;           /* FLASHJIT_SIM_QUIET */
   uint64_t seed;            /* FLASHJIT_SIM_SEED: order of warps; 0 is ascending */
-  uint64_t block_limit;     /* FLASHJIT_SIM_LIMIT: warp instructions of a block; 0 is the default */
-  uint32_t architecture;    /* FLASHJIT_SIM_ARCH: 90 is compute capability 9.0 */
-  uint32_t multiprocessors; /* FLASHJIT_SIM_SMS */
+  uint64_t block_limit;     /* FLASHJIT_SIM_LIMIT: warp instructions of a block */
+  uint64_t architecture;    /* FLASHJIT_SIM_ARCH: 90 is compute capability 9.0 */
+  uint64_t multiprocessors; /* FLASHJIT_SIM_SMS */
+  uint64_t threads;         /* FLASHJIT_SIM_THREADS: host threads of a launch; 0: one per core */
 } sim_configuration;
 
 const sim_configuration *sim_settings(void);
+
+/* False, with a report that names the variable, when one has a value that is not allowed. */
+bool sim_settings_allowed(void);
 
 #endif

@@ -22,7 +22,8 @@ struct fi_item {
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
-  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
+                                index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 

@@ -22,7 +22,8 @@ struct fi_item {
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
-  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
+                                index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 
@@ -818,7 +819,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
     float most = joined.most;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const long long part = min(first + i, count - 1); /* behind the last it again, without weight */
+      const long long part = min(first + i, count - 1); /* past the end: the last one again, with weight 0 */
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
@@ -965,6 +966,8 @@ void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
     }
   }
 }
+
+static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;

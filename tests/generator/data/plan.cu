@@ -22,7 +22,8 @@ struct fi_item {
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
-  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
+                                index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
 };
 
@@ -77,7 +78,7 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* fewest steps of a piece of a unit, more than unit_steps */
+  int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
   int reserved;
 };
@@ -313,8 +314,9 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
- * Where a share begins: an even part of the line, or the nearest end of the unit there when that would leave a
- * piece too small to be worth its partial result.
+ * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
+ * piece, which would not be worth its partial result. Where even shares are smaller than that, pieces away from the
+ * ends of units are as well.
  */
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
@@ -332,9 +334,9 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
- * Shares of a section: one a CTA. Where all units are of one size and shares are short, up to a tenth fewer, if
- * each share then is some whole units or each unit some whole shares: fewer partials are worth more than the last
- * CTAs.
+ * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
+ * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
+ * partials are worth more than the last CTAs.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);

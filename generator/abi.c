@@ -1,0 +1,61 @@
+/* Checks the structs that callers hand over. It is here, in the lowest layer, because specs and axes need it
+ * too. */
+#include "abi.h"
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define CHECK_LAYOUT(name, size)                                                                             \
+  _Static_assert(sizeof(fi_##name) == (size), "fi_" #name " keeps its size: a field takes reserved words");  \
+  _Static_assert(offsetof(fi_##name, struct_size) == 0, "fi_" #name " begins with struct_size");             \
+  _Static_assert(offsetof(fi_##name, reserved) + sizeof(((fi_##name *)NULL)->reserved) == (size),            \
+                 "fi_" #name " ends in reserved words");
+ABI_STRUCTS(CHECK_LAYOUT)
+#undef CHECK_LAYOUT
+
+static const struct layout {
+  const char *name;
+  uint32_t size;
+  uint32_t reserved; /* offset */
+} layouts[] = {
+#define LAYOUT(name, size) [ABI_##name] = {#name, size, offsetof(fi_##name, reserved)},
+    ABI_STRUCTS(LAYOUT)
+#undef LAYOUT
+};
+
+static uint32_t word_at(const void *pointer, uint32_t offset) {
+  uint32_t word;
+  memcpy(&word, (const char *)pointer + offset, sizeof word);
+  return word;
+}
+
+/* All words are zero when the first is and each is like the one before it. */
+static bool is_clear(const struct layout *layout, const void *pointer) {
+  const char *words = (const char *)pointer + layout->reserved;
+  const size_t size = layout->size - layout->reserved;
+  return word_at(words, 0) == 0 && memcmp(words, words + sizeof(uint32_t), size - sizeof(uint32_t)) == 0;
+}
+
+static fi_status refuse_reserved(const struct layout *layout, const void *pointer, char *why,
+                                 size_t why_size) {
+  uint32_t offset = layout->reserved;
+  while (word_at(pointer, offset) == 0)
+    offset += sizeof(uint32_t);
+  return error_write(FI_ERROR_ABI, why, why_size,
+                     "%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, or "
+                     "did not clear the struct",
+                     layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
+}
+
+fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size_t why_size) {
+  const struct layout *layout = &layouts[number];
+  if (!pointer)
+    return error_write(FI_ERROR_ARGUMENT, why, why_size, "%s is NULL", layout->name);
+  const uint32_t size = word_at(pointer, 0);
+  if (size != layout->size)
+    return error_write(FI_ERROR_ABI, why, why_size, "%s.struct_size is %u; it must be sizeof(fi_%s), %u",
+                       layout->name, size, layout->name, layout->size);
+  return is_clear(layout, pointer) ? FI_OK : refuse_reserved(layout, pointer, why, why_size);
+}

@@ -1,0 +1,35 @@
+/* The rule for public structs that flashjit.h states: sizes that do not change, and reserved words that are
+ * zero. */
+#ifndef GENERATOR_ABI_H
+#define GENERATOR_ABI_H
+
+#include "flashjit.h"
+
+#include <stddef.h>
+
+/* Every public struct: its name in messages, which is that of its type behind "fi_", and its size in this
+ * SONAME. */
+#define ABI_STRUCTS(STRUCT)                                                                                  \
+  STRUCT(spec, 188)                                                                                          \
+  STRUCT(axis, 96)                                                                                           \
+  STRUCT(event, 88)                                                                                          \
+  STRUCT(options, 136)                                                                                       \
+  STRUCT(counters, 128)                                                                                      \
+  STRUCT(facts, 224)                                                                                         \
+  STRUCT(workspace, 96)                                                                                      \
+  STRUCT(batch, 112)                                                                                         \
+  STRUCT(tensors, 320)
+
+enum abi_struct {
+#define ABI_NUMBER(name, size) ABI_##name,
+  ABI_STRUCTS(ABI_NUMBER)
+#undef ABI_NUMBER
+};
+
+/*
+ * FI_OK when the struct is there, has the size of this library's header and zero in every reserved word.
+ * FI_ERROR_ARGUMENT or FI_ERROR_ABI come with the reason in why, which may be NULL.
+ */
+fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size_t why_size);
+
+#endif
