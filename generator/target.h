@@ -12,6 +12,8 @@ struct target {
   bool fp8_convert;          /* has cvt to and from e4m3 and e5m2 (sm_89 and up) */
   uint32_t shared_per_block; /* most bytes of shared memory of one CTA */
   uint32_t shared_per_sm;
+  uint32_t rest_registers;    /* of a thread that ptxas wants besides what a step holds, so that it spills nothing */
+  uint32_t convert_registers; /* the same for what converts 8-bit K and V */
 };
 
 /* NULL when there is no such target. */

@@ -56,8 +56,7 @@ static uint32_t most_teams(const fi_spec *spec, uint32_t rows) {
 
 /*
  * About how many registers a thread needs in a step of `tokens` KV tokens: what is live at once is exact, the
- * operands and the rest are such that ptxas 13.0 spills nothing, which would fail the build. For Blackwell it
- * keeps more addresses over the main loop.
+ * operands and the rest are such that ptxas 13.0 spills nothing, which would fail the build.
  */
 static uint32_t thread_registers(const fi_spec *spec, const struct target *target, const struct tile *tile,
                                  uint32_t tokens) {
@@ -65,9 +64,8 @@ static uint32_t thread_registers(const fi_spec *spec, const struct target *targe
   const uint32_t scores = tile->row_blocks * tokens / 2;
   const uint32_t query = tile->row_blocks * (tile->query_registers ? spec->head_dim / 4 : 4);
   const uint32_t row_state = tile->row_blocks * 4;
-  const uint32_t operands = tile->kv_bytes == 1 ? 28 : 8; /* K or V, and what converts it */
-  const uint32_t rest = target->arch >= 100 ? 48 : 36;
-  return output + scores + query + row_state + operands + rest;
+  const uint32_t operands = 8 + (tile->kv_bytes == 1 ? target->convert_registers : 0); /* K or V */
+  return output + scores + query + row_state + operands + target->rest_registers;
 }
 
 static void divide_rows(const fi_spec *spec, uint32_t rows, uint32_t teams, struct tile *tile) {

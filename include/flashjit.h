@@ -248,7 +248,7 @@ enum {
 enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
-  FI_EVENT_LOADED = 3,       /* a kernel became usable; layer says from where */
+  FI_EVENT_LOADED = 3,       /* a kernel became usable */
   FI_EVENT_CACHE_PROBLEM = 4 /* the cache could not be read or written, or the driver refused an entry; where the mode
                                 allows compiling it costs a compile at most */
 };
@@ -256,14 +256,15 @@ enum {
 typedef struct fi_event {
   uint32_t struct_size;
   uint32_t kind;
-  uint32_t layer;      /* of CACHE_PROBLEM in fi_ctx_create: FI_LAYER_USER when nothing can be kept, else 0 */
+  uint32_t layer;      /* FI_LAYER_*, of LOADED */
   fi_status status;    /* of COMPILE_END */
   double milliseconds; /* of COMPILE_END and LOADED */
   const char *spec;    /* canonical text */
   const char *target;
   const char *key;     /* 32 hex digits */
   const char *message; /* why, for FI_EVENT_CACHE_PROBLEM and failures; else "" */
-  uint32_t reserved[8];
+  uint32_t unkept;     /* of CACHE_PROBLEM: 1 in fi_ctx_create when nothing can be kept: there is no usable cache_dir */
+  uint32_t reserved[7];
 } fi_event;
 
 /*

@@ -39,10 +39,9 @@ static const char *why_no_directory(const struct options *options) {
 }
 
 static void tell_problem(fi_ctx *ctx, const char *text) {
-  const bool can_keep = cache_store_has_user_directory(ctx->store);
   atomic_fetch_add(&ctx->counters.cache_problems, 1);
   context_event(ctx, (fi_event){.kind = FI_EVENT_CACHE_PROBLEM,
-                                .layer = can_keep ? FI_LAYER_MEMORY : FI_LAYER_USER,
+                                .unkept = !cache_store_has_user_directory(ctx->store),
                                 .message = text});
 }
 

@@ -6,13 +6,16 @@
 #include <math.h>
 
 /*
- * Three roundings to the dtype stand between the reference and a right kernel: of rotated Q (or K), of the
- * probabilities, of the output. Each adds 2^-(mantissa bits + 1) / sqrt(3) to the norm; an element may be six
- * deviations off. Quantised KV adds nothing: the reference reads the stored values.
+ * Up to four roundings to the dtype stand between the reference and a right kernel: of rotated Q, of rotated
+ * K, of the probabilities, of the output. Each adds at most 2^-(mantissa bits + 1) / sqrt(3) to the norm, and
+ * since they are independent four add twice that: 0.56e-3 of f16, 4.5e-3 of bf16. So it is over many rows;
+ * where a few large scores decide a small batch, the same errors of Q and K weigh more, and a third is added
+ * for them. An element may be six deviations off. Quantised KV adds nothing: the reference reads the stored
+ * values.
  */
 static const struct tolerance tolerances[] = {
     [FI_F16] = {1e-3, 8e-3, 4e-3},
-    [FI_BF16] = {4e-3, 4e-2, 2e-2},
+    [FI_BF16] = {6e-3, 4e-2, 2e-2},
 };
 
 const struct tolerance *tolerance_of(uint32_t dtype) {

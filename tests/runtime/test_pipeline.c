@@ -209,8 +209,8 @@ static void note_event(void *user, const fi_event *event) {
   char line[256];
   cr_expect_eq(event->struct_size, sizeof *event);
   cr_expect(event->spec && event->target && event->key && event->message);
-  snprintf(line, sizeof line, "%u/%u/%d %s %s %zu %s\n", event->kind, event->layer, event->status,
-           event->spec, event->target, strlen(event->key), event->message);
+  snprintf(line, sizeof line, "%u/%u/%d/%u %s %s %zu %s\n", event->kind, event->layer, event->status,
+           event->unkept, event->spec, event->target, strlen(event->key), event->message);
   strcat(log, line);
 }
 
@@ -219,14 +219,14 @@ Test(pipeline, events) {
   fi_ctx *ctx = make_context_with((fi_options){.on_event = note_event, .user = log});
   kernel_of(ctx, "merge");
   kernel_of(ctx, "merge");
-  cr_expect_str_eq(log, "1/3/0 merge compute_90a 32 \n"
-                        "2/3/0 merge compute_90a 32 \n"
-                        "3/3/0 merge compute_90a 32 \n");
+  cr_expect_str_eq(log, "1/3/0/0 merge compute_90a 32 \n"
+                        "2/3/0/0 merge compute_90a 32 \n"
+                        "3/3/0/0 merge compute_90a 32 \n");
   log[0] = '\0';
   fakes.compile_status = FI_ERROR_COMPILE;
   cr_expect_eq(get(ctx, "merge hd=64"), FI_ERROR_COMPILE);
-  cr_expect_str_eq(log, "1/3/0 merge hd=64 compute_90a 32 \n"
-                        "2/3/7 merge hd=64 compute_90a 32 the fake compiler fails\n");
+  cr_expect_str_eq(log, "1/3/0/0 merge hd=64 compute_90a 32 \n"
+                        "2/3/7/0 merge hd=64 compute_90a 32 the fake compiler fails\n");
   fi_ctx_destroy(ctx);
 }
 
@@ -266,10 +266,11 @@ Test(pipeline, problems_of_opening_the_cache) {
     const char *log; /* how it begins */
   } cases[] = {
       {NULL, "", NULL},
-      {NULL, NULL, "4/2/0   0 none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME"},
-      {NULL, "/dev/null/cache", "4/2/0   0 /dev/null/cache: "},
-      {"/no/such/folder", "/dev/null/cache", "4/2/0   0 /no/such/folder: does not exist; /dev/null/cache: "},
-      {"/no/such/folder", "user", "4/0/0   0 /no/such/folder: does not exist"},
+      {NULL, NULL, "4/0/0/1   0 none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME"},
+      {NULL, "/dev/null/cache", "4/0/0/1   0 /dev/null/cache: "},
+      {"/no/such/folder", "/dev/null/cache",
+       "4/0/0/1   0 /no/such/folder: does not exist; /dev/null/cache: "},
+      {"/no/such/folder", "user", "4/0/0/0   0 /no/such/folder: does not exist"},
       {NULL, "user", NULL},
   };
   char *user = make_directory();

@@ -205,7 +205,7 @@ static bool check_targets(const char *targets) {
 
 static void take_problem(void *user, const fi_event *event) {
   bool *can_keep = user;
-  if (event->kind != FI_EVENT_CACHE_PROBLEM || event->layer != FI_LAYER_USER)
+  if (event->kind != FI_EVENT_CACHE_PROBLEM || !event->unkept)
     return;
   complain("no kernel can be kept: %s", event->message);
   *can_keep = false;
