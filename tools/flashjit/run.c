@@ -172,10 +172,8 @@ static void print_reports(const struct choice *choice, const struct device *devi
 
 /* The target of the context's kernels, from the plan kernel, which is needed in any case. */
 static bool find_target(fi_ctx *ctx, char *target, size_t size) {
-  fi_spec plan;
+  const fi_spec plan = plan_spec();
   fi_facts facts = {.struct_size = sizeof facts};
-  fi_spec_init(&plan);
-  plan.op = FI_OP_PLAN;
   /* A cache that cannot be written, or none, costs compiles and nothing else: the facts are there. */
   if (fi_precompile(ctx, &plan, &facts) && !*facts.target) {
     complain("%s", fi_last_error());
