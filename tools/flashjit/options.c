@@ -2,6 +2,7 @@
 #include "tools/flashjit/options.h"
 
 #include "tests/dtypes.h"
+#include "tools/common/number.h"
 #include "tools/flashjit/cli.h"
 
 #include <inttypes.h>
