@@ -86,12 +86,17 @@ enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
 static int read_lengths(const struct choice *choice, struct trace *trace) {
   const size_t requests = (size_t)choice->requests;
   char why[512];
+  bool found;
   if (choice->lengths)
-    return trace_parse(trace, choice->lengths, why, sizeof why) ? CLI_OK
-                                                                : usage_error("run", "--lengths: %s", why);
-  if (choice->trace ? trace_read(trace, choice->trace, requests, why, sizeof why)
-                    : trace_default(trace, requests, why, sizeof why))
+    found = trace_parse(trace, choice->lengths, why, sizeof why);
+  else if (choice->trace)
+    found = trace_read(trace, choice->trace, requests, why, sizeof why);
+  else
+    found = trace_default(trace, requests, why, sizeof why);
+  if (found)
     return CLI_OK;
+  if (choice->lengths)
+    return usage_error("run", "--lengths: %s", why);
   complain("%s", why);
   return CLI_FAILED;
 }
