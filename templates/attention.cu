@@ -22,6 +22,11 @@ static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedR
 static_assert(sizeof(KvLoader) <= 40, "room of a thread in shared memory");
 //@end
 
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
@@ -31,7 +36,6 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *ring = shared + kSharedRings + team() * kRingBytes;
 //@if rope != none && rope_keys == unrotated
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
 //@end
@@ -51,8 +55,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     sync_team();
-    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
-    const u8 *keys = ring + loader.stage * kStageBytes;
+    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
+    const u8 *keys = stage_of(shared, team(), loader.stage);
 //@if rope != none && rope_keys == unrotated
     rotate_keys(rotated, keys, token);
 //@end
@@ -112,7 +116,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
 //@end
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
-      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+      load_step(loader, args, stage_of(shared, team(), s));
     stage_item(tile, args, *item);
 //@if teams > 1
     store_query(query, chunks);
@@ -129,7 +133,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       most = kMasked;
     attend(state, args, tile, loader, shared);
 //@if teams > 1
-    u8 *areas = shared + kSharedRings + previous_stage(loader.stage) * kStageBytes;
+    u8 *areas = stage_of(shared, 0, previous_stage(loader.stage));
     publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
 //@else
     publish(args, tile, state);

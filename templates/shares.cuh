@@ -232,7 +232,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const int index = item_index(args, line, section, unit, share);
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
   if (unit.begin < share_begin || unit.end > share_end) {
-    const int first_share = share_of(section, unit.begin);
+    const int first_share = unit.begin < share_begin ? share_of(section, unit.begin) : share;
     item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);

@@ -303,8 +303,9 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
 void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   const u32 tile = shared_address(stage);
   const int token = warp_token(loader);
-  const u32 place = fresh_lane() / kRowChunks;
-  const u32 chunk = fresh_lane() % kRowChunks;
+  const u32 lane = fresh_lane();
+  const u32 place = lane / kRowChunks;
+  const u32 chunk = lane % kRowChunks;
   const long long stride = args.kv_token_stride * kKvBytes;
   const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
 #pragma unroll
@@ -776,6 +777,11 @@ void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
 
 static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
@@ -785,7 +791,6 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *ring = shared + kSharedRings + team() * kRingBytes;
   const float scale = args.scale_log2; /* turns a score into a base-2 logit */
   const int offset = team() * kTeamTokens;
   Query query;
@@ -794,8 +799,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     sync_team();
-    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
-    const u8 *keys = ring + loader.stage * kStageBytes;
+    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
+    const u8 *keys = stage_of(shared, team(), loader.stage);
     loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
     const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
     Scores scores = {};
@@ -833,7 +838,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     fetch_query(chunks, args, *item);
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
-      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+      load_step(loader, args, stage_of(shared, team(), s));
     stage_item(tile, args, *item);
     store_query(query, chunks);
     __syncthreads();
@@ -842,7 +847,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     for (float &most : state.most)
       most = kMasked;
     attend(state, args, tile, loader, shared);
-    u8 *areas = shared + kSharedRings + previous_stage(loader.stage) * kStageBytes;
+    u8 *areas = stage_of(shared, 0, previous_stage(loader.stage));
     publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
     if (tile.item.part >= 0)
       arrive(args.plan, tile.item, ready);

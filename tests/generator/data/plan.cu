@@ -74,13 +74,11 @@ struct fi_plan_args {
   int split_steps;      /* 0: even shares; else steps of a fixed piece */
   int ctas;
   int max_tokens;       /* bounds of the workspace */
-  int max_tiles;
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
-  int reserved;
 };
 
 constexpr int kThreads = 256;            /* of a CTA */
@@ -445,7 +443,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const int index = item_index(args, line, section, unit, share);
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
   if (unit.begin < share_begin || unit.end > share_end) {
-    const int first_share = share_of(section, unit.begin);
+    const int first_share = unit.begin < share_begin ? share_of(section, unit.begin) : share;
     item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
