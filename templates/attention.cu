@@ -91,8 +91,13 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
+//@if page_size > 0
+  if ((first->row_count == 0) | (args.plan.header->tokens == 0)) /* both asked for at once, since both are needed */
+    return;
+//@else
   if (first->row_count == 0)
     return;
+//@end
 //@if loader_shared
   KvLoader &loader = ((KvLoader *)(shared + kSharedLoaders))[threadIdx.x]; /* O and the scores fill the registers */
 //@else
