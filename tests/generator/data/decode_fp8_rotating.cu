@@ -787,12 +787,11 @@ u32 pair_column(u32 lane, u32 p) {
   return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 
-constexpr int kMergeParts = 8;  /* partials whose loads are under way at once */
-constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
-constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
+/* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
+template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
-struct Partial {
+template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
   float sum;
@@ -810,9 +809,9 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
  * value_step to its columns.
  */
-template <int kAtOnce>
-Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
-  Partial joined = {{}, minus_infinity(), 0};
+template <int kAtOnce, u32 kQuads>
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
     float2 state[kAtOnce];
@@ -824,7 +823,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
       most = fmaxf(most, state[i].x);
     }
     float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
@@ -850,7 +849,9 @@ float row_factor(const fi_attention_args &args, int kv_head, float sum) {
 }
 
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+template <u32 kQuads>
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
+               const Partial<kQuads> &part) {
   const u32 head = kv_head * kGroup + row % kGroup;
   const float factor = row_factor(args, kv_head, part.sum);
   u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
@@ -858,7 +859,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
   }
 }
 
@@ -897,11 +898,11 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < rows * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < rows * kRowThreads<1>; i += kThreads) {
+    const u32 row = i / kRowThreads<1>;
+    const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
-    const Partial part = join<kTeams>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
     if (item.part < 0) {
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;
@@ -912,6 +913,10 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
       *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
   }
 }
+
+constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
+constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
 /*
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
@@ -931,15 +936,16 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+    const u32 row = i / kMergeThreads;
+    const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kHeadDim + column;
     const int stride = unit.part_stride;
-    const Partial part = join<kMergeParts>(states, stride, values, stride * kHeadDim, unit.part_count);
+    const Partial<kMergeQuads> part =
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
@@ -1019,7 +1025,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (first->row_count == 0)
+  if ((first->row_count == 0) | (args.plan.header->tokens == 0)) /* both asked for at once, since both are needed */
     return;
   KvLoader loader;
   open_loader(loader, args, *first);
