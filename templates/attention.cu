@@ -1,4 +1,7 @@
 //@use types
+//@if overlaps
+//@use overlap
+//@end
 //@use memory
 //@use convert
 //@emit mma
@@ -86,6 +89,9 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
+//@if overlaps
+  wait_for_stream();
+//@end
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);

@@ -120,6 +120,12 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
 u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
@@ -825,6 +831,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
+  wait_for_stream();
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);

@@ -96,6 +96,12 @@ u32 warp() {
   return threadIdx.x / 32;
 }
 
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
 /* Sum of the warp's values up to and including this lane's. */
 int warp_prefix(int value) {
 #pragma unroll
@@ -525,6 +531,7 @@ void share_batch(const fi_plan_args &args) {
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
+  wait_for_stream();
   if (args.ctas > 0)
     share_batch(args);
 
