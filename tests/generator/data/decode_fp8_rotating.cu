@@ -203,11 +203,14 @@ float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-/* The two e4m3 values in the low half of a word as a pair of f16. */
-u32 f16_of_fp8(u32 pair) {
-  u32 word;
-  asm("{\n.reg .b16 codes;\ncvt.u16.u32 codes, %1;\ncvt.rn.f16x2.e4m3x2 %0, codes;\n}" : "=r"(word) : "r"(pair));
-  return word;
+/* Four e4m3 values as two pairs of f16. */
+uint2 f16_of_fp8(u32 codes) {
+  uint2 pairs;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
+      "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
+      : "=r"(pairs.x), "=r"(pairs.y)
+      : "r"(codes));
+  return pairs;
 }
 
 /* Two values as a pair of the type that the matrix instructions take. */
@@ -607,7 +610,9 @@ void score(Scores &scores, const Query &query, const u8 *keys) {
 /* Eight elements of chunk c of a row of a K tile. */
 void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   const uint2 codes = *(const uint2 *)(keys + kv_chunk(row, chunk / 2) + chunk % 2 * 8);
-  const u32 pairs[4] = {f16_of_fp8(codes.x), f16_of_fp8(codes.x >> 16), f16_of_fp8(codes.y), f16_of_fp8(codes.y >> 16)};
+  const uint2 first = f16_of_fp8(codes.x);
+  const uint2 second = f16_of_fp8(codes.y);
+  const u32 pairs[4] = {first.x, first.y, second.x, second.y};
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     const float2 pair = unpack_f16(pairs[i]);
@@ -767,16 +772,12 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
       load_matrices_transposed(v, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
-        const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);
-        const u32 odd = __byte_perm(v[2 * s], v[2 * s + 1], 0x7531);
-        const u32 even_low = f16_of_fp8(even);
-        const u32 even_high = f16_of_fp8(even >> 16);
-        const u32 odd_low = f16_of_fp8(odd);
-        const u32 odd_high = f16_of_fp8(odd >> 16);
+        const uint2 even = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
+        const uint2 odd = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
 #pragma unroll
         for (u32 b = 0; b < kRowBlocks; b++) {
-          mma(o[b][2 * i], p[s][b], even_low, even_high);
-          mma(o[b][2 * i + 1], p[s][b], odd_low, odd_high);
+          mma(o[b][2 * i], p[s][b], even.x, even.y);
+          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
         }
       }
     }
