@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VALUE_SIZE = 32, SHOWN = 40 }; /* SHOWN: most bytes of a word of the user that a message repeats */
+enum {
+  VALUE_SIZE = 32,
+  FIELD_SIZE = 40,
+  SHOWN = 40 /* most bytes of a word of the user that a message repeats */
+};
 
 /* A word of the text: bytes without spaces. */
 struct word {
@@ -73,10 +77,11 @@ static fi_status refuse_key(const struct word *key, char *why, size_t why_size) 
 
 static fi_status refuse_value(const struct axis *axis, const struct word *value, char *why, size_t why_size) {
   char allowed[ERROR_SIZE / 2];
+  char field[FIELD_SIZE] = ""; /* if it is not called as the key is */
   axis_print_allowed(axis, allowed, sizeof allowed);
-  const bool one_name = strcmp(axis->key, axis->field) == 0;
-  return error_write(FI_ERROR_SPEC, why, why_size, "%s%s%s%s is \"%.*s\"; allowed: %s", axis->key,
-                     one_name ? "" : " (", one_name ? "" : axis->field, one_name ? "" : ")",
+  if (strcmp(axis->key, axis->field) != 0)
+    snprintf(field, sizeof field, " (%s)", axis->field);
+  return error_write(FI_ERROR_SPEC, why, why_size, "%s%s is \"%.*s\"; allowed: %s", axis->key, field,
                      shown(value->size), value->text, allowed);
 }
 

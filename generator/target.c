@@ -9,21 +9,19 @@
 
 #define KB(n) ((n)*1024u)
 
-/* Each architecture's cubin row is followed by its PTX row. */
+/* An architecture has two targets, for a cubin and for PTX, which differ in nothing else. */
+#define FORM(name, ptx, arch, ...)                                                                           \
+  { name, arch, ptx, __VA_ARGS__ }
+#define BOTH_FORMS(cubin, ptx, ...) FORM(cubin, false, __VA_ARGS__), FORM(ptx, true, __VA_ARGS__)
+
 static const struct target targets[] = {
-    /* name, arch, ptx, fp8_convert, overlaps, per block, per SM, rest, convert */
-    {"sm_80", 80, false, false, false, KB(163), KB(164), 36, 20},
-    {"compute_80", 80, true, false, false, KB(163), KB(164), 36, 20},
-    {"sm_86", 86, false, false, false, KB(99), KB(100), 36, 52},
-    {"compute_86", 86, true, false, false, KB(99), KB(100), 36, 52},
-    {"sm_89", 89, false, true, false, KB(99), KB(100), 36, 52},
-    {"compute_89", 89, true, true, false, KB(99), KB(100), 36, 52},
-    {"sm_90a", 90, false, true, true, KB(227), KB(228), 36, 20},
-    {"compute_90a", 90, true, true, true, KB(227), KB(228), 36, 20},
-    {"sm_100a", 100, false, true, true, KB(227), KB(228), 48, 20},
-    {"compute_100a", 100, true, true, true, KB(227), KB(228), 48, 20},
-    {"sm_120a", 120, false, true, true, KB(99), KB(100), 48, 20},
-    {"compute_120a", 120, true, true, true, KB(99), KB(100), 48, 20},
+    /* names, arch, fp8_convert, overlaps, per block, per SM, rest, convert */
+    BOTH_FORMS("sm_80", "compute_80", 80, false, false, KB(163), KB(164), 36, 20),
+    BOTH_FORMS("sm_86", "compute_86", 86, false, false, KB(99), KB(100), 36, 52),
+    BOTH_FORMS("sm_89", "compute_89", 89, true, false, KB(99), KB(100), 36, 52),
+    BOTH_FORMS("sm_90a", "compute_90a", 90, true, true, KB(227), KB(228), 36, 20),
+    BOTH_FORMS("sm_100a", "compute_100a", 100, true, true, KB(227), KB(228), 48, 20),
+    BOTH_FORMS("sm_120a", "compute_120a", 120, true, true, KB(99), KB(100), 48, 20),
 };
 
 const struct target *target_at(uint32_t number) {

@@ -43,6 +43,16 @@ Test(trace, columns_are_found_by_name) {
   expect_requests(scratch_file("trace", "GeneratedTokens,x,ContextTokens\r\n3,,17\r\n"), 9, 1, 17, 3);
 }
 
+/* A file of this text is no trace; why begins with its path and has the part. */
+static void expect_refused(const char *text, const char *part, char *why, size_t why_size) {
+  struct trace trace;
+  const char *path = scratch_file("trace", text);
+  why[0] = '\0';
+  cr_expect_not(trace_read(&trace, path, 100, why, why_size), "%s", part);
+  cr_expect(strncmp(why, path, strlen(path)) == 0 && strstr(why, part), "\"%s\" is not in \"%s\"", part, why);
+  cr_expect_eq(trace.count, 0);
+}
+
 Test(trace, mistakes_name_line_and_field) {
   static const char *const mistakes[][2] = {
       {"", ":0: no requests"},
@@ -59,17 +69,10 @@ Test(trace, mistakes_name_line_and_field) {
       {"{\"input_length\": 5.5, \"output_length\": 6}\n", ":1: field input_length is not a number of tokens"},
       {"{\"input_length\": -5, \"output_length\": 6}\n", ":1: field input_length is -5"},
   };
-  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
-    struct trace trace;
-    char why[512] = "";
-    const char *path = scratch_file("trace", mistakes[i][0]);
-    cr_expect_not(trace_read(&trace, path, 100, why, sizeof why), "%s", mistakes[i][1]);
-    cr_expect(strncmp(why, path, strlen(path)) == 0 && strstr(why, mistakes[i][1]), "\"%s\" is not in \"%s\"",
-              mistakes[i][1], why);
-    cr_expect_eq(trace.count, 0);
-  }
   struct trace trace;
-  char why[512] = "";
+  char why[512];
+  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+    expect_refused(mistakes[i][0], mistakes[i][1], why, sizeof why);
   cr_expect_not(trace_read(&trace, "/no/such/trace", 100, why, sizeof why));
   cr_expect_not_null(strstr(why, "/no/such/trace: No such file"), "%s", why);
 }
@@ -84,10 +87,8 @@ Test(trace, other_files) {
       {"\177ELF\n", ":1: no column ContextTokens"},
   };
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    struct trace trace;
-    char why[512] = "";
-    cr_expect_not(trace_read(&trace, scratch_file("trace", others[i][0]), 100, why, sizeof why));
-    cr_expect_not_null(strstr(why, others[i][1]), "\"%s\" is not in \"%s\"", others[i][1], why);
+    char why[512];
+    expect_refused(others[i][0], others[i][1], why, sizeof why);
     cr_expect_not_null(
         strstr(why, "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
                     "lines, each an object with input_length and output_length"),

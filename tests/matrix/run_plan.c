@@ -100,8 +100,7 @@ static bool draw_batch(struct plan_run *run) {
   return true;
 }
 
-/* Sections that the batch must have: only whole steps count, and a request's once, however many tiles it has.
- */
+/* Sections that the batch must have: only whole steps count, a request's once, however many tiles it has. */
 static int least_sections(const struct plan_run *run) {
   const uint32_t step = tile_step_tokens(&run->tile);
   const uint64_t step_bytes = 2ull * step * run->planned.spec->head_dim * run->tile.kv_bytes;

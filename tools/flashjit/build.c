@@ -162,14 +162,6 @@ static int list_jobs(struct job_list *jobs, const struct choice *choice) {
 
 /* ------------------------------------------------------------------------------------------------ targets */
 
-/* Has a kernel for every target. */
-static fi_spec plan_spec(void) {
-  fi_spec spec;
-  fi_spec_init(&spec);
-  spec.op = FI_OP_PLAN;
-  return spec;
-}
-
 static void take_target(void *user, const struct job_result *result) {
   char *target = user;
   if (result->status)

@@ -1,11 +1,9 @@
-/* Messages and numbers of the command line. */
+/* Messages of the command line. */
 #include "tools/flashjit/cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static void __attribute__((format(printf, 1, 0))) print_line(const char *format, va_list arguments) {
   fputs("flashjit: ", stderr);
@@ -34,13 +32,4 @@ int unknown_option(const char *command, int code, char **argv) {
   if (code == ':')
     return usage_error(command, "option %s needs a value", option);
   return usage_error(command, "unknown option %s", option);
-}
-
-bool parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number) {
-  if (text[0] < '0' || text[0] > '9')
-    return false;
-  char *end;
-  errno = 0;
-  *number = strtoull(text, &end, 10);
-  return errno == 0 && *end == '\0' && *number >= minimum && *number <= maximum;
 }

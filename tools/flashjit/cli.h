@@ -2,9 +2,6 @@
 #ifndef TOOLS_FLASHJIT_CLI_H
 #define TOOLS_FLASHJIT_CLI_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 enum {
   CLI_OK = 0,
   CLI_FAILED = 1, /* a wrong output, a kernel that could not be had, an unreadable file */
@@ -26,8 +23,5 @@ int usage_error(const char *command, const char *format, ...) __attribute__((for
 
 /* What getopt_long complained about by returning '?' or ':'. Returns CLI_USAGE. */
 int unknown_option(const char *command, int code, char **argv);
-
-/* A whole decimal number in [minimum, maximum]. */
-bool parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number);
 
 #endif

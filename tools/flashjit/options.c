@@ -2,6 +2,7 @@
 #include "tools/flashjit/options.h"
 
 #include "tests/dtypes.h"
+#include "tools/common/number.h"
 #include "tools/flashjit/cli.h"
 
 #include <inttypes.h>
@@ -19,10 +20,8 @@ bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
 
 /* By the plan kernel, which every target has. */
 bool option_target(const char *command, const char *text) {
-  fi_spec plan;
+  const fi_spec plan = plan_spec();
   char why[512];
-  fi_spec_init(&plan);
-  plan.op = FI_OP_PLAN;
   const bool known = fi_spec_supported(&plan, text, why, sizeof why) == FI_OK;
   if (!known)
     usage_error(command, "--target: %s", why);

@@ -12,6 +12,13 @@ const char *role_name(enum role role) {
   return names[role];
 }
 
+fi_spec plan_spec(void) {
+  fi_spec spec;
+  fi_spec_init(&spec);
+  spec.op = FI_OP_PLAN;
+  return spec;
+}
+
 /* The largest tile that has a kernel; the smallest when none has. */
 static uint32_t most_rows(fi_spec spec, const char *target) {
   for (int i = TILE_ROWS - 1; i > 0; i--) {

@@ -17,6 +17,9 @@ enum { EXTEND_TOKENS = 4 };
 
 const char *role_name(enum role role);
 
+/* The spec of the plan kernel: every target has it, and every batch needs it. */
+fi_spec plan_spec(void);
+
 /* What the server chooses for its KV cache. */
 struct cache_choice {
   uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: as the model */

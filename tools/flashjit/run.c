@@ -86,12 +86,17 @@ enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
 static int read_lengths(const struct choice *choice, struct trace *trace) {
   const size_t requests = (size_t)choice->requests;
   char why[512];
+  bool found;
   if (choice->lengths)
-    return trace_parse(trace, choice->lengths, why, sizeof why) ? CLI_OK
-                                                                : usage_error("run", "--lengths: %s", why);
-  if (choice->trace ? trace_read(trace, choice->trace, requests, why, sizeof why)
-                    : trace_default(trace, requests, why, sizeof why))
+    found = trace_parse(trace, choice->lengths, why, sizeof why);
+  else if (choice->trace)
+    found = trace_read(trace, choice->trace, requests, why, sizeof why);
+  else
+    found = trace_default(trace, requests, why, sizeof why);
+  if (found)
     return CLI_OK;
+  if (choice->lengths)
+    return usage_error("run", "--lengths: %s", why);
   complain("%s", why);
   return CLI_FAILED;
 }
@@ -172,10 +177,8 @@ static void print_reports(const struct choice *choice, const struct device *devi
 
 /* The target of the context's kernels, from the plan kernel, which is needed in any case. */
 static bool find_target(fi_ctx *ctx, char *target, size_t size) {
-  fi_spec plan;
+  const fi_spec plan = plan_spec();
   fi_facts facts = {.struct_size = sizeof facts};
-  fi_spec_init(&plan);
-  plan.op = FI_OP_PLAN;
   /* A cache that cannot be written, or none, costs compiles and nothing else: the facts are there. */
   if (fi_precompile(ctx, &plan, &facts) && !*facts.target) {
     complain("%s", fi_last_error());

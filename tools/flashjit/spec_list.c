@@ -67,9 +67,7 @@ int spec_list_model(struct spec_list *list, const char *path, const struct cache
     complain("%s", why);
     return CLI_FAILED;
   }
-  fi_spec plan;
-  fi_spec_init(&plan);
-  plan.op = FI_OP_PLAN;
+  const fi_spec plan = plan_spec();
   size_t before = list->count;
   for (uint32_t i = 0; i < model.kinds; i++) {
     const struct model_layer *layer = &model.layers[i];

@@ -1,7 +1,7 @@
 /* Readers of the two trace formats, and what is done to lengths before they are used. */
 #include "tools/flashjit/trace.h"
 
-#include "tools/flashjit/cli.h"
+#include "tools/common/number.h"
 
 #include <errno.h>
 #include <jansson.h>

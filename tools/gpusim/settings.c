@@ -3,8 +3,8 @@
 
 #include "gpusim.h"
 #include "report.h"
+#include "tools/common/number.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -35,15 +35,6 @@ static sim_configuration settings;
 static char problem[256]; /* the first value that is not allowed; its setting has the default */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The number that the whole text is; no sign, no space. */
-static bool parse(const char *text, const struct variable *variable, uint64_t *number) {
-  char *end;
-  errno = 0;
-  *number = strtoull(text, &end, 10);
-  return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= variable->minimum &&
-         *number <= variable->maximum;
-}
-
 static void refuse(const struct variable *variable, const char *text) {
   if (!problem[0])
     snprintf(problem, sizeof problem,
@@ -58,7 +49,7 @@ static void read_settings(void) {
     uint64_t *field = (uint64_t *)(void *)((char *)&settings + variable->offset);
     const char *text = getenv(variable->name);
     const bool given = text && *text;
-    if (given && parse(text, variable, field))
+    if (given && parse_number(text, variable->minimum, variable->maximum, field))
       continue;
     *field = variable->fallback;
     if (given)
