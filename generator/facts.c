@@ -60,7 +60,7 @@ static bool find_target_fact(const struct target *target, const char *name, size
   const struct {
     const char *name;
     uint32_t value;
-  } rows[] = {{"arch", target->arch}, {"fp8_convert", target->fp8_convert}};
+  } rows[] = {{"arch", target->arch}, {"fp8_convert", target->fp8_convert}, {"overlaps", target->overlaps}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     if (strlen(rows[i].name) == size && memcmp(rows[i].name, name, size) == 0) {
       *value = rows[i].value;

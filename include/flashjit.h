@@ -38,6 +38,9 @@
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
  *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths
  *   and page tables that are in device memory at that time.
+ * - From compute capability 9.0 on, launches are programmatic dependent ones: one may begin while that in front of it
+ *   in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of the caller
+ *   behind one of these sees its results as ever, and if it is such a launch itself, behind its griddepcontrol.wait.
  * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
  *   parent's return FI_ERROR_FORKED.
  * - The library never prints, aborts or exits.

@@ -122,13 +122,11 @@ struct fi_plan_args {
   int split_steps;      /* 0: even shares; else steps of a fixed piece */
   int ctas;
   int max_tokens;       /* bounds of the workspace */
-  int max_tiles;
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
-  int reserved;
 };
 
 #endif

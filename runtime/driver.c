@@ -15,6 +15,7 @@
  */
 #define DRIVER_FUNCTIONS(REQUIRED, OPTIONAL)                                                                 \
   REQUIRED(cuInit, 2000)                                                                                     \
+  REQUIRED(cuDriverGetVersion, 2020)                                                                         \
   REQUIRED(cuGetErrorName, 6000)                                                                             \
   REQUIRED(cuGetErrorString, 6000)                                                                           \
   REQUIRED(cuCtxGetDevice, 2000)                                                                             \
@@ -33,6 +34,7 @@
 
 struct cuda {
   struct driver base;
+  bool captures_overlap; /* launches that overlap can be captured in a graph */
 #define POINTER(name, version) PFN_##name##_v##version name;
   DRIVER_FUNCTIONS(POINTER, POINTER)
 #undef POINTER
@@ -207,6 +209,10 @@ static fi_status cuda_is_capturing(struct driver *self, void *stream, bool *capt
 
 static fi_status cuda_launch(struct driver *self, const struct module *module, const struct launch *launch) {
   const struct cuda *cuda = cuda_of(self);
+  CUlaunchAttribute overlap = {
+      .id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+      .value.programmaticStreamSerializationAllowed = 1,
+  };
   const CUlaunchConfig config = {
       .gridDimX = launch->ctas,
       .gridDimY = 1,
@@ -216,6 +222,8 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
       .blockDimZ = 1,
       .sharedMemBytes = launch->shape.dynamic_shared,
       .hStream = launch->stream,
+      .attrs = &overlap,
+      .numAttrs = launch->overlaps && cuda->captures_overlap,
   };
   void *parameters[] = {(void *)(uintptr_t)launch->args}; /* copied by the launch, never written */
   return check(cuda, cuda->cuLaunchKernelEx(&config, (CUfunction)module->kernel, parameters, NULL),
@@ -261,8 +269,10 @@ static fi_status find_functions(struct cuda *cuda, void *library) {
   return FI_OK;
 }
 
-static fi_status start(const struct cuda *cuda) {
+static fi_status start(struct cuda *cuda) {
+  int version = 0;
   const CUresult result = cuda->cuInit(0);
+  cuda->captures_overlap = cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS && version >= 12030;
   if (result == CUDA_ERROR_NO_DEVICE || result == CUDA_ERROR_STUB_LIBRARY)
     return status_fail(FI_ERROR_NO_DRIVER, "the driver found no device (cuInit: %d)", (int)result);
   return check(cuda, result, "cuInit");

@@ -37,6 +37,7 @@ struct launch {
   struct shape shape;
   const void *args;
   void *stream;
+  bool overlaps; /* may begin while the launch in front of it in the stream ends: the kernel waits for that itself */
 };
 
 /* All functions that return a status set the thread's error text when it is not FI_OK. */

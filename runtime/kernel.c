@@ -24,7 +24,10 @@ struct shape kernel_shape(const fi_kernel *kernel) {
 
 fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {
   struct driver *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
-  return driver->launch(driver, &kernel->module, launch);
+  const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
+  struct launch whole = *launch;
+  whole.overlaps = target->overlaps;
+  return driver->launch(driver, &kernel->module, &whole);
 }
 
 fi_status kernel_check(const fi_kernel *kernel) {

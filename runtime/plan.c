@@ -84,7 +84,6 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .split_steps = (int)layout->split_steps,
       .ctas = layout->counts.first ? (int)layout->ctas : 0,
       .max_tokens = (int)workspace->max_tokens,
-      .max_tiles = (int)layout->max_tiles,
       .max_kv_len = (int)workspace->max_kv_len,
       .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,

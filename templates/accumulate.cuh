@@ -62,16 +62,12 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
       load_matrices_transposed(v, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
-        const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);
-        const u32 odd = __byte_perm(v[2 * s], v[2 * s + 1], 0x7531);
-        const u32 even_low = f16_of_fp8(even);
-        const u32 even_high = f16_of_fp8(even >> 16);
-        const u32 odd_low = f16_of_fp8(odd);
-        const u32 odd_high = f16_of_fp8(odd >> 16);
+        const uint2 even = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
+        const uint2 odd = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
 #pragma unroll
         for (u32 b = 0; b < kRowBlocks; b++) {
-          mma(o[b][2 * i], p[s][b], even_low, even_high);
-          mma(o[b][2 * i + 1], p[s][b], odd_low, odd_high);
+          mma(o[b][2 * i], p[s][b], even.x, even.y);
+          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
         }
       }
     }

@@ -1,4 +1,7 @@
 //@use types
+//@if overlaps
+//@use overlap
+//@end
 //@use convert
 //@use kv_address
 //@use store
@@ -9,6 +12,9 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
+//@if overlaps
+  wait_for_stream();
+//@end
   const long long units = (long long)args.plan.header->tokens * args.kv_heads * kRowUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {

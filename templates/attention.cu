@@ -1,4 +1,7 @@
 //@use types
+//@if overlaps
+//@use overlap
+//@end
 //@use memory
 //@use convert
 //@emit mma
@@ -22,6 +25,11 @@ static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedR
 static_assert(sizeof(KvLoader) <= 40, "room of a thread in shared memory");
 //@end
 
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
@@ -31,7 +39,6 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *ring = shared + kSharedRings + team() * kRingBytes;
 //@if rope != none && rope_keys == unrotated
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
 //@end
@@ -51,8 +58,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     sync_team();
-    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
-    const u8 *keys = ring + loader.stage * kStageBytes;
+    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
+    const u8 *keys = stage_of(shared, team(), loader.stage);
 //@if rope != none && rope_keys == unrotated
     rotate_keys(rotated, keys, token);
 //@end
@@ -82,13 +89,21 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
+//@if overlaps
+  wait_for_stream();
+//@end
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
+//@if page_size > 0
+  if ((first->row_count == 0) | (args.plan.header->tokens == 0)) /* both asked for at once, since both are needed */
+    return;
+//@else
   if (first->row_count == 0)
     return;
+//@end
 //@if loader_shared
   KvLoader &loader = ((KvLoader *)(shared + kSharedLoaders))[threadIdx.x]; /* O and the scores fill the registers */
 //@else
@@ -112,7 +127,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
 //@end
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
-      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+      load_step(loader, args, stage_of(shared, team(), s));
     stage_item(tile, args, *item);
 //@if teams > 1
     store_query(query, chunks);
@@ -129,7 +144,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
       most = kMasked;
     attend(state, args, tile, loader, shared);
 //@if teams > 1
-    u8 *areas = shared + kSharedRings + previous_stage(loader.stage) * kStageBytes;
+    u8 *areas = stage_of(shared, 0, previous_stage(loader.stage));
     publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
 //@else
     publish(args, tile, state);

@@ -3,17 +3,11 @@
 
 //# Partial results of a row, from the teams of a CTA or from the items of a unit, become a row of O.
 
-//@if teams > 1
-constexpr int kMergeParts = 8;  /* partials whose loads are under way at once */
-constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
-//@else
-constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
-constexpr u32 kQuads = 4;      /* groups of four columns that a thread takes of a row */
-//@end
-constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
+/* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
+template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
-struct Partial {
+template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
   float sum;
@@ -31,9 +25,9 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
  * value_step to its columns.
  */
-template <int kAtOnce>
-Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
-  Partial joined = {{}, minus_infinity(), 0};
+template <int kAtOnce, u32 kQuads>
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
     float2 state[kAtOnce];
@@ -45,7 +39,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
       most = fmaxf(most, state[i].x);
     }
     float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
@@ -88,7 +82,9 @@ float row_factor(const fi_attention_args &args, int kv_head, float sum) {
 }
 
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+template <u32 kQuads>
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
+               const Partial<kQuads> &part) {
   const u32 head = kv_head * kGroup + row % kGroup;
   const float factor = row_factor(args, kv_head, part.sum);
   u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
@@ -96,7 +92,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
   }
 //@if lse
   if (column == 0)

@@ -76,10 +76,11 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
 void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   const u32 tile = shared_address(stage);
   const int token = warp_token(loader);
-  const u32 place = fresh_lane() / kRowChunks;
-  const u32 chunk = fresh_lane() % kRowChunks;
+  const u32 lane = fresh_lane();
+  const u32 place = lane / kRowChunks;
+  const u32 chunk = lane % kRowChunks;
 //@if page_size > 0 && page_size / (team_tokens / row_warps) * (team_tokens / row_warps) != page_size
-  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane() % kWarpTokens), loader.kv_head);
+  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
 //@else
   const long long stride = args.kv_token_stride * kKvBytes;
   const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;

@@ -20,6 +20,13 @@ template <int kPending> void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
+/* A word of shared memory; never two words by one instruction, whose registers would have to be neighbours. */
+u32 load_word(u32 address) {
+  u32 word;
+  asm volatile("ld.volatile.shared.u32 %0, [%1];" : "=r"(word) : "r"(address) : "memory");
+  return word;
+}
+
 /*
  * Four 8 x 8 matrices of 16-bit elements. Lane l gives the address of row l % 8 of matrix l / 8 and gets, in word m,
  * elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of matrix m.

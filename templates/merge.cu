@@ -1,4 +1,7 @@
 //@use types
+//@if overlaps
+//@use overlap
+//@end
 //@use math
 //@use convert
 
@@ -8,6 +11,9 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_merge(const __grid_constant__ fi_merge_args args) {
+//@if overlaps
+  wait_for_stream();
+//@end
   constexpr float kLog2e = 1.4426950408889634f;
   const long long rows = (long long)args.tokens * args.heads;
   const long long warps = (long long)gridDim.x * (kThreads / 32);

@@ -3,6 +3,15 @@
 
 //# Rows whose KV was cut over several items are merged by the CTA that finishes the last of them.
 
+//@if teams > 1
+constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
+//@else
+constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of a row */
+//@end
+constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
+
 /*
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
  * into the list of those that the CTA merges, whose head is `ready`.
@@ -21,15 +30,16 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+    const u32 row = i / kMergeThreads;
+    const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kHeadDim + column;
     const int stride = unit.part_stride;
-    const Partial part = join<kMergeParts>(states, stride, values, stride * kHeadDim, unit.part_count);
+    const Partial<kMergeQuads> part =
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }

@@ -1,4 +1,7 @@
 //@use types
+//@if overlaps
+//@use overlap
+//@end
 //@use shares
 
 /*
@@ -11,6 +14,9 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
+//@if overlaps
+  wait_for_stream();
+//@end
   if (args.ctas > 0)
     share_batch(args);
 

@@ -38,11 +38,11 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < rows * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < rows * kRowThreads<1>; i += kThreads) {
+    const u32 row = i / kRowThreads<1>;
+    const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
-    const Partial part = join<kTeams>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
     if (item.part < 0) {
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;

@@ -157,13 +157,10 @@ void transform_query(u8 *query, const ItemTile &tile) {
  * .. + 3, as K fragments of 8-bit elements have them.
  */
 void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
-  const u8 *from = query + wide_chunk(first_row + lane() / 4, 2 * block) + lane() % 4 * 8;
+  const u32 from = shared_address(query) + wide_chunk(first_row + lane() / 4, 2 * block) + lane() % 4 * 8;
 #pragma unroll
-  for (u32 w = 0; w < 2; w++) {
-    const uint2 words = *(const uint2 *)(from + wide_chunk(8 * w, 0));
-    fragment[w] = words.x;
-    fragment[w + 2] = words.y;
-  }
+  for (u32 w = 0; w < 4; w++)
+    fragment[w] = load_word(from + wide_chunk(8 * (w % 2), 0) + 4 * (w / 2));
 }
 //@else
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */

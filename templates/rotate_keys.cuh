@@ -9,7 +9,9 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 //@else
   const uint2 codes = *(const uint2 *)(keys + kv_chunk(row, chunk / 2) + chunk % 2 * 8);
-  const u32 pairs[4] = {f16_of_fp8(codes.x), f16_of_fp8(codes.x >> 16), f16_of_fp8(codes.y), f16_of_fp8(codes.y >> 16)};
+  const uint2 first = f16_of_fp8(codes.x);
+  const uint2 second = f16_of_fp8(codes.y);
+  const u32 pairs[4] = {first.x, first.y, second.x, second.y};
 //@end
 #pragma unroll
   for (int i = 0; i < 4; i++) {

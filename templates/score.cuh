@@ -89,11 +89,10 @@ void score(Scores &scores, const Query &query, const u8 *keys) {
       load_matrices(k, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 m = 0; m < 4; m++) {
-        const u32 low = f16_of_fp8(k[m]);
-        const u32 high = f16_of_fp8(k[m] >> 16);
+        const uint2 pairs = f16_of_fp8(k[m]);
 #pragma unroll
         for (u32 b = 0; b < kRowBlocks; b++)
-          mma(scores[b][4 * t + m], q[b], low, high);
+          mma(scores[b][4 * t + m], q[b], pairs.x, pairs.y);
       }
     }
   }

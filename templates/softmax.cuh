@@ -51,7 +51,13 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-/* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
+
+/*
+ * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
+ * that exceed its maximum by more than the slack.
+ */
 void raise_maxima(RowState &state, const Scores &scores, float scale) {
   float most[kRowGroups];
   bool moved = false;
@@ -63,7 +69,7 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
       most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    moved |= most[r] > state.most[r];
+    moved |= (most[r] - state.most[r]) * scale > kSlack;
   }
   if (!__any_sync(kAllLanes, moved))
     return;

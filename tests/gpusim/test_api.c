@@ -284,3 +284,54 @@ Test(gpusim_api, blocks_wait_for_later_blocks) {
   sim_download(&result, flag, sizeof result);
   cr_expect_eq(result, 39);
 }
+
+/* A launch that may begin early must wait, in every thread, before it touches memory or ends. */
+Test(gpusim_api, launches_that_overlap) {
+  static const struct {
+    const char *body; /* %p is the address of the thread's word, %q is true of thread 5 */
+    unsigned attributes;
+    CUresult result;
+    const char *report;
+  } cases[] = {
+      {"griddepcontrol.launch_dependents; griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_SUCCESS, ""},
+      {"st.global.u32 [%p], 1; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "before griddepcontrol.wait"},
+      {"@!%q griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_ERROR_ASSERT,
+       "before griddepcontrol.wait"},
+      {"@%q exit; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "exit without griddepcontrol.wait"},
+      {"griddepcontrol.launch_dependents;", 1, CUDA_ERROR_ASSERT, "exit without griddepcontrol.wait"},
+      {"st.global.u32 [%p], 1;", 0, CUDA_SUCCESS, ""},
+  };
+  __typeof__(cuLaunchKernelEx) *launch = (__typeof__(cuLaunchKernelEx) *)sim_function("cuLaunchKernelEx");
+  __typeof__(cuCtxSynchronize) *synchronize =
+      (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
+  CUdeviceptr words = sim_buffer(64 * sizeof(uint32_t));
+  void *parameters[] = {&words};
+  sim_set("FLASHJIT_SIM_QUIET", "1");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[1024], report[2048];
+    CUlibrary library;
+    CUlaunchAttribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                                 .value.programmaticStreamSerializationAllowed = 1};
+    const CUlaunchConfig config = {.gridDimX = 2,
+                                   .gridDimY = 1,
+                                   .gridDimZ = 1,
+                                   .blockDimX = 32,
+                                   .blockDimY = 1,
+                                   .blockDimZ = 1,
+                                   .attrs = &overlap,
+                                   .numAttrs = cases[i].attributes};
+    snprintf(text, sizeof text,
+             ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 words)\n{\n"
+             ".reg .b32 %%t, %%b; .reg .b64 %%p, %%o; .reg .pred %%q;\n"
+             "ld.param.u64 %%p, [words]; mov.u32 %%t, %%tid.x; setp.eq.u32 %%q, %%t, 5;\n"
+             "mov.u32 %%b, %%ctaid.x; mad.lo.u32 %%b, %%b, 32, %%t; mul.wide.u32 %%o, %%b, 4;\n"
+             "add.s64 %%p, %%p, %%o; %s\nret;\n}\n",
+             cases[i].body);
+    cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS, "%s", cases[i].body);
+    sim_forget_fault();
+    cr_assert_eq(launch(&config, as_function(sim_kernel(library, "k")), parameters, NULL), CUDA_SUCCESS);
+    cr_expect_eq(synchronize(), cases[i].result, "%s", cases[i].body);
+    sim_report_text(report, sizeof report);
+    cr_expect(strstr(report, cases[i].report), "%s: %s", cases[i].body, report);
+  }
+}

@@ -73,7 +73,6 @@ Test(launch, plan) {
   cr_expect_eq(args.split_steps, 0);
   cr_expect_eq(args.ctas, FAKE_SMS * (int)kernel->tile.ctas_per_sm);
   cr_expect_eq(args.max_tokens, 40);
-  cr_expect_eq(args.max_tiles, 18);
   cr_expect_eq(args.max_kv_len, 1000);
   cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 18 + (uint32_t)args.ctas + 3) * 4,
                "requests, tiles, CTAs and the ends of the three lists");
@@ -94,7 +93,8 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   cr_expect_eq(args.csr, 1);
   cr_expect_eq(args.causal, 0);
   cr_expect_eq(fakes.launch.ctas, 64);
-  cr_expect_eq(args.max_tiles, 8, "40 tokens fill no tile of 64: one a request");
+  cr_expect_eq(fakes.launch.shape.dynamic_shared, (8 + 8 + (uint32_t)args.ctas + 3) * 4,
+               "40 tokens fill no tile of 64: one a request");
   cr_expect_eq(args.max_sections, 4);
   cr_expect_eq(args.unit_steps, 2);
   cr_expect_eq(args.least_piece, 16);

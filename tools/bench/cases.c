@@ -37,6 +37,9 @@ const struct bench_case bench_cases[] = {
     {PREFILL(64), 32, 1, 16384, 16384, 0, 530, 467, 1},
     {PREFILL(256), 8, 1, 16384, 16384, 0, 700, 654, 1},
     {"attention rows=128 group=4 page=16", 8, 1, 16384, 16384, 0, 0, 0, 1},
+    {"attention rows=128 group=4 page=16", 8, 1, 512, 8192, 0, 0, 0, 1},
+    {"attention rows=128 group=4 page=16", 8, 1, 128, 2048, 0, 0, 0, 1},
+    {DECODE(4) " rows=64", 8, 4, 16, 1024, 0, 0, 0, 0},
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof *bench_cases;

@@ -79,9 +79,16 @@ static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lan
             bytes, (unsigned long long)address, place);
 }
 
+static void check_early(const sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+  if (lanes & warp->early)
+    sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
+              "global memory is accessed before griddepcontrol.wait: the launch in front may still write it");
+}
+
 static void resolve_global(sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
   size_t entry = (size_t)(inst - warp->block->program->code) % SIM_LOOKUP_ENTRIES;
   sim_allocation *known = warp->block->worker->lookups[entry];
+  check_early(warp, inst, lanes);
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
     if (!known || address - known->base >= known->size || address + access->bytes > known->base + known->size)

@@ -42,6 +42,7 @@ typedef struct {
   api_operation_kind kind;
   api_kernel *kernel;
   uint32_t grid[3], threads[3], dynamic_shared;
+  bool overlaps;
   uint8_t *parameters; /* owned */
   uint64_t destination, source, bytes;
   uint32_t value, value_bytes;

@@ -44,6 +44,7 @@ CUresult api_execute_launch(const api_operation *operation) {
                        .parameters = operation->parameters,
                        .tag = next_tag(),
                        .checks = settings->checks,
+                       .overlaps = operation->overlaps,
                        .block_limit = settings->block_limit,
                        .seed = settings->seed,
                        .multiprocessors = (uint32_t)settings->multiprocessors};
@@ -104,7 +105,8 @@ static CUresult launch_kernel(CUfunction function, unsigned grid_x, unsigned gri
   return launch_operation(stream, &operation, parameters, extra);
 }
 
-/* Attributes that only tune are accepted; clusters of more than one block are not simulated. */
+/* Attributes that only tune are accepted, as are launches that overlap; clusters of more than one block are
+ * not simulated. */
 static bool attribute_known(const CUlaunchAttribute *attribute) {
   const CUlaunchAttributeValue *value = &attribute->value;
   switch (attribute->id) {
@@ -122,12 +124,19 @@ static bool attribute_known(const CUlaunchAttribute *attribute) {
 
 static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters,
                                  void **extra) {
-  for (unsigned i = 0; i < config->numAttrs; i++)
-    if (!attribute_known(&config->attrs[i]))
+  api_operation operation = {.kind = API_LAUNCH,
+                             .kernel = (api_kernel *)(void *)function,
+                             .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+                             .threads = {config->blockDimX, config->blockDimY, config->blockDimZ},
+                             .dynamic_shared = config->sharedMemBytes};
+  for (unsigned i = 0; i < config->numAttrs; i++) {
+    const CUlaunchAttribute *attribute = &config->attrs[i];
+    if (!attribute_known(attribute))
       return CUDA_ERROR_NOT_SUPPORTED;
-  return launch_kernel(function, config->gridDimX, config->gridDimY, config->gridDimZ, config->blockDimX,
-                       config->blockDimY, config->blockDimZ, config->sharedMemBytes, config->hStream,
-                       parameters, extra);
+    if (attribute->id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      operation.overlaps = attribute->value.programmaticStreamSerializationAllowed != 0;
+  }
+  return launch_operation(config->hStream, &operation, parameters, extra);
 }
 
 static CUresult occupancy(int *blocks, CUfunction function, int threads, size_t dynamic_shared) {

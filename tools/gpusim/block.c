@@ -130,6 +130,7 @@ static void start_warp(sim_block *block, uint32_t index) {
   warp->taint = block->taint + (size_t)index * program->slots * SIM_LANES;
   uint32_t threads = block->threads - index * SIM_LANES;
   warp->live = threads >= SIM_LANES ? UINT32_MAX : (1u << threads) - 1;
+  warp->early = block->launch->checks && block->launch->overlaps ? warp->live : 0;
   warp->fragments[0].lanes = warp->live;
   warp->fragment_count = 1;
   memcpy(warp->slots, program->image, (size_t)program->image_slots * SIM_SLOT_BYTES);

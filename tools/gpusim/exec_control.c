@@ -73,6 +73,12 @@ static void exec_trap(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes), SIM_FAULT_OTHER, "the kernel executed trap");
 }
 
+/* Launches run one after the other here: all that is waited for has happened. */
+static void exec_wait_for_launch(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+  (void)inst;
+  warp->early &= ~lanes;
+}
+
 static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   (void)warp;
   (void)inst;
@@ -201,7 +207,8 @@ static const sim_form forms[] = {
     FLOW("trap", "", exec_trap, SIM_FLOW_NEXT),
     FLOW("brkpt", "", exec_nothing, SIM_FLOW_NEXT),
     ROW("nanosleep.u32", ":w", exec_sleep, NULL, NULL),
-    ROW("griddepcontrol(.wait|.launch_dependents)", "", exec_nothing, sim_taint_none, NULL),
+    ROW("griddepcontrol.wait", "", exec_wait_for_launch, sim_taint_none, NULL),
+    ROW("griddepcontrol.launch_dependents", "", exec_nothing, sim_taint_none, NULL),
     ROW("setmaxnreg(.inc|.dec).sync.aligned.u32", ":i", exec_nothing, sim_taint_none, NULL),
     ROW("discard.global.L2", ":mi", exec_nothing, sim_taint_none, NULL),
     ROW("bar[.cta].sync[.aligned]", ":w?w", exec_barrier_sync, NULL, prepare_aligned),

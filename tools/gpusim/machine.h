@@ -59,6 +59,7 @@ struct sim_warp {
   sim_fragment fragments[SIM_LANES];
   uint32_t fragment_count, current;
   uint32_t live;  /* lanes that have not exited */
+  uint32_t early; /* lanes that have not waited for the launch in front yet, and must */
   uint32_t index; /* in the block */
   bool reschedule, yield, tainted;
   uint32_t rotation;
@@ -122,6 +123,7 @@ typedef struct sim_launch {
   const uint8_t *parameters;
   uint32_t tag; /* number of the launch, 1 to SIM_TAG_MAX, in the cells of global memory */
   bool checks;
+  bool overlaps;        /* on a GPU it may begin before the launch in front has ended */
   uint64_t block_limit; /* warp instructions; 0: none */
   uint64_t seed;
   uint32_t multiprocessors;

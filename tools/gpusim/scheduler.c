@@ -63,7 +63,10 @@ bool sim_converged(sim_warp *warp, uint32_t lanes, uint32_t needed) {
 }
 
 void sim_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  (void)inst;
+  if (lanes & warp->early)
+    sim_fault(
+        warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
+        "exit without griddepcontrol.wait: the launch behind this one would not wait for the one in front");
   sim_split(warp, lanes);
   warp->live &= ~lanes;
   warp->block->exited += (uint32_t)__builtin_popcount(lanes);

@@ -81,6 +81,12 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
 float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
@@ -232,6 +238,7 @@ void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int positio
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
   const long long units = (long long)args.plan.header->tokens * args.kv_heads * kRowUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {

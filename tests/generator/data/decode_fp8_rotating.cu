@@ -123,6 +123,12 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
 u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
@@ -197,11 +203,14 @@ float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-/* The two e4m3 values in the low half of a word as a pair of f16. */
-u32 f16_of_fp8(u32 pair) {
-  u32 word;
-  asm("{\n.reg .b16 codes;\ncvt.u16.u32 codes, %1;\ncvt.rn.f16x2.e4m3x2 %0, codes;\n}" : "=r"(word) : "r"(pair));
-  return word;
+/* Four e4m3 values as two pairs of f16. */
+uint2 f16_of_fp8(u32 codes) {
+  uint2 pairs;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
+      "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
+      : "=r"(pairs.x), "=r"(pairs.y)
+      : "r"(codes));
+  return pairs;
 }
 
 /* Two values as a pair of the type that the matrix instructions take. */
@@ -335,9 +344,10 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
 void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   const u32 tile = shared_address(stage);
   const int token = warp_token(loader);
-  const u32 place = fresh_lane() / kRowChunks;
-  const u32 chunk = fresh_lane() % kRowChunks;
-  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane() % kWarpTokens), loader.kv_head);
+  const u32 lane = fresh_lane();
+  const u32 place = lane / kRowChunks;
+  const u32 chunk = lane % kRowChunks;
+  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
 #pragma unroll
   for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
     const u32 row = i + place;
@@ -600,7 +610,9 @@ void score(Scores &scores, const Query &query, const u8 *keys) {
 /* Eight elements of chunk c of a row of a K tile. */
 void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   const uint2 codes = *(const uint2 *)(keys + kv_chunk(row, chunk / 2) + chunk % 2 * 8);
-  const u32 pairs[4] = {f16_of_fp8(codes.x), f16_of_fp8(codes.x >> 16), f16_of_fp8(codes.y), f16_of_fp8(codes.y >> 16)};
+  const uint2 first = f16_of_fp8(codes.x);
+  const uint2 second = f16_of_fp8(codes.y);
+  const u32 pairs[4] = {first.x, first.y, second.x, second.y};
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     const float2 pair = unpack_f16(pairs[i]);
@@ -675,7 +687,13 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-/* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
+
+/*
+ * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
+ * that exceed its maximum by more than the slack.
+ */
 void raise_maxima(RowState &state, const Scores &scores, float scale) {
   float most[kRowGroups];
   bool moved = false;
@@ -687,7 +705,7 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
       most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    moved |= most[r] > state.most[r];
+    moved |= (most[r] - state.most[r]) * scale > kSlack;
   }
   if (!__any_sync(kAllLanes, moved))
     return;
@@ -760,16 +778,12 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
       load_matrices_transposed(v, kv_along(from, i) + 32 * t * kKvPitch);
 #pragma unroll
       for (u32 s = 0; s < 2; s++) {
-        const u32 even = __byte_perm(v[2 * s], v[2 * s + 1], 0x6420);
-        const u32 odd = __byte_perm(v[2 * s], v[2 * s + 1], 0x7531);
-        const u32 even_low = f16_of_fp8(even);
-        const u32 even_high = f16_of_fp8(even >> 16);
-        const u32 odd_low = f16_of_fp8(odd);
-        const u32 odd_high = f16_of_fp8(odd >> 16);
+        const uint2 even = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
+        const uint2 odd = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
 #pragma unroll
         for (u32 b = 0; b < kRowBlocks; b++) {
-          mma(o[b][2 * i], p[s][b], even_low, even_high);
-          mma(o[b][2 * i + 1], p[s][b], odd_low, odd_high);
+          mma(o[b][2 * i], p[s][b], even.x, even.y);
+          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
         }
       }
     }
@@ -786,12 +800,11 @@ u32 pair_column(u32 lane, u32 p) {
   return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 
-constexpr int kMergeParts = 8;  /* partials whose loads are under way at once */
-constexpr u32 kQuads = 1;       /* groups of four columns that a thread takes of a row */
-constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
+/* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
+template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
-struct Partial {
+template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
   float sum;
@@ -809,9 +822,9 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
  * value_step to its columns.
  */
-template <int kAtOnce>
-Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
-  Partial joined = {{}, minus_infinity(), 0};
+template <int kAtOnce, u32 kQuads>
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
     float2 state[kAtOnce];
@@ -823,7 +836,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
       most = fmaxf(most, state[i].x);
     }
     float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
@@ -849,7 +862,9 @@ float row_factor(const fi_attention_args &args, int kv_head, float sum) {
 }
 
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+template <u32 kQuads>
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
+               const Partial<kQuads> &part) {
   const u32 head = kv_head * kGroup + row % kGroup;
   const float factor = row_factor(args, kv_head, part.sum);
   u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
@@ -857,7 +872,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
   }
 }
 
@@ -896,11 +911,11 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
   __syncthreads();
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < rows * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < rows * kRowThreads<1>; i += kThreads) {
+    const u32 row = i / kRowThreads<1>;
+    const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
-    const Partial part = join<kTeams>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
     if (item.part < 0) {
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;
@@ -911,6 +926,10 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
       *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
   }
 }
+
+constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
+constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
 /*
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
@@ -930,15 +949,16 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+    const u32 row = i / kMergeThreads;
+    const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kHeadDim + column;
     const int stride = unit.part_stride;
-    const Partial part = join<kMergeParts>(states, stride, values, stride * kHeadDim, unit.part_count);
+    const Partial<kMergeQuads> part =
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
@@ -969,6 +989,11 @@ void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
 
 static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
@@ -978,7 +1003,6 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *ring = shared + kSharedRings + team() * kRingBytes;
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
   const float scale = args.scale_log2 * args.k_scale[tile.item.kv_head]; /* turns a score into a base-2 logit */
   const int offset = team() * kTeamTokens;
@@ -988,8 +1012,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     sync_team();
-    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
-    const u8 *keys = ring + loader.stage * kStageBytes;
+    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
+    const u8 *keys = stage_of(shared, team(), loader.stage);
     rotate_keys(rotated, keys, token);
     loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
     const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
@@ -1009,12 +1033,13 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
+  wait_for_stream();
   extern __shared__ __align__(1024) u8 shared[];
   u8 *query = shared + kSharedQuery;
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (first->row_count == 0)
+  if ((first->row_count == 0) | (args.plan.header->tokens == 0)) /* both asked for at once, since both are needed */
     return;
   KvLoader loader;
   open_loader(loader, args, *first);
@@ -1028,7 +1053,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     fetch_query(chunks, args, *item);
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
-      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+      load_step(loader, args, stage_of(shared, team(), s));
     stage_item(tile, args, *item);
     store_query(query, chunks);
     __syncthreads();
@@ -1038,7 +1063,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     for (float &most : state.most)
       most = kMasked;
     attend(state, args, tile, loader, shared);
-    u8 *areas = shared + kSharedRings + previous_stage(loader.stage) * kStageBytes;
+    u8 *areas = stage_of(shared, 0, previous_stage(loader.stage));
     publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
     if (tile.item.part >= 0)
       arrive(args.plan, tile.item, ready);

@@ -29,6 +29,12 @@ u32 warp() {
   return threadIdx.x / 32;
 }
 
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
@@ -69,6 +75,7 @@ u32 pack_output(float low, float high) {
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_merge(const __grid_constant__ fi_merge_args args) {
+  wait_for_stream();
   constexpr float kLog2e = 1.4426950408889634f;
   const long long rows = (long long)args.tokens * args.heads;
   const long long warps = (long long)gridDim.x * (kThreads / 32);

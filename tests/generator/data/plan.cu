@@ -74,13 +74,11 @@ struct fi_plan_args {
   int split_steps;      /* 0: even shares; else steps of a fixed piece */
   int ctas;
   int max_tokens;       /* bounds of the workspace */
-  int max_tiles;
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
-  int reserved;
 };
 
 constexpr int kThreads = 256;            /* of a CTA */
@@ -96,6 +94,12 @@ u32 lane() {
 
 u32 warp() {
   return threadIdx.x / 32;
+}
+
+/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
 }
 
 /* Sum of the warp's values up to and including this lane's. */
@@ -315,8 +319,8 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 
 /*
  * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
- * piece, which would not be worth its partial result. Where even shares are smaller than that, pieces away from the
- * ends of units are as well.
+ * piece, which would not be worth its partial result. Where shares are small, so is what is worth a partial: half of
+ * one, but more than what a unit costs besides its KV.
  */
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
@@ -325,10 +329,11 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
   const int cut = share * whole + min(share, section.steps % section.shares);
   if (args.least_piece == 1)
     return cut;
+  const int least_piece = max(args.unit_steps + 1, min(args.least_piece, whole / 2));
   const Unit unit = unit_of_step(args, line, section, cut);
   const int before = cut - unit.begin;
   const int behind = unit.end - cut;
-  if (before >= args.least_piece && behind >= args.least_piece)
+  if (before >= least_piece && behind >= least_piece)
     return cut;
   return before <= behind ? unit.begin : unit.end;
 }
@@ -445,7 +450,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const int index = item_index(args, line, section, unit, share);
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
   if (unit.begin < share_begin || unit.end > share_end) {
-    const int first_share = share_of(section, unit.begin);
+    const int first_share = unit.begin < share_begin ? share_of(section, unit.begin) : share;
     item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
@@ -526,6 +531,7 @@ void share_batch(const fi_plan_args &args) {
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
+  wait_for_stream();
   if (args.ctas > 0)
     share_batch(args);
 

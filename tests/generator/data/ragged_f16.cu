@@ -289,8 +289,9 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
 void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   const u32 tile = shared_address(stage);
   const int token = warp_token(loader);
-  const u32 place = fresh_lane() / kRowChunks;
-  const u32 chunk = fresh_lane() % kRowChunks;
+  const u32 lane = fresh_lane();
+  const u32 place = lane / kRowChunks;
+  const u32 chunk = lane % kRowChunks;
   const long long stride = args.kv_token_stride * kKvBytes;
   const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
 #pragma unroll
@@ -483,7 +484,13 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-/* Lifts the rows' maxima to those of the new scores; O and sums are rescaled only if some row of the warp moved. */
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
+
+/*
+ * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
+ * that exceed its maximum by more than the slack.
+ */
 void raise_maxima(RowState &state, const Scores &scores, float scale) {
   float most[kRowGroups];
   bool moved = false;
@@ -495,7 +502,7 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
       most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    moved |= most[r] > state.most[r];
+    moved |= (most[r] - state.most[r]) * scale > kSlack;
   }
   if (!__any_sync(kAllLanes, moved))
     return;
@@ -579,12 +586,11 @@ u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
 }
 
-constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
-constexpr u32 kQuads = 4;      /* groups of four columns that a thread takes of a row */
-constexpr u32 kRowThreads = kHeadDim / 4 / kQuads; /* that share a row: thread i has quads i, i + kRowThreads, ... */
+/* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
+template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
-struct Partial {
+template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
   float sum;
@@ -602,9 +608,9 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
  * value_step to its columns.
  */
-template <int kAtOnce>
-Partial join(const float2 *states, int state_step, const float *values, int value_step, int count) {
-  Partial joined = {{}, minus_infinity(), 0};
+template <int kAtOnce, u32 kQuads>
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+  Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
     float2 state[kAtOnce];
@@ -616,7 +622,7 @@ Partial join(const float2 *states, int state_step, const float *values, int valu
       state[i] = states[part * state_step];
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads));
+        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
       most = fmaxf(most, state[i].x);
     }
     float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
@@ -649,7 +655,9 @@ float row_factor(const fi_attention_args &args, int kv_head, float sum) {
 }
 
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column, const Partial &part) {
+template <u32 kQuads>
+void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
+               const Partial<kQuads> &part) {
   const u32 head = kv_head * kGroup + row % kGroup;
   const float factor = row_factor(args, kv_head, part.sum);
   u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
@@ -657,7 +665,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads)) = words;
+    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
   }
   if (column == 0)
     write_lse(args, token, head, part.most, part.sum);
@@ -696,6 +704,10 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
   }
 }
 
+constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of a row */
+constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
+
 /*
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
  * into the list of those that the CTA merges, whose head is `ready`.
@@ -714,15 +726,16 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kRowThreads; i += kThreads) {
-    const u32 row = i / kRowThreads;
-    const u32 column = i % kRowThreads * 4;
+  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+    const u32 row = i / kMergeThreads;
+    const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kHeadDim + column;
     const int stride = unit.part_stride;
-    const Partial part = join<kMergeParts>(states, stride, values, stride * kHeadDim, unit.part_count);
+    const Partial<kMergeQuads> part =
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
@@ -753,6 +766,11 @@ void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
 
 static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
 u32 previous_stage(u32 stage) {
   return stage == 0 ? kStages - 1 : stage - 1;
 }
@@ -762,7 +780,6 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *ring = shared + kSharedRings + team() * kRingBytes;
   const float scale = args.scale_log2; /* turns a score into a base-2 logit */
   const int offset = team() * kTeamTokens;
   Query query;
@@ -771,8 +788,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     sync_team();
-    load_step(loader, args, ring + previous_stage(loader.stage) * kStageBytes);
-    const u8 *keys = ring + loader.stage * kStageBytes;
+    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
+    const u8 *keys = stage_of(shared, team(), loader.stage);
     loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
     const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
     if (!common && !sees(tile.rows, token))
@@ -812,7 +829,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     copy_commit();
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
-      load_step(loader, args, shared + kSharedRings + team() * kRingBytes + s * kStageBytes);
+      load_step(loader, args, stage_of(shared, team(), s));
     stage_item(tile, args, *item);
     copy_wait<0>();
     __syncthreads();
