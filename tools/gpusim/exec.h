@@ -6,6 +6,9 @@
 #include "access.h"
 #include "machine.h"
 
+#include <float.h>
+#include <math.h>
+
 #ifndef SIM_ISA
 #define SIM_ISA base
 #endif
@@ -42,6 +45,11 @@ static inline void sim_commit_predicate(sim_warp *warp, const sim_inst *inst, ui
                                         uint32_t value) {
   uint32_t *to = sim_operand(warp, inst, index);
   *to = (*to & ~lanes) | (value & lanes);
+}
+
+/* What .ftz makes of a value: subnormals become zero and keep their sign. */
+static inline float sim_flush(float value) {
+  return fabsf(value) < FLT_MIN ? copysignf(0.0f, value) : value;
 }
 
 /* Lane storage, value type and way back to storage of each PTX type. */

@@ -85,8 +85,11 @@ static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes,
     set_predicates(warp, inst, lanes, less, equal, greater);                                                 \
   }
 #define SIM_STORE_f16 uint32_t
+#define SIM_STORE_ftz_f16 uint32_t
 #define SIM_STORE_bf16 uint32_t
+#define SIM_STORE_ftz_f32 float
 #define GET_F16(v) sim_half_to_float((v)&0xffff)
+#define GET_FTZ_F16(v) sim_flushed_half_to_float((v)&0xffff)
 #define GET_BF16(v) sim_bf16_to_float((v)&0xffff)
 DEFINE_SETP(u16, (uint16_t))
 DEFINE_SETP(s16, (int16_t))
@@ -95,34 +98,42 @@ DEFINE_SETP(s32, (int32_t))
 DEFINE_SETP(u64, (uint64_t))
 DEFINE_SETP(s64, (int64_t))
 DEFINE_SETP(f32, (float))
+DEFINE_SETP(ftz_f32, sim_flush)
 DEFINE_SETP(f64, (double))
 DEFINE_SETP(f16, GET_F16)
+DEFINE_SETP(ftz_f16, GET_FTZ_F16)
 DEFINE_SETP(bf16, GET_BF16)
 
 /* Both halves of a word; p is the low one, q the high one. */
-static void setp_f16x2(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);
-  for (uint32_t half = 0; half < 2; half++) {
-    uint32_t result = 0;
-    for (int i = 0; i < SIM_LANES; i++) {
-      float a = GET_F16(pa[i] >> (16 * half)), b = GET_F16(pb[i] >> (16 * half));
-      uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;
-      result |= (uint32_t)((inst->mode & outcome) != 0) << i;
-    }
-    sim_commit_predicate(warp, inst, half, lanes, result);
+#define DEFINE_SETP_PAIR(name, GET)                                                                          \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
+    const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                         \
+    for (uint32_t half = 0; half < 2; half++) {                                                              \
+      uint32_t result = 0;                                                                                   \
+      for (int i = 0; i < SIM_LANES; i++) {                                                                  \
+        float a = GET(pa[i] >> (16 * half)), b = GET(pb[i] >> (16 * half));                                  \
+        uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                      \
+        result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                              \
+      }                                                                                                      \
+      sim_commit_predicate(warp, inst, half, lanes, result);                                                 \
+    }                                                                                                        \
   }
-}
+DEFINE_SETP_PAIR(setp_f16x2, GET_F16)
+DEFINE_SETP_PAIR(setp_ftz_f16x2, GET_FTZ_F16)
 
 #define COMPARISONS                                                                                          \
   "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)[.and|.or|.xor]"
 #define ROW(type, letter, exec)                                                                              \
-  { "setp" COMPARISONS "[.ftz]" type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
+  { "setp" COMPARISONS type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {
-    ROW("(.u16|.b16)", "w", setp_u16), ROW(".s16", "w", setp_s16),        ROW("(.u32|.b32)", "w", setp_u32),
-    ROW(".s32", "w", setp_s32),        ROW("(.u64|.b64)", "x", setp_u64), ROW(".s64", "x", setp_s64),
-    ROW(".f32", "w", setp_f32),        ROW(".f64", "x", setp_f64),        ROW(".f16", "w", setp_f16),
-    ROW(".bf16", "w", setp_bf16),      ROW(".f16x2", "w", setp_f16x2),
+    ROW("(.u16|.b16)", "w", setp_u16),  ROW(".s16", "w", setp_s16),
+    ROW("(.u32|.b32)", "w", setp_u32),  ROW(".s32", "w", setp_s32),
+    ROW("(.u64|.b64)", "x", setp_u64),  ROW(".s64", "x", setp_s64),
+    ROW(".f32", "w", setp_f32),         ROW(".ftz.f32", "w", setp_ftz_f32),
+    ROW(".f64", "x", setp_f64),         ROW(".f16", "w", setp_f16),
+    ROW(".ftz.f16", "w", setp_ftz_f16), ROW(".bf16", "w", setp_bf16),
+    ROW(".f16x2", "w", setp_f16x2),     ROW(".ftz.f16x2", "w", setp_ftz_f16x2),
 };
 
 const sim_form_table SIM_TABLE(sim_forms_compare) = SIM_FORM_TABLE(forms);

@@ -2,13 +2,7 @@
 #include "exec.h"
 #include "half.h"
 
-#include <float.h>
-
 enum { FLUSH = 1, SATURATE = 2 };
-
-static float flush(float value) {
-  return fabsf(value) < FLT_MIN ? copysignf(0.0f, value) : value;
-}
 
 /* The lanes of a source, with subnormals flushed if the instruction says .ftz. */
 static const float *float_source(const sim_warp *warp, const sim_inst *inst, uint32_t index, float *flushed) {
@@ -16,14 +10,14 @@ static const float *float_source(const sim_warp *warp, const sim_inst *inst, uin
   if (!(inst->mode & FLUSH))
     return from;
   for (int i = 0; i < SIM_LANES; i++)
-    flushed[i] = flush(from[i]);
+    flushed[i] = sim_flush(from[i]);
   return flushed;
 }
 
 static void float_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, float *values) {
   if (inst->mode & FLUSH)
     for (int i = 0; i < SIM_LANES; i++)
-      values[i] = flush(values[i]);
+      values[i] = sim_flush(values[i]);
   if (inst->mode & SATURATE)
     for (int i = 0; i < SIM_LANES; i++)
       values[i] = values[i] > 0.0f ? (values[i] < 1.0f ? values[i] : 1.0f) : 0.0f;
@@ -53,8 +47,30 @@ static float maximum(float a, float b) {
   return a == b ? equal : larger;
 }
 
+static double minimum_double(double a, double b) {
+  double smaller = a < b || b != b ? a : b;
+  return a == b && signbit(a) ? a : smaller;
+}
+
+static double maximum_double(double a, double b) {
+  double larger = a > b || b != b ? a : b;
+  return a == b && signbit(b) ? a : larger;
+}
+
 static float propagate_nan(float a, float b, float result) {
   return a != a || b != b ? sim_float(0x7fffffff) : result;
+}
+
+/* A GPU rounds to 24 bits as if exponents had no end, and then flushes. So what rounds up to the smallest
+ * normal number only because subnormals have fewer bits is flushed too: 2^-126 - 2^-150 as a product, by what
+ * an H200 does. `scaled` is the result times 2^24, rounded as such. */
+static float flush_scaled(float result, float scaled) {
+  return fabsf(scaled) < FLT_MIN * 0x1p24f ? copysignf(0.0f, result) : result;
+}
+
+/* a * (1 / b), where PTX makes 1 / b zero if it would be subnormal: an infinite a gives NaN. */
+static float divide_approx(float a, float b) {
+  return fabsf(b) > 0x1p126f ? a * copysignf(0.0f, b) : a / b;
 }
 
 /* 2^x by the series of e^(r ln 2) for |r| <= 1/2, scaled in two steps so that subnormal results come out
@@ -112,6 +128,10 @@ FLOAT_BINARY(sub_f32, a - b)
 FLOAT_BINARY(mul_f32, a *b)
 FLOAT_BINARY(div_f32, a / b)
 FLOAT_TERNARY(fma_f32, fmaf(a, b, c))
+FLOAT_BINARY(mul_ftz_f32, flush_scaled(a *b, a * 0x1p24f * b))
+FLOAT_BINARY(div_ftz_f32, flush_scaled(a / b, a * 0x1p24f / b))
+FLOAT_TERNARY(fma_ftz_f32, flush_scaled(fmaf(a, b, c), fmaf(a * 0x1p24f, b, c * 0x1p24f)))
+FLOAT_BINARY(div_approx_f32, divide_approx(a, b))
 FLOAT_BINARY(min_f32, minimum(a, b))
 FLOAT_BINARY(max_f32, maximum(a, b))
 FLOAT_BINARY(min_nan_f32, propagate_nan(a, b, minimum(a, b)))
@@ -136,17 +156,46 @@ SIM_BINARY(sub_f64, f64, f64, a - b)
 SIM_BINARY(mul_f64, f64, f64, a *b)
 SIM_BINARY(div_f64, f64, f64, a / b)
 SIM_TERNARY(fma_f64, f64, f64, fma(a, b, c))
-SIM_BINARY(min_f64, f64, f64, fmin(a, b))
-SIM_BINARY(max_f64, f64, f64, fmax(a, b))
+SIM_BINARY(min_f64, f64, f64, minimum_double(a, b))
+SIM_BINARY(max_f64, f64, f64, maximum_double(a, b))
 SIM_UNARY(neg_f64, f64, f64, -a)
 SIM_UNARY(abs_f64, f64, f64, fabs(a))
 SIM_UNARY(rcp_f64, f64, f64, 1.0 / a)
 SIM_UNARY(sqrt_f64, f64, f64, sqrt(a))
 SIM_BINARY(copysign_f64, f64, f64, copysign(b, a))
 
+/* .ftz of f16, which likewise looks at what the result would round to if exponents had no end: that is the
+ * smallest normal number from 2^-14 - 2^-26 on. */
+static uint32_t flush_to_half(float value) {
+  return sim_float_to_half(fabsf(value) < 0x1p-14f - 0x1p-26f ? copysignf(0.0f, value) : value);
+}
+
+static float flushed_bf16_to_float(uint32_t bits) {
+  return sim_flush(sim_bf16_to_float(bits));
+}
+
+static uint32_t flush_to_bf16(float value) {
+  return sim_float_to_bf16(sim_flush(value));
+}
+
+/* a b + c rounded to odd. Exponents of bf16 are so far apart that even a double loses c: what the sum has
+ * lost (Knuth) makes it odd in turn. */
+static float fused(float a, float b, float c) {
+  double product = (double)a * (double)b, sum = product + (double)c, rest = sum - product;
+  double lost = (product - (sum - rest)) + ((double)c - rest);
+  uint64_t bits;
+  if (lost == 0 || !isfinite(sum))
+    return sim_round_to_odd(sum);
+  memcpy(&bits, &sum, sizeof bits);
+  bits -= (lost < 0) == (sum > 0);
+  bits |= 1;
+  memcpy(&sum, &bits, sizeof sum);
+  return sim_round_to_odd(sum);
+}
+
 /* Halves: a word holds one or two values; results of both halves are computed, one is ignored for scalars.
  * Sums and products of f16 and bf16 in f32 round twice without harm (24 >= 2 * 11 + 2 bits); fma goes through
- * round-to-odd. */
+ * round-to-odd. NaN becomes the canonical one. */
 #define HALF_LOOP(name, expression, GET, PUT)                                                                \
   static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
     const uint32_t *pa = sim_source(warp, inst, 0),                                                          \
@@ -169,23 +218,26 @@ SIM_BINARY(copysign_f64, f64, f64, copysign(b, a))
 #define DEFINE_HALF(name, expression)                                                                        \
   HALF_LOOP(name##_f16, expression, sim_half_to_float, sim_float_to_half)                                    \
   HALF_LOOP(name##_bf16, expression, sim_bf16_to_float, sim_float_to_bf16)
+#define DEFINE_FTZ_HALF(name, expression)                                                                    \
+  DEFINE_HALF(name, expression)                                                                              \
+  HALF_LOOP(name##_ftz_f16, expression, sim_flushed_half_to_float, flush_to_half)
 
-DEFINE_HALF(half_add, a + b)
-DEFINE_HALF(half_sub, a - b)
-DEFINE_HALF(half_mul, a *b)
-DEFINE_HALF(half_fma, sim_round_to_odd((double)a *(double)b + (double)c))
-DEFINE_HALF(half_fma_relu, maximum(sim_round_to_odd((double)a *(double)b + (double)c), 0.0f))
-DEFINE_HALF(half_min, minimum(a, b))
-DEFINE_HALF(half_max, maximum(a, b))
-DEFINE_HALF(half_min_nan, propagate_nan(a, b, minimum(a, b)))
-DEFINE_HALF(half_max_nan, propagate_nan(a, b, maximum(a, b)))
-DEFINE_HALF(half_ex2, power_of_two(a))
+DEFINE_FTZ_HALF(half_add, a + b)
+DEFINE_FTZ_HALF(half_sub, a - b)
+DEFINE_FTZ_HALF(half_mul, a *b)
+DEFINE_FTZ_HALF(half_fma, fused(a, b, c))
+DEFINE_FTZ_HALF(half_fma_relu, sim_relu(fused(a, b, c)))
+DEFINE_FTZ_HALF(half_min, minimum(a, b))
+DEFINE_FTZ_HALF(half_max, maximum(a, b))
+DEFINE_FTZ_HALF(half_min_nan, propagate_nan(a, b, minimum(a, b)))
+DEFINE_FTZ_HALF(half_max_nan, propagate_nan(a, b, maximum(a, b)))
+DEFINE_FTZ_HALF(half_neg, -a)
+DEFINE_FTZ_HALF(half_abs, fabsf(a))
 DEFINE_HALF(half_tanh, tanhf(a))
+HALF_LOOP(half_ex2_f16, power_of_two(a), sim_half_to_float, sim_float_to_half)
+HALF_LOOP(half_ex2_ftz_bf16, power_of_two(a), flushed_bf16_to_float, flush_to_bf16)
 
-SIM_UNARY(half_neg, u32, u32, a ^ 0x80008000u)
-SIM_UNARY(half_abs, u32, u32, a & 0x7fff7fffu)
-
-/* testp: properties of one number. */
+/* testp: properties of one number. Zero counts as normal. */
 #define DEFINE_TESTP(name, expression)                                                                       \
   static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
     const float *pa = sim_source(warp, inst, 0);                                                             \
@@ -200,7 +252,7 @@ DEFINE_TESTP(testp_finite, isfinite(a) != 0)
 DEFINE_TESTP(testp_infinite, isinf(a) != 0)
 DEFINE_TESTP(testp_number, !isnan(a))
 DEFINE_TESTP(testp_nan, isnan(a) != 0)
-DEFINE_TESTP(testp_normal, isnormal(a) != 0)
+DEFINE_TESTP(testp_normal, isnormal(a) || a == 0)
 DEFINE_TESTP(testp_subnormal, fpclassify(a) == FP_SUBNORMAL)
 
 #define ROW(pattern, operands, exec)                                                                         \
@@ -210,14 +262,21 @@ DEFINE_TESTP(testp_subnormal, fpclassify(a) == FP_SUBNORMAL)
 #define HALF_ROWS(pattern, operands, name)                                                                   \
   PLAIN(pattern "(.f16|.f16x2)", operands, name##_f16),                                                      \
       PLAIN(pattern "(.bf16|.bf16x2)", operands, name##_bf16)
+#define FTZ_HALF_ROWS(head, tail, operands, name)                                                            \
+  HALF_ROWS(head tail, operands, name), PLAIN(head ".ftz" tail "(.f16|.f16x2)", operands, name##_ftz_f16)
 
 static const sim_form forms[] = {
     ROW("add[.rn][.ftz][.sat].f32", "w:ww", add_f32),
     ROW("sub[.rn][.ftz][.sat].f32", "w:ww", sub_f32),
-    ROW("mul[.rn][.ftz][.sat].f32", "w:ww", mul_f32),
-    ROW("div(.rn|.full|.approx)[.ftz].f32", "w:ww", div_f32),
-    ROW("fma[.rn][.ftz][.sat].f32", "w:www", fma_f32),
-    ROW("mad[.rn][.ftz][.sat].f32", "w:www", fma_f32),
+    ROW("mul[.rn][.sat].f32", "w:ww", mul_f32),
+    ROW("mul[.rn](.ftz)[.sat].f32", "w:ww", mul_ftz_f32),
+    ROW("div(.rn|.full).f32", "w:ww", div_f32),
+    ROW("div(.rn|.full)(.ftz).f32", "w:ww", div_ftz_f32),
+    ROW("div.approx[.ftz].f32", "w:ww", div_approx_f32),
+    ROW("fma[.rn][.sat].f32", "w:www", fma_f32),
+    ROW("fma[.rn](.ftz)[.sat].f32", "w:www", fma_ftz_f32),
+    ROW("mad[.rn][.sat].f32", "w:www", fma_f32),
+    ROW("mad[.rn](.ftz)[.sat].f32", "w:www", fma_ftz_f32),
     ROW("min[.ftz].f32", "w:ww", min_f32),
     ROW("max[.ftz].f32", "w:ww", max_f32),
     ROW("min[.ftz].NaN.f32", "w:ww", min_nan_f32),
@@ -248,19 +307,20 @@ static const sim_form forms[] = {
     PLAIN("rcp.approx.ftz.f64", "x:x", rcp_f64),
     PLAIN("sqrt.rn.f64", "x:x", sqrt_f64),
     PLAIN("copysign.f64", "x:xx", copysign_f64),
-    HALF_ROWS("add[.rn][.ftz]", "w:ww", half_add),
-    HALF_ROWS("sub[.rn][.ftz]", "w:ww", half_sub),
-    HALF_ROWS("mul[.rn][.ftz]", "w:ww", half_mul),
-    HALF_ROWS("fma.rn[.ftz]", "w:www", half_fma),
-    HALF_ROWS("fma.rn[.ftz].relu", "w:www", half_fma_relu),
-    HALF_ROWS("min[.ftz]", "w:ww", half_min),
-    HALF_ROWS("max[.ftz]", "w:ww", half_max),
-    HALF_ROWS("min[.ftz].NaN", "w:ww", half_min_nan),
-    HALF_ROWS("max[.ftz].NaN", "w:ww", half_max_nan),
-    HALF_ROWS("ex2.approx[.ftz]", "w:w", half_ex2),
+    FTZ_HALF_ROWS("add[.rn]", "", "w:ww", half_add),
+    FTZ_HALF_ROWS("sub[.rn]", "", "w:ww", half_sub),
+    FTZ_HALF_ROWS("mul[.rn]", "", "w:ww", half_mul),
+    FTZ_HALF_ROWS("fma.rn", "", "w:www", half_fma),
+    FTZ_HALF_ROWS("fma.rn", ".relu", "w:www", half_fma_relu),
+    FTZ_HALF_ROWS("min", "", "w:ww", half_min),
+    FTZ_HALF_ROWS("max", "", "w:ww", half_max),
+    FTZ_HALF_ROWS("min", ".NaN", "w:ww", half_min_nan),
+    FTZ_HALF_ROWS("max", ".NaN", "w:ww", half_max_nan),
+    FTZ_HALF_ROWS("neg", "", "w:w", half_neg),
+    FTZ_HALF_ROWS("abs", "", "w:w", half_abs),
     HALF_ROWS("tanh.approx", "w:w", half_tanh),
-    PLAIN("neg[.ftz](.f16|.f16x2|.bf16|.bf16x2)", "w:w", half_neg),
-    PLAIN("abs[.ftz](.f16|.f16x2|.bf16|.bf16x2)", "w:w", half_abs),
+    PLAIN("ex2.approx(.f16|.f16x2)", "w:w", half_ex2_f16),
+    PLAIN("ex2.approx.ftz(.bf16|.bf16x2)", "w:w", half_ex2_ftz_bf16),
     PLAIN("testp.finite.f32", "p:w", testp_finite),
     PLAIN("testp.infinite.f32", "p:w", testp_infinite),
     PLAIN("testp.number.f32", "p:w", testp_number),

@@ -132,32 +132,32 @@ SIM_UNARY(bfind_shift_s32, u32, u32, find_bit(a, 32, true, true))
 SIM_UNARY(bfind_shift_u64, u32, u64, find_bit(a, 64, false, true))
 SIM_UNARY(bfind_shift_s64, u32, u64, find_bit(a, 64, true, true))
 
-static uint64_t extract(uint64_t value, uint32_t position, uint32_t length, uint32_t bits, bool is_signed) {
-  position &= 255;
-  length &= 255;
+/* PTX restricts positions and lengths to 0 to 255. Of others a GPU takes the low byte in the 32-bit forms,
+ * and all in the 64-bit forms, which are made of other instructions. */
+#define LOW_BYTE(v) ((v)&255)
+
+static uint64_t extract(uint64_t value, uint64_t position, uint64_t length, uint32_t bits, bool is_signed) {
   bool sign = false;
   if (is_signed && length > 0) {
-    uint32_t top = position + length - 1 < bits - 1 ? position + length - 1 : bits - 1;
+    uint64_t top = position + length - 1 < bits - 1 ? position + length - 1 : bits - 1;
     sign = value >> top & 1;
   }
   uint64_t result = position < bits ? value >> position : 0;
-  uint32_t available = position < bits ? bits - position : 0;
-  uint32_t kept = length < available ? length : available;
+  uint64_t available = position < bits ? bits - position : 0;
+  uint64_t kept = length < available ? length : available;
   uint64_t mask = kept >= 64 ? UINT64_MAX : (UINT64_C(1) << kept) - 1;
   return sign ? result | ~mask : result & mask;
 }
 
 static uint64_t insert(uint64_t from, uint64_t into, uint32_t position, uint32_t length, uint32_t bits) {
-  position &= 255;
-  length &= 255;
   if (position >= bits || length == 0)
     return into;
   uint64_t mask = (length >= 64 ? UINT64_MAX : (UINT64_C(1) << length) - 1) << position;
   return (into & ~mask) | (from << position & mask);
 }
 
-SIM_TERNARY(bfe_u32, u32, u32, extract(a, b, c, 32, false))
-SIM_TERNARY(bfe_s32, u32, u32, extract(a, b, c, 32, true))
+SIM_TERNARY(bfe_u32, u32, u32, extract(a, LOW_BYTE(b), LOW_BYTE(c), 32, false))
+SIM_TERNARY(bfe_s32, u32, u32, extract(a, LOW_BYTE(b), LOW_BYTE(c), 32, true))
 SIM_TERNARY3(bfe_u64, u64, u64, u32, u32, extract(a, b, c, 64, false))
 SIM_TERNARY3(bfe_s64, u64, u64, u32, u32, extract(a, b, c, 64, true))
 
@@ -166,7 +166,7 @@ static void bfi_b32(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   const uint32_t *position = sim_source(warp, inst, 2), *length = sim_source(warp, inst, 3);
   uint32_t out[SIM_LANES];
   for (int i = 0; i < SIM_LANES; i++)
-    out[i] = (uint32_t)insert(from[i], into[i], position[i], length[i], 32);
+    out[i] = (uint32_t)insert(from[i], into[i], LOW_BYTE(position[i]), LOW_BYTE(length[i]), 32);
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
@@ -341,6 +341,7 @@ DEFINE_SELECT(u64)
 SIM_TERNARY3(slct_u32_s32, u32, u32, u32, s32, c >= 0 ? a : b)
 SIM_TERNARY3(slct_u64_s32, u64, u64, u64, s32, c >= 0 ? a : b)
 SIM_TERNARY3(slct_u32_f32, u32, u32, u32, f32, c >= 0 ? a : b)
+SIM_TERNARY3(slct_ftz_u32_f32, u32, u32, u32, f32, sim_flush(c) >= 0 ? a : b)
 
 #define ROW(pattern, operands, exec, taint)                                                                  \
   { pattern, operands, exec, taint, NULL, SIM_FLOW_NEXT }
@@ -448,7 +449,8 @@ static const sim_form forms[] = {
     ROW("selp(.b64|.u64|.s64|.f64)", "x:xxp", selp_u64, sim_taint_select),
     ROW("slct(.b32|.u32|.s32|.f32).s32", "w:www", slct_u32_s32, NULL),
     ROW("slct(.b64|.u64|.s64|.f64).s32", "x:xxw", slct_u64_s32, NULL),
-    ROW("slct[.ftz](.b32|.u32|.s32|.f32).f32", "w:www", slct_u32_f32, NULL),
+    ROW("slct(.b32|.u32|.s32|.f32).f32", "w:www", slct_u32_f32, NULL),
+    ROW("slct.ftz(.b32|.u32|.s32|.f32).f32", "w:www", slct_ftz_u32_f32, NULL),
 };
 
 const sim_form_table SIM_TABLE(sim_forms_integer) = SIM_FORM_TABLE(forms);

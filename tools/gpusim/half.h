@@ -28,6 +28,12 @@ static inline float sim_half_to_float(uint32_t half) {
   return sim_float(scaled | (half & 0x8000) << 16);
 }
 
+/* Subnormals become zero. */
+static inline float sim_flushed_half_to_float(uint32_t half) {
+  float value = sim_half_to_float(half);
+  return fabsf(value) < 0x1p-14f ? copysignf(0.0f, value) : value;
+}
+
 static inline float sim_bf16_to_float(uint32_t bits) {
   return sim_float(bits << 16);
 }
@@ -70,6 +76,11 @@ static inline float sim_round_to_odd(double value) {
   if (fabs((double)nearest) > fabs(value))
     bits--;
   return sim_float(bits | 1);
+}
+
+/* .relu of a value to be rounded to f16 or bf16: NaN stays NaN. */
+static inline float sim_relu(float value) {
+  return value > 0 || value != value ? value : 0;
 }
 
 typedef struct {
