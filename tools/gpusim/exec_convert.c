@@ -2,7 +2,6 @@
 #include "exec.h"
 #include "half.h"
 
-#include <float.h>
 #include <limits.h>
 
 /* The hot conversions have loops of their own. */
@@ -28,9 +27,9 @@ SIM_BINARY(cvt_bf16x2_f32, u32, f32, sim_float_to_bf16(a) << 16 | sim_float_to_b
 SIM_BINARY(cvt_f16x2_f32_rz, u32, f32, sim_float_to_half_rz(a) << 16 | sim_float_to_half_rz(b))
 SIM_BINARY(cvt_bf16x2_f32_rz, u32, f32, sim_float_to_bf16_rz(a) << 16 | sim_float_to_bf16_rz(b))
 SIM_BINARY(cvt_f16x2_f32_relu, u32, f32,
-           sim_float_to_half(a > 0 ? a : 0) << 16 | sim_float_to_half(b > 0 ? b : 0))
+           sim_float_to_half(sim_relu(a)) << 16 | sim_float_to_half(sim_relu(b)))
 SIM_BINARY(cvt_bf16x2_f32_relu, u32, f32,
-           sim_float_to_bf16(a > 0 ? a : 0) << 16 | sim_float_to_bf16(b > 0 ? b : 0))
+           sim_float_to_bf16(sim_relu(a)) << 16 | sim_float_to_bf16(sim_relu(b)))
 
 static uint32_t fp8_pair_to_halves(uint32_t pair, const sim_fp8_format *format) {
   return sim_float_to_half(sim_fp8_to_float(pair >> 8 & 255, format)) << 16 |
@@ -140,11 +139,12 @@ static double round_integral(double number, uint32_t rounding) {
   }
 }
 
-/* Out-of-range values saturate. NaN is 0, but the most negative number for 64-bit integers. */
-static uint64_t float_to_integer(double number, const scalar_type *type, uint32_t rounding) {
+/* Out-of-range values saturate. NaN is 0, but the top bit alone if either side has 64 bits. */
+static uint64_t float_to_integer(double number, const scalar_type *from, const scalar_type *type,
+                                 uint32_t rounding) {
   bool is_signed = type->kind == KIND_SIGNED;
   if (number != number)
-    return type->bits == 64 ? UINT64_C(1) << 63 : 0;
+    return from->bits == 64 || type->bits == 64 ? UINT64_C(1) << (type->bits - 1) : 0;
   number = round_integral(number, rounding);
   double top = ldexp(1.0, type->bits - is_signed), bottom = is_signed ? -top : 0.0;
   uint64_t maximum = is_signed ? (UINT64_C(1) << (type->bits - 1)) - 1 : UINT64_MAX >> (64 - type->bits);
@@ -165,51 +165,66 @@ static uint64_t clamp_integer(general_value value, const scalar_type *to) {
   return (uint64_t)value.integer > maximum ? maximum : (uint64_t)value.integer;
 }
 
-/* Directed rounding from the neighbour: nearest first, then one step if it went the wrong way. */
-static float to_single(double number, uint32_t rounding) {
-  float result = (float)number;
-  double back = (double)result;
-  if (rounding == ROUND_NEAREST || rounding == ROUND_NONE || back == number || number != number)
-    return result;
-  bool want_smaller = rounding == ROUND_DOWN || (rounding == ROUND_ZERO && number > 0);
-  if (want_smaller && back > number)
-    return nextafterf(result, -INFINITY);
-  if (!want_smaller && back < number)
-    return nextafterf(result, INFINITY);
-  return result;
+static double to_double(general_value value) {
+  if (value.is_float)
+    return value.number;
+  return value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer;
 }
 
-static float integer_to_single(general_value value, uint32_t rounding) {
-  if (rounding != ROUND_NEAREST && rounding != ROUND_NONE)
-    return to_single(value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer,
-                     rounding);
-  return value.negative_integer ? (float)value.integer : (float)(uint64_t)value.integer;
+/* The sign of rounded - value. */
+static int side(general_value value, double rounded) {
+  if (value.is_float)
+    return (rounded > value.number) - (rounded < value.number);
+  __int128 exact = value.negative_integer ? value.integer : (__int128)(uint64_t)value.integer;
+  __int128 whole = (__int128)rounded;
+  return (whole > exact) - (whole < exact);
+}
+
+/* Where directed rounding goes from the nearest number: one step down, none, or one step up. */
+static int direction(general_value value, double nearest, uint32_t rounding) {
+  int wrong = side(value, nearest);
+  bool down = rounding == ROUND_DOWN || (rounding == ROUND_ZERO && nearest > 0);
+  bool up = rounding == ROUND_UP || (rounding == ROUND_ZERO && nearest < 0);
+  return (wrong < 0 && up) - (wrong > 0 && down);
+}
+
+/* Integers are rounded once, not by way of a double. */
+static float round_single(general_value value, uint32_t rounding) {
+  float nearest = (float)value.number;
+  if (!value.is_float)
+    nearest = value.negative_integer ? (float)value.integer : (float)(uint64_t)value.integer;
+  int step = direction(value, (double)nearest, rounding);
+  return step ? nextafterf(nearest, (float)step * INFINITY) : nearest;
+}
+
+static double round_double(general_value value, uint32_t rounding) {
+  double nearest = to_double(value);
+  int step = direction(value, nearest, rounding);
+  return step ? nextafter(nearest, (double)step * (double)INFINITY) : nearest;
 }
 
 static uint64_t write_float(general_value value, const scalar_type *to, uint32_t code) {
   uint32_t rounding = code & 15;
-  double number = value.number;
-  if (!value.is_float)
-    number = value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer;
   if (code & GENERAL_INTEGRAL)
-    number = round_integral(number, rounding);
-  if (code & GENERAL_SATURATE)
-    number = number > 0 ? (number < 1 ? number : 1) : 0;
+    value.number = round_integral(value.number, rounding);
+  if (code & GENERAL_SATURATE) {
+    double number = to_double(value);
+    value = (general_value){.is_float = true, .number = number > 0 ? (number < 1 ? number : 1) : 0};
+  }
   if (to->bits == 64) {
+    double number = round_double(value, rounding);
     uint64_t bits;
     memcpy(&bits, &number, sizeof bits);
     return bits;
   }
   if (to->bits == 16) {
-    float odd = sim_round_to_odd(number);
+    float odd = sim_round_to_odd(to_double(value));
     if (rounding == ROUND_ZERO)
       return to->is_bf16 ? sim_float_to_bf16_rz(odd) : sim_float_to_half_rz(odd);
     return to->is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
   }
-  float single = value.is_float ? to_single(number, rounding) : integer_to_single(value, rounding);
-  if ((code & GENERAL_FLUSH) && fabsf(single) < FLT_MIN)
-    single = copysignf(0.0f, single);
-  return sim_bits(single);
+  float single = round_single(value, rounding);
+  return sim_bits(code & GENERAL_FLUSH ? sim_flush(single) : single);
 }
 
 static uint64_t convert(uint64_t bits, uint64_t description) {
@@ -221,7 +236,7 @@ static uint64_t convert(uint64_t bits, uint64_t description) {
   if (to->kind == KIND_FLOAT)
     return write_float(value, to, code);
   if (value.is_float)
-    return float_to_integer(value.number, to, code & 15);
+    return float_to_integer(value.number, from, to, code & 15);
   return code & GENERAL_SATURATE ? clamp_integer(value, to) : (uint64_t)value.integer;
 }
 
