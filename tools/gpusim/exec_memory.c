@@ -1,5 +1,6 @@
 /* ld, st, atom, red, fences and cvta. */
 #include "exec.h"
+#include "half.h"
 #include "ordering.h"
 
 typedef struct {
@@ -185,22 +186,18 @@ typedef enum {
 
 enum { ATOM_UNSIGNED, ATOM_SIGNED, ATOM_SINGLE, ATOM_DOUBLE };
 
-static uint64_t add_floating(uint64_t a, uint64_t b, bool is_double) {
-  if (is_double) {
-    double x, y;
-    memcpy(&x, &a, sizeof x);
-    memcpy(&y, &b, sizeof y);
-    x += y;
-    memcpy(&a, &x, sizeof x);
-    return a;
-  }
-  float x, y;
-  uint32_t low = (uint32_t)a, high = (uint32_t)b;
-  memcpy(&x, &low, sizeof x);
-  memcpy(&y, &high, sizeof y);
+static uint64_t add_double(uint64_t a, uint64_t b) {
+  double x, y;
+  memcpy(&x, &a, sizeof x);
+  memcpy(&y, &b, sizeof y);
   x += y;
-  memcpy(&low, &x, sizeof x);
-  return low;
+  memcpy(&a, &x, sizeof x);
+  return a;
+}
+
+static uint32_t add_single(uint32_t a, uint32_t b, bool flush) {
+  float x = sim_float(a), y = sim_float(b);
+  return sim_bits(flush ? sim_flush(sim_flush(x) + sim_flush(y)) : x + y);
 }
 
 static bool atom_less(uint64_t a, uint64_t b, const sim_inst *inst) {
@@ -209,12 +206,22 @@ static bool atom_less(uint64_t a, uint64_t b, const sim_inst *inst) {
   return inst->size == 4 ? (int32_t)a < (int32_t)b : (int64_t)a < (int64_t)b;
 }
 
-static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint64_t c) {
+static uint64_t atom_add(const sim_inst *inst, uint64_t old, uint64_t b, bool flush) {
+  switch (inst->mode & 3) {
+  case ATOM_SINGLE:
+    return add_single((uint32_t)old, (uint32_t)b, flush);
+  case ATOM_DOUBLE:
+    return add_double(old, b);
+  default:
+    return old + b;
+  }
+}
+
+static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint64_t c, bool flush) {
   atom_op operation = inst->mode >> 2;
-  uint32_t kind = inst->mode & 3;
   switch (operation) {
   case ATOM_ADD:
-    return kind >= ATOM_SINGLE ? add_floating(old, b, kind == ATOM_DOUBLE) : old + b;
+    return atom_add(inst, old, b, flush);
   case ATOM_MIN:
     return atom_less(b, old, inst) ? b : old;
   case ATOM_MAX:
@@ -237,10 +244,10 @@ static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint
   return old;
 }
 
-static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c) {
+static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c, bool flush) {
   _Atomic uint32_t *location = (_Atomic uint32_t *)(void *)host;
   uint32_t old = atomic_load(location);
-  while (!atomic_compare_exchange_weak(location, &old, (uint32_t)atom_result(inst, old, b, c)))
+  while (!atomic_compare_exchange_weak(location, &old, (uint32_t)atom_result(inst, old, b, c, flush)))
     continue;
   return old;
 }
@@ -248,7 +255,7 @@ static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint6
 static uint64_t atom_wide(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c) {
   _Atomic uint64_t *location = (_Atomic uint64_t *)(void *)host;
   uint64_t old = atomic_load(location);
-  while (!atomic_compare_exchange_weak(location, &old, atom_result(inst, old, b, c)))
+  while (!atomic_compare_exchange_weak(location, &old, atom_result(inst, old, b, c, false)))
     continue;
   return old;
 }
@@ -272,8 +279,9 @@ static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
       sim_access_write(warp, inst, lane, &access, undefined, SIM_ATOMIC);
     }
     uint64_t b = lane_value(warp, inst, 1, lane), c = lane_value(warp, inst, 2, lane);
-    uint64_t old =
-        inst->size == 8 ? atom_wide(inst, access.host[lane], b, c) : atom_word(inst, access.host[lane], b, c);
+    bool flush = sim_lane_in(access.global, lane); /* f32 is added without subnormals in global memory only */
+    uint64_t old = inst->size == 8 ? atom_wide(inst, access.host[lane], b, c)
+                                   : atom_word(inst, access.host[lane], b, c, flush);
     if (inst->destinations == 0)
       continue;
     if (inst->size == 8)
