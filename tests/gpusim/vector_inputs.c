@@ -57,6 +57,8 @@ static const uint64_t edges_bf16[] = {0x0000, 0x8000, 0x0001, 0x807f, 0x0080, 0x
 /* -------------------------------------------------------------------------------------------- random values
  */
 
+/* An expression draws once at most: compilers evaluate operands and arguments in orders of their own. */
+
 static uint32_t word(random_state *state) {
   return (uint32_t)(random_next(state) >> 32);
 }
@@ -66,11 +68,13 @@ static uint32_t pair(uint32_t low, uint32_t high) {
 }
 
 static uint64_t random_u32(random_state *state) {
-  return word(state) >> random_below(state, 32);
+  uint32_t bits = word(state);
+  return bits >> random_below(state, 32);
 }
 
 static uint64_t random_u64(random_state *state) {
-  return random_next(state) >> random_below(state, 64);
+  uint64_t bits = random_next(state);
+  return bits >> random_below(state, 64);
 }
 
 static uint64_t random_count(random_state *state) {
@@ -154,7 +158,8 @@ static uint64_t random_few(random_state *state) {
 static uint32_t small_integer(random_state *state) {
   static const uint32_t magnitudes[] = {0x00000000, 0x3f800000, 0x40000000, 0x40400000, 0x40800000,
                                         0x40a00000, 0x40c00000, 0x40e00000, 0x41000000};
-  return magnitudes[random_below(state, COUNT(magnitudes))] | random_below(state, 2) << 31;
+  uint32_t magnitude = magnitudes[random_below(state, COUNT(magnitudes))];
+  return magnitude | random_below(state, 2) << 31;
 }
 
 static uint32_t single_to_f16(uint32_t bits) {
@@ -163,11 +168,13 @@ static uint32_t single_to_f16(uint32_t bits) {
 }
 
 static uint64_t integers_f16(random_state *state) {
-  return pair(single_to_f16(small_integer(state)), single_to_f16(small_integer(state)));
+  uint32_t high = small_integer(state), low = small_integer(state);
+  return pair(single_to_f16(low), single_to_f16(high));
 }
 
 static uint64_t integers_bf16(random_state *state) {
-  return pair(small_integer(state) >> 16, small_integer(state) >> 16);
+  uint32_t high = small_integer(state), low = small_integer(state);
+  return pair(low >> 16, high >> 16);
 }
 
 static uint64_t integer_f32(random_state *state) {
@@ -200,9 +207,14 @@ static uint64_t finite_f16(random_state *state) {
 }
 
 /* From 2^-16 to 2^16. */
+static uint32_t moderate_bf16(random_state *state) {
+  uint32_t bits = word(state) & 0x807f;
+  return bits | (111 + random_below(state, 32)) << 7;
+}
+
 static uint64_t finite_bf16(random_state *state) {
-  uint32_t low = (word(state) & 0x807f) | (111 + random_below(state, 32)) << 7;
-  return pair(low, (word(state) & 0x807f) | (111 + random_below(state, 32)) << 7);
+  uint32_t low = moderate_bf16(state);
+  return pair(low, moderate_bf16(state));
 }
 
 static uint64_t subnormals_f16(random_state *state) {
