@@ -18,6 +18,7 @@ enum vector_bound {
   SAME_BITS,
   SAME_SINGLE,     /* f32: the same bits, or both NaN */
   SAME_DOUBLE,     /* f64 in two results: likewise */
+  SAME_HALF,       /* f16 in the low half: likewise */
   ULP_SINGLE,      /* f32: limit in units in the last place */
   RELATIVE_HALF,   /* pairs of f16: limit relative to the recorded result */
   RELATIVE_BF16,   /* pairs of bf16: likewise */
