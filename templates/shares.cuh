@@ -129,7 +129,7 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
-  constexpr int kShortShare = 96; /* steps */
+  constexpr int kShortShare = 160; /* steps */
   if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;

@@ -29,9 +29,12 @@ u32 warp() {
   return threadIdx.x / 32;
 }
 
-/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+/*
+ * Waits for the launch in front of this one and its writes. The launch behind begins when all CTAs of this one have
+ * ended and not before (griddepcontrol.launch_dependents): CTAs that begin while others work share the SMs where work
+ * ended first.
+ */
 void wait_for_stream() {
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
   asm volatile("griddepcontrol.wait;" ::: "memory");
 }
 

@@ -96,9 +96,12 @@ u32 warp() {
   return threadIdx.x / 32;
 }
 
-/* Lets the launch behind this one begin as soon as there is room, and waits for the one in front and its writes. */
+/*
+ * Waits for the launch in front of this one and its writes. The launch behind begins when all CTAs of this one have
+ * ended and not before (griddepcontrol.launch_dependents): CTAs that begin while others work share the SMs where work
+ * ended first.
+ */
 void wait_for_stream() {
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
   asm volatile("griddepcontrol.wait;" ::: "memory");
 }
 
@@ -346,7 +349,7 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
-  constexpr int kShortShare = 96; /* steps */
+  constexpr int kShortShare = 160; /* steps */
   if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
