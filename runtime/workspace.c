@@ -12,9 +12,9 @@ enum {
   LARGE_TILE_ROWS =
       64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
-  LARGE_TILE_UNIT_STEPS = 2,   /* what it costs to bring a large tile's Q and to write its O */
-  LARGE_TILE_LEAST_PIECE = 16, /* steps from a unit's end; a partial costs about two to write and to merge */
-  SECTION_BYTES = 24 << 20     /* of KV, about half of an L2 */
+  LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
+  LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
+  SECTION_BYTES = 24 << 20    /* of KV, about half of an L2 */
 };
 
 struct part {

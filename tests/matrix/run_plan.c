@@ -13,7 +13,7 @@ enum {
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
   SECTION_BYTES = 24 << 20, /* of KV in a section */
-  SECTION_STEPS = 256       /* a CTA's share of a section is no smaller */
+  SECTION_STEPS = 128       /* a CTA's share of a section is no smaller */
 };
 
 /* How large batches are. Fixed pieces have a partial each, whose memory is reserved. */

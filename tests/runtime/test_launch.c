@@ -97,7 +97,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
                "40 tokens fill no tile of 64: one a request");
   cr_expect_eq(args.max_sections, 4);
   cr_expect_eq(args.unit_steps, 2);
-  cr_expect_eq(args.least_piece, 16);
+  cr_expect_eq(args.least_piece, 8);
   cr_expect_gt(args.least_piece, args.unit_steps);
   cr_expect_eq(args.section_steps, (24 << 20) / (2 * args.step_tokens * 128 * 2));
 
