@@ -38,9 +38,10 @@
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
  *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths
  *   and page tables that are in device memory at that time.
- * - From compute capability 9.0 on, launches are programmatic dependent ones: one may begin while that in front of it
- *   in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of the caller
- *   behind one of these sees its results as ever, and if it is such a launch itself, behind its griddepcontrol.wait.
+ * - From compute capability 9.0 and driver 12.3 on, launches are programmatic dependent ones: one may begin while that
+ *   in front of it in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of
+ *   the caller in front of or behind one of these needs to know nothing of it, unless it is such a launch itself: then
+ *   it must execute griddepcontrol.wait, in every CTA. Edges of captured graphs are programmatic ones, too.
  * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
  *   parent's return FI_ERROR_FORKED.
  * - The library never prints, aborts or exits.
@@ -463,8 +464,8 @@ typedef struct fi_tensors {
   int64_t cache_page_stride;  /* between pages; between requests when contiguous (then it must be given) */
   int64_t cache_token_stride;
   int64_t cache_head_stride;
-  const float *k_scale;       /* [1] or [KV heads], for spec.kv_scale */
-  const float *v_scale;
+  const float *k_scale;       /* [1] or [KV heads], positive, for spec.kv_scale */
+  const float *v_scale;       /* likewise */
 
   /* append */
   const void *k_new;          /* [tokens][KV heads][head_dim], rows of the step's query tokens */

@@ -125,7 +125,7 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
+  int least_piece;      /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
 };
 

@@ -34,7 +34,7 @@
 
 struct cuda {
   struct driver base;
-  bool captures_overlap; /* launches that overlap can be captured in a graph */
+  bool can_overlap; /* older drivers cannot capture launches that overlap in a graph */
 #define POINTER(name, version) PFN_##name##_v##version name;
   DRIVER_FUNCTIONS(POINTER, POINTER)
 #undef POINTER
@@ -223,7 +223,7 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
       .sharedMemBytes = launch->shape.dynamic_shared,
       .hStream = launch->stream,
       .attrs = &overlap,
-      .numAttrs = launch->overlaps && cuda->captures_overlap,
+      .numAttrs = launch->shape.overlaps && cuda->can_overlap,
   };
   void *parameters[] = {(void *)(uintptr_t)launch->args}; /* copied by the launch, never written */
   return check(cuda, cuda->cuLaunchKernelEx(&config, (CUfunction)module->kernel, parameters, NULL),
@@ -270,9 +270,10 @@ static fi_status find_functions(struct cuda *cuda, void *library) {
 }
 
 static fi_status start(struct cuda *cuda) {
+  enum { CAPTURES_OVERLAP = 12030 };
   int version = 0;
   const CUresult result = cuda->cuInit(0);
-  cuda->captures_overlap = cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS && version >= 12030;
+  cuda->can_overlap = cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS && version >= CAPTURES_OVERLAP;
   if (result == CUDA_ERROR_NO_DEVICE || result == CUDA_ERROR_STUB_LIBRARY)
     return status_fail(FI_ERROR_NO_DRIVER, "the driver found no device (cuInit: %d)", (int)result);
   return check(cuda, result, "cuInit");

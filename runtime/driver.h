@@ -30,6 +30,8 @@ struct image {
 struct shape {
   uint32_t threads;
   uint32_t dynamic_shared;
+  bool overlaps; /* may begin while the launch in front of it in the stream ends: the kernel waits for that
+                    itself */
 };
 
 struct launch {
@@ -37,7 +39,6 @@ struct launch {
   struct shape shape;
   const void *args;
   void *stream;
-  bool overlaps; /* may begin while the launch in front of it in the stream ends: the kernel waits for that itself */
 };
 
 /* All functions that return a status set the thread's error text when it is not FI_OK. */

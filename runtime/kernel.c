@@ -19,15 +19,15 @@ size_t kernel_args_size(uint32_t op) {
 }
 
 struct shape kernel_shape(const fi_kernel *kernel) {
-  return (struct shape){.threads = kernel->tile.threads, .dynamic_shared = kernel->tile.shared_bytes};
+  const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
+  return (struct shape){.threads = kernel->tile.threads,
+                        .dynamic_shared = kernel->tile.shared_bytes,
+                        .overlaps = target->overlaps};
 }
 
 fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {
   struct driver *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
-  const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
-  struct launch whole = *launch;
-  whole.overlaps = target->overlaps;
-  return driver->launch(driver, &kernel->module, &whole);
+  return driver->launch(driver, &kernel->module, launch);
 }
 
 fi_status kernel_check(const fi_kernel *kernel) {

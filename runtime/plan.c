@@ -105,11 +105,12 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
   if (status)
     return status;
   const struct fi_plan_args args = plan_args(kernel, batch, workspace, &layout);
-  const struct launch launch = {
+  struct launch launch = {
       .ctas = PLAN_CTAS,
-      .shape = {.threads = kernel->plan->tile.threads, .dynamic_shared = layout.plan_shared},
+      .shape = kernel_shape(kernel->plan),
       .args = &args,
       .stream = stream,
   };
+  launch.shape.dynamic_shared = layout.plan_shared;
   return kernel_launch(kernel->plan, &launch);
 }

@@ -42,15 +42,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 //@if rope != none && rope_keys == unrotated
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
 //@end
-//@if kv_scale == none
-  const float scale = args.scale_log2; /* turns a score into a base-2 logit */
-//@end
-//@if kv_scale == tensor
-  const float scale = args.scale_log2 * args.k_scale[0]; /* turns a score into a base-2 logit */
-//@end
-//@if kv_scale == head
-  const float scale = args.scale_log2 * args.k_scale[tile.item.kv_head]; /* turns a score into a base-2 logit */
-//@end
+  const float scale = score_scale(args, tile.item.kv_head);
   const int offset = team() * kTeamTokens;
   Query query;
   load_query(query, shared + kSharedQuery);

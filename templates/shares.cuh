@@ -124,13 +124,15 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 /*
  * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
  * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
- * partials are worth more than the last CTAs.
+ * partials are worth more than the last CTAs. With several sections all have the same shares, however many heads they
+ * have, since a CTA's share of one leads to that of the next.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
   constexpr int kShortShare = 160; /* steps */
-  if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
+  if (section.count > 1 || units == 0 || section.steps > most * kShortShare ||
+      line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
   const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
@@ -211,8 +213,8 @@ int item_index(const fi_plan_args &args, const Line &line, const Section &sectio
 }
 
 /*
- * Index of a CTA's first item in the section behind this one; -1 if there is none. Where there are several sections,
- * their shares are much larger than the least piece, so that none is empty.
+ * Index of a CTA's first item in the section behind this one; -1 if there is none. Shares of several sections are
+ * several times the least piece (sections_of), so that none is empty.
  */
 int item_behind(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (section.number + 1 == section.count)

@@ -182,6 +182,27 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
   }
 }
 
+/* Whether Q and K are not rounded before they meet: a large scale would make that rounding the result's. */
+static bool scores_are_exact(const fi_spec *spec) {
+  return spec->rope == FI_ROPE_NONE && (spec->q_dtype == FI_BF16 || spec->kv_dtype != FI_BF16);
+}
+
+/*
+ * The default, one so small that all logits are 0, ones with which the maxima of rows grow by far more than
+ * the softmax puts up with, or usual ones.
+ */
+static float draw_softmax_scale(const fi_spec *spec, struct trial *trial) {
+  const float usual = 1 / sqrtf((float)spec->head_dim);
+  const uint32_t kind = trial_between(trial, 0, 5);
+  if (kind == 0)
+    return 0;
+  if (kind == 1)
+    return 1e-30f;
+  if (kind == 2 && scores_are_exact(spec))
+    return usual * (float)trial_between(trial, 8, 32);
+  return usual * (float)trial_between(trial, 50, 150) / 100;
+}
+
 /* Positions and scales are read by few specs, and made for all. */
 static void fill_small(struct batch_case *batch, struct trial *trial) {
   float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
@@ -192,8 +213,7 @@ static void fill_small(struct batch_case *batch, struct trial *trial) {
   }
   for (uint32_t token = 0; token < batch->tokens; token++)
     ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 100000);
-  if (trial_chance(trial, 2))
-    batch->softmax_scale = (float)trial_between(trial, 50, 150) / 100 / sqrtf((float)batch->spec.head_dim);
+  batch->softmax_scale = draw_softmax_scale(&batch->spec, trial);
 }
 
 static bool create_tensors(struct batch_case *batch, struct trial *trial) {

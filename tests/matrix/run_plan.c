@@ -9,11 +9,12 @@
 
 enum {
   PLANS = 6,
+  MOST_QUERY = 200,         /* tokens of a request */
   SPLIT_TOKENS = 768,       /* a multiple of every step */
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
   SECTION_BYTES = 24 << 20, /* of KV in a section */
-  SECTION_STEPS = 128       /* a CTA's share of a section is no smaller */
+  SECTION_STEPS = 128       /* a CTA's share of a section is on average no smaller */
 };
 
 /* How large batches are. Fixed pieces have a partial each, whose memory is reserved. */
@@ -40,10 +41,23 @@ struct plan_run {
   struct mirror kv_indptr;
 };
 
+/*
+ * KV of each request when all are alike, such that a CTA's share of every one of some sections is little more
+ * than the least: there plans leave CTAs out if they may.
+ */
+static uint32_t draw_common_kv(struct plan_run *run, uint32_t requests) {
+  struct trial *trial = run->trial;
+  const uint64_t share = trial_between(trial, SECTION_STEPS, SECTION_STEPS * 5 / 4);
+  const uint64_t steps = share * trial_between(trial, 1, MOST_SECTIONS) * run->workspace.ctas;
+  const uint64_t most = (run->workspace.max_kv_len - MOST_QUERY) / tile_step_tokens(&run->tile);
+  const uint64_t each = steps / (requests * run->workspace.kv_heads);
+  return (uint32_t)(each < most ? each : most) * tile_step_tokens(&run->tile);
+}
+
 /* Mostly decode, some prefill, a few without query tokens or KV. */
 static void draw_request(struct plan_run *run, uint32_t request, uint32_t longest) {
   struct trial *trial = run->trial;
-  run->q_len[request] = trial_chance(trial, 8) ? trial_between(trial, 0, 200) : 1;
+  run->q_len[request] = trial_chance(trial, 8) ? trial_between(trial, 0, MOST_QUERY) : 1;
   run->kv_len[request] = run->q_len[request] + random_below(&trial->random, longest);
   if (trial_chance(trial, 10))
     run->kv_len[request] = trial_between(trial, 0, 2);
@@ -65,10 +79,16 @@ static void fill_lengths(struct plan_run *run, uint32_t requests, uint32_t longe
   int32_t *q_indptr = run->q_indptr.host;
   int32_t *kv_lens = run->kv_lens.host;
   int32_t *kv_indptr = run->kv_indptr.host;
+  const bool alike = trial_chance(run->trial, 2);
+  const uint32_t common_kv = draw_common_kv(run, requests);
   q_indptr[0] = 0;
   kv_indptr[0] = 0;
   for (uint32_t request = 0; request < requests; request++) {
     draw_request(run, request, longest);
+    if (alike) {
+      run->q_len[request] = run->tile.tokens;
+      run->kv_len[request] = run->tile.tokens + common_kv;
+    }
     kv_lens[request] = (int32_t)run->kv_len[request];
     q_indptr[request + 1] = q_indptr[request] + (int32_t)run->q_len[request];
     kv_indptr[request + 1] = kv_indptr[request] + kv_lens[request];
@@ -86,17 +106,18 @@ static bool draw_batch(struct plan_run *run) {
   const uint32_t longest = trial_between(trial, 1, scale->kv_len);
   if (!reserve(run, requests))
     return false;
-  fill_lengths(run, requests, longest);
   run->planned.requests = requests;
   run->workspace = (fi_workspace){
       .struct_size = sizeof run->workspace,
       .max_requests = requests + trial_between(trial, 0, 3),
-      .max_tokens = (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20),
-      .max_kv_len = longest + 200,
+      .max_kv_len = scale->kv_len + MOST_QUERY,
       .kv_heads = trial_between(trial, 1, scale->kv_heads),
       .ctas = trial_between(trial, 1, 300),
       .split_tokens = is_fixed ? SPLIT_TOKENS : 0,
   };
+  fill_lengths(run, requests, longest);
+  run->workspace.max_tokens =
+      (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20);
   return true;
 }
 

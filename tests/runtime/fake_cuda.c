@@ -1,7 +1,7 @@
 /*
  * A library that looks like libcuda and does nothing, to test how the driver is opened. LACKING, a string, is
  * a function that it does not have; with OLD_LOOKUP there is only the first cuGetProcAddress; INIT_RESULT is
- * what cuInit returns.
+ * what cuInit returns, and VERSION the CUDA version of the driver.
  */
 #include <cuda.h>
 #include <stdlib.h>
@@ -12,6 +12,10 @@
 #endif
 #ifndef INIT_RESULT
 #define INIT_RESULT CUDA_SUCCESS
+#endif
+
+#ifndef VERSION
+#define VERSION 13000
 #endif
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -32,6 +36,20 @@ static CUresult get_device(CUdevice *device) {
   return result ? (CUresult)atoi(result) : CUDA_SUCCESS;
 }
 
+static CUresult driver_version(int *version) {
+  *version = VERSION;
+  return CUDA_SUCCESS;
+}
+
+/* The stream is where the test wants the first attribute's id; 0 if there is none. */
+static CUresult launch(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
+  (void)function;
+  (void)parameters;
+  (void)extra;
+  *(CUlaunchAttributeID *)(void *)config->hStream = config->numAttrs > 0 ? config->attrs[0].id : 0;
+  return CUDA_SUCCESS;
+}
+
 /* Takes any arguments; nothing that the tests call is looked at. */
 static CUresult fail(void) {
   return CUDA_ERROR_UNKNOWN;
@@ -46,6 +64,8 @@ static void *function_of(const char *name) {
       {"cuGetErrorName", (void (*)(void))error_text},
       {"cuGetErrorString", (void (*)(void))error_text},
       {"cuCtxGetDevice", (void (*)(void))get_device},
+      {"cuDriverGetVersion", (void (*)(void))driver_version},
+      {"cuLaunchKernelEx", (void (*)(void))launch},
   };
   if (strcmp(name, LACKING) == 0)
     return NULL;

@@ -3,6 +3,7 @@
 #include "runtime/driver_path.h"
 
 #include <criterion/criterion.h>
+#include <cuda.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,24 @@ Test(driver, current_device_and_its_errors) {
   cr_expect(strstr(fi_last_error(), "cuCtxGetDevice: the text of the fake driver (999)"), "%s",
             fi_last_error());
   driver->close(driver);
+}
+
+/* What a launch that may overlap asks of a driver; 0 for nothing. */
+static CUlaunchAttributeID attribute_of(const char *path, bool overlaps) {
+  struct driver *driver;
+  CUlaunchAttributeID attribute = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+  const struct module module = {0};
+  const struct launch request = {.ctas = 1, .shape = {.overlaps = overlaps}, .stream = &attribute};
+  cr_assert_eq(driver_open(path, &driver), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(driver->launch(driver, &module, &request), FI_OK);
+  driver->close(driver);
+  return attribute;
+}
+
+Test(driver, launches_overlap_from_12_3_on) {
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_2, true), 0);
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, true), CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, false), 0);
 }
 
 Test(driver, only_the_simulator_is_simulated) {

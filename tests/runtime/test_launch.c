@@ -56,6 +56,7 @@ Test(launch, plan) {
   cr_expect_eq(fakes.launch.stream, &stream);
   cr_expect_eq(fakes.launch.ctas, 64);
   cr_expect_eq(fakes.launch.shape.threads, kernel->plan->tile.threads);
+  cr_expect(fakes.launch.shape.overlaps);
   cr_expect_eq(args.plan.header, workspace.memory);
   cr_expect_eq(args.q_indptr, batch.q_indptr);
   cr_expect_eq(args.kv_len, batch.kv_len);
@@ -79,6 +80,18 @@ Test(launch, plan) {
   cr_expect_eq(args.max_sections, 1, "a small tile has one section");
   cr_expect_eq(args.least_piece, 1, "its units may be cut anywhere");
   cr_expect_eq(args.unit_steps, 0, "and cost what their KV does");
+  fi_ctx_destroy(ctx);
+}
+
+Test(launch, older_gpus_do_not_overlap_launches) {
+  fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
+  const fi_batch batch = dense_batch();
+  fakes.major = 8;
+  const fi_workspace workspace = workspace_of(kernel);
+  cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.launch.ctas, 64);
+  cr_expect_not(fakes.launch.shape.overlaps);
   fi_ctx_destroy(ctx);
 }
 
@@ -132,6 +145,7 @@ Test(launch, attention) {
   cr_expect_eq(fakes.launch.ctas, FAKE_SMS * kernel->tile.ctas_per_sm);
   cr_expect_eq(fakes.launch.shape.threads, kernel->tile.threads);
   cr_expect_eq(fakes.launch.shape.dynamic_shared, kernel->tile.shared_bytes);
+  cr_expect(fakes.launch.shape.overlaps);
   cr_expect_eq(args.plan.header, workspace.memory);
   cr_expect_eq(args.q, tensors.q);
   cr_expect_eq(args.o, tensors.o);

@@ -30,9 +30,9 @@ u32 warp() {
 }
 
 /*
- * Waits for the launch in front of this one and its writes. The launch behind begins when all CTAs of this one have
- * ended and not before (griddepcontrol.launch_dependents): CTAs that begin while others work share the SMs where work
- * ended first.
+ * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
+ * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * work ended first.
  */
 void wait_for_stream() {
   asm volatile("griddepcontrol.wait;" ::: "memory");

@@ -77,7 +77,7 @@ struct fi_plan_args {
   int max_kv_len;
   int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
   int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* a cut nearer to a unit's end, in steps, moves there; more than unit_steps */
+  int least_piece;      /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;       /* steps that a unit costs besides those of its KV */
 };
 
@@ -97,9 +97,9 @@ u32 warp() {
 }
 
 /*
- * Waits for the launch in front of this one and its writes. The launch behind begins when all CTAs of this one have
- * ended and not before (griddepcontrol.launch_dependents): CTAs that begin while others work share the SMs where work
- * ended first.
+ * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
+ * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * work ended first.
  */
 void wait_for_stream() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
@@ -344,13 +344,15 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 /*
  * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
  * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
- * partials are worth more than the last CTAs.
+ * partials are worth more than the last CTAs. With several sections all have the same shares, however many heads they
+ * have, since a CTA's share of one leads to that of the next.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
   constexpr int kShortShare = 160; /* steps */
-  if (units == 0 || section.steps > most * kShortShare || line.steps != line.tiles * line.step_begin[1])
+  if (section.count > 1 || units == 0 || section.steps > most * kShortShare ||
+      line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
   const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
@@ -431,8 +433,8 @@ int item_index(const fi_plan_args &args, const Line &line, const Section &sectio
 }
 
 /*
- * Index of a CTA's first item in the section behind this one; -1 if there is none. Where there are several sections,
- * their shares are much larger than the least piece, so that none is empty.
+ * Index of a CTA's first item in the section behind this one; -1 if there is none. Shares of several sections are
+ * several times the least piece (sections_of), so that none is empty.
  */
 int item_behind(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (section.number + 1 == section.count)

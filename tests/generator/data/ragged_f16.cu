@@ -484,6 +484,14 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
+/*
+ * Turns a score into a base-2 logit. At least 2^-80: with less all logits are 0, and masked scores must stay far below.
+ */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  const float scale = args.scale_log2;
+  return scale < 0x1p-80f ? 0x1p-80f : scale;
+}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -780,7 +788,7 @@ u32 previous_stage(u32 stage) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  const float scale = args.scale_log2; /* turns a score into a base-2 logit */
+  const float scale = score_scale(args, tile.item.kv_head);
   const int offset = team() * kTeamTokens;
   Query query;
   load_query(query, shared + kSharedQuery);
