@@ -231,9 +231,15 @@ static double round_double(general_value value, uint32_t rounding) {
   return step ? nextafter(nearest, (double)step * (double)INFINITY) : nearest;
 }
 
-/* To f16 or bf16, by way of a float that is rounded to odd. A code is a sign and a magnitude. */
+/* As a float rounded to odd, so that a second rounding to a narrower format is right. */
+static float round_odd(general_value value) {
+  float cut = round_single(value, ROUND_ZERO);
+  return side(value, (double)cut) ? sim_float(sim_bits(cut) | 1) : cut;
+}
+
+/* To f16 or bf16. A code is a sign and a magnitude. */
 static uint32_t round_half(general_value value, bool is_bf16, uint32_t rounding) {
-  float odd = sim_round_to_odd(to_double(value));
+  float odd = round_odd(value);
   uint32_t nearest = is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
   float number = is_bf16 ? sim_bf16_to_float(nearest) : sim_half_to_float(nearest);
   int step = direction((general_value){.is_float = true, .number = (double)odd}, (double)number, rounding);
