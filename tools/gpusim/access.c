@@ -209,3 +209,14 @@ void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefi
     warp->tainted = true;
   sim_taint_of(warp, slot)[lane] = (uint8_t)undefined;
 }
+
+uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first) {
+  uint32_t undefined = 0, mask = (1u << inst->size) - 1;
+  if (!warp->tainted)
+    return 0;
+  for (uint32_t element = 0; element < inst->count; element++) {
+    const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + first + element]);
+    undefined |= (taint[lane] & mask) << (element * inst->size);
+  }
+  return undefined;
+}
