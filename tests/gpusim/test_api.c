@@ -203,6 +203,8 @@ Test(gpusim_api, graphs) {
     ((CUresult(*)(CUgraphExec, CUstream))sim_function("cuGraphLaunch"))(executable, stream);
   sim_download(result, out, sizeof result);
   cr_expect_eq(result[63], 15);
+  cr_expect_eq(((CUresult(*)(CUgraphExec))sim_function("cuGraphExecDestroy"))(executable), CUDA_SUCCESS);
+  cr_expect_eq(((__typeof__(cuStreamDestroy) *)sim_function("cuStreamDestroy"))(stream), CUDA_SUCCESS);
 }
 
 Test(gpusim_api, launch_limits) {
