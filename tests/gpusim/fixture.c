@@ -45,9 +45,32 @@ void sim_set(const char *name, const char *value) {
   ((void (*)(void))simulator_symbol("gpusim_configure"))();
 }
 
+static struct {
+  CUlibrary *items;
+  size_t count;
+} loaded;
+
+static void unload_all(void) {
+  __typeof__(cuLibraryUnload) *unload = (__typeof__(cuLibraryUnload) *)sim_function("cuLibraryUnload");
+  for (size_t i = 0; i < loaded.count; i++)
+    unload(loaded.items[i]);
+  free(loaded.items);
+}
+
+static void unload_at_exit(CUlibrary library) {
+  if (loaded.count == 0)
+    cr_assert_eq(atexit(unload_all), 0);
+  loaded.items = realloc(loaded.items, (loaded.count + 1) * sizeof *loaded.items);
+  cr_assert(loaded.items);
+  loaded.items[loaded.count++] = library;
+}
+
 CUresult sim_load(const char *ptx, CUlibrary *library) {
   __typeof__(cuLibraryLoadData) *load = (__typeof__(cuLibraryLoadData) *)sim_function("cuLibraryLoadData");
-  return load(library, ptx, NULL, NULL, 0, NULL, NULL, 0);
+  CUresult result = load(library, ptx, NULL, NULL, 0, NULL, NULL, 0);
+  if (result == CUDA_SUCCESS)
+    unload_at_exit(*library);
+  return result;
 }
 
 CUkernel sim_kernel(CUlibrary library, const char *name) {

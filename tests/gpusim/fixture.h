@@ -16,6 +16,7 @@ void sim_forget_fault(void);
 /* Sets an environment variable and lets the simulator read its settings again. */
 void sim_set(const char *name, const char *value);
 
+/* The library is unloaded when the process ends. */
 CUresult sim_load(const char *ptx, CUlibrary *library);
 CUkernel sim_kernel(CUlibrary library, const char *name);
 

@@ -203,6 +203,8 @@ Test(gpusim_api, graphs) {
     ((CUresult(*)(CUgraphExec, CUstream))sim_function("cuGraphLaunch"))(executable, stream);
   sim_download(result, out, sizeof result);
   cr_expect_eq(result[63], 15);
+  cr_expect_eq(((CUresult(*)(CUgraphExec))sim_function("cuGraphExecDestroy"))(executable), CUDA_SUCCESS);
+  cr_expect_eq(((__typeof__(cuStreamDestroy) *)sim_function("cuStreamDestroy"))(stream), CUDA_SUCCESS);
 }
 
 Test(gpusim_api, launch_limits) {
@@ -295,6 +297,12 @@ Test(gpusim_api, launches_that_overlap) {
   } cases[] = {
       {"griddepcontrol.launch_dependents; griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_SUCCESS, ""},
       {"st.global.u32 [%p], 1; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "before griddepcontrol.wait"},
+      {"ld.global.u32 %t, [%p]; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "before griddepcontrol.wait"},
+      {"ld.u32 %t, [%p]; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "before griddepcontrol.wait"},
+      {"ld.const.u32 %t, [seven]; griddepcontrol.wait; st.global.u32 [%p], %t;", 1, CUDA_SUCCESS, ""},
+      {"mov.b64 %o, words; cvta.param.u64 %o, %o; ld.u32 %t, [%o]; ld.param.u32 %b, [words]; "
+       "griddepcontrol.wait;",
+       1, CUDA_SUCCESS, ""},
       {"@!%q griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_ERROR_ASSERT,
        "before griddepcontrol.wait"},
       {"@%q exit; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "exit without griddepcontrol.wait"},
@@ -321,7 +329,8 @@ Test(gpusim_api, launches_that_overlap) {
                                    .attrs = &overlap,
                                    .numAttrs = cases[i].attributes};
     snprintf(text, sizeof text,
-             ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 words)\n{\n"
+             ".version 8.5\n.target sm_90\n.address_size 64\n.const .align 4 .u32 seven = 7;\n"
+             ".visible .entry k(.param .u64 words)\n{\n"
              ".reg .b32 %%t, %%b; .reg .b64 %%p, %%o; .reg .pred %%q;\n"
              "ld.param.u64 %%p, [words]; mov.u32 %%t, %%tid.x; setp.eq.u32 %%q, %%t, 5;\n"
              "mov.u32 %%b, %%ctaid.x; mad.lo.u32 %%b, %%b, 32, %%t; mul.wide.u32 %%o, %%b, 4;\n"

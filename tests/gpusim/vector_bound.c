@@ -70,14 +70,12 @@ struct product {
   uint32_t per_word;
   uint32_t a_words, b_words;
   uint32_t depth;
-  bool half_result;
 };
 
 static struct product product_of(const struct vector_case *vector) {
   static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
-  uint32_t operands = vector_operand_count(vector), c_words = vector->results;
-  struct product product = {.dtype = dtypes[vector->bound - PRODUCT_F16], .half_result = c_words == 2};
-  product.b_words = (operands - c_words) / 3;
+  struct product product = {.dtype = dtypes[vector->bound - PRODUCT_F16]};
+  product.b_words = (vector_operand_count(vector) - vector->results) / 3;
   product.a_words = 2 * product.b_words;
   product.per_word = vector->bound <= PRODUCT_BF16 ? 2 : 4;
   product.depth = product.b_words * 4 * product.per_word;
@@ -104,30 +102,16 @@ static double terms(const struct product *product, const uint64_t *warp, uint32_
   return sum;
 }
 
-/* A half result also has a place of its own to be off by. */
 static double product_distance(const struct vector_case *vector, const uint64_t *inputs, uint32_t recorded,
                                uint32_t simulated, size_t i) {
   const struct product product = product_of(vector);
   uint32_t operands = vector_operand_count(vector), lane = (uint32_t)(i / vector->results % VECTOR_LANES);
-  uint32_t index = (uint32_t)(i % vector->results), values = product.half_result ? 2 : 1;
+  uint32_t index = (uint32_t)(i % vector->results);
   const uint64_t *warp = inputs + i / vector->results / VECTOR_LANES * VECTOR_LANES * operands;
   uint32_t c = (uint32_t)warp[lane * operands + product.a_words + product.b_words + index];
-  double worst = 0;
-  for (uint32_t v = 0; v < values; v++) {
-    uint32_t row = lane / 4 + 8 * (product.half_result ? index : index / 2);
-    uint32_t column = 2 * (lane % 4) + (product.half_result ? v : index % 2);
-    double scale = terms(&product, warp, operands, row, column), own = 0, error;
-    if (product.half_result) {
-      scale += fabs(dtype_decode(FI_F16, &c, v));
-      own = dtype_spacing(FI_F16, dtype_decode(FI_F16, &recorded, v));
-      error = fabs(dtype_decode(FI_F16, &recorded, v) - dtype_decode(FI_F16, &simulated, v));
-    } else {
-      scale += fabs((double)single(c));
-      error = difference(recorded, simulated);
-    }
-    worst = fmax(worst, isnan(error) ? (double)INFINITY : error / (vector->limit * scale + own));
-  }
-  return worst;
+  uint32_t row = lane / 4 + 8 * (index / 2), column = 2 * (lane % 4) + index % 2;
+  double scale = terms(&product, warp, operands, row, column) + fabs((double)single(c));
+  return difference(recorded, simulated) / (vector->limit * scale);
 }
 
 double vector_distance(const struct vector_case *vector, const uint64_t *inputs, const uint32_t *recorded,

@@ -79,6 +79,7 @@ static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lan
             bytes, (unsigned long long)address, place);
 }
 
+/* For what the launch in front may write: not constants, though they lie in global memory, nor parameters. */
 static void check_early(const sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
@@ -88,7 +89,6 @@ static void check_early(const sim_warp *warp, const sim_inst *inst, uint32_t lan
 static void resolve_global(sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
   size_t entry = (size_t)(inst - warp->block->program->code) % SIM_LOOKUP_ENTRIES;
   sim_allocation *known = warp->block->worker->lookups[entry];
-  check_early(warp, inst, lanes);
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
     if (!known || address - known->base >= known->size || address + access->bytes > known->base + known->size)
@@ -119,10 +119,12 @@ static void resolve_generic(sim_warp *warp, const sim_inst *inst, uint32_t lanes
   uint32_t shared = take_window(lanes, access, sim_window_shared());
   uint32_t local = take_window(lanes & ~shared, access, sim_window_local());
   uint32_t parameters = take_window(lanes & ~(shared | local), access, sim_window_parameters());
+  uint32_t global = lanes & ~(shared | local | parameters);
   resolve_shared(warp, inst, shared, access);
   resolve_local(warp, inst, local, access);
   resolve_parameters(warp, inst, parameters, access);
-  resolve_global(warp, inst, lanes & ~(shared | local | parameters), access);
+  check_early(warp, inst, global);
+  resolve_global(warp, inst, global, access);
 }
 
 void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space,
@@ -136,6 +138,9 @@ void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t 
     resolve_generic(warp, inst, lanes, access);
     break;
   case PTX_GLOBAL:
+    check_early(warp, inst, lanes);
+    resolve_global(warp, inst, lanes, access);
+    break;
   case PTX_CONST:
     resolve_global(warp, inst, lanes, access);
     break;
@@ -203,4 +208,15 @@ void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefi
   if (undefined)
     warp->tainted = true;
   sim_taint_of(warp, slot)[lane] = (uint8_t)undefined;
+}
+
+uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first) {
+  uint32_t undefined = 0, mask = (1u << inst->size) - 1;
+  if (!warp->tainted)
+    return 0;
+  for (uint32_t element = 0; element < inst->count; element++) {
+    const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + first + element]);
+    undefined |= (taint[lane] & mask) << (element * inst->size);
+  }
+  return undefined;
 }

@@ -30,6 +30,15 @@ void sim_access_acquire(sim_warp *warp, const sim_inst *inst, uint32_t lanes, co
 /* Sets or clears the undefined bytes of one lane of a slot. */
 void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefined);
 
+/* Undefined bytes of the elements that one lane stores; they begin at source `first`. */
+uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first);
+
+/* modifiers.c: size, space and order of the instruction from the captures with these indices. False where the
+ * type is none of memory. */
+bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index);
+void sim_set_space(sim_inst *inst, const sim_captures *captures, uint32_t index);
+void sim_set_order(sim_inst *inst, const sim_captures *captures, uint32_t semantics, uint32_t scope);
+
 /* Taint rules; see taint.c. */
 void sim_taint_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes);
 void sim_taint_copy(sim_warp *warp, const sim_inst *inst, uint32_t lanes);

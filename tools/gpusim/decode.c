@@ -238,9 +238,9 @@ static void instruction(sim_decoder *decoder) {
   const sim_form *form = NULL;
   while ((form = next_form(statement->opcode, form, &captures))) {
     draft d = {.count = 0};
-    known = true;
     if (form->prepare && !form->prepare(&d.inst, &captures))
       continue;
+    known = true;
     if (read_operands(decoder, &d, form)) {
       set_guard(decoder, &d.inst, statement->guard);
       emit(decoder, &d, form);

@@ -42,34 +42,34 @@ static bool prepare_compare(sim_inst *inst, const sim_captures *captures) {
   return true;
 }
 
+/* With the third operand, a predicate, if there is one. */
+static uint32_t combine(const sim_warp *warp, const sim_inst *inst, uint32_t result) {
+  if (inst->sources < 3)
+    return result;
+  uint32_t other = *(const uint32_t *)sim_source(warp, inst, 2);
+  switch (inst->mode >> 4) {
+  case COMBINE_AND:
+    return result & other;
+  case COMBINE_OR:
+    return result | other;
+  case COMBINE_XOR:
+    return result ^ other;
+  default:
+    return result;
+  }
+}
+
+/* p is the comparison, q its inverse. */
 static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t less,
                            uint32_t equal, uint32_t greater) {
-  uint32_t result = 0, other = UINT32_MAX, inverse;
+  uint32_t result = 0;
   result |= inst->mode & LESS ? less : 0;
   result |= inst->mode & EQUAL ? equal : 0;
   result |= inst->mode & GREATER ? greater : 0;
   result |= inst->mode & UNORDERED ? ~(less | equal | greater) : 0;
-  inverse = ~result;
-  if (inst->sources > 2)
-    other = *(const uint32_t *)sim_source(warp, inst, 2);
-  switch (inst->mode >> 4) {
-  case COMBINE_AND:
-    result &= other;
-    inverse &= other;
-    break;
-  case COMBINE_OR:
-    result |= other;
-    inverse |= other;
-    break;
-  case COMBINE_XOR:
-    result ^= other;
-    inverse ^= other;
-    break;
-  default:
-    break;
-  }
-  sim_commit_predicate(warp, inst, 0, lanes, result);
-  sim_commit_predicate(warp, inst, 1, lanes, inverse);
+  uint32_t p = combine(warp, inst, result), q = combine(warp, inst, ~result);
+  sim_commit_predicate(warp, inst, 0, lanes, p);
+  sim_commit_predicate(warp, inst, 1, lanes, q);
 }
 
 #define DEFINE_SETP(T, GET)                                                                                  \
@@ -104,19 +104,22 @@ DEFINE_SETP(f16, GET_F16)
 DEFINE_SETP(ftz_f16, GET_FTZ_F16)
 DEFINE_SETP(bf16, GET_BF16)
 
-/* Both halves of a word; p is the low one, q the high one. */
+/* Both halves of a word; p is of the low one, q of the high one. */
 #define DEFINE_SETP_PAIR(name, GET)                                                                          \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
+  static uint32_t name##_half(const sim_warp *warp, const sim_inst *inst, uint32_t shift) {                  \
     const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                         \
-    for (uint32_t half = 0; half < 2; half++) {                                                              \
-      uint32_t result = 0;                                                                                   \
-      for (int i = 0; i < SIM_LANES; i++) {                                                                  \
-        float a = GET(pa[i] >> (16 * half)), b = GET(pb[i] >> (16 * half));                                  \
-        uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                      \
-        result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                              \
-      }                                                                                                      \
-      sim_commit_predicate(warp, inst, half, lanes, result);                                                 \
+    uint32_t result = 0;                                                                                     \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
+      float a = GET(pa[i] >> shift), b = GET(pb[i] >> shift);                                                \
+      uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                        \
+      result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                                \
     }                                                                                                        \
+    return combine(warp, inst, result);                                                                      \
+  }                                                                                                          \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
+    uint32_t p = name##_half(warp, inst, 0), q = name##_half(warp, inst, 16);                                \
+    sim_commit_predicate(warp, inst, 0, lanes, p);                                                           \
+    sim_commit_predicate(warp, inst, 1, lanes, q);                                                           \
   }
 DEFINE_SETP_PAIR(setp_f16x2, GET_F16)
 DEFINE_SETP_PAIR(setp_ftz_f16x2, GET_FTZ_F16)

@@ -77,6 +77,34 @@ static uint32_t type_index(const sim_captures *captures, uint32_t index) {
   return type;
 }
 
+/* The roundings that PTX has between two types, as bits: none, to a float, to an integral value. */
+enum { TAKES_NONE = 1, TAKES_FLOAT = 2, TAKES_INTEGRAL = 4 };
+
+static uint32_t roundings_of(const scalar_type *to, const scalar_type *from) {
+  if (from->kind != KIND_FLOAT)
+    return to->kind == KIND_FLOAT ? TAKES_FLOAT : TAKES_NONE;
+  if (to->kind != KIND_FLOAT)
+    return TAKES_INTEGRAL;
+  if (to == from)
+    return TAKES_NONE | TAKES_INTEGRAL;
+  if (to->bits < from->bits)
+    return TAKES_FLOAT;
+  return to->is_bf16 || from->is_bf16 ? TAKES_NONE | TAKES_FLOAT : TAKES_NONE;
+}
+
+static bool is_single(const scalar_type *type) {
+  return type->kind == KIND_FLOAT && type->bits == 32;
+}
+
+/* .ftz is for f32; bf16 has neither .sat nor conversions from and to bytes. */
+static bool exists(const scalar_type *to, const scalar_type *from, uint32_t code) {
+  uint32_t rounding = code & GENERAL_INTEGRAL ? TAKES_INTEGRAL : code & 15 ? TAKES_FLOAT : TAKES_NONE;
+  bool has_single = is_single(to) || is_single(from);
+  bool has_bf16 = to->is_bf16 || from->is_bf16, has_byte = to->bits == 8 || from->bits == 8;
+  return (roundings_of(to, from) & rounding) && (has_single || !(code & GENERAL_FLUSH)) &&
+         !(has_bf16 && (has_byte || (code & GENERAL_SATURATE)));
+}
+
 /* immediate: bits 0-3 rounding, 8-10 flags, 16-23 target type, 24-31 source type. `size` picks the operand
  * letter e; a wide side against a word side is told apart by four rows of the table. */
 static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
@@ -91,14 +119,14 @@ static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
                    {".rzi", ROUND_ZERO | GENERAL_INTEGRAL},
                    {".rmi", ROUND_DOWN | GENERAL_INTEGRAL},
                    {".rpi", ROUND_UP | GENERAL_INTEGRAL}};
-  uint32_t code = 0;
+  uint32_t code = 0, to = type_index(captures, 3), from = type_index(captures, 4);
   for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++)
     if (sim_capture_is(captures, 0, roundings[i].name))
       code = roundings[i].code;
   code |= sim_capture_is(captures, 1, ".ftz") ? GENERAL_FLUSH : 0;
   code |= sim_capture_is(captures, 2, ".sat") ? GENERAL_SATURATE : 0;
-  inst->immediate = code | type_index(captures, 3) << 16 | (uint64_t)type_index(captures, 4) << 24;
-  return true;
+  inst->immediate = code | to << 16 | (uint64_t)from << 24;
+  return exists(&types[to], &types[from], code);
 }
 
 typedef struct {
@@ -203,6 +231,21 @@ static double round_double(general_value value, uint32_t rounding) {
   return step ? nextafter(nearest, (double)step * (double)INFINITY) : nearest;
 }
 
+/* As a float rounded to odd, so that a second rounding to a narrower format is right. */
+static float round_odd(general_value value) {
+  float cut = round_single(value, ROUND_ZERO);
+  return side(value, (double)cut) ? sim_float(sim_bits(cut) | 1) : cut;
+}
+
+/* To f16 or bf16. A code is a sign and a magnitude. */
+static uint32_t round_half(general_value value, bool is_bf16, uint32_t rounding) {
+  float odd = round_odd(value);
+  uint32_t nearest = is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
+  float number = is_bf16 ? sim_bf16_to_float(nearest) : sim_half_to_float(nearest);
+  int step = direction((general_value){.is_float = true, .number = (double)odd}, (double)number, rounding);
+  return nearest + (uint32_t)(signbit(number) ? -step : step);
+}
+
 static uint64_t write_float(general_value value, const scalar_type *to, uint32_t code) {
   uint32_t rounding = code & 15;
   if (code & GENERAL_INTEGRAL)
@@ -217,12 +260,8 @@ static uint64_t write_float(general_value value, const scalar_type *to, uint32_t
     memcpy(&bits, &number, sizeof bits);
     return bits;
   }
-  if (to->bits == 16) {
-    float odd = sim_round_to_odd(to_double(value));
-    if (rounding == ROUND_ZERO)
-      return to->is_bf16 ? sim_float_to_bf16_rz(odd) : sim_float_to_half_rz(odd);
-    return to->is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
-  }
+  if (to->bits == 16)
+    return round_half(value, to->is_bf16, rounding);
   float single = round_single(value, rounding);
   return sim_bits(code & GENERAL_FLUSH ? sim_flush(single) : single);
 }

@@ -1,58 +1,6 @@
-/* ld, st, atom, red, fences and cvta. */
+/* ld, st, fences and cvta. */
 #include "exec.h"
-#include "half.h"
 #include "ordering.h"
-
-typedef struct {
-  const char *name;
-  uint8_t size;
-  bool is_signed;
-} memory_type;
-
-static bool set_type(sim_inst *inst, const sim_captures *captures, uint32_t index) {
-  static const memory_type types[] = {
-      {".b8", 1, false},    {".u8", 1, false},     {".s8", 1, true},    {".b16", 2, false},
-      {".u16", 2, false},   {".s16", 2, true},     {".f16", 2, false},  {".bf16", 2, false},
-      {".b32", 4, false},   {".u32", 4, false},    {".s32", 4, true},   {".f32", 4, false},
-      {".b64", 8, false},   {".u64", 8, false},    {".s64", 8, true},   {".f64", 8, false},
-      {".f16x2", 4, false}, {".bf16x2", 4, false}, {".b128", 16, false}};
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if (sim_capture_is(captures, index, types[i].name)) {
-      inst->size = types[i].size;
-      inst->is_signed = types[i].is_signed;
-      return true;
-    }
-  return false;
-}
-
-static void set_space(sim_inst *inst, const sim_captures *captures, uint32_t index) {
-  static const struct {
-    const char *name;
-    ptx_space space;
-  } spaces[] = {{".global", PTX_GLOBAL},      {".shared", PTX_SHARED},   {".shared::cta", PTX_SHARED},
-                {".local", PTX_LOCAL},        {".const", PTX_CONST},     {".param", PTX_PARAM},
-                {".param::entry", PTX_PARAM}, {".param::func", PTX_CALL}};
-  inst->space = PTX_GENERIC;
-  for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
-    if (sim_capture_is(captures, index, spaces[i].name))
-      inst->space = (uint8_t)spaces[i].space;
-}
-
-static void set_order(sim_inst *inst, const sim_captures *captures, uint32_t semantics, uint32_t scope) {
-  static const struct {
-    const char *name;
-    uint8_t order;
-  } orders[] = {{".volatile", SIM_STRONG},
-                {".relaxed", SIM_STRONG},
-                {".acquire", SIM_STRONG | SIM_ACQUIRE},
-                {".release", SIM_STRONG | SIM_RELEASE},
-                {".acq_rel", SIM_STRONG | SIM_ACQUIRE | SIM_RELEASE}};
-  for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
-    if (sim_capture_is(captures, semantics, orders[i].name))
-      inst->order = orders[i].order;
-  if (sim_capture_is(captures, scope, ".cta"))
-    inst->order |= SIM_CTA_SCOPE;
-}
 
 static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t index) {
   const sim_capture *vector = &captures->items[index];
@@ -69,10 +17,10 @@ static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t ind
 #define TYPE "(.b8|.u8|.s8|.b16|.u16|.s16|.f16|.bf16|.b32|.u32|.s32|.f32|.b64|.u64|.s64|.f64)"
 
 static bool prepare_access(sim_inst *inst, const sim_captures *captures) {
-  set_order(inst, captures, 0, 1);
-  set_space(inst, captures, 2);
+  sim_set_order(inst, captures, 0, 1);
+  sim_set_space(inst, captures, 2);
   set_count(inst, captures, captures->count - 2);
-  return set_type(inst, captures, captures->count - 1);
+  return sim_set_type(inst, captures, captures->count - 1);
 }
 
 static uint64_t extend(uint64_t value, uint32_t size, bool is_signed) {
@@ -141,17 +89,6 @@ static void exec_load(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     sim_access_acquire(warp, inst, lanes, &access);
 }
 
-static uint32_t stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first) {
-  uint32_t undefined = 0, mask = (1u << inst->size) - 1;
-  if (!warp->tainted)
-    return 0;
-  for (uint32_t element = 0; element < inst->count; element++) {
-    const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + first + element]);
-    undefined |= (taint[lane] & mask) << (element * inst->size);
-  }
-  return undefined;
-}
-
 static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_access access;
   uint32_t size = inst->size, bytes = size * inst->count;
@@ -159,7 +96,7 @@ static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_resolve(warp, inst, lanes, 0, inst->space, bytes, bytes, &access);
   if (warp->block->launch->checks)
     SIM_FOR_LANES(lane, lanes)
-  sim_access_write(warp, inst, lane, &access, stored_taint(warp, inst, lane, 1), kind);
+  sim_access_write(warp, inst, lane, &access, sim_stored_taint(warp, inst, lane, 1), kind);
   if (inst->order & SIM_STRONG)
     sim_access_release(warp, inst, lanes, &access);
   for (uint32_t element = 0; element < inst->count; element++) {
@@ -168,153 +105,6 @@ static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     SIM_FOR_LANES(lane, lanes)
     memcpy(access.host[lane] + element * size, values + lane * stride, size);
   }
-}
-
-/* Atomic operations on words and wide values. The operand pair is (b, c): c is the new value of cas. */
-typedef enum {
-  ATOM_ADD,
-  ATOM_MIN,
-  ATOM_MAX,
-  ATOM_INC,
-  ATOM_DEC,
-  ATOM_EXCH,
-  ATOM_CAS,
-  ATOM_AND,
-  ATOM_OR,
-  ATOM_XOR
-} atom_op;
-
-enum { ATOM_UNSIGNED, ATOM_SIGNED, ATOM_SINGLE, ATOM_DOUBLE };
-
-static uint64_t add_double(uint64_t a, uint64_t b) {
-  double x, y;
-  memcpy(&x, &a, sizeof x);
-  memcpy(&y, &b, sizeof y);
-  x += y;
-  memcpy(&a, &x, sizeof x);
-  return a;
-}
-
-static uint32_t add_single(uint32_t a, uint32_t b, bool flush) {
-  float x = sim_float(a), y = sim_float(b);
-  return sim_bits(flush ? sim_flush(sim_flush(x) + sim_flush(y)) : x + y);
-}
-
-static bool atom_less(uint64_t a, uint64_t b, const sim_inst *inst) {
-  if (!inst->is_signed)
-    return a < b;
-  return inst->size == 4 ? (int32_t)a < (int32_t)b : (int64_t)a < (int64_t)b;
-}
-
-static uint64_t atom_add(const sim_inst *inst, uint64_t old, uint64_t b, bool flush) {
-  switch (inst->mode & 3) {
-  case ATOM_SINGLE:
-    return add_single((uint32_t)old, (uint32_t)b, flush);
-  case ATOM_DOUBLE:
-    return add_double(old, b);
-  default:
-    return old + b;
-  }
-}
-
-static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint64_t c, bool flush) {
-  atom_op operation = inst->mode >> 2;
-  switch (operation) {
-  case ATOM_ADD:
-    return atom_add(inst, old, b, flush);
-  case ATOM_MIN:
-    return atom_less(b, old, inst) ? b : old;
-  case ATOM_MAX:
-    return atom_less(old, b, inst) ? b : old;
-  case ATOM_INC:
-    return old >= b ? 0 : old + 1;
-  case ATOM_DEC:
-    return old == 0 || old > b ? b : old - 1;
-  case ATOM_EXCH:
-    return b;
-  case ATOM_CAS:
-    return old == b ? c : old;
-  case ATOM_AND:
-    return old & b;
-  case ATOM_OR:
-    return old | b;
-  case ATOM_XOR:
-    return old ^ b;
-  }
-  return old;
-}
-
-static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c, bool flush) {
-  _Atomic uint32_t *location = (_Atomic uint32_t *)(void *)host;
-  uint32_t old = atomic_load(location);
-  while (!atomic_compare_exchange_weak(location, &old, (uint32_t)atom_result(inst, old, b, c, flush)))
-    continue;
-  return old;
-}
-
-static uint64_t atom_wide(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c) {
-  _Atomic uint64_t *location = (_Atomic uint64_t *)(void *)host;
-  uint64_t old = atomic_load(location);
-  while (!atomic_compare_exchange_weak(location, &old, atom_result(inst, old, b, c, false)))
-    continue;
-  return old;
-}
-
-static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t source, uint32_t lane) {
-  if (source >= inst->sources)
-    return 0;
-  const uint32_t *words = sim_source(warp, inst, source);
-  const uint64_t *wides = sim_source(warp, inst, source);
-  return inst->size == 8 ? wides[lane] : words[lane];
-}
-
-static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_access access;
-  sim_resolve(warp, inst, lanes, 0, inst->space, inst->size, inst->size, &access);
-  sim_access_release(warp, inst, lanes, &access);
-  SIM_FOR_LANES(lane, lanes) {
-    if (warp->block->launch->checks) {
-      uint32_t undefined = sim_access_read(warp, inst, lane, &access, SIM_ATOMIC);
-      undefined |= stored_taint(warp, inst, lane, 1);
-      sim_access_write(warp, inst, lane, &access, undefined, SIM_ATOMIC);
-    }
-    uint64_t b = lane_value(warp, inst, 1, lane), c = lane_value(warp, inst, 2, lane);
-    bool flush = sim_lane_in(access.global, lane); /* f32 is added without subnormals in global memory only */
-    uint64_t old = inst->size == 8 ? atom_wide(inst, access.host[lane], b, c)
-                                   : atom_word(inst, access.host[lane], b, c, flush);
-    if (inst->destinations == 0)
-      continue;
-    if (inst->size == 8)
-      ((uint64_t *)sim_operand(warp, inst, 0))[lane] = old;
-    else
-      ((uint32_t *)sim_operand(warp, inst, 0))[lane] = (uint32_t)old;
-    if (warp->tainted)
-      sim_set_taint(warp, inst->operands[0], lane, 0);
-  }
-  sim_access_acquire(warp, inst, lanes, &access);
-}
-
-static bool prepare_atom(sim_inst *inst, const sim_captures *captures) {
-  static const char *const operations[] = {
-      [ATOM_ADD] = ".add", [ATOM_MIN] = ".min",   [ATOM_MAX] = ".max", [ATOM_INC] = ".inc",
-      [ATOM_DEC] = ".dec", [ATOM_EXCH] = ".exch", [ATOM_CAS] = ".cas", [ATOM_AND] = ".and",
-      [ATOM_OR] = ".or",   [ATOM_XOR] = ".xor"};
-  uint32_t operation = ATOM_ADD, kind = ATOM_UNSIGNED;
-  inst->order = SIM_STRONG;
-  set_order(inst, captures, 0, 1);
-  set_space(inst, captures, 2);
-  while (!sim_capture_is(captures, 3, operations[operation]))
-    operation++;
-  set_type(inst, captures, captures->count - 1);
-  inst->count = 1;
-  if (inst->is_signed)
-    kind = ATOM_SIGNED;
-  if (sim_capture_is(captures, captures->count - 1, ".f32"))
-    kind = ATOM_SINGLE;
-  if (sim_capture_is(captures, captures->count - 1, ".f64"))
-    kind = ATOM_DOUBLE;
-  inst->mode = (uint8_t)(operation << 2 | kind);
-  return true;
 }
 
 static bool prepare_fence(sim_inst *inst, const sim_captures *captures) {
@@ -343,7 +133,7 @@ static uint64_t window_of(const sim_inst *inst) {
 }
 
 static bool prepare_cvta(sim_inst *inst, const sim_captures *captures) {
-  set_space(inst, captures, 1);
+  sim_set_space(inst, captures, 1);
   inst->mode = sim_capture_is(captures, 0, ".to");
   return true;
 }
@@ -357,7 +147,7 @@ static void exec_cvta(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 static bool prepare_isspacep(sim_inst *inst, const sim_captures *captures) {
-  set_space(inst, captures, 0);
+  sim_set_space(inst, captures, 0);
   return true;
 }
 
@@ -378,8 +168,6 @@ static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   (void)lanes;
 }
 
-#define ATOM_SEMANTICS "[.relaxed|.acquire|.release|.acq_rel]" SCOPE "[.global|.shared|.shared::cta]"
-
 static const sim_form forms[] = {
     {"ld" SEMANTICS SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
@@ -387,15 +175,6 @@ static const sim_form forms[] = {
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
     {"st" SEMANTICS SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
-    {"atom" ATOM_SEMANTICS "(.add|.min|.max|.inc|.dec|.exch|.and|.or|.xor)"
-     "(.u32|.s32|.u64|.s64|.b32|.b64|.f32|.f64)",
-     "e:me", exec_atom, sim_taint_address, prepare_atom, SIM_FLOW_NEXT},
-    {"atom" ATOM_SEMANTICS "(.cas)"
-     "(.b32|.b64|.u32|.u64|.s32)",
-     "e:mee", exec_atom, sim_taint_address, prepare_atom, SIM_FLOW_NEXT},
-    {"red" ATOM_SEMANTICS "(.add|.min|.max|.inc|.dec|.and|.or|.xor)"
-     "(.u32|.s32|.u64|.s64|.b32|.b64|.f32|.f64)",
-     ":me", exec_atom, sim_taint_address, prepare_atom, SIM_FLOW_NEXT},
     {"membar(.cta|.gl|.sys)", "", exec_fence, sim_taint_none, prepare_fence, SIM_FLOW_NEXT},
     {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none,
      prepare_fence, SIM_FLOW_NEXT},

@@ -5,7 +5,8 @@
 #include <pthread.h>
 
 #define EACH_FILE(X)                                                                                         \
-  X(integer) X(float) X(round) X(compare) X(convert) X(memory) X(warp) X(matrix) X(mma) X(async) X(control)
+  X(integer)                                                                                                 \
+  X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control)
 
 #define DECLARE_BASE(name) extern const sim_form_table sim_forms_##name##_base;
 #define DECLARE_AVX2(name) extern const sim_form_table sim_forms_##name##_avx2;

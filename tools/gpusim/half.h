@@ -71,7 +71,7 @@ static inline uint32_t sim_float_to_bf16_rz(float value) {
 static inline float sim_round_to_odd(double value) {
   float nearest = (float)value;
   uint32_t bits = sim_bits(nearest);
-  if ((double)nearest == value || value != value || isinf(nearest))
+  if ((double)nearest == value || value != value)
     return nearest;
   if (fabs((double)nearest) > fabs(value))
     bits--;
