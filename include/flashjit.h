@@ -445,7 +445,7 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
  */
 typedef struct fi_tensors {
   uint32_t struct_size;
-  float softmax_scale;        /* 0: 1 / sqrt(head_dim) */
+  float softmax_scale;        /* at most 2^20; 0: 1 / sqrt(head_dim) */
 
   /* attention */
   const void *q;              /* [tokens][query heads][head_dim] */

@@ -76,7 +76,7 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
-  float scale_log2;     /* softmax scale * log2(e) */
+  float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
 struct fi_append_args {

@@ -27,22 +27,26 @@ static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
 
 /* -------------------------------------------------------------------------------- attention */
 
-static float softmax_scale(const struct run *run) {
+/* Scores, times the scale, must stay far from what stands for masked ones: templates/softmax.cuh, kMasked. */
+static const float least_scale_log2 = 0x1p-80f;
+static const float most_scale = 0x1p20f;
+
+static float scale_log2(const struct run *run) {
+  static const float log2_e = 1.44269504088896340736f;
   const float scale = run->tensors->softmax_scale;
-  return scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim);
+  return fmaxf(least_scale_log2, log2_e * (scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim)));
 }
 
 static fi_status check_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;
-  if (scale >= 0 && isfinite(scale))
+  if (scale >= 0 && scale <= most_scale)
     return FI_OK;
   return status_fail(FI_ERROR_ARGUMENT,
-                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive",
-                     (double)scale);
+                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, at most %g",
+                     (double)scale, (double)most_scale);
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {
-  static const float log2_e = 1.44269504088896340736f;
   const fi_tensors *tensors = run->tensors;
   const int64_t *stride = run->strides.of;
   args->attention = (struct fi_attention_args){
@@ -63,7 +67,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
       .kv_head_stride = stride[STRIDE_CACHE_HEAD],
       .lse_token_stride = (int)run->heads,
-      .scale_log2 = softmax_scale(run) * log2_e,
+      .scale_log2 = scale_log2(run),
   };
   return run->layout.ctas;
 }

@@ -219,11 +219,13 @@ Test(bad_input, batches) {
 #define MINUS_ONE 0xbf800000
 #define NOT_A_NUMBER 0x7fc00000
 #define INFINITE 0x7f800000
+#define TWO_TO_THE_21 0x4a000000
 
 static const struct change tensor_changes[] = {
     {NULL, TENSORS(softmax_scale, MINUS_ONE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is -1"},
     {NULL, TENSORS(softmax_scale, NOT_A_NUMBER), FI_ERROR_ARGUMENT, "tensors.softmax_scale is nan"},
     {NULL, TENSORS(softmax_scale, INFINITE), FI_ERROR_ARGUMENT, "tensors.softmax_scale is inf"},
+    {NULL, TENSORS(softmax_scale, TWO_TO_THE_21), FI_ERROR_ARGUMENT, "positive, at most 1.04858e+06"},
     {NULL, TENSORS(q, 0), FI_ERROR_ARGUMENT, "tensors.q is NULL"},
     {NULL, TENSORS(q, 0x10008), FI_ERROR_ARGUMENT, "tensors.q is 0x10008"},
     {NULL, TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},

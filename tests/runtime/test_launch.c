@@ -188,6 +188,10 @@ Test(launch, strides_and_grid_as_given) {
   cr_expect_eq(args.kv_token_stride, 128);
   cr_expect_eq(args.kv_head_stride, 16 * 128);
   cr_expect_float_eq(args.scale_log2, log2(exp(1)) / sqrt(128), 1e-6);
+  tensors.softmax_scale = 1e-30f;
+  cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.scale_log2, 0x1p-80f, "the least");
   fi_ctx_destroy(ctx);
 }
 

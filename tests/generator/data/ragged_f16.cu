@@ -68,7 +68,7 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
-  float scale_log2;     /* softmax scale * log2(e) */
+  float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
 constexpr int kHeadDim = 64;             /* elements of a head */
@@ -484,12 +484,9 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-/*
- * Turns a score into a base-2 logit. At least 2^-80: with less all logits are 0, and masked scores must stay far below.
- */
+/* Turns a score into a base-2 logit. */
 float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2;
-  return scale < 0x1p-80f ? 0x1p-80f : scale;
+  return args.scale_log2;
 }
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
