@@ -36,8 +36,7 @@ static const struct model_layer *find(const struct model *model, const char *kin
   return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------ real
- * models */
+/* -------------------------------------------------------------------------------------------- real models */
 
 Test(model, llama) {
   struct model model = read_model(MODEL("Meta-Llama-3.1-8B"));
@@ -112,8 +111,7 @@ Test(model, gemma4) {
   cr_expect_str_eq(full->missing, "rope_type proportional");
 }
 
-/* ------------------------------------------------------------------------------------------------ variations
- */
+/* --------------------------------------------------------------------------------------------- variations */
 
 Test(model, defaults) {
   struct model model = read_model(config(""));
@@ -202,8 +200,7 @@ Test(model, what_is_missing) {
   }
 }
 
-/* ------------------------------------------------------------------------------------------------ broken
- * configs */
+/* ----------------------------------------------------------------------------------------- broken configs */
 
 static void expect_problem(const char *path, const char *part) {
   struct model model;

@@ -219,8 +219,7 @@ Test(reference, linear_scaling_divides_the_position) {
   cr_expect_float_eq(angle_of(&spec, 3), pow(10000, -3.0 / 64) / 2.5, 1e-12);
 }
 
-/* ------------------------------------------------------------------------------------------------ identities
- */
+/* --------------------------------------------------------------------------------------------- identities */
 
 /* Only differences of positions matter, so that rotating nothing far away changes nothing. */
 Test(reference, rope_depends_on_distances) {

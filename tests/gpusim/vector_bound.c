@@ -61,8 +61,7 @@ static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simula
   return worst;
 }
 
-/* -------------------------------------------------------------------------------------------------- products
- */
+/* ----------------------------------------------------------------------------------------------- products */
 
 /* How the operands of mma.sync lie in a warp, see exec_mma.c: `depth` products in words of A, B and C. */
 struct product {

@@ -54,8 +54,7 @@ static const uint64_t edges_bf16[] = {0x0000, 0x8000, 0x0001, 0x807f, 0x0080, 0x
                                       0xbf80, 0x3f7f, 0x3f81, 0x4020, 0x4300, 0x7eff, 0x7f7f,
                                       0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffa1};
 
-/* -------------------------------------------------------------------------------------------- random values
- */
+/* ------------------------------------------------------------------------------------------ random values */
 
 /* An expression draws once at most: compilers evaluate operands and arguments in orders of their own. */
 
@@ -151,8 +150,7 @@ static uint64_t random_few(random_state *state) {
   return random_below(state, 5);
 }
 
-/* -------------------------------------------------------------------------------------- operands of mma.sync
- */
+/* ----------------------------------------------------------------------------------- operands of mma.sync */
 
 /* An integer from -8 to 8 as f32. */
 static uint32_t small_integer(random_state *state) {
@@ -249,8 +247,7 @@ static uint64_t zero(random_state *state) {
   return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------- letters
- */
+/* ------------------------------------------------------------------------------------------------ letters */
 
 struct domain {
   char letter;

@@ -33,8 +33,7 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
 #define HALF_OUT " cvt.u32.u16 %r0, %g0;"
 #define WIDE_OUT " mov.b64 {%r0, %r1}, %q0;"
 
-/* ------------------------------------------------------------------------------------------------- compare
- */
+/* ------------------------------------------------------------------------------------------------ compare */
 
 /* One bit of %r0 for each comparison. */
 #define TEST_BIT(bit) "selp.b32 %t0, 1, 0, %p0; bfi.b32 %r0, %t0, %r0, " #bit ", 1;"
@@ -58,8 +57,7 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
   ".f16x2 %p0|%p1, %a0, %a1; " TEST_BIT(0) "mov.pred %p0, %p1; " TEST_BIT(1)
 #define TESTP(bit, property) "testp." property ".f32 %p0, %a0; " TEST_BIT(bit)
 
-/* ------------------------------------------------------------------------------------------------- convert
- */
+/* ------------------------------------------------------------------------------------------------ convert */
 
 #define TO_HALF(instruction) instruction " %g0, %a0;" HALF_OUT
 #define PACK(instruction) instruction " %g0, %a0, %a1;" HALF_OUT
@@ -75,8 +73,7 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
       SAME(ONE, 1, "w", "cvt." rounding ".f32.u64 %r0, %l0;"),                                               \
       SINGLE(ONE, "d", "cvt." rounding ".f32.f64 %r0, %l0;")
 
-/* ------------------------------------------------------------------------------------------------ warp,
- * memory */
+/* ------------------------------------------------------------------------------------------- warp, memory */
 
 #define CONVERGE "bar.warp.sync 0xffffffff; "
 #define SHUFFLE(mode)                                                                                        \

@@ -179,8 +179,7 @@ bool jobs_to_run(struct job_list *list, const char *target, char *why, size_t wh
   return added;
 }
 
-/* ------------------------------------------------------------------------------------------------ to compile
- */
+/* --------------------------------------------------------------------------------------------- to compile */
 
 /* The full product, of head dims, KV types and tiles alone. */
 static void add_shapes(struct dimensions *dimensions, struct points *points) {

@@ -320,8 +320,7 @@ static bool check_units(struct check *check) {
   return true;
 }
 
-/* ------------------------------------------------------------------------------------------------ partials
- */
+/* ----------------------------------------------------------------------------------------------- partials */
 
 static int compare_extents(const void *left, const void *right) {
   const struct extent *a = left;

@@ -48,8 +48,7 @@ static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
   return plan_check(run->trial, &planned);
 }
 
-/* ------------------------------------------------------------------------------------------------ same bits
- */
+/* ---------------------------------------------------------------------------------------------- same bits */
 
 static bool keep_outputs(struct attention_run *run) {
   const struct mirror *o = output(run, BUFFER_O);

@@ -82,8 +82,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   }
 }
 
-/* ------------------------------------------------------------------------------------------------ contents
- */
+/* ----------------------------------------------------------------------------------------------- contents */
 
 /* Page ids in random order; the entries behind a request's last page stay as they are, which is no page. */
 static bool deal_pages(struct batch_memory *batch, random_state *random) {
@@ -170,8 +169,7 @@ uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, in
   return tokens;
 }
 
-/* ------------------------------------------------------------------------------------------------ pointers
- */
+/* ----------------------------------------------------------------------------------------------- pointers */
 
 static void *pointer(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
   const struct mirror *mirror = &batch->buffers[buffer];

@@ -110,8 +110,7 @@ static bool prepare(struct layer_run *run) {
   return device_works(run) && make_workspace(run);
 }
 
-/* ------------------------------------------------------------------------------------------------ launches
- */
+/* ----------------------------------------------------------------------------------------------- launches */
 
 /* One step of a server: a plan, and the two launches of one layer that use it. */
 static bool launch(struct layer_run *run, enum role attention) {
@@ -266,8 +265,7 @@ static bool verify_rest(struct layer_run *run) {
   return false;
 }
 
-/* ------------------------------------------------------------------------------------------------ the whole
- * run */
+/* ------------------------------------------------------------------------------------------ the whole run */
 
 static bool run_phase(struct layer_run *run, int phase) {
   enum role role = phases[phase].attention;

@@ -52,8 +52,7 @@ void missing_add(struct model_layer *layer, const char *format, ...) {
   va_end(arguments);
 }
 
-/* ------------------------------------------------------------------------------------------------ kinds of
- * layers */
+/* ---------------------------------------------------------------------------------------- kinds of layers */
 
 static bool count_layers(struct config *config, struct model *model, const char *kind, uint32_t count) {
   if (count == 0)
@@ -132,8 +131,7 @@ static bool count_all(struct config *config, struct model *model) {
   return count_regular(config, model);
 }
 
-/* ------------------------------------------------------------------------------------------------ one kind
- */
+/* ----------------------------------------------------------------------------------------------- one kind */
 
 static bool read_heads(struct config *config, struct model_layer *layer) {
   uint32_t heads;

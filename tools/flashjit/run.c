@@ -172,8 +172,7 @@ static void print_reports(const struct choice *choice, const struct device *devi
             device->l2_bytes >> 20);
 }
 
-/* ------------------------------------------------------------------------------------------------ device and
- * context */
+/* ------------------------------------------------------------------------------------- device and context */
 
 /* The target of the context's kernels, from the plan kernel, which is needed in any case. */
 static bool find_target(fi_ctx *ctx, char *target, size_t size) {

@@ -100,8 +100,7 @@ static bool read_csv_line(struct reader *reader, char *line, const size_t *place
   return add(reader->trace, request, reader->why, reader->why_size);
 }
 
-/* ------------------------------------------------------------------------------------------------ JSON lines
- */
+/* --------------------------------------------------------------------------------------------- JSON lines */
 
 static bool read_json_field(struct reader *reader, const json_t *row, const char *field, int64_t minimum,
                             uint32_t *tokens) {
@@ -180,8 +179,7 @@ bool trace_read(struct trace *trace, const char *path, size_t limit, char *why, 
   return read;
 }
 
-/* ------------------------------------------------------------------------------------------------ other
- * sources */
+/* ------------------------------------------------------------------------------------------ other sources */
 
 bool trace_parse(struct trace *trace, const char *text, char *why, size_t why_size) {
   *trace = (struct trace){0};

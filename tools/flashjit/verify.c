@@ -27,8 +27,7 @@ struct crew {
   atomic_bool out_of_memory;
 };
 
-/* ------------------------------------------------------------------------------------------------ which rows
- */
+/* --------------------------------------------------------------------------------------------- which rows */
 
 /* Each request's first and last query token always. */
 static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, uint32_t head) {
@@ -96,8 +95,7 @@ static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_
   }
 }
 
-/* ------------------------------------------------------------------------------------------------ attention
- */
+/* ---------------------------------------------------------------------------------------------- attention */
 
 static void check_row(const struct reference *reference, const struct reference_head *loaded,
                       uint32_t request, uint32_t i, uint32_t head, struct verdict *verdict) {
@@ -191,8 +189,7 @@ bool verify_step(const struct verify_step *step, struct verify_result *result) {
   return !atomic_load(&crew.out_of_memory);
 }
 
-/* ------------------------------------------------------------------------------------------------ the rest
- * of the cache */
+/* ---------------------------------------------------------------------------------- the rest of the cache */
 
 static bool all_bytes(const uint8_t *bytes, size_t count, uint8_t value) {
   return count == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, count - 1) == 0);
