@@ -51,22 +51,19 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-//@if kv_scale == none
-/* Turns a score into a base-2 logit. */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2;
-}
-//@else
 /* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
 float score_scale(const fi_attention_args &args, int kv_head) {
+//@if kv_scale == none
+  return args.scale_log2;
+//@else
 //@if kv_scale == tensor
   const float scale = args.scale_log2 * args.k_scale[0];
 //@else
   const float scale = args.scale_log2 * args.k_scale[kv_head];
 //@end
   return scale < 0x1p-80f ? 0x1p-80f : scale;
-}
 //@end
+}
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;

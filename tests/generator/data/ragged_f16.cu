@@ -484,7 +484,7 @@ void mask(Scores &scores, const TileRow *rows, int token) {
   }
 }
 
-/* Turns a score into a base-2 logit. */
+/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
 float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2;
 }
