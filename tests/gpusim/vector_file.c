@@ -15,7 +15,7 @@ static const char header_format[] = "flashjit-vectors 1\ngpu %s\ndriver %d\nptx 
 static const char checksum_format[] = "checksum %016" PRIx64 "\n\n";
 
 bool vector_file_create(struct vector_file *file) {
-  memset(file, 0, sizeof *file);
+  *file = (struct vector_file){.list = vector_list_hash()};
   for (size_t i = 0; i < vector_case_count; i++)
     file->count += vector_words(&vector_cases[i]);
   file->words = calloc(file->count, sizeof *file->words);
@@ -37,7 +37,7 @@ uint32_t *vector_file_results(const struct vector_file *file, const struct vecto
 /* The lines above the checksum. */
 static size_t write_header(const struct vector_file *file, char header[HEADER_BYTES]) {
   return (size_t)snprintf(header, HEADER_BYTES, header_format, file->gpu, file->driver, vector_ptx_version,
-                          vector_list_hash());
+                          file->list);
 }
 
 static uint64_t checksum(const struct vector_file *file, const char *header) {
@@ -71,7 +71,7 @@ static const char *read_header(struct vector_file *file, FILE *stream, uint64_t 
     return "is no file of vectors";
   if (fscanf(stream, " checksum %16" SCNx64, expected) != 1 || fgetc(stream) != '\n' || fgetc(stream) != '\n')
     return "has no checksum";
-  if (list != vector_list_hash() || strcmp(ptx, vector_ptx_version) != 0)
+  if (list != file->list || strcmp(ptx, vector_ptx_version) != 0)
     return "is of another list of kernels: record it again";
   return NULL;
 }

@@ -17,6 +17,7 @@
 struct vector_file {
   char gpu[128];
   int driver;
+  uint64_t list;   /* vector_list_hash, for which the operands of all cases are made */
   uint32_t *words; /* all results */
   size_t count;
 };
