@@ -75,20 +75,27 @@ static bool reserve(struct plan_run *run, uint32_t requests) {
          trial_ok(run->trial, "the lengths", FI_OK);
 }
 
+static void draw_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
+  const bool alike = trial_chance(run->trial, 2);
+  const uint32_t common_kv = alike ? draw_common_kv(run, requests) : 0;
+  for (uint32_t request = 0; request < requests; request++) {
+    if (alike) {
+      run->q_len[request] = run->tile.tokens;
+      run->kv_len[request] = run->tile.tokens + common_kv;
+    } else {
+      draw_request(run, request, longest);
+    }
+  }
+}
+
 static void fill_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
   int32_t *q_indptr = run->q_indptr.host;
   int32_t *kv_lens = run->kv_lens.host;
   int32_t *kv_indptr = run->kv_indptr.host;
-  const bool alike = trial_chance(run->trial, 2);
-  const uint32_t common_kv = draw_common_kv(run, requests);
+  draw_lengths(run, requests, longest);
   q_indptr[0] = 0;
   kv_indptr[0] = 0;
   for (uint32_t request = 0; request < requests; request++) {
-    draw_request(run, request, longest);
-    if (alike) {
-      run->q_len[request] = run->tile.tokens;
-      run->kv_len[request] = run->tile.tokens + common_kv;
-    }
     kv_lens[request] = (int32_t)run->kv_len[request];
     q_indptr[request + 1] = q_indptr[request] + (int32_t)run->q_len[request];
     kv_indptr[request + 1] = kv_indptr[request] + kv_lens[request];
