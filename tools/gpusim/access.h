@@ -33,6 +33,9 @@ void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefi
 /* Undefined bytes of the elements that one lane stores; they begin at source `first`. */
 uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first);
 
+/* Of a form's opcode: who sees an access, as sim_set_order reads it. */
+#define SIM_SCOPE "[.cta|.cluster|.gpu|.sys]"
+
 /* modifiers.c: size, space and order of the instruction from the captures with these indices. False where the
  * type is none of memory. */
 bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index);

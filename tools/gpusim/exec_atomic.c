@@ -149,8 +149,7 @@ static bool prepare_atom(sim_inst *inst, const sim_captures *captures) {
   return true;
 }
 
-#define ATOM_SEMANTICS                                                                                       \
-  "[.relaxed|.acquire|.release|.acq_rel][.cta|.cluster|.gpu|.sys][.global|.shared|.shared::cta]"
+#define ATOM_SEMANTICS "[.relaxed|.acquire|.release|.acq_rel]" SIM_SCOPE "[.global|.shared|.shared::cta]"
 
 static const sim_form forms[] = {
     {"atom" ATOM_SEMANTICS "(.add|.min|.max|.inc|.dec|.exch|.and|.or|.xor)"

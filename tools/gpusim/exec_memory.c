@@ -8,7 +8,6 @@ static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t ind
 }
 
 #define SEMANTICS "[.weak|.volatile|.relaxed|.acquire|.release|.mmio]"
-#define SCOPE "[.cta|.cluster|.gpu|.sys]"
 #define SPACE "[.global|.shared|.shared::cta|.local|.const|.param|.param::entry|.param::func]"
 #define CACHE "[.ca|.cg|.cs|.lu|.cv|.wb|.wt]"
 #define L1_HINT "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
@@ -169,11 +168,11 @@ static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 static const sim_form forms[] = {
-    {"ld" SEMANTICS SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
+    {"ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
-    {"ld" SEMANTICS SCOPE "(.global)" CACHE ".nc" L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
+    {"ld" SEMANTICS SIM_SCOPE "(.global)" CACHE ".nc" L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
-    {"st" SEMANTICS SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store,
+    {"st" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
     {"membar(.cta|.gl|.sys)", "", exec_fence, sim_taint_none, prepare_fence, SIM_FLOW_NEXT},
     {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none,
