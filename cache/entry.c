@@ -120,14 +120,13 @@ static bool layout_allowed(const struct layout *layout, cache_reason *reason) {
     const struct text_field *field = &text_fields[i];
     uint32_t size = layout->text_size[i];
     if (size < field->least || size > field->most)
-      return cache_refuse(reason, "%s has %" PRIu32 " bytes, allowed are %" PRIu32 " to %" PRIu32,
-                          field->name, size, field->least, field->most);
+      return cache_refuse(reason, "%s has %" PRIu32 " bytes, allowed are %" PRIu32 " to %" PRIu32, field->name, size,
+                          field->least, field->most);
   }
   if (layout->image_size == 0)
     return cache_refuse(reason, "the image is empty");
   if (layout->size > CACHE_ENTRY_SIZE_MAX)
-    return cache_refuse(reason, "entry has %" PRIu64 " bytes, allowed are %zu", layout->size,
-                        CACHE_ENTRY_SIZE_MAX);
+    return cache_refuse(reason, "entry has %" PRIu64 " bytes, allowed are %zu", layout->size, CACHE_ENTRY_SIZE_MAX);
   return true;
 }
 
@@ -139,8 +138,8 @@ static bool entry_plausible(const cache_entry *entry, cache_reason *reason) {
     const struct fact_field *field = &fact_fields[i];
     uint32_t value = entry_fact_get(&entry->facts, field);
     if (value < field->least || value > field->most)
-      return cache_refuse(reason, "%s is %" PRIu32 ", allowed are %" PRIu32 " to %" PRIu32, field->name,
-                          value, field->least, field->most);
+      return cache_refuse(reason, "%s is %" PRIu32 ", allowed are %" PRIu32 " to %" PRIu32, field->name, value,
+                          field->least, field->most);
   }
   return true;
 }
@@ -199,15 +198,13 @@ static bool header_known(const unsigned char *bytes, size_t size, cache_reason *
   if (bytes_get_u16(bytes + AT_FORMAT) != FORMAT)
     return cache_refuse(reason, "format %u is not %d", bytes_get_u16(bytes + AT_FORMAT), FORMAT);
   if (bytes_get_u16(bytes + AT_HEADER_SIZE) != HEADER_SIZE)
-    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE),
-                        HEADER_SIZE);
+    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE), HEADER_SIZE);
   if (bytes_get_u32(bytes + AT_FLAGS) != 0)
     return cache_refuse(reason, "unknown flags %#" PRIx32, bytes_get_u32(bytes + AT_FLAGS));
   return true;
 }
 
-static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout,
-                               cache_reason *reason) {
+static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout, cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++)
     layout->text_size[i] = bytes_get_u32(bytes + AT_TEXT_SIZES + 4 * i);
   layout->image_size = bytes_get_u32(bytes + AT_IMAGE_SIZE);

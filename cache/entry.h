@@ -45,7 +45,6 @@ bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t 
 
 /* Checks everything about the block but the image itself (see image.h) and, when `key` is not NULL, that the
  * entry belongs to it. Copies nothing: `entry` is valid for as long as `bytes` is. */
-bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry,
-                        cache_reason *reason);
+bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry, cache_reason *reason);
 
 #endif

@@ -81,8 +81,7 @@ static void delete_oldest(struct scan *scan, uint64_t share) {
   }
 }
 
-void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory,
-                 const char *kept) {
+void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory, const char *kept) {
   cache_lock lock;
   cache_reason unused;
   cache_reason_clear(&unused);
@@ -90,8 +89,7 @@ void cache_evict(cache_store *store, const cache_layer *layer, int directory, un
     return;
   uint64_t share = store->budget / CACHE_SUBDIRECTORIES;
   struct scan scan = {.store = store, .directory = directory, .kept = kept};
-  if (layer->io->list(layer->io->context, directory, visit_member, &scan) == 0 && scan.count > 0 &&
-      scan.total > share)
+  if (layer->io->list(layer->io->context, directory, visit_member, &scan) == 0 && scan.count > 0 && scan.total > share)
     delete_oldest(&scan, share);
   free(scan.candidates);
   cache_store_unlock(store, &lock);

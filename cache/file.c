@@ -31,8 +31,8 @@ static ssize_t read_up_to(const cache_io *io, int file, unsigned char *bytes, si
   return (ssize_t)done;
 }
 
-static cache_file_result read_open_file(const cache_layer *layer, int descriptor, const char *name,
-                                        cache_file *file, cache_reason *reason) {
+static cache_file_result read_open_file(const cache_layer *layer, int descriptor, const char *name, cache_file *file,
+                                        cache_reason *reason) {
   const cache_io *io = layer->io;
   struct stat status;
   if (io->status(io->context, descriptor, &status) != 0) {
@@ -40,8 +40,8 @@ static cache_file_result read_open_file(const cache_layer *layer, int descriptor
     return CACHE_FILE_UNREADABLE;
   }
   if (!S_ISREG(status.st_mode) || !cache_layer_trusts(layer, &status)) {
-    cache_refuse(reason, "%s: %s with owner %lu and mode %06o is no regular file of our own", layer->root,
-                 name, (unsigned long)status.st_uid, (unsigned)status.st_mode);
+    cache_refuse(reason, "%s: %s with owner %lu and mode %06o is no regular file of our own", layer->root, name,
+                 (unsigned long)status.st_uid, (unsigned)status.st_mode);
     return CACHE_FILE_UNREADABLE;
   }
   if (status.st_size <= 0 || (uint64_t)status.st_size > CACHE_ENTRY_SIZE_MAX) {
@@ -114,8 +114,8 @@ static int write_and_close(const cache_io *io, int descriptor, const void *bytes
   return error;
 }
 
-int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes,
-                     size_t size, bool sync, cache_reason *reason) {
+int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes, size_t size,
+                     bool sync, cache_reason *reason) {
   const cache_io *io = layer->io;
   char temporary[CACHE_TEMPORARY_NAME_SIZE];
   int descriptor = create_temporary(io, directory, temporary);

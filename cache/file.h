@@ -24,7 +24,7 @@ cache_file_result cache_file_read(const cache_layer *layer, int directory, const
 
 /* Makes `name` appear in the directory with these bytes, whole or not at all, in place of what was there.
  * With `sync` it is also on the disk. Returns 0, or the error that stopped it and a reason. */
-int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes,
-                     size_t size, bool sync, cache_reason *reason);
+int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes, size_t size,
+                     bool sync, cache_reason *reason);
 
 #endif

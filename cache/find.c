@@ -12,8 +12,7 @@
 enum { TOUCH_AFTER_SECONDS = 3600 }; /* how exact eviction's idea of last use is */
 
 static char *entry_path(const cache_layer *layer, const char *subdirectory, const char *name) {
-  size_t size =
-      strlen(layer->root) + sizeof "/" CACHE_FORMAT_DIRECTORY "/" + strlen(subdirectory) + 1 + strlen(name);
+  size_t size = strlen(layer->root) + sizeof "/" CACHE_FORMAT_DIRECTORY "/" + strlen(subdirectory) + 1 + strlen(name);
   char *path = malloc(size);
   if (path != NULL)
     snprintf(path, size, "%s/" CACHE_FORMAT_DIRECTORY "/%s/%s", layer->root, subdirectory, name);
@@ -105,8 +104,7 @@ static bool find_other(struct search *search) {
   for (;;) {
     struct newest newest = {.search = search};
     if (io->list(io->context, search->directory, visit_toolchain, &newest) != 0)
-      return cache_refuse(search->reason, "%s: cannot list %s: %m", search->layer->root,
-                          search->subdirectory);
+      return cache_refuse(search->reason, "%s: cannot list %s: %m", search->layer->root, search->subdirectory);
     if (newest.name[0] == '\0')
       return false;
     if (find_file(search, newest.name))
@@ -119,8 +117,7 @@ static bool look_in_layer(struct search *search, bool (*look)(struct search *sea
   const cache_layer *layer = search->layer;
   if (layer->entries < 0)
     return false;
-  search->directory =
-      cache_layer_open_below(layer, layer->entries, search->subdirectory, false, search->reason);
+  search->directory = cache_layer_open_below(layer, layer->entries, search->subdirectory, false, search->reason);
   if (search->directory < 0)
     return false;
   const bool is_found = look(search);
@@ -138,8 +135,8 @@ static bool look_from_layer(struct search *search, size_t first, bool (*look)(st
   return false;
 }
 
-static struct search begin(cache_store *store, const cache_key *key, const char *toolchain,
-                           cache_found *found, cache_reason *reason) {
+static struct search begin(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
+                           cache_reason *reason) {
   struct search search = {.store = store, .key = *key, .found = found, .reason = reason};
   cache_subdirectory_name(key, search.subdirectory);
   if (toolchain != NULL)
@@ -159,8 +156,7 @@ bool cache_store_find(cache_store *store, const cache_key *key, const char *tool
   return count(store, look_from_layer(&search, 0, toolchain != NULL ? find_wanted : find_other));
 }
 
-bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found,
-                           cache_reason *reason) {
+bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found, cache_reason *reason) {
   struct search search = begin(store, &found->entry.key, toolchain, found, reason);
   const size_t layer = found->layer;
   cache_file_name(&search.key, found->entry.toolchain, search.after);
@@ -169,8 +165,7 @@ bool cache_store_find_next(cache_store *store, const char *toolchain, cache_foun
   if (!was_wanted)
     return count(store, look_from_layer(&search, layer, find_other));
   search.after[0] = '\0';
-  return count(store,
-               look_from_layer(&search, layer + 1, find_wanted) || look_from_layer(&search, 0, find_other));
+  return count(store, look_from_layer(&search, layer + 1, find_wanted) || look_from_layer(&search, 0, find_other));
 }
 
 void cache_found_free(cache_found *found) {

@@ -161,8 +161,7 @@ static bool target_parse(const char *target, bool *is_ptx, uint32_t *sm, const c
   return digit > first && (*digit == '\0' || (*digit >= 'a' && *digit <= 'z' && digit[1] == '\0'));
 }
 
-bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol,
-                       cache_reason *reason) {
+bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol, cache_reason *reason) {
   bool is_ptx;
   uint32_t sm;
   const char *suffix;

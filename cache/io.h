@@ -22,8 +22,7 @@ typedef struct {
   int (*close)(void *context, int file);
   int (*status)(void *context, int file, struct stat *status);
 
-  int (*status_at)(void *context, int directory, const char *name,
-                   struct stat *status); /* of a link itself */
+  int (*status_at)(void *context, int directory, const char *name, struct stat *status); /* of a link itself */
   int (*rename_at)(void *context, int directory, const char *from, const char *to);
   int (*unlink_at)(void *context, int directory, const char *name);
   int (*make_directory_at)(void *context, int directory, const char *path, mode_t mode);

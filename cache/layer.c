@@ -19,8 +19,7 @@ static int close_with(const cache_layer *layer, int file, int error) {
   return -1;
 }
 
-static int open_trusted(const cache_layer *layer, int parent, const char *path, int flags,
-                        cache_reason *reason) {
+static int open_trusted(const cache_layer *layer, int parent, const char *path, int flags, cache_reason *reason) {
   const cache_io *io = layer->io;
   int directory = io->open_at(io->context, parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
   if (directory < 0) {
@@ -70,8 +69,7 @@ int cache_layer_open_root(const cache_layer *layer, cache_reason *reason) {
   return open_trusted(layer, AT_FDCWD, layer->root, 0, reason);
 }
 
-int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create,
-                           cache_reason *reason) {
+int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create, cache_reason *reason) {
   int directory = open_trusted(layer, parent, name, O_NOFOLLOW, reason);
   if (directory >= 0 || errno != ENOENT || !create)
     return directory;

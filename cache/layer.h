@@ -21,7 +21,6 @@ bool cache_layer_trusts(const cache_layer *layer, const struct stat *status);
  * (ENOENT). A writable layer's root is made together with its parents. Only the root may be a symbolic link:
  * where it points to is the user's choice, and the target is checked. */
 int cache_layer_open_root(const cache_layer *layer, cache_reason *reason);
-int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create,
-                           cache_reason *reason);
+int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create, cache_reason *reason);
 
 #endif

@@ -12,8 +12,7 @@ enum { LOCK_FILE_MODE = 0600, PAUSE_MS_MAX = 64 };
 
 /* Opens the file anew each time, for locks belong to the open file: two threads with one would share the
  * lock. */
-cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock *lock,
-                                 cache_reason *reason) {
+cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock *lock, cache_reason *reason) {
   const cache_io *io = &store->io;
   *lock = (cache_lock){.file = -1, .offset = offset};
   if (store->lock_directory < 0)
@@ -37,8 +36,8 @@ cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock
   return CACHE_LOCK_UNAVAILABLE;
 }
 
-cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms,
-                                   cache_lock *lock, cache_reason *reason) {
+cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms, cache_lock *lock,
+                                   cache_reason *reason) {
   cache_reason_clear(reason);
   const cache_io *io = &store->io;
   uint64_t offset = bytes_get_u64(key->bytes) % CACHE_LOCK_KEYS;

@@ -34,8 +34,7 @@ static int write_entry(cache_store *store, const cache_layer *layer, const cache
 }
 
 /* What find would refuse is not written. */
-static bool publish(cache_store *store, const cache_layer *layer, const cache_entry *entry,
-                    cache_reason *reason) {
+static bool publish(cache_store *store, const cache_layer *layer, const cache_entry *entry, cache_reason *reason) {
   unsigned char *bytes;
   size_t size;
   if (!cache_image_check(entry->image, entry->image_size, entry->target, entry->symbol, reason) ||

@@ -21,12 +21,11 @@ typedef struct cache_store cache_store;
 
 /* Strings may be NULL for none, and are copied. */
 typedef struct {
-  const char *read_only; /* FLASHJIT_CACHE_RO: directories separated by colons */
-  const char *user;      /* see cache_user_directory; made when it does not exist. NULL: memory only */
-  const char
-      *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
-  uint64_t budget;     /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
-  bool sync;           /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
+  const char *read_only;      /* FLASHJIT_CACHE_RO: directories separated by colons */
+  const char *user;           /* see cache_user_directory; made when it does not exist. NULL: memory only */
+  const char *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
+  uint64_t budget;            /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
+  bool sync;                  /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
 } cache_config;
 
 typedef struct {
@@ -63,8 +62,7 @@ bool cache_store_find(cache_store *store, const cache_key *key, const char *tool
                       cache_reason *reason);
 /* Goes on from `found`, which has turned out to be of no use, and frees it. `toolchain` is what it was for
  * cache_store_find; now the other toolchains count too. */
-bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found,
-                           cache_reason *reason);
+bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found, cache_reason *reason);
 void cache_found_free(cache_found *found);
 
 /* Verifies and encodes the entry and writes it to the user directory, then evicts what is over the budget. Do
@@ -87,8 +85,8 @@ typedef struct {
 /* Keeps other processes and threads from compiling the same kernel at the same time: lock, find again,
  * compile, publish, unlock. Waits at most `wait_ms`. It only saves work. Whatever the result, the caller goes
  * on, and calls cache_store_unlock in the end. */
-cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms,
-                                   cache_lock *lock, cache_reason *reason);
+cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms, cache_lock *lock,
+                                   cache_reason *reason);
 void cache_store_unlock(cache_store *store, cache_lock *lock);
 
 #endif

@@ -29,7 +29,6 @@ cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock
 
 /* Brings one subdirectory of the writable layer under its share of the budget, and removes temporary files
  * that their writers left behind. Keeps the file `kept`. */
-void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory,
-                 const char *kept);
+void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory, const char *kept);
 
 #endif

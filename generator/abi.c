@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define CHECK_LAYOUT(name, size)                                                                             \
-  _Static_assert(sizeof(fi_##name) == (size), "fi_" #name " keeps its size: a field takes reserved words");  \
-  _Static_assert(offsetof(fi_##name, struct_size) == 0, "fi_" #name " begins with struct_size");             \
-  _Static_assert(offsetof(fi_##name, reserved) + sizeof(((fi_##name *)NULL)->reserved) == (size),            \
+#define CHECK_LAYOUT(name, size)                                                                                       \
+  _Static_assert(sizeof(fi_##name) == (size), "fi_" #name " keeps its size: a field takes reserved words");            \
+  _Static_assert(offsetof(fi_##name, struct_size) == 0, "fi_" #name " begins with struct_size");                       \
+  _Static_assert(offsetof(fi_##name, reserved) + sizeof(((fi_##name *)NULL)->reserved) == (size),                      \
                  "fi_" #name " ends in reserved words");
 ABI_STRUCTS(CHECK_LAYOUT)
 #undef CHECK_LAYOUT
@@ -38,8 +38,7 @@ static bool is_clear(const struct layout *layout, const void *pointer) {
   return word_at(words, 0) == 0 && memcmp(words, words + sizeof(uint32_t), size - sizeof(uint32_t)) == 0;
 }
 
-static fi_status refuse_reserved(const struct layout *layout, const void *pointer, char *why,
-                                 size_t why_size) {
+static fi_status refuse_reserved(const struct layout *layout, const void *pointer, char *why, size_t why_size) {
   uint32_t offset = layout->reserved;
   while (word_at(pointer, offset) == 0)
     offset += sizeof(uint32_t);
@@ -55,7 +54,7 @@ fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size
     return error_write(FI_ERROR_ARGUMENT, why, why_size, "%s is NULL", layout->name);
   const uint32_t size = word_at(pointer, 0);
   if (size != layout->size)
-    return error_write(FI_ERROR_ABI, why, why_size, "%s.struct_size is %u; it must be sizeof(fi_%s), %u",
-                       layout->name, size, layout->name, layout->size);
+    return error_write(FI_ERROR_ABI, why, why_size, "%s.struct_size is %u; it must be sizeof(fi_%s), %u", layout->name,
+                       size, layout->name, layout->size);
   return is_clear(layout, pointer) ? FI_OK : refuse_reserved(layout, pointer, why, why_size);
 }

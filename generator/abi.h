@@ -9,15 +9,15 @@
 
 /* Every public struct: its name in messages, which is that of its type behind "fi_", and its size in this
  * SONAME. */
-#define ABI_STRUCTS(STRUCT)                                                                                  \
-  STRUCT(spec, 188)                                                                                          \
-  STRUCT(axis, 96)                                                                                           \
-  STRUCT(event, 88)                                                                                          \
-  STRUCT(options, 136)                                                                                       \
-  STRUCT(counters, 128)                                                                                      \
-  STRUCT(facts, 224)                                                                                         \
-  STRUCT(workspace, 96)                                                                                      \
-  STRUCT(batch, 112)                                                                                         \
+#define ABI_STRUCTS(STRUCT)                                                                                            \
+  STRUCT(spec, 188)                                                                                                    \
+  STRUCT(axis, 96)                                                                                                     \
+  STRUCT(event, 88)                                                                                                    \
+  STRUCT(options, 136)                                                                                                 \
+  STRUCT(counters, 128)                                                                                                \
+  STRUCT(facts, 224)                                                                                                   \
+  STRUCT(workspace, 96)                                                                                                \
+  STRUCT(batch, 112)                                                                                                   \
   STRUCT(tensors, 320)
 
 enum abi_struct {

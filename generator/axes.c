@@ -9,8 +9,7 @@
 
 /* Where an axis's values begin in the tables below: an AXIS row names the next number and gives it back. */
 enum {
-#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
-  BEGIN_##field, BEHIND_##field = BEGIN_##field - 1,
+#define AXIS(field, key, ops, matters, default, allowed, meaning) BEGIN_##field, BEHIND_##field = BEGIN_##field - 1,
 #define VALUE(field, name, number) AT_##field##_##name,
 #define NUMBER(field, number) AT_##field##_##number,
 #include "axes.def"
@@ -31,14 +30,14 @@ static const char *const value_names[] = {
 
 #define DEFAULT(value) value
 #define DERIVED(value) value
-#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
-  static bool matters_##field(const fi_spec *spec) {                                                         \
-    (void)spec;                                                                                              \
-    return matters;                                                                                          \
-  }                                                                                                          \
-  static uint32_t default_##field(const fi_spec *spec) {                                                     \
-    (void)spec;                                                                                              \
-    return default;                                                                                          \
+#define AXIS(field, key, ops, matters, default, allowed, meaning)                                                      \
+  static bool matters_##field(const fi_spec *spec) {                                                                   \
+    (void)spec;                                                                                                        \
+    return matters;                                                                                                    \
+  }                                                                                                                    \
+  static uint32_t default_##field(const fi_spec *spec) {                                                               \
+    (void)spec;                                                                                                        \
+    return default;                                                                                                    \
   }
 #include "axes.def"
 #undef DERIVED
@@ -47,8 +46,8 @@ static const struct axis axes[] = {
 #define DERIVED(value) 0
 #define LISTED 0, 0
 #define RANGE(minimum, maximum) minimum, maximum
-#define AXIS(field, key, ops, matters, default, allowed, meaning)                                            \
-  {#field,  key,     meaning,       offsetof(fi_spec, field), ops,                                           \
+#define AXIS(field, key, ops, matters, default, allowed, meaning)                                                      \
+  {#field,  key,     meaning,       offsetof(fi_spec, field), ops,                                                     \
    default, allowed, BEGIN_##field, matters_##field,          default_##field},
 #include "axes.def"
 #undef DEFAULT

@@ -97,8 +97,7 @@ static bool add_enumerators(struct splitter *splitter, size_t at, size_t size) {
 /* Adds the names that the code at text[at .. size) defines. Code without a name is a root. */
 static bool read_names(struct splitter *splitter, size_t at, size_t size) {
   static const char *const tags[] = {"struct", "union", "enum", "class", NULL};
-  static const char *const attributes[] = {"__launch_bounds__", "__align__", "alignas", "__attribute__",
-                                           NULL};
+  static const char *const attributes[] = {"__launch_bounds__", "__align__", "alignas", "__attribute__", NULL};
   static const char *const roots[] = {"extern", "__global__", "static_assert", "operator", NULL};
   const char *text = splitter->text;
   struct token name = {0};
@@ -122,8 +121,7 @@ static bool read_names(struct splitter *splitter, size_t at, size_t size) {
     }
   }
   splitter->item.root |= name.end == 0;
-  return (name.end == 0 || add_name(splitter, &name)) &&
-         (!enumeration || add_enumerators(splitter, at, size));
+  return (name.end == 0 || add_name(splitter, &name)) && (!enumeration || add_enumerators(splitter, at, size));
 }
 
 static bool close_item(struct splitter *splitter, size_t end) {

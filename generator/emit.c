@@ -19,15 +19,14 @@ const struct emitter *emit_find(const char *name, size_t size) {
 /* 8-bit KV is converted to f16, which holds every e4m3 and e5m2 value. */
 void emit_mma(const struct facts *facts, struct text *text) {
   const char *type = facts->spec->kv_dtype == FI_BF16 ? "bf16" : "f16";
-  text_print(
-      text,
-      "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
-      "*/\n"
-      "void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {\n"
-      "  asm volatile(\"mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32 \"\n"
-      "               \"{%%0, %%1, %%2, %%3}, {%%4, %%5, %%6, %%7}, {%%8, %%9}, {%%0, %%1, %%2, %%3};\"\n"
-      "               : \"+f\"(c[0]), \"+f\"(c[1]), \"+f\"(c[2]), \"+f\"(c[3])\n"
-      "               : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"r\"(b0), \"r\"(b1));\n"
-      "}\n",
-      type, type, type);
+  text_print(text,
+             "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
+             "*/\n"
+             "void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {\n"
+             "  asm volatile(\"mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32 \"\n"
+             "               \"{%%0, %%1, %%2, %%3}, {%%4, %%5, %%6, %%7}, {%%8, %%9}, {%%0, %%1, %%2, %%3};\"\n"
+             "               : \"+f\"(c[0]), \"+f\"(c[1]), \"+f\"(c[2]), \"+f\"(c[3])\n"
+             "               : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"r\"(b0), \"r\"(b1));\n"
+             "}\n",
+             type, type, type);
 }

@@ -23,8 +23,7 @@ static long double scale_llama3(const fi_spec *spec, long double frequency) {
   const long double factor = spec->rope_factor / 1000.0L;
   const long double low = spec->rope_low_frequency / 1000.0L;
   const long double high = spec->rope_high_frequency / 1000.0L;
-  const long double turns =
-      spec->rope_context * frequency / TWO_PI; /* over the context that the model knew */
+  const long double turns = spec->rope_context * frequency / TWO_PI; /* over the context that the model knew */
   if (turns < low)
     return frequency / factor;
   if (turns >= high)

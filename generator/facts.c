@@ -106,8 +106,8 @@ static void print_constant(const char *name, uint32_t value, const char *value_n
   char line[2 * CONSTANT_SIZE];
   constant_name(name, constant);
   snprintf(line, sizeof line, "constexpr int %s = %u;", constant, value);
-  text_print(text, "%-*s /* %s%s%s */\n", COMMENT_COLUMN, line, value_name ? value_name : "",
-             value_name ? ": " : "", meaning);
+  text_print(text, "%-*s /* %s%s%s */\n", COMMENT_COLUMN, line, value_name ? value_name : "", value_name ? ": " : "",
+             meaning);
 }
 
 void facts_print_constants(const struct facts *facts, struct text *text) {
@@ -119,6 +119,5 @@ void facts_print_constants(const struct facts *facts, struct text *text) {
   }
   text_print(text, "\n");
   for (size_t i = 0; i < TILE_FIELDS; i++)
-    print_constant(tile_fields[i].name, tile_value(&tile_fields[i], facts->tile), NULL,
-                   tile_fields[i].meaning, text);
+    print_constant(tile_fields[i].name, tile_value(&tile_fields[i], facts->tile), NULL, tile_fields[i].meaning, text);
 }

@@ -83,8 +83,7 @@ static const struct template_file *find_file(const struct template_set *set, con
   const size_t whole = name->size + strlen(extension);
   for (size_t i = 0; i < set->count; i++) {
     const char *file = set->files[i].name;
-    if (strlen(file) == whole && memcmp(file, name->text, name->size) == 0 &&
-        strcmp(file + name->size, extension) == 0)
+    if (strlen(file) == whole && memcmp(file, name->text, name->size) == 0 && strcmp(file + name->size, extension) == 0)
       return &set->files[i];
   }
   return NULL;
@@ -121,8 +120,7 @@ static fi_status emit(struct reader *reader, const struct span *name) {
 static fi_status open_branch(struct reader *reader, const struct span *expression) {
   char reason[ERROR_SIZE / 2];
   int64_t value;
-  if (!expression_evaluate(expression->text, expression->size, &reader->renderer->facts, &value, reason,
-                           sizeof reason))
+  if (!expression_evaluate(expression->text, expression->size, &reader->renderer->facts, &value, reason, sizeof reason))
     return refuse(reader, reason, &(struct span){0});
   if (reader->depth == DEEPEST_IF)
     return refuse(reader, "//@if is nested too deeply", &(struct span){0});
@@ -244,8 +242,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   spec_print(renderer->facts.spec, spec, sizeof spec);
   struct text used = {0};
   text_print(&used, "/* flashjit: %s */\n\n", spec);
-  const bool pruned = !renderer->text.failed &&
-                      prune_definitions(renderer->text.data, renderer->text.size, &used) && !used.failed;
+  const bool pruned =
+      !renderer->text.failed && prune_definitions(renderer->text.data, renderer->text.size, &used) && !used.failed;
   struct text tidy = {0};
   if (pruned)
     out->lines = tidy_lines(used.data, used.size, &tidy);
@@ -255,8 +253,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   return pruned && out->text;
 }
 
-fi_status render_templates(const struct template_set *set, const fi_spec *canonical,
-                           const struct target *target, struct source *out, char *why, size_t why_size) {
+fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
+                           struct source *out, char *why, size_t why_size) {
   *out = (struct source){.symbol = kernels[canonical->op].symbol};
   const fi_status planned = tile_plan(canonical, target, &out->tile, why, why_size);
   if (planned != FI_OK)
@@ -265,10 +263,8 @@ fi_status render_templates(const struct template_set *set, const fi_spec *canoni
   const struct template_file *records = find_file(set, &(struct span){"flashjit_args", 13}, ".h");
   const struct template_file *kernel = find_file(set, &(struct span){name, strlen(name)}, "");
   if (!records || !kernel)
-    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s",
-                       records ? name : "flashjit_args.h");
-  struct renderer renderer = {
-      .set = set, .facts = {canonical, target, &out->tile}, .why = why, .why_size = why_size};
+    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s", records ? name : "flashjit_args.h");
+  struct renderer renderer = {.set = set, .facts = {canonical, target, &out->tile}, .why = why, .why_size = why_size};
   renderer.pasted = calloc(set->count, sizeof *renderer.pasted);
   fi_status status = FI_ERROR_MEMORY;
   if (renderer.pasted)

@@ -23,8 +23,8 @@ fi_status render_source(const fi_spec *canonical, const struct target *target, s
                         size_t why_size);
 
 /* The same from other templates. FI_ERROR_COMPILE, with file and line in why, when a directive is wrong. */
-fi_status render_templates(const struct template_set *set, const fi_spec *canonical,
-                           const struct target *target, struct source *out, char *why, size_t why_size);
+fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
+                           struct source *out, char *why, size_t why_size);
 
 void source_free(struct source *source);
 

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-static fi_status render(const fi_spec *spec, const char *name, struct source *source, char *why,
-                        size_t why_size) {
+static fi_status render(const fi_spec *spec, const char *name, struct source *source, char *why, size_t why_size) {
   fi_spec canonical;
   fi_status status = spec_canonical(spec, &canonical, why, why_size);
   const struct target *target = NULL;

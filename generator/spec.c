@@ -21,9 +21,9 @@ struct rule {
 #define NAME(line) refuses_##line
 #define REFUSES(line) NAME(line)
 
-#define RULE(field, other, refused, reason)                                                                  \
-  static bool REFUSES(__LINE__)(const fi_spec *spec) {                                                       \
-    return refused;                                                                                          \
+#define RULE(field, other, refused, reason)                                                                            \
+  static bool REFUSES(__LINE__)(const fi_spec *spec) {                                                                 \
+    return refused;                                                                                                    \
   }
 #include "axes.def"
 
@@ -64,8 +64,8 @@ static fi_status check_rule(const struct rule *rule, const fi_spec *spec, char *
   char other_value[32];
   axis_print_value(axis, axis_get(axis, spec), value, sizeof value);
   axis_print_value(other, axis_get(other, spec), other_value, sizeof other_value);
-  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "%s is %s with %s %s: %s", rule->field, value,
-                     rule->other, other_value, rule->reason);
+  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "%s is %s with %s %s: %s", rule->field, value, rule->other,
+                     other_value, rule->reason);
 }
 
 fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {

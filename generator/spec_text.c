@@ -48,8 +48,7 @@ fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size) {
   char whole[FI_SPEC_TEXT_SIZE];
   spec_print(&canonical, whole, sizeof whole);
   if (strlen(whole) >= size)
-    return error_keep(FI_ERROR_ARGUMENT,
-                      "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
+    return error_keep(FI_ERROR_ARGUMENT, "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
   memcpy(text, whole, strlen(whole) + 1);
   return FI_OK;
 }
@@ -107,8 +106,7 @@ static bool parse_value(const struct axis *axis, const struct word *word, uint32
 }
 
 /* Reads one "key=value"; *seen has a bit for each axis that was given before. */
-static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen, char *why,
-                            size_t why_size) {
+static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen, char *why, size_t why_size) {
   const char *equals = memchr(word->text, '=', word->size);
   if (!equals)
     return error_write(FI_ERROR_SPEC, why, why_size, "\"%.*s\" has no \"=\": an axis is written key=value",

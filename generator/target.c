@@ -10,7 +10,7 @@
 #define KB(n) ((n)*1024u)
 
 /* An architecture has two targets, for a cubin and for PTX, which differ in nothing else. */
-#define FORM(name, ptx, arch, ...)                                                                           \
+#define FORM(name, ptx, arch, ...)                                                                                     \
   { name, arch, ptx, __VA_ARGS__ }
 #define BOTH_FORMS(cubin, ptx, ...) FORM(cubin, false, __VA_ARGS__), FORM(ptx, true, __VA_ARGS__)
 

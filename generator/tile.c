@@ -11,8 +11,7 @@ enum {
   ITEM_BYTES = 40,   /* of struct ItemTile in templates/query.cuh, without its rows */
   ROW_BYTES = 16,    /* of struct TileRow in templates/query.cuh */
   LOADER_BYTES = 40, /* of struct KvLoader in templates/kv_loader.cuh */
-  RING_BYTES =
-      4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
+  RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   PLAN_STATIC = 1024,     /* shared memory for the plan kernel's static arrays */
@@ -94,8 +93,7 @@ static uint32_t least_team_tokens(const struct tile *tile) {
 
 /* What a team takes in a step if it fits in shared memory: what its ring should hold when teams split the KV,
  * else all that leaves registers for O. */
-static uint32_t preferred_team_tokens(const fi_spec *spec, const struct target *target,
-                                      const struct tile *tile) {
+static uint32_t preferred_team_tokens(const fi_spec *spec, const struct target *target, const struct tile *tile) {
   const uint32_t least = least_team_tokens(tile);
   uint32_t tokens = MAX_TEAM_TOKENS;
   if (tile->teams > 1) {
@@ -154,8 +152,8 @@ static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas,
  * The first tile that fits: as many rows as the spec asks for, then fewer, but never less than a token's; as
  * many teams as possible, then fewer; two CTAs on an SM, then one.
  */
-static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile,
-                                char *why, size_t why_size) {
+static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
+                                size_t why_size) {
   tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
   for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
     for (uint32_t teams = most_teams(spec, rows); teams >= 1; teams /= 2) {
@@ -170,8 +168,7 @@ static fi_status attention_tile(const fi_spec *spec, const struct target *target
   return FI_ERROR_UNSUPPORTED;
 }
 
-fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
-                    size_t why_size) {
+fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size) {
   *tile = (struct tile){.threads = 128, .ctas_per_sm = 8, .rows = 1, .tokens = 1};
   tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
   if (!target)

@@ -17,27 +17,27 @@
  */
 struct tile {
   uint32_t threads;
-  uint32_t ctas_per_sm;       /* that registers and shared memory are budgeted for */
-  uint32_t rows;              /* of the tile, a multiple of 16 */
-  uint32_t tokens;            /* query tokens of the tile: rows / group */
-  uint32_t row_warps;         /* warps of a team */
-  uint32_t row_blocks;        /* 16-row blocks of a warp */
+  uint32_t ctas_per_sm; /* that registers and shared memory are budgeted for */
+  uint32_t rows;        /* of the tile, a multiple of 16 */
+  uint32_t tokens;      /* query tokens of the tile: rows / group */
+  uint32_t row_warps;   /* warps of a team */
+  uint32_t row_blocks;  /* 16-row blocks of a warp */
   uint32_t teams;
-  uint32_t team_tokens;       /* KV tokens of a team in one step */
-  uint32_t stages;            /* steps of KV in the ring */
-  uint32_t kv_bytes;          /* of an element in the cache */
-  uint32_t kv_pitch;          /* bytes from row to row of a K or V tile in shared memory */
-  uint32_t wide_pitch;        /* the same for rows of 16-bit elements: Q, and K after rotation */
-  uint32_t query_registers;   /* 1: Q fragments stay in registers; 0: they are read from shared memory each step */
-  uint32_t loader_shared;     /* 1: a thread's KvLoader is in shared memory, since O fills the registers */
-  uint32_t shared_rings;      /* byte offsets in dynamic shared memory */
+  uint32_t team_tokens;     /* KV tokens of a team in one step */
+  uint32_t stages;          /* steps of KV in the ring */
+  uint32_t kv_bytes;        /* of an element in the cache */
+  uint32_t kv_pitch;        /* bytes from row to row of a K or V tile in shared memory */
+  uint32_t wide_pitch;      /* the same for rows of 16-bit elements: Q, and K after rotation */
+  uint32_t query_registers; /* 1: Q fragments stay in registers; 0: they are read from shared memory each step */
+  uint32_t loader_shared;   /* 1: a thread's KvLoader is in shared memory, since O fills the registers */
+  uint32_t shared_rings;    /* byte offsets in dynamic shared memory */
   uint32_t shared_query;
-  uint32_t shared_rotated;    /* K tiles after rotation, one a team */
-  uint32_t shared_state;      /* row maxima and sums of each team */
-  uint32_t shared_items;      /* work items with the rows of their tiles: the current one, and with teams the next */
-  uint32_t shared_ready;      /* first of the units that the CTA must merge */
-  uint32_t shared_loaders;    /* each thread's KvLoader, if loader_shared */
-  uint32_t shared_bytes;      /* dynamic shared memory; for the plan op the most that a launch may ask for */
+  uint32_t shared_rotated; /* K tiles after rotation, one a team */
+  uint32_t shared_state;   /* row maxima and sums of each team */
+  uint32_t shared_items;   /* work items with the rows of their tiles: the current one, and with teams the next */
+  uint32_t shared_ready;   /* first of the units that the CTA must merge */
+  uint32_t shared_loaders; /* each thread's KvLoader, if loader_shared */
+  uint32_t shared_bytes;   /* dynamic shared memory; for the plan op the most that a launch may ask for */
 };
 
 /*

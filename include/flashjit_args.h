@@ -112,21 +112,21 @@ struct fi_plan_args {
   const int *page_table;
   long long page_table_stride;
   int requests;
-  int csr;              /* kv_base is kv_indptr[request] */
+  int csr; /* kv_base is kv_indptr[request] */
   int causal;
   int kv_heads;
-  int tile_tokens;      /* query tokens of a tile */
-  int tile_rows;        /* partial rows of a tile */
+  int tile_tokens; /* query tokens of a tile */
+  int tile_rows;   /* partial rows of a tile */
   int group;
-  int step_tokens;      /* KV tokens that a CTA takes in one step */
-  int split_steps;      /* 0: even shares; else steps of a fixed piece */
+  int step_tokens; /* KV tokens that a CTA takes in one step */
+  int split_steps; /* 0: even shares; else steps of a fixed piece */
   int ctas;
-  int max_tokens;       /* bounds of the workspace */
+  int max_tokens; /* bounds of the workspace */
   int max_kv_len;
-  int max_sections;     /* 1: every head's KV is read once, and the heads of a tile follow each other */
-  int section_steps;    /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;      /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
-  int unit_steps;       /* steps that a unit costs besides those of its KV */
+  int max_sections;  /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int section_steps; /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;   /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int unit_steps;    /* steps that a unit costs besides those of its KV */
 };
 
 #endif

@@ -94,8 +94,7 @@ static bool take_found(struct build *build, bool is_found, const cache_reason *r
 bool build_find(struct build *build) {
   cache_reason reason;
   build->toolchain = wanted_toolchain(build->ctx);
-  const bool is_found =
-      cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
+  const bool is_found = cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
   return take_found(build, is_found, &reason);
 }
 
@@ -129,8 +128,7 @@ static void publish(struct build *build) {
 
 /* A kernel that spills, has a stack or waits inside the matrix pipeline is a defect of its template, not a
  * slow kernel. */
-static fi_status check_resources(const struct build *build, const struct ptxas_facts *facts,
-                                 const char *log) {
+static fi_status check_resources(const struct build *build, const struct ptxas_facts *facts, const char *log) {
   if (facts->spill_bytes || facts->stack_bytes)
     return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
                        build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
@@ -140,8 +138,8 @@ static fi_status check_resources(const struct build *build, const struct ptxas_f
                        build->spec_text, build->target->name, (unsigned long long)shared,
                        build->target->shared_per_block);
   if (facts->serialised)
-    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s",
-                       build->spec_text, build->target->name, log);
+    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s", build->spec_text,
+                       build->target->name, log);
   return FI_OK;
 }
 
@@ -157,10 +155,8 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
   if (status)
     return status;
   cache_reason_clear(&reason);
-  if (!cache_image_check(output->image, output->image_size, build->target->name, build->source.symbol,
-                         &reason))
-    return status_fail(FI_ERROR_COMPILE, "the compiler made no kernel of \"%s\": %s", build->spec_text,
-                       reason.text);
+  if (!cache_image_check(output->image, output->image_size, build->target->name, build->source.symbol, &reason))
+    return status_fail(FI_ERROR_COMPILE, "the compiler made no kernel of \"%s\": %s", build->spec_text, reason.text);
   build->entry = (cache_entry){
       .key = build->key,
       .toolchain = toolchain,
@@ -211,11 +207,11 @@ static fi_status fail_uncompiled(const struct build *build, fi_status status, co
   cache_reason folders;
   if (!build->refused) {
     context_list_folders(build->ctx, &folders);
-    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why,
-                       build->spec_text, target, build->key_hex, folders.text);
+    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why, build->spec_text,
+                       target, build->key_hex, folders.text);
   }
-  return status_fail(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s",
-                     why, build->spec_text, target, build->refused, build->refusals.text);
+  return status_fail(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s", why,
+                     build->spec_text, target, build->refused, build->refusals.text);
 }
 
 static fi_status find_compiler(const struct build *build, struct compiler **compiler) {

@@ -10,9 +10,8 @@ const struct compile_option compile_options[] = {
     {"-std=c++17", 1200},
     {"--device-as-default-execution-space", 1200},
     {"--minimal", 1204},
-    {"--modify-stack-limit=false",
-     1200},               /* else RLIMIT_STACK of the whole process is raised during a compile */
-    {"--no-cache", 1209}, /* the driver's compile cache: ours is the cache */
+    {"--modify-stack-limit=false", 1200}, /* else RLIMIT_STACK of the whole process is raised during a compile */
+    {"--no-cache", 1209},                 /* the driver's compile cache: ours is the cache */
     {"--no-source-include", 1200},
     {"--ptxas-options=-v", 1200}, /* registers and spills in the log */
 };

@@ -175,9 +175,8 @@ fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode) {
   if (status)
     return status;
   if (mode < FI_MODE_ON || mode > FI_MODE_MEMORY_ONLY)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "mode is %u; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d)", mode,
-                       FI_MODE_ON, FI_MODE_MEMORY_ONLY);
+    return status_fail(FI_ERROR_ARGUMENT, "mode is %u; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d)",
+                       mode, FI_MODE_ON, FI_MODE_MEMORY_ONLY);
   atomic_store(&ctx->mode, mode);
   return FI_OK;
 }
@@ -225,9 +224,8 @@ static fi_status device_target(struct driver *driver, const struct target **targ
     return status;
   *target = target_of_device(device.major, device.minor, driver->simulated);
   if (!*target)
-    return status_fail(FI_ERROR_UNSUPPORTED,
-                       "device %d has compute capability %u.%u, for which there are no kernels", ordinal,
-                       device.major, device.minor);
+    return status_fail(FI_ERROR_UNSUPPORTED, "device %d has compute capability %u.%u, for which there are no kernels",
+                       ordinal, device.major, device.minor);
   return FI_OK;
 }
 

@@ -13,23 +13,23 @@
  * The functions in use, each with the driver version whose form of it is meant: PFN_<name>_v<version> is its
  * type. One that is optional is NULL in older drivers.
  */
-#define DRIVER_FUNCTIONS(REQUIRED, OPTIONAL)                                                                 \
-  REQUIRED(cuInit, 2000)                                                                                     \
-  REQUIRED(cuDriverGetVersion, 2020)                                                                         \
-  REQUIRED(cuGetErrorName, 6000)                                                                             \
-  REQUIRED(cuGetErrorString, 6000)                                                                           \
-  REQUIRED(cuCtxGetDevice, 2000)                                                                             \
-  REQUIRED(cuDeviceGetAttribute, 2000)                                                                       \
-  REQUIRED(cuThreadExchangeStreamCaptureMode, 10010)                                                         \
-  REQUIRED(cuStreamIsCapturing, 10000)                                                                       \
-  REQUIRED(cuLibraryLoadData, 12000)                                                                         \
-  REQUIRED(cuLibraryUnload, 12000)                                                                           \
-  REQUIRED(cuLibraryGetKernel, 12000)                                                                        \
-  REQUIRED(cuKernelGetFunction, 12000)                                                                       \
-  REQUIRED(cuKernelSetAttribute, 12000)                                                                      \
-  REQUIRED(cuOccupancyMaxActiveBlocksPerMultiprocessor, 6050)                                                \
-  REQUIRED(cuLaunchKernelEx, 11060)                                                                          \
-  OPTIONAL(cuFuncLoad, 12040)                                                                                \
+#define DRIVER_FUNCTIONS(REQUIRED, OPTIONAL)                                                                           \
+  REQUIRED(cuInit, 2000)                                                                                               \
+  REQUIRED(cuDriverGetVersion, 2020)                                                                                   \
+  REQUIRED(cuGetErrorName, 6000)                                                                                       \
+  REQUIRED(cuGetErrorString, 6000)                                                                                     \
+  REQUIRED(cuCtxGetDevice, 2000)                                                                                       \
+  REQUIRED(cuDeviceGetAttribute, 2000)                                                                                 \
+  REQUIRED(cuThreadExchangeStreamCaptureMode, 10010)                                                                   \
+  REQUIRED(cuStreamIsCapturing, 10000)                                                                                 \
+  REQUIRED(cuLibraryLoadData, 12000)                                                                                   \
+  REQUIRED(cuLibraryUnload, 12000)                                                                                     \
+  REQUIRED(cuLibraryGetKernel, 12000)                                                                                  \
+  REQUIRED(cuKernelGetFunction, 12000)                                                                                 \
+  REQUIRED(cuKernelSetAttribute, 12000)                                                                                \
+  REQUIRED(cuOccupancyMaxActiveBlocksPerMultiprocessor, 6050)                                                          \
+  REQUIRED(cuLaunchKernelEx, 11060)                                                                                    \
+  OPTIONAL(cuFuncLoad, 12040)                                                                                          \
   OPTIONAL(cuKernelGetParamInfo, 12040)
 
 struct cuda {
@@ -80,8 +80,7 @@ static fi_status cuda_describe_device(struct driver *self, int ordinal, struct d
   fi_status status = FI_OK;
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !status; i++) {
     int value = 0;
-    status =
-        check(cuda, cuda->cuDeviceGetAttribute(&value, wanted[i].attribute, ordinal), "cuDeviceGetAttribute");
+    status = check(cuda, cuda->cuDeviceGetAttribute(&value, wanted[i].attribute, ordinal), "cuDeviceGetAttribute");
     *wanted[i].value = (uint32_t)value;
   }
   return status;
@@ -114,8 +113,7 @@ static bool blames_image(CUresult result) {
 }
 
 /* Host and device must agree on the argument, else the kernel reads garbage. */
-static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const struct image *image,
-                                bool *rejected) {
+static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const struct image *image, bool *rejected) {
   size_t offset = 0;
   size_t size = 0;
   if (!cuda->cuKernelGetParamInfo)
@@ -156,8 +154,7 @@ static fi_status load_kernel(const struct cuda *cuda, const struct image *image,
   return FI_OK;
 }
 
-static fi_status cuda_load(struct driver *self, const struct image *image, struct module *module,
-                           bool *rejected) {
+static fi_status cuda_load(struct driver *self, const struct image *image, struct module *module, bool *rejected) {
   const struct cuda *cuda = cuda_of(self);
   const CUstreamCaptureMode mode = relax_capture(cuda);
   const fi_status status = load_kernel(cuda, image, module, rejected);
@@ -165,8 +162,8 @@ static fi_status cuda_load(struct driver *self, const struct image *image, struc
   return status;
 }
 
-static fi_status prepare_kernel(const struct cuda *cuda, CUkernel kernel, const struct shape *shape,
-                                int ordinal, int *ctas_per_sm) {
+static fi_status prepare_kernel(const struct cuda *cuda, CUkernel kernel, const struct shape *shape, int ordinal,
+                                int *ctas_per_sm) {
   CUfunction function;
   fi_status status = FI_OK;
   if (shape->dynamic_shared)
@@ -180,14 +177,14 @@ static fi_status prepare_kernel(const struct cuda *cuda, CUkernel kernel, const 
     status = check(cuda, cuda->cuFuncLoad(function), "cuFuncLoad");
   if (!status)
     status = check(cuda,
-                   cuda->cuOccupancyMaxActiveBlocksPerMultiprocessor(
-                       ctas_per_sm, function, (int)shape->threads, shape->dynamic_shared),
+                   cuda->cuOccupancyMaxActiveBlocksPerMultiprocessor(ctas_per_sm, function, (int)shape->threads,
+                                                                     shape->dynamic_shared),
                    "cuOccupancyMaxActiveBlocksPerMultiprocessor");
   return status;
 }
 
-static fi_status cuda_prepare(struct driver *self, const struct module *module, const struct shape *shape,
-                              int ordinal, uint32_t *ctas_per_sm) {
+static fi_status cuda_prepare(struct driver *self, const struct module *module, const struct shape *shape, int ordinal,
+                              uint32_t *ctas_per_sm) {
   const struct cuda *cuda = cuda_of(self);
   int ctas = 0;
   const CUstreamCaptureMode mode = relax_capture(cuda);
@@ -226,8 +223,7 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
       .numAttrs = launch->shape.overlaps && cuda->can_overlap,
   };
   void *parameters[] = {(void *)(uintptr_t)launch->args}; /* copied by the launch, never written */
-  return check(cuda, cuda->cuLaunchKernelEx(&config, (CUfunction)module->kernel, parameters, NULL),
-               "cuLaunchKernelEx");
+  return check(cuda, cuda->cuLaunchKernelEx(&config, (CUfunction)module->kernel, parameters, NULL), "cuLaunchKernelEx");
 }
 
 /* -------------------------------------------------------------------------------- open */
@@ -257,12 +253,12 @@ static void *find_function(void *library, const char *name, int version) {
 
 static fi_status find_functions(struct cuda *cuda, void *library) {
 #define OPTIONAL(name, version) *(void **)&cuda->name = find_function(library, #name, version);
-#define REQUIRED(name, version)                                                                              \
-  OPTIONAL(name, version)                                                                                    \
-  if (!cuda->name)                                                                                           \
-    return status_fail(FI_ERROR_OLD_DRIVER,                                                                  \
-                       "the driver lacks %s of CUDA %d.%d; a driver for CUDA 12.0 or newer is needed",       \
-                       #name, version / 1000, version % 1000 / 10);
+#define REQUIRED(name, version)                                                                                        \
+  OPTIONAL(name, version)                                                                                              \
+  if (!cuda->name)                                                                                                     \
+    return status_fail(FI_ERROR_OLD_DRIVER,                                                                            \
+                       "the driver lacks %s of CUDA %d.%d; a driver for CUDA 12.0 or newer is needed", #name,          \
+                       version / 1000, version % 1000 / 10);
   DRIVER_FUNCTIONS(REQUIRED, OPTIONAL)
 #undef REQUIRED
 #undef OPTIONAL
@@ -290,8 +286,7 @@ fi_status driver_open(const char *path, struct driver **driver) {
   if (!library)
     return status_fail(
         FI_ERROR_NO_DRIVER,
-        "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s",
-        dlerror());
+        "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s", dlerror());
   struct cuda *cuda = calloc(1, sizeof *cuda);
   if (!cuda) {
     dlclose(library);

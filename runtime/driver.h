@@ -54,8 +54,8 @@ struct driver {
   void (*unload)(struct driver *self, const struct module *module);
 
   /* Loads the code on the device, which is current, and tells how many CTAs fit on one SM. */
-  fi_status (*prepare)(struct driver *self, const struct module *module, const struct shape *shape,
-                       int ordinal, uint32_t *ctas_per_sm);
+  fi_status (*prepare)(struct driver *self, const struct module *module, const struct shape *shape, int ordinal,
+                       uint32_t *ctas_per_sm);
   fi_status (*is_capturing)(struct driver *self, void *stream, bool *capturing);
   fi_status (*launch)(struct driver *self, const struct module *module, const struct launch *launch);
 

@@ -27,8 +27,7 @@ static void *open_beside(const char *file) {
 
 static void *open_beside_this_library(void) {
   Dl_info info;
-  return dladdr((void *)(uintptr_t)driver_path_open, &info) && info.dli_fname ? open_beside(info.dli_fname)
-                                                                              : NULL;
+  return dladdr((void *)(uintptr_t)driver_path_open, &info) && info.dli_fname ? open_beside(info.dli_fname) : NULL;
 }
 
 static void *open_beside_program(void) {

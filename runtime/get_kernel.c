@@ -69,8 +69,7 @@ static fi_status not_kept(const struct build *build) {
   pthread_mutex_lock(&ctx->table_lock);
   const cache_reason reason = ctx->not_kept;
   pthread_mutex_unlock(&ctx->table_lock);
-  return status_fail(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text,
-                     reason.text);
+  return status_fail(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text, reason.text);
 }
 
 static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {

@@ -20,9 +20,8 @@ size_t kernel_args_size(uint32_t op) {
 
 struct shape kernel_shape(const fi_kernel *kernel) {
   const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
-  return (struct shape){.threads = kernel->tile.threads,
-                        .dynamic_shared = kernel->tile.shared_bytes,
-                        .overlaps = target->overlaps};
+  return (struct shape){
+      .threads = kernel->tile.threads, .dynamic_shared = kernel->tile.shared_bytes, .overlaps = target->overlaps};
 }
 
 fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {
@@ -57,17 +56,15 @@ static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct
   const struct target *target = atomic_load(&kernel->ctx->target);
   if (runs_on(target, device))
     return FI_OK;
-  return status_fail(
-      FI_ERROR_UNSUPPORTED,
-      "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
-      "serves one kind of GPU",
-      ordinal, device->major, device->minor, target->name);
+  return status_fail(FI_ERROR_UNSUPPORTED,
+                     "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
+                     "serves one kind of GPU",
+                     ordinal, device->major, device->minor, target->name);
 }
 
 /* A device may have less shared memory than the target of its kernels, as 8.6 has than sm_80. The plan
  * kernel, which may ask for all that there is, makes do with less. */
-static fi_status shape_on(const fi_kernel *kernel, int ordinal, const struct device *device,
-                          struct shape *shape) {
+static fi_status shape_on(const fi_kernel *kernel, int ordinal, const struct device *device, struct shape *shape) {
   const struct target *target = atomic_load(&kernel->ctx->target);
   *shape = kernel_shape(kernel);
   if (device->shared_per_block >= target->shared_per_block)
@@ -79,10 +76,9 @@ static fi_status shape_on(const fi_kernel *kernel, int ordinal, const struct dev
   const uint32_t needed = kernel->facts.static_shared + shape->dynamic_shared;
   if (needed <= device->shared_per_block)
     return FI_OK;
-  return status_fail(
-      FI_ERROR_UNSUPPORTED,
-      "the kernel, which is for %s, needs %u bytes of shared memory; a CTA on device %d has %u", target->name,
-      needed, ordinal, device->shared_per_block);
+  return status_fail(FI_ERROR_UNSUPPORTED,
+                     "the kernel, which is for %s, needs %u bytes of shared memory; a CTA on device %d has %u",
+                     target->name, needed, ordinal, device->shared_per_block);
 }
 
 /* Under open_lock. */
@@ -104,9 +100,8 @@ static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordina
   if (ctas_per_sm > kernel->tile.ctas_per_sm)
     ctas_per_sm = kernel->tile.ctas_per_sm;
   if (ctas_per_sm == 0)
-    return status_fail(FI_ERROR_DRIVER,
-                       "no CTA of %u threads and %u bytes of shared memory fits on device %d", shape.threads,
-                       shape.dynamic_shared, ordinal);
+    return status_fail(FI_ERROR_DRIVER, "no CTA of %u threads and %u bytes of shared memory fits on device %d",
+                       shape.threads, shape.dynamic_shared, ordinal);
   atomic_store_explicit(&kernel->device_ctas[ordinal], device.sms * ctas_per_sm, memory_order_release);
   return FI_OK;
 }

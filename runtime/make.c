@@ -64,8 +64,7 @@ static fi_status load_kernel(fi_kernel *kernel) {
   struct build build;
   const double begin = clock_ms();
   if (atomic_load(&kernel->ctx->mode) == FI_MODE_MEMORY_ONLY)
-    return status_fail(FI_ERROR_NOT_CACHED,
-                       "the mode is memory_only, and the context does not hold the kernel");
+    return status_fail(FI_ERROR_NOT_CACHED, "the mode is memory_only, and the context does not hold the kernel");
   fi_status status = context_driver(kernel->ctx, &driver);
   if (status)
     return status;
@@ -74,8 +73,7 @@ static fi_status load_kernel(fi_kernel *kernel) {
     const double milliseconds = clock_ms() - begin;
     kernel->tile = build.source.tile;
     build_facts(&build, &kernel->facts);
-    build_event(&build,
-                (fi_event){.kind = FI_EVENT_LOADED, .layer = build.layer, .milliseconds = milliseconds});
+    build_event(&build, (fi_event){.kind = FI_EVENT_LOADED, .layer = build.layer, .milliseconds = milliseconds});
   }
   build_end(&build);
   return status;

@@ -22,18 +22,18 @@ static const char program_name[] = "flashjit.cu";
 static const char *const usual_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
 /* The functions in use; one that older libraries lack is optional and NULL there. */
-#define NVRTC_FUNCTIONS(REQUIRED, OPTIONAL)                                                                  \
-  REQUIRED(nvrtcVersion)                                                                                     \
-  REQUIRED(nvrtcGetErrorString)                                                                              \
-  REQUIRED(nvrtcCreateProgram)                                                                               \
-  REQUIRED(nvrtcDestroyProgram)                                                                              \
-  REQUIRED(nvrtcCompileProgram)                                                                              \
-  REQUIRED(nvrtcGetProgramLogSize)                                                                           \
-  REQUIRED(nvrtcGetProgramLog)                                                                               \
-  REQUIRED(nvrtcGetCUBINSize)                                                                                \
-  REQUIRED(nvrtcGetCUBIN)                                                                                    \
-  REQUIRED(nvrtcGetPTXSize)                                                                                  \
-  REQUIRED(nvrtcGetPTX)                                                                                      \
+#define NVRTC_FUNCTIONS(REQUIRED, OPTIONAL)                                                                            \
+  REQUIRED(nvrtcVersion)                                                                                               \
+  REQUIRED(nvrtcGetErrorString)                                                                                        \
+  REQUIRED(nvrtcCreateProgram)                                                                                         \
+  REQUIRED(nvrtcDestroyProgram)                                                                                        \
+  REQUIRED(nvrtcCompileProgram)                                                                                        \
+  REQUIRED(nvrtcGetProgramLogSize)                                                                                     \
+  REQUIRED(nvrtcGetProgramLog)                                                                                         \
+  REQUIRED(nvrtcGetCUBINSize)                                                                                          \
+  REQUIRED(nvrtcGetCUBIN)                                                                                              \
+  REQUIRED(nvrtcGetPTXSize)                                                                                            \
+  REQUIRED(nvrtcGetPTX)                                                                                                \
   OPTIONAL(nvrtcSetFlowCallback)
 
 struct nvrtc {
@@ -64,8 +64,7 @@ static int deadline_poll(void *payload, void *unused) {
   struct timespec now;
   (void)unused;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  const int64_t left =
-      ((int64_t)deadline->end.tv_sec - now.tv_sec) * 1000000000 + deadline->end.tv_nsec - now.tv_nsec;
+  const int64_t left = ((int64_t)deadline->end.tv_sec - now.tv_sec) * 1000000000 + deadline->end.tv_nsec - now.tv_nsec;
   if (left < 0)
     deadline->passed = true;
   return deadline->passed;
@@ -75,8 +74,7 @@ typedef nvrtcResult get_size(nvrtcProgram program, size_t *size);
 typedef nvrtcResult get_bytes(nvrtcProgram program, char *bytes);
 
 /* One of the program's results, malloc'ed. */
-static nvrtcResult result_of(nvrtcProgram program, get_size *size_of, get_bytes *bytes_of, char **bytes,
-                             size_t *size) {
+static nvrtcResult result_of(nvrtcProgram program, get_size *size_of, get_bytes *bytes_of, char **bytes, size_t *size) {
   *bytes = NULL;
   nvrtcResult result = size_of(program, size);
   if (result != NVRTC_SUCCESS)
@@ -106,8 +104,7 @@ static fi_status status_of(nvrtcResult result) {
   }
 }
 
-static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program,
-                                   const struct target *target) {
+static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program, const struct target *target) {
   char texts[MOST_OPTIONS][COMPILE_OPTION_SIZE];
   const char *options[MOST_OPTIONS];
   int count = 0;
@@ -132,9 +129,8 @@ static fi_status check_result(const struct nvrtc *nvrtc, nvrtcResult result, con
 static fi_status collect(const struct nvrtc *nvrtc, nvrtcProgram program, const struct compile_job *job,
                          struct compile_output *output) {
   const bool ptx = job->target->ptx;
-  nvrtcResult result =
-      result_of(program, ptx ? nvrtc->nvrtcGetPTXSize : nvrtc->nvrtcGetCUBINSize,
-                ptx ? nvrtc->nvrtcGetPTX : nvrtc->nvrtcGetCUBIN, &output->image, &output->image_size);
+  nvrtcResult result = result_of(program, ptx ? nvrtc->nvrtcGetPTXSize : nvrtc->nvrtcGetCUBINSize,
+                                 ptx ? nvrtc->nvrtcGetPTX : nvrtc->nvrtcGetCUBIN, &output->image, &output->image_size);
   const fi_status status = check_result(nvrtc, result, ptx ? "PTX" : "cubin", job);
   if (status || !job->keep_ptx)
     return status;
@@ -142,8 +138,7 @@ static fi_status collect(const struct nvrtc *nvrtc, nvrtcProgram program, const 
   return check_result(nvrtc, result, "PTX", job);
 }
 
-static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *job,
-                               struct compile_output *output) {
+static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *job, struct compile_output *output) {
   const struct nvrtc *nvrtc = (const struct nvrtc *)self;
   struct deadline deadline;
   nvrtcProgram program;
@@ -161,11 +156,10 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   if (result == NVRTC_SUCCESS)
     status = collect(nvrtc, program, job, output);
   else if (deadline.passed)
-    status = status_fail(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms",
-                         job->deadline_ms);
+    status = status_fail(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms", job->deadline_ms);
   else
-    status = status_fail(status_of(result), "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result),
-                         job->target->name, output->log ? output->log : "");
+    status = status_fail(status_of(result), "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result), job->target->name,
+                         output->log ? output->log : "");
   nvrtc->nvrtcDestroyProgram(&program);
   return status;
 }
@@ -234,9 +228,9 @@ static void *open_library(const char *path) {
 /* Returns the name of a function that the library lacks, or NULL. */
 static const char *find_functions(struct nvrtc *nvrtc, void *library) {
 #define OPTIONAL(name) *(void **)&nvrtc->name = dlsym(library, #name);
-#define REQUIRED(name)                                                                                       \
-  OPTIONAL(name)                                                                                             \
-  if (!nvrtc->name)                                                                                          \
+#define REQUIRED(name)                                                                                                 \
+  OPTIONAL(name)                                                                                                       \
+  if (!nvrtc->name)                                                                                                    \
     return #name;
   NVRTC_FUNCTIONS(REQUIRED, OPTIONAL)
 #undef REQUIRED

@@ -25,8 +25,7 @@ struct variable {
   uint64_t maximum;
 };
 
-#define FIELD(field)                                                                                         \
-  offsetof(fi_options, field), sizeof(((fi_options *)NULL)->field), offsetof(struct options, field)
+#define FIELD(field) offsetof(fi_options, field), sizeof(((fi_options *)NULL)->field), offsetof(struct options, field)
 #define PRIVATE(field) ENVIRONMENT_ONLY, 0, offsetof(struct options, field)
 
 static const struct variable variables[] = {
@@ -37,8 +36,8 @@ static const struct variable variables[] = {
     {"FLASHJIT_CACHE_BYTES", "budget of the cache directory", NUMBER, FIELD(cache_bytes), 0, UINT64_MAX},
     {"FLASHJIT_CACHE_SYNC", "1: force entries to the disk", NUMBER, PRIVATE(cache_sync), 0, 1},
     {"FLASHJIT_LOCK_DIR", "directory of the lock file", TEXT, PRIVATE(lock_dir), 0, 0},
-    {"FLASHJIT_LOCK_WAIT_MS", "longest wait for another process's compile", NUMBER, PRIVATE(lock_wait_ms),
-     30000, UINT32_MAX},
+    {"FLASHJIT_LOCK_WAIT_MS", "longest wait for another process's compile", NUMBER, PRIVATE(lock_wait_ms), 30000,
+     UINT32_MAX},
     {"FLASHJIT_NVRTC", "path of libnvrtc", TEXT, FIELD(nvrtc), 0, 0},
     {"FLASHJIT_DRIVER", "path of libcuda, or sim", TEXT, FIELD(driver), 0, 0},
     {"FLASHJIT_DEADLINE_MS", "most milliseconds of one compile", NUMBER, FIELD(deadline_ms), 0, UINT32_MAX},
@@ -101,11 +100,10 @@ static fi_status read_number(const struct variable *variable, const fi_options *
   *number = public_number(variable, given);
   /* Other numbers may be all that their field holds. */
   if (variable->kind == MODE && *number > variable->maximum)
-    return status_fail(
-        FI_ERROR_ARGUMENT,
-        "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
-        "for what %s says",
-        (unsigned long long)*number, FI_MODE_ON, FI_MODE_MEMORY_ONLY, variable->name);
+    return status_fail(FI_ERROR_ARGUMENT,
+                       "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
+                       "for what %s says",
+                       (unsigned long long)*number, FI_MODE_ON, FI_MODE_MEMORY_ONLY, variable->name);
   if (*number)
     return FI_OK;
   const char *text = secure_getenv(variable->name);
@@ -115,10 +113,9 @@ static fi_status read_number(const struct variable *variable, const fi_options *
   if (variable->kind == MODE ? parse_mode(text, number) : parse_number(text, variable->maximum, number))
     return FI_OK;
   if (variable->kind == MODE)
-    return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be %s", variable->name, text,
-                       variable->meaning);
-  return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be a number of at most %llu (%s)",
-                     variable->name, text, (unsigned long long)variable->maximum, variable->meaning);
+    return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be %s", variable->name, text, variable->meaning);
+  return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be a number of at most %llu (%s)", variable->name, text,
+                     (unsigned long long)variable->maximum, variable->meaning);
 }
 
 fi_status options_read(const fi_options *given, struct options *options) {
@@ -130,8 +127,8 @@ fi_status options_read(const fi_options *given, struct options *options) {
   fi_status status = FI_OK;
   for (size_t i = 0; i < VARIABLE_COUNT && !status; i++) {
     void *field = (char *)options + variables[i].offset;
-    status = variables[i].kind == TEXT ? read_text(&variables[i], given, field)
-                                       : read_number(&variables[i], given, field);
+    status =
+        variables[i].kind == TEXT ? read_text(&variables[i], given, field) : read_number(&variables[i], given, field);
   }
   if (status)
     options_free(options);

@@ -58,14 +58,13 @@ static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, con
   if (status)
     return status;
   if (batch->requests == 0 || batch->requests > workspace->max_requests)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
+    return status_fail(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
                        batch->requests, workspace->max_requests);
   return check_arrays(&kernel->spec, batch);
 }
 
-static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *batch,
-                                     const fi_workspace *workspace, const struct workspace_layout *layout) {
+static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace,
+                                     const struct workspace_layout *layout) {
   return (struct fi_plan_args){
       .plan = layout->arrays,
       .q_indptr = batch->q_indptr,

@@ -109,8 +109,8 @@ static fi_status check_merge(const struct run *run) {
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (fields[i].value == 0 || fields[i].value > INT32_MAX)
-      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name,
-                         fields[i].value, INT32_MAX);
+      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
+                         INT32_MAX);
   }
   return FI_OK;
 }
@@ -167,8 +167,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   if (status)
     return status;
   if (kernel->spec.op == FI_OP_PLAN)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
+    return status_fail(FI_ERROR_ARGUMENT, "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
   status = status_check_struct(ABI_tensors, tensors);
   if (status)
     return status;
@@ -179,8 +178,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   if (!status)
     status = rule->check(&run);
   if (!status)
-    status =
-        tensors_check(&kernel->spec, tensors, run.heads, workspace ? workspace->kv_heads : 0, &run.strides);
+    status = tensors_check(&kernel->spec, tensors, run.heads, workspace ? workspace->kv_heads : 0, &run.strides);
   if (status)
     return status;
   const struct launch launch = {

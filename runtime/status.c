@@ -9,21 +9,21 @@
 /* The beginning of a compiler log fits. */
 enum { DETAIL_SIZE = 4096 };
 
-#define STATUSES(STATUS)                                                                                     \
-  STATUS(FI_OK)                                                                                              \
-  STATUS(FI_ERROR_ARGUMENT)                                                                                  \
-  STATUS(FI_ERROR_SPEC)                                                                                      \
-  STATUS(FI_ERROR_UNSUPPORTED)                                                                               \
-  STATUS(FI_ERROR_NO_COMPILER)                                                                               \
-  STATUS(FI_ERROR_NO_DRIVER)                                                                                 \
-  STATUS(FI_ERROR_OLD_DRIVER)                                                                                \
-  STATUS(FI_ERROR_COMPILE)                                                                                   \
-  STATUS(FI_ERROR_NOT_CACHED)                                                                                \
-  STATUS(FI_ERROR_DEADLINE)                                                                                  \
-  STATUS(FI_ERROR_DRIVER)                                                                                    \
-  STATUS(FI_ERROR_MEMORY)                                                                                    \
-  STATUS(FI_ERROR_FORKED)                                                                                    \
-  STATUS(FI_ERROR_CAPTURE)                                                                                   \
+#define STATUSES(STATUS)                                                                                               \
+  STATUS(FI_OK)                                                                                                        \
+  STATUS(FI_ERROR_ARGUMENT)                                                                                            \
+  STATUS(FI_ERROR_SPEC)                                                                                                \
+  STATUS(FI_ERROR_UNSUPPORTED)                                                                                         \
+  STATUS(FI_ERROR_NO_COMPILER)                                                                                         \
+  STATUS(FI_ERROR_NO_DRIVER)                                                                                           \
+  STATUS(FI_ERROR_OLD_DRIVER)                                                                                          \
+  STATUS(FI_ERROR_COMPILE)                                                                                             \
+  STATUS(FI_ERROR_NOT_CACHED)                                                                                          \
+  STATUS(FI_ERROR_DEADLINE)                                                                                            \
+  STATUS(FI_ERROR_DRIVER)                                                                                              \
+  STATUS(FI_ERROR_MEMORY)                                                                                              \
+  STATUS(FI_ERROR_FORKED)                                                                                              \
+  STATUS(FI_ERROR_CAPTURE)                                                                                             \
   STATUS(FI_ERROR_ABI)
 
 static const char *const status_names[] = {

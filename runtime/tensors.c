@@ -66,8 +66,8 @@ static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) 
     if (!pointer)
       return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is NULL; %s needs it", rule->name, rule->needed_for);
     if ((uintptr_t)pointer % rule->alignment)
-      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %p; it must be aligned to %zu bytes", rule->name,
-                         pointer, (size_t)rule->alignment);
+      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %p; it must be aligned to %zu bytes", rule->name, pointer,
+                         (size_t)rule->alignment);
   }
   return FI_OK;
 }
@@ -89,15 +89,13 @@ static const struct stride_rule {
 } stride_rules[STRIDE_COUNT] = {
     [STRIDE_Q_TOKEN] = {"q_token_stride", offsetof(fi_tensors, q_token_stride), ATTENTION, ROW, HEADS},
     [STRIDE_Q_HEAD] = {"q_head_stride", offsetof(fi_tensors, q_head_stride), ATTENTION, ROW, 0},
-    [STRIDE_O_TOKEN] = {"o_token_stride", offsetof(fi_tensors, o_token_stride), ATTENTION | MERGE, ROW,
-                        HEADS},
+    [STRIDE_O_TOKEN] = {"o_token_stride", offsetof(fi_tensors, o_token_stride), ATTENTION | MERGE, ROW, HEADS},
     [STRIDE_O_HEAD] = {"o_head_stride", offsetof(fi_tensors, o_head_stride), ATTENTION | MERGE, ROW, 0},
-    [STRIDE_CACHE_PAGE] = {"cache_page_stride", offsetof(fi_tensors, cache_page_stride), ATTENTION | APPEND,
-                           STORED, KV_HEADS | PAGE},
-    [STRIDE_CACHE_TOKEN] = {"cache_token_stride", offsetof(fi_tensors, cache_token_stride),
-                            ATTENTION | APPEND, STORED, KV_HEADS},
-    [STRIDE_CACHE_HEAD] = {"cache_head_stride", offsetof(fi_tensors, cache_head_stride), ATTENTION | APPEND,
-                           STORED, 0},
+    [STRIDE_CACHE_PAGE] = {"cache_page_stride", offsetof(fi_tensors, cache_page_stride), ATTENTION | APPEND, STORED,
+                           KV_HEADS | PAGE},
+    [STRIDE_CACHE_TOKEN] = {"cache_token_stride", offsetof(fi_tensors, cache_token_stride), ATTENTION | APPEND, STORED,
+                            KV_HEADS},
+    [STRIDE_CACHE_HEAD] = {"cache_head_stride", offsetof(fi_tensors, cache_head_stride), ATTENTION | APPEND, STORED, 0},
     [STRIDE_NEW_TOKEN] = {"new_token_stride", offsetof(fi_tensors, new_token_stride), APPEND, ROW, KV_HEADS},
     [STRIDE_NEW_HEAD] = {"new_head_stride", offsetof(fi_tensors, new_head_stride), APPEND, ROW, 0},
 };
@@ -115,19 +113,16 @@ static int64_t element_bytes(enum element element, const fi_spec *spec) {
 
 static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, int64_t stride) {
   if (stride < spec->head_dim)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "tensors.%s is %lld; it must be 0 (packed) or at least head_dim, %u", rule->name,
-                       (long long)stride, spec->head_dim);
+    return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least head_dim, %u",
+                       rule->name, (long long)stride, spec->head_dim);
   const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->element, spec);
   if (stride % multiple)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)", rule->name,
-                       (long long)stride, (long long)multiple);
+    return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
+                       rule->name, (long long)stride, (long long)multiple);
   return FI_OK;
 }
 
-static int64_t packed_stride(const struct stride_rule *rule, const fi_spec *spec, uint32_t heads,
-                             uint32_t kv_heads) {
+static int64_t packed_stride(const struct stride_rule *rule, const fi_spec *spec, uint32_t heads, uint32_t kv_heads) {
   int64_t stride = spec->head_dim;
   if (rule->packed & HEADS)
     stride *= heads;
@@ -138,8 +133,8 @@ static int64_t packed_stride(const struct stride_rule *rule, const fi_spec *spec
   return stride;
 }
 
-static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads,
-                                 uint32_t kv_heads, struct strides *strides) {
+static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
+                                 struct strides *strides) {
   for (int i = 0; i < STRIDE_COUNT; i++) {
     const struct stride_rule *rule = &stride_rules[i];
     strides->of[i] = 0;
@@ -179,13 +174,12 @@ static fi_status check_overlap(const struct strides *strides, struct axis a, str
   if (!runs_into(strides, a, b) && !runs_into(strides, b, a))
     return FI_OK;
   return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld and tensors.%s is %lld; rows would overlap",
-                     stride_rules[a.stride].name, (long long)strides->of[a.stride],
-                     stride_rules[b.stride].name, (long long)strides->of[b.stride]);
+                     stride_rules[a.stride].name, (long long)strides->of[a.stride], stride_rules[b.stride].name,
+                     (long long)strides->of[b.stride]);
 }
 
 /* Only where an overlap is never meant: in O and in the cache. */
-static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads,
-                                const struct strides *strides) {
+static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads, const struct strides *strides) {
   const struct axis page = {STRIDE_CACHE_PAGE, 0};
   const struct axis token = {STRIDE_CACHE_TOKEN, spec->page_size};
   const struct axis head = {STRIDE_CACHE_HEAD, kv_heads};

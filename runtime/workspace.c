@@ -9,8 +9,7 @@
 enum {
   ALIGNMENT = 256,
   SPLIT_MULTIPLE = 256,
-  LARGE_TILE_ROWS =
-      64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
+  LARGE_TILE_ROWS = 64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
   LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
   LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
@@ -24,7 +23,7 @@ struct part {
   uint32_t head_dim_of; /* 1: an element is a row of head_dim floats */
 };
 
-#define PART(array, count_field, element)                                                                    \
+#define PART(array, count_field, element)                                                                              \
   { offsetof(struct workspace_counts, count_field), offsetof(struct fi_plan_arrays, array), element, 0 }
 
 static const struct part parts[] = {
@@ -34,8 +33,7 @@ static const struct part parts[] = {
     PART(items, items, sizeof(struct fi_item)),
     PART(units, units, sizeof(struct fi_unit)),
     PART(arrivals, units, sizeof(unsigned)),
-    {offsetof(struct workspace_counts, partial_rows), offsetof(struct fi_plan_arrays, part_o), sizeof(float),
-     1},
+    {offsetof(struct workspace_counts, partial_rows), offsetof(struct fi_plan_arrays, part_o), sizeof(float), 1},
     PART(part_ml, partial_rows, 2 * sizeof(float)),
 };
 
@@ -53,8 +51,8 @@ static fi_status check_least(const fi_workspace *bounds) {
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (fields[i].value == 0 || fields[i].value > INT32_MAX)
-      return status_fail(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name,
-                         fields[i].value, INT32_MAX);
+      return status_fail(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
+                         INT32_MAX);
   }
   return FI_OK;
 }
@@ -79,8 +77,7 @@ fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bo
   if (!status)
     status = check_split(kernel, bounds);
   if (!status && (uint64_t)bounds->kv_heads * kernel->spec.group > INT32_MAX)
-    status = status_fail(FI_ERROR_ARGUMENT,
-                         "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
+    status = status_fail(FI_ERROR_ARGUMENT, "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
                          bounds->kv_heads, kernel->spec.group, INT32_MAX);
   return status;
 }
@@ -107,37 +104,33 @@ static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {
   if (count <= INT32_MAX)
     return FI_OK;
-  return status_fail(
-      FI_ERROR_ARGUMENT,
-      "workspace bounds max_requests=%u max_tokens=%u max_kv_len=%u kv_heads=%u ctas=%u split_tokens=%u "
-      "make more than %d %s",
-      bounds->max_requests, bounds->max_tokens, bounds->max_kv_len, bounds->kv_heads, bounds->ctas,
-      bounds->split_tokens, INT32_MAX, what);
+  return status_fail(FI_ERROR_ARGUMENT,
+                     "workspace bounds max_requests=%u max_tokens=%u max_kv_len=%u kv_heads=%u ctas=%u split_tokens=%u "
+                     "make more than %d %s",
+                     bounds->max_requests, bounds->max_tokens, bounds->max_kv_len, bounds->kv_heads, bounds->ctas,
+                     bounds->split_tokens, INT32_MAX, what);
 }
 
 /* The plan kernel keeps a number for each request, tile and CTA in shared memory, and one behind each list.
  */
-static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds,
-                                struct workspace_layout *layout) {
+static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const uint64_t numbers = (uint64_t)bounds->max_requests + layout->max_tiles + layout->ctas + 3;
   const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
   layout->plan_shared = (uint32_t)(numbers * sizeof(int));
   if (numbers <= room)
     return FI_OK;
-  return status_fail(
-      FI_ERROR_ARGUMENT,
-      "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
-      "CTAs holds at most %llu requests and tiles together",
-      bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
-      (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
+  return status_fail(FI_ERROR_ARGUMENT,
+                     "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
+                     "CTAs holds at most %llu requests and tiles together",
+                     bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
+                     (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
 }
 
 /*
  * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends.
  * Pieces: each is a partial of its own.
  */
-static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds,
-                           struct workspace_layout *layout) {
+static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
   const uint64_t shares = (uint64_t)layout->ctas * layout->max_sections;
   counts->first = layout->ctas;
@@ -151,8 +144,7 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds,
   }
 }
 
-static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds,
-                                 struct workspace_layout *layout) {
+static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
   const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
   layout->max_tiles = least(bounds->max_tokens, request_tiles);
@@ -181,8 +173,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
 /* -------------------------------------------------------------------------------- layout */
 
 /* Every count fits 31 bits and an element 10, so nothing overflows. */
-static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds,
-                        struct workspace_layout *layout) {
+static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     const struct part *part = &parts[i];
     const uint64_t count = *(const uint64_t *)(const void *)((const char *)&layout->counts + part->count);
@@ -213,8 +204,8 @@ static fi_status check_memory(const fi_workspace *workspace, uint64_t needed) {
   if (!workspace->memory)
     return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is NULL");
   if ((uintptr_t)workspace->memory % ALIGNMENT)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes",
-                       workspace->memory, ALIGNMENT);
+    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes", workspace->memory,
+                       ALIGNMENT);
   if (workspace->bytes < needed)
     return status_fail(FI_ERROR_ARGUMENT, "workspace.bytes is %llu; these bounds need %llu",
                        (unsigned long long)workspace->bytes, (unsigned long long)needed);

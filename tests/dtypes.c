@@ -79,8 +79,7 @@ double dtype_decode(uint32_t dtype, const void *data, size_t index) {
   else if (exponent == 0)
     value = ldexp(mantissa, 1 - format_bias(format) - format->mantissa_bits);
   else
-    value = ldexp(mantissa + (1u << format->mantissa_bits),
-                  exponent - format_bias(format) - format->mantissa_bits);
+    value = ldexp(mantissa + (1u << format->mantissa_bits), exponent - format_bias(format) - format->mantissa_bits);
   return magnitude == code ? value : -value;
 }
 

@@ -42,8 +42,8 @@ static double deviation(double difference, double scale) {
   return isnan(result) ? INFINITY : result;
 }
 
-uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype,
-                     uint32_t stored, const void *data, size_t begin) {
+uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype, uint32_t stored,
+                     const void *data, size_t begin) {
   double scale = row_scale(reference, size);
   uint32_t first = size;
   for (uint32_t i = 0; i < size; i++) {

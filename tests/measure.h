@@ -37,8 +37,8 @@ struct measure {
  * Adds one row of `size` elements that begins at element `begin` of data, whose type is `stored`. Returns the
  * first element beyond the tolerance of dtype, or size when none is. NaN is infinitely far from everything.
  */
-uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype,
-                     uint32_t stored, const void *data, size_t begin);
+uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype, uint32_t stored,
+                     const void *data, size_t begin);
 
 /* Adds one log-sum-exp; false when it is beyond the tolerance of dtype. */
 bool measure_lse(struct measure *measure, double reference, uint32_t dtype, float lse);

@@ -33,8 +33,8 @@ static int64_t or_packed(int64_t stride, int64_t packed) {
 
 /* Elements to row [token][head] of a tensor of packed rows [token][heads][head_dim], unless strides say
  * otherwise. */
-static int64_t row_offset(const struct reference *reference, int64_t token_stride, int64_t head_stride,
-                          uint32_t heads, uint32_t token, uint32_t head) {
+static int64_t row_offset(const struct reference *reference, int64_t token_stride, int64_t head_stride, uint32_t heads,
+                          uint32_t token, uint32_t head) {
   int64_t head_dim = reference->spec.head_dim;
   return token * or_packed(token_stride, heads * head_dim) + head * or_packed(head_stride, head_dim);
 }
@@ -53,18 +53,16 @@ int64_t reference_o_offset(const struct reference *reference, uint32_t token, ui
 
 int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
   const fi_tensors *tensors = &reference->tensors;
-  return row_offset(reference, tensors->new_token_stride, tensors->new_head_stride, reference->kv_heads,
-                    token, kv_head);
+  return row_offset(reference, tensors->new_token_stride, tensors->new_head_stride, reference->kv_heads, token,
+                    kv_head);
 }
 
-int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token,
-                               uint32_t kv_head) {
+int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
   const fi_spec *spec = &reference->spec;
   const fi_batch *batch = &reference->batch;
   const fi_tensors *tensors = &reference->tensors;
   int64_t head_stride = or_packed(tensors->cache_head_stride, spec->head_dim);
-  int64_t token_stride =
-      or_packed(tensors->cache_token_stride, (int64_t)reference->kv_heads * spec->head_dim);
+  int64_t token_stride = or_packed(tensors->cache_token_stride, (int64_t)reference->kv_heads * spec->head_dim);
   int64_t page_stride = or_packed(tensors->cache_page_stride, spec->page_size * token_stride);
   bool is_dense = spec->index == FI_INDEX_DENSE;
 
@@ -89,8 +87,7 @@ static double rope_position(const struct reference *reference, uint32_t request,
   return (double)reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
 }
 
-static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_t size, double scale,
-                       double *row) {
+static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_t size, double scale, double *row) {
   for (uint32_t d = 0; d < size; d++)
     row[d] = dtype_decode(dtype, data, (size_t)offset + d) * scale;
 }
@@ -152,8 +149,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     int64_t offset = reference_cache_offset(reference, request, t, kv_head);
     double *k = loaded->k + (size_t)t * spec->head_dim;
     decode_row(spec->kv_dtype, tensors->k_cache, offset, spec->head_dim, k_scale, k);
-    decode_row(spec->kv_dtype, tensors->v_cache, offset, spec->head_dim, v_scale,
-               loaded->v + (k - loaded->k));
+    decode_row(spec->kv_dtype, tensors->v_cache, offset, spec->head_dim, v_scale, loaded->v + (k - loaded->k));
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(spec, t, k);
   }
@@ -166,8 +162,8 @@ void reference_head_free(struct reference_head *loaded) {
   free(loaded->weights);
 }
 
-void reference_attend(const struct reference *reference, const struct reference_head *loaded,
-                      uint32_t request, uint32_t i, uint32_t head, double *o, double *lse) {
+void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
+                      uint32_t i, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   uint32_t token = reference_query_begin(reference, request) + i;
@@ -201,22 +197,21 @@ void reference_attend(const struct reference *reference, const struct reference_
 
 /* -------------------------------------------------------------------------------- append, merge */
 
-void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head,
-                      double *k, double *v) {
+void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
+                      double *v) {
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   uint32_t token = reference_query_begin(reference, request) + i;
   int64_t offset = reference_new_offset(reference, token, kv_head);
-  decode_row(spec->q_dtype, tensors->k_new, offset, spec->head_dim,
-             1 / kv_scale(reference, tensors->k_scale, kv_head), k);
-  decode_row(spec->q_dtype, tensors->v_new, offset, spec->head_dim,
-             1 / kv_scale(reference, tensors->v_scale, kv_head), v);
+  decode_row(spec->q_dtype, tensors->k_new, offset, spec->head_dim, 1 / kv_scale(reference, tensors->k_scale, kv_head),
+             k);
+  decode_row(spec->q_dtype, tensors->v_new, offset, spec->head_dim, 1 / kv_scale(reference, tensors->v_scale, kv_head),
+             v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
     reference_rotate(spec, rope_position(reference, request, i), k);
 }
 
-void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o,
-                     double *lse) {
+void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   size_t rows = (size_t)tensors->merge_tokens * tensors->merge_heads;

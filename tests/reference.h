@@ -24,8 +24,7 @@ uint32_t reference_query_len(const struct reference *reference, uint32_t request
 uint32_t reference_query_begin(const struct reference *reference, uint32_t request);
 
 /* Elements from k_cache (or v_cache) to dimension 0 of a token. */
-int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token,
-                               uint32_t kv_head);
+int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
 /* Elements from q (or o), and from k_new (or v_new), to dimension 0 of a token of the batch. */
 int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head);
@@ -48,15 +47,14 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
 void reference_head_free(struct reference_head *loaded);
 
 /* Query token i of the request and one of the query heads of the loaded KV head: o[head_dim] and lse. */
-void reference_attend(const struct reference *reference, const struct reference_head *loaded,
-                      uint32_t request, uint32_t i, uint32_t head, double *o, double *lse);
+void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
+                      uint32_t i, uint32_t head, double *o, double *lse);
 
 /* What append leaves in the cache for query token i of the request, before it is rounded to kv_dtype. */
-void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head,
-                      double *k, double *v);
+void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
+                      double *v);
 
 /* One row of the merge of tensors.parts states: o[head_dim] and lse. */
-void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o,
-                     double *lse);
+void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse);
 
 #endif

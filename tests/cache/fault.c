@@ -8,8 +8,7 @@ static bool fails(fault *state, unsigned operation) {
   if ((state->operations & operation) == 0)
     return false;
   state->calls++;
-  if (state->fail_at == 0 || state->calls < state->fail_at ||
-      (state->calls > state->fail_at && !state->lasting))
+  if (state->fail_at == 0 || state->calls < state->fail_at || (state->calls > state->fail_at && !state->lasting))
     return false;
   errno = state->error;
   return true;
@@ -76,8 +75,7 @@ static int fault_unlink_at(void *context, int directory, const char *name) {
 }
 
 static int fault_make_directory_at(void *context, int directory, const char *path, mode_t mode) {
-  return fails(context, FAULT_MAKE_DIRECTORY) ? -1
-                                              : cache_io_posix.make_directory_at(NULL, directory, path, mode);
+  return fails(context, FAULT_MAKE_DIRECTORY) ? -1 : cache_io_posix.make_directory_at(NULL, directory, path, mode);
 }
 
 static int fault_touch_at(void *context, int directory, const char *name) {

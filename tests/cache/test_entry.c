@@ -50,8 +50,7 @@ static bool decodes(const unsigned char *bytes, size_t size, cache_reason *reaso
   cache_entry entry;
   cache_reason_clear(reason);
   bool decoded = cache_entry_decode(copy, size, NULL, &entry, reason);
-  cr_expect(decoded == (reason->text[0] == '\0'), "a refusal has a reason, success has none: %s",
-            reason->text);
+  cr_expect(decoded == (reason->text[0] == '\0'), "a refusal has a reason, success has none: %s", reason->text);
   free(copy);
   return decoded;
 }
@@ -65,8 +64,7 @@ static void seal(struct block block) {
 
 static cache_entry golden_entry(const unsigned char *cubin, size_t cubin_size) {
   return (cache_entry){
-      .key = {{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
-               0xff}},
+      .key = {{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}},
       .toolchain = "nv13.0-1a2b3c4d",
       .target = "sm_90a",
       .spec = "decode.sm90a.hd128.g8.q_bf16.kv_e4m3.p16.rope_neox",
@@ -123,8 +121,7 @@ Test(cache_entry, round_trip_at_every_alignment) {
     cache_reason reason = {""};
     sample_make(&made, size, size);
     struct block block = encode(&made.entry);
-    cr_assert(cache_entry_decode(block.bytes, block.size, &made.entry.key, &found, &reason), "%s",
-              reason.text);
+    cr_assert(cache_entry_decode(block.bytes, block.size, &made.entry.key, &found, &reason), "%s", reason.text);
     cr_expect(sample_equals(&made, &found), "image of %u bytes", size);
     free(block.bytes);
     sample_free(&made);
@@ -217,8 +214,7 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
     bytes_put(block.bytes + cases[i].at, cases[i].width, cases[i].value);
     seal(block);
     cr_expect(!decodes(block.bytes, block.size, &reason), "case %zu", i);
-    cr_expect(strstr(reason.text, cases[i].reason), "case %zu: \"%s\" without \"%s\"", i, reason.text,
-              cases[i].reason);
+    cr_expect(strstr(reason.text, cases[i].reason), "case %zu: \"%s\" without \"%s\"", i, reason.text, cases[i].reason);
     free(block.bytes);
   }
 }
@@ -227,8 +223,7 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
 Test(cache_entry, sizes_are_bounded_one_by_one) {
   struct block block = encode_sample(64);
   cache_reason reason;
-  uint32_t toolchain = bytes_get_u32(block.bytes + AT_SIZES),
-           spec = bytes_get_u32(block.bytes + AT_SIZES + 8);
+  uint32_t toolchain = bytes_get_u32(block.bytes + AT_SIZES), spec = bytes_get_u32(block.bytes + AT_SIZES + 8);
   bytes_put(block.bytes + AT_SIZES, 4, toolchain + spec);
   bytes_put(block.bytes + AT_SIZES + 8, 4, 0);
   seal(block);

@@ -114,8 +114,7 @@ Test(cache_evict, other_files_are_left_alone) {
 
 Test(cache_evict, forgotten_temporary_files_go_after_a_day) {
   cache_store *store = store_on(scratch, &cache_io_posix);
-  char *old = scratch_path("v1/ab/.tmp-1-0000000000000001"),
-       *young = scratch_path("v1/ab/.tmp-1-0000000000000002");
+  char *old = scratch_path("v1/ab/.tmp-1-0000000000000001"), *young = scratch_path("v1/ab/.tmp-1-0000000000000002");
   cr_assert(publish_sample(store, 1) && file_put(old, "half", 4) && file_put(young, "half", 4));
   cr_assert(file_set_age(old, 25 * 3600) && file_set_age(young, 23 * 3600));
   cr_assert(publish_sample(store, 2));

@@ -88,8 +88,8 @@ static void fail_each_call(int error, bool lasting) {
     cache_io io = fault_io(&state);
     use_store(root, root, &io);
     cr_expect_eq(state.open_files, 0, "call %u leaves %d files open", fail_at, state.open_files);
-    cr_expect_leq(count_names(subdirectory, cache_is_temporary_name), lasting ? 1 : 0,
-                  "call %u leaves temporary files", fail_at);
+    cr_expect_leq(count_names(subdirectory, cache_is_temporary_name), lasting ? 1 : 0, "call %u leaves temporary files",
+                  fail_at);
     expect_usable(root);
     free(subdirectory);
     free(root);
@@ -176,8 +176,8 @@ Test(cache_fault, unreadable_entries_are_not_deleted) {
     fault state = {0};
     cache_io io = fault_io(&state);
     cache_store *store = store_on(scratch, &io);
-    state = (fault){
-        .operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
+    state =
+        (fault){.operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
     cache_found found;
     cache_reason reason;
     cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));

@@ -51,8 +51,7 @@ static cache_store *open_layers(const cache_io *io) {
   char read_only[2 * SCRATCH_PATH_SIZE];
   cache_reason reason;
   snprintf(read_only, sizeof read_only, "%s:%s", roots[0], roots[1]);
-  cache_store *store =
-      cache_store_open(&(cache_config){.read_only = read_only, .user = roots[2]}, io, &reason);
+  cache_store *store = cache_store_open(&(cache_config){.read_only = read_only, .user = roots[2]}, io, &reason);
   cr_assert_not_null(store);
   return store;
 }
@@ -146,8 +145,7 @@ Test(cache_find, goes_on_in_a_directory_that_changes) {
       put(roots[1], "nv13.8");
     }
   }
-  cr_expect_str_eq(walk, "0:nv13.0 0:nv12.9 1:nv13.10 1:nv13.9 1:nv13.8 1:nv13.0 2:nv13.0 2:nv12.8", "%s",
-                   walk);
+  cr_expect_str_eq(walk, "0:nv13.0 0:nv12.9 1:nv13.10 1:nv13.9 1:nv13.8 1:nv13.0 2:nv13.0 2:nv12.8", "%s", walk);
   cache_store_close(store);
   free(path);
 }

@@ -11,14 +11,10 @@
 static const struct image_file {
   const char *path, *target;
 } images[] = {
-    {TEST_DATA "/nvrtc12.8-sm_90a.cubin", "sm_90a"},
-    {TEST_DATA "/nvrtc12.8-sm_100a.cubin", "sm_100a"},
-    {TEST_DATA "/nvrtc13.0-sm_80.cubin", "sm_80"},
-    {TEST_DATA "/nvrtc13.0-sm_89.cubin", "sm_89"},
-    {TEST_DATA "/nvrtc13.0-sm_90a.cubin", "sm_90a"},
-    {TEST_DATA "/nvrtc13.0-sm_100a.cubin", "sm_100a"},
-    {TEST_DATA "/nvrtc13.0-sm_120a.cubin", "sm_120a"},
-    {TEST_DATA "/nvrtc13.0-compute_90a.ptx", "compute_90a"},
+    {TEST_DATA "/nvrtc12.8-sm_90a.cubin", "sm_90a"},   {TEST_DATA "/nvrtc12.8-sm_100a.cubin", "sm_100a"},
+    {TEST_DATA "/nvrtc13.0-sm_80.cubin", "sm_80"},     {TEST_DATA "/nvrtc13.0-sm_89.cubin", "sm_89"},
+    {TEST_DATA "/nvrtc13.0-sm_90a.cubin", "sm_90a"},   {TEST_DATA "/nvrtc13.0-sm_100a.cubin", "sm_100a"},
+    {TEST_DATA "/nvrtc13.0-sm_120a.cubin", "sm_120a"}, {TEST_DATA "/nvrtc13.0-compute_90a.ptx", "compute_90a"},
 };
 
 enum { IMAGES = sizeof images / sizeof *images };
@@ -65,8 +61,7 @@ Test(cache_image, only_the_exact_symbol_counts) {
     cr_assert_not_null(bytes, "%s", images[i].path);
     for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) {
       cache_reason reason;
-      cr_expect(!is_sane(bytes, size, images[i].target, wrong[j], &reason), "%s: %s", images[i].path,
-                wrong[j]);
+      cr_expect(!is_sane(bytes, size, images[i].target, wrong[j], &reason), "%s: %s", images[i].path, wrong[j]);
     }
     free(bytes);
   }
@@ -167,6 +162,5 @@ Test(cache_image, malformed_targets_are_refused) {
   static const char *const targets[] = {"",        "sm_",     "sm_a",  "sm90a", "compute_",
                                         "sm_90ab", "sm_9000", "SM_90", "sm_90A"};
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-    expect_refused((const unsigned char *)"", 1, targets[i], "fi_kernel",
-                   "is not like sm_90a or compute_90a");
+    expect_refused((const unsigned char *)"", 1, targets[i], "fi_kernel", "is not like sm_90a or compute_90a");
 }

@@ -15,8 +15,7 @@
 
 TestSuite(cache_lock, .init = scratch_begin, .fini = scratch_end, .timeout = 60);
 
-static cache_lock_result lock_sample(cache_store *store, unsigned number, uint32_t wait_ms,
-                                     cache_lock *lock) {
+static cache_lock_result lock_sample(cache_store *store, unsigned number, uint32_t wait_ms, cache_lock *lock) {
   cache_key key = sample_key(number);
   cache_reason reason;
   return cache_store_lock(store, &key, wait_ms, lock, &reason);
@@ -53,8 +52,7 @@ Test(cache_lock, waiting_ends) {
     state.operations = FAULT_LOCK;
     state.calls = 0;
     cr_expect_eq(lock_sample(waiter, 1, waits[i], &wanted), CACHE_LOCK_BUSY);
-    cr_expect_eq(state.clock_ms - 5, waits[i], "waited %lu ms of %u", (unsigned long)state.clock_ms - 5,
-                 waits[i]);
+    cr_expect_eq(state.clock_ms - 5, waits[i], "waited %lu ms of %u", (unsigned long)state.clock_ms - 5, waits[i]);
     cr_expect_leq(state.calls, 9 + waits[i] / 64, "%u tries in %u ms", state.calls, waits[i]);
     cache_store_unlock(waiter, &wanted);
   }
@@ -69,8 +67,7 @@ Test(cache_lock, waiting_ends) {
 Test(cache_lock, file_systems_without_locks) {
   static const int errors[] = {ENOLCK, EOPNOTSUPP, EINVAL, ENOSYS};
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-    fault state = {
-        .operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = errors[i], .fake_clock = true};
+    fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = errors[i], .fake_clock = true};
     cache_io io = fault_io(&state);
     cache_store *store = store_on(scratch, &io);
     cache_lock lock;
@@ -84,8 +81,7 @@ Test(cache_lock, file_systems_without_locks) {
 }
 
 Test(cache_lock, locks_may_live_elsewhere) {
-  char *local = scratch_path("local"), *user = scratch_path("user"),
-       *file = scratch_path("local/flashjit.lock");
+  char *local = scratch_path("local"), *user = scratch_path("user"), *file = scratch_path("local/flashjit.lock");
   cache_reason reason;
   cache_config config = {.user = user, .lock_directory = local};
   cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
@@ -179,8 +175,7 @@ static void get_kernel(const char *root, atomic_uint *compiled) {
 
 Test(cache_lock, many_processes_compile_once) {
   enum { ROUNDS = 5, PROCESSES = 16 };
-  atomic_uint *compiled =
-      mmap(NULL, sizeof *compiled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  atomic_uint *compiled = mmap(NULL, sizeof *compiled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   cr_assert_neq(compiled, MAP_FAILED);
   for (unsigned round = 0; round < ROUNDS; round++) {
     char name[16];

@@ -57,16 +57,8 @@ Test(cache_paths, toolchains) {
     const char *toolchain;
     bool valid;
   } cases[] = {
-      {"nv13.0-1a2b3c4d", true},
-      {"n", true},
-      {"13_0", true},
-      {"", false},
-      {"..", false},
-      {".nv", false},
-      {"nv 13", false},
-      {"NV", false},
-      {"nv/13", false},
-      {"-nv", false},
+      {"nv13.0-1a2b3c4d", true}, {"n", true},   {"13_0", true},   {"", false},    {"..", false}, {".nv", false},
+      {"nv 13", false},          {"NV", false}, {"nv/13", false}, {"-nv", false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     cr_expect_eq(cache_toolchain_valid(cases[i].toolchain), cases[i].valid, "%s", cases[i].toolchain);

@@ -186,8 +186,7 @@ Test(cache_store, damaged_entry_is_a_miss_and_deleted) {
   cache_found found;
   cache_reason reason;
   cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
-  cr_expect(strstr(reason.text, "checksum does not match; ") && strstr(reason.text, "is damaged"), "%s",
-            reason.text);
+  cr_expect(strstr(reason.text, "checksum does not match; ") && strstr(reason.text, "is damaged"), "%s", reason.text);
   cr_expect(!file_exists(path));
   cr_expect_eq(cache_store_counters(store).damaged, 1);
   cr_expect(publish_sample(store, 1) && finds_sample(store, 1));
@@ -295,8 +294,7 @@ Test(cache_store, read_only_layers_are_not_changed) {
   cr_assert(publish_sample(maker, 1) && publish_sample(maker, 2));
   cache_store_close(maker);
   cache_key one = sample_key(1), two = sample_key(2);
-  char *damaged = entry_file(system, &one, SAMPLE_TOOLCHAIN),
-       *good = entry_file(system, &two, SAMPLE_TOOLCHAIN);
+  char *damaged = entry_file(system, &one, SAMPLE_TOOLCHAIN), *good = entry_file(system, &two, SAMPLE_TOOLCHAIN);
   damage(damaged);
   cr_assert(file_set_age(good, 100000));
   struct stat before, after;
@@ -312,8 +310,7 @@ Test(cache_store, read_only_layers_are_not_changed) {
   cache_store *system_only = store_with(system, NULL, &reason);
   cr_expect(!publish_sample(system_only, 3) && !finds_sample(system_only, 3));
   cache_store_close(system_only);
-  cr_expect(publish_sample(store, 1) && finds_sample(store, 1),
-            "the user's copy stands in for the damaged one");
+  cr_expect(publish_sample(store, 1) && finds_sample(store, 1), "the user's copy stands in for the damaged one");
   char *published = entry_file(user, &one, SAMPLE_TOOLCHAIN);
   cr_expect(file_exists(published));
   cache_store_close(store);

@@ -20,9 +20,8 @@ struct made {
 
 static struct made make_store(void) {
   cache_key key = sample_key(1);
-  struct made made = {.root = scratch_path("cache"),
-                      .v1 = scratch_path("cache/v1"),
-                      .subdirectory = scratch_path("cache/v1/ab")};
+  struct made made = {
+      .root = scratch_path("cache"), .v1 = scratch_path("cache/v1"), .subdirectory = scratch_path("cache/v1/ab")};
   made.file = entry_file(made.root, &key, SAMPLE_TOOLCHAIN);
   cache_store *store = store_on(made.root, &cache_io_posix);
   cr_assert(publish_sample(store, 1) && finds_sample(store, 1));

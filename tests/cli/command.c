@@ -28,8 +28,7 @@ void command_in(struct output *output, const char *environment, const char *argu
   const char *err = scratch_file("stderr", "");
   snprintf(cache, sizeof cache, "%s/cache", scratch_folder());
   setenv("FLASHJIT_CACHE_DIR", cache, 1);
-  cr_assert_geq(asprintf(&line, "env %s %s %s >%s 2>%s", environment, FLASHJIT_COMMAND, arguments, out, err),
-                0);
+  cr_assert_geq(asprintf(&line, "env %s %s %s >%s 2>%s", environment, FLASHJIT_COMMAND, arguments, out, err), 0);
   int status = system(line);
   output->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   read_back(out, output->out);
@@ -38,8 +37,7 @@ void command_in(struct output *output, const char *environment, const char *argu
 }
 
 void expect_code(const struct output *output, int code) {
-  cr_expect_eq(output->code, code, "exit code %d, not %d\n%s%s", output->code, code, output->out,
-               output->err);
+  cr_expect_eq(output->code, code, "exit code %d, not %d\n%s%s", output->code, code, output->out, output->err);
 }
 
 void expect_text(const char *output, const char *part) {

@@ -17,8 +17,7 @@ static struct output output;
 
 static void build(const char *specs, const char *more) {
   char arguments[512];
-  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a %s", scratch_file("specs", specs),
-           more);
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a %s", scratch_file("specs", specs), more);
   command(&output, arguments);
 }
 
@@ -60,8 +59,7 @@ Test(build, unusable_cache_is_told_once) {
   } rows[] = {
       {"FLASHJIT_CACHE_DIR=/dev/null/cache", "no kernel can be kept: /dev/null/cache: "},
       {"FLASHJIT_CACHE_DIR=", "no kernel can be kept: FLASHJIT_CACHE_DIR is empty"},
-      {"-u FLASHJIT_CACHE_DIR -u XDG_CACHE_HOME -u HOME",
-       "no kernel can be kept: none of FLASHJIT_CACHE_DIR"},
+      {"-u FLASHJIT_CACHE_DIR -u XDG_CACHE_HOME -u HOME", "no kernel can be kept: none of FLASHJIT_CACHE_DIR"},
       {"FLASHJIT_MODE=off", "FLASHJIT_MODE is \"off\"; it must be on, load_only or memory_only"},
   };
   const char *specs = scratch_file("specs", "plan\nmerge\n");
@@ -135,8 +133,7 @@ static pid_t start_build(const char *specs, const char *out) {
     int file = open(out, O_WRONLY | O_TRUNC);
     dup2(file, STDOUT_FILENO);
     dup2(file, STDERR_FILENO);
-    execl(FLASHJIT_COMMAND, FLASHJIT_COMMAND, "build", "--specs", specs, "--target", "sm_90a", "-j", "2",
-          (char *)NULL);
+    execl(FLASHJIT_COMMAND, FLASHJIT_COMMAND, "build", "--specs", specs, "--target", "sm_90a", "-j", "2", (char *)NULL);
     _exit(127);
   }
   return pid;

@@ -35,8 +35,8 @@ Test(dtypes, known_codes) {
       {FI_E5M2, 0x01, 0x1p-16},     {FI_E5M2, 0xfc, -INFINITY},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    cr_expect_eq(decode(known[i].dtype, known[i].code), known[i].value, "%s 0x%x is %g",
-                 dtype_name(known[i].dtype), known[i].code, decode(known[i].dtype, known[i].code));
+    cr_expect_eq(decode(known[i].dtype, known[i].code), known[i].value, "%s 0x%x is %g", dtype_name(known[i].dtype),
+                 known[i].code, decode(known[i].dtype, known[i].code));
   cr_expect(isnan(decode(FI_E4M3, 0x7f)) && isnan(decode(FI_E4M3, 0xff)));
   cr_expect(isnan(decode(FI_E5M2, 0x7d)) && isnan(decode(FI_F16, 0x7e00)) && isnan(decode(FI_BF16, 0xffff)));
 }
@@ -62,8 +62,7 @@ Test(dtypes, rounds_to_the_nearest_even) {
       double low = decode(dtypes[d], code);
       double high = decode(dtypes[d], code + 1);
       double middle = (low + high) / 2;
-      cr_assert_eq(encode(dtypes[d], middle), code % 2 == 0 ? code : code + 1, "%s 0x%x",
-                   dtype_name(dtypes[d]), code);
+      cr_assert_eq(encode(dtypes[d], middle), code % 2 == 0 ? code : code + 1, "%s 0x%x", dtype_name(dtypes[d]), code);
       cr_assert_eq(encode(dtypes[d], nextafter(middle, 0)), code);
       cr_assert_eq(encode(dtypes[d], -nextafter(middle, INFINITY)), (code + 1) | codes);
       cr_assert_eq(dtype_spacing(dtypes[d], low), high - low, "%s 0x%x", dtype_name(dtypes[d]), code);

@@ -140,8 +140,7 @@ Test(model, variations) {
       {"\"model_type\": \"glm4\"", offsetof(fi_spec, rope), FI_ROPE_INTERLEAVED},
       {"\"model_type\": \"nemotron_h\"", offsetof(fi_spec, rope), FI_ROPE_NONE},
       {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}", offsetof(fi_spec, rope_factor), 2500},
-      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", offsetof(fi_spec, rope_scaling),
-       FI_SCALING_LINEAR},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", offsetof(fi_spec, rope_scaling), FI_SCALING_LINEAR},
       {"\"rope_scaling\": {\"rope_type\": \"default\"}", offsetof(fi_spec, rope_scaling), FI_SCALING_NONE},
       {"\"rope_theta\": 7, \"rope_parameters\": {\"rope_theta\": 500}", offsetof(fi_spec, rope_theta), 500},
       {"\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 50}, \"x\": {\"rope_theta\": 5}}",
@@ -151,8 +150,7 @@ Test(model, variations) {
       {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}, "
        "\"dtype\": \"float16\"",
        offsetof(fi_spec, q_dtype), FI_F16},
-      {"\"head_dim\": null, \"num_key_value_heads\": null, \"rope_scaling\": null",
-       offsetof(fi_spec, head_dim), 128},
+      {"\"head_dim\": null, \"num_key_value_heads\": null, \"rope_scaling\": null", offsetof(fi_spec, head_dim), 128},
       {"\"model_type\": \"llama4_text\", \"attention_chunk_size\": 100, \"no_rope_layer_interval\": 1",
        offsetof(fi_spec, rope), FI_ROPE_NONE},
       {"\"sliding_window\": 4096, \"use_sliding_window\": false", offsetof(fi_spec, head_dim), 128},
@@ -178,8 +176,7 @@ Test(model, what_is_missing) {
       {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6,
        "sliding window (sliding_window 512)"},
       {"\"attention_chunk_size\": 100", "full_attention", 2, ""},
-      {"\"attention_chunk_size\": 100", "chunked_attention", 6,
-       "attention in chunks (attention_chunk_size 100)"},
+      {"\"attention_chunk_size\": 100", "chunked_attention", 6, "attention in chunks (attention_chunk_size 100)"},
       {"\"kv_lora_rank\": 512", "latent_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
       {"\"kv_lora_rank\": 8, \"num_key_value_heads\": 3, \"dtype\": \"float32\"", "latent_attention", 8,
        "multi-head latent attention (kv_lora_rank 8)"},
@@ -214,10 +211,8 @@ Test(model, broken_files) {
   expect_problem("/no/such/config.json", "No such file");
   expect_problem(scratch_file("config.json", "{\"a\": 1,\n \"b\": }"), "config.json:2:");
   expect_problem(scratch_file("config.json", "[1, 2]"), "not a JSON object");
-  expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 2}"),
-                 "field num_attention_heads is missing");
-  expect_problem(scratch_file("config.json", "{\"num_attention_heads\": 2}"),
-                 "field num_hidden_layers is missing");
+  expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 2}"), "field num_attention_heads is missing");
+  expect_problem(scratch_file("config.json", "{\"num_attention_heads\": 2}"), "field num_hidden_layers is missing");
   expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 1, \"num_attention_heads\": 2}"),
                  "field hidden_size is missing");
 }

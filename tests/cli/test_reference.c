@@ -51,8 +51,7 @@ static void make(struct problem *problem, int32_t q_len, int32_t kv_len, uint32_
   reference->tensors.cache_page_stride = (int64_t)MOST_TOKENS * kv_heads * DIM;
 }
 
-static void attend(const struct problem *problem, uint32_t request, uint32_t i, uint32_t head, double *o,
-                   double *lse) {
+static void attend(const struct problem *problem, uint32_t request, uint32_t i, uint32_t head, double *o, double *lse) {
   struct reference_head loaded;
   cr_assert(reference_head_load(&problem->reference, request, head / problem->reference.spec.group, &loaded));
   reference_attend(&problem->reference, &loaded, request, i, head, o, lse);
@@ -314,8 +313,7 @@ Test(reference, heads_of_a_group_share_their_kv_head) {
 }
 
 /* Copies the contiguous cache of request 0 to where the reference says that the other layout has each row. */
-static void lay_out(const struct problem *from, struct reference *to, uint16_t *k, uint16_t *v,
-                    uint32_t request) {
+static void lay_out(const struct problem *from, struct reference *to, uint16_t *k, uint16_t *v, uint32_t request) {
   for (uint32_t t = 0; t < (uint32_t)from->kv_len[0]; t++) {
     for (uint32_t h = 0; h < from->reference.kv_heads; h++) {
       int64_t source = reference_cache_offset(&from->reference, 0, t, h);
@@ -343,10 +341,8 @@ Test(reference, layouts_agree) {
     bool head_first;
     int64_t place; /* of token 5 of KV head 1 of request 1, in elements */
   } layouts[] = {
-      {4, FI_INDEX_DENSE, false, ((0 * 4 + 1) * 2 + 1) * DIM},
-      {4, FI_INDEX_CSR, false, ((0 * 4 + 1) * 2 + 1) * DIM},
-      {4, FI_INDEX_DENSE, true, (0 * 2 * 4 + 1 * 4 + 1) * DIM},
-      {0, FI_INDEX_CSR, false, ((4 + 5) * 2 + 1) * DIM},
+      {4, FI_INDEX_DENSE, false, ((0 * 4 + 1) * 2 + 1) * DIM},  {4, FI_INDEX_CSR, false, ((0 * 4 + 1) * 2 + 1) * DIM},
+      {4, FI_INDEX_DENSE, true, (0 * 2 * 4 + 1 * 4 + 1) * DIM}, {0, FI_INDEX_CSR, false, ((4 + 5) * 2 + 1) * DIM},
       {0, FI_INDEX_DENSE, false, ((1 * 20 + 5) * 2 + 1) * DIM},
   };
   struct problem problem;
@@ -371,8 +367,7 @@ Test(reference, layouts_agree) {
       reference->tensors.cache_head_stride = 4 * DIM;
       reference->tensors.cache_page_stride = 2 * 4 * DIM;
     }
-    memcpy(other.q + 2 * DIM, problem.q,
-           2 * DIM * sizeof *other.q); /* request 1's query is the second token */
+    memcpy(other.q + 2 * DIM, problem.q, 2 * DIM * sizeof *other.q); /* request 1's query is the second token */
     cr_expect_eq(reference_cache_offset(reference, 1, 5, 1), layouts[i].place, "layout %zu", i);
     lay_out(&problem, reference, k, v, 1);
     double o[DIM];

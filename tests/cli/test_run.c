@@ -43,8 +43,7 @@ Test(run, model_twice, .init = use_simulator) {
   static const char arguments[] = "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 40:9,1:0,17:3";
   command(&output, arguments);
   expect_code(&output, 0);
-  static const char *const parts[] = {"prefill",   "append",   "extend", "decode",
-                                      "simulated", "compiled", "ok",     "all "};
+  static const char *const parts[] = {"prefill", "append", "extend", "decode", "simulated", "compiled", "ok", "all "};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     expect_text(output.out, parts[i]);
   cr_expect_null(strstr(output.out, "WRONG"));
@@ -94,8 +93,8 @@ Test(run, cache_layouts_and_types, .init = use_simulator) {
 }
 
 Test(run, large_groups_and_traces, .init = use_simulator) {
-  run_right("--model " MODEL("Qwen3-Coder-480B-A35B-Instruct") " --requests 2 --trace " TRACE(
-      "mooncake-conversation.jsonl"));
+  run_right(
+      "--model " MODEL("Qwen3-Coder-480B-A35B-Instruct") " --requests 2 --trace " TRACE("mooncake-conversation.jsonl"));
   expect_text(output.err, "# lengths divided by 31, because the device is simulated");
   run_right("--model " MODEL("Meta-Llama-3.1-8B") " --requests 3 --scale 4 --kv-len-limit 400 --trace " TRACE(
       "azure-2023-conv.csv"));
@@ -106,11 +105,11 @@ Test(run, large_groups_and_traces, .init = use_simulator) {
 /* Layers that have no kernel are named, and the others run. */
 Test(run, mixed_model, .init = use_simulator) {
   char arguments[512];
-  const char *path = scratch_file(
-      "mixed.json", "{\"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
-                    "\"torch_dtype\": \"float16\","
-                    "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
-                    "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  const char *path =
+      scratch_file("mixed.json", "{\"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
+                                 "\"torch_dtype\": \"float16\","
+                                 "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
+                                 "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "--model %s --lengths 70:3,2:2,30:30", path);
   run_right(arguments);
   expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (sliding_window 7)");

@@ -53,9 +53,8 @@ Test(specs, unsupported_models_fail_with_reasons) {
 /* Supported kinds of a mixed model are listed in spite of the others. */
 Test(specs, mixed_models_go_on) {
   char arguments[512];
-  const char *path =
-      scratch_file("mixed.json", "{\"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
-                                 "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  const char *path = scratch_file("mixed.json", "{\"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
+                                                "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "specs --model %s", path);
   command(&output, arguments);
   expect_code(&output, 0);

@@ -9,8 +9,7 @@
 
 #define TRACE(name) TEST_DATA "/traces/" name
 
-static void expect_requests(const char *path, size_t limit, size_t count, uint32_t prompt,
-                            uint32_t generated) {
+static void expect_requests(const char *path, size_t limit, size_t count, uint32_t prompt, uint32_t generated) {
   struct trace trace;
   char why[512] = "";
   cr_assert(trace_read(&trace, path, limit, why, sizeof why), "%s", why);
@@ -89,10 +88,9 @@ Test(trace, other_files) {
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     char why[512];
     expect_refused(others[i][0], others[i][1], why, sizeof why);
-    cr_expect_not_null(
-        strstr(why, "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
-                    "lines, each an object with input_length and output_length"),
-        "%s", why);
+    cr_expect_not_null(strstr(why, "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
+                                   "lines, each an object with input_length and output_length"),
+                       "%s", why);
   }
 }
 

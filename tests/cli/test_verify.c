@@ -8,16 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-  DIM = 32,
-  KV_HEADS = 2,
-  GROUP = 3,
-  HEADS = KV_HEADS * GROUP,
-  PAGE = 4,
-  PAGES = 6,
-  REQUESTS = 2,
-  TOKENS = 7
-};
+enum { DIM = 32, KV_HEADS = 2, GROUP = 3, HEADS = KV_HEADS * GROUP, PAGE = 4, PAGES = 6, REQUESTS = 2, TOKENS = 7 };
 
 /* Two requests, of 5 and 2 queries on 9 and 2 tokens of KV; K and V in bf16. */
 struct scene {
@@ -62,8 +53,7 @@ static void attend_request(struct scene *scene, const struct reference *referenc
     cr_assert(reference_head_load(reference, request, h / GROUP, &loaded));
     for (uint32_t i = 0; i < reference_query_len(reference, request); i++) {
       reference_attend(reference, &loaded, request, i, h, o, &lse);
-      encode_row(scene->o, reference_o_offset(reference, reference_query_begin(reference, request) + i, h),
-                 o);
+      encode_row(scene->o, reference_o_offset(reference, reference_query_begin(reference, request) + i, h), o);
     }
     reference_head_free(&loaded);
   }
@@ -83,11 +73,8 @@ static void make(struct scene *scene) {
   reference.spec.page_size = PAGE;
   reference.spec.rope = FI_ROPE_HALF;
   reference.spec.rope_dim = DIM;
-  reference.batch = (fi_batch){.requests = REQUESTS,
-                               .q_indptr = q_indptr,
-                               .kv_len = kv_len,
-                               .page_table = page_table,
-                               .page_table_stride = 3};
+  reference.batch = (fi_batch){
+      .requests = REQUESTS, .q_indptr = q_indptr, .kv_len = kv_len, .page_table = page_table, .page_table_stride = 3};
   reference.tensors = (fi_tensors){.q = scene->q,
                                    .o = scene->o,
                                    .k_new = scene->k_new,
@@ -103,8 +90,8 @@ static void make(struct scene *scene) {
     store_request(scene, &reference, request);
     attend_request(scene, &reference, request);
   }
-  scene->step = (struct verify_step){
-      .append = reference, .attention = reference, .attends = true, .budget = 1e9, .seed = 1};
+  scene->step =
+      (struct verify_step){.append = reference, .attention = reference, .attends = true, .budget = 1e9, .seed = 1};
 }
 
 static struct verify_result verify(const struct scene *scene) {
@@ -113,13 +100,12 @@ static struct verify_result verify(const struct scene *scene) {
   return result;
 }
 
-static void expect_mismatch(const struct mismatch *found, const char *tensor, uint32_t request,
-                            uint32_t token, uint32_t head, uint32_t dim) {
+static void expect_mismatch(const struct mismatch *found, const char *tensor, uint32_t request, uint32_t token,
+                            uint32_t head, uint32_t dim) {
   cr_assert(found->tensor, "nothing was found");
   cr_expect_str_eq(found->tensor, tensor);
   cr_expect(found->request == request && found->token == token && found->head == head && found->dim == dim,
-            "found request %u, token %u, head %u, dim %u", found->request, found->token, found->head,
-            found->dim);
+            "found request %u, token %u, head %u, dim %u", found->request, found->token, found->head, found->dim);
 }
 
 Test(verify, right_results_pass) {
@@ -172,8 +158,7 @@ Test(verify, names_the_wrong_cache_element) {
 }
 
 Test(verify, finds_writes_beside_the_tokens) {
-  static const size_t slots[] = {1 * PAGE, 5 * PAGE + 2,
-                                 2 * PAGE + 3}; /* a free page, and behind the ends of both */
+  static const size_t slots[] = {1 * PAGE, 5 * PAGE + 2, 2 * PAGE + 3}; /* a free page, and behind the ends of both */
   for (int i = 0; i < 6; i++) {
     struct scene scene;
     size_t slot;

@@ -79,8 +79,7 @@ static void expect_pruned(const char *text, const char *expected) {
 }
 
 Test(prune, keeps_what_kernels_reach) {
-  expect_pruned("int a;\n\nint b;\n\n__global__ void k() {\n  b;\n}\n",
-                "\nint b;\n\n__global__ void k() {\n  b;\n}\n");
+  expect_pruned("int a;\n\nint b;\n\n__global__ void k() {\n  b;\n}\n", "\nint b;\n\n__global__ void k() {\n  b;\n}\n");
   expect_pruned("int a;\nint b = a;\nint c = b;\nint d = c;\n__global__ void k() { c; }\n",
                 "int a;\nint b = a;\nint c = b;\n__global__ void k() { c; }\n");
 }
@@ -107,9 +106,8 @@ Test(prune, comments_go_with_what_is_below) {
 }
 
 Test(prune, include_guards_go_and_used_macros_stay) {
-  expect_pruned(
-      "/* File. */\n#ifndef G\n#define G\n#define N 3\n#define M 4\n__global__ void k() { N; }\n#endif\n",
-      "#define N 3\n__global__ void k() { N; }\n");
+  expect_pruned("/* File. */\n#ifndef G\n#define G\n#define N 3\n#define M 4\n__global__ void k() { N; }\n#endif\n",
+                "#define N 3\n__global__ void k() { N; }\n");
 }
 
 Test(prune, enumerators_keep_their_enum) {

@@ -45,10 +45,9 @@ static void check_source(const char *name, const char *target, const char *spec_
   if (getenv("FLASHJIT_UPDATE_GOLDEN"))
     write_text(path, source.text);
   char *kept = read_text(path);
-  cr_expect(
-      strcmp(kept, source.text) == 0,
-      "the source of \"%s\" for %s is no longer %s; if that is wanted, run with FLASHJIT_UPDATE_GOLDEN=1",
-      spec_text, target, path);
+  cr_expect(strcmp(kept, source.text) == 0,
+            "the source of \"%s\" for %s is no longer %s; if that is wanted, run with FLASHJIT_UPDATE_GOLDEN=1",
+            spec_text, target, path);
   free(kept);
   source_free(&source);
 }

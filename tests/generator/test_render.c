@@ -11,8 +11,8 @@
 enum { FRAGMENTS = 4 };
 
 /* Renders a plan kernel, which has the fewest fields of its own, from a text and fragments. */
-static fi_status render(const char *kernel, const struct template_file fragments[FRAGMENTS],
-                        const char *spec_text, struct source *source, char *why) {
+static fi_status render(const char *kernel, const struct template_file fragments[FRAGMENTS], const char *spec_text,
+                        struct source *source, char *why) {
   struct template_file files[2 + FRAGMENTS] = {
       {"flashjit_args.h", "/* Records. */\n#ifndef G\n#define G\n\nstruct unused_args {\n  int a;\n};\n\n"
                           "struct used_args {\n  int a;\n};\n\n#endif\n"},
@@ -48,16 +48,14 @@ static void expect_source(const char *kernel, const struct template_file *fragme
 }
 
 Test(render, keeps_only_what_the_kernel_uses) {
-  expect_source("int unused = kHeadDim;\n\n__global__ void k(used_args a) {\n  kGroup;\n}\n", NULL,
-                "attention group=4",
+  expect_source("int unused = kHeadDim;\n\n__global__ void k(used_args a) {\n  kGroup;\n}\n", NULL, "attention group=4",
                 "struct used_args {\n  int a;\n};\n\n"
                 "constexpr int kGroup = 4;                /* query heads per KV head */\n\n"
                 "__global__ void k(used_args a) {\n  kGroup;\n}\n");
 }
 
 Test(render, constants_name_their_value) {
-  expect_source("__global__ void k() { kKvDtype, kRows, kTeams, kPageSize; }\n", NULL,
-                "attention kv=e4m3 page=16",
+  expect_source("__global__ void k() { kKvDtype, kRows, kTeams, kPageSize; }\n", NULL, "attention kv=e4m3 page=16",
                 "constexpr int kKvDtype = 3;              /* e4m3: type of K and V in the cache */\n"
                 "constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */\n\n"
                 "constexpr int kRows = 16;                /* of the tile: query tokens x group */\n"
@@ -102,8 +100,7 @@ Test(render, fragments_come_once_where_first_used) {
   expect_source("//@use a\n//@use b\n//@if head_dim == 64\n//@use c\n//@end\n__global__ void k() { a, c; }\n",
                 fragments, "attention", "int b;\n\nint a = b;\n\n__global__ void k() { a, c; }\n");
   expect_source("//@use a\n//@use b\n//@if head_dim == 64\n//@use c\n//@end\n__global__ void k() { a, c; }\n",
-                fragments, "attention hd=64",
-                "int b;\n\nint a = b;\n\nint c;\n\n__global__ void k() { a, c; }\n");
+                fragments, "attention hd=64", "int b;\n\nint a = b;\n\nint c;\n\n__global__ void k() { a, c; }\n");
 }
 
 Test(render, nothing_is_emitted_in_a_branch_that_is_left_out) {
@@ -112,9 +109,8 @@ Test(render, nothing_is_emitted_in_a_branch_that_is_left_out) {
 }
 
 Test(render, blank_lines_left_by_branches_close) {
-  expect_source(
-      "\n\n__global__ void k() {\n\n//@if page_size > 0\n  a;\n//@end\n\n  b;   \n\n\n  c;\n\n}\n\n\n", NULL,
-      "attention", "__global__ void k() {\n  b;\n\n  c;\n}\n");
+  expect_source("\n\n__global__ void k() {\n\n//@if page_size > 0\n  a;\n//@end\n\n  b;   \n\n\n  c;\n\n}\n\n\n", NULL,
+                "attention", "__global__ void k() {\n  b;\n\n  c;\n}\n");
 }
 
 Test(render, a_missing_last_newline_is_added) {
@@ -153,8 +149,7 @@ Test(render, errors_name_file_and_line) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct source source;
     char why[ERROR_SIZE] = "";
-    cr_expect_eq(render(rows[i].kernel, fragments, "attention", &source, why), FI_ERROR_COMPILE, "%s",
-                 rows[i].kernel);
+    cr_expect_eq(render(rows[i].kernel, fragments, "attention", &source, why), FI_ERROR_COMPILE, "%s", rows[i].kernel);
     cr_expect_str_eq(why, rows[i].why);
     cr_expect_null(source.text);
   }
@@ -200,8 +195,7 @@ Test(render, mma_takes_the_type_of_kv) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct source source;
     char why[ERROR_SIZE] = "";
-    cr_assert_eq(render("//@emit mma\n__global__ void k() { mma(); }\n", NULL, rows[i].spec, &source, why),
-                 FI_OK);
+    cr_assert_eq(render("//@emit mma\n__global__ void k() { mma(); }\n", NULL, rows[i].spec, &source, why), FI_OK);
     cr_expect_not_null(strstr(source.text, rows[i].type), "%s: %s", rows[i].spec, source.text);
     cr_expect_not_null(strstr(source.text, "\n\n__global__"));
     source_free(&source);
@@ -247,8 +241,7 @@ Test(render, cubin_and_ptx_have_one_source) {
   struct source ptx;
   char why[ERROR_SIZE] = "";
   cr_assert_eq(render_source(&canonical, target_find("sm_90a"), &cubin, why, sizeof why), FI_OK, "%s", why);
-  cr_assert_eq(render_source(&canonical, target_find("compute_90a"), &ptx, why, sizeof why), FI_OK, "%s",
-               why);
+  cr_assert_eq(render_source(&canonical, target_find("compute_90a"), &ptx, why, sizeof why), FI_OK, "%s", why);
   cr_assert_str_eq(cubin.text, ptx.text);
   source_free(&cubin);
   source_free(&ptx);

@@ -42,8 +42,7 @@ static void check_table(const char *spec_text) {
     const uint64_t entry = strtoull(at, &end, 16);
     cr_assert_eq(strncmp(end, "ull,", 4), 0);
     const double turns = expected_frequency(&canonical, pair) / TURN;
-    cr_expect_lt(fabs((double)entry * 0x1p-64 - turns), 0x1p-49 + turns * 1e-14, "%s: pair %u", spec_text,
-                 pair);
+    cr_expect_lt(fabs((double)entry * 0x1p-64 - turns), 0x1p-49 + turns * 1e-14, "%s: pair %u", spec_text, pair);
     cr_expect_eq(entry % (UINT64_C(1) << 16), 0, "%s: pair %u", spec_text, pair);
     at = end;
   }
@@ -59,8 +58,7 @@ Test(rope_table, matches_the_formulas) {
   check_table("attention rope=half scaling=linear factor=4000");
   check_table("attention rope=half scaling=linear factor=1500 theta=1000000");
   check_table("attention rope=half theta=500000 scaling=llama3");
-  check_table(
-      "attention rope=half theta=500000 scaling=llama3 factor=32000 low=1000 high=4000 context=8192 hd=64");
+  check_table("attention rope=half theta=500000 scaling=llama3 factor=32000 low=1000 high=4000 context=8192 hd=64");
   check_table("append rope=half theta=10000 scaling=llama3 factor=2000 low=500 high=501 context=100");
   check_table("attention rope=interleaved theta=500000 scaling=llama3 factor=16000 low=1000 high=1000");
 }

@@ -95,8 +95,7 @@ Test(spec, axes_that_the_op_does_not_read_do_not_matter) {
   for (uint32_t op = 0; op < 4; op++) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
       const bool reads = strchr(rows[i].ops, letters[op]) != NULL;
-      cr_expect_eq(matters(zero_spec(op), rows[i].field, rows[i].value), reads, "op %u, %s", op,
-                   rows[i].field);
+      cr_expect_eq(matters(zero_spec(op), rows[i].field, rows[i].value), reads, "op %u, %s", op, rows[i].field);
     }
   }
 }
@@ -122,10 +121,8 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
       cr_expect_not(matters(spec, rows[i].field, rows[i].value), "%s without rope", rows[i].field);
       spec.rope = FI_ROPE_INTERLEAVED;
       const bool expected = rows[i].scaling == UINT32_MAX || rows[i].scaling == scaling;
-      cr_expect_eq(matters(spec, rows[i].field, rows[i].value), expected, "%s, scaling %u", rows[i].field,
-                   scaling);
-      cr_expect_eq(matters(spec, "rope_factor", 2000), scaling != FI_SCALING_NONE, "factor, scaling %u",
-                   scaling);
+      cr_expect_eq(matters(spec, rows[i].field, rows[i].value), expected, "%s, scaling %u", rows[i].field, scaling);
+      cr_expect_eq(matters(spec, "rope_factor", 2000), scaling != FI_SCALING_NONE, "factor, scaling %u", scaling);
     }
   }
   fi_spec append = zero_spec(FI_OP_APPEND);
@@ -187,8 +184,7 @@ Test(spec, every_rule_refuses_with_its_reason) {
     fi_spec spec;
     const char *why; /* NULL: the same without breaking the rule */
   } rows[] = {
-      {{.kv_scale = FI_SCALE_TENSOR},
-       "kv_scale is tensor with kv_dtype bf16: only kv_dtype e4m3 and e5m2 are scaled"},
+      {{.kv_scale = FI_SCALE_TENSOR}, "kv_scale is tensor with kv_dtype bf16: only kv_dtype e4m3 and e5m2 are scaled"},
       {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_F16},
        "kv_scale is head with kv_dtype f16: only kv_dtype e4m3 and e5m2 are scaled"},
       {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_E4M3}, NULL},
@@ -198,8 +194,7 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},
        "rope_dim is 80 with head_dim 64: no more dims than the head has can be rotated"},
       {{.rope = FI_ROPE_HALF, .head_dim = 80, .rope_dim = 80}, NULL},
-      {{.rope = FI_ROPE_HALF, .rope_dim = 40},
-       "rope_dim is 40 with head_dim 128: rope_dim must be a multiple of 16"},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 40}, "rope_dim is 40 with head_dim 128: rope_dim must be a multiple of 16"},
       {{.rope = FI_ROPE_HALF, .rope_dim = 48}, NULL},
       {{.rope = FI_ROPE_HALF, .rope_scaling = FI_SCALING_LLAMA3, .rope_low_frequency = 4001},
        "rope_high_frequency is 4000 with rope_low_frequency 4001: it must not be below the low frequency"},

@@ -34,13 +34,12 @@ Test(spec_text, takes_any_order_and_spaces) {
 }
 
 Test(spec_text, names_every_axis) {
-  expect_text(
-      "attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-      "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
-      "context=4096 positions=array",
-      "attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-      "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
-      "context=4096 positions=array");
+  expect_text("attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
+              "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
+              "context=4096 positions=array",
+              "attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
+              "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
+              "context=4096 positions=array");
 }
 
 Test(spec_text, print_and_parse_are_inverse) {

@@ -85,8 +85,7 @@ Test(tile, every_spec_has_one_that_fits_every_target) {
       check_division(&spec, &tile);
       check_regions(&spec, &tile);
       cr_assert_leq(tile.shared_bytes, target->shared_per_block, "%s", target->name);
-      cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm, "%s",
-                    target->name);
+      cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm, "%s", target->name);
     }
   }
 }
@@ -125,8 +124,7 @@ Test(tile, of_rows_that_do_not_fit_has_half_as_many) {
 }
 
 Test(tile, that_cannot_hold_a_group_is_refused) {
-  const struct target small = {
-      .name = "sm_small", .shared_per_block = 20 * KIB, .shared_per_sm = 2 * 21 * KIB};
+  const struct target small = {.name = "sm_small", .shared_per_block = 20 * KIB, .shared_per_sm = 2 * 21 * KIB};
   fi_spec spec;
   fi_spec canonical;
   struct tile tile;

@@ -98,11 +98,9 @@ void sim_download(void *data, CUdeviceptr buffer, size_t bytes) {
   memcpy(data, (const void *)(uintptr_t)buffer, bytes); /* device addresses are host addresses */
 }
 
-CUresult sim_launch(CUkernel kernel, unsigned blocks, unsigned threads, unsigned dynamic_shared,
-                    void **parameters) {
+CUresult sim_launch(CUkernel kernel, unsigned blocks, unsigned threads, unsigned dynamic_shared, void **parameters) {
   __typeof__(cuLaunchKernel) *launch = (__typeof__(cuLaunchKernel) *)sim_function("cuLaunchKernel");
-  __typeof__(cuCtxSynchronize) *synchronize =
-      (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
+  __typeof__(cuCtxSynchronize) *synchronize = (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
   CUresult result =
       launch((CUfunction)(void *)kernel, blocks, 1, 1, threads, 1, 1, dynamic_shared, NULL, parameters, NULL);
   return result == CUDA_SUCCESS ? synchronize() : result;

@@ -25,8 +25,7 @@ CUdeviceptr sim_upload(const void *data, size_t bytes);
 void sim_download(void *data, CUdeviceptr buffer, size_t bytes); /* works after a fault too */
 
 /* Launches with the given parameters and returns what synchronising says. */
-CUresult sim_launch(CUkernel kernel, unsigned blocks, unsigned threads, unsigned dynamic_shared,
-                    void **parameters);
+CUresult sim_launch(CUkernel kernel, unsigned blocks, unsigned threads, unsigned dynamic_shared, void **parameters);
 
 /* Compiles CUDA C++ for e.g. "compute_80". Returns NULL when there is no NVRTC, after saying so; source
  * errors fail the test. The caller frees the text. `definition` is a -D option or NULL. */

@@ -18,8 +18,8 @@ struct tally {
   double worst; /* distance */
 };
 
-static struct tally compare(const struct vector_case *vector, const uint64_t *inputs,
-                            const uint32_t *recorded, const uint32_t *simulated) {
+static struct tally compare(const struct vector_case *vector, const uint64_t *inputs, const uint32_t *recorded,
+                            const uint32_t *simulated) {
   struct tally tally = {0};
   for (size_t i = 0; i < vector_words(vector); i++) {
     double distance = vector_distance(vector, inputs, recorded, simulated, i);

@@ -32,11 +32,9 @@ outcome run_gemm(CUlibrary library) {
   } arguments = {sim_upload(a, sizeof a), sim_upload(b, sizeof b), sim_buffer(sizeof c), M, N, K};
   void *parameters[] = {&arguments};
   __typeof__(cuLaunchKernel) *launch = (__typeof__(cuLaunchKernel) *)sim_function("cuLaunchKernel");
-  __typeof__(cuCtxSynchronize) *synchronize =
-      (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
-  outcome result = {launch((CUfunction)(void *)sim_kernel(library, "gemm"), 2, 2, 1, 128, 1, 1, 16384, NULL,
-                           parameters, NULL),
-                    0};
+  __typeof__(cuCtxSynchronize) *synchronize = (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
+  outcome result = {
+      launch((CUfunction)(void *)sim_kernel(library, "gemm"), 2, 2, 1, 128, 1, 1, 16384, NULL, parameters, NULL), 0};
   if (result.launched == CUDA_SUCCESS)
     result.launched = synchronize();
   sim_download(c, arguments.c, sizeof c);
@@ -94,8 +92,8 @@ outcome run_softmax(CUlibrary library) {
     for (int i = 0; i < COLUMNS; i++)
       sum += exp((double)x[row * COLUMNS + i]);
     for (int i = 0; i < COLUMNS; i++)
-      result.worst_error = larger(
-          result.worst_error, fabs(exp((double)x[row * COLUMNS + i]) / sum - (double)y[row * COLUMNS + i]));
+      result.worst_error =
+          larger(result.worst_error, fabs(exp((double)x[row * COLUMNS + i]) / sum - (double)y[row * COLUMNS + i]));
   }
   return result;
 }

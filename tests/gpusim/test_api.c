@@ -7,13 +7,12 @@
 #include <string.h>
 
 /* out[thread] += add; 64 threads */
-static const char increment[] =
-    ".version 8.5\n.target sm_90\n.address_size 64\n"
-    ".visible .entry k(.param .u64 out, .param .align 8 .b8 s[16])\n.maxntid 64\n{\n"
-    ".reg .b32 %a, %t; .reg .b64 %p, %o;\n"
-    "ld.param.u64 %p, [out]; ld.param.u32 %a, [s+8]; mov.u32 %t, %tid.x;\n"
-    "mul.wide.u32 %o, %t, 4; add.s64 %p, %p, %o; ld.global.u32 %t, [%p];\n"
-    "add.u32 %t, %t, %a; st.global.u32 [%p], %t;\nret;\n}\n";
+static const char increment[] = ".version 8.5\n.target sm_90\n.address_size 64\n"
+                                ".visible .entry k(.param .u64 out, .param .align 8 .b8 s[16])\n.maxntid 64\n{\n"
+                                ".reg .b32 %a, %t; .reg .b64 %p, %o;\n"
+                                "ld.param.u64 %p, [out]; ld.param.u32 %a, [s+8]; mov.u32 %t, %tid.x;\n"
+                                "mul.wide.u32 %o, %t, 4; add.s64 %p, %p, %o; ld.global.u32 %t, [%p];\n"
+                                "add.u32 %t, %t, %a; st.global.u32 [%p], %t;\nret;\n}\n";
 
 typedef struct {
   uint64_t unused;
@@ -33,9 +32,8 @@ static CUfunction as_function(CUkernel kernel) {
 Test(gpusim_api, lookup) {
   void *function = NULL;
   CUdriverProcAddressQueryResult status;
-  CUresult (*lookup)(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *) =
-      (CUresult(*)(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *))sim_function(
-          "cuGetProcAddress");
+  CUresult (*lookup)(const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *) = (CUresult(*)(
+      const char *, void **, int, cuuint64_t, CUdriverProcAddressQueryResult *))sim_function("cuGetProcAddress");
   cr_expect_eq(lookup("cuNoSuchThing", &function, 13000, 0, &status), CUDA_ERROR_NOT_FOUND);
   cr_expect_eq(status, CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
   cr_expect_eq(lookup("cuGraphInstantiate", &function, 11000, 0, &status), CUDA_ERROR_NOT_FOUND);
@@ -104,8 +102,8 @@ Test(gpusim_api, wrong_settings_are_refused) {
     cr_expect_eq(init(0), rows[i].allowed ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS, "%s=%s", rows[i].name,
                  rows[i].value);
     sim_report_text(report, sizeof report);
-    snprintf(expected, sizeof expected, "flashjit simulator: %s is \"%s\"; allowed are %s", rows[i].name,
-             rows[i].value, rows[i].allowed);
+    snprintf(expected, sizeof expected, "flashjit simulator: %s is \"%s\"; allowed are %s", rows[i].name, rows[i].value,
+             rows[i].allowed);
     if (rows[i].allowed)
       cr_expect_str_eq(report, expected);
     unsetenv(rows[i].name);
@@ -136,10 +134,9 @@ Test(gpusim_api, memory) {
 }
 
 /* Its way depends on the word at in. */
-static const char condition[] =
-    ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 in)\n{\n"
-    ".reg .b32 %a; .reg .b64 %p; .reg .pred %q;\nld.param.u64 %p, [in];\n"
-    "ld.global.u32 %a, [%p]; setp.eq.u32 %q, %a, 0; @%q bra END;\nEND: ret;\n}\n";
+static const char condition[] = ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 in)\n{\n"
+                                ".reg .b32 %a; .reg .b64 %p; .reg .pred %q;\nld.param.u64 %p, [in];\n"
+                                "ld.global.u32 %a, [%p]; setp.eq.u32 %q, %a, 0; @%q bra END;\nEND: ret;\n}\n";
 
 /* An address that is given out again is undefined again, at both ends and inside, and freeing much is quick.
  */
@@ -191,8 +188,7 @@ Test(gpusim_api, graphs) {
   ((CUresult(*)(CUstream, CUstreamCaptureMode))sim_function("cuStreamBeginCapture"))(stream, 0);
   cr_assert_eq(launch(as_function(kernel), 1, 1, 1, 64, 1, 1, 0, stream, parameters, NULL), CUDA_SUCCESS);
   by.add = 100;
-  cr_assert_eq(((CUresult(*)(CUstream, CUgraph *))sim_function("cuStreamEndCapture"))(stream, &graph),
-               CUDA_SUCCESS);
+  cr_assert_eq(((CUresult(*)(CUstream, CUgraph *))sim_function("cuStreamEndCapture"))(stream, &graph), CUDA_SUCCESS);
   cr_assert_eq(((CUresult(*)(CUgraphExec *, CUgraph, unsigned long long))sim_function("cuGraphInstantiate"))(
                    &executable, graph, 0),
                CUDA_SUCCESS);
@@ -212,12 +208,10 @@ Test(gpusim_api, launch_limits) {
   by_value by = {0};
   void *parameters[] = {&out, &by};
   CUkernel kernel = load_increment();
-  __typeof__(cuKernelSetAttribute) *set =
-      (__typeof__(cuKernelSetAttribute) *)sim_function("cuKernelSetAttribute");
+  __typeof__(cuKernelSetAttribute) *set = (__typeof__(cuKernelSetAttribute) *)sim_function("cuKernelSetAttribute");
   __typeof__(cuMemsetD32) *fill = (__typeof__(cuMemsetD32) *)sim_function("cuMemsetD32");
   fill(out, 0, 64);
-  cr_expect_eq(sim_launch(kernel, 1, 128, 0, parameters), CUDA_ERROR_INVALID_VALUE,
-               "more threads than .maxntid");
+  cr_expect_eq(sim_launch(kernel, 1, 128, 0, parameters), CUDA_ERROR_INVALID_VALUE, "more threads than .maxntid");
   cr_expect_eq(sim_launch(kernel, 0, 64, 0, parameters), CUDA_ERROR_INVALID_VALUE);
   cr_expect_eq(sim_launch(kernel, 1, 64, 48 * 1024 + 1, parameters), CUDA_ERROR_INVALID_VALUE);
   cr_expect_eq(set(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 227 * 1024 + 1, kernel, 0),
@@ -259,8 +253,7 @@ Test(gpusim_api, use_after_free) {
 
 Test(gpusim_api, parameters) {
   size_t offset, bytes;
-  __typeof__(cuKernelGetParamInfo) *info =
-      (__typeof__(cuKernelGetParamInfo) *)sim_function("cuKernelGetParamInfo");
+  __typeof__(cuKernelGetParamInfo) *info = (__typeof__(cuKernelGetParamInfo) *)sim_function("cuKernelGetParamInfo");
   CUkernel kernel = load_increment();
   cr_expect_eq(info(kernel, 1, &offset, &bytes), CUDA_SUCCESS);
   cr_expect_eq(offset, 8);
@@ -303,15 +296,13 @@ Test(gpusim_api, launches_that_overlap) {
       {"mov.b64 %o, words; cvta.param.u64 %o, %o; ld.u32 %t, [%o]; ld.param.u32 %b, [words]; "
        "griddepcontrol.wait;",
        1, CUDA_SUCCESS, ""},
-      {"@!%q griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_ERROR_ASSERT,
-       "before griddepcontrol.wait"},
+      {"@!%q griddepcontrol.wait; st.global.u32 [%p], 1;", 1, CUDA_ERROR_ASSERT, "before griddepcontrol.wait"},
       {"@%q exit; griddepcontrol.wait;", 1, CUDA_ERROR_ASSERT, "exit without griddepcontrol.wait"},
       {"griddepcontrol.launch_dependents;", 1, CUDA_ERROR_ASSERT, "exit without griddepcontrol.wait"},
       {"st.global.u32 [%p], 1;", 0, CUDA_SUCCESS, ""},
   };
   __typeof__(cuLaunchKernelEx) *launch = (__typeof__(cuLaunchKernelEx) *)sim_function("cuLaunchKernelEx");
-  __typeof__(cuCtxSynchronize) *synchronize =
-      (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
+  __typeof__(cuCtxSynchronize) *synchronize = (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
   CUdeviceptr words = sim_buffer(64 * sizeof(uint32_t));
   void *parameters[] = {&words};
   sim_set("FLASHJIT_SIM_QUIET", "1");

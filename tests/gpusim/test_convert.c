@@ -9,15 +9,14 @@
 /* One instruction over an array of words: d = code(a) for every thread. */
 static void convert_words(const char *code, const uint32_t *in, uint32_t *out, unsigned count) {
   char text[2048];
-  snprintf(
-      text, sizeof text,
-      ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 in, .param .u64 out)\n{\n"
-      ".reg .b32 %%a, %%d, %%t, %%n; .reg .b16 %%h, %%g; .reg .b64 %%in, %%out, %%at;\n"
-      "ld.param.u64 %%in, [in]; ld.param.u64 %%out, [out];\n"
-      "mov.u32 %%t, %%ctaid.x; mov.u32 %%n, %%ntid.x; mov.u32 %%a, %%tid.x; mad.lo.s32 %%t, %%t, %%n, %%a;\n"
-      "mul.wide.u32 %%at, %%t, 4; add.s64 %%in, %%in, %%at; add.s64 %%out, %%out, %%at;\n"
-      "ld.global.u32 %%a, [%%in]; cvt.u16.u32 %%h, %%a;\n%s\nst.global.u32 [%%out], %%d;\nret;\n}\n",
-      code);
+  snprintf(text, sizeof text,
+           ".version 8.5\n.target sm_90\n.address_size 64\n.visible .entry k(.param .u64 in, .param .u64 out)\n{\n"
+           ".reg .b32 %%a, %%d, %%t, %%n; .reg .b16 %%h, %%g; .reg .b64 %%in, %%out, %%at;\n"
+           "ld.param.u64 %%in, [in]; ld.param.u64 %%out, [out];\n"
+           "mov.u32 %%t, %%ctaid.x; mov.u32 %%n, %%ntid.x; mov.u32 %%a, %%tid.x; mad.lo.s32 %%t, %%t, %%n, %%a;\n"
+           "mul.wide.u32 %%at, %%t, 4; add.s64 %%in, %%in, %%at; add.s64 %%out, %%out, %%at;\n"
+           "ld.global.u32 %%a, [%%in]; cvt.u16.u32 %%h, %%a;\n%s\nst.global.u32 [%%out], %%d;\nret;\n}\n",
+           code);
   CUlibrary library;
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS, "%s", code);
   CUdeviceptr from = sim_upload(in, count * sizeof *in), to = sim_buffer(count * sizeof *out);
@@ -47,8 +46,8 @@ static void expect_fp8_decoding(const char *code, int mantissa_bits, int bias) {
     for (unsigned half = 0; half < 2; half++) {
       double expected = fp8_value(half ? 255 - i : i, mantissa_bits, bias);
       double got = half_value((uint16_t)(out[i] >> (16 * half)));
-      cr_expect(got == expected || (isnan(got) && isnan(expected)), "%s code %u: %g, expected %g", code, i,
-                got, expected);
+      cr_expect(got == expected || (isnan(got) && isnan(expected)), "%s code %u: %g, expected %g", code, i, got,
+                expected);
     }
 }
 
@@ -73,8 +72,8 @@ static void expect_fp8_encoding(const char *code, int mantissa_bits, int bias) {
   enum { COUNT = 4096 };
   static uint32_t in[COUNT], out[COUNT];
   for (unsigned i = 0; i < COUNT; i++) {
-    float value = (float)(fp8_value(i / 8 % 128, mantissa_bits, bias) * (1 + (int)(i % 8) / 32.0)) *
-                  (i & 1024 ? -1 : 1);
+    float value =
+        (float)(fp8_value(i / 8 % 128, mantissa_bits, bias) * (1 + (int)(i % 8) / 32.0)) * (i & 1024 ? -1 : 1);
     if (!isfinite(value))
       value = mantissa_bits == 3 ? 448.0f : 57344.0f;
     memcpy(&in[i], &value, sizeof value);
@@ -125,8 +124,7 @@ static void expect_half_rounding(int direction) {
   for (uint32_t i = 0; i < HALVES; i++) {
     uint32_t low = i & 0x7bff, sign = i & 0x8000;
     uint32_t expected = direction > 0 || (direction == 0 && low % 2) ? low + 1 : low;
-    cr_expect_eq(all_out[i], expected | sign, "input %#x: %#x, expected %#x", all_in[i], all_out[i],
-                 expected | sign);
+    cr_expect_eq(all_out[i], expected | sign, "input %#x: %#x, expected %#x", all_in[i], all_out[i], expected | sign);
   }
 }
 

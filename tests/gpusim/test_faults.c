@@ -76,8 +76,7 @@ static void expect_caught(const char *source, scenario run, const mutant *m, dou
   sim_forget_fault();
   outcome result = run(library);
   sim_report_text(report, sizeof report);
-  cr_expect_eq(result.launched, m->error, "%s: error %d, expected %d: %s", m->fault, result.launched,
-               m->error, report);
+  cr_expect_eq(result.launched, m->error, "%s: error %d, expected %d: %s", m->fault, result.launched, m->error, report);
   if (m->report)
     cr_expect(strstr(report, m->report), "%s: the report is: %s", m->fault, report);
   else
@@ -85,8 +84,8 @@ static void expect_caught(const char *source, scenario run, const mutant *m, dou
   free(ptx);
 }
 
-#define EXPECT_ALL(source, run, mutants, tolerance)                                                          \
-  for (size_t i = 0; i < sizeof mutants / sizeof *mutants; i++)                                              \
+#define EXPECT_ALL(source, run, mutants, tolerance)                                                                    \
+  for (size_t i = 0; i < sizeof mutants / sizeof *mutants; i++)                                                        \
   expect_caught(source, run, &mutants[i], tolerance)
 
 /* One thread, so that of several faults the same one is found first. */

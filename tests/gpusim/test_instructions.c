@@ -265,10 +265,9 @@ static void append_case(char *text, size_t index) {
     strcat(text, "cvt.u64.u16 %ld, %hd;\n");
   else if (strstr(code, "%rd"))
     strcat(text, "cvt.u64.u32 %ld, %rd;\n");
-  snprintf(
-      part, sizeof part,
-      "@!%%pt bra SKIP%zu;\nsetp.ne.u32 %%px, %%rl, 0;\n@!%%px st.global.u64 [%%out+%zu], %%ld;\nSKIP%zu:\n",
-      index, index * 8, index);
+  snprintf(part, sizeof part,
+           "@!%%pt bra SKIP%zu;\nsetp.ne.u32 %%px, %%rl, 0;\n@!%%px st.global.u64 [%%out+%zu], %%ld;\nSKIP%zu:\n",
+           index, index * 8, index);
   strcat(text, part);
 }
 
@@ -290,10 +289,9 @@ Test(gpusim_instructions, known_answers) {
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), 1, 32, 0, parameters), CUDA_SUCCESS);
   sim_download(results, out, sizeof results);
   for (size_t i = 0; i < COUNT; i++)
-    cr_expect_eq(results[i], answers[i].expected, "%s a=%#llx b=%#llx c=%#llx: %#llx, expected %#llx",
-                 answers[i].code, (unsigned long long)answers[i].a, (unsigned long long)answers[i].b,
-                 (unsigned long long)answers[i].c, (unsigned long long)results[i],
-                 (unsigned long long)answers[i].expected);
+    cr_expect_eq(results[i], answers[i].expected, "%s a=%#llx b=%#llx c=%#llx: %#llx, expected %#llx", answers[i].code,
+                 (unsigned long long)answers[i].a, (unsigned long long)answers[i].b, (unsigned long long)answers[i].c,
+                 (unsigned long long)results[i], (unsigned long long)answers[i].expected);
   free(text);
 }
 
@@ -325,7 +323,6 @@ Test(gpusim_instructions, unknown_forms_are_named) {
     snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, unknown[i].code);
     cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", unknown[i].code);
     sim_report_text(report, sizeof report);
-    cr_expect(strstr(report, unknown[i].name) && strstr(report, "line 10"), "%s: %s", unknown[i].code,
-              report);
+    cr_expect(strstr(report, unknown[i].name) && strstr(report, "line 10"), "%s: %s", unknown[i].code, report);
   }
 }

@@ -30,8 +30,8 @@ static void expect_clean(size_t index, const char *architecture) {
   outcome result = kernels[index].run(library);
   sim_report_text(report, sizeof report);
   cr_expect_eq(result.launched, CUDA_SUCCESS, "%s for %s: %s", kernels[index].name, architecture, report);
-  cr_expect_leq(result.worst_error, kernels[index].tolerance, "%s for %s: error %g", kernels[index].name,
-                architecture, result.worst_error);
+  cr_expect_leq(result.worst_error, kernels[index].tolerance, "%s for %s: error %g", kernels[index].name, architecture,
+                result.worst_error);
   cr_expect_eq(sim_report_text(report, sizeof report), 0);
   free(ptx);
 }

@@ -12,13 +12,12 @@ enum { LANES = 32, WORDS = 10 };
 /* Runs code that turns a0..a9 of each lane into d0..d3; s is an array of shared memory. */
 static void run_warp(const char *code, uint32_t in[LANES][WORDS], uint32_t out[LANES][4]) {
   char text[4096];
-  int used =
-      snprintf(text, sizeof text,
-               ".version 8.5\n.target sm_90\n.address_size 64\n"
-               ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n.shared .align 16 .b8 s[1024];\n"
-               ".reg .b32 %%a<10>, %%d<4>, %%t; .reg .b64 %%in, %%out, %%o;\n"
-               "ld.param.u64 %%in, [in]; ld.param.u64 %%out, [out]; mov.u32 %%t, %%laneid;\n"
-               "mad.wide.u32 %%in, %%t, 40, %%in; mad.wide.u32 %%out, %%t, 16, %%out;\n");
+  int used = snprintf(text, sizeof text,
+                      ".version 8.5\n.target sm_90\n.address_size 64\n"
+                      ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n.shared .align 16 .b8 s[1024];\n"
+                      ".reg .b32 %%a<10>, %%d<4>, %%t; .reg .b64 %%in, %%out, %%o;\n"
+                      "ld.param.u64 %%in, [in]; ld.param.u64 %%out, [out]; mov.u32 %%t, %%laneid;\n"
+                      "mad.wide.u32 %%in, %%t, 40, %%in; mad.wide.u32 %%out, %%t, 16, %%out;\n");
   for (int i = 0; i < WORDS; i++)
     used += snprintf(text + used, sizeof text - (size_t)used, "ld.global.u32 %%a%d, [%%in+%d];\n", i, 4 * i);
   snprintf(text + used, sizeof text - (size_t)used,
@@ -27,8 +26,7 @@ static void run_warp(const char *code, uint32_t in[LANES][WORDS], uint32_t out[L
            code);
   CUlibrary library;
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS, "%s", code);
-  CUdeviceptr from = sim_upload(in, sizeof(uint32_t[LANES][WORDS])),
-              to = sim_buffer(sizeof(uint32_t[LANES][4]));
+  CUdeviceptr from = sim_upload(in, sizeof(uint32_t[LANES][WORDS])), to = sim_buffer(sizeof(uint32_t[LANES][4]));
   void *parameters[] = {&from, &to};
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), 1, LANES, 0, parameters), CUDA_SUCCESS);
   sim_download(out, to, sizeof(uint32_t[LANES][4]));
@@ -131,8 +129,8 @@ static void expect_product(const product *p) {
         scale += fabs(term);
       }
       double error = fabs(c_value(p, out[lane], i) - expected);
-      cr_expect_leq(error, scale * (p->half_result ? 1e-3 : 1e-6), "%s lane %d word %d: %g, expected %g",
-                    p->code, lane, i, c_value(p, out[lane], i), expected);
+      cr_expect_leq(error, scale * (p->half_result ? 1e-3 : 1e-6), "%s lane %d word %d: %g, expected %g", p->code, lane,
+                    i, c_value(p, out[lane], i), expected);
     }
 }
 
@@ -162,15 +160,13 @@ static void expect_move(const char *code, int count, bool transposed) {
       for (int column = 0; column < 8; column++) {
         uint32_t got = out[row * 4 + column / 2][m] >> (16 * (column % 2)) & 0xffff;
         uint32_t expected = transposed ? held(in, m, column, row) : held(in, m, row, column);
-        cr_expect_eq(got, expected, "%s: matrix %d (%d,%d) is %u, expected %u", code, m, row, column, got,
-                     expected);
+        cr_expect_eq(got, expected, "%s: matrix %d (%d,%d) is %u, expected %u", code, m, row, column, got, expected);
       }
 }
 
 #define ROW_ADDRESS "mov.u32 %a9, s; shl.b32 %t, %t, 4; add.u32 %a9, %a9, %t;\n"
 #define STORE "stmatrix.sync.aligned.m8n8.x4.shared.b16 [%a9], {%a0,%a1,%a2,%a3}; bar.warp.sync -1;\n"
-#define STORE_TURNED                                                                                         \
-  "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%a9], {%a0,%a1,%a2,%a3}; bar.warp.sync -1;\n"
+#define STORE_TURNED "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%a9], {%a0,%a1,%a2,%a3}; bar.warp.sync -1;\n"
 #define LOAD "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%d0,%d1,%d2,%d3}, [%a9];\n"
 #define LOAD_TURNED "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%d0,%d1,%d2,%d3}, [%a9];\n"
 

@@ -8,18 +8,16 @@
 
 enum { MOST_REPORTED = 4, MESSAGE_BYTES = 2048 };
 
-static void print_operands(const struct vector_case *vector, const uint64_t *inputs, size_t thread,
-                           char *text, size_t bytes) {
+static void print_operands(const struct vector_case *vector, const uint64_t *inputs, size_t thread, char *text,
+                           size_t bytes) {
   uint32_t count = vector_operand_count(vector);
   size_t used = 0;
   text[0] = '\0';
   for (uint32_t k = 0; k < count && used < bytes; k++)
-    used +=
-        (size_t)snprintf(text + used, bytes - used, " %#llx", (unsigned long long)inputs[thread * count + k]);
+    used += (size_t)snprintf(text + used, bytes - used, " %#llx", (unsigned long long)inputs[thread * count + k]);
 }
 
-static void expect_case(struct device *device, const struct vector_file *file,
-                        const struct vector_case *vector) {
+static void expect_case(struct device *device, const struct vector_file *file, const struct vector_case *vector) {
   char text[MESSAGE_BYTES];
   const uint32_t *recorded = vector_file_results(file, vector);
   size_t words = vector_words(vector), beyond = 0;
@@ -34,10 +32,9 @@ static void expect_case(struct device *device, const struct vector_file *file,
     if (distance <= 1 || beyond++ >= MOST_REPORTED)
       continue;
     print_operands(vector, inputs, thread, text, sizeof text);
-    cr_expect(false,
-              "%s\n  thread %zu (lane %zu), operands%s: %%r%zu is %#x, recorded %#x, %.3g of the bound",
-              vector->code, thread, thread % VECTOR_LANES, text, i % vector->results, simulated[i],
-              recorded[i], distance);
+    cr_expect(false, "%s\n  thread %zu (lane %zu), operands%s: %%r%zu is %#x, recorded %#x, %.3g of the bound",
+              vector->code, thread, thread % VECTOR_LANES, text, i % vector->results, simulated[i], recorded[i],
+              distance);
   }
   cr_expect(beyond <= MOST_REPORTED, "%s\n  %zu of %zu results differ", vector->code, beyond, words);
   free(simulated);

@@ -36,13 +36,11 @@ uint32_t *vector_file_results(const struct vector_file *file, const struct vecto
 
 /* The lines above the checksum. */
 static size_t write_header(const struct vector_file *file, char header[HEADER_BYTES]) {
-  return (size_t)snprintf(header, HEADER_BYTES, header_format, file->gpu, file->driver, vector_ptx_version,
-                          file->list);
+  return (size_t)snprintf(header, HEADER_BYTES, header_format, file->gpu, file->driver, vector_ptx_version, file->list);
 }
 
 static uint64_t checksum(const struct vector_file *file, const char *header) {
-  return XXH3_64bits_withSeed(file->words, file->count * sizeof *file->words,
-                              XXH3_64bits(header, strlen(header)));
+  return XXH3_64bits_withSeed(file->words, file->count * sizeof *file->words, XXH3_64bits(header, strlen(header)));
 }
 
 bool vector_file_write(const struct vector_file *file, const char *path, char *why, size_t why_bytes) {
@@ -66,8 +64,8 @@ bool vector_file_write(const struct vector_file *file, const char *path, char *w
 static const char *read_header(struct vector_file *file, FILE *stream, uint64_t *expected) {
   char ptx[16];
   uint64_t list;
-  if (fscanf(stream, "flashjit-vectors 1 gpu %127[^\n] driver %d ptx %15s list %16" SCNx64, file->gpu,
-             &file->driver, ptx, &list) != 4)
+  if (fscanf(stream, "flashjit-vectors 1 gpu %127[^\n] driver %d ptx %15s list %16" SCNx64, file->gpu, &file->driver,
+             ptx, &list) != 4)
     return "is no file of vectors";
   if (fscanf(stream, " checksum %16" SCNx64, expected) != 1 || fgetc(stream) != '\n' || fgetc(stream) != '\n')
     return "has no checksum";
@@ -94,8 +92,7 @@ bool vector_file_read(struct vector_file *file, const char *path, char *why, siz
     snprintf(why, why_bytes, "cannot read %s: %s", path, strerror(errno));
     return false;
   }
-  const char *wrong =
-      vector_file_create(file) ? read_stream(file, stream) : "needs more memory than there is";
+  const char *wrong = vector_file_create(file) ? read_stream(file, stream) : "needs more memory than there is";
   fclose(stream);
   if (!wrong)
     return true;

@@ -10,10 +10,9 @@
 
 /* ------------------------------------------------------------------------------------------- edge values */
 
-static const uint64_t edges_u32[] = {0,          1,          2,          0x7f,       0x80,
-                                     0xff,       0x7fff,     0x8000,     0xffff,     0x10000,
-                                     0xffffff,   0x1000000,  0x1000001,  0x7fffff80, 0x7fffffff,
-                                     0x80000000, 0x80000001, 0xffffff80, 0xfffffffe, 0xffffffff};
+static const uint64_t edges_u32[] = {0,          1,          2,          0x7f,       0x80,       0xff,      0x7fff,
+                                     0x8000,     0xffff,     0x10000,    0xffffff,   0x1000000,  0x1000001, 0x7fffff80,
+                                     0x7fffffff, 0x80000000, 0x80000001, 0xffffff80, 0xfffffffe, 0xffffffff};
 
 static const uint64_t edges_u64[] = {0,
                                      1,
@@ -33,26 +32,23 @@ static const uint64_t edges_count[] = {0,   1,   2,   7,   8,   15,  16,        
                                        255, 256, 257, 288, 511, 768, 0x7fffffff, 0x80000000, 0xffffffff};
 
 /* Zeros, subnormals, what lies around the smallest normal number, ties, integer limits, infinities, NaNs. */
-static const uint64_t edges_f32[] = {0x00000000, 0x80000000, 0x00000001, 0x807fffff, 0x00400000,
-                                     0x00800000, 0x80800001, 0x3f800000, 0xbf800000, 0x3f7fffff,
-                                     0x3f800001, 0x3f000000, 0x40200000, 0xbfc00000, 0x41200000,
-                                     0x4b800001, 0x4f000000, 0xcf000000, 0x7e800001, 0x7f7fffff,
-                                     0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffa00001};
+static const uint64_t edges_f32[] = {0x00000000, 0x80000000, 0x00000001, 0x807fffff, 0x00400000, 0x00800000, 0x80800001,
+                                     0x3f800000, 0xbf800000, 0x3f7fffff, 0x3f800001, 0x3f000000, 0x40200000, 0xbfc00000,
+                                     0x41200000, 0x4b800001, 0x4f000000, 0xcf000000, 0x7e800001, 0x7f7fffff, 0xff7fffff,
+                                     0x7f800000, 0xff800000, 0x7fc00000, 0xffa00001};
 
-static const uint64_t edges_f64[] = {
-    0x0000000000000000, 0x8000000000000000, 0x0000000000000001, 0x800fffffffffffff, 0x0010000000000000,
-    0x3ff0000000000000, 0xbff0000000000000, 0x3ff0000010000000, 0x3ff0000030000000, 0x36a0000000000000,
-    0x3690000000000001, 0x380fffffffffffff, 0x47efffffe0000000, 0x47effffff0000000, 0x41e0000000000000,
-    0xc3e0000000000000, 0x7fefffffffffffff, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
-    0xfff4000000000001};
+static const uint64_t edges_f64[] = {0x0000000000000000, 0x8000000000000000, 0x0000000000000001, 0x800fffffffffffff,
+                                     0x0010000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x3ff0000010000000,
+                                     0x3ff0000030000000, 0x36a0000000000000, 0x3690000000000001, 0x380fffffffffffff,
+                                     0x47efffffe0000000, 0x47effffff0000000, 0x41e0000000000000, 0xc3e0000000000000,
+                                     0x7fefffffffffffff, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
+                                     0xfff4000000000001};
 
-static const uint64_t edges_f16[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x8401, 0x3c00,
-                                     0xbc00, 0x3bff, 0x3c01, 0x4100, 0x6400, 0x77ff, 0x7bff,
-                                     0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfd01};
+static const uint64_t edges_f16[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x0400, 0x8401, 0x3c00, 0xbc00, 0x3bff, 0x3c01,
+                                     0x4100, 0x6400, 0x77ff, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfd01};
 
-static const uint64_t edges_bf16[] = {0x0000, 0x8000, 0x0001, 0x807f, 0x0080, 0x8081, 0x3f80,
-                                      0xbf80, 0x3f7f, 0x3f81, 0x4020, 0x4300, 0x7eff, 0x7f7f,
-                                      0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffa1};
+static const uint64_t edges_bf16[] = {0x0000, 0x8000, 0x0001, 0x807f, 0x0080, 0x8081, 0x3f80, 0xbf80, 0x3f7f, 0x3f81,
+                                      0x4020, 0x4300, 0x7eff, 0x7f7f, 0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffa1};
 
 /* ------------------------------------------------------------------------------------------ random values */
 

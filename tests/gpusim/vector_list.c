@@ -8,15 +8,15 @@
  */
 #include "vectors.h"
 
-#define SAME(threads, results, operands, code)                                                               \
+#define SAME(threads, results, operands, code)                                                                         \
   { code, operands, threads, results, SAME_BITS, 0 }
-#define SINGLE(threads, operands, code)                                                                      \
+#define SINGLE(threads, operands, code)                                                                                \
   { code, operands, threads, 1, SAME_SINGLE, 0 }
-#define DOUBLE(threads, operands, instruction)                                                               \
+#define DOUBLE(threads, operands, instruction)                                                                         \
   { instruction " mov.b64 {%r0, %r1}, %q0;", operands, threads, 2, SAME_DOUBLE, 0 }
-#define HALF(threads, operands, instruction)                                                                 \
+#define HALF(threads, operands, instruction)                                                                           \
   { instruction HALF_OUT, operands, threads, 1, SAME_HALF, 0 }
-#define BOUNDED(threads, operands, bound, limit, code)                                                       \
+#define BOUNDED(threads, operands, bound, limit, code)                                                                 \
   { code, operands, threads, 1, bound, limit }
 
 /* Threads that meet the edges of one operand or every pair of those of two, and some random values. */
@@ -38,23 +38,21 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
 /* One bit of %r0 for each comparison. */
 #define TEST_BIT(bit) "selp.b32 %t0, 1, 0, %p0; bfi.b32 %r0, %t0, %r0, " #bit ", 1;"
 #define SETP(bit, comparison, type, a, b) "setp." comparison "." type " %p0, " a ", " b "; " TEST_BIT(bit)
-#define ORDERED(type, a, b)                                                                                  \
-  "mov.b32 %r0, 0; " SETP(0, "eq", type, a, b) SETP(1, "ne", type, a, b) SETP(2, "lt", type, a, b)           \
+#define ORDERED(type, a, b)                                                                                            \
+  "mov.b32 %r0, 0; " SETP(0, "eq", type, a, b) SETP(1, "ne", type, a, b) SETP(2, "lt", type, a, b)                     \
       SETP(3, "le", type, a, b) SETP(4, "gt", type, a, b) SETP(5, "ge", type, a, b)
-#define UNORDERED(type, a, b)                                                                                \
-  "" SETP(6, "equ", type, a, b) SETP(7, "neu", type, a, b) SETP(8, "ltu", type, a, b)                        \
-      SETP(9, "leu", type, a, b) SETP(10, "gtu", type, a, b) SETP(11, "geu", type, a, b)                     \
-          SETP(12, "num", type, a, b) SETP(13, "nan", type, a, b)
+#define UNORDERED(type, a, b)                                                                                          \
+  "" SETP(6, "equ", type, a, b) SETP(7, "neu", type, a, b) SETP(8, "ltu", type, a, b) SETP(9, "leu", type, a, b)       \
+      SETP(10, "gtu", type, a, b) SETP(11, "geu", type, a, b) SETP(12, "num", type, a, b) SETP(13, "nan", type, a, b)
 #define FLOATING(type, a, b) ORDERED(type, a, b) UNORDERED(type, a, b)
-#define UNSIGNED_NAMES(type, a, b)                                                                           \
-  "mov.b32 %r0, 0; " SETP(0, "lo", type, a, b) SETP(1, "ls", type, a, b) SETP(2, "hi", type, a, b)           \
+#define UNSIGNED_NAMES(type, a, b)                                                                                     \
+  "mov.b32 %r0, 0; " SETP(0, "lo", type, a, b) SETP(1, "ls", type, a, b) SETP(2, "hi", type, a, b)                     \
       SETP(3, "hs", type, a, b)
-#define COMBINED(combination)                                                                                \
-  "mov.b32 %r0, 0; setp.ne.u32 %p1, %a2, 0; setp.lt." combination ".f32 %p0|%p2, %a0, %a1, %p1; "            \
+#define COMBINED(combination)                                                                                          \
+  "mov.b32 %r0, 0; setp.ne.u32 %p1, %a2, 0; setp.lt." combination ".f32 %p0|%p2, %a0, %a1, %p1; "                      \
   "" TEST_BIT(0) "mov.pred %p0, %p2; " TEST_BIT(1)
-#define BOTH_HALVES(comparison)                                                                              \
-  "mov.b32 %r0, 0; setp." comparison                                                                         \
-  ".f16x2 %p0|%p1, %a0, %a1; " TEST_BIT(0) "mov.pred %p0, %p1; " TEST_BIT(1)
+#define BOTH_HALVES(comparison)                                                                                        \
+  "mov.b32 %r0, 0; setp." comparison ".f16x2 %p0|%p1, %a0, %a1; " TEST_BIT(0) "mov.pred %p0, %p1; " TEST_BIT(1)
 #define TESTP(bit, property) "testp." property ".f32 %p0, %a0; " TEST_BIT(bit)
 
 /* ------------------------------------------------------------------------------------------------ convert */
@@ -62,68 +60,65 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
 #define TO_HALF(instruction) instruction " %g0, %a0;" HALF_OUT
 #define PACK(instruction) instruction " %g0, %a0, %a1;" HALF_OUT
 #define TWO_PAIRS(instruction) instruction " %g0, %a0; " instruction " %g1, %a1; mov.b32 %r0, {%g0, %g1};"
-#define TO_WORD(rounding)                                                                                    \
-  SAME(ONE, 1, "t", "cvt." rounding "i.s32.f32" A1), SAME(ONE, 1, "t", "cvt." rounding "i.u32.f32" A1),      \
-      SAME(ONE, 2, "t", "cvt." rounding "i.s64.f32 %q0, %a0;" WIDE_OUT),                                     \
-      SAME(ONE, 2, "t", "cvt." rounding "i.u64.f32 %q0, %a0;" WIDE_OUT),                                     \
+#define TO_WORD(rounding)                                                                                              \
+  SAME(ONE, 1, "t", "cvt." rounding "i.s32.f32" A1), SAME(ONE, 1, "t", "cvt." rounding "i.u32.f32" A1),                \
+      SAME(ONE, 2, "t", "cvt." rounding "i.s64.f32 %q0, %a0;" WIDE_OUT),                                               \
+      SAME(ONE, 2, "t", "cvt." rounding "i.u64.f32 %q0, %a0;" WIDE_OUT),                                               \
       SINGLE(ONE, "t", "cvt." rounding "i.f32.f32" A1)
-#define FROM_WORD(rounding)                                                                                  \
-  SAME(ONE, 1, "u", "cvt." rounding ".f32.s32" A1), SAME(ONE, 1, "u", "cvt." rounding ".f32.u32" A1),        \
-      SAME(ONE, 1, "w", "cvt." rounding ".f32.s64 %r0, %l0;"),                                               \
-      SAME(ONE, 1, "w", "cvt." rounding ".f32.u64 %r0, %l0;"),                                               \
-      SINGLE(ONE, "d", "cvt." rounding ".f32.f64 %r0, %l0;")
+#define FROM_WORD(rounding)                                                                                            \
+  SAME(ONE, 1, "u", "cvt." rounding ".f32.s32" A1), SAME(ONE, 1, "u", "cvt." rounding ".f32.u32" A1),                  \
+      SAME(ONE, 1, "w", "cvt." rounding ".f32.s64 %r0, %l0;"),                                                         \
+      SAME(ONE, 1, "w", "cvt." rounding ".f32.u64 %r0, %l0;"), SINGLE(ONE, "d", "cvt." rounding ".f32.f64 %r0, %l0;")
 
 /* ------------------------------------------------------------------------------------------- warp, memory */
 
 #define CONVERGE "bar.warp.sync 0xffffffff; "
-#define SHUFFLE(mode)                                                                                        \
+#define SHUFFLE(mode)                                                                                                  \
   SAME(WARPS, 2, "usc", "shfl.sync." mode ".b32 %r0|%p0, %a0, %a1, %a2, 0xffffffff; selp.b32 %r1, 1, 0, %p0;")
 #define SOME_LANES "setp.lt.u32 %p1, %lane, 20; mov.b32 %r0, 0; "
-#define VOTE(mode)                                                                                           \
-  SAME(WARPS, 1, "v",                                                                                        \
-       "shr.u32 %t0, %thread, 5; and.b32 %t0, %t0, 3; setp.lt.u32 %p0, %a0, %t0; "                           \
+#define VOTE(mode)                                                                                                     \
+  SAME(WARPS, 1, "v",                                                                                                  \
+       "shr.u32 %t0, %thread, 5; and.b32 %t0, %t0, 3; setp.lt.u32 %p0, %a0, %t0; "                                     \
        "vote.sync." mode ".pred %p0, %p0, 0xffffffff; selp.b32 %r0, 1, 0, %p0;")
 #define REDUX(form) SAME(WARPS, 1, "u", "redux.sync." form " %r0, %a0, 0xffffffff;")
 #define STORE_ROW "st.shared.v4.b32 [%own], {%a0, %a1, %a2, %a3}; " CONVERGE
 #define ROW_ADDRESS "mul.lo.u32 %t0, %lane, 80; and.b32 %t0, %t0, 511; add.u32 %t0, %t0, %s; "
 #define LOAD_ROW CONVERGE "ld.shared.v4.b32 {%r0, %r1, %r2, %r3}, [%own];"
 #define NO_RESULTS "mov.b32 %r0, 0; mov.b32 %r1, 0; mov.b32 %r2, 0; mov.b32 %r3, 0; "
-#define LDMATRIX(form, list)                                                                                 \
-  SAME(WARPS, 4, "uuuu",                                                                                     \
+#define LDMATRIX(form, list)                                                                                           \
+  SAME(WARPS, 4, "uuuu",                                                                                               \
        NO_RESULTS STORE_ROW ROW_ADDRESS "ldmatrix.sync.aligned.m8n8." form ".shared.b16 " list ", [%t0];")
 #define CLEAR_ROW "mov.b32 %t1, -1; st.shared.v4.b32 [%own], {%t1, %t1, %t1, %t1}; " CONVERGE
-#define STMATRIX(form, list)                                                                                 \
-  SAME(WARPS, 4, "uuuu",                                                                                     \
+#define STMATRIX(form, list)                                                                                           \
+  SAME(WARPS, 4, "uuuu",                                                                                               \
        CLEAR_ROW ROW_ADDRESS "stmatrix.sync.aligned.m8n8." form ".shared.b16 [%t0], " list "; " LOAD_ROW)
 
 /* The first bytes of a row of 0xff; the thread's operands are the source. */
-#define COPY_ASYNC(form, size, sizes, extra)                                                                 \
-  SAME(WARPS, 4, "uuuu",                                                                                     \
-       CLEAR_ROW "rem.u32 %t0, %thread, " #sizes "; setp.lt.u32 %p0, %t0, 7; cp.async." form                 \
+#define COPY_ASYNC(form, size, sizes, extra)                                                                           \
+  SAME(WARPS, 4, "uuuu",                                                                                               \
+       CLEAR_ROW "rem.u32 %t0, %thread, " #sizes "; setp.lt.u32 %p0, %t0, 7; cp.async." form                           \
                  " [%own], [%in], " #size extra "; cp.async.wait_all; " LOAD_ROW)
 
-#define ATOM(form, operands)                                                                                 \
-  SAME(MANY, 2, "uuu",                                                                                       \
-       "st.shared.b32 [%own], %a0; atom.shared." form " %r0, [%own], " operands "; "                         \
+#define ATOM(form, operands)                                                                                           \
+  SAME(MANY, 2, "uuu",                                                                                                 \
+       "st.shared.b32 [%own], %a0; atom.shared." form " %r0, [%own], " operands "; "                                   \
        "ld.shared.b32 %r1, [%own];")
-#define ATOM_WIDE(form, operands)                                                                            \
-  SAME(MANY, 4, "www",                                                                                       \
-       "st.shared.b64 [%own], %l0; atom.shared." form " %q0, [%own], " operands "; "                         \
+#define ATOM_WIDE(form, operands)                                                                                      \
+  SAME(MANY, 4, "www",                                                                                                 \
+       "st.shared.b64 [%own], %l0; atom.shared." form " %q0, [%own], " operands "; "                                   \
        "ld.shared.b64 %q1, [%own]; mov.b64 {%r0, %r1}, %q0; mov.b64 {%r2, %r3}, %q1;")
 
 /* Sums that no order of additions changes, then others: terms are 17 or less with 16 products, and each side
  * rounds or cuts each term and each sum at most 2^-23 below the sum of all magnitudes (a fifth of that, or
  * less). */
 #define EXACT_PRODUCT(operands, results, code) SAME(WARPS, results, operands, code)
-#define ROUNDED_PRODUCT(operands, results, bound, terms, code)                                               \
+#define ROUNDED_PRODUCT(operands, results, bound, terms, code)                                                         \
   { code, operands, WARPS, results, bound, (terms)*0x1p-23 }
-#define MMA_16(shape)                                                                                        \
-  "mma.sync.aligned." shape                                                                                  \
-  ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1, %a2, %a3}, {%a4, %a5}, {%a6, %a7, %a8, %a9};"
-#define MMA_8(shape)                                                                                         \
-  "mma.sync.aligned." shape ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1}, {%a2}, {%a3, %a4, %a5, %a6};"
-#define MMA_HALF                                                                                             \
-  "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r0, %r1}, {%a0, %a1, %a2, %a3}, {%a4, %a5}, {%a6, "   \
+#define MMA_16(shape)                                                                                                  \
+  "mma.sync.aligned." shape ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1, %a2, %a3}, {%a4, %a5}, {%a6, %a7, %a8, %a9};"
+#define MMA_8(shape) "mma.sync.aligned." shape ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1}, {%a2}, {%a3, %a4, %a5, %a6};"
+#define MMA_HALF                                                                                                       \
+  "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r0, %r1}, {%a0, %a1, %a2, %a3}, {%a4, %a5}, {%a6, "             \
   "%a7};"
 
 #define F16_16 MMA_16("m16n8k16.row.col.f32.f16.f16")
@@ -136,9 +131,9 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
 /* Pairs of f16 or bf16. */
 #define PACKED_2(name) SAME(HALVES, 1, "hh", name ".f16x2" A2), SAME(HALVES, 1, "bb", name ".bf16x2" A2)
 #define PACKED_3(name) SAME(MANY, 1, "hhh", name ".f16x2" A3), SAME(MANY, 1, "bbb", name ".bf16x2" A3)
-#define ROUNDED(rounding)                                                                                    \
-  SINGLE(FLOATS, "ff", "add." rounding ".f32" A2), SINGLE(FLOATS, "ff", "mul." rounding ".f32" A2),          \
-      SINGLE(FLOATS, "ff", "div." rounding ".f32" A2), SINGLE(MANY, "fff", "fma." rounding ".f32" A3),       \
+#define ROUNDED(rounding)                                                                                              \
+  SINGLE(FLOATS, "ff", "add." rounding ".f32" A2), SINGLE(FLOATS, "ff", "mul." rounding ".f32" A2),                    \
+      SINGLE(FLOATS, "ff", "div." rounding ".f32" A2), SINGLE(MANY, "fff", "fma." rounding ".f32" A3),                 \
       SINGLE(ONE, "f", "rcp." rounding ".f32" A1), SINGLE(ONE, "f", "sqrt." rounding ".f32" A1)
 
 const struct vector_case vector_cases[] = {
@@ -434,13 +429,11 @@ const struct vector_case vector_cases[] = {
          "mov.b32 %r0, 0; mov.b32 %r1, 0; setp.ge.u32 %p1, %lane, 12; @%p1 elect.sync %r0|%p0, 0xfffff000; "
          "@%p1 selp.b32 %r1, 1, 0, %p0;"),
     SAME(WARPS, 1, "p", "setp.ne.u32 %p0, %a0, 0; bar.red.popc.u32 %r0, 0, %p0;"),
-    SAME(64, 4, "u",
-         "mov.u32 %r0, %tid.x; mov.u32 %r1, %ntid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %nctaid.x;"),
+    SAME(64, 4, "u", "mov.u32 %r0, %tid.x; mov.u32 %r1, %ntid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %nctaid.x;"),
     SAME(64, 4, "u",
          "mov.u32 %r0, %laneid; mov.u32 %r1, %lanemask_lt; mov.u32 %r2, %lanemask_ge; mov.u32 %r3, WARP_SZ;"),
     SAME(64, 3, "u", "mov.u32 %r0, %lanemask_eq; mov.u32 %r1, %lanemask_le; mov.u32 %r2, %lanemask_gt;"),
-    SAME(64, 4, "u",
-         "mov.u32 %r0, %tid.y; mov.u32 %r1, %ntid.z; mov.u32 %r2, %ctaid.y; mov.u32 %r3, %nctaid.z;"),
+    SAME(64, 4, "u", "mov.u32 %r0, %tid.y; mov.u32 %r1, %ntid.z; mov.u32 %r2, %ctaid.y; mov.u32 %r3, %nctaid.z;"),
 
     /* Matrices. */
     LDMATRIX("x4", "{%r0, %r1, %r2, %r3}"),
@@ -501,15 +494,11 @@ const struct vector_case vector_cases[] = {
     SAME(MANY, 2, "uu",
          "st.global.b32 [%out], %a0; atom.acq_rel.gpu.global.add.u32 %r0, [%out], %a1; "
          "ld.global.b32 %r1, [%out];"),
-    SAME(MANY, 2, "uu",
-         "st.global.b32 [%out], %a0; atom.global.inc.u32 %r0, [%out], %a1; ld.global.b32 %r1, [%out];"),
-    SAME(FLOATS, 1, "uu",
-         "st.global.b32 [%out], %a0; red.global.max.s32 [%out], %a1; ld.global.b32 %r0, [%out];"),
+    SAME(MANY, 2, "uu", "st.global.b32 [%out], %a0; atom.global.inc.u32 %r0, [%out], %a1; ld.global.b32 %r1, [%out];"),
+    SAME(FLOATS, 1, "uu", "st.global.b32 [%out], %a0; red.global.max.s32 [%out], %a1; ld.global.b32 %r0, [%out];"),
     /* In global memory f32 is added with subnormals flushed, in shared memory without. */
-    SINGLE(FLOATS, "ff",
-           "st.global.b32 [%out], %a0; red.global.add.f32 [%out], %a1; ld.global.b32 %r0, [%out];"),
-    SINGLE(FLOATS, "ff",
-           "st.shared.b32 [%own], %a0; atom.shared.add.f32 %t0, [%own], %a1; ld.shared.b32 %r0, [%own];"),
+    SINGLE(FLOATS, "ff", "st.global.b32 [%out], %a0; red.global.add.f32 [%out], %a1; ld.global.b32 %r0, [%out];"),
+    SINGLE(FLOATS, "ff", "st.shared.b32 [%own], %a0; atom.shared.add.f32 %t0, [%own], %a1; ld.shared.b32 %r0, [%own];"),
     DOUBLE(DOUBLES, "dd",
            "st.shared.b64 [%own], %l0; atom.shared.add.f64 %q1, [%own], %l1; ld.shared.b64 %q0, [%own];"),
     SAME(WARPS, 1, "u",

@@ -45,8 +45,8 @@ static bool write_kernel(const struct vector_case *vector, struct text *text) {
   append(text, "mad.wide.u32 %%in, %%thread, %u, %%in;\n", 8 * operands);
   append(text, "mad.wide.u32 %%out, %%thread, %u, %%out;\n", 4 * vector->results);
   for (uint32_t k = 0; k < operands; k++)
-    append(text, "ld.global.u64 %%l%u, [%%in+%u];\ncvt.u32.u64 %%a%u, %%l%u;\ncvt.u16.u32 %%h%u, %%a%u;\n", k,
-           8 * k, k, k, k, k);
+    append(text, "ld.global.u64 %%l%u, [%%in+%u];\ncvt.u32.u64 %%a%u, %%l%u;\ncvt.u16.u32 %%h%u, %%a%u;\n", k, 8 * k, k,
+           k, k, k);
   append(text, "%s\n", vector->code);
   for (uint32_t k = 0; k < vector->results; k++)
     append(text, "st.global.u32 [%%out+%u], %%r%u;\n", 4 * k, k);
@@ -77,8 +77,8 @@ uint64_t vector_list_hash(void) {
   return hash;
 }
 
-static bool launch(struct device *device, void *kernel, const struct vector_case *vector,
-                   const uint64_t *inputs, uint32_t *results) {
+static bool launch(struct device *device, void *kernel, const struct vector_case *vector, const uint64_t *inputs,
+                   uint32_t *results) {
   size_t input_bytes = (size_t)vector->threads * vector_operand_count(vector) * sizeof *inputs;
   size_t result_bytes = vector_words(vector) * sizeof *results;
   void *from = device_alloc(device, input_bytes), *to = device_alloc(device, result_bytes);
@@ -91,8 +91,8 @@ static bool launch(struct device *device, void *kernel, const struct vector_case
   return !device_failed(device);
 }
 
-bool vector_run(struct device *device, const struct vector_case *vector, const uint64_t *inputs,
-                uint32_t *results, char *why, size_t why_bytes) {
+bool vector_run(struct device *device, const struct vector_case *vector, const uint64_t *inputs, uint32_t *results,
+                char *why, size_t why_bytes) {
   struct text text = {.size = 0};
   if (!write_kernel(vector, &text)) {
     snprintf(why, why_bytes, "its text is longer than %d bytes", TEXT_BYTES);

@@ -62,8 +62,8 @@ uint64_t vector_list_hash(void);
 extern const char vector_ptx_version[];
 
 /* Runs the case; results holds vector_words. False with the reason in why. */
-bool vector_run(struct device *device, const struct vector_case *vector, const uint64_t *inputs,
-                uint32_t *results, char *why, size_t why_bytes);
+bool vector_run(struct device *device, const struct vector_case *vector, const uint64_t *inputs, uint32_t *results,
+                char *why, size_t why_bytes);
 
 /*
  * How far the simulator's result i (of the whole case) is from the recorded one, in units of what is allowed:

@@ -47,8 +47,7 @@ bool attention_launch(struct trial *trial, fi_kernel *kernel, const struct batch
 static uint32_t sampling_of(const struct batch_case *batch) {
   double products = 0;
   for (uint32_t r = 0; r < batch->requests; r++)
-    products +=
-        2.0 * batch->q_len[r] * batch->kv_heads * batch->spec.group * batch->kv_len[r] * batch->spec.head_dim;
+    products += 2.0 * batch->q_len[r] * batch->kv_heads * batch->spec.group * batch->kv_len[r] * batch->spec.head_dim;
   return 1 + (uint32_t)(products / REFERENCE_BUDGET);
 }
 
@@ -73,8 +72,8 @@ static bool check_row(struct check *check, const struct reference_head *loaded, 
   const size_t offset = (size_t)reference_o_offset(&check->reference, token, head);
   char *row = (char *)batch->buffers[BUFFER_O].host + offset * dtype_bytes(spec->q_dtype);
   float *row_lse = (float *)batch->buffers[BUFFER_LSE].host + token * batch->kv_heads * spec->group + head;
-  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request,
-           batch->q_len[request], batch->kv_len[request], i, head);
+  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
+           batch->kv_len[request], i, head);
   if (is_sampled(check, request, i, head)) {
     reference_attend(&check->reference, loaded, request, i, head, o, &lse);
     compare_row(&check->comparison, check->trial, spec, name, o, lse, row, 0, spec->lse ? row_lse : NULL);

@@ -30,8 +30,7 @@ static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
   return batch->buffers[buffer].host;
 }
 
-static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count,
-                    size_t element) {
+static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element) {
   return mirror_create(&batch->buffers[buffer], &trial->device, count * element) ||
          trial_ok(trial, "the buffers", FI_OK);
 }
@@ -79,8 +78,7 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   for (uint32_t r = 0; r < batch->requests; r++)
     most = pages_of(batch, r) > most ? pages_of(batch, r) : most;
   batch->page_table_stride = most + trial_between(trial, 0, 2);
-  const size_t entries =
-      is_csr(batch) ? (size_t)batch->listed : batch->requests * (size_t)batch->page_table_stride;
+  const size_t entries = is_csr(batch) ? (size_t)batch->listed : batch->requests * (size_t)batch->page_table_stride;
   if (batch->pool.units > sizeof order / sizeof *order)
     return trial_fail(trial, "the batch has %u pages, too many for this test", batch->pool.units);
   if (!reserve(batch, trial, BUFFER_PAGE_TABLE, entries, sizeof(int32_t)))
@@ -114,8 +112,7 @@ static bool create_contiguous(struct batch_case *batch, struct trial *trial) {
 static bool create_ragged(struct batch_case *batch, struct trial *trial) {
   const uint32_t tokens = (uint32_t)batch->listed + SPARE_UNITS;
   const bool apart = trial_chance(trial, 2);
-  if (!kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, apart ? tokens : 1,
-                      apart ? 1 : tokens))
+  if (!kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, apart ? tokens : 1, apart ? 1 : tokens))
     return false;
   if (apart)
     batch->pool.token_stride = batch->pool.unit_stride;
@@ -133,8 +130,7 @@ static bool create_cache(struct batch_case *batch, struct trial *trial) {
 static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads) {
   const uint32_t chunk = 16 / 2; /* elements of 16 bytes */
   const uint32_t tokens = batch->tokens + SPARE_TOKENS;
-  const int64_t row =
-      batch->spec.head_dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
+  const int64_t row = batch->spec.head_dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
   if (trial_chance(trial, 4))
     return (struct row_layout){row, tokens * row, heads * (size_t)(tokens * row)};
   const int64_t token = heads * row + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 5) : 0);
@@ -142,12 +138,11 @@ static struct row_layout draw_rows(const struct batch_case *batch, struct trial 
 }
 
 /* Copies random elements to a row. */
-static void fill_row(struct trial *trial, const uint16_t *noise, const fi_spec *spec, uint32_t dtype,
-                     void *data, int64_t offset) {
+static void fill_row(struct trial *trial, const uint16_t *noise, const fi_spec *spec, uint32_t dtype, void *data,
+                     int64_t offset) {
   const size_t element = dtype_bytes(dtype);
   const size_t from = random_below(&trial->random, NOISE - spec->head_dim);
-  memcpy((char *)data + offset * (int64_t)element, (const char *)noise + from * element,
-         spec->head_dim * element);
+  memcpy((char *)data + offset * (int64_t)element, (const char *)noise + from * element, spec->head_dim * element);
 }
 
 static void fill_queries(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
@@ -247,8 +242,8 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
 
 /* ------------------------------------------------------------------------------------------------ public */
 
-bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical,
-                       const struct tile *tile, enum batch_kind kind) {
+bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
+                       enum batch_kind kind) {
   *batch = (struct batch_case){.spec = *canonical, .tile = *tile, .kind = kind};
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&

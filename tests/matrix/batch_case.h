@@ -64,8 +64,8 @@ struct batch_case {
 };
 
 /* Draws a batch and brings it to the device. After a failure, batch_case_free is still due. */
-bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical,
-                       const struct tile *tile, enum batch_kind kind);
+bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
+                       enum batch_kind kind);
 void batch_case_free(struct batch_case *batch, struct trial *trial);
 
 /* The public structs, with pointers of the host or of the device. */

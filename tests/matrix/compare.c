@@ -19,8 +19,8 @@ static double row_rms(const double *row, uint32_t size) {
   return sqrt(sum / size);
 }
 
-static bool compare_lse(const struct comparison *comparison, struct trial *trial, const char *row,
-                        double expected, const float *got) {
+static bool compare_lse(const struct comparison *comparison, struct trial *trial, const char *row, double expected,
+                        const float *got) {
   const double allowed = tolerance_of(comparison->dtype)->lse * fmax(1, fabs(expected));
   if (!got || (double)*got == expected || fabs((double)*got - expected) <= allowed)
     return true;
@@ -64,8 +64,7 @@ bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor
   return true;
 }
 
-bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data,
-                    size_t offset) {
+bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset) {
   for (uint32_t d = 0; d < spec->head_dim; d++) {
     const double got = dtype_decode(spec->q_dtype, data, offset + d);
     if (!isfinite(got))

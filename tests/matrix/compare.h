@@ -32,8 +32,7 @@ bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor
                     const double *expected, const void *data, size_t offset);
 
 /* Whether a row is finite: what can be said of a row that is not worth the reference's time. */
-bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data,
-                    size_t offset);
+bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset);
 
 /* Whether nothing has written to memory that was poisoned. */
 bool compare_poison(struct trial *trial, const char *tensor, const void *data, size_t bytes);

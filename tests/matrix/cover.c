@@ -58,8 +58,7 @@ static bool *pair_of(const struct cover *cover, uint32_t a, uint32_t i, uint32_t
 }
 
 /* How many pairs of the values that are present are not covered; covers them if asked. */
-static uint32_t new_pairs(struct cover *cover, const choice_of choice, const bool present[MOST_DIMENSIONS],
-                          bool take) {
+static uint32_t new_pairs(struct cover *cover, const choice_of choice, const bool present[MOST_DIMENSIONS], bool take) {
   uint32_t count = 0;
   for (uint32_t a = 0; a < cover->dimensions->count; a++) {
     for (uint32_t b = a + 1; present[a] && b < cover->dimensions->count; b++) {

@@ -75,8 +75,7 @@ static bool add_word(struct value_list *list, const fi_axis *axis, const char *w
       return add_value(list, axis->values[i]);
   }
   const unsigned long number = strtoul(word, &end, 10);
-  return *end == '\0' && number >= axis->minimum && number <= axis->maximum &&
-         add_value(list, (uint32_t)number);
+  return *end == '\0' && number >= axis->minimum && number <= axis->maximum && add_value(list, (uint32_t)number);
 }
 
 static bool read_values(struct value_list *list, const fi_axis *axis, const char *words) {

@@ -129,8 +129,8 @@ static bool no_memory(char *why, size_t why_size) {
 }
 
 /* Jobs for specs that are given as texts. */
-static bool add_texts(struct job_list *list, const char *const *specs, size_t count,
-                      const struct job_class *described, char *why, size_t why_size) {
+static bool add_texts(struct job_list *list, const char *const *specs, size_t count, const struct job_class *described,
+                      char *why, size_t why_size) {
   struct job_class *class = add_class(list, described);
   for (size_t i = 0; i < count; i++) {
     fi_spec spec;
@@ -147,8 +147,7 @@ static bool add_texts(struct job_list *list, const char *const *specs, size_t co
   return true;
 }
 
-static bool add_sources(struct job_list *list, struct texts *texts, const char *target, char *why,
-                        size_t why_size) {
+static bool add_sources(struct job_list *list, struct texts *texts, const char *target, char *why, size_t why_size) {
   for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
     struct dimensions dimensions;
     struct points points = {0};

@@ -13,8 +13,7 @@ enum { MOST_CLASSES = 8, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 64 };
 struct job_class {
   const char *name;
   const char *target; /* kernels are rendered, and without run compiled, for it */
-  bool (*run)(struct trial *trial, const fi_spec *canonical,
-              const struct target *target); /* NULL: compile only */
+  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target); /* NULL: compile only */
   size_t points;
   size_t distinct;    /* points with a text of their own */
   size_t unsupported; /* points that the target has no room for */

@@ -58,8 +58,7 @@ static void lay_out_far(struct kv_pool *pool, int64_t extent) {
 
 /* Host memory that costs what is touched of it. */
 static unsigned char *map_host(size_t bytes) {
-  void *memory =
-      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -76,8 +75,8 @@ static bool reserve(struct kv_pool *pool, struct trial *trial) {
   return trial_ok(trial, "the cache", FI_OK);
 }
 
-bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads,
-                    uint32_t units, uint32_t unit_tokens) {
+bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads, uint32_t units,
+                    uint32_t unit_tokens) {
   *pool = (struct kv_pool){.element = dtype_bytes(spec->kv_dtype), .units = units, .spans = 1};
   const int64_t extent = lay_out_unit(pool, trial, spec, kv_heads, unit_tokens);
   const size_t bytes = (size_t)lay_out_pool(pool, trial, extent) * pool->element;

@@ -35,8 +35,8 @@ struct kv_pool {
 };
 
 /* Draws a layout and reserves its memory, poisoned on the host. */
-bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads,
-                    uint32_t units, uint32_t unit_tokens);
+bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads, uint32_t units,
+                    uint32_t unit_tokens);
 void kv_pool_free(struct kv_pool *pool, struct trial *trial);
 
 void kv_pool_upload(const struct kv_pool *pool, struct trial *trial);

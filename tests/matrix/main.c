@@ -52,8 +52,8 @@ static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_
 
 static bool read_shard(const char *text, struct job_choice *choice) {
   char end;
-  return sscanf(text, "%" SCNu32 "/%" SCNu32 "%c", &choice->shard, &choice->shards, &end) == 2 &&
-         choice->shard >= 1 && choice->shard <= choice->shards;
+  return sscanf(text, "%" SCNu32 "/%" SCNu32 "%c", &choice->shard, &choice->shards, &end) == 2 && choice->shard >= 1 &&
+         choice->shard <= choice->shards;
 }
 
 static bool read_option(int option, struct settings *settings) {

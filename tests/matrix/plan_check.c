@@ -62,9 +62,8 @@ static bool check_rows(const struct check *check) {
       const int position = (int)(check->planned->kv_len[request] - q_len + i);
       check->request_of[token] = request;
       if (row->token != (int)token || row->position != position || row->kv_base != kv_base_of(check, request))
-        return trial_fail(
-            check->trial, "row %u of the plan is token %d at %d of KV %d, expected %u at %d of %d", token,
-            row->token, row->position, row->kv_base, token, position, kv_base_of(check, request));
+        return trial_fail(check->trial, "row %u of the plan is token %d at %d of KV %d, expected %u at %d of %d", token,
+                          row->token, row->position, row->kv_base, token, position, kv_base_of(check, request));
     }
   }
   return true;
@@ -132,8 +131,7 @@ static bool take_share(struct check *check, const struct fi_item *first, struct 
     if (item->next == -1)
       return true;
     if (item->next < 0 || (uint64_t)item->next >= items)
-      return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next,
-                        (unsigned long long)items);
+      return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next, (unsigned long long)items);
     next = &check->view.host.items[item->next];
     share->sections += check->view.shape.most_sections > 1 && !goes_on(check, item, next);
   }
@@ -179,8 +177,8 @@ static bool check_shares(struct check *check) {
     if (share.steps == 0)
       continue;
     if (balance.shares > 0 && share.sections != balance.sections)
-      return trial_fail(check->trial, "CTA %d has work in %d sections, those before it in %d", cta,
-                        share.sections, balance.sections);
+      return trial_fail(check->trial, "CTA %d has work in %d sections, those before it in %d", cta, share.sections,
+                        balance.sections);
     balance.shares++;
     balance.sections = share.sections;
     balance.steps += share.steps;
@@ -203,16 +201,14 @@ static int compare_items(const void *left, const void *right) {
 }
 
 static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
-  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s",
-                    item->kv_head, item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit,
-                    item->part, why);
+  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s", item->kv_head,
+                    item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
 }
 
 /* The KV of an item's range that its first row sees too. */
 static int kv_common_of(const struct check *check, const struct fi_item *item) {
   const int position = check->view.host.rows[item->row_begin].position;
-  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(item->kv_end, position + 1))
-                                                      : item->kv_end;
+  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(item->kv_end, position + 1)) : item->kv_end;
 }
 
 /* A unit's rows: consecutive tokens of one request, which fit a tile. */
@@ -275,8 +271,8 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   if (first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units)
     return item_fails(check, first, "no such unit");
   const struct fi_unit *unit = &check->view.host.units[first->unit];
-  if (unit->row_begin != first->row_begin || unit->row_count != first->row_count ||
-      unit->kv_head != first->kv_head || unit->part_count != (int)count)
+  if (unit->row_begin != first->row_begin || unit->row_count != first->row_count || unit->kv_head != first->kv_head ||
+      unit->part_count != (int)count)
     return item_fails(check, first, "its unit has other rows or another number of pieces");
   if (check->view.host.arrivals[first->unit] != count)
     return item_fails(check, first, "its unit does not wait for all pieces");
@@ -314,8 +310,7 @@ static bool check_units(struct check *check) {
         !check_unit_parts(check, items, count))
       return false;
   }
-  if (check->tokens > 0 &&
-      (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
+  if (check->tokens > 0 && (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
     return trial_fail(check->trial, "the plan ends at head %d, row %d", head, row);
   return true;
 }
@@ -359,8 +354,7 @@ bool plan_check(struct trial *trial, const struct planned *planned) {
     check.tokens += planned->q_len[request];
   const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&
                       plan_view_download(&check.view, trial) && make_room(&check) && check_header(&check) &&
-                      check_rows(&check) && check_shares(&check) && check_units(&check) &&
-                      check_partials(&check);
+                      check_rows(&check) && check_shares(&check) && check_units(&check) && check_partials(&check);
   plan_view_close(&check.view);
   free(check.request_of);
   free(check.items);

@@ -13,8 +13,7 @@ struct plan_view {
 };
 
 /* Room for the plan of a workspace, poisoned. After a failure, plan_view_close is still due. */
-bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel,
-                    const fi_workspace *workspace);
+bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel, const fi_workspace *workspace);
 void plan_view_close(struct plan_view *view);
 
 bool plan_view_download(struct plan_view *view, struct trial *trial);

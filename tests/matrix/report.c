@@ -53,8 +53,7 @@ static struct tally count(const struct workers *workers, uint32_t class_number) 
     if (tally.slowest == workers->list->count ||
         duration(class, result) > duration(class, &workers->results[tally.slowest]))
       tally.slowest = i;
-    if (tally.largest == workers->list->count ||
-        result->registers > workers->results[tally.largest].registers)
+    if (tally.largest == workers->list->count || result->registers > workers->results[tally.largest].registers)
       tally.largest = i;
   }
   return tally;
@@ -67,15 +66,13 @@ static void print_extreme(const struct workers *workers, const char *what, doubl
   printf("  %s: %.0f %s, %s\n", what, number, unit, text);
 }
 
-static void print_extremes(const struct workers *workers, const struct job_class *class,
-                           const struct tally *tally) {
+static void print_extremes(const struct workers *workers, const struct job_class *class, const struct tally *tally) {
   if (tally->passed + tally->failed == 0)
     return;
   const struct job_result *slowest = &workers->results[tally->slowest];
   print_extreme(workers, "slowest", duration(class, slowest), "ms", tally->slowest);
   if (!class->run)
-    print_extreme(workers, "largest", workers->results[tally->largest].registers, "registers",
-                  tally->largest);
+    print_extreme(workers, "largest", workers->results[tally->largest].registers, "registers", tally->largest);
 }
 
 size_t report_results(const struct workers *workers) {
@@ -83,8 +80,8 @@ size_t report_results(const struct workers *workers) {
   size_t passed = 0;
   size_t failed = 0;
   print_failures(workers);
-  printf("%-24s %7s %11s %8s %7s %7s %7s %9s\n", "", "points", "unsupported", "distinct", "passed", "failed",
-         "cached", "seconds");
+  printf("%-24s %7s %11s %8s %7s %7s %7s %9s\n", "", "points", "unsupported", "distinct", "passed", "failed", "cached",
+         "seconds");
   for (uint32_t i = 0; i < list->class_count; i++) {
     const struct job_class *class = &list->classes[i];
     const struct tally tally = count(workers, i);

@@ -37,8 +37,8 @@ static bool check_row(struct trial *trial, const struct batch_case *batch, const
   const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
   const size_t at_k = (size_t)reference_cache_offset(reference, request, token, kv_head);
   const size_t at_v = at_k + (size_t)pool->v_offset;
-  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request,
-           batch->q_len[request], batch->kv_len[request], i, kv_head);
+  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
+           batch->kv_len[request], i, kv_head);
   reference_append(reference, request, i, kv_head, k, v);
   const bool passed = compare_stored(trial, &batch->spec, "K", name, k, pool->host, at_k) &&
                       compare_stored(trial, &batch->spec, "V", name, v, pool->host, at_v);
@@ -89,8 +89,7 @@ bool run_append(struct trial *trial, const fi_spec *canonical, const struct targ
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
   for (enum batch_kind kind = BATCH_MIXED; kind <= BATCH_SINGLE && passed; kind++) {
     struct batch_case batch;
-    passed =
-        batch_case_create(&batch, trial, canonical, &append_tile, kind) && run_batch(trial, kernel, &batch);
+    passed = batch_case_create(&batch, trial, canonical, &append_tile, kind) && run_batch(trial, kernel, &batch);
     batch_case_free(&batch, trial);
   }
   return passed;

@@ -124,10 +124,9 @@ static bool same_rows(struct attention_run *run, uint32_t request) {
       const size_t lse = (token * heads + head) * sizeof(float);
       if (memcmp(run->o + o, (char *)output(run, BUFFER_O)->host + o, spec->head_dim * element) ||
           memcmp(run->lse + lse, (char *)output(run, BUFFER_LSE)->host + lse, sizeof(float)))
-        return trial_fail(
-            run->trial,
-            "request %u, token %u, head %u, alone with split_tokens=%u has other bits than in its batch",
-            request, token - begin, head, run->batch.workspace.split_tokens);
+        return trial_fail(run->trial,
+                          "request %u, token %u, head %u, alone with split_tokens=%u has other bits than in its batch",
+                          request, token - begin, head, run->batch.workspace.split_tokens);
     }
   }
   return true;
@@ -153,9 +152,8 @@ static bool check_independence(struct attention_run *run) {
 static bool check_batch(struct attention_run *run) {
   const fi_batch lengths = batch_case_lengths(&run->batch, false);
   const fi_tensors tensors = batch_case_tensors(&run->batch, false);
-  if (!batch_case_reserve(&run->batch, run->trial, run->kernel) || !plan(run, &lengths) ||
-      !check_plan(run, &lengths) || !launch(run, &tensors) || !keep_outputs(run) ||
-      !attention_check(run->trial, &run->batch))
+  if (!batch_case_reserve(&run->batch, run->trial, run->kernel) || !plan(run, &lengths) || !check_plan(run, &lengths) ||
+      !launch(run, &tensors) || !keep_outputs(run) || !attention_check(run->trial, &run->batch))
     return false;
   const bool is_repeated = run->batch.kind == BATCH_SPLIT || trial_chance(run->trial, 4);
   if (is_repeated && (!check_repetition(run, &tensors) || !check_plan(run, &lengths)))
@@ -163,8 +161,8 @@ static bool check_batch(struct attention_run *run) {
   return run->batch.workspace.split_tokens == 0 || check_independence(run);
 }
 
-static bool run_batch(struct trial *trial, fi_kernel *kernel, const fi_spec *canonical,
-                      const struct tile *tile, enum batch_kind kind) {
+static bool run_batch(struct trial *trial, fi_kernel *kernel, const fi_spec *canonical, const struct tile *tile,
+                      enum batch_kind kind) {
   struct attention_run run = {.trial = trial, .kernel = kernel};
   const bool passed = batch_case_create(&run.batch, trial, canonical, tile, kind) && check_batch(&run);
   batch_case_free(&run.batch, trial);
@@ -181,6 +179,5 @@ bool run_attention(struct trial *trial, const fi_spec *canonical, const struct t
     return false;
   tile_plan(canonical, target, &tile, NULL, 0);
   const enum batch_kind first = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
-  return run_batch(trial, kernel, canonical, &tile, first) &&
-         run_batch(trial, kernel, canonical, &tile, BATCH_SPLIT);
+  return run_batch(trial, kernel, canonical, &tile, first) && run_batch(trial, kernel, canonical, &tile, BATCH_SPLIT);
 }

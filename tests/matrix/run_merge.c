@@ -108,8 +108,7 @@ static bool check(struct merge_run *run, struct trial *trial) {
     float *got_lse = (float *)run->lse.host + row;
     snprintf(name, sizeof name, "token %u, head %u of %u parts", token, head, run->parts);
     reference_merge(&reference, token, head, o, &lse);
-    if (!compare_row(&comparison, trial, &run->spec, name, o, lse, run->o.host, offset,
-                     run->spec.lse ? got_lse : NULL))
+    if (!compare_row(&comparison, trial, &run->spec, name, o, lse, run->o.host, offset, run->spec.lse ? got_lse : NULL))
       return false;
     memset((char *)run->o.host + offset * element, POISON, run->spec.head_dim * element);
     if (run->spec.lse)

@@ -123,8 +123,7 @@ static bool draw_batch(struct plan_run *run) {
       .split_tokens = is_fixed ? SPLIT_TOKENS : 0,
   };
   fill_lengths(run, requests, longest);
-  run->workspace.max_tokens =
-      (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20);
+  run->workspace.max_tokens = (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20);
   return true;
 }
 

@@ -26,8 +26,7 @@ static int kv_base_of(const struct batch_case *batch, uint32_t request) {
 /* Where a request's entries of the page table begin. */
 static int32_t *entries_of(const struct batch_case *batch, uint32_t request) {
   int32_t *table = batch->buffers[BUFFER_PAGE_TABLE].host;
-  return table + (batch->spec.index == FI_INDEX_CSR ? kv_base_of(batch, request)
-                                                    : request * batch->page_table_stride);
+  return table + (batch->spec.index == FI_INDEX_CSR ? kv_base_of(batch, request) : request * batch->page_table_stride);
 }
 
 /* The first request's pages of the prefix become those of all. */
@@ -138,8 +137,7 @@ static void deal_items(const struct prefix_plan *plan) {
       plan->view.host.items[order[i]] = plan->items[order[i]];
       plan->view.host.items[order[i]].next = i + 1 < end ? order[i + 1] : -1;
     }
-    plan->view.host.first[cta] =
-        begin < end ? plan->view.host.items[order[begin]] : (struct fi_item){.row_count = 0};
+    plan->view.host.first[cta] = begin < end ? plan->view.host.items[order[begin]] : (struct fi_item){.row_count = 0};
   }
 }
 
@@ -175,8 +173,7 @@ bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct targ
   tile_plan(canonical, target, &tile, NULL, 0);
   for (int i = 0; i < 3 && passed; i++) {
     struct prefix_plan plan = {.trial = trial};
-    passed =
-        batch_case_create(&plan.batch, trial, canonical, &tile, BATCH_PREFIX) && run_batch(&plan, kernel);
+    passed = batch_case_create(&plan.batch, trial, canonical, &tile, BATCH_PREFIX) && run_batch(&plan, kernel);
     plan_view_close(&plan.view);
     batch_case_free(&plan.batch, trial);
   }

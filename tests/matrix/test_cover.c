@@ -74,8 +74,7 @@ static fi_spec draw(struct proof *proof) {
   fi_spec spec = {.struct_size = sizeof spec, .op = proof->dimensions.op};
   for (uint32_t d = 0; d < proof->dimensions.count; d++) {
     const struct dimension *dimension = &proof->dimensions.of[d];
-    dimension_set(dimension, &spec,
-                  dimension->cover.values[random_below(&proof->random, dimension->cover.count)]);
+    dimension_set(dimension, &spec, dimension->cover.values[random_below(&proof->random, dimension->cover.count)]);
   }
   return spec;
 }
@@ -86,8 +85,7 @@ static void check_pair(const struct proof *proof, const fi_spec *spec, uint32_t 
   char text[FI_SPEC_TEXT_SIZE];
   fi_spec_print(spec, text, sizeof text);
   cr_assert(proof->found[i * proof->count + j], "no point has %s=%u and %s=%u, as \"%s\" has",
-            proof->dimensions.of[a.dimension].key, a.value, proof->dimensions.of[b.dimension].key, b.value,
-            text);
+            proof->dimensions.of[a.dimension].key, a.value, proof->dimensions.of[b.dimension].key, b.value, text);
 }
 
 Test(cover, has_every_pair_of_any_supported_spec) {
@@ -157,8 +155,7 @@ Test(product, is_the_declared_one) {
   size_t expected = 1;
   for (uint32_t d = 0; d < dimensions.count; d++)
     expected *= dimensions.of[d].product.count;
-  cr_assert_eq(points.count, expected, "%zu of %zu points of the product are supported", points.count,
-               expected);
+  cr_assert_eq(points.count, expected, "%zu of %zu points of the product are supported", points.count, expected);
   cr_assert_geq(points.count, 2880);
   points_free(&points);
 }

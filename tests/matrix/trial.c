@@ -46,8 +46,8 @@ bool trial_ok(struct trial *trial, const char *what, fi_status status) {
   if (status == FI_OK && !device_failed(&trial->device))
     return true;
   read_fault(fault, sizeof fault);
-  return trial_fail(trial, "%s: %s%s%s", what, status ? fi_last_error() : trial->device.error,
-                    fault[0] ? "\n" : "", fault);
+  return trial_fail(trial, "%s: %s%s%s", what, status ? fi_last_error() : trial->device.error, fault[0] ? "\n" : "",
+                    fault);
 }
 
 uint32_t trial_between(struct trial *trial, uint32_t least, uint32_t most) {

@@ -15,8 +15,7 @@ struct trial {
   struct device device;
   fi_ctx *ctx;
   random_state random;
-  void
-      *far_memory; /* more than 4 GiB of the device, once a case asked for it; lives as long as the process */
+  void *far_memory;         /* more than 4 GiB of the device, once a case asked for it; lives as long as the process */
   char why[TRIAL_WHY_SIZE]; /* the first thing that is wrong; "" if none */
 };
 

@@ -59,8 +59,7 @@ static random_state seed_of(const struct worker *worker, const struct job *job) 
   return XXH3_64bits_withSeed(&job->spec, sizeof job->spec, worker->workers->seed);
 }
 
-static bool compile(struct worker *worker, const struct job *job, const char *target,
-                    struct job_result *result) {
+static bool compile(struct worker *worker, const struct job *job, const char *target, struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
   if (!use_context(worker, target))
     return false;

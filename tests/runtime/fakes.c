@@ -36,8 +36,7 @@ void fakes_reset(void) {
 /* -------------------------------------------------------------------------------- compiler */
 
 static const char *symbol_in(const char *source) {
-  static const char *const symbols[] = {"flashjit_attention", "flashjit_append", "flashjit_merge",
-                                        "flashjit_plan"};
+  static const char *const symbols[] = {"flashjit_attention", "flashjit_append", "flashjit_merge", "flashjit_plan"};
   for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
     const char *at = strstr(source, symbols[i]);
     if (at && at[strlen(symbols[i])] == '(')
@@ -46,8 +45,7 @@ static const char *symbol_in(const char *source) {
   return "unknown";
 }
 
-static fi_status compile(struct compiler *self, const struct compile_job *job,
-                         struct compile_output *output) {
+static fi_status compile(struct compiler *self, const struct compile_job *job, struct compile_output *output) {
   const char *symbol = symbol_in(job->source);
   char image[128];
   (void)self;
@@ -62,9 +60,8 @@ static fi_status compile(struct compiler *self, const struct compile_job *job,
     output->log = strdup(fakes.compile_log);
   if (fakes.compile_status)
     return status_fail(fakes.compile_status, "the fake compiler fails");
-  output->image_size =
-      1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", fakes.mark,
-                           strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
+  output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", fakes.mark,
+                                            strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
   return FI_OK;
 }
@@ -97,10 +94,8 @@ static fi_status current_device(struct driver *self, int *ordinal) {
 static fi_status describe_device(struct driver *self, int ordinal, struct device *device) {
   (void)self;
   (void)ordinal;
-  *device = (struct device){.major = fakes.major,
-                            .minor = fakes.minor,
-                            .sms = FAKE_SMS,
-                            .shared_per_block = fakes.shared_per_block};
+  *device = (struct device){
+      .major = fakes.major, .minor = fakes.minor, .sms = FAKE_SMS, .shared_per_block = fakes.shared_per_block};
   return FI_OK;
 }
 
@@ -133,8 +128,8 @@ static void unload(struct driver *self, const struct module *module) {
   free(module->library);
 }
 
-static fi_status prepare(struct driver *self, const struct module *module, const struct shape *shape,
-                         int ordinal, uint32_t *ctas_per_sm) {
+static fi_status prepare(struct driver *self, const struct module *module, const struct shape *shape, int ordinal,
+                         uint32_t *ctas_per_sm) {
   (void)self;
   (void)ordinal;
   fakes.prepared = *shape;

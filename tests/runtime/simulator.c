@@ -113,8 +113,7 @@ static fi_kernel *kernel_of(fi_ctx *ctx, const char *text) {
 }
 
 static void set_up(struct scene *scene) {
-  const fi_options options = {
-      .struct_size = sizeof options, .driver = "sim", .nvrtc = TEST_NVRTC, .cache_dir = ""};
+  const fi_options options = {.struct_size = sizeof options, .driver = "sim", .nvrtc = TEST_NVRTC, .cache_dir = ""};
   if (!device_open(&scene->device, "sim") || fi_ctx_create(&options, &scene->ctx)) {
     printf("%s %s\n", scene->device.error, fi_last_error());
     exit(EXIT_FAILURE);
@@ -221,11 +220,9 @@ static bool check(struct scene *scene, const char *what) {
   fi_kernel_spec(scene->attention, &reference.spec);
   for (uint32_t request = 0; request < REQUESTS; request++)
     measure_request(scene, &reference, request, &measure);
-  const bool passes =
-      !device_failed(&scene->device) && check_cache(scene) && measure_passes(&measure, FI_BF16);
-  printf("%-22s %s: %u rows, error %.2e, cache %s %s\n", what, passes ? "ok" : "WRONG",
-         (unsigned)measure.rows, measure_norm(&measure), check_cache(scene) ? "equal" : "different",
-         scene->device.error);
+  const bool passes = !device_failed(&scene->device) && check_cache(scene) && measure_passes(&measure, FI_BF16);
+  printf("%-22s %s: %u rows, error %.2e, cache %s %s\n", what, passes ? "ok" : "WRONG", (unsigned)measure.rows,
+         measure_norm(&measure), check_cache(scene) ? "equal" : "different", scene->device.error);
   return passes;
 }
 

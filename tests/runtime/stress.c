@@ -8,8 +8,8 @@
 
 enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000 };
 
-static const char *const specs[] = {"attention group=4 page=16", "attention group=8", "append page=16",
-                                    "merge", "plan"};
+static const char *const specs[] = {"attention group=4 page=16", "attention group=8", "append page=16", "merge",
+                                    "plan"};
 
 enum { SPECS = sizeof specs / sizeof *specs };
 
@@ -54,7 +54,7 @@ int main(void) {
       failures += workers[i].kernels[j] != workers[0].kernels[j];
   }
   fi_ctx_destroy(ctx);
-  printf("%u compiles and %u loads for %d kernels, %u failures\n", (unsigned)fakes.compiles,
-         (unsigned)fakes.loads, SPECS, failures);
+  printf("%u compiles and %u loads for %d kernels, %u failures\n", (unsigned)fakes.compiles, (unsigned)fakes.loads,
+         SPECS, failures);
   return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS;
 }

@@ -106,7 +106,7 @@ static fi_status call_run(struct scene *s) {
   return fi_run(s->kernel, &s->tensors, &s->workspace, NULL);
 }
 
-#define TAKES(function, record)                                                                              \
+#define TAKES(function, record)                                                                                        \
   { #record, function, offsetof(struct scene, record), sizeof(fi_##record), offsetof(fi_##record, reserved) }
 
 static const struct {
@@ -130,8 +130,7 @@ static void expect_refusal(size_t i, struct scene scene, uint32_t offset, uint32
   memcpy((char *)&scene + cases[i].record + offset, &value, sizeof value);
   snprintf(message, sizeof message, "%s.%s is %u; ", cases[i].name, why, value);
   cr_expect_eq(cases[i].call(&scene), FI_ERROR_ABI, "case %zu: %s", i, message);
-  cr_expect_eq(strncmp(fi_last_error(), message, strlen(message)), 0, "case %zu, %s: %s", i, message,
-               fi_last_error());
+  cr_expect_eq(strncmp(fi_last_error(), message, strlen(message)), 0, "case %zu, %s: %s", i, message, fi_last_error());
 }
 
 Test(abi, every_function_checks_its_structs) {

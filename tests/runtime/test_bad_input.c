@@ -30,8 +30,7 @@ static void apply(const struct change *change, void *record) {
     memcpy((char *)record + change->offset, &change->value, change->size);
 }
 
-static void expect(const char *table, size_t number, fi_status status, fi_status expected,
-                   const char *message) {
+static void expect(const char *table, size_t number, fi_status status, fi_status expected, const char *message) {
   cr_expect_eq(status, expected, "%s %zu: %s: %s", table, number, fi_status_name(status), fi_last_error());
   cr_expect(strstr(fi_last_error(), message), "%s %zu: %s", table, number, fi_last_error());
 }
@@ -70,15 +69,13 @@ static const struct change spec_changes[] = {
     {"attention rope=half", SPEC(rope_keys, 2), FI_ERROR_SPEC, "rope_keys is 2"},
     {"attention rope=half", SPEC(rope_dim, 8), FI_ERROR_SPEC, "rope_dim is 8"},
     {"attention rope=half", SPEC(rope_dim, 24), FI_ERROR_UNSUPPORTED, "rope_dim is 24"},
-    {"attention rope=half hd=64", SPEC(rope_dim, 80), FI_ERROR_UNSUPPORTED,
-     "rope_dim is 80 with head_dim 64"},
+    {"attention rope=half hd=64", SPEC(rope_dim, 80), FI_ERROR_UNSUPPORTED, "rope_dim is 80 with head_dim 64"},
     {"attention rope=half", SPEC(rope_theta, 1), FI_ERROR_SPEC, "rope_theta is 1"},
     {"attention rope=half", SPEC(rope_scaling, 3), FI_ERROR_SPEC, "rope_scaling is 3"},
     {"attention rope=half scaling=linear", SPEC(rope_factor, 999), FI_ERROR_SPEC, "rope_factor is 999"},
     {"attention rope=half scaling=llama3", SPEC(rope_low_frequency, 4001), FI_ERROR_UNSUPPORTED,
      "rope_high_frequency is 4000"},
-    {"attention rope=half scaling=llama3", SPEC(rope_context, 2000000000), FI_ERROR_SPEC,
-     "rope_context is 2000000000"},
+    {"attention rope=half scaling=llama3", SPEC(rope_context, 2000000000), FI_ERROR_SPEC, "rope_context is 2000000000"},
     {"attention rope=half", SPEC(rope_positions, 2), FI_ERROR_SPEC, "rope_positions is 2"},
 };
 
@@ -119,11 +116,8 @@ static const struct change workspace_changes[] = {
 };
 
 static fi_workspace good_workspace(const fi_kernel *kernel) {
-  fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = 8,
-                            .max_tokens = 40,
-                            .max_kv_len = 1000,
-                            .kv_heads = 2};
+  fi_workspace workspace = {
+      .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
   cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
   workspace.memory = address(0x100000);
   return workspace;
@@ -189,8 +183,7 @@ static const struct change batch_changes[] = {
     {NULL, BATCH(page_table_stride, 0), FI_ERROR_ARGUMENT, "batch.page_table_stride is 0"},
     {NULL, BATCH(page_table_stride, -5), FI_ERROR_ARGUMENT, "batch.page_table_stride is -5"},
     {"attention", BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL; a contiguous cache needs it"},
-    {"attention index=csr", BATCH(kv_indptr, 0), FI_ERROR_ARGUMENT,
-     "batch.kv_indptr is NULL; ragged KV needs it"},
+    {"attention index=csr", BATCH(kv_indptr, 0), FI_ERROR_ARGUMENT, "batch.kv_indptr is NULL; ragged KV needs it"},
     {"attention index=csr page=1", BATCH(kv_indptr, 0), FI_ERROR_ARGUMENT, "a CSR page table needs it"},
     {"attention index=csr page=1", BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL"},
     {"attention index=csr page=1", BATCH(page_table, 0), FI_ERROR_ARGUMENT, "batch.page_table is NULL"},
@@ -236,10 +229,8 @@ static const struct change tensor_changes[] = {
     {NULL, TENSORS(v_cache, 0x5000c), FI_ERROR_ARGUMENT, "tensors.v_cache is 0x5000c"},
     {"attention lse=1", TENSORS(lse, 0), FI_ERROR_ARGUMENT, "tensors.lse is NULL"},
     {"attention lse=1", TENSORS(lse, 0x30002), FI_ERROR_ARGUMENT, "tensors.lse is 0x30002"},
-    {"attention rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT,
-     "tensors.positions is NULL"},
-    {"append rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT,
-     "tensors.positions is NULL"},
+    {"attention rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT, "tensors.positions is NULL"},
+    {"append rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT, "tensors.positions is NULL"},
     {"attention kv=e4m3 scale=tensor", TENSORS(k_scale, 0), FI_ERROR_ARGUMENT, "tensors.k_scale is NULL"},
     {"attention kv=e4m3 scale=head", TENSORS(v_scale, 0), FI_ERROR_ARGUMENT, "tensors.v_scale is NULL"},
     {"append kv=e4m3 scale=head", TENSORS(v_scale, 0x80001), FI_ERROR_ARGUMENT, "tensors.v_scale is 0x80001"},
@@ -351,10 +342,7 @@ static const struct {
 } surroundings[] = {
     {{.target = "sm_90"}, FI_ERROR_UNSUPPORTED, FI_OK, "sm_90"},
     {{.target = "gfx942"}, FI_ERROR_UNSUPPORTED, FI_OK, "gfx942"},
-    {{.mode = 4},
-     FI_ERROR_ARGUMENT,
-     FI_OK,
-     "options.mode is 4; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY"},
+    {{.mode = 4}, FI_ERROR_ARGUMENT, FI_OK, "options.mode is 4; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY"},
     {{.mode = UINT32_MAX}, FI_ERROR_ARGUMENT, FI_OK, "options.mode is 4294967295; it must be"},
     {{.driver = "/no/such/libcuda.so"}, FI_OK, FI_ERROR_NO_DRIVER, "/no/such/libcuda.so"},
     {{.driver = FAKE_CUDA_NO_DEVICE}, FI_OK, FI_ERROR_NO_DRIVER, "found no device"},
@@ -364,22 +352,13 @@ static const struct {
      FI_OK,
      FI_ERROR_NO_COMPILER,
      "/no/such/libnvrtc.so"},
-    {{.driver = FAKE_CUDA, .target = "sm_90a", .nvrtc = FAKE_CUDA},
-     FI_OK,
-     FI_ERROR_NO_COMPILER,
-     "lacks nvrtcVersion"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .nvrtc = FAKE_CUDA}, FI_OK, FI_ERROR_NO_COMPILER, "lacks nvrtcVersion"},
     {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_LOAD_ONLY},
      FI_OK,
      FI_ERROR_NOT_CACHED,
      "mode forbids compiling"},
-    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_MEMORY_ONLY},
-     FI_OK,
-     FI_ERROR_NOT_CACHED,
-     "memory_only"},
-    {{.driver = FAKE_CUDA,
-      .target = "sm_90a",
-      .mode = FI_MODE_LOAD_ONLY,
-      .read_only_dirs = "/no/such/folder"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_MEMORY_ONLY}, FI_OK, FI_ERROR_NOT_CACHED, "memory_only"},
+    {{.driver = FAKE_CUDA, .target = "sm_90a", .mode = FI_MODE_LOAD_ONLY, .read_only_dirs = "/no/such/folder"},
      FI_OK,
      FI_ERROR_NOT_CACHED,
      "searched: /no/such/folder"},
@@ -417,8 +396,7 @@ Test(bad_input, surroundings) {
       continue;
     }
     cr_assert_eq(status, FI_OK, "%zu: %s", i, fi_last_error());
-    expect("surroundings", i, fi_get_kernel(ctx, &spec, &kernel), surroundings[i].get,
-           surroundings[i].message);
+    expect("surroundings", i, fi_get_kernel(ctx, &spec, &kernel), surroundings[i].get, surroundings[i].message);
     fi_ctx_destroy(ctx);
   }
 }

@@ -18,8 +18,7 @@ static const struct {
     {FAKE_CUDA_NO_LIBRARIES, FI_ERROR_OLD_DRIVER, "lacks cuLibraryLoadData of CUDA 12.0"},
     {FAKE_CUDA_NO_LAUNCH, FI_ERROR_OLD_DRIVER, "lacks cuLaunchKernelEx of CUDA 11.6"},
     {FAKE_CUDA_NO_DEVICE, FI_ERROR_NO_DRIVER, "found no device"},
-    {FAKE_CUDA_BROKEN, FI_ERROR_DRIVER,
-     "cuInit: the text of the fake driver (999): the text of the fake driver"},
+    {FAKE_CUDA_BROKEN, FI_ERROR_DRIVER, "cuInit: the text of the fake driver (999): the text of the fake driver"},
     {"/dev/null", FI_ERROR_NO_DRIVER, "/dev/null"},
     {"/no/such/libcuda.so", FI_ERROR_NO_DRIVER, "FLASHJIT_DRIVER"},
 };
@@ -48,8 +47,7 @@ Test(driver, current_device_and_its_errors) {
   cr_expect_str_eq(fi_last_error(), "no CUDA context is current in this thread");
   setenv("FAKE_CUDA_GET_DEVICE", "999", 1);
   cr_expect_eq(driver->current_device(driver, &ordinal), FI_ERROR_DRIVER);
-  cr_expect(strstr(fi_last_error(), "cuCtxGetDevice: the text of the fake driver (999)"), "%s",
-            fi_last_error());
+  cr_expect(strstr(fi_last_error(), "cuCtxGetDevice: the text of the fake driver (999)"), "%s", fi_last_error());
   driver->close(driver);
 }
 

@@ -16,11 +16,8 @@ static void *address(uintptr_t value) {
 }
 
 static fi_workspace workspace_of(const fi_kernel *kernel) {
-  fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = 8,
-                            .max_tokens = 40,
-                            .max_kv_len = 1000,
-                            .kv_heads = 2};
+  fi_workspace workspace = {
+      .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
   cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
   workspace.memory = address(0x100000);
   return workspace;

@@ -52,8 +52,7 @@ Test(nvrtc, toolchain_has_version_and_build) {
   unsigned minor;
   unsigned build;
   cr_expect(cache_toolchain_valid(compiler->toolchain), "%s", compiler->toolchain);
-  cr_expect_eq(sscanf(compiler->toolchain, "nv%u.%u-%8x", &major, &minor, &build), 3, "%s",
-               compiler->toolchain);
+  cr_expect_eq(sscanf(compiler->toolchain, "nv%u.%u-%8x", &major, &minor, &build), 3, "%s", compiler->toolchain);
   cr_expect_geq(major, 12);
   cr_expect_neq(build, 0);
   compiler->close(compiler);
@@ -67,8 +66,7 @@ Test(nvrtc, cubin_for_sm_and_ptx_for_compute) {
     cache_reason reason;
     cache_reason_clear(&reason);
     cr_assert_eq(compile(kernel, targets[i], 0, false, &output), FI_OK, "%s", fi_last_error());
-    cr_expect(cache_image_check(output.image, output.image_size, targets[i], "k", &reason), "%s",
-              reason.text);
+    cr_expect(cache_image_check(output.image, output.image_size, targets[i], "k", &reason), "%s", reason.text);
     cr_expect_null(output.ptx);
     ptxas_log_read(output.log ? output.log : "", &facts);
     cr_expect_eq(facts.registers > 0, targets[i][0] == 's', "%s: %s", targets[i], output.log);
@@ -108,8 +106,7 @@ Test(nvrtc, errors_come_with_the_log) {
 
 Test(nvrtc, warnings_stay_in_the_log) {
   struct compile_output output;
-  cr_assert_eq(compile("extern \"C\" __global__ void k() { int unused; }", "sm_90a", 0, false, &output),
-               FI_OK);
+  cr_assert_eq(compile("extern \"C\" __global__ void k() { int unused; }", "sm_90a", 0, false, &output), FI_OK);
   cr_expect(output.log && strstr(output.log, "warning"), "%s", output.log);
   compile_output_free(&output);
 }

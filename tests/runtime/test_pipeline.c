@@ -18,9 +18,8 @@ static const char attention[] = "attention group=4 page=16";
 Test(pipeline, order_of_steps) {
   fi_ctx *ctx = make_context(NULL);
   kernel_of(ctx, attention);
-  cr_expect_str_eq(fakes.log,
-                   "open_driver open_compiler compile:attention load:attention compile:plan load:plan "
-                   "prepare:plan prepare:attention");
+  cr_expect_str_eq(fakes.log, "open_driver open_compiler compile:attention load:attention compile:plan load:plan "
+                              "prepare:plan prepare:attention");
   fi_ctx_destroy(ctx);
   cr_expect_eq(fakes.unloads, 2);
 }
@@ -174,10 +173,8 @@ Test(pipeline, a_device_without_kernels_is_not_for_ever) {
 
 Test(pipeline, spills_stacks_and_serialised_wgmma_fail_the_build) {
   static const char *const logs[][2] = {
-      {"ptxas         .     0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n",
-       "spills 12 bytes"},
-      {"ptxas         .     16 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n",
-       "stack of 16 bytes"},
+      {"ptxas         .     0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n", "spills 12 bytes"},
+      {"ptxas         .     16 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n", "stack of 16 bytes"},
       {"ptxas info    : (C7510) Potential Performance Loss: wgmma is serialized\n", "serialised"},
   };
   for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
@@ -209,8 +206,8 @@ static void note_event(void *user, const fi_event *event) {
   char line[256];
   cr_expect_eq(event->struct_size, sizeof *event);
   cr_expect(event->spec && event->target && event->key && event->message);
-  snprintf(line, sizeof line, "%u/%u/%d/%u %s %s %zu %s\n", event->kind, event->layer, event->status,
-           event->unkept, event->spec, event->target, strlen(event->key), event->message);
+  snprintf(line, sizeof line, "%u/%u/%d/%u %s %s %zu %s\n", event->kind, event->layer, event->status, event->unkept,
+           event->spec, event->target, strlen(event->key), event->message);
   strcat(log, line);
 }
 
@@ -250,8 +247,7 @@ Test(pipeline, a_callback_may_fail) {
 
 Test(pipeline, an_unusable_cache_costs_a_compile_and_nothing_else) {
   char log[4096] = "";
-  fi_ctx *ctx =
-      make_context_with((fi_options){.cache_dir = "/dev/null/cache", .on_event = note_event, .user = log});
+  fi_ctx *ctx = make_context_with((fi_options){.cache_dir = "/dev/null/cache", .on_event = note_event, .user = log});
   cr_expect_eq(get(ctx, "merge"), FI_OK);
   cr_expect_geq(counters_of(ctx).cache_problems, 1);
   cr_expect(strstr(log, "/dev/null/cache"), "%s", log);
@@ -268,8 +264,7 @@ Test(pipeline, problems_of_opening_the_cache) {
       {NULL, "", NULL},
       {NULL, NULL, "4/0/0/1   0 none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME"},
       {NULL, "/dev/null/cache", "4/0/0/1   0 /dev/null/cache: "},
-      {"/no/such/folder", "/dev/null/cache",
-       "4/0/0/1   0 /no/such/folder: does not exist; /dev/null/cache: "},
+      {"/no/such/folder", "/dev/null/cache", "4/0/0/1   0 /no/such/folder: does not exist; /dev/null/cache: "},
       {"/no/such/folder", "user", "4/0/0/0   0 /no/such/folder: does not exist"},
       {NULL, "user", NULL},
   };
@@ -435,8 +430,7 @@ Test(pipeline, targets_run_where_cuda_says_they_do) {
     fi_ctx *ctx = make_context_with((fi_options){.target = cases[i].target});
     fakes.major = cases[i].major;
     fakes.minor = cases[i].minor;
-    cr_expect_eq(get(ctx, "merge"), cases[i].runs ? FI_OK : FI_ERROR_UNSUPPORTED, "case %zu: %s", i,
-                 fi_last_error());
+    cr_expect_eq(get(ctx, "merge"), cases[i].runs ? FI_OK : FI_ERROR_UNSUPPORTED, "case %zu: %s", i, fi_last_error());
     fi_ctx_destroy(ctx);
   }
 }

@@ -22,8 +22,7 @@ struct folders {
 static void make_folders(struct folders *folders) {
   for (int i = 0; i < FOLDERS; i++)
     folders->paths[i] = make_directory();
-  snprintf(folders->read_only, sizeof folders->read_only, "%s:%s", folders->paths[FIRST],
-           folders->paths[SECOND]);
+  snprintf(folders->read_only, sizeof folders->read_only, "%s:%s", folders->paths[FIRST], folders->paths[SECOND]);
 }
 
 static void remove_folders(const struct folders *folders) {

@@ -56,12 +56,7 @@ Test(workspace, sizes) {
       {.max_requests = 3, .max_tokens = 4099, .max_kv_len = 131072, .kv_heads = 5},
       {.max_requests = 500, .max_tokens = 100, .max_kv_len = 77, .kv_heads = 1, .ctas = 33},
       {.max_requests = 16, .max_tokens = 64, .max_kv_len = 10000, .kv_heads = 8, .split_tokens = 512},
-      {.max_requests = 16,
-       .max_tokens = 64,
-       .max_kv_len = 10000,
-       .kv_heads = 8,
-       .split_tokens = 256,
-       .ctas = 7},
+      {.max_requests = 16, .max_tokens = 64, .max_kv_len = 10000, .kv_heads = 8, .split_tokens = 256, .ctas = 7},
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
@@ -106,8 +101,7 @@ Test(workspace, bounds_that_overflow_are_refused) {
   } cases[] = {
       {{.max_requests = 1 << 20, .max_tokens = 1 << 20, .max_kv_len = 1, .kv_heads = 4096}, "work units"},
       {{.max_requests = 1 << 14, .max_tokens = 1 << 14, .max_kv_len = 1 << 26, .kv_heads = 8}, "steps"},
-      {{.max_requests = 1 << 16, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1},
-       "requests and tiles together"},
+      {{.max_requests = 1 << 16, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1}, "requests and tiles together"},
       {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1, .ctas = 2147483647},
        "at most 0 requests and tiles"},
       {{.max_requests = 64, .max_tokens = 64, .max_kv_len = 1 << 20, .kv_heads = 512, .split_tokens = 256},

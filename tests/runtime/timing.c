@@ -54,11 +54,8 @@ static void make_subject(struct subject *subject, const char *text) {
                                       .kv_heads = 8,
                                       .memory = data};
   fi_workspace_size(subject->kernel, &subject->workspace, &subject->workspace.bytes);
-  subject->batch = (fi_batch){.struct_size = sizeof(fi_batch),
-                              .requests = 64,
-                              .kv_len = data,
-                              .page_table = data,
-                              .page_table_stride = 512};
+  subject->batch = (fi_batch){
+      .struct_size = sizeof(fi_batch), .requests = 64, .kv_len = data, .page_table = data, .page_table_stride = 512};
   subject->tensors =
       (fi_tensors){.struct_size = sizeof(fi_tensors), .q = data, .o = data, .k_cache = data, .v_cache = data};
 }

@@ -108,8 +108,7 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .kv_heads = what->kv_heads,
   };
   fi_workspace *workspace = &data->workspace[set];
-  if (case_data_failed(data, "fi_workspace_size",
-                       fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
+  if (case_data_failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
     return false;
   workspace->memory = device_alloc(device, workspace->bytes);
   return true;
@@ -125,8 +124,8 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
       case_data_failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
     return false;
   make_lengths(data, random);
-  data->kv_bytes = 2.0 * (double)data->kv_tokens * what->kv_heads * data->spec.head_dim *
-                   (double)dtype_bytes(data->spec.kv_dtype);
+  data->kv_bytes =
+      2.0 * (double)data->kv_tokens * what->kv_heads * data->spec.head_dim * (double)dtype_bytes(data->spec.kv_dtype);
   data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
   if (data->sets > MOST_SETS)
     data->sets = MOST_SETS;
@@ -136,8 +135,7 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
   data->v = random_elements(data->spec.kv_dtype, data->cache_elements, random);
   for (uint32_t set = 0; set < data->sets; set++) {
     if (!make_set(data, set) ||
-        case_data_failed(data, "fi_plan",
-                         fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
+        case_data_failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
       return false;
   }
   device_sync(device, NULL);
@@ -146,8 +144,8 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
 
 void case_data_free(struct case_data *data) {
   for (uint32_t set = 0; set < data->sets; set++) {
-    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,   data->batch[set].kv_indptr,
-                            data->batch[set].page_table, data->tensors[set].q,      data->tensors[set].o,
+    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,    data->batch[set].kv_indptr,
+                            data->batch[set].page_table, data->tensors[set].q,       data->tensors[set].o,
                             data->tensors[set].k_cache,  data->tensors[set].v_cache, data->workspace[set].memory};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
       device_free(data->device, (void *)(uintptr_t)memory[i]);

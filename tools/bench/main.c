@@ -12,14 +12,12 @@ static const double read_ceiling = 4.56e12; /* bytes a second that one H200 read
 
 static bool launch_run(void *user, uint32_t set, void *stream) {
   struct case_data *data = user;
-  return !case_data_failed(data, "fi_run",
-                           fi_run(data->kernel, &data->tensors[set], &data->workspace[set], stream));
+  return !case_data_failed(data, "fi_run", fi_run(data->kernel, &data->tensors[set], &data->workspace[set], stream));
 }
 
 static bool launch_plan(void *user, uint32_t set, void *stream) {
   struct case_data *data = user;
-  return !case_data_failed(data, "fi_plan",
-                           fi_plan(data->kernel, &data->batch[set], &data->workspace[set], stream));
+  return !case_data_failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], stream));
 }
 
 static bool time_case(struct case_data *data, timed_launch launch, void *stream, struct timing *timing) {
@@ -68,8 +66,7 @@ static int bench(const struct bench_case *what, struct device *device, fi_ctx *c
   double error = 0;
   struct timing run;
   struct timing plan;
-  const bool worked = case_data_make(&data, what, device, ctx, &random) &&
-                      time_case(&data, launch_run, stream, &run) &&
+  const bool worked = case_data_make(&data, what, device, ctx, &random) && time_case(&data, launch_run, stream, &run) &&
                       time_case(&data, launch_plan, stream, &plan);
   if (worked) {
     error = case_data_check(&data, 6, &random);

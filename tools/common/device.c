@@ -11,38 +11,38 @@
 #include <unistd.h>
 
 /* FUNCTION(name, version of its signature) */
-#define DRIVER_FUNCTIONS(FUNCTION)                                                                           \
-  FUNCTION(cuInit, 2000)                                                                                     \
-  FUNCTION(cuDriverGetVersion, 2020)                                                                         \
-  FUNCTION(cuGetErrorName, 6000)                                                                             \
-  FUNCTION(cuDeviceGet, 2000)                                                                                \
-  FUNCTION(cuDeviceGetName, 2000)                                                                            \
-  FUNCTION(cuDeviceGetAttribute, 2000)                                                                       \
-  FUNCTION(cuDevicePrimaryCtxRetain, 7000)                                                                   \
-  FUNCTION(cuDevicePrimaryCtxRelease, 11000)                                                                 \
-  FUNCTION(cuCtxSetCurrent, 4000)                                                                            \
-  FUNCTION(cuMemAlloc, 3020)                                                                                 \
-  FUNCTION(cuMemFree, 3020)                                                                                  \
-  FUNCTION(cuMemcpyHtoD, 3020)                                                                               \
-  FUNCTION(cuMemcpyDtoH, 3020)                                                                               \
-  FUNCTION(cuMemsetD8, 3020)                                                                                 \
-  FUNCTION(cuLibraryLoadData, 12000)                                                                         \
-  FUNCTION(cuLibraryUnload, 12000)                                                                           \
-  FUNCTION(cuLibraryGetKernel, 12000)                                                                        \
-  FUNCTION(cuLaunchKernel, 4000)                                                                             \
-  FUNCTION(cuStreamCreate, 2000)                                                                             \
-  FUNCTION(cuStreamDestroy, 4000)                                                                            \
-  FUNCTION(cuStreamSynchronize, 2000)                                                                        \
-  FUNCTION(cuStreamBeginCapture, 10010)                                                                      \
-  FUNCTION(cuStreamEndCapture, 10000)                                                                        \
-  FUNCTION(cuGraphInstantiateWithFlags, 11040)                                                               \
-  FUNCTION(cuGraphDestroy, 10000)                                                                            \
-  FUNCTION(cuGraphLaunch, 10000)                                                                             \
-  FUNCTION(cuGraphExecDestroy, 10000)                                                                        \
-  FUNCTION(cuEventCreate, 2000)                                                                              \
-  FUNCTION(cuEventRecord, 2000)                                                                              \
-  FUNCTION(cuEventSynchronize, 2000)                                                                         \
-  FUNCTION(cuEventElapsedTime, 2000)                                                                         \
+#define DRIVER_FUNCTIONS(FUNCTION)                                                                                     \
+  FUNCTION(cuInit, 2000)                                                                                               \
+  FUNCTION(cuDriverGetVersion, 2020)                                                                                   \
+  FUNCTION(cuGetErrorName, 6000)                                                                                       \
+  FUNCTION(cuDeviceGet, 2000)                                                                                          \
+  FUNCTION(cuDeviceGetName, 2000)                                                                                      \
+  FUNCTION(cuDeviceGetAttribute, 2000)                                                                                 \
+  FUNCTION(cuDevicePrimaryCtxRetain, 7000)                                                                             \
+  FUNCTION(cuDevicePrimaryCtxRelease, 11000)                                                                           \
+  FUNCTION(cuCtxSetCurrent, 4000)                                                                                      \
+  FUNCTION(cuMemAlloc, 3020)                                                                                           \
+  FUNCTION(cuMemFree, 3020)                                                                                            \
+  FUNCTION(cuMemcpyHtoD, 3020)                                                                                         \
+  FUNCTION(cuMemcpyDtoH, 3020)                                                                                         \
+  FUNCTION(cuMemsetD8, 3020)                                                                                           \
+  FUNCTION(cuLibraryLoadData, 12000)                                                                                   \
+  FUNCTION(cuLibraryUnload, 12000)                                                                                     \
+  FUNCTION(cuLibraryGetKernel, 12000)                                                                                  \
+  FUNCTION(cuLaunchKernel, 4000)                                                                                       \
+  FUNCTION(cuStreamCreate, 2000)                                                                                       \
+  FUNCTION(cuStreamDestroy, 4000)                                                                                      \
+  FUNCTION(cuStreamSynchronize, 2000)                                                                                  \
+  FUNCTION(cuStreamBeginCapture, 10010)                                                                                \
+  FUNCTION(cuStreamEndCapture, 10000)                                                                                  \
+  FUNCTION(cuGraphInstantiateWithFlags, 11040)                                                                         \
+  FUNCTION(cuGraphDestroy, 10000)                                                                                      \
+  FUNCTION(cuGraphLaunch, 10000)                                                                                       \
+  FUNCTION(cuGraphExecDestroy, 10000)                                                                                  \
+  FUNCTION(cuEventCreate, 2000)                                                                                        \
+  FUNCTION(cuEventRecord, 2000)                                                                                        \
+  FUNCTION(cuEventSynchronize, 2000)                                                                                   \
+  FUNCTION(cuEventElapsedTime, 2000)                                                                                   \
   FUNCTION(cuEventDestroy, 4000)
 
 #define MEMBER(name, version) PFN_##name##_v##version name;
@@ -83,7 +83,7 @@ static bool succeeded(struct device *device, const char *call, CUresult result) 
 }
 
 /* Calls a driver function unless an earlier call failed; the value is whether all is well. */
-#define CALL(device, function, ...)                                                                          \
+#define CALL(device, function, ...)                                                                                    \
   succeeded(device, #function, device_failed(device) ? CUDA_SUCCESS : (device)->driver->function(__VA_ARGS__))
 
 /* ------------------------------------------------------------------------------------------------ opening */
@@ -154,8 +154,7 @@ static bool retain_context(struct device *device) {
   int l2_bytes = 0;
   if (!CALL(device, cuInit, 0) || !CALL(device, cuDeviceGet, &driver->device, 0) ||
       !CALL(device, cuDeviceGetName, device->name, sizeof device->name, driver->device) ||
-      !CALL(device, cuDeviceGetAttribute, &device->sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-            driver->device) ||
+      !CALL(device, cuDeviceGetAttribute, &device->sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, driver->device) ||
       !CALL(device, cuDeviceGetAttribute, &l2_bytes, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, driver->device) ||
       !CALL(device, cuDevicePrimaryCtxRetain, &context, driver->device))
     return false;
@@ -241,8 +240,7 @@ void *device_kernel(struct device *device, void *library, const char *name) {
   return kernel;
 }
 
-void device_launch(struct device *device, void *kernel, unsigned blocks, unsigned threads,
-                   void **parameters) {
+void device_launch(struct device *device, void *kernel, unsigned blocks, unsigned threads, void **parameters) {
   CALL(device, cuLaunchKernel, kernel, blocks, 1, 1, threads, 1, 1, 0, NULL, parameters, NULL);
 }
 

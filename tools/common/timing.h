@@ -16,7 +16,7 @@ typedef bool (*timed_launch)(void *user, uint32_t set, void *stream);
 struct timed {
   timed_launch launch;
   void *user;
-  uint32_t sets; /* 1 or more: launches take them in turn, so that inputs larger than L2 together are cold */
+  uint32_t sets;     /* 1 or more: launches take them in turn, so that inputs larger than L2 together are cold */
   uint32_t launches; /* of a graph, 1 or more; rounded up to a multiple of sets, so that all count alike */
   uint32_t replays;  /* that are timed, 1 or more */
 };

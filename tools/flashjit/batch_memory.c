@@ -76,9 +76,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   case BUFFER_KV_LEN:
     return (batch->requests + 1) * sizeof(int32_t);
   default:
-    return spec->page_size == 0
-               ? 0
-               : (size_t)batch->requests * pages_of(batch, batch->max_kv_len) * sizeof(int32_t);
+    return spec->page_size == 0 ? 0 : (size_t)batch->requests * pages_of(batch, batch->max_kv_len) * sizeof(int32_t);
   }
 }
 
@@ -139,15 +137,14 @@ void batch_free(struct batch_memory *batch, struct device *device) {
   free(batch->marks);
 }
 
-static void fill_random(struct batch_memory *batch, struct device *device, enum buffer buffer,
-                        size_t elements, random_state *random) {
+static void fill_random(struct batch_memory *batch, struct device *device, enum buffer buffer, size_t elements,
+                        random_state *random) {
   uint32_t dtype = batch->spec.q_dtype;
   random_normal(random, dtype, batch->buffers[buffer].host, elements);
   mirror_upload(&batch->buffers[buffer], device, elements * dtype_bytes(dtype));
 }
 
-uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase,
-                           random_state *random) {
+uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase, random_state *random) {
   const fi_spec *spec = &batch->spec;
   int32_t *q_indptr = batch->buffers[BUFFER_Q_INDPTR].host;
   int32_t *kv_len = batch->buffers[BUFFER_KV_LEN].host;

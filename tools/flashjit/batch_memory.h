@@ -28,10 +28,9 @@ struct batch_memory {
   uint32_t requests;
   uint32_t max_tokens; /* query tokens of the largest phase */
   uint32_t max_kv_len;
-  uint32_t
-      request_slots; /* tokens of the cache that a request's pages have room for; without pages, its stride */
-  size_t slots;      /* of the whole cache */
-  struct marks *marks; /* [requests] */
+  uint32_t request_slots; /* tokens of the cache that a request's pages have room for; without pages, its stride */
+  size_t slots;           /* of the whole cache */
+  struct marks *marks;    /* [requests] */
   struct mirror buffers[BUFFERS];
 };
 
@@ -41,8 +40,7 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
 void batch_free(struct batch_memory *batch, struct device *device);
 
 /* Lengths, random inputs and a poisoned O for a phase; returns its query tokens. */
-uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase,
-                           random_state *random);
+uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase, random_state *random);
 
 /* What the API takes, with the device's pointers or the host's. */
 fi_batch batch_lengths(const struct batch_memory *batch, bool on_host);

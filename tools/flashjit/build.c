@@ -75,8 +75,8 @@ static void draw_bar(const struct progress *progress, const char *job) {
   memset(bar, '-', WIDTH);
   memset(bar, '#', filled);
   bar[WIDTH] = '\0';
-  fprintf(stderr, "\r\033[K[%s] %zu/%zu, %zu failed  %.60s", bar, progress->done, progress->count,
-          progress->failed, job);
+  fprintf(stderr, "\r\033[K[%s] %zu/%zu, %zu failed  %.60s", bar, progress->done, progress->count, progress->failed,
+          job);
 }
 
 static void on_result(void *user, const struct job_result *result) {
@@ -94,8 +94,8 @@ static void on_result(void *user, const struct job_result *result) {
   if (progress->terminal)
     draw_bar(progress, job);
   else if (compiled)
-    fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count,
-            result->facts.compile_ms, job);
+    fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count, result->facts.compile_ms,
+            job);
   else if (result->status == FI_OK)
     fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, job);
 }
@@ -103,9 +103,8 @@ static void on_result(void *user, const struct job_result *result) {
 static int summarise(const struct progress *progress, int signal_number) {
   if (progress->terminal)
     fputc('\n', stderr);
-  printf("%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed",
-         progress->count, progress->compiled, progress->milliseconds / 1000, progress->cached,
-         progress->failed);
+  printf("%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed", progress->count,
+         progress->compiled, progress->milliseconds / 1000, progress->cached, progress->failed);
   if (progress->done < progress->count)
     printf(", %zu not done", progress->count - progress->done);
   putchar('\n');
@@ -271,8 +270,7 @@ static bool take_option(struct choice *choice, int code) {
 
 int command_build(int argc, char **argv) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  struct choice choice = {.workers = cores > 0 ? (uint64_t)cores : 1,
-                          .cache = {.page_size = DEFAULT_PAGE_SIZE}};
+  struct choice choice = {.workers = cores > 0 ? (uint64_t)cores : 1, .cache = {.page_size = DEFAULT_PAGE_SIZE}};
   int code;
   while ((code = getopt_long(argc, argv, ":hj:", options, NULL)) != -1) {
     if (code == 'h') {

@@ -70,8 +70,7 @@ bool config_count(struct config *config, const char *field, uint32_t fallback, u
   return true;
 }
 
-bool config_number(struct config *config, const json_t *object, const char *field, double fallback,
-                   double *value) {
+bool config_number(struct config *config, const json_t *object, const char *field, double fallback, double *value) {
   const json_t *found = present(json_object_get(object, field));
   *value = found ? json_number_value(found) : fallback;
   return !found || json_is_number(found) || config_problem(config, "field %s is not a number", field);

@@ -36,7 +36,6 @@ const char *config_string(const struct config *config, const char *field, const 
 bool config_count(struct config *config, const char *field, uint32_t fallback, uint32_t *value);
 
 /* A number of any object, or the fallback when it is absent or null. */
-bool config_number(struct config *config, const json_t *object, const char *field, double fallback,
-                   double *value);
+bool config_number(struct config *config, const json_t *object, const char *field, double fallback, double *value);
 
 #endif

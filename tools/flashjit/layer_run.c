@@ -102,8 +102,7 @@ static bool prepare(struct layer_run *run) {
       return false;
   }
   fi_spec spec = {.struct_size = sizeof spec};
-  if (!succeeded(fi_kernel_spec(run->kernels[ROLE_DECODE], &spec), "fi_kernel_spec",
-                 run->reports[ROLE_DECODE].spec))
+  if (!succeeded(fi_kernel_spec(run->kernels[ROLE_DECODE], &spec), "fi_kernel_spec", run->reports[ROLE_DECODE].spec))
     return false;
   run->stream = device_stream_create(run->device);
   batch_create(&run->batch, run->device, &spec, run->layer->kv_heads, run->settings->trace, &run->random);
@@ -151,8 +150,7 @@ static double work_of(const struct layer_run *run, enum role role, int phase) {
   if (role == ROLE_APPEND)
     return (double)phase_tokens(batch->marks, batch->requests, phase) * row *
            (double)(dtype_bytes(batch->spec.q_dtype) + dtype_bytes(batch->spec.kv_dtype));
-  return phase_kv_tokens(batch->marks, batch->requests, phase) * row *
-         (double)dtype_bytes(batch->spec.kv_dtype);
+  return phase_kv_tokens(batch->marks, batch->requests, phase) * row * (double)dtype_bytes(batch->spec.kv_dtype);
 }
 
 /* A kernel that runs in several phases is timed in that with the most work. */
@@ -162,11 +160,8 @@ static bool time_role(struct layer_run *run, enum role role, int phase) {
   if (run->device->simulated || work <= report->work)
     return true;
   struct timed_role user = {run, role};
-  const struct timed timed = {.launch = launch_role,
-                              .user = &user,
-                              .sets = 1,
-                              .launches = TIMED_LAUNCHES,
-                              .replays = run->settings->repeat};
+  const struct timed timed = {
+      .launch = launch_role, .user = &user, .sets = 1, .launches = TIMED_LAUNCHES, .replays = run->settings->repeat};
   struct timing timing = {0};
   const bool launched = time_launches(run->device, run->stream, &timed, &timing);
   report->work = work;
@@ -205,13 +200,11 @@ static bool accept(struct report *report, const char *phase, const struct verdic
   report->verdict.rows += verdict->rows;
   report->verdict.steps = verdict->steps > report->verdict.steps ? verdict->steps : report->verdict.steps;
   if (first->tensor)
-    complain("wrong %s after %s (%s): request %u, token %u, head %u, dim %u: got %g, expected %g",
-             first->tensor, phase, report->spec, first->request, first->token, first->head, first->dim,
-             first->got, first->expected);
+    complain("wrong %s after %s (%s): request %u, token %u, head %u, dim %u: got %g, expected %g", first->tensor, phase,
+             report->spec, first->request, first->token, first->head, first->dim, first->got, first->expected);
   else if (!passed)
-    complain(
-        "wrong output after %s (%s): no element stands out, but the error's norm is %.2e of the reference's",
-        phase, report->spec, measure_norm(&verdict->measure));
+    complain("wrong output after %s (%s): no element stands out, but the error's norm is %.2e of the reference's",
+             phase, report->spec, measure_norm(&verdict->measure));
   return passed;
 }
 
@@ -243,8 +236,7 @@ static bool verify_phase(struct layer_run *run, int phase) {
     complain("out of memory");
     return false;
   }
-  bool right =
-      accept(&run->reports[ROLE_APPEND], phases[phase].name, &result.append, result.append.steps <= 1);
+  bool right = accept(&run->reports[ROLE_APPEND], phases[phase].name, &result.append, result.append.steps <= 1);
   if (step.attends)
     right &= accept(&run->reports[role], phases[phase].name, &result.attention,
                     measure_passes(&result.attention.measure, run->reports[role].dtype));
@@ -287,10 +279,9 @@ static bool run_phases(struct layer_run *run) {
   return right;
 }
 
-int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *layer,
-              const struct run_settings *settings, json_t *reports) {
-  struct layer_run run = {
-      .device = device, .ctx = ctx, .layer = layer, .settings = settings, .random = settings->seed};
+int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *layer, const struct run_settings *settings,
+              json_t *reports) {
+  struct layer_run run = {.device = device, .ctx = ctx, .layer = layer, .settings = settings, .random = settings->seed};
   bool right = false;
   if (prepare(&run)) {
     right = run_phases(&run);

@@ -16,7 +16,7 @@ struct run_settings {
 };
 
 /* Appends a report for each kernel. Returns an exit code, after complaints. */
-int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *layer,
-              const struct run_settings *settings, json_t *reports);
+int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *layer, const struct run_settings *settings,
+              json_t *reports);
 
 #endif

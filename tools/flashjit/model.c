@@ -108,15 +108,13 @@ static bool count_regular(struct config *config, struct model *model) {
     kind = "chunked_attention";
     if (!config_count(config, "no_rope_layer_interval", 4, &interval))
       return false;
-  } else if (config_find(config, "sliding_window") &&
-             !json_is_false(config_find(config, "use_sliding_window"))) {
+  } else if (config_find(config, "sliding_window") && !json_is_false(config_find(config, "use_sliding_window"))) {
     kind = "sliding_attention";
     if (!config_count(config, "sliding_window_pattern", UINT32_MAX, &interval))
       return false;
   }
   uint32_t full = layers / interval;
-  return count_layers(config, model, kind, layers - full) &&
-         count_layers(config, model, "full_attention", full);
+  return count_layers(config, model, kind, layers - full) && count_layers(config, model, "full_attention", full);
 }
 
 static bool count_all(struct config *config, struct model *model) {

@@ -15,8 +15,7 @@ struct model_layer {
   char kind[32]; /* "full_attention" and so on, as in layer_types */
   uint32_t count;
   uint32_t kv_heads;
-  fi_spec
-      spec; /* of attention: head dim, group, types and rope; the cache's layout is not the model's affair */
+  fi_spec spec;      /* of attention: head dim, group, types and rope; the cache's layout is not the model's affair */
   char missing[192]; /* what the kind needs and no spec can say; "" when nothing is */
 };
 

@@ -13,14 +13,10 @@ struct rope_style {
 };
 
 static const struct rope_style styles[] = {
-    {"cohere", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
-    {"cohere2", FI_ROPE_NONE, FI_ROPE_INTERLEAVED},
-    {"ernie4_5", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
-    {"glm", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
-    {"glm4", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
-    {"gptj", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
-    {"llama4_text", FI_ROPE_NONE, FI_ROPE_INTERLEAVED},
-    {"nemotron_h", FI_ROPE_NONE, FI_ROPE_NONE},
+    {"cohere", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},   {"cohere2", FI_ROPE_NONE, FI_ROPE_INTERLEAVED},
+    {"ernie4_5", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED}, {"glm", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
+    {"glm4", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},     {"gptj", FI_ROPE_INTERLEAVED, FI_ROPE_INTERLEAVED},
+    {"llama4_text", FI_ROPE_NONE, FI_ROPE_INTERLEAVED},     {"nemotron_h", FI_ROPE_NONE, FI_ROPE_NONE},
 };
 
 static uint32_t rope_style(const struct config *config, const struct model_layer *layer) {
@@ -43,11 +39,9 @@ static const json_t *rope_object(const struct config *config, const char *kind) 
 }
 
 /* A field of the rope object, else of the config. */
-static bool rope_number(struct config *config, const json_t *rope, const char *field, double fallback,
-                        double *value) {
+static bool rope_number(struct config *config, const json_t *rope, const char *field, double fallback, double *value) {
   return config_number(config, config->root, field, fallback, value) &&
-         config_number(config, config->text, field, *value, value) &&
-         config_number(config, rope, field, *value, value);
+         config_number(config, config->text, field, *value, value) && config_number(config, rope, field, *value, value);
 }
 
 static bool read_base(struct config *config, const json_t *rope, struct model_layer *layer) {
@@ -61,16 +55,14 @@ static bool read_base(struct config *config, const json_t *rope, struct model_la
   if (theta != floor(theta) || theta < 2 || theta > INT32_MAX)
     return config_problem(config, "field rope_theta is %g, not a whole number of 2 and more", theta);
   if (rotary_dim < 1 || rotary_dim > layer->spec.head_dim)
-    return config_problem(config, "%g rotated dims do not fit a head of %u", rotary_dim,
-                          layer->spec.head_dim);
+    return config_problem(config, "%g rotated dims do not fit a head of %u", rotary_dim, layer->spec.head_dim);
   layer->spec.rope_theta = (uint32_t)theta;
   layer->spec.rope_dim = (uint32_t)rotary_dim;
   return true;
 }
 
 /* A mandatory number of a scaling, times unit, as a whole number. */
-static bool read_scaling(struct config *config, const json_t *rope, const char *field, double unit,
-                         uint32_t *axis) {
+static bool read_scaling(struct config *config, const json_t *rope, const char *field, double unit, uint32_t *axis) {
   double value;
   if (!config_number(config, rope, field, -1, &value))
     return false;

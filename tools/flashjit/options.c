@@ -7,9 +7,8 @@
 
 #include <inttypes.h>
 
-const char cache_options_help[] =
-    "  --kv-dtype TYPE     f16, bf16, e4m3 or e5m2 in the cache; default: the model's\n"
-    "  --page-size N       tokens of a cache page, 0 for none; default: 16\n";
+const char cache_options_help[] = "  --kv-dtype TYPE     f16, bf16, e4m3 or e5m2 in the cache; default: the model's\n"
+                                  "  --page-size N       tokens of a cache page, 0 for none; default: 16\n";
 
 bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
   *dtype = dtype_find(text);
@@ -28,8 +27,8 @@ bool option_target(const char *command, const char *text) {
   return known;
 }
 
-bool option_number(const char *command, const char *option, const char *text, uint64_t minimum,
-                   uint64_t maximum, uint64_t *number) {
+bool option_number(const char *command, const char *option, const char *text, uint64_t minimum, uint64_t maximum,
+                   uint64_t *number) {
   bool is_number = parse_number(text, minimum, maximum, number);
   if (!is_number)
     usage_error(command, "%s is \"%s\"; allowed are %" PRIu64 " to %" PRIu64, option, text, minimum, maximum);

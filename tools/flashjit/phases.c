@@ -12,8 +12,7 @@ struct marks phase_marks(const struct request *request) {
   uint32_t left = request->generated - extended;
   uint32_t first = request->prompt + extended + 1;
   uint32_t middle = left > 2 ? left - 2 : 0;
-  return (struct marks){
-      {0, request->prompt, request->prompt + extended, first, first + middle, first + middle + 1}};
+  return (struct marks){{0, request->prompt, request->prompt + extended, first, first + middle, first + middle + 1}};
 }
 
 size_t phase_tokens(const struct marks *marks, size_t requests, int phase) {

@@ -44,10 +44,8 @@ static void add_verdict(json_t *object, const struct report *report) {
   json_object_set_new(object, "rows_checked", json_integer((json_int_t)verdict->measure.rows));
   json_object_set_new(object, "error",
                       number_or_null(is_append(report) ? verdict->steps : measure_norm(&verdict->measure)));
-  json_object_set_new(object, "allowed",
-                      json_real(is_append(report) ? 1 : tolerance_of(report->dtype)->norm));
-  json_object_set_new(object, "error_unit",
-                      json_string(is_append(report) ? "rounding steps" : "relative norm"));
+  json_object_set_new(object, "allowed", json_real(is_append(report) ? 1 : tolerance_of(report->dtype)->norm));
+  json_object_set_new(object, "error_unit", json_string(is_append(report) ? "rounding steps" : "relative norm"));
   json_object_set_new(object, "passed", json_boolean(report->passed));
 }
 

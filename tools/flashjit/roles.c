@@ -55,8 +55,8 @@ fi_status role_spec(const struct model_layer *layer, const struct cache_choice *
   return fi_spec_supported(spec, target, why, why_size);
 }
 
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target,
-                     char *why, size_t why_size) {
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target, char *why,
+                     size_t why_size) {
   char reason[256];
   fi_status status = FI_OK;
   fi_spec spec;

@@ -34,7 +34,7 @@ fi_status role_spec(const struct model_layer *layer, const struct cache_choice *
                     const char *target, fi_spec *spec, char *why, size_t why_size);
 
 /* Whether all roles have a kernel, or why not. */
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target,
-                     char *why, size_t why_size);
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target, char *why,
+                     size_t why_size);
 
 #endif

@@ -130,8 +130,8 @@ static bool is_chosen(const char *list, const char *name) {
   return !list;
 }
 
-static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *choice,
-                      const struct model *model, const struct run_settings *settings, json_t *reports) {
+static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *choice, const struct model *model,
+                      const struct run_settings *settings, json_t *reports) {
   int code = CLI_OK;
   uint32_t ran = 0;
   for (uint32_t i = 0; i < model->kinds && !device_failed(device); i++) {
@@ -219,10 +219,8 @@ static int run_model(const struct choice *choice, const struct model *model, str
   struct device device;
   fi_ctx *ctx = NULL;
   bool told = false;
-  fi_options context_options = {.struct_size = sizeof context_options,
-                                .target = choice->target,
-                                .on_event = tell_cache_problem,
-                                .user = &told};
+  fi_options context_options = {
+      .struct_size = sizeof context_options, .target = choice->target, .on_event = tell_cache_problem, .user = &told};
   if (!device_open(&device, NULL)) {
     complain("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
     return CLI_FAILED;

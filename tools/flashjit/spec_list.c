@@ -48,8 +48,8 @@ static int add_once(struct spec_list *list, const fi_spec *spec) {
   return is_listed(list, text) ? CLI_OK : add(list, spec);
 }
 
-static int add_layer(struct spec_list *list, const struct model_layer *layer,
-                     const struct cache_choice *cache, const char *target) {
+static int add_layer(struct spec_list *list, const struct model_layer *layer, const struct cache_choice *cache,
+                     const char *target) {
   int code = CLI_OK;
   for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
     fi_spec spec;
@@ -59,8 +59,7 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer,
   return code;
 }
 
-int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache,
-                    const char *target) {
+int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache, const char *target) {
   struct model model;
   char why[512];
   if (!model_read(path, &model, why, sizeof why)) {
@@ -76,9 +75,8 @@ int spec_list_model(struct spec_list *list, const char *path, const struct cache
     else if (add_layer(list, layer, cache, target))
       return CLI_FAILED;
     else
-      fprintf(stderr, "# %s: %u layers of %s, %u query heads on %u KV heads of %u\n", model.name,
-              layer->count, layer->kind, layer->kv_heads * layer->spec.group, layer->kv_heads,
-              layer->spec.head_dim);
+      fprintf(stderr, "# %s: %u layers of %s, %u query heads on %u KV heads of %u\n", model.name, layer->count,
+              layer->kind, layer->kv_heads * layer->spec.group, layer->kv_heads, layer->spec.head_dim);
   }
   if (list->count > before)
     return add_once(list, &plan);

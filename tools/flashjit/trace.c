@@ -131,10 +131,9 @@ static bool read_json_line(struct reader *reader, const char *line) {
 /* The first line decides the format, so that a mistake there may be a file of another kind. */
 static void tell_formats(struct reader *reader) {
   size_t used = strlen(reader->why);
-  snprintf(
-      reader->why + used, reader->why_size - used,
-      "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON lines, each an object "
-      "with input_length and output_length");
+  snprintf(reader->why + used, reader->why_size - used,
+           "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON lines, each an object "
+           "with input_length and output_length");
 }
 
 static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
@@ -186,9 +185,8 @@ bool trace_parse(struct trace *trace, const char *text, char *why, size_t why_si
   for (const char *at = text; at;) {
     struct request request;
     int length = 0;
-    if (sscanf(at, "%8u:%8u%n", &request.prompt, &request.generated, &length) != 2 ||
-        !strchr(",", at[length]) || request.prompt == 0 || request.prompt > MOST_TOKENS ||
-        request.generated > MOST_TOKENS) {
+    if (sscanf(at, "%8u:%8u%n", &request.prompt, &request.generated, &length) != 2 || !strchr(",", at[length]) ||
+        request.prompt == 0 || request.prompt > MOST_TOKENS || request.generated > MOST_TOKENS) {
       snprintf(why, why_size, "\"%.32s\" is not PROMPT:GENERATED,... in tokens", at);
       trace_free(trace);
       return false;
@@ -234,8 +232,7 @@ size_t trace_limit(struct trace *trace, uint32_t tokens) {
       continue;
     cut++;
     request->prompt = tokens > request->generated ? tokens - request->generated : 1;
-    request->generated =
-        tokens - request->prompt < request->generated ? tokens - request->prompt : request->generated;
+    request->generated = tokens - request->prompt < request->generated ? tokens - request->prompt : request->generated;
   }
   return cut;
 }

@@ -59,9 +59,8 @@ static double steps_off(uint32_t dtype, double stored, double expected, double r
   return isnan(steps) ? INFINITY : steps;
 }
 
-static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head,
-                         const char *tensor, const void *cache, const double *expected,
-                         struct verdict *verdict) {
+static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head, const char *tensor,
+                         const void *cache, const double *expected, struct verdict *verdict) {
   const struct reference *reference = &crew->step->append;
   uint32_t head_dim = reference->spec.head_dim;
   uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
@@ -78,8 +77,7 @@ static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, 
   }
 }
 
-static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head,
-                         struct verdict *verdict) {
+static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
   const struct reference *reference = &crew->step->append;
   double k[MOST_HEAD_DIM];
   double v[MOST_HEAD_DIM];
@@ -97,8 +95,8 @@ static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_
 
 /* ---------------------------------------------------------------------------------------------- attention */
 
-static void check_row(const struct reference *reference, const struct reference_head *loaded,
-                      uint32_t request, uint32_t i, uint32_t head, struct verdict *verdict) {
+static void check_row(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
+                      uint32_t i, uint32_t head, struct verdict *verdict) {
   double o[MOST_HEAD_DIM];
   double lse;
   uint32_t token = reference_query_begin(reference, request) + i;
@@ -106,8 +104,8 @@ static void check_row(const struct reference *reference, const struct reference_
   uint32_t dtype = reference->spec.q_dtype;
   size_t offset = (size_t)reference_o_offset(reference, token, head);
   reference_attend(reference, loaded, request, i, head, o, &lse);
-  uint32_t dim = measure_row(&verdict->measure, o, head_dim, measure_dtype(&reference->spec), dtype,
-                             reference->tensors.o, offset);
+  uint32_t dim =
+      measure_row(&verdict->measure, o, head_dim, measure_dtype(&reference->spec), dtype, reference->tensors.o, offset);
   if (dim == head_dim || verdict->first.tensor)
     return;
   uint32_t position = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
@@ -115,8 +113,7 @@ static void check_row(const struct reference *reference, const struct reference_
   verdict->first = (struct mismatch){"O", request, position, head, dim, got, o[dim]};
 }
 
-static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head,
-                            struct verdict *verdict) {
+static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
   const struct reference *reference = &crew->step->attention;
   struct reference_head loaded;
   uint32_t group = reference->spec.group;

@@ -16,8 +16,8 @@ static void gather(sim_warp *warp, const sim_inst *inst, uint32_t which, uint64_
   }
 }
 
-static void check_alignment(const sim_warp *warp, const sim_inst *inst, uint32_t lanes,
-                            const uint64_t *address, uint32_t alignment) {
+static void check_alignment(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, const uint64_t *address,
+                            uint32_t alignment) {
   SIM_FOR_LANES(lane, lanes) {
     if (address[lane] & (alignment - 1))
       sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "misaligned address %#llx, needs %u bytes",
@@ -28,9 +28,8 @@ static void check_alignment(const sim_warp *warp, const sim_inst *inst, uint32_t
 static __attribute__((noreturn)) void fault_bounds(const sim_warp *warp, const sim_inst *inst, uint32_t lane,
                                                    const char *space, uint64_t address, uint32_t bytes,
                                                    uint64_t limit) {
-  sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS,
-            "%u bytes at %s address %lld are out of bounds: there are %llu bytes", bytes, space,
-            (long long)address, (unsigned long long)limit);
+  sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at %s address %lld are out of bounds: there are %llu bytes",
+            bytes, space, (long long)address, (unsigned long long)limit);
 }
 
 static void resolve_shared(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
@@ -56,8 +55,7 @@ static void resolve_local(const sim_warp *warp, const sim_inst *inst, uint32_t l
   access->local |= lanes;
 }
 
-static void resolve_parameters(const sim_warp *warp, const sim_inst *inst, uint32_t lanes,
-                               sim_access *access) {
+static void resolve_parameters(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
   const sim_launch *launch = warp->block->launch;
   uint32_t limit = launch->program->parameter_bytes;
   SIM_FOR_LANES(lane, lanes) {
@@ -68,15 +66,14 @@ static void resolve_parameters(const sim_warp *warp, const sim_inst *inst, uint3
   }
 }
 
-static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint64_t address,
-                              uint32_t bytes) {
+static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint64_t address, uint32_t bytes) {
   sim_allocation *allocation = sim_memory_find(address);
   if (allocation && address + bytes <= allocation->base + allocation->size)
     return allocation;
   char place[256];
   sim_memory_describe(address, place, sizeof place);
-  sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at global address %#llx are out of bounds: %s",
-            bytes, (unsigned long long)address, place);
+  sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at global address %#llx are out of bounds: %s", bytes,
+            (unsigned long long)address, place);
 }
 
 /* For what the launch in front may write: not constants, though they lie in global memory, nor parameters. */
@@ -127,8 +124,8 @@ static void resolve_generic(sim_warp *warp, const sim_inst *inst, uint32_t lanes
   resolve_global(warp, inst, global, access);
 }
 
-void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space,
-                 uint32_t bytes, uint32_t alignment, sim_access *access) {
+void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space, uint32_t bytes,
+                 uint32_t alignment, sim_access *access) {
   gather(warp, inst, which, access->address);
   access->shared = access->global = access->local = 0;
   access->bytes = bytes;
@@ -166,8 +163,7 @@ uint32_t sim_access_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, co
   if (sim_lane_in(access->shared, lane))
     return sim_shared_read(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, kind);
   if (sim_lane_in(access->global, lane))
-    return sim_global_read(warp, inst, lane, access->allocation[lane], access->address[lane], access->bytes,
-                           kind);
+    return sim_global_read(warp, inst, lane, access->allocation[lane], access->address[lane], access->bytes, kind);
   if (!sim_lane_in(access->local, lane))
     return 0;
   const uint8_t *defined = local_defined(warp, lane, access);
@@ -177,8 +173,8 @@ uint32_t sim_access_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, co
   return undefined;
 }
 
-void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access,
-                      uint32_t undefined, sim_access_kind kind) {
+void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access, uint32_t undefined,
+                      sim_access_kind kind) {
   if (sim_lane_in(access->shared, lane)) {
     sim_shared_write(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, undefined, kind);
   } else if (sim_lane_in(access->global, lane)) {
@@ -196,12 +192,12 @@ void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const
 
 void sim_access_release(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
   SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
-  sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, false, true);
+    sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, false, true);
 }
 
 void sim_access_acquire(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
   SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
-  sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, true, false);
+    sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, true, false);
 }
 
 void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefined) {

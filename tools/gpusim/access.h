@@ -14,14 +14,14 @@ typedef struct {
 } sim_access;
 
 /* Resolves address operand `which` of the instruction, checking bounds and alignment to `alignment`. */
-void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space,
-                 uint32_t bytes, uint32_t alignment, sim_access *access);
+void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space, uint32_t bytes,
+                 uint32_t alignment, sim_access *access);
 
 /* Shadow of a read: undefined bytes of the lane's data. */
 uint32_t sim_access_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access,
                          sim_access_kind kind);
-void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access,
-                      uint32_t undefined, sim_access_kind kind);
+void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access, uint32_t undefined,
+                      sim_access_kind kind);
 
 /* Ordering effects of a strong access, before (release) and after (acquire) the data moves. */
 void sim_access_release(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access);

@@ -19,13 +19,13 @@ typedef struct {
   size_t count;
 } api_table;
 
-#define API_ENTRY(name, function)                                                                            \
+#define API_ENTRY(name, function)                                                                                      \
   { name, (void *)(function), 0 }
-#define API_TABLE(array)                                                                                     \
+#define API_TABLE(array)                                                                                               \
   { array, sizeof(array) / sizeof *(array) }
 
-extern const api_table api_device_table, api_memory_table, api_stream_table, api_graph_table,
-    api_library_table, api_launch_table, api_error_table;
+extern const api_table api_device_table, api_memory_table, api_stream_table, api_graph_table, api_library_table,
+    api_launch_table, api_error_table;
 
 /* A CUkernel and the CUfunction made from it are the same object. */
 typedef struct {

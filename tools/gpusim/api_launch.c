@@ -95,8 +95,8 @@ static CUresult launch_operation(CUstream stream, api_operation *operation, void
 }
 
 static CUresult launch_kernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-                              unsigned threads_x, unsigned threads_y, unsigned threads_z,
-                              unsigned dynamic_shared, CUstream stream, void **parameters, void **extra) {
+                              unsigned threads_x, unsigned threads_y, unsigned threads_z, unsigned dynamic_shared,
+                              CUstream stream, void **parameters, void **extra) {
   api_operation operation = {.kind = API_LAUNCH,
                              .kernel = (api_kernel *)(void *)function,
                              .grid = {grid_x, grid_y, grid_z},
@@ -122,8 +122,7 @@ static bool attribute_known(const CUlaunchAttribute *attribute) {
   }
 }
 
-static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters,
-                                 void **extra) {
+static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
   api_operation operation = {.kind = API_LAUNCH,
                              .kernel = (api_kernel *)(void *)function,
                              .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
@@ -154,8 +153,7 @@ static CUresult occupancy(int *blocks, CUfunction function, int threads, size_t 
   return CUDA_SUCCESS;
 }
 
-static CUresult occupancy_flags(int *blocks, CUfunction function, int threads, size_t dynamic_shared,
-                                unsigned flags) {
+static CUresult occupancy_flags(int *blocks, CUfunction function, int threads, size_t dynamic_shared, unsigned flags) {
   (void)flags;
   return occupancy(blocks, function, threads, dynamic_shared);
 }

@@ -175,13 +175,11 @@ static CUresult attribute_set(CUfunction_attribute attribute, int value, api_ker
   return CUDA_SUCCESS;
 }
 
-static CUresult kernel_attribute(int *value, CUfunction_attribute attribute, CUkernel kernel,
-                                 CUdevice device) {
+static CUresult kernel_attribute(int *value, CUfunction_attribute attribute, CUkernel kernel, CUdevice device) {
   return device == 0 ? attribute_get(value, attribute, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
 }
 
-static CUresult kernel_set_attribute(CUfunction_attribute attribute, int value, CUkernel kernel,
-                                     CUdevice device) {
+static CUresult kernel_set_attribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
   return device == 0 ? attribute_set(attribute, value, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
 }
 

@@ -97,15 +97,13 @@ CUresult api_execute_memory(const api_operation *operation) {
     return CUDA_SUCCESS;
   if (operation->kind == API_FILL)
     return fill(operation);
-  memmove((void *)(uintptr_t)operation->destination, (const void *)(uintptr_t)operation->source,
-          operation->bytes);
+  memmove((void *)(uintptr_t)operation->destination, (const void *)(uintptr_t)operation->source, operation->bytes);
   if (device_end(operation->destination))
     copy_definedness(operation->destination, operation->source, operation->bytes);
   return CUDA_SUCCESS;
 }
 
-static CUresult copy(CUstream stream, uint64_t to, uint64_t from, size_t bytes, bool to_device,
-                     bool from_device) {
+static CUresult copy(CUstream stream, uint64_t to, uint64_t from, size_t bytes, bool to_device, bool from_device) {
   api_operation operation = {.kind = API_COPY, .destination = to, .source = from, .bytes = bytes};
   api_lock();
   CUresult result = CUDA_SUCCESS;
@@ -143,8 +141,7 @@ static CUresult copy_on_device_async(CUdeviceptr to, CUdeviceptr from, size_t by
 
 static CUresult set(CUstream stream, CUdeviceptr to, uint32_t value, uint32_t width, size_t count) {
   uint64_t bytes = (uint64_t)count * width;
-  api_operation operation = {
-      .kind = API_FILL, .destination = to, .bytes = bytes, .value = value, .value_bytes = width};
+  api_operation operation = {.kind = API_FILL, .destination = to, .bytes = bytes, .value = value, .value_bytes = width};
   api_lock();
   CUresult result = bytes && (!inside(to, bytes) || to % width) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
   if (result == CUDA_SUCCESS)

@@ -19,9 +19,9 @@ char *sim_arena_copy(sim_arena *arena, const char *text, size_t length);
 const char *sim_arena_intern(sim_arena *arena, const char *text, size_t length);
 
 /* Makes room for one more element in a heap array of `count` elements. */
-#define SIM_PUSH(array, count, capacity)                                                                     \
-  ((count) < (capacity) ? (void)0                                                                            \
-                        : (void)((capacity) = (capacity) ? (capacity)*2 : 16,                                \
+#define SIM_PUSH(array, count, capacity)                                                                               \
+  ((count) < (capacity) ? (void)0                                                                                      \
+                        : (void)((capacity) = (capacity) ? (capacity)*2 : 16,                                          \
                                  (array) = sim_resize((array), (capacity) * sizeof *(array))))
 
 #endif

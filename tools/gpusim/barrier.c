@@ -30,7 +30,7 @@ static void write_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, u
     return;
   }
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = result;
+    to[lane] = result;
 }
 
 static void release_fragment(sim_warp *warp, sim_fragment *fragment, const sim_barrier *barrier) {
@@ -63,8 +63,7 @@ static void complete(sim_block *block, uint32_t id) {
   memset(barrier, 0, sizeof *barrier);
 }
 
-static void count_arrival(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id,
-                          uint32_t expected) {
+static void count_arrival(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id, uint32_t expected) {
   sim_barrier *barrier = &warp->block->barriers[id];
   uint32_t needed = expected_threads(warp->block, expected);
   if (barrier->expected && barrier->expected != needed)
@@ -82,8 +81,7 @@ static void count_arrival(sim_warp *warp, const sim_inst *inst, uint32_t lanes, 
               barrier->arrived, id, needed);
 }
 
-void sim_barrier_arrive(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id,
-                        uint32_t expected) {
+void sim_barrier_arrive(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id, uint32_t expected) {
   count_arrival(warp, inst, lanes, id, expected);
   if (warp->block->barriers[id].arrived == warp->block->barriers[id].expected)
     complete(warp->block, id);

@@ -13,8 +13,7 @@ void sim_decode_fail(sim_decoder *decoder, const char *format, ...) {
   if (decoder->failed)
     return;
   decoder->failed = true;
-  int used = snprintf(decoder->error, PTX_ERROR_BYTES,
-                      "line %u: ", decoder->statement ? decoder->statement->line : 0);
+  int used = snprintf(decoder->error, PTX_ERROR_BYTES, "line %u: ", decoder->statement ? decoder->statement->line : 0);
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(decoder->error + used, PTX_ERROR_BYTES - (size_t)used, format, arguments);
@@ -48,8 +47,7 @@ static char resolve_letter(const sim_decoder *decoder, draft *d, const ptx_opera
   return d->inst.wide ? 'x' : 'w';
 }
 
-static bool read_value(sim_decoder *decoder, draft *d, const ptx_operand *operand, char letter,
-                       bool destination) {
+static bool read_value(sim_decoder *decoder, draft *d, const ptx_operand *operand, char letter, bool destination) {
   uint32_t value = 0;
   letter = resolve_letter(decoder, d, operand, letter);
   d->inst.wide = d->inst.wide || letter == 'x';
@@ -255,8 +253,7 @@ static void instruction(sim_decoder *decoder) {
 }
 
 static void add_copy(sim_call *call, const ptx_variable *from, const ptx_variable *to) {
-  call->arguments[call->argument_count++] =
-      (sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
+  call->arguments[call->argument_count++] = (sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
 }
 
 /* call (result), function, (arguments): arguments are variables of the call space. */
@@ -285,8 +282,8 @@ static void call_instruction(sim_decoder *decoder) {
     if (arguments->items[i].kind == PTX_VARIABLE)
       add_copy(call, arguments->items[i].variable, callee->parameters[i]);
   if (result && result->items[0].kind == PTX_VARIABLE)
-    call->result = (sim_frame_copy){(uint32_t)callee->result->address,
-                                    (uint32_t)result->items[0].variable->address, callee->result->size};
+    call->result = (sim_frame_copy){(uint32_t)callee->result->address, (uint32_t)result->items[0].variable->address,
+                                    callee->result->size};
   sim_captures captures;
   draft d = {.count = 0};
   d.inst.call = call;
@@ -409,8 +406,8 @@ static void assign_slots(sim_decoder *decoder) {
   for (size_t i = 0; i < program->special_count; i++)
     program->specials[i].slot = next++;
   for (size_t i = 0; i < decoder->unit_count; i++)
-    next = sim_assign_slots(program->code, decoder->units[i].first_inst, decoder->units[i].end_inst,
-                            decoder->classes, (uint32_t)decoder->value_count, slots, next);
+    next = sim_assign_slots(program->code, decoder->units[i].first_inst, decoder->units[i].end_inst, decoder->classes,
+                            (uint32_t)decoder->value_count, slots, next);
   for (size_t i = 0; i < program->code_count; i++) {
     sim_inst *inst = &program->code[i];
     for (uint32_t o = 0; o < (uint32_t)inst->destinations + inst->sources; o++)
@@ -433,8 +430,7 @@ static void decode_all(sim_decoder *decoder) {
     if (!program->source->functions[i]->is_entry || program->source->functions[i] == entry)
       lay_out_frame(program, program->source->functions[i]);
   lay_out_dynamic_shared(program);
-  program->parameter_offsets =
-      sim_arena_take(program->source->arena, entry->parameter_count * sizeof(uint32_t));
+  program->parameter_offsets = sim_arena_take(program->source->arena, entry->parameter_count * sizeof(uint32_t));
   for (uint32_t i = 0; i < entry->parameter_count; i++)
     program->parameter_offsets[i] = (uint32_t)entry->parameters[i]->address;
   for (uint32_t i = 0; i < decoder->unit_count && !decoder->failed; i++)

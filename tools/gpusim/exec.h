@@ -88,44 +88,44 @@ static inline float sim_flush(float value) {
 
 /* An instruction that computes `expression` of a, b and c in every lane; D is the type of the result, S of
  * sources. */
-#define SIM_UNARY(name, D, S, expression)                                                                    \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                     \
-    SIM_STORE_##D out[SIM_LANES];                                                                            \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                \
-      out[i] = SIM_PUT_##D(expression);                                                                      \
-    }                                                                                                        \
-    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                               \
+#define SIM_UNARY(name, D, S, expression)                                                                              \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
+    SIM_STORE_##D out[SIM_LANES];                                                                                      \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                          \
+      out[i] = SIM_PUT_##D(expression);                                                                                \
+    }                                                                                                                  \
+    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                                         \
   }
 
-#define SIM_BINARY2(name, D, S, T, expression)                                                               \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                     \
-    const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                     \
-    SIM_STORE_##D out[SIM_LANES];                                                                            \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                \
-      SIM_VALUE_##T b = (SIM_VALUE_##T)pb[i];                                                                \
-      out[i] = SIM_PUT_##D(expression);                                                                      \
-    }                                                                                                        \
-    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                               \
+#define SIM_BINARY2(name, D, S, T, expression)                                                                         \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
+    const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                               \
+    SIM_STORE_##D out[SIM_LANES];                                                                                      \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                          \
+      SIM_VALUE_##T b = (SIM_VALUE_##T)pb[i];                                                                          \
+      out[i] = SIM_PUT_##D(expression);                                                                                \
+    }                                                                                                                  \
+    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                                         \
   }
 #define SIM_BINARY(name, D, S, expression) SIM_BINARY2(name, D, S, S, expression)
 
-#define SIM_TERNARY3(name, D, S, T, U, expression)                                                           \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                     \
-    const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                     \
-    const SIM_STORE_##U *pc = sim_source(warp, inst, 2);                                                     \
-    SIM_STORE_##D out[SIM_LANES];                                                                            \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                \
-      SIM_VALUE_##T b = (SIM_VALUE_##T)pb[i];                                                                \
-      SIM_VALUE_##U c = (SIM_VALUE_##U)pc[i];                                                                \
-      out[i] = SIM_PUT_##D(expression);                                                                      \
-    }                                                                                                        \
-    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                               \
+#define SIM_TERNARY3(name, D, S, T, U, expression)                                                                     \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
+    const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                               \
+    const SIM_STORE_##U *pc = sim_source(warp, inst, 2);                                                               \
+    SIM_STORE_##D out[SIM_LANES];                                                                                      \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      SIM_VALUE_##S a = (SIM_VALUE_##S)pa[i];                                                                          \
+      SIM_VALUE_##T b = (SIM_VALUE_##T)pb[i];                                                                          \
+      SIM_VALUE_##U c = (SIM_VALUE_##U)pc[i];                                                                          \
+      out[i] = SIM_PUT_##D(expression);                                                                                \
+    }                                                                                                                  \
+    SIM_COMMIT_##D(warp, inst, 0, lanes, out);                                                                         \
   }
 #define SIM_TERNARY(name, D, S, expression) SIM_TERNARY3(name, D, S, S, S, expression)
 

@@ -43,8 +43,7 @@ static void exec_copy(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
                 copy.source_bytes, (unsigned long long)copy.source);
     if (checks) {
       if (allocation)
-        copy.undefined =
-            sim_global_read(warp, inst, lane, allocation, copy.source, copy.source_bytes, SIM_PLAIN);
+        copy.undefined = sim_global_read(warp, inst, lane, allocation, copy.source, copy.source_bytes, SIM_PLAIN);
       sim_shared_copy_begin(warp, inst, lane, copy.destination, bytes);
     }
     add_copy(&warp->async, copy);
@@ -77,7 +76,7 @@ static void finish_groups(sim_warp *warp, uint32_t lanes, const uint32_t *limits
 static void exec_commit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   (void)inst;
   SIM_FOR_LANES(lane, lanes)
-  warp->async.commits[lane]++;
+    warp->async.commits[lane]++;
 }
 
 static void exec_wait_group(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
@@ -94,7 +93,7 @@ static void exec_wait_all(sim_warp *warp, const sim_inst *inst, uint32_t lanes) 
   finish_groups(warp, lanes, limits);
 }
 
-#define ROW(pattern, operands, exec, taint, prepare)                                                         \
+#define ROW(pattern, operands, exec, taint, prepare)                                                                   \
   { pattern, operands, exec, taint, prepare, SIM_FLOW_NEXT }
 #define COPY "cp.async(.ca|.cg)(.shared|.shared::cta).global"
 #define PREFETCH "[.L2::64B|.L2::128B|.L2::256B]"

@@ -112,8 +112,8 @@ static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     }
     uint64_t b = lane_value(warp, inst, 1, lane), c = lane_value(warp, inst, 2, lane);
     bool flush = sim_lane_in(access.global, lane); /* f32 is added without subnormals in global memory only */
-    uint64_t old = inst->size == 8 ? atom_wide(inst, access.host[lane], b, c)
-                                   : atom_word(inst, access.host[lane], b, c, flush);
+    uint64_t old =
+        inst->size == 8 ? atom_wide(inst, access.host[lane], b, c) : atom_word(inst, access.host[lane], b, c, flush);
     if (inst->destinations == 0)
       continue;
     if (inst->size == 8)
@@ -128,9 +128,8 @@ static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 
 static bool prepare_atom(sim_inst *inst, const sim_captures *captures) {
   static const char *const operations[] = {
-      [ATOM_ADD] = ".add", [ATOM_MIN] = ".min",   [ATOM_MAX] = ".max", [ATOM_INC] = ".inc",
-      [ATOM_DEC] = ".dec", [ATOM_EXCH] = ".exch", [ATOM_CAS] = ".cas", [ATOM_AND] = ".and",
-      [ATOM_OR] = ".or",   [ATOM_XOR] = ".xor"};
+      [ATOM_ADD] = ".add",   [ATOM_MIN] = ".min", [ATOM_MAX] = ".max", [ATOM_INC] = ".inc", [ATOM_DEC] = ".dec",
+      [ATOM_EXCH] = ".exch", [ATOM_CAS] = ".cas", [ATOM_AND] = ".and", [ATOM_OR] = ".or",   [ATOM_XOR] = ".xor"};
   uint32_t operation = ATOM_ADD, kind = ATOM_UNSIGNED;
   inst->order = SIM_STRONG;
   sim_set_order(inst, captures, 0, 1);

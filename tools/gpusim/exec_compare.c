@@ -60,8 +60,8 @@ static uint32_t combine(const sim_warp *warp, const sim_inst *inst, uint32_t res
 }
 
 /* p is the comparison, q its inverse. */
-static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t less,
-                           uint32_t equal, uint32_t greater) {
+static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t less, uint32_t equal,
+                           uint32_t greater) {
   uint32_t result = 0;
   result |= inst->mode & LESS ? less : 0;
   result |= inst->mode & EQUAL ? equal : 0;
@@ -72,17 +72,17 @@ static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes,
   sim_commit_predicate(warp, inst, 1, lanes, q);
 }
 
-#define DEFINE_SETP(T, GET)                                                                                  \
-  static void setp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                               \
-    const SIM_STORE_##T *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                    \
-    uint32_t less = 0, equal = 0, greater = 0;                                                               \
-    for (int i = 0; i < SIM_LANES; i++)                                                                      \
-      less |= (uint32_t)(GET(pa[i]) < GET(pb[i])) << i;                                                      \
-    for (int i = 0; i < SIM_LANES; i++)                                                                      \
-      equal |= (uint32_t)(GET(pa[i]) == GET(pb[i])) << i;                                                    \
-    for (int i = 0; i < SIM_LANES; i++)                                                                      \
-      greater |= (uint32_t)(GET(pa[i]) > GET(pb[i])) << i;                                                   \
-    set_predicates(warp, inst, lanes, less, equal, greater);                                                 \
+#define DEFINE_SETP(T, GET)                                                                                            \
+  static void setp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                         \
+    const SIM_STORE_##T *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                              \
+    uint32_t less = 0, equal = 0, greater = 0;                                                                         \
+    for (int i = 0; i < SIM_LANES; i++)                                                                                \
+      less |= (uint32_t)(GET(pa[i]) < GET(pb[i])) << i;                                                                \
+    for (int i = 0; i < SIM_LANES; i++)                                                                                \
+      equal |= (uint32_t)(GET(pa[i]) == GET(pb[i])) << i;                                                              \
+    for (int i = 0; i < SIM_LANES; i++)                                                                                \
+      greater |= (uint32_t)(GET(pa[i]) > GET(pb[i])) << i;                                                             \
+    set_predicates(warp, inst, lanes, less, equal, greater);                                                           \
   }
 #define SIM_STORE_f16 uint32_t
 #define SIM_STORE_ftz_f16 uint32_t
@@ -105,28 +105,27 @@ DEFINE_SETP(ftz_f16, GET_FTZ_F16)
 DEFINE_SETP(bf16, GET_BF16)
 
 /* Both halves of a word; p is of the low one, q of the high one. */
-#define DEFINE_SETP_PAIR(name, GET)                                                                          \
-  static uint32_t name##_half(const sim_warp *warp, const sim_inst *inst, uint32_t shift) {                  \
-    const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                         \
-    uint32_t result = 0;                                                                                     \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      float a = GET(pa[i] >> shift), b = GET(pb[i] >> shift);                                                \
-      uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                        \
-      result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                                \
-    }                                                                                                        \
-    return combine(warp, inst, result);                                                                      \
-  }                                                                                                          \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    uint32_t p = name##_half(warp, inst, 0), q = name##_half(warp, inst, 16);                                \
-    sim_commit_predicate(warp, inst, 0, lanes, p);                                                           \
-    sim_commit_predicate(warp, inst, 1, lanes, q);                                                           \
+#define DEFINE_SETP_PAIR(name, GET)                                                                                    \
+  static uint32_t name##_half(const sim_warp *warp, const sim_inst *inst, uint32_t shift) {                            \
+    const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                                   \
+    uint32_t result = 0;                                                                                               \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      float a = GET(pa[i] >> shift), b = GET(pb[i] >> shift);                                                          \
+      uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                                  \
+      result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                                          \
+    }                                                                                                                  \
+    return combine(warp, inst, result);                                                                                \
+  }                                                                                                                    \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    uint32_t p = name##_half(warp, inst, 0), q = name##_half(warp, inst, 16);                                          \
+    sim_commit_predicate(warp, inst, 0, lanes, p);                                                                     \
+    sim_commit_predicate(warp, inst, 1, lanes, q);                                                                     \
   }
 DEFINE_SETP_PAIR(setp_f16x2, GET_F16)
 DEFINE_SETP_PAIR(setp_ftz_f16x2, GET_FTZ_F16)
 
-#define COMPARISONS                                                                                          \
-  "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)[.and|.or|.xor]"
-#define ROW(type, letter, exec)                                                                              \
+#define COMPARISONS "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)[.and|.or|.xor]"
+#define ROW(type, letter, exec)                                                                                        \
   { "setp" COMPARISONS type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {

@@ -16,7 +16,7 @@ static void exec_indexed_branch(sim_warp *warp, const sim_inst *inst, uint32_t l
               inst->target_count);
   uint32_t same = 0;
   SIM_FOR_LANES(lane, lanes)
-  same |= (uint32_t)(index[lane] == index[first]) << lane;
+    same |= (uint32_t)(index[lane] == index[first]) << lane;
   if (same != lanes)
     sim_branch(warp, lanes & ~same, sim_current(warp)->pc - 1);
   sim_branch(warp, same, inst->targets[index[first]]);
@@ -39,8 +39,7 @@ static void exec_call(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_fragment *fragment = sim_current(warp);
   uint32_t back = fragment->pc;
   if (fragment->depth == SIM_MAX_CALL_DEPTH)
-    sim_fault(warp, inst, SIM_NO_LANE, SIM_FAULT_OTHER, "calls are nested deeper than %d",
-              SIM_MAX_CALL_DEPTH);
+    sim_fault(warp, inst, SIM_NO_LANE, SIM_FAULT_OTHER, "calls are nested deeper than %d", SIM_MAX_CALL_DEPTH);
   for (uint32_t i = 0; i < inst->call->argument_count; i++)
     copy_frame(warp, lanes, &inst->call->arguments[i]);
   sim_branch(warp, lanes, (uint32_t)inst->immediate);
@@ -93,8 +92,7 @@ static void exec_sleep(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 
 /* Barriers. The mode is the reduction. */
 static uint8_t reduction_of(const sim_captures *captures) {
-  static const char *const names[] = {
-      [SIM_REDUCE_POPC] = ".popc", [SIM_REDUCE_AND] = ".and", [SIM_REDUCE_OR] = ".or"};
+  static const char *const names[] = {[SIM_REDUCE_POPC] = ".popc", [SIM_REDUCE_AND] = ".and", [SIM_REDUCE_OR] = ".or"};
   for (uint32_t i = 0; i < captures->count; i++)
     for (uint8_t r = SIM_REDUCE_POPC; r <= SIM_REDUCE_OR; r++)
       if (sim_capture_is(captures, i, names[r]))
@@ -193,9 +191,9 @@ static void exec_timer_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-#define ROW(pattern, operands, exec, taint, prepare)                                                         \
+#define ROW(pattern, operands, exec, taint, prepare)                                                                   \
   { pattern, operands, exec, taint, prepare, SIM_FLOW_NEXT }
-#define FLOW(pattern, operands, exec, flow)                                                                  \
+#define FLOW(pattern, operands, exec, flow)                                                                            \
   { pattern, operands, exec, NULL, NULL, flow }
 
 static const sim_form forms[] = {
@@ -216,19 +214,13 @@ static const sim_form forms[] = {
     ROW("bar[.cta].arrive[.aligned]", ":ww", exec_barrier_arrive, NULL, prepare_aligned),
     ROW("barrier[.cta].arrive[.aligned]", ":ww", exec_barrier_arrive, NULL, prepare_barrier),
     ROW("bar[.cta].red(.popc)[.aligned].u32", "w:wp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
-    ROW("barrier[.cta].red(.popc)[.aligned].u32", "w:wp", exec_barrier_reduce, sim_taint_warp,
-        prepare_barrier),
-    ROW("bar[.cta].red(.and|.or)[.aligned].pred", "p:wp", exec_barrier_reduce, sim_taint_warp,
-        prepare_aligned),
-    ROW("barrier[.cta].red(.and|.or)[.aligned].pred", "p:wp", exec_barrier_reduce, sim_taint_warp,
-        prepare_barrier),
+    ROW("barrier[.cta].red(.popc)[.aligned].u32", "w:wp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
+    ROW("bar[.cta].red(.and|.or)[.aligned].pred", "p:wp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
+    ROW("barrier[.cta].red(.and|.or)[.aligned].pred", "p:wp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
     ROW("bar[.cta].red(.popc)[.aligned].u32", "w:wwp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
-    ROW("barrier[.cta].red(.popc)[.aligned].u32", "w:wwp", exec_barrier_reduce, sim_taint_warp,
-        prepare_barrier),
-    ROW("bar[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp,
-        prepare_aligned),
-    ROW("barrier[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp,
-        prepare_barrier),
+    ROW("barrier[.cta].red(.popc)[.aligned].u32", "w:wwp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
+    ROW("bar[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
+    ROW("barrier[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
     ROW("sim.clock.u32", "w:", exec_clock_word, NULL, NULL),
     ROW("sim.clock_hi.u32", "w:", exec_clock_high, NULL, NULL),
     ROW("sim.clock.u64", "x:", exec_clock_wide, NULL, NULL),

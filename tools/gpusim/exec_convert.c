@@ -26,10 +26,8 @@ SIM_BINARY(cvt_f16x2_f32, u32, f32, sim_float_to_half(a) << 16 | sim_float_to_ha
 SIM_BINARY(cvt_bf16x2_f32, u32, f32, sim_float_to_bf16(a) << 16 | sim_float_to_bf16(b))
 SIM_BINARY(cvt_f16x2_f32_rz, u32, f32, sim_float_to_half_rz(a) << 16 | sim_float_to_half_rz(b))
 SIM_BINARY(cvt_bf16x2_f32_rz, u32, f32, sim_float_to_bf16_rz(a) << 16 | sim_float_to_bf16_rz(b))
-SIM_BINARY(cvt_f16x2_f32_relu, u32, f32,
-           sim_float_to_half(sim_relu(a)) << 16 | sim_float_to_half(sim_relu(b)))
-SIM_BINARY(cvt_bf16x2_f32_relu, u32, f32,
-           sim_float_to_bf16(sim_relu(a)) << 16 | sim_float_to_bf16(sim_relu(b)))
+SIM_BINARY(cvt_f16x2_f32_relu, u32, f32, sim_float_to_half(sim_relu(a)) << 16 | sim_float_to_half(sim_relu(b)))
+SIM_BINARY(cvt_bf16x2_f32_relu, u32, f32, sim_float_to_bf16(sim_relu(a)) << 16 | sim_float_to_bf16(sim_relu(b)))
 
 static uint32_t fp8_pair_to_halves(uint32_t pair, const sim_fp8_format *format) {
   return sim_float_to_half(sim_fp8_to_float(pair >> 8 & 255, format)) << 16 |
@@ -59,12 +57,10 @@ typedef struct {
 } scalar_type;
 
 static const scalar_type types[] = {
-    {".u8", KIND_UNSIGNED, 8, false},   {".s8", KIND_SIGNED, 8, false},
-    {".u16", KIND_UNSIGNED, 16, false}, {".s16", KIND_SIGNED, 16, false},
-    {".u32", KIND_UNSIGNED, 32, false}, {".s32", KIND_SIGNED, 32, false},
-    {".u64", KIND_UNSIGNED, 64, false}, {".s64", KIND_SIGNED, 64, false},
-    {".f16", KIND_FLOAT, 16, false},    {".bf16", KIND_FLOAT, 16, true},
-    {".f32", KIND_FLOAT, 32, false},    {".f64", KIND_FLOAT, 64, false},
+    {".u8", KIND_UNSIGNED, 8, false},   {".s8", KIND_SIGNED, 8, false},     {".u16", KIND_UNSIGNED, 16, false},
+    {".s16", KIND_SIGNED, 16, false},   {".u32", KIND_UNSIGNED, 32, false}, {".s32", KIND_SIGNED, 32, false},
+    {".u64", KIND_UNSIGNED, 64, false}, {".s64", KIND_SIGNED, 64, false},   {".f16", KIND_FLOAT, 16, false},
+    {".bf16", KIND_FLOAT, 16, true},    {".f32", KIND_FLOAT, 32, false},    {".f64", KIND_FLOAT, 64, false},
 };
 
 enum { ROUND_NONE, ROUND_NEAREST, ROUND_ZERO, ROUND_DOWN, ROUND_UP };
@@ -140,16 +136,14 @@ static general_value read_general(const scalar_type *type, uint64_t bits) {
   general_value value = {.is_float = type->kind == KIND_FLOAT};
   if (type->kind != KIND_FLOAT) {
     uint32_t shift = 64u - type->bits;
-    value.integer =
-        type->kind == KIND_SIGNED ? (int64_t)(bits << shift) >> shift : (int64_t)(bits << shift >> shift);
+    value.integer = type->kind == KIND_SIGNED ? (int64_t)(bits << shift) >> shift : (int64_t)(bits << shift >> shift);
     value.negative_integer = type->kind == KIND_SIGNED && value.integer < 0;
   } else if (type->bits == 64) {
     memcpy(&value.number, &bits, sizeof value.number);
   } else if (type->bits == 32) {
     value.number = (double)sim_float((uint32_t)bits);
   } else {
-    value.number =
-        (double)(type->is_bf16 ? sim_bf16_to_float(bits & 0xffff) : sim_half_to_float(bits & 0xffff));
+    value.number = (double)(type->is_bf16 ? sim_bf16_to_float(bits & 0xffff) : sim_half_to_float(bits & 0xffff));
   }
   return value;
 }
@@ -168,8 +162,7 @@ static double round_integral(double number, uint32_t rounding) {
 }
 
 /* Out-of-range values saturate. NaN is 0, but the top bit alone if either side has 64 bits. */
-static uint64_t float_to_integer(double number, const scalar_type *from, const scalar_type *type,
-                                 uint32_t rounding) {
+static uint64_t float_to_integer(double number, const scalar_type *from, const scalar_type *type, uint32_t rounding) {
   bool is_signed = type->kind == KIND_SIGNED;
   if (number != number)
     return from->bits == 64 || type->bits == 64 ? UINT64_C(1) << (type->bits - 1) : 0;
@@ -288,19 +281,19 @@ static uint64_t extend_result(uint64_t result, uint64_t description) {
   return result << shift >> shift;
 }
 
-#define DEFINE_GENERAL(name, D, S)                                                                           \
+#define DEFINE_GENERAL(name, D, S)                                                                                     \
   SIM_UNARY(name, D, S, extend_result(convert((uint64_t)a, inst->immediate), inst->immediate))
 DEFINE_GENERAL(general_ww, u32, u32)
 DEFINE_GENERAL(general_wx, u32, u64)
 DEFINE_GENERAL(general_xw, u64, u32)
 DEFINE_GENERAL(general_xx, u64, u64)
 
-#define ROW(pattern, operands, exec, taint)                                                                  \
+#define ROW(pattern, operands, exec, taint)                                                                            \
   { pattern, operands, exec, taint, NULL, SIM_FLOW_NEXT }
 #define ROUNDING "[.rn|.rz|.rm|.rp|.rni|.rzi|.rmi|.rpi][.ftz][.sat]"
 #define WORD_TYPES "(.u8|.s8|.u16|.s16|.u32|.s32|.f16|.bf16|.f32)"
 #define WIDE_TYPES "(.u64|.s64|.f64)"
-#define GENERAL(target, source, operands, exec)                                                              \
+#define GENERAL(target, source, operands, exec)                                                                        \
   { "cvt" ROUNDING target source, operands, exec, NULL, prepare_general, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {

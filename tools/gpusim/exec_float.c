@@ -89,38 +89,38 @@ static float power_of_two(float x) {
   return x != x ? sim_float(0x7fffffff) : result;
 }
 
-#define FLOAT_UNARY(name, expression)                                                                        \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    float copy_a[SIM_LANES], out[SIM_LANES];                                                                 \
-    const float *pa = float_source(warp, inst, 0, copy_a);                                                   \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      float a = pa[i];                                                                                       \
-      out[i] = expression;                                                                                   \
-    }                                                                                                        \
-    float_result(warp, inst, lanes, out);                                                                    \
+#define FLOAT_UNARY(name, expression)                                                                                  \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    float copy_a[SIM_LANES], out[SIM_LANES];                                                                           \
+    const float *pa = float_source(warp, inst, 0, copy_a);                                                             \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      float a = pa[i];                                                                                                 \
+      out[i] = expression;                                                                                             \
+    }                                                                                                                  \
+    float_result(warp, inst, lanes, out);                                                                              \
   }
 
-#define FLOAT_BINARY(name, expression)                                                                       \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    float copy_a[SIM_LANES], copy_b[SIM_LANES], out[SIM_LANES];                                              \
-    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);        \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      float a = pa[i], b = pb[i];                                                                            \
-      out[i] = expression;                                                                                   \
-    }                                                                                                        \
-    float_result(warp, inst, lanes, out);                                                                    \
+#define FLOAT_BINARY(name, expression)                                                                                 \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    float copy_a[SIM_LANES], copy_b[SIM_LANES], out[SIM_LANES];                                                        \
+    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);                  \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      float a = pa[i], b = pb[i];                                                                                      \
+      out[i] = expression;                                                                                             \
+    }                                                                                                                  \
+    float_result(warp, inst, lanes, out);                                                                              \
   }
 
-#define FLOAT_TERNARY(name, expression)                                                                      \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    float copy_a[SIM_LANES], copy_b[SIM_LANES], copy_c[SIM_LANES], out[SIM_LANES];                           \
-    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);        \
-    const float *pc = float_source(warp, inst, 2, copy_c);                                                   \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      float a = pa[i], b = pb[i], c = pc[i];                                                                 \
-      out[i] = expression;                                                                                   \
-    }                                                                                                        \
-    float_result(warp, inst, lanes, out);                                                                    \
+#define FLOAT_TERNARY(name, expression)                                                                                \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    float copy_a[SIM_LANES], copy_b[SIM_LANES], copy_c[SIM_LANES], out[SIM_LANES];                                     \
+    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);                  \
+    const float *pc = float_source(warp, inst, 2, copy_c);                                                             \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      float a = pa[i], b = pb[i], c = pc[i];                                                                           \
+      out[i] = expression;                                                                                             \
+    }                                                                                                                  \
+    float_result(warp, inst, lanes, out);                                                                              \
   }
 
 FLOAT_BINARY(add_f32, a + b)
@@ -196,30 +196,29 @@ static float fused(float a, float b, float c) {
 /* Halves: a word holds one or two values; results of both halves are computed, one is ignored for scalars.
  * Sums and products of f16 and bf16 in f32 round twice without harm (24 >= 2 * 11 + 2 bits); fma goes through
  * round-to-odd. NaN becomes the canonical one. */
-#define HALF_LOOP(name, expression, GET, PUT)                                                                \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    const uint32_t *pa = sim_source(warp, inst, 0),                                                          \
-                   *pb = inst->sources > 1 ? sim_source(warp, inst, 1) : pa;                                 \
-    const uint32_t *pc = inst->sources > 2 ? sim_source(warp, inst, 2) : pa;                                 \
-    uint32_t out[SIM_LANES];                                                                                 \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      uint32_t result = 0;                                                                                   \
-      for (int shift = 0; shift < 32; shift += 16) {                                                         \
-        float a = GET(pa[i] >> shift & 0xffff), b = GET(pb[i] >> shift & 0xffff);                            \
-        float c = GET(pc[i] >> shift & 0xffff);                                                              \
-        (void)b;                                                                                             \
-        (void)c;                                                                                             \
-        result |= PUT(expression) << shift;                                                                  \
-      }                                                                                                      \
-      out[i] = result;                                                                                       \
-    }                                                                                                        \
-    sim_commit_word(warp, inst, 0, lanes, out);                                                              \
+#define HALF_LOOP(name, expression, GET, PUT)                                                                          \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    const uint32_t *pa = sim_source(warp, inst, 0), *pb = inst->sources > 1 ? sim_source(warp, inst, 1) : pa;          \
+    const uint32_t *pc = inst->sources > 2 ? sim_source(warp, inst, 2) : pa;                                           \
+    uint32_t out[SIM_LANES];                                                                                           \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      uint32_t result = 0;                                                                                             \
+      for (int shift = 0; shift < 32; shift += 16) {                                                                   \
+        float a = GET(pa[i] >> shift & 0xffff), b = GET(pb[i] >> shift & 0xffff);                                      \
+        float c = GET(pc[i] >> shift & 0xffff);                                                                        \
+        (void)b;                                                                                                       \
+        (void)c;                                                                                                       \
+        result |= PUT(expression) << shift;                                                                            \
+      }                                                                                                                \
+      out[i] = result;                                                                                                 \
+    }                                                                                                                  \
+    sim_commit_word(warp, inst, 0, lanes, out);                                                                        \
   }
-#define DEFINE_HALF(name, expression)                                                                        \
-  HALF_LOOP(name##_f16, expression, sim_half_to_float, sim_float_to_half)                                    \
+#define DEFINE_HALF(name, expression)                                                                                  \
+  HALF_LOOP(name##_f16, expression, sim_half_to_float, sim_float_to_half)                                              \
   HALF_LOOP(name##_bf16, expression, sim_bf16_to_float, sim_float_to_bf16)
-#define DEFINE_FTZ_HALF(name, expression)                                                                    \
-  DEFINE_HALF(name, expression)                                                                              \
+#define DEFINE_FTZ_HALF(name, expression)                                                                              \
+  DEFINE_HALF(name, expression)                                                                                        \
   HALF_LOOP(name##_ftz_f16, expression, sim_flushed_half_to_float, flush_to_half)
 
 DEFINE_FTZ_HALF(half_add, a + b)
@@ -238,15 +237,15 @@ HALF_LOOP(half_ex2_f16, power_of_two(a), sim_half_to_float, sim_float_to_half)
 HALF_LOOP(half_ex2_ftz_bf16, power_of_two(a), flushed_bf16_to_float, flush_to_bf16)
 
 /* testp: properties of one number. Zero counts as normal. */
-#define DEFINE_TESTP(name, expression)                                                                       \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    const float *pa = sim_source(warp, inst, 0);                                                             \
-    uint32_t result = 0;                                                                                     \
-    for (int i = 0; i < SIM_LANES; i++) {                                                                    \
-      float a = pa[i];                                                                                       \
-      result |= (uint32_t)(expression) << i;                                                                 \
-    }                                                                                                        \
-    sim_commit_predicate(warp, inst, 0, lanes, result);                                                      \
+#define DEFINE_TESTP(name, expression)                                                                                 \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    const float *pa = sim_source(warp, inst, 0);                                                                       \
+    uint32_t result = 0;                                                                                               \
+    for (int i = 0; i < SIM_LANES; i++) {                                                                              \
+      float a = pa[i];                                                                                                 \
+      result |= (uint32_t)(expression) << i;                                                                           \
+    }                                                                                                                  \
+    sim_commit_predicate(warp, inst, 0, lanes, result);                                                                \
   }
 DEFINE_TESTP(testp_finite, isfinite(a) != 0)
 DEFINE_TESTP(testp_infinite, isinf(a) != 0)
@@ -255,14 +254,13 @@ DEFINE_TESTP(testp_nan, isnan(a) != 0)
 DEFINE_TESTP(testp_normal, isnormal(a) || a == 0)
 DEFINE_TESTP(testp_subnormal, fpclassify(a) == FP_SUBNORMAL)
 
-#define ROW(pattern, operands, exec)                                                                         \
+#define ROW(pattern, operands, exec)                                                                                   \
   { pattern, operands, exec, NULL, prepare_float, SIM_FLOW_NEXT }
-#define PLAIN(pattern, operands, exec)                                                                       \
+#define PLAIN(pattern, operands, exec)                                                                                 \
   { pattern, operands, exec, NULL, NULL, SIM_FLOW_NEXT }
-#define HALF_ROWS(pattern, operands, name)                                                                   \
-  PLAIN(pattern "(.f16|.f16x2)", operands, name##_f16),                                                      \
-      PLAIN(pattern "(.bf16|.bf16x2)", operands, name##_bf16)
-#define FTZ_HALF_ROWS(head, tail, operands, name)                                                            \
+#define HALF_ROWS(pattern, operands, name)                                                                             \
+  PLAIN(pattern "(.f16|.f16x2)", operands, name##_f16), PLAIN(pattern "(.bf16|.bf16x2)", operands, name##_bf16)
+#define FTZ_HALF_ROWS(head, tail, operands, name)                                                                      \
   HALF_ROWS(head tail, operands, name), PLAIN(head ".ftz" tail "(.f16|.f16x2)", operands, name##_ftz_f16)
 
 static const sim_form forms[] = {

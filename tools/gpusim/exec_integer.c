@@ -4,17 +4,16 @@
 #define INTEGER_TYPES(X) X(u16) X(s16) X(u32) X(s32) X(u64) X(s64)
 #define BIT_TYPES(X) X(u16) X(u32) X(u64)
 
-#define DEFINE_ARITHMETIC(T)                                                                                 \
-  SIM_BINARY(add_##T, T, T, SIM_UNSIGNED_##T a + SIM_UNSIGNED_##T b)                                         \
-  SIM_BINARY(sub_##T, T, T, SIM_UNSIGNED_##T a - SIM_UNSIGNED_##T b)                                         \
-  SIM_BINARY(mul_lo_##T, T, T, SIM_UNSIGNED_##T a *SIM_UNSIGNED_##T b)                                       \
-  SIM_TERNARY(mad_lo_##T, T, T, SIM_UNSIGNED_##T a *SIM_UNSIGNED_##T b + SIM_UNSIGNED_##T c)                 \
-  SIM_BINARY(min_##T, T, T, a < b ? a : b)                                                                   \
-  SIM_BINARY(max_##T, T, T, a > b ? a : b)                                                                   \
-  SIM_BINARY(div_##T, T, T, b == 0 ? (SIM_VALUE_##T) - 1 : SIM_DIVIDE_##T(a, b))                             \
-  SIM_BINARY(rem_##T, T, T, b == 0 ? a : SIM_REMAINDER_##T(a, b))                                            \
-  SIM_BINARY2(shr_##T, T, T, u32,                                                                            \
-              b >= sizeof(a) * 8 ? (SIM_VALUE_##T)(a < 0 ? -1 : 0) : (SIM_VALUE_##T)(a >> b))
+#define DEFINE_ARITHMETIC(T)                                                                                           \
+  SIM_BINARY(add_##T, T, T, SIM_UNSIGNED_##T a + SIM_UNSIGNED_##T b)                                                   \
+  SIM_BINARY(sub_##T, T, T, SIM_UNSIGNED_##T a - SIM_UNSIGNED_##T b)                                                   \
+  SIM_BINARY(mul_lo_##T, T, T, SIM_UNSIGNED_##T a *SIM_UNSIGNED_##T b)                                                 \
+  SIM_TERNARY(mad_lo_##T, T, T, SIM_UNSIGNED_##T a *SIM_UNSIGNED_##T b + SIM_UNSIGNED_##T c)                           \
+  SIM_BINARY(min_##T, T, T, a < b ? a : b)                                                                             \
+  SIM_BINARY(max_##T, T, T, a > b ? a : b)                                                                             \
+  SIM_BINARY(div_##T, T, T, b == 0 ? (SIM_VALUE_##T) - 1 : SIM_DIVIDE_##T(a, b))                                       \
+  SIM_BINARY(rem_##T, T, T, b == 0 ? a : SIM_REMAINDER_##T(a, b))                                                      \
+  SIM_BINARY2(shr_##T, T, T, u32, b >= sizeof(a) * 8 ? (SIM_VALUE_##T)(a < 0 ? -1 : 0) : (SIM_VALUE_##T)(a >> b))
 
 /* Wrapping arithmetic is done without sign and, for 16 bits, without promotion to int. */
 #define SIM_UNSIGNED_u16 (uint32_t)
@@ -43,19 +42,19 @@
 INTEGER_TYPES(DEFINE_ARITHMETIC)
 #pragma GCC diagnostic pop
 
-#define DEFINE_NEGATION(T, U)                                                                                \
-  SIM_UNARY(neg_##T, T, T, 0 - (SIM_VALUE_##U)a)                                                             \
+#define DEFINE_NEGATION(T, U)                                                                                          \
+  SIM_UNARY(neg_##T, T, T, 0 - (SIM_VALUE_##U)a)                                                                       \
   SIM_UNARY(abs_##T, T, T, a < 0 ? (SIM_VALUE_##T)(0 - (SIM_VALUE_##U)a) : a)
 DEFINE_NEGATION(s16, u32)
 DEFINE_NEGATION(s32, u32)
 DEFINE_NEGATION(s64, u64)
 
-#define DEFINE_BITS(T)                                                                                       \
-  SIM_BINARY(and_##T, T, T, a &b)                                                                            \
-  SIM_BINARY(or_##T, T, T, a | b)                                                                            \
-  SIM_BINARY(xor_##T, T, T, a ^ b)                                                                           \
-  SIM_UNARY(not_##T, T, T, ~a)                                                                               \
-  SIM_BINARY2(shl_##T, T, T, u32, b >= sizeof(a) * 8 ? 0 : a << b)                                           \
+#define DEFINE_BITS(T)                                                                                                 \
+  SIM_BINARY(and_##T, T, T, a &b)                                                                                      \
+  SIM_BINARY(or_##T, T, T, a | b)                                                                                      \
+  SIM_BINARY(xor_##T, T, T, a ^ b)                                                                                     \
+  SIM_UNARY(not_##T, T, T, ~a)                                                                                         \
+  SIM_BINARY2(shl_##T, T, T, u32, b >= sizeof(a) * 8 ? 0 : a << b)                                                     \
   SIM_UNARY(cnot_##T, T, T, a == 0)
 BIT_TYPES(DEFINE_BITS)
 SIM_UNARY(mov_u32, u32, u32, a)
@@ -210,8 +209,7 @@ SIM_TERNARY(prmt_b32, u32, u32, permute(a, b, c))
 
 /* lop3: the truth table in the immediate, one minterm at a time. */
 static void lop3_b32(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1),
-                 *c = sim_source(warp, inst, 2);
+  const uint32_t *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1), *c = sim_source(warp, inst, 2);
   uint32_t out[SIM_LANES] = {0};
   for (uint32_t minterm = 0; minterm < 8; minterm++) {
     if (!(inst->immediate >> minterm & 1))
@@ -302,7 +300,7 @@ static void pack_quad(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   for (uint32_t part = 0; part < 2; part++) {
     const uint64_t *from = sim_source(warp, inst, part);
     SIM_FOR_LANES(lane, lanes)
-    to[part * SIM_LANES + lane] = from[lane];
+      to[part * SIM_LANES + lane] = from[lane];
   }
 }
 
@@ -313,12 +311,12 @@ static void unpack_quad(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* Predicates are lane masks. */
-#define DEFINE_PREDICATE(name, expression)                                                                   \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                   \
-    uint32_t a = *(const uint32_t *)sim_source(warp, inst, 0);                                               \
-    uint32_t b = inst->sources > 1 ? *(const uint32_t *)sim_source(warp, inst, 1) : 0;                       \
-    (void)b;                                                                                                 \
-    sim_commit_predicate(warp, inst, 0, lanes, expression);                                                  \
+#define DEFINE_PREDICATE(name, expression)                                                                             \
+  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+    uint32_t a = *(const uint32_t *)sim_source(warp, inst, 0);                                                         \
+    uint32_t b = inst->sources > 1 ? *(const uint32_t *)sim_source(warp, inst, 1) : 0;                                 \
+    (void)b;                                                                                                           \
+    sim_commit_predicate(warp, inst, 0, lanes, expression);                                                            \
   }
 DEFINE_PREDICATE(mov_pred, a)
 DEFINE_PREDICATE(not_pred, ~a)
@@ -326,14 +324,14 @@ DEFINE_PREDICATE(and_pred, a &b)
 DEFINE_PREDICATE(or_pred, a | b)
 DEFINE_PREDICATE(xor_pred, a ^ b)
 
-#define DEFINE_SELECT(T)                                                                                     \
-  static void selp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                               \
-    const SIM_STORE_##T *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1);                      \
-    uint32_t chosen = *(const uint32_t *)sim_source(warp, inst, 2);                                          \
-    SIM_STORE_##T out[SIM_LANES];                                                                            \
-    for (int i = 0; i < SIM_LANES; i++)                                                                      \
-      out[i] = (chosen >> i & 1) ? a[i] : b[i];                                                              \
-    SIM_COMMIT_##T(warp, inst, 0, lanes, out);                                                               \
+#define DEFINE_SELECT(T)                                                                                               \
+  static void selp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                         \
+    const SIM_STORE_##T *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1);                                \
+    uint32_t chosen = *(const uint32_t *)sim_source(warp, inst, 2);                                                    \
+    SIM_STORE_##T out[SIM_LANES];                                                                                      \
+    for (int i = 0; i < SIM_LANES; i++)                                                                                \
+      out[i] = (chosen >> i & 1) ? a[i] : b[i];                                                                        \
+    SIM_COMMIT_##T(warp, inst, 0, lanes, out);                                                                         \
   }
 DEFINE_SELECT(u32)
 DEFINE_SELECT(u64)
@@ -343,18 +341,18 @@ SIM_TERNARY3(slct_u64_s32, u64, u64, u64, s32, c >= 0 ? a : b)
 SIM_TERNARY3(slct_u32_f32, u32, u32, u32, f32, c >= 0 ? a : b)
 SIM_TERNARY3(slct_ftz_u32_f32, u32, u32, u32, f32, sim_flush(c) >= 0 ? a : b)
 
-#define ROW(pattern, operands, exec, taint)                                                                  \
+#define ROW(pattern, operands, exec, taint)                                                                            \
   { pattern, operands, exec, taint, NULL, SIM_FLOW_NEXT }
-#define ARITHMETIC_ROWS(T, W)                                                                                \
-  ROW("add." #T, W ":" W W, add_##T, NULL), ROW("sub." #T, W ":" W W, sub_##T, NULL),                        \
-      ROW("mul.lo." #T, W ":" W W, mul_lo_##T, NULL), ROW("mad.lo." #T, W ":" W W W, mad_lo_##T, NULL),      \
-      ROW("min." #T, W ":" W W, min_##T, NULL), ROW("max." #T, W ":" W W, max_##T, NULL),                    \
-      ROW("div." #T, W ":" W W, div_##T, NULL), ROW("rem." #T, W ":" W W, rem_##T, NULL),                    \
+#define ARITHMETIC_ROWS(T, W)                                                                                          \
+  ROW("add." #T, W ":" W W, add_##T, NULL), ROW("sub." #T, W ":" W W, sub_##T, NULL),                                  \
+      ROW("mul.lo." #T, W ":" W W, mul_lo_##T, NULL), ROW("mad.lo." #T, W ":" W W W, mad_lo_##T, NULL),                \
+      ROW("min." #T, W ":" W W, min_##T, NULL), ROW("max." #T, W ":" W W, max_##T, NULL),                              \
+      ROW("div." #T, W ":" W W, div_##T, NULL), ROW("rem." #T, W ":" W W, rem_##T, NULL),                              \
       ROW("shr." #T, W ":" W "w", shr_##T, sim_taint_shift_right)
-#define BIT_ROWS(T, U, W)                                                                                    \
-  ROW("and." #T, W ":" W W, and_##U, sim_taint_and), ROW("or." #T, W ":" W W, or_##U, sim_taint_or),         \
-      ROW("xor." #T, W ":" W W, xor_##U, sim_taint_or), ROW("not." #T, W ":" W, not_##U, sim_taint_copy),    \
-      ROW("cnot." #T, W ":" W, cnot_##U, NULL), ROW("shl." #T, W ":" W "w", shl_##U, sim_taint_shift_left),  \
+#define BIT_ROWS(T, U, W)                                                                                              \
+  ROW("and." #T, W ":" W W, and_##U, sim_taint_and), ROW("or." #T, W ":" W W, or_##U, sim_taint_or),                   \
+      ROW("xor." #T, W ":" W W, xor_##U, sim_taint_or), ROW("not." #T, W ":" W, not_##U, sim_taint_copy),              \
+      ROW("cnot." #T, W ":" W, cnot_##U, NULL), ROW("shl." #T, W ":" W "w", shl_##U, sim_taint_shift_left),            \
       ROW("shr." #T, W ":" W "w", shr_##U, sim_taint_shift_right)
 
 static const sim_form forms[] = {

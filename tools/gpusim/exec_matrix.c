@@ -112,19 +112,19 @@ static void exec_movmatrix(sim_warp *warp, const sim_inst *inst, uint32_t lanes)
   sim_commit_word(warp, inst, 0, lanes, whole.elements);
 }
 
-#define ROW(pattern, operands, exec, taint, prepare)                                                         \
+#define ROW(pattern, operands, exec, taint, prepare)                                                                   \
   { pattern, operands, exec, taint, prepare, SIM_FLOW_NEXT }
 
 /* A list of one may be written with or without braces. */
 static const sim_form forms[] = {
     ROW("ldmatrix.sync.aligned.m8n8(.x1|.x2|.x4)[.trans][.shared|.shared::cta].b16", "*w:m", exec_ldmatrix,
         sim_taint_address, prepare_matrix),
-    ROW("ldmatrix.sync.aligned.m8n8(.x1)[.trans][.shared|.shared::cta].b16", "1w:m", exec_ldmatrix,
-        sim_taint_address, prepare_matrix),
+    ROW("ldmatrix.sync.aligned.m8n8(.x1)[.trans][.shared|.shared::cta].b16", "1w:m", exec_ldmatrix, sim_taint_address,
+        prepare_matrix),
     ROW("stmatrix.sync.aligned.m8n8(.x1|.x2|.x4)[.trans][.shared|.shared::cta].b16", ":m*w", exec_stmatrix,
         sim_taint_address, prepare_matrix),
-    ROW("stmatrix.sync.aligned.m8n8(.x1)[.trans][.shared|.shared::cta].b16", ":m1w", exec_stmatrix,
-        sim_taint_address, prepare_matrix),
+    ROW("stmatrix.sync.aligned.m8n8(.x1)[.trans][.shared|.shared::cta].b16", ":m1w", exec_stmatrix, sim_taint_address,
+        prepare_matrix),
     ROW("movmatrix.sync.aligned.m8n8.trans.b16", "w:w", exec_movmatrix, sim_taint_warp, NULL),
 };
 

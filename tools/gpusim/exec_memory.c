@@ -11,8 +11,7 @@ static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t ind
 #define SPACE "[.global|.shared|.shared::cta|.local|.const|.param|.param::entry|.param::func]"
 #define CACHE "[.ca|.cg|.cs|.lu|.cv|.wb|.wt]"
 #define L1_HINT "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
-#define L2_HINT                                                                                              \
-  "[.L2::cache_hint|.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
+#define L2_HINT "[.L2::cache_hint|.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
 #define TYPE "(.b8|.u8|.s8|.b16|.u16|.s16|.f16|.bf16|.b32|.u32|.s32|.f32|.b64|.u64|.s64|.f64)"
 
 static bool prepare_access(sim_inst *inst, const sim_captures *captures) {
@@ -50,7 +49,7 @@ static void load_words(sim_warp *warp, const sim_inst *inst, uint32_t lanes, con
   for (uint32_t element = 0; element < inst->count; element++) {
     uint32_t *words = sim_operand(warp, inst, element);
     SIM_FOR_LANES(lane, lanes)
-    memcpy(&words[lane], access->host[lane] + element * 4, 4);
+      memcpy(&words[lane], access->host[lane] + element * 4, 4);
   }
 }
 
@@ -95,14 +94,14 @@ static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_resolve(warp, inst, lanes, 0, inst->space, bytes, bytes, &access);
   if (warp->block->launch->checks)
     SIM_FOR_LANES(lane, lanes)
-  sim_access_write(warp, inst, lane, &access, sim_stored_taint(warp, inst, lane, 1), kind);
+      sim_access_write(warp, inst, lane, &access, sim_stored_taint(warp, inst, lane, 1), kind);
   if (inst->order & SIM_STRONG)
     sim_access_release(warp, inst, lanes, &access);
   for (uint32_t element = 0; element < inst->count; element++) {
     const uint8_t *values = sim_source(warp, inst, 1 + element);
     size_t stride = inst->wide ? 8 : 4;
     SIM_FOR_LANES(lane, lanes)
-    memcpy(access.host[lane] + element * size, values + lane * stride, size);
+      memcpy(access.host[lane] + element * size, values + lane * stride, size);
   }
 }
 
@@ -168,21 +167,21 @@ static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 static const sim_form forms[] = {
-    {"ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
-     sim_taint_address, prepare_access, SIM_FLOW_NEXT},
+    {"ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load, sim_taint_address,
+     prepare_access, SIM_FLOW_NEXT},
     {"ld" SEMANTICS SIM_SCOPE "(.global)" CACHE ".nc" L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
      sim_taint_address, prepare_access, SIM_FLOW_NEXT},
-    {"st" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store,
-     sim_taint_address, prepare_access, SIM_FLOW_NEXT},
+    {"st" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store, sim_taint_address,
+     prepare_access, SIM_FLOW_NEXT},
     {"membar(.cta|.gl|.sys)", "", exec_fence, sim_taint_none, prepare_fence, SIM_FLOW_NEXT},
-    {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none,
-     prepare_fence, SIM_FLOW_NEXT},
+    {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none, prepare_fence,
+     SIM_FLOW_NEXT},
     {"fence.proxy(.alias|.async|.async.global|.async.shared::cta|.async.shared::cluster)", "", exec_nothing,
      sim_taint_none, NULL, SIM_FLOW_NEXT},
     {"cvta[.to](.global|.shared|.shared::cta|.local|.const|.param|.param::entry).u64", "x:x", exec_cvta, NULL,
      prepare_cvta, SIM_FLOW_NEXT},
-    {"isspacep(.global|.shared|.shared::cta|.local|.const|.param)", "p:x", exec_isspacep, NULL,
-     prepare_isspacep, SIM_FLOW_NEXT},
+    {"isspacep(.global|.shared|.shared::cta|.local|.const|.param)", "p:x", exec_isspacep, NULL, prepare_isspacep,
+     SIM_FLOW_NEXT},
     {"prefetch[.global|.local](.L1|.L2)", ":m", exec_nothing, sim_taint_address, NULL, SIM_FLOW_NEXT},
     {"applypriority.global.L2::evict_normal", ":mw", exec_nothing, sim_taint_address, NULL, SIM_FLOW_NEXT},
 };

@@ -65,8 +65,7 @@ static void read_c(const sim_warp *warp, const sim_inst *inst, uint32_t first, f
       unpack_tile(sim_source(warp, inst, first + half), MODE_F16, to);
       continue;
     }
-    const float *even = sim_source(warp, inst, first + 2 * half),
-                *odd = sim_source(warp, inst, first + 2 * half + 1);
+    const float *even = sim_source(warp, inst, first + 2 * half), *odd = sim_source(warp, inst, first + 2 * half + 1);
     for (int i = 0; i < SIM_LANES; i++) {
       to[2 * i] = even[i];
       to[2 * i + 1] = odd[i];
@@ -95,15 +94,14 @@ static void write_d(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const 
 }
 
 /* Eight rows at a time keep their sums in registers. */
-static void multiply_tile(row_vector sums[TILE_ROWS], const float *tile, uint32_t width,
-                          const row_vector *rows) {
+static void multiply_tile(row_vector sums[TILE_ROWS], const float *tile, uint32_t width, const row_vector *rows) {
   for (uint32_t k = 0; k < width; k++)
     for (uint32_t i = 0; i < TILE_ROWS; i++)
       sums[i] += rows[k] * tile[i * width + k];
 }
 
-static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2],
-                     const row_vector *rows, uint32_t width, uint32_t b_words) {
+static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2], const row_vector *rows,
+                     uint32_t width, uint32_t b_words) {
   for (uint32_t half = 0; half < 2; half++) {
     row_vector sums[TILE_ROWS];
     memcpy(sums, d + half * TILE_ROWS * COLUMNS, sizeof sums);
@@ -165,7 +163,7 @@ static bool prepare_mma(sim_inst *inst, const sim_captures *captures) {
   return true;
 }
 
-#define ROW(pattern, operands)                                                                               \
+#define ROW(pattern, operands)                                                                                         \
   { pattern, operands, exec_mma, taint_mma, prepare_mma, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {

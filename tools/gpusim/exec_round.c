@@ -30,9 +30,8 @@ static float compute(round_op operation, volatile float a, volatile float b, vol
 
 /* The mode is the operation, the immediate the rounding. */
 static bool prepare_round(sim_inst *inst, const sim_captures *captures) {
-  static const char *const operations[] = {
-      [OP_ADD] = "add", [OP_SUB] = "sub", [OP_MUL] = "mul",  [OP_DIV] = "div",
-      [OP_FMA] = "fma", [OP_RCP] = "rcp", [OP_SQRT] = "sqrt"};
+  static const char *const operations[] = {[OP_ADD] = "add", [OP_SUB] = "sub", [OP_MUL] = "mul",  [OP_DIV] = "div",
+                                           [OP_FMA] = "fma", [OP_RCP] = "rcp", [OP_SQRT] = "sqrt"};
   while (!sim_capture_is(captures, 0, operations[inst->mode]))
     inst->mode++;
   inst->immediate = FE_TOWARDZERO;
@@ -56,7 +55,7 @@ static void exec_round(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-#define ROW(pattern, operands)                                                                               \
+#define ROW(pattern, operands)                                                                                         \
   { pattern, operands, exec_round, NULL, prepare_round, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {

@@ -4,8 +4,7 @@
 
 /* Waits for the lanes of the member mask, which is source `index`; false when the instruction has to be
  * repeated. */
-static bool members_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t index,
-                          uint32_t *members) {
+static bool members_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t index, uint32_t *members) {
   const uint32_t *masks = sim_source(warp, inst, index);
   *members = masks[__builtin_ctz(lanes)];
   if (lanes & ~*members)
@@ -51,8 +50,7 @@ static bool prepare_shuffle(sim_inst *inst, const sim_captures *captures) {
 }
 
 static void exec_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1),
-                 *c = sim_source(warp, inst, 2);
+  const uint32_t *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1), *c = sim_source(warp, inst, 2);
   uint32_t out[SIM_LANES], inside_lanes = 0, members;
   if (!members_ready(warp, inst, lanes, 3, &members))
     return;
@@ -60,14 +58,13 @@ static void exec_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     bool inside;
     uint32_t source = shuffle_source(inst->mode, lane, b[lane], c[lane], &inside);
     if (!sim_lane_in(lanes, source))
-      sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "reads lane %u, which does not execute the instruction",
-                source);
+      sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "reads lane %u, which does not execute the instruction", source);
     out[lane] = a[source];
     inside_lanes |= (uint32_t)inside << lane;
   }
   uint32_t *to = sim_operand(warp, inst, 0);
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = out[lane];
+    to[lane] = out[lane];
   sim_commit_predicate(warp, inst, 1, lanes, inside_lanes);
 }
 
@@ -132,7 +129,7 @@ static void exec_match_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes)
     return;
   SIM_FOR_LANES(lane, lanes) {
     SIM_FOR_LANES(other, lanes)
-    out[lane] |= (uint32_t)(a[lane] == a[other]) << other;
+      out[lane] |= (uint32_t)(a[lane] == a[other]) << other;
   }
   sim_commit_word(warp, inst, 0, lanes, out);
 }
@@ -172,7 +169,7 @@ static void exec_redux(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     return;
   uint32_t result = a[__builtin_ctz(lanes)];
   SIM_FOR_LANES(lane, lanes & (lanes - 1))
-  result = reduce(inst, result, a[lane]);
+    result = reduce(inst, result, a[lane]);
   fill(out, result);
   sim_commit_word(warp, inst, 0, lanes, out);
 }
@@ -193,7 +190,7 @@ static void exec_warp_barrier(sim_warp *warp, const sim_inst *inst, uint32_t lan
     sim_clock_tick(warp);
 }
 
-#define ROW(pattern, operands, exec, taint, prepare)                                                         \
+#define ROW(pattern, operands, exec, taint, prepare)                                                                   \
   { pattern, operands, exec, taint, prepare, SIM_FLOW_NEXT }
 
 static const sim_form forms[] = {
@@ -202,8 +199,7 @@ static const sim_form forms[] = {
     ROW("vote.sync.ballot.b32", "w:pw", exec_ballot, sim_taint_warp, NULL),
     ROW("activemask.b32", "w:", exec_activemask, NULL, NULL),
     ROW("match.any.sync.b32", "w:ww", exec_match_any, sim_taint_warp, NULL),
-    ROW("redux.sync(.add|.min|.max|.and|.or|.xor)(.u32|.s32|.b32)", "w:ww", exec_redux, sim_taint_warp,
-        prepare_redux),
+    ROW("redux.sync(.add|.min|.max|.and|.or|.xor)(.u32|.s32|.b32)", "w:ww", exec_redux, sim_taint_warp, prepare_redux),
     ROW("elect.sync", "wo:w", exec_elect, NULL, NULL),
     ROW("bar.warp.sync", ":w", exec_warp_barrier, NULL, NULL),
 };

@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-#define EACH_FILE(X)                                                                                         \
-  X(integer)                                                                                                 \
+#define EACH_FILE(X)                                                                                                   \
+  X(integer)                                                                                                           \
   X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control)
 
 #define DECLARE_BASE(name) extern const sim_form_table sim_forms_##name##_base;

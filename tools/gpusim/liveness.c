@@ -217,8 +217,8 @@ static uint32_t linear_scan(analysis *a, const uint8_t *classes, uint32_t *slot_
   return pool.next_slot;
 }
 
-uint32_t sim_assign_slots(sim_inst *code, size_t from, size_t to, const uint8_t *classes,
-                          uint32_t value_count, uint32_t *slot_of, uint32_t first_slot) {
+uint32_t sim_assign_slots(sim_inst *code, size_t from, size_t to, const uint8_t *classes, uint32_t value_count,
+                          uint32_t *slot_of, uint32_t first_slot) {
   analysis a = {.code = code, .from = from, .to = to, .values = value_count};
   a.first = sim_allocate(value_count * sizeof *a.first);
   a.last = sim_allocate(value_count * sizeof *a.last);

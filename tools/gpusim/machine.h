@@ -164,16 +164,14 @@ static inline bool sim_lane_in(uint32_t lanes, uint32_t lane) {
   return lanes >> lane & 1;
 }
 
-#define SIM_FOR_LANES(lane, lanes)                                                                           \
-  for (uint32_t rest_of_##lane = (lanes), lane;                                                              \
-       rest_of_##lane && (lane = (uint32_t)__builtin_ctz(rest_of_##lane), true);                             \
-       rest_of_##lane &= rest_of_##lane - 1)
+#define SIM_FOR_LANES(lane, lanes)                                                                                     \
+  for (uint32_t rest_of_##lane = (lanes), lane;                                                                        \
+       rest_of_##lane && (lane = (uint32_t)__builtin_ctz(rest_of_##lane), true); rest_of_##lane &= rest_of_##lane - 1)
 
 /* report.c */
 #define SIM_NO_LANE UINT32_MAX
-__attribute__((noreturn, format(printf, 5, 6))) void sim_fault(const sim_warp *warp, const sim_inst *inst,
-                                                               uint32_t lane, sim_fault_kind kind,
-                                                               const char *format, ...);
+__attribute__((noreturn, format(printf, 5, 6))) void
+sim_fault(const sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_fault_kind kind, const char *format, ...);
 
 /* scheduler.c */
 /* Runs until the block ends (true), or has used its budget of instructions or another block failed (false).

@@ -178,14 +178,14 @@ bool sim_memory_free(uint64_t base) {
 
 void sim_memory_clear_cells(void) {
   for (size_t i = 0; i < memory.count; i++)
-    madvise((void *)(uintptr_t)sim_memory_cell(memory.sorted[i]->base),
-            mapped_bytes(memory.sorted[i]->size) * 2, MADV_DONTNEED);
+    madvise((void *)(uintptr_t)sim_memory_cell(memory.sorted[i]->base), mapped_bytes(memory.sorted[i]->size) * 2,
+            MADV_DONTNEED);
 }
 
 static int describe_one(const sim_allocation *allocation, char *text, size_t bytes) {
-  return snprintf(text, bytes, "allocation #%" PRIu32 "%s%s [%#" PRIx64 ", %" PRIu64 " bytes]",
-                  allocation->serial, allocation->name ? " of variable " : "",
-                  allocation->name ? allocation->name : "", allocation->base, allocation->size);
+  return snprintf(text, bytes, "allocation #%" PRIu32 "%s%s [%#" PRIx64 ", %" PRIu64 " bytes]", allocation->serial,
+                  allocation->name ? " of variable " : "", allocation->name ? allocation->name : "", allocation->base,
+                  allocation->size);
 }
 
 void sim_memory_describe(uint64_t address, char *text, size_t bytes) {

@@ -9,11 +9,10 @@ typedef struct {
 
 bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index) {
   static const memory_type types[] = {
-      {".b8", 1, false},    {".u8", 1, false},     {".s8", 1, true},    {".b16", 2, false},
-      {".u16", 2, false},   {".s16", 2, true},     {".f16", 2, false},  {".bf16", 2, false},
-      {".b32", 4, false},   {".u32", 4, false},    {".s32", 4, true},   {".f32", 4, false},
-      {".b64", 8, false},   {".u64", 8, false},    {".s64", 8, true},   {".f64", 8, false},
-      {".f16x2", 4, false}, {".bf16x2", 4, false}, {".b128", 16, false}};
+      {".b8", 1, false},  {".u8", 1, false},    {".s8", 1, true},      {".b16", 2, false},  {".u16", 2, false},
+      {".s16", 2, true},  {".f16", 2, false},   {".bf16", 2, false},   {".b32", 4, false},  {".u32", 4, false},
+      {".s32", 4, true},  {".f32", 4, false},   {".b64", 8, false},    {".u64", 8, false},  {".s64", 8, true},
+      {".f64", 8, false}, {".f16x2", 4, false}, {".bf16x2", 4, false}, {".b128", 16, false}};
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
     if (sim_capture_is(captures, index, types[i].name)) {
       inst->size = types[i].size;

@@ -18,8 +18,7 @@ static bool place_variable(ptx_variable *variable, char error[PTX_ERROR_BYTES]) 
   }
   variable->address = sim_memory_allocate(variable->size, variable->name);
   if (!variable->address) {
-    snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name,
-             variable->size);
+    snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name, variable->size);
     return false;
   }
   void *bytes = (void *)(uintptr_t)variable->address;

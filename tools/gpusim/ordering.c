@@ -51,8 +51,7 @@ static void foreign_join(sim_foreign *foreign, uint32_t block, const sim_clocks 
   size_t at = foreign_position(foreign, block);
   if (at == foreign->count || foreign->entries[at].block != block) {
     SIM_PUSH(foreign->entries, foreign->count, foreign->capacity);
-    memmove(foreign->entries + at + 1, foreign->entries + at,
-            (foreign->count - at) * sizeof *foreign->entries);
+    memmove(foreign->entries + at + 1, foreign->entries + at, (foreign->count - at) * sizeof *foreign->entries);
     foreign->entries[at] = (block_clocks){.block = block};
     foreign->count++;
   }
@@ -141,8 +140,8 @@ void sim_order_fence(sim_warp *warp, bool device) {
   sim_clock_tick(warp);
 }
 
-static void access_location(sim_warp *warp, sync_location *location, bool is_shared, uint8_t order,
-                            bool reads, bool writes) {
+static void access_location(sim_warp *warp, sync_location *location, bool is_shared, uint8_t order, bool reads,
+                            bool writes) {
   if (reads && (order & SIM_ACQUIRE))
     acquire(warp, &location->released);
   else if (reads)
@@ -161,8 +160,7 @@ static uint64_t location_key(const sim_warp *warp, uint64_t address, bool is_sha
   return address + 1 + ((uint64_t)(warp->block->index + 1) << 48);
 }
 
-void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads,
-                      bool writes) {
+void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes) {
   sim_launch *launch = warp->block->launch;
   uint64_t key = location_key(warp, address, is_shared, order);
   if (!launch->checks)
@@ -183,6 +181,5 @@ bool sim_ordered(const sim_warp *warp, uint32_t block, uint32_t writer, uint32_t
     return clock <= warp->seen[writer];
   const sim_foreign *foreign = warp->block->foreign;
   size_t at = foreign_position(foreign, block);
-  return at < foreign->count && foreign->entries[at].block == block &&
-         clock <= foreign->entries[at].clocks[writer];
+  return at < foreign->count && foreign->entries[at].block == block && clock <= foreign->entries[at].clocks[writer];
 }

@@ -13,8 +13,7 @@ void sim_order_fence(sim_warp *warp, bool device);
 
 /* A strong access to a location of global or shared memory, with SIM_ACQUIRE and SIM_RELEASE as far as they
  * apply. */
-void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads,
-                      bool writes);
+void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes);
 
 /* True when the write or read at `clock` by a warp of a block happened before this warp's present. */
 bool sim_ordered(const sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock);

@@ -9,13 +9,7 @@
 
 #include "ptx.h"
 
-enum {
-  SIM_LANES = 32,
-  SIM_SLOT_BYTES = 128,
-  SIM_MAX_CAPTURES = 12,
-  SIM_MAX_THREADS = 1024,
-  SIM_MAX_WARPS = 32
-};
+enum { SIM_LANES = 32, SIM_SLOT_BYTES = 128, SIM_MAX_CAPTURES = 12, SIM_MAX_THREADS = 1024, SIM_MAX_WARPS = 32 };
 
 typedef struct sim_warp sim_warp;
 typedef struct sim_inst sim_inst;
@@ -100,7 +94,7 @@ typedef struct {
   size_t count;
 } sim_form_table;
 
-#define SIM_FORM_TABLE(array)                                                                                \
+#define SIM_FORM_TABLE(array)                                                                                          \
   { array, sizeof(array) / sizeof *(array) }
 
 typedef enum {
@@ -165,8 +159,8 @@ bool sim_pattern_match(const char *pattern, const char *opcode, sim_captures *ca
 bool sim_capture_is(const sim_captures *captures, uint32_t index, const char *text);
 
 /* Reuses slots of registers that are not live at the same time; rewrites the operands of code[from..to). */
-uint32_t sim_assign_slots(sim_inst *code, size_t from, size_t to, const uint8_t *classes,
-                          uint32_t value_count, uint32_t *slot_of, uint32_t first_slot);
+uint32_t sim_assign_slots(sim_inst *code, size_t from, size_t to, const uint8_t *classes, uint32_t value_count,
+                          uint32_t *slot_of, uint32_t first_slot);
 
 /* All tables of forms, for the instruction set of this processor. */
 const sim_form_table *sim_form_tables(size_t *count);

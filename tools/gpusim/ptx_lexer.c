@@ -39,8 +39,7 @@ static void skip_blanks(ptx_lexer *lexer) {
 static const char *read_hex(const char *at, int digits, uint64_t *value) {
   *value = 0;
   for (int i = 0; i < digits && isxdigit((unsigned char)*at); i++, at++)
-    *value = *value << 4 |
-             (uint64_t)(isdigit((unsigned char)*at) ? *at - '0' : tolower((unsigned char)*at) - 'a' + 10);
+    *value = *value << 4 | (uint64_t)(isdigit((unsigned char)*at) ? *at - '0' : tolower((unsigned char)*at) - 'a' + 10);
   return at;
 }
 

@@ -70,9 +70,8 @@ const ptx_binding *ptx_lookup(const ptx_parser *parser, const char *name, size_t
     const ptx_binding *binding = &parser->bindings[i];
     if (length < binding->length || memcmp(name, binding->prefix, binding->length) != 0)
       continue;
-    if (binding->count == 0
-            ? length == binding->length
-            : range_index(name + binding->length, length - binding->length, binding->count, index))
+    if (binding->count == 0 ? length == binding->length
+                            : range_index(name + binding->length, length - binding->length, binding->count, index))
       return binding;
   }
   return NULL;
@@ -99,8 +98,7 @@ static uint32_t type_size(const ptx_token *token) {
 static uint64_t integer(ptx_parser *parser) {
   bool negative = ptx_accept(parser, '-');
   uint64_t value = parser->token.value;
-  if (parser->token.kind != TOKEN_INTEGER && parser->token.kind != TOKEN_SINGLE &&
-      parser->token.kind != TOKEN_DOUBLE)
+  if (parser->token.kind != TOKEN_INTEGER && parser->token.kind != TOKEN_SINGLE && parser->token.kind != TOKEN_DOUBLE)
     ptx_fail(parser, "expected a number before '%.*s'", (int)parser->token.length, parser->token.text);
   ptx_advance(parser);
   return negative ? 0 - value : value;
@@ -150,8 +148,7 @@ ptx_variable *ptx_variable_declaration(ptx_parser *parser, ptx_space space) {
     }
   }
   if (parser->token.kind != TOKEN_NAME || !variable->element_size) {
-    ptx_fail(parser, "expected a typed variable before '%.*s'", (int)parser->token.length,
-             parser->token.text);
+    ptx_fail(parser, "expected a typed variable before '%.*s'", (int)parser->token.length, parser->token.text);
     return variable;
   }
   variable->name = sim_arena_intern(parser->module->arena, parser->token.text, parser->token.length);
@@ -165,8 +162,7 @@ ptx_variable *ptx_variable_declaration(ptx_parser *parser, ptx_space space) {
     initialiser(parser, variable, bytes, &at);
     variable->initial = bytes;
   }
-  ptx_bind(parser,
-           &(ptx_binding){.prefix = variable->name, .length = strlen(variable->name), .variable = variable});
+  ptx_bind(parser, &(ptx_binding){.prefix = variable->name, .length = strlen(variable->name), .variable = variable});
   return variable;
 }
 
@@ -266,8 +262,8 @@ static void module_declarations(ptx_parser *parser) {
       ptx_skip_line(parser);
     else if (ptx_token_is(token, ".section"))
       skip_section(parser);
-    else if (ptx_token_is(token, ".extern") || ptx_token_is(token, ".visible") ||
-             ptx_token_is(token, ".weak") || ptx_token_is(token, ".common"))
+    else if (ptx_token_is(token, ".extern") || ptx_token_is(token, ".visible") || ptx_token_is(token, ".weak") ||
+             ptx_token_is(token, ".common"))
       finished = false;
     else
       ptx_fail(parser, "unknown declaration '%.*s'", (int)token->length, token->text);

@@ -38,15 +38,14 @@ __attribute__((visibility("default"))) size_t gpusim_report(char *buffer, size_t
 
 static int describe_place(const sim_warp *warp, uint32_t lane, char *text, size_t bytes) {
   const sim_block *block = warp->block;
-  int used = snprintf(text, bytes, "flashjit simulator: kernel %s, block (%u,%u,%u), warp %u",
-                      block->program->name, block->id[0], block->id[1], block->id[2], warp->index);
+  int used = snprintf(text, bytes, "flashjit simulator: kernel %s, block (%u,%u,%u), warp %u", block->program->name,
+                      block->id[0], block->id[1], block->id[2], warp->index);
   if (lane == SIM_NO_LANE)
     return used;
   uint32_t thread = warp->index * SIM_LANES + lane;
   const uint32_t *threads = block->launch->threads;
-  return used + snprintf(text + used, bytes - (size_t)used, ", thread (%u,%u,%u) lane %u",
-                         thread % threads[0], thread / threads[0] % threads[1],
-                         thread / threads[0] / threads[1], lane);
+  return used + snprintf(text + used, bytes - (size_t)used, ", thread (%u,%u,%u) lane %u", thread % threads[0],
+                         thread / threads[0] % threads[1], thread / threads[0] / threads[1], lane);
 }
 
 static int describe_inst(const sim_program *program, const sim_inst *inst, char *text, size_t bytes) {
@@ -57,8 +56,8 @@ static int describe_inst(const sim_program *program, const sim_inst *inst, char 
   return snprintf(text, bytes, "\n  PTX line %u: %.*s", inst->line, (int)strcspn(line, "\r\n"), line);
 }
 
-void sim_fault(const sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_fault_kind kind,
-               const char *format, ...) {
+void sim_fault(const sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_fault_kind kind, const char *format,
+               ...) {
   char text[SIM_REPORT_BYTES];
   int used = describe_place(warp, lane, text, sizeof text);
   used += describe_inst(warp->block->program, inst, text + used, sizeof text / 2);

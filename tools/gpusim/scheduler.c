@@ -23,8 +23,7 @@ static void merge_fragments(sim_warp *warp) {
   for (uint32_t i = 0; i < warp->fragment_count; i++)
     for (uint32_t j = i + 1; j < warp->fragment_count;) {
       sim_fragment *a = &warp->fragments[i], *b = &warp->fragments[j];
-      bool meet =
-          a->pc == b->pc && a->wait != SIM_WAIT_BARRIER && b->wait != SIM_WAIT_BARRIER && same_stack(a, b);
+      bool meet = a->pc == b->pc && a->wait != SIM_WAIT_BARRIER && b->wait != SIM_WAIT_BARRIER && same_stack(a, b);
       if (!meet) {
         j++;
         continue;
@@ -64,9 +63,8 @@ bool sim_converged(sim_warp *warp, uint32_t lanes, uint32_t needed) {
 
 void sim_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
-    sim_fault(
-        warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
-        "exit without griddepcontrol.wait: the launch behind this one would not wait for the one in front");
+    sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
+              "exit without griddepcontrol.wait: the launch behind this one would not wait for the one in front");
   sim_split(warp, lanes);
   warp->live &= ~lanes;
   warp->block->exited += (uint32_t)__builtin_popcount(lanes);
@@ -175,10 +173,9 @@ static __attribute__((noreturn)) void report_deadlock(const sim_block *block) {
               "divergent: lanes %#x wait here for the other lanes of the warp (live: %#x), which do not come",
               fragment->lanes, stuck->live);
   const sim_barrier *barrier = &block->barriers[fragment->barrier];
-  sim_fault(
-      stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
-      "deadlock: barrier %u has %u of %u threads, and no warp of the block can run (%u threads have exited)",
-      fragment->barrier, barrier->arrived, barrier->expected, block->exited);
+  sim_fault(stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
+            "deadlock: barrier %u has %u of %u threads, and no warp of the block can run (%u threads have exited)",
+            fragment->barrier, barrier->arrived, barrier->expected, block->exited);
 }
 
 bool sim_run_block(sim_block *block, uint64_t budget) {

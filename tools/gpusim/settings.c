@@ -37,9 +37,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void refuse(const struct variable *variable, const char *text) {
   if (!problem[0])
-    snprintf(problem, sizeof problem,
-             "flashjit simulator: %s is \"%.40s\"; allowed are %" PRIu64 " to %" PRIu64, variable->name, text,
-             variable->minimum, variable->maximum);
+    snprintf(problem, sizeof problem, "flashjit simulator: %s is \"%.40s\"; allowed are %" PRIu64 " to %" PRIu64,
+             variable->name, text, variable->minimum, variable->maximum);
 }
 
 static void read_settings(void) {

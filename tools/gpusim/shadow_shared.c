@@ -36,8 +36,8 @@ static void check_pending(const sim_warp *warp, const sim_inst *inst, uint32_t l
                           uint32_t offset, uint32_t part, const char *what) {
   if (cell->pending & part)
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-              "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)",
-              what, offset);
+              "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what,
+              offset);
 }
 
 /* Is the last write to the cell unordered with this access? */
@@ -47,8 +47,8 @@ static void check_last_write(const sim_warp *warp, const sim_inst *inst, uint32_
     return;
   if (cell->write_clock > warp->seen[cell->writer])
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-              "data race: %s of shared memory at %u, written by warp %u with nothing that orders the two",
-              what, offset, cell->writer);
+              "data race: %s of shared memory at %u, written by warp %u with nothing that orders the two", what, offset,
+              cell->writer);
   bool same_interval = cell->writer == warp->index && cell->write_clock == warp->seen[warp->index];
   bool is_read = what[0] == 'r';
   if (!is_read || !same_interval || cell->atomic || kind == SIM_ATOMIC)
@@ -68,16 +68,15 @@ static void check_reads(const sim_warp *warp, const sim_inst *inst, uint32_t lan
   SIM_FOR_LANES(reader, cell->readers) {
     if (reader != warp->index && cell->read_clock > warp->seen[reader])
       sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-                "data race: %s of shared memory at %u, read by warp %u with nothing that orders the two",
-                what, offset, reader);
+                "data race: %s of shared memory at %u, read by warp %u with nothing that orders the two", what, offset,
+                reader);
   }
   if (cell->readers == 1u << warp->index && cell->read_clock == warp->seen[warp->index] &&
       other_lane(cell->read_lane, part & cell->read, lane))
-    sim_fault(
-        warp, inst, lane, SIM_FAULT_CHECK,
-        "data race within the warp: %s of shared memory at %u, read by another lane with no bar.warp.sync "
-        "between",
-        what, offset);
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "data race within the warp: %s of shared memory at %u, read by another lane with no bar.warp.sync "
+              "between",
+              what, offset);
 }
 
 static bool readers_ordered(const sim_warp *warp, const sim_cell *cell) {
@@ -94,8 +93,7 @@ static void forget_reads(sim_cell *cell) {
   cell->read_lane[0] = cell->read_lane[1] = SIM_LANE_NONE;
 }
 
-static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane,
-                      sim_access_kind kind) {
+static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane, sim_access_kind kind) {
   uint32_t now = warp->seen[warp->index], self = 1u << warp->index;
   bool is_current = cell->readers == self && cell->read_clock == now;
   if (!is_current && (!cell->readers || readers_ordered(warp, cell))) {
@@ -122,8 +120,8 @@ uint32_t sim_shared_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, ui
     if (kind != SIM_ATOMIC)
       note_read(warp, cell, part, lane, kind);
     uint32_t missing = part & ~(uint32_t)cell->defined;
-    undefined |= word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset)
-                                             : missing >> (offset - word * WORD_BYTES);
+    undefined |=
+        word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset) : missing >> (offset - word * WORD_BYTES);
   }
   return undefined;
 }
@@ -165,8 +163,7 @@ void sim_shared_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint3
   }
 }
 
-void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset,
-                           uint32_t bytes) {
+void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes) {
   sim_cell *cells = warp->block->cells;
   for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
     uint32_t part = word_part(word, offset, bytes);

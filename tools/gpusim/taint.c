@@ -22,14 +22,14 @@ void sim_taint_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   for (uint32_t d = 0; d < inst->destinations; d++) {
     uint8_t *to = sim_taint_of(warp, inst->operands[d]);
     SIM_FOR_LANES(lane, lanes)
-    to[lane] = out[lane] ? UINT8_MAX : 0;
+      to[lane] = out[lane] ? UINT8_MAX : 0;
   }
 }
 
 void sim_taint_copy(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = source_taint(warp, inst, 0, lane);
+    to[lane] = source_taint(warp, inst, 0, lane);
 }
 
 void sim_taint_select(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
@@ -41,8 +41,7 @@ void sim_taint_select(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lane,
-                           bool wide) {
+static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lane, bool wide) {
   const void *values = sim_source(warp, inst, index);
   return wide ? ((const uint64_t *)values)[lane] : ((const uint32_t *)values)[lane];
 }
@@ -70,7 +69,7 @@ void sim_taint_and(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 void sim_taint_or(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = source_taint(warp, inst, 0, lane) | source_taint(warp, inst, 1, lane);
+    to[lane] = source_taint(warp, inst, 0, lane) | source_taint(warp, inst, 1, lane);
 }
 
 /* Shifts by whole bytes move the taint; others spread it to the neighbour byte. */
@@ -104,7 +103,7 @@ void sim_taint_shift_right(sim_warp *warp, const sim_inst *inst, uint32_t lanes)
 static void taint_low_bytes(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint8_t mask) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = source_taint(warp, inst, 0, lane) & mask;
+    to[lane] = source_taint(warp, inst, 0, lane) & mask;
 }
 
 void sim_taint_low_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
@@ -119,7 +118,7 @@ void sim_taint_low_half(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 void sim_taint_pack(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
-  to[lane] = (uint8_t)((source_taint(warp, inst, 0, lane) & 15) | source_taint(warp, inst, 1, lane) << 4);
+    to[lane] = (uint8_t)((source_taint(warp, inst, 0, lane) & 15) | source_taint(warp, inst, 1, lane) << 4);
 }
 
 void sim_taint_unpack(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
@@ -147,8 +146,7 @@ void sim_taint_halves(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 void sim_taint_permute(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes) {
-    uint32_t bytes = (source_taint(warp, inst, 0, lane) & 15u) | (source_taint(warp, inst, 1, lane) & 15u)
-                                                                     << 4;
+    uint32_t bytes = (source_taint(warp, inst, 0, lane) & 15u) | (source_taint(warp, inst, 1, lane) & 15u) << 4;
     uint32_t selector = (uint32_t)lane_value(warp, inst, 2, lane, false), taint = 0;
     for (int i = 0; i < 4; i++)
       taint |= (bytes >> (selector >> (4 * i) & 7) & 1) << i;
@@ -165,7 +163,7 @@ void sim_taint_warp(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
   for (uint32_t d = 0; d < inst->destinations; d++)
     SIM_FOR_LANES(lane, lanes)
-  sim_taint_of(warp, inst->operands[d])[lane] = any ? UINT8_MAX : 0;
+      sim_taint_of(warp, inst->operands[d])[lane] = any ? UINT8_MAX : 0;
 }
 
 /* For instructions that set the taint of their results themselves: only their addresses are looked at. */

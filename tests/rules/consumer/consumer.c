@@ -4,8 +4,7 @@
 #include <stdio.h>
 
 int main(void) {
-  const uint32_t header =
-      FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
+  const uint32_t header = FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
   fi_spec spec;
   char why[256];
 
