@@ -10,64 +10,64 @@
 #include <time.h>
 #include <unistd.h>
 
-static int posix_open_at(void *context, int directory, const char *path, int flags, mode_t mode) {
+static int system_open_at(void *context, int directory, const char *path, int flags, mode_t mode) {
   (void)context;
   return openat(directory, path, flags, mode);
 }
 
-static ssize_t posix_read(void *context, int file, void *buffer, size_t size) {
+static ssize_t system_read(void *context, int file, void *buffer, size_t size) {
   (void)context;
   return read(file, buffer, size);
 }
 
-static ssize_t posix_write(void *context, int file, const void *bytes, size_t size) {
+static ssize_t system_write(void *context, int file, const void *bytes, size_t size) {
   (void)context;
   return write(file, bytes, size);
 }
 
-static int posix_sync(void *context, int file) {
+static int system_sync(void *context, int file) {
   (void)context;
   return fsync(file);
 }
 
-static int posix_close(void *context, int file) {
+static int system_close(void *context, int file) {
   (void)context;
   return close(file);
 }
 
-static int posix_status(void *context, int file, struct stat *status) {
+static int system_status(void *context, int file, struct stat *status) {
   (void)context;
   return fstat(file, status);
 }
 
-static int posix_status_at(void *context, int directory, const char *name, struct stat *status) {
+static int system_status_at(void *context, int directory, const char *name, struct stat *status) {
   (void)context;
   return fstatat(directory, name, status, AT_SYMLINK_NOFOLLOW);
 }
 
-static int posix_rename_at(void *context, int directory, const char *from, const char *to) {
+static int system_rename_at(void *context, int directory, const char *from, const char *to) {
   (void)context;
   return renameat(directory, from, directory, to);
 }
 
-static int posix_unlink_at(void *context, int directory, const char *name) {
+static int system_unlink_at(void *context, int directory, const char *name) {
   (void)context;
   return unlinkat(directory, name, 0);
 }
 
-static int posix_make_directory_at(void *context, int directory, const char *path, mode_t mode) {
+static int system_make_directory_at(void *context, int directory, const char *path, mode_t mode) {
   (void)context;
   return mkdirat(directory, path, mode);
 }
 
-static int posix_touch_at(void *context, int directory, const char *name) {
+static int system_touch_at(void *context, int directory, const char *name) {
   (void)context;
   return utimensat(directory, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 /* Opens the directory anew: reading it would otherwise move the position that all users of `directory` share.
  */
-static int posix_list(void *context, int directory, cache_visit *visit, void *visitor) {
+static int system_list(void *context, int directory, cache_visit *visit, void *visitor) {
   (void)context;
   int file = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0)
@@ -92,7 +92,7 @@ static int posix_list(void *context, int directory, cache_visit *visit, void *vi
 
 /* Open file description locks belong to the descriptor and not to the process: threads exclude each other
  * too, and they go away with a crash. */
-static int posix_lock(void *context, int file, uint64_t offset, bool take) {
+static int system_lock(void *context, int file, uint64_t offset, bool take) {
   (void)context;
   struct flock range = {
       .l_type = take ? F_WRLCK : F_UNLCK,
@@ -106,19 +106,19 @@ static int posix_lock(void *context, int file, uint64_t offset, bool take) {
   return result;
 }
 
-static int64_t posix_wall_seconds(void *context) {
+static int64_t system_wall_seconds(void *context) {
   (void)context;
   return (int64_t)time(NULL);
 }
 
-static uint64_t posix_monotonic_ms(void *context) {
+static uint64_t system_monotonic_ms(void *context) {
   (void)context;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void posix_pause_ms(void *context, uint32_t ms) {
+static void system_pause_ms(void *context, uint32_t ms) {
   (void)context;
   struct timespec length = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
   nanosleep(&length, NULL);
@@ -126,7 +126,7 @@ static void posix_pause_ms(void *context, uint32_t ms) {
 
 /* Only makes names unlikely to collide; a collision is noticed. So the clock will do where there is no
  * entropy. */
-static uint64_t posix_random(void *context) {
+static uint64_t system_random(void *context) {
   (void)context;
   uint64_t value;
   if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value)
@@ -137,21 +137,21 @@ static uint64_t posix_random(void *context) {
 }
 
 const cache_io cache_io_posix = {
-    .open_at = posix_open_at,
-    .read = posix_read,
-    .write = posix_write,
-    .sync = posix_sync,
-    .close = posix_close,
-    .status = posix_status,
-    .status_at = posix_status_at,
-    .rename_at = posix_rename_at,
-    .unlink_at = posix_unlink_at,
-    .make_directory_at = posix_make_directory_at,
-    .touch_at = posix_touch_at,
-    .list = posix_list,
-    .lock = posix_lock,
-    .wall_seconds = posix_wall_seconds,
-    .monotonic_ms = posix_monotonic_ms,
-    .pause_ms = posix_pause_ms,
-    .random = posix_random,
+    .open_at = system_open_at,
+    .read = system_read,
+    .write = system_write,
+    .sync = system_sync,
+    .close = system_close,
+    .status = system_status,
+    .status_at = system_status_at,
+    .rename_at = system_rename_at,
+    .unlink_at = system_unlink_at,
+    .make_directory_at = system_make_directory_at,
+    .touch_at = system_touch_at,
+    .list = system_list,
+    .lock = system_lock,
+    .wall_seconds = system_wall_seconds,
+    .monotonic_ms = system_monotonic_ms,
+    .pause_ms = system_pause_ms,
+    .random = system_random,
 };
