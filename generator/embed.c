@@ -1,8 +1,14 @@
-/* A tool of the build: writes text files as the C source of a template set. Usage: embed OUTPUT FILE... */
+/*
+ * A tool of the build: writes text files as the C source of a template set. A file in FOLDER is called by its path
+ * from there, any other by its base name. Usage: embed OUTPUT FOLDER FILE...
+ */
 #include <stdio.h>
 #include <string.h>
 
-static const char *base_name(const char *path) {
+static const char *name_of(const char *path, const char *folder) {
+  const size_t size = strlen(folder);
+  if (strncmp(path, folder, size) == 0 && path[size] == '/')
+    return path + size + 1;
   const char *slash = strrchr(path, '/');
   return slash ? slash + 1 : path;
 }
@@ -27,13 +33,13 @@ static void write_literals(FILE *from, FILE *to) {
   fputs(line_open ? "\"" : "\n    \"\"", to);
 }
 
-static int write_file(const char *path, FILE *to) {
+static int write_file(const char *path, const char *name, FILE *to) {
   FILE *from = fopen(path, "r");
   if (!from) {
     perror(path);
     return 0;
   }
-  fprintf(to, "    {\"%s\",", base_name(path));
+  fprintf(to, "    {\"%s\",", name);
   write_literals(from, to);
   fputs("},\n", to);
   const int read = !ferror(from);
@@ -42,8 +48,8 @@ static int write_file(const char *path, FILE *to) {
 }
 
 int main(int count, char **arguments) {
-  if (count < 3) {
-    fprintf(stderr, "usage: embed OUTPUT FILE...\n");
+  if (count < 4) {
+    fprintf(stderr, "usage: embed OUTPUT FOLDER FILE...\n");
     return 2;
   }
   FILE *to = fopen(arguments[1], "w");
@@ -53,8 +59,8 @@ int main(int count, char **arguments) {
   }
   int good = 1;
   fputs("#include \"generator/templates.h\"\n\nstatic const struct template_file files[] = {\n", to);
-  for (int i = 2; i < count; i++)
-    good = write_file(arguments[i], to) && good;
+  for (int i = 3; i < count; i++)
+    good = write_file(arguments[i], name_of(arguments[i], arguments[2]), to) && good;
   fputs("};\n\nconst struct template_set templates_embedded = {files, sizeof files / sizeof *files};\n", to);
   good = !ferror(to) && good;
   good = fclose(to) == 0 && good;

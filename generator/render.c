@@ -1,7 +1,7 @@
 /*
  * The renderer. A template is CUDA C++ with directives, which are comment lines:
  *
- *   //@use NAME      pastes NAME.cuh here, unless it was pasted before
+ *   //@use NAME      pastes NAME.cuh, of which NAME is the path in templates/, unless it was pasted before
  *   //@if EXPR       keeps the lines up to //@else or //@end when EXPR is not 0 (expression.h)
  *   //@else
  *   //@end
@@ -31,10 +31,10 @@ static const struct {
   const char *file;
   const char *symbol;
 } kernels[] = {
-    [FI_OP_ATTENTION] = {"attention.cu", "flashjit_attention"},
-    [FI_OP_APPEND] = {"append.cu", "flashjit_append"},
-    [FI_OP_MERGE] = {"merge.cu", "flashjit_merge"},
-    [FI_OP_PLAN] = {"plan.cu", "flashjit_plan"},
+    [FI_OP_ATTENTION] = {"kernels/attention_mma.cu", "flashjit_attention"},
+    [FI_OP_APPEND] = {"kernels/append.cu", "flashjit_append"},
+    [FI_OP_MERGE] = {"kernels/merge.cu", "flashjit_merge"},
+    [FI_OP_PLAN] = {"kernels/plan.cu", "flashjit_plan"},
 };
 
 struct renderer {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct template_file {
-  const char *name; /* "attention.cu", "softmax.cuh", "flashjit_args.h" */
+  const char *name; /* "kernels/plan.cu", "tile/softmax.cuh", "flashjit_args.h" */
   const char *text;
 };
 

@@ -8,9 +8,9 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
-  ITEM_BYTES = 40,   /* of struct ItemTile in templates/query.cuh, without its rows */
-  ROW_BYTES = 16,    /* of struct TileRow in templates/query.cuh */
-  LOADER_BYTES = 40, /* of struct KvLoader in templates/kv_loader.cuh */
+  ITEM_BYTES = 40,   /* of struct ItemTile in templates/query/query.cuh, without its rows */
+  ROW_BYTES = 16,    /* of struct TileRow in templates/query/query.cuh */
+  LOADER_BYTES = 40, /* of struct KvLoader in templates/ring/kv_loader.cuh */
   RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */

@@ -27,7 +27,7 @@ static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
 
 /* -------------------------------------------------------------------------------- attention */
 
-/* Scores, times the scale, must stay far from what stands for masked ones: templates/softmax.cuh, kMasked. */
+/* Scores, times the scale, must stay far from what stands for masked ones: templates/tile/softmax.cuh, kMasked. */
 static const float least_scale_log2 = 0x1p-80f;
 static const float most_scale = 0x1p20f;
 

@@ -16,7 +16,7 @@ static fi_status render(const char *kernel, const struct template_file fragments
   struct template_file files[2 + FRAGMENTS] = {
       {"flashjit_args.h", "/* Records. */\n#ifndef G\n#define G\n\nstruct unused_args {\n  int a;\n};\n\n"
                           "struct used_args {\n  int a;\n};\n\n#endif\n"},
-      {"attention.cu", kernel},
+      {"kernels/attention_mma.cu", kernel},
   };
   struct template_set set = {files, 2};
   for (; fragments && set.count < 2 + FRAGMENTS && fragments[set.count - 2].name; set.count++)
@@ -126,23 +126,23 @@ Test(render, errors_name_file_and_line) {
     const char *kernel;
     const char *why;
   } rows[] = {
-      {"//@use missing\n", "attention.cu:1: there is no fragment missing"},
-      {"//@use\n", "attention.cu:1: there is no fragment"},
-      {"//@if 0\n//@use missing\n//@end\n", "attention.cu:2: there is no fragment missing"},
-      {"\n//@emit wgmma\n", "attention.cu:2: there is no emitter wgmma"},
-      {"//@if 0\n//@emit wgmma\n//@end\n", "attention.cu:2: there is no emitter wgmma"},
-      {"//@if 0\n//@if nonsense\n//@end\n//@end\n", "attention.cu:2: unknown name \"nonsense\""},
-      {"//@if rope == halves\n//@end\n", "attention.cu:1: unknown name \"halves\""},
-      {"//@if\n//@end\n", "attention.cu:1: an operand is missing before \"\""},
-      {"//@else\n", "attention.cu:1: //@else without //@if"},
-      {"//@if 1\n//@else\n//@else\n//@end\n", "attention.cu:3: //@else without //@if"},
-      {"//@end\n", "attention.cu:1: //@end without //@if"},
-      {"//@if 1\n//@end if\n", "attention.cu:2: unexpected text: if"},
-      {"//@if 1\n//@else if\n//@end\n", "attention.cu:2: unexpected text: if"},
-      {"a\n//@if 1\nb\n//@if 1\n//@end\n", "attention.cu:2: //@if without //@end"},
-      {"//@include x\n", "attention.cu:1: there is no directive include"},
-      {"//@ if 1\n", "attention.cu:1: there is no directive"},
-      {"//@ifx\n", "attention.cu:1: there is no directive ifx"},
+      {"//@use missing\n", "kernels/attention_mma.cu:1: there is no fragment missing"},
+      {"//@use\n", "kernels/attention_mma.cu:1: there is no fragment"},
+      {"//@if 0\n//@use missing\n//@end\n", "kernels/attention_mma.cu:2: there is no fragment missing"},
+      {"\n//@emit wgmma\n", "kernels/attention_mma.cu:2: there is no emitter wgmma"},
+      {"//@if 0\n//@emit wgmma\n//@end\n", "kernels/attention_mma.cu:2: there is no emitter wgmma"},
+      {"//@if 0\n//@if nonsense\n//@end\n//@end\n", "kernels/attention_mma.cu:2: unknown name \"nonsense\""},
+      {"//@if rope == halves\n//@end\n", "kernels/attention_mma.cu:1: unknown name \"halves\""},
+      {"//@if\n//@end\n", "kernels/attention_mma.cu:1: an operand is missing before \"\""},
+      {"//@else\n", "kernels/attention_mma.cu:1: //@else without //@if"},
+      {"//@if 1\n//@else\n//@else\n//@end\n", "kernels/attention_mma.cu:3: //@else without //@if"},
+      {"//@end\n", "kernels/attention_mma.cu:1: //@end without //@if"},
+      {"//@if 1\n//@end if\n", "kernels/attention_mma.cu:2: unexpected text: if"},
+      {"//@if 1\n//@else if\n//@end\n", "kernels/attention_mma.cu:2: unexpected text: if"},
+      {"a\n//@if 1\nb\n//@if 1\n//@end\n", "kernels/attention_mma.cu:2: //@if without //@end"},
+      {"//@include x\n", "kernels/attention_mma.cu:1: there is no directive include"},
+      {"//@ if 1\n", "kernels/attention_mma.cu:1: there is no directive"},
+      {"//@ifx\n", "kernels/attention_mma.cu:1: there is no directive ifx"},
       {"//@use bad\n", "bad.cuh:2: unknown name \"nonsense\""},
       {"//@use open\n//@end\n", "open.cuh:3: //@if without //@end"},
   };
@@ -162,7 +162,7 @@ Test(render, nesting_has_a_limit) {
   struct source source;
   char why[ERROR_SIZE] = "";
   cr_assert_eq(render(kernel, NULL, "attention", &source, why), FI_ERROR_COMPILE);
-  cr_assert_str_eq(why, "attention.cu:17: //@if is nested too deeply");
+  cr_assert_str_eq(why, "kernels/attention_mma.cu:17: //@if is nested too deeply");
 }
 
 Test(render, a_set_without_the_kernel_is_an_error) {
@@ -171,13 +171,13 @@ Test(render, a_set_without_the_kernel_is_an_error) {
   fi_spec_init(&spec);
   spec.op = FI_OP_MERGE;
   cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
-  static const struct template_file files[] = {{"flashjit_args.h", ""}, {"attention.cu", ""}};
+  static const struct template_file files[] = {{"flashjit_args.h", ""}, {"kernels/attention_mma.cu", ""}};
   struct source source;
   char why[ERROR_SIZE] = "";
   const struct target *target = target_find("sm_80");
   const struct template_set set = {files, 2};
   cr_assert_eq(render_templates(&set, &canonical, target, &source, why, sizeof why), FI_ERROR_COMPILE);
-  cr_assert_str_eq(why, "there is no template merge.cu");
+  cr_assert_str_eq(why, "there is no template kernels/merge.cu");
   const struct template_set bare = {files + 1, 1};
   cr_assert_eq(render_templates(&bare, &canonical, target, &source, why, sizeof why), FI_ERROR_COMPILE);
   cr_assert_str_eq(why, "there is no template flashjit_args.h");

@@ -3,7 +3,7 @@
 
 enum {
   SPLIT_MULTIPLE = 256,
-  TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/join.cuh) */
+  TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2        /* and in one without */
 };
 

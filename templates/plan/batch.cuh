@@ -1,4 +1,4 @@
-//@use prefix_sum
+//@use plan/prefix_sum
 
 //# What the batch says of a request, a tile, a token. Lengths beyond the workspace's bounds are cut to them.
 

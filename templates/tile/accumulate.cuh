@@ -1,5 +1,5 @@
-//@use softmax
-//@use convert
+//@use tile/softmax
+//@use operand/convert
 
 /* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
 void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {

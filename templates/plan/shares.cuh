@@ -1,4 +1,4 @@
-//@use batch
+//@use plan/batch
 
 /* The tiles of the batch, and the line of their steps on one head. */
 struct Line {

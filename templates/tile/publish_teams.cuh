@@ -1,5 +1,5 @@
-//@use accumulate
-//@use join
+//@use tile/accumulate
+//@use tile/join
 
 //# Teams split the KV: their O, maxima and sums meet in shared memory before they leave the CTA.
 

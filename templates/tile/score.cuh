@@ -1,6 +1,6 @@
-//@use tiles
-//@use convert
-//@use query
+//@use ring/tiles
+//@use operand/convert
+//@use query/query
 
 /* 16 dims of the head are one step of the matrix instruction. */
 constexpr u32 kDimBlocks = kHeadDim / 16;

@@ -1,5 +1,5 @@
-//@use math
-//@use convert
+//@use ptx/math
+//@use operand/convert
 
 //# Partial results of a row, from the teams of a CTA or from the items of a unit, become a row of O.
 

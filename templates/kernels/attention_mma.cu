@@ -1,24 +1,24 @@
-//@use types
+//@use ptx/types
 //@if overlaps
-//@use overlap
+//@use ptx/overlap
 //@end
-//@use memory
-//@use convert
+//@use ptx/memory
+//@use operand/convert
 //@emit mma
-//@use kv_loader
-//@use query
-//@use score
+//@use ring/kv_loader
+//@use query/query
+//@use tile/score
 //@if rope != none && rope_keys == unrotated
-//@use rotate_keys
+//@use query/rotate_keys
 //@end
-//@use softmax
-//@use accumulate
+//@use tile/softmax
+//@use tile/accumulate
 //@if teams > 1
-//@use publish_teams
+//@use tile/publish_teams
 //@else
-//@use publish_rows
+//@use tile/publish_rows
 //@end
-//@use merge_units
+//@use work/merge_units
 
 static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
 //@if loader_shared

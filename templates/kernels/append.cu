@@ -1,10 +1,10 @@
-//@use types
+//@use ptx/types
 //@if overlaps
-//@use overlap
+//@use ptx/overlap
 //@end
-//@use convert
-//@use kv_address
-//@use store
+//@use operand/convert
+//@use work/kv_address
+//@use operand/store
 
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to

@@ -1,6 +1,6 @@
-//@use math
-//@use query
-//@use score
+//@use ptx/math
+//@use query/query
+//@use tile/score
 
 /*
  * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special

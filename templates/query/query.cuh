@@ -1,5 +1,5 @@
-//@use tiles
-//@use convert
+//@use ring/tiles
+//@use operand/convert
 
 //# Q goes from global memory through shared memory (rotated, converted) to fragments.
 
@@ -97,7 +97,7 @@ void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
 
 //@if rope != none || (q_dtype == bf16) != (kv_dtype == bf16)
 //@if rope != none
-//@use rope
+//@use query/rope
 //@else
 constexpr u32 kRowUnits = kQueryChunks;
 

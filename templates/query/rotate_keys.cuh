@@ -1,6 +1,6 @@
-//@use tiles
-//@use convert
-//@use rope
+//@use ring/tiles
+//@use operand/convert
+//@use query/rope
 
 /* Eight elements of chunk c of a row of a K tile. */
 void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {

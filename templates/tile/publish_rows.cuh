@@ -1,5 +1,5 @@
-//@use accumulate
-//@use join
+//@use tile/accumulate
+//@use tile/join
 
 //# One team: each warp has whole rows in its registers and writes them itself.
 

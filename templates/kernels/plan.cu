@@ -1,8 +1,8 @@
-//@use types
+//@use ptx/types
 //@if overlaps
-//@use overlap
+//@use ptx/overlap
 //@end
-//@use shares
+//@use plan/shares
 
 /*
  * Splits a batch into work items, once a step.

@@ -1,6 +1,6 @@
-//@use convert
+//@use operand/convert
 //@if rope != none
-//@use rope
+//@use query/rope
 //@else
 
 constexpr u32 kRowUnits = kHeadDim / 8;
@@ -38,7 +38,7 @@ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
                                             pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
 }
 //@else
-//@use quantize
+//@use operand/quantize
 /* Writes the 8 elements of chunk `chunk` of a cached row. */
 void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
   u32 pairs[4];

@@ -1,4 +1,4 @@
-//@use math
+//@use ptx/math
 //@emit rope_table
 
 //# Rotation works on units of 16-byte chunks of 16-bit rows, or 8 elements: for half-split pairs a unit is chunk

@@ -1,5 +1,5 @@
-//@use join
-//@use memory
+//@use tile/join
+//@use ptx/memory
 
 //# Rows whose KV was cut over several items are merged by the CTA that finishes the last of them.
 

@@ -1,5 +1,5 @@
-//@use kv_address
-//@use tiles
+//@use work/kv_address
+//@use ring/tiles
 
 constexpr u32 kRowChunks = kRowBytes / 16;
 constexpr u32 kPassRows = 32 / kRowChunks;           /* rows that a warp copies at once, a chunk a lane */

@@ -1,9 +1,9 @@
-//@use types
+//@use ptx/types
 //@if overlaps
-//@use overlap
+//@use ptx/overlap
 //@end
-//@use math
-//@use convert
+//@use ptx/math
+//@use operand/convert
 
 /*
  * Merges attention states of the same queries over disjoint KV ranges: each part's O counts with the weight of its
