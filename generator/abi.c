@@ -38,23 +38,23 @@ static bool is_clear(const struct layout *layout, const void *pointer) {
   return word_at(words, 0) == 0 && memcmp(words, words + sizeof(uint32_t), size - sizeof(uint32_t)) == 0;
 }
 
-static fi_status refuse_reserved(const struct layout *layout, const void *pointer, char *why, size_t why_size) {
+static fi_status refuse_reserved(const struct layout *layout, const void *pointer) {
   uint32_t offset = layout->reserved;
   while (word_at(pointer, offset) == 0)
     offset += sizeof(uint32_t);
-  return error_write(FI_ERROR_ABI, why, why_size,
-                     "%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, or "
-                     "did not clear the struct",
-                     layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
+  return error_set(FI_ERROR_ABI,
+                   "%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, or "
+                   "did not clear the struct",
+                   layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
 }
 
-fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size_t why_size) {
+fi_status abi_check(enum abi_struct number, const void *pointer) {
   const struct layout *layout = &layouts[number];
   if (!pointer)
-    return error_write(FI_ERROR_ARGUMENT, why, why_size, "%s is NULL", layout->name);
+    return error_set(FI_ERROR_ARGUMENT, "%s is NULL", layout->name);
   const uint32_t size = word_at(pointer, 0);
   if (size != layout->size)
-    return error_write(FI_ERROR_ABI, why, why_size, "%s.struct_size is %u; it must be sizeof(fi_%s), %u", layout->name,
-                       size, layout->name, layout->size);
-  return is_clear(layout, pointer) ? FI_OK : refuse_reserved(layout, pointer, why, why_size);
+    return error_set(FI_ERROR_ABI, "%s.struct_size is %u; it must be sizeof(fi_%s), %u", layout->name, size,
+                     layout->name, layout->size);
+  return is_clear(layout, pointer) ? FI_OK : refuse_reserved(layout, pointer);
 }

@@ -28,8 +28,8 @@ enum abi_struct {
 
 /*
  * FI_OK when the struct is there, has the size of this library's header and zero in every reserved word.
- * FI_ERROR_ARGUMENT or FI_ERROR_ABI come with the reason in why, which may be NULL.
+ * Else FI_ERROR_ARGUMENT or FI_ERROR_ABI.
  */
-fi_status abi_check(enum abi_struct number, const void *pointer, char *why, size_t why_size);
+fi_status abi_check(enum abi_struct number, const void *pointer);
 
 #endif

@@ -176,13 +176,12 @@ static void set_bounds(const struct axis *axis, fi_axis *described) {
 }
 
 fi_status fi_axis_describe(uint32_t number, fi_axis *axis) {
-  char why[ERROR_SIZE];
-  const fi_status status = abi_check(ABI_axis, axis, why, sizeof why);
-  if (status != FI_OK)
-    return error_keep(status, why);
+  const fi_status status = abi_check(ABI_axis, axis);
+  if (status)
+    return status;
   const struct axis *row = axis_at(number);
   if (!row)
-    return error_keep(FI_ERROR_ARGUMENT, "there is no axis of this number");
+    return error_set(FI_ERROR_ARGUMENT, "there is no axis of this number");
   const bool listed = !axis_is_range(row);
   *axis = (fi_axis){
       .struct_size = sizeof *axis,

@@ -1,19 +1,16 @@
-/* Where the sentence about a failure goes: a caller's buffer, or the thread's text behind fi_last_error. */
+/* Failures: a status, and in the same thread the sentence that explains it, which fi_last_error() returns. */
 #ifndef GENERATOR_ERROR_H
 #define GENERATOR_ERROR_H
 
 #include "flashjit.h"
 
-#include <stddef.h>
+/* Bytes that hold a thread's last error, with the beginning of a compiler's log, and a list within a sentence. */
+enum { ERROR_SIZE = 4096, ERROR_LIST_SIZE = 512 };
 
-/* Bytes that hold any sentence of the generator, and any that is kept as a thread's last error. */
-enum { ERROR_SIZE = 512, LAST_ERROR_SIZE = 4096 };
-
-/* Writes a sentence to why, which may be NULL, and returns status. What does not fit is cut off. */
-__attribute__((format(printf, 4, 5))) fi_status error_write(fi_status status, char *why, size_t why_size,
-                                                            const char *format, ...);
-
-/* Makes a sentence this thread's last error and returns status. */
-fi_status error_keep(fi_status status, const char *why);
+/*
+ * Makes a sentence this thread's last error and returns the status, so that a function can end with
+ * `return error_set(...)`. The last error may be one of the arguments. What does not fit is cut off.
+ */
+__attribute__((format(printf, 2, 3))) fi_status error_set(fi_status status, const char *format, ...);
 
 #endif

@@ -12,8 +12,6 @@ struct parser {
   const char *at;
   const char *end;
   const struct facts *facts;
-  char *why;
-  size_t why_size;
   bool failed;
   int depth;
 };
@@ -75,7 +73,7 @@ static void skip_spaces(struct parser *parser) {
 
 static struct operand fail(struct parser *parser, const char *message, const char *text, size_t size) {
   if (!parser->failed)
-    error_write(FI_ERROR_SPEC, parser->why, parser->why_size, "%s \"%.*s\"", message, (int)size, text);
+    error_set(FI_ERROR_SPEC, "%s \"%.*s\"", message, (int)size, text);
   parser->failed = true;
   return (struct operand){0};
 }
@@ -186,9 +184,8 @@ static struct operand parse_binary(struct parser *parser, int level) {
   return left;
 }
 
-bool expression_evaluate(const char *text, size_t size, const struct facts *facts, int64_t *value, char *why,
-                         size_t why_size) {
-  struct parser parser = {.at = text, .end = text + size, .facts = facts, .why = why, .why_size = why_size};
+bool expression_evaluate(const char *text, size_t size, const struct facts *facts, int64_t *value) {
+  struct parser parser = {.at = text, .end = text + size, .facts = facts};
   *value = parse_binary(&parser, 0).value;
   skip_spaces(&parser);
   if (parser.at < parser.end)

@@ -12,8 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Evaluates text[0..size). False, with the reason in why, for what is not an expression. */
-bool expression_evaluate(const char *text, size_t size, const struct facts *facts, int64_t *value, char *why,
-                         size_t why_size);
+/* Evaluates text[0..size). False, with the reason as the last error, for what is not an expression. */
+bool expression_evaluate(const char *text, size_t size, const struct facts *facts, int64_t *value);
 
 #endif

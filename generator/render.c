@@ -42,8 +42,6 @@ struct renderer {
   struct facts facts;
   struct text text;
   bool *pasted; /* for each file of the set */
-  char *why;
-  size_t why_size;
 };
 
 /* One //@if that is open. */
@@ -73,9 +71,8 @@ struct span {
 static fi_status read_file(struct renderer *renderer, const struct template_file *file);
 
 static fi_status refuse(const struct reader *reader, const char *message, const struct span *about) {
-  return error_write(FI_ERROR_COMPILE, reader->renderer->why, reader->renderer->why_size, "%s:%u: %s%s%.*s",
-                     reader->file->name, reader->line, message, about->size > 0 ? " " : "", (int)about->size,
-                     about->size > 0 ? about->text : "");
+  return error_set(FI_ERROR_COMPILE, "%s:%u: %s%s%.*s", reader->file->name, reader->line, message,
+                   about->size > 0 ? " " : "", (int)about->size, about->size > 0 ? about->text : "");
 }
 
 static const struct template_file *find_file(const struct template_set *set, const struct span *name,
@@ -118,10 +115,9 @@ static fi_status emit(struct reader *reader, const struct span *name) {
 }
 
 static fi_status open_branch(struct reader *reader, const struct span *expression) {
-  char reason[ERROR_SIZE / 2];
   int64_t value;
-  if (!expression_evaluate(expression->text, expression->size, &reader->renderer->facts, &value, reason, sizeof reason))
-    return refuse(reader, reason, &(struct span){0});
+  if (!expression_evaluate(expression->text, expression->size, &reader->renderer->facts, &value))
+    return refuse(reader, fi_last_error(), &(struct span){0});
   if (reader->depth == DEEPEST_IF)
     return refuse(reader, "//@if is nested too deeply", &(struct span){0});
   reader->branches[reader->depth++] =
@@ -254,17 +250,17 @@ static bool finish(const struct renderer *renderer, struct source *out) {
 }
 
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
-                           struct source *out, char *why, size_t why_size) {
+                           uint32_t choice, struct source *out) {
   *out = (struct source){.symbol = kernels[canonical->op].symbol};
-  const fi_status planned = tile_plan(canonical, target, &out->tile, why, why_size);
+  const fi_status planned = tile_plan(canonical, target, choice, &out->tile);
   if (planned != FI_OK)
     return planned;
   const char *name = kernels[canonical->op].file;
   const struct template_file *records = find_file(set, &(struct span){"flashjit_args", 13}, ".h");
   const struct template_file *kernel = find_file(set, &(struct span){name, strlen(name)}, "");
   if (!records || !kernel)
-    return error_write(FI_ERROR_COMPILE, why, why_size, "there is no template %s", records ? name : "flashjit_args.h");
-  struct renderer renderer = {.set = set, .facts = {canonical, target, &out->tile}, .why = why, .why_size = why_size};
+    return error_set(FI_ERROR_COMPILE, "there is no template %s", records ? name : "flashjit_args.h");
+  struct renderer renderer = {.set = set, .facts = {canonical, target, &out->tile}};
   renderer.pasted = calloc(set->count, sizeof *renderer.pasted);
   fi_status status = FI_ERROR_MEMORY;
   if (renderer.pasted)
@@ -273,12 +269,11 @@ fi_status render_templates(const struct template_set *set, const fi_spec *canoni
     status = FI_ERROR_MEMORY;
   text_free(&renderer.text);
   free(renderer.pasted);
-  return status == FI_ERROR_MEMORY ? error_write(status, why, why_size, "the host is out of memory") : status;
+  return status == FI_ERROR_MEMORY ? error_set(status, "the host is out of memory") : status;
 }
 
-fi_status render_source(const fi_spec *canonical, const struct target *target, struct source *out, char *why,
-                        size_t why_size) {
-  return render_templates(&templates_embedded, canonical, target, out, why, why_size);
+fi_status render_source(const fi_spec *canonical, const struct target *target, uint32_t choice, struct source *out) {
+  return render_templates(&templates_embedded, canonical, target, choice, out);
 }
 
 void source_free(struct source *source) {

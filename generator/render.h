@@ -18,13 +18,12 @@ struct source {
   uint32_t lines;
 };
 
-/* Renders a canonical spec. Same spec and target, same bytes. */
-fi_status render_source(const fi_spec *canonical, const struct target *target, struct source *out, char *why,
-                        size_t why_size);
+/* Renders a canonical spec with a tile of tile_plan. Same spec, target and choice, same bytes. */
+fi_status render_source(const fi_spec *canonical, const struct target *target, uint32_t choice, struct source *out);
 
-/* The same from other templates. FI_ERROR_COMPILE, with file and line in why, when a directive is wrong. */
+/* The same from other templates. FI_ERROR_COMPILE, with file and line, when a directive is wrong. */
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
-                           struct source *out, char *why, size_t why_size);
+                           uint32_t choice, struct source *out);
 
 void source_free(struct source *source);
 

@@ -39,23 +39,23 @@ void fi_spec_init(fi_spec *spec) {
     axis_set(axis, spec, axis->constant);
 }
 
-static fi_status check_value(const struct axis *axis, uint32_t value, char *why, size_t why_size) {
+static fi_status check_value(const struct axis *axis, uint32_t value) {
   if (axis_allows(axis, value))
     return FI_OK;
-  char allowed[ERROR_SIZE / 2];
+  char allowed[ERROR_LIST_SIZE];
   axis_print_allowed(axis, allowed, sizeof allowed);
-  return error_write(FI_ERROR_SPEC, why, why_size, "%s is %u; allowed: %s", axis->field, value, allowed);
+  return error_set(FI_ERROR_SPEC, "%s is %u; allowed: %s", axis->field, value, allowed);
 }
 
-static fi_status settle_axis(const struct axis *axis, fi_spec *spec, char *why, size_t why_size) {
+static fi_status settle_axis(const struct axis *axis, fi_spec *spec) {
   const uint32_t value = axis_get(axis, spec);
   if (value != 0 && axis_matters(axis, spec))
-    return check_value(axis, value, why, why_size);
+    return check_value(axis, value);
   axis_set(axis, spec, axis_default(axis, spec));
   return FI_OK;
 }
 
-static fi_status check_rule(const struct rule *rule, const fi_spec *spec, char *why, size_t why_size) {
+static fi_status check_rule(const struct rule *rule, const fi_spec *spec) {
   if (!rule->refuses(spec))
     return FI_OK;
   const struct axis *axis = axis_find_field(rule->field, strlen(rule->field));
@@ -64,47 +64,44 @@ static fi_status check_rule(const struct rule *rule, const fi_spec *spec, char *
   char other_value[32];
   axis_print_value(axis, axis_get(axis, spec), value, sizeof value);
   axis_print_value(other, axis_get(other, spec), other_value, sizeof other_value);
-  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "%s is %s with %s %s: %s", rule->field, value, rule->other,
-                     other_value, rule->reason);
+  return error_set(FI_ERROR_UNSUPPORTED, "%s is %s with %s %s: %s", rule->field, value, rule->other, other_value,
+                   rule->reason);
 }
 
-fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size) {
-  fi_status status = abi_check(ABI_spec, in, why, why_size);
+fi_status spec_canonical(const fi_spec *in, fi_spec *out) {
+  fi_status status = abi_check(ABI_spec, in);
   if (status != FI_OK)
     return status;
   *out = *in;
-  status = check_value(axis_at(0), out->op, why, why_size); /* before anything asks what the op reads */
+  status = check_value(axis_at(0), out->op); /* before anything asks what the op reads */
   const struct axis *axis;
   for (uint32_t i = 1; status == FI_OK && (axis = axis_at(i)); i++)
-    status = settle_axis(axis, out, why, why_size);
+    status = settle_axis(axis, out);
   for (size_t i = 0; status == FI_OK && i < sizeof rules / sizeof *rules; i++)
-    status = check_rule(&rules[i], out, why, why_size);
+    status = check_rule(&rules[i], out);
   return status;
 }
 
-fi_status spec_find_target(const char *name, const struct target **target, char *why, size_t why_size) {
+fi_status spec_find_target(const char *name, const struct target **target) {
   *target = target_find(name);
   if (*target)
     return FI_OK;
-  char names[ERROR_SIZE / 2] = "";
+  char names[ERROR_LIST_SIZE] = "";
   size_t used = 0;
   const struct target *known;
   for (uint32_t i = 0; (known = target_at(i)) && used < sizeof names; i++)
     used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", known->name);
-  return error_write(FI_ERROR_UNSUPPORTED, why, why_size, "target is %s; allowed: %s", name, names);
+  return error_set(FI_ERROR_UNSUPPORTED, "target is %s; allowed: %s", name, names);
 }
 
-fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, size_t why_size) {
-  char reason[ERROR_SIZE] = "";
+fi_status fi_spec_supported(const fi_spec *spec, const char *target) {
   fi_spec canonical;
-  fi_status status = spec_canonical(spec, &canonical, reason, sizeof reason);
+  fi_status status = spec_canonical(spec, &canonical);
   const struct target *found = NULL;
   if (status == FI_OK && target)
-    status = spec_find_target(target, &found, reason, sizeof reason);
+    status = spec_find_target(target, &found);
   struct tile tile;
   if (status == FI_OK)
-    status = tile_plan(&canonical, found, &tile, reason, sizeof reason);
-  if (status != FI_OK)
-    error_keep(status, reason);
-  return error_write(status, why, why_size, "%s", reason);
+    status = tile_plan(&canonical, found, 0, &tile);
+  return status;
 }

@@ -9,15 +9,14 @@
 
 /*
  * Fills in every default, resets the axes that do not matter and checks the rest. FI_ERROR_SPEC,
- * FI_ERROR_UNSUPPORTED, FI_ERROR_ABI or FI_ERROR_ARGUMENT come with the reason in why, which may be NULL; out
- * is then undefined.
+ * FI_ERROR_UNSUPPORTED, FI_ERROR_ABI or FI_ERROR_ARGUMENT leave out undefined.
  */
-fi_status spec_canonical(const fi_spec *in, fi_spec *out, char *why, size_t why_size);
+fi_status spec_canonical(const fi_spec *in, fi_spec *out);
 
 /* The text of a canonical spec; FI_SPEC_TEXT_SIZE bytes hold it. */
 void spec_print(const fi_spec *canonical, char *text, size_t size);
 
 /* The target of a name. FI_ERROR_UNSUPPORTED, with the names that there are, when it is none of them. */
-fi_status spec_find_target(const char *name, const struct target **target, char *why, size_t why_size);
+fi_status spec_find_target(const char *name, const struct target **target);
 
 #endif

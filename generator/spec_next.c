@@ -55,13 +55,11 @@ static bool turn(fi_spec *spec) {
 static bool supported(const fi_spec *spec) {
   fi_spec canonical;
   struct tile tile;
-  char why[1];
-  return spec_canonical(spec, &canonical, NULL, 0) == FI_OK &&
-         tile_plan(&canonical, NULL, &tile, why, sizeof why) == FI_OK;
+  return spec_canonical(spec, &canonical) == FI_OK && tile_plan(&canonical, NULL, 0, &tile) == FI_OK;
 }
 
 int fi_spec_next(fi_spec *spec) {
-  if (abi_check(ABI_spec, spec, NULL, 0) != FI_OK || !axis_allows(axis_at(0), spec->op))
+  if (abi_check(ABI_spec, spec) != FI_OK || !axis_allows(axis_at(0), spec->op))
     return 0;
   /* Canonical specs name their family, so a spec that does not has not been stepped yet. */
   bool more = true;

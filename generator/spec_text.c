@@ -39,16 +39,15 @@ void spec_print(const fi_spec *canonical, char *text, size_t size) {
 
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size) {
   if (!text)
-    return error_keep(FI_ERROR_ARGUMENT, "text is NULL");
-  char why[ERROR_SIZE];
+    return error_set(FI_ERROR_ARGUMENT, "text is NULL");
   fi_spec canonical;
-  const fi_status status = spec_canonical(spec, &canonical, why, sizeof why);
-  if (status != FI_OK)
-    return error_keep(status, why);
+  const fi_status status = spec_canonical(spec, &canonical);
+  if (status)
+    return status;
   char whole[FI_SPEC_TEXT_SIZE];
   spec_print(&canonical, whole, sizeof whole);
   if (strlen(whole) >= size)
-    return error_keep(FI_ERROR_ARGUMENT, "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
+    return error_set(FI_ERROR_ARGUMENT, "size is less than the text needs; FI_SPEC_TEXT_SIZE is always enough");
   memcpy(text, whole, strlen(whole) + 1);
   return FI_OK;
 }
@@ -64,24 +63,23 @@ static int shown(size_t size) {
   return size < SHOWN ? (int)size : SHOWN;
 }
 
-static fi_status refuse_key(const struct word *key, char *why, size_t why_size) {
-  char keys[ERROR_SIZE / 2] = "";
+static fi_status refuse_key(const struct word *key) {
+  char keys[ERROR_LIST_SIZE] = "";
   size_t used = 0;
   const struct axis *axis;
   for (uint32_t i = 1; (axis = axis_at(i)) && used < sizeof keys; i++)
     used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", i > 1 ? ", " : "", axis->key);
-  return error_write(FI_ERROR_SPEC, why, why_size, "there is no axis \"%.*s\"; allowed: %s", shown(key->size),
-                     key->text, keys);
+  return error_set(FI_ERROR_SPEC, "there is no axis \"%.*s\"; allowed: %s", shown(key->size), key->text, keys);
 }
 
-static fi_status refuse_value(const struct axis *axis, const struct word *value, char *why, size_t why_size) {
-  char allowed[ERROR_SIZE / 2];
+static fi_status refuse_value(const struct axis *axis, const struct word *value) {
+  char allowed[ERROR_LIST_SIZE];
   char field[FIELD_SIZE] = ""; /* if it is not called as the key is */
   axis_print_allowed(axis, allowed, sizeof allowed);
   if (strcmp(axis->key, axis->field) != 0)
     snprintf(field, sizeof field, " (%s)", axis->field);
-  return error_write(FI_ERROR_SPEC, why, why_size, "%s%s is \"%.*s\"; allowed: %s", axis->key, field,
-                     shown(value->size), value->text, allowed);
+  return error_set(FI_ERROR_SPEC, "%s%s is \"%.*s\"; allowed: %s", axis->key, field, shown(value->size), value->text,
+                   allowed);
 }
 
 static bool parse_number(const struct word *word, uint32_t *number) {
@@ -106,42 +104,41 @@ static bool parse_value(const struct axis *axis, const struct word *word, uint32
 }
 
 /* Reads one "key=value"; *seen has a bit for each axis that was given before. */
-static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen, char *why, size_t why_size) {
+static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen) {
   const char *equals = memchr(word->text, '=', word->size);
   if (!equals)
-    return error_write(FI_ERROR_SPEC, why, why_size, "\"%.*s\" has no \"=\": an axis is written key=value",
-                       shown(word->size), word->text);
+    return error_set(FI_ERROR_SPEC, "\"%.*s\" has no \"=\": an axis is written key=value", shown(word->size),
+                     word->text);
   const struct word key = {word->text, (size_t)(equals - word->text)};
   const struct word value = {equals + 1, word->size - key.size - 1};
   const struct axis *axis = axis_find_key(key.text, key.size);
   if (!axis || axis == axis_at(0))
-    return refuse_key(&key, why, why_size);
+    return refuse_key(&key);
   const uint64_t bit = UINT64_C(1) << (axis - axis_at(0));
   if (*seen & bit)
-    return error_write(FI_ERROR_SPEC, why, why_size, "%s is given twice", axis->key);
+    return error_set(FI_ERROR_SPEC, "%s is given twice", axis->key);
   *seen |= bit;
   uint32_t number;
   if (!parse_value(axis, &value, &number))
-    return refuse_value(axis, &value, why, why_size);
+    return refuse_value(axis, &value);
   axis_set(axis, spec, number);
   return FI_OK;
 }
 
 fi_status fi_spec_parse(const char *text, fi_spec *spec) {
   if (!text || !spec)
-    return error_keep(FI_ERROR_ARGUMENT, text ? "spec is NULL" : "text is NULL");
-  char why[ERROR_SIZE] = "";
+    return error_set(FI_ERROR_ARGUMENT, "%s is NULL", text ? "spec" : "text");
   fi_spec parsed;
   fi_spec_init(&parsed);
   struct word word = next_word(&text);
   fi_status status = FI_OK;
   if (!axis_value_named(axis_at(0), word.text, word.size, &parsed.op))
-    status = refuse_value(axis_at(0), &word, why, sizeof why);
+    status = refuse_value(axis_at(0), &word);
   uint64_t seen = 0;
   while (status == FI_OK && (word = next_word(&text)).size > 0)
-    status = parse_axis(&word, &parsed, &seen, why, sizeof why);
-  if (status != FI_OK)
-    return error_keep(status, why);
+    status = parse_axis(&word, &parsed, &seen);
+  if (status)
+    return status;
   *spec = parsed;
   return FI_OK;
 }

@@ -1,8 +1,9 @@
 /* The tile plan of the mma family, and of the helper kernels around it. */
 #include "tile.h"
 
+#include "error.h"
+
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -152,8 +153,7 @@ static bool fit(const fi_spec *spec, const struct target *target, uint32_t ctas,
  * The first tile that fits: as many rows as the spec asks for, then fewer, but never less than a token's; as
  * many teams as possible, then fewer; two CTAs on an SM, then one.
  */
-static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile, char *why,
-                                size_t why_size) {
+static fi_status attention_tile(const fi_spec *spec, const struct target *target, struct tile *tile) {
   tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
   for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
     for (uint32_t teams = most_teams(spec, rows); teams >= 1; teams /= 2) {
@@ -163,19 +163,21 @@ static fi_status attention_tile(const fi_spec *spec, const struct target *target
         return FI_OK;
     }
   }
-  snprintf(why, why_size, "group=%u with head_dim=%u needs %u bytes of shared memory, and a CTA on %s has %u",
-           spec->group, spec->head_dim, tile->shared_bytes, target->name, target->shared_per_block);
-  return FI_ERROR_UNSUPPORTED;
+  return error_set(FI_ERROR_UNSUPPORTED,
+                   "group=%u with head_dim=%u needs %u bytes of shared memory, and a CTA on %s has %u", spec->group,
+                   spec->head_dim, tile->shared_bytes, target->name, target->shared_per_block);
 }
 
-fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size) {
+fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t choice, struct tile *tile) {
   *tile = (struct tile){.threads = 128, .ctas_per_sm = 8, .rows = 1, .tokens = 1};
   tile->kv_bytes = spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2 ? 1 : 2;
   if (!target)
     target = target_find("sm_90a");
+  if (choice > 0)
+    return error_set(FI_ERROR_UNSUPPORTED, "there is no tile of number %u", choice);
   switch (spec->op) {
   case FI_OP_ATTENTION:
-    return attention_tile(spec, target, tile, why, why_size);
+    return attention_tile(spec, target, tile);
   case FI_OP_PLAN:
     tile->threads = 256;
     tile->ctas_per_sm = 1;

@@ -41,10 +41,11 @@ struct tile {
 };
 
 /*
- * The tile of a canonical spec: of as many of the rows that it asks for as fit the target. FI_ERROR_UNSUPPORTED, with
- * the reason in why, when those of one query token do not; a NULL target asks for the roomiest one.
+ * The tiles of a canonical spec, in the order of preference: choice 0 has as many of the rows that the spec asks for as
+ * fit the target, and 1, 2, ... are what to compile when the one before spills. FI_ERROR_UNSUPPORTED when there is no
+ * such choice; for choice 0, when the rows of one query token do not fit. A NULL target asks for the roomiest one.
  */
-fi_status tile_plan(const fi_spec *spec, const struct target *target, struct tile *tile, char *why, size_t why_size);
+fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t choice, struct tile *tile);
 
 /* KV tokens that a CTA takes in one step. */
 uint32_t tile_step_tokens(const struct tile *tile);

@@ -73,25 +73,26 @@ typedef int32_t fi_status;
 
 enum {
   FI_OK = 0,
-  FI_ERROR_ARGUMENT = 1,       /* a null pointer, too small a workspace, a misaligned pointer, a bad stride */
-  FI_ERROR_SPEC = 2,           /* a field of the spec is out of its range */
-  FI_ERROR_UNSUPPORTED = 3,    /* every field is in range, but this combination or target has no kernel */
-  FI_ERROR_NO_COMPILER = 4,    /* the kernel must be compiled and libnvrtc or its builtins cannot be opened */
-  FI_ERROR_NO_DRIVER = 5,      /* libcuda cannot be opened, or there is no device */
-  FI_ERROR_OLD_DRIVER = 6,     /* the driver lacks a function that is needed */
-  FI_ERROR_COMPILE = 7,        /* the compiler refused the source, or its output spills */
-  FI_ERROR_NOT_CACHED = 8,     /* the mode forbids compiling and no layer of the cache has the kernel, or one that the
-                                  driver loads; or nothing can be kept (fi_precompile) */
-  FI_ERROR_DEADLINE = 9,       /* the compile took longer than options.deadline_ms */
-  FI_ERROR_DRIVER = 10,        /* a driver call failed */
-  FI_ERROR_MEMORY = 11,        /* the host is out of memory */
-  FI_ERROR_FORKED = 12,        /* the context was made before fork() */
-  FI_ERROR_CAPTURE = 13,       /* the kernel is not prepared and the stream is being captured */
-  FI_ERROR_ABI = 14            /* struct_size is not sizeof the struct, or a reserved word is not zero */
+  FI_ERROR_ARGUMENT = 1,    /* a null pointer, too small a workspace, a misaligned pointer, a bad stride */
+  FI_ERROR_SPEC = 2,        /* a field of the spec is out of its range */
+  FI_ERROR_UNSUPPORTED = 3, /* every field is in range, but this combination or target has no kernel */
+  FI_ERROR_NO_COMPILER = 4, /* the kernel must be compiled and libnvrtc or its builtins cannot be opened */
+  FI_ERROR_NO_DRIVER = 5,   /* libcuda cannot be opened, or there is no device */
+  FI_ERROR_OLD_DRIVER = 6,  /* the driver lacks a function that is needed */
+  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or its output spills */
+  FI_ERROR_NOT_CACHED = 8,  /* the mode forbids compiling and no layer of the cache has the kernel, or one that the
+                               driver loads; or nothing can be kept (fi_precompile) */
+  FI_ERROR_DEADLINE = 9,    /* the compile took longer than options.deadline_ms */
+  FI_ERROR_DRIVER = 10,     /* a driver call failed */
+  FI_ERROR_MEMORY = 11,     /* the host is out of memory */
+  FI_ERROR_FORKED = 12,     /* the context was made before fork() */
+  FI_ERROR_CAPTURE = 13,    /* the kernel is not prepared and the stream is being captured */
+  FI_ERROR_ABI = 14         /* struct_size is not sizeof the struct, or a reserved word is not zero */
 };
 
-/* "FI_ERROR_SPEC" and so on; "unknown status" for other values. Static text. */
+/* "FI_ERROR_SPEC" and so on, and the sentence beside it above; "unknown status" for other values. Static text. */
 const char *fi_status_name(fi_status status);
+const char *fi_status_meaning(fi_status status);
 
 /* What went wrong in this thread's last failing call; "" if none. Valid until this thread's next call. */
 const char *fi_last_error(void);
@@ -156,23 +157,23 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
-  uint32_t family;              /* 0: the best for op and target */
-  uint32_t head_dim;            /* 32 64 80 96 112 128 192 256; 0: 128 */
-  uint32_t group;               /* query heads per KV head, 1..64; 0: 1 */
-  uint32_t rows;                /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
-                                   launch have; any query length is right with any value. A tile that does not fit the
-                                   target is made smaller. 0: the smallest that holds group */
-  uint32_t q_dtype;             /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
-  uint32_t kv_dtype;            /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
-  uint32_t kv_scale;            /* for 8-bit kv_dtype only */
-  uint32_t page_size;           /* tokens of a page, 1..1024; 0: not paged */
+  uint32_t family;    /* 0: the best for op and target */
+  uint32_t head_dim;  /* 32 64 80 96 112 128 192 256; 0: 128 */
+  uint32_t group;     /* query heads per KV head, 1..64; 0: 1 */
+  uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
+                         launch have; any query length is right with any value. A tile that does not fit the
+                         target is made smaller. 0: the smallest that holds group */
+  uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
+  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
+  uint32_t kv_scale;  /* for 8-bit kv_dtype only */
+  uint32_t page_size; /* tokens of a page, 1..1024; 0: not paged */
   uint32_t index;
   uint32_t mask;
-  uint32_t lse;                 /* 1: write the log-sum-exp of each row too */
-  uint32_t rope;                /* rotate Q inside attention, K inside append */
+  uint32_t lse;  /* 1: write the log-sum-exp of each row too */
+  uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
-  uint32_t rope_dim;            /* a multiple of 16 up to head_dim; 0: head_dim */
-  uint32_t rope_theta;          /* 2 and more; 0: 10000 */
+  uint32_t rope_dim;   /* a multiple of 16 up to head_dim; 0: head_dim */
+  uint32_t rope_theta; /* 2 and more; 0: 10000 */
   uint32_t rope_scaling;
   uint32_t rope_factor;         /* thousandths, 1000 and more; 0: 8000 */
   uint32_t rope_low_frequency;  /* thousandths; 0: 1000 */
@@ -186,10 +187,9 @@ void fi_spec_init(fi_spec *spec);
 
 /*
  * Whether the spec has a kernel for a target ("sm_80" ... "sm_120a", "compute_90a"; NULL: for any), without compiling
- * and without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in why[0..why_size), which may be
- * NULL.
+ * and without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in fi_last_error().
  */
-fi_status fi_spec_supported(const fi_spec *spec, const char *target, char *why, size_t why_size);
+fi_status fi_spec_supported(const fi_spec *spec, const char *target);
 
 /*
  * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
@@ -207,17 +207,17 @@ fi_status fi_spec_parse(const char *text, fi_spec *spec);
  */
 typedef struct fi_axis {
   uint32_t struct_size;
-  uint32_t offset;          /* of the field inside fi_spec */
-  const char *name;         /* the field: "head_dim" */
-  const char *key;          /* its name in texts: "hd" */
+  uint32_t offset;  /* of the field inside fi_spec */
+  const char *name; /* the field: "head_dim" */
+  const char *key;  /* its name in texts: "hd" */
   const char *meaning;
-  const uint32_t *values;   /* those that are listed; NULL: every integer from minimum to maximum */
+  const uint32_t *values;         /* those that are listed; NULL: every integer from minimum to maximum */
   const char *const *value_names; /* names of the values; NULL: they are numbers */
-  uint32_t value_count;     /* of values[] */
-  uint32_t minimum;         /* smallest and largest value */
+  uint32_t value_count;           /* of values[] */
+  uint32_t minimum;               /* smallest and largest value */
   uint32_t maximum;
-  uint32_t default_value;   /* after fi_spec_init */
-  uint32_t ops;             /* bit 1 << op is set when the op reads this axis */
+  uint32_t default_value; /* after fi_spec_init */
+  uint32_t ops;           /* bit 1 << op is set when the op reads this axis */
   uint32_t reserved[7];
 } fi_axis;
 
@@ -280,16 +280,16 @@ typedef void (*fi_event_callback)(void *user, const fi_event *event);
 /* Every NULL or zero is taken from the environment variable in brackets, else from the default. */
 typedef struct fi_options {
   uint32_t struct_size;
-  uint32_t mode;               /* [FLASHJIT_MODE: on, load_only, memory_only] */
-  const char *target;          /* [FLASHJIT_TARGET] default: that of the current device */
-  const char *cache_dir;       /* [FLASHJIT_CACHE_DIR] "": none; default: $XDG_CACHE_HOME/flashjit, ~/.cache/flashjit */
-  const char *read_only_dirs;  /* [FLASHJIT_CACHE_RO] colon-separated, searched before cache_dir */
-  const char *nvrtc;           /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
-  const char *driver;          /* [FLASHJIT_DRIVER] path of libcuda, or "sim": the simulator; default: libcuda.so.1 */
-  uint64_t cache_bytes;        /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
+  uint32_t mode;              /* [FLASHJIT_MODE: on, load_only, memory_only] */
+  const char *target;         /* [FLASHJIT_TARGET] default: that of the current device */
+  const char *cache_dir;      /* [FLASHJIT_CACHE_DIR] "": none; default: $XDG_CACHE_HOME/flashjit, ~/.cache/flashjit */
+  const char *read_only_dirs; /* [FLASHJIT_CACHE_RO] colon-separated, searched before cache_dir */
+  const char *nvrtc;          /* [FLASHJIT_NVRTC] path of libnvrtc; default: libnvrtc.so.13, .so.12 */
+  const char *driver;         /* [FLASHJIT_DRIVER] path of libcuda, or "sim": the simulator; default: libcuda.so.1 */
+  uint64_t cache_bytes;       /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
   fi_event_callback on_event;
   void *user;
-  uint32_t deadline_ms;        /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
+  uint32_t deadline_ms; /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
   uint32_t reserved[15];
 } fi_options;
 
@@ -311,8 +311,8 @@ void fi_ctx_destroy(fi_ctx *ctx);
 /* What happened in this context so far. */
 typedef struct fi_counters {
   uint32_t struct_size;
-  uint32_t kernels;         /* now loaded */
-  uint64_t memory_hits;     /* calls answered from the table; counted only for ready kernels */
+  uint32_t kernels;     /* now loaded */
+  uint64_t memory_hits; /* calls answered from the table; counted only for ready kernels */
   uint64_t read_only_hits;
   uint64_t user_hits;
   uint64_t compiles;
@@ -346,19 +346,19 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts);
 
 struct fi_facts {
   uint32_t struct_size;
-  uint32_t layer;            /* FI_LAYER_*: where it came from */
-  uint32_t registers;        /* per thread */
-  uint32_t static_shared;    /* bytes */
-  uint32_t dynamic_shared;   /* bytes */
-  uint32_t spill_bytes;      /* always 0: a kernel that spills is a failed build */
-  uint32_t threads;          /* of a CTA */
-  uint32_t ctas_per_sm;      /* that the kernel was shaped for */
-  uint32_t image_bytes;      /* of the cubin or PTX */
+  uint32_t layer;          /* FI_LAYER_*: where it came from */
+  uint32_t registers;      /* per thread */
+  uint32_t static_shared;  /* bytes */
+  uint32_t dynamic_shared; /* bytes */
+  uint32_t spill_bytes;    /* always 0: a kernel that spills is a failed build */
+  uint32_t threads;        /* of a CTA */
+  uint32_t ctas_per_sm;    /* that the kernel was shaped for */
+  uint32_t image_bytes;    /* of the cubin or PTX */
   uint32_t source_lines;
-  double compile_ms;         /* 0 when it came from a cache */
-  char target[16];           /* "sm_90a" */
-  char key[33];              /* of the cache entry, hex */
-  char toolchain[64];        /* the compiler that made it */
+  double compile_ms;  /* 0 when it came from a cache */
+  char target[16];    /* "sm_90a" */
+  char key[33];       /* of the cache entry, hex */
+  char toolchain[64]; /* the compiler that made it */
   uint32_t reserved[15];
 };
 
@@ -395,18 +395,18 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  */
 typedef struct fi_workspace {
   uint32_t struct_size;
-  uint32_t max_requests;  /* the most that one plan holds depends on max_tokens, ctas and the GPU; fi_workspace_size and
-                             fi_plan refuse more and tell how many it may be */
-  uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests); more are
-                             cut, see above */
-  uint32_t max_kv_len;    /* tokens of the longest KV; a longer one is cut silently on the device, see above */
-  uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
-  uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
-  uint64_t bytes;         /* of memory */
-  void *memory;           /* device memory, 256-byte aligned; its contents need no preparation */
-  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
-                             many tokens (a multiple of 256), so that a request's result does not depend on the rest of
-                             the batch */
+  uint32_t max_requests; /* the most that one plan holds depends on max_tokens, ctas and the GPU; fi_workspace_size and
+                            fi_plan refuse more and tell how many it may be */
+  uint32_t max_tokens;   /* query tokens of one step, all requests together (decode: as many as requests); more are
+                            cut, see above */
+  uint32_t max_kv_len;   /* tokens of the longest KV; a longer one is cut silently on the device, see above */
+  uint32_t kv_heads;     /* KV heads on this device; query heads are kv_heads * group */
+  uint32_t ctas;         /* CTAs of a launch; 0: as many as the device holds at once */
+  uint64_t bytes;        /* of memory */
+  void *memory;          /* device memory, 256-byte aligned; its contents need no preparation */
+  uint32_t split_tokens; /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
+                            many tokens (a multiple of 256), so that a request's result does not depend on the rest of
+                            the batch */
   uint32_t reserved[13];
 } fi_workspace;
 
@@ -418,13 +418,13 @@ fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds,
  */
 typedef struct fi_batch {
   uint32_t struct_size;
-  uint32_t requests;          /* 1 to max_requests */
-  const int32_t *q_indptr;    /* [requests + 1] first query token of each request; NULL: one query token each */
-  const int32_t *kv_len;      /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
-  const int32_t *kv_indptr;   /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *page_table;  /* page ids, for page_size > 0; those behind a request's last page are not read */
-  int64_t page_table_stride;  /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
-                                 the pages of the longest request */
+  uint32_t requests;         /* 1 to max_requests */
+  const int32_t *q_indptr;   /* [requests + 1] first query token of each request; NULL: one query token each */
+  const int32_t *kv_len;     /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
+  const int32_t *kv_indptr;  /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
+  const int32_t *page_table; /* page ids, for page_size > 0; those behind a request's last page are not read */
+  int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                the pages of the longest request */
   uint32_t reserved[16];
 } fi_batch;
 
@@ -445,37 +445,37 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
  */
 typedef struct fi_tensors {
   uint32_t struct_size;
-  float softmax_scale;        /* at most 2^20; 0: 1 / sqrt(head_dim) */
+  float softmax_scale; /* at most 2^20; 0: 1 / sqrt(head_dim) */
 
   /* attention */
-  const void *q;              /* [tokens][query heads][head_dim] */
-  void *o;                    /* [tokens][query heads][head_dim]; also the result of merge */
-  float *lse;                 /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
-                                 logits; also the result of merge */
+  const void *q; /* [tokens][query heads][head_dim] */
+  void *o;       /* [tokens][query heads][head_dim]; also the result of merge */
+  float *lse;    /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
+                    logits; also the result of merge */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t o_token_stride;
   int64_t o_head_stride;
-  const int32_t *positions;   /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
+  const int32_t *positions; /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
 
   /* attention reads the cache, append writes it; K and V have the same strides */
-  void *k_cache;              /* [pages][page_size][KV heads][head_dim]; else [requests][tokens].. or [tokens].. */
+  void *k_cache; /* [pages][page_size][KV heads][head_dim]; else [requests][tokens].. or [tokens].. */
   void *v_cache;
-  int64_t cache_page_stride;  /* between pages; between requests when contiguous (then it must be given) */
+  int64_t cache_page_stride; /* between pages; between requests when contiguous (then it must be given) */
   int64_t cache_token_stride;
   int64_t cache_head_stride;
-  const float *k_scale;       /* [1] or [KV heads], positive, for spec.kv_scale */
-  const float *v_scale;       /* likewise */
+  const float *k_scale; /* [1] or [KV heads], positive, for spec.kv_scale */
+  const float *v_scale; /* likewise */
 
   /* append */
-  const void *k_new;          /* [tokens][KV heads][head_dim], rows of the step's query tokens */
+  const void *k_new; /* [tokens][KV heads][head_dim], rows of the step's query tokens */
   const void *v_new;
   int64_t new_token_stride;
   int64_t new_head_stride;
 
   /* merge: states of the same queries over disjoint KV ranges */
-  const void *parts_o;        /* [parts][tokens][heads][head_dim], packed, of q_dtype */
-  const float *parts_lse;     /* [parts][tokens][heads], packed */
+  const void *parts_o;    /* [parts][tokens][heads][head_dim], packed, of q_dtype */
+  const float *parts_lse; /* [parts][tokens][heads], packed */
   uint32_t parts;
   uint32_t merge_tokens;
   uint32_t merge_heads;

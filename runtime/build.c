@@ -2,9 +2,9 @@
 #include "runtime/build.h"
 
 #include "cache/image.h"
+#include "generator/error.h"
 #include "runtime/clock.h"
 #include "runtime/ptxas_log.h"
-#include "runtime/status.h"
 
 #include "flashjit_args.h"
 #include "generator/spec.h"
@@ -34,15 +34,14 @@ static void make_key(struct build *build) {
 }
 
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical) {
-  char why[512];
   *build = (struct build){.ctx = ctx, .spec = canonical};
   spec_print(canonical, build->spec_text, sizeof build->spec_text);
   fi_status status = context_target(ctx, &build->target);
   if (status)
     return status;
-  status = render_source(canonical, build->target, &build->source, why, sizeof why);
+  status = render_source(canonical, build->target, 0, &build->source);
   if (status)
-    return status_fail(status, "%s", why);
+    return status;
   compile_options_print(build->target, build->options);
   make_key(build);
   return FI_OK;
@@ -130,16 +129,16 @@ static void publish(struct build *build) {
  * slow kernel. */
 static fi_status check_resources(const struct build *build, const struct ptxas_facts *facts, const char *log) {
   if (facts->spill_bytes || facts->stack_bytes)
-    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
-                       build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
+    return error_set(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
+                     build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
   const uint64_t shared = (uint64_t)facts->static_shared + build->source.tile.shared_bytes;
   if (shared > build->target->shared_per_block)
-    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s needs %llu bytes of shared memory; a CTA has %u",
-                       build->spec_text, build->target->name, (unsigned long long)shared,
-                       build->target->shared_per_block);
+    return error_set(FI_ERROR_COMPILE, "\"%s\" for %s needs %llu bytes of shared memory; a CTA has %u",
+                     build->spec_text, build->target->name, (unsigned long long)shared,
+                     build->target->shared_per_block);
   if (facts->serialised)
-    return status_fail(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s", build->spec_text,
-                       build->target->name, log);
+    return error_set(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s", build->spec_text,
+                     build->target->name, log);
   return FI_OK;
 }
 
@@ -156,7 +155,7 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
     return status;
   cache_reason_clear(&reason);
   if (!cache_image_check(output->image, output->image_size, build->target->name, build->source.symbol, &reason))
-    return status_fail(FI_ERROR_COMPILE, "the compiler made no kernel of \"%s\": %s", build->spec_text, reason.text);
+    return error_set(FI_ERROR_COMPILE, "the compiler made no kernel of \"%s\": %s", build->spec_text, reason.text);
   build->entry = (cache_entry){
       .key = build->key,
       .toolchain = toolchain,
@@ -207,11 +206,11 @@ static fi_status fail_uncompiled(const struct build *build, fi_status status, co
   cache_reason folders;
   if (!build->refused) {
     context_list_folders(build->ctx, &folders);
-    return status_fail(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why, build->spec_text,
-                       target, build->key_hex, folders.text);
+    return error_set(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why, build->spec_text, target,
+                     build->key_hex, folders.text);
   }
-  return status_fail(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s", why,
-                     build->spec_text, target, build->refused, build->refusals.text);
+  return error_set(status, "%s, and the driver refused every cached kernel of \"%s\" for %s, %u in all: %s", why,
+                   build->spec_text, target, build->refused, build->refusals.text);
 }
 
 static fi_status find_compiler(const struct build *build, struct compiler **compiler) {

@@ -1,11 +1,11 @@
 /* Making, reading and destroying contexts. */
 #include "runtime/context.h"
 
+#include "generator/abi.h"
 #include "generator/error.h"
 #include "generator/spec.h"
 #include "runtime/fork.h"
 #include "runtime/kernel.h"
-#include "runtime/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static fi_status open_store(fi_ctx *ctx) {
     problem = ctx->not_kept; /* nobody asked for none */
   free(user);
   if (!ctx->store)
-    return status_fail(FI_ERROR_MEMORY, "no memory for the cache");
+    return error_set(FI_ERROR_MEMORY, "no memory for the cache");
   if (problem.text[0])
     tell_problem(ctx, problem.text);
   return FI_OK;
@@ -102,27 +102,25 @@ static void free_parts(fi_ctx *ctx) {
 /* A target that was given must exist; that is known without a device. */
 static fi_status check_target(fi_ctx *ctx) {
   const struct target *target;
-  char why[256];
   if (!ctx->options.target || !ctx->options.target[0])
     return FI_OK;
-  const fi_status status = spec_find_target(ctx->options.target, &target, why, sizeof why);
-  if (status)
-    return status_fail(status, "%s", why);
-  atomic_store(&ctx->target, target);
-  return FI_OK;
+  const fi_status status = spec_find_target(ctx->options.target, &target);
+  if (!status)
+    atomic_store(&ctx->target, target);
+  return status;
 }
 
 fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **out) {
-  fi_status status = options ? status_check_struct(ABI_options, options) : FI_OK;
+  fi_status status = options ? abi_check(ABI_options, options) : FI_OK;
   if (status)
     return status;
   if (!out)
-    return status_fail(FI_ERROR_ARGUMENT, "ctx is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "ctx is NULL");
   *out = NULL;
   fi_ctx *ctx = calloc(1, sizeof *ctx);
   if (!ctx || !fork_watch()) {
     free(ctx);
-    return status_fail(FI_ERROR_MEMORY, "no memory for a context");
+    return error_set(FI_ERROR_MEMORY, "no memory for a context");
   }
   ctx->parts = *parts;
   ctx->generation = fork_generation();
@@ -158,9 +156,9 @@ void fi_ctx_destroy(fi_ctx *ctx) {
 
 fi_status context_check(const fi_ctx *ctx) {
   if (!ctx)
-    return status_fail(FI_ERROR_ARGUMENT, "ctx is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "ctx is NULL");
   if (ctx->generation != fork_generation())
-    return status_fail(FI_ERROR_FORKED, "the context was made before fork(); a child makes its own");
+    return error_set(FI_ERROR_FORKED, "the context was made before fork(); a child makes its own");
   return FI_OK;
 }
 
@@ -175,8 +173,8 @@ fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode) {
   if (status)
     return status;
   if (mode < FI_MODE_ON || mode > FI_MODE_MEMORY_ONLY)
-    return status_fail(FI_ERROR_ARGUMENT, "mode is %u; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d)",
-                       mode, FI_MODE_ON, FI_MODE_MEMORY_ONLY);
+    return error_set(FI_ERROR_ARGUMENT, "mode is %u; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d)",
+                     mode, FI_MODE_ON, FI_MODE_MEMORY_ONLY);
   atomic_store(&ctx->mode, mode);
   return FI_OK;
 }
@@ -224,8 +222,8 @@ static fi_status device_target(struct driver *driver, const struct target **targ
     return status;
   *target = target_of_device(device.major, device.minor, driver->simulated);
   if (!*target)
-    return status_fail(FI_ERROR_UNSUPPORTED, "device %d has compute capability %u.%u, for which there are no kernels",
-                       ordinal, device.major, device.minor);
+    return error_set(FI_ERROR_UNSUPPORTED, "device %d has compute capability %u.%u, for which there are no kernels",
+                     ordinal, device.major, device.minor);
   return FI_OK;
 }
 
@@ -237,7 +235,7 @@ fi_status context_target(fi_ctx *ctx, const struct target **target) {
     return FI_OK;
   fi_status status = context_driver(ctx, &driver);
   if (status)
-    return status_fail(status, "no target is given, and no device tells one: %s", fi_last_error());
+    return error_set(status, "no target is given, and no device tells one: %s", fi_last_error());
   status = device_target(driver, target);
   if (!status && !atomic_compare_exchange_strong(&ctx->target, &none, *target))
     *target = none; /* another thread was first; its device decides */
@@ -249,7 +247,7 @@ fi_status context_target(fi_ctx *ctx, const struct target **target) {
 /* The callback may call functions that fail: the thread's error text is set aside, and it may be the message.
  */
 void context_event(const fi_ctx *ctx, fi_event event) {
-  char last_error[LAST_ERROR_SIZE];
+  char last_error[ERROR_SIZE];
   const char **texts[] = {&event.spec, &event.target, &event.key, &event.message};
   if (!ctx->options.on_event)
     return;
@@ -262,13 +260,13 @@ void context_event(const fi_ctx *ctx, fi_event event) {
       *texts[i] = "";
   }
   ctx->options.on_event(ctx->options.user, &event);
-  error_keep(event.status, last_error);
+  error_set(event.status, "%s", last_error);
 }
 
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
   fi_status status = context_check(ctx);
   if (!status)
-    status = status_check_struct(ABI_counters, counters);
+    status = abi_check(ABI_counters, counters);
   if (status)
     return status;
   *counters = (fi_counters){

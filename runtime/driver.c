@@ -1,8 +1,8 @@
 /* The CUDA driver, opened at run time. The only file that includes cuda.h. */
 #include "runtime/driver.h"
 
+#include "generator/error.h"
 #include "runtime/driver_path.h"
-#include "runtime/status.h"
 
 #include <cuda.h>
 #include <cudaTypedefs.h>
@@ -52,8 +52,8 @@ static fi_status check(const struct cuda *cuda, CUresult result, const char *wha
   const char *text = NULL;
   cuda->cuGetErrorName(result, &name);
   cuda->cuGetErrorString(result, &text);
-  return status_fail(FI_ERROR_DRIVER, "%s: %s (%d): %s", what, name ? name : "unknown error", (int)result,
-                     text ? text : "no text");
+  return error_set(FI_ERROR_DRIVER, "%s: %s (%d): %s", what, name ? name : "unknown error", (int)result,
+                   text ? text : "no text");
 }
 
 /* -------------------------------------------------------------------------------- devices */
@@ -62,7 +62,7 @@ static fi_status cuda_current_device(struct driver *self, int *ordinal) {
   const struct cuda *cuda = cuda_of(self);
   const CUresult result = cuda->cuCtxGetDevice(ordinal);
   if (result == CUDA_ERROR_INVALID_CONTEXT)
-    return status_fail(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
+    return error_set(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
   return check(cuda, result, "cuCtxGetDevice");
 }
 
@@ -124,8 +124,8 @@ static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const 
     return check(cuda, result, "cuKernelGetParamInfo");
   *rejected = size != image->args_size;
   if (*rejected)
-    return status_fail(FI_ERROR_DRIVER, "kernel %s takes %zu bytes of arguments; this library passes %zu",
-                       image->symbol, size, image->args_size);
+    return error_set(FI_ERROR_DRIVER, "kernel %s takes %zu bytes of arguments; this library passes %zu", image->symbol,
+                     size, image->args_size);
   return FI_OK;
 }
 
@@ -256,9 +256,9 @@ static fi_status find_functions(struct cuda *cuda, void *library) {
 #define REQUIRED(name, version)                                                                                        \
   OPTIONAL(name, version)                                                                                              \
   if (!cuda->name)                                                                                                     \
-    return status_fail(FI_ERROR_OLD_DRIVER,                                                                            \
-                       "the driver lacks %s of CUDA %d.%d; a driver for CUDA 12.0 or newer is needed", #name,          \
-                       version / 1000, version % 1000 / 10);
+    return error_set(FI_ERROR_OLD_DRIVER,                                                                              \
+                     "the driver lacks %s of CUDA %d.%d; a driver for CUDA 12.0 or newer is needed", #name,            \
+                     version / 1000, version % 1000 / 10);
   DRIVER_FUNCTIONS(REQUIRED, OPTIONAL)
 #undef REQUIRED
 #undef OPTIONAL
@@ -271,7 +271,7 @@ static fi_status start(struct cuda *cuda) {
   const CUresult result = cuda->cuInit(0);
   cuda->can_overlap = cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS && version >= CAPTURES_OVERLAP;
   if (result == CUDA_ERROR_NO_DEVICE || result == CUDA_ERROR_STUB_LIBRARY)
-    return status_fail(FI_ERROR_NO_DRIVER, "the driver found no device (cuInit: %d)", (int)result);
+    return error_set(FI_ERROR_NO_DRIVER, "the driver found no device (cuInit: %d)", (int)result);
   return check(cuda, result, "cuInit");
 }
 
@@ -284,13 +284,13 @@ fi_status driver_open(const char *path, struct driver **driver) {
   bool simulated;
   void *library = driver_path_open(path, &simulated);
   if (!library)
-    return status_fail(
-        FI_ERROR_NO_DRIVER,
-        "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s", dlerror());
+    return error_set(FI_ERROR_NO_DRIVER,
+                     "the CUDA driver cannot be opened (FLASHJIT_DRIVER names its path; \"sim\" is the simulator): %s",
+                     dlerror());
   struct cuda *cuda = calloc(1, sizeof *cuda);
   if (!cuda) {
     dlclose(library);
-    return status_fail(FI_ERROR_MEMORY, "no memory for the driver");
+    return error_set(FI_ERROR_MEMORY, "no memory for the driver");
   }
   cuda->base = (struct driver){
       .simulated = simulated,

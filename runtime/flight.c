@@ -1,9 +1,9 @@
 /* The states of kernels, and the table that they are entered into. */
 #include "runtime/flight.h"
 
+#include "generator/error.h"
 #include "runtime/context.h"
 #include "runtime/make.h"
-#include "runtime/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static fi_status make_once(fi_kernel *kernel) {
     return status;
   }
   if (kernel->failure)
-    return status_fail(kernel->failure, "%s", kernel->message ? kernel->message : "no memory for the reason");
+    return error_set(kernel->failure, "%s", kernel->message ? kernel->message : "no memory for the reason");
   return FI_OK;
 }
 
@@ -78,7 +78,7 @@ static fi_kernel *enter(fi_ctx *ctx, const fi_spec *canonical) {
 fi_status flight_get(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
   *kernel = enter(ctx, canonical);
   if (!*kernel)
-    return status_fail(FI_ERROR_MEMORY, "no memory for a kernel, or more than %d kernels in one context",
-                       TABLE_MOST_KERNELS);
+    return error_set(FI_ERROR_MEMORY, "no memory for a kernel, or more than %d kernels in one context",
+                     TABLE_MOST_KERNELS);
   return make_once(*kernel);
 }

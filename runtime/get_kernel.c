@@ -1,9 +1,10 @@
 /* From a spec to a kernel: fi_get_kernel, whose usual case is a look-up of the spec's bytes, and
  * fi_precompile. */
+#include "generator/abi.h"
+#include "generator/error.h"
 #include "generator/spec.h"
 #include "runtime/flight.h"
 #include "runtime/make.h"
-#include "runtime/status.h"
 
 static fi_kernel *find_ready(fi_ctx *ctx, const fi_spec *spec) {
   fi_kernel *kernel = table_find(&ctx->table, spec);
@@ -18,12 +19,6 @@ static void remember_spelling(fi_ctx *ctx, const fi_spec *spec, fi_kernel *kerne
   pthread_mutex_unlock(&ctx->table_lock);
 }
 
-static fi_status canonical_of(const fi_spec *spec, fi_spec *canonical) {
-  char why[512];
-  const fi_status status = spec_canonical(spec, canonical, why, sizeof why);
-  return status ? status_fail(status, "%s", why) : FI_OK;
-}
-
 static void count_hit(fi_ctx *ctx) {
   atomic_fetch_add_explicit(&ctx->counters.memory_hits, 1, memory_order_relaxed);
 }
@@ -31,7 +26,7 @@ static void count_hit(fi_ctx *ctx) {
 /* A kernel that may have to be made, or one that is ready under another spelling. */
 static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   fi_spec canonical;
-  fi_status status = canonical_of(spec, &canonical);
+  fi_status status = spec_canonical(spec, &canonical);
   if (status)
     return status;
   fi_kernel *kernel = find_ready(ctx, &canonical);
@@ -51,7 +46,7 @@ fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   if (status)
     return status;
   if (!out)
-    return status_fail(FI_ERROR_ARGUMENT, "kernel is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "kernel is NULL");
   *out = NULL;
   /* The look-up compares all of a fi_spec, the reserved words too. What is none is refused on the slow way.
    */
@@ -69,7 +64,7 @@ static fi_status not_kept(const struct build *build) {
   pthread_mutex_lock(&ctx->table_lock);
   const cache_reason reason = ctx->not_kept;
   pthread_mutex_unlock(&ctx->table_lock);
-  return status_fail(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text, reason.text);
+  return error_set(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text, reason.text);
 }
 
 static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {
@@ -92,9 +87,9 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
   fi_spec plan;
   fi_status status = context_check(ctx);
   if (!status && facts)
-    status = status_check_struct(ABI_facts, facts);
+    status = abi_check(ABI_facts, facts);
   if (!status)
-    status = canonical_of(spec, &canonical);
+    status = spec_canonical(spec, &canonical);
   if (!status && make_plan_spec(&canonical, &plan))
     status = precompile(ctx, &plan, NULL);
   if (status && status != FI_ERROR_NOT_CACHED)

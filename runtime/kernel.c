@@ -2,8 +2,9 @@
 #include "runtime/kernel.h"
 
 #include "flashjit_args.h"
+#include "generator/abi.h"
+#include "generator/error.h"
 #include "runtime/context.h"
-#include "runtime/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {
 }
 
 fi_status kernel_check(const fi_kernel *kernel) {
-  return kernel ? context_check(kernel->ctx) : status_fail(FI_ERROR_ARGUMENT, "kernel is NULL");
+  return kernel ? context_check(kernel->ctx) : error_set(FI_ERROR_ARGUMENT, "kernel is NULL");
 }
 
 void kernel_destroy(fi_kernel *kernel) {
@@ -56,10 +57,10 @@ static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct
   const struct target *target = atomic_load(&kernel->ctx->target);
   if (runs_on(target, device))
     return FI_OK;
-  return status_fail(FI_ERROR_UNSUPPORTED,
-                     "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
-                     "serves one kind of GPU",
-                     ordinal, device->major, device->minor, target->name);
+  return error_set(FI_ERROR_UNSUPPORTED,
+                   "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
+                   "serves one kind of GPU",
+                   ordinal, device->major, device->minor, target->name);
 }
 
 /* A device may have less shared memory than the target of its kernels, as 8.6 has than sm_80. The plan
@@ -76,9 +77,9 @@ static fi_status shape_on(const fi_kernel *kernel, int ordinal, const struct dev
   const uint32_t needed = kernel->facts.static_shared + shape->dynamic_shared;
   if (needed <= device->shared_per_block)
     return FI_OK;
-  return status_fail(FI_ERROR_UNSUPPORTED,
-                     "the kernel, which is for %s, needs %u bytes of shared memory; a CTA on device %d has %u",
-                     target->name, needed, ordinal, device->shared_per_block);
+  return error_set(FI_ERROR_UNSUPPORTED,
+                   "the kernel, which is for %s, needs %u bytes of shared memory; a CTA on device %d has %u",
+                   target->name, needed, ordinal, device->shared_per_block);
 }
 
 /* Under open_lock. */
@@ -100,8 +101,8 @@ static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordina
   if (ctas_per_sm > kernel->tile.ctas_per_sm)
     ctas_per_sm = kernel->tile.ctas_per_sm;
   if (ctas_per_sm == 0)
-    return status_fail(FI_ERROR_DRIVER, "no CTA of %u threads and %u bytes of shared memory fits on device %d",
-                       shape.threads, shape.dynamic_shared, ordinal);
+    return error_set(FI_ERROR_DRIVER, "no CTA of %u threads and %u bytes of shared memory fits on device %d",
+                     shape.threads, shape.dynamic_shared, ordinal);
   atomic_store_explicit(&kernel->device_ctas[ordinal], device.sms * ctas_per_sm, memory_order_release);
   return FI_OK;
 }
@@ -112,8 +113,8 @@ static fi_status current_device(const fi_kernel *kernel, struct driver **driver,
   if (status)
     return status;
   if (*ordinal < 0 || *ordinal >= KERNEL_MOST_DEVICES)
-    return status_fail(FI_ERROR_UNSUPPORTED, "device %d: a context serves devices 0 to %d", *ordinal,
-                       KERNEL_MOST_DEVICES - 1);
+    return error_set(FI_ERROR_UNSUPPORTED, "device %d: a context serves devices 0 to %d", *ordinal,
+                     KERNEL_MOST_DEVICES - 1);
   return FI_OK;
 }
 
@@ -159,10 +160,10 @@ fi_status kernel_prepare_for_stream(fi_kernel *kernel, void *stream, uint32_t *c
   if (status)
     return status;
   if (capturing)
-    return status_fail(FI_ERROR_CAPTURE,
-                       "the stream is being captured and the kernel is not prepared on device %d; call "
-                       "fi_kernel_prepare before the capture",
-                       ordinal);
+    return error_set(FI_ERROR_CAPTURE,
+                     "the stream is being captured and the kernel is not prepared on device %d; call "
+                     "fi_kernel_prepare before the capture",
+                     ordinal);
   return prepare_current(kernel, driver, ordinal, ctas);
 }
 
@@ -177,7 +178,7 @@ fi_status fi_kernel_prepare(fi_kernel *kernel) {
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts) {
   fi_status status = kernel_check(kernel);
   if (!status)
-    status = status_check_struct(ABI_facts, facts);
+    status = abi_check(ABI_facts, facts);
   if (status)
     return status;
   *facts = kernel->facts;
@@ -189,7 +190,7 @@ fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec) {
   if (status)
     return status;
   if (!spec)
-    return status_fail(FI_ERROR_ARGUMENT, "spec is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "spec is NULL");
   *spec = kernel->spec;
   return FI_OK;
 }

@@ -2,10 +2,10 @@
  * has the last word on what was looked up. */
 #include "runtime/make.h"
 
+#include "generator/error.h"
 #include "generator/spec.h"
 #include "runtime/clock.h"
 #include "runtime/flight.h"
-#include "runtime/status.h"
 
 bool make_plan_spec(const fi_spec *canonical, fi_spec *plan) {
   fi_spec spec;
@@ -13,7 +13,7 @@ bool make_plan_spec(const fi_spec *canonical, fi_spec *plan) {
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;
-  return spec_canonical(&spec, plan, NULL, 0) == FI_OK;
+  return spec_canonical(&spec, plan) == FI_OK;
 }
 
 static fi_status load(fi_kernel *kernel, struct driver *driver, const struct build *build, bool *rejected) {
@@ -64,7 +64,7 @@ static fi_status load_kernel(fi_kernel *kernel) {
   struct build build;
   const double begin = clock_ms();
   if (atomic_load(&kernel->ctx->mode) == FI_MODE_MEMORY_ONLY)
-    return status_fail(FI_ERROR_NOT_CACHED, "the mode is memory_only, and the context does not hold the kernel");
+    return error_set(FI_ERROR_NOT_CACHED, "the mode is memory_only, and the context does not hold the kernel");
   fi_status status = context_driver(kernel->ctx, &driver);
   if (status)
     return status;

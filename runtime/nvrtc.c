@@ -1,6 +1,6 @@
 /* The compiler: libnvrtc, opened at run time. The only file that includes nvrtc.h. */
+#include "generator/error.h"
 #include "runtime/compiler.h"
-#include "runtime/status.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -122,8 +122,8 @@ static fi_status check_result(const struct nvrtc *nvrtc, nvrtcResult result, con
                               const struct compile_job *job) {
   if (result == NVRTC_SUCCESS)
     return FI_OK;
-  return status_fail(status_of(result), "the compiler returned no %s for %s: %s", what, job->target->name,
-                     nvrtc->nvrtcGetErrorString(result));
+  return error_set(status_of(result), "the compiler returned no %s for %s: %s", what, job->target->name,
+                   nvrtc->nvrtcGetErrorString(result));
 }
 
 static fi_status collect(const struct nvrtc *nvrtc, nvrtcProgram program, const struct compile_job *job,
@@ -145,7 +145,7 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   *output = (struct compile_output){0};
   nvrtcResult result = nvrtc->nvrtcCreateProgram(&program, job->source, program_name, 0, NULL, NULL);
   if (result != NVRTC_SUCCESS)
-    return status_fail(status_of(result), "nvrtcCreateProgram: %s", nvrtc->nvrtcGetErrorString(result));
+    return error_set(status_of(result), "nvrtcCreateProgram: %s", nvrtc->nvrtcGetErrorString(result));
   deadline_start(&deadline, job->deadline_ms);
   if (job->deadline_ms && nvrtc->nvrtcSetFlowCallback)
     nvrtc->nvrtcSetFlowCallback(program, deadline_poll, &deadline);
@@ -156,10 +156,10 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   if (result == NVRTC_SUCCESS)
     status = collect(nvrtc, program, job, output);
   else if (deadline.passed)
-    status = status_fail(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms", job->deadline_ms);
+    status = error_set(FI_ERROR_DEADLINE, "the compile was stopped after its deadline of %u ms", job->deadline_ms);
   else
-    status = status_fail(status_of(result), "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result), job->target->name,
-                         output->log ? output->log : "");
+    status = error_set(status_of(result), "%s for %s:\n%s", nvrtc->nvrtcGetErrorString(result), job->target->name,
+                       output->log ? output->log : "");
   nvrtc->nvrtcDestroyProgram(&program);
   return status;
 }
@@ -263,18 +263,17 @@ static void nvrtc_close(struct compiler *self) {
 fi_status nvrtc_open(const char *path, struct compiler **compiler) {
   void *library = open_library(path);
   if (!library)
-    return status_fail(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s",
-                       dlerror());
+    return error_set(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s", dlerror());
   struct nvrtc *nvrtc = calloc(1, sizeof *nvrtc);
   if (!nvrtc) {
     dlclose(library);
-    return status_fail(FI_ERROR_MEMORY, "no memory for the compiler");
+    return error_set(FI_ERROR_MEMORY, "no memory for the compiler");
   }
   const char *missing = find_functions(nvrtc, library);
   if (missing) {
     free(nvrtc);
     dlclose(library);
-    return status_fail(FI_ERROR_NO_COMPILER, "%s lacks %s", path && *path ? path : "libnvrtc", missing);
+    return error_set(FI_ERROR_NO_COMPILER, "%s lacks %s", path && *path ? path : "libnvrtc", missing);
   }
   int major = 0;
   int minor = 0;

@@ -2,7 +2,7 @@
 #include "runtime/options.h"
 
 #include "cache/paths.h"
-#include "runtime/status.h"
+#include "generator/error.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -80,7 +80,7 @@ static fi_status read_text(const struct variable *variable, const fi_options *gi
   if (!value)
     return FI_OK;
   *text = strdup(value);
-  return *text ? FI_OK : status_fail(FI_ERROR_MEMORY, "no memory for options");
+  return *text ? FI_OK : error_set(FI_ERROR_MEMORY, "no memory for options");
 }
 
 static uint64_t public_number(const struct variable *variable, const fi_options *given) {
@@ -100,10 +100,10 @@ static fi_status read_number(const struct variable *variable, const fi_options *
   *number = public_number(variable, given);
   /* Other numbers may be all that their field holds. */
   if (variable->kind == MODE && *number > variable->maximum)
-    return status_fail(FI_ERROR_ARGUMENT,
-                       "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
-                       "for what %s says",
-                       (unsigned long long)*number, FI_MODE_ON, FI_MODE_MEMORY_ONLY, variable->name);
+    return error_set(FI_ERROR_ARGUMENT,
+                     "options.mode is %llu; it must be FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY (%d to %d), or 0 "
+                     "for what %s says",
+                     (unsigned long long)*number, FI_MODE_ON, FI_MODE_MEMORY_ONLY, variable->name);
   if (*number)
     return FI_OK;
   const char *text = secure_getenv(variable->name);
@@ -113,9 +113,9 @@ static fi_status read_number(const struct variable *variable, const fi_options *
   if (variable->kind == MODE ? parse_mode(text, number) : parse_number(text, variable->maximum, number))
     return FI_OK;
   if (variable->kind == MODE)
-    return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be %s", variable->name, text, variable->meaning);
-  return status_fail(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be a number of at most %llu (%s)", variable->name, text,
-                     (unsigned long long)variable->maximum, variable->meaning);
+    return error_set(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be %s", variable->name, text, variable->meaning);
+  return error_set(FI_ERROR_ARGUMENT, "%s is \"%s\"; it must be a number of at most %llu (%s)", variable->name, text,
+                   (unsigned long long)variable->maximum, variable->meaning);
 }
 
 fi_status options_read(const fi_options *given, struct options *options) {

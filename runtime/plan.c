@@ -1,5 +1,6 @@
 /* fi_plan: checks a batch and launches the plan kernel on it. */
-#include "runtime/status.h"
+#include "generator/abi.h"
+#include "generator/error.h"
 #include "runtime/workspace.h"
 
 /* CTAs of a plan: each finds all cuts and writes its part of the items. */
@@ -42,24 +43,24 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].pointer && arrays[i].needed)
-      return status_fail(FI_ERROR_ARGUMENT, "batch.%s is NULL; %s needs it", arrays[i].name, rule->name);
+      return error_set(FI_ERROR_ARGUMENT, "batch.%s is NULL; %s needs it", arrays[i].name, rule->name);
     if ((uintptr_t)arrays[i].pointer % sizeof(int32_t))
-      return status_fail(FI_ERROR_ARGUMENT, "batch.%s is %p; it must be aligned to 4 bytes", arrays[i].name,
-                         (const void *)arrays[i].pointer);
+      return error_set(FI_ERROR_ARGUMENT, "batch.%s is %p; it must be aligned to 4 bytes", arrays[i].name,
+                       (const void *)arrays[i].pointer);
   }
   if (rule->page_table_stride && batch->page_table_stride < 1)
-    return status_fail(FI_ERROR_ARGUMENT, "batch.page_table_stride is %lld; it must be 1 or more",
-                       (long long)batch->page_table_stride);
+    return error_set(FI_ERROR_ARGUMENT, "batch.page_table_stride is %lld; it must be 1 or more",
+                     (long long)batch->page_table_stride);
   return FI_OK;
 }
 
 static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace) {
-  fi_status status = status_check_struct(ABI_batch, batch);
+  fi_status status = abi_check(ABI_batch, batch);
   if (status)
     return status;
   if (batch->requests == 0 || batch->requests > workspace->max_requests)
-    return status_fail(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
-                       batch->requests, workspace->max_requests);
+    return error_set(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
+                     batch->requests, workspace->max_requests);
   return check_arrays(&kernel->spec, batch);
 }
 
@@ -97,7 +98,7 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
   if (status)
     return status;
   if (!kernel->plan)
-    return status_fail(FI_ERROR_ARGUMENT, "kernel has no plan; fi_plan takes attention and append kernels");
+    return error_set(FI_ERROR_ARGUMENT, "kernel has no plan; fi_plan takes attention and append kernels");
   status = workspace_for_launch(kernel, workspace, stream, &layout);
   if (!status)
     status = check_batch(kernel, batch, workspace);

@@ -1,5 +1,6 @@
 /* fi_run: checks tensors, fills the kernel's argument and launches it. */
-#include "runtime/status.h"
+#include "generator/abi.h"
+#include "generator/error.h"
 #include "runtime/tensors.h"
 #include "runtime/workspace.h"
 
@@ -41,9 +42,9 @@ static fi_status check_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;
   if (scale >= 0 && scale <= most_scale)
     return FI_OK;
-  return status_fail(FI_ERROR_ARGUMENT,
-                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, at most %g",
-                     (double)scale, (double)most_scale);
+  return error_set(FI_ERROR_ARGUMENT,
+                   "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, at most %g",
+                   (double)scale, (double)most_scale);
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {
@@ -109,8 +110,8 @@ static fi_status check_merge(const struct run *run) {
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (fields[i].value == 0 || fields[i].value > INT32_MAX)
-      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
-                         INT32_MAX);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
+                       INT32_MAX);
   }
   return FI_OK;
 }
@@ -167,8 +168,8 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   if (status)
     return status;
   if (kernel->spec.op == FI_OP_PLAN)
-    return status_fail(FI_ERROR_ARGUMENT, "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
-  status = status_check_struct(ABI_tensors, tensors);
+    return error_set(FI_ERROR_ARGUMENT, "kernel is a plan kernel; fi_plan launches it with the kernel it plans for");
+  status = abi_check(ABI_tensors, tensors);
   if (status)
     return status;
   const struct op_rule *rule = &op_rules[kernel->spec.op];

@@ -1,7 +1,7 @@
 /* The tables of what each op reads of fi_tensors, and the checks that they drive. */
 #include "runtime/tensors.h"
 
-#include "runtime/status.h"
+#include "generator/error.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -64,10 +64,10 @@ static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) 
     if (!is_read_by(rule->ops, spec) || !rule->needed(spec))
       continue;
     if (!pointer)
-      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is NULL; %s needs it", rule->name, rule->needed_for);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is NULL; %s needs it", rule->name, rule->needed_for);
     if ((uintptr_t)pointer % rule->alignment)
-      return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %p; it must be aligned to %zu bytes", rule->name, pointer,
-                         (size_t)rule->alignment);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %p; it must be aligned to %zu bytes", rule->name, pointer,
+                       (size_t)rule->alignment);
   }
   return FI_OK;
 }
@@ -113,12 +113,12 @@ static int64_t element_bytes(enum element element, const fi_spec *spec) {
 
 static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, int64_t stride) {
   if (stride < spec->head_dim)
-    return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least head_dim, %u",
-                       rule->name, (long long)stride, spec->head_dim);
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least head_dim, %u",
+                     rule->name, (long long)stride, spec->head_dim);
   const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->element, spec);
   if (stride % multiple)
-    return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
-                       rule->name, (long long)stride, (long long)multiple);
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
+                     rule->name, (long long)stride, (long long)multiple);
   return FI_OK;
 }
 
@@ -142,9 +142,8 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
       continue;
     memcpy(&strides->of[i], (const char *)tensors + rule->offset, sizeof strides->of[i]);
     if (i == STRIDE_CACHE_PAGE && spec->page_size == 0 && strides->of[i] == 0)
-      return status_fail(FI_ERROR_ARGUMENT,
-                         "tensors.cache_page_stride is 0; a contiguous cache needs the stride between "
-                         "requests");
+      return error_set(FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0; a contiguous cache needs the stride between "
+                                          "requests");
     if (strides->of[i] == 0)
       strides->of[i] = packed_stride(rule, spec, heads, kv_heads);
     const fi_status status = check_stride(rule, spec, strides->of[i]);
@@ -173,9 +172,9 @@ static fi_status check_overlap(const struct strides *strides, struct axis a, str
     return FI_OK;
   if (!runs_into(strides, a, b) && !runs_into(strides, b, a))
     return FI_OK;
-  return status_fail(FI_ERROR_ARGUMENT, "tensors.%s is %lld and tensors.%s is %lld; rows would overlap",
-                     stride_rules[a.stride].name, (long long)strides->of[a.stride], stride_rules[b.stride].name,
-                     (long long)strides->of[b.stride]);
+  return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld and tensors.%s is %lld; rows would overlap",
+                   stride_rules[a.stride].name, (long long)strides->of[a.stride], stride_rules[b.stride].name,
+                   (long long)strides->of[b.stride]);
 }
 
 /* Only where an overlap is never meant: in O and in the cache. */

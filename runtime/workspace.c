@@ -4,7 +4,8 @@
  */
 #include "runtime/workspace.h"
 
-#include "runtime/status.h"
+#include "generator/abi.h"
+#include "generator/error.h"
 
 enum {
   ALIGNMENT = 256,
@@ -51,8 +52,8 @@ static fi_status check_least(const fi_workspace *bounds) {
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (fields[i].value == 0 || fields[i].value > INT32_MAX)
-      return status_fail(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
-                         INT32_MAX);
+      return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
+                       INT32_MAX);
   }
   return FI_OK;
 }
@@ -61,24 +62,24 @@ static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds
   if (kernel->spec.op != FI_OP_ATTENTION || bounds->split_tokens == 0)
     return FI_OK;
   if (bounds->split_tokens % SPLIT_MULTIPLE || bounds->split_tokens > INT32_MAX)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; it must be a multiple of %d",
-                       bounds->split_tokens, SPLIT_MULTIPLE);
+    return error_set(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; it must be a multiple of %d",
+                     bounds->split_tokens, SPLIT_MULTIPLE);
   const uint32_t step = tile_step_tokens(&kernel->tile);
   if (bounds->split_tokens % step)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; this kernel needs a multiple of %u",
-                       bounds->split_tokens, step);
+    return error_set(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; this kernel needs a multiple of %u",
+                     bounds->split_tokens, step);
   return FI_OK;
 }
 
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds) {
-  fi_status status = status_check_struct(ABI_workspace, bounds);
+  fi_status status = abi_check(ABI_workspace, bounds);
   if (!status)
     status = check_least(bounds);
   if (!status)
     status = check_split(kernel, bounds);
   if (!status && (uint64_t)bounds->kv_heads * kernel->spec.group > INT32_MAX)
-    status = status_fail(FI_ERROR_ARGUMENT, "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
-                         bounds->kv_heads, kernel->spec.group, INT32_MAX);
+    status = error_set(FI_ERROR_ARGUMENT, "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
+                       bounds->kv_heads, kernel->spec.group, INT32_MAX);
   return status;
 }
 
@@ -104,11 +105,11 @@ static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {
   if (count <= INT32_MAX)
     return FI_OK;
-  return status_fail(FI_ERROR_ARGUMENT,
-                     "workspace bounds max_requests=%u max_tokens=%u max_kv_len=%u kv_heads=%u ctas=%u split_tokens=%u "
-                     "make more than %d %s",
-                     bounds->max_requests, bounds->max_tokens, bounds->max_kv_len, bounds->kv_heads, bounds->ctas,
-                     bounds->split_tokens, INT32_MAX, what);
+  return error_set(FI_ERROR_ARGUMENT,
+                   "workspace bounds max_requests=%u max_tokens=%u max_kv_len=%u kv_heads=%u ctas=%u split_tokens=%u "
+                   "make more than %d %s",
+                   bounds->max_requests, bounds->max_tokens, bounds->max_kv_len, bounds->kv_heads, bounds->ctas,
+                   bounds->split_tokens, INT32_MAX, what);
 }
 
 /* The plan kernel keeps a number for each request, tile and CTA in shared memory, and one behind each list.
@@ -119,11 +120,11 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
   layout->plan_shared = (uint32_t)(numbers * sizeof(int));
   if (numbers <= room)
     return FI_OK;
-  return status_fail(FI_ERROR_ARGUMENT,
-                     "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
-                     "CTAs holds at most %llu requests and tiles together",
-                     bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
-                     (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
+  return error_set(FI_ERROR_ARGUMENT,
+                   "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
+                   "CTAs holds at most %llu requests and tiles together",
+                   bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
+                   (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
 }
 
 /*
@@ -202,13 +203,13 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
 
 static fi_status check_memory(const fi_workspace *workspace, uint64_t needed) {
   if (!workspace->memory)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "workspace.memory is NULL");
   if ((uintptr_t)workspace->memory % ALIGNMENT)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes", workspace->memory,
-                       ALIGNMENT);
+    return error_set(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes", workspace->memory,
+                     ALIGNMENT);
   if (workspace->bytes < needed)
-    return status_fail(FI_ERROR_ARGUMENT, "workspace.bytes is %llu; these bounds need %llu",
-                       (unsigned long long)workspace->bytes, (unsigned long long)needed);
+    return error_set(FI_ERROR_ARGUMENT, "workspace.bytes is %llu; these bounds need %llu",
+                     (unsigned long long)workspace->bytes, (unsigned long long)needed);
   return FI_OK;
 }
 
@@ -231,7 +232,7 @@ fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds,
   if (status)
     return status;
   if (!bytes)
-    return status_fail(FI_ERROR_ARGUMENT, "bytes is NULL");
+    return error_set(FI_ERROR_ARGUMENT, "bytes is NULL");
   *bytes = 0;
   if (kernel->spec.op == FI_OP_MERGE || kernel->spec.op == FI_OP_PLAN)
     return FI_OK;

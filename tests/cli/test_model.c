@@ -2,6 +2,7 @@
 #include "tools/flashjit/model.h"
 
 #include "files.h"
+#include "tools/flashjit/problem.h"
 #include "tools/flashjit/roles.h"
 
 #include <criterion/criterion.h>
@@ -12,8 +13,7 @@
 
 static struct model read_model(const char *path) {
   struct model model;
-  char why[512] = "";
-  cr_assert(model_read(path, &model, why, sizeof why), "%s", why);
+  cr_assert(model_read(path, &model), "%s", problem_last());
   return model;
 }
 
@@ -201,10 +201,9 @@ Test(model, what_is_missing) {
 
 static void expect_problem(const char *path, const char *part) {
   struct model model;
-  char why[512] = "";
-  cr_expect_not(model_read(path, &model, why, sizeof why), "%s should not be read", part);
-  cr_expect_not_null(strstr(why, part), "\"%s\" is not in \"%s\"", part, why);
-  cr_expect_not_null(strstr(why, path), "no path in \"%s\"", why);
+  cr_expect_not(model_read(path, &model), "%s should not be read", part);
+  cr_expect_not_null(strstr(problem_last(), part), "\"%s\" is not in \"%s\"", part, problem_last());
+  cr_expect_not_null(strstr(problem_last(), path), "no path in \"%s\"", problem_last());
 }
 
 Test(model, broken_files) {
@@ -247,8 +246,7 @@ Test(model, roles_choose_tiles) {
   struct model model = read_model(MODEL("Qwen3-Coder-480B-A35B-Instruct")); /* group 12 */
   for (enum role role = 0; role < ROLE_COUNT; role++) {
     fi_spec spec;
-    char why[256] = "";
-    cr_assert_eq(role_spec(&model.layers[0], &fp8, role, NULL, &spec, why, sizeof why), FI_OK, "%s", why);
+    cr_assert_eq(role_spec(&model.layers[0], &fp8, role, NULL, &spec), FI_OK, "%s", problem_last());
     cr_expect_eq(spec.op, role == ROLE_APPEND ? FI_OP_APPEND : FI_OP_ATTENTION);
     cr_expect_eq(spec.kv_dtype, FI_E4M3);
     cr_expect_eq(spec.kv_scale, FI_SCALE_TENSOR);
@@ -262,11 +260,10 @@ Test(model, roles_choose_tiles) {
 Test(model, unsupported_layers_say_why) {
   static const struct cache_choice cache = {.page_size = 16};
   struct model model = read_model(MODEL("gemma-4-26B-A4B"));
-  char why[512];
-  cr_expect_not(layer_supported(find(&model, "full_attention"), &cache, NULL, why, sizeof why));
-  cr_expect_not_null(strstr(why, "rope_type proportional; "), "%s", why);
-  cr_expect_not_null(strstr(why, "head_dim"), "%s", why);
+  cr_expect_not(layer_supported(find(&model, "full_attention"), &cache, NULL));
+  cr_expect_not_null(strstr(problem_last(), "rope_type proportional; "), "%s", problem_last());
+  cr_expect_not_null(strstr(problem_last(), "head_dim"), "%s", problem_last());
   model = read_model(config("\"head_dim\": 100"));
-  cr_expect_not(layer_supported(&model.layers[0], &cache, NULL, why, sizeof why));
-  cr_expect_not_null(strstr(why, "100"), "%s", why);
+  cr_expect_not(layer_supported(&model.layers[0], &cache, NULL));
+  cr_expect_not_null(strstr(problem_last(), "100"), "%s", problem_last());
 }

@@ -2,6 +2,7 @@
 #include "tools/flashjit/trace.h"
 
 #include "files.h"
+#include "tools/flashjit/problem.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -11,8 +12,7 @@
 
 static void expect_requests(const char *path, size_t limit, size_t count, uint32_t prompt, uint32_t generated) {
   struct trace trace;
-  char why[512] = "";
-  cr_assert(trace_read(&trace, path, limit, why, sizeof why), "%s", why);
+  cr_assert(trace_read(&trace, path, limit), "%s", problem_last());
   cr_assert_eq(trace.count, count, "%zu requests", trace.count);
   cr_expect_eq(trace.requests[count - 1].prompt, prompt);
   cr_expect_eq(trace.requests[count - 1].generated, generated);
@@ -29,11 +29,10 @@ Test(trace, reads_both_formats) {
 /* A file with fewer rows than asked for is read to its end. */
 Test(trace, reads_to_the_end) {
   struct trace trace;
-  char why[512] = "";
-  cr_assert(trace_read(&trace, TRACE("azure-2023-conv.csv"), 1000, why, sizeof why), "%s", why);
+  cr_assert(trace_read(&trace, TRACE("azure-2023-conv.csv"), 1000), "%s", problem_last());
   cr_expect_eq(trace.count, 40);
   trace_free(&trace);
-  cr_assert(trace_read(&trace, TRACE("mooncake-conversation.jsonl"), 1000, why, sizeof why), "%s", why);
+  cr_assert(trace_read(&trace, TRACE("mooncake-conversation.jsonl"), 1000), "%s", problem_last());
   cr_expect_eq(trace.count, 40);
   trace_free(&trace);
 }
@@ -42,13 +41,13 @@ Test(trace, columns_are_found_by_name) {
   expect_requests(scratch_file("trace", "GeneratedTokens,x,ContextTokens\r\n3,,17\r\n"), 9, 1, 17, 3);
 }
 
-/* A file of this text is no trace; why begins with its path and has the part. */
-static void expect_refused(const char *text, const char *part, char *why, size_t why_size) {
+/* A file of this text is no trace; the problem begins with its path and has the part. */
+static void expect_refused(const char *text, const char *part) {
   struct trace trace;
   const char *path = scratch_file("trace", text);
-  why[0] = '\0';
-  cr_expect_not(trace_read(&trace, path, 100, why, why_size), "%s", part);
-  cr_expect(strncmp(why, path, strlen(path)) == 0 && strstr(why, part), "\"%s\" is not in \"%s\"", part, why);
+  cr_expect_not(trace_read(&trace, path, 100), "%s", part);
+  cr_expect(strncmp(problem_last(), path, strlen(path)) == 0 && strstr(problem_last(), part), "\"%s\" is not in \"%s\"",
+            part, problem_last());
   cr_expect_eq(trace.count, 0);
 }
 
@@ -69,11 +68,10 @@ Test(trace, mistakes_name_line_and_field) {
       {"{\"input_length\": -5, \"output_length\": 6}\n", ":1: field input_length is -5"},
   };
   struct trace trace;
-  char why[512];
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
-    expect_refused(mistakes[i][0], mistakes[i][1], why, sizeof why);
-  cr_expect_not(trace_read(&trace, "/no/such/trace", 100, why, sizeof why));
-  cr_expect_not_null(strstr(why, "/no/such/trace: No such file"), "%s", why);
+    expect_refused(mistakes[i][0], mistakes[i][1]);
+  cr_expect_not(trace_read(&trace, "/no/such/trace", 100));
+  cr_expect_not_null(strstr(problem_last(), "/no/such/trace: No such file"), "%s", problem_last());
 }
 
 /* What is neither format is told what a trace is. */
@@ -86,11 +84,11 @@ Test(trace, other_files) {
       {"\177ELF\n", ":1: no column ContextTokens"},
   };
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    char why[512];
-    expect_refused(others[i][0], others[i][1], why, sizeof why);
-    cr_expect_not_null(strstr(why, "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
-                                   "lines, each an object with input_length and output_length"),
-                       "%s", why);
+    expect_refused(others[i][0], others[i][1]);
+    cr_expect_not_null(strstr(problem_last(),
+                              "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON "
+                              "lines, each an object with input_length and output_length"),
+                       "%s", problem_last());
   }
 }
 
@@ -98,21 +96,19 @@ Test(trace, lengths_from_the_command_line) {
   static const char *const wrong[] = {"",    "5",   "5:",   ":5",         "5:6,", "5:6;7:8",
                                       "0:4", "5:x", "-5:6", "99999999:1", "5:6:7"};
   struct trace trace;
-  char why[256];
-  cr_assert(trace_parse(&trace, "100:1,37:5,8:0", why, sizeof why));
+  cr_assert(trace_parse(&trace, "100:1,37:5,8:0"));
   cr_assert_eq(trace.count, 3);
   cr_expect_eq(trace.requests[1].prompt, 37);
   cr_expect_eq(trace.requests[1].generated, 5);
   cr_expect_eq(trace.requests[2].generated, 0);
   trace_free(&trace);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-    cr_expect_not(trace_parse(&trace, wrong[i], why, sizeof why), "%s", wrong[i]);
+    cr_expect_not(trace_parse(&trace, wrong[i]), "%s", wrong[i]);
 }
 
 Test(trace, scaling_and_limits) {
   struct trace trace;
-  char why[256];
-  cr_assert(trace_parse(&trace, "1000:21,37:500,8:0", why, sizeof why));
+  cr_assert(trace_parse(&trace, "1000:21,37:500,8:0"));
   cr_expect_eq(trace_longest(&trace), 1021);
   trace_scale(&trace, 10);
   cr_expect_eq(trace.requests[0].prompt, 100);
@@ -131,8 +127,7 @@ Test(trace, scaling_and_limits) {
 
 Test(trace, default_mix_repeats) {
   struct trace trace;
-  char why[256];
-  cr_assert(trace_default(&trace, 20, why, sizeof why));
+  cr_assert(trace_default(&trace, 20));
   cr_expect_eq(trace.count, 20);
   cr_expect_eq(trace.requests[0].prompt, trace.requests[6].prompt);
   trace_free(&trace);

@@ -12,7 +12,7 @@ enum { FRAGMENTS = 4 };
 
 /* Renders a plan kernel, which has the fewest fields of its own, from a text and fragments. */
 static fi_status render(const char *kernel, const struct template_file fragments[FRAGMENTS], const char *spec_text,
-                        struct source *source, char *why) {
+                        struct source *source) {
   struct template_file files[2 + FRAGMENTS] = {
       {"flashjit_args.h", "/* Records. */\n#ifndef G\n#define G\n\nstruct unused_args {\n  int a;\n};\n\n"
                           "struct used_args {\n  int a;\n};\n\n#endif\n"},
@@ -24,16 +24,15 @@ static fi_status render(const char *kernel, const struct template_file fragments
   fi_spec spec;
   fi_spec canonical;
   cr_assert_eq(fi_spec_parse(spec_text, &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
-  return render_templates(&set, &canonical, target_find("sm_90a"), source, why, ERROR_SIZE);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
+  return render_templates(&set, &canonical, target_find("sm_90a"), 0, source);
 }
 
 /* The whole source must be the banner and the expected text. */
 static void expect_source(const char *kernel, const struct template_file *fragments, const char *spec,
                           const char *expected) {
   struct source source;
-  char why[ERROR_SIZE] = "";
-  cr_assert_eq(render(kernel, fragments, spec, &source, why), FI_OK, "%s", why);
+  cr_assert_eq(render(kernel, fragments, spec, &source), FI_OK, "%s", fi_last_error());
   char *banner_end = strstr(source.text, " */\n\n");
   cr_assert_not_null(banner_end);
   cr_expect_eq(strncmp(source.text, "/* flashjit: ", 13), 0);
@@ -148,9 +147,8 @@ Test(render, errors_name_file_and_line) {
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct source source;
-    char why[ERROR_SIZE] = "";
-    cr_expect_eq(render(rows[i].kernel, fragments, "attention", &source, why), FI_ERROR_COMPILE, "%s", rows[i].kernel);
-    cr_expect_str_eq(why, rows[i].why);
+    cr_expect_eq(render(rows[i].kernel, fragments, "attention", &source), FI_ERROR_COMPILE, "%s", rows[i].kernel);
+    cr_expect_str_eq(fi_last_error(), rows[i].why);
     cr_expect_null(source.text);
   }
 }
@@ -160,9 +158,8 @@ Test(render, nesting_has_a_limit) {
   for (int i = 0; i < 17; i++)
     strcat(kernel, "//@if 1\n");
   struct source source;
-  char why[ERROR_SIZE] = "";
-  cr_assert_eq(render(kernel, NULL, "attention", &source, why), FI_ERROR_COMPILE);
-  cr_assert_str_eq(why, "kernels/attention_mma.cu:17: //@if is nested too deeply");
+  cr_assert_eq(render(kernel, NULL, "attention", &source), FI_ERROR_COMPILE);
+  cr_assert_str_eq(fi_last_error(), "kernels/attention_mma.cu:17: //@if is nested too deeply");
 }
 
 Test(render, a_set_without_the_kernel_is_an_error) {
@@ -170,17 +167,16 @@ Test(render, a_set_without_the_kernel_is_an_error) {
   fi_spec canonical;
   fi_spec_init(&spec);
   spec.op = FI_OP_MERGE;
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   static const struct template_file files[] = {{"flashjit_args.h", ""}, {"kernels/attention_mma.cu", ""}};
   struct source source;
-  char why[ERROR_SIZE] = "";
   const struct target *target = target_find("sm_80");
   const struct template_set set = {files, 2};
-  cr_assert_eq(render_templates(&set, &canonical, target, &source, why, sizeof why), FI_ERROR_COMPILE);
-  cr_assert_str_eq(why, "there is no template kernels/merge.cu");
+  cr_assert_eq(render_templates(&set, &canonical, target, 0, &source), FI_ERROR_COMPILE);
+  cr_assert_str_eq(fi_last_error(), "there is no template kernels/merge.cu");
   const struct template_set bare = {files + 1, 1};
-  cr_assert_eq(render_templates(&bare, &canonical, target, &source, why, sizeof why), FI_ERROR_COMPILE);
-  cr_assert_str_eq(why, "there is no template flashjit_args.h");
+  cr_assert_eq(render_templates(&bare, &canonical, target, 0, &source), FI_ERROR_COMPILE);
+  cr_assert_str_eq(fi_last_error(), "there is no template flashjit_args.h");
 }
 
 Test(render, mma_takes_the_type_of_kv) {
@@ -194,8 +190,7 @@ Test(render, mma_takes_the_type_of_kv) {
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct source source;
-    char why[ERROR_SIZE] = "";
-    cr_assert_eq(render("//@emit mma\n__global__ void k() { mma(); }\n", NULL, rows[i].spec, &source, why), FI_OK);
+    cr_assert_eq(render("//@emit mma\n__global__ void k() { mma(); }\n", NULL, rows[i].spec, &source), FI_OK);
     cr_expect_not_null(strstr(source.text, rows[i].type), "%s: %s", rows[i].spec, source.text);
     cr_expect_not_null(strstr(source.text, "\n\n__global__"));
     source_free(&source);
@@ -210,15 +205,14 @@ Test(render, real_sources_are_the_same_bytes_each_time) {
     fi_spec canonical;
     struct source first;
     struct source second;
-    char why[ERROR_SIZE] = "";
     const struct target *target = target_at(random_below(&random, 12));
-    if (spec_canonical(&spec, &canonical, NULL, 0) != FI_OK)
+    if (spec_canonical(&spec, &canonical) != FI_OK)
       continue;
-    const fi_status status = render_source(&canonical, target, &first, why, sizeof why);
-    cr_assert(status == FI_OK || status == FI_ERROR_UNSUPPORTED, "%s", why);
+    const fi_status status = render_source(&canonical, target, 0, &first);
+    cr_assert(status == FI_OK || status == FI_ERROR_UNSUPPORTED, "%s", fi_last_error());
     if (status != FI_OK)
       continue;
-    cr_assert_eq(render_source(&canonical, target, &second, why, sizeof why), FI_OK);
+    cr_assert_eq(render_source(&canonical, target, 0, &second), FI_OK);
     cr_assert_eq(first.size, second.size);
     cr_assert_str_eq(first.text, second.text);
     cr_assert_str_eq(first.symbol, "flashjit_attention");
@@ -236,12 +230,11 @@ Test(render, cubin_and_ptx_have_one_source) {
   fi_spec spec;
   fi_spec canonical;
   fi_spec_init(&spec);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   struct source cubin;
   struct source ptx;
-  char why[ERROR_SIZE] = "";
-  cr_assert_eq(render_source(&canonical, target_find("sm_90a"), &cubin, why, sizeof why), FI_OK, "%s", why);
-  cr_assert_eq(render_source(&canonical, target_find("compute_90a"), &ptx, why, sizeof why), FI_OK, "%s", why);
+  cr_assert_eq(render_source(&canonical, target_find("sm_90a"), 0, &cubin), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(render_source(&canonical, target_find("compute_90a"), 0, &ptx), FI_OK, "%s", fi_last_error());
   cr_assert_str_eq(cubin.text, ptx.text);
   source_free(&cubin);
   source_free(&ptx);

@@ -31,7 +31,7 @@ static void check_table(const char *spec_text) {
   fi_spec spec;
   fi_spec canonical;
   cr_assert_eq(fi_spec_parse(spec_text, &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   struct text text = {0};
   emit_rope_table(&(struct facts){.spec = &canonical}, &text);
   const char *at = strchr(text.data, '{');
@@ -68,7 +68,7 @@ Test(rope_table, llama3_has_three_pieces) {
   fi_spec spec;
   fi_spec canonical;
   cr_assert_eq(fi_spec_parse("attention rope=half theta=500000 scaling=llama3", &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   uint32_t kept = 0;
   uint32_t divided = 0;
   for (uint32_t pair = 0; pair < 64; pair++) {
@@ -87,7 +87,7 @@ Test(rope_table, first_entry_is_one_radian) {
   fi_spec spec;
   fi_spec canonical;
   cr_assert_eq(fi_spec_parse("attention rope=half hd=32", &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   struct text text = {0};
   emit_rope_table(&(struct facts){.spec = &canonical}, &text);
   static const char beginning[] = "/* Turns per token of each rotated pair, in units of 2^-64. */\n"

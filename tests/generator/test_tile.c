@@ -19,7 +19,7 @@ static fi_spec next_spec(struct random_source *source) {
   fi_spec spec;
   do
     spec = random_spec(source, FI_OP_ATTENTION);
-  while (spec_canonical(&spec, &canonical, NULL, 0) != FI_OK);
+  while (spec_canonical(&spec, &canonical) != FI_OK);
   return canonical;
 }
 
@@ -79,9 +79,8 @@ Test(tile, every_spec_has_one_that_fits_every_target) {
     const fi_spec spec = next_spec(&source);
     for (uint32_t t = 0; (target = target_at(t)); t++) {
       struct tile tile;
-      char why[256] = "";
-      cr_assert_eq(fi_spec_supported(&spec, target->name, why, sizeof why), FI_OK, "%s", why);
-      cr_assert_eq(tile_plan(&spec, target, &tile, why, sizeof why), FI_OK, "%s", why);
+      cr_assert_eq(fi_spec_supported(&spec, target->name), FI_OK, "%s", fi_last_error());
+      cr_assert_eq(tile_plan(&spec, target, 0, &tile), FI_OK, "%s", fi_last_error());
       check_division(&spec, &tile);
       check_regions(&spec, &tile);
       cr_assert_leq(tile.shared_bytes, target->shared_per_block, "%s", target->name);
@@ -99,7 +98,7 @@ Test(tile, has_fewer_rows_only_where_those_asked_for_do_not_fit) {
     for (uint32_t t = 0; (target = target_at(t)); t++) {
       struct tile tile;
       const uint32_t room = least(target->shared_per_block, target->shared_per_sm - CTA_RESERVE);
-      cr_assert_eq(tile_plan(&spec, target, &tile, NULL, 0), FI_OK);
+      cr_assert_eq(tile_plan(&spec, target, 0, &tile), FI_OK);
       if (tile.rows == spec.rows)
         continue;
       smaller++;
@@ -115,10 +114,10 @@ Test(tile, of_rows_that_do_not_fit_has_half_as_many) {
   fi_spec canonical;
   struct tile tile;
   cr_assert_eq(fi_spec_parse("attention hd=256 group=64 rows=128", &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
-  cr_assert_eq(tile_plan(&canonical, target_find("sm_90a"), &tile, NULL, 0), FI_OK);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
+  cr_assert_eq(tile_plan(&canonical, target_find("sm_90a"), 0, &tile), FI_OK);
   cr_expect_eq(tile.rows, 128);
-  cr_assert_eq(tile_plan(&canonical, target_find("sm_86"), &tile, NULL, 0), FI_OK);
+  cr_assert_eq(tile_plan(&canonical, target_find("sm_86"), 0, &tile), FI_OK);
   cr_expect_eq(tile.rows, 64, "Q alone takes 64 KiB of 99, and two stages 32 more");
   cr_expect_eq(tile.tokens, 1);
 }
@@ -128,10 +127,10 @@ Test(tile, that_cannot_hold_a_group_is_refused) {
   fi_spec spec;
   fi_spec canonical;
   struct tile tile;
-  char why[256] = "";
   cr_assert_eq(fi_spec_parse("attention hd=128 group=64", &spec), FI_OK);
-  cr_assert_eq(spec_canonical(&spec, &canonical, NULL, 0), FI_OK);
-  cr_expect_eq(tile_plan(&canonical, &small, &tile, why, sizeof why), FI_ERROR_UNSUPPORTED);
-  cr_expect_eq(strncmp(why, "group=64 with head_dim=128 needs ", 33), 0, "%s", why);
-  cr_expect_not_null(strstr(why, "bytes of shared memory, and a CTA on sm_small has 20480"), "%s", why);
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
+  cr_expect_eq(tile_plan(&canonical, &small, 0, &tile), FI_ERROR_UNSUPPORTED);
+  cr_expect_eq(strncmp(fi_last_error(), "group=64 with head_dim=128 needs ", 33), 0, "%s", fi_last_error());
+  cr_expect_not_null(strstr(fi_last_error(), "bytes of shared memory, and a CTA on sm_small has 20480"), "%s",
+                     fi_last_error());
 }

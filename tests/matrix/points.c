@@ -24,7 +24,7 @@ void points_free(struct points *points) {
 }
 
 bool points_canonical(const fi_spec *spec, fi_spec *canonical) {
-  return fi_spec_supported(spec, NULL, NULL, 0) == FI_OK && spec_canonical(spec, canonical, NULL, 0) == FI_OK;
+  return fi_spec_supported(spec, NULL) == FI_OK && spec_canonical(spec, canonical) == FI_OK;
 }
 
 /* Like counting: the first dimension that can goes on to its next value, those before it begin again. */

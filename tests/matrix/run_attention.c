@@ -177,7 +177,7 @@ bool run_attention(struct trial *trial, const fi_spec *canonical, const struct t
   struct tile tile;
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
     return false;
-  tile_plan(canonical, target, &tile, NULL, 0);
+  tile_plan(canonical, target, 0, &tile);
   const enum batch_kind first = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
   return run_batch(trial, kernel, canonical, &tile, first) && run_batch(trial, kernel, canonical, &tile, BATCH_SPLIT);
 }

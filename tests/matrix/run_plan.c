@@ -179,7 +179,7 @@ bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target
   fi_kernel *kernel;
   struct tile tile;
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
-  tile_plan(canonical, target, &tile, NULL, 0);
+  tile_plan(canonical, target, 0, &tile);
   for (int i = 0; i < PLANS && passed; i++) {
     struct plan_run run = {.trial = trial, .kernel = kernel, .tile = tile};
     run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile.tokens};

@@ -170,7 +170,7 @@ bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct targ
   fi_kernel *kernel;
   struct tile tile;
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
-  tile_plan(canonical, target, &tile, NULL, 0);
+  tile_plan(canonical, target, 0, &tile);
   for (int i = 0; i < 3 && passed; i++) {
     struct prefix_plan plan = {.trial = trial};
     passed = batch_case_create(&plan.batch, trial, canonical, &tile, BATCH_PREFIX) && run_batch(&plan, kernel);

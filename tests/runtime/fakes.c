@@ -2,7 +2,7 @@
 #include "fakes.h"
 
 #include "flashjit_args.h"
-#include "runtime/status.h"
+#include "generator/error.h"
 
 #include <ftw.h>
 #include <pthread.h>
@@ -59,7 +59,7 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
   if (fakes.compile_log)
     output->log = strdup(fakes.compile_log);
   if (fakes.compile_status)
-    return status_fail(fakes.compile_status, "the fake compiler fails");
+    return error_set(fakes.compile_status, "the fake compiler fails");
   output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", fakes.mark,
                                             strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
@@ -74,7 +74,7 @@ static fi_status open_compiler(const char *path, struct compiler **compiler) {
   (void)path;
   note("open_compiler", NULL);
   if (fakes.no_compiler)
-    return status_fail(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
+    return error_set(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
   *compiler = malloc(sizeof **compiler);
   **compiler = (struct compiler){.compile = compile, .close = close_compiler};
   snprintf((*compiler)->toolchain, sizeof(*compiler)->toolchain, "%s", fakes.toolchain);
@@ -86,7 +86,7 @@ static fi_status open_compiler(const char *path, struct compiler **compiler) {
 static fi_status current_device(struct driver *self, int *ordinal) {
   (void)self;
   if (fakes.no_context)
-    return status_fail(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
+    return error_set(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
   *ordinal = fakes.device;
   return FI_OK;
 }
@@ -114,7 +114,7 @@ static fi_status load(struct driver *self, const struct image *image, struct mod
   note_mark(mark);
   if (fakes.rejected && strchr(fakes.rejected, mark)) {
     *rejected = true;
-    return status_fail(FI_ERROR_DRIVER, "the fake driver does not like image %c", mark);
+    return error_set(FI_ERROR_DRIVER, "the fake driver does not like image %c", mark);
   }
   atomic_fetch_add(&fakes.loads, 1);
   char *symbol = strdup(image->symbol);
@@ -170,7 +170,7 @@ static fi_status open_driver(const char *path, struct driver **driver) {
   (void)path;
   note("open_driver", NULL);
   if (fakes.no_driver)
-    return status_fail(FI_ERROR_NO_DRIVER, "the fake driver is not there");
+    return error_set(FI_ERROR_NO_DRIVER, "the fake driver is not there");
   *driver = malloc(sizeof **driver);
   **driver = (struct driver){
       .simulated = true,

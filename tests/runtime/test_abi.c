@@ -62,7 +62,7 @@ static void set_scene(struct scene *scene, const char *directory) {
 /* -------------------------------------------------------------------------------- calls */
 
 static fi_status call_supported(struct scene *s) {
-  return fi_spec_supported(&s->spec, NULL, NULL, 0);
+  return fi_spec_supported(&s->spec, NULL);
 }
 
 static fi_status call_get_kernel(struct scene *s) {
@@ -162,7 +162,7 @@ Test(abi, a_struct_of_another_size_is_read_no_further) {
   *size = sizeof *size;
   const fi_spec *spec = (const fi_spec *)(const void *)size;
   cr_expect_eq(fi_get_kernel(ctx, spec, &kernel), FI_ERROR_ABI);
-  cr_expect_eq(fi_spec_supported(spec, NULL, NULL, 0), FI_ERROR_ABI);
+  cr_expect_eq(fi_spec_supported(spec, NULL), FI_ERROR_ABI);
   free(size);
   fi_ctx_destroy(ctx);
 }

@@ -139,7 +139,7 @@ static int add_jobs(struct job_list *jobs, const struct choice *choice, const ch
   if (longer)
     jobs->jobs = longer;
   for (size_t i = 0; longer && i < list.count; i++) {
-    if (!choice->all || fi_spec_supported(&list.specs[i], target, NULL, 0) == FI_OK)
+    if (!choice->all || fi_spec_supported(&list.specs[i], target) == FI_OK)
       jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};
   }
   spec_list_free(&list);

@@ -4,18 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-bool config_open(struct config *config, const char *path, char *why, size_t why_size) {
+bool config_open(struct config *config, const char *path) {
   json_error_t error;
-  *config = (struct config){.path = path, .why = why, .why_size = why_size};
+  *config = (struct config){.path = path};
   config->root = json_load_file(path, 0, &error);
-  if (!config->root && error.line < 0) {
-    snprintf(why, why_size, "%s", error.text); /* the file cannot be opened; the text has its name */
-    return false;
-  }
-  if (!config->root) {
-    snprintf(why, why_size, "%s:%d:%d: %s", path, error.line, error.column, error.text);
-    return false;
-  }
+  if (!config->root && error.line < 0)
+    return problem_set("%s", error.text); /* the file cannot be opened; the text has its name */
+  if (!config->root)
+    return problem_set("%s:%d:%d: %s", path, error.line, error.column, error.text);
   if (!json_is_object(config->root)) {
     config_close(config);
     return config_problem(config, "not a JSON object");
@@ -36,8 +32,7 @@ bool config_problem(struct config *config, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  snprintf(config->why, config->why_size, "%s: %s", config->path, message);
-  return false;
+  return problem_set("%s: %s", config->path, message);
 }
 
 static const json_t *present(const json_t *value) {

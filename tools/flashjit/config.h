@@ -1,7 +1,8 @@
-/* Typed access to the fields of a model's config.json; the first problem is kept as a message with path and
- * field. */
+/* Typed access to the fields of a model's config.json; a problem is set with path and field. */
 #ifndef TOOLS_FLASHJIT_CONFIG_H
 #define TOOLS_FLASHJIT_CONFIG_H
+
+#include "tools/flashjit/problem.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,15 +13,13 @@ struct config {
   const char *path;
   json_t *root;
   const json_t *text; /* text_config of a model with several, else root */
-  char *why;
-  size_t why_size;
 };
 
-/* False, with the message, when the file is not a JSON object. */
-bool config_open(struct config *config, const char *path, char *why, size_t why_size);
+/* False, with the problem, when the file is not a JSON object. */
+bool config_open(struct config *config, const char *path);
 void config_close(struct config *config);
 
-/* Keeps a message "path: ...". Returns false. */
+/* Sets the problem "path: ...". Returns false. */
 bool config_problem(struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The field of text, else of root; NULL when it is absent or null. */

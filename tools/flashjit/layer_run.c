@@ -57,7 +57,7 @@ static bool get_kernel(struct layer_run *run, enum role role) {
                             .simulated = run->device->simulated,
                             .passed = true,
                             .facts.struct_size = sizeof report->facts};
-  role_spec(run->layer, &run->settings->cache, role, run->settings->target, &spec, NULL, 0);
+  role_spec(run->layer, &run->settings->cache, role, run->settings->target, &spec);
   report->dtype = measure_dtype(&spec);
   fi_spec_print(&spec, report->spec, sizeof report->spec);
   double begin = now_ms();

@@ -207,11 +207,11 @@ static void read_name(const char *path, struct model *model) {
     *ending = '\0';
 }
 
-bool model_read(const char *path, struct model *model, char *why, size_t why_size) {
+bool model_read(const char *path, struct model *model) {
   struct config config;
   *model = (struct model){0};
   read_name(path, model);
-  if (!config_open(&config, path, why, why_size))
+  if (!config_open(&config, path))
     return false;
   bool read = count_all(&config, model);
   for (uint32_t i = 0; i < model->kinds && read; i++)

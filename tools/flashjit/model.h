@@ -26,6 +26,6 @@ struct model {
 };
 
 /* False with a message that begins with the path when the file cannot be read as a model. */
-bool model_read(const char *path, struct model *model, char *why, size_t why_size);
+bool model_read(const char *path, struct model *model);
 
 #endif

@@ -20,10 +20,9 @@ bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
 /* By the plan kernel, which every target has. */
 bool option_target(const char *command, const char *text) {
   const fi_spec plan = plan_spec();
-  char why[512];
-  const bool known = fi_spec_supported(&plan, text, why, sizeof why) == FI_OK;
+  const bool known = fi_spec_supported(&plan, text) == FI_OK;
   if (!known)
-    usage_error(command, "--target: %s", why);
+    usage_error(command, "--target: %s", fi_last_error());
   return known;
 }
 

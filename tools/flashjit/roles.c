@@ -1,7 +1,7 @@
 /* A kind of layer and a role make a spec. */
 #include "tools/flashjit/roles.h"
 
-#include <stdio.h>
+#include "tools/flashjit/problem.h"
 
 static const uint32_t tile_rows[] = {16, 32, 64, 128};
 
@@ -23,7 +23,7 @@ fi_spec plan_spec(void) {
 static uint32_t most_rows(fi_spec spec, const char *target) {
   for (int i = TILE_ROWS - 1; i > 0; i--) {
     spec.rows = tile_rows[i];
-    if (fi_spec_supported(&spec, target, NULL, 0) == FI_OK)
+    if (fi_spec_supported(&spec, target) == FI_OK)
       return spec.rows;
   }
   return tile_rows[0];
@@ -39,7 +39,7 @@ static uint32_t rows_for(uint32_t tokens, uint32_t group) {
 }
 
 fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
-                    const char *target, fi_spec *spec, char *why, size_t why_size) {
+                    const char *target, fi_spec *spec) {
   *spec = layer->spec;
   spec->page_size = cache->page_size;
   if (cache->kv_dtype != FI_DTYPE_DEFAULT)
@@ -52,17 +52,16 @@ fi_status role_spec(const struct model_layer *layer, const struct cache_choice *
     spec->rows = most_rows(*spec, target);
   else
     spec->rows = rows_for(role == ROLE_EXTEND ? EXTEND_TOKENS : 1, spec->group);
-  return fi_spec_supported(spec, target, why, why_size);
+  return fi_spec_supported(spec, target);
 }
 
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target, char *why,
-                     size_t why_size) {
-  char reason[256];
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target) {
   fi_status status = FI_OK;
   fi_spec spec;
   for (enum role role = 0; role < ROLE_COUNT && status == FI_OK; role++)
-    status = role_spec(layer, cache, role, target, &spec, reason, sizeof reason);
+    status = role_spec(layer, cache, role, target, &spec);
   const char *separator = layer->missing[0] && status ? "; " : "";
-  snprintf(why, why_size, "%s%s%s", layer->missing, separator, status ? reason : "");
-  return status == FI_OK && layer->missing[0] == '\0';
+  if (status == FI_OK && layer->missing[0] == '\0')
+    return true;
+  return problem_set("%s%s%s", layer->missing, separator, status ? fi_last_error() : "");
 }

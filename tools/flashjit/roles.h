@@ -31,10 +31,9 @@ struct cache_choice {
  * there is no kernel for it.
  */
 fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
-                    const char *target, fi_spec *spec, char *why, size_t why_size);
+                    const char *target, fi_spec *spec);
 
 /* Whether all roles have a kernel, or why not. */
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target, char *why,
-                     size_t why_size);
+bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target);
 
 #endif

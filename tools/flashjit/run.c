@@ -2,6 +2,7 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
+#include "tools/flashjit/problem.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -85,19 +86,18 @@ enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
 
 static int read_lengths(const struct choice *choice, struct trace *trace) {
   const size_t requests = (size_t)choice->requests;
-  char why[512];
   bool found;
   if (choice->lengths)
-    found = trace_parse(trace, choice->lengths, why, sizeof why);
+    found = trace_parse(trace, choice->lengths);
   else if (choice->trace)
-    found = trace_read(trace, choice->trace, requests, why, sizeof why);
+    found = trace_read(trace, choice->trace, requests);
   else
-    found = trace_default(trace, requests, why, sizeof why);
+    found = trace_default(trace, requests);
   if (found)
     return CLI_OK;
   if (choice->lengths)
-    return usage_error("run", "--lengths: %s", why);
-  complain("%s", why);
+    return usage_error("run", "--lengths: %s", problem_last());
+  complain("%s", problem_last());
   return CLI_FAILED;
 }
 
@@ -136,11 +136,10 @@ static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *c
   uint32_t ran = 0;
   for (uint32_t i = 0; i < model->kinds && !device_failed(device); i++) {
     const struct model_layer *layer = &model->layers[i];
-    char why[512];
     if (!is_chosen(choice->layers, layer->kind))
       continue;
-    if (!layer_supported(layer, &settings->cache, settings->target, why, sizeof why)) {
-      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model->name, layer->count, layer->kind, why);
+    if (!layer_supported(layer, &settings->cache, settings->target)) {
+      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model->name, layer->count, layer->kind, problem_last());
       continue;
     }
     ran++;
@@ -238,14 +237,13 @@ static int run_model(const struct choice *choice, const struct model *model, str
 static int run(const struct choice *choice) {
   struct model model;
   struct trace trace;
-  char why[512];
   int code = read_lengths(choice, &trace);
   if (code != CLI_OK)
     return code;
-  if (model_read(choice->model, &model, why, sizeof why)) {
+  if (model_read(choice->model, &model)) {
     code = run_model(choice, &model, &trace);
   } else {
-    complain("%s", why);
+    complain("%s", problem_last());
     code = CLI_FAILED;
   }
   trace_free(&trace);

@@ -2,6 +2,7 @@
 #include "tools/flashjit/spec_list.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/problem.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, co
   int code = CLI_OK;
   for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
     fi_spec spec;
-    role_spec(layer, cache, role, target, &spec, NULL, 0);
+    role_spec(layer, cache, role, target, &spec);
     code = add_once(list, &spec);
   }
   return code;
@@ -61,17 +62,16 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, co
 
 int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache, const char *target) {
   struct model model;
-  char why[512];
-  if (!model_read(path, &model, why, sizeof why)) {
-    complain("%s", why);
+  if (!model_read(path, &model)) {
+    complain("%s", problem_last());
     return CLI_FAILED;
   }
   const fi_spec plan = plan_spec();
   size_t before = list->count;
   for (uint32_t i = 0; i < model.kinds; i++) {
     const struct model_layer *layer = &model.layers[i];
-    if (!layer_supported(layer, cache, target, why, sizeof why))
-      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model.name, layer->count, layer->kind, why);
+    if (!layer_supported(layer, cache, target))
+      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model.name, layer->count, layer->kind, problem_last());
     else if (add_layer(list, layer, cache, target))
       return CLI_FAILED;
     else

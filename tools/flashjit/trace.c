@@ -2,6 +2,7 @@
 #include "tools/flashjit/trace.h"
 
 #include "tools/common/number.h"
+#include "tools/flashjit/problem.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -16,8 +17,6 @@ struct reader {
   struct trace *trace;
   const char *path;
   size_t line;
-  char *why;
-  size_t why_size;
 };
 
 static bool __attribute__((format(printf, 2, 3))) problem(struct reader *reader, const char *format, ...) {
@@ -26,16 +25,13 @@ static bool __attribute__((format(printf, 2, 3))) problem(struct reader *reader,
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  snprintf(reader->why, reader->why_size, "%s:%zu: %s", reader->path, reader->line, message);
-  return false;
+  return problem_set("%s:%zu: %s", reader->path, reader->line, message);
 }
 
-static bool add(struct trace *trace, struct request request, char *why, size_t why_size) {
+static bool add(struct trace *trace, struct request request) {
   struct request *requests = realloc(trace->requests, (trace->count + 1) * sizeof *requests);
-  if (!requests) {
-    snprintf(why, why_size, "out of memory");
-    return false;
-  }
+  if (!requests)
+    return problem_set("out of memory");
   trace->requests = requests;
   trace->requests[trace->count++] = request;
   return true;
@@ -97,7 +93,7 @@ static bool read_csv_line(struct reader *reader, char *line, const size_t *place
       return false;
   }
   struct request request = {(uint32_t)values[CSV_PROMPT], (uint32_t)values[CSV_GENERATED]};
-  return add(reader->trace, request, reader->why, reader->why_size);
+  return add(reader->trace, request);
 }
 
 /* --------------------------------------------------------------------------------------------- JSON lines */
@@ -120,8 +116,7 @@ static bool read_json_line(struct reader *reader, const char *line) {
   if (!row)
     return problem(reader, "column %d: %s", error.column, error.text);
   bool read = read_json_field(reader, row, "input_length", 1, &request.prompt) &&
-              read_json_field(reader, row, "output_length", 0, &request.generated) &&
-              add(reader->trace, request, reader->why, reader->why_size);
+              read_json_field(reader, row, "output_length", 0, &request.generated) && add(reader->trace, request);
   json_decref(row);
   return read;
 }
@@ -129,11 +124,10 @@ static bool read_json_line(struct reader *reader, const char *line) {
 /* ------------------------------------------------------------------------------------------------ files */
 
 /* The first line decides the format, so that a mistake there may be a file of another kind. */
-static void tell_formats(struct reader *reader) {
-  size_t used = strlen(reader->why);
-  snprintf(reader->why + used, reader->why_size - used,
-           "; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON lines, each an object "
-           "with input_length and output_length");
+static void tell_formats(void) {
+  problem_set("%s; a trace is a CSV with the columns ContextTokens and GeneratedTokens, or JSON lines, each an object "
+              "with input_length and output_length",
+              problem_last());
 }
 
 static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
@@ -155,7 +149,7 @@ static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
   }
   free(line);
   if (!read && reader->line == 1)
-    tell_formats(reader);
+    tell_formats();
   if (read && ferror(file))
     return problem(reader, "%s", strerror(errno));
   if (read && reader->trace->count == 0)
@@ -163,14 +157,12 @@ static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
   return read;
 }
 
-bool trace_read(struct trace *trace, const char *path, size_t limit, char *why, size_t why_size) {
-  struct reader reader = {.trace = trace, .path = path, .why = why, .why_size = why_size};
+bool trace_read(struct trace *trace, const char *path, size_t limit) {
+  struct reader reader = {.trace = trace, .path = path};
   *trace = (struct trace){0};
   FILE *file = fopen(path, "r");
-  if (!file) {
-    snprintf(why, why_size, "%s: %s", path, strerror(errno));
-    return false;
-  }
+  if (!file)
+    return problem_set("%s: %s", path, strerror(errno));
   bool read = read_lines(&reader, file, limit);
   fclose(file);
   if (!read)
@@ -180,30 +172,29 @@ bool trace_read(struct trace *trace, const char *path, size_t limit, char *why, 
 
 /* ------------------------------------------------------------------------------------------ other sources */
 
-bool trace_parse(struct trace *trace, const char *text, char *why, size_t why_size) {
+bool trace_parse(struct trace *trace, const char *text) {
   *trace = (struct trace){0};
   for (const char *at = text; at;) {
     struct request request;
     int length = 0;
     if (sscanf(at, "%8u:%8u%n", &request.prompt, &request.generated, &length) != 2 || !strchr(",", at[length]) ||
         request.prompt == 0 || request.prompt > MOST_TOKENS || request.generated > MOST_TOKENS) {
-      snprintf(why, why_size, "\"%.32s\" is not PROMPT:GENERATED,... in tokens", at);
       trace_free(trace);
-      return false;
+      return problem_set("\"%.32s\" is not PROMPT:GENERATED,... in tokens", at);
     }
-    if (!add(trace, request, why, why_size))
+    if (!add(trace, request))
       return false;
     at = at[length] == ',' ? at + length + 1 : NULL;
   }
   return true;
 }
 
-bool trace_default(struct trace *trace, size_t count, char *why, size_t why_size) {
+bool trace_default(struct trace *trace, size_t count) {
   static const struct request mix[] = {{900, 40}, {37, 5}, {512, 16}, {1, 3}, {2000, 200}, {130, 0}};
   bool added = true;
   *trace = (struct trace){0};
   for (size_t i = 0; i < count && added; i++)
-    added = add(trace, mix[i % (sizeof mix / sizeof *mix)], why, why_size);
+    added = add(trace, mix[i % (sizeof mix / sizeof *mix)]);
   return added;
 }
 

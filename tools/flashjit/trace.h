@@ -22,13 +22,13 @@ void trace_free(struct trace *trace);
  * The first `limit` rows of a file: Azure's CSV (ContextTokens, GeneratedTokens) or Mooncake's JSON lines
  * (input_length, output_length). False with a message "path:line: ..." that names the field.
  */
-bool trace_read(struct trace *trace, const char *path, size_t limit, char *why, size_t why_size);
+bool trace_read(struct trace *trace, const char *path, size_t limit);
 
 /* "100:1,37:5": prompt and generated tokens of each request. */
-bool trace_parse(struct trace *trace, const char *text, char *why, size_t why_size);
+bool trace_parse(struct trace *trace, const char *text);
 
 /* So many requests of the built-in mix of short and long ones. */
-bool trace_default(struct trace *trace, size_t count, char *why, size_t why_size);
+bool trace_default(struct trace *trace, size_t count);
 
 /* Prompt and generated tokens of the longest request. */
 uint32_t trace_longest(const struct trace *trace);
