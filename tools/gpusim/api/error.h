@@ -1,0 +1,9 @@
+/* Names of errors. */
+#ifndef GPUSIM_API_ERROR_H
+#define GPUSIM_API_ERROR_H
+
+#include "api/entry.h"
+
+extern const api_table api_error_table;
+
+#endif

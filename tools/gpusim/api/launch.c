@@ -1,0 +1,174 @@
+/* Driver interface: launches and occupancy. */
+#include "api/launch.h"
+
+#include "api/device.h"
+#include "api/settings.h"
+#include "api/state.h"
+#include "api/stream.h"
+#include "check/global.h"
+#include "exec/launch.h"
+#include "gpusim.h"
+#include "machine/fault.h"
+
+#include <string.h>
+
+static _Atomic uint64_t executed;
+static uint32_t launch_tag;
+
+__attribute__((visibility("default"))) uint64_t gpusim_executed(void) {
+  return executed;
+}
+
+static CUresult fault_code(int fault) {
+  switch (fault) {
+  case SIM_FAULT_NONE:
+    return CUDA_SUCCESS;
+  case SIM_FAULT_ADDRESS:
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
+  case SIM_FAULT_CHECK:
+    return CUDA_ERROR_ASSERT;
+  default:
+    return CUDA_ERROR_LAUNCH_FAILED;
+  }
+}
+
+/* Tags tell the writes of this launch from older ones; when they run out all cells are forgotten. */
+static uint32_t next_tag(void) {
+  if (++launch_tag > SIM_TAG_MAX) {
+    sim_memory_clear_cells();
+    launch_tag = 1;
+  }
+  return launch_tag;
+}
+
+static CUresult run_launch(const api_operation *operation) {
+  const sim_configuration *settings = sim_settings();
+  sim_launch launch = {.program = operation->kernel->program,
+                       .dynamic_shared = operation->dynamic_shared,
+                       .parameters = operation->parameters,
+                       .tag = next_tag(),
+                       .checks = settings->checks,
+                       .quiet = settings->quiet,
+                       .workers = (uint32_t)settings->threads,
+                       .overlaps = operation->overlaps,
+                       .block_limit = settings->block_limit,
+                       .seed = settings->seed,
+                       .multiprocessors = (uint32_t)settings->multiprocessors};
+  memcpy(launch.grid, operation->grid, sizeof launch.grid);
+  memcpy(launch.threads, operation->threads, sizeof launch.threads);
+  sim_launch_run(&launch);
+  executed += launch.executed;
+  CUresult result = fault_code(launch.fault);
+  api_set_failure(result);
+  return CUDA_SUCCESS; /* like a GPU, which reports the fault to whoever synchronises */
+}
+
+static uint32_t product(const uint32_t values[3]) {
+  return values[0] * values[1] * values[2];
+}
+
+static CUresult check_launch(const api_operation *operation) {
+  const api_kernel *kernel = operation->kernel;
+  uint32_t threads = product(operation->threads), total;
+  if (!threads || !product(operation->grid) || threads > SIM_MAX_THREADS)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (threads > kernel->program->max_threads)
+    return CUDA_ERROR_INVALID_VALUE;
+  total = kernel->program->static_shared + operation->dynamic_shared;
+  if (total > API_SHARED_DEFAULT && operation->dynamic_shared > kernel->max_dynamic_shared)
+    return CUDA_ERROR_INVALID_VALUE;
+  return total > (uint32_t)api_architecture()->shared_optin ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+static uint8_t *copy_parameters(const sim_program *program, void **values) {
+  uint8_t *parameters = sim_allocate(program->parameter_bytes);
+  for (uint32_t i = 0; i < program->entry->parameter_count; i++)
+    memcpy(parameters + program->parameter_offsets[i], values[i], program->entry->parameters[i]->size);
+  return parameters;
+}
+
+static CUresult launch_operation(CUstream stream, api_operation *operation, void **parameters, void **extra) {
+  if (!operation->kernel || extra || (!parameters && operation->kernel->program->entry->parameter_count))
+    return CUDA_ERROR_INVALID_VALUE;
+  CUresult result = check_launch(operation);
+  if (result != CUDA_SUCCESS)
+    return result;
+  operation->parameters = copy_parameters(operation->kernel->program, parameters);
+  api_lock();
+  result = api_enqueue(stream, operation);
+  api_unlock();
+  return result;
+}
+
+static CUresult launch_kernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                              unsigned threads_x, unsigned threads_y, unsigned threads_z, unsigned dynamic_shared,
+                              CUstream stream, void **parameters, void **extra) {
+  api_operation operation = {.run = run_launch,
+                             .kernel = (api_kernel *)(void *)function,
+                             .grid = {grid_x, grid_y, grid_z},
+                             .threads = {threads_x, threads_y, threads_z},
+                             .dynamic_shared = dynamic_shared};
+  return launch_operation(stream, &operation, parameters, extra);
+}
+
+/* Attributes that only tune are accepted, as are launches that overlap; clusters of more than one block are
+ * not simulated. */
+static bool attribute_known(const CUlaunchAttribute *attribute) {
+  const CUlaunchAttributeValue *value = &attribute->value;
+  switch (attribute->id) {
+  case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+    return value->clusterDim.x * value->clusterDim.y * value->clusterDim.z == 1;
+  case CU_LAUNCH_ATTRIBUTE_IGNORE:
+  case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+  case CU_LAUNCH_ATTRIBUTE_PRIORITY:
+  case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    return true;
+  default:
+    return false;
+  }
+}
+
+static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
+  api_operation operation = {.run = run_launch,
+                             .kernel = (api_kernel *)(void *)function,
+                             .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+                             .threads = {config->blockDimX, config->blockDimY, config->blockDimZ},
+                             .dynamic_shared = config->sharedMemBytes};
+  for (unsigned i = 0; i < config->numAttrs; i++) {
+    const CUlaunchAttribute *attribute = &config->attrs[i];
+    if (!attribute_known(attribute))
+      return CUDA_ERROR_NOT_SUPPORTED;
+    if (attribute->id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      operation.overlaps = attribute->value.programmaticStreamSerializationAllowed != 0;
+  }
+  return launch_operation(config->hStream, &operation, parameters, extra);
+}
+
+static CUresult occupancy(int *blocks, CUfunction function, int threads, size_t dynamic_shared) {
+  const api_limits *limits = api_architecture();
+  const api_kernel *kernel = (const api_kernel *)(void *)function;
+  if (threads <= 0)
+    return CUDA_ERROR_INVALID_VALUE;
+  int rounded = (threads + SIM_LANES - 1) / SIM_LANES * SIM_LANES;
+  int by_threads = limits->threads_per_multiprocessor / rounded;
+  size_t shared = dynamic_shared + kernel->program->static_shared + API_SHARED_RESERVED;
+  int by_shared = (int)((size_t)limits->shared_per_multiprocessor / shared);
+  *blocks = limits->blocks_per_multiprocessor;
+  *blocks = by_threads < *blocks ? by_threads : *blocks;
+  *blocks = by_shared < *blocks ? by_shared : *blocks;
+  return CUDA_SUCCESS;
+}
+
+static CUresult occupancy_flags(int *blocks, CUfunction function, int threads, size_t dynamic_shared, unsigned flags) {
+  (void)flags;
+  return occupancy(blocks, function, threads, dynamic_shared);
+}
+
+static const api_entry entries[] = {
+    API_ENTRY("cuLaunchKernel", launch_kernel),
+    API_ENTRY("cuLaunchKernelEx", launch_kernel_ex),
+    API_ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessor", occupancy),
+    API_ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags", occupancy_flags),
+};
+
+const api_table api_launch_table = API_TABLE(entries);

@@ -1,0 +1,9 @@
+/* Launches and occupancy. */
+#ifndef GPUSIM_API_LAUNCH_H
+#define GPUSIM_API_LAUNCH_H
+
+#include "api/entry.h"
+
+extern const api_table api_launch_table;
+
+#endif

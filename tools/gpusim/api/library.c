@@ -1,0 +1,227 @@
+/* Driver interface: libraries, kernels and their attributes. */
+#include "api/library.h"
+
+#include "api/device.h"
+#include "api/kernel.h"
+#include "api/module.h"
+#include "api/settings.h"
+#include "api/state.h"
+#include "machine/memory.h"
+#include "machine/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct CUlib_st {
+  sim_module *module;
+  api_kernel *kernels;
+};
+
+static api_kernel *as_kernel(CUkernel kernel) {
+  return (api_kernel *)(void *)kernel;
+}
+
+/* Gives the message to CU_JIT_ERROR_LOG_BUFFER, whose size is an option of its own. */
+static void write_log(const char *message, unsigned count, const CUjit_option *options, void *const *values) {
+  char *buffer = NULL;
+  size_t bytes = 0;
+  for (unsigned i = 0; i < count; i++) {
+    if (options[i] == CU_JIT_ERROR_LOG_BUFFER)
+      buffer = values[i];
+    if (options[i] == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES)
+      bytes = (size_t)(uintptr_t)values[i];
+  }
+  if (buffer && bytes)
+    snprintf(buffer, bytes, "%s", message);
+}
+
+static CUresult reject(const char *reason, unsigned count, const CUjit_option *options, void *const *values) {
+  char text[SIM_REPORT_BYTES];
+  snprintf(text, sizeof text, "flashjit simulator: cannot load PTX: %s", reason);
+  sim_report_set(text, sim_settings()->quiet);
+  write_log(text, count, options, values);
+  return CUDA_ERROR_INVALID_PTX;
+}
+
+static CUresult library_load(CUlibrary *library, const void *code, CUjit_option *options, void **values,
+                             unsigned option_count, CUlibraryOption *library_options, void **library_values,
+                             unsigned library_option_count) {
+  static const char elf[] = {0x7f, 'E', 'L', 'F'};
+  char error[PTX_ERROR_BYTES];
+  (void)library_options;
+  (void)library_values;
+  (void)library_option_count;
+  if (!code || !library)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (memcmp(code, elf, sizeof elf) == 0)
+    return CUDA_ERROR_INVALID_IMAGE;
+  if (!sim_memory_start())
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  api_lock();
+  sim_module *module = sim_module_load(code, error);
+  api_unlock();
+  if (!module)
+    return reject(error, option_count, options, values);
+  CUlibrary loaded = sim_allocate(sizeof *loaded);
+  loaded->module = module;
+  loaded->kernels = sim_allocate(module->program_count * sizeof *loaded->kernels);
+  for (size_t i = 0; i < module->program_count; i++)
+    loaded->kernels[i] = (api_kernel){.program = module->programs[i], .library = loaded, .carveout = -1};
+  *library = loaded;
+  return CUDA_SUCCESS;
+}
+
+static CUresult library_unload(CUlibrary library) {
+  api_lock();
+  sim_module_unload(library->module);
+  api_unlock();
+  free(library->kernels);
+  free(library);
+  return CUDA_SUCCESS;
+}
+
+static CUresult library_kernel(CUkernel *kernel, CUlibrary library, const char *name) {
+  for (size_t i = 0; i < library->module->program_count; i++)
+    if (strcmp(library->module->programs[i]->name, name) == 0) {
+      *kernel = (CUkernel)(void *)&library->kernels[i];
+      return CUDA_SUCCESS;
+    }
+  return CUDA_ERROR_NOT_FOUND;
+}
+
+static CUresult library_kernel_count(unsigned *count, CUlibrary library) {
+  *count = (unsigned)library->module->program_count;
+  return CUDA_SUCCESS;
+}
+
+static CUresult library_kernels(CUkernel *kernels, unsigned count, CUlibrary library) {
+  for (size_t i = 0; i < count && i < library->module->program_count; i++)
+    kernels[i] = (CUkernel)(void *)&library->kernels[i];
+  return CUDA_SUCCESS;
+}
+
+static CUresult library_global(CUdeviceptr *address, size_t *bytes, CUlibrary library, const char *name) {
+  const ptx_module *source = library->module->source;
+  for (size_t i = 0; i < source->variable_count; i++) {
+    const ptx_variable *variable = source->variables[i];
+    if ((variable->space != PTX_GLOBAL && variable->space != PTX_CONST) || strcmp(variable->name, name) != 0)
+      continue;
+    if (address)
+      *address = variable->address;
+    if (bytes)
+      *bytes = variable->size;
+    return CUDA_SUCCESS;
+  }
+  return CUDA_ERROR_NOT_FOUND;
+}
+
+static CUresult kernel_function(CUfunction *function, CUkernel kernel) {
+  *function = (CUfunction)(void *)kernel;
+  return CUDA_SUCCESS;
+}
+
+static CUresult kernel_name(const char **name, CUkernel kernel) {
+  *name = as_kernel(kernel)->program->name;
+  return CUDA_SUCCESS;
+}
+
+static CUresult kernel_parameter(CUkernel kernel, size_t index, size_t *offset, size_t *bytes) {
+  const ptx_function *entry = as_kernel(kernel)->program->entry;
+  if (index >= entry->parameter_count)
+    return CUDA_ERROR_INVALID_VALUE;
+  *offset = as_kernel(kernel)->program->parameter_offsets[index];
+  if (bytes)
+    *bytes = entry->parameters[index]->size;
+  return CUDA_SUCCESS;
+}
+
+static CUresult attribute_get(int *value, CUfunction_attribute attribute, const api_kernel *kernel) {
+  const sim_program *program = kernel->program;
+  switch (attribute) {
+  case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+    *value = (int)program->max_threads;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+    *value = (int)program->static_shared;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+    *value = (int)program->local_bytes;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+    *value = (int)kernel->max_dynamic_shared;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+    *value = kernel->carveout;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+  case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+    *value = (int)sim_settings()->architecture;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_NUM_REGS:
+  case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+    *value = 0; /* only ptxas knows */
+    return CUDA_SUCCESS;
+  default:
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+
+static CUresult attribute_set(CUfunction_attribute attribute, int value, api_kernel *kernel) {
+  int limit = api_architecture()->shared_optin - (int)kernel->program->static_shared;
+  if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
+    kernel->carveout = value;
+    return CUDA_SUCCESS;
+  }
+  if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 || value > limit)
+    return CUDA_ERROR_INVALID_VALUE;
+  kernel->max_dynamic_shared = (uint32_t)value;
+  return CUDA_SUCCESS;
+}
+
+static CUresult kernel_attribute(int *value, CUfunction_attribute attribute, CUkernel kernel, CUdevice device) {
+  return device == 0 ? attribute_get(value, attribute, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
+}
+
+static CUresult kernel_set_attribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
+  return device == 0 ? attribute_set(attribute, value, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
+}
+
+static CUresult function_attribute(int *value, CUfunction_attribute attribute, CUfunction function) {
+  return attribute_get(value, attribute, (const api_kernel *)(void *)function);
+}
+
+static CUresult function_set_attribute(CUfunction function, CUfunction_attribute attribute, int value) {
+  return attribute_set(attribute, value, (api_kernel *)(void *)function);
+}
+
+static CUresult function_load(CUfunction function) {
+  (void)function;
+  return CUDA_SUCCESS;
+}
+
+static CUresult function_is_loaded(CUfunctionLoadingState *state, CUfunction function) {
+  (void)function;
+  *state = CU_FUNCTION_LOADING_STATE_LOADED;
+  return CUDA_SUCCESS;
+}
+
+static const api_entry entries[] = {
+    API_ENTRY("cuLibraryLoadData", library_load),
+    API_ENTRY("cuLibraryUnload", library_unload),
+    API_ENTRY("cuLibraryGetKernel", library_kernel),
+    API_ENTRY("cuLibraryGetKernelCount", library_kernel_count),
+    API_ENTRY("cuLibraryEnumerateKernels", library_kernels),
+    API_ENTRY("cuLibraryGetGlobal", library_global),
+    API_ENTRY("cuKernelGetFunction", kernel_function),
+    API_ENTRY("cuKernelGetName", kernel_name),
+    API_ENTRY("cuKernelGetParamInfo", kernel_parameter),
+    API_ENTRY("cuKernelGetAttribute", kernel_attribute),
+    API_ENTRY("cuKernelSetAttribute", kernel_set_attribute),
+    API_ENTRY("cuFuncGetAttribute", function_attribute),
+    API_ENTRY("cuFuncSetAttribute", function_set_attribute),
+    API_ENTRY("cuFuncLoad", function_load),
+    API_ENTRY("cuFuncIsLoaded", function_is_loaded),
+};
+
+const api_table api_library_table = API_TABLE(entries);

@@ -1,0 +1,9 @@
+/* Device memory, copies and fills. */
+#ifndef GPUSIM_API_MEMORY_H
+#define GPUSIM_API_MEMORY_H
+
+#include "api/entry.h"
+
+extern const api_table api_memory_table;
+
+#endif

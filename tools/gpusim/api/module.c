@@ -1,0 +1,78 @@
+/* Loading: parse, place variables, decode every entry. */
+#include "api/module.h"
+
+#include "exec/forms.h"
+#include "machine/memory.h"
+#include "program/decode.h"
+#include "ptx/parser.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool in_device_memory(const ptx_variable *variable) {
+  return variable->space == PTX_GLOBAL || variable->space == PTX_CONST;
+}
+
+static bool place_variable(ptx_variable *variable, char error[PTX_ERROR_BYTES]) {
+  if (variable->is_extern || variable->size == 0) {
+    snprintf(error, PTX_ERROR_BYTES, "variable '%s' is not defined in this module", variable->name);
+    return false;
+  }
+  variable->address = sim_memory_allocate(variable->size, variable->name);
+  if (!variable->address) {
+    snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name, variable->size);
+    return false;
+  }
+  void *bytes = (void *)(uintptr_t)variable->address;
+  if (variable->initial)
+    memcpy(bytes, variable->initial, variable->size);
+  else
+    memset(bytes, 0, variable->size);
+  sim_memory_define(variable->address, variable->size);
+  return true;
+}
+
+static bool place_variables(const ptx_module *source, char error[PTX_ERROR_BYTES]) {
+  for (size_t i = 0; i < source->variable_count; i++)
+    if (in_device_memory(source->variables[i]) && !place_variable(source->variables[i], error))
+      return false;
+  return true;
+}
+
+static bool decode_entries(sim_module *module, char error[PTX_ERROR_BYTES]) {
+  const ptx_module *source = module->source;
+  module->programs = sim_allocate(source->function_count * sizeof *module->programs);
+  for (size_t i = 0; i < source->function_count; i++) {
+    if (!source->functions[i]->is_entry || !source->functions[i]->has_body)
+      continue;
+    sim_program *program = sim_decode(source, source->functions[i], sim_forms(), error);
+    if (!program)
+      return false;
+    module->programs[module->program_count++] = program;
+  }
+  return true;
+}
+
+sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]) {
+  ptx_module *source = ptx_parse(text, error);
+  if (!source)
+    return NULL;
+  sim_module *module = sim_allocate(sizeof *module);
+  module->source = source;
+  if (place_variables(source, error) && decode_entries(module, error))
+    return module;
+  sim_module_unload(module);
+  return NULL;
+}
+
+void sim_module_unload(sim_module *module) {
+  for (size_t i = 0; i < module->program_count; i++)
+    sim_program_destroy(module->programs[i]);
+  for (size_t i = 0; i < module->source->variable_count; i++)
+    if (in_device_memory(module->source->variables[i]) && module->source->variables[i]->address)
+      sim_memory_free(module->source->variables[i]->address);
+  ptx_destroy(module->source);
+  free(module->programs);
+  free(module);
+}

@@ -1,0 +1,28 @@
+/* Work that is done at once, or recorded by a stream capture. */
+#ifndef GPUSIM_API_OPERATION_H
+#define GPUSIM_API_OPERATION_H
+
+#include "api/kernel.h"
+
+typedef struct api_operation {
+  CUresult (*run)(const struct api_operation *operation);
+  const api_kernel *kernel;
+  uint32_t grid[3];
+  uint32_t threads[3];
+  uint32_t dynamic_shared;
+  bool overlaps;
+  uint8_t *parameters; /* owned */
+  uint64_t destination;
+  uint64_t source;
+  uint64_t bytes;
+  uint32_t value;
+  uint32_t value_bytes;
+} api_operation;
+
+/* Runs it, unless something has failed before. */
+CUresult api_execute(const api_operation *operation);
+
+api_operation api_operation_copy(const api_operation *operation);
+void api_operation_destroy(api_operation *operation);
+
+#endif

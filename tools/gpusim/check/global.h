@@ -1,0 +1,15 @@
+/* Checks of accesses to global memory. Reads return a bit per undefined byte. */
+#ifndef GPUSIM_CHECK_GLOBAL_H
+#define GPUSIM_CHECK_GLOBAL_H
+
+#include "check/access_kind.h"
+#include "machine/machine.h"
+
+uint32_t sim_global_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation,
+                         uint64_t address, uint32_t bytes, sim_access_kind kind);
+void sim_global_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation, uint64_t address,
+                      uint32_t bytes, sim_access_kind kind);
+
+enum { SIM_TAG_MAX = 1023 };
+
+#endif

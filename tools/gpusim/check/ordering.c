@@ -1,0 +1,186 @@
+/* Vector clocks over warps, extended over blocks by what strong accesses carry from one block to another. */
+#include "check/ordering.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  uint32_t block;
+  sim_clocks clocks;
+} block_clocks;
+
+/* Clocks of the warps of several blocks, sorted by block. */
+struct sim_foreign {
+  block_clocks *entries;
+  size_t count, capacity;
+};
+
+typedef struct {
+  uint64_t key; /* 0: free */
+  sim_foreign released;
+} sync_location;
+
+struct sim_sync_table {
+  sync_location *locations; /* open addressing */
+  size_t count, capacity;
+};
+
+enum { TABLE_START = 64 };
+
+void sim_clocks_join(sim_clocks into, const sim_clocks from) {
+  for (int i = 0; i < SIM_MAX_WARPS; i++)
+    into[i] = into[i] > from[i] ? into[i] : from[i];
+}
+
+void sim_clock_tick(sim_warp *warp) {
+  warp->seen[warp->index] = ++warp->block->clock;
+}
+
+static size_t foreign_position(const sim_foreign *foreign, uint32_t block) {
+  size_t low = 0, high = foreign->count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (foreign->entries[middle].block < block)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static void foreign_join(sim_foreign *foreign, uint32_t block, const sim_clocks clocks) {
+  size_t at = foreign_position(foreign, block);
+  if (at == foreign->count || foreign->entries[at].block != block) {
+    SIM_PUSH(foreign->entries, foreign->count, foreign->capacity);
+    memmove(foreign->entries + at + 1, foreign->entries + at, (foreign->count - at) * sizeof *foreign->entries);
+    foreign->entries[at] = (block_clocks){.block = block};
+    foreign->count++;
+  }
+  sim_clocks_join(foreign->entries[at].clocks, clocks);
+}
+
+static void foreign_join_all(sim_foreign *into, const sim_foreign *from) {
+  for (size_t i = 0; i < from->count; i++)
+    foreign_join(into, from->entries[i].block, from->entries[i].clocks);
+}
+
+sim_foreign *sim_foreign_create(void) {
+  return sim_allocate(sizeof(sim_foreign));
+}
+
+void sim_foreign_clear(sim_foreign *foreign) {
+  foreign->count = 0;
+}
+
+void sim_foreign_destroy(sim_foreign *foreign) {
+  if (foreign)
+    free(foreign->entries);
+  free(foreign);
+}
+
+sim_sync_table *sim_sync_table_create(void) {
+  sim_sync_table *table = sim_allocate(sizeof *table);
+  table->capacity = TABLE_START;
+  table->locations = sim_allocate(TABLE_START * sizeof *table->locations);
+  return table;
+}
+
+void sim_sync_table_destroy(sim_sync_table *table) {
+  if (!table)
+    return;
+  for (size_t i = 0; i < table->capacity; i++)
+    free(table->locations[i].released.entries);
+  free(table->locations);
+  free(table);
+}
+
+static sync_location *find_location(const sim_sync_table *table, uint64_t key) {
+  size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & (table->capacity - 1);
+  while (table->locations[at].key && table->locations[at].key != key)
+    at = (at + 1) & (table->capacity - 1);
+  return &table->locations[at];
+}
+
+static sync_location *add_location(sim_sync_table *table, uint64_t key) {
+  if ((table->count + 1) * 2 > table->capacity) {
+    sim_sync_table bigger = {.count = table->count, .capacity = table->capacity * 2};
+    bigger.locations = sim_allocate(bigger.capacity * sizeof *bigger.locations);
+    for (size_t i = 0; i < table->capacity; i++)
+      if (table->locations[i].key)
+        *find_location(&bigger, table->locations[i].key) = table->locations[i];
+    free(table->locations);
+    *table = bigger;
+  }
+  sync_location *location = find_location(table, key);
+  table->count += location->key == 0;
+  location->key = key;
+  return location;
+}
+
+static void acquire(sim_warp *warp, const sim_foreign *released) {
+  sim_block *block = warp->block;
+  for (size_t i = 0; i < released->count; i++) {
+    if (released->entries[i].block == block->index)
+      sim_clocks_join(warp->seen, released->entries[i].clocks);
+    else
+      foreign_join(block->foreign, released->entries[i].block, released->entries[i].clocks);
+  }
+}
+
+static void release(const sim_warp *warp, sim_foreign *released, const sim_clocks clocks) {
+  foreign_join_all(released, warp->block->foreign);
+  foreign_join(released, warp->block->index, clocks);
+}
+
+void sim_order_fence(sim_warp *warp, bool device) {
+  acquire(warp, warp->acquiring);
+  warp->acquiring->count = 0;
+  memcpy(warp->fenced_cta, warp->seen, sizeof warp->seen);
+  if (device)
+    memcpy(warp->fenced, warp->seen, sizeof warp->seen);
+  sim_clock_tick(warp);
+}
+
+static void access_location(sim_warp *warp, sync_location *location, bool is_shared, uint8_t order, bool reads,
+                            bool writes) {
+  if (reads && (order & SIM_ACQUIRE))
+    acquire(warp, &location->released);
+  else if (reads)
+    foreign_join_all(warp->acquiring, &location->released);
+  if (!writes)
+    return;
+  bool block_scope = is_shared || (order & SIM_CTA_SCOPE);
+  const uint32_t *fenced = block_scope ? warp->fenced_cta : warp->fenced;
+  release(warp, &location->released, (order & SIM_RELEASE) ? warp->seen : fenced);
+}
+
+/* Accesses of block scope order only the warps of one block: they have locations of their own. */
+static uint64_t location_key(const sim_warp *warp, uint64_t address, bool is_shared, uint8_t order) {
+  if (is_shared || !(order & SIM_CTA_SCOPE))
+    return address + 1;
+  return address + 1 + ((uint64_t)(warp->block->index + 1) << 48);
+}
+
+void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes) {
+  sim_launch *launch = warp->block->launch;
+  uint64_t key = location_key(warp, address, is_shared, order);
+  if (!launch->checks)
+    return;
+  if (is_shared) {
+    access_location(warp, add_location(warp->block->sync, key), true, order, reads, writes);
+  } else {
+    pthread_mutex_lock(&launch->sync_lock);
+    access_location(warp, add_location(launch->sync, key), false, order, reads, writes);
+    pthread_mutex_unlock(&launch->sync_lock);
+  }
+  if (writes)
+    sim_clock_tick(warp);
+}
+
+bool sim_ordered(const sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
+  if (block == warp->block->index)
+    return clock <= warp->seen[writer];
+  const sim_foreign *foreign = warp->block->foreign;
+  size_t at = foreign_position(foreign, block);
+  return at < foreign->count && foreign->entries[at].block == block && clock <= foreign->entries[at].clocks[writer];
+}

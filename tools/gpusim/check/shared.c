@@ -1,0 +1,217 @@
+/* Shared memory: a cell per word with the last write and the reads since, checked by happens-before. Where a
+ * cell must forget (several writers of parts of a word, readers at several times) it forgets towards silence,
+ * never towards a false report. */
+#include "check/shared.h"
+
+#include "machine/fault.h"
+
+#include <string.h>
+
+enum { WORD_BYTES = 4, WORD_MASK = 15 };
+
+/* A word of shared memory. */
+typedef struct sim_cell {
+  uint32_t write_clock, read_clock;
+  uint32_t readers; /* warps */
+  uint8_t writer;
+  uint8_t written, read;               /* bytes of the last write, of the reads since */
+  uint8_t defined;                     /* bytes */
+  uint8_t pending;                     /* bytes that an asynchronous copy will write */
+  uint8_t atomic;                      /* the last write was strong */
+  uint8_t write_lane[2], read_lane[2]; /* of each half word, or SIM_LANE_* */
+} sim_cell;
+
+enum { SIM_LANE_MANY = 0xfe, SIM_LANE_NONE = 0xff };
+
+static size_t cell_count(uint32_t bytes) {
+  return (size_t)bytes / WORD_BYTES + 1;
+}
+
+sim_cell *sim_shared_cells(uint32_t bytes) {
+  return sim_allocate(cell_count(bytes) * sizeof(sim_cell));
+}
+
+void sim_shared_clear(sim_cell *cells, uint32_t bytes) {
+  size_t count = cell_count(bytes);
+  memset(cells, 0, count * sizeof *cells);
+  for (size_t i = 0; i < count; i++)
+    memset(cells[i].write_lane, SIM_LANE_NONE, sizeof cells[i].write_lane + sizeof cells[i].read_lane);
+}
+
+static uint32_t half_of(uint32_t bytes) {
+  return bytes & 3 ? 0 : 1;
+}
+
+/* The bytes of word `word` touched by [offset, offset + bytes). */
+static uint32_t word_part(uint32_t word, uint32_t offset, uint32_t bytes) {
+  uint32_t start = word * WORD_BYTES;
+  uint32_t first = offset > start ? offset - start : 0;
+  uint32_t end = offset + bytes - start < WORD_BYTES ? offset + bytes - start : WORD_BYTES;
+  return ((1u << end) - 1) & ~((1u << first) - 1);
+}
+
+static bool other_lane(const uint8_t lanes[2], uint32_t part, uint32_t lane) {
+  for (uint32_t half = half_of(part); half <= (part & 12 ? 1u : 0u); half++) {
+    uint8_t known = lanes[half];
+    if (known != SIM_LANE_NONE && (known == SIM_LANE_MANY || known != lane))
+      return true;
+  }
+  return false;
+}
+
+static void note_lane(uint8_t lanes[2], uint32_t part, uint32_t lane) {
+  for (uint32_t half = half_of(part); half <= (part & 12 ? 1u : 0u); half++)
+    lanes[half] = lanes[half] == SIM_LANE_NONE || lanes[half] == lane ? (uint8_t)lane : SIM_LANE_MANY;
+}
+
+static void check_pending(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
+                          uint32_t offset, uint32_t part, const char *what) {
+  if (cell->pending & part)
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what,
+              offset);
+}
+
+/* Is the last write to the cell unordered with this access? */
+static void check_last_write(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
+                             uint32_t offset, uint32_t part, sim_access_kind kind, const char *what) {
+  if (!(cell->written & part) || (kind == SIM_ATOMIC && cell->atomic))
+    return;
+  if (cell->write_clock > warp->seen[cell->writer])
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "data race: %s of shared memory at %u, written by warp %u with nothing that orders the two", what, offset,
+              cell->writer);
+  bool same_interval = cell->writer == warp->index && cell->write_clock == warp->seen[warp->index];
+  bool is_read = what[0] == 'r';
+  if (!is_read || !same_interval || cell->atomic || kind == SIM_ATOMIC)
+    return;
+  if (kind == SIM_COLLECTIVE || other_lane(cell->write_lane, part & cell->written, lane))
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "data race within the warp: read of shared memory at %u, written by another lane with no "
+              "bar.warp.sync between",
+              offset);
+}
+
+/* Are earlier reads of the cell unordered with this write? */
+static void check_reads(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
+                        uint32_t offset, uint32_t part, const char *what) {
+  if (!(cell->read & part))
+    return;
+  SIM_FOR_LANES(reader, cell->readers) {
+    if (reader != warp->index && cell->read_clock > warp->seen[reader])
+      sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+                "data race: %s of shared memory at %u, read by warp %u with nothing that orders the two", what, offset,
+                reader);
+  }
+  if (cell->readers == 1u << warp->index && cell->read_clock == warp->seen[warp->index] &&
+      other_lane(cell->read_lane, part & cell->read, lane))
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "data race within the warp: %s of shared memory at %u, read by another lane with no bar.warp.sync "
+              "between",
+              what, offset);
+}
+
+static bool readers_ordered(const sim_warp *warp, const sim_cell *cell) {
+  SIM_FOR_LANES(reader, cell->readers) {
+    if (cell->read_clock > warp->seen[reader])
+      return false;
+  }
+  return true;
+}
+
+static void forget_reads(sim_cell *cell) {
+  cell->readers = 0;
+  cell->read = 0;
+  cell->read_lane[0] = cell->read_lane[1] = SIM_LANE_NONE;
+}
+
+static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane, sim_access_kind kind) {
+  uint32_t now = warp->seen[warp->index], self = 1u << warp->index;
+  bool is_current = cell->readers == self && cell->read_clock == now;
+  if (!is_current && (!cell->readers || readers_ordered(warp, cell))) {
+    forget_reads(cell);
+    cell->read_clock = now;
+  }
+  /* One clock for all readers: the smallest, which may miss a race but never invents one. */
+  cell->read_clock = cell->read_clock < now ? cell->read_clock : now;
+  cell->readers |= self;
+  cell->read |= (uint8_t)part;
+  if (kind == SIM_PLAIN)
+    note_lane(cell->read_lane, part, lane);
+}
+
+uint32_t sim_shared_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
+                         sim_access_kind kind) {
+  sim_cell *cells = warp->block->cells;
+  uint32_t undefined = 0;
+  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+    sim_cell *cell = &cells[word];
+    uint32_t part = word_part(word, offset, bytes);
+    check_pending(warp, inst, lane, cell, word * WORD_BYTES, part, "read");
+    check_last_write(warp, inst, lane, cell, word * WORD_BYTES, part, kind, "read");
+    if (kind != SIM_ATOMIC)
+      note_read(warp, cell, part, lane, kind);
+    uint32_t missing = part & ~(uint32_t)cell->defined;
+    undefined |=
+        word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset) : missing >> (offset - word * WORD_BYTES);
+  }
+  return undefined;
+}
+
+static void note_write(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane, bool is_atomic) {
+  uint32_t now = warp->seen[warp->index];
+  bool same = cell->writer == warp->index && cell->write_clock == now && cell->atomic == is_atomic;
+  if (!same) {
+    cell->written = 0;
+    cell->write_lane[0] = cell->write_lane[1] = SIM_LANE_NONE;
+  }
+  cell->writer = (uint8_t)warp->index;
+  cell->write_clock = now;
+  cell->atomic = is_atomic;
+  cell->written |= (uint8_t)part;
+  note_lane(cell->write_lane, part, lane);
+}
+
+static void check_write(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
+                        uint32_t offset, uint32_t part, sim_access_kind kind) {
+  check_pending(warp, inst, lane, cell, offset, part, "write");
+  check_last_write(warp, inst, lane, cell, offset, part, kind, "write");
+  check_reads(warp, inst, lane, cell, offset, part, "write");
+}
+
+void sim_shared_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
+                      uint32_t undefined, sim_access_kind kind) {
+  sim_cell *cells = warp->block->cells;
+  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+    sim_cell *cell = &cells[word];
+    uint32_t part = word_part(word, offset, bytes);
+    uint32_t missing = word * WORD_BYTES >= offset ? undefined >> (word * WORD_BYTES - offset)
+                                                   : undefined << (offset - word * WORD_BYTES);
+    check_write(warp, inst, lane, cell, word * WORD_BYTES, part, kind);
+    if (part == WORD_MASK || (part & cell->read) == cell->read)
+      forget_reads(cell);
+    note_write(warp, cell, part, lane, kind == SIM_ATOMIC);
+    cell->defined = (uint8_t)((cell->defined | part) & ~(missing & part));
+  }
+}
+
+void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes) {
+  sim_cell *cells = warp->block->cells;
+  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+    uint32_t part = word_part(word, offset, bytes);
+    check_write(warp, inst, lane, &cells[word], word * WORD_BYTES, part, SIM_PLAIN);
+    forget_reads(&cells[word]);
+    cells[word].pending |= (uint8_t)part;
+  }
+}
+
+void sim_shared_copy_end(sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined) {
+  sim_cell *cells = warp->block->cells;
+  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+    uint32_t part = word_part(word, offset, bytes);
+    uint32_t missing = undefined >> (word * WORD_BYTES - offset);
+    cells[word].pending &= (uint8_t)~part;
+    note_write(warp, &cells[word], part, lane, false);
+    cells[word].defined = (uint8_t)((cells[word].defined | part) & ~(missing & part));
+  }
+}

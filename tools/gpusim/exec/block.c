@@ -1,0 +1,185 @@
+/* The memory of a resident block: registers, shadow, shared and local memory. A context is used for one block
+ * after the other. */
+#include "exec/block.h"
+
+#include "check/ordering.h"
+#include "check/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t total_shared(const sim_launch *launch) {
+  return launch->program->static_shared + launch->dynamic_shared;
+}
+
+sim_block *sim_block_create(sim_launch *launch) {
+  sim_block *block = sim_allocate(sizeof *block);
+  const sim_program *program = launch->program;
+  block->launch = launch;
+  block->program = program;
+  block->threads = launch->threads[0] * launch->threads[1] * launch->threads[2];
+  block->warp_count = (block->threads + SIM_LANES - 1) / SIM_LANES;
+  block->shared_bytes = total_shared(launch);
+  size_t slots = (size_t)block->warp_count * program->slots;
+  size_t local = (size_t)block->warp_count * SIM_LANES * program->local_bytes;
+  block->warps = sim_allocate(block->warp_count * sizeof *block->warps);
+  block->slots = aligned_alloc(64, slots * SIM_SLOT_BYTES + 64);
+  block->taint = sim_allocate(slots * SIM_LANES);
+  block->shared = sim_allocate(block->shared_bytes);
+  block->local = sim_allocate(local);
+  block->local_defined = sim_allocate(local);
+  if (launch->checks)
+    block->cells = sim_shared_cells(block->shared_bytes);
+  for (uint32_t w = 0; w < block->warp_count; w++)
+    block->warps[w].acquiring = sim_foreign_create();
+  return block;
+}
+
+void sim_block_destroy(sim_block *block) {
+  for (uint32_t w = 0; w < block->warp_count; w++) {
+    free(block->warps[w].async.copies);
+    sim_foreign_destroy(block->warps[w].acquiring);
+  }
+  sim_foreign_destroy(block->foreign);
+  sim_sync_table_destroy(block->sync);
+  free(block->warps);
+  free(block->slots);
+  free(block->taint);
+  free(block->shared);
+  free(block->local);
+  free(block->local_defined);
+  free(block->cells);
+  free(block);
+}
+
+static uint32_t lane_mask(sim_special special, uint32_t lane) {
+  uint32_t self = 1u << lane;
+  switch (special) {
+  case SIM_LANEMASK_EQ:
+    return self;
+  case SIM_LANEMASK_LT:
+    return self - 1;
+  case SIM_LANEMASK_LE:
+    return self | (self - 1);
+  case SIM_LANEMASK_GT:
+    return ~(self | (self - 1));
+  default:
+    return ~(self - 1);
+  }
+}
+
+static uint32_t special_value(const sim_warp *warp, sim_special special, uint32_t lane) {
+  const sim_block *block = warp->block;
+  const sim_launch *launch = block->launch;
+  uint32_t thread = warp->index * SIM_LANES + lane;
+  switch (special) {
+  case SIM_TID_X:
+    return thread % launch->threads[0];
+  case SIM_TID_Y:
+    return thread / launch->threads[0] % launch->threads[1];
+  case SIM_TID_Z:
+    return thread / launch->threads[0] / launch->threads[1];
+  case SIM_NTID_X:
+  case SIM_NTID_Y:
+  case SIM_NTID_Z:
+    return launch->threads[special - SIM_NTID_X];
+  case SIM_CTAID_X:
+  case SIM_CTAID_Y:
+  case SIM_CTAID_Z:
+    return block->id[special - SIM_CTAID_X];
+  case SIM_NCTAID_X:
+  case SIM_NCTAID_Y:
+  case SIM_NCTAID_Z:
+    return launch->grid[special - SIM_NCTAID_X];
+  case SIM_LANEID:
+    return lane;
+  case SIM_WARPID:
+    return warp->index;
+  case SIM_NWARPID:
+    return block->warp_count;
+  case SIM_SMID:
+    return block->index % launch->multiprocessors;
+  case SIM_NSMID:
+    return launch->multiprocessors;
+  case SIM_GRIDID:
+    return launch->tag;
+  case SIM_DYNAMIC_SHARED:
+    return launch->dynamic_shared;
+  case SIM_TOTAL_SHARED:
+    return block->shared_bytes;
+  case SIM_ZERO:
+  case SIM_SPECIAL_COUNT:
+    return 0;
+  default:
+    return lane_mask(special, lane);
+  }
+}
+
+static void start_warp(sim_block *block, uint32_t index) {
+  const sim_program *program = block->program;
+  sim_warp *warp = &block->warps[index];
+  sim_async async = warp->async;
+  struct sim_foreign *acquiring = warp->acquiring;
+  async.copy_count = 0;
+  memset(async.commits, 0, sizeof async.commits);
+  memset(warp, 0, sizeof *warp);
+  warp->async = async;
+  warp->acquiring = acquiring;
+  sim_foreign_clear(acquiring);
+  warp->block = block;
+  warp->index = index;
+  warp->slots = block->slots + (size_t)index * program->slots * SIM_SLOT_BYTES;
+  warp->taint = block->taint + (size_t)index * program->slots * SIM_LANES;
+  uint32_t threads = block->threads - index * SIM_LANES;
+  warp->live = threads >= SIM_LANES ? UINT32_MAX : (1u << threads) - 1;
+  warp->early = block->launch->checks && block->launch->overlaps ? warp->live : 0;
+  warp->fragments[0].lanes = warp->live;
+  warp->fragment_count = 1;
+  memcpy(warp->slots, program->image, (size_t)program->image_slots * SIM_SLOT_BYTES);
+  memset(warp->slots + (size_t)program->image_slots * SIM_SLOT_BYTES, 0,
+         (size_t)(program->slots - program->image_slots) * SIM_SLOT_BYTES);
+  for (size_t s = 0; s < program->special_count; s++) {
+    uint32_t *values = sim_slot(warp, program->specials[s].slot);
+    for (uint32_t lane = 0; lane < SIM_LANES; lane++)
+      values[lane] = special_value(warp, program->specials[s].special, lane);
+  }
+  sim_clock_tick(warp);
+}
+
+/* A shuffle of the warp order, the same for the same seed and block. */
+static void order_warps(sim_block *block) {
+  uint64_t state = block->launch->seed * 0x9e3779b97f4a7c15u + block->index;
+  for (uint32_t w = 0; w < block->warp_count; w++)
+    block->order[w] = w;
+  if (!block->launch->seed)
+    return;
+  for (uint32_t w = block->warp_count - 1; w > 0; w--) {
+    state = (state ^ state >> 31) * 0xbf58476d1ce4e5b9u + 1;
+    uint32_t other = (uint32_t)(state >> 33) % (w + 1), kept = block->order[w];
+    block->order[w] = block->order[other];
+    block->order[other] = kept;
+  }
+}
+
+void sim_block_start(sim_block *block, uint32_t index) {
+  const sim_launch *launch = block->launch;
+  block->index = index;
+  block->id[0] = index % launch->grid[0];
+  block->id[1] = index / launch->grid[0] % launch->grid[1];
+  block->id[2] = index / launch->grid[0] / launch->grid[1];
+  block->exited = 0;
+  block->executed = 0;
+  block->clock = 0;
+  memset(block->barriers, 0, sizeof block->barriers);
+  memset(block->taint, 0, (size_t)block->warp_count * block->program->slots * SIM_LANES);
+  memset(block->local_defined, 0, (size_t)block->warp_count * SIM_LANES * block->program->local_bytes);
+  sim_foreign_destroy(block->foreign);
+  block->foreign = sim_foreign_create();
+  sim_sync_table_destroy(block->sync);
+  block->sync = sim_sync_table_create();
+  if (block->cells) /* memory keeps what the last block left, as on a GPU; the checks know that it is undefined */
+    sim_shared_clear(block->cells, block->shared_bytes);
+  order_warps(block);
+  for (uint32_t w = 0; w < block->warp_count; w++)
+    start_warp(block, w);
+}

@@ -1,0 +1,95 @@
+/* Runs the blocks of a launch: workers take them in order. A block that has used its budget stays resident
+ * while its worker starts others, so blocks may wait for blocks that come later in the grid. */
+#include "exec/launch.h"
+
+#include "check/ordering.h"
+#include "exec/block.h"
+#include "exec/scheduler.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_RESIDENT = 64, BLOCK_BUDGET = 1 << 20 };
+
+typedef struct {
+  sim_launch *launch;
+  sim_worker state;
+  sim_block *resident[MAX_RESIDENT];
+  sim_block *spare; /* a finished context, to be used again */
+  uint32_t count, turn;
+} worker;
+
+static bool take_block(worker *w) {
+  if (w->count == MAX_RESIDENT)
+    return false;
+  uint32_t index = atomic_fetch_add(&w->launch->next_block, 1);
+  if (index >= w->launch->block_count)
+    return false;
+  sim_block *block = w->spare ? w->spare : sim_block_create(w->launch);
+  w->spare = NULL;
+  w->resident[w->count++] = block;
+  block->worker = &w->state;
+  sim_block_start(block, index);
+  return true;
+}
+
+static void retire_block(worker *w, uint32_t index) {
+  sim_block *block = w->resident[index];
+  atomic_fetch_add(&w->launch->executed, block->executed);
+  w->resident[index] = w->resident[--w->count];
+  if (w->spare)
+    sim_block_destroy(w->spare);
+  w->spare = block;
+}
+
+/* One turn each for the resident blocks, then a new block. Returns at the end or when a block has failed. */
+static void run_blocks(worker *w) {
+  while (!atomic_load_explicit(&w->launch->fault, memory_order_relaxed)) {
+    if (w->turn >= w->count && !take_block(w)) {
+      if (w->count == 0)
+        return;
+      w->turn = 0;
+    }
+    if (sim_run_block(w->resident[w->turn], BLOCK_BUDGET))
+      retire_block(w, w->turn);
+    else
+      w->turn++;
+  }
+}
+
+static void *run_worker(void *argument) {
+  worker w = {.launch = argument};
+  worker *kept = &w; /* what setjmp leaves alone is reached through memory */
+  if (setjmp(w.state.unwind) == 0)
+    run_blocks(kept);
+  for (uint32_t i = 0; i < kept->count; i++)
+    sim_block_destroy(kept->resident[i]);
+  if (kept->spare)
+    sim_block_destroy(kept->spare);
+  return NULL;
+}
+
+static uint32_t worker_count(const sim_launch *launch) {
+  long count = launch->workers ? (long)launch->workers : sysconf(_SC_NPROCESSORS_ONLN);
+  if (count < 1)
+    count = 1;
+  if (count > SIM_MAX_WORKERS)
+    count = SIM_MAX_WORKERS;
+  return (uint32_t)count < launch->block_count ? (uint32_t)count : launch->block_count;
+}
+
+void sim_launch_run(sim_launch *launch) {
+  pthread_t threads[SIM_MAX_WORKERS];
+  uint32_t started = 0;
+  launch->block_count = launch->grid[0] * launch->grid[1] * launch->grid[2];
+  uint32_t wanted = worker_count(launch);
+  launch->sync = sim_sync_table_create();
+  pthread_mutex_init(&launch->sync_lock, NULL);
+  while (started + 1 < wanted && pthread_create(&threads[started], NULL, run_worker, launch) == 0)
+    started++;
+  run_worker(launch);
+  for (uint32_t i = 0; i < started; i++)
+    pthread_join(threads[i], NULL);
+  pthread_mutex_destroy(&launch->sync_lock);
+  sim_sync_table_destroy(launch->sync);
+}

@@ -1,0 +1,155 @@
+/* Reads the operands of a statement by the letters of a form. */
+#include "program/operands.h"
+
+#include "program/values.h"
+
+#include <string.h>
+
+static bool push(sim_draft *d, uint32_t value) {
+  if (d->count == SIM_MAX_OPERANDS)
+    return false;
+  d->values[d->count++] = value;
+  return true;
+}
+
+/* Letters v and e stand for a word or a wide value. */
+static char resolve_letter(const sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, char letter) {
+  if (letter == 'e')
+    return d->inst.size == 8 ? 'x' : 'w';
+  if (letter != 'v')
+    return letter;
+  if (operand->kind == PTX_REGISTER)
+    d->inst.wide = sim_operand_class(decoder, operand) == PTX_CLASS_WIDE;
+  else
+    d->inst.wide = d->inst.size == 8;
+  return d->inst.wide ? 'x' : 'w';
+}
+
+static bool read_value(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, char letter, bool destination) {
+  uint32_t value = 0;
+  letter = resolve_letter(decoder, d, operand, letter);
+  d->inst.wide = d->inst.wide || letter == 'x';
+  bool fits = destination ? sim_destination_value(decoder, operand, letter, &value)
+                          : sim_source_value(decoder, operand, letter, &value);
+  return fits && push(d, value);
+}
+
+static bool read_address(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
+  if (operand->kind != PTX_ADDRESS || d->inst.address_count == 2)
+    return false;
+  const ptx_operand *base = operand->items;
+  bool word = base->kind == PTX_REGISTER && sim_operand_class(decoder, base) == PTX_CLASS_WORD;
+  d->inst.address_wide[d->inst.address_count] = !word;
+  d->inst.offset[d->inst.address_count++] = operand->value;
+  if (base->kind == PTX_VARIABLE && base->variable->space == PTX_CALL)
+    d->inst.space = PTX_CALL;
+  uint32_t value;
+  return sim_source_value(decoder, base, word ? 'w' : 'x', &value) && push(d, value);
+}
+
+static const ptx_label *find_label(const ptx_function *function, const char *name, uint32_t scope) {
+  for (;; scope = function->scope_parents[scope - 1]) {
+    for (size_t i = 0; i < function->label_count; i++)
+      if (function->labels[i].name == name && function->labels[i].scope == scope)
+        return &function->labels[i];
+    if (scope == 0)
+      return NULL;
+  }
+}
+
+/* Targets hold statement numbers until the whole function is decoded. */
+static bool read_targets(sim_decoder *decoder, sim_draft *d, const ptx_operand *list, uint32_t count) {
+  const ptx_function *function = decoder->units[decoder->current].function;
+  d->inst.targets = sim_arena_take(decoder->program->source->arena, count * sizeof *d->inst.targets);
+  d->inst.target_count = (uint16_t)count;
+  for (uint32_t i = 0; i < count; i++) {
+    const ptx_label *label =
+        list[i].kind == PTX_NAME ? find_label(function, list[i].name, decoder->statement->scope) : NULL;
+    if (!label) {
+      sim_decode_fail(decoder, "unknown label");
+      return false;
+    }
+    d->inst.targets[i] = label->statement;
+  }
+  return true;
+}
+
+static bool read_label_table(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
+  const ptx_function *function = decoder->units[decoder->current].function;
+  if (operand->kind != PTX_NAME)
+    return false;
+  const ptx_label *label = find_label(function, operand->name, decoder->statement->scope);
+  if (!label || label->statement >= function->statement_count)
+    return false;
+  const ptx_statement *table = &function->statements[label->statement];
+  return strcmp(table->opcode, ".branchtargets") == 0 &&
+         read_targets(decoder, d, table->operands, table->operand_count);
+}
+
+static bool read_pair(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
+  static const ptx_operand sink = {.kind = PTX_SINK};
+  return read_value(decoder, d, operand->pair ? operand->pair : &sink, 'p', true);
+}
+
+static bool read_list(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, uint32_t count, char letter,
+                      bool destination) {
+  if (operand->kind != PTX_LIST || operand->item_count != count)
+    return false;
+  for (uint32_t i = 0; i < count; i++)
+    if (!read_value(decoder, d, &operand->items[i], letter, destination))
+      return false;
+  return true;
+}
+
+static bool read_operand(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, const char **letters,
+                         bool destination) {
+  char letter = *(*letters)++;
+  uint32_t count = 1;
+  if (letter == '*' || (letter >= '0' && letter <= '9')) {
+    count = letter == '*' ? d->inst.count : (uint32_t)(letter - '0');
+    bool is_list = letter != '*' || count > 1;
+    letter = *(*letters)++;
+    if (is_list)
+      return read_list(decoder, d, operand, count, letter, destination);
+  }
+  switch (letter) {
+  case 'm':
+    return read_address(decoder, d, operand);
+  case 'i':
+    d->inst.immediate = operand->value;
+    return operand->kind == PTX_INTEGER;
+  case 'l':
+    return read_targets(decoder, d, operand, 1);
+  case 't':
+    return read_label_table(decoder, d, operand);
+  default:
+    return read_value(decoder, d, operand, letter, destination);
+  }
+}
+
+bool sim_read_operands(sim_decoder *decoder, sim_draft *d, const sim_form *form) {
+  const ptx_statement *statement = decoder->statement;
+  const char *letters = form->operands;
+  bool destination = true, optional = false;
+  uint32_t next = 0;
+  while (*letters) {
+    if (*letters == ':') {
+      destination = false;
+      d->inst.destinations = (uint8_t)d->count;
+      letters++;
+    } else if (*letters == '?') {
+      optional = true;
+      letters++;
+    } else if (*letters == 'o') {
+      letters++;
+      if (!read_pair(decoder, d, &statement->operands[next - 1]))
+        return false;
+    } else if (next == statement->operand_count) {
+      break;
+    } else if (!read_operand(decoder, d, &statement->operands[next++], &letters, destination)) {
+      return false;
+    }
+  }
+  d->inst.sources = (uint8_t)(d->count - d->inst.destinations);
+  return next == statement->operand_count && (*letters == '\0' || optional);
+}

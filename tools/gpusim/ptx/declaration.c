@@ -1,0 +1,88 @@
+/* Declarations of variables: type, alignment, name, array size and initial value. */
+#include "ptx/declaration.h"
+
+#include <string.h>
+
+static uint32_t type_size(const ptx_token *token) {
+  static const struct {
+    const char *name;
+    uint32_t size;
+  } types[] = {{".b8", 1},  {".u8", 1},   {".s8", 1},    {".b16", 2}, {".u16", 2}, {".s16", 2},
+               {".f16", 2}, {".bf16", 2}, {".b32", 4},   {".u32", 4}, {".s32", 4}, {".f32", 4},
+               {".b64", 8}, {".u64", 8},  {".f16x2", 4}, {".s64", 8}, {".f64", 8}, {".b128", 16}};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (ptx_token_is(token, types[i].name))
+      return types[i].size;
+  return 0;
+}
+
+static uint64_t integer(ptx_cursor *cursor) {
+  bool negative = ptx_accept(cursor, '-');
+  uint64_t value = cursor->token.value;
+  if (cursor->token.kind != TOKEN_INTEGER && cursor->token.kind != TOKEN_SINGLE && cursor->token.kind != TOKEN_DOUBLE)
+    ptx_fail(cursor, "expected a number before '%.*s'", (int)cursor->token.length, cursor->token.text);
+  ptx_advance(cursor);
+  return negative ? 0 - value : value;
+}
+
+/* Flattened initialiser: { {1, 2}, 3 } or one number. */
+static void initialiser(ptx_cursor *cursor, const ptx_variable *variable, uint8_t *bytes, uint32_t *at) {
+  if (ptx_accept(cursor, '{')) {
+    while (!ptx_is_mark(cursor, '}') && cursor->token.kind != TOKEN_END) {
+      initialiser(cursor, variable, bytes, at);
+      if (!ptx_accept(cursor, ','))
+        break;
+    }
+    ptx_expect(cursor, '}');
+    return;
+  }
+  uint64_t value = integer(cursor);
+  if (*at + variable->element_size > variable->size) {
+    ptx_fail(cursor, "too many initialisers for '%s'", variable->name);
+    return;
+  }
+  memcpy(bytes + *at, &value, variable->element_size);
+  *at += variable->element_size;
+}
+
+static uint32_t array_elements(ptx_cursor *cursor) {
+  uint64_t count = 1;
+  while (ptx_accept(cursor, '[')) {
+    count *= ptx_is_mark(cursor, ']') ? 0 : integer(cursor);
+    ptx_expect(cursor, ']');
+  }
+  return (uint32_t)count;
+}
+
+ptx_variable *ptx_variable_declaration(ptx_cursor *cursor, ptx_space space) {
+  ptx_variable *variable = sim_arena_take(cursor->module->arena, sizeof *variable);
+  uint32_t vector = 1;
+  variable->space = space;
+  for (; cursor->token.kind == TOKEN_DIRECTIVE; ptx_advance(cursor)) {
+    if (ptx_token_is(&cursor->token, ".align")) {
+      ptx_advance(cursor);
+      variable->alignment = (uint32_t)cursor->token.value;
+    } else if (ptx_token_is(&cursor->token, ".v2") || ptx_token_is(&cursor->token, ".v4")) {
+      vector = (uint32_t)(cursor->token.text[2] - '0');
+    } else if (type_size(&cursor->token)) {
+      variable->element_size = type_size(&cursor->token);
+    }
+  }
+  if (cursor->token.kind != TOKEN_NAME || !variable->element_size) {
+    ptx_fail(cursor, "expected a typed variable before '%.*s'", (int)cursor->token.length, cursor->token.text);
+    return variable;
+  }
+  variable->name = sim_arena_intern(cursor->module->arena, cursor->token.text, cursor->token.length);
+  ptx_advance(cursor);
+  variable->size = array_elements(cursor) * variable->element_size * vector;
+  if (!variable->alignment)
+    variable->alignment = variable->element_size * vector;
+  if (ptx_accept(cursor, '=')) {
+    uint8_t *bytes = sim_arena_take(cursor->module->arena, variable->size);
+    uint32_t at = 0;
+    initialiser(cursor, variable, bytes, &at);
+    variable->initial = bytes;
+  }
+  ptx_bind(cursor, &(ptx_binding){.prefix = variable->name, .length = strlen(variable->name), .variable = variable});
+  return variable;
+}
