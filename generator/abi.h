@@ -10,15 +10,15 @@
 /* Every public struct: its name in messages, which is that of its type behind "fi_", and its size in this
  * SONAME. */
 #define ABI_STRUCTS(STRUCT)                                                                                            \
-  STRUCT(spec, 188)                                                                                                    \
+  STRUCT(spec, 368)                                                                                                    \
   STRUCT(axis, 96)                                                                                                     \
   STRUCT(event, 88)                                                                                                    \
   STRUCT(options, 136)                                                                                                 \
   STRUCT(counters, 128)                                                                                                \
   STRUCT(facts, 224)                                                                                                   \
-  STRUCT(workspace, 96)                                                                                                \
-  STRUCT(batch, 112)                                                                                                   \
-  STRUCT(tensors, 320)
+  STRUCT(workspace, 160)                                                                                                \
+  STRUCT(batch, 264)                                                                                                   \
+  STRUCT(tensors, 1008)
 
 enum abi_struct {
 #define ABI_NUMBER(name, size) ABI_##name,

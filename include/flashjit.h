@@ -15,14 +15,15 @@
  *
  *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
  *                             .max_kv_len = 8192, .kv_heads = 8};
- *   fi_workspace_size(attention, &workspace, &workspace.bytes);
- *   workspace.memory = ...                          that many bytes of device memory, yours, 256-byte aligned
+ *   fi_workspace_size(attention, &workspace);       sets bytes and scratch_bytes
+ *   workspace.memory = ...                          that much device memory, yours, 256-byte aligned: for the plan,
+ *   workspace.scratch = ...                         and for partial results, where all plans of a stream may share it
  *
  *   fi_batch batch = {.struct_size = sizeof batch, .requests = 64, .kv_len = ..., .page_table = ...,
  *                     .page_table_stride = 512};  the pages of the longest request: 8192 tokens
  *   fi_plan(attention, &batch, &workspace, stream); once a step: splits the batch into work items, on the device
  *
- *   fi_tensors tensors = {.struct_size = sizeof tensors, .q = ..., .o = ..., .k_cache = ..., .v_cache = ...};
+ *   fi_tensors tensors = {.struct_size = sizeof tensors, .q = ..., .o = ..., .k.data = ..., .v.data = ...};
  *   fi_run(attention, &tensors, &workspace, stream);  once a layer: one launch
  *
  * Rules that hold everywhere:
@@ -158,7 +159,8 @@ typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
   uint32_t family;    /* 0: the best for op and target */
-  uint32_t head_dim;  /* 32 64 80 96 112 128 192 256; 0: 128 */
+  uint32_t head_dim;  /* of Q and K: 32 64 80 96 112 128 192 256; 0: 128 */
+  uint32_t v_dim;     /* of V and O; 0: head_dim */
   uint32_t group;     /* query heads per KV head, 1..64; 0: 1 */
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
                          launch have; any query length is right with any value. A tile that does not fit the
@@ -180,7 +182,7 @@ typedef struct fi_spec {
   uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
-  uint32_t reserved[24];
+  uint32_t reserved[68];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -395,23 +397,24 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  */
 typedef struct fi_workspace {
   uint32_t struct_size;
-  uint32_t max_requests; /* the most that one plan holds depends on max_tokens, ctas and the GPU; fi_workspace_size and
-                            fi_plan refuse more and tell how many it may be */
-  uint32_t max_tokens;   /* query tokens of one step, all requests together (decode: as many as requests); more are
-                            cut, see above */
-  uint32_t max_kv_len;   /* tokens of the longest KV; a longer one is cut silently on the device, see above */
-  uint32_t kv_heads;     /* KV heads on this device; query heads are kv_heads * group */
-  uint32_t ctas;         /* CTAs of a launch; 0: as many as the device holds at once */
-  uint64_t bytes;        /* of memory */
-  void *memory;          /* device memory, 256-byte aligned; its contents need no preparation */
-  uint32_t split_tokens; /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
-                            many tokens (a multiple of 256), so that a request's result does not depend on the rest of
-                            the batch */
-  uint32_t reserved[13];
+  uint32_t max_requests;
+  uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests) */
+  uint32_t max_kv_len;    /* tokens of the longest KV */
+  uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
+  uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
+  uint64_t bytes;         /* of memory */
+  void *memory;           /* the plan's device memory, 256-byte aligned; its contents need no preparation */
+  uint64_t scratch_bytes; /* of scratch; 0 where the kernel needs none */
+  void *scratch;          /* device memory for partial results, 256-byte aligned, whose contents matter during a launch
+                             only: all plans whose launches follow each other in a stream may share it */
+  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
+                             many tokens (a multiple of 256), so that a request's result does not depend on the rest of
+                             the batch */
+  uint32_t reserved[25];
 } fi_workspace;
 
-/* The exact number of bytes that these bounds need; reads neither bytes nor memory. */
-fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes);
+/* Sets bytes and scratch_bytes to exactly what the bounds need; reads none of them, nor memory and scratch. */
+fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace);
 
 /*
  * The lengths of a step, on the device. Requests without query tokens or without KV are legal: O is 0, LSE -infinity.
@@ -422,10 +425,10 @@ typedef struct fi_batch {
   const int32_t *q_indptr;   /* [requests + 1] first query token of each request; NULL: one query token each */
   const int32_t *kv_len;     /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
   const int32_t *kv_indptr;  /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *page_table; /* page ids, for page_size > 0; those behind a request's last page are not read */
+  const int32_t *page_table; /* page ids, for page_size > 0; those after a request's last page are not read */
   int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
                                 the pages of the longest request */
-  uint32_t reserved[16];
+  uint32_t reserved[54];
 } fi_batch;
 
 /*
@@ -440,8 +443,21 @@ typedef struct fi_batch {
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /*
+ * K or V: rows of one token and KV head, head_dim or v_dim elements each. Other orders than the one shown (HND,
+ * interleaved pools) are other strides, which count elements.
+ */
+typedef struct fi_kv {
+  void *data;          /* [pages][page_size][KV heads][dim]; else [requests][tokens].. or [tokens].. */
+  int64_t page_stride; /* between pages; between requests when contiguous (then it must be given) */
+  int64_t token_stride;
+  int64_t head_stride;
+  const float *scales; /* [1] or [KV heads], positive, for spec.kv_scale */
+  uint32_t reserved[14];
+} fi_kv;
+
+/*
  * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; a stride of 0 means
- * packed in the order shown. Other orders (HND, interleaved pools) are other strides.
+ * packed in the order shown.
  */
 typedef struct fi_tensors {
   uint32_t struct_size;
@@ -449,7 +465,7 @@ typedef struct fi_tensors {
 
   /* attention */
   const void *q; /* [tokens][query heads][head_dim] */
-  void *o;       /* [tokens][query heads][head_dim]; also the result of merge */
+  void *o;       /* [tokens][query heads][v_dim]; also the result of merge */
   float *lse;    /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
                     logits; also the result of merge */
   int64_t q_token_stride;
@@ -458,28 +474,20 @@ typedef struct fi_tensors {
   int64_t o_head_stride;
   const int32_t *positions; /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
 
-  /* attention reads the cache, append writes it; K and V have the same strides */
-  void *k_cache; /* [pages][page_size][KV heads][head_dim]; else [requests][tokens].. or [tokens].. */
-  void *v_cache;
-  int64_t cache_page_stride; /* between pages; between requests when contiguous (then it must be given) */
-  int64_t cache_token_stride;
-  int64_t cache_head_stride;
-  const float *k_scale; /* [1] or [KV heads], positive, for spec.kv_scale */
-  const float *v_scale; /* likewise */
+  fi_kv k; /* the cache: attention reads it, append writes it */
+  fi_kv v;
 
   /* append */
-  const void *k_new; /* [tokens][KV heads][head_dim], rows of the step's query tokens */
-  const void *v_new;
-  int64_t new_token_stride;
-  int64_t new_head_stride;
+  fi_kv k_new; /* [tokens][KV heads][dim], rows of the step's query tokens, of q_dtype: data and the */
+  fi_kv v_new; /* strides of tokens and heads count */
 
   /* merge: states of the same queries over disjoint KV ranges */
-  const void *parts_o;    /* [parts][tokens][heads][head_dim], packed, of q_dtype */
+  const void *parts_o;    /* [parts][tokens][heads][v_dim], packed, of q_dtype */
   const float *parts_lse; /* [parts][tokens][heads], packed */
   uint32_t parts;
-  uint32_t merge_tokens;
-  uint32_t merge_heads;
-  uint32_t reserved[33];
+  uint32_t tokens; /* of a launch without a plan */
+  uint32_t heads;
+  uint32_t reserved[131];
 } fi_tensors;
 
 /*

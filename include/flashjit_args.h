@@ -64,29 +64,31 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  const void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  const void *k_new, *v_new;
-  void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
+  struct fi_kv_args k_new, v_new;
   const int *positions;
-  long long new_token_stride, new_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };

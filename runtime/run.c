@@ -26,6 +26,16 @@ static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
   return ctas < most ? (uint32_t)ctas : most;
 }
 
+static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides, int first_stride) {
+  return (struct fi_kv_args){
+      .data = kv->data,
+      .scales = kv->scales,
+      .page_stride = strides->of[first_stride],
+      .token_stride = strides->of[first_stride + 1],
+      .head_stride = strides->of[first_stride + 2],
+  };
+}
+
 /* -------------------------------------------------------------------------------- attention */
 
 /* Scores, times the scale, must stay far from what stands for masked ones: templates/tile/softmax.cuh, kMasked. */
@@ -55,18 +65,13 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
-      .k = tensors->k_cache,
-      .v = tensors->v_cache,
-      .k_scale = tensors->k_scale,
-      .v_scale = tensors->v_scale,
+      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
+      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
       .positions = tensors->positions,
       .q_token_stride = stride[STRIDE_Q_TOKEN],
       .q_head_stride = stride[STRIDE_Q_HEAD],
       .o_token_stride = stride[STRIDE_O_TOKEN],
       .o_head_stride = stride[STRIDE_O_HEAD],
-      .kv_page_stride = stride[STRIDE_CACHE_PAGE],
-      .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
-      .kv_head_stride = stride[STRIDE_CACHE_HEAD],
       .lse_token_stride = (int)run->heads,
       .scale_log2 = scale_log2(run),
   };
@@ -77,21 +82,13 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
 
 static uint32_t fill_append(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
-  const int64_t *stride = run->strides.of;
   args->append = (struct fi_append_args){
       .plan = run->layout.arrays,
-      .k_new = tensors->k_new,
-      .v_new = tensors->v_new,
-      .k = tensors->k_cache,
-      .v = tensors->v_cache,
-      .k_scale = tensors->k_scale,
-      .v_scale = tensors->v_scale,
+      .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE),
+      .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE),
+      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
+      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
       .positions = tensors->positions,
-      .new_token_stride = stride[STRIDE_NEW_TOKEN],
-      .new_head_stride = stride[STRIDE_NEW_HEAD],
-      .kv_page_stride = stride[STRIDE_CACHE_PAGE],
-      .kv_token_stride = stride[STRIDE_CACHE_TOKEN],
-      .kv_head_stride = stride[STRIDE_CACHE_HEAD],
       .kv_heads = (int)run->workspace->kv_heads,
   };
   return capped_grid((uint64_t)run->workspace->max_tokens * run->workspace->kv_heads, run->layout.ctas);
@@ -105,8 +102,8 @@ static fi_status check_merge(const struct run *run) {
     uint32_t value;
   } fields[] = {
       {"parts", run->tensors->parts},
-      {"merge_tokens", run->tensors->merge_tokens},
-      {"merge_heads", run->tensors->merge_heads},
+      {"tokens", run->tensors->tokens},
+      {"heads", run->tensors->heads},
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (fields[i].value == 0 || fields[i].value > INT32_MAX)
@@ -126,10 +123,10 @@ static uint32_t fill_merge(const struct run *run, union args *args) {
       .o_token_stride = run->strides.of[STRIDE_O_TOKEN],
       .o_head_stride = run->strides.of[STRIDE_O_HEAD],
       .parts = (int)tensors->parts,
-      .tokens = (int)tensors->merge_tokens,
-      .heads = (int)tensors->merge_heads,
+      .tokens = (int)tensors->tokens,
+      .heads = (int)tensors->heads,
   };
-  const uint64_t rows = (uint64_t)tensors->merge_tokens * tensors->merge_heads;
+  const uint64_t rows = (uint64_t)tensors->tokens * tensors->heads;
   const uint32_t warps = run->kernel->tile.threads / 32;
   return capped_grid((rows + warps - 1) / warps, INT32_MAX); /* a warp takes a row */
 }
@@ -155,7 +152,7 @@ static const struct op_rule {
 static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {
   uint32_t ctas;
   if (!op_rules[kernel->spec.op].planned) {
-    run->heads = run->tensors->merge_heads;
+    run->heads = run->tensors->heads;
     return kernel_prepare_for_stream(kernel, stream, &ctas);
   }
   const fi_status status = workspace_for_launch(kernel, run->workspace, stream, &run->layout);

@@ -46,12 +46,12 @@ static const struct pointer_rule {
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "lse=1", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
      sizeof(int32_t)},
-    {"k_cache", offsetof(fi_tensors, k_cache), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
-    {"v_cache", offsetof(fi_tensors, v_cache), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
-    {"k_scale", offsetof(fi_tensors, k_scale), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
-    {"v_scale", offsetof(fi_tensors, v_scale), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
-    {"k_new", offsetof(fi_tensors, k_new), APPEND, always, "append", DATA_ALIGNMENT},
-    {"v_new", offsetof(fi_tensors, v_new), APPEND, always, "append", DATA_ALIGNMENT},
+    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
+    {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
+    {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
+    {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
+    {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", DATA_ALIGNMENT},
+    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", DATA_ALIGNMENT},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", DATA_ALIGNMENT},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
@@ -74,48 +74,67 @@ static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) 
 
 /* -------------------------------------------------------------------------------- strides */
 
-/* The extents that make up a packed stride, besides head_dim. */
+/* The extents that make up a packed stride, besides the dim of a row. */
 enum { HEADS = 1, KV_HEADS = 2, PAGE = 4 };
 
-/* Which type the elements have. */
-enum element { ROW, STORED };
+/* Which dim the rows have, and which type their elements. */
+enum row { Q_ROW, O_ROW, K_ROW, V_ROW, K_NEW_ROW, V_NEW_ROW };
+
+#define STRIDE(field, ops, row, packed)                                                                                \
+  { #field, offsetof(fi_tensors, field), ops, row, packed }
 
 static const struct stride_rule {
   const char *name;
   size_t offset;
   uint32_t ops;
-  enum element element;
+  enum row row;
   uint32_t packed;
 } stride_rules[STRIDE_COUNT] = {
-    [STRIDE_Q_TOKEN] = {"q_token_stride", offsetof(fi_tensors, q_token_stride), ATTENTION, ROW, HEADS},
-    [STRIDE_Q_HEAD] = {"q_head_stride", offsetof(fi_tensors, q_head_stride), ATTENTION, ROW, 0},
-    [STRIDE_O_TOKEN] = {"o_token_stride", offsetof(fi_tensors, o_token_stride), ATTENTION | MERGE, ROW, HEADS},
-    [STRIDE_O_HEAD] = {"o_head_stride", offsetof(fi_tensors, o_head_stride), ATTENTION | MERGE, ROW, 0},
-    [STRIDE_CACHE_PAGE] = {"cache_page_stride", offsetof(fi_tensors, cache_page_stride), ATTENTION | APPEND, STORED,
-                           KV_HEADS | PAGE},
-    [STRIDE_CACHE_TOKEN] = {"cache_token_stride", offsetof(fi_tensors, cache_token_stride), ATTENTION | APPEND, STORED,
-                            KV_HEADS},
-    [STRIDE_CACHE_HEAD] = {"cache_head_stride", offsetof(fi_tensors, cache_head_stride), ATTENTION | APPEND, STORED, 0},
-    [STRIDE_NEW_TOKEN] = {"new_token_stride", offsetof(fi_tensors, new_token_stride), APPEND, ROW, KV_HEADS},
-    [STRIDE_NEW_HEAD] = {"new_head_stride", offsetof(fi_tensors, new_head_stride), APPEND, ROW, 0},
+    [STRIDE_Q_TOKEN] = STRIDE(q_token_stride, ATTENTION, Q_ROW, HEADS),
+    [STRIDE_Q_HEAD] = STRIDE(q_head_stride, ATTENTION, Q_ROW, 0),
+    [STRIDE_O_TOKEN] = STRIDE(o_token_stride, ATTENTION | MERGE, O_ROW, HEADS),
+    [STRIDE_O_HEAD] = STRIDE(o_head_stride, ATTENTION | MERGE, O_ROW, 0),
+    [STRIDE_K_PAGE] = STRIDE(k.page_stride, ATTENTION | APPEND, K_ROW, KV_HEADS | PAGE),
+    [STRIDE_K_TOKEN] = STRIDE(k.token_stride, ATTENTION | APPEND, K_ROW, KV_HEADS),
+    [STRIDE_K_HEAD] = STRIDE(k.head_stride, ATTENTION | APPEND, K_ROW, 0),
+    [STRIDE_V_PAGE] = STRIDE(v.page_stride, ATTENTION | APPEND, V_ROW, KV_HEADS | PAGE),
+    [STRIDE_V_TOKEN] = STRIDE(v.token_stride, ATTENTION | APPEND, V_ROW, KV_HEADS),
+    [STRIDE_V_HEAD] = STRIDE(v.head_stride, ATTENTION | APPEND, V_ROW, 0),
+    [STRIDE_K_NEW_TOKEN] = STRIDE(k_new.token_stride, APPEND, K_NEW_ROW, KV_HEADS),
+    [STRIDE_K_NEW_HEAD] = STRIDE(k_new.head_stride, APPEND, K_NEW_ROW, 0),
+    [STRIDE_V_NEW_TOKEN] = STRIDE(v_new.token_stride, APPEND, V_NEW_ROW, KV_HEADS),
+    [STRIDE_V_NEW_HEAD] = STRIDE(v_new.head_stride, APPEND, V_NEW_ROW, 0),
 };
+
+static uint32_t row_dim(enum row row, const fi_spec *spec) {
+  return row == O_ROW || row == V_ROW || row == V_NEW_ROW ? spec->v_dim : spec->head_dim;
+}
+
+static const char *row_dim_name(enum row row) {
+  return row == O_ROW || row == V_ROW || row == V_NEW_ROW ? "v_dim" : "head_dim";
+}
+
+static int64_t element_bytes(enum row row, const fi_spec *spec) {
+  return (row == K_ROW || row == V_ROW) && (spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2) ? 1 : 2;
+}
+
+static bool is_page_stride(int stride) {
+  return stride == STRIDE_K_PAGE || stride == STRIDE_V_PAGE;
+}
 
 /* Ragged KV has no pages and no requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
-  if (stride == STRIDE_CACHE_PAGE && spec->page_size == 0 && spec->index == FI_INDEX_CSR)
+  if (is_page_stride(stride) && spec->page_size == 0 && spec->index == FI_INDEX_CSR)
     return false;
   return is_read_by(stride_rules[stride].ops, spec);
 }
 
-static int64_t element_bytes(enum element element, const fi_spec *spec) {
-  return element == STORED && (spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2) ? 1 : 2;
-}
-
 static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, int64_t stride) {
-  if (stride < spec->head_dim)
-    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least head_dim, %u",
-                     rule->name, (long long)stride, spec->head_dim);
-  const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->element, spec);
+  const uint32_t dim = row_dim(rule->row, spec);
+  if (stride < dim)
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
+                     (long long)stride, row_dim_name(rule->row), dim);
+  const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->row, spec);
   if (stride % multiple)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
                      rule->name, (long long)stride, (long long)multiple);
@@ -123,7 +142,7 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
 }
 
 static int64_t packed_stride(const struct stride_rule *rule, const fi_spec *spec, uint32_t heads, uint32_t kv_heads) {
-  int64_t stride = spec->head_dim;
+  int64_t stride = row_dim(rule->row, spec);
   if (rule->packed & HEADS)
     stride *= heads;
   if (rule->packed & KV_HEADS)
@@ -141,9 +160,9 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
     if (!is_used(i, spec))
       continue;
     memcpy(&strides->of[i], (const char *)tensors + rule->offset, sizeof strides->of[i]);
-    if (i == STRIDE_CACHE_PAGE && spec->page_size == 0 && strides->of[i] == 0)
-      return error_set(FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0; a contiguous cache needs the stride between "
-                                          "requests");
+    if (is_page_stride(i) && spec->page_size == 0 && strides->of[i] == 0)
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is 0; a contiguous cache needs the stride between requests",
+                       rule->name);
     if (strides->of[i] == 0)
       strides->of[i] = packed_stride(rule, spec, heads, kv_heads);
     const fi_status status = check_stride(rule, spec, strides->of[i]);
@@ -151,6 +170,30 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
       return status;
   }
   return FI_OK;
+}
+
+/* -------------------------------------------------------------------------------- reserved words */
+
+static fi_status check_record(const char *name, const fi_kv *kv) {
+  for (size_t i = 0; i < sizeof kv->reserved / sizeof *kv->reserved; i++) {
+    if (kv->reserved[i])
+      return error_set(FI_ERROR_ABI,
+                       "tensors.%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, "
+                       "or did not clear the struct",
+                       name, i, kv->reserved[i]);
+  }
+  return FI_OK;
+}
+
+static fi_status check_records(const fi_tensors *tensors) {
+  const struct {
+    const char *name;
+    const fi_kv *kv;
+  } records[] = {{"k", &tensors->k}, {"v", &tensors->v}, {"k_new", &tensors->k_new}, {"v_new", &tensors->v_new}};
+  fi_status status = FI_OK;
+  for (size_t i = 0; i < sizeof records / sizeof *records && !status; i++)
+    status = check_record(records[i].name, records[i].kv);
+  return status;
 }
 
 /* -------------------------------------------------------------------------------- overlap */
@@ -179,17 +222,23 @@ static fi_status check_overlap(const struct strides *strides, struct axis a, str
 
 /* Only where an overlap is never meant: in O and in the cache. */
 static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads, const struct strides *strides) {
-  const struct axis page = {STRIDE_CACHE_PAGE, 0};
-  const struct axis token = {STRIDE_CACHE_TOKEN, spec->page_size};
-  const struct axis head = {STRIDE_CACHE_HEAD, kv_heads};
+  const struct axis k_page = {STRIDE_K_PAGE, 0};
+  const struct axis k_token = {STRIDE_K_TOKEN, spec->page_size};
+  const struct axis k_head = {STRIDE_K_HEAD, kv_heads};
+  const struct axis v_page = {STRIDE_V_PAGE, 0};
+  const struct axis v_token = {STRIDE_V_TOKEN, spec->page_size};
+  const struct axis v_head = {STRIDE_V_HEAD, kv_heads};
   const struct {
     struct axis a;
     struct axis b;
   } pairs[] = {
       {{STRIDE_O_TOKEN, 0}, {STRIDE_O_HEAD, heads}},
-      {token, head},
-      {page, token},
-      {page, head},
+      {k_token, k_head},
+      {k_page, k_token},
+      {k_page, k_head},
+      {v_token, v_head},
+      {v_page, v_token},
+      {v_page, v_head},
   };
   fi_status status = FI_OK;
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !status; i++) {
@@ -201,7 +250,9 @@ static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv
 
 fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
                         struct strides *strides) {
-  fi_status status = check_pointers(spec, tensors);
+  fi_status status = check_records(tensors);
+  if (!status)
+    status = check_pointers(spec, tensors);
   if (!status)
     status = resolve_strides(spec, tensors, heads, kv_heads, strides);
   return status ? status : check_overlaps(spec, heads, kv_heads, strides);

@@ -7,6 +7,8 @@
 #include "generator/abi.h"
 #include "generator/error.h"
 
+#include <stdbool.h>
+
 enum {
   ALIGNMENT = 256,
   SPLIT_MULTIPLE = 256,
@@ -17,25 +19,29 @@ enum {
   SECTION_BYTES = 24 << 20    /* of KV, about half of an L2 */
 };
 
+/* Whose contents a plan makes, and what matters during a launch only. */
+enum memory { PLAN_MEMORY, SCRATCH, MEMORIES };
+
 struct part {
-  size_t count;         /* offset in struct workspace_counts */
-  size_t address;       /* offset in struct fi_plan_arrays */
-  uint32_t element;     /* bytes */
-  uint32_t head_dim_of; /* 1: an element is a row of head_dim floats */
+  size_t count;   /* offset in struct workspace_counts */
+  size_t address; /* offset in struct fi_plan_arrays */
+  enum memory memory;
+  uint32_t element; /* bytes */
+  bool row_of_o;    /* an element is a row of v_dim of these */
 };
 
-#define PART(array, count_field, element)                                                                              \
-  { offsetof(struct workspace_counts, count_field), offsetof(struct fi_plan_arrays, array), element, 0 }
+#define PART(array, count_field, memory, element, row_of_o)                                                            \
+  { offsetof(struct workspace_counts, count_field), offsetof(struct fi_plan_arrays, array), memory, element, row_of_o }
 
 static const struct part parts[] = {
-    PART(header, header, sizeof(struct fi_plan_header)),
-    PART(rows, rows, sizeof(struct fi_row)),
-    PART(first, first, sizeof(struct fi_item)),
-    PART(items, items, sizeof(struct fi_item)),
-    PART(units, units, sizeof(struct fi_unit)),
-    PART(arrivals, units, sizeof(unsigned)),
-    {offsetof(struct workspace_counts, partial_rows), offsetof(struct fi_plan_arrays, part_o), sizeof(float), 1},
-    PART(part_ml, partial_rows, 2 * sizeof(float)),
+    PART(header, header, PLAN_MEMORY, sizeof(struct fi_plan_header), false),
+    PART(rows, rows, PLAN_MEMORY, sizeof(struct fi_row), false),
+    PART(first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
+    PART(items, items, PLAN_MEMORY, sizeof(struct fi_item), false),
+    PART(units, units, PLAN_MEMORY, sizeof(struct fi_unit), false),
+    PART(arrivals, units, PLAN_MEMORY, sizeof(unsigned), false),
+    PART(part_o, partial_rows, SCRATCH, sizeof(float), true),
+    PART(part_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
 };
 
 /* -------------------------------------------------------------------------------- bounds */
@@ -99,7 +105,7 @@ static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds
 
 /* Steps whose KV stays in L2. */
 static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
-  return SECTION_BYTES / (2 * step_tokens * kernel->spec.head_dim * kernel->tile.kv_bytes);
+  return SECTION_BYTES / (step_tokens * (kernel->spec.head_dim + kernel->spec.v_dim) * kernel->tile.kv_bytes);
 }
 
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {
@@ -173,15 +179,17 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
 
 /* -------------------------------------------------------------------------------- layout */
 
-/* Every count fits 31 bits and an element 10, so nothing overflows. */
+/* Every count fits 31 bits and an element 11, so nothing overflows. */
 static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+  const uintptr_t bases[MEMORIES] = {(uintptr_t)bounds->memory, (uintptr_t)bounds->scratch};
+  uint64_t *const bytes[MEMORIES] = {&layout->bytes, &layout->scratch_bytes};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     const struct part *part = &parts[i];
     const uint64_t count = *(const uint64_t *)(const void *)((const char *)&layout->counts + part->count);
-    const uint64_t element = (uint64_t)part->element * (part->head_dim_of ? kernel->spec.head_dim : 1);
+    const uint64_t element = (uint64_t)part->element * (part->row_of_o ? kernel->spec.v_dim : 1);
     void **address = (void **)(void *)((char *)&layout->arrays + part->address);
-    *address = (void *)((uintptr_t)bounds->memory + layout->bytes);
-    layout->bytes += divide_up(count * element, ALIGNMENT) * ALIGNMENT;
+    *address = (void *)(bases[part->memory] + *bytes[part->memory]);
+    *bytes[part->memory] += divide_up(count * element, ALIGNMENT) * ALIGNMENT;
   }
 }
 
@@ -201,15 +209,16 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   return status;
 }
 
-static fi_status check_memory(const fi_workspace *workspace, uint64_t needed) {
-  if (!workspace->memory)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.memory is NULL");
-  if ((uintptr_t)workspace->memory % ALIGNMENT)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.memory is %p; it must be aligned to %d bytes", workspace->memory,
-                     ALIGNMENT);
-  if (workspace->bytes < needed)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.bytes is %llu; these bounds need %llu",
-                     (unsigned long long)workspace->bytes, (unsigned long long)needed);
+static fi_status check_memory(const char *name, const void *memory, uint64_t bytes, uint64_t needed) {
+  if (needed == 0)
+    return FI_OK;
+  if (!memory)
+    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is NULL", name);
+  if ((uintptr_t)memory % ALIGNMENT)
+    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %p; it must be aligned to %d bytes", name, memory, ALIGNMENT);
+  if (bytes < needed)
+    return error_set(FI_ERROR_ARGUMENT, "workspace has %llu bytes of %s; these bounds need %llu",
+                     (unsigned long long)bytes, name, (unsigned long long)needed);
   return FI_OK;
 }
 
@@ -221,28 +230,33 @@ fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace,
     status = kernel_prepare_for_stream(kernel, stream, &ctas);
   if (!status)
     status = workspace_lay_out(kernel, workspace, workspace->ctas ? workspace->ctas : ctas, layout);
-  return status ? status : check_memory(workspace, layout->bytes);
+  if (!status)
+    status = check_memory("memory", workspace->memory, workspace->bytes, layout->bytes);
+  return status ? status : check_memory("scratch", workspace->scratch, workspace->scratch_bytes, layout->scratch_bytes);
 }
 
 /* -------------------------------------------------------------------------------- public */
 
-fi_status fi_workspace_size(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t *bytes) {
+fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace) {
   struct workspace_layout layout;
   fi_status status = kernel_check(kernel);
+  if (!status)
+    status = abi_check(ABI_workspace, workspace);
   if (status)
     return status;
-  if (!bytes)
-    return error_set(FI_ERROR_ARGUMENT, "bytes is NULL");
-  *bytes = 0;
+  workspace->bytes = 0;
+  workspace->scratch_bytes = 0;
   if (kernel->spec.op == FI_OP_MERGE || kernel->spec.op == FI_OP_PLAN)
     return FI_OK;
-  status = workspace_check_bounds(kernel, bounds);
-  uint32_t ctas = status ? 0 : bounds->ctas;
+  status = workspace_check_bounds(kernel, workspace);
+  uint32_t ctas = status ? 0 : workspace->ctas;
   if (!status && !ctas)
     status = kernel_prepare((fi_kernel *)(uintptr_t)kernel, &ctas); /* changes nothing that a caller sees */
   if (!status)
-    status = workspace_lay_out(kernel, bounds, ctas, &layout);
-  if (!status)
-    *bytes = layout.bytes;
-  return status;
+    status = workspace_lay_out(kernel, workspace, ctas, &layout);
+  if (status)
+    return status;
+  workspace->bytes = layout.bytes;
+  workspace->scratch_bytes = layout.scratch_bytes;
+  return FI_OK;
 }

@@ -19,8 +19,9 @@ struct workspace_counts {
  * results. */
 struct workspace_layout {
   struct workspace_counts counts;
-  struct fi_plan_arrays arrays; /* addresses for a workspace at bounds->memory, which may be NULL */
-  uint64_t bytes;
+  struct fi_plan_arrays arrays; /* addresses for memory and scratch of the bounds, which may be NULL */
+  uint64_t bytes;               /* of memory */
+  uint64_t scratch_bytes;
   uint32_t ctas;
   uint32_t max_tiles;
   uint32_t step_tokens;
