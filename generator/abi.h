@@ -16,7 +16,7 @@
   STRUCT(options, 136)                                                                                                 \
   STRUCT(counters, 128)                                                                                                \
   STRUCT(facts, 224)                                                                                                   \
-  STRUCT(workspace, 160)                                                                                                \
+  STRUCT(workspace, 160)                                                                                               \
   STRUCT(batch, 264)                                                                                                   \
   STRUCT(tensors, 1008)
 

@@ -52,18 +52,17 @@ int64_t reference_o_offset(const struct reference *reference, uint32_t token, ui
 }
 
 int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
-  const fi_tensors *tensors = &reference->tensors;
-  return row_offset(reference, tensors->new_token_stride, tensors->new_head_stride, reference->kv_heads, token,
-                    kv_head);
+  const fi_kv *k_new = &reference->tensors.k_new;
+  return row_offset(reference, k_new->token_stride, k_new->head_stride, reference->kv_heads, token, kv_head);
 }
 
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
   const fi_spec *spec = &reference->spec;
   const fi_batch *batch = &reference->batch;
-  const fi_tensors *tensors = &reference->tensors;
-  int64_t head_stride = or_packed(tensors->cache_head_stride, spec->head_dim);
-  int64_t token_stride = or_packed(tensors->cache_token_stride, (int64_t)reference->kv_heads * spec->head_dim);
-  int64_t page_stride = or_packed(tensors->cache_page_stride, spec->page_size * token_stride);
+  const fi_kv *k = &reference->tensors.k;
+  int64_t head_stride = or_packed(k->head_stride, spec->head_dim);
+  int64_t token_stride = or_packed(k->token_stride, (int64_t)reference->kv_heads * spec->head_dim);
+  int64_t page_stride = or_packed(k->page_stride, spec->page_size * token_stride);
   bool is_dense = spec->index == FI_INDEX_DENSE;
 
   if (spec->page_size == 0 && is_dense)
@@ -136,8 +135,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   uint32_t kv_len = reference_kv_len(reference, request);
-  double k_scale = kv_scale(reference, tensors->k_scale, kv_head);
-  double v_scale = kv_scale(reference, tensors->v_scale, kv_head);
+  double k_scale = kv_scale(reference, tensors->k.scales, kv_head);
+  double v_scale = kv_scale(reference, tensors->v.scales, kv_head);
   loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->v = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->weights = calloc(kv_len + 1, sizeof(double));
@@ -148,8 +147,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   for (uint32_t t = 0; t < kv_len; t++) {
     int64_t offset = reference_cache_offset(reference, request, t, kv_head);
     double *k = loaded->k + (size_t)t * spec->head_dim;
-    decode_row(spec->kv_dtype, tensors->k_cache, offset, spec->head_dim, k_scale, k);
-    decode_row(spec->kv_dtype, tensors->v_cache, offset, spec->head_dim, v_scale, loaded->v + (k - loaded->k));
+    decode_row(spec->kv_dtype, tensors->k.data, offset, spec->head_dim, k_scale, k);
+    decode_row(spec->kv_dtype, tensors->v.data, offset, spec->head_dim, v_scale, loaded->v + (k - loaded->k));
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(spec, t, k);
   }
@@ -203,10 +202,10 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   const fi_tensors *tensors = &reference->tensors;
   uint32_t token = reference_query_begin(reference, request) + i;
   int64_t offset = reference_new_offset(reference, token, kv_head);
-  decode_row(spec->q_dtype, tensors->k_new, offset, spec->head_dim, 1 / kv_scale(reference, tensors->k_scale, kv_head),
-             k);
-  decode_row(spec->q_dtype, tensors->v_new, offset, spec->head_dim, 1 / kv_scale(reference, tensors->v_scale, kv_head),
-             v);
+  decode_row(spec->q_dtype, tensors->k_new.data, offset, spec->head_dim,
+             1 / kv_scale(reference, tensors->k.scales, kv_head), k);
+  decode_row(spec->q_dtype, tensors->v_new.data, offset, spec->head_dim,
+             1 / kv_scale(reference, tensors->v.scales, kv_head), v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
     reference_rotate(spec, rope_position(reference, request, i), k);
 }
@@ -214,8 +213,8 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
-  size_t rows = (size_t)tensors->merge_tokens * tensors->merge_heads;
-  size_t row = (size_t)token * tensors->merge_heads + head;
+  size_t rows = (size_t)tensors->tokens * tensors->heads;
+  size_t row = (size_t)token * tensors->heads + head;
   double maximum = -INFINITY;
   for (uint32_t p = 0; p < tensors->parts; p++)
     maximum = fmax(maximum, (double)tensors->parts_lse[p * rows + row]);

@@ -23,7 +23,7 @@ uint32_t reference_query_len(const struct reference *reference, uint32_t request
 /* Index in Q, O, LSE and the new K and V of a request's first query token. */
 uint32_t reference_query_begin(const struct reference *reference, uint32_t request);
 
-/* Elements from k_cache (or v_cache) to dimension 0 of a token. */
+/* Elements from k.data (or v.data) to dimension 0 of a token; K and V have the same strides. */
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
 /* Elements from q (or o), and from k_new (or v_new), to dimension 0 of a token of the batch. */

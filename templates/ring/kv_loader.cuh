@@ -72,40 +72,37 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
   settle(loader, args);
 }
 
-/* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
-  const u32 tile = shared_address(stage);
+/* Starts the copies of the warp's rows of K or V into a tile; rows after the item's range are cleared. */
+void copy_rows(const KvLoader &loader, const fi_kv_args &kv, u32 tile) {
   const int token = warp_token(loader);
   const u32 lane = fresh_lane();
   const u32 place = lane / kRowChunks;
   const u32 chunk = lane % kRowChunks;
 //@if page_size > 0 && page_size / (team_tokens / row_warps) * (team_tokens / row_warps) != page_size
-  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
+  const u8 *own = kv_row(kv, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
 //@else
-  const long long stride = args.kv_token_stride * kKvBytes;
-  const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
+  const long long stride = kv.token_stride * kKvBytes;
+  const u8 *first = kv_row(kv, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
 //@end
 #pragma unroll
   for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
     const u32 row = i + place;
 //@if page_size > 0 && page_size / (team_tokens / row_warps) * (team_tokens / row_warps) != page_size
-    const long long offset = __shfl_sync(kAllLanes, row_offset, row) + chunk * 16;
+    const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (long long)own, row) + chunk * 16;
 //@else
-    const long long offset = first + i * stride;
+    const u8 *from = first + i * stride;
 //@end
     if (place >= kPassRows || row >= kWarpTokens)
       continue;
-    const u32 to = tile + kv_chunk(team_warp() * kWarpTokens + row, chunk);
-    const bool valid = token + (int)row < loader.kv_end;
-    copy_async(to, (const u8 *)args.k + offset, valid);
-    copy_async(to + kTileBytes, (const u8 *)args.v + offset, valid);
+    copy_async(tile + kv_chunk(team_warp() * kWarpTokens + row, chunk), from, token + (int)row < loader.kv_end);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
 void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args, stage);
+    copy_rows(loader, args.k, shared_address(stage));
+    copy_rows(loader, args.v, shared_address(stage) + kTileBytes);
     loader.token += kStepTokens;
     settle(loader, args);
   }

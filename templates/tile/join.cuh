@@ -74,10 +74,10 @@ float row_factor(const fi_attention_args &args, int kv_head, float sum) {
   return sum > 0 ? 1 / sum : 0;
 //@end
 //@if kv_scale == tensor
-  return sum > 0 ? args.v_scale[0] / sum : 0;
+  return sum > 0 ? args.v.scales[0] / sum : 0;
 //@end
 //@if kv_scale == head
-  return sum > 0 ? args.v_scale[kv_head] / sum : 0;
+  return sum > 0 ? args.v.scales[kv_head] / sum : 0;
 //@end
 }
 

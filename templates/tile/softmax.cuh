@@ -57,9 +57,9 @@ float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2;
 //@else
 //@if kv_scale == tensor
-  const float scale = args.scale_log2 * args.k_scale[0];
+  const float scale = args.scale_log2 * args.k.scales[0];
 //@else
-  const float scale = args.scale_log2 * args.k_scale[kv_head];
+  const float scale = args.scale_log2 * args.k.scales[kv_head];
 //@end
   return scale < 0x1p-80f ? 0x1p-80f : scale;
 //@end

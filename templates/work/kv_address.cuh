@@ -1,4 +1,4 @@
-//# Where a KV row lies. Used by attention (reading) and append (writing); both have the strides in their arguments.
+//# Where a KV row lies. Used by attention (reading) and append (writing); of K or of V.
 
 //@if page_size > 0
 /* The page ids of a request, first token's first. */
@@ -10,26 +10,23 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
 //@end
 }
 
-/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int page, int token, int head) {
-  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 //@else
 //@if index == dense
-/* Byte offset of the row of a token and head in the cache; kv_base is the request. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
-  const long long row = kv_base * args.kv_page_stride + token * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; kv_base is the request. */
+u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
+  const long long row = kv_base * kv.page_stride + token * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 //@else
-/* Byte offset of the row of a token and head in the cache; kv_base is the request's first token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
-  const long long row = ((long long)kv_base + token) * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; kv_base is the request's first token. */
+u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
+  const long long row = ((long long)kv_base + token) * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 //@end
 //@end

@@ -47,8 +47,9 @@ static void make(struct problem *problem, int32_t q_len, int32_t kv_len, uint32_
   reference->spec.kv_dtype = FI_F16;
   reference->kv_heads = kv_heads;
   reference->batch = (fi_batch){.requests = 1, .q_indptr = problem->q_indptr, .kv_len = problem->kv_len};
-  reference->tensors = (fi_tensors){.q = problem->q, .k_cache = problem->k, .v_cache = problem->v};
-  reference->tensors.cache_page_stride = (int64_t)MOST_TOKENS * kv_heads * DIM;
+  reference->tensors = (fi_tensors){.q = problem->q, .k.data = problem->k, .v.data = problem->v};
+  reference->tensors.k.page_stride = (int64_t)MOST_TOKENS * kv_heads * DIM;
+  reference->tensors.v.page_stride = (int64_t)MOST_TOKENS * kv_heads * DIM;
 }
 
 static void attend(const struct problem *problem, uint32_t request, uint32_t i, uint32_t head, double *o, double *lse) {
@@ -262,8 +263,8 @@ Test(reference, rotated_and_unrotated_keys_agree) {
   append.spec.rope_keys = FI_KEYS_ROTATED;
   append.batch.q_indptr = indptr;
   append.batch.kv_len = &all;
-  append.tensors.k_new = problem.k;
-  append.tensors.v_new = problem.v;
+  append.tensors.k_new.data = problem.k;
+  append.tensors.v_new.data = problem.v;
   double rotated[9][DIM];
   double v[DIM];
   for (uint32_t t = 0; t < 9; t++)
@@ -359,13 +360,17 @@ Test(reference, layouts_agree) {
     reference->batch = (fi_batch){.requests = 2, .q_indptr = indptr, .kv_len = lens, .page_table_stride = 3};
     reference->batch.page_table = is_dense ? dense : csr;
     reference->batch.kv_indptr = is_dense ? NULL : layouts[i].page_size > 0 ? page_indptr : token_indptr;
-    reference->tensors = (fi_tensors){.q = other.q, .k_cache = k, .v_cache = v};
+    reference->tensors = (fi_tensors){.q = other.q, .k.data = k, .v.data = v};
     if (layouts[i].page_size == 0)
-      reference->tensors.cache_page_stride = 20 * 2 * DIM;
+      reference->tensors.k.page_stride = 20 * 2 * DIM;
+    reference->tensors.v.page_stride = 20 * 2 * DIM;
     if (layouts[i].head_first) {
-      reference->tensors.cache_token_stride = DIM;
-      reference->tensors.cache_head_stride = 4 * DIM;
-      reference->tensors.cache_page_stride = 2 * 4 * DIM;
+      reference->tensors.k.token_stride = DIM;
+      reference->tensors.v.token_stride = DIM;
+      reference->tensors.k.head_stride = 4 * DIM;
+      reference->tensors.v.head_stride = 4 * DIM;
+      reference->tensors.k.page_stride = 2 * 4 * DIM;
+      reference->tensors.v.page_stride = 2 * 4 * DIM;
     }
     memcpy(other.q + 2 * DIM, problem.q, 2 * DIM * sizeof *other.q); /* request 1's query is the second token */
     cr_expect_eq(reference_cache_offset(reference, 1, 5, 1), layouts[i].place, "layout %zu", i);
@@ -398,8 +403,8 @@ Test(reference, scales_multiply_what_is_stored) {
   struct problem problem;
   struct reference_head loaded;
   make(&problem, 1, 3, 2, 1);
-  problem.reference.tensors.k_scale = k_scales;
-  problem.reference.tensors.v_scale = v_scales;
+  problem.reference.tensors.k.scales = k_scales;
+  problem.reference.tensors.v.scales = v_scales;
   for (uint32_t kind = FI_SCALE_TENSOR; kind <= FI_SCALE_HEAD; kind++) {
     problem.reference.spec.kv_scale = kind;
     cr_assert(reference_head_load(&problem.reference, 0, 1, &loaded));
@@ -418,10 +423,10 @@ Test(reference, append_divides_by_the_scale) {
   double v[DIM];
   make(&problem, 2, 5, 1, 1);
   problem.reference.spec.kv_scale = FI_SCALE_TENSOR;
-  problem.reference.tensors.k_new = problem.k;
-  problem.reference.tensors.v_new = problem.v;
-  problem.reference.tensors.k_scale = &k_scale;
-  problem.reference.tensors.v_scale = &v_scale;
+  problem.reference.tensors.k_new.data = problem.k;
+  problem.reference.tensors.v_new.data = problem.v;
+  problem.reference.tensors.k.scales = &k_scale;
+  problem.reference.tensors.v.scales = &v_scale;
   reference_append(&problem.reference, 0, 1, 0, k, v);
   cr_expect_eq(k[4], 4 * dtype_decode(FI_F16, problem.k, DIM + 4));
   cr_expect_eq(v[4], 2 * dtype_decode(FI_F16, problem.v, DIM + 4));
@@ -443,8 +448,8 @@ Test(reference, merging_halves_gives_the_whole) {
   for (int half = 0; half < 2; half++) {
     double o[DIM];
     double lse;
-    problem.reference.tensors.k_cache = problem.k + 6 * DIM * half;
-    problem.reference.tensors.v_cache = problem.v + 6 * DIM * half;
+    problem.reference.tensors.k.data = problem.k + 6 * DIM * half;
+    problem.reference.tensors.v.data = problem.v + 6 * DIM * half;
     attend(&problem, 0, 0, 0, o, &lse);
     parts_lse[half] = (float)lse;
     for (size_t d = 0; d < DIM; d++)
@@ -453,8 +458,8 @@ Test(reference, merging_halves_gives_the_whole) {
   problem.reference.tensors.parts_o = parts;
   problem.reference.tensors.parts_lse = parts_lse;
   problem.reference.tensors.parts = 3;
-  problem.reference.tensors.merge_tokens = 1;
-  problem.reference.tensors.merge_heads = 1;
+  problem.reference.tensors.tokens = 1;
+  problem.reference.tensors.heads = 1;
   reference_merge(&problem.reference, 0, 0, merged, &merged_lse);
   expect_same(merged, whole, 1e-3);
   cr_expect_float_eq(merged_lse, whole_lse, 1e-6);

@@ -77,10 +77,10 @@ static void make(struct scene *scene) {
       .requests = REQUESTS, .q_indptr = q_indptr, .kv_len = kv_len, .page_table = page_table, .page_table_stride = 3};
   reference.tensors = (fi_tensors){.q = scene->q,
                                    .o = scene->o,
-                                   .k_new = scene->k_new,
-                                   .v_new = scene->v_new,
-                                   .k_cache = scene->k_cache,
-                                   .v_cache = scene->v_cache};
+                                   .k_new.data = scene->k_new,
+                                   .v_new.data = scene->v_new,
+                                   .k.data = scene->k_cache,
+                                   .v.data = scene->v_cache};
   for (uint32_t t = 0; t < 4; t++) { /* request 0's older tokens */
     size_t row = (size_t)reference_cache_offset(&reference, 0, t, 0);
     random_normal(&random, FI_BF16, scene->k_cache + row, KV_HEADS * DIM);

@@ -23,6 +23,7 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .struct_size = sizeof expected,
       .family = FI_FAMILY_MMA,
       .head_dim = 128,
+      .v_dim = 128,
       .group = 1,
       .rows = 16,
       .q_dtype = FI_BF16,

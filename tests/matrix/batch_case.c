@@ -255,15 +255,19 @@ void batch_case_free(struct batch_case *batch, struct trial *trial) {
     mirror_free(&batch->buffers[buffer], &trial->device);
   kv_pool_free(&batch->pool, trial);
   device_free(&trial->device, batch->workspace.memory);
+  device_free(&trial->device, batch->workspace.scratch);
 }
 
 bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel) {
   fi_workspace *workspace = &batch->workspace;
-  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(kernel, workspace, &workspace->bytes)))
+  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(kernel, workspace)))
     return false;
   workspace->memory = device_alloc(&trial->device, workspace->bytes);
-  if (trial_chance(trial, 2))
+  workspace->scratch = device_alloc(&trial->device, workspace->scratch_bytes);
+  if (trial_chance(trial, 2)) {
     device_fill(&trial->device, workspace->memory, POISON, workspace->bytes);
+    device_fill(&trial->device, workspace->scratch, POISON, workspace->scratch_bytes);
+  }
   return trial_ok(trial, "the workspace", FI_OK);
 }
 
@@ -300,10 +304,12 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .q_head_stride = batch->q.head_stride,
       .o_token_stride = batch->o.token_stride,
       .o_head_stride = batch->o.head_stride,
-      .k_new = pointer(batch, BUFFER_K_NEW, on_host),
-      .v_new = pointer(batch, BUFFER_V_NEW, on_host),
-      .new_token_stride = batch->rows_new.token_stride,
-      .new_head_stride = batch->rows_new.head_stride,
+      .k_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_K_NEW, on_host),
+      .v_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_V_NEW, on_host),
+      .k_new.token_stride = batch->rows_new.token_stride,
+      .k_new.head_stride = batch->rows_new.head_stride,
+      .v_new.token_stride = batch->rows_new.token_stride,
+      .v_new.head_stride = batch->rows_new.head_stride,
   };
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   if (spec->lse)
@@ -311,8 +317,8 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   if (spec->rope_positions == FI_POSITIONS_ARRAY)
     tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
   if (spec->kv_scale != FI_SCALE_NONE) {
-    tensors.k_scale = pointer(batch, BUFFER_K_SCALE, on_host);
-    tensors.v_scale = pointer(batch, BUFFER_V_SCALE, on_host);
+    tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
+    tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);
   }
   return tensors;
 }

@@ -14,6 +14,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
     return status;
   *shape = (struct plan_shape){
       .arrays = layout.arrays,
+      .bytes = layout.bytes,
       .items = layout.counts.items,
       .units = layout.counts.units,
       .partial_rows = layout.counts.partial_rows,

@@ -122,14 +122,19 @@ void kv_pool_copy_free(const struct kv_pool *pool, unsigned char *copy) {
   munmap(copy, pool->host_bytes);
 }
 
+static void describe_strides(const struct kv_pool *pool, const fi_spec *spec, fi_kv *kv) {
+  if (!pool->packed || spec->page_size == 0)
+    kv->page_stride = pool->unit_stride;
+  if (!pool->packed) {
+    kv->token_stride = pool->token_stride;
+    kv->head_stride = pool->head_stride;
+  }
+}
+
 void kv_pool_describe(const struct kv_pool *pool, const fi_spec *spec, bool on_host, fi_tensors *tensors) {
   char *memory = on_host ? (char *)pool->host : pool->device;
-  tensors->k_cache = memory;
-  tensors->v_cache = memory + pool->v_offset * (int64_t)pool->element;
-  if (!pool->packed || spec->page_size == 0)
-    tensors->cache_page_stride = pool->unit_stride;
-  if (!pool->packed) {
-    tensors->cache_token_stride = pool->token_stride;
-    tensors->cache_head_stride = pool->head_stride;
-  }
+  tensors->k.data = memory;
+  tensors->v.data = memory + pool->v_offset * (int64_t)pool->element;
+  describe_strides(pool, spec, &tensors->k);
+  describe_strides(pool, spec, &tensors->v);
 }

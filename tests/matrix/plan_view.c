@@ -16,7 +16,7 @@ bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kern
   *view = (struct plan_view){0};
   if (!trial_ok(trial, "the shape of the plan", inside_plan_shape(kernel, workspace, &view->shape)))
     return false;
-  view->bytes = (size_t)((const char *)there->part_o - (const char *)there->header);
+  view->bytes = (size_t)view->shape.bytes;
   view->memory = malloc(view->bytes);
   if (!view->memory)
     return trial_fail(trial, "no memory for a copy of the plan");

@@ -105,8 +105,8 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
   if (tensors.positions)
     tensors.positions += token;
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
-    tensors.k_cache = shifted(tensors.k_cache, request * tensors.cache_page_stride, batch->pool.element);
-    tensors.v_cache = shifted(tensors.v_cache, request * tensors.cache_page_stride, batch->pool.element);
+    tensors.k.data = shifted(tensors.k.data, request * tensors.k.page_stride, batch->pool.element);
+    tensors.v.data = shifted(tensors.v.data, request * tensors.v.page_stride, batch->pool.element);
   }
   return tensors;
 }

@@ -76,8 +76,8 @@ static fi_tensors tensors_of(const struct merge_run *run, bool on_host) {
       .o_token_stride = run->o_token_stride,
       .o_head_stride = run->o_head_stride,
       .parts = run->parts,
-      .merge_tokens = run->tokens,
-      .merge_heads = run->heads,
+      .tokens = run->tokens,
+      .heads = run->heads,
   };
 }
 

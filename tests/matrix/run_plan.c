@@ -159,9 +159,10 @@ static bool plan(struct plan_run *run) {
       .page_table_stride = 1,
   };
   fi_workspace *workspace = &run->workspace;
-  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(run->kernel, workspace, &workspace->bytes)))
+  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(run->kernel, workspace)))
     return false;
   workspace->memory = device_alloc(&trial->device, workspace->bytes);
+  workspace->scratch = device_alloc(&trial->device, workspace->scratch_bytes);
   if (!trial_ok(trial, "the workspace", FI_OK) ||
       !trial_ok(trial, "fi_plan", fi_plan(run->kernel, &lengths, workspace, NULL)))
     return false;
@@ -188,6 +189,7 @@ bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target
     mirror_free(&run.kv_lens, &trial->device);
     mirror_free(&run.kv_indptr, &trial->device);
     device_free(&trial->device, run.workspace.memory);
+    device_free(&trial->device, run.workspace.scratch);
     free(run.q_len);
     free(run.kv_len);
   }

@@ -20,9 +20,11 @@ foreign_includes() {
   find_text '^[[:space:]]*#[[:space:]]*include' | grep -vE '<(stddef|stdint)\.h>'
 }
 
-# Structs whose first member is not struct_size. Those that are only declared are opaque.
+# Structs whose first member is not struct_size. Those that are only declared are opaque. A record inside of another
+# struct has the size that this one says.
 unsized_structs() {
-  awk '/struct [a-z_]+ \{$/ { name = $0; getline; if ($0 !~ /^ *uint32_t struct_size;/) print name }' "$scratch/text"
+  awk '/struct [a-z_]+ \{$/ { name = $0; getline; if ($0 !~ /^ *uint32_t struct_size;/) print name }' "$scratch/text" |
+    grep -v 'struct fi_kv {'
 }
 
 # Structs whose last member is not the reserved words.

@@ -126,8 +126,9 @@ static void set_up(struct scene *scene) {
                                     .max_kv_len = MAX_KV_LEN,
                                     .kv_heads = KV_HEADS,
                                     .ctas = 6};
-  fi_workspace_size(scene->attention, &scene->workspace, &scene->workspace.bytes);
+  fi_workspace_size(scene->attention, &scene->workspace);
   scene->workspace.memory = device_alloc(&scene->device, scene->workspace.bytes);
+  scene->workspace.scratch = device_alloc(&scene->device, scene->workspace.scratch_bytes);
   scene->on_device = device_alloc(&scene->device, sizeof *scene->on_device);
   scene->stream = device_stream_create(&scene->device);
   make_host(&scene->host);
@@ -148,10 +149,10 @@ static fi_tensors tensors_of(struct tensors *at) {
                       .q = at->q,
                       .o = at->o,
                       .lse = at->lse,
-                      .k_cache = at->k_cache,
-                      .v_cache = at->v_cache,
-                      .k_new = at->k_new,
-                      .v_new = at->v_new};
+                      .k.data = at->k_cache,
+                      .v.data = at->v_cache,
+                      .k_new.data = at->k_new,
+                      .v_new.data = at->v_new};
 }
 
 static fi_status enqueue_step(struct scene *scene) {

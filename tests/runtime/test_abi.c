@@ -45,6 +45,8 @@ static void set_scene(struct scene *scene, const char *directory) {
                     .max_kv_len = 1000,
                     .bytes = UINT64_MAX,
                     .memory = address(0x100000),
+                    .scratch_bytes = UINT64_MAX,
+                    .scratch = address(0x900000),
                     .kv_heads = 2},
       .batch = {.struct_size = sizeof scene->batch,
                 .requests = 8,
@@ -54,8 +56,8 @@ static void set_scene(struct scene *scene, const char *directory) {
       .tensors = {.struct_size = sizeof scene->tensors,
                   .q = address(0x10000),
                   .o = address(0x20000),
-                  .k_cache = address(0x50000),
-                  .v_cache = address(0x60000)},
+                  .k.data = address(0x50000),
+                  .v.data = address(0x60000)},
   };
 }
 
@@ -94,8 +96,7 @@ static fi_status call_facts(struct scene *s) {
 }
 
 static fi_status call_size(struct scene *s) {
-  uint64_t bytes;
-  return fi_workspace_size(s->kernel, &s->workspace, &bytes);
+  return fi_workspace_size(s->kernel, &s->workspace);
 }
 
 static fi_status call_plan(struct scene *s) {

@@ -108,18 +108,22 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "a plan for 2147483647 CTAs"},
     {NULL, WORKSPACE(memory, 0), FI_ERROR_ARGUMENT, "workspace.memory is NULL"},
     {NULL, WORKSPACE(memory, 0x10080), FI_ERROR_ARGUMENT, "workspace.memory is 0x10080"},
-    {NULL, WORKSPACE(bytes, 0), FI_ERROR_ARGUMENT, "workspace.bytes is 0; these bounds need "},
-    {NULL, WORKSPACE(bytes, 4096), FI_ERROR_ARGUMENT, "workspace.bytes is 4096; these bounds need "},
+    {NULL, WORKSPACE(bytes, 0), FI_ERROR_ARGUMENT, "workspace has 0 bytes of memory; these bounds need "},
+    {NULL, WORKSPACE(bytes, 4096), FI_ERROR_ARGUMENT, "workspace has 4096 bytes of memory; these bounds need "},
     {NULL, WORKSPACE(max_tokens, 100000), FI_ERROR_ARGUMENT, "these bounds need "},
-    {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace.bytes is 255"},
+    {NULL, WORKSPACE(scratch, 0), FI_ERROR_ARGUMENT, "workspace.scratch is NULL"},
+    {NULL, WORKSPACE(scratch, 0x10001), FI_ERROR_ARGUMENT, "workspace.scratch is 0x10001"},
+    {NULL, WORKSPACE(scratch_bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of scratch; these bounds need "},
+    {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of memory"},
     {"append page=16", WORKSPACE(memory, 8), FI_ERROR_ARGUMENT, "workspace.memory is 0x8"},
 };
 
 static fi_workspace good_workspace(const fi_kernel *kernel) {
   fi_workspace workspace = {
       .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
-  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
   workspace.memory = address(0x100000);
+  workspace.scratch = address(0x900000);
   return workspace;
 }
 
@@ -139,18 +143,19 @@ static fi_tensors good_tensors(void) {
                       .o = address(0x20000),
                       .lse = address(0x30000),
                       .positions = address(0x40000),
-                      .k_cache = address(0x50000),
-                      .v_cache = address(0x60000),
-                      .cache_page_stride = 1 << 20,
-                      .k_scale = address(0x70000),
-                      .v_scale = address(0x80000),
-                      .k_new = address(0x90000),
-                      .v_new = address(0xa0000),
+                      .k.data = address(0x50000),
+                      .v.data = address(0x60000),
+                      .k.page_stride = 1 << 20,
+                      .v.page_stride = 1 << 20,
+                      .k.scales = address(0x70000),
+                      .v.scales = address(0x80000),
+                      .k_new.data = address(0x90000),
+                      .v_new.data = address(0xa0000),
                       .parts_o = address(0xb0000),
                       .parts_lse = address(0xc0000),
                       .parts = 2,
-                      .merge_tokens = 3,
-                      .merge_heads = 4};
+                      .tokens = 3,
+                      .heads = 4};
 }
 
 Test(bad_input, workspaces) {
@@ -195,7 +200,7 @@ Test(bad_input, batches) {
   for (size_t i = 0; i < sizeof batch_changes / sizeof *batch_changes; i++) {
     const struct change *change = &batch_changes[i];
     fi_kernel *kernel = kernel_of(ctx, text_of(change));
-    const fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel);
     fi_batch batch = good_batch();
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
     apply(change, &batch);
@@ -223,17 +228,17 @@ static const struct change tensor_changes[] = {
     {NULL, TENSORS(q, 0x10008), FI_ERROR_ARGUMENT, "tensors.q is 0x10008"},
     {NULL, TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},
     {NULL, TENSORS(o, 0x10002), FI_ERROR_ARGUMENT, "tensors.o is 0x10002"},
-    {NULL, TENSORS(k_cache, 0), FI_ERROR_ARGUMENT, "tensors.k_cache is NULL"},
-    {NULL, TENSORS(k_cache, 0x50001), FI_ERROR_ARGUMENT, "tensors.k_cache is 0x50001"},
-    {NULL, TENSORS(v_cache, 0), FI_ERROR_ARGUMENT, "tensors.v_cache is NULL"},
-    {NULL, TENSORS(v_cache, 0x5000c), FI_ERROR_ARGUMENT, "tensors.v_cache is 0x5000c"},
+    {NULL, TENSORS(k.data, 0), FI_ERROR_ARGUMENT, "tensors.k.data is NULL"},
+    {NULL, TENSORS(k.data, 0x50001), FI_ERROR_ARGUMENT, "tensors.k.data is 0x50001"},
+    {NULL, TENSORS(v.data, 0), FI_ERROR_ARGUMENT, "tensors.v.data is NULL"},
+    {NULL, TENSORS(v.data, 0x5000c), FI_ERROR_ARGUMENT, "tensors.v.data is 0x5000c"},
     {"attention lse=1", TENSORS(lse, 0), FI_ERROR_ARGUMENT, "tensors.lse is NULL"},
     {"attention lse=1", TENSORS(lse, 0x30002), FI_ERROR_ARGUMENT, "tensors.lse is 0x30002"},
     {"attention rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT, "tensors.positions is NULL"},
     {"append rope=half positions=array", TENSORS(positions, 0), FI_ERROR_ARGUMENT, "tensors.positions is NULL"},
-    {"attention kv=e4m3 scale=tensor", TENSORS(k_scale, 0), FI_ERROR_ARGUMENT, "tensors.k_scale is NULL"},
-    {"attention kv=e4m3 scale=head", TENSORS(v_scale, 0), FI_ERROR_ARGUMENT, "tensors.v_scale is NULL"},
-    {"append kv=e4m3 scale=head", TENSORS(v_scale, 0x80001), FI_ERROR_ARGUMENT, "tensors.v_scale is 0x80001"},
+    {"attention kv=e4m3 scale=tensor", TENSORS(k.scales, 0), FI_ERROR_ARGUMENT, "tensors.k.scales is NULL"},
+    {"attention kv=e4m3 scale=head", TENSORS(v.scales, 0), FI_ERROR_ARGUMENT, "tensors.v.scales is NULL"},
+    {"append kv=e4m3 scale=head", TENSORS(v.scales, 0x80001), FI_ERROR_ARGUMENT, "tensors.v.scales is 0x80001"},
     {NULL, TENSORS(q_token_stride, 64), FI_ERROR_ARGUMENT, "tensors.q_token_stride is 64"},
     {NULL, TENSORS(q_token_stride, 1025), FI_ERROR_ARGUMENT,
      "tensors.q_token_stride is 1025; it must be a multiple of 8"},
@@ -243,26 +248,26 @@ static const struct change tensor_changes[] = {
     {NULL, TENSORS(o_head_stride, 120), FI_ERROR_ARGUMENT, "tensors.o_head_stride is 120"},
     {NULL, TENSORS(o_head_stride, 136), FI_ERROR_ARGUMENT,
      "tensors.o_token_stride is 1024 and tensors.o_head_stride is 136"},
-    {NULL, TENSORS(cache_page_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
-    {NULL, TENSORS(cache_page_stride, -4096), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is -4096"},
-    {NULL, TENSORS(cache_token_stride, 128), FI_ERROR_ARGUMENT, "tensors.cache_token_stride is 128"},
-    {NULL, TENSORS(cache_token_stride, 260), FI_ERROR_ARGUMENT, "tensors.cache_token_stride is 260"},
-    {NULL, TENSORS(cache_head_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
-    {"attention kv=e4m3 page=16", TENSORS(cache_token_stride, 264), FI_ERROR_ARGUMENT,
-     "tensors.cache_token_stride is 264; it must be a multiple of 16"},
-    {"attention", TENSORS(cache_page_stride, 0), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0"},
-    {"append", TENSORS(cache_page_stride, 0), FI_ERROR_ARGUMENT, "tensors.cache_page_stride is 0"},
-    {"append page=16", TENSORS(k_new, 0), FI_ERROR_ARGUMENT, "tensors.k_new is NULL"},
-    {"append page=16", TENSORS(v_new, 0xa0004), FI_ERROR_ARGUMENT, "tensors.v_new is 0xa0004"},
-    {"append page=16", TENSORS(new_token_stride, 64), FI_ERROR_ARGUMENT, "tensors.new_token_stride is 64"},
-    {"append page=16", TENSORS(new_head_stride, 129), FI_ERROR_ARGUMENT, "tensors.new_head_stride is 129"},
+    {NULL, TENSORS(k.page_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
+    {NULL, TENSORS(k.page_stride, -4096), FI_ERROR_ARGUMENT, "tensors.k.page_stride is -4096"},
+    {NULL, TENSORS(k.token_stride, 128), FI_ERROR_ARGUMENT, "tensors.k.token_stride is 128"},
+    {NULL, TENSORS(k.token_stride, 260), FI_ERROR_ARGUMENT, "tensors.k.token_stride is 260"},
+    {NULL, TENSORS(k.head_stride, 2048), FI_ERROR_ARGUMENT, "rows would overlap"},
+    {"attention kv=e4m3 page=16", TENSORS(k.token_stride, 264), FI_ERROR_ARGUMENT,
+     "tensors.k.token_stride is 264; it must be a multiple of 16"},
+    {"attention", TENSORS(k.page_stride, 0), FI_ERROR_ARGUMENT, "tensors.k.page_stride is 0"},
+    {"append", TENSORS(k.page_stride, 0), FI_ERROR_ARGUMENT, "tensors.k.page_stride is 0"},
+    {"append page=16", TENSORS(k_new.data, 0), FI_ERROR_ARGUMENT, "tensors.k_new.data is NULL"},
+    {"append page=16", TENSORS(v_new.data, 0xa0004), FI_ERROR_ARGUMENT, "tensors.v_new.data is 0xa0004"},
+    {"append page=16", TENSORS(k_new.token_stride, 64), FI_ERROR_ARGUMENT, "tensors.k_new.token_stride is 64"},
+    {"append page=16", TENSORS(k_new.head_stride, 129), FI_ERROR_ARGUMENT, "tensors.k_new.head_stride is 129"},
     {"merge", TENSORS(parts_o, 0), FI_ERROR_ARGUMENT, "tensors.parts_o is NULL"},
     {"merge", TENSORS(parts_lse, 0), FI_ERROR_ARGUMENT, "tensors.parts_lse is NULL"},
     {"merge", TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},
     {"merge lse=1", TENSORS(lse, 0), FI_ERROR_ARGUMENT, "tensors.lse is NULL"},
     {"merge", TENSORS(parts, 0), FI_ERROR_ARGUMENT, "tensors.parts is 0"},
-    {"merge", TENSORS(merge_tokens, 0), FI_ERROR_ARGUMENT, "tensors.merge_tokens is 0"},
-    {"merge", TENSORS(merge_heads, 0), FI_ERROR_ARGUMENT, "tensors.merge_heads is 0"},
+    {"merge", TENSORS(tokens, 0), FI_ERROR_ARGUMENT, "tensors.tokens is 0"},
+    {"merge", TENSORS(heads, 0), FI_ERROR_ARGUMENT, "tensors.heads is 0"},
 };
 
 Test(bad_input, tensors) {
@@ -289,13 +294,12 @@ Test(bad_input, null_pointers) {
   fi_kernel *merge = kernel_of(ctx, "merge");
   fi_kernel *plan = kernel_of(ctx, "plan");
   const fi_spec spec = spec_of("attention");
-  const fi_workspace workspace = good_workspace(kernel);
+  fi_workspace workspace = good_workspace(kernel);
   const fi_batch batch = good_batch();
   const fi_tensors tensors = good_tensors();
   fi_facts facts = {.struct_size = sizeof facts};
   fi_counters counters = {.struct_size = sizeof counters};
   fi_kernel *out;
-  uint64_t bytes;
   size_t number = 0;
 #define EXPECT(call, status, message) expect(#call, number++, call, status, message)
   EXPECT(fi_ctx_create(NULL, NULL), FI_ERROR_ARGUMENT, "ctx is NULL");
@@ -314,9 +318,8 @@ Test(bad_input, null_pointers) {
   EXPECT(fi_kernel_spec(NULL, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_kernel_spec(kernel, NULL), FI_ERROR_ARGUMENT, "spec is NULL");
   EXPECT(fi_kernel_prepare(NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
-  EXPECT(fi_workspace_size(NULL, &workspace, &bytes), FI_ERROR_ARGUMENT, "kernel is NULL");
-  EXPECT(fi_workspace_size(kernel, NULL, &bytes), FI_ERROR_ARGUMENT, "workspace is NULL");
-  EXPECT(fi_workspace_size(kernel, &workspace, NULL), FI_ERROR_ARGUMENT, "bytes is NULL");
+  EXPECT(fi_workspace_size(NULL, &workspace), FI_ERROR_ARGUMENT, "kernel is NULL");
+  EXPECT(fi_workspace_size(kernel, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");
   EXPECT(fi_plan(NULL, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_plan(kernel, NULL, &workspace, NULL), FI_ERROR_ARGUMENT, "batch is NULL");
   EXPECT(fi_plan(kernel, &batch, NULL, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");

@@ -18,8 +18,9 @@ static void *address(uintptr_t value) {
 static fi_workspace workspace_of(const fi_kernel *kernel) {
   fi_workspace workspace = {
       .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
-  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
   workspace.memory = address(0x100000);
+  workspace.scratch = address(0x9000000);
   return workspace;
 }
 
@@ -36,8 +37,8 @@ static fi_tensors attention_tensors(void) {
   return (fi_tensors){.struct_size = sizeof(fi_tensors),
                       .q = address(0x10000),
                       .o = address(0x20000),
-                      .k_cache = address(0x30000),
-                      .v_cache = address(0x40000)};
+                      .k.data = address(0x30000),
+                      .v.data = address(0x40000)};
 }
 
 Test(launch, plan) {
@@ -116,7 +117,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
                fi_last_error());
 
   workspace.split_tokens = 512;
-  cr_assert_eq(fi_workspace_size(kernel, &workspace, &workspace.bytes), FI_OK);
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK);
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_eq(args.split_steps, 512 / args.step_tokens);
@@ -147,15 +148,15 @@ Test(launch, attention) {
   cr_expect_eq(args.q, tensors.q);
   cr_expect_eq(args.o, tensors.o);
   cr_expect_eq(args.lse, tensors.lse);
-  cr_expect_eq(args.k, tensors.k_cache);
-  cr_expect_eq(args.v, tensors.v_cache);
+  cr_expect_eq(args.k.data, tensors.k.data);
+  cr_expect_eq(args.v.data, tensors.v.data);
   cr_expect_eq(args.q_token_stride, 8 * 128);
   cr_expect_eq(args.q_head_stride, 128);
   cr_expect_eq(args.o_token_stride, 8 * 128);
   cr_expect_eq(args.o_head_stride, 128);
-  cr_expect_eq(args.kv_page_stride, 16 * 2 * 128);
-  cr_expect_eq(args.kv_token_stride, 2 * 128);
-  cr_expect_eq(args.kv_head_stride, 128);
+  cr_expect_eq(args.k.page_stride, 16 * 2 * 128);
+  cr_expect_eq(args.k.token_stride, 2 * 128);
+  cr_expect_eq(args.k.head_stride, 128);
   cr_expect_eq(args.lse_token_stride, 8);
   cr_expect_float_eq(args.scale_log2, 0.25 * log2(exp(1)), 1e-6);
   fi_ctx_destroy(ctx);
@@ -171,9 +172,12 @@ Test(launch, strides_and_grid_as_given) {
   tensors.q_token_stride = 6 * 128;
   tensors.o_head_stride = 256;
   tensors.o_token_stride = 512;
-  tensors.cache_head_stride = 16 * 128; /* HND, K and V of a page behind each other */
-  tensors.cache_token_stride = 128;
-  tensors.cache_page_stride = 2 * 2 * 16 * 128;
+  tensors.k.head_stride = 16 * 128; /* HND, K and V of a page after each other */
+  tensors.k.token_stride = 128;
+  tensors.k.page_stride = 2 * 2 * 16 * 128;
+  tensors.v.head_stride = 128; /* NHD, with room between tokens */
+  tensors.v.token_stride = 3 * 128;
+  tensors.v.page_stride = 16 * 3 * 128;
   cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_eq(fakes.launch.ctas, 5);
@@ -181,9 +185,11 @@ Test(launch, strides_and_grid_as_given) {
   cr_expect_eq(args.q_head_stride, 128);
   cr_expect_eq(args.o_token_stride, 512);
   cr_expect_eq(args.o_head_stride, 256);
-  cr_expect_eq(args.kv_page_stride, 4 * 16 * 128);
-  cr_expect_eq(args.kv_token_stride, 128);
-  cr_expect_eq(args.kv_head_stride, 16 * 128);
+  cr_expect_eq(args.k.page_stride, 4 * 16 * 128);
+  cr_expect_eq(args.k.token_stride, 128);
+  cr_expect_eq(args.k.head_stride, 16 * 128);
+  cr_expect_eq(args.v.token_stride, 3 * 128);
+  cr_expect_eq(args.v.head_stride, 128);
   cr_expect_float_eq(args.scale_log2, log2(exp(1)) / sqrt(128), 1e-6);
   tensors.softmax_scale = 1e-30f;
   cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
@@ -201,8 +207,8 @@ Test(launch, append_reads_the_rows_of_an_attention_plan) {
   fi_tensors tensors = attention_tensors();
   struct fi_append_args args;
   struct fi_plan_args plan;
-  tensors.k_new = address(0x60000);
-  tensors.v_new = address(0x70000);
+  tensors.k_new.data = address(0x60000);
+  tensors.v_new.data = address(0x70000);
   cr_assert_eq(fi_plan(attention, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&plan, fakes.args, sizeof plan);
   cr_assert_eq(fi_run(append, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
@@ -210,13 +216,14 @@ Test(launch, append_reads_the_rows_of_an_attention_plan) {
   cr_expect_str_eq(fakes.symbol, "flashjit_append");
   cr_expect_eq(args.plan.header, plan.plan.header);
   cr_expect_eq(args.plan.rows, plan.plan.rows);
-  cr_expect_eq(args.k_new, tensors.k_new);
-  cr_expect_eq(args.v_new, tensors.v_new);
-  cr_expect_eq(args.k, tensors.k_cache);
-  cr_expect_eq(args.v, tensors.v_cache);
-  cr_expect_eq(args.new_token_stride, 2 * 128);
-  cr_expect_eq(args.new_head_stride, 128);
-  cr_expect_eq(args.kv_page_stride, 16 * 2 * 128);
+  cr_expect_eq(args.k_new.data, tensors.k_new.data);
+  cr_expect_eq(args.v_new.data, tensors.v_new.data);
+  cr_expect_eq(args.k.data, tensors.k.data);
+  cr_expect_eq(args.v.data, tensors.v.data);
+  cr_expect_eq(args.k_new.token_stride, 2 * 128);
+  cr_expect_eq(args.v_new.token_stride, 2 * 128);
+  cr_expect_eq(args.k_new.head_stride, 128);
+  cr_expect_eq(args.k.page_stride, 16 * 2 * 128);
   cr_expect_eq(args.kv_heads, 2);
   cr_expect_eq(fakes.launch.ctas, 80, "tokens x KV heads");
   fi_ctx_destroy(ctx);
@@ -245,8 +252,8 @@ Test(launch, merge) {
                               .parts_o = address(0x80000),
                               .parts_lse = address(0x90000),
                               .parts = 3,
-                              .merge_tokens = 7,
-                              .merge_heads = 5};
+                              .tokens = 7,
+                              .heads = 5};
   struct fi_merge_args args;
   cr_assert_eq(fi_run(kernel, &tensors, NULL, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
@@ -263,6 +270,25 @@ Test(launch, merge) {
   fi_ctx_destroy(ctx);
 }
 
+struct part {
+  const void *address;
+  uint64_t bytes;
+};
+
+/* The parts follow each other from the memory's beginning to its end. */
+static void expect_packed(const struct part *parts, size_t count, const void *memory, uint64_t bytes) {
+  uintptr_t end = (uintptr_t)memory;
+  for (size_t i = 0; i < count; i++) {
+    const uintptr_t begin = (uintptr_t)parts[i].address;
+    cr_expect_eq(begin % 256, 0);
+    cr_expect_geq(begin, end, "part %zu", i);
+    cr_expect_lt(begin - end, 256, "part %zu", i);
+    end = begin + parts[i].bytes;
+  }
+  cr_expect_leq(end, (uintptr_t)memory + bytes);
+  cr_expect_gt(end + 256, (uintptr_t)memory + bytes);
+}
+
 Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "attention group=2 rows=128");
@@ -270,29 +296,20 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
   struct workspace_layout layout;
   cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &layout), FI_OK, "%s", fi_last_error());
   const struct workspace_counts *counts = &layout.counts;
-  const struct {
-    const void *address;
-    uint64_t bytes;
-  } parts[] = {
+  const struct part memory[] = {
       {layout.arrays.header, sizeof(struct fi_plan_header)},
       {layout.arrays.rows, counts->rows * sizeof(struct fi_row)},
       {layout.arrays.first, counts->first * sizeof(struct fi_item)},
       {layout.arrays.items, counts->items * sizeof(struct fi_item)},
       {layout.arrays.units, counts->units * sizeof(struct fi_unit)},
       {layout.arrays.arrivals, counts->units * sizeof(unsigned)},
+  };
+  const struct part scratch[] = {
       {layout.arrays.part_o, counts->partial_rows * 128 * sizeof(float)},
       {layout.arrays.part_ml, counts->partial_rows * 2 * sizeof(float)},
   };
-  uintptr_t end = (uintptr_t)workspace.memory;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    const uintptr_t begin = (uintptr_t)parts[i].address;
-    cr_expect_eq(begin % 256, 0);
-    cr_expect_geq(begin, end, "part %zu", i);
-    cr_expect_lt(begin - end, 256, "part %zu", i);
-    end = begin + parts[i].bytes;
-  }
-  cr_expect_leq(end, (uintptr_t)workspace.memory + workspace.bytes);
-  cr_expect_gt(end + 256, (uintptr_t)workspace.memory + workspace.bytes);
+  expect_packed(memory, sizeof memory / sizeof *memory, workspace.memory, workspace.bytes);
+  expect_packed(scratch, sizeof scratch / sizeof *scratch, workspace.scratch, workspace.scratch_bytes);
   fi_ctx_destroy(ctx);
 }
 

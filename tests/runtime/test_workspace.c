@@ -17,34 +17,43 @@ static uint64_t round_256(uint64_t bytes) {
   return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;
 }
 
-static uint64_t even_shares(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
+struct sizes {
+  uint64_t memory;
+  uint64_t scratch;
+};
+
+static uint64_t rows_of_partials(const fi_kernel *kernel, uint64_t rows) {
+  return round_256(4 * rows * kernel->spec.v_dim) + round_256(8 * rows);
+}
+
+static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
   const uint64_t tile_tokens = kernel->tile.rows / kernel->spec.group;
   uint64_t tiles = bounds->max_requests + bounds->max_tokens / tile_tokens;
   tiles = tiles > bounds->max_tokens ? bounds->max_tokens : tiles;
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
   const uint64_t rows = 2 * shares * kernel->tile.rows;
-  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-         round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units) +
-         round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+  const uint64_t memory = round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
+                          round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units);
+  return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
-static uint64_t fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
+static struct sizes fixed_pieces(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
   const uint64_t tile_tokens = kernel->tile.rows / kernel->spec.group;
   uint64_t tiles = bounds->max_requests + bounds->max_tokens / tile_tokens;
   tiles = tiles > bounds->max_tokens ? bounds->max_tokens : tiles;
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
   const uint64_t rows = units * cuts * kernel->tile.rows;
-  return round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-         round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units) +
-         round_256(4 * rows * kernel->spec.head_dim) + round_256(8 * rows);
+  const uint64_t memory = round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
+                          round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units);
+  return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
-static uint64_t size_of(const fi_kernel *kernel, const fi_workspace *bounds) {
-  uint64_t bytes;
-  cr_assert_eq(fi_workspace_size(kernel, bounds, &bytes), FI_OK, "%s", fi_last_error());
-  return bytes;
+static struct sizes size_of(const fi_kernel *kernel, const fi_workspace *bounds) {
+  fi_workspace workspace = *bounds;
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
+  return (struct sizes){workspace.bytes, workspace.scratch_bytes};
 }
 
 Test(workspace, sizes) {
@@ -65,9 +74,11 @@ Test(workspace, sizes) {
       fi_workspace bounds = cases[j];
       bounds.struct_size = sizeof bounds;
       const uint64_t ctas = bounds.ctas ? bounds.ctas : FAKE_SMS * kernel->tile.ctas_per_sm;
-      const uint64_t expected =
+      const struct sizes expected =
           bounds.split_tokens ? fixed_pieces(kernel, &bounds, ctas) : even_shares(kernel, &bounds, ctas);
-      cr_expect_eq(size_of(kernel, &bounds), expected, "%s, case %zu", specs[i], j);
+      const struct sizes sizes = size_of(kernel, &bounds);
+      cr_expect_eq(sizes.memory, expected.memory, "%s, case %zu", specs[i], j);
+      cr_expect_eq(sizes.scratch, expected.scratch, "%s, case %zu", specs[i], j);
     }
   }
   fi_ctx_destroy(ctx);
@@ -77,8 +88,12 @@ Test(workspace, append_needs_header_and_rows_and_merge_nothing) {
   fi_ctx *ctx = make_context(NULL);
   const fi_workspace bounds = {
       .struct_size = sizeof bounds, .max_requests = 9, .max_tokens = 1000, .max_kv_len = 5000, .kv_heads = 8};
-  cr_expect_eq(size_of(kernel_of(ctx, "append page=16"), &bounds), round_256(HEADER) + round_256(1000 * ROW));
-  cr_expect_eq(size_of(kernel_of(ctx, "merge"), NULL), 0);
+  const struct sizes append = size_of(kernel_of(ctx, "append page=16"), &bounds);
+  cr_expect_eq(append.memory, round_256(HEADER) + round_256(1000 * ROW));
+  cr_expect_eq(append.scratch, 0);
+  const struct sizes merge = size_of(kernel_of(ctx, "merge"), &bounds);
+  cr_expect_eq(merge.memory, 0);
+  cr_expect_eq(merge.scratch, 0);
   fi_ctx_destroy(ctx);
 }
 
@@ -88,9 +103,11 @@ Test(workspace, fewer_ctas_when_fewer_fit) {
   const fi_kernel *kernel = kernel_of(ctx, "attention");
   fi_workspace bounds = {
       .struct_size = sizeof bounds, .max_requests = 1, .max_tokens = 1, .max_kv_len = 99, .kv_heads = 1};
-  const uint64_t whole_device = size_of(kernel, &bounds);
+  const struct sizes whole_device = size_of(kernel, &bounds);
   bounds.ctas = FAKE_SMS;
-  cr_expect_eq(size_of(kernel, &bounds), whole_device);
+  const struct sizes as_many = size_of(kernel, &bounds);
+  cr_expect_eq(as_many.memory, whole_device.memory);
+  cr_expect_eq(as_many.scratch, whole_device.scratch);
   fi_ctx_destroy(ctx);
 }
 
@@ -112,10 +129,12 @@ Test(workspace, bounds_that_overflow_are_refused) {
   const fi_kernel *kernel = kernel_of(ctx, "attention group=4");
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fi_workspace bounds = cases[i].bounds;
-    uint64_t bytes = 1;
     bounds.struct_size = sizeof bounds;
-    cr_expect_eq(fi_workspace_size(kernel, &bounds, &bytes), FI_ERROR_ARGUMENT, "case %zu", i);
-    cr_expect_eq(bytes, 0);
+    bounds.bytes = 1;
+    bounds.scratch_bytes = 1;
+    cr_expect_eq(fi_workspace_size(kernel, &bounds), FI_ERROR_ARGUMENT, "case %zu", i);
+    cr_expect_eq(bounds.bytes, 0);
+    cr_expect_eq(bounds.scratch_bytes, 0);
     cr_expect(strstr(fi_last_error(), cases[i].message), "case %zu: %s", i, fi_last_error());
   }
   fi_ctx_destroy(ctx);

@@ -52,12 +52,13 @@ static void make_subject(struct subject *subject, const char *text) {
                                       .max_tokens = 64,
                                       .max_kv_len = 8192,
                                       .kv_heads = 8,
-                                      .memory = data};
-  fi_workspace_size(subject->kernel, &subject->workspace, &subject->workspace.bytes);
+                                      .memory = data,
+                                      .scratch = data};
+  fi_workspace_size(subject->kernel, &subject->workspace);
   subject->batch = (fi_batch){
       .struct_size = sizeof(fi_batch), .requests = 64, .kv_len = data, .page_table = data, .page_table_stride = 512};
   subject->tensors =
-      (fi_tensors){.struct_size = sizeof(fi_tensors), .q = data, .o = data, .k_cache = data, .v_cache = data};
+      (fi_tensors){.struct_size = sizeof(fi_tensors), .q = data, .o = data, .k.data = data, .v.data = data};
 }
 
 int main(void) {

@@ -96,8 +96,8 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .struct_size = sizeof(fi_tensors),
       .q = uploaded(device, data->q, q_bytes),
       .o = device_alloc(device, q_bytes),
-      .k_cache = uploaded(device, data->k, cache_bytes),
-      .v_cache = uploaded(device, data->v, cache_bytes),
+      .k.data = uploaded(device, data->k, cache_bytes),
+      .v.data = uploaded(device, data->v, cache_bytes),
   };
   device_fill(device, data->tensors[set].o, 0xff, q_bytes);
   data->workspace[set] = (fi_workspace){
@@ -108,9 +108,10 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .kv_heads = what->kv_heads,
   };
   fi_workspace *workspace = &data->workspace[set];
-  if (case_data_failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace, &workspace->bytes)))
+  if (case_data_failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace)))
     return false;
   workspace->memory = device_alloc(device, workspace->bytes);
+  workspace->scratch = device_alloc(device, workspace->scratch_bytes);
   return true;
 }
 
@@ -144,9 +145,9 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
 
 void case_data_free(struct case_data *data) {
   for (uint32_t set = 0; set < data->sets; set++) {
-    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,    data->batch[set].kv_indptr,
-                            data->batch[set].page_table, data->tensors[set].q,       data->tensors[set].o,
-                            data->tensors[set].k_cache,  data->tensors[set].v_cache, data->workspace[set].memory};
+    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,   data->batch[set].kv_indptr,
+                            data->batch[set].page_table, data->tensors[set].q,      data->tensors[set].o,
+                            data->tensors[set].k.data,   data->tensors[set].v.data, data->workspace[set].memory};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
       device_free(data->device, (void *)(uintptr_t)memory[i]);
   }
@@ -164,8 +165,8 @@ static struct reference reference_of(const struct case_data *data) {
   reference.batch.kv_indptr = data->batch[0].kv_indptr ? data->kv_indptr : NULL;
   reference.batch.page_table = data->page_table;
   reference.tensors.q = data->q;
-  reference.tensors.k_cache = data->k;
-  reference.tensors.v_cache = data->v;
+  reference.tensors.k.data = data->k;
+  reference.tensors.v.data = data->v;
   return reference;
 }
 

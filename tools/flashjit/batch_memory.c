@@ -192,16 +192,18 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
       .struct_size = sizeof tensors,
       .q = pointer(batch, BUFFER_Q, on_host),
       .o = pointer(batch, BUFFER_O, on_host),
-      .k_cache = pointer(batch, BUFFER_K_CACHE, on_host),
-      .v_cache = pointer(batch, BUFFER_V_CACHE, on_host),
-      .k_new = pointer(batch, BUFFER_K_NEW, on_host),
-      .v_new = pointer(batch, BUFFER_V_NEW, on_host),
+      .k.data = pointer(batch, BUFFER_K_CACHE, on_host),
+      .v.data = pointer(batch, BUFFER_V_CACHE, on_host),
+      .k_new.data = pointer(batch, BUFFER_K_NEW, on_host),
+      .v_new.data = pointer(batch, BUFFER_V_NEW, on_host),
   };
-  if (batch->spec.page_size == 0)
-    tensors.cache_page_stride = (int64_t)batch->request_slots * batch->kv_heads * batch->spec.head_dim;
+  if (batch->spec.page_size == 0) {
+    tensors.k.page_stride = (int64_t)batch->request_slots * batch->kv_heads * batch->spec.head_dim;
+    tensors.v.page_stride = tensors.k.page_stride;
+  }
   if (is_scaled(batch)) {
-    tensors.k_scale = pointer(batch, BUFFER_K_SCALE, on_host);
-    tensors.v_scale = pointer(batch, BUFFER_V_SCALE, on_host);
+    tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
+    tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);
   }
   return tensors;
 }

@@ -82,17 +82,21 @@ static bool make_workspace(struct layer_run *run) {
                                   .max_tokens = run->batch.max_tokens,
                                   .max_kv_len = run->batch.max_kv_len,
                                   .kv_heads = run->batch.kv_heads};
-  uint64_t most = 0;
+  uint64_t bytes = 0;
+  uint64_t scratch_bytes = 0;
   for (enum role role = 0; role < ROLE_COUNT; role++) {
-    uint64_t bytes = 0;
-    if (!succeeded(fi_workspace_size(run->kernels[role], &run->workspace, &bytes), "fi_workspace_size",
+    if (!succeeded(fi_workspace_size(run->kernels[role], &run->workspace), "fi_workspace_size",
                    run->reports[role].spec))
       return false;
-    most = bytes > most ? bytes : most;
+    bytes = run->workspace.bytes > bytes ? run->workspace.bytes : bytes;
+    scratch_bytes = run->workspace.scratch_bytes > scratch_bytes ? run->workspace.scratch_bytes : scratch_bytes;
   }
-  run->workspace.bytes = most;
-  run->workspace.memory = device_alloc(run->device, most);
-  device_fill(run->device, run->workspace.memory, POISON, most);
+  run->workspace.bytes = bytes;
+  run->workspace.memory = device_alloc(run->device, bytes);
+  run->workspace.scratch_bytes = scratch_bytes;
+  run->workspace.scratch = device_alloc(run->device, scratch_bytes);
+  device_fill(run->device, run->workspace.memory, POISON, bytes);
+  device_fill(run->device, run->workspace.scratch, POISON, scratch_bytes);
   return device_works(run);
 }
 

@@ -87,8 +87,8 @@ static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_
     if (!is_checked(crew, request, i, kv_head))
       continue;
     reference_append(reference, request, i, kv_head, k, v);
-    check_stored(crew, request, i, kv_head, "K", reference->tensors.k_cache, k, verdict);
-    check_stored(crew, request, i, kv_head, "V", reference->tensors.v_cache, v, verdict);
+    check_stored(crew, request, i, kv_head, "K", reference->tensors.k.data, k, verdict);
+    check_stored(crew, request, i, kv_head, "V", reference->tensors.v.data, v, verdict);
     verdict->measure.rows++;
   }
 }
@@ -205,8 +205,8 @@ bool verify_untouched(const struct reference *append, uint8_t poison, size_t slo
   }
   bool untouched = true;
   for (size_t i = 0; i < slots && untouched; i++) {
-    const uint8_t *k = (const uint8_t *)append->tensors.k_cache + i * bytes;
-    const uint8_t *v = (const uint8_t *)append->tensors.v_cache + i * bytes;
+    const uint8_t *k = (const uint8_t *)append->tensors.k.data + i * bytes;
+    const uint8_t *v = (const uint8_t *)append->tensors.v.data + i * bytes;
     untouched = used[i] || (all_bytes(k, bytes, poison) && all_bytes(v, bytes, poison));
     if (!untouched)
       *slot = i;

@@ -56,14 +56,18 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  const void *k_new, *v_new;
-  void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
+  struct fi_kv_args k_new, v_new;
   const int *positions;
-  long long new_token_stride, new_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };
@@ -103,11 +107,10 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int page, int token, int head) {
-  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 
 float cos_fast(float x) {
@@ -235,6 +238,11 @@ void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int positio
   write_chunk(to, chunk, values[0], factor);
 }
 
+/* The row of a query token and head that is appended. */
+const u16 *new_row(const fi_kv_args &kv, int token, int head) {
+  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+}
+
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
  * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
@@ -250,12 +258,14 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
     const fi_row row = args.plan.rows[i / kRowUnits / args.kv_heads];
     if (row.position < 0)
       continue;
-    const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
-    const int page = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-    const long long to = kv_row_offset(args, page, row.position, head);
-    const float k_factor = store_factor(args.k_scale, head);
-    const float v_factor = store_factor(args.v_scale, head);
-    store_key_unit((u8 *)args.k + to, (const u16 *)args.k_new + from, unit, k_factor, row.position);
-    store_value_unit((u8 *)args.v + to, (const u16 *)args.v_new + from, unit, v_factor);
+    const u16 *k_from = new_row(args.k_new, row.token, head);
+    const u16 *v_from = new_row(args.v_new, row.token, head);
+    const int place = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
+    u8 *k_to = kv_row(args.k, place, row.position, head);
+    u8 *v_to = kv_row(args.v, place, row.position, head);
+    const float k_factor = store_factor(args.k.scales, head);
+    const float v_factor = store_factor(args.v.scales, head);
+    store_key_unit(k_to, k_from, unit, k_factor, row.position);
+    store_value_unit(v_to, v_from, unit, v_factor);
   }
 }

@@ -56,17 +56,22 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  const void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
@@ -242,11 +247,10 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int page, int token, int head) {
-  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 
 constexpr u32 kRowBytes = kHeadDim * kKvBytes;
@@ -343,31 +347,28 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
   settle(loader, args);
 }
 
-/* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
-  const u32 tile = shared_address(stage);
+/* Starts the copies of the warp's rows of K or V into a tile; rows after the item's range are cleared. */
+void copy_rows(const KvLoader &loader, const fi_kv_args &kv, u32 tile) {
   const int token = warp_token(loader);
   const u32 lane = fresh_lane();
   const u32 place = lane / kRowChunks;
   const u32 chunk = lane % kRowChunks;
-  const long long row_offset = kv_row_offset(args, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
+  const u8 *own = kv_row(kv, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
 #pragma unroll
   for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
     const u32 row = i + place;
-    const long long offset = __shfl_sync(kAllLanes, row_offset, row) + chunk * 16;
+    const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (long long)own, row) + chunk * 16;
     if (place >= kPassRows || row >= kWarpTokens)
       continue;
-    const u32 to = tile + kv_chunk(team_warp() * kWarpTokens + row, chunk);
-    const bool valid = token + (int)row < loader.kv_end;
-    copy_async(to, (const u8 *)args.k + offset, valid);
-    copy_async(to + kTileBytes, (const u8 *)args.v + offset, valid);
+    copy_async(tile + kv_chunk(team_warp() * kWarpTokens + row, chunk), from, token + (int)row < loader.kv_end);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
 void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args, stage);
+    copy_rows(loader, args.k, shared_address(stage));
+    copy_rows(loader, args.v, shared_address(stage) + kTileBytes);
     loader.token += kStepTokens;
     settle(loader, args);
   }
@@ -692,7 +693,7 @@ void mask(Scores &scores, const TileRow *rows, int token) {
 
 /* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
 float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * args.k_scale[kv_head];
+  const float scale = args.scale_log2 * args.k.scales[kv_head];
   return scale < 0x1p-80f ? 0x1p-80f : scale;
 }
 
@@ -867,7 +868,7 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
 
 /* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
 float row_factor(const fi_attention_args &args, int kv_head, float sum) {
-  return sum > 0 ? args.v_scale[kv_head] / sum : 0;
+  return sum > 0 ? args.v.scales[kv_head] / sum : 0;
 }
 
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */

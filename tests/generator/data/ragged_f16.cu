@@ -56,17 +56,22 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  const void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
@@ -191,11 +196,10 @@ void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* Byte offset of the row of a token and head in the cache; kv_base is the request's first token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
-  const long long row = ((long long)kv_base + token) * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBytes;
+/* The row of a token and head; kv_base is the request's first token. */
+u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
+  const long long row = ((long long)kv_base + token) * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
 }
 
 constexpr u32 kRowBytes = kHeadDim * kKvBytes;
@@ -285,32 +289,29 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
   settle(loader, args);
 }
 
-/* Starts the copies of the warp's rows into a stage; rows behind the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_attention_args &args, u8 *stage) {
-  const u32 tile = shared_address(stage);
+/* Starts the copies of the warp's rows of K or V into a tile; rows after the item's range are cleared. */
+void copy_rows(const KvLoader &loader, const fi_kv_args &kv, u32 tile) {
   const int token = warp_token(loader);
   const u32 lane = fresh_lane();
   const u32 place = lane / kRowChunks;
   const u32 chunk = lane % kRowChunks;
-  const long long stride = args.kv_token_stride * kKvBytes;
-  const long long first = kv_row_offset(args, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
+  const long long stride = kv.token_stride * kKvBytes;
+  const u8 *first = kv_row(kv, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
 #pragma unroll
   for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
     const u32 row = i + place;
-    const long long offset = first + i * stride;
+    const u8 *from = first + i * stride;
     if (place >= kPassRows || row >= kWarpTokens)
       continue;
-    const u32 to = tile + kv_chunk(team_warp() * kWarpTokens + row, chunk);
-    const bool valid = token + (int)row < loader.kv_end;
-    copy_async(to, (const u8 *)args.k + offset, valid);
-    copy_async(to + kTileBytes, (const u8 *)args.v + offset, valid);
+    copy_async(tile + kv_chunk(team_warp() * kWarpTokens + row, chunk), from, token + (int)row < loader.kv_end);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
 void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args, stage);
+    copy_rows(loader, args.k, shared_address(stage));
+    copy_rows(loader, args.v, shared_address(stage) + kTileBytes);
     loader.token += kStepTokens;
     settle(loader, args);
   }
