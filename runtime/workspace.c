@@ -215,8 +215,7 @@ static fi_status check_memory(const char *name, const void *memory, uint64_t byt
   if (!memory)
     return error_set(FI_ERROR_ARGUMENT, "workspace.%s is NULL", name);
   if ((uintptr_t)memory % ALIGNMENT)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %p; it must be aligned to %d bytes", name, memory,
-                       ALIGNMENT);
+    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %p; it must be aligned to %d bytes", name, memory, ALIGNMENT);
   if (bytes < needed)
     return error_set(FI_ERROR_ARGUMENT, "workspace has %llu bytes of %s; these bounds need %llu",
                      (unsigned long long)bytes, name, (unsigned long long)needed);
