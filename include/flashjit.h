@@ -73,25 +73,26 @@ uint32_t fi_library_version(void);
 typedef int32_t fi_status;
 
 enum {
-  FI_OK = 0,
-  FI_ERROR_ARGUMENT = 1,    /* a null pointer, too small a workspace, a misaligned pointer, a bad stride */
+  FI_OK = 0,                /* done */
+  FI_ERROR_ARGUMENT = 1,    /* a null pointer, a workspace too small, a misaligned pointer, a bad stride */
   FI_ERROR_SPEC = 2,        /* a field of the spec is out of its range */
   FI_ERROR_UNSUPPORTED = 3, /* every field is in range, but this combination or target has no kernel */
-  FI_ERROR_NO_COMPILER = 4, /* the kernel must be compiled and libnvrtc or its builtins cannot be opened */
+  FI_ERROR_NO_COMPILER = 4, /* libnvrtc cannot be opened, and no cache has the kernel, or one that the driver loads */
   FI_ERROR_NO_DRIVER = 5,   /* libcuda cannot be opened, or there is no device */
   FI_ERROR_OLD_DRIVER = 6,  /* the driver lacks a function that is needed */
-  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or its output spills */
-  FI_ERROR_NOT_CACHED = 8,  /* the mode forbids compiling and no layer of the cache has the kernel, or one that the
-                               driver loads; or nothing can be kept (fi_precompile) */
+  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or the kernel spills */
+  FI_ERROR_NOT_CACHED = 8,  /* the mode forbids compiling, and no cache has the kernel, or one that the driver loads; or
+                               nothing can be kept (fi_precompile) */
   FI_ERROR_DEADLINE = 9,    /* the compile took longer than options.deadline_ms */
-  FI_ERROR_DRIVER = 10,     /* a driver call failed */
+  FI_ERROR_DRIVER = 10,     /* a driver call failed, or no CUDA context is current */
   FI_ERROR_MEMORY = 11,     /* the host is out of memory */
   FI_ERROR_FORKED = 12,     /* the context was made before fork() */
-  FI_ERROR_CAPTURE = 13,    /* the kernel is not prepared and the stream is being captured */
-  FI_ERROR_ABI = 14         /* struct_size is not sizeof the struct, or a reserved word is not zero */
+  FI_ERROR_CAPTURE = 13,    /* the stream is being captured, and the kernel is not prepared on this device */
+  FI_ERROR_ABI = 14 /* struct_size is not sizeof the struct, or a reserved word is not zero: a newer header than the
+                       library, or a struct not cleared */
 };
 
-/* "FI_ERROR_SPEC" and so on, and the sentence beside it above; "unknown status" for other values. Static text. */
+/* "FI_ERROR_SPEC" and so on, and what stands beside it above; "unknown status" for other values. Static text. */
 const char *fi_status_name(fi_status status);
 const char *fi_status_meaning(fi_status status);
 

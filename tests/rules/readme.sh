@@ -1,12 +1,13 @@
 #!/bin/sh
 # README.md against the code: its C program is compiled and run, its tables name everything.
-# usage: readme.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER CUDA_INCLUDE_FOLDER AXES_TABLE_PROGRAM
+# usage: readme.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER CUDA_INCLUDE_FOLDER AXES_TABLE_PROGRAM STATUS_TABLE_PROGRAM
 . "$(dirname "$0")/rules.sh"
 source=$1
 build=$2
 cc=$3
 cuda=$4
 axes_table=$5
+status_table=$6
 readme=$source/README.md
 scratch_folder
 
@@ -25,7 +26,16 @@ variables() {
 }
 
 statuses() {
-  grep -oE '\bFI_ERROR_[A-Z_]+ =' "$source/include/flashjit.h" | sed 's/^/`/; s/ =$/`/' | unknown
+  "$status_table" readme | unknown
+}
+
+# Rows of the README and values of the header that are in no list.
+other_statuses() {
+  "$status_table" readme >"$scratch/rows"
+  grep -E '^\| `FI_ERROR_' "$readme" | grep -vxFf "$scratch/rows"
+  "$status_table" header >"$scratch/values"
+  sed -n '/^ *FI_OK = 0/,/^}/p' "$source/include/flashjit.h" | grep -v '^}' | tr -s '\n ' '  ' |
+    sed 's:\*/ :*/\n:g; s/^ //' | diff - "$scratch/values"
 }
 
 axes() {
@@ -42,7 +52,8 @@ folders() {
 }
 
 none "environment variables that README.md does not name" variables
-none "statuses that README.md does not name" statuses
+none "statuses that README.md does not have" statuses
+none "statuses of README.md and flashjit.h that are not those of status.def" other_statuses
 none "rows that README.md's table of axes lacks" axes
 none "targets that README.md does not name" targets
 none "folders that README.md's map lacks" folders

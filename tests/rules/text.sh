@@ -37,6 +37,11 @@ stray_space() {
   sources | xargs grep -nP '[ \t]$|\t'
 }
 
+# A sentence about a failure is the thread's last error, and handed to nobody.
+handed_reasons() {
+  named '^(include|generator|runtime|tools/flashjit)/' | xargs grep -nE '\bwhy_size\b'
+}
+
 # Every C file begins with a comment that says what it is for.
 no_purpose() {
   named '\.([ch]|def|cuh?)$' | xargs awk 'FNR == 1 { if (!/^\/[*\/]/) print FILENAME; nextfile }'
@@ -45,6 +50,7 @@ no_purpose() {
 none "files over $longest_file lines" long_files
 none "lines over $widest_line columns" wide_lines
 none "tabs, or blanks at the end of a line" stray_space
+none "sentences about failures in parameters" handed_reasons
 none "files that do not begin with their purpose" no_purpose
 for script in $(scripts | sort -u); do
   must "shell syntax" bash -n "$script"
