@@ -10,7 +10,7 @@
  *               32  created         8  seconds since 1970
  *               40  text sizes   6x 4  of the six texts in their order, without the NUL
  *               64  image size      4
- *               68  facts        7x 4  in the order of cache_facts
+ *               68  facts        7x 4  in the order of struct cache_facts
  *   text     = its bytes, none of them NUL, and one NUL
  *   padding  = zeros until the image begins at a multiple of 64 from the start of the entry
  *   checksum = 16 bytes, canonical XXH3-128 of all bytes before it
@@ -49,12 +49,12 @@ static const struct text_field {
   size_t member;
   uint32_t least, most; /* bytes */
 } text_fields[] = {
-    {"toolchain", offsetof(cache_entry, toolchain), 1, CACHE_TOOLCHAIN_MAX},
-    {"target", offsetof(cache_entry, target), 1, 31},
-    {"spec", offsetof(cache_entry, spec), 1, 1 << 16},
-    {"options", offsetof(cache_entry, options), 0, 1 << 16},
-    {"symbol", offsetof(cache_entry, symbol), 1, 1 << 10},
-    {"log", offsetof(cache_entry, log), 0, 1 << 20},
+    {"toolchain", offsetof(struct cache_entry, toolchain), 1, CACHE_TOOLCHAIN_MAX},
+    {"target", offsetof(struct cache_entry, target), 1, 31},
+    {"spec", offsetof(struct cache_entry, spec), 1, 1 << 16},
+    {"options", offsetof(struct cache_entry, options), 0, 1 << 16},
+    {"symbol", offsetof(struct cache_entry, symbol), 1, 1 << 10},
+    {"log", offsetof(struct cache_entry, log), 0, 1 << 20},
 };
 
 /* The bounds are hardware limits with room to grow, only there to refuse nonsense. */
@@ -63,13 +63,13 @@ static const struct fact_field {
   size_t member;
   uint32_t least, most;
 } fact_fields[] = {
-    {"registers", offsetof(cache_facts, registers), 0, 255},
-    {"static shared bytes", offsetof(cache_facts, static_shared), 0, 1 << 20},
-    {"dynamic shared bytes", offsetof(cache_facts, dynamic_shared), 0, 1 << 20},
-    {"spill bytes", offsetof(cache_facts, spill_bytes), 0, 1 << 24},
-    {"local bytes", offsetof(cache_facts, local_bytes), 0, 1 << 20},
-    {"threads", offsetof(cache_facts, threads), 1, 1024},
-    {"min blocks", offsetof(cache_facts, min_blocks), 0, 64},
+    {"registers", offsetof(struct cache_facts, registers), 0, 255},
+    {"static shared bytes", offsetof(struct cache_facts, static_shared), 0, 1 << 20},
+    {"dynamic shared bytes", offsetof(struct cache_facts, dynamic_shared), 0, 1 << 20},
+    {"spill bytes", offsetof(struct cache_facts, spill_bytes), 0, 1 << 24},
+    {"local bytes", offsetof(struct cache_facts, local_bytes), 0, 1 << 20},
+    {"threads", offsetof(struct cache_facts, threads), 1, 1024},
+    {"min blocks", offsetof(struct cache_facts, min_blocks), 0, 64},
 };
 
 enum { TEXTS = sizeof text_fields / sizeof *text_fields, FACTS = sizeof fact_fields / sizeof *fact_fields };
@@ -77,19 +77,19 @@ enum { TEXTS = sizeof text_fields / sizeof *text_fields, FACTS = sizeof fact_fie
 _Static_assert(AT_TEXT_SIZES + 4 * TEXTS == AT_IMAGE_SIZE, "the header has one size per text");
 _Static_assert(AT_FACTS + 4 * FACTS == HEADER_SIZE, "the header has one number per fact");
 
-static const char **entry_text(cache_entry *entry, const struct text_field *field) {
+static const char **entry_text(struct cache_entry *entry, const struct text_field *field) {
   return (const char **)(void *)((char *)entry + field->member);
 }
 
-static const char *entry_text_get(const cache_entry *entry, const struct text_field *field) {
+static const char *entry_text_get(const struct cache_entry *entry, const struct text_field *field) {
   return *(const char *const *)(const void *)((const char *)entry + field->member);
 }
 
-static uint32_t *entry_fact(cache_facts *facts, const struct fact_field *field) {
+static uint32_t *entry_fact(struct cache_facts *facts, const struct fact_field *field) {
   return (uint32_t *)(void *)((char *)facts + field->member);
 }
 
-static uint32_t entry_fact_get(const cache_facts *facts, const struct fact_field *field) {
+static uint32_t entry_fact_get(const struct cache_facts *facts, const struct fact_field *field) {
   return *(const uint32_t *)(const void *)((const char *)facts + field->member);
 }
 
@@ -115,7 +115,7 @@ static void layout_place(struct layout *layout) {
   layout->size = layout->checksum_at + CHECKSUM_SIZE;
 }
 
-static bool layout_allowed(const struct layout *layout, cache_reason *reason) {
+static bool layout_allowed(const struct layout *layout, struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++) {
     const struct text_field *field = &text_fields[i];
     uint32_t size = layout->text_size[i];
@@ -131,7 +131,7 @@ static bool layout_allowed(const struct layout *layout, cache_reason *reason) {
 }
 
 /* Checks of the decoded values, shared by encoder and decoder. */
-static bool entry_plausible(const cache_entry *entry, cache_reason *reason) {
+static bool entry_plausible(const struct cache_entry *entry, struct cache_reason *reason) {
   if (!cache_toolchain_valid(entry->toolchain))
     return cache_refuse(reason, "toolchain \"%s\" cannot be part of a file name", entry->toolchain);
   for (size_t i = 0; i < FACTS; i++) {
@@ -150,7 +150,7 @@ static void checksum_of(const unsigned char *bytes, uint64_t size, unsigned char
   memcpy(checksum, canonical.digest, CHECKSUM_SIZE);
 }
 
-static bool layout_from_entry(const cache_entry *entry, struct layout *layout, cache_reason *reason) {
+static bool layout_from_entry(const struct cache_entry *entry, struct layout *layout, struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++) {
     size_t size = strlen(entry_text_get(entry, &text_fields[i]));
     layout->text_size[i] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
@@ -160,7 +160,7 @@ static bool layout_from_entry(const cache_entry *entry, struct layout *layout, c
   return layout_allowed(layout, reason);
 }
 
-static void put_header(unsigned char *bytes, const cache_entry *entry, const struct layout *layout) {
+static void put_header(unsigned char *bytes, const struct cache_entry *entry, const struct layout *layout) {
   memcpy(bytes, magic, MAGIC_SIZE);
   bytes_put(bytes + AT_FORMAT, 2, FORMAT);
   bytes_put(bytes + AT_HEADER_SIZE, 2, HEADER_SIZE);
@@ -173,12 +173,13 @@ static void put_header(unsigned char *bytes, const cache_entry *entry, const str
     bytes_put(bytes + AT_FACTS + 4 * i, 4, entry_fact_get(&entry->facts, &fact_fields[i]));
 }
 
-bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t *size, cache_reason *reason) {
+bool cache_entry_encode(const struct cache_entry *entry, unsigned char **bytes, size_t *size,
+                        struct cache_reason *reason) {
   struct layout layout;
   if (!layout_from_entry(entry, &layout, reason) || !entry_plausible(entry, reason))
     return false;
   unsigned char *block = calloc(1, (size_t)layout.size);
-  if (block == NULL)
+  if (!block)
     return cache_refuse(reason, "no memory for an entry of %" PRIu64 " bytes", layout.size);
   put_header(block, entry, &layout);
   for (size_t i = 0; i < TEXTS; i++)
@@ -190,7 +191,7 @@ bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t 
   return true;
 }
 
-static bool header_known(const unsigned char *bytes, size_t size, cache_reason *reason) {
+static bool header_known(const unsigned char *bytes, size_t size, struct cache_reason *reason) {
   if (size < HEADER_SIZE)
     return cache_refuse(reason, "%zu bytes are less than a header", size);
   if (memcmp(bytes, magic, MAGIC_SIZE) != 0)
@@ -204,7 +205,8 @@ static bool header_known(const unsigned char *bytes, size_t size, cache_reason *
   return true;
 }
 
-static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout, cache_reason *reason) {
+static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout,
+                               struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++)
     layout->text_size[i] = bytes_get_u32(bytes + AT_TEXT_SIZES + 4 * i);
   layout->image_size = bytes_get_u32(bytes + AT_IMAGE_SIZE);
@@ -214,8 +216,8 @@ static bool layout_from_header(const unsigned char *bytes, size_t size, struct l
   return layout_allowed(layout, reason);
 }
 
-static bool texts_from_bytes(const unsigned char *bytes, const struct layout *layout, cache_entry *entry,
-                             cache_reason *reason) {
+static bool texts_from_bytes(const unsigned char *bytes, const struct layout *layout, struct cache_entry *entry,
+                             struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++) {
     const char *text = (const char *)bytes + layout->text_at[i];
     const char *end = memchr(text, '\0', (size_t)layout->text_size[i] + 1);
@@ -226,8 +228,8 @@ static bool texts_from_bytes(const unsigned char *bytes, const struct layout *la
   return true;
 }
 
-bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry,
-                        cache_reason *reason) {
+bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *key, struct cache_entry *entry,
+                        struct cache_reason *reason) {
   const unsigned char *block = bytes;
   struct layout layout;
   if (!header_known(block, size, reason) || !layout_from_header(block, size, &layout, reason))
@@ -246,7 +248,7 @@ bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, ca
   entry->image_size = layout.image_size;
   for (size_t i = 0; i < FACTS; i++)
     *entry_fact(&entry->facts, &fact_fields[i]) = bytes_get_u32(block + AT_FACTS + 4 * i);
-  if (key != NULL && !cache_key_equal(key, &entry->key))
+  if (key && !cache_key_equal(key, &entry->key))
     return cache_refuse(reason, "entry belongs to another key");
   return entry_plausible(entry, reason);
 }

@@ -14,7 +14,7 @@
 
 /* What the compiler reported of the kernel, and what its launch needs. All zero but `threads` for PTX, which
  * has no registers yet. */
-typedef struct {
+struct cache_facts {
   uint32_t registers;      /* per thread */
   uint32_t static_shared;  /* bytes per CTA */
   uint32_t dynamic_shared; /* bytes per CTA */
@@ -22,12 +22,12 @@ typedef struct {
   uint32_t local_bytes;    /* stack frame of a thread */
   uint32_t threads;        /* per CTA */
   uint32_t min_blocks;     /* CTAs per SM that the kernel was compiled for; 0 when it did not say */
-} cache_facts;
+};
 
 /* Strings are NUL-terminated. All pointers are borrowed: from the caller for encoding, from the encoded bytes
  * after decoding. */
-typedef struct {
-  cache_key key;
+struct cache_entry {
+  struct cache_key key;
   const char *toolchain; /* "nv13.0-1a2b3c4d"; part of a file name, see cache_toolchain_valid */
   const char *target;    /* "sm_90a": the image is a cubin; "compute_90a": it is PTX */
   const char *spec;      /* canonical text form */
@@ -36,15 +36,17 @@ typedef struct {
   const char *log;       /* of the compiler; may be empty */
   const void *image;
   size_t image_size;
-  cache_facts facts;
+  struct cache_facts facts;
   uint64_t created; /* seconds since 1970; information only */
-} cache_entry;
+};
 
 /* Encodes into a malloc'ed block that the caller frees. Refuses what cache_entry_decode would refuse. */
-bool cache_entry_encode(const cache_entry *entry, unsigned char **bytes, size_t *size, cache_reason *reason);
+bool cache_entry_encode(const struct cache_entry *entry, unsigned char **bytes, size_t *size,
+                        struct cache_reason *reason);
 
 /* Checks everything about the block but the image itself (see image.h) and, when `key` is not NULL, that the
  * entry belongs to it. Copies nothing: `entry` is valid for as long as `bytes` is. */
-bool cache_entry_decode(const void *bytes, size_t size, const cache_key *key, cache_entry *entry, cache_reason *reason);
+bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *key, struct cache_entry *entry,
+                        struct cache_reason *reason);
 
 #endif

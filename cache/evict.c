@@ -17,7 +17,7 @@ struct candidate {
 };
 
 struct scan {
-  cache_store *store;
+  struct cache_store *store;
   int directory;
   const char *kept;
   struct candidate *candidates;
@@ -30,7 +30,7 @@ static bool grow(struct scan *scan) {
     return true;
   size_t capacity = scan->capacity == 0 ? 64 : scan->capacity * 2;
   struct candidate *candidates = realloc(scan->candidates, capacity * sizeof *candidates);
-  if (candidates == NULL)
+  if (!candidates)
     return false;
   scan->candidates = candidates;
   scan->capacity = capacity;
@@ -50,7 +50,7 @@ static void add_entry(struct scan *scan, const char *name, const struct stat *st
 
 static void visit_member(void *visitor, const char *name) {
   struct scan *scan = visitor;
-  const cache_io *io = &scan->store->io;
+  const struct cache_io *io = &scan->store->io;
   bool is_entry = cache_is_file_name(name), is_temporary = cache_is_temporary_name(name);
   struct stat status;
   if ((!is_entry && !is_temporary) || io->status_at(io->context, scan->directory, name, &status) != 0)
@@ -70,7 +70,7 @@ static int compare_use(const void *left, const void *right) {
 }
 
 static void delete_oldest(struct scan *scan, uint64_t share) {
-  const cache_io *io = &scan->store->io;
+  const struct cache_io *io = &scan->store->io;
   uint64_t goal = share * KEPT_PERCENT / 100;
   qsort(scan->candidates, scan->count, sizeof *scan->candidates, compare_use);
   for (size_t i = 0; i < scan->count && scan->total > goal; i++) {
@@ -81,9 +81,10 @@ static void delete_oldest(struct scan *scan, uint64_t share) {
   }
 }
 
-void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory, const char *kept) {
-  cache_lock lock;
-  cache_reason unused;
+void cache_evict(struct cache_store *store, const struct cache_layer *layer, int directory, unsigned subdirectory,
+                 const char *kept) {
+  struct cache_lock lock;
+  struct cache_reason unused;
   cache_reason_clear(&unused);
   if (cache_lock_try(store, CACHE_LOCK_KEYS + subdirectory, &lock, &unused) == CACHE_LOCK_BUSY)
     return;

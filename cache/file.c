@@ -16,7 +16,7 @@ enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 enum { WRITE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW };
 
 /* The count of bytes read, less than `size` at the end of the file; or -1. */
-static ssize_t read_up_to(const cache_io *io, int file, unsigned char *bytes, size_t size) {
+static ssize_t read_up_to(const struct cache_io *io, int file, unsigned char *bytes, size_t size) {
   size_t done = 0;
   while (done < size) {
     ssize_t count = io->read(io->context, file, bytes + done, size - done);
@@ -31,9 +31,9 @@ static ssize_t read_up_to(const cache_io *io, int file, unsigned char *bytes, si
   return (ssize_t)done;
 }
 
-static cache_file_result read_open_file(const cache_layer *layer, int descriptor, const char *name, cache_file *file,
-                                        cache_reason *reason) {
-  const cache_io *io = layer->io;
+static enum cache_file_result read_open_file(const struct cache_layer *layer, int descriptor, const char *name,
+                                             struct cache_file *file, struct cache_reason *reason) {
+  const struct cache_io *io = layer->io;
   struct stat status;
   if (io->status(io->context, descriptor, &status) != 0) {
     cache_refuse(reason, "%s: cannot check %s: %m", layer->root, name);
@@ -51,7 +51,7 @@ static cache_file_result read_open_file(const cache_layer *layer, int descriptor
   file->size = (size_t)status.st_size;
   file->modified = (int64_t)status.st_mtime;
   file->bytes = malloc(file->size);
-  if (file->bytes == NULL) {
+  if (!file->bytes) {
     cache_refuse(reason, "no memory for %s of %zu bytes", name, file->size);
     return CACHE_FILE_UNREADABLE;
   }
@@ -67,9 +67,9 @@ static cache_file_result read_open_file(const cache_layer *layer, int descriptor
   return CACHE_FILE_UNREADABLE;
 }
 
-cache_file_result cache_file_read(const cache_layer *layer, int directory, const char *name, cache_file *file,
-                                  cache_reason *reason) {
-  const cache_io *io = layer->io;
+enum cache_file_result cache_file_read(const struct cache_layer *layer, int directory, const char *name,
+                                       struct cache_file *file, struct cache_reason *reason) {
+  const struct cache_io *io = layer->io;
   int descriptor = io->open_at(io->context, directory, name, READ_FLAGS, 0);
   if (descriptor < 0 && errno == ENOENT)
     return CACHE_FILE_ABSENT;
@@ -77,12 +77,12 @@ cache_file_result cache_file_read(const cache_layer *layer, int directory, const
     cache_refuse(reason, "%s: cannot open %s: %m", layer->root, name);
     return CACHE_FILE_UNREADABLE;
   }
-  cache_file_result result = read_open_file(layer, descriptor, name, file, reason);
+  enum cache_file_result result = read_open_file(layer, descriptor, name, file, reason);
   io->close(io->context, descriptor);
   return result;
 }
 
-static int write_all(const cache_io *io, int file, const unsigned char *bytes, size_t size) {
+static int write_all(const struct cache_io *io, int file, const unsigned char *bytes, size_t size) {
   size_t done = 0;
   while (done < size) {
     ssize_t count = io->write(io->context, file, bytes + done, size - done);
@@ -95,7 +95,7 @@ static int write_all(const cache_io *io, int file, const unsigned char *bytes, s
   return 0;
 }
 
-static int create_temporary(const cache_io *io, int directory, char name[CACHE_TEMPORARY_NAME_SIZE]) {
+static int create_temporary(const struct cache_io *io, int directory, char name[CACHE_TEMPORARY_NAME_SIZE]) {
   int descriptor = -1;
   errno = EEXIST;
   for (int i = 0; i < TEMPORARY_NAME_ATTEMPTS && descriptor < 0 && errno == EEXIST; i++) {
@@ -105,7 +105,7 @@ static int create_temporary(const cache_io *io, int directory, char name[CACHE_T
   return descriptor;
 }
 
-static int write_and_close(const cache_io *io, int descriptor, const void *bytes, size_t size, bool sync) {
+static int write_and_close(const struct cache_io *io, int descriptor, const void *bytes, size_t size, bool sync) {
   int error = write_all(io, descriptor, bytes, size);
   if (error == 0 && sync && io->sync(io->context, descriptor) != 0)
     error = errno;
@@ -114,9 +114,9 @@ static int write_and_close(const cache_io *io, int descriptor, const void *bytes
   return error;
 }
 
-int cache_file_write(const cache_layer *layer, int directory, const char *name, const void *bytes, size_t size,
-                     bool sync, cache_reason *reason) {
-  const cache_io *io = layer->io;
+int cache_file_write(const struct cache_layer *layer, int directory, const char *name, const void *bytes, size_t size,
+                     bool sync, struct cache_reason *reason) {
+  const struct cache_io *io = layer->io;
   char temporary[CACHE_TEMPORARY_NAME_SIZE];
   int descriptor = create_temporary(io, directory, temporary);
   if (descriptor < 0) {

@@ -11,25 +11,25 @@
 
 enum { TOUCH_AFTER_SECONDS = 3600 }; /* how exact eviction's idea of last use is */
 
-static char *entry_path(const cache_layer *layer, const char *subdirectory, const char *name) {
+static char *entry_path(const struct cache_layer *layer, const char *subdirectory, const char *name) {
   size_t size = strlen(layer->root) + sizeof "/" CACHE_FORMAT_DIRECTORY "/" + strlen(subdirectory) + 1 + strlen(name);
   char *path = malloc(size);
-  if (path != NULL)
+  if (path)
     snprintf(path, size, "%s/" CACHE_FORMAT_DIRECTORY "/%s/%s", layer->root, subdirectory, name);
   return path;
 }
 
 /* A look for one key, in its subdirectory of one layer at a time. */
 struct search {
-  cache_store *store;
-  cache_key key;
+  struct cache_store *store;
+  struct cache_key key;
   char subdirectory[CACHE_SUBDIRECTORY_SIZE];
   char wanted[CACHE_FILE_NAME_SIZE]; /* the file of the toolchain that comes first; "": none does */
   char after[CACHE_FILE_NAME_SIZE];  /* of the others in this layer only older ones are left; "": all are */
-  const cache_layer *layer;
+  const struct cache_layer *layer;
   int directory;
-  cache_found *found;
-  cache_reason *reason;
+  struct cache_found *found;
+  struct cache_reason *reason;
 };
 
 static void drop_damaged(const struct search *search, const char *name) {
@@ -40,14 +40,14 @@ static void drop_damaged(const struct search *search, const char *name) {
 }
 
 static void touch(const struct search *search, const char *name, int64_t modified) {
-  const cache_io *io = &search->store->io;
+  const struct cache_io *io = &search->store->io;
   if (search->layer->writable && io->wall_seconds(io->context) - modified > TOUCH_AFTER_SECONDS)
     io->touch_at(io->context, search->directory, name);
 }
 
 /* Are the bytes the entry that the file name promises? */
 static bool is_entry_of_name(const struct search *search, const char *name) {
-  cache_found *found = search->found;
+  struct cache_found *found = search->found;
   if (!cache_verify(found->bytes, found->size, &search->key, &found->entry, search->reason))
     return false;
   char expected[CACHE_FILE_NAME_SIZE];
@@ -56,10 +56,10 @@ static bool is_entry_of_name(const struct search *search, const char *name) {
 }
 
 static bool find_file(const struct search *search, const char *name) {
-  cache_found *found = search->found;
-  cache_file file = {0};
-  cache_file_result result = cache_file_read(search->layer, search->directory, name, &file, search->reason);
-  *found = (cache_found){
+  struct cache_found *found = search->found;
+  struct cache_file file = {0};
+  enum cache_file_result result = cache_file_read(search->layer, search->directory, name, &file, search->reason);
+  *found = (struct cache_found){
       .bytes = file.bytes,
       .size = file.size,
       .layer = (size_t)(search->layer - search->store->layers),
@@ -71,7 +71,7 @@ static bool find_file(const struct search *search, const char *name) {
   if (result == CACHE_FILE_READ) {
     touch(search, name, file.modified);
     found->path = entry_path(search->layer, search->subdirectory, name);
-    if (found->path != NULL)
+    if (found->path)
       return true;
     cache_refuse(search->reason, "no memory for a path");
   }
@@ -100,7 +100,7 @@ static void visit_toolchain(void *visitor, const char *name) {
 }
 
 static bool find_other(struct search *search) {
-  const cache_io *io = &search->store->io;
+  const struct cache_io *io = &search->store->io;
   for (;;) {
     struct newest newest = {.search = search};
     if (io->list(io->context, search->directory, visit_toolchain, &newest) != 0)
@@ -114,7 +114,7 @@ static bool find_other(struct search *search) {
 }
 
 static bool look_in_layer(struct search *search, bool (*look)(struct search *search)) {
-  const cache_layer *layer = search->layer;
+  const struct cache_layer *layer = search->layer;
   if (layer->entries < 0)
     return false;
   search->directory = cache_layer_open_below(layer, layer->entries, search->subdirectory, false, search->reason);
@@ -135,28 +135,29 @@ static bool look_from_layer(struct search *search, size_t first, bool (*look)(st
   return false;
 }
 
-static struct search begin(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
-                           cache_reason *reason) {
+static struct search begin(struct cache_store *store, const struct cache_key *key, const char *toolchain,
+                           struct cache_found *found, struct cache_reason *reason) {
   struct search search = {.store = store, .key = *key, .found = found, .reason = reason};
   cache_subdirectory_name(key, search.subdirectory);
-  if (toolchain != NULL)
+  if (toolchain)
     cache_file_name(key, toolchain, search.wanted);
   cache_reason_clear(reason);
   return search;
 }
 
-static bool count(cache_store *store, bool is_found) {
+static bool count(struct cache_store *store, bool is_found) {
   atomic_fetch_add(is_found ? &store->hits : &store->misses, 1);
   return is_found;
 }
 
-bool cache_store_find(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
-                      cache_reason *reason) {
+bool cache_store_find(struct cache_store *store, const struct cache_key *key, const char *toolchain,
+                      struct cache_found *found, struct cache_reason *reason) {
   struct search search = begin(store, key, toolchain, found, reason);
-  return count(store, look_from_layer(&search, 0, toolchain != NULL ? find_wanted : find_other));
+  return count(store, look_from_layer(&search, 0, toolchain ? find_wanted : find_other));
 }
 
-bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found, cache_reason *reason) {
+bool cache_store_find_next(struct cache_store *store, const char *toolchain, struct cache_found *found,
+                           struct cache_reason *reason) {
   struct search search = begin(store, &found->entry.key, toolchain, found, reason);
   const size_t layer = found->layer;
   cache_file_name(&search.key, found->entry.toolchain, search.after);
@@ -168,8 +169,8 @@ bool cache_store_find_next(cache_store *store, const char *toolchain, cache_foun
   return count(store, look_from_layer(&search, layer + 1, find_wanted) || look_from_layer(&search, 0, find_other));
 }
 
-void cache_found_free(cache_found *found) {
+void cache_found_free(struct cache_found *found) {
   free(found->bytes);
   free(found->path);
-  *found = (cache_found){0};
+  *found = (struct cache_found){0};
 }

@@ -57,7 +57,7 @@ static struct section section_get(const struct cubin *cubin, unsigned index) {
   };
 }
 
-static bool cubin_is_for(const unsigned char *image, size_t size, uint32_t sm, cache_reason *reason) {
+static bool cubin_is_for(const unsigned char *image, size_t size, uint32_t sm, struct cache_reason *reason) {
   if (size < sizeof(Elf64_Ehdr) || memcmp(image, ELFMAG, SELFMAG) != 0)
     return cache_refuse(reason, "image is not an ELF file");
   if (image[EI_CLASS] != ELFCLASS64 || image[EI_DATA] != ELFDATA2LSB)
@@ -77,7 +77,7 @@ static bool cubin_is_for(const unsigned char *image, size_t size, uint32_t sm, c
   return cache_refuse(reason, "cubin has unknown ABI %#x version %u", image[EI_OSABI], image[EI_ABIVERSION]);
 }
 
-static bool cubin_open(const unsigned char *image, size_t size, struct cubin *cubin, cache_reason *reason) {
+static bool cubin_open(const unsigned char *image, size_t size, struct cubin *cubin, struct cache_reason *reason) {
   uint64_t table_at = bytes_get_u64(image + offsetof(Elf64_Ehdr, e_shoff));
   unsigned entry_size = bytes_get_u16(image + offsetof(Elf64_Ehdr, e_shentsize));
   unsigned names_index = bytes_get_u16(image + offsetof(Elf64_Ehdr, e_shstrndx));
@@ -85,17 +85,17 @@ static bool cubin_open(const unsigned char *image, size_t size, struct cubin *cu
   cubin->size = size;
   cubin->section_count = bytes_get_u16(image + offsetof(Elf64_Ehdr, e_shnum));
   cubin->section_table = slice(image, size, table_at, (uint64_t)cubin->section_count * sizeof(Elf64_Shdr));
-  if (entry_size != sizeof(Elf64_Shdr) || cubin->section_table == NULL || names_index >= cubin->section_count)
+  if (entry_size != sizeof(Elf64_Shdr) || !cubin->section_table || names_index >= cubin->section_count)
     return cache_refuse(reason, "cubin has a broken section table");
   uint64_t segments_at = bytes_get_u64(image + offsetof(Elf64_Ehdr, e_phoff));
   unsigned segment_count = bytes_get_u16(image + offsetof(Elf64_Ehdr, e_phnum));
-  if (slice(image, size, segments_at, (uint64_t)segment_count * sizeof(Elf64_Phdr)) == NULL)
+  if (!slice(image, size, segments_at, (uint64_t)segment_count * sizeof(Elf64_Phdr)))
     return cache_refuse(reason, "cubin has a broken segment table");
 
   struct section names = section_get(cubin, names_index);
   cubin->names = slice(image, size, names.at, names.size);
   cubin->names_size = (size_t)names.size;
-  if (cubin->names == NULL || names.size == 0 || cubin->names[names.size - 1] != '\0')
+  if (!cubin->names || names.size == 0 || cubin->names[names.size - 1] != '\0')
     return cache_refuse(reason, "cubin has a broken section name table");
   return true;
 }
@@ -108,12 +108,12 @@ static bool section_is_code_of(const struct cubin *cubin, const struct section *
   return strncmp(name, prefix, sizeof prefix - 1) == 0 && strcmp(name + sizeof prefix - 1, symbol) == 0;
 }
 
-static bool cubin_has_code(const struct cubin *cubin, const char *symbol, cache_reason *reason) {
+static bool cubin_has_code(const struct cubin *cubin, const char *symbol, struct cache_reason *reason) {
   for (unsigned i = 0; i < cubin->section_count; i++) {
     struct section section = section_get(cubin, i);
     if (!section_is_code_of(cubin, &section, symbol))
       continue;
-    if (section.size == 0 || slice(cubin->image, cubin->size, section.at, section.size) == NULL)
+    if (section.size == 0 || !slice(cubin->image, cubin->size, section.at, section.size))
       return cache_refuse(reason, "code of \"%s\" is not inside the cubin", symbol);
     return true;
   }
@@ -127,7 +127,7 @@ static bool is_name_character(char c) {
 /* Does `text` have `directive`, one space and exactly `name`? */
 static bool ptx_declares(const char *text, const char *directive, const char *name) {
   size_t directive_size = strlen(directive), name_size = strlen(name);
-  for (const char *at = strstr(text, directive); at != NULL; at = strstr(at, directive)) {
+  for (const char *at = strstr(text, directive); at; at = strstr(at, directive)) {
     at += directive_size;
     if (at[0] == ' ' && strncmp(at + 1, name, name_size) == 0 && !is_name_character(at[1 + name_size]))
       return true;
@@ -136,7 +136,7 @@ static bool ptx_declares(const char *text, const char *directive, const char *na
 }
 
 static bool ptx_check(const char *image, size_t size, uint32_t sm, const char *suffix, const char *symbol,
-                      cache_reason *reason) {
+                      struct cache_reason *reason) {
   if (size == 0 || memchr(image, '\0', size) != image + size - 1)
     return cache_refuse(reason, "PTX is not one NUL-terminated text");
   char target[32];
@@ -161,7 +161,8 @@ static bool target_parse(const char *target, bool *is_ptx, uint32_t *sm, const c
   return digit > first && (*digit == '\0' || (*digit >= 'a' && *digit <= 'z' && digit[1] == '\0'));
 }
 
-bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol, cache_reason *reason) {
+bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol,
+                       struct cache_reason *reason) {
   bool is_ptx;
   uint32_t sm;
   const char *suffix;

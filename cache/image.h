@@ -10,6 +10,7 @@
  * NUL-terminated PTX for that target with an entry of that name. This catches images of another architecture,
  * truncated ones, and successful compilations that made no kernel. The letter after an SM number is not in
  * every cubin and not compared. */
-bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol, cache_reason *reason);
+bool cache_image_check(const void *image, size_t size, const char *target, const char *symbol,
+                       struct cache_reason *reason);
 
 #endif

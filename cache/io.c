@@ -73,13 +73,13 @@ static int system_list(void *context, int directory, cache_visit *visit, void *v
   if (file < 0)
     return -1;
   DIR *stream = fdopendir(file);
-  if (stream == NULL) {
+  if (!stream) {
     close(file);
     return -1;
   }
   struct dirent *member;
   errno = 0;
-  while ((member = readdir(stream)) != NULL) {
+  while ((member = readdir(stream))) {
     if (strcmp(member->d_name, ".") != 0 && strcmp(member->d_name, "..") != 0)
       visit(visitor, member->d_name);
     errno = 0;
@@ -136,7 +136,7 @@ static uint64_t system_random(void *context) {
   return (uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec;
 }
 
-const cache_io cache_io_posix = {
+const struct cache_io cache_io_posix = {
     .open_at = system_open_at,
     .read = system_read,
     .write = system_write,

@@ -12,7 +12,7 @@
 /* Called with the name of each member of a directory, "." and ".." left out. */
 typedef void cache_visit(void *visitor, const char *name);
 
-typedef struct {
+struct cache_io {
   void *context; /* first argument of every function; may be used by several threads at once */
 
   int (*open_at)(void *context, int directory, const char *path, int flags, mode_t mode);
@@ -37,8 +37,8 @@ typedef struct {
   uint64_t (*monotonic_ms)(void *context);
   void (*pause_ms)(void *context, uint32_t ms);
   uint64_t (*random)(void *context);
-} cache_io;
+};
 
-extern const cache_io cache_io_posix;
+extern const struct cache_io cache_io_posix;
 
 #endif

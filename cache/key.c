@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static void add_sized(cache_key_builder *builder, const void *bytes, size_t size) {
+static void add_sized(struct cache_key_builder *builder, const void *bytes, size_t size) {
   unsigned char prefix[8];
   bytes_put(prefix, sizeof prefix, size);
   XXH3_128bits_update(&builder->state, prefix, sizeof prefix);
@@ -13,25 +13,25 @@ static void add_sized(cache_key_builder *builder, const void *bytes, size_t size
     XXH3_128bits_update(&builder->state, bytes, size);
 }
 
-void cache_key_begin(cache_key_builder *builder) {
+void cache_key_begin(struct cache_key_builder *builder) {
   XXH3_128bits_reset(&builder->state);
   cache_key_add(builder, "format", CACHE_KEY_FORMAT, strlen(CACHE_KEY_FORMAT));
 }
 
-void cache_key_add(cache_key_builder *builder, const char *name, const void *bytes, size_t size) {
+void cache_key_add(struct cache_key_builder *builder, const char *name, const void *bytes, size_t size) {
   add_sized(builder, name, strlen(name));
   add_sized(builder, bytes, size);
 }
 
-cache_key cache_key_end(const cache_key_builder *builder) {
+struct cache_key cache_key_end(const struct cache_key_builder *builder) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&builder->state));
-  cache_key key;
+  struct cache_key key;
   memcpy(key.bytes, canonical.digest, sizeof key.bytes);
   return key;
 }
 
-void cache_key_hex(const cache_key *key, char hex[CACHE_KEY_DIGITS + 1]) {
+void cache_key_hex(const struct cache_key *key, char hex[CACHE_KEY_DIGITS + 1]) {
   static const char digits[] = "0123456789abcdef";
   for (size_t i = 0; i < CACHE_KEY_SIZE; i++) {
     hex[2 * i] = digits[key->bytes[i] >> 4];
@@ -40,6 +40,6 @@ void cache_key_hex(const cache_key *key, char hex[CACHE_KEY_DIGITS + 1]) {
   hex[CACHE_KEY_DIGITS] = '\0';
 }
 
-bool cache_key_equal(const cache_key *a, const cache_key *b) {
+bool cache_key_equal(const struct cache_key *a, const struct cache_key *b) {
   return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }

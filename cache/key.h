@@ -20,22 +20,22 @@
 
 enum { CACHE_KEY_SIZE = 16, CACHE_KEY_DIGITS = 2 * CACHE_KEY_SIZE };
 
-typedef struct {
+struct cache_key {
   unsigned char bytes[CACHE_KEY_SIZE];
-} cache_key;
+};
 
 /* Must lie at a multiple of 64, as on the stack: not in memory from malloc. */
-typedef struct {
+struct cache_key_builder {
   XXH3_state_t state;
-} cache_key_builder;
+};
 
-void cache_key_begin(cache_key_builder *builder);
+void cache_key_begin(struct cache_key_builder *builder);
 /* `bytes` may be NULL when `size` is 0. */
-void cache_key_add(cache_key_builder *builder, const char *name, const void *bytes, size_t size);
-cache_key cache_key_end(const cache_key_builder *builder);
+void cache_key_add(struct cache_key_builder *builder, const char *name, const void *bytes, size_t size);
+struct cache_key cache_key_end(const struct cache_key_builder *builder);
 
 /* Lower-case digits and a NUL. */
-void cache_key_hex(const cache_key *key, char hex[CACHE_KEY_DIGITS + 1]);
-bool cache_key_equal(const cache_key *a, const cache_key *b);
+void cache_key_hex(const struct cache_key *key, char hex[CACHE_KEY_DIGITS + 1]);
+bool cache_key_equal(const struct cache_key *a, const struct cache_key *b);
 
 #endif

@@ -8,19 +8,20 @@
 
 enum { DIRECTORY_MODE = 0700 };
 
-bool cache_layer_trusts(const cache_layer *layer, const struct stat *status) {
+bool cache_layer_trusts(const struct cache_layer *layer, const struct stat *status) {
   bool owner_trusted = status->st_uid == layer->owner || (!layer->writable && status->st_uid == 0);
   return owner_trusted && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static int close_with(const cache_layer *layer, int file, int error) {
+static int close_with(const struct cache_layer *layer, int file, int error) {
   layer->io->close(layer->io->context, file);
   errno = error;
   return -1;
 }
 
-static int open_trusted(const cache_layer *layer, int parent, const char *path, int flags, cache_reason *reason) {
-  const cache_io *io = layer->io;
+static int open_trusted(const struct cache_layer *layer, int parent, const char *path, int flags,
+                        struct cache_reason *reason) {
+  const struct cache_io *io = layer->io;
   int directory = io->open_at(io->context, parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
   if (directory < 0) {
     if (errno != ENOENT)
@@ -40,18 +41,18 @@ static int open_trusted(const cache_layer *layer, int parent, const char *path, 
   return directory;
 }
 
-static bool make_directory(const cache_layer *layer, int parent, const char *path, cache_reason *reason) {
+static bool make_directory(const struct cache_layer *layer, int parent, const char *path, struct cache_reason *reason) {
   if (layer->io->make_directory_at(layer->io->context, parent, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
     return true;
   return cache_refuse(reason, "%s: cannot make directory %s: %m", layer->root, path);
 }
 
 /* Failures to make a parent show when its child is made. */
-static void make_parents(const cache_layer *layer) {
+static void make_parents(const struct cache_layer *layer) {
   char *path = strdup(layer->root);
-  if (path == NULL)
+  if (!path)
     return;
-  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     layer->io->make_directory_at(layer->io->context, AT_FDCWD, path, DIRECTORY_MODE);
     *slash = '/';
@@ -59,7 +60,7 @@ static void make_parents(const cache_layer *layer) {
   free(path);
 }
 
-int cache_layer_open_root(const cache_layer *layer, cache_reason *reason) {
+int cache_layer_open_root(const struct cache_layer *layer, struct cache_reason *reason) {
   int root = open_trusted(layer, AT_FDCWD, layer->root, 0, reason);
   if (root >= 0 || errno != ENOENT || !layer->writable)
     return root;
@@ -69,7 +70,8 @@ int cache_layer_open_root(const cache_layer *layer, cache_reason *reason) {
   return open_trusted(layer, AT_FDCWD, layer->root, 0, reason);
 }
 
-int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create, cache_reason *reason) {
+int cache_layer_open_below(const struct cache_layer *layer, int parent, const char *name, bool create,
+                           struct cache_reason *reason) {
   int directory = open_trusted(layer, parent, name, O_NOFOLLOW, reason);
   if (directory >= 0 || errno != ENOENT || !create)
     return directory;

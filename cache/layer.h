@@ -7,20 +7,21 @@
 #include "cache/io.h"
 #include "cache/reason.h"
 
-typedef struct {
-  const cache_io *io;
+struct cache_layer {
+  const struct cache_io *io;
   char *root;    /* for messages */
   uid_t owner;   /* effective user when the store was opened */
   bool writable; /* the user's own directory; at most one, always the last */
   int entries;   /* directory <root>/v1, or -1: the layer is not used */
-} cache_layer;
+};
 
-bool cache_layer_trusts(const cache_layer *layer, const struct stat *status);
+bool cache_layer_trusts(const struct cache_layer *layer, const struct stat *status);
 
 /* Both return a directory, or -1 and errno. They tell a reason except where the directory just does not exist
  * (ENOENT). A writable layer's root is made together with its parents. Only the root may be a symbolic link:
  * where it points to is the user's choice, and the target is checked. */
-int cache_layer_open_root(const cache_layer *layer, cache_reason *reason);
-int cache_layer_open_below(const cache_layer *layer, int parent, const char *name, bool create, cache_reason *reason);
+int cache_layer_open_root(const struct cache_layer *layer, struct cache_reason *reason);
+int cache_layer_open_below(const struct cache_layer *layer, int parent, const char *name, bool create,
+                           struct cache_reason *reason);
 
 #endif

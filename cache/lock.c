@@ -12,9 +12,10 @@ enum { LOCK_FILE_MODE = 0600, PAUSE_MS_MAX = 64 };
 
 /* Opens the file anew each time, for locks belong to the open file: two threads with one would share the
  * lock. */
-cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock *lock, cache_reason *reason) {
-  const cache_io *io = &store->io;
-  *lock = (cache_lock){.file = -1, .offset = offset};
+enum cache_lock_result cache_lock_try(struct cache_store *store, uint64_t offset, struct cache_lock *lock,
+                                      struct cache_reason *reason) {
+  const struct cache_io *io = &store->io;
+  *lock = (struct cache_lock){.file = -1, .offset = offset};
   if (store->lock_directory < 0)
     return CACHE_LOCK_UNAVAILABLE;
   int file = io->open_at(io->context, store->lock_directory, CACHE_LOCK_FILE,
@@ -36,15 +37,15 @@ cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock
   return CACHE_LOCK_UNAVAILABLE;
 }
 
-cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms, cache_lock *lock,
-                                   cache_reason *reason) {
+enum cache_lock_result cache_store_lock(struct cache_store *store, const struct cache_key *key, uint32_t wait_ms,
+                                        struct cache_lock *lock, struct cache_reason *reason) {
   cache_reason_clear(reason);
-  const cache_io *io = &store->io;
+  const struct cache_io *io = &store->io;
   uint64_t offset = bytes_get_u64(key->bytes) % CACHE_LOCK_KEYS;
   uint64_t begin = io->monotonic_ms(io->context);
   uint32_t pause_ms = 1;
   for (;;) {
-    cache_lock_result result = cache_lock_try(store, offset, lock, reason);
+    enum cache_lock_result result = cache_lock_try(store, offset, lock, reason);
     uint64_t waited = io->monotonic_ms(io->context) - begin;
     if (result != CACHE_LOCK_BUSY || waited >= wait_ms)
       return result;
@@ -56,7 +57,7 @@ cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uin
 
 /* Releases before it closes: a child forked meanwhile has the same open file, and would go on holding the
  * lock. */
-void cache_store_unlock(cache_store *store, cache_lock *lock) {
+void cache_store_unlock(struct cache_store *store, struct cache_lock *lock) {
   if (lock->file < 0)
     return;
   store->io.lock(store->io.context, lock->file, lock->offset, false);

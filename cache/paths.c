@@ -21,7 +21,7 @@ static bool toolchain_valid(const char *toolchain, size_t size) {
   if (size == 0 || size > CACHE_TOOLCHAIN_MAX || !is_lower_or_digit(toolchain[0]))
     return false;
   for (size_t i = 1; i < size; i++)
-    if (!is_lower_or_digit(toolchain[i]) && memchr("._-", toolchain[i], 3) == NULL)
+    if (!is_lower_or_digit(toolchain[i]) && !memchr("._-", toolchain[i], 3))
       return false;
   return true;
 }
@@ -30,14 +30,14 @@ bool cache_toolchain_valid(const char *toolchain) {
   return toolchain_valid(toolchain, strlen(toolchain));
 }
 
-void cache_subdirectory_name(const cache_key *key, char name[CACHE_SUBDIRECTORY_SIZE]) {
+void cache_subdirectory_name(const struct cache_key *key, char name[CACHE_SUBDIRECTORY_SIZE]) {
   char hex[CACHE_KEY_DIGITS + 1];
   cache_key_hex(key, hex);
   memcpy(name, hex, 2);
   name[2] = '\0';
 }
 
-void cache_file_name(const cache_key *key, const char *toolchain, char name[CACHE_FILE_NAME_SIZE]) {
+void cache_file_name(const struct cache_key *key, const char *toolchain, char name[CACHE_FILE_NAME_SIZE]) {
   char hex[CACHE_KEY_DIGITS + 1];
   cache_key_hex(key, hex);
   snprintf(name, CACHE_FILE_NAME_SIZE, "%s-%s%s", hex, toolchain, extension);
@@ -61,7 +61,7 @@ bool cache_is_temporary_name(const char *name) {
   return strncmp(name, temporary_prefix, sizeof temporary_prefix - 1) == 0;
 }
 
-bool cache_is_file_name_of(const char *name, const cache_key *key) {
+bool cache_is_file_name_of(const char *name, const struct cache_key *key) {
   char hex[CACHE_KEY_DIGITS + 1];
   cache_key_hex(key, hex);
   return cache_is_file_name(name) && memcmp(name, hex, CACHE_KEY_DIGITS) == 0;
@@ -70,17 +70,17 @@ bool cache_is_file_name_of(const char *name, const cache_key *key) {
 static char *join(const char *directory, const char *below) {
   size_t size = strlen(directory) + 1 + strlen(below) + 1;
   char *path = malloc(size);
-  if (path != NULL)
+  if (path)
     snprintf(path, size, "%s/%s", directory, below);
   return path;
 }
 
 char *cache_user_directory(const char *flashjit_cache_dir, const char *xdg_cache_home, const char *home) {
-  if (flashjit_cache_dir != NULL && flashjit_cache_dir[0] != '\0')
+  if (flashjit_cache_dir && flashjit_cache_dir[0] != '\0')
     return strdup(flashjit_cache_dir);
-  if (xdg_cache_home != NULL && xdg_cache_home[0] == '/')
+  if (xdg_cache_home && xdg_cache_home[0] == '/')
     return join(xdg_cache_home, "flashjit");
-  if (home != NULL && home[0] == '/')
+  if (home && home[0] == '/')
     return join(home, ".cache/flashjit");
   return NULL;
 }

@@ -27,16 +27,16 @@ enum {
 /* 1 to CACHE_TOOLCHAIN_MAX of a-z 0-9 . _ - with a letter or digit first: the same on every file system. */
 bool cache_toolchain_valid(const char *toolchain);
 
-void cache_subdirectory_name(const cache_key *key, char name[CACHE_SUBDIRECTORY_SIZE]);
+void cache_subdirectory_name(const struct cache_key *key, char name[CACHE_SUBDIRECTORY_SIZE]);
 /* `toolchain` must be valid. */
-void cache_file_name(const cache_key *key, const char *toolchain, char name[CACHE_FILE_NAME_SIZE]);
+void cache_file_name(const struct cache_key *key, const char *toolchain, char name[CACHE_FILE_NAME_SIZE]);
 /* Never the name of an entry. */
 void cache_temporary_name(long process, uint64_t random, char name[CACHE_TEMPORARY_NAME_SIZE]);
 
 bool cache_is_file_name(const char *name);
 bool cache_is_temporary_name(const char *name);
 /* Is `name` that of an entry of `key`, of whatever toolchain? */
-bool cache_is_file_name_of(const char *name, const cache_key *key);
+bool cache_is_file_name_of(const char *name, const struct cache_key *key);
 
 /* The user's cache directory from the values of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME, each of which
  * may be NULL or empty. The latter two count only when absolute. Returns a string to free, or NULL when none

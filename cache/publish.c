@@ -13,8 +13,8 @@ static bool is_lasting(int error) {
   return error == ENOSPC || error == EDQUOT || error == EROFS;
 }
 
-static int write_entry(cache_store *store, const cache_layer *layer, const cache_entry *entry,
-                       const unsigned char *bytes, size_t size, cache_reason *reason) {
+static int write_entry(struct cache_store *store, const struct cache_layer *layer, const struct cache_entry *entry,
+                       const unsigned char *bytes, size_t size, struct cache_reason *reason) {
   char subdirectory[CACHE_SUBDIRECTORY_SIZE];
   cache_subdirectory_name(&entry->key, subdirectory);
   int directory = cache_layer_open_below(layer, layer->entries, subdirectory, true, reason);
@@ -34,7 +34,8 @@ static int write_entry(cache_store *store, const cache_layer *layer, const cache
 }
 
 /* What find would refuse is not written. */
-static bool publish(cache_store *store, const cache_layer *layer, const cache_entry *entry, cache_reason *reason) {
+static bool publish(struct cache_store *store, const struct cache_layer *layer, const struct cache_entry *entry,
+                    struct cache_reason *reason) {
   unsigned char *bytes;
   size_t size;
   if (!cache_image_check(entry->image, entry->image_size, entry->target, entry->symbol, reason) ||
@@ -47,10 +48,10 @@ static bool publish(cache_store *store, const cache_layer *layer, const cache_en
   return error == 0;
 }
 
-bool cache_store_publish(cache_store *store, const cache_entry *entry, cache_reason *reason) {
+bool cache_store_publish(struct cache_store *store, const struct cache_entry *entry, struct cache_reason *reason) {
   cache_reason_clear(reason);
-  const cache_layer *layer = cache_store_writable_layer(store);
-  if (layer == NULL)
+  const struct cache_layer *layer = cache_store_writable_layer(store);
+  if (!layer)
     return false;
   bool published = !atomic_load(&store->writing_stopped) && publish(store, layer, entry, reason);
   atomic_fetch_add(published ? &store->published : &store->publish_failures, 1);

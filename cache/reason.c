@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-void cache_reason_clear(cache_reason *reason) {
+void cache_reason_clear(struct cache_reason *reason) {
   reason->text[0] = '\0';
 }
 
-bool cache_refuse(cache_reason *reason, const char *format, ...) {
+bool cache_refuse(struct cache_reason *reason, const char *format, ...) {
   int error = errno;
   size_t used = strlen(reason->text);
   if (used > 0 && used + 2 < sizeof reason->text) {

@@ -5,14 +5,14 @@
 #include <stdbool.h>
 
 /* Empty when nothing went wrong. Several reasons are joined by "; "; what does not fit ends in "...". */
-typedef struct {
+struct cache_reason {
   char text[1024];
-} cache_reason;
+};
 
-void cache_reason_clear(cache_reason *reason);
+void cache_reason_clear(struct cache_reason *reason);
 
 /* Adds a reason and returns false, so that a check can end with `return cache_refuse(...)`. "%m" in the
  * format is the text of errno, which is preserved. */
-__attribute__((format(printf, 2, 3))) bool cache_refuse(cache_reason *reason, const char *format, ...);
+__attribute__((format(printf, 2, 3))) bool cache_refuse(struct cache_reason *reason, const char *format, ...);
 
 #endif

@@ -17,40 +17,41 @@
 
 #define CACHE_BUDGET_DEFAULT ((uint64_t)1 << 30)
 
-typedef struct cache_store cache_store;
+struct cache_store;
 
 /* Strings may be NULL for none, and are copied. */
-typedef struct {
+struct cache_config {
   const char *read_only;      /* FLASHJIT_CACHE_RO: directories separated by colons */
   const char *user;           /* see cache_user_directory; made when it does not exist. NULL: memory only */
   const char *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
   uint64_t budget;            /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
   bool sync;                  /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
-} cache_config;
+};
 
-typedef struct {
+struct cache_counters {
   uint64_t hits;
   uint64_t misses;
   uint64_t damaged; /* files that were not what they should be */
   uint64_t published;
   uint64_t publish_failures;
   uint64_t evicted;
-} cache_counters;
+};
 
 /* Returns NULL only when memory runs out. `io` is copied. */
-cache_store *cache_store_open(const cache_config *config, const cache_io *io, cache_reason *reason);
-void cache_store_close(cache_store *store);
-cache_counters cache_store_counters(const cache_store *store);
+struct cache_store *cache_store_open(const struct cache_config *config, const struct cache_io *io,
+                                     struct cache_reason *reason);
+void cache_store_close(struct cache_store *store);
+struct cache_counters cache_store_counters(const struct cache_store *store);
 /* Whether there is a user directory and it could be opened: without it nothing is ever published. */
-bool cache_store_has_user_directory(const cache_store *store);
+bool cache_store_has_user_directory(const struct cache_store *store);
 
-typedef struct {
-  cache_entry entry;    /* points into bytes */
-  unsigned char *bytes; /* the verified entry */
+struct cache_found {
+  struct cache_entry entry; /* points into bytes */
+  unsigned char *bytes;     /* the verified entry */
   size_t size;
   char *path;
   size_t layer; /* position among the read-only directories; their count for the user's own */
-} cache_found;
+};
 
 /* The entries of a key have an order: first those of `toolchain`, layer by layer, then those of all others,
  * layer by layer and within a layer newest first. Damaged files are passed over; those of the user directory
@@ -58,35 +59,36 @@ typedef struct {
  *
  * Finds the first. With a (valid) toolchain only its entries count: with a compiler at hand those of another
  * are a miss. With NULL (there is no compiler, or any result will do) all entries are others. */
-bool cache_store_find(cache_store *store, const cache_key *key, const char *toolchain, cache_found *found,
-                      cache_reason *reason);
+bool cache_store_find(struct cache_store *store, const struct cache_key *key, const char *toolchain,
+                      struct cache_found *found, struct cache_reason *reason);
 /* Goes on from `found`, which has turned out to be of no use, and frees it. `toolchain` is what it was for
  * cache_store_find; now the other toolchains count too. */
-bool cache_store_find_next(cache_store *store, const char *toolchain, cache_found *found, cache_reason *reason);
-void cache_found_free(cache_found *found);
+bool cache_store_find_next(struct cache_store *store, const char *toolchain, struct cache_found *found,
+                           struct cache_reason *reason);
+void cache_found_free(struct cache_found *found);
 
 /* Verifies and encodes the entry and writes it to the user directory, then evicts what is over the budget. Do
  * not find what was published: the bytes at hand are as good, and cannot be damaged. After an error that will
  * not pass (the disk is full or read-only) the store writes no more; only the first such failure has a
  * reason. */
-bool cache_store_publish(cache_store *store, const cache_entry *entry, cache_reason *reason);
+bool cache_store_publish(struct cache_store *store, const struct cache_entry *entry, struct cache_reason *reason);
 
-typedef enum {
+enum cache_lock_result {
   CACHE_LOCK_HELD,
   CACHE_LOCK_BUSY,       /* another process still has it */
   CACHE_LOCK_UNAVAILABLE /* no lock file, or a file system without locks */
-} cache_lock_result;
+};
 
-typedef struct {
+struct cache_lock {
   int file; /* -1: not held */
   uint64_t offset;
-} cache_lock;
+};
 
 /* Keeps other processes and threads from compiling the same kernel at the same time: lock, find again,
  * compile, publish, unlock. Waits at most `wait_ms`. It only saves work. Whatever the result, the caller goes
  * on, and calls cache_store_unlock in the end. */
-cache_lock_result cache_store_lock(cache_store *store, const cache_key *key, uint32_t wait_ms, cache_lock *lock,
-                                   cache_reason *reason);
-void cache_store_unlock(cache_store *store, cache_lock *lock);
+enum cache_lock_result cache_store_lock(struct cache_store *store, const struct cache_key *key, uint32_t wait_ms,
+                                        struct cache_lock *lock, struct cache_reason *reason);
+void cache_store_unlock(struct cache_store *store, struct cache_lock *lock);
 
 #endif

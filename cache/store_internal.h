@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 
 struct cache_store {
-  cache_io io;
-  cache_layer *layers;
+  struct cache_io io;
+  struct cache_layer *layers;
   size_t layer_count;
   int lock_directory; /* -1: no locks */
   uint64_t budget;
@@ -19,16 +19,18 @@ struct cache_store {
 };
 
 /* The user's own layer, or NULL. */
-const cache_layer *cache_store_writable_layer(const cache_store *store);
+const struct cache_layer *cache_store_writable_layer(const struct cache_store *store);
 
 /* Takes one byte of the lock file if it is free. */
-cache_lock_result cache_lock_try(cache_store *store, uint64_t offset, cache_lock *lock, cache_reason *reason);
+enum cache_lock_result cache_lock_try(struct cache_store *store, uint64_t offset, struct cache_lock *lock,
+                                      struct cache_reason *reason);
 
 /* Lock file offsets from here on are not those of keys. */
 #define CACHE_LOCK_KEYS ((uint64_t)1 << 62)
 
 /* Brings one subdirectory of the writable layer under its share of the budget, and removes temporary files
  * that their writers left behind. Keeps the file `kept`. */
-void cache_evict(cache_store *store, const cache_layer *layer, int directory, unsigned subdirectory, const char *kept);
+void cache_evict(struct cache_store *store, const struct cache_layer *layer, int directory, unsigned subdirectory,
+                 const char *kept);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cache/entry.h"
 
 /* Are these bytes an undamaged entry of `key` with a plausible image? `entry` points into `bytes`. */
-bool cache_verify(const void *bytes, size_t size, const cache_key *key, cache_entry *entry, cache_reason *reason);
+bool cache_verify(const void *bytes, size_t size, const struct cache_key *key, struct cache_entry *entry,
+                  struct cache_reason *reason);
 
 #endif

@@ -25,7 +25,7 @@ static void make_key(struct build *build) {
       {"source", build->source.text},   {"options", build->options}, {"target", build->target->name},
       {"symbol", build->source.symbol}, {"arguments", version},
   };
-  cache_key_builder builder;
+  struct cache_key_builder builder;
   cache_key_begin(&builder);
   for (size_t i = 0; i < sizeof items / sizeof *items; i++)
     cache_key_add(&builder, items[i].name, items[i].text, strlen(items[i].text));
@@ -77,7 +77,7 @@ static const char *wanted_toolchain(fi_ctx *ctx) {
   return compiler->toolchain;
 }
 
-static bool take_found(struct build *build, bool is_found, const cache_reason *reason) {
+static bool take_found(struct build *build, bool is_found, const struct cache_reason *reason) {
   fi_ctx *ctx = build->ctx;
   build->stored = is_found;
   build->entry = build->found.entry;
@@ -91,14 +91,14 @@ static bool take_found(struct build *build, bool is_found, const cache_reason *r
 }
 
 bool build_find(struct build *build) {
-  cache_reason reason;
+  struct cache_reason reason;
   build->toolchain = wanted_toolchain(build->ctx);
   const bool is_found = cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
   return take_found(build, is_found, &reason);
 }
 
 static bool find_next(struct build *build) {
-  cache_reason reason;
+  struct cache_reason reason;
   const bool is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
   return take_found(build, is_found, &reason);
 }
@@ -113,7 +113,7 @@ static void note_refusal(struct build *build, const char *why) {
 
 static void publish(struct build *build) {
   fi_ctx *ctx = build->ctx;
-  cache_reason reason;
+  struct cache_reason reason;
   build->stored = cache_store_publish(ctx->store, &build->entry, &reason);
   if (!build->stored && reason.text[0]) {
     pthread_mutex_lock(&ctx->table_lock);
@@ -148,7 +148,7 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
   const struct tile *tile = &build->source.tile;
   const char *log = output->log ? output->log : "";
   struct ptxas_facts facts;
-  cache_reason reason;
+  struct cache_reason reason;
   ptxas_log_read(log, &facts);
   const fi_status status = check_resources(build, &facts, log);
   if (status)
@@ -156,7 +156,7 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
   cache_reason_clear(&reason);
   if (!cache_image_check(output->image, output->image_size, build->target->name, build->source.symbol, &reason))
     return error_set(FI_ERROR_COMPILE, "the compiler made no kernel of \"%s\": %s", build->spec_text, reason.text);
-  build->entry = (cache_entry){
+  build->entry = (struct cache_entry){
       .key = build->key,
       .toolchain = toolchain,
       .target = build->target->name,
@@ -203,7 +203,7 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler) {
 /* Without a compiler, what the cache has is part of the reason. */
 static fi_status fail_uncompiled(const struct build *build, fi_status status, const char *why) {
   const char *target = build->target->name;
-  cache_reason folders;
+  struct cache_reason folders;
   if (!build->refused) {
     context_list_folders(build->ctx, &folders);
     return error_set(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why, build->spec_text, target,
@@ -230,8 +230,8 @@ static fi_status compile_and_publish(struct build *build, struct compiler *compi
 fi_status build_compile(struct build *build) {
   fi_ctx *ctx = build->ctx;
   struct compiler *compiler;
-  cache_reason reason;
-  cache_lock lock;
+  struct cache_reason reason;
+  struct cache_lock lock;
   fi_status status = find_compiler(build, &compiler);
   if (status)
     return status;
@@ -255,7 +255,7 @@ fi_status build_next(struct build *build, const char *why) {
 /* -------------------------------------------------------------------------------- facts */
 
 void build_facts(const struct build *build, fi_facts *facts) {
-  const cache_entry *entry = &build->entry;
+  const struct cache_entry *entry = &build->entry;
   *facts = (fi_facts){
       .struct_size = sizeof *facts,
       .layer = build->layer,

@@ -12,21 +12,21 @@ struct build {
   struct source source;
   char spec_text[FI_SPEC_TEXT_SIZE];
   char options[COMPILE_OPTIONS_TEXT_SIZE];
-  cache_key key;
+  struct cache_key key;
   char key_hex[CACHE_KEY_DIGITS + 1];
 
   /* The result: an entry, and what its pointers point into. */
-  cache_entry entry;
-  cache_found found;
+  struct cache_entry entry;
+  struct cache_found found;
   struct compile_output output;
   uint32_t layer; /* FI_LAYER_READ_ONLY, FI_LAYER_USER or FI_LAYER_COMPILED */
   double compile_ms;
   bool stored; /* the entry is in a cache */
 
   /* The way through the cache. */
-  const char *toolchain; /* whose entries come first, see cache/store.h */
-  uint32_t refused;      /* entries that the driver did not load */
-  cache_reason refusals; /* their files, and why */
+  const char *toolchain;        /* whose entries come first, see cache/store.h */
+  uint32_t refused;             /* entries that the driver did not load */
+  struct cache_reason refusals; /* their files, and why */
 };
 
 /* Renders the source and makes the key. build_end is due whatever the result. */

@@ -48,14 +48,14 @@ static void tell_problem(fi_ctx *ctx, const char *text) {
 static fi_status open_store(fi_ctx *ctx) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
-  const cache_config config = {
+  const struct cache_config config = {
       .read_only = options->read_only_dirs,
       .user = user,
       .lock_directory = options->lock_dir,
       .budget = options->cache_bytes,
       .sync = options->cache_sync != 0,
   };
-  cache_reason problem;
+  struct cache_reason problem;
   ctx->read_only_layers = count_directories(options->read_only_dirs);
   ctx->store = cache_store_open(&config, ctx->parts.io, &problem);
   ctx->not_kept = problem;
@@ -71,7 +71,7 @@ static fi_status open_store(fi_ctx *ctx) {
   return FI_OK;
 }
 
-void context_list_folders(const fi_ctx *ctx, cache_reason *folders) {
+void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
   cache_reason_clear(folders);

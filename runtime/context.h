@@ -15,7 +15,7 @@
 struct parts {
   fi_status (*open_compiler)(const char *path, struct compiler **compiler);
   fi_status (*open_driver)(const char *path, struct driver **driver);
-  const cache_io *io;
+  const struct cache_io *io;
 };
 
 /* Counts of fi_counters, in its order. */
@@ -36,7 +36,7 @@ struct fi_ctx {
   struct parts parts;
   uint32_t generation; /* of the process that made it, see fork.h */
   size_t read_only_layers;
-  cache_store *store;
+  struct cache_store *store;
 
   /* Opened at first use, under open_lock; never changed afterwards. */
   pthread_mutex_t open_lock;
@@ -48,7 +48,7 @@ struct fi_ctx {
   pthread_mutex_t table_lock;
   pthread_cond_t settled;
   struct table table;
-  cache_reason not_kept; /* why nothing can be written to the cache, or the last failure to do so */
+  struct cache_reason not_kept; /* why nothing can be written to the cache, or the last failure to do so */
 
   struct counters counters;
 };
@@ -70,7 +70,7 @@ fi_status context_driver(fi_ctx *ctx, struct driver **driver);
 fi_status context_target(fi_ctx *ctx, const struct target **target);
 
 /* The folders of the cache in the order of the search, or why there is none. */
-void context_list_folders(const fi_ctx *ctx, cache_reason *folders);
+void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders);
 
 /* Tells the callback, if there is one. struct_size is filled in, and NULL strings become "". */
 void context_event(const fi_ctx *ctx, fi_event event);

@@ -62,7 +62,7 @@ fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
 static fi_status not_kept(const struct build *build) {
   fi_ctx *ctx = build->ctx;
   pthread_mutex_lock(&ctx->table_lock);
-  const cache_reason reason = ctx->not_kept;
+  const struct cache_reason reason = ctx->not_kept;
   pthread_mutex_unlock(&ctx->table_lock);
   return error_set(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text, reason.text);
 }

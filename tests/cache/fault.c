@@ -103,8 +103,8 @@ static void fault_pause_ms(void *context, uint32_t ms) {
     cache_io_posix.pause_ms(NULL, ms);
 }
 
-cache_io fault_io(fault *state) {
-  cache_io io = cache_io_posix;
+struct cache_io fault_io(fault *state) {
+  struct cache_io io = cache_io_posix;
   io.context = state;
   io.open_at = fault_open_at;
   io.read = fault_read;

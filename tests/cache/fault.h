@@ -39,6 +39,6 @@ typedef struct {
 } fault;
 
 /* The table that behaves as `state` says. For one thread. */
-cache_io fault_io(fault *state);
+struct cache_io fault_io(fault *state);
 
 #endif

@@ -22,7 +22,7 @@ static const size_t image_sizes[] = {100, 5000, 20000, 60000};
 
 struct worker {
   pthread_t thread;
-  cache_store *store;
+  struct cache_store *store;
   const sample *samples;
   uint64_t end_ms;
   uint64_t random;
@@ -39,8 +39,8 @@ static uint32_t next_random(struct worker *worker) {
 }
 
 static bool find_and_check(struct worker *worker, const sample *wanted, const char *toolchain) {
-  cache_found found;
-  cache_reason reason;
+  struct cache_found found;
+  struct cache_reason reason;
   if (!cache_store_find(worker->store, &wanted->entry.key, toolchain, &found, &reason))
     return false;
   worker->finds++;
@@ -57,8 +57,8 @@ static void get_kernel(struct worker *worker, const sample *wanted) {
   bool found = find_and_check(worker, wanted, toolchain);
   if (found && next_random(worker) % 8 != 0)
     return;
-  cache_lock lock;
-  cache_reason reason;
+  struct cache_lock lock;
+  struct cache_reason reason;
   cache_store_lock(worker->store, &wanted->entry.key, LOCK_WAIT_MS, &lock, &reason);
   find_and_check(worker, wanted, toolchain);
   if (!cache_store_publish(worker->store, &wanted->entry, &reason)) {
@@ -77,10 +77,10 @@ static void *work(void *argument) {
 
 /* Runs the threads of one process. Returns its exit status. */
 static int run_process(const sample *samples, unsigned number, uint64_t end_ms) {
-  cache_reason reason;
-  cache_config config = {.user = scratch, .budget = (uint64_t)CACHE_SUBDIRECTORIES * KEYS * 15000};
-  cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
-  if (store == NULL || reason.text[0] != '\0')
+  struct cache_reason reason;
+  struct cache_config config = {.user = scratch, .budget = (uint64_t)CACHE_SUBDIRECTORIES * KEYS * 15000};
+  struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+  if (!store || reason.text[0] != '\0')
     return 2;
   struct worker workers[THREADS];
   for (unsigned i = 0; i < THREADS; i++) {
@@ -95,7 +95,7 @@ static int run_process(const sample *samples, unsigned number, uint64_t end_ms) 
     finds += workers[i].finds;
     wrong += workers[i].wrong;
   }
-  cache_counters counters = cache_store_counters(store);
+  struct cache_counters counters = cache_store_counters(store);
   cache_store_close(store);
   printf("process %u: %u finds, %u wrong, %llu published, %llu evicted, %llu damaged\n", number, finds, wrong,
          (unsigned long long)counters.published, (unsigned long long)counters.evicted,

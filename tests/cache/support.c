@@ -17,8 +17,8 @@ char scratch[SCRATCH_PATH_SIZE];
 
 void scratch_begin(void) {
   const char *base = getenv("TMPDIR");
-  snprintf(scratch, sizeof scratch, "%s/flashjit-test-XXXXXX", base != NULL ? base : "/tmp");
-  if (mkdtemp(scratch) == NULL)
+  snprintf(scratch, sizeof scratch, "%s/flashjit-test-XXXXXX", base ? base : "/tmp");
+  if (!mkdtemp(scratch))
     abort();
 }
 
@@ -44,11 +44,11 @@ char *scratch_path(const char *below) {
   return path;
 }
 
-cache_key sample_key(unsigned number) {
-  cache_key_builder builder;
+struct cache_key sample_key(unsigned number) {
+  struct cache_key_builder builder;
   cache_key_begin(&builder);
   cache_key_add(&builder, "number", &number, sizeof number);
-  cache_key key = cache_key_end(&builder);
+  struct cache_key key = cache_key_end(&builder);
   key.bytes[0] = SAMPLE_SUBDIRECTORY;
   return key;
 }
@@ -57,7 +57,7 @@ void sample_make(sample *made, unsigned number, size_t image_size) {
   static const char head[] = ".version 9.0\n.target sm_90a\n.visible .entry fi_kernel()\n{ ret; }\n// ";
   size_t size = sizeof head + image_size;
   char *image = malloc(size);
-  if (image == NULL)
+  if (!image)
     abort();
   memcpy(image, head, sizeof head - 1);
   uint64_t state = number + 1;
@@ -68,7 +68,7 @@ void sample_make(sample *made, unsigned number, size_t image_size) {
   image[size - 1] = '\0';
   snprintf(made->spec, sizeof made->spec, "decode.sm90a.hd128.g%u", number);
   made->image = image;
-  made->entry = (cache_entry){
+  made->entry = (struct cache_entry){
       .key = sample_key(number),
       .toolchain = SAMPLE_TOOLCHAIN,
       .target = "compute_90a",
@@ -87,8 +87,8 @@ void sample_free(sample *made) {
   free(made->image);
 }
 
-bool sample_equals(const sample *expected, const cache_entry *found) {
-  const cache_entry *entry = &expected->entry;
+bool sample_equals(const sample *expected, const struct cache_entry *found) {
+  const struct cache_entry *entry = &expected->entry;
   return cache_key_equal(&entry->key, &found->key) && strcmp(entry->toolchain, found->toolchain) == 0 &&
          strcmp(entry->target, found->target) == 0 && strcmp(entry->spec, found->spec) == 0 &&
          strcmp(entry->options, found->options) == 0 && strcmp(entry->symbol, found->symbol) == 0 &&
@@ -97,7 +97,7 @@ bool sample_equals(const sample *expected, const cache_entry *found) {
          memcmp(&entry->facts, &found->facts, sizeof entry->facts) == 0 && entry->created == found->created;
 }
 
-char *entry_file(const char *root, const cache_key *key, const char *toolchain) {
+char *entry_file(const char *root, const struct cache_key *key, const char *toolchain) {
   char subdirectory[CACHE_SUBDIRECTORY_SIZE], name[CACHE_FILE_NAME_SIZE], *path;
   cache_subdirectory_name(key, subdirectory);
   cache_file_name(key, toolchain, name);
@@ -108,11 +108,11 @@ char *entry_file(const char *root, const cache_key *key, const char *toolchain) 
 
 unsigned char *file_bytes(const char *path, size_t *size) {
   FILE *file = fopen(path, "rb");
-  if (file == NULL)
+  if (!file)
     return NULL;
   enum { MOST = 1 << 22 };
   unsigned char *bytes = malloc(MOST);
-  if (bytes == NULL)
+  if (!bytes)
     abort();
   *size = fread(bytes, 1, MOST, file);
   fclose(file);
@@ -139,33 +139,33 @@ bool file_set_age(const char *path, long seconds) {
 unsigned count_names(const char *directory, bool (*accepts)(const char *name)) {
   unsigned count = 0;
   DIR *stream = opendir(directory);
-  if (stream == NULL)
+  if (!stream)
     return 0;
-  for (struct dirent *member = readdir(stream); member != NULL; member = readdir(stream))
+  for (struct dirent *member = readdir(stream); member; member = readdir(stream))
     count += accepts(member->d_name);
   closedir(stream);
   return count;
 }
 
-cache_store *store_on(const char *user, const cache_io *io) {
-  cache_reason reason;
-  return cache_store_open(&(cache_config){.user = user}, io, &reason);
+struct cache_store *store_on(const char *user, const struct cache_io *io) {
+  struct cache_reason reason;
+  return cache_store_open(&(struct cache_config){.user = user}, io, &reason);
 }
 
-bool publish_sample(cache_store *store, unsigned number) {
+bool publish_sample(struct cache_store *store, unsigned number) {
   sample made;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&made, number, SAMPLE_IMAGE_SIZE);
   bool published = cache_store_publish(store, &made.entry, &reason);
   sample_free(&made);
   return published;
 }
 
-bool finds_sample(cache_store *store, unsigned number) {
+bool finds_sample(struct cache_store *store, unsigned number) {
   sample made;
-  cache_found found;
-  cache_reason reason;
-  cache_key key = sample_key(number);
+  struct cache_found found;
+  struct cache_reason reason;
+  struct cache_key key = sample_key(number);
   if (!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason))
     return false;
   sample_make(&made, number, SAMPLE_IMAGE_SIZE);

@@ -21,19 +21,19 @@ char *scratch_path(const char *below);
 /* An entry with PTX of at least `image_size` bytes, all of it determined by the number. Keys of all samples
  * share their first byte, and so their directory. */
 typedef struct {
-  cache_entry entry;
+  struct cache_entry entry;
   char *image;
   char spec[64];
 } sample;
 
 void sample_make(sample *made, unsigned number, size_t image_size);
 void sample_free(sample *made);
-cache_key sample_key(unsigned number);
+struct cache_key sample_key(unsigned number);
 /* Every field and every byte of the image. */
-bool sample_equals(const sample *expected, const cache_entry *found);
+bool sample_equals(const sample *expected, const struct cache_entry *found);
 
 /* Path of an entry in the store below `root`; the caller frees it. */
-char *entry_file(const char *root, const cache_key *key, const char *toolchain);
+char *entry_file(const char *root, const struct cache_key *key, const char *toolchain);
 
 /* Whole files. Reading returns malloc'ed bytes or NULL. */
 unsigned char *file_bytes(const char *path, size_t *size);
@@ -44,9 +44,9 @@ bool file_set_age(const char *path, long seconds);
 unsigned count_names(const char *directory, bool (*accepts)(const char *name));
 
 /* A store on this user directory with nothing else configured. */
-cache_store *store_on(const char *user, const cache_io *io);
-bool publish_sample(cache_store *store, unsigned number);
+struct cache_store *store_on(const char *user, const struct cache_io *io);
+bool publish_sample(struct cache_store *store, unsigned number);
 /* Finds the sample, and what is found is the sample. */
-bool finds_sample(cache_store *store, unsigned number);
+bool finds_sample(struct cache_store *store, unsigned number);
 
 #endif

@@ -27,9 +27,9 @@ struct block {
   size_t size;
 };
 
-static struct block encode(const cache_entry *entry) {
+static struct block encode(const struct cache_entry *entry) {
   struct block block;
-  cache_reason reason = {""};
+  struct cache_reason reason = {""};
   cr_assert(cache_entry_encode(entry, &block.bytes, &block.size, &reason), "%s", reason.text);
   return block;
 }
@@ -43,11 +43,11 @@ static struct block encode_sample(size_t image_size) {
 }
 
 /* A heap copy of exactly these bytes, so that ASan sees any read beyond them. */
-static bool decodes(const unsigned char *bytes, size_t size, cache_reason *reason) {
+static bool decodes(const unsigned char *bytes, size_t size, struct cache_reason *reason) {
   unsigned char *copy = malloc(size > 0 ? size : 1);
   cr_assert_not_null(copy);
   memcpy(copy, bytes, size);
-  cache_entry entry;
+  struct cache_entry entry;
   cache_reason_clear(reason);
   bool decoded = cache_entry_decode(copy, size, NULL, &entry, reason);
   cr_expect(decoded == (reason->text[0] == '\0'), "a refusal has a reason, success has none: %s", reason->text);
@@ -62,8 +62,8 @@ static void seal(struct block block) {
   memcpy(block.bytes + block.size - CHECKSUM_SIZE, checksum.digest, CHECKSUM_SIZE);
 }
 
-static cache_entry golden_entry(const unsigned char *cubin, size_t cubin_size) {
-  return (cache_entry){
+static struct cache_entry golden_entry(const unsigned char *cubin, size_t cubin_size) {
+  return (struct cache_entry){
       .key = {{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}},
       .toolchain = "nv13.0-1a2b3c4d",
       .target = "sm_90a",
@@ -88,9 +88,9 @@ Test(cache_entry, golden_v1) {
   struct block file, cubin;
   file.bytes = file_bytes(TEST_DATA "/entry-v1.fik", &file.size);
   cubin.bytes = file_bytes(TEST_DATA "/nvrtc13.0-sm_90a.cubin", &cubin.size);
-  cr_assert(file.bytes != NULL && cubin.bytes != NULL);
-  cache_entry expected = golden_entry(cubin.bytes, cubin.size), found;
-  cache_reason reason = {""};
+  cr_assert(file.bytes && cubin.bytes);
+  struct cache_entry expected = golden_entry(cubin.bytes, cubin.size), found;
+  struct cache_reason reason = {""};
 
   cr_assert(cache_verify(file.bytes, file.size, &expected.key, &found, &reason), "%s", reason.text);
   cr_expect(cache_key_equal(&found.key, &expected.key));
@@ -117,8 +117,8 @@ Test(cache_entry, golden_v1) {
 Test(cache_entry, round_trip_at_every_alignment) {
   for (unsigned size = 1; size < 200; size++) {
     sample made;
-    cache_entry found;
-    cache_reason reason = {""};
+    struct cache_entry found;
+    struct cache_reason reason = {""};
     sample_make(&made, size, size);
     struct block block = encode(&made.entry);
     cr_assert(cache_entry_decode(block.bytes, block.size, &made.entry.key, &found, &reason), "%s", reason.text);
@@ -130,7 +130,7 @@ Test(cache_entry, round_trip_at_every_alignment) {
 
 Test(cache_entry, every_damaged_bit_is_noticed) {
   struct block block = encode_sample(100);
-  cache_reason reason;
+  struct cache_reason reason;
   cr_assert(decodes(block.bytes, block.size, &reason));
   for (size_t bit = 0; bit < 8 * block.size; bit++) {
     block.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
@@ -142,7 +142,7 @@ Test(cache_entry, every_damaged_bit_is_noticed) {
 
 Test(cache_entry, every_damaged_byte_is_noticed) {
   struct block block = encode_sample(100);
-  cache_reason reason;
+  struct cache_reason reason;
   for (size_t i = 0; i < block.size; i++) {
     unsigned char original = block.bytes[i];
     for (unsigned value = 0; value < 256; value += 15) {
@@ -156,7 +156,7 @@ Test(cache_entry, every_damaged_byte_is_noticed) {
 
 Test(cache_entry, every_truncation_is_noticed) {
   struct block block = encode_sample(100);
-  cache_reason reason;
+  struct cache_reason reason;
   for (size_t size = 0; size < block.size; size++)
     cr_expect(!decodes(block.bytes, size, &reason), "%zu of %zu bytes", size, block.size);
   free(block.bytes);
@@ -164,7 +164,7 @@ Test(cache_entry, every_truncation_is_noticed) {
 
 Test(cache_entry, appended_bytes_are_noticed) {
   struct block block = encode_sample(100);
-  cache_reason reason;
+  struct cache_reason reason;
   for (size_t more = 1; more <= 130; more++) {
     unsigned char *longer = calloc(1, block.size + more);
     cr_assert_not_null(longer);
@@ -210,7 +210,7 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct block block = encode_sample(100);
-    cache_reason reason;
+    struct cache_reason reason;
     bytes_put(block.bytes + cases[i].at, cases[i].width, cases[i].value);
     seal(block);
     cr_expect(!decodes(block.bytes, block.size, &reason), "case %zu", i);
@@ -222,7 +222,7 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
 /* Sizes that add up to the right sum, but are not allowed one by one. */
 Test(cache_entry, sizes_are_bounded_one_by_one) {
   struct block block = encode_sample(64);
-  cache_reason reason;
+  struct cache_reason reason;
   uint32_t toolchain = bytes_get_u32(block.bytes + AT_SIZES), spec = bytes_get_u32(block.bytes + AT_SIZES + 8);
   bytes_put(block.bytes + AT_SIZES, 4, toolchain + spec);
   bytes_put(block.bytes + AT_SIZES + 8, 4, 0);
@@ -245,8 +245,8 @@ Test(cache_entry, sealed_noise_stays_inside_the_block) {
       noisy.bytes[AT_FORMAT + (state >> 33) % 120] = (unsigned char)(state >> 56);
     }
     seal(noisy);
-    cache_entry entry;
-    cache_reason reason = {""};
+    struct cache_entry entry;
+    struct cache_reason reason = {""};
     if (!cache_entry_decode(noisy.bytes, noisy.size, NULL, &entry, &reason))
       continue;
     const unsigned char *image = entry.image, *end = noisy.bytes + noisy.size - CHECKSUM_SIZE;
@@ -259,18 +259,18 @@ Test(cache_entry, sealed_noise_stays_inside_the_block) {
 
 Test(cache_entry, another_key_is_refused) {
   struct block block = encode_sample(64);
-  cache_key right = sample_key(7), wrong = sample_key(8);
-  cache_entry entry;
-  cache_reason reason = {""};
+  struct cache_key right = sample_key(7), wrong = sample_key(8);
+  struct cache_entry entry;
+  struct cache_reason reason = {""};
   cr_expect(cache_entry_decode(block.bytes, block.size, &right, &entry, &reason));
   cr_expect(!cache_entry_decode(block.bytes, block.size, &wrong, &entry, &reason));
   cr_expect_str_eq(reason.text, "entry belongs to another key");
   free(block.bytes);
 }
 
-static void expect_not_encoded(const cache_entry *entry, const char *expected) {
+static void expect_not_encoded(const struct cache_entry *entry, const char *expected) {
   struct block block;
-  cache_reason reason = {""};
+  struct cache_reason reason = {""};
   cr_expect(!cache_entry_encode(entry, &block.bytes, &block.size, &reason));
   cr_expect(strstr(reason.text, expected), "\"%s\" without \"%s\"", reason.text, expected);
 }
@@ -278,7 +278,7 @@ static void expect_not_encoded(const cache_entry *entry, const char *expected) {
 Test(cache_entry, what_would_not_decode_is_not_encoded) {
   sample made;
   sample_make(&made, 1, 64);
-  cache_entry entry = made.entry;
+  struct cache_entry entry = made.entry;
   entry.toolchain = "../../etc";
   expect_not_encoded(&entry, "cannot be part of a file name");
   entry = made.entry;
@@ -301,8 +301,8 @@ Test(cache_entry, what_would_not_decode_is_not_encoded) {
 /* The verifier is the codec and the image check, for the same bytes. */
 Test(cache_entry, an_entry_with_a_bad_image_is_not_verified) {
   sample made;
-  cache_entry found;
-  cache_reason reason = {""};
+  struct cache_entry found;
+  struct cache_reason reason = {""};
   sample_make(&made, 1, 64);
   made.entry.symbol = "another";
   struct block block = encode(&made.entry);

@@ -12,14 +12,14 @@
 TestSuite(cache_evict, .init = scratch_begin, .fini = scratch_end);
 
 /* `share` bytes for the one subdirectory that all samples are in. */
-static cache_store *store_with_share(uint64_t share, const cache_io *io) {
-  cache_reason reason;
-  cache_config config = {.user = scratch, .budget = share * CACHE_SUBDIRECTORIES};
+static struct cache_store *store_with_share(uint64_t share, const struct cache_io *io) {
+  struct cache_reason reason;
+  struct cache_config config = {.user = scratch, .budget = share * CACHE_SUBDIRECTORIES};
   return cache_store_open(&config, io, &reason);
 }
 
 static char *sample_path(unsigned number) {
-  cache_key key = sample_key(number);
+  struct cache_key key = sample_key(number);
   return entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
 }
 
@@ -31,7 +31,7 @@ static bool sample_exists(unsigned number) {
 }
 
 static uint64_t sample_file_size(void) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   cr_assert(publish_sample(store, 1));
   cache_store_close(store);
   char *path = sample_path(1);
@@ -49,7 +49,7 @@ static void set_sample_age(unsigned number, long seconds) {
 
 Test(cache_evict, oldest_go_first_down_to_four_fifths) {
   uint64_t size = sample_file_size();
-  cache_store *store = store_with_share(10 * size, &cache_io_posix);
+  struct cache_store *store = store_with_share(10 * size, &cache_io_posix);
   static const unsigned by_age[] = {4, 9, 1, 7, 2, 10, 5, 3, 8, 6}; /* oldest first */
   for (unsigned i = 0; i < 10; i++)
     cr_assert(publish_sample(store, by_age[i]));
@@ -66,7 +66,7 @@ Test(cache_evict, oldest_go_first_down_to_four_fifths) {
 
 Test(cache_evict, a_hit_saves_an_old_entry) {
   uint64_t size = sample_file_size();
-  cache_store *store = store_with_share(3 * size, &cache_io_posix);
+  struct cache_store *store = store_with_share(3 * size, &cache_io_posix);
   for (unsigned i = 1; i <= 3; i++) {
     cr_assert(publish_sample(store, i));
     set_sample_age(i, 100000 - 10 * (long)i);
@@ -79,7 +79,7 @@ Test(cache_evict, a_hit_saves_an_old_entry) {
 
 Test(cache_evict, never_more_than_the_share) {
   uint64_t size = sample_file_size();
-  cache_store *store = store_with_share(20 * size, &cache_io_posix);
+  struct cache_store *store = store_with_share(20 * size, &cache_io_posix);
   char *directory = scratch_path("v1/ab");
   for (unsigned i = 0; i < 200; i++) {
     cr_assert(publish_sample(store, i));
@@ -92,7 +92,7 @@ Test(cache_evict, never_more_than_the_share) {
 }
 
 Test(cache_evict, an_entry_larger_than_the_share_is_kept_until_the_next) {
-  cache_store *store = store_with_share(1, &cache_io_posix);
+  struct cache_store *store = store_with_share(1, &cache_io_posix);
   cr_assert(publish_sample(store, 1));
   cr_expect(sample_exists(1));
   cr_assert(publish_sample(store, 2));
@@ -101,7 +101,7 @@ Test(cache_evict, an_entry_larger_than_the_share_is_kept_until_the_next) {
 }
 
 Test(cache_evict, other_files_are_left_alone) {
-  cache_store *store = store_with_share(1, &cache_io_posix);
+  struct cache_store *store = store_with_share(1, &cache_io_posix);
   char *note = scratch_path("v1/ab/README"), *almost = scratch_path("v1/ab/0123456789abcdef-nv13.0.fik");
   cr_assert(publish_sample(store, 1) && file_put(note, "hello", 5) && file_put(almost, "hello", 5));
   cr_assert(file_set_age(note, 1000000) && file_set_age(almost, 1000000));
@@ -113,7 +113,7 @@ Test(cache_evict, other_files_are_left_alone) {
 }
 
 Test(cache_evict, forgotten_temporary_files_go_after_a_day) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   char *old = scratch_path("v1/ab/.tmp-1-0000000000000001"), *young = scratch_path("v1/ab/.tmp-1-0000000000000002");
   cr_assert(publish_sample(store, 1) && file_put(old, "half", 4) && file_put(young, "half", 4));
   cr_assert(file_set_age(old, 25 * 3600) && file_set_age(young, 23 * 3600));
@@ -128,8 +128,8 @@ Test(cache_evict, forgotten_temporary_files_go_after_a_day) {
 /* Whoever finds another process at it, leaves it to that one. */
 Test(cache_evict, one_process_at_a_time) {
   fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = EAGAIN};
-  cache_io io = fault_io(&state);
-  cache_store *store = store_with_share(1, &io);
+  struct cache_io io = fault_io(&state);
+  struct cache_store *store = store_with_share(1, &io);
   for (unsigned i = 0; i < 5; i++)
     cr_assert(publish_sample(store, i));
   cr_expect_eq(cache_store_counters(store).evicted, 0);
@@ -141,8 +141,8 @@ Test(cache_evict, one_process_at_a_time) {
 
 Test(cache_evict, works_without_locks) {
   fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = ENOLCK};
-  cache_io io = fault_io(&state);
-  cache_store *store = store_with_share(1, &io);
+  struct cache_io io = fault_io(&state);
+  struct cache_store *store = store_with_share(1, &io);
   cr_assert(publish_sample(store, 1) && publish_sample(store, 2));
   cr_expect_eq(cache_store_counters(store).evicted, 1);
   cache_store_close(store);

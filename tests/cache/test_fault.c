@@ -18,10 +18,10 @@ enum { OLD = 1, DAMAGED = 2, NEW = 3 };
 
 /* A store with a good and a damaged entry. */
 static void prepare(const char *root) {
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   cr_assert(publish_sample(store, OLD) && publish_sample(store, DAMAGED));
   cache_store_close(store);
-  cache_key old = sample_key(OLD), damaged = sample_key(DAMAGED);
+  struct cache_key old = sample_key(OLD), damaged = sample_key(DAMAGED);
   char *path = entry_file(root, &damaged, SAMPLE_TOOLCHAIN);
   cr_assert_eq(truncate(path, 500), 0);
   free(path);
@@ -31,11 +31,11 @@ static void prepare(const char *root) {
 }
 
 /* A result may be missing but not wrong. */
-static void expect_right_if_found(cache_store *store, unsigned number, const char *toolchain) {
+static void expect_right_if_found(struct cache_store *store, unsigned number, const char *toolchain) {
   sample made;
-  cache_found found;
-  cache_reason reason;
-  cache_key key = sample_key(number);
+  struct cache_found found;
+  struct cache_reason reason;
+  struct cache_key key = sample_key(number);
   if (!cache_store_find(store, &key, toolchain, &found, &reason))
     return;
   sample_make(&made, number, 1000);
@@ -45,16 +45,16 @@ static void expect_right_if_found(cache_store *store, unsigned number, const cha
 }
 
 /* One run through everything that a store does. */
-static void use_store(const char *root, const char *read_only, const cache_io *io) {
-  cache_reason reason;
-  cache_config config = {.user = root, .read_only = read_only, .sync = true, .budget = 256 * 2000};
-  cache_store *store = cache_store_open(&config, io, &reason);
+static void use_store(const char *root, const char *read_only, const struct cache_io *io) {
+  struct cache_reason reason;
+  struct cache_config config = {.user = root, .read_only = read_only, .sync = true, .budget = 256 * 2000};
+  struct cache_store *store = cache_store_open(&config, io, &reason);
   cr_assert_not_null(store);
   expect_right_if_found(store, OLD, SAMPLE_TOOLCHAIN);
   expect_right_if_found(store, DAMAGED, SAMPLE_TOOLCHAIN);
   expect_right_if_found(store, NEW, SAMPLE_TOOLCHAIN);
-  cache_key key = sample_key(NEW);
-  cache_lock lock;
+  struct cache_key key = sample_key(NEW);
+  struct cache_lock lock;
   cache_store_lock(store, &key, 0, &lock, &reason);
   publish_sample(store, NEW);
   cache_store_unlock(store, &lock);
@@ -65,7 +65,7 @@ static void use_store(const char *root, const char *read_only, const cache_io *i
 
 /* After the failure is over, the store is as good as new. */
 static void expect_usable(const char *root) {
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   for (unsigned number = OLD; number <= NEW; number++) {
     expect_right_if_found(store, number, SAMPLE_TOOLCHAIN);
     cr_expect(publish_sample(store, number) && finds_sample(store, number), "sample %u", number);
@@ -85,7 +85,7 @@ static void fail_each_call(int error, bool lasting) {
     cr_assert(asprintf(&subdirectory, "%s/v1/ab", root) > 0);
     prepare(root);
     state = (fault){.operations = FAULT_ALL, .fail_at = fail_at, .lasting = lasting, .error = error};
-    cache_io io = fault_io(&state);
+    struct cache_io io = fault_io(&state);
     use_store(root, root, &io);
     cr_expect_eq(state.open_files, 0, "call %u leaves %d files open", fail_at, state.open_files);
     cr_expect_leq(count_names(subdirectory, cache_is_temporary_name), lasting ? 1 : 0, "call %u leaves temporary files",
@@ -112,8 +112,8 @@ Test(cache_fault, all_calls_fail_from_some_call_on) {
 Test(cache_fault, short_reads_and_writes_are_continued) {
   for (size_t chunk = 1; chunk < 9; chunk++) {
     fault state = {.chunk = chunk};
-    cache_io io = fault_io(&state);
-    cache_store *store = store_on(scratch, &io);
+    struct cache_io io = fault_io(&state);
+    struct cache_store *store = store_on(scratch, &io);
     cr_expect(publish_sample(store, NEW) && finds_sample(store, NEW), "%zu bytes at a time", chunk);
     cache_store_close(store);
   }
@@ -122,8 +122,8 @@ Test(cache_fault, short_reads_and_writes_are_continued) {
 Test(cache_fault, interrupted_reads_and_writes_are_repeated) {
   for (unsigned fail_at = 1; fail_at <= 6; fail_at++) {
     fault state = {.operations = FAULT_READ | FAULT_WRITE, .fail_at = fail_at, .error = EINTR, .chunk = 500};
-    cache_io io = fault_io(&state);
-    cache_store *store = store_on(scratch, &io);
+    struct cache_io io = fault_io(&state);
+    struct cache_store *store = store_on(scratch, &io);
     cr_expect(publish_sample(store, NEW) && finds_sample(store, NEW), "call %u", fail_at);
     cr_expect_geq(state.calls, fail_at);
     cache_store_close(store);
@@ -143,11 +143,11 @@ Test(cache_fault, lasting_errors_stop_writing) {
       snprintf(name, sizeof name, "%zu-%zu", i, j);
       char *root = scratch_path(name);
       fault state = {0};
-      cache_io io = fault_io(&state);
-      cache_store *store = store_on(root, &io);
+      struct cache_io io = fault_io(&state);
+      struct cache_store *store = store_on(root, &io);
       state = (fault){.operations = writes[j], .fail_at = 1, .lasting = true, .error = cases[i].error};
       sample made;
-      cache_reason first, second;
+      struct cache_reason first, second;
       sample_make(&made, NEW, 100);
       cr_expect(!cache_store_publish(store, &made.entry, &first));
       cr_expect_str_not_empty(first.text);
@@ -169,17 +169,17 @@ Test(cache_fault, lasting_errors_stop_writing) {
 /* A reading error says nothing about the bytes. */
 Test(cache_fault, unreadable_entries_are_not_deleted) {
   prepare(scratch);
-  cache_key key = sample_key(OLD);
+  struct cache_key key = sample_key(OLD);
   char *path = entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
   static const unsigned reads[] = {FAULT_READ, FAULT_OPEN, FAULT_STATUS};
   for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
     fault state = {0};
-    cache_io io = fault_io(&state);
-    cache_store *store = store_on(scratch, &io);
+    struct cache_io io = fault_io(&state);
+    struct cache_store *store = store_on(scratch, &io);
     state =
         (fault){.operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
-    cache_found found;
-    cache_reason reason;
+    struct cache_found found;
+    struct cache_reason reason;
     cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
     cr_expect(strstr(reason.text, "Input/output error"), "%s", reason.text);
     cr_expect(file_exists(path));
@@ -197,8 +197,8 @@ Test(cache_fault, a_killed_writer_leaves_a_usable_store) {
     cr_assert_geq(child, 0);
     if (child == 0) {
       fault state = {0};
-      cache_io io = fault_io(&state);
-      cache_store *store = store_on(scratch, &io);
+      struct cache_io io = fault_io(&state);
+      struct cache_store *store = store_on(scratch, &io);
       state.kill_at_rename = true;
       publish_sample(store, NEW);
       _exit(1);
@@ -209,10 +209,10 @@ Test(cache_fault, a_killed_writer_leaves_a_usable_store) {
     cr_expect_eq(count_names(directory, cache_is_temporary_name), i + 1);
     cr_expect_eq(count_names(directory, cache_is_file_name), 0);
   }
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_key key = sample_key(NEW);
-  cache_found found;
-  cache_reason reason;
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_key key = sample_key(NEW);
+  struct cache_found found;
+  struct cache_reason reason;
   cr_expect(!cache_store_find(store, &key, NULL, &found, &reason) && reason.text[0] == '\0');
   cr_expect(publish_sample(store, NEW) && finds_sample(store, NEW));
   cache_store_close(store);

@@ -14,9 +14,9 @@ enum { WALK_SIZE = 2048 };
 static char *roots[3];
 
 static void put(const char *root, const char *toolchain) {
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   sample made;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&made, 1, 100);
   made.entry.toolchain = toolchain;
   cr_assert(cache_store_publish(store, &made.entry, &reason), "%s", reason.text);
@@ -47,32 +47,33 @@ static void end(void) {
 
 TestSuite(cache_find, .init = begin, .fini = end);
 
-static cache_store *open_layers(const cache_io *io) {
+static struct cache_store *open_layers(const struct cache_io *io) {
   char read_only[2 * SCRATCH_PATH_SIZE];
-  cache_reason reason;
+  struct cache_reason reason;
   snprintf(read_only, sizeof read_only, "%s:%s", roots[0], roots[1]);
-  cache_store *store = cache_store_open(&(cache_config){.read_only = read_only, .user = roots[2]}, io, &reason);
+  struct cache_store *store =
+      cache_store_open(&(struct cache_config){.read_only = read_only, .user = roots[2]}, io, &reason);
   cr_assert_not_null(store);
   return store;
 }
 
-static void append(char walk[WALK_SIZE], const cache_found *found) {
+static void append(char walk[WALK_SIZE], const struct cache_found *found) {
   const size_t used = strlen(walk);
   snprintf(walk + used, WALK_SIZE - used, "%s%zu:%s", used ? " " : "", found->layer, found->entry.toolchain);
 }
 
 /* All entries of the key, as "layer:toolchain ...". */
-static void walk_all(cache_store *store, const char *toolchain, char walk[WALK_SIZE]) {
-  const cache_key key = sample_key(1);
-  cache_found found;
-  cache_reason reason;
+static void walk_all(struct cache_store *store, const char *toolchain, char walk[WALK_SIZE]) {
+  const struct cache_key key = sample_key(1);
+  struct cache_found found;
+  struct cache_reason reason;
   walk[0] = '\0';
   bool is_found = cache_store_find(store, &key, toolchain, &found, &reason);
   for (; is_found; is_found = cache_store_find_next(store, toolchain, &found, &reason))
     append(walk, &found);
 }
 
-static void expect_walk(cache_store *store, const char *toolchain, const char *expected) {
+static void expect_walk(struct cache_store *store, const char *toolchain, const char *expected) {
   char walk[WALK_SIZE];
   walk_all(store, toolchain, walk);
   cr_expect_str_eq(walk, expected, "from %s: %s", toolchain ? toolchain : "any", walk);
@@ -85,7 +86,7 @@ Test(cache_find, order) {
       {"nv12.8", "2:nv12.8 0:nv13.0 0:nv12.9 1:nv13.10 1:nv13.9 1:nv13.0 2:nv13.0"},
       {"nv13.1", ""},
   };
-  cache_store *store = open_layers(&cache_io_posix);
+  struct cache_store *store = open_layers(&cache_io_posix);
   for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
     expect_walk(store, orders[i][0], orders[i][1]);
   cr_expect_eq(cache_store_counters(store).hits, 21);
@@ -98,13 +99,13 @@ Test(cache_find, damaged_entries_are_passed_over) {
     size_t layer;
     const char *toolchain;
   } damaged[] = {{0, "nv12.9"}, {1, "nv13.10"}, {2, "nv13.0"}};
-  const cache_key key = sample_key(1);
+  const struct cache_key key = sample_key(1);
   for (size_t i = 0; i < 3; i++) {
     char *path = entry_file(roots[damaged[i].layer], &key, damaged[i].toolchain);
     cr_assert(file_put(path, "damaged", 7));
     free(path);
   }
-  cache_store *store = open_layers(&cache_io_posix);
+  struct cache_store *store = open_layers(&cache_io_posix);
   expect_walk(store, NULL, "0:nv13.0 1:nv13.9 1:nv13.0 2:nv12.8");
   expect_walk(store, "nv13.0", "0:nv13.0 1:nv13.0 1:nv13.9 2:nv12.8");
   cache_store_close(store);
@@ -123,17 +124,17 @@ Test(cache_find, no_toolchain_is_too_many) {
     snprintf(expected + used, sizeof expected - used, "0:nv20.%u ", i);
   }
   strcat(expected, "0:nv13.0 0:nv12.8");
-  cache_store *store = store_on(roots[2], &cache_io_posix);
+  struct cache_store *store = store_on(roots[2], &cache_io_posix);
   expect_walk(store, NULL, expected);
   cache_store_close(store);
 }
 
 /* Another process evicts what was found, and publishes. */
 Test(cache_find, goes_on_in_a_directory_that_changes) {
-  const cache_key key = sample_key(1);
-  cache_store *store = open_layers(&cache_io_posix);
-  cache_found found;
-  cache_reason reason;
+  const struct cache_key key = sample_key(1);
+  struct cache_store *store = open_layers(&cache_io_posix);
+  struct cache_found found;
+  struct cache_reason reason;
   char walk[WALK_SIZE] = "";
   char *path = entry_file(roots[1], &key, "nv13.10");
   bool is_found = cache_store_find(store, &key, NULL, &found, &reason);
@@ -153,13 +154,13 @@ Test(cache_find, goes_on_in_a_directory_that_changes) {
 /* What a hit costs: the subdirectory and one file. */
 Test(cache_find, the_first_is_found_without_reading_others) {
   static const char *const toolchains[] = {NULL, "nv13.0"};
-  const cache_key key = sample_key(1);
+  const struct cache_key key = sample_key(1);
   for (size_t i = 0; i < 2; i++) {
     fault state = {0};
-    cache_io io = fault_io(&state);
-    cache_store *store = open_layers(&io);
-    cache_found found;
-    cache_reason reason;
+    struct cache_io io = fault_io(&state);
+    struct cache_store *store = open_layers(&io);
+    struct cache_found found;
+    struct cache_reason reason;
     state.operations = FAULT_OPEN | FAULT_LIST;
     state.calls = 0;
     cr_assert(cache_store_find(store, &key, toolchains[i], &found, &reason));
@@ -171,12 +172,12 @@ Test(cache_find, the_first_is_found_without_reading_others) {
 
 /* A directory that cannot be listed ends its layer. */
 Test(cache_find, an_unlistable_directory_is_passed_over) {
-  const cache_key key = sample_key(1);
+  const struct cache_key key = sample_key(1);
   fault state = {.operations = FAULT_LIST, .fail_at = 2, .error = EIO};
-  cache_io io = fault_io(&state);
-  cache_store *store = open_layers(&io);
-  cache_found found;
-  cache_reason reason;
+  struct cache_io io = fault_io(&state);
+  struct cache_store *store = open_layers(&io);
+  struct cache_found found;
+  struct cache_reason reason;
   state.calls = 0;
   cr_assert(cache_store_find(store, &key, NULL, &found, &reason));
   cr_assert(cache_store_find_next(store, NULL, &found, &reason), "%s", reason.text);

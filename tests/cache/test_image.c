@@ -21,7 +21,7 @@ enum { IMAGES = sizeof images / sizeof *images };
 
 /* A heap copy of exactly these bytes, so that ASan sees any read beyond them. */
 static bool is_sane(const unsigned char *bytes, size_t size, const char *target, const char *symbol,
-                    cache_reason *reason) {
+                    struct cache_reason *reason) {
   unsigned char *copy = malloc(size > 0 ? size : 1);
   cr_assert_not_null(copy);
   memcpy(copy, bytes, size);
@@ -33,7 +33,7 @@ static bool is_sane(const unsigned char *bytes, size_t size, const char *target,
 
 static void expect_refused(const unsigned char *bytes, size_t size, const char *target, const char *symbol,
                            const char *expected) {
-  cache_reason reason;
+  struct cache_reason reason;
   cr_expect(!is_sane(bytes, size, target, symbol, &reason), "%s %s", target, symbol);
   cr_expect(strstr(reason.text, expected), "\"%s\" without \"%s\"", reason.text, expected);
 }
@@ -44,7 +44,7 @@ Test(cache_image, real_images_fit_their_own_target_only) {
     unsigned char *bytes = file_bytes(images[i].path, &size);
     cr_assert_not_null(bytes, "%s", images[i].path);
     for (size_t j = 0; j < IMAGES; j++) {
-      cache_reason reason;
+      struct cache_reason reason;
       bool expected = strcmp(images[i].target, images[j].target) == 0;
       bool sane = is_sane(bytes, size, images[j].target, "fi_kernel", &reason);
       cr_expect_eq(sane, expected, "%s as %s: %s", images[i].path, images[j].target, reason.text);
@@ -60,7 +60,7 @@ Test(cache_image, only_the_exact_symbol_counts) {
     unsigned char *bytes = file_bytes(images[i].path, &size);
     cr_assert_not_null(bytes, "%s", images[i].path);
     for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) {
-      cache_reason reason;
+      struct cache_reason reason;
       cr_expect(!is_sane(bytes, size, images[i].target, wrong[j], &reason), "%s: %s", images[i].path, wrong[j]);
     }
     free(bytes);
@@ -73,7 +73,7 @@ Test(cache_image, truncated_images_are_refused) {
     unsigned char *bytes = file_bytes(images[i].path, &size);
     cr_assert_not_null(bytes, "%s", images[i].path);
     for (size_t shorter = 0; shorter < size; shorter++) {
-      cache_reason reason;
+      struct cache_reason reason;
       cr_expect(!is_sane(bytes, shorter, images[i].target, "fi_kernel", &reason), "%s: %zu of %zu bytes",
                 images[i].path, shorter, size);
     }
@@ -91,7 +91,7 @@ Test(cache_image, damaged_images_are_read_inside_their_bounds) {
     for (size_t at = 0; at < size; at++) {
       unsigned char original = bytes[at];
       for (size_t j = 0; j < sizeof values; j++) {
-        cache_reason reason;
+        struct cache_reason reason;
         bytes[at] = values[j];
         bool sane = is_sane(bytes, size, images[i].target, "fi_kernel", &reason);
         cr_expect(sane || reason.text[0] != '\0');
@@ -148,7 +148,7 @@ Test(cache_image, broken_cubins_are_refused_with_the_reason) {
 Test(cache_image, ptx_is_one_terminated_text) {
   static const char ptx[] = ".version 9.0\n.target sm_90a, debug\n.visible .entry fi_kernel(\n)";
   const unsigned char *bytes = (const unsigned char *)ptx;
-  cache_reason reason;
+  struct cache_reason reason;
   cr_expect(is_sane(bytes, sizeof ptx, "compute_90a", "fi_kernel", &reason), "%s", reason.text);
   expect_refused(bytes, sizeof ptx - 1, "compute_90a", "fi_kernel", "NUL-terminated");
   expect_refused((const unsigned char *)".target sm_90a\0.entry fi_kernel(", 33, "compute_90a", "fi_kernel",

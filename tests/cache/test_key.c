@@ -11,8 +11,8 @@ struct item {
   size_t size;
 };
 
-static cache_key key_of(const struct item *items, size_t count) {
-  cache_key_builder builder;
+static struct cache_key key_of(const struct item *items, size_t count) {
+  struct cache_key_builder builder;
   cache_key_begin(&builder);
   for (size_t i = 0; i < count; i++)
     cache_key_add(&builder, items[i].name, items[i].bytes, items[i].size);
@@ -21,7 +21,7 @@ static cache_key key_of(const struct item *items, size_t count) {
 
 static void expect_hex(const struct item *items, size_t count, const char *expected) {
   char hex[CACHE_KEY_DIGITS + 1];
-  cache_key key = key_of(items, count);
+  struct cache_key key = key_of(items, count);
   cache_key_hex(&key, hex);
   cr_expect_str_eq(hex, expected);
 }
@@ -57,7 +57,7 @@ Test(cache_key, items_do_not_run_together) {
   enum { LISTS = sizeof lists / sizeof *lists };
   for (size_t i = 0; i < LISTS; i++) {
     for (size_t j = 0; j < i; j++) {
-      cache_key a = key_of(lists[i], 2), b = key_of(lists[j], 2);
+      struct cache_key a = key_of(lists[i], 2), b = key_of(lists[j], 2);
       cr_expect(!cache_key_equal(&a, &b), "lists %zu and %zu have one key", i, j);
     }
   }
@@ -67,17 +67,18 @@ Test(cache_key, every_bit_counts) {
   unsigned char bytes[300];
   memset(bytes, 'x', sizeof bytes);
   const struct item item = {"source", bytes, sizeof bytes};
-  cache_key original = key_of(&item, 1);
+  struct cache_key original = key_of(&item, 1);
   for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
     bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-    cache_key changed = key_of(&item, 1);
+    struct cache_key changed = key_of(&item, 1);
     cr_expect(!cache_key_equal(&original, &changed), "bit %zu does not count", bit);
     bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
   }
 }
 
 Test(cache_key, hex_is_canonical) {
-  cache_key key = {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xff, 0, 0x10, 0x0f, 0xa0, 0x0a, 0x99, 0x80}};
+  struct cache_key key = {
+      {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xff, 0, 0x10, 0x0f, 0xa0, 0x0a, 0x99, 0x80}};
   char hex[CACHE_KEY_DIGITS + 1];
   cache_key_hex(&key, hex);
   cr_assert_str_eq(hex, "0123456789abcdefff00100fa00a9980");

@@ -15,16 +15,17 @@
 
 TestSuite(cache_lock, .init = scratch_begin, .fini = scratch_end, .timeout = 60);
 
-static cache_lock_result lock_sample(cache_store *store, unsigned number, uint32_t wait_ms, cache_lock *lock) {
-  cache_key key = sample_key(number);
-  cache_reason reason;
+static enum cache_lock_result lock_sample(struct cache_store *store, unsigned number, uint32_t wait_ms,
+                                          struct cache_lock *lock) {
+  struct cache_key key = sample_key(number);
+  struct cache_reason reason;
   return cache_store_lock(store, &key, wait_ms, lock, &reason);
 }
 
 /* Also within one store, as between two threads that share it. */
 Test(cache_lock, one_holder_per_key) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_lock first, second, other;
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_lock first, second, other;
   cr_expect_eq(lock_sample(store, 1, 0, &first), CACHE_LOCK_HELD);
   cr_expect_eq(lock_sample(store, 1, 0, &second), CACHE_LOCK_BUSY);
   cache_store_unlock(store, &second);
@@ -42,9 +43,9 @@ Test(cache_lock, one_holder_per_key) {
 
 Test(cache_lock, waiting_ends) {
   fault state = {.fake_clock = true};
-  cache_io io = fault_io(&state);
-  cache_store *holder = store_on(scratch, &cache_io_posix), *waiter = store_on(scratch, &io);
-  cache_lock held, wanted;
+  struct cache_io io = fault_io(&state);
+  struct cache_store *holder = store_on(scratch, &cache_io_posix), *waiter = store_on(scratch, &io);
+  struct cache_lock held, wanted;
   cr_assert_eq(lock_sample(holder, 1, 0, &held), CACHE_LOCK_HELD);
   static const uint32_t waits[] = {0, 1, 10, 1000, 123457};
   for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
@@ -68,9 +69,9 @@ Test(cache_lock, file_systems_without_locks) {
   static const int errors[] = {ENOLCK, EOPNOTSUPP, EINVAL, ENOSYS};
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
     fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = errors[i], .fake_clock = true};
-    cache_io io = fault_io(&state);
-    cache_store *store = store_on(scratch, &io);
-    cache_lock lock;
+    struct cache_io io = fault_io(&state);
+    struct cache_store *store = store_on(scratch, &io);
+    struct cache_lock lock;
     cr_expect_eq(lock_sample(store, 1, 10000, &lock), CACHE_LOCK_UNAVAILABLE);
     cr_expect_eq(state.clock_ms, 0, "no use in waiting");
     cr_expect(publish_sample(store, 1) && finds_sample(store, 1));
@@ -82,17 +83,17 @@ Test(cache_lock, file_systems_without_locks) {
 
 Test(cache_lock, locks_may_live_elsewhere) {
   char *local = scratch_path("local"), *user = scratch_path("user"), *file = scratch_path("local/flashjit.lock");
-  cache_reason reason;
-  cache_config config = {.user = user, .lock_directory = local};
-  cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
-  cache_lock lock, second;
+  struct cache_reason reason;
+  struct cache_config config = {.user = user, .lock_directory = local};
+  struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+  struct cache_lock lock, second;
   cr_expect_eq(lock_sample(store, 1, 0, &lock), CACHE_LOCK_HELD);
   cr_expect(file_exists(file));
   free(file);
   file = scratch_path("user/flashjit.lock");
   cr_expect(!file_exists(file));
 
-  cache_store *plain = store_on(user, &cache_io_posix);
+  struct cache_store *plain = store_on(user, &cache_io_posix);
   cr_expect_eq(lock_sample(plain, 1, 0, &second), CACHE_LOCK_HELD, "another place, another lock");
   cache_store_unlock(plain, &second);
   cache_store_close(plain);
@@ -116,8 +117,8 @@ Test(cache_lock, a_dead_holder_holds_nothing) {
   pid_t child = fork();
   cr_assert_geq(child, 0);
   if (child == 0) {
-    cache_store *store = store_on(scratch, &cache_io_posix);
-    cache_lock lock;
+    struct cache_store *store = store_on(scratch, &cache_io_posix);
+    struct cache_lock lock;
     char result = (char)('0' + lock_sample(store, 1, 0, &lock));
     if (write(ready[1], &result, 1) == 1)
       pause();
@@ -125,8 +126,8 @@ Test(cache_lock, a_dead_holder_holds_nothing) {
   }
   char result;
   cr_assert(read(ready[0], &result, 1) == 1 && result == '0' + CACHE_LOCK_HELD);
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_lock lock;
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_lock lock;
   cr_expect_eq(lock_sample(store, 1, 20, &lock), CACHE_LOCK_BUSY);
   cr_assert(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
   cr_expect_eq(lock_sample(store, 1, 1000, &lock), CACHE_LOCK_HELD);
@@ -136,8 +137,8 @@ Test(cache_lock, a_dead_holder_holds_nothing) {
 
 /* A child forked while the lock is held has the same open file. */
 Test(cache_lock, a_forked_child_does_not_keep_the_lock) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_lock lock, again;
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_lock lock, again;
   cr_assert_eq(lock_sample(store, 1, 0, &lock), CACHE_LOCK_HELD);
   pid_t child = fork();
   cr_assert_geq(child, 0);
@@ -155,8 +156,8 @@ Test(cache_lock, a_forked_child_does_not_keep_the_lock) {
 
 /* What build code does: find, lock, find again, compile, publish, unlock. */
 static void get_kernel(const char *root, atomic_uint *compiled) {
-  cache_store *store = store_on(root, &cache_io_posix);
-  cache_lock lock;
+  struct cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_lock lock;
   if (!finds_sample(store, 1)) {
     if (lock_sample(store, 1, 30000, &lock) != CACHE_LOCK_HELD)
       _exit(2);

@@ -34,7 +34,7 @@ Test(cache_paths, entry_names) {
 }
 
 Test(cache_paths, composed_names_are_recognised) {
-  cache_key key = {{0xab, 0xcd}}, other = {{0xab, 0xce}};
+  struct cache_key key = {{0xab, 0xcd}}, other = {{0xab, 0xce}};
   char directory[CACHE_SUBDIRECTORY_SIZE], name[CACHE_FILE_NAME_SIZE];
   cache_subdirectory_name(&key, directory);
   cache_file_name(&key, "nv13.0-1a2b3c4d", name);
@@ -81,10 +81,10 @@ Test(cache_paths, user_directory) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char *directory = cache_user_directory(cases[i].own, cases[i].xdg, cases[i].home);
-    if (cases[i].expected == NULL)
+    if (!cases[i].expected)
       cr_expect_null(directory, "case %zu: %s", i, directory);
     else
-      cr_expect(directory != NULL && strcmp(directory, cases[i].expected) == 0, "case %zu: %s", i, directory);
+      cr_expect(directory && strcmp(directory, cases[i].expected) == 0, "case %zu: %s", i, directory);
     free(directory);
   }
 }

@@ -12,26 +12,26 @@
 
 TestSuite(cache_store, .init = scratch_begin, .fini = scratch_end);
 
-static cache_store *store_with(const char *read_only, const char *user, cache_reason *reason) {
-  cache_config config = {.read_only = read_only, .user = user};
-  cache_store *store = cache_store_open(&config, &cache_io_posix, reason);
+static struct cache_store *store_with(const char *read_only, const char *user, struct cache_reason *reason) {
+  struct cache_config config = {.read_only = read_only, .user = user};
+  struct cache_store *store = cache_store_open(&config, &cache_io_posix, reason);
   cr_assert_not_null(store);
   return store;
 }
 
-static void publish_toolchain(cache_store *store, unsigned number, const char *toolchain) {
+static void publish_toolchain(struct cache_store *store, unsigned number, const char *toolchain) {
   sample made;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&made, number, 100);
   made.entry.toolchain = toolchain;
   cr_assert(cache_store_publish(store, &made.entry, &reason), "%s", reason.text);
   sample_free(&made);
 }
 
-static void expect_toolchain(cache_store *store, unsigned number, const char *asked, const char *expected) {
-  cache_key key = sample_key(number);
-  cache_found found;
-  cache_reason reason;
+static void expect_toolchain(struct cache_store *store, unsigned number, const char *asked, const char *expected) {
+  struct cache_key key = sample_key(number);
+  struct cache_found found;
+  struct cache_reason reason;
   bool is_found = cache_store_find(store, &key, asked, &found, &reason);
   cr_expect_eq(is_found, expected != NULL, "%s: %s", asked, reason.text);
   if (!is_found)
@@ -51,10 +51,10 @@ static void damage(const char *path) {
 
 Test(cache_store, publish_then_find) {
   char *root = scratch_path("cache");
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   sample made;
-  cache_found found;
-  cache_reason reason;
+  struct cache_found found;
+  struct cache_reason reason;
   sample_make(&made, 3, 60000);
 
   cr_expect(!cache_store_find(store, &made.entry.key, SAMPLE_TOOLCHAIN, &found, &reason));
@@ -66,7 +66,7 @@ Test(cache_store, publish_then_find) {
   cr_expect_str_eq(found.path, path);
   cr_expect_eq(found.layer, 0);
 
-  cache_counters counters = cache_store_counters(store);
+  struct cache_counters counters = cache_store_counters(store);
   cr_expect_eq(counters.hits, 1);
   cr_expect_eq(counters.misses, 1);
   cr_expect_eq(counters.published, 1);
@@ -90,7 +90,7 @@ Test(cache_store, missing_parents_are_made_for_the_owner_alone) {
                   {"a/b/CACHEDIR.TAG", 0600}};
   umask(0);
   char *root = scratch_path("a/b");
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   cr_expect(publish_sample(store, 1));
   cache_store_close(store);
   struct stat status;
@@ -100,7 +100,7 @@ Test(cache_store, missing_parents_are_made_for_the_owner_alone) {
     cr_expect_eq(status.st_mode & 07777, expected[i].mode, "%s has %04o", path, status.st_mode & 07777);
     free(path);
   }
-  cache_key key = sample_key(1);
+  struct cache_key key = sample_key(1);
   char *file = entry_file(root, &key, SAMPLE_TOOLCHAIN);
   cr_expect(stat(file, &status) == 0 && (status.st_mode & 07777) == 0600);
   free(file);
@@ -125,10 +125,10 @@ Test(cache_store, backups_are_told_to_stay_away) {
 }
 
 Test(cache_store, memory_only) {
-  cache_store *store = store_on(NULL, &cache_io_posix);
-  cache_key key = sample_key(1);
-  cache_lock lock;
-  cache_reason reason;
+  struct cache_store *store = store_on(NULL, &cache_io_posix);
+  struct cache_key key = sample_key(1);
+  struct cache_lock lock;
+  struct cache_reason reason;
   cr_expect(!publish_sample(store, 1));
   cr_expect(!finds_sample(store, 1));
   cr_expect_eq(cache_store_lock(store, &key, 1000, &lock, &reason), CACHE_LOCK_UNAVAILABLE);
@@ -138,7 +138,7 @@ Test(cache_store, memory_only) {
 }
 
 Test(cache_store, toolchains_live_side_by_side) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   publish_toolchain(store, 1, "nv13.0-aaaaaaaa");
   publish_toolchain(store, 1, "nv12.9-bbbbbbbb");
   expect_toolchain(store, 1, "nv13.0-aaaaaaaa", "nv13.0-aaaaaaaa");
@@ -153,7 +153,7 @@ Test(cache_store, toolchains_live_side_by_side) {
 }
 
 Test(cache_store, newest_of_many_toolchains) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   for (unsigned i = 0; i < 40; i++) {
     char toolchain[CACHE_TOOLCHAIN_MAX + 1];
     snprintf(toolchain, sizeof toolchain, "nv13.%u", i * 7 % 40);
@@ -164,10 +164,10 @@ Test(cache_store, newest_of_many_toolchains) {
 }
 
 Test(cache_store, damaged_newest_toolchain_gives_way_to_the_next) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   publish_toolchain(store, 1, "nv13.0");
   publish_toolchain(store, 1, "nv12.9");
-  cache_key key = sample_key(1);
+  struct cache_key key = sample_key(1);
   char *newest = entry_file(scratch, &key, "nv13.0");
   damage(newest);
   expect_toolchain(store, 1, NULL, "nv12.9");
@@ -178,13 +178,13 @@ Test(cache_store, damaged_newest_toolchain_gives_way_to_the_next) {
 }
 
 Test(cache_store, damaged_entry_is_a_miss_and_deleted) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_key key = sample_key(1);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_key key = sample_key(1);
   char *path = entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
   cr_assert(publish_sample(store, 1));
   damage(path);
-  cache_found found;
-  cache_reason reason;
+  struct cache_found found;
+  struct cache_reason reason;
   cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
   cr_expect(strstr(reason.text, "checksum does not match; ") && strstr(reason.text, "is damaged"), "%s", reason.text);
   cr_expect(!file_exists(path));
@@ -195,8 +195,8 @@ Test(cache_store, damaged_entry_is_a_miss_and_deleted) {
 }
 
 Test(cache_store, files_of_impossible_size_are_deleted) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_key key = sample_key(1);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_key key = sample_key(1);
   char *path = entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
   static const struct {
     off_t size;
@@ -207,8 +207,8 @@ Test(cache_store, files_of_impossible_size_are_deleted) {
       {(off_t)CACHE_ENTRY_SIZE_MAX + 1, "has 67108865 bytes"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    cache_found found;
-    cache_reason reason;
+    struct cache_found found;
+    struct cache_reason reason;
     cr_assert(publish_sample(store, 1));
     cr_assert_eq(truncate(path, cases[i].size), 0);
     cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
@@ -221,8 +221,8 @@ Test(cache_store, files_of_impossible_size_are_deleted) {
 
 /* An undamaged entry under the name of another. */
 Test(cache_store, renamed_entries_are_refused) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_key one = sample_key(1), two = sample_key(2);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_key one = sample_key(1), two = sample_key(2);
   char *paths[] = {entry_file(scratch, &one, SAMPLE_TOOLCHAIN), entry_file(scratch, &two, SAMPLE_TOOLCHAIN),
                    entry_file(scratch, &one, "nv13.0")};
   cr_assert(publish_sample(store, 1));
@@ -238,9 +238,9 @@ Test(cache_store, renamed_entries_are_refused) {
 }
 
 Test(cache_store, entries_that_would_be_refused_are_not_published) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
   sample made;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&made, 1, 100);
   made.entry.symbol = "other";
   cr_expect(!cache_store_publish(store, &made.entry, &reason));
@@ -262,20 +262,20 @@ Test(cache_store, entries_that_would_be_refused_are_not_published) {
 Test(cache_store, layers_are_asked_in_order) {
   char *roots[] = {scratch_path("a"), scratch_path("b"), scratch_path("user")}, *list;
   for (unsigned i = 0; i < 3; i++) {
-    cache_store *maker = store_on(roots[i], &cache_io_posix);
+    struct cache_store *maker = store_on(roots[i], &cache_io_posix);
     for (unsigned number = 1; number <= i + 1; number++)
       cr_assert(publish_sample(maker, number));
     cache_store_close(maker);
   }
   cr_assert(asprintf(&list, "%s::%s/missing:%s", roots[0], scratch, roots[1]) > 0);
-  cache_reason reason;
-  cache_store *store = store_with(list, roots[2], &reason);
+  struct cache_reason reason;
+  struct cache_store *store = store_with(list, roots[2], &reason);
   cr_expect(strstr(reason.text, "missing: does not exist"), "%s", reason.text);
 
   static const size_t layers[] = {0, 2, 3};
   for (unsigned i = 0; i < 3; i++) {
-    cache_key key = sample_key(i + 1);
-    cache_found found;
+    struct cache_key key = sample_key(i + 1);
+    struct cache_found found;
     cr_assert(cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason), "%s", reason.text);
     cr_expect_eq(found.layer, layers[i], "sample %u in layer %zu", i + 1, found.layer);
     cr_expect_eq(strncmp(found.path, roots[i], strlen(roots[i])), 0, "%s", found.path);
@@ -289,25 +289,25 @@ Test(cache_store, layers_are_asked_in_order) {
 
 Test(cache_store, read_only_layers_are_not_changed) {
   char *system = scratch_path("system"), *user = scratch_path("user");
-  cache_reason reason;
-  cache_store *maker = store_on(system, &cache_io_posix);
+  struct cache_reason reason;
+  struct cache_store *maker = store_on(system, &cache_io_posix);
   cr_assert(publish_sample(maker, 1) && publish_sample(maker, 2));
   cache_store_close(maker);
-  cache_key one = sample_key(1), two = sample_key(2);
+  struct cache_key one = sample_key(1), two = sample_key(2);
   char *damaged = entry_file(system, &one, SAMPLE_TOOLCHAIN), *good = entry_file(system, &two, SAMPLE_TOOLCHAIN);
   damage(damaged);
   cr_assert(file_set_age(good, 100000));
   struct stat before, after;
   cr_assert_eq(stat(good, &before), 0);
 
-  cache_store *store = store_with(system, user, &reason);
+  struct cache_store *store = store_with(system, user, &reason);
   cr_expect(!finds_sample(store, 1));
   cr_expect(file_exists(damaged), "not ours to delete");
   cr_expect_eq(cache_store_counters(store).damaged, 1);
   cr_expect(finds_sample(store, 2));
   cr_assert_eq(stat(good, &after), 0);
   cr_expect_eq(before.st_mtime, after.st_mtime, "not ours to touch");
-  cache_store *system_only = store_with(system, NULL, &reason);
+  struct cache_store *system_only = store_with(system, NULL, &reason);
   cr_expect(!publish_sample(system_only, 3) && !finds_sample(system_only, 3));
   cache_store_close(system_only);
   cr_expect(publish_sample(store, 1) && finds_sample(store, 1), "the user's copy stands in for the damaged one");
@@ -322,8 +322,8 @@ Test(cache_store, read_only_layers_are_not_changed) {
 }
 
 Test(cache_store, a_hit_is_remembered_once_an_hour) {
-  cache_store *store = store_on(scratch, &cache_io_posix);
-  cache_key key = sample_key(1);
+  struct cache_store *store = store_on(scratch, &cache_io_posix);
+  struct cache_key key = sample_key(1);
   char *path = entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
   cr_assert(publish_sample(store, 1));
   const long ages[] = {600, 7200};
@@ -340,11 +340,11 @@ Test(cache_store, a_hit_is_remembered_once_an_hour) {
 
 Test(cache_store, sync_flushes_file_and_directory) {
   fault state = {.operations = FAULT_SYNC};
-  cache_io io = fault_io(&state);
-  cache_reason reason;
+  struct cache_io io = fault_io(&state);
+  struct cache_reason reason;
   for (int sync = 0; sync < 2; sync++) {
-    cache_config config = {.user = scratch, .sync = sync == 1};
-    cache_store *store = cache_store_open(&config, &io, &reason);
+    struct cache_config config = {.user = scratch, .sync = sync == 1};
+    struct cache_store *store = cache_store_open(&config, &io, &reason);
     cr_assert(publish_sample(store, 1));
     cr_expect_eq(state.calls, sync == 1 ? 2 : 0);
     cache_store_close(store);
@@ -354,12 +354,12 @@ Test(cache_store, sync_flushes_file_and_directory) {
 /* The store's directory vanishes under a running process: it goes on without. */
 Test(cache_store, a_deleted_directory_is_survived) {
   char *root = scratch_path("cache"), *moved = scratch_path("moved");
-  cache_store *store = store_on(root, &cache_io_posix);
+  struct cache_store *store = store_on(root, &cache_io_posix);
   cr_assert_eq(rename(root, moved), 0);
   char *v1 = scratch_path("moved/v1");
   cr_assert_eq(rmdir(v1), 0);
   sample made;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&made, 1, 100);
   cr_expect(!cache_store_publish(store, &made.entry, &reason));
   cr_expect_str_not_empty(reason.text);
@@ -380,7 +380,7 @@ Test(cache_store, two_hundred_processes_share_a_directory) {
     cr_assert_geq(child, 0);
     if (child != 0)
       continue;
-    cache_store *store = store_on(root, &cache_io_posix);
+    struct cache_store *store = store_on(root, &cache_io_posix);
     bool good = true;
     for (unsigned number = 0; number < ENTRIES; number++)
       good &= publish_sample(store, (number + i) % ENTRIES) && finds_sample(store, (number + i) % ENTRIES);

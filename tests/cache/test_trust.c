@@ -19,11 +19,11 @@ struct made {
 };
 
 static struct made make_store(void) {
-  cache_key key = sample_key(1);
+  struct cache_key key = sample_key(1);
   struct made made = {
       .root = scratch_path("cache"), .v1 = scratch_path("cache/v1"), .subdirectory = scratch_path("cache/v1/ab")};
   made.file = entry_file(made.root, &key, SAMPLE_TOOLCHAIN);
-  cache_store *store = store_on(made.root, &cache_io_posix);
+  struct cache_store *store = store_on(made.root, &cache_io_posix);
   cr_assert(publish_sample(store, 1) && finds_sample(store, 1));
   cache_store_close(store);
   return made;
@@ -37,10 +37,10 @@ static void made_free(struct made *made) {
 }
 
 /* Is sample 1 found by a new store that has the root as its user directory, or as its read-only layer? */
-static bool found_as(const char *root, bool read_only, const cache_io *io) {
-  cache_reason reason;
-  cache_config config = {.user = read_only ? NULL : root, .read_only = read_only ? root : NULL};
-  cache_store *store = cache_store_open(&config, io, &reason);
+static bool found_as(const char *root, bool read_only, const struct cache_io *io) {
+  struct cache_reason reason;
+  struct cache_config config = {.user = read_only ? NULL : root, .read_only = read_only ? root : NULL};
+  struct cache_store *store = cache_store_open(&config, io, &reason);
   cr_assert_not_null(store);
   bool found = finds_sample(store, 1);
   cache_store_close(store);
@@ -70,9 +70,9 @@ Test(cache_trust, what_others_may_write_is_refused) {
 Test(cache_trust, a_refused_user_directory_is_not_written) {
   struct made made = make_store();
   cr_assert_eq(chmod(made.root, 0777), 0);
-  cache_reason reason;
-  cache_config config = {.user = made.root};
-  cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+  struct cache_reason reason;
+  struct cache_config config = {.user = made.root};
+  struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
   cr_expect(strstr(reason.text, "mode 0777 is open to others"), "%s", reason.text);
   cr_expect(!publish_sample(store, 2));
   cache_store_close(store);
@@ -94,7 +94,7 @@ Test(cache_trust, owners) {
   } cases[] = {{1, 0, true, true}, {0, 0, false, true}, {1, 1, false, false}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fault state = {.fake_owner = true, .owner = cases[i].relative * geteuid() + cases[i].owner};
-    cache_io io = fault_io(&state);
+    struct cache_io io = fault_io(&state);
     cr_expect_eq(found_as(made.root, false, &io), cases[i].as_user, "user directory of %u", state.owner);
     cr_expect_eq(found_as(made.root, true, &io), cases[i].as_read_only, "read-only layer of %u", state.owner);
     cr_expect_eq(state.open_files, 0);
@@ -137,7 +137,7 @@ Test(cache_trust, publishing_replaces_a_link) {
   struct made made = make_store();
   char *target = scratch_path("target");
   cr_assert(file_put(target, "precious", 8) && unlink(made.file) == 0 && symlink(target, made.file) == 0);
-  cache_store *store = store_on(made.root, &cache_io_posix);
+  struct cache_store *store = store_on(made.root, &cache_io_posix);
   cr_expect(publish_sample(store, 1) && finds_sample(store, 1));
   cache_store_close(store);
   size_t size;
@@ -154,7 +154,7 @@ Test(cache_trust, a_file_in_place_of_a_directory) {
   for (size_t i = 0; i < 3; i++) {
     char *moved = scratch_path("moved");
     cr_assert(rename(parts[i], moved) == 0 && file_put(parts[i], "file", 4));
-    cache_store *store = store_on(made.root, &cache_io_posix);
+    struct cache_store *store = store_on(made.root, &cache_io_posix);
     cr_expect(!finds_sample(store, 1) && !publish_sample(store, 1), "%s", parts[i]);
     cache_store_close(store);
     cr_assert(unlink(parts[i]) == 0 && rename(moved, parts[i]) == 0);
@@ -167,7 +167,7 @@ Test(cache_trust, a_file_in_place_of_a_directory) {
 Test(cache_trust, a_directory_or_pipe_in_place_of_an_entry, .timeout = 20) {
   struct made made = make_store();
   cr_assert(unlink(made.file) == 0 && mkdir(made.file, 0700) == 0);
-  cache_store *store = store_on(made.root, &cache_io_posix);
+  struct cache_store *store = store_on(made.root, &cache_io_posix);
   cr_expect(!finds_sample(store, 1) && !publish_sample(store, 1));
   cr_expect_eq(count_names(made.subdirectory, cache_is_temporary_name), 0);
   cr_assert(rmdir(made.file) == 0 && mkfifo(made.file, 0600) == 0);
@@ -184,9 +184,9 @@ Test(cache_trust, a_directory_without_write_permission) {
     cr_assert(chown(scratch, NOBODY, NOBODY) == 0 && seteuid(NOBODY) == 0);
   struct made made = make_store();
   cr_assert_eq(chmod(made.subdirectory, 0500), 0);
-  cache_store *store = store_on(made.root, &cache_io_posix);
+  struct cache_store *store = store_on(made.root, &cache_io_posix);
   sample second;
-  cache_reason reason;
+  struct cache_reason reason;
   sample_make(&second, 2, 100);
   cr_expect(!cache_store_publish(store, &second.entry, &reason));
   cr_expect(strstr(reason.text, "Permission denied"), "%s", reason.text);

@@ -13,29 +13,29 @@
 enum { IMAGE_SIZE = 60000, ROUNDS_MAX = 100000 };
 
 struct bench {
-  cache_store *store;
+  struct cache_store *store;
   sample sample;
   unsigned char *bytes;
   size_t size;
 };
 
 static void make_key(struct bench *bench) {
-  cache_key_builder builder;
+  struct cache_key_builder builder;
   cache_key_begin(&builder);
   cache_key_add(&builder, "source", bench->sample.entry.image, bench->sample.entry.image_size);
   bench->sample.entry.created = cache_key_end(&builder).bytes[0];
 }
 
 static void verify(struct bench *bench) {
-  cache_entry entry;
-  cache_reason reason;
+  struct cache_entry entry;
+  struct cache_reason reason;
   if (!cache_verify(bench->bytes, bench->size, &bench->sample.entry.key, &entry, &reason))
     abort();
 }
 
-static void find_with(struct bench *bench, const cache_key *key, const char *toolchain, bool expected) {
-  cache_found found;
-  cache_reason reason;
+static void find_with(struct bench *bench, const struct cache_key *key, const char *toolchain, bool expected) {
+  struct cache_found found;
+  struct cache_reason reason;
   if (cache_store_find(bench->store, key, toolchain, &found, &reason) != expected)
     abort();
   if (expected)
@@ -51,20 +51,20 @@ static void find_any_toolchain(struct bench *bench) {
 }
 
 static void find_miss(struct bench *bench) {
-  static const cache_key other = {{SAMPLE_SUBDIRECTORY}};
+  static const struct cache_key other = {{SAMPLE_SUBDIRECTORY}};
   find_with(bench, &other, SAMPLE_TOOLCHAIN, false);
 }
 
 static void lock_and_unlock(struct bench *bench) {
-  cache_lock lock;
-  cache_reason reason;
+  struct cache_lock lock;
+  struct cache_reason reason;
   if (cache_store_lock(bench->store, &bench->sample.entry.key, 0, &lock, &reason) != CACHE_LOCK_HELD)
     abort();
   cache_store_unlock(bench->store, &lock);
 }
 
 static void publish(struct bench *bench) {
-  cache_reason reason;
+  struct cache_reason reason;
   if (!cache_store_publish(bench->store, &bench->sample.entry, &reason))
     abort();
 }
@@ -109,7 +109,7 @@ int main(int argument_count, char **arguments) {
   if (rounds == 0 || rounds > ROUNDS_MAX)
     return 2;
   struct bench bench;
-  cache_reason reason;
+  struct cache_reason reason;
   scratch_begin();
   bench.store = store_on(scratch, &cache_io_posix);
   sample_make(&bench.sample, 1, IMAGE_SIZE);

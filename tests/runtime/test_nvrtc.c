@@ -63,7 +63,7 @@ Test(nvrtc, cubin_for_sm_and_ptx_for_compute) {
   for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
     struct compile_output output;
     struct ptxas_facts facts;
-    cache_reason reason;
+    struct cache_reason reason;
     cache_reason_clear(&reason);
     cr_assert_eq(compile(kernel, targets[i], 0, false, &output), FI_OK, "%s", fi_last_error());
     cr_expect(cache_image_check(output.image, output.image_size, targets[i], "k", &reason), "%s", reason.text);
@@ -76,7 +76,7 @@ Test(nvrtc, cubin_for_sm_and_ptx_for_compute) {
 
 Test(nvrtc, cubin_and_ptx_of_one_compile) {
   struct compile_output output;
-  cache_reason reason;
+  struct cache_reason reason;
   cache_reason_clear(&reason);
   cr_assert_eq(compile(kernel, "sm_90a", 0, true, &output), FI_OK, "%s", fi_last_error());
   cr_expect(cache_image_check(output.image, output.image_size, "sm_90a", "k", &reason), "%s", reason.text);

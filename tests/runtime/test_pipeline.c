@@ -435,21 +435,21 @@ Test(pipeline, targets_run_where_cuda_says_they_do) {
   }
 }
 
-static cache_key key_of(const char *target, const char *text) {
+static struct cache_key key_of(const char *target, const char *text) {
   fi_ctx *ctx = make_context_with((fi_options){.target = target});
   const fi_spec spec = spec_of(text);
   fi_spec canonical;
   struct build build;
   cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
   cr_assert_eq(build_begin(&build, ctx, &canonical), FI_OK, "%s", fi_last_error());
-  const cache_key key = build.key;
+  const struct cache_key key = build.key;
   build_end(&build);
   fi_ctx_destroy(ctx);
   return key;
 }
 
 Test(pipeline, key_tells_kernels_apart) {
-  const cache_key keys[] = {
+  const struct cache_key keys[] = {
       key_of("sm_90a", "merge"),       key_of("compute_90a", "merge"), key_of("sm_80", "merge"),
       key_of("sm_90a", "merge hd=64"), key_of("sm_90a", "attention"),
   };
@@ -458,6 +458,6 @@ Test(pipeline, key_tells_kernels_apart) {
     for (size_t j = 0; j < i; j++)
       cr_expect_not(cache_key_equal(&keys[i], &keys[j]), "%zu and %zu", i, j);
   }
-  const cache_key again = key_of("sm_90a", "merge hd=128 q=bf16");
+  const struct cache_key again = key_of("sm_90a", "merge hd=128 q=bf16");
   cr_expect(cache_key_equal(&keys[0], &again));
 }

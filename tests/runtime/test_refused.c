@@ -154,7 +154,7 @@ static void expect_result(size_t i, fi_ctx *ctx) {
   cr_expect_eq(get(ctx, "merge"), cases[i].status, "%s: %s", cases[i].name, fi_last_error());
   cr_expect_str_eq(fakes.marks, cases[i].tried, "%s: tried %s", cases[i].name, fakes.marks);
   const size_t refused = strlen(cases[i].tried) - (cases[i].status == FI_OK);
-  const bool is_last_compiled = strchr(cases[i].tried, '-') != NULL && cases[i].status;
+  const bool is_last_compiled = strchr(cases[i].tried, '-') && cases[i].status;
   cr_expect_eq(counters_of(ctx).cache_problems, refused - is_last_compiled, "%s", cases[i].name);
   if (cases[i].status)
     return;
