@@ -153,7 +153,8 @@ char *compile_cuda(const char *source, const char *architecture, const char *def
 }
 
 double half_value(uint16_t bits) {
-  int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  int exponent = bits >> 10 & 31;
+  int mantissa = bits & 1023;
   double magnitude = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
   if (exponent == 31)
     magnitude = mantissa ? NAN : INFINITY;

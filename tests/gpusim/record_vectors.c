@@ -14,7 +14,8 @@
 enum { MESSAGE_BYTES = 2048 };
 
 struct tally {
-  size_t differing, beyond;
+  size_t differing;
+  size_t beyond;
   double worst; /* distance */
 };
 
@@ -70,7 +71,8 @@ static int record_all(struct device *device, struct vector_file *file, const str
 int main(int argc, char **argv) {
   char why[MESSAGE_BYTES];
   struct device device;
-  struct vector_file file, simulated = {.words = NULL};
+  struct vector_file file;
+  struct vector_file simulated = {.words = NULL};
   if (argc != 2 && argc != 3) {
     fprintf(stderr, "usage: record_vectors OUT_FILE [SIM_FILE]\n");
     return EXIT_FAILURE;

@@ -18,8 +18,9 @@ static double larger(double worst, double error) {
 
 enum { M = 70, N = 77, K = 152 };
 
-outcome run_gemm(CUlibrary library) {
-  static uint16_t a[M * K], b[N * K];
+struct outcome run_gemm(CUlibrary library) {
+  static uint16_t a[M * K];
+  static uint16_t b[N * K];
   static float c[M * N];
   unsigned state = 1;
   for (int i = 0; i < M * K; i++)
@@ -27,13 +28,17 @@ outcome run_gemm(CUlibrary library) {
   for (int i = 0; i < N * K; i++)
     b[i] = half_nearest((double)next_value(&state));
   struct {
-    CUdeviceptr a, b, c;
-    int m, n, k;
+    CUdeviceptr a;
+    CUdeviceptr b;
+    CUdeviceptr c;
+    int m;
+    int n;
+    int k;
   } arguments = {sim_upload(a, sizeof a), sim_upload(b, sizeof b), sim_buffer(sizeof c), M, N, K};
   void *parameters[] = {&arguments};
   __typeof__(cuLaunchKernel) *launch = (__typeof__(cuLaunchKernel) *)sim_function("cuLaunchKernel");
   __typeof__(cuCtxSynchronize) *synchronize = (__typeof__(cuCtxSynchronize) *)sim_function("cuCtxSynchronize");
-  outcome result = {
+  struct outcome result = {
       launch((CUfunction)(void *)sim_kernel(library, "gemm"), 2, 2, 1, 128, 1, 1, 16384, NULL, parameters, NULL), 0};
   if (result.launched == CUDA_SUCCESS)
     result.launched = synchronize();
@@ -51,19 +56,23 @@ outcome run_gemm(CUlibrary library) {
 enum { LENGTH = 5000, BLOCKS = 7, LAUNCHES = 3 };
 
 /* Several launches, because the counter has to be ready for the next one. */
-outcome run_total(CUlibrary library) {
+struct outcome run_total(CUlibrary library) {
   static float x[LENGTH];
-  unsigned state = 2, zero = 0;
+  unsigned state = 2;
+  unsigned zero = 0;
   double sum = 0;
   for (int i = 0; i < LENGTH; i++)
     sum += (double)(x[i] = next_value(&state));
   struct {
-    CUdeviceptr x, partial, result, counter;
+    CUdeviceptr x;
+    CUdeviceptr partial;
+    CUdeviceptr result;
+    CUdeviceptr counter;
     int n;
   } arguments = {sim_upload(x, sizeof x), sim_buffer(4 * BLOCKS * sizeof(float)), sim_buffer(sizeof(float)),
                  sim_upload(&zero, sizeof zero), LENGTH};
   void *parameters[] = {&arguments};
-  outcome result = {CUDA_SUCCESS, 0};
+  struct outcome result = {CUDA_SUCCESS, 0};
   for (int i = 0; i < LAUNCHES && result.launched == CUDA_SUCCESS; i++) {
     float got = NAN;
     result.launched = sim_launch(sim_kernel(library, "total"), BLOCKS, 128, 0, parameters);
@@ -75,17 +84,19 @@ outcome run_total(CUlibrary library) {
 
 enum { ROWS = 6, COLUMNS = 128 };
 
-outcome run_softmax(CUlibrary library) {
-  static float x[ROWS * COLUMNS], y[ROWS * COLUMNS];
+struct outcome run_softmax(CUlibrary library) {
+  static float x[ROWS * COLUMNS];
+  static float y[ROWS * COLUMNS];
   unsigned state = 3;
   for (int i = 0; i < ROWS * COLUMNS; i++)
     x[i] = 8 * next_value(&state);
   struct {
-    CUdeviceptr x, y;
+    CUdeviceptr x;
+    CUdeviceptr y;
     int rows;
   } arguments = {sim_upload(x, sizeof x), sim_buffer(sizeof y), ROWS};
   void *parameters[] = {&arguments};
-  outcome result = {sim_launch(sim_kernel(library, "softmax"), 2, 128, 0, parameters), 0};
+  struct outcome result = {sim_launch(sim_kernel(library, "softmax"), 2, 128, 0, parameters), 0};
   sim_download(y, arguments.y, sizeof y);
   for (int row = 0; row < ROWS; row++) {
     double sum = 0;

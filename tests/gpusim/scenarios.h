@@ -4,15 +4,15 @@
 
 #include <cuda.h>
 
-typedef struct {
+struct outcome {
   CUresult launched;  /* what the launch and the synchronisation said */
   double worst_error; /* largest difference; only if launched is CUDA_SUCCESS */
-} outcome;
+};
 
-typedef outcome (*scenario)(CUlibrary library);
+typedef struct outcome (*scenario)(CUlibrary library);
 
-outcome run_gemm(CUlibrary library);
-outcome run_total(CUlibrary library);
-outcome run_softmax(CUlibrary library);
+struct outcome run_gemm(CUlibrary library);
+struct outcome run_total(CUlibrary library);
+struct outcome run_softmax(CUlibrary library);
 
 #endif

@@ -14,10 +14,11 @@ static const char increment[] = ".version 8.5\n.target sm_90\n.address_size 64\n
                                 "mul.wide.u32 %o, %t, 4; add.s64 %p, %p, %o; ld.global.u32 %t, [%p];\n"
                                 "add.u32 %t, %t, %a; st.global.u32 [%p], %t;\nret;\n}\n";
 
-typedef struct {
+struct by_value {
   uint64_t unused;
-  uint32_t add, tail;
-} by_value;
+  uint32_t add;
+  uint32_t tail;
+};
 
 static CUkernel load_increment(void) {
   CUlibrary library;
@@ -51,7 +52,9 @@ Test(gpusim_api, device) {
       (__typeof__(cuDeviceGetAttribute) *)sim_function("cuDeviceGetAttribute");
   static const struct {
     const char *architecture;
-    int major, minor, shared;
+    int major;
+    int minor;
+    int shared;
   } expected[] = {{"80", 8, 0, 163 * 1024}, {"90", 9, 0, 227 * 1024}, {"120", 12, 0, 99 * 1024}};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
     sim_set("FLASHJIT_SIM_ARCH", expected[i].architecture);
@@ -112,12 +115,14 @@ Test(gpusim_api, wrong_settings_are_refused) {
 }
 
 Test(gpusim_api, memory) {
-  char data[100], back[100];
+  char data[100];
+  char back[100];
   __typeof__(cuMemsetD8) *set = (__typeof__(cuMemsetD8) *)sim_function("cuMemsetD8");
   __typeof__(cuMemFree) *release = (__typeof__(cuMemFree) *)sim_function("cuMemFree");
   __typeof__(cuMemcpyDtoD) *copy = (__typeof__(cuMemcpyDtoD) *)sim_function("cuMemcpyDtoD");
   __typeof__(cuMemcpyDtoH) *fetch = (__typeof__(cuMemcpyDtoH) *)sim_function("cuMemcpyDtoH");
-  CUdeviceptr a = sim_buffer(sizeof data), b = sim_buffer(sizeof data);
+  CUdeviceptr a = sim_buffer(sizeof data);
+  CUdeviceptr b = sim_buffer(sizeof data);
   cr_expect_gt(a, UINT32_MAX);
   cr_expect_eq(a % 256, 0);
   memset(data, 7, sizeof data);
@@ -175,9 +180,10 @@ Test(gpusim_api, freed_memory_is_forgotten, .timeout = 10) {
 
 /* Captured parameters are those of the capture; a replay sees the memory of the replay. */
 Test(gpusim_api, graphs) {
-  uint32_t zeros[64] = {0}, result[64];
+  uint32_t zeros[64] = {0};
+  uint32_t result[64];
   CUdeviceptr out = sim_upload(zeros, sizeof zeros);
-  by_value by = {0, 5, 0};
+  struct by_value by = {0, 5, 0};
   void *parameters[] = {&out, &by};
   CUstream stream;
   CUgraph graph;
@@ -205,7 +211,7 @@ Test(gpusim_api, graphs) {
 
 Test(gpusim_api, launch_limits) {
   CUdeviceptr out = sim_buffer(256);
-  by_value by = {0};
+  struct by_value by = {0};
   void *parameters[] = {&out, &by};
   CUkernel kernel = load_increment();
   __typeof__(cuKernelSetAttribute) *set = (__typeof__(cuKernelSetAttribute) *)sim_function("cuKernelSetAttribute");
@@ -224,7 +230,7 @@ Test(gpusim_api, launch_limits) {
 /* A fault stays until it is forgotten, and tells kernel, line, thread and allocation. */
 Test(gpusim_api, faults_are_sticky) {
   char report[2048];
-  by_value by = {0};
+  struct by_value by = {0};
   uint32_t zeros[64] = {0};
   CUdeviceptr out = sim_upload(zeros, 128);
   void *parameters[] = {&out, &by};
@@ -243,7 +249,7 @@ Test(gpusim_api, faults_are_sticky) {
 }
 
 Test(gpusim_api, use_after_free) {
-  by_value by = {0};
+  struct by_value by = {0};
   CUdeviceptr out = sim_buffer(256);
   void *parameters[] = {&out, &by};
   sim_set("FLASHJIT_SIM_QUIET", "1");
@@ -252,7 +258,8 @@ Test(gpusim_api, use_after_free) {
 }
 
 Test(gpusim_api, parameters) {
-  size_t offset, bytes;
+  size_t offset;
+  size_t bytes;
   __typeof__(cuKernelGetParamInfo) *info = (__typeof__(cuKernelGetParamInfo) *)sim_function("cuKernelGetParamInfo");
   CUkernel kernel = load_increment();
   cr_expect_eq(info(kernel, 1, &offset, &bytes), CUDA_SUCCESS);
@@ -269,7 +276,8 @@ Test(gpusim_api, blocks_wait_for_later_blocks) {
       "mov.u32 %a, %ctaid.x; setp.eq.u32 %q, %a, 0; @%q bra WAIT;\n"
       "red.release.gpu.global.add.u32 [%p], 1; ret;\n"
       "WAIT: ld.acquire.gpu.global.u32 %a, [%p]; setp.lt.u32 %q, %a, 39; @%q bra WAIT;\nret;\n}\n";
-  uint32_t zero = 0, result = 0;
+  uint32_t zero = 0;
+  uint32_t result = 0;
   CUlibrary library;
   CUdeviceptr flag = sim_upload(&zero, sizeof zero);
   void *parameters[] = {&flag};
@@ -307,7 +315,8 @@ Test(gpusim_api, launches_that_overlap) {
   void *parameters[] = {&words};
   sim_set("FLASHJIT_SIM_QUIET", "1");
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char text[1024], report[2048];
+    char text[1024];
+    char report[2048];
     CUlibrary library;
     CUlaunchAttribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
                                  .value.programmaticStreamSerializationAllowed = 1};

@@ -19,7 +19,8 @@ static void convert_words(const char *code, const uint32_t *in, uint32_t *out, u
            code);
   CUlibrary library;
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS, "%s", code);
-  CUdeviceptr from = sim_upload(in, count * sizeof *in), to = sim_buffer(count * sizeof *out);
+  CUdeviceptr from = sim_upload(in, count * sizeof *in);
+  CUdeviceptr to = sim_buffer(count * sizeof *out);
   void *parameters[] = {&from, &to};
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), count / 256, 256, 0, parameters), CUDA_SUCCESS);
   sim_download(out, to, count * sizeof *out);
@@ -27,7 +28,8 @@ static void convert_words(const char *code, const uint32_t *in, uint32_t *out, u
 
 /* A byte of FP8 by its definition: sign, exponent, mantissa. */
 static double fp8_value(unsigned code, int mantissa_bits, int bias) {
-  int exponent = (int)(code & 127) >> mantissa_bits, mantissa = (int)code & ((1 << mantissa_bits) - 1);
+  int exponent = (int)(code & 127) >> mantissa_bits;
+  int mantissa = (int)code & ((1 << mantissa_bits) - 1);
   double magnitude = exponent ? ldexp(mantissa + (1 << mantissa_bits), exponent - bias - mantissa_bits)
                               : ldexp(mantissa, 1 - bias - mantissa_bits);
   if (mantissa_bits == 3 && (code & 127) == 127)
@@ -38,7 +40,8 @@ static double fp8_value(unsigned code, int mantissa_bits, int bias) {
 }
 
 static void expect_fp8_decoding(const char *code, int mantissa_bits, int bias) {
-  uint32_t in[256], out[256];
+  uint32_t in[256];
+  uint32_t out[256];
   for (unsigned i = 0; i < 256; i++)
     in[i] = i | (255 - i) << 8;
   convert_words(code, in, out, 256);
@@ -58,7 +61,8 @@ Test(gpusim_convert, every_fp8_code_to_half) {
 
 /* The nearest code by search; ties go to the even code. */
 static unsigned nearest_fp8(double value, int mantissa_bits, int bias) {
-  unsigned best = 0, last = mantissa_bits == 3 ? 0x7e : 0x7b;
+  unsigned best = 0;
+  unsigned last = mantissa_bits == 3 ? 0x7e : 0x7b;
   for (unsigned code = 0; code <= last; code++) {
     double error = fabs(fabs(value) - fp8_value(code, mantissa_bits, bias));
     double best_error = fabs(fabs(value) - fp8_value(best, mantissa_bits, bias));
@@ -70,7 +74,8 @@ static unsigned nearest_fp8(double value, int mantissa_bits, int bias) {
 
 static void expect_fp8_encoding(const char *code, int mantissa_bits, int bias) {
   enum { COUNT = 4096 };
-  static uint32_t in[COUNT], out[COUNT];
+  static uint32_t in[COUNT];
+  static uint32_t out[COUNT];
   for (unsigned i = 0; i < COUNT; i++) {
     float value =
         (float)(fp8_value(i / 8 % 128, mantissa_bits, bias) * (1 + (int)(i % 8) / 32.0)) * (i & 1024 ? -1 : 1);
@@ -93,7 +98,8 @@ Test(gpusim_convert, single_to_fp8) {
 }
 
 enum { HALVES = 65536 };
-static uint32_t all_in[HALVES], all_out[HALVES];
+static uint32_t all_in[HALVES];
+static uint32_t all_out[HALVES];
 
 Test(gpusim_convert, every_half_to_single_and_back) {
   for (uint32_t i = 0; i < HALVES; i++)
@@ -113,7 +119,8 @@ Test(gpusim_convert, every_half_to_single_and_back) {
 /* Half way between two halves goes to the even one, and a little to either side to the nearer one. */
 static void expect_half_rounding(int direction) {
   for (uint32_t i = 0; i < HALVES; i++) {
-    uint16_t low = (uint16_t)(i & 0xfbff) & 0x7fff, sign = i & 0x8000;
+    uint16_t low = (uint16_t)(i & 0xfbff) & 0x7fff;
+    uint16_t sign = i & 0x8000;
     double next = low == 0x7bff ? 65536.0 : half_value((uint16_t)(low + 1));
     float middle = (float)((half_value(low) + next) / 2);
     middle = direction ? nextafterf(middle, direction > 0 ? INFINITY : 0.0f) : middle;
@@ -122,7 +129,8 @@ static void expect_half_rounding(int direction) {
   }
   convert_words("cvt.rn.f16.f32 %g, %a; cvt.u32.u16 %d, %g;", all_in, all_out, HALVES);
   for (uint32_t i = 0; i < HALVES; i++) {
-    uint32_t low = i & 0x7bff, sign = i & 0x8000;
+    uint32_t low = i & 0x7bff;
+    uint32_t sign = i & 0x8000;
     uint32_t expected = direction > 0 || (direction == 0 && low % 2) ? low + 1 : low;
     cr_expect_eq(all_out[i], expected | sign, "input %#x: %#x, expected %#x", all_in[i], all_out[i], expected | sign);
   }
@@ -151,7 +159,8 @@ Test(gpusim_convert, powers_of_two) {
   }
   convert_words("ex2.approx.f32 %d, %a;", all_in, all_out, HALVES);
   for (uint32_t i = 0; i < HALVES; i++) {
-    float x, y;
+    float x;
+    float y;
     memcpy(&x, &all_in[i], sizeof x);
     memcpy(&y, &all_out[i], sizeof y);
     double expected = exp2((double)x);

@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
+struct mutant {
   const char *fault;
   int number;
   CUresult error;     /* CUDA_SUCCESS: only the results are wrong */
   const char *report; /* part of the report */
-} mutant;
+};
 
-static const mutant gemm_mutants[] = {
+static const struct mutant gemm_mutants[] = {
     {"no barrier after the wait", 1, CUDA_ERROR_ASSERT, "data race within the warp: read of shared memory"},
     {"no wait_group", 2, CUDA_ERROR_ASSERT, "cp.async still has to write"},
     {"wait_group too large", 3, CUDA_ERROR_ASSERT, "cp.async still has to write"},
@@ -32,7 +32,7 @@ static const mutant gemm_mutants[] = {
     {"no column guard at the store", 13, CUDA_ERROR_ASSERT, "data race: write of global memory"},
 };
 
-static const mutant total_mutants[] = {
+static const struct mutant total_mutants[] = {
     {"relaxed atomic without fence", 1, CUDA_ERROR_ASSERT, "data race: read of global memory"},
     {"release without acquire", 2, CUDA_ERROR_ASSERT, "data race: read of global memory"},
     {"acquire without release", 3, CUDA_ERROR_ASSERT, "data race: read of global memory"},
@@ -48,7 +48,7 @@ static const mutant total_mutants[] = {
     {"one partial too many", 13, CUDA_ERROR_ASSERT, "undefined value"},
 };
 
-static const mutant softmax_mutants[] = {
+static const struct mutant softmax_mutants[] = {
     {"exit before a barrier", 1, CUDA_ERROR_ASSERT, "64 threads have exited"},
     {"shuffle in a divergent branch", 2, CUDA_ERROR_ASSERT, "divergent"},
     {"reduction over half a warp", 3, CUDA_SUCCESS, NULL},
@@ -65,8 +65,9 @@ static const mutant softmax_mutants[] = {
     {"local array overflow", 14, CUDA_ERROR_ILLEGAL_ADDRESS, "local address"},
 };
 
-static void expect_caught(const char *source, scenario run, const mutant *m, double tolerance) {
-  char option[32], report[2048];
+static void expect_caught(const char *source, scenario run, const struct mutant *m, double tolerance) {
+  char option[32];
+  char report[2048];
   CUlibrary library;
   snprintf(option, sizeof option, "-DMUTANT=%d", m->number);
   char *ptx = compile_cuda(source, "compute_80", option);
@@ -74,7 +75,7 @@ static void expect_caught(const char *source, scenario run, const mutant *m, dou
     return;
   cr_assert_eq(sim_load(ptx, &library), CUDA_SUCCESS, "%s", m->fault);
   sim_forget_fault();
-  outcome result = run(library);
+  struct outcome result = run(library);
   sim_report_text(report, sizeof report);
   cr_expect_eq(result.launched, m->error, "%s: error %d, expected %d: %s", m->fault, result.launched, m->error, report);
   if (m->report)

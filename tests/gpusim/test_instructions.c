@@ -8,10 +8,13 @@
 #include <string.h>
 
 /* The code reads %ra %rb %rc (words) or %la %lb %lc (wide) and writes %rd, %ld or %pd. */
-typedef struct {
+struct known_answer {
   const char *code;
-  uint64_t a, b, c, expected;
-} known_answer;
+  uint64_t a;
+  uint64_t b;
+  uint64_t c;
+  uint64_t expected;
+};
 
 #define F_ONE 0x3f800000u
 #define F_TWO 0x40000000u
@@ -19,7 +22,7 @@ typedef struct {
 #define F_INF 0x7f800000u
 #define MINUS(x) ((uint32_t) - (x))
 
-static const known_answer answers[] = {
+static const struct known_answer answers[] = {
     {"add.s32 %rd, %ra, %rb;", 0xffffffff, 3, 0, 2},
     {"add.s64 %ld, %la, %lb;", UINT64_MAX, 3, 0, 2},
     {"add.u16 %hd, %ha, %hb;", 0xffff, 3, 0, 2},
@@ -273,7 +276,8 @@ static void append_case(char *text, size_t index) {
 
 Test(gpusim_instructions, known_answers) {
   char *text = calloc(1, TEXT_BYTES);
-  uint64_t operands[COUNT * 3], results[COUNT];
+  uint64_t operands[COUNT * 3];
+  uint64_t results[COUNT];
   strcat(text, prologue);
   for (size_t i = 0; i < COUNT; i++) {
     operands[3 * i] = answers[i].a;
@@ -284,7 +288,8 @@ Test(gpusim_instructions, known_answers) {
   strcat(text, "ret;\n}\n");
   CUlibrary library;
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS);
-  CUdeviceptr in = sim_upload(operands, sizeof operands), out = sim_buffer(sizeof results);
+  CUdeviceptr in = sim_upload(operands, sizeof operands);
+  CUdeviceptr out = sim_buffer(sizeof results);
   void *parameters[] = {&in, &out};
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), 1, 32, 0, parameters), CUDA_SUCCESS);
   sim_download(results, out, sizeof results);
@@ -298,7 +303,8 @@ Test(gpusim_instructions, known_answers) {
 /* Forms that nobody emits are refused at load, by name and line. */
 Test(gpusim_instructions, unknown_forms_are_named) {
   static const struct {
-    const char *code, *name;
+    const char *code;
+    const char *name;
   } unknown[] = {
       {"frobnicate.u32 %ra, %rb;", "frobnicate.u32"},
       {"add.s31 %ra, %ra, %rb;", "add.s31"},
@@ -318,7 +324,8 @@ Test(gpusim_instructions, unknown_forms_are_named) {
   };
   sim_set("FLASHJIT_SIM_QUIET", "1");
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-    char text[2048], report[2048];
+    char text[2048];
+    char report[2048];
     CUlibrary library;
     snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, unknown[i].code);
     cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", unknown[i].code);

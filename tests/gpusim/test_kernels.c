@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 static const struct {
-  const char *name, *source, *option;
+  const char *name;
+  const char *source;
+  const char *option;
   scenario run;
   double tolerance;
 } kernels[] = {
@@ -27,7 +29,7 @@ static void expect_clean(size_t index, const char *architecture) {
   if (!ptx)
     return;
   cr_assert_eq(sim_load(ptx, &library), CUDA_SUCCESS);
-  outcome result = kernels[index].run(library);
+  struct outcome result = kernels[index].run(library);
   sim_report_text(report, sizeof report);
   cr_expect_eq(result.launched, CUDA_SUCCESS, "%s for %s: %s", kernels[index].name, architecture, report);
   cr_expect_leq(result.worst_error, kernels[index].tolerance, "%s for %s: error %g", kernels[index].name, architecture,

@@ -26,7 +26,8 @@ static void run_warp(const char *code, uint32_t in[LANES][WORDS], uint32_t out[L
            code);
   CUlibrary library;
   cr_assert_eq(sim_load(text, &library), CUDA_SUCCESS, "%s", code);
-  CUdeviceptr from = sim_upload(in, sizeof(uint32_t[LANES][WORDS])), to = sim_buffer(sizeof(uint32_t[LANES][4]));
+  CUdeviceptr from = sim_upload(in, sizeof(uint32_t[LANES][WORDS]));
+  CUdeviceptr to = sim_buffer(sizeof(uint32_t[LANES][4]));
   void *parameters[] = {&from, &to};
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), 1, LANES, 0, parameters), CUDA_SUCCESS);
   sim_download(out, to, sizeof(uint32_t[LANES][4]));
@@ -46,7 +47,9 @@ static double bf16_element(uint32_t word, int index) {
 }
 
 static double e4m3_element(uint32_t word, int index) {
-  uint32_t code = word >> (8 * index) & 255, exponent = code >> 3 & 15, mantissa = code & 7;
+  uint32_t code = word >> (8 * index) & 255;
+  uint32_t exponent = code >> 3 & 15;
+  uint32_t mantissa = code & 7;
   double magnitude = exponent ? ldexp(8 + mantissa, (int)exponent - 10) : ldexp(mantissa, -9);
   return code & 128 ? -magnitude : magnitude;
 }
@@ -55,14 +58,17 @@ static double e5m2_element(uint32_t word, int index) {
   return half_value((uint16_t)((word >> (8 * index) & 255) << 8));
 }
 
-typedef struct {
+struct product {
   const char *code;
   decoder decode;
-  int per_word, a_words, b_words, depth;
+  int per_word;
+  int a_words;
+  int b_words;
+  int depth;
   bool half_result;
-} product;
+};
 
-static const product products[] = {
+static const struct product products[] = {
     {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%d0,%d1,%d2,%d3}, {%a0,%a1,%a2,%a3}, {%a4,%a5}, "
      "{%a6,%a7,%a8,%a9};",
      f16_element, 2, 4, 2, 16, false},
@@ -84,24 +90,26 @@ static const product products[] = {
 
 /* Words whose elements are small numbers in every format: the top two exponent bits are 0 and 1 or 1 and 0.
  */
-static uint32_t random_word(const product *p, uint32_t *state) {
+static uint32_t random_word(const struct product *p, uint32_t *state) {
   *state = *state * 1664525u + 1013904223u;
   uint32_t word = *state ^ *state >> 15;
   return p->per_word == 4 ? (word & 0x8f8f8f8f) | 0x30303030 : (word & 0x8fff8fff) | 0x30003000;
 }
 
 /* Row and column of A for element e of word r, by the tables of the ISA. */
-static double a_value(const product *p, uint32_t in[LANES][WORDS], int row, int k) {
-  int chunk = 4 * p->per_word, lane = row % 8 * 4 + k % chunk / p->per_word;
+static double a_value(const struct product *p, uint32_t in[LANES][WORDS], int row, int k) {
+  int chunk = 4 * p->per_word;
+  int lane = row % 8 * 4 + k % chunk / p->per_word;
   return p->decode(in[lane][row / 8 + 2 * (k / chunk)], k % p->per_word);
 }
 
-static double b_value(const product *p, uint32_t in[LANES][WORDS], int k, int column) {
-  int chunk = 4 * p->per_word, lane = column * 4 + k % chunk / p->per_word;
+static double b_value(const struct product *p, uint32_t in[LANES][WORDS], int k, int column) {
+  int chunk = 4 * p->per_word;
+  int lane = column * 4 + k % chunk / p->per_word;
   return p->decode(in[lane][4 + k / chunk], k % p->per_word);
 }
 
-static double c_value(const product *p, uint32_t words[], int index) {
+static double c_value(const struct product *p, uint32_t words[], int index) {
   float value;
   if (p->half_result)
     return half_value((uint16_t)(words[index / 2] >> (16 * (index % 2))));
@@ -109,8 +117,10 @@ static double c_value(const product *p, uint32_t words[], int index) {
   return (double)value;
 }
 
-static void expect_product(const product *p) {
-  uint32_t in[LANES][WORDS], out[LANES][4], state = 7;
+static void expect_product(const struct product *p) {
+  uint32_t in[LANES][WORDS];
+  uint32_t out[LANES][4];
+  uint32_t state = 7;
   for (int lane = 0; lane < LANES; lane++)
     for (int i = 0; i < WORDS; i++) {
       float c = (float)(lane - 5 * i);
@@ -121,8 +131,10 @@ static void expect_product(const product *p) {
   run_warp(p->code, in, out);
   for (int lane = 0; lane < LANES; lane++)
     for (int i = 0; i < 4; i++) {
-      int row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
-      double expected = c_value(p, &in[lane][6], i), scale = fabs(expected);
+      int row = lane / 4 + 8 * (i / 2);
+      int column = lane % 4 * 2 + i % 2;
+      double expected = c_value(p, &in[lane][6], i);
+      double scale = fabs(expected);
       for (int k = 0; k < p->depth; k++) {
         double term = a_value(p, in, row, k) * b_value(p, in, k, column);
         expected += term;
@@ -152,7 +164,8 @@ static void number_elements(uint32_t in[LANES][WORDS]) {
 
 /* code moves a0..a3 to d0..d3, transposing each matrix or not. */
 static void expect_move(const char *code, int count, bool transposed) {
-  uint32_t in[LANES][WORDS], out[LANES][4];
+  uint32_t in[LANES][WORDS];
+  uint32_t out[LANES][4];
   number_elements(in);
   run_warp(code, in, out);
   for (int m = 0; m < count; m++)

@@ -44,7 +44,8 @@ static int choose(int which, int value) {
 }
 
 static int expected(int t, int n, const float x[16]) {
-  float sum = 0, third = 0;
+  float sum = 0;
+  float third = 0;
   for (int i = 0; i < n; i++)
     sum += 2.0f * x[i];
   for (int i = 0; i < 3; i++)
@@ -57,7 +58,8 @@ static int expected(int t, int n, const float x[16]) {
 static void expect_program(const char *architecture) {
   enum { THREADS = 64, N = 5 };
   float x[16];
-  int out[THREADS + 2], n = N;
+  int out[THREADS + 2];
+  int n = N;
   char *ptx = compile_cuda(source, architecture, NULL);
   CUlibrary library;
   if (!ptx)
@@ -65,7 +67,8 @@ static void expect_program(const char *architecture) {
   for (int i = 0; i < 16; i++)
     x[i] = (float)(i * 3 % 7);
   cr_assert_eq(sim_load(ptx, &library), CUDA_SUCCESS);
-  CUdeviceptr from = sim_upload(x, sizeof x), to = sim_buffer(sizeof out);
+  CUdeviceptr from = sim_upload(x, sizeof x);
+  CUdeviceptr to = sim_buffer(sizeof out);
   void *parameters[] = {&from, &to, &n};
   cr_assert_eq(sim_launch(sim_kernel(library, "k"), 1, THREADS, 0, parameters), CUDA_SUCCESS);
   sim_download(out, to, sizeof out);

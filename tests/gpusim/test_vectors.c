@@ -20,7 +20,8 @@ static void print_operands(const struct vector_case *vector, const uint64_t *inp
 static void expect_case(struct device *device, const struct vector_file *file, const struct vector_case *vector) {
   char text[MESSAGE_BYTES];
   const uint32_t *recorded = vector_file_results(file, vector);
-  size_t words = vector_words(vector), beyond = 0;
+  size_t words = vector_words(vector);
+  size_t beyond = 0;
   uint64_t *inputs = vector_inputs(vector);
   uint32_t *simulated = calloc(words, sizeof *simulated);
   cr_assert(inputs && simulated);

@@ -35,7 +35,8 @@ static bool same_half(uint32_t a, uint32_t b) {
 }
 
 static double double_distance(const uint32_t *recorded, const uint32_t *simulated, size_t i) {
-  const uint32_t *a = recorded + (i & ~(size_t)1), *b = simulated + (i & ~(size_t)1);
+  const uint32_t *a = recorded + (i & ~(size_t)1);
+  const uint32_t *b = simulated + (i & ~(size_t)1);
   return unless(recorded[i] == simulated[i] || (is_nan_double(a) && is_nan_double(b)));
 }
 
@@ -53,7 +54,8 @@ static double difference(uint32_t recorded, uint32_t simulated) {
 static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simulated, double limit) {
   double worst = 0;
   for (size_t half = 0; half < 2; half++) {
-    double a = dtype_decode(dtype, &recorded, half), b = dtype_decode(dtype, &simulated, half);
+    double a = dtype_decode(dtype, &recorded, half);
+    double b = dtype_decode(dtype, &simulated, half);
     bool same = a == b || (isnan(a) && isnan(b));
     double distance = same ? 0 : fabs(a - b) / (limit * fabs(a) + dtype_spacing(dtype, 0));
     worst = fmax(worst, isnan(distance) ? (double)INFINITY : distance);
@@ -67,7 +69,8 @@ static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simula
 struct product {
   uint32_t dtype;
   uint32_t per_word;
-  uint32_t a_words, b_words;
+  uint32_t a_words;
+  uint32_t b_words;
   uint32_t depth;
 };
 
@@ -84,7 +87,8 @@ static struct product product_of(const struct vector_case *vector) {
 /* Element k of row `row` of A, or of column `row` of B, whose words begin at operand first. */
 static double element(const struct product *product, const uint64_t *warp, uint32_t operands, uint32_t first,
                       uint32_t row, uint32_t k) {
-  uint32_t chunk = 4 * product->per_word, lane = row % 8 * 4 + k % chunk / product->per_word;
+  uint32_t chunk = 4 * product->per_word;
+  uint32_t lane = row % 8 * 4 + k % chunk / product->per_word;
   bool in_a = first == 0;
   uint32_t index = in_a ? row / 8 + 2 * (k / chunk) : k / chunk;
   uint32_t word = (uint32_t)warp[lane * operands + first + index];
@@ -104,18 +108,21 @@ static double terms(const struct product *product, const uint64_t *warp, uint32_
 static double product_distance(const struct vector_case *vector, const uint64_t *inputs, uint32_t recorded,
                                uint32_t simulated, size_t i) {
   const struct product product = product_of(vector);
-  uint32_t operands = vector_operand_count(vector), lane = (uint32_t)(i / vector->results % VECTOR_LANES);
+  uint32_t operands = vector_operand_count(vector);
+  uint32_t lane = (uint32_t)(i / vector->results % VECTOR_LANES);
   uint32_t index = (uint32_t)(i % vector->results);
   const uint64_t *warp = inputs + i / vector->results / VECTOR_LANES * VECTOR_LANES * operands;
   uint32_t c = (uint32_t)warp[lane * operands + product.a_words + product.b_words + index];
-  uint32_t row = lane / 4 + 8 * (index / 2), column = 2 * (lane % 4) + index % 2;
+  uint32_t row = lane / 4 + 8 * (index / 2);
+  uint32_t column = 2 * (lane % 4) + index % 2;
   double scale = terms(&product, warp, operands, row, column) + fabs((double)single(c));
   return difference(recorded, simulated) / (vector->limit * scale);
 }
 
 double vector_distance(const struct vector_case *vector, const uint64_t *inputs, const uint32_t *recorded,
                        const uint32_t *simulated, size_t i) {
-  uint32_t a = recorded[i], b = simulated[i];
+  uint32_t a = recorded[i];
+  uint32_t b = simulated[i];
   if (a == b)
     return 0;
   switch (vector->bound) {

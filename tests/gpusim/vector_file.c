@@ -19,7 +19,7 @@ bool vector_file_create(struct vector_file *file) {
   for (size_t i = 0; i < vector_case_count; i++)
     file->count += vector_words(&vector_cases[i]);
   file->words = calloc(file->count, sizeof *file->words);
-  return file->words != NULL;
+  return file->words;
 }
 
 void vector_file_free(struct vector_file *file) {

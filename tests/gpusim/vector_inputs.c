@@ -98,7 +98,8 @@ static uint64_t random_f64(random_state *state) {
 /* Ties of every mantissa width up to that of f16, or one step from a tie, where f16 and the 8-bit types are.
  */
 static uint64_t random_tie(random_state *state) {
-  uint32_t width = random_below(state, 12), kept = word(state) & 0x807fffff & ~((1u << (23 - width)) - 1);
+  uint32_t width = random_below(state, 12);
+  uint32_t kept = word(state) & 0x807fffff & ~((1u << (23 - width)) - 1);
   uint32_t tie = kept | 1u << (22 - width) | (100 + random_below(state, 46)) << 23;
   return tie + random_below(state, 3) - 1;
 }
@@ -162,12 +163,14 @@ static uint32_t single_to_f16(uint32_t bits) {
 }
 
 static uint64_t integers_f16(random_state *state) {
-  uint32_t high = small_integer(state), low = small_integer(state);
+  uint32_t high = small_integer(state);
+  uint32_t low = small_integer(state);
   return pair(single_to_f16(low), single_to_f16(high));
 }
 
 static uint64_t integers_bf16(random_state *state) {
-  uint32_t high = small_integer(state), low = small_integer(state);
+  uint32_t high = small_integer(state);
+  uint32_t low = small_integer(state);
   return pair(low >> 16, high >> 16);
 }
 
@@ -180,7 +183,8 @@ static uint64_t integer_f32(random_state *state) {
 static uint64_t integers_e4m3(random_state *state) {
   uint32_t codes = 0;
   for (int i = 0; i < 32; i += 8) {
-    uint32_t bits = small_integer(state), magnitude = bits & 0x7fffffff;
+    uint32_t bits = small_integer(state);
+    uint32_t magnitude = bits & 0x7fffffff;
     codes |= ((bits >> 24 & 0x80) | (magnitude ? (magnitude - (120u << 23)) >> 20 : 0)) << i;
   }
   return codes;
@@ -313,7 +317,8 @@ static size_t edge_combinations(const char *operands) {
  * more, two values of three are edges. Operands without edges are random.
  */
 static void fill_thread(const char *operands, uint32_t thread, random_state *state, uint64_t *values) {
-  size_t count = strlen(operands), combinations = count <= 2 ? edge_combinations(operands) : 0;
+  size_t count = strlen(operands);
+  size_t combinations = count <= 2 ? edge_combinations(operands) : 0;
   size_t place = thread;
   for (size_t k = 0; k < count; k++) {
     const struct domain *domain = find_domain(operands[k]);

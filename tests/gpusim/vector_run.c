@@ -81,7 +81,8 @@ static bool launch(struct device *device, void *kernel, const struct vector_case
                    uint32_t *results) {
   size_t input_bytes = (size_t)vector->threads * vector_operand_count(vector) * sizeof *inputs;
   size_t result_bytes = vector_words(vector) * sizeof *results;
-  void *from = device_alloc(device, input_bytes), *to = device_alloc(device, result_bytes);
+  void *from = device_alloc(device, input_bytes);
+  void *to = device_alloc(device, result_bytes);
   void *parameters[] = {&from, &to};
   device_upload(device, from, inputs, input_bytes);
   device_launch(device, kernel, vector->threads / VECTOR_LANES, VECTOR_LANES, parameters);

@@ -8,16 +8,18 @@
 
 enum { CHUNK_BYTES = 256 * 1024, ALIGNMENT = 16, INTERN_START = 1024 };
 
-typedef struct chunk {
+struct chunk {
   struct chunk *next;
-  size_t used, size;
+  size_t used;
+  size_t size;
   _Alignas(ALIGNMENT) char bytes[];
-} chunk;
+};
 
 struct sim_arena {
-  chunk *chunks;
+  struct chunk *chunks;
   const char **interned; /* open addressing, power of two */
-  size_t interned_count, interned_capacity;
+  size_t interned_count;
+  size_t interned_capacity;
 };
 
 static void *check(void *memory) {
@@ -36,18 +38,18 @@ void *sim_resize(void *memory, size_t bytes) {
   return check(realloc(memory, bytes));
 }
 
-sim_arena *sim_arena_create(void) {
-  sim_arena *arena = sim_allocate(sizeof *arena);
+struct sim_arena *sim_arena_create(void) {
+  struct sim_arena *arena = sim_allocate(sizeof *arena);
   arena->interned_capacity = INTERN_START;
   arena->interned = sim_allocate(INTERN_START * sizeof *arena->interned);
   return arena;
 }
 
-void sim_arena_destroy(sim_arena *arena) {
+void sim_arena_destroy(struct sim_arena *arena) {
   if (!arena)
     return;
   while (arena->chunks) {
-    chunk *next = arena->chunks->next;
+    struct chunk *next = arena->chunks->next;
     free(arena->chunks);
     arena->chunks = next;
   }
@@ -55,9 +57,9 @@ void sim_arena_destroy(sim_arena *arena) {
   free(arena);
 }
 
-void *sim_arena_take(sim_arena *arena, size_t bytes) {
+void *sim_arena_take(struct sim_arena *arena, size_t bytes) {
   bytes = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-  chunk *head = arena->chunks;
+  struct chunk *head = arena->chunks;
   if (!head || head->size - head->used < bytes) {
     size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
     head = sim_allocate(sizeof *head + size);
@@ -70,7 +72,7 @@ void *sim_arena_take(sim_arena *arena, size_t bytes) {
   return memory;
 }
 
-char *sim_arena_copy(sim_arena *arena, const char *text, size_t length) {
+char *sim_arena_copy(struct sim_arena *arena, const char *text, size_t length) {
   char *copy = sim_arena_take(arena, length + 1);
   memcpy(copy, text, length);
   return copy;
@@ -84,7 +86,7 @@ static size_t hash_text(const char *text, size_t length) {
   return (size_t)hash;
 }
 
-static const char **find_interned(sim_arena *arena, const char *text, size_t length) {
+static const char **find_interned(struct sim_arena *arena, const char *text, size_t length) {
   size_t mask = arena->interned_capacity - 1;
   size_t at = hash_text(text, length) & mask;
   while (arena->interned[at] &&
@@ -93,7 +95,7 @@ static const char **find_interned(sim_arena *arena, const char *text, size_t len
   return &arena->interned[at];
 }
 
-static void grow_interned(sim_arena *arena) {
+static void grow_interned(struct sim_arena *arena) {
   const char **old = arena->interned;
   size_t old_capacity = arena->interned_capacity;
   arena->interned_capacity *= 2;
@@ -104,7 +106,7 @@ static void grow_interned(sim_arena *arena) {
   free(old);
 }
 
-const char *sim_arena_intern(sim_arena *arena, const char *text, size_t length) {
+const char *sim_arena_intern(struct sim_arena *arena, const char *text, size_t length) {
   const char **slot = find_interned(arena, text, length);
   if (*slot)
     return *slot;

@@ -4,19 +4,19 @@
 
 #include <stddef.h>
 
-typedef struct sim_arena sim_arena;
+struct sim_arena;
 
 /* The simulator is a test tool: running out of host memory ends the process with a message. */
 void *sim_allocate(size_t bytes); /* zeroed, released with free() */
 void *sim_resize(void *memory, size_t bytes);
 
-sim_arena *sim_arena_create(void);
-void sim_arena_destroy(sim_arena *arena);
-void *sim_arena_take(sim_arena *arena, size_t bytes); /* zeroed */
-char *sim_arena_copy(sim_arena *arena, const char *text, size_t length);
+struct sim_arena *sim_arena_create(void);
+void sim_arena_destroy(struct sim_arena *arena);
+void *sim_arena_take(struct sim_arena *arena, size_t bytes); /* zeroed */
+char *sim_arena_copy(struct sim_arena *arena, const char *text, size_t length);
 
 /* Equal texts give equal pointers. */
-const char *sim_arena_intern(sim_arena *arena, const char *text, size_t length);
+const char *sim_arena_intern(struct sim_arena *arena, const char *text, size_t length);
 
 /* Makes room for one more element in a heap array of `count` elements. */
 #define SIM_PUSH(array, count, capacity)                                                                               \

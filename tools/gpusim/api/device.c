@@ -12,7 +12,7 @@
 
 enum { DRIVER_VERSION = 13000, MAX_CONTEXT_STACK = 32 };
 
-static const api_limits architectures[] = {
+static const struct api_limits architectures[] = {
     {80, 163 * 1024, 164 * 1024, 2048, 32},  {86, 99 * 1024, 100 * 1024, 1536, 16},
     {87, 163 * 1024, 164 * 1024, 1536, 16},  {89, 99 * 1024, 100 * 1024, 1536, 24},
     {90, 227 * 1024, 228 * 1024, 2048, 32},  {100, 227 * 1024, 228 * 1024, 2048, 32},
@@ -25,8 +25,8 @@ static struct CUctx_st { int unused; } primary_context;
 static _Thread_local CUcontext stack[MAX_CONTEXT_STACK];
 static _Thread_local int depth;
 
-const api_limits *api_architecture(void) {
-  const api_limits *best = &architectures[0];
+const struct api_limits *api_architecture(void) {
+  const struct api_limits *best = &architectures[0];
   for (size_t i = 0; i < sizeof architectures / sizeof *architectures; i++)
     if (architectures[i].architecture <= sim_settings()->architecture)
       best = &architectures[i];
@@ -76,8 +76,9 @@ static CUresult device_uuid(CUuuid *uuid, CUdevice device) {
 }
 
 static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdevice device) {
-  const api_limits *limits = api_architecture();
-  int major = (int)sim_settings()->architecture / 10, minor = (int)sim_settings()->architecture % 10;
+  const struct api_limits *limits = api_architecture();
+  int major = (int)sim_settings()->architecture / 10;
+  int minor = (int)sim_settings()->architecture % 10;
   const struct {
     CUdevice_attribute attribute;
     int value;
@@ -172,7 +173,7 @@ static CUresult context_synchronize(void) {
   return result;
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuInit", init),
     API_ENTRY("cuDriverGetVersion", driver_version),
     API_ENTRY("cuDeviceGetCount", device_count),
@@ -192,4 +193,4 @@ static const api_entry entries[] = {
     API_ENTRY("cuCtxSynchronize", context_synchronize),
 };
 
-const api_table api_device_table = API_TABLE(entries);
+const struct api_table api_device_table = API_TABLE(entries);

@@ -7,15 +7,18 @@
 #include <stdint.h>
 
 /* Limits of the simulated architecture. */
-typedef struct {
+struct api_limits {
   uint32_t architecture;
-  int shared_optin, shared_per_multiprocessor, threads_per_multiprocessor, blocks_per_multiprocessor;
-} api_limits;
+  int shared_optin;
+  int shared_per_multiprocessor;
+  int threads_per_multiprocessor;
+  int blocks_per_multiprocessor;
+};
 
 enum { API_SHARED_DEFAULT = 48 * 1024, API_SHARED_RESERVED = 1024 };
 
-const api_limits *api_architecture(void);
+const struct api_limits *api_architecture(void);
 
-extern const api_table api_device_table;
+extern const struct api_table api_device_table;
 
 #endif

@@ -6,16 +6,16 @@
 #include <stddef.h>
 
 /* One exported function; `since` is the oldest driver version whose signature this is. */
-typedef struct {
+struct api_entry {
   const char *name;
   void *function;
   int since;
-} api_entry;
+};
 
-typedef struct {
-  const api_entry *entries;
+struct api_table {
+  const struct api_entry *entries;
   size_t count;
-} api_table;
+};
 
 #define API_ENTRY(name, function)                                                                                      \
   { name, (void *)(function), 0 }

@@ -3,7 +3,8 @@
 
 static const struct {
   CUresult code;
-  const char *name, *text;
+  const char *name;
+  const char *text;
 } errors[] = {
     {CUDA_SUCCESS, "CUDA_SUCCESS", "no error"},
     {CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
@@ -48,9 +49,9 @@ static CUresult error_string(CUresult error, const char **text) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuGetErrorName", error_name),
     API_ENTRY("cuGetErrorString", error_string),
 };
 
-const api_table api_error_table = API_TABLE(entries);
+const struct api_table api_error_table = API_TABLE(entries);

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 struct CUgraph_st {
-  api_operation *operations;
-  size_t count, capacity;
+  struct api_operation *operations;
+  size_t count;
+  size_t capacity;
 };
 
 /* An executable graph owns copies of everything. */
@@ -19,7 +20,7 @@ CUgraph api_graph_create(void) {
   return sim_allocate(sizeof(struct CUgraph_st));
 }
 
-void api_graph_append(CUgraph graph, const api_operation *operation) {
+void api_graph_append(CUgraph graph, const struct api_operation *operation) {
   SIM_PUSH(graph->operations, graph->count, graph->capacity);
   graph->operations[graph->count++] = *operation;
 }
@@ -36,7 +37,7 @@ void api_graph_destroy(CUgraph graph) {
 static CUgraph copy_graph(CUgraph graph) {
   CUgraph copy = api_graph_create();
   for (size_t i = 0; i < graph->count; i++) {
-    api_operation operation = api_operation_copy(&graph->operations[i]);
+    struct api_operation operation = api_operation_copy(&graph->operations[i]);
     api_graph_append(copy, &operation);
   }
   return copy;
@@ -81,7 +82,7 @@ static CUresult graph_nodes(CUgraph graph, CUgraphNode *nodes, size_t *count) {
   return nodes ? CUDA_ERROR_NOT_SUPPORTED : CUDA_SUCCESS;
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     {"cuGraphInstantiate", (void *)graph_instantiate, 12000},
     API_ENTRY("cuGraphInstantiateWithFlags", graph_instantiate),
     API_ENTRY("cuGraphLaunch", graph_launch),
@@ -91,4 +92,4 @@ static const api_entry entries[] = {
     API_ENTRY("cuGraphGetNodes", graph_nodes),
 };
 
-const api_table api_graph_table = API_TABLE(entries);
+const struct api_table api_graph_table = API_TABLE(entries);

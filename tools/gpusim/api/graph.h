@@ -6,9 +6,9 @@
 #include "api/operation.h"
 
 CUgraph api_graph_create(void);
-void api_graph_append(CUgraph graph, const api_operation *operation); /* takes over what the operation owns */
+void api_graph_append(CUgraph graph, const struct api_operation *operation); /* takes over what the operation owns */
 void api_graph_destroy(CUgraph graph);
 
-extern const api_table api_graph_table;
+extern const struct api_table api_graph_table;
 
 #endif

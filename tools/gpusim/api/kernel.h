@@ -7,11 +7,11 @@
 #include <cuda.h>
 
 /* A CUkernel and the CUfunction made from it are the same object. */
-typedef struct {
-  sim_program *program;
+struct api_kernel {
+  struct sim_program *program;
   CUlibrary library;
   uint32_t max_dynamic_shared;
   int carveout;
-} api_kernel;
+};
 
 #endif

@@ -41,19 +41,19 @@ static uint32_t next_tag(void) {
   return launch_tag;
 }
 
-static CUresult run_launch(const api_operation *operation) {
-  const sim_configuration *settings = sim_settings();
-  sim_launch launch = {.program = operation->kernel->program,
-                       .dynamic_shared = operation->dynamic_shared,
-                       .parameters = operation->parameters,
-                       .tag = next_tag(),
-                       .checks = settings->checks,
-                       .quiet = settings->quiet,
-                       .workers = (uint32_t)settings->threads,
-                       .overlaps = operation->overlaps,
-                       .block_limit = settings->block_limit,
-                       .seed = settings->seed,
-                       .multiprocessors = (uint32_t)settings->multiprocessors};
+static CUresult run_launch(const struct api_operation *operation) {
+  const struct sim_configuration *settings = sim_settings();
+  struct sim_launch launch = {.program = operation->kernel->program,
+                              .dynamic_shared = operation->dynamic_shared,
+                              .parameters = operation->parameters,
+                              .tag = next_tag(),
+                              .checks = settings->checks,
+                              .quiet = settings->quiet,
+                              .workers = (uint32_t)settings->threads,
+                              .overlaps = operation->overlaps,
+                              .block_limit = settings->block_limit,
+                              .seed = settings->seed,
+                              .multiprocessors = (uint32_t)settings->multiprocessors};
   memcpy(launch.grid, operation->grid, sizeof launch.grid);
   memcpy(launch.threads, operation->threads, sizeof launch.threads);
   sim_launch_run(&launch);
@@ -67,9 +67,10 @@ static uint32_t product(const uint32_t values[3]) {
   return values[0] * values[1] * values[2];
 }
 
-static CUresult check_launch(const api_operation *operation) {
-  const api_kernel *kernel = operation->kernel;
-  uint32_t threads = product(operation->threads), total;
+static CUresult check_launch(const struct api_operation *operation) {
+  const struct api_kernel *kernel = operation->kernel;
+  uint32_t threads = product(operation->threads);
+  uint32_t total;
   if (!threads || !product(operation->grid) || threads > SIM_MAX_THREADS)
     return CUDA_ERROR_INVALID_VALUE;
   if (threads > kernel->program->max_threads)
@@ -80,14 +81,14 @@ static CUresult check_launch(const api_operation *operation) {
   return total > (uint32_t)api_architecture()->shared_optin ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-static uint8_t *copy_parameters(const sim_program *program, void **values) {
+static uint8_t *copy_parameters(const struct sim_program *program, void **values) {
   uint8_t *parameters = sim_allocate(program->parameter_bytes);
   for (uint32_t i = 0; i < program->entry->parameter_count; i++)
     memcpy(parameters + program->parameter_offsets[i], values[i], program->entry->parameters[i]->size);
   return parameters;
 }
 
-static CUresult launch_operation(CUstream stream, api_operation *operation, void **parameters, void **extra) {
+static CUresult launch_operation(CUstream stream, struct api_operation *operation, void **parameters, void **extra) {
   if (!operation->kernel || extra || (!parameters && operation->kernel->program->entry->parameter_count))
     return CUDA_ERROR_INVALID_VALUE;
   CUresult result = check_launch(operation);
@@ -103,11 +104,11 @@ static CUresult launch_operation(CUstream stream, api_operation *operation, void
 static CUresult launch_kernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                               unsigned threads_x, unsigned threads_y, unsigned threads_z, unsigned dynamic_shared,
                               CUstream stream, void **parameters, void **extra) {
-  api_operation operation = {.run = run_launch,
-                             .kernel = (api_kernel *)(void *)function,
-                             .grid = {grid_x, grid_y, grid_z},
-                             .threads = {threads_x, threads_y, threads_z},
-                             .dynamic_shared = dynamic_shared};
+  struct api_operation operation = {.run = run_launch,
+                                    .kernel = (struct api_kernel *)(void *)function,
+                                    .grid = {grid_x, grid_y, grid_z},
+                                    .threads = {threads_x, threads_y, threads_z},
+                                    .dynamic_shared = dynamic_shared};
   return launch_operation(stream, &operation, parameters, extra);
 }
 
@@ -129,11 +130,11 @@ static bool attribute_known(const CUlaunchAttribute *attribute) {
 }
 
 static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
-  api_operation operation = {.run = run_launch,
-                             .kernel = (api_kernel *)(void *)function,
-                             .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
-                             .threads = {config->blockDimX, config->blockDimY, config->blockDimZ},
-                             .dynamic_shared = config->sharedMemBytes};
+  struct api_operation operation = {.run = run_launch,
+                                    .kernel = (struct api_kernel *)(void *)function,
+                                    .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+                                    .threads = {config->blockDimX, config->blockDimY, config->blockDimZ},
+                                    .dynamic_shared = config->sharedMemBytes};
   for (unsigned i = 0; i < config->numAttrs; i++) {
     const CUlaunchAttribute *attribute = &config->attrs[i];
     if (!attribute_known(attribute))
@@ -145,8 +146,8 @@ static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction functi
 }
 
 static CUresult occupancy(int *blocks, CUfunction function, int threads, size_t dynamic_shared) {
-  const api_limits *limits = api_architecture();
-  const api_kernel *kernel = (const api_kernel *)(void *)function;
+  const struct api_limits *limits = api_architecture();
+  const struct api_kernel *kernel = (const struct api_kernel *)(void *)function;
   if (threads <= 0)
     return CUDA_ERROR_INVALID_VALUE;
   int rounded = (threads + SIM_LANES - 1) / SIM_LANES * SIM_LANES;
@@ -164,11 +165,11 @@ static CUresult occupancy_flags(int *blocks, CUfunction function, int threads, s
   return occupancy(blocks, function, threads, dynamic_shared);
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuLaunchKernel", launch_kernel),
     API_ENTRY("cuLaunchKernelEx", launch_kernel_ex),
     API_ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessor", occupancy),
     API_ENTRY("cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags", occupancy_flags),
 };
 
-const api_table api_launch_table = API_TABLE(entries);
+const struct api_table api_launch_table = API_TABLE(entries);

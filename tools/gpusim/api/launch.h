@@ -4,6 +4,6 @@
 
 #include "api/entry.h"
 
-extern const api_table api_launch_table;
+extern const struct api_table api_launch_table;
 
 #endif

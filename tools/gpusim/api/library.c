@@ -14,12 +14,12 @@
 #include <string.h>
 
 struct CUlib_st {
-  sim_module *module;
-  api_kernel *kernels;
+  struct sim_module *module;
+  struct api_kernel *kernels;
 };
 
-static api_kernel *as_kernel(CUkernel kernel) {
-  return (api_kernel *)(void *)kernel;
+static struct api_kernel *as_kernel(CUkernel kernel) {
+  return (struct api_kernel *)(void *)kernel;
 }
 
 /* Gives the message to CU_JIT_ERROR_LOG_BUFFER, whose size is an option of its own. */
@@ -59,7 +59,7 @@ static CUresult library_load(CUlibrary *library, const void *code, CUjit_option 
   if (!sim_memory_start())
     return CUDA_ERROR_OUT_OF_MEMORY;
   api_lock();
-  sim_module *module = sim_module_load(code, error);
+  struct sim_module *module = sim_module_load(code, error);
   api_unlock();
   if (!module)
     return reject(error, option_count, options, values);
@@ -67,7 +67,7 @@ static CUresult library_load(CUlibrary *library, const void *code, CUjit_option 
   loaded->module = module;
   loaded->kernels = sim_allocate(module->program_count * sizeof *loaded->kernels);
   for (size_t i = 0; i < module->program_count; i++)
-    loaded->kernels[i] = (api_kernel){.program = module->programs[i], .library = loaded, .carveout = -1};
+    loaded->kernels[i] = (struct api_kernel){.program = module->programs[i], .library = loaded, .carveout = -1};
   *library = loaded;
   return CUDA_SUCCESS;
 }
@@ -102,9 +102,9 @@ static CUresult library_kernels(CUkernel *kernels, unsigned count, CUlibrary lib
 }
 
 static CUresult library_global(CUdeviceptr *address, size_t *bytes, CUlibrary library, const char *name) {
-  const ptx_module *source = library->module->source;
+  const struct ptx_module *source = library->module->source;
   for (size_t i = 0; i < source->variable_count; i++) {
-    const ptx_variable *variable = source->variables[i];
+    const struct ptx_variable *variable = source->variables[i];
     if ((variable->space != PTX_GLOBAL && variable->space != PTX_CONST) || strcmp(variable->name, name) != 0)
       continue;
     if (address)
@@ -127,7 +127,7 @@ static CUresult kernel_name(const char **name, CUkernel kernel) {
 }
 
 static CUresult kernel_parameter(CUkernel kernel, size_t index, size_t *offset, size_t *bytes) {
-  const ptx_function *entry = as_kernel(kernel)->program->entry;
+  const struct ptx_function *entry = as_kernel(kernel)->program->entry;
   if (index >= entry->parameter_count)
     return CUDA_ERROR_INVALID_VALUE;
   *offset = as_kernel(kernel)->program->parameter_offsets[index];
@@ -136,8 +136,8 @@ static CUresult kernel_parameter(CUkernel kernel, size_t index, size_t *offset, 
   return CUDA_SUCCESS;
 }
 
-static CUresult attribute_get(int *value, CUfunction_attribute attribute, const api_kernel *kernel) {
-  const sim_program *program = kernel->program;
+static CUresult attribute_get(int *value, CUfunction_attribute attribute, const struct api_kernel *kernel) {
+  const struct sim_program *program = kernel->program;
   switch (attribute) {
   case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
     *value = (int)program->max_threads;
@@ -167,7 +167,7 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
   }
 }
 
-static CUresult attribute_set(CUfunction_attribute attribute, int value, api_kernel *kernel) {
+static CUresult attribute_set(CUfunction_attribute attribute, int value, struct api_kernel *kernel) {
   int limit = api_architecture()->shared_optin - (int)kernel->program->static_shared;
   if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
     kernel->carveout = value;
@@ -188,11 +188,11 @@ static CUresult kernel_set_attribute(CUfunction_attribute attribute, int value, 
 }
 
 static CUresult function_attribute(int *value, CUfunction_attribute attribute, CUfunction function) {
-  return attribute_get(value, attribute, (const api_kernel *)(void *)function);
+  return attribute_get(value, attribute, (const struct api_kernel *)(void *)function);
 }
 
 static CUresult function_set_attribute(CUfunction function, CUfunction_attribute attribute, int value) {
-  return attribute_set(attribute, value, (api_kernel *)(void *)function);
+  return attribute_set(attribute, value, (struct api_kernel *)(void *)function);
 }
 
 static CUresult function_load(CUfunction function) {
@@ -206,7 +206,7 @@ static CUresult function_is_loaded(CUfunctionLoadingState *state, CUfunction fun
   return CUDA_SUCCESS;
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuLibraryLoadData", library_load),
     API_ENTRY("cuLibraryUnload", library_unload),
     API_ENTRY("cuLibraryGetKernel", library_kernel),
@@ -224,4 +224,4 @@ static const api_entry entries[] = {
     API_ENTRY("cuFuncIsLoaded", function_is_loaded),
 };
 
-const api_table api_library_table = API_TABLE(entries);
+const struct api_table api_library_table = API_TABLE(entries);

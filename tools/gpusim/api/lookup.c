@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuGetProcAddress", cuGetProcAddress_v2),
     API_ENTRY("cuGetProcAddress_v2", cuGetProcAddress_v2),
 };
 
-static const api_table lookup_table = API_TABLE(entries);
+static const struct api_table lookup_table = API_TABLE(entries);
 
-static const api_table *const tables[] = {
+static const struct api_table *const tables[] = {
     &lookup_table,     &api_error_table, &api_device_table,  &api_memory_table,
     &api_stream_table, &api_graph_table, &api_library_table, &api_launch_table,
 };
@@ -32,7 +32,7 @@ __attribute__((visibility("default"))) CUresult CUDAAPI cuGetProcAddress_v2(cons
   *function = NULL;
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
     for (size_t e = 0; e < tables[t]->count; e++) {
-      const api_entry *entry = &tables[t]->entries[e];
+      const struct api_entry *entry = &tables[t]->entries[e];
       if (strcmp(entry->name, symbol) != 0)
         continue;
       bool old = version < entry->since;

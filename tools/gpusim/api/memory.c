@@ -38,7 +38,7 @@ static CUresult memory_info(size_t *available, size_t *total) {
 
 static CUresult memory_range(CUdeviceptr *base, size_t *bytes, CUdeviceptr address) {
   api_lock();
-  const sim_allocation *allocation = sim_memory_find(address);
+  const struct sim_allocation *allocation = sim_memory_find(address);
   if (allocation && base)
     *base = allocation->base;
   if (allocation && bytes)
@@ -49,7 +49,7 @@ static CUresult memory_range(CUdeviceptr *base, size_t *bytes, CUdeviceptr addre
 
 static CUresult pointer_attribute(void *value, CUpointer_attribute attribute, CUdeviceptr address) {
   api_lock();
-  bool known = sim_memory_find(address) != NULL;
+  bool known = sim_memory_find(address);
   api_unlock();
   if (!known)
     return CUDA_ERROR_INVALID_VALUE;
@@ -65,7 +65,7 @@ static CUresult pointer_attribute(void *value, CUpointer_attribute attribute, CU
 }
 
 static bool inside(uint64_t address, uint64_t bytes) {
-  const sim_allocation *allocation = sim_memory_find(address);
+  const struct sim_allocation *allocation = sim_memory_find(address);
   return allocation && address + bytes <= allocation->base + allocation->size;
 }
 
@@ -75,7 +75,7 @@ static bool device_end(uint64_t address) {
   return address >= sim_window_shared() && sim_memory_find(address);
 }
 
-static CUresult run_fill(const api_operation *operation) {
+static CUresult run_fill(const struct api_operation *operation) {
   uint8_t *to = (uint8_t *)(uintptr_t)operation->destination;
   for (uint64_t at = 0; at < operation->bytes; at += operation->value_bytes)
     memcpy(to + at, &operation->value, operation->value_bytes);
@@ -94,7 +94,7 @@ static void copy_definedness(uint64_t to, uint64_t from, uint64_t bytes) {
       sim_memory_define(to + i, 1);
 }
 
-static CUresult run_copy(const api_operation *operation) {
+static CUresult run_copy(const struct api_operation *operation) {
   memmove((void *)(uintptr_t)operation->destination, (const void *)(uintptr_t)operation->source, operation->bytes);
   if (device_end(operation->destination))
     copy_definedness(operation->destination, operation->source, operation->bytes);
@@ -102,7 +102,7 @@ static CUresult run_copy(const api_operation *operation) {
 }
 
 static CUresult copy(CUstream stream, uint64_t to, uint64_t from, size_t bytes, bool to_device, bool from_device) {
-  api_operation operation = {.run = run_copy, .destination = to, .source = from, .bytes = bytes};
+  struct api_operation operation = {.run = run_copy, .destination = to, .source = from, .bytes = bytes};
   api_lock();
   CUresult result = CUDA_SUCCESS;
   if (bytes && ((to_device && !inside(to, bytes)) || (from_device && !inside(from, bytes))))
@@ -139,7 +139,8 @@ static CUresult copy_on_device_async(CUdeviceptr to, CUdeviceptr from, size_t by
 
 static CUresult set(CUstream stream, CUdeviceptr to, uint32_t value, uint32_t width, size_t count) {
   uint64_t bytes = (uint64_t)count * width;
-  api_operation operation = {.run = run_fill, .destination = to, .bytes = bytes, .value = value, .value_bytes = width};
+  struct api_operation operation = {
+      .run = run_fill, .destination = to, .bytes = bytes, .value = value, .value_bytes = width};
   api_lock();
   CUresult result = bytes && (!inside(to, bytes) || to % width) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
   if (result == CUDA_SUCCESS)
@@ -168,7 +169,7 @@ static CUresult set_words_async(CUdeviceptr to, unsigned value, size_t count, CU
   return set(stream, to, value, 4, count);
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuMemAlloc", memory_alloc),
     API_ENTRY("cuMemFree", memory_free),
     API_ENTRY("cuMemGetInfo", memory_info),
@@ -187,4 +188,4 @@ static const api_entry entries[] = {
     API_ENTRY("cuMemsetD32Async", set_words_async),
 };
 
-const api_table api_memory_table = API_TABLE(entries);
+const struct api_table api_memory_table = API_TABLE(entries);

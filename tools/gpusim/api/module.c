@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool in_device_memory(const ptx_variable *variable) {
+static bool in_device_memory(const struct ptx_variable *variable) {
   return variable->space == PTX_GLOBAL || variable->space == PTX_CONST;
 }
 
-static bool place_variable(ptx_variable *variable, char error[PTX_ERROR_BYTES]) {
+static bool place_variable(struct ptx_variable *variable, char error[PTX_ERROR_BYTES]) {
   if (variable->is_extern || variable->size == 0) {
     snprintf(error, PTX_ERROR_BYTES, "variable '%s' is not defined in this module", variable->name);
     return false;
@@ -33,20 +33,20 @@ static bool place_variable(ptx_variable *variable, char error[PTX_ERROR_BYTES]) 
   return true;
 }
 
-static bool place_variables(const ptx_module *source, char error[PTX_ERROR_BYTES]) {
+static bool place_variables(const struct ptx_module *source, char error[PTX_ERROR_BYTES]) {
   for (size_t i = 0; i < source->variable_count; i++)
     if (in_device_memory(source->variables[i]) && !place_variable(source->variables[i], error))
       return false;
   return true;
 }
 
-static bool decode_entries(sim_module *module, char error[PTX_ERROR_BYTES]) {
-  const ptx_module *source = module->source;
+static bool decode_entries(struct sim_module *module, char error[PTX_ERROR_BYTES]) {
+  const struct ptx_module *source = module->source;
   module->programs = sim_allocate(source->function_count * sizeof *module->programs);
   for (size_t i = 0; i < source->function_count; i++) {
     if (!source->functions[i]->is_entry || !source->functions[i]->has_body)
       continue;
-    sim_program *program = sim_decode(source, source->functions[i], sim_forms(), error);
+    struct sim_program *program = sim_decode(source, source->functions[i], sim_forms(), error);
     if (!program)
       return false;
     module->programs[module->program_count++] = program;
@@ -54,11 +54,11 @@ static bool decode_entries(sim_module *module, char error[PTX_ERROR_BYTES]) {
   return true;
 }
 
-sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]) {
-  ptx_module *source = ptx_parse(text, error);
+struct sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]) {
+  struct ptx_module *source = ptx_parse(text, error);
   if (!source)
     return NULL;
-  sim_module *module = sim_allocate(sizeof *module);
+  struct sim_module *module = sim_allocate(sizeof *module);
   module->source = source;
   if (place_variables(source, error) && decode_entries(module, error))
     return module;
@@ -66,7 +66,7 @@ sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]) {
   return NULL;
 }
 
-void sim_module_unload(sim_module *module) {
+void sim_module_unload(struct sim_module *module) {
   for (size_t i = 0; i < module->program_count; i++)
     sim_program_destroy(module->programs[i]);
   for (size_t i = 0; i < module->source->variable_count; i++)

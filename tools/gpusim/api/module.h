@@ -4,14 +4,14 @@
 
 #include "program/program.h"
 
-typedef struct sim_module {
-  ptx_module *source;
-  sim_program **programs;
+struct sim_module {
+  struct ptx_module *source;
+  struct sim_program **programs;
   size_t program_count;
-} sim_module;
+};
 
 /* Returns NULL with the reason in `error`. */
-sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]);
-void sim_module_unload(sim_module *module);
+struct sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]);
+void sim_module_unload(struct sim_module *module);
 
 #endif

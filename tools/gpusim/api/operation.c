@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-CUresult api_execute(const api_operation *operation) {
+CUresult api_execute(const struct api_operation *operation) {
   CUresult result = api_failure();
   return result == CUDA_SUCCESS ? operation->run(operation) : result;
 }
 
-api_operation api_operation_copy(const api_operation *operation) {
-  api_operation copy = *operation;
+struct api_operation api_operation_copy(const struct api_operation *operation) {
+  struct api_operation copy = *operation;
   if (!operation->parameters)
     return copy;
   size_t bytes = operation->kernel->program->parameter_bytes;
@@ -21,6 +21,6 @@ api_operation api_operation_copy(const api_operation *operation) {
   return copy;
 }
 
-void api_operation_destroy(api_operation *operation) {
+void api_operation_destroy(struct api_operation *operation) {
   free(operation->parameters);
 }

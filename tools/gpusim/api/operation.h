@@ -4,9 +4,9 @@
 
 #include "api/kernel.h"
 
-typedef struct api_operation {
+struct api_operation {
   CUresult (*run)(const struct api_operation *operation);
-  const api_kernel *kernel;
+  const struct api_kernel *kernel;
   uint32_t grid[3];
   uint32_t threads[3];
   uint32_t dynamic_shared;
@@ -17,12 +17,12 @@ typedef struct api_operation {
   uint64_t bytes;
   uint32_t value;
   uint32_t value_bytes;
-} api_operation;
+};
 
 /* Runs it, unless something has failed before. */
-CUresult api_execute(const api_operation *operation);
+CUresult api_execute(const struct api_operation *operation);
 
-api_operation api_operation_copy(const api_operation *operation);
-void api_operation_destroy(api_operation *operation);
+struct api_operation api_operation_copy(const struct api_operation *operation);
+void api_operation_destroy(struct api_operation *operation);
 
 #endif

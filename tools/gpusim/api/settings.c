@@ -19,7 +19,7 @@ struct variable {
   uint64_t maximum;
 };
 
-#define VARIABLE(name, field) name, offsetof(sim_configuration, field)
+#define VARIABLE(name, field) name, offsetof(struct sim_configuration, field)
 
 static const struct variable variables[] = {
     {VARIABLE("FLASHJIT_SIM_QUIET", quiet), 0, 0, 1},
@@ -31,7 +31,7 @@ static const struct variable variables[] = {
     {VARIABLE("FLASHJIT_SIM_THREADS", threads), 0, 1, SIM_MAX_WORKERS},
 };
 
-static sim_configuration settings;
+static struct sim_configuration settings;
 static char problem[256]; /* the first value that is not allowed; its setting has the default */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -56,7 +56,7 @@ static void read_settings(void) {
   }
 }
 
-const sim_configuration *sim_settings(void) {
+const struct sim_configuration *sim_settings(void) {
   pthread_once(&once, read_settings);
   return &settings;
 }

@@ -91,7 +91,7 @@ static CUresult exchange_capture_mode(CUstreamCaptureMode *mode) {
   return CUDA_SUCCESS;
 }
 
-CUresult api_enqueue(CUstream stream, api_operation *operation) {
+CUresult api_enqueue(CUstream stream, struct api_operation *operation) {
   stream = real_stream(stream);
   if (stream && stream->capture) {
     api_graph_append(stream->capture, operation);
@@ -131,7 +131,7 @@ static CUresult event_elapsed(float *milliseconds, CUevent start, CUevent end) {
   return CUDA_SUCCESS;
 }
 
-static const api_entry entries[] = {
+static const struct api_entry entries[] = {
     API_ENTRY("cuStreamCreate", stream_create),
     API_ENTRY("cuStreamCreateWithPriority", stream_create_priority),
     API_ENTRY("cuStreamDestroy", stream_destroy),
@@ -150,4 +150,4 @@ static const api_entry entries[] = {
     API_ENTRY("cuEventElapsedTime", event_elapsed),
 };
 
-const api_table api_stream_table = API_TABLE(entries);
+const struct api_table api_stream_table = API_TABLE(entries);

@@ -6,8 +6,8 @@
 #include "api/operation.h"
 
 /* Runs the operation, or records it when the stream is being captured. Takes over what it owns. */
-CUresult api_enqueue(CUstream stream, api_operation *operation);
+CUresult api_enqueue(CUstream stream, struct api_operation *operation);
 
-extern const api_table api_stream_table;
+extern const struct api_table api_stream_table;
 
 #endif

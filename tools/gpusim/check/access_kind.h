@@ -3,10 +3,10 @@
 #define GPUSIM_CHECK_ACCESS_KIND_H
 
 /* How an access takes part in the checks. */
-typedef enum {
+enum sim_access_kind {
   SIM_PLAIN,
   SIM_COLLECTIVE, /* by all lanes of the warp at once, like ldmatrix */
   SIM_ATOMIC      /* strong: races with plain accesses only */
-} sim_access_kind;
+};
 
 #endif

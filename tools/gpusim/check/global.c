@@ -21,12 +21,13 @@ static uint32_t word_part(uint64_t word, uint64_t address, uint32_t bytes) {
   return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
-static void check_cell(const sim_warp *warp, const sim_inst *inst, uint32_t lane, uint64_t word, uint32_t part,
-                       const char *what) {
+static void check_cell(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
+                       uint32_t part, const char *what) {
   uint64_t cell = atomic_load_explicit(sim_memory_cell(word), memory_order_relaxed);
   if ((uint32_t)(cell >> TAG_SHIFT) != warp->block->launch->tag || !(cell & part))
     return;
-  uint32_t block = field(cell, BLOCK_SHIFT, BLOCK_BITS), writer = field(cell, WARP_SHIFT, WARP_BITS);
+  uint32_t block = field(cell, BLOCK_SHIFT, BLOCK_BITS);
+  uint32_t writer = field(cell, WARP_SHIFT, WARP_BITS);
   if (sim_ordered(warp, block, writer, field(cell, CLOCK_SHIFT, CLOCK_BITS)))
     return;
   char place[256];
@@ -38,8 +39,9 @@ static void check_cell(const sim_warp *warp, const sim_inst *inst, uint32_t lane
             what, (unsigned long long)word, place, writer, block);
 }
 
-uint32_t sim_global_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation,
-                         uint64_t address, uint32_t bytes, sim_access_kind kind) {
+uint32_t sim_global_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                         struct sim_allocation *allocation, uint64_t address, uint32_t bytes,
+                         enum sim_access_kind kind) {
   bool written = atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) == warp->block->launch->tag;
   if (written && kind != SIM_ATOMIC)
     for (uint64_t word = address & ~UINT64_C(3); word < address + bytes; word += 4)
@@ -49,7 +51,7 @@ uint32_t sim_global_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, si
   return sim_memory_undefined(address, bytes);
 }
 
-static void note_write(const sim_warp *warp, uint64_t word, uint32_t part) {
+static void note_write(const struct sim_warp *warp, uint64_t word, uint32_t part) {
   uint32_t clock = warp->seen[warp->index];
   if (warp->block->index >> BLOCK_BITS || clock >> CLOCK_BITS)
     return;
@@ -61,8 +63,8 @@ static void note_write(const sim_warp *warp, uint64_t word, uint32_t part) {
   atomic_store_explicit(slot, cell | merged | part, memory_order_relaxed);
 }
 
-void sim_global_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation, uint64_t address,
-                      uint32_t bytes, sim_access_kind kind) {
+void sim_global_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                      struct sim_allocation *allocation, uint64_t address, uint32_t bytes, enum sim_access_kind kind) {
   uint32_t tag = warp->block->launch->tag;
   bool written = atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) == tag;
   if (!written && kind != SIM_ATOMIC)

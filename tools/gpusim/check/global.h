@@ -5,10 +5,11 @@
 #include "check/access_kind.h"
 #include "machine/machine.h"
 
-uint32_t sim_global_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation,
-                         uint64_t address, uint32_t bytes, sim_access_kind kind);
-void sim_global_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_allocation *allocation, uint64_t address,
-                      uint32_t bytes, sim_access_kind kind);
+uint32_t sim_global_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                         struct sim_allocation *allocation, uint64_t address, uint32_t bytes,
+                         enum sim_access_kind kind);
+void sim_global_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                      struct sim_allocation *allocation, uint64_t address, uint32_t bytes, enum sim_access_kind kind);
 
 enum { SIM_TAG_MAX = 1023 };
 

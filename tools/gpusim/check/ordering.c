@@ -4,25 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
+struct block_clocks {
   uint32_t block;
   sim_clocks clocks;
-} block_clocks;
+};
 
 /* Clocks of the warps of several blocks, sorted by block. */
 struct sim_foreign {
-  block_clocks *entries;
-  size_t count, capacity;
+  struct block_clocks *entries;
+  size_t count;
+  size_t capacity;
 };
 
-typedef struct {
+struct sync_location {
   uint64_t key; /* 0: free */
-  sim_foreign released;
-} sync_location;
+  struct sim_foreign released;
+};
 
 struct sim_sync_table {
-  sync_location *locations; /* open addressing */
-  size_t count, capacity;
+  struct sync_location *locations; /* open addressing */
+  size_t count;
+  size_t capacity;
 };
 
 enum { TABLE_START = 64 };
@@ -32,12 +34,13 @@ void sim_clocks_join(sim_clocks into, const sim_clocks from) {
     into[i] = into[i] > from[i] ? into[i] : from[i];
 }
 
-void sim_clock_tick(sim_warp *warp) {
+void sim_clock_tick(struct sim_warp *warp) {
   warp->seen[warp->index] = ++warp->block->clock;
 }
 
-static size_t foreign_position(const sim_foreign *foreign, uint32_t block) {
-  size_t low = 0, high = foreign->count;
+static size_t foreign_position(const struct sim_foreign *foreign, uint32_t block) {
+  size_t low = 0;
+  size_t high = foreign->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
     if (foreign->entries[middle].block < block)
@@ -48,44 +51,44 @@ static size_t foreign_position(const sim_foreign *foreign, uint32_t block) {
   return low;
 }
 
-static void foreign_join(sim_foreign *foreign, uint32_t block, const sim_clocks clocks) {
+static void foreign_join(struct sim_foreign *foreign, uint32_t block, const sim_clocks clocks) {
   size_t at = foreign_position(foreign, block);
   if (at == foreign->count || foreign->entries[at].block != block) {
     SIM_PUSH(foreign->entries, foreign->count, foreign->capacity);
     memmove(foreign->entries + at + 1, foreign->entries + at, (foreign->count - at) * sizeof *foreign->entries);
-    foreign->entries[at] = (block_clocks){.block = block};
+    foreign->entries[at] = (struct block_clocks){.block = block};
     foreign->count++;
   }
   sim_clocks_join(foreign->entries[at].clocks, clocks);
 }
 
-static void foreign_join_all(sim_foreign *into, const sim_foreign *from) {
+static void foreign_join_all(struct sim_foreign *into, const struct sim_foreign *from) {
   for (size_t i = 0; i < from->count; i++)
     foreign_join(into, from->entries[i].block, from->entries[i].clocks);
 }
 
-sim_foreign *sim_foreign_create(void) {
-  return sim_allocate(sizeof(sim_foreign));
+struct sim_foreign *sim_foreign_create(void) {
+  return sim_allocate(sizeof(struct sim_foreign));
 }
 
-void sim_foreign_clear(sim_foreign *foreign) {
+void sim_foreign_clear(struct sim_foreign *foreign) {
   foreign->count = 0;
 }
 
-void sim_foreign_destroy(sim_foreign *foreign) {
+void sim_foreign_destroy(struct sim_foreign *foreign) {
   if (foreign)
     free(foreign->entries);
   free(foreign);
 }
 
-sim_sync_table *sim_sync_table_create(void) {
-  sim_sync_table *table = sim_allocate(sizeof *table);
+struct sim_sync_table *sim_sync_table_create(void) {
+  struct sim_sync_table *table = sim_allocate(sizeof *table);
   table->capacity = TABLE_START;
   table->locations = sim_allocate(TABLE_START * sizeof *table->locations);
   return table;
 }
 
-void sim_sync_table_destroy(sim_sync_table *table) {
+void sim_sync_table_destroy(struct sim_sync_table *table) {
   if (!table)
     return;
   for (size_t i = 0; i < table->capacity; i++)
@@ -94,16 +97,16 @@ void sim_sync_table_destroy(sim_sync_table *table) {
   free(table);
 }
 
-static sync_location *find_location(const sim_sync_table *table, uint64_t key) {
+static struct sync_location *find_location(const struct sim_sync_table *table, uint64_t key) {
   size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & (table->capacity - 1);
   while (table->locations[at].key && table->locations[at].key != key)
     at = (at + 1) & (table->capacity - 1);
   return &table->locations[at];
 }
 
-static sync_location *add_location(sim_sync_table *table, uint64_t key) {
+static struct sync_location *add_location(struct sim_sync_table *table, uint64_t key) {
   if ((table->count + 1) * 2 > table->capacity) {
-    sim_sync_table bigger = {.count = table->count, .capacity = table->capacity * 2};
+    struct sim_sync_table bigger = {.count = table->count, .capacity = table->capacity * 2};
     bigger.locations = sim_allocate(bigger.capacity * sizeof *bigger.locations);
     for (size_t i = 0; i < table->capacity; i++)
       if (table->locations[i].key)
@@ -111,14 +114,14 @@ static sync_location *add_location(sim_sync_table *table, uint64_t key) {
     free(table->locations);
     *table = bigger;
   }
-  sync_location *location = find_location(table, key);
+  struct sync_location *location = find_location(table, key);
   table->count += location->key == 0;
   location->key = key;
   return location;
 }
 
-static void acquire(sim_warp *warp, const sim_foreign *released) {
-  sim_block *block = warp->block;
+static void acquire(struct sim_warp *warp, const struct sim_foreign *released) {
+  struct sim_block *block = warp->block;
   for (size_t i = 0; i < released->count; i++) {
     if (released->entries[i].block == block->index)
       sim_clocks_join(warp->seen, released->entries[i].clocks);
@@ -127,12 +130,12 @@ static void acquire(sim_warp *warp, const sim_foreign *released) {
   }
 }
 
-static void release(const sim_warp *warp, sim_foreign *released, const sim_clocks clocks) {
+static void release(const struct sim_warp *warp, struct sim_foreign *released, const sim_clocks clocks) {
   foreign_join_all(released, warp->block->foreign);
   foreign_join(released, warp->block->index, clocks);
 }
 
-void sim_order_fence(sim_warp *warp, bool device) {
+void sim_order_fence(struct sim_warp *warp, bool device) {
   acquire(warp, warp->acquiring);
   warp->acquiring->count = 0;
   memcpy(warp->fenced_cta, warp->seen, sizeof warp->seen);
@@ -141,8 +144,8 @@ void sim_order_fence(sim_warp *warp, bool device) {
   sim_clock_tick(warp);
 }
 
-static void access_location(sim_warp *warp, sync_location *location, bool is_shared, uint8_t order, bool reads,
-                            bool writes) {
+static void access_location(struct sim_warp *warp, struct sync_location *location, bool is_shared, uint8_t order,
+                            bool reads, bool writes) {
   if (reads && (order & SIM_ACQUIRE))
     acquire(warp, &location->released);
   else if (reads)
@@ -155,14 +158,14 @@ static void access_location(sim_warp *warp, sync_location *location, bool is_sha
 }
 
 /* Accesses of block scope order only the warps of one block: they have locations of their own. */
-static uint64_t location_key(const sim_warp *warp, uint64_t address, bool is_shared, uint8_t order) {
+static uint64_t location_key(const struct sim_warp *warp, uint64_t address, bool is_shared, uint8_t order) {
   if (is_shared || !(order & SIM_CTA_SCOPE))
     return address + 1;
   return address + 1 + ((uint64_t)(warp->block->index + 1) << 48);
 }
 
-void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes) {
-  sim_launch *launch = warp->block->launch;
+void sim_order_access(struct sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes) {
+  struct sim_launch *launch = warp->block->launch;
   uint64_t key = location_key(warp, address, is_shared, order);
   if (!launch->checks)
     return;
@@ -177,10 +180,10 @@ void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t 
     sim_clock_tick(warp);
 }
 
-bool sim_ordered(const sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
+bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
   if (block == warp->block->index)
     return clock <= warp->seen[writer];
-  const sim_foreign *foreign = warp->block->foreign;
+  const struct sim_foreign *foreign = warp->block->foreign;
   size_t at = foreign_position(foreign, block);
   return at < foreign->count && foreign->entries[at].block == block && clock <= foreign->entries[at].clocks[writer];
 }

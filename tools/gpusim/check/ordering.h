@@ -5,25 +5,25 @@
 #include "machine/machine.h"
 
 /* Starts a new interval of the warp's own clock: what it did before can be told from what it does now. */
-void sim_clock_tick(sim_warp *warp);
+void sim_clock_tick(struct sim_warp *warp);
 void sim_clocks_join(sim_clocks into, const sim_clocks from);
 
 /* A fence; `device` is false for block scope. */
-void sim_order_fence(sim_warp *warp, bool device);
+void sim_order_fence(struct sim_warp *warp, bool device);
 
 /* A strong access to a location of global or shared memory, with SIM_ACQUIRE and SIM_RELEASE as far as they
  * apply. */
-void sim_order_access(sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes);
+void sim_order_access(struct sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes);
 
 /* True when the write or read at `clock` by a warp of a block happened before this warp's present. */
-bool sim_ordered(const sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock);
+bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock);
 
-typedef struct sim_foreign sim_foreign;
-typedef struct sim_sync_table sim_sync_table;
-sim_foreign *sim_foreign_create(void);
-void sim_foreign_clear(sim_foreign *foreign);
-void sim_foreign_destroy(sim_foreign *foreign);
-sim_sync_table *sim_sync_table_create(void);
-void sim_sync_table_destroy(sim_sync_table *table);
+struct sim_foreign;
+struct sim_sync_table;
+struct sim_foreign *sim_foreign_create(void);
+void sim_foreign_clear(struct sim_foreign *foreign);
+void sim_foreign_destroy(struct sim_foreign *foreign);
+struct sim_sync_table *sim_sync_table_create(void);
+void sim_sync_table_destroy(struct sim_sync_table *table);
 
 #endif

@@ -10,16 +10,19 @@
 enum { WORD_BYTES = 4, WORD_MASK = 15 };
 
 /* A word of shared memory. */
-typedef struct sim_cell {
-  uint32_t write_clock, read_clock;
+struct sim_cell {
+  uint32_t write_clock;
+  uint32_t read_clock;
   uint32_t readers; /* warps */
   uint8_t writer;
-  uint8_t written, read;               /* bytes of the last write, of the reads since */
-  uint8_t defined;                     /* bytes */
-  uint8_t pending;                     /* bytes that an asynchronous copy will write */
-  uint8_t atomic;                      /* the last write was strong */
-  uint8_t write_lane[2], read_lane[2]; /* of each half word, or SIM_LANE_* */
-} sim_cell;
+  uint8_t written;       /* bytes of the last write */
+  uint8_t read;          /* bytes of the reads since */
+  uint8_t defined;       /* bytes */
+  uint8_t pending;       /* bytes that an asynchronous copy will write */
+  uint8_t atomic;        /* the last write was strong */
+  uint8_t write_lane[2]; /* of each half word, or SIM_LANE_* */
+  uint8_t read_lane[2];
+};
 
 enum { SIM_LANE_MANY = 0xfe, SIM_LANE_NONE = 0xff };
 
@@ -27,11 +30,11 @@ static size_t cell_count(uint32_t bytes) {
   return (size_t)bytes / WORD_BYTES + 1;
 }
 
-sim_cell *sim_shared_cells(uint32_t bytes) {
-  return sim_allocate(cell_count(bytes) * sizeof(sim_cell));
+struct sim_cell *sim_shared_cells(uint32_t bytes) {
+  return sim_allocate(cell_count(bytes) * sizeof(struct sim_cell));
 }
 
-void sim_shared_clear(sim_cell *cells, uint32_t bytes) {
+void sim_shared_clear(struct sim_cell *cells, uint32_t bytes) {
   size_t count = cell_count(bytes);
   memset(cells, 0, count * sizeof *cells);
   for (size_t i = 0; i < count; i++)
@@ -64,8 +67,8 @@ static void note_lane(uint8_t lanes[2], uint32_t part, uint32_t lane) {
     lanes[half] = lanes[half] == SIM_LANE_NONE || lanes[half] == lane ? (uint8_t)lane : SIM_LANE_MANY;
 }
 
-static void check_pending(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
-                          uint32_t offset, uint32_t part, const char *what) {
+static void check_pending(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                          const struct sim_cell *cell, uint32_t offset, uint32_t part, const char *what) {
   if (cell->pending & part)
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
               "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what,
@@ -73,8 +76,9 @@ static void check_pending(const sim_warp *warp, const sim_inst *inst, uint32_t l
 }
 
 /* Is the last write to the cell unordered with this access? */
-static void check_last_write(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
-                             uint32_t offset, uint32_t part, sim_access_kind kind, const char *what) {
+static void check_last_write(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                             const struct sim_cell *cell, uint32_t offset, uint32_t part, enum sim_access_kind kind,
+                             const char *what) {
   if (!(cell->written & part) || (kind == SIM_ATOMIC && cell->atomic))
     return;
   if (cell->write_clock > warp->seen[cell->writer])
@@ -93,8 +97,8 @@ static void check_last_write(const sim_warp *warp, const sim_inst *inst, uint32_
 }
 
 /* Are earlier reads of the cell unordered with this write? */
-static void check_reads(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
-                        uint32_t offset, uint32_t part, const char *what) {
+static void check_reads(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                        const struct sim_cell *cell, uint32_t offset, uint32_t part, const char *what) {
   if (!(cell->read & part))
     return;
   SIM_FOR_LANES(reader, cell->readers) {
@@ -111,7 +115,7 @@ static void check_reads(const sim_warp *warp, const sim_inst *inst, uint32_t lan
               what, offset);
 }
 
-static bool readers_ordered(const sim_warp *warp, const sim_cell *cell) {
+static bool readers_ordered(const struct sim_warp *warp, const struct sim_cell *cell) {
   SIM_FOR_LANES(reader, cell->readers) {
     if (cell->read_clock > warp->seen[reader])
       return false;
@@ -119,14 +123,16 @@ static bool readers_ordered(const sim_warp *warp, const sim_cell *cell) {
   return true;
 }
 
-static void forget_reads(sim_cell *cell) {
+static void forget_reads(struct sim_cell *cell) {
   cell->readers = 0;
   cell->read = 0;
   cell->read_lane[0] = cell->read_lane[1] = SIM_LANE_NONE;
 }
 
-static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane, sim_access_kind kind) {
-  uint32_t now = warp->seen[warp->index], self = 1u << warp->index;
+static void note_read(const struct sim_warp *warp, struct sim_cell *cell, uint32_t part, uint32_t lane,
+                      enum sim_access_kind kind) {
+  uint32_t now = warp->seen[warp->index];
+  uint32_t self = 1u << warp->index;
   bool is_current = cell->readers == self && cell->read_clock == now;
   if (!is_current && (!cell->readers || readers_ordered(warp, cell))) {
     forget_reads(cell);
@@ -140,12 +146,12 @@ static void note_read(const sim_warp *warp, sim_cell *cell, uint32_t part, uint3
     note_lane(cell->read_lane, part, lane);
 }
 
-uint32_t sim_shared_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
-                         sim_access_kind kind) {
-  sim_cell *cells = warp->block->cells;
+uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                         uint32_t bytes, enum sim_access_kind kind) {
+  struct sim_cell *cells = warp->block->cells;
   uint32_t undefined = 0;
   for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
-    sim_cell *cell = &cells[word];
+    struct sim_cell *cell = &cells[word];
     uint32_t part = word_part(word, offset, bytes);
     check_pending(warp, inst, lane, cell, word * WORD_BYTES, part, "read");
     check_last_write(warp, inst, lane, cell, word * WORD_BYTES, part, kind, "read");
@@ -158,7 +164,8 @@ uint32_t sim_shared_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, ui
   return undefined;
 }
 
-static void note_write(const sim_warp *warp, sim_cell *cell, uint32_t part, uint32_t lane, bool is_atomic) {
+static void note_write(const struct sim_warp *warp, struct sim_cell *cell, uint32_t part, uint32_t lane,
+                       bool is_atomic) {
   uint32_t now = warp->seen[warp->index];
   bool same = cell->writer == warp->index && cell->write_clock == now && cell->atomic == is_atomic;
   if (!same) {
@@ -172,18 +179,18 @@ static void note_write(const sim_warp *warp, sim_cell *cell, uint32_t part, uint
   note_lane(cell->write_lane, part, lane);
 }
 
-static void check_write(const sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_cell *cell,
-                        uint32_t offset, uint32_t part, sim_access_kind kind) {
+static void check_write(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                        const struct sim_cell *cell, uint32_t offset, uint32_t part, enum sim_access_kind kind) {
   check_pending(warp, inst, lane, cell, offset, part, "write");
   check_last_write(warp, inst, lane, cell, offset, part, kind, "write");
   check_reads(warp, inst, lane, cell, offset, part, "write");
 }
 
-void sim_shared_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
-                      uint32_t undefined, sim_access_kind kind) {
-  sim_cell *cells = warp->block->cells;
+void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                      uint32_t bytes, uint32_t undefined, enum sim_access_kind kind) {
+  struct sim_cell *cells = warp->block->cells;
   for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
-    sim_cell *cell = &cells[word];
+    struct sim_cell *cell = &cells[word];
     uint32_t part = word_part(word, offset, bytes);
     uint32_t missing = word * WORD_BYTES >= offset ? undefined >> (word * WORD_BYTES - offset)
                                                    : undefined << (offset - word * WORD_BYTES);
@@ -195,8 +202,9 @@ void sim_shared_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint3
   }
 }
 
-void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes) {
-  sim_cell *cells = warp->block->cells;
+void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                           uint32_t bytes) {
+  struct sim_cell *cells = warp->block->cells;
   for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
     uint32_t part = word_part(word, offset, bytes);
     check_write(warp, inst, lane, &cells[word], word * WORD_BYTES, part, SIM_PLAIN);
@@ -205,8 +213,8 @@ void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, 
   }
 }
 
-void sim_shared_copy_end(sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined) {
-  sim_cell *cells = warp->block->cells;
+void sim_shared_copy_end(struct sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined) {
+  struct sim_cell *cells = warp->block->cells;
   for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
     uint32_t part = word_part(word, offset, bytes);
     uint32_t missing = undefined >> (word * WORD_BYTES - offset);

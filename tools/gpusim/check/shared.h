@@ -11,12 +11,13 @@ struct sim_cell *sim_shared_cells(uint32_t bytes);
 /* Forgets all: memory is undefined. */
 void sim_shared_clear(struct sim_cell *cells, uint32_t bytes);
 
-uint32_t sim_shared_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
-                         sim_access_kind kind);
+uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                         uint32_t bytes, enum sim_access_kind kind);
 /* `undefined` has a bit per byte that is written with an undefined value. */
-void sim_shared_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes,
-                      uint32_t undefined, sim_access_kind kind);
-void sim_shared_copy_begin(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t offset, uint32_t bytes);
-void sim_shared_copy_end(sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined);
+void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                      uint32_t bytes, uint32_t undefined, enum sim_access_kind kind);
+void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
+                           uint32_t bytes);
+void sim_shared_copy_end(struct sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined);
 
 #endif

@@ -4,14 +4,15 @@
 
 #include "machine/fault.h"
 
-void sim_set_taint(sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefined) {
+void sim_set_taint(struct sim_warp *warp, uint32_t slot, uint32_t lane, uint32_t undefined) {
   if (undefined)
     warp->tainted = true;
   sim_taint_of(warp, slot)[lane] = (uint8_t)undefined;
 }
 
-uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t first) {
-  uint32_t undefined = 0, mask = (1u << inst->size) - 1;
+uint32_t sim_stored_taint(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t first) {
+  uint32_t undefined = 0;
+  uint32_t mask = (1u << inst->size) - 1;
   if (!warp->tainted)
     return 0;
   for (uint32_t element = 0; element < inst->count; element++) {
@@ -21,17 +22,17 @@ uint32_t sim_stored_taint(sim_warp *warp, const sim_inst *inst, uint32_t lane, u
   return undefined;
 }
 
-static uint8_t source_taint(const sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lane) {
+static uint8_t source_taint(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index, uint32_t lane) {
   return sim_taint_of(warp, inst->operands[inst->destinations + index])[lane];
 }
 
-void sim_taint_none(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_none(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)warp;
   (void)inst;
   (void)lanes;
 }
 
-void sim_taint_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_any(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t out[SIM_LANES] = {0};
   for (uint32_t s = 0; s < inst->sources; s++) {
     const uint8_t *taint = sim_taint_of(warp, inst->operands[inst->destinations + s]);
@@ -45,13 +46,13 @@ void sim_taint_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-void sim_taint_copy(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_copy(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
     to[lane] = source_taint(warp, inst, 0, lane);
 }
 
-void sim_taint_select(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_select(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   uint32_t chosen = *(const uint32_t *)sim_source(warp, inst, 2);
   SIM_FOR_LANES(lane, lanes) {
@@ -60,7 +61,8 @@ void sim_taint_select(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lane, bool wide) {
+static uint64_t lane_value(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index, uint32_t lane,
+                           bool wide) {
   const void *values = sim_source(warp, inst, index);
   return wide ? ((const uint64_t *)values)[lane] : ((const uint32_t *)values)[lane];
 }
@@ -74,18 +76,19 @@ static uint8_t zero_bytes(uint64_t value) {
 }
 
 /* A byte anded with a defined zero is defined. Upper bytes of words are ignored by whoever reads words. */
-void sim_taint_and(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_and(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   bool wide = inst->wide;
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes) {
-    uint8_t a = source_taint(warp, inst, 0, lane), b = source_taint(warp, inst, 1, lane);
+    uint8_t a = source_taint(warp, inst, 0, lane);
+    uint8_t b = source_taint(warp, inst, 1, lane);
     uint8_t zero_a = zero_bytes(lane_value(warp, inst, 0, lane, wide)) & (uint8_t)~a;
     uint8_t zero_b = zero_bytes(lane_value(warp, inst, 1, lane, wide)) & (uint8_t)~b;
     to[lane] = (uint8_t)((a | b) & ~(zero_a | zero_b));
   }
 }
 
-void sim_taint_or(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_or(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
     to[lane] = source_taint(warp, inst, 0, lane) | source_taint(warp, inst, 1, lane);
@@ -102,7 +105,7 @@ static uint8_t shift_taint(uint8_t taint, uint32_t bits, bool left) {
   return (uint8_t)moved;
 }
 
-static void taint_shift(sim_warp *warp, const sim_inst *inst, uint32_t lanes, bool left) {
+static void taint_shift(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, bool left) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes) {
     uint32_t bits = (uint32_t)lane_value(warp, inst, 1, lane, false);
@@ -111,36 +114,36 @@ static void taint_shift(sim_warp *warp, const sim_inst *inst, uint32_t lanes, bo
   }
 }
 
-void sim_taint_shift_left(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_shift_left(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   taint_shift(warp, inst, lanes, true);
 }
 
-void sim_taint_shift_right(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_shift_right(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   taint_shift(warp, inst, lanes, false);
 }
 
-static void taint_low_bytes(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint8_t mask) {
+static void taint_low_bytes(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint8_t mask) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
     to[lane] = source_taint(warp, inst, 0, lane) & mask;
 }
 
-void sim_taint_low_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_low_word(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   taint_low_bytes(warp, inst, lanes, 15);
 }
 
-void sim_taint_low_half(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_low_half(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   taint_low_bytes(warp, inst, lanes, 3);
 }
 
 /* Two words make a wide value. */
-void sim_taint_pack(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_pack(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes)
     to[lane] = (uint8_t)((source_taint(warp, inst, 0, lane) & 15) | source_taint(warp, inst, 1, lane) << 4);
 }
 
-void sim_taint_unpack(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_unpack(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   SIM_FOR_LANES(lane, lanes) {
     uint8_t taint = source_taint(warp, inst, 0, lane);
     sim_taint_of(warp, inst->operands[0])[lane] = taint & 15;
@@ -149,7 +152,7 @@ void sim_taint_unpack(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* Two halves make a word, or a word two halves. */
-void sim_taint_halves(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_halves(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   SIM_FOR_LANES(lane, lanes) {
     uint8_t low = source_taint(warp, inst, 0, lane);
     if (inst->destinations == 2) {
@@ -162,11 +165,12 @@ void sim_taint_halves(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-void sim_taint_permute(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_permute(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t *to = sim_taint_of(warp, inst->operands[0]);
   SIM_FOR_LANES(lane, lanes) {
     uint32_t bytes = (source_taint(warp, inst, 0, lane) & 15u) | (source_taint(warp, inst, 1, lane) & 15u) << 4;
-    uint32_t selector = (uint32_t)lane_value(warp, inst, 2, lane, false), taint = 0;
+    uint32_t selector = (uint32_t)lane_value(warp, inst, 2, lane, false);
+    uint32_t taint = 0;
     for (int i = 0; i < 4; i++)
       taint |= (bytes >> (selector >> (4 * i) & 7) & 1) << i;
     to[lane] = source_taint(warp, inst, 2, lane) ? UINT8_MAX : (uint8_t)taint;
@@ -174,7 +178,7 @@ void sim_taint_permute(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* Every lane sees the values of all. */
-void sim_taint_warp(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_warp(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint8_t any = 0;
   SIM_FOR_LANES(lane, lanes) {
     for (uint32_t s = 0; s < inst->sources; s++)
@@ -186,7 +190,7 @@ void sim_taint_warp(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* For instructions that set the taint of their results themselves: only their addresses are looked at. */
-void sim_taint_address(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_address(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   SIM_FOR_LANES(lane, lanes) {
     for (uint32_t a = 0; a < inst->address_count; a++)
       if (source_taint(warp, inst, a, lane))
@@ -195,7 +199,7 @@ void sim_taint_address(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-void sim_taint_guard(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_taint_guard(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint8_t *taint = sim_taint_of(warp, inst->guard);
   SIM_FOR_LANES(lane, lanes) {
     if (taint[lane])

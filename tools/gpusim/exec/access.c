@@ -6,7 +6,7 @@
 #include "check/shared.h"
 #include "machine/fault.h"
 
-static void gather(sim_warp *warp, const sim_inst *inst, uint32_t which, uint64_t *address) {
+static void gather(struct sim_warp *warp, const struct sim_inst *inst, uint32_t which, uint64_t *address) {
   uint64_t offset = inst->offset[which];
   if (inst->address_wide[which]) {
     const uint64_t *base = sim_source(warp, inst, which);
@@ -19,8 +19,8 @@ static void gather(sim_warp *warp, const sim_inst *inst, uint32_t which, uint64_
   }
 }
 
-static void check_alignment(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, const uint64_t *address,
-                            uint32_t alignment) {
+static void check_alignment(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                            const uint64_t *address, uint32_t alignment) {
   SIM_FOR_LANES(lane, lanes) {
     if (address[lane] & (alignment - 1))
       sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "misaligned address %#llx, needs %u bytes",
@@ -28,15 +28,16 @@ static void check_alignment(const sim_warp *warp, const sim_inst *inst, uint32_t
   }
 }
 
-static __attribute__((noreturn)) void fault_bounds(const sim_warp *warp, const sim_inst *inst, uint32_t lane,
-                                                   const char *space, uint64_t address, uint32_t bytes,
+static __attribute__((noreturn)) void fault_bounds(const struct sim_warp *warp, const struct sim_inst *inst,
+                                                   uint32_t lane, const char *space, uint64_t address, uint32_t bytes,
                                                    uint64_t limit) {
   sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at %s address %lld are out of bounds: there are %llu bytes",
             bytes, space, (long long)address, (unsigned long long)limit);
 }
 
-static void resolve_shared(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
-  const sim_block *block = warp->block;
+static void resolve_shared(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                           struct sim_access *access) {
+  const struct sim_block *block = warp->block;
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
     if (address + access->bytes > block->shared_bytes || address > UINT32_MAX)
@@ -46,8 +47,9 @@ static void resolve_shared(const sim_warp *warp, const sim_inst *inst, uint32_t 
   access->shared |= lanes;
 }
 
-static void resolve_local(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
-  const sim_block *block = warp->block;
+static void resolve_local(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                          struct sim_access *access) {
+  const struct sim_block *block = warp->block;
   uint32_t limit = block->program->local_bytes;
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
@@ -58,8 +60,9 @@ static void resolve_local(const sim_warp *warp, const sim_inst *inst, uint32_t l
   access->local |= lanes;
 }
 
-static void resolve_parameters(const sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
-  const sim_launch *launch = warp->block->launch;
+static void resolve_parameters(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                               struct sim_access *access) {
+  const struct sim_launch *launch = warp->block->launch;
   uint32_t limit = launch->program->parameter_bytes;
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
@@ -69,8 +72,9 @@ static void resolve_parameters(const sim_warp *warp, const sim_inst *inst, uint3
   }
 }
 
-static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint64_t address, uint32_t bytes) {
-  sim_allocation *allocation = sim_memory_find(address);
+static struct sim_allocation *lookup(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                                     uint64_t address, uint32_t bytes) {
+  struct sim_allocation *allocation = sim_memory_find(address);
   if (allocation && address + bytes <= allocation->base + allocation->size)
     return allocation;
   char place[256];
@@ -79,16 +83,17 @@ static sim_allocation *lookup(sim_warp *warp, const sim_inst *inst, uint32_t lan
             (unsigned long long)address, place);
 }
 
-/* For what the launch in front may write: not constants, though they lie in global memory, nor parameters. */
-static void check_early(const sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+/* For what the launch before may write: not constants, though they lie in global memory, nor parameters. */
+static void check_early(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
-              "global memory is accessed before griddepcontrol.wait: the launch in front may still write it");
+              "global memory is accessed before griddepcontrol.wait: the launch before may still write it");
 }
 
-static void resolve_global(sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
+static void resolve_global(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                           struct sim_access *access) {
   size_t entry = (size_t)(inst - warp->block->program->code) % SIM_LOOKUP_ENTRIES;
-  sim_allocation *known = warp->block->worker->lookups[entry];
+  struct sim_allocation *known = warp->block->worker->lookups[entry];
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
     if (!known || address - known->base >= known->size || address + access->bytes > known->base + known->size)
@@ -104,7 +109,7 @@ static bool in_window(uint64_t address, uint64_t window) {
   return address - window < SIM_WINDOW_BYTES;
 }
 
-static uint32_t take_window(uint32_t lanes, sim_access *access, uint64_t window) {
+static uint32_t take_window(uint32_t lanes, struct sim_access *access, uint64_t window) {
   uint32_t inside = 0;
   SIM_FOR_LANES(lane, lanes) {
     if (!in_window(access->address[lane], window))
@@ -115,7 +120,8 @@ static uint32_t take_window(uint32_t lanes, sim_access *access, uint64_t window)
   return inside;
 }
 
-static void resolve_generic(sim_warp *warp, const sim_inst *inst, uint32_t lanes, sim_access *access) {
+static void resolve_generic(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                            struct sim_access *access) {
   uint32_t shared = take_window(lanes, access, sim_window_shared());
   uint32_t local = take_window(lanes & ~shared, access, sim_window_local());
   uint32_t parameters = take_window(lanes & ~(shared | local), access, sim_window_parameters());
@@ -127,8 +133,8 @@ static void resolve_generic(sim_warp *warp, const sim_inst *inst, uint32_t lanes
   resolve_global(warp, inst, global, access);
 }
 
-void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t which, ptx_space space, uint32_t bytes,
-                 uint32_t alignment, sim_access *access) {
+void sim_resolve(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t which,
+                 enum ptx_space space, uint32_t bytes, uint32_t alignment, struct sim_access *access) {
   gather(warp, inst, which, access->address);
   access->shared = access->global = access->local = 0;
   access->bytes = bytes;
@@ -157,12 +163,12 @@ void sim_resolve(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t 
   }
 }
 
-static uint8_t *local_defined(const sim_warp *warp, uint32_t lane, const sim_access *access) {
+static uint8_t *local_defined(const struct sim_warp *warp, uint32_t lane, const struct sim_access *access) {
   return warp->block->local_defined + (access->host[lane] - warp->block->local);
 }
 
-uint32_t sim_access_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access,
-                         sim_access_kind kind) {
+uint32_t sim_access_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                         const struct sim_access *access, enum sim_access_kind kind) {
   if (sim_lane_in(access->shared, lane))
     return sim_shared_read(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, kind);
   if (sim_lane_in(access->global, lane))
@@ -176,8 +182,8 @@ uint32_t sim_access_read(sim_warp *warp, const sim_inst *inst, uint32_t lane, co
   return undefined;
 }
 
-void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const sim_access *access, uint32_t undefined,
-                      sim_access_kind kind) {
+void sim_access_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                      const struct sim_access *access, uint32_t undefined, enum sim_access_kind kind) {
   if (sim_lane_in(access->shared, lane)) {
     sim_shared_write(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, undefined, kind);
   } else if (sim_lane_in(access->global, lane)) {
@@ -193,12 +199,14 @@ void sim_access_write(sim_warp *warp, const sim_inst *inst, uint32_t lane, const
   }
 }
 
-void sim_access_release(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
+void sim_access_release(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                        const struct sim_access *access) {
   SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
     sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, false, true);
 }
 
-void sim_access_acquire(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
+void sim_access_acquire(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                        const struct sim_access *access) {
   SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
     sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, true, false);
 }

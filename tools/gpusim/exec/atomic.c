@@ -5,23 +5,13 @@
 #include "program/modifiers.h"
 
 /* Atomic operations on words and wide values. The operand pair is (b, c): c is the new value of cas. */
-typedef enum {
-  ATOM_ADD,
-  ATOM_MIN,
-  ATOM_MAX,
-  ATOM_INC,
-  ATOM_DEC,
-  ATOM_EXCH,
-  ATOM_CAS,
-  ATOM_AND,
-  ATOM_OR,
-  ATOM_XOR
-} atom_op;
+enum atom_op { ATOM_ADD, ATOM_MIN, ATOM_MAX, ATOM_INC, ATOM_DEC, ATOM_EXCH, ATOM_CAS, ATOM_AND, ATOM_OR, ATOM_XOR };
 
 enum { ATOM_UNSIGNED, ATOM_SIGNED, ATOM_SINGLE, ATOM_DOUBLE };
 
 static uint64_t add_double(uint64_t a, uint64_t b) {
-  double x, y;
+  double x;
+  double y;
   memcpy(&x, &a, sizeof x);
   memcpy(&y, &b, sizeof y);
   x += y;
@@ -30,17 +20,18 @@ static uint64_t add_double(uint64_t a, uint64_t b) {
 }
 
 static uint32_t add_single(uint32_t a, uint32_t b, bool flush) {
-  float x = sim_float(a), y = sim_float(b);
+  float x = sim_float(a);
+  float y = sim_float(b);
   return sim_bits(flush ? sim_flush(sim_flush(x) + sim_flush(y)) : x + y);
 }
 
-static bool atom_less(uint64_t a, uint64_t b, const sim_inst *inst) {
+static bool atom_less(uint64_t a, uint64_t b, const struct sim_inst *inst) {
   if (!inst->is_signed)
     return a < b;
   return inst->size == 4 ? (int32_t)a < (int32_t)b : (int64_t)a < (int64_t)b;
 }
 
-static uint64_t atom_add(const sim_inst *inst, uint64_t old, uint64_t b, bool flush) {
+static uint64_t atom_add(const struct sim_inst *inst, uint64_t old, uint64_t b, bool flush) {
   switch (inst->mode & 3) {
   case ATOM_SINGLE:
     return add_single((uint32_t)old, (uint32_t)b, flush);
@@ -51,8 +42,8 @@ static uint64_t atom_add(const sim_inst *inst, uint64_t old, uint64_t b, bool fl
   }
 }
 
-static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint64_t c, bool flush) {
-  atom_op operation = inst->mode >> 2;
+static uint64_t atom_result(const struct sim_inst *inst, uint64_t old, uint64_t b, uint64_t c, bool flush) {
+  enum atom_op operation = inst->mode >> 2;
   switch (operation) {
   case ATOM_ADD:
     return atom_add(inst, old, b, flush);
@@ -78,7 +69,7 @@ static uint64_t atom_result(const sim_inst *inst, uint64_t old, uint64_t b, uint
   return old;
 }
 
-static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c, bool flush) {
+static uint64_t atom_word(const struct sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c, bool flush) {
   _Atomic uint32_t *location = (_Atomic uint32_t *)(void *)host;
   uint32_t old = atomic_load(location);
   while (!atomic_compare_exchange_weak(location, &old, (uint32_t)atom_result(inst, old, b, c, flush)))
@@ -86,7 +77,7 @@ static uint64_t atom_word(const sim_inst *inst, uint8_t *host, uint64_t b, uint6
   return old;
 }
 
-static uint64_t atom_wide(const sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c) {
+static uint64_t atom_wide(const struct sim_inst *inst, uint8_t *host, uint64_t b, uint64_t c) {
   _Atomic uint64_t *location = (_Atomic uint64_t *)(void *)host;
   uint64_t old = atomic_load(location);
   while (!atomic_compare_exchange_weak(location, &old, atom_result(inst, old, b, c, false)))
@@ -94,7 +85,7 @@ static uint64_t atom_wide(const sim_inst *inst, uint8_t *host, uint64_t b, uint6
   return old;
 }
 
-static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t source, uint32_t lane) {
+static uint64_t lane_value(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t source, uint32_t lane) {
   if (source >= inst->sources)
     return 0;
   const uint32_t *words = sim_source(warp, inst, source);
@@ -102,8 +93,8 @@ static uint64_t lane_value(const sim_warp *warp, const sim_inst *inst, uint32_t 
   return inst->size == 8 ? wides[lane] : words[lane];
 }
 
-static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_access access;
+static void exec_atom(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_access access;
   sim_resolve(warp, inst, lanes, 0, inst->space, inst->size, inst->size, &access);
   sim_access_release(warp, inst, lanes, &access);
   SIM_FOR_LANES(lane, lanes) {
@@ -112,7 +103,8 @@ static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
       undefined |= sim_stored_taint(warp, inst, lane, 1);
       sim_access_write(warp, inst, lane, &access, undefined, SIM_ATOMIC);
     }
-    uint64_t b = lane_value(warp, inst, 1, lane), c = lane_value(warp, inst, 2, lane);
+    uint64_t b = lane_value(warp, inst, 1, lane);
+    uint64_t c = lane_value(warp, inst, 2, lane);
     bool flush = sim_lane_in(access.global, lane); /* f32 is added without subnormals in global memory only */
     uint64_t old =
         inst->size == 8 ? atom_wide(inst, access.host[lane], b, c) : atom_word(inst, access.host[lane], b, c, flush);
@@ -128,11 +120,12 @@ static void exec_atom(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_access_acquire(warp, inst, lanes, &access);
 }
 
-static bool prepare_atom(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_atom(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const operations[] = {
       [ATOM_ADD] = ".add",   [ATOM_MIN] = ".min", [ATOM_MAX] = ".max", [ATOM_INC] = ".inc", [ATOM_DEC] = ".dec",
       [ATOM_EXCH] = ".exch", [ATOM_CAS] = ".cas", [ATOM_AND] = ".and", [ATOM_OR] = ".or",   [ATOM_XOR] = ".xor"};
-  uint32_t operation = ATOM_ADD, kind = ATOM_UNSIGNED;
+  uint32_t operation = ATOM_ADD;
+  uint32_t kind = ATOM_UNSIGNED;
   inst->order = SIM_STRONG;
   sim_set_order(inst, captures, 0, 1);
   sim_set_space(inst, captures, 2);
@@ -152,7 +145,7 @@ static bool prepare_atom(sim_inst *inst, const sim_captures *captures) {
 
 #define ATOM_SEMANTICS "[.relaxed|.acquire|.release|.acq_rel]" SIM_SCOPE "[.global|.shared|.shared::cta]"
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     {"atom" ATOM_SEMANTICS "(.add|.min|.max|.inc|.dec|.exch|.and|.or|.xor)"
      "(.u32|.s32|.u64|.s64|.b32|.b64|.f32|.f64)",
      "e:me", exec_atom, sim_taint_address, prepare_atom, SIM_FLOW_NEXT},
@@ -164,4 +157,4 @@ static const sim_form forms[] = {
      ":me", exec_atom, sim_taint_address, prepare_atom, SIM_FLOW_NEXT},
 };
 
-const sim_form_table SIM_TABLE(sim_forms_atomic) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_atomic) = SIM_FORM_TABLE(forms);

@@ -8,16 +8,16 @@
 
 #include <string.h>
 
-static uint32_t expected_threads(const sim_block *block, uint32_t expected) {
+static uint32_t expected_threads(const struct sim_block *block, uint32_t expected) {
   return expected ? expected : block->threads;
 }
 
 /* With an explicit count a warp counts whole, as the count is a multiple of the warp size. */
-static uint32_t arriving_threads(const sim_inst *inst, uint32_t lanes, uint32_t expected) {
+static uint32_t arriving_threads(const struct sim_inst *inst, uint32_t lanes, uint32_t expected) {
   return expected && inst->aligned ? SIM_LANES : (uint32_t)__builtin_popcount(lanes);
 }
 
-static uint32_t reduction_result(const sim_barrier *barrier, uint32_t mode) {
+static uint32_t reduction_result(const struct sim_barrier *barrier, uint32_t mode) {
   switch (mode) {
   case SIM_REDUCE_AND:
     return barrier->votes == barrier->voters ? UINT32_MAX : 0;
@@ -28,7 +28,7 @@ static uint32_t reduction_result(const sim_barrier *barrier, uint32_t mode) {
   }
 }
 
-static void write_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t result) {
+static void write_result(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t result) {
   uint32_t *to = sim_operand(warp, inst, 0);
   if (inst->mode != SIM_REDUCE_POPC) {
     *to = (*to & ~lanes) | (result & lanes);
@@ -38,21 +38,21 @@ static void write_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, u
     to[lane] = result;
 }
 
-static void release_fragment(sim_warp *warp, sim_fragment *fragment, const sim_barrier *barrier) {
-  const sim_inst *inst = fragment->waiting;
+static void release_fragment(struct sim_warp *warp, struct sim_fragment *fragment, const struct sim_barrier *barrier) {
+  const struct sim_inst *inst = fragment->waiting;
   fragment->wait = SIM_RUNNABLE;
   warp->reschedule = true;
   if (inst->mode != SIM_REDUCE_NONE)
     write_result(warp, inst, fragment->lanes, reduction_result(barrier, inst->mode));
 }
 
-static void complete(sim_block *block, uint32_t id) {
-  sim_barrier *barrier = &block->barriers[id];
+static void complete(struct sim_block *block, uint32_t id) {
+  struct sim_barrier *barrier = &block->barriers[id];
   for (uint32_t w = 0; w < block->warp_count; w++) {
-    sim_warp *warp = &block->warps[w];
+    struct sim_warp *warp = &block->warps[w];
     bool released = false;
     for (uint32_t f = 0; f < warp->fragment_count; f++) {
-      sim_fragment *fragment = &warp->fragments[f];
+      struct sim_fragment *fragment = &warp->fragments[f];
       if (fragment->wait != SIM_WAIT_BARRIER || fragment->barrier != id)
         continue;
       release_fragment(warp, fragment, barrier);
@@ -68,8 +68,9 @@ static void complete(sim_block *block, uint32_t id) {
   memset(barrier, 0, sizeof *barrier);
 }
 
-static void count_arrival(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id, uint32_t expected) {
-  sim_barrier *barrier = &warp->block->barriers[id];
+static void count_arrival(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t id,
+                          uint32_t expected) {
+  struct sim_barrier *barrier = &warp->block->barriers[id];
   uint32_t needed = expected_threads(warp->block, expected);
   if (barrier->expected && barrier->expected != needed)
     sim_fault(warp, inst, SIM_NO_LANE, SIM_FAULT_CHECK,
@@ -86,15 +87,17 @@ static void count_arrival(sim_warp *warp, const sim_inst *inst, uint32_t lanes, 
               barrier->arrived, id, needed);
 }
 
-void sim_barrier_arrive(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id, uint32_t expected) {
+void sim_barrier_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t id,
+                        uint32_t expected) {
   count_arrival(warp, inst, lanes, id, expected);
   if (warp->block->barriers[id].arrived == warp->block->barriers[id].expected)
     complete(warp->block, id);
 }
 
-void sim_barrier_wait(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id, uint32_t expected) {
+void sim_barrier_wait(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t id,
+                      uint32_t expected) {
   sim_split(warp, lanes);
-  sim_fragment *fragment = sim_current(warp);
+  struct sim_fragment *fragment = sim_current(warp);
   fragment->wait = SIM_WAIT_BARRIER;
   fragment->barrier = (uint8_t)id;
   fragment->waiting = inst;

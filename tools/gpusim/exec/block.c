@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t total_shared(const sim_launch *launch) {
+static uint32_t total_shared(const struct sim_launch *launch) {
   return launch->program->static_shared + launch->dynamic_shared;
 }
 
-sim_block *sim_block_create(sim_launch *launch) {
-  sim_block *block = sim_allocate(sizeof *block);
-  const sim_program *program = launch->program;
+struct sim_block *sim_block_create(struct sim_launch *launch) {
+  struct sim_block *block = sim_allocate(sizeof *block);
+  const struct sim_program *program = launch->program;
   block->launch = launch;
   block->program = program;
   block->threads = launch->threads[0] * launch->threads[1] * launch->threads[2];
@@ -35,7 +35,7 @@ sim_block *sim_block_create(sim_launch *launch) {
   return block;
 }
 
-void sim_block_destroy(sim_block *block) {
+void sim_block_destroy(struct sim_block *block) {
   for (uint32_t w = 0; w < block->warp_count; w++) {
     free(block->warps[w].async.copies);
     sim_foreign_destroy(block->warps[w].acquiring);
@@ -52,7 +52,7 @@ void sim_block_destroy(sim_block *block) {
   free(block);
 }
 
-static uint32_t lane_mask(sim_special special, uint32_t lane) {
+static uint32_t lane_mask(enum sim_special special, uint32_t lane) {
   uint32_t self = 1u << lane;
   switch (special) {
   case SIM_LANEMASK_EQ:
@@ -68,9 +68,9 @@ static uint32_t lane_mask(sim_special special, uint32_t lane) {
   }
 }
 
-static uint32_t special_value(const sim_warp *warp, sim_special special, uint32_t lane) {
-  const sim_block *block = warp->block;
-  const sim_launch *launch = block->launch;
+static uint32_t special_value(const struct sim_warp *warp, enum sim_special special, uint32_t lane) {
+  const struct sim_block *block = warp->block;
+  const struct sim_launch *launch = block->launch;
   uint32_t thread = warp->index * SIM_LANES + lane;
   switch (special) {
   case SIM_TID_X:
@@ -115,10 +115,10 @@ static uint32_t special_value(const sim_warp *warp, sim_special special, uint32_
   }
 }
 
-static void start_warp(sim_block *block, uint32_t index) {
-  const sim_program *program = block->program;
-  sim_warp *warp = &block->warps[index];
-  sim_async async = warp->async;
+static void start_warp(struct sim_block *block, uint32_t index) {
+  const struct sim_program *program = block->program;
+  struct sim_warp *warp = &block->warps[index];
+  struct sim_async async = warp->async;
   struct sim_foreign *acquiring = warp->acquiring;
   async.copy_count = 0;
   memset(async.commits, 0, sizeof async.commits);
@@ -147,7 +147,7 @@ static void start_warp(sim_block *block, uint32_t index) {
 }
 
 /* A shuffle of the warp order, the same for the same seed and block. */
-static void order_warps(sim_block *block) {
+static void order_warps(struct sim_block *block) {
   uint64_t state = block->launch->seed * 0x9e3779b97f4a7c15u + block->index;
   for (uint32_t w = 0; w < block->warp_count; w++)
     block->order[w] = w;
@@ -155,14 +155,15 @@ static void order_warps(sim_block *block) {
     return;
   for (uint32_t w = block->warp_count - 1; w > 0; w--) {
     state = (state ^ state >> 31) * 0xbf58476d1ce4e5b9u + 1;
-    uint32_t other = (uint32_t)(state >> 33) % (w + 1), kept = block->order[w];
+    uint32_t other = (uint32_t)(state >> 33) % (w + 1);
+    uint32_t kept = block->order[w];
     block->order[w] = block->order[other];
     block->order[other] = kept;
   }
 }
 
-void sim_block_start(sim_block *block, uint32_t index) {
-  const sim_launch *launch = block->launch;
+void sim_block_start(struct sim_block *block, uint32_t index) {
+  const struct sim_launch *launch = block->launch;
   block->index = index;
   block->id[0] = index % launch->grid[0];
   block->id[1] = index / launch->grid[0] % launch->grid[1];

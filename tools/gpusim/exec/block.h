@@ -4,8 +4,8 @@
 
 #include "machine/machine.h"
 
-sim_block *sim_block_create(sim_launch *launch);
-void sim_block_start(sim_block *block, uint32_t index);
-void sim_block_destroy(sim_block *block);
+struct sim_block *sim_block_create(struct sim_launch *launch);
+void sim_block_start(struct sim_block *block, uint32_t index);
+void sim_block_destroy(struct sim_block *block);
 
 #endif

@@ -31,9 +31,10 @@ static const struct {
 };
 
 /* Captures: comparison, combination. The mode holds the outcomes, and the combination above them. */
-static bool prepare_compare(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_compare(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const combinations[] = {"", ".and", ".or", ".xor"};
-  uint32_t comparison = 0, combination = 0;
+  uint32_t comparison = 0;
+  uint32_t combination = 0;
   while (!sim_capture_is(captures, 0, comparisons[comparison].name))
     comparison++;
   while (!sim_capture_is(captures, 1, combinations[combination]))
@@ -43,7 +44,7 @@ static bool prepare_compare(sim_inst *inst, const sim_captures *captures) {
 }
 
 /* With the third operand, a predicate, if there is one. */
-static uint32_t combine(const sim_warp *warp, const sim_inst *inst, uint32_t result) {
+static uint32_t combine(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t result) {
   if (inst->sources < 3)
     return result;
   uint32_t other = *(const uint32_t *)sim_source(warp, inst, 2);
@@ -60,22 +61,26 @@ static uint32_t combine(const sim_warp *warp, const sim_inst *inst, uint32_t res
 }
 
 /* p is the comparison, q its inverse. */
-static void set_predicates(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t less, uint32_t equal,
-                           uint32_t greater) {
+static void set_predicates(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t less,
+                           uint32_t equal, uint32_t greater) {
   uint32_t result = 0;
   result |= inst->mode & LESS ? less : 0;
   result |= inst->mode & EQUAL ? equal : 0;
   result |= inst->mode & GREATER ? greater : 0;
   result |= inst->mode & UNORDERED ? ~(less | equal | greater) : 0;
-  uint32_t p = combine(warp, inst, result), q = combine(warp, inst, ~result);
+  uint32_t p = combine(warp, inst, result);
+  uint32_t q = combine(warp, inst, ~result);
   sim_commit_predicate(warp, inst, 0, lanes, p);
   sim_commit_predicate(warp, inst, 1, lanes, q);
 }
 
 #define DEFINE_SETP(T, GET)                                                                                            \
-  static void setp_##T(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                         \
-    const SIM_STORE_##T *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                              \
-    uint32_t less = 0, equal = 0, greater = 0;                                                                         \
+  static void setp_##T(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                           \
+    const SIM_STORE_##T *pa = sim_source(warp, inst, 0);                                                               \
+    const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                               \
+    uint32_t less = 0;                                                                                                 \
+    uint32_t equal = 0;                                                                                                \
+    uint32_t greater = 0;                                                                                              \
     for (int i = 0; i < SIM_LANES; i++)                                                                                \
       less |= (uint32_t)(GET(pa[i]) < GET(pb[i])) << i;                                                                \
     for (int i = 0; i < SIM_LANES; i++)                                                                                \
@@ -106,18 +111,21 @@ DEFINE_SETP(bf16, GET_BF16)
 
 /* Both halves of a word; p is of the low one, q of the high one. */
 #define DEFINE_SETP_PAIR(name, GET)                                                                                    \
-  static uint32_t name##_half(const sim_warp *warp, const sim_inst *inst, uint32_t shift) {                            \
-    const uint32_t *pa = sim_source(warp, inst, 0), *pb = sim_source(warp, inst, 1);                                   \
+  static uint32_t name##_half(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t shift) {              \
+    const uint32_t *pa = sim_source(warp, inst, 0);                                                                    \
+    const uint32_t *pb = sim_source(warp, inst, 1);                                                                    \
     uint32_t result = 0;                                                                                               \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
-      float a = GET(pa[i] >> shift), b = GET(pb[i] >> shift);                                                          \
+      float a = GET(pa[i] >> shift);                                                                                   \
+      float b = GET(pb[i] >> shift);                                                                                   \
       uint32_t outcome = a < b ? LESS : a == b ? EQUAL : a > b ? GREATER : UNORDERED;                                  \
       result |= (uint32_t)((inst->mode & outcome) != 0) << i;                                                          \
     }                                                                                                                  \
     return combine(warp, inst, result);                                                                                \
   }                                                                                                                    \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
-    uint32_t p = name##_half(warp, inst, 0), q = name##_half(warp, inst, 16);                                          \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
+    uint32_t p = name##_half(warp, inst, 0);                                                                           \
+    uint32_t q = name##_half(warp, inst, 16);                                                                          \
     sim_commit_predicate(warp, inst, 0, lanes, p);                                                                     \
     sim_commit_predicate(warp, inst, 1, lanes, q);                                                                     \
   }
@@ -128,7 +136,7 @@ DEFINE_SETP_PAIR(setp_ftz_f16x2, GET_FTZ_F16)
 #define ROW(type, letter, exec)                                                                                        \
   { "setp" COMPARISONS type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("(.u16|.b16)", "w", setp_u16),  ROW(".s16", "w", setp_s16),
     ROW("(.u32|.b32)", "w", setp_u32),  ROW(".s32", "w", setp_s32),
     ROW("(.u64|.b64)", "x", setp_u64),  ROW(".s64", "x", setp_s64),
@@ -138,4 +146,4 @@ static const sim_form forms[] = {
     ROW(".f16x2", "w", setp_f16x2),     ROW(".ftz.f16x2", "w", setp_ftz_f16x2),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_compare) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_compare) = SIM_FORM_TABLE(forms);

@@ -6,11 +6,11 @@
 
 #include <time.h>
 
-static void exec_branch(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_branch(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   sim_branch(warp, lanes, inst->targets[0]);
 }
 
-static void exec_indexed_branch(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_indexed_branch(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint32_t *index = sim_source(warp, inst, 0);
   uint32_t first = (uint32_t)__builtin_ctz(lanes);
   if (index[first] >= inst->target_count)
@@ -24,12 +24,12 @@ static void exec_indexed_branch(sim_warp *warp, const sim_inst *inst, uint32_t l
   sim_branch(warp, same, inst->targets[index[first]]);
 }
 
-static void exec_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   sim_exit(warp, inst, lanes);
 }
 
-static void copy_frame(sim_warp *warp, uint32_t lanes, const sim_frame_copy *copy) {
-  sim_block *block = warp->block;
+static void copy_frame(struct sim_warp *warp, uint32_t lanes, const struct sim_frame_copy *copy) {
+  struct sim_block *block = warp->block;
   SIM_FOR_LANES(lane, lanes) {
     size_t frame = (size_t)(warp->index * SIM_LANES + lane) * block->program->local_bytes;
     memmove(block->local + frame + copy->to, block->local + frame + copy->from, copy->size);
@@ -37,8 +37,8 @@ static void copy_frame(sim_warp *warp, uint32_t lanes, const sim_frame_copy *cop
   }
 }
 
-static void exec_call(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_fragment *fragment = sim_current(warp);
+static void exec_call(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_fragment *fragment = sim_current(warp);
   uint32_t back = fragment->pc;
   if (fragment->depth == SIM_MAX_CALL_DEPTH)
     sim_fault(warp, inst, SIM_NO_LANE, SIM_FAULT_OTHER, "calls are nested deeper than %d", SIM_MAX_CALL_DEPTH);
@@ -54,14 +54,15 @@ static void exec_call(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-static void exec_return(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_fragment *fragment = sim_current(warp);
+static void exec_return(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_fragment *fragment = sim_current(warp);
   if (fragment->depth == 0) {
     sim_exit(warp, inst, lanes);
     return;
   }
-  uint32_t depth = fragment->depth - 1u, back = fragment->returns[depth];
-  const sim_call *call = fragment->calls[depth];
+  uint32_t depth = fragment->depth - 1u;
+  uint32_t back = fragment->returns[depth];
+  const struct sim_call *call = fragment->calls[depth];
   if (call->result.size)
     copy_frame(warp, lanes, &call->result);
   sim_branch(warp, lanes, back);
@@ -70,30 +71,30 @@ static void exec_return(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
       warp->fragments[i].depth = (uint8_t)depth;
 }
 
-static void exec_trap(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_trap(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes), SIM_FAULT_OTHER, "the kernel executed trap");
 }
 
 /* Launches run one after the other here: all that is waited for has happened. */
-static void exec_wait_for_launch(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_wait_for_launch(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)inst;
   warp->early &= ~lanes;
 }
 
-static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_nothing(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)warp;
   (void)inst;
   (void)lanes;
 }
 
-static void exec_sleep(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_sleep(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)inst;
   (void)lanes;
   warp->yield = true;
 }
 
 /* Barriers. The mode is the reduction. */
-static uint8_t reduction_of(const sim_captures *captures) {
+static uint8_t reduction_of(const struct sim_captures *captures) {
   static const char *const names[] = {[SIM_REDUCE_POPC] = ".popc", [SIM_REDUCE_AND] = ".and", [SIM_REDUCE_OR] = ".or"};
   for (uint32_t i = 0; i < captures->count; i++)
     for (uint8_t r = SIM_REDUCE_POPC; r <= SIM_REDUCE_OR; r++)
@@ -103,70 +104,71 @@ static uint8_t reduction_of(const sim_captures *captures) {
 }
 
 /* `bar` is always aligned, `barrier` says so. */
-static bool prepare_aligned(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_aligned(struct sim_inst *inst, const struct sim_captures *captures) {
   inst->aligned = true;
   inst->mode = reduction_of(captures);
   return true;
 }
 
-static bool prepare_barrier(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_barrier(struct sim_inst *inst, const struct sim_captures *captures) {
   for (uint32_t i = 0; i < captures->count; i++)
     inst->aligned = inst->aligned || sim_capture_is(captures, i, ".aligned");
   inst->mode = reduction_of(captures);
   return true;
 }
 
-static uint32_t uniform_operand(const sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lanes) {
+static uint32_t uniform_operand(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index,
+                                uint32_t lanes) {
   if (index >= inst->sources)
     return 0;
   return ((const uint32_t *)sim_source(warp, inst, index))[__builtin_ctz(lanes)];
 }
 
-static bool barrier_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t id) {
+static bool barrier_ready(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t id) {
   if (id >= SIM_MAX_BARRIERS)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes), SIM_FAULT_OTHER, "barrier %u does not exist", id);
   return !inst->aligned || sim_converged(warp, lanes, UINT32_MAX);
 }
 
-static void exec_barrier_sync(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_barrier_sync(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t id = uniform_operand(warp, inst, 0, lanes);
   if (barrier_ready(warp, inst, lanes, id))
     sim_barrier_wait(warp, inst, lanes, id, uniform_operand(warp, inst, 1, lanes));
 }
 
-static void exec_barrier_arrive(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_barrier_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t id = uniform_operand(warp, inst, 0, lanes);
   if (barrier_ready(warp, inst, lanes, id))
     sim_barrier_arrive(warp, inst, lanes, id, uniform_operand(warp, inst, 1, lanes));
 }
 
-static void exec_barrier_reduce(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_barrier_reduce(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t id = uniform_operand(warp, inst, 0, lanes);
   uint32_t votes = *(const uint32_t *)sim_source(warp, inst, inst->sources - 1u) & lanes;
   if (!barrier_ready(warp, inst, lanes, id))
     return;
-  sim_barrier *barrier = &warp->block->barriers[id];
+  struct sim_barrier *barrier = &warp->block->barriers[id];
   barrier->votes += (uint32_t)__builtin_popcount(votes);
   barrier->voters += (uint32_t)__builtin_popcount(lanes);
   sim_barrier_wait(warp, inst, lanes, id, inst->sources > 2 ? uniform_operand(warp, inst, 1, lanes) : 0);
 }
 
 /* Clocks: time is the number of instructions the block has executed. */
-static void exec_clock_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_clock_word(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t out[SIM_LANES];
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = (uint32_t)warp->block->executed;
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-static void exec_clock_high(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_clock_high(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t out[SIM_LANES];
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = (uint32_t)(warp->block->executed >> 32);
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-static void exec_clock_wide(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_clock_wide(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint64_t out[SIM_LANES];
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = warp->block->executed;
@@ -179,15 +181,17 @@ static uint64_t nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void exec_timer_wide(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  uint64_t out[SIM_LANES], now = nanoseconds();
+static void exec_timer_wide(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  uint64_t out[SIM_LANES];
+  uint64_t now = nanoseconds();
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = now;
   sim_commit_wide(warp, inst, 0, lanes, out);
 }
 
-static void exec_timer_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  uint32_t out[SIM_LANES], now = (uint32_t)nanoseconds();
+static void exec_timer_word(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  uint32_t out[SIM_LANES];
+  uint32_t now = (uint32_t)nanoseconds();
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = now;
   sim_commit_word(warp, inst, 0, lanes, out);
@@ -198,7 +202,7 @@ static void exec_timer_word(sim_warp *warp, const sim_inst *inst, uint32_t lanes
 #define FLOW(pattern, operands, exec, flow)                                                                            \
   { pattern, operands, exec, NULL, NULL, flow }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     FLOW("bra[.uni]", ":l", exec_branch, SIM_FLOW_END),
     FLOW("brx.idx[.uni]", ":wt", exec_indexed_branch, SIM_FLOW_END),
     FLOW("call[.uni]", "", exec_call, SIM_FLOW_NEXT),
@@ -230,4 +234,4 @@ static const sim_form forms[] = {
     ROW("sim.globaltimer.u32", "w:", exec_timer_word, NULL, NULL),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_control) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_control) = SIM_FORM_TABLE(forms);

@@ -29,12 +29,12 @@ SIM_BINARY(cvt_bf16x2_f32_rz, u32, f32, sim_float_to_bf16_rz(a) << 16 | sim_floa
 SIM_BINARY(cvt_f16x2_f32_relu, u32, f32, sim_float_to_half(sim_relu(a)) << 16 | sim_float_to_half(sim_relu(b)))
 SIM_BINARY(cvt_bf16x2_f32_relu, u32, f32, sim_float_to_bf16(sim_relu(a)) << 16 | sim_float_to_bf16(sim_relu(b)))
 
-static uint32_t fp8_pair_to_halves(uint32_t pair, const sim_fp8_format *format) {
+static uint32_t fp8_pair_to_halves(uint32_t pair, const struct sim_fp8_format *format) {
   return sim_float_to_half(sim_fp8_to_float(pair >> 8 & 255, format)) << 16 |
          sim_float_to_half(sim_fp8_to_float(pair & 255, format));
 }
 
-static uint32_t halves_to_fp8_pair(uint32_t halves, const sim_fp8_format *format) {
+static uint32_t halves_to_fp8_pair(uint32_t halves, const struct sim_fp8_format *format) {
   return sim_float_to_fp8(sim_half_to_float(halves >> 16), format) << 8 |
          sim_float_to_fp8(sim_half_to_float(halves & 0xffff), format);
 }
@@ -47,16 +47,16 @@ SIM_BINARY(cvt_e4m3x2_f32, u32, f32, sim_float_to_fp8(a, &sim_e4m3) << 8 | sim_f
 SIM_BINARY(cvt_e5m2x2_f32, u32, f32, sim_float_to_fp8(a, &sim_e5m2) << 8 | sim_float_to_fp8(b, &sim_e5m2))
 
 /* Everything else goes through one general conversion, described by the types of both sides. */
-typedef enum { KIND_UNSIGNED, KIND_SIGNED, KIND_FLOAT } type_kind;
+enum type_kind { KIND_UNSIGNED, KIND_SIGNED, KIND_FLOAT };
 
-typedef struct {
+struct scalar_type {
   const char *name;
-  type_kind kind;
+  enum type_kind kind;
   uint8_t bits;
   bool is_bf16;
-} scalar_type;
+};
 
-static const scalar_type types[] = {
+static const struct scalar_type types[] = {
     {".u8", KIND_UNSIGNED, 8, false},   {".s8", KIND_SIGNED, 8, false},     {".u16", KIND_UNSIGNED, 16, false},
     {".s16", KIND_SIGNED, 16, false},   {".u32", KIND_UNSIGNED, 32, false}, {".s32", KIND_SIGNED, 32, false},
     {".u64", KIND_UNSIGNED, 64, false}, {".s64", KIND_SIGNED, 64, false},   {".f16", KIND_FLOAT, 16, false},
@@ -66,7 +66,7 @@ static const scalar_type types[] = {
 enum { ROUND_NONE, ROUND_NEAREST, ROUND_ZERO, ROUND_DOWN, ROUND_UP };
 enum { GENERAL_FLUSH = 1 << 8, GENERAL_SATURATE = 1 << 9, GENERAL_INTEGRAL = 1 << 10 };
 
-static uint32_t type_index(const sim_captures *captures, uint32_t index) {
+static uint32_t type_index(const struct sim_captures *captures, uint32_t index) {
   uint32_t type = 0;
   while (!sim_capture_is(captures, index, types[type].name))
     type++;
@@ -76,7 +76,7 @@ static uint32_t type_index(const sim_captures *captures, uint32_t index) {
 /* The roundings that PTX has between two types, as bits: none, to a float, to an integral value. */
 enum { TAKES_NONE = 1, TAKES_FLOAT = 2, TAKES_INTEGRAL = 4 };
 
-static uint32_t roundings_of(const scalar_type *to, const scalar_type *from) {
+static uint32_t roundings_of(const struct scalar_type *to, const struct scalar_type *from) {
   if (from->kind != KIND_FLOAT)
     return to->kind == KIND_FLOAT ? TAKES_FLOAT : TAKES_NONE;
   if (to->kind != KIND_FLOAT)
@@ -88,22 +88,23 @@ static uint32_t roundings_of(const scalar_type *to, const scalar_type *from) {
   return to->is_bf16 || from->is_bf16 ? TAKES_NONE | TAKES_FLOAT : TAKES_NONE;
 }
 
-static bool is_single(const scalar_type *type) {
+static bool is_single(const struct scalar_type *type) {
   return type->kind == KIND_FLOAT && type->bits == 32;
 }
 
 /* .ftz is for f32; bf16 has neither .sat nor conversions from and to bytes. */
-static bool exists(const scalar_type *to, const scalar_type *from, uint32_t code) {
+static bool exists(const struct scalar_type *to, const struct scalar_type *from, uint32_t code) {
   uint32_t rounding = code & GENERAL_INTEGRAL ? TAKES_INTEGRAL : code & 15 ? TAKES_FLOAT : TAKES_NONE;
   bool has_single = is_single(to) || is_single(from);
-  bool has_bf16 = to->is_bf16 || from->is_bf16, has_byte = to->bits == 8 || from->bits == 8;
+  bool has_bf16 = to->is_bf16 || from->is_bf16;
+  bool has_byte = to->bits == 8 || from->bits == 8;
   return (roundings_of(to, from) & rounding) && (has_single || !(code & GENERAL_FLUSH)) &&
          !(has_bf16 && (has_byte || (code & GENERAL_SATURATE)));
 }
 
 /* immediate: bits 0-3 rounding, 8-10 flags, 16-23 target type, 24-31 source type. `size` picks the operand
  * letter e; a wide side against a word side is told apart by four rows of the table. */
-static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_general(struct sim_inst *inst, const struct sim_captures *captures) {
   static const struct {
     const char *name;
     uint32_t code;
@@ -115,7 +116,9 @@ static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
                    {".rzi", ROUND_ZERO | GENERAL_INTEGRAL},
                    {".rmi", ROUND_DOWN | GENERAL_INTEGRAL},
                    {".rpi", ROUND_UP | GENERAL_INTEGRAL}};
-  uint32_t code = 0, to = type_index(captures, 3), from = type_index(captures, 4);
+  uint32_t code = 0;
+  uint32_t to = type_index(captures, 3);
+  uint32_t from = type_index(captures, 4);
   for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++)
     if (sim_capture_is(captures, 0, roundings[i].name))
       code = roundings[i].code;
@@ -125,15 +128,15 @@ static bool prepare_general(sim_inst *inst, const sim_captures *captures) {
   return exists(&types[to], &types[from], code);
 }
 
-typedef struct {
+struct general_value {
   bool is_float;
   bool negative_integer;
   int64_t integer; /* as unsigned when the source is */
   double number;
-} general_value;
+};
 
-static general_value read_general(const scalar_type *type, uint64_t bits) {
-  general_value value = {.is_float = type->kind == KIND_FLOAT};
+static struct general_value read_general(const struct scalar_type *type, uint64_t bits) {
+  struct general_value value = {.is_float = type->kind == KIND_FLOAT};
   if (type->kind != KIND_FLOAT) {
     uint32_t shift = 64u - type->bits;
     value.integer = type->kind == KIND_SIGNED ? (int64_t)(bits << shift) >> shift : (int64_t)(bits << shift >> shift);
@@ -162,12 +165,14 @@ static double round_integral(double number, uint32_t rounding) {
 }
 
 /* Out-of-range values saturate. NaN is 0, but the top bit alone if either side has 64 bits. */
-static uint64_t float_to_integer(double number, const scalar_type *from, const scalar_type *type, uint32_t rounding) {
+static uint64_t float_to_integer(double number, const struct scalar_type *from, const struct scalar_type *type,
+                                 uint32_t rounding) {
   bool is_signed = type->kind == KIND_SIGNED;
   if (number != number)
     return from->bits == 64 || type->bits == 64 ? UINT64_C(1) << (type->bits - 1) : 0;
   number = round_integral(number, rounding);
-  double top = ldexp(1.0, type->bits - is_signed), bottom = is_signed ? -top : 0.0;
+  double top = ldexp(1.0, type->bits - is_signed);
+  double bottom = is_signed ? -top : 0.0;
   uint64_t maximum = is_signed ? (UINT64_C(1) << (type->bits - 1)) - 1 : UINT64_MAX >> (64 - type->bits);
   if (number >= top)
     return maximum;
@@ -176,7 +181,7 @@ static uint64_t float_to_integer(double number, const scalar_type *from, const s
   return is_signed ? (uint64_t)(int64_t)number : (uint64_t)number;
 }
 
-static uint64_t clamp_integer(general_value value, const scalar_type *to) {
+static uint64_t clamp_integer(struct general_value value, const struct scalar_type *to) {
   bool is_signed = to->kind == KIND_SIGNED;
   uint64_t maximum = is_signed ? (UINT64_C(1) << (to->bits - 1)) - 1 : UINT64_MAX >> (64 - to->bits);
   if (value.negative_integer) {
@@ -186,14 +191,14 @@ static uint64_t clamp_integer(general_value value, const scalar_type *to) {
   return (uint64_t)value.integer > maximum ? maximum : (uint64_t)value.integer;
 }
 
-static double to_double(general_value value) {
+static double to_double(struct general_value value) {
   if (value.is_float)
     return value.number;
   return value.negative_integer ? (double)value.integer : (double)(uint64_t)value.integer;
 }
 
 /* The sign of rounded - value. */
-static int side(general_value value, double rounded) {
+static int side(struct general_value value, double rounded) {
   if (value.is_float)
     return (rounded > value.number) - (rounded < value.number);
   __int128 exact = value.negative_integer ? value.integer : (__int128)(uint64_t)value.integer;
@@ -202,7 +207,7 @@ static int side(general_value value, double rounded) {
 }
 
 /* Where directed rounding goes from the nearest number: one step down, none, or one step up. */
-static int direction(general_value value, double nearest, uint32_t rounding) {
+static int direction(struct general_value value, double nearest, uint32_t rounding) {
   int wrong = side(value, nearest);
   bool down = rounding == ROUND_DOWN || (rounding == ROUND_ZERO && nearest > 0);
   bool up = rounding == ROUND_UP || (rounding == ROUND_ZERO && nearest < 0);
@@ -210,7 +215,7 @@ static int direction(general_value value, double nearest, uint32_t rounding) {
 }
 
 /* Integers are rounded once, not by way of a double. */
-static float round_single(general_value value, uint32_t rounding) {
+static float round_single(struct general_value value, uint32_t rounding) {
   float nearest = (float)value.number;
   if (!value.is_float)
     nearest = value.negative_integer ? (float)value.integer : (float)(uint64_t)value.integer;
@@ -218,34 +223,34 @@ static float round_single(general_value value, uint32_t rounding) {
   return step ? nextafterf(nearest, (float)step * INFINITY) : nearest;
 }
 
-static double round_double(general_value value, uint32_t rounding) {
+static double round_double(struct general_value value, uint32_t rounding) {
   double nearest = to_double(value);
   int step = direction(value, nearest, rounding);
   return step ? nextafter(nearest, (double)step * (double)INFINITY) : nearest;
 }
 
 /* As a float rounded to odd, so that a second rounding to a narrower format is right. */
-static float round_odd(general_value value) {
+static float round_odd(struct general_value value) {
   float cut = round_single(value, ROUND_ZERO);
   return side(value, (double)cut) ? sim_float(sim_bits(cut) | 1) : cut;
 }
 
 /* To f16 or bf16. A code is a sign and a magnitude. */
-static uint32_t round_half(general_value value, bool is_bf16, uint32_t rounding) {
+static uint32_t round_half(struct general_value value, bool is_bf16, uint32_t rounding) {
   float odd = round_odd(value);
   uint32_t nearest = is_bf16 ? sim_float_to_bf16(odd) : sim_float_to_half(odd);
   float number = is_bf16 ? sim_bf16_to_float(nearest) : sim_half_to_float(nearest);
-  int step = direction((general_value){.is_float = true, .number = (double)odd}, (double)number, rounding);
+  int step = direction((struct general_value){.is_float = true, .number = (double)odd}, (double)number, rounding);
   return nearest + (uint32_t)(signbit(number) ? -step : step);
 }
 
-static uint64_t write_float(general_value value, const scalar_type *to, uint32_t code) {
+static uint64_t write_float(struct general_value value, const struct scalar_type *to, uint32_t code) {
   uint32_t rounding = code & 15;
   if (code & GENERAL_INTEGRAL)
     value.number = round_integral(value.number, rounding);
   if (code & GENERAL_SATURATE) {
     double number = to_double(value);
-    value = (general_value){.is_float = true, .number = number > 0 ? (number < 1 ? number : 1) : 0};
+    value = (struct general_value){.is_float = true, .number = number > 0 ? (number < 1 ? number : 1) : 0};
   }
   if (to->bits == 64) {
     double number = round_double(value, rounding);
@@ -260,9 +265,10 @@ static uint64_t write_float(general_value value, const scalar_type *to, uint32_t
 }
 
 static uint64_t convert(uint64_t bits, uint64_t description) {
-  const scalar_type *to = &types[description >> 16 & 255], *from = &types[description >> 24];
+  const struct scalar_type *to = &types[description >> 16 & 255];
+  const struct scalar_type *from = &types[description >> 24];
   uint32_t code = (uint32_t)description & 0xffff;
-  general_value value = read_general(from, bits);
+  struct general_value value = read_general(from, bits);
   if ((code & GENERAL_FLUSH) && value.is_float && fabs(value.number) < (double)FLT_MIN && from->bits == 32)
     value.number = copysign(0.0, value.number);
   if (to->kind == KIND_FLOAT)
@@ -274,7 +280,7 @@ static uint64_t convert(uint64_t bits, uint64_t description) {
 
 /* Narrow integer results are extended to the register by the sign of their type. */
 static uint64_t extend_result(uint64_t result, uint64_t description) {
-  const scalar_type *to = &types[description >> 16 & 255];
+  const struct scalar_type *to = &types[description >> 16 & 255];
   uint32_t shift = 64u - to->bits;
   if (to->kind == KIND_SIGNED)
     return (uint64_t)((int64_t)(result << shift) >> shift);
@@ -296,7 +302,7 @@ DEFINE_GENERAL(general_xx, u64, u64)
 #define GENERAL(target, source, operands, exec)                                                                        \
   { "cvt" ROUNDING target source, operands, exec, NULL, prepare_general, SIM_FLOW_NEXT }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("cvt.u64.u32", "x:w", cvt_u64_u32, sim_taint_low_word),
     ROW("cvt.s64.s32", "x:w", cvt_s64_s32, NULL),
     ROW("cvt(.u32|.s32)(.u64|.s64)", "w:x", cvt_u32_u64, sim_taint_low_word),
@@ -336,4 +342,4 @@ static const sim_form forms[] = {
     GENERAL(WORD_TYPES, WIDE_TYPES, "x:x", general_xx),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_convert) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_convert) = SIM_FORM_TABLE(forms);

@@ -5,7 +5,8 @@
 enum { FLUSH = 1, SATURATE = 2 };
 
 /* The lanes of a source, with subnormals flushed if the instruction says .ftz. */
-static const float *float_source(const sim_warp *warp, const sim_inst *inst, uint32_t index, float *flushed) {
+static const float *float_source(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index,
+                                 float *flushed) {
   const float *from = sim_source(warp, inst, index);
   if (!(inst->mode & FLUSH))
     return from;
@@ -14,7 +15,7 @@ static const float *float_source(const sim_warp *warp, const sim_inst *inst, uin
   return flushed;
 }
 
-static void float_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, float *values) {
+static void float_result(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, float *values) {
   if (inst->mode & FLUSH)
     for (int i = 0; i < SIM_LANES; i++)
       values[i] = sim_flush(values[i]);
@@ -24,7 +25,7 @@ static void float_result(sim_warp *warp, const sim_inst *inst, uint32_t lanes, f
   sim_commit_word(warp, inst, 0, lanes, values);
 }
 
-static bool prepare_float(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_float(struct sim_inst *inst, const struct sim_captures *captures) {
   for (uint32_t i = 0; i < captures->count; i++) {
     if (sim_capture_is(captures, i, ".ftz"))
       inst->mode |= FLUSH;
@@ -80,18 +81,22 @@ static float power_of_two(float x) {
                                 0.00961812911f, 0.00133335581f, 0.000154035304f, 1.52527338e-5f};
   float clamped = x > -160.0f ? x : -160.0f;
   clamped = clamped < 160.0f ? clamped : 160.0f;
-  float whole = rintf(clamped), rest = clamped - whole;
+  float whole = rintf(clamped);
+  float rest = clamped - whole;
   float sum = terms[7];
   for (int i = 6; i >= 0; i--)
     sum = sum * rest + terms[i];
-  int32_t exponent = (int32_t)whole, first = exponent / 2, second = exponent - first;
+  int32_t exponent = (int32_t)whole;
+  int32_t first = exponent / 2;
+  int32_t second = exponent - first;
   float result = sum * sim_float((uint32_t)(first + 127) << 23) * sim_float((uint32_t)(second + 127) << 23);
   return x != x ? sim_float(0x7fffffff) : result;
 }
 
 #define FLOAT_UNARY(name, expression)                                                                                  \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
-    float copy_a[SIM_LANES], out[SIM_LANES];                                                                           \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
+    float copy_a[SIM_LANES];                                                                                           \
+    float out[SIM_LANES];                                                                                              \
     const float *pa = float_source(warp, inst, 0, copy_a);                                                             \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
       float a = pa[i];                                                                                                 \
@@ -101,23 +106,33 @@ static float power_of_two(float x) {
   }
 
 #define FLOAT_BINARY(name, expression)                                                                                 \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
-    float copy_a[SIM_LANES], copy_b[SIM_LANES], out[SIM_LANES];                                                        \
-    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);                  \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
+    float copy_a[SIM_LANES];                                                                                           \
+    float copy_b[SIM_LANES];                                                                                           \
+    float out[SIM_LANES];                                                                                              \
+    const float *pa = float_source(warp, inst, 0, copy_a);                                                             \
+    const float *pb = float_source(warp, inst, 1, copy_b);                                                             \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
-      float a = pa[i], b = pb[i];                                                                                      \
+      float a = pa[i];                                                                                                 \
+      float b = pb[i];                                                                                                 \
       out[i] = expression;                                                                                             \
     }                                                                                                                  \
     float_result(warp, inst, lanes, out);                                                                              \
   }
 
 #define FLOAT_TERNARY(name, expression)                                                                                \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
-    float copy_a[SIM_LANES], copy_b[SIM_LANES], copy_c[SIM_LANES], out[SIM_LANES];                                     \
-    const float *pa = float_source(warp, inst, 0, copy_a), *pb = float_source(warp, inst, 1, copy_b);                  \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
+    float copy_a[SIM_LANES];                                                                                           \
+    float copy_b[SIM_LANES];                                                                                           \
+    float copy_c[SIM_LANES];                                                                                           \
+    float out[SIM_LANES];                                                                                              \
+    const float *pa = float_source(warp, inst, 0, copy_a);                                                             \
+    const float *pb = float_source(warp, inst, 1, copy_b);                                                             \
     const float *pc = float_source(warp, inst, 2, copy_c);                                                             \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
-      float a = pa[i], b = pb[i], c = pc[i];                                                                           \
+      float a = pa[i];                                                                                                 \
+      float b = pb[i];                                                                                                 \
+      float c = pc[i];                                                                                                 \
       out[i] = expression;                                                                                             \
     }                                                                                                                  \
     float_result(warp, inst, lanes, out);                                                                              \
@@ -181,7 +196,9 @@ static uint32_t flush_to_bf16(float value) {
 /* a b + c rounded to odd. Exponents of bf16 are so far apart that even a double loses c: what the sum has
  * lost (Knuth) makes it odd in turn. */
 static float fused(float a, float b, float c) {
-  double product = (double)a * (double)b, sum = product + (double)c, rest = sum - product;
+  double product = (double)a * (double)b;
+  double sum = product + (double)c;
+  double rest = sum - product;
   double lost = (product - (sum - rest)) + ((double)c - rest);
   uint64_t bits;
   if (lost == 0 || !isfinite(sum))
@@ -197,14 +214,16 @@ static float fused(float a, float b, float c) {
  * Sums and products of f16 and bf16 in f32 round twice without harm (24 >= 2 * 11 + 2 bits); fma goes through
  * round-to-odd. NaN becomes the canonical one. */
 #define HALF_LOOP(name, expression, GET, PUT)                                                                          \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
-    const uint32_t *pa = sim_source(warp, inst, 0), *pb = inst->sources > 1 ? sim_source(warp, inst, 1) : pa;          \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
+    const uint32_t *pa = sim_source(warp, inst, 0);                                                                    \
+    const uint32_t *pb = inst->sources > 1 ? sim_source(warp, inst, 1) : pa;                                           \
     const uint32_t *pc = inst->sources > 2 ? sim_source(warp, inst, 2) : pa;                                           \
     uint32_t out[SIM_LANES];                                                                                           \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
       uint32_t result = 0;                                                                                             \
       for (int shift = 0; shift < 32; shift += 16) {                                                                   \
-        float a = GET(pa[i] >> shift & 0xffff), b = GET(pb[i] >> shift & 0xffff);                                      \
+        float a = GET(pa[i] >> shift & 0xffff);                                                                        \
+        float b = GET(pb[i] >> shift & 0xffff);                                                                        \
         float c = GET(pc[i] >> shift & 0xffff);                                                                        \
         (void)b;                                                                                                       \
         (void)c;                                                                                                       \
@@ -238,7 +257,7 @@ HALF_LOOP(half_ex2_ftz_bf16, power_of_two(a), flushed_bf16_to_float, flush_to_bf
 
 /* testp: properties of one number. Zero counts as normal. */
 #define DEFINE_TESTP(name, expression)                                                                                 \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
     const float *pa = sim_source(warp, inst, 0);                                                                       \
     uint32_t result = 0;                                                                                               \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
@@ -263,7 +282,7 @@ DEFINE_TESTP(testp_subnormal, fpclassify(a) == FP_SUBNORMAL)
 #define FTZ_HALF_ROWS(head, tail, operands, name)                                                                      \
   HALF_ROWS(head tail, operands, name), PLAIN(head ".ftz" tail "(.f16|.f16x2)", operands, name##_ftz_f16)
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("add[.rn][.ftz][.sat].f32", "w:ww", add_f32),
     ROW("sub[.rn][.ftz][.sat].f32", "w:ww", sub_f32),
     ROW("mul[.rn][.sat].f32", "w:ww", mul_f32),
@@ -327,4 +346,4 @@ static const sim_form forms[] = {
     PLAIN("testp.subnormal.f32", "p:w", testp_subnormal),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_float) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_float) = SIM_FORM_TABLE(forms);

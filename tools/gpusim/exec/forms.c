@@ -6,10 +6,11 @@
 
 #define EACH_FILE(X)                                                                                                   \
   X(integer)                                                                                                           \
-  X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control)
+  X(bits)                                                                                                              \
+  X(move) X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control)
 
-#define DECLARE_BASE(name) extern const sim_form_table sim_forms_##name##_base;
-#define DECLARE_AVX2(name) extern const sim_form_table sim_forms_##name##_avx2;
+#define DECLARE_BASE(name) extern const struct sim_form_table sim_forms_##name##_base;
+#define DECLARE_AVX2(name) extern const struct sim_form_table sim_forms_##name##_avx2;
 #define COUNT_ONE(name) +1
 
 enum { TABLE_COUNT = 0 EACH_FILE(COUNT_ONE) };
@@ -22,7 +23,7 @@ EACH_FILE(DECLARE_AVX2)
 #define COPY_BASE(name) tables[at++] = sim_forms_##name##_base;
 #define COPY_AVX2(name) tables[at++] = sim_forms_##name##_avx2;
 
-static sim_form_table tables[TABLE_COUNT];
+static struct sim_form_table tables[TABLE_COUNT];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void choose(void) {
@@ -36,7 +37,7 @@ static void choose(void) {
   EACH_FILE(COPY_BASE)
 }
 
-sim_form_set sim_forms(void) {
+struct sim_form_set sim_forms(void) {
   pthread_once(&once, choose);
-  return (sim_form_set){tables, TABLE_COUNT};
+  return (struct sim_form_set){tables, TABLE_COUNT};
 }

@@ -5,6 +5,6 @@
 #include "program/form.h"
 
 /* All tables of forms, for the instruction set of this processor. */
-sim_form_set sim_forms(void);
+struct sim_form_set sim_forms(void);
 
 #endif

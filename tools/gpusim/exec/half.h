@@ -40,7 +40,8 @@ static inline float sim_bf16_to_float(uint32_t bits) {
 
 /* Nearest even. Subnormals are rounded by adding 0.5, whose last place is that of half subnormals. */
 static inline uint32_t sim_float_to_half(float value) {
-  uint32_t bits = sim_bits(value), magnitude = bits & 0x7fffffff;
+  uint32_t bits = sim_bits(value);
+  uint32_t magnitude = bits & 0x7fffffff;
   uint32_t normal = (magnitude + 0xfff + (magnitude >> 13 & 1) - (112u << 23)) >> 13;
   uint32_t small = sim_bits(sim_float(magnitude) + 0.5f) - 0x3f000000u;
   uint32_t large = magnitude > 0x7f800000 ? 0x7fff : 0x7c00;
@@ -83,17 +84,18 @@ static inline float sim_relu(float value) {
   return value > 0 || value != value ? value : 0;
 }
 
-typedef struct {
-  int mantissa_bits, bias;
+struct sim_fp8_format {
+  int mantissa_bits;
+  int bias;
   uint32_t max_code; /* largest finite */
   uint32_t infinity; /* its code; above every code if there is none */
-} sim_fp8_format;
+};
 
-static const sim_fp8_format sim_e4m3 = {3, 7, 0x7e, 0xff};
-static const sim_fp8_format sim_e5m2 = {2, 15, 0x7b, 0x7c};
+static const struct sim_fp8_format sim_e4m3 = {3, 7, 0x7e, 0xff};
+static const struct sim_fp8_format sim_e5m2 = {2, 15, 0x7b, 0x7c};
 
 /* Like half precision: shift the fields into place and rebase the exponent by a multiplication. */
-static inline float sim_fp8_to_float(uint32_t code, const sim_fp8_format *format) {
+static inline float sim_fp8_to_float(uint32_t code, const struct sim_fp8_format *format) {
   uint32_t magnitude = code & 0x7f;
   float scale = sim_float((uint32_t)(254 - format->bias) << 23);
   uint32_t bits = sim_bits(sim_float(magnitude << (23 - format->mantissa_bits)) * scale);
@@ -103,7 +105,7 @@ static inline float sim_fp8_to_float(uint32_t code, const sim_fp8_format *format
 }
 
 /* Nearest even, finite values saturate; NaN has the code 0x7f. */
-static inline uint32_t sim_float_to_fp8(float value, const sim_fp8_format *format) {
+static inline uint32_t sim_float_to_fp8(float value, const struct sim_fp8_format *format) {
   if (value != value)
     return 0x7f;
   uint32_t sign = signbit(value) ? 0x80 : 0;

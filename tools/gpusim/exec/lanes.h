@@ -19,7 +19,7 @@
 #define SIM_TABLE(name) SIM_JOIN(name, SIM_ISA)
 
 /* Writes the lanes that execute, keeps the others. */
-static inline void sim_commit_word(sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lanes,
+static inline void sim_commit_word(struct sim_warp *warp, const struct sim_inst *inst, uint32_t index, uint32_t lanes,
                                    const void *values) {
   uint32_t *to = sim_operand(warp, inst, index);
   const uint32_t *from = values;
@@ -31,7 +31,7 @@ static inline void sim_commit_word(sim_warp *warp, const sim_inst *inst, uint32_
     to[i] = (lanes >> i & 1) ? from[i] : to[i];
 }
 
-static inline void sim_commit_wide(sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lanes,
+static inline void sim_commit_wide(struct sim_warp *warp, const struct sim_inst *inst, uint32_t index, uint32_t lanes,
                                    const void *values) {
   uint64_t *to = sim_operand(warp, inst, index);
   const uint64_t *from = values;
@@ -43,8 +43,8 @@ static inline void sim_commit_wide(sim_warp *warp, const sim_inst *inst, uint32_
     to[i] = (lanes >> i & 1) ? from[i] : to[i];
 }
 
-static inline void sim_commit_predicate(sim_warp *warp, const sim_inst *inst, uint32_t index, uint32_t lanes,
-                                        uint32_t value) {
+static inline void sim_commit_predicate(struct sim_warp *warp, const struct sim_inst *inst, uint32_t index,
+                                        uint32_t lanes, uint32_t value) {
   uint32_t *to = sim_operand(warp, inst, index);
   *to = (*to & ~lanes) | (value & lanes);
 }
@@ -91,7 +91,7 @@ static inline float sim_flush(float value) {
 /* An instruction that computes `expression` of a, b and c in every lane; D is the type of the result, S of
  * sources. */
 #define SIM_UNARY(name, D, S, expression)                                                                              \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
     const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
     SIM_STORE_##D out[SIM_LANES];                                                                                      \
     for (int i = 0; i < SIM_LANES; i++) {                                                                              \
@@ -102,7 +102,7 @@ static inline float sim_flush(float value) {
   }
 
 #define SIM_BINARY2(name, D, S, T, expression)                                                                         \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
     const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
     const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                               \
     SIM_STORE_##D out[SIM_LANES];                                                                                      \
@@ -116,7 +116,7 @@ static inline float sim_flush(float value) {
 #define SIM_BINARY(name, D, S, expression) SIM_BINARY2(name, D, S, S, expression)
 
 #define SIM_TERNARY3(name, D, S, T, U, expression)                                                                     \
-  static void name(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {                                             \
+  static void name(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {                               \
     const SIM_STORE_##S *pa = sim_source(warp, inst, 0);                                                               \
     const SIM_STORE_##T *pb = sim_source(warp, inst, 1);                                                               \
     const SIM_STORE_##U *pc = sim_source(warp, inst, 2);                                                               \

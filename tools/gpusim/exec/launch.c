@@ -11,21 +11,22 @@
 
 enum { MAX_RESIDENT = 64, BLOCK_BUDGET = 1 << 20 };
 
-typedef struct {
-  sim_launch *launch;
-  sim_worker state;
-  sim_block *resident[MAX_RESIDENT];
-  sim_block *spare; /* a finished context, to be used again */
-  uint32_t count, turn;
-} worker;
+struct worker {
+  struct sim_launch *launch;
+  struct sim_worker state;
+  struct sim_block *resident[MAX_RESIDENT];
+  struct sim_block *spare; /* a finished context, to be used again */
+  uint32_t count;
+  uint32_t turn;
+};
 
-static bool take_block(worker *w) {
+static bool take_block(struct worker *w) {
   if (w->count == MAX_RESIDENT)
     return false;
   uint32_t index = atomic_fetch_add(&w->launch->next_block, 1);
   if (index >= w->launch->block_count)
     return false;
-  sim_block *block = w->spare ? w->spare : sim_block_create(w->launch);
+  struct sim_block *block = w->spare ? w->spare : sim_block_create(w->launch);
   w->spare = NULL;
   w->resident[w->count++] = block;
   block->worker = &w->state;
@@ -33,8 +34,8 @@ static bool take_block(worker *w) {
   return true;
 }
 
-static void retire_block(worker *w, uint32_t index) {
-  sim_block *block = w->resident[index];
+static void retire_block(struct worker *w, uint32_t index) {
+  struct sim_block *block = w->resident[index];
   atomic_fetch_add(&w->launch->executed, block->executed);
   w->resident[index] = w->resident[--w->count];
   if (w->spare)
@@ -43,7 +44,7 @@ static void retire_block(worker *w, uint32_t index) {
 }
 
 /* One turn each for the resident blocks, then a new block. Returns at the end or when a block has failed. */
-static void run_blocks(worker *w) {
+static void run_blocks(struct worker *w) {
   while (!atomic_load_explicit(&w->launch->fault, memory_order_relaxed)) {
     if (w->turn >= w->count && !take_block(w)) {
       if (w->count == 0)
@@ -58,8 +59,8 @@ static void run_blocks(worker *w) {
 }
 
 static void *run_worker(void *argument) {
-  worker w = {.launch = argument};
-  worker *kept = &w; /* what setjmp leaves alone is reached through memory */
+  struct worker w = {.launch = argument};
+  struct worker *kept = &w; /* what setjmp leaves alone is reached through memory */
   if (setjmp(w.state.unwind) == 0)
     run_blocks(kept);
   for (uint32_t i = 0; i < kept->count; i++)
@@ -69,7 +70,7 @@ static void *run_worker(void *argument) {
   return NULL;
 }
 
-static uint32_t worker_count(const sim_launch *launch) {
+static uint32_t worker_count(const struct sim_launch *launch) {
   long count = launch->workers ? (long)launch->workers : sysconf(_SC_NPROCESSORS_ONLN);
   if (count < 1)
     count = 1;
@@ -78,7 +79,7 @@ static uint32_t worker_count(const sim_launch *launch) {
   return (uint32_t)count < launch->block_count ? (uint32_t)count : launch->block_count;
 }
 
-void sim_launch_run(sim_launch *launch) {
+void sim_launch_run(struct sim_launch *launch) {
   pthread_t threads[SIM_MAX_WORKERS];
   uint32_t started = 0;
   launch->block_count = launch->grid[0] * launch->grid[1] * launch->grid[2];

@@ -7,6 +7,6 @@
 enum { SIM_MAX_WORKERS = 256 };
 
 /* Runs all blocks; `fault` of the launch says how it ended. */
-void sim_launch_run(sim_launch *launch);
+void sim_launch_run(struct sim_launch *launch);
 
 #endif

@@ -4,8 +4,8 @@
 #include "exec/lanes.h"
 #include "program/modifiers.h"
 
-static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t index) {
-  const sim_capture *vector = &captures->items[index];
+static void set_count(struct sim_inst *inst, const struct sim_captures *captures, uint32_t index) {
+  const struct sim_capture *vector = &captures->items[index];
   inst->count = vector->length ? (uint8_t)(vector->text[2] - '0') : 1;
 }
 
@@ -16,7 +16,7 @@ static void set_count(sim_inst *inst, const sim_captures *captures, uint32_t ind
 #define L2_HINT "[.L2::cache_hint|.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
 #define TYPE "(.b8|.u8|.s8|.b16|.u16|.s16|.f16|.bf16|.b32|.u32|.s32|.f32|.b64|.u64|.s64|.f64)"
 
-static bool prepare_access(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_access(struct sim_inst *inst, const struct sim_captures *captures) {
   sim_set_order(inst, captures, 0, 1);
   sim_set_space(inst, captures, 2);
   set_count(inst, captures, captures->count - 2);
@@ -30,9 +30,10 @@ static uint64_t extend(uint64_t value, uint32_t size, bool is_signed) {
   return (uint64_t)((int64_t)(value << shift) >> shift);
 }
 
-static void load_element(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access,
-                         uint32_t element) {
-  uint32_t size = inst->size, at = element * size;
+static void load_element(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                         const struct sim_access *access, uint32_t element) {
+  uint32_t size = inst->size;
+  uint32_t at = element * size;
   uint32_t *words = sim_operand(warp, inst, element);
   uint64_t *wides = sim_operand(warp, inst, element);
   SIM_FOR_LANES(lane, lanes) {
@@ -47,7 +48,8 @@ static void load_element(sim_warp *warp, const sim_inst *inst, uint32_t lanes, c
 }
 
 /* The common case: elements of four bytes into words. */
-static void load_words(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
+static void load_words(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                       const struct sim_access *access) {
   for (uint32_t element = 0; element < inst->count; element++) {
     uint32_t *words = sim_operand(warp, inst, element);
     SIM_FOR_LANES(lane, lanes)
@@ -55,7 +57,7 @@ static void load_words(sim_warp *warp, const sim_inst *inst, uint32_t lanes, con
   }
 }
 
-static void taint_elements(sim_warp *warp, const sim_inst *inst, uint32_t lane, uint32_t undefined) {
+static void taint_elements(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t undefined) {
   uint32_t mask = inst->size == 16 ? UINT16_MAX : (1u << inst->size) - 1;
   for (uint32_t element = 0; element < inst->count; element++) {
     uint32_t part = undefined >> (element * inst->size) & mask;
@@ -65,8 +67,9 @@ static void taint_elements(sim_warp *warp, const sim_inst *inst, uint32_t lane, 
   }
 }
 
-static void check_loads(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const sim_access *access) {
-  sim_access_kind kind = inst->order & SIM_STRONG ? SIM_ATOMIC : SIM_PLAIN;
+static void check_loads(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
+                        const struct sim_access *access) {
+  enum sim_access_kind kind = inst->order & SIM_STRONG ? SIM_ATOMIC : SIM_PLAIN;
   SIM_FOR_LANES(lane, lanes) {
     uint32_t undefined = sim_access_read(warp, inst, lane, access, kind);
     if (undefined || warp->tainted)
@@ -74,8 +77,8 @@ static void check_loads(sim_warp *warp, const sim_inst *inst, uint32_t lanes, co
   }
 }
 
-static void exec_load(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_access access;
+static void exec_load(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_access access;
   uint32_t bytes = (uint32_t)inst->size * inst->count;
   sim_resolve(warp, inst, lanes, 0, inst->space, bytes, bytes, &access);
   if (warp->block->launch->checks)
@@ -89,10 +92,11 @@ static void exec_load(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
     sim_access_acquire(warp, inst, lanes, &access);
 }
 
-static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  sim_access access;
-  uint32_t size = inst->size, bytes = size * inst->count;
-  sim_access_kind kind = inst->order & SIM_STRONG ? SIM_ATOMIC : SIM_PLAIN;
+static void exec_store(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_access access;
+  uint32_t size = inst->size;
+  uint32_t bytes = size * inst->count;
+  enum sim_access_kind kind = inst->order & SIM_STRONG ? SIM_ATOMIC : SIM_PLAIN;
   sim_resolve(warp, inst, lanes, 0, inst->space, bytes, bytes, &access);
   if (warp->block->launch->checks)
     SIM_FOR_LANES(lane, lanes)
@@ -107,20 +111,20 @@ static void exec_store(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-static bool prepare_fence(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_fence(struct sim_inst *inst, const struct sim_captures *captures) {
   inst->mode = !sim_capture_is(captures, captures->count - 1, ".cta");
   return true;
 }
 
-static void exec_fence(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_fence(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)lanes;
   if (warp->block->launch->checks)
     sim_order_fence(warp, inst->mode);
 }
 
 /* Generic addresses of global and constant memory are the addresses themselves. */
-static uint64_t window_of(const sim_inst *inst) {
-  switch ((ptx_space)inst->space) {
+static uint64_t window_of(const struct sim_inst *inst) {
+  switch ((enum ptx_space)inst->space) {
   case PTX_SHARED:
     return sim_window_shared();
   case PTX_LOCAL:
@@ -132,28 +136,30 @@ static uint64_t window_of(const sim_inst *inst) {
   }
 }
 
-static bool prepare_cvta(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_cvta(struct sim_inst *inst, const struct sim_captures *captures) {
   sim_set_space(inst, captures, 1);
   inst->mode = sim_capture_is(captures, 0, ".to");
   return true;
 }
 
-static void exec_cvta(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_cvta(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint64_t *from = sim_source(warp, inst, 0);
-  uint64_t window = inst->mode ? 0 - window_of(inst) : window_of(inst), out[SIM_LANES];
+  uint64_t window = inst->mode ? 0 - window_of(inst) : window_of(inst);
+  uint64_t out[SIM_LANES];
   for (int i = 0; i < SIM_LANES; i++)
     out[i] = from[i] + window;
   sim_commit_wide(warp, inst, 0, lanes, out);
 }
 
-static bool prepare_isspacep(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_isspacep(struct sim_inst *inst, const struct sim_captures *captures) {
   sim_set_space(inst, captures, 0);
   return true;
 }
 
-static void exec_isspacep(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_isspacep(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint64_t *address = sim_source(warp, inst, 0);
-  uint64_t window = window_of(inst), windows_end = sim_window_parameters() + SIM_WINDOW_BYTES;
+  uint64_t window = window_of(inst);
+  uint64_t windows_end = sim_window_parameters() + SIM_WINDOW_BYTES;
   uint32_t result = 0;
   for (int i = 0; i < SIM_LANES; i++) {
     bool inside = window ? address[i] - window < SIM_WINDOW_BYTES : address[i] >= windows_end;
@@ -162,13 +168,13 @@ static void exec_isspacep(sim_warp *warp, const sim_inst *inst, uint32_t lanes) 
   sim_commit_predicate(warp, inst, 0, lanes, result);
 }
 
-static void exec_nothing(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_nothing(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)warp;
   (void)inst;
   (void)lanes;
 }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     {"ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load, sim_taint_address,
      prepare_access, SIM_FLOW_NEXT},
     {"ld" SEMANTICS SIM_SCOPE "(.global)" CACHE ".nc" L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
@@ -188,4 +194,4 @@ static const sim_form forms[] = {
     {"applypriority.global.L2::evict_normal", ":mw", exec_nothing, sim_taint_address, NULL, SIM_FLOW_NEXT},
 };
 
-const sim_form_table SIM_TABLE(sim_forms_memory) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_memory) = SIM_FORM_TABLE(forms);

@@ -13,7 +13,7 @@ enum { MODE_F16, MODE_BF16, MODE_E4M3, MODE_E5M2, MODE_HALF_RESULT = 16 };
 
 typedef float row_vector __attribute__((vector_size(COLUMNS * sizeof(float))));
 
-static uint32_t per_word(const sim_inst *inst) {
+static uint32_t per_word(const struct sim_inst *inst) {
   return (inst->mode & 15) <= MODE_BF16 ? 2 : 4;
 }
 
@@ -41,13 +41,13 @@ static void unpack_tile(const void *words, uint32_t format, float *out) {
 }
 
 /* Tile r of A is tile_a[r]; row i of the tile starts at i * width. */
-static void read_a(const sim_warp *warp, const sim_inst *inst, uint32_t words,
+static void read_a(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t words,
                    float tiles[4][TILE_ROWS * MAX_DEPTH / 2]) {
   for (uint32_t r = 0; r < words; r++)
     unpack_tile(sim_source(warp, inst, r), inst->mode & 15, tiles[r]);
 }
 
-static void read_b(const sim_warp *warp, const sim_inst *inst, uint32_t first, uint32_t words,
+static void read_b(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t first, uint32_t words,
                    row_vector rows[MAX_DEPTH]) {
   uint32_t width = 4 * per_word(inst);
   for (uint32_t r = 0; r < words; r++) {
@@ -59,14 +59,15 @@ static void read_b(const sim_warp *warp, const sim_inst *inst, uint32_t first, u
   }
 }
 
-static void read_c(const sim_warp *warp, const sim_inst *inst, uint32_t first, float c[ROWS * COLUMNS]) {
+static void read_c(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t first, float c[ROWS * COLUMNS]) {
   for (uint32_t half = 0; half < 2; half++) {
     float *to = c + half * TILE_ROWS * COLUMNS;
     if (inst->mode & MODE_HALF_RESULT) {
       unpack_tile(sim_source(warp, inst, first + half), MODE_F16, to);
       continue;
     }
-    const float *even = sim_source(warp, inst, first + 2 * half), *odd = sim_source(warp, inst, first + 2 * half + 1);
+    const float *even = sim_source(warp, inst, first + 2 * half);
+    const float *odd = sim_source(warp, inst, first + 2 * half + 1);
     for (int i = 0; i < SIM_LANES; i++) {
       to[2 * i] = even[i];
       to[2 * i + 1] = odd[i];
@@ -74,10 +75,11 @@ static void read_c(const sim_warp *warp, const sim_inst *inst, uint32_t first, f
   }
 }
 
-static void write_d(sim_warp *warp, const sim_inst *inst, uint32_t lanes, const float d[ROWS * COLUMNS]) {
+static void write_d(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, const float d[ROWS * COLUMNS]) {
   for (uint32_t half = 0; half < 2; half++) {
     const float *from = d + half * TILE_ROWS * COLUMNS;
-    float even[SIM_LANES], odd[SIM_LANES];
+    float even[SIM_LANES];
+    float odd[SIM_LANES];
     for (int i = 0; i < SIM_LANES; i++) {
       even[i] = from[2 * i];
       odd[i] = from[2 * i + 1];
@@ -113,10 +115,12 @@ static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEP
 }
 
 /* The number of words of A is twice that of B: 4 and 2, or 2 and 1. */
-static void exec_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  float tiles[4][TILE_ROWS * MAX_DEPTH / 2], d[ROWS * COLUMNS];
+static void exec_mma(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  float tiles[4][TILE_ROWS * MAX_DEPTH / 2];
+  float d[ROWS * COLUMNS];
   row_vector rows[MAX_DEPTH];
-  uint32_t b_words = inst->count, a_words = 2 * b_words;
+  uint32_t b_words = inst->count;
+  uint32_t a_words = 2 * b_words;
   if (!sim_converged(warp, lanes, UINT32_MAX))
     return;
   read_a(warp, inst, a_words, tiles);
@@ -127,9 +131,13 @@ static void exec_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* An undefined element of A spoils its row of D, one of B its column, one of C itself. */
-static void taint_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  uint32_t b_words = inst->count, a_words = 2 * b_words, outputs = inst->destinations;
-  uint8_t rows[ROWS] = {0}, columns[COLUMNS] = {0}, out[4][SIM_LANES];
+static void taint_mma(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  uint32_t b_words = inst->count;
+  uint32_t a_words = 2 * b_words;
+  uint32_t outputs = inst->destinations;
+  uint8_t rows[ROWS] = {0};
+  uint8_t columns[COLUMNS] = {0};
+  uint8_t out[4][SIM_LANES];
   const uint32_t *slots = inst->operands + inst->destinations;
   for (uint32_t lane = 0; lane < SIM_LANES; lane++) {
     for (uint32_t r = 0; r < a_words; r++)
@@ -140,7 +148,8 @@ static void taint_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   for (uint32_t lane = 0; lane < SIM_LANES; lane++)
     for (uint32_t r = 0; r < outputs; r++) {
       bool halves = outputs == 2;
-      uint32_t row = lane / 4 + 8 * (halves ? r : r / 2), column = 2 * (lane % 4) + (halves ? 0 : r % 2);
+      uint32_t row = lane / 4 + 8 * (halves ? r : r / 2);
+      uint32_t column = 2 * (lane % 4) + (halves ? 0 : r % 2);
       uint8_t spoiled = rows[row] | columns[column] | (halves ? columns[column + 1] : 0);
       out[r][lane] = spoiled ? UINT8_MAX : sim_taint_of(warp, slots[a_words + b_words + r])[lane];
     }
@@ -150,7 +159,7 @@ static void taint_mma(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   }
 }
 
-static bool prepare_mma(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_mma(struct sim_inst *inst, const struct sim_captures *captures) {
   static const struct {
     const char *name;
     uint8_t format;
@@ -167,7 +176,7 @@ static bool prepare_mma(sim_inst *inst, const sim_captures *captures) {
 #define ROW(pattern, operands)                                                                                         \
   { pattern, operands, exec_mma, taint_mma, prepare_mma, SIM_FLOW_NEXT }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("mma.sync.aligned(.m16n8k16).row.col(.f32)(.f16).f16.f32", "4w:4w2w4w"),
     ROW("mma.sync.aligned(.m16n8k16).row.col(.f32)(.bf16).bf16.f32", "4w:4w2w4w"),
     ROW("mma.sync.aligned(.m16n8k16).row.col(.f16)(.f16).f16.f16", "2w:4w2w2w"),
@@ -180,4 +189,4 @@ static const sim_form forms[] = {
     ROW("mma.sync.aligned(.m16n8k32).row.col(.f32)(.e5m2).e5m2.f32", "4w:4w2w4w"),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_mma) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_mma) = SIM_FORM_TABLE(forms);

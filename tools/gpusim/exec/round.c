@@ -5,10 +5,10 @@
 #include <fenv.h>
 #include <math.h>
 
-typedef enum { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FMA, OP_RCP, OP_SQRT } round_op;
+enum round_op { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FMA, OP_RCP, OP_SQRT };
 
 /* volatile keeps the compiler from computing outside the rounding mode. */
-static float compute(round_op operation, volatile float a, volatile float b, volatile float c) {
+static float compute(enum round_op operation, volatile float a, volatile float b, volatile float c) {
   switch (operation) {
   case OP_ADD:
     return a + b;
@@ -29,7 +29,7 @@ static float compute(round_op operation, volatile float a, volatile float b, vol
 }
 
 /* The mode is the operation, the immediate the rounding. */
-static bool prepare_round(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_round(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const operations[] = {[OP_ADD] = "add", [OP_SUB] = "sub", [OP_MUL] = "mul",  [OP_DIV] = "div",
                                            [OP_FMA] = "fma", [OP_RCP] = "rcp", [OP_SQRT] = "sqrt"};
   while (!sim_capture_is(captures, 0, operations[inst->mode]))
@@ -42,7 +42,7 @@ static bool prepare_round(sim_inst *inst, const sim_captures *captures) {
   return true;
 }
 
-static void exec_round(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_round(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const float *a = sim_source(warp, inst, 0);
   const float *b = inst->sources > 1 ? sim_source(warp, inst, 1) : a;
   const float *c = inst->sources > 2 ? sim_source(warp, inst, 2) : a;
@@ -58,10 +58,10 @@ static void exec_round(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 #define ROW(pattern, operands)                                                                                         \
   { pattern, operands, exec_round, NULL, prepare_round, SIM_FLOW_NEXT }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("(rcp|sqrt)(.rz|.rm|.rp).f32", "w:w"),
     ROW("(add|sub|mul|div)(.rz|.rm|.rp).f32", "w:ww"),
     ROW("(fma)(.rz|.rm|.rp).f32", "w:www"),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_round) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_round) = SIM_FORM_TABLE(forms);

@@ -11,21 +11,22 @@
 
 enum { QUANTUM = 4096 };
 
-static bool same_stack(const sim_fragment *a, const sim_fragment *b) {
+static bool same_stack(const struct sim_fragment *a, const struct sim_fragment *b) {
   return a->depth == b->depth && memcmp(a->returns, b->returns, a->depth * sizeof *a->returns) == 0;
 }
 
-static void remove_fragment(sim_warp *warp, uint32_t index) {
+static void remove_fragment(struct sim_warp *warp, uint32_t index) {
   warp->fragment_count--;
   warp->fragments[index] = warp->fragments[warp->fragment_count];
   if (warp->current == warp->fragment_count)
     warp->current = index;
 }
 
-static void merge_fragments(sim_warp *warp) {
+static void merge_fragments(struct sim_warp *warp) {
   for (uint32_t i = 0; i < warp->fragment_count; i++)
     for (uint32_t j = i + 1; j < warp->fragment_count;) {
-      sim_fragment *a = &warp->fragments[i], *b = &warp->fragments[j];
+      struct sim_fragment *a = &warp->fragments[i];
+      struct sim_fragment *b = &warp->fragments[j];
       bool meet = a->pc == b->pc && a->wait != SIM_WAIT_BARRIER && b->wait != SIM_WAIT_BARRIER && same_stack(a, b);
       if (!meet) {
         j++;
@@ -37,37 +38,37 @@ static void merge_fragments(sim_warp *warp) {
     }
 }
 
-void sim_split(sim_warp *warp, uint32_t lanes) {
-  sim_fragment *fragment = sim_current(warp);
+void sim_split(struct sim_warp *warp, uint32_t lanes) {
+  struct sim_fragment *fragment = sim_current(warp);
   if (fragment->lanes == lanes)
     return;
-  sim_fragment *rest = &warp->fragments[warp->fragment_count++];
+  struct sim_fragment *rest = &warp->fragments[warp->fragment_count++];
   *rest = *fragment;
   rest->lanes &= ~lanes;
   fragment->lanes = lanes;
   warp->reschedule = true;
 }
 
-void sim_branch(sim_warp *warp, uint32_t lanes, uint32_t target) {
+void sim_branch(struct sim_warp *warp, uint32_t lanes, uint32_t target) {
   sim_split(warp, lanes);
   sim_current(warp)->pc = target;
 }
 
-bool sim_converged(sim_warp *warp, uint32_t lanes, uint32_t needed) {
+bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed) {
   if (!(needed & warp->live & ~lanes))
     return true;
   sim_split(warp, lanes);
-  sim_fragment *fragment = sim_current(warp);
+  struct sim_fragment *fragment = sim_current(warp);
   fragment->pc--;
   fragment->wait = SIM_WAIT_CONVERGENCE;
   warp->reschedule = true;
   return false;
 }
 
-void sim_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
-              "exit without griddepcontrol.wait: the launch behind this one would not wait for the one in front");
+              "exit without griddepcontrol.wait: the launch after this one would not wait for the one before");
   sim_split(warp, lanes);
   warp->live &= ~lanes;
   warp->block->exited += (uint32_t)__builtin_popcount(lanes);
@@ -80,8 +81,9 @@ void sim_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 
 /* The runnable fragment with the lowest pc; every other time slice of a diverged warp goes to another one, so
  * that lanes which spin let the lanes run that they wait for. */
-static bool choose_fragment(sim_warp *warp) {
-  uint32_t runnable = 0, best = SIM_LANES;
+static bool choose_fragment(struct sim_warp *warp) {
+  uint32_t runnable = 0;
+  uint32_t best = SIM_LANES;
   for (uint32_t i = 0; i < warp->fragment_count; i++) {
     if (warp->fragments[i].wait != SIM_RUNNABLE)
       continue;
@@ -100,18 +102,18 @@ static bool choose_fragment(sim_warp *warp) {
 }
 
 /* The pc at which the current fragment may meet another one. */
-static uint32_t meeting_point(const sim_warp *warp) {
-  const sim_fragment *current = &warp->fragments[warp->current];
+static uint32_t meeting_point(const struct sim_warp *warp) {
+  const struct sim_fragment *current = &warp->fragments[warp->current];
   uint32_t point = UINT32_MAX;
   for (uint32_t i = 0; i < warp->fragment_count; i++) {
-    const sim_fragment *other = &warp->fragments[i];
+    const struct sim_fragment *other = &warp->fragments[i];
     if (i != warp->current && other->wait != SIM_WAIT_BARRIER && other->pc > current->pc && other->pc < point)
       point = other->pc;
   }
   return point;
 }
 
-static void execute(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void execute(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t guard = *(const uint32_t *)sim_slot(warp, inst->guard) ^ inst->guard_flip;
   if (warp->tainted)
     sim_taint_guard(warp, inst, lanes);
@@ -124,12 +126,13 @@ static void execute(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* Runs the current fragment until it meets another one, blocks or has used its slice. */
-static uint32_t run_fragment(sim_warp *warp, uint32_t slice) {
-  const sim_inst *code = warp->block->program->code;
-  uint32_t point = meeting_point(warp), executed = 0;
+static uint32_t run_fragment(struct sim_warp *warp, uint32_t slice) {
+  const struct sim_inst *code = warp->block->program->code;
+  uint32_t point = meeting_point(warp);
+  uint32_t executed = 0;
   warp->reschedule = false;
   while (executed < slice && !warp->reschedule) {
-    sim_fragment *fragment = sim_current(warp);
+    struct sim_fragment *fragment = sim_current(warp);
     if (fragment->pc >= point)
       break;
     executed++;
@@ -139,7 +142,7 @@ static uint32_t run_fragment(sim_warp *warp, uint32_t slice) {
 }
 
 /* Returns false when the warp could not run at all. */
-static bool run_warp(sim_warp *warp) {
+static bool run_warp(struct sim_warp *warp) {
   uint32_t executed = 0;
   warp->yield = false;
   merge_fragments(warp);
@@ -154,36 +157,36 @@ static bool run_warp(sim_warp *warp) {
   return executed > 0;
 }
 
-static const sim_inst *stuck_at(const sim_block *block, const sim_fragment *fragment) {
+static const struct sim_inst *stuck_at(const struct sim_block *block, const struct sim_fragment *fragment) {
   return fragment->wait == SIM_WAIT_BARRIER ? fragment->waiting : &block->program->code[fragment->pc];
 }
 
 /* Names what the first stuck warp waits for. */
-static __attribute__((noreturn)) void report_deadlock(const sim_block *block) {
-  const sim_warp *stuck = NULL;
-  const sim_fragment *fragment = NULL;
+static __attribute__((noreturn)) void report_deadlock(const struct sim_block *block) {
+  const struct sim_warp *stuck = NULL;
+  const struct sim_fragment *fragment = NULL;
   for (uint32_t w = 0; w < block->warp_count; w++)
     for (uint32_t f = 0; f < block->warps[w].fragment_count; f++) {
-      const sim_fragment *candidate = &block->warps[w].fragments[f];
+      const struct sim_fragment *candidate = &block->warps[w].fragments[f];
       if (!fragment || (candidate->wait == SIM_WAIT_CONVERGENCE && fragment->wait != SIM_WAIT_CONVERGENCE)) {
         stuck = &block->warps[w];
         fragment = candidate;
       }
     }
-  const sim_inst *inst = stuck_at(block, fragment);
+  const struct sim_inst *inst = stuck_at(block, fragment);
   if (fragment->wait == SIM_WAIT_CONVERGENCE)
     sim_fault(stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
               "divergent: lanes %#x wait here for the other lanes of the warp (live: %#x), which do not come",
               fragment->lanes, stuck->live);
-  const sim_barrier *barrier = &block->barriers[fragment->barrier];
+  const struct sim_barrier *barrier = &block->barriers[fragment->barrier];
   sim_fault(stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
             "deadlock: barrier %u has %u of %u threads, and no warp of the block can run (%u threads have exited)",
             fragment->barrier, barrier->arrived, barrier->expected, block->exited);
 }
 
-bool sim_run_block(sim_block *block, uint64_t budget) {
+bool sim_run_block(struct sim_block *block, uint64_t budget) {
   uint64_t end = block->executed + budget;
-  sim_launch *launch = block->launch;
+  struct sim_launch *launch = block->launch;
   while (block->exited < block->threads) {
     bool progress = false;
     for (uint32_t i = 0; i < block->warp_count; i++)

@@ -6,15 +6,15 @@
 
 /* Runs until the block ends (true), or has used its budget of instructions or another block failed (false).
  */
-bool sim_run_block(sim_block *block, uint64_t budget);
+bool sim_run_block(struct sim_block *block, uint64_t budget);
 
 /* Makes `lanes` of the current fragment a fragment of their own, and the current one. */
-void sim_split(sim_warp *warp, uint32_t lanes);
+void sim_split(struct sim_warp *warp, uint32_t lanes);
 
 /* True when every lane of `needed` executes now; otherwise the fragment waits for them and the instruction is
  * executed again. */
-bool sim_converged(sim_warp *warp, uint32_t lanes, uint32_t needed);
-void sim_branch(sim_warp *warp, uint32_t lanes, uint32_t target);
-void sim_exit(sim_warp *warp, const sim_inst *inst, uint32_t lanes);
+bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed);
+void sim_branch(struct sim_warp *warp, uint32_t lanes, uint32_t target);
+void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
 #endif

@@ -6,7 +6,8 @@
 
 /* Waits for the lanes of the member mask, which is source `index`; false when the instruction has to be
  * repeated. */
-static bool members_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes, uint32_t index, uint32_t *members) {
+static bool members_ready(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t index,
+                          uint32_t *members) {
   const uint32_t *masks = sim_source(warp, inst, index);
   *members = masks[__builtin_ctz(lanes)];
   if (lanes & ~*members)
@@ -15,11 +16,13 @@ static bool members_ready(sim_warp *warp, const sim_inst *inst, uint32_t lanes, 
   return sim_converged(warp, lanes, *members);
 }
 
-typedef enum { SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_BUTTERFLY, SHUFFLE_INDEX } shuffle_mode;
+enum shuffle_mode { SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_BUTTERFLY, SHUFFLE_INDEX };
 
 /* Source lane of a shuffle; *inside is the predicate result. */
-static uint32_t shuffle_source(shuffle_mode mode, uint32_t lane, uint32_t b, uint32_t c, bool *inside) {
-  uint32_t segment = c >> 8 & 31, clamp = c & 31, offset = b & 31;
+static uint32_t shuffle_source(enum shuffle_mode mode, uint32_t lane, uint32_t b, uint32_t c, bool *inside) {
+  uint32_t segment = c >> 8 & 31;
+  uint32_t clamp = c & 31;
+  uint32_t offset = b & 31;
   uint32_t limit = (lane & segment) | (clamp & ~segment);
   int32_t source = 0;
   *inside = false;
@@ -44,16 +47,20 @@ static uint32_t shuffle_source(shuffle_mode mode, uint32_t lane, uint32_t b, uin
   return *inside ? (uint32_t)source & 31 : lane;
 }
 
-static bool prepare_shuffle(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_shuffle(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const modes[] = {".up", ".down", ".bfly", ".idx"};
   while (!sim_capture_is(captures, 0, modes[inst->mode]))
     inst->mode++;
   return true;
 }
 
-static void exec_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *a = sim_source(warp, inst, 0), *b = sim_source(warp, inst, 1), *c = sim_source(warp, inst, 2);
-  uint32_t out[SIM_LANES], inside_lanes = 0, members;
+static void exec_shuffle(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  const uint32_t *a = sim_source(warp, inst, 0);
+  const uint32_t *b = sim_source(warp, inst, 1);
+  const uint32_t *c = sim_source(warp, inst, 2);
+  uint32_t out[SIM_LANES];
+  uint32_t inside_lanes = 0;
+  uint32_t members;
   if (!members_ready(warp, inst, lanes, 3, &members))
     return;
   SIM_FOR_LANES(lane, lanes) {
@@ -71,8 +78,9 @@ static void exec_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
 }
 
 /* A shuffled value is as defined as the lane it came from. */
-static void taint_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  const uint32_t *b = sim_source(warp, inst, 1), *c = sim_source(warp, inst, 2);
+static void taint_shuffle(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  const uint32_t *b = sim_source(warp, inst, 1);
+  const uint32_t *c = sim_source(warp, inst, 2);
   const uint8_t *from = sim_taint_of(warp, inst->operands[inst->destinations]);
   uint8_t out[SIM_LANES];
   SIM_FOR_LANES(lane, lanes) {
@@ -87,14 +95,14 @@ static void taint_shuffle(sim_warp *warp, const sim_inst *inst, uint32_t lanes) 
 
 enum { VOTE_ALL, VOTE_ANY, VOTE_UNIFORM };
 
-static bool prepare_vote(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_vote(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const modes[] = {".all", ".any", ".uni"};
   while (!sim_capture_is(captures, 0, modes[inst->mode]))
     inst->mode++;
   return true;
 }
 
-static void exec_vote(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_vote(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t members;
   if (!members_ready(warp, inst, lanes, 1, &members))
     return;
@@ -110,23 +118,25 @@ static void fill(uint32_t *values, uint32_t value) {
     values[i] = value;
 }
 
-static void exec_ballot(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  uint32_t members, out[SIM_LANES];
+static void exec_ballot(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  uint32_t members;
+  uint32_t out[SIM_LANES];
   if (!members_ready(warp, inst, lanes, 1, &members))
     return;
   fill(out, *(const uint32_t *)sim_source(warp, inst, 0) & lanes);
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-static void exec_activemask(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_activemask(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t out[SIM_LANES];
   fill(out, lanes);
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-static void exec_match_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_match_any(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint32_t *a = sim_source(warp, inst, 0);
-  uint32_t members, out[SIM_LANES] = {0};
+  uint32_t members;
+  uint32_t out[SIM_LANES] = {0};
   if (!members_ready(warp, inst, lanes, 1, &members))
     return;
   SIM_FOR_LANES(lane, lanes) {
@@ -138,7 +148,7 @@ static void exec_match_any(sim_warp *warp, const sim_inst *inst, uint32_t lanes)
 
 enum { REDUX_ADD, REDUX_MIN, REDUX_MAX, REDUX_AND, REDUX_OR, REDUX_XOR };
 
-static bool prepare_redux(sim_inst *inst, const sim_captures *captures) {
+static bool prepare_redux(struct sim_inst *inst, const struct sim_captures *captures) {
   static const char *const modes[] = {".add", ".min", ".max", ".and", ".or", ".xor"};
   while (!sim_capture_is(captures, 0, modes[inst->mode]))
     inst->mode++;
@@ -146,7 +156,7 @@ static bool prepare_redux(sim_inst *inst, const sim_captures *captures) {
   return true;
 }
 
-static uint32_t reduce(const sim_inst *inst, uint32_t a, uint32_t b) {
+static uint32_t reduce(const struct sim_inst *inst, uint32_t a, uint32_t b) {
   bool less = inst->is_signed ? (int32_t)a < (int32_t)b : a < b;
   switch (inst->mode) {
   case REDUX_ADD:
@@ -164,9 +174,10 @@ static uint32_t reduce(const sim_inst *inst, uint32_t a, uint32_t b) {
   }
 }
 
-static void exec_redux(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_redux(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint32_t *a = sim_source(warp, inst, 0);
-  uint32_t members, out[SIM_LANES];
+  uint32_t members;
+  uint32_t out[SIM_LANES];
   if (!members_ready(warp, inst, lanes, 1, &members))
     return;
   uint32_t result = a[__builtin_ctz(lanes)];
@@ -176,8 +187,9 @@ static void exec_redux(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_commit_word(warp, inst, 0, lanes, out);
 }
 
-static void exec_elect(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
-  uint32_t members, out[SIM_LANES];
+static void exec_elect(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  uint32_t members;
+  uint32_t out[SIM_LANES];
   if (!members_ready(warp, inst, lanes, 0, &members))
     return;
   uint32_t leader = (uint32_t)__builtin_ctz(lanes);
@@ -186,7 +198,7 @@ static void exec_elect(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
   sim_commit_predicate(warp, inst, 1, lanes, 1u << leader);
 }
 
-static void exec_warp_barrier(sim_warp *warp, const sim_inst *inst, uint32_t lanes) {
+static void exec_warp_barrier(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   uint32_t members;
   if (members_ready(warp, inst, lanes, 0, &members))
     sim_clock_tick(warp);
@@ -195,7 +207,7 @@ static void exec_warp_barrier(sim_warp *warp, const sim_inst *inst, uint32_t lan
 #define ROW(pattern, operands, exec, taint, prepare)                                                                   \
   { pattern, operands, exec, taint, prepare, SIM_FLOW_NEXT }
 
-static const sim_form forms[] = {
+static const struct sim_form forms[] = {
     ROW("shfl.sync(.up|.down|.bfly|.idx).b32", "wo:wwww", exec_shuffle, taint_shuffle, prepare_shuffle),
     ROW("vote.sync(.all|.any|.uni).pred", "p:pw", exec_vote, sim_taint_warp, prepare_vote),
     ROW("vote.sync.ballot.b32", "w:pw", exec_ballot, sim_taint_warp, NULL),
@@ -206,4 +218,4 @@ static const sim_form forms[] = {
     ROW("bar.warp.sync", ":w", exec_warp_barrier, NULL, NULL),
 };
 
-const sim_form_table SIM_TABLE(sim_forms_warp) = SIM_FORM_TABLE(forms);
+const struct sim_form_table SIM_TABLE(sim_forms_warp) = SIM_FORM_TABLE(forms);

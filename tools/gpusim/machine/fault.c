@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int describe_place(const sim_warp *warp, uint32_t lane, char *text, size_t bytes) {
-  const sim_block *block = warp->block;
+static int describe_place(const struct sim_warp *warp, uint32_t lane, char *text, size_t bytes) {
+  const struct sim_block *block = warp->block;
   int used = snprintf(text, bytes, "flashjit simulator: kernel %s, block (%u,%u,%u), warp %u", block->program->name,
                       block->id[0], block->id[1], block->id[2], warp->index);
   if (lane == SIM_NO_LANE)
@@ -19,7 +19,7 @@ static int describe_place(const sim_warp *warp, uint32_t lane, char *text, size_
                          thread / threads[0] % threads[1], thread / threads[0] / threads[1], lane);
 }
 
-static int describe_inst(const sim_program *program, const sim_inst *inst, char *text, size_t bytes) {
+static int describe_inst(const struct sim_program *program, const struct sim_inst *inst, char *text, size_t bytes) {
   if (!inst || inst->line == 0)
     return 0;
   const char *line = program->source->lines[inst->line - 1];
@@ -27,8 +27,8 @@ static int describe_inst(const sim_program *program, const sim_inst *inst, char 
   return snprintf(text, bytes, "\n  PTX line %u: %.*s", inst->line, (int)strcspn(line, "\r\n"), line);
 }
 
-void sim_fault(const sim_warp *warp, const sim_inst *inst, uint32_t lane, sim_fault_kind kind, const char *format,
-               ...) {
+void sim_fault(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, enum sim_fault_kind kind,
+               const char *format, ...) {
   char text[SIM_REPORT_BYTES];
   int used = describe_place(warp, lane, text, sizeof text);
   used += describe_inst(warp->block->program, inst, text + used, sizeof text / 2);

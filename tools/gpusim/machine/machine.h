@@ -10,96 +10,112 @@
 
 enum { SIM_MAX_BARRIERS = 16, SIM_MAX_CALL_DEPTH = 8, SIM_LOOKUP_ENTRIES = 64 };
 
-typedef enum {
+enum sim_wait {
   SIM_RUNNABLE,
   SIM_WAIT_CONVERGENCE, /* pc is the instruction that needs more lanes */
   SIM_WAIT_BARRIER
-} sim_wait;
+};
 
 /* Lanes of a warp at the same pc. */
-typedef struct {
-  uint32_t pc, lanes;
-  uint8_t wait, barrier, depth;
-  const sim_inst *waiting; /* at the barrier */
+struct sim_fragment {
+  uint32_t pc;
+  uint32_t lanes;
+  uint8_t wait;
+  uint8_t barrier;
+  uint8_t depth;
+  const struct sim_inst *waiting; /* at the barrier */
   uint32_t returns[SIM_MAX_CALL_DEPTH];
-  const sim_call *calls[SIM_MAX_CALL_DEPTH];
-} sim_fragment;
+  const struct sim_call *calls[SIM_MAX_CALL_DEPTH];
+};
 
 /* Vector clock over the warps of a block. An operation of warp w at its clock c happened before warp v's
  * present if c <= v.seen[w]. Clocks are drawn from one counter per block, so they also order roughly in time.
  */
 typedef uint32_t sim_clocks[SIM_MAX_WARPS];
 
-typedef struct {
+struct sim_async_copy {
   uint64_t source;
   uint32_t destination;
   uint32_t group; /* commits of the lane before this copy */
   uint32_t undefined;
-  uint8_t lane, bytes, source_bytes;
-} sim_async_copy;
+  uint8_t lane;
+  uint8_t bytes;
+  uint8_t source_bytes;
+};
 
-typedef struct {
-  sim_async_copy *copies; /* issued and not yet done, oldest first */
-  size_t copy_count, copy_capacity;
+struct sim_async {
+  struct sim_async_copy *copies; /* issued and not yet done, oldest first */
+  size_t copy_count;
+  size_t copy_capacity;
   uint32_t commits[SIM_LANES];
-} sim_async;
+};
 
 struct sim_warp {
   uint8_t *slots;
   uint8_t *taint; /* SIM_LANES bytes per slot: a bit per undefined byte */
   struct sim_block *block;
-  sim_fragment fragments[SIM_LANES];
-  uint32_t fragment_count, current;
+  struct sim_fragment fragments[SIM_LANES];
+  uint32_t fragment_count;
+  uint32_t current;
   uint32_t live;  /* lanes that have not exited */
-  uint32_t early; /* lanes that have not waited for the launch in front yet, and must */
+  uint32_t early; /* lanes that have not waited for the launch before yet, and must */
   uint32_t index; /* in the block */
-  bool reschedule, yield, tainted;
+  bool reschedule;
+  bool yield;
+  bool tainted;
   uint32_t rotation;
   sim_clocks seen;
   sim_clocks fenced;             /* what the last fence published to the device */
   sim_clocks fenced_cta;         /* ... to the block */
   struct sim_foreign *acquiring; /* seen by relaxed reads, to be acquired by the next fence */
-  sim_async async;
+  struct sim_async async;
 };
 
-typedef struct {
-  uint32_t arrived, expected; /* threads; expected 0 while unused */
-  uint32_t votes, voters;     /* of bar.red */
-  sim_clocks clocks, fenced, fenced_cta;
-} sim_barrier;
+struct sim_barrier {
+  uint32_t arrived;  /* threads */
+  uint32_t expected; /* 0 while unused */
+  uint32_t votes;    /* of bar.red */
+  uint32_t voters;
+  sim_clocks clocks;
+  sim_clocks fenced;
+  sim_clocks fenced_cta;
+};
 
-typedef struct sim_block {
+struct sim_block {
   struct sim_launch *launch;
   struct sim_worker *worker;
-  const sim_program *program;
+  const struct sim_program *program;
   uint32_t index;
   uint32_t id[3];
-  sim_warp *warps;
-  uint32_t warp_count, threads;
-  uint32_t exited;        /* threads */
-  uint8_t *slots, *taint; /* of all warps */
+  struct sim_warp *warps;
+  uint32_t warp_count;
+  uint32_t threads;
+  uint32_t exited; /* threads */
+  uint8_t *slots;  /* of all warps */
+  uint8_t *taint;  /* of all warps */
   uint8_t *shared;
   uint32_t shared_bytes;
   struct sim_cell *cells; /* of shared memory; NULL without checks */
   uint8_t *local;         /* local_bytes per thread */
   uint8_t *local_defined;
-  sim_barrier barriers[SIM_MAX_BARRIERS];
+  struct sim_barrier barriers[SIM_MAX_BARRIERS];
   uint32_t clock;
   struct sim_foreign *foreign; /* what this block knows of others */
   struct sim_sync_table *sync; /* shared locations with strong accesses */
   uint64_t executed;
   uint32_t order[SIM_MAX_WARPS]; /* of the warps in a round */
-} sim_block;
+};
 
-typedef struct sim_launch {
-  const sim_program *program;
-  uint32_t grid[3], threads[3];
+struct sim_launch {
+  const struct sim_program *program;
+  uint32_t grid[3];
+  uint32_t threads[3];
   uint32_t dynamic_shared;
   const uint8_t *parameters;
   uint32_t tag; /* number of the launch, 1 to SIM_TAG_MAX, in the cells of global memory */
   bool checks;
   bool quiet;           /* no report on stderr */
-  bool overlaps;        /* on a GPU it may begin before the launch in front has ended */
+  bool overlaps;        /* on a GPU it may begin before the launch before has ended */
   uint64_t block_limit; /* warp instructions; 0: none */
   uint64_t seed;
   uint32_t multiprocessors;
@@ -110,30 +126,30 @@ typedef struct sim_launch {
   _Atomic uint64_t executed;
   struct sim_sync_table *sync; /* global locations with strong accesses */
   pthread_mutex_t sync_lock;
-} sim_launch;
+};
 
-typedef struct sim_worker {
+struct sim_worker {
   jmp_buf unwind;
-  sim_allocation *lookups[SIM_LOOKUP_ENTRIES]; /* last allocation by instruction */
-} sim_worker;
+  struct sim_allocation *lookups[SIM_LOOKUP_ENTRIES]; /* last allocation by instruction */
+};
 
-static inline void *sim_slot(const sim_warp *warp, uint32_t slot) {
+static inline void *sim_slot(const struct sim_warp *warp, uint32_t slot) {
   return warp->slots + (size_t)slot * SIM_SLOT_BYTES;
 }
 
-static inline void *sim_operand(const sim_warp *warp, const sim_inst *inst, uint32_t index) {
+static inline void *sim_operand(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index) {
   return sim_slot(warp, inst->operands[index]);
 }
 
-static inline void *sim_source(const sim_warp *warp, const sim_inst *inst, uint32_t index) {
+static inline void *sim_source(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index) {
   return sim_slot(warp, inst->operands[inst->destinations + index]);
 }
 
-static inline uint8_t *sim_taint_of(const sim_warp *warp, uint32_t slot) {
+static inline uint8_t *sim_taint_of(const struct sim_warp *warp, uint32_t slot) {
   return warp->taint + (size_t)slot * SIM_LANES;
 }
 
-static inline sim_fragment *sim_current(sim_warp *warp) {
+static inline struct sim_fragment *sim_current(struct sim_warp *warp) {
   return &warp->fragments[warp->current];
 }
 

@@ -19,8 +19,9 @@ static struct {
   uint64_t range;
   uint8_t *defined; /* one bit per byte of the range */
   uint8_t *cells;   /* eight bytes per word */
-  sim_allocation **sorted;
-  size_t count, capacity;
+  struct sim_allocation **sorted;
+  size_t count;
+  size_t capacity;
   uint64_t cursor; /* where the next search starts, so that freed addresses stay unused for long */
   uint64_t used;
   uint32_t serial;
@@ -70,7 +71,8 @@ static uint64_t mapped_bytes(uint64_t size) {
 
 /* Number of allocations whose base is not above the address. */
 static size_t upper_bound(uint64_t address) {
-  size_t low = 0, high = memory.count;
+  size_t low = 0;
+  size_t high = memory.count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
     if (memory.sorted[middle]->base <= address)
@@ -81,11 +83,11 @@ static size_t upper_bound(uint64_t address) {
   return low;
 }
 
-sim_allocation *sim_memory_find(uint64_t address) {
+struct sim_allocation *sim_memory_find(uint64_t address) {
   size_t after = upper_bound(address);
   if (after == 0)
     return NULL;
-  sim_allocation *allocation = memory.sorted[after - 1];
+  struct sim_allocation *allocation = memory.sorted[after - 1];
   return address - allocation->base < allocation->size ? allocation : NULL;
 }
 
@@ -114,7 +116,7 @@ uint64_t sim_memory_allocate(uint64_t bytes, const char *name) {
     base = search_gap(memory.range + FIRST_OFFSET, mapped);
   if (!base || mprotect((void *)(uintptr_t)base, mapped, PROT_READ | PROT_WRITE) != 0)
     return 0;
-  sim_allocation *allocation = sim_allocate(sizeof *allocation);
+  struct sim_allocation *allocation = sim_allocate(sizeof *allocation);
   allocation->base = base;
   allocation->size = bytes;
   allocation->serial = ++memory.serial;
@@ -154,7 +156,7 @@ static void zero(uint8_t *begin, uint64_t bytes) {
   memset(end - tail, 0, tail);
 }
 
-static void forget(const sim_allocation *allocation) {
+static void forget(const struct sim_allocation *allocation) {
   uint64_t mapped = mapped_bytes(allocation->size);
   void *data = (void *)(uintptr_t)allocation->base;
   madvise(data, mapped, MADV_DONTNEED);
@@ -164,7 +166,7 @@ static void forget(const sim_allocation *allocation) {
 }
 
 bool sim_memory_free(uint64_t base) {
-  sim_allocation *allocation = sim_memory_find(base);
+  struct sim_allocation *allocation = sim_memory_find(base);
   if (!allocation || allocation->base != base)
     return false;
   size_t at = upper_bound(base) - 1;
@@ -182,7 +184,7 @@ void sim_memory_clear_cells(void) {
             MADV_DONTNEED);
 }
 
-static int describe_one(const sim_allocation *allocation, char *text, size_t bytes) {
+static int describe_one(const struct sim_allocation *allocation, char *text, size_t bytes) {
   return snprintf(text, bytes, "allocation #%" PRIu32 "%s%s [%#" PRIx64 ", %" PRIu64 " bytes]", allocation->serial,
                   allocation->name ? " of variable " : "", allocation->name ? allocation->name : "", allocation->base,
                   allocation->size);
@@ -194,7 +196,7 @@ void sim_memory_describe(uint64_t address, char *text, size_t bytes) {
     snprintf(text, bytes, "no allocation lies at or before the address");
     return;
   }
-  const sim_allocation *before = memory.sorted[after - 1];
+  const struct sim_allocation *before = memory.sorted[after - 1];
   int used = describe_one(before, text, bytes);
   uint64_t distance = address - before->base;
   if (distance < before->size)
@@ -204,7 +206,7 @@ void sim_memory_describe(uint64_t address, char *text, size_t bytes) {
 }
 
 void sim_memory_define(uint64_t address, uint64_t bytes) {
-  sim_allocation *allocation = sim_memory_find(address);
+  struct sim_allocation *allocation = sim_memory_find(address);
   if (!allocation || allocation->undefined == 0)
     return;
   while (bytes > 0) {
@@ -225,7 +227,7 @@ static _Atomic uint64_t *group(uint64_t address) {
   return (_Atomic uint64_t *)(void *)(memory.defined + (address - memory.range) / 64 * 8);
 }
 
-void sim_memory_define_access(sim_allocation *allocation, uint64_t address, uint32_t bytes) {
+void sim_memory_define_access(struct sim_allocation *allocation, uint64_t address, uint32_t bytes) {
   uint64_t mask = group_mask(address, bytes);
   _Atomic uint64_t *bits = group(address);
   uint64_t before = atomic_load_explicit(bits, memory_order_relaxed);

@@ -11,13 +11,14 @@
 
 enum { SIM_WINDOW_BYTES = 16 << 20 };
 
-typedef struct {
-  uint64_t base, size;
+struct sim_allocation {
+  uint64_t base;
+  uint64_t size;
   uint32_t serial;                 /* order of creation, for reports */
   const char *name;                /* of a module variable, or NULL */
   _Atomic uint64_t undefined;      /* bytes never written */
   _Atomic uint32_t written_launch; /* last launch that wrote plainly into it */
-} sim_allocation;
+};
 
 bool sim_memory_start(void);
 uint64_t sim_window_shared(void);
@@ -31,7 +32,7 @@ uint64_t sim_memory_used(void);
 uint64_t sim_memory_total(void);
 
 /* The live allocation that holds the address, or NULL. */
-sim_allocation *sim_memory_find(uint64_t address);
+struct sim_allocation *sim_memory_find(uint64_t address);
 
 /* "allocation #3 [0x..., +4096 bytes]" or where the address lies relative to the nearest one. */
 void sim_memory_describe(uint64_t address, char *text, size_t bytes);
@@ -39,7 +40,7 @@ void sim_memory_describe(uint64_t address, char *text, size_t bytes);
 /* Bytes that were written. One bit per byte; an access spans at most 32 aligned bytes. */
 void sim_memory_define(uint64_t address, uint64_t bytes);
 uint32_t sim_memory_undefined(uint64_t address, uint32_t bytes);
-void sim_memory_define_access(sim_allocation *allocation, uint64_t address, uint32_t bytes);
+void sim_memory_define_access(struct sim_allocation *allocation, uint64_t address, uint32_t bytes);
 
 /* One cell per word of device memory: who wrote it last in this launch. */
 _Atomic uint64_t *sim_memory_cell(uint64_t address);

@@ -9,25 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_guard(sim_decoder *decoder, sim_inst *inst, const ptx_operand *guard) {
+static void set_guard(struct sim_decoder *decoder, struct sim_inst *inst, const struct ptx_operand *guard) {
   sim_no_guard(decoder, inst);
   if (!guard)
     return;
-  ptx_operand plain = *guard;
+  struct ptx_operand plain = *guard;
   plain.negated = false;
   inst->guard_flip = guard->negated ? UINT32_MAX : 0;
   if (!sim_source_value(decoder, &plain, 'p', &inst->guard))
     sim_decode_fail(decoder, "the guard is no predicate");
 }
 
-static void instruction(sim_decoder *decoder) {
-  const ptx_statement *statement = decoder->statement;
+static void instruction(struct sim_decoder *decoder) {
+  const struct ptx_statement *statement = decoder->statement;
   size_t helpers_before = decoder->program->code_count;
-  sim_captures captures;
+  struct sim_captures captures;
   bool known = false;
-  const sim_form *form = NULL;
+  const struct sim_form *form = NULL;
   while ((form = sim_next_form(decoder, statement->opcode, form, &captures))) {
-    sim_draft draft = {.count = 0};
+    struct sim_draft draft = {.count = 0};
     if (form->prepare && !form->prepare(&draft.inst, &captures))
       continue;
     known = true;
@@ -44,23 +44,24 @@ static void instruction(sim_decoder *decoder) {
     sim_decode_fail(decoder, "unknown instruction '%s'", statement->opcode);
 }
 
-static void add_copy(sim_call *call, const ptx_variable *from, const ptx_variable *to) {
-  call->arguments[call->argument_count++] = (sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
+static void add_copy(struct sim_call *call, const struct ptx_variable *from, const struct ptx_variable *to) {
+  call->arguments[call->argument_count++] =
+      (struct sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
 }
 
 /* The number of the unit of a function, which is decoded later. */
-static uint32_t function_unit(sim_decoder *decoder, const char *name) {
+static uint32_t function_unit(struct sim_decoder *decoder, const char *name) {
   for (uint32_t i = 0; i < decoder->unit_count; i++)
     if (decoder->units[i].function->name == name)
       return i;
-  const ptx_module *source = decoder->program->source;
+  const struct ptx_module *source = decoder->program->source;
   for (size_t i = 0; i < source->function_count; i++) {
-    const ptx_function *function = source->functions[i];
+    const struct ptx_function *function = source->functions[i];
     if (function->name != name || !function->has_body || function->is_entry)
       continue;
     SIM_PUSH(decoder->units, decoder->unit_count, decoder->unit_capacity);
     decoder->units[decoder->unit_count] =
-        (sim_unit){.function = function, .first_value = (uint32_t)decoder->value_count};
+        (struct sim_unit){.function = function, .first_value = (uint32_t)decoder->value_count};
     for (size_t r = 0; r < function->register_count; r++)
       sim_new_value(decoder, function->register_classes[r]);
     return (uint32_t)decoder->unit_count++;
@@ -70,11 +71,11 @@ static uint32_t function_unit(sim_decoder *decoder, const char *name) {
 }
 
 /* call (result), function, (arguments): arguments are variables of the call space. */
-static void call_instruction(sim_decoder *decoder) {
-  const ptx_statement *statement = decoder->statement;
-  const ptx_operand *operand = statement->operands;
+static void call_instruction(struct sim_decoder *decoder) {
+  const struct ptx_statement *statement = decoder->statement;
+  const struct ptx_operand *operand = statement->operands;
   uint32_t left = statement->operand_count;
-  const ptx_operand *result = left && operand->kind == PTX_LIST ? operand : NULL;
+  const struct ptx_operand *result = left && operand->kind == PTX_LIST ? operand : NULL;
   operand += result != NULL;
   left -= result != NULL;
   if (!left || operand->kind != PTX_NAME) {
@@ -82,23 +83,23 @@ static void call_instruction(sim_decoder *decoder) {
     return;
   }
   uint32_t unit = function_unit(decoder, operand->name);
-  const ptx_function *callee = decoder->units[unit].function;
-  const ptx_operand *arguments = left > 1 ? &operand[1] : NULL;
+  const struct ptx_function *callee = decoder->units[unit].function;
+  const struct ptx_operand *arguments = left > 1 ? &operand[1] : NULL;
   if ((arguments ? arguments->item_count : 0) != callee->parameter_count || !result != !callee->result) {
     sim_decode_fail(decoder, "call of '%s' with other parameters than it has", callee->name);
     return;
   }
-  sim_arena *arena = decoder->program->source->arena;
-  sim_call *call = sim_arena_take(arena, sizeof *call);
+  struct sim_arena *arena = decoder->program->source->arena;
+  struct sim_call *call = sim_arena_take(arena, sizeof *call);
   call->arguments = sim_arena_take(arena, (callee->parameter_count + 1) * sizeof *call->arguments);
   for (uint32_t i = 0; i < callee->parameter_count; i++)
     if (arguments->items[i].kind == PTX_VARIABLE)
       add_copy(call, arguments->items[i].variable, callee->parameters[i]);
   if (result && result->items[0].kind == PTX_VARIABLE)
-    call->result = (sim_frame_copy){(uint32_t)callee->result->address, (uint32_t)result->items[0].variable->address,
-                                    callee->result->size};
-  sim_captures captures;
-  sim_draft draft = {.count = 0};
+    call->result = (struct sim_frame_copy){(uint32_t)callee->result->address,
+                                           (uint32_t)result->items[0].variable->address, callee->result->size};
+  struct sim_captures captures;
+  struct sim_draft draft = {.count = 0};
   draft.inst.call = call;
   draft.inst.immediate = unit;
   set_guard(decoder, &draft.inst, statement->guard);
@@ -107,18 +108,18 @@ static void call_instruction(sim_decoder *decoder) {
 
 /* Statement numbers become instruction numbers. Helpers precede their statement, so a branch runs them too.
  */
-static void resolve_targets(sim_decoder *decoder, const sim_unit *unit, const uint32_t *position) {
+static void resolve_targets(struct sim_decoder *decoder, const struct sim_unit *unit, const uint32_t *position) {
   for (size_t i = unit->first_inst; i < unit->end_inst; i++) {
-    sim_inst *inst = &decoder->program->code[i];
+    struct sim_inst *inst = &decoder->program->code[i];
     for (uint32_t t = 0; t < inst->target_count; t++)
       inst->targets[t] = position[inst->targets[t]];
   }
 }
 
-static void decode_unit(sim_decoder *decoder, uint32_t index) {
-  const ptx_function *function = decoder->units[index].function;
-  sim_program *program = decoder->program;
-  static const ptx_statement end = {.opcode = "ret"};
+static void decode_unit(struct sim_decoder *decoder, uint32_t index) {
+  const struct ptx_function *function = decoder->units[index].function;
+  struct sim_program *program = decoder->program;
+  static const struct ptx_statement end = {.opcode = "ret"};
   uint32_t *position = sim_allocate((function->statement_count + 1) * sizeof *position);
   decoder->current = index;
   decoder->units[index].first_inst = program->code_count;
@@ -136,18 +137,18 @@ static void decode_unit(sim_decoder *decoder, uint32_t index) {
   free(position);
 }
 
-static void resolve_calls(sim_decoder *decoder) {
-  sim_program *program = decoder->program;
+static void resolve_calls(struct sim_decoder *decoder) {
+  struct sim_program *program = decoder->program;
   for (size_t i = 0; i < program->code_count; i++)
     if (program->code[i].call)
       program->code[i].immediate = decoder->units[program->code[i].immediate].first_inst;
 }
 
-static void decode_all(sim_decoder *decoder) {
-  sim_program *program = decoder->program;
-  const ptx_function *entry = program->entry;
+static void decode_all(struct sim_decoder *decoder) {
+  struct sim_program *program = decoder->program;
+  const struct ptx_function *entry = program->entry;
   SIM_PUSH(decoder->units, decoder->unit_count, decoder->unit_capacity);
-  decoder->units[decoder->unit_count++] = (sim_unit){.function = entry};
+  decoder->units[decoder->unit_count++] = (struct sim_unit){.function = entry};
   for (size_t r = 0; r < entry->register_count; r++)
     sim_new_value(decoder, entry->register_classes[r]);
   sim_lay_out(program);
@@ -159,14 +160,14 @@ static void decode_all(sim_decoder *decoder) {
   sim_place_values(decoder);
 }
 
-sim_program *sim_decode(const ptx_module *module, const ptx_function *entry, sim_form_set forms,
-                        char error[PTX_ERROR_BYTES]) {
-  sim_program *program = sim_allocate(sizeof *program);
+struct sim_program *sim_decode(const struct ptx_module *module, const struct ptx_function *entry,
+                               struct sim_form_set forms, char error[PTX_ERROR_BYTES]) {
+  struct sim_program *program = sim_allocate(sizeof *program);
   program->name = entry->name;
   program->source = module;
   program->entry = entry;
   program->max_threads = entry->max_threads ? entry->max_threads : SIM_MAX_THREADS;
-  sim_decoder decoder = {.program = program, .forms = forms, .error = error};
+  struct sim_decoder decoder = {.program = program, .forms = forms, .error = error};
   decoder.constant_index = sim_allocate(SIM_CONSTANT_BUCKETS * sizeof *decoder.constant_index);
   decode_all(&decoder);
   free(decoder.units);

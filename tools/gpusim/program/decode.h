@@ -5,7 +5,7 @@
 #include "program/form.h"
 
 /* Decodes one entry and the functions it calls. Returns NULL with the reason in `error`. */
-sim_program *sim_decode(const ptx_module *module, const ptx_function *entry, sim_form_set forms,
-                        char error[PTX_ERROR_BYTES]);
+struct sim_program *sim_decode(const struct ptx_module *module, const struct ptx_function *entry,
+                               struct sim_form_set forms, char error[PTX_ERROR_BYTES]);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void sim_decode_fail(sim_decoder *decoder, const char *format, ...) {
+void sim_decode_fail(struct sim_decoder *decoder, const char *format, ...) {
   if (decoder->failed)
     return;
   decoder->failed = true;
@@ -15,11 +15,11 @@ void sim_decode_fail(sim_decoder *decoder, const char *format, ...) {
   va_end(arguments);
 }
 
-uint32_t sim_constant_value(sim_decoder *decoder, uint64_t bits, bool wide) {
+uint32_t sim_constant_value(struct sim_decoder *decoder, uint64_t bits, bool wide) {
   uint64_t hash = (bits + wide) * 0x9e3779b97f4a7c15u;
   size_t at = (size_t)(hash >> 51);
   for (; decoder->constant_index[at]; at = (at + 1) % SIM_CONSTANT_BUCKETS) {
-    const sim_constant *known = &decoder->constants[decoder->constant_index[at] - 1];
+    const struct sim_constant *known = &decoder->constants[decoder->constant_index[at] - 1];
     if (known->value == bits && known->wide == wide)
       return SIM_VALUE_CONSTANT | (decoder->constant_index[at] - 1);
   }
@@ -28,12 +28,12 @@ uint32_t sim_constant_value(sim_decoder *decoder, uint64_t bits, bool wide) {
     return SIM_VALUE_CONSTANT;
   }
   SIM_PUSH(decoder->constants, decoder->constant_count, decoder->constant_capacity);
-  decoder->constants[decoder->constant_count++] = (sim_constant){.value = bits, .wide = wide};
+  decoder->constants[decoder->constant_count++] = (struct sim_constant){.value = bits, .wide = wide};
   decoder->constant_index[at] = (uint32_t)decoder->constant_count;
   return SIM_VALUE_CONSTANT | (uint32_t)(decoder->constant_count - 1);
 }
 
-uint32_t sim_new_value(sim_decoder *decoder, ptx_class class) {
+uint32_t sim_new_value(struct sim_decoder *decoder, enum ptx_class class) {
   SIM_PUSH(decoder->classes, decoder->value_count, decoder->value_capacity);
   decoder->classes[decoder->value_count] = (uint8_t) class;
   return (uint32_t)decoder->value_count++;

@@ -12,28 +12,28 @@
  * 8 bytes, m memory address, i integer, l label, t table of labels, o the optional q of p|q. A digit before a
  *           letter asks for a list of that many, '*' for one of inst->count; '?' makes the rest optional
  * prepare   sets fields of the instruction from the captures, before the operands are read */
-typedef struct {
+struct sim_form {
   const char *pattern;
   const char *operands;
   sim_exec_fn exec;
   sim_taint_fn taint;
-  bool (*prepare)(sim_inst *inst, const sim_captures *captures);
-  sim_flow flow;
-} sim_form;
+  bool (*prepare)(struct sim_inst *inst, const struct sim_captures *captures);
+  enum sim_flow flow;
+};
 
 /* Tables of forms; the first that matches opcode and operands wins. */
-typedef struct {
-  const sim_form *forms;
+struct sim_form_table {
+  const struct sim_form *forms;
   size_t count;
-} sim_form_table;
+};
 
 #define SIM_FORM_TABLE(array)                                                                                          \
   { array, sizeof(array) / sizeof *(array) }
 
 /* All tables, in the order of search. */
-typedef struct {
-  const sim_form_table *tables;
+struct sim_form_set {
+  const struct sim_form_table *tables;
   size_t count;
-} sim_form_set;
+};
 
 #endif

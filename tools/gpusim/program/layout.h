@@ -5,6 +5,6 @@
 #include "program/program.h"
 
 /* Places the entry's parameters, and the variables of the entry and of all functions that it may call. */
-void sim_lay_out(sim_program *program);
+void sim_lay_out(struct sim_program *program);
 
 #endif

@@ -1,14 +1,14 @@
 /* Type, state space and order of an access, from the modifiers of its opcode. */
 #include "program/modifiers.h"
 
-typedef struct {
+struct memory_type {
   const char *name;
   uint8_t size;
   bool is_signed;
-} memory_type;
+};
 
-bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index) {
-  static const memory_type types[] = {
+bool sim_set_type(struct sim_inst *inst, const struct sim_captures *captures, uint32_t index) {
+  static const struct memory_type types[] = {
       {".b8", 1, false},  {".u8", 1, false},    {".s8", 1, true},      {".b16", 2, false},  {".u16", 2, false},
       {".s16", 2, true},  {".f16", 2, false},   {".bf16", 2, false},   {".b32", 4, false},  {".u32", 4, false},
       {".s32", 4, true},  {".f32", 4, false},   {".b64", 8, false},    {".u64", 8, false},  {".s64", 8, true},
@@ -22,10 +22,10 @@ bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index) 
   return false;
 }
 
-void sim_set_space(sim_inst *inst, const sim_captures *captures, uint32_t index) {
+void sim_set_space(struct sim_inst *inst, const struct sim_captures *captures, uint32_t index) {
   static const struct {
     const char *name;
-    ptx_space space;
+    enum ptx_space space;
   } spaces[] = {{".global", PTX_GLOBAL},      {".shared", PTX_SHARED},   {".shared::cta", PTX_SHARED},
                 {".local", PTX_LOCAL},        {".const", PTX_CONST},     {".param", PTX_PARAM},
                 {".param::entry", PTX_PARAM}, {".param::func", PTX_CALL}};
@@ -35,7 +35,7 @@ void sim_set_space(sim_inst *inst, const sim_captures *captures, uint32_t index)
       inst->space = (uint8_t)spaces[i].space;
 }
 
-void sim_set_order(sim_inst *inst, const sim_captures *captures, uint32_t semantics, uint32_t scope) {
+void sim_set_order(struct sim_inst *inst, const struct sim_captures *captures, uint32_t semantics, uint32_t scope) {
   static const struct {
     const char *name;
     uint8_t order;

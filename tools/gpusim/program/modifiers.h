@@ -8,8 +8,8 @@
 #define SIM_SCOPE "[.cta|.cluster|.gpu|.sys]"
 
 /* Each sets a part of the instruction from the captures with these indices. False where the type is none of memory. */
-bool sim_set_type(sim_inst *inst, const sim_captures *captures, uint32_t index);
-void sim_set_space(sim_inst *inst, const sim_captures *captures, uint32_t index);
-void sim_set_order(sim_inst *inst, const sim_captures *captures, uint32_t semantics, uint32_t scope);
+bool sim_set_type(struct sim_inst *inst, const struct sim_captures *captures, uint32_t index);
+void sim_set_space(struct sim_inst *inst, const struct sim_captures *captures, uint32_t index);
+void sim_set_order(struct sim_inst *inst, const struct sim_captures *captures, uint32_t semantics, uint32_t scope);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static bool push(sim_draft *d, uint32_t value) {
+static bool push(struct sim_draft *d, uint32_t value) {
   if (d->count == SIM_MAX_OPERANDS)
     return false;
   d->values[d->count++] = value;
@@ -13,7 +13,8 @@ static bool push(sim_draft *d, uint32_t value) {
 }
 
 /* Letters v and e stand for a word or a wide value. */
-static char resolve_letter(const sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, char letter) {
+static char resolve_letter(const struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand,
+                           char letter) {
   if (letter == 'e')
     return d->inst.size == 8 ? 'x' : 'w';
   if (letter != 'v')
@@ -25,7 +26,8 @@ static char resolve_letter(const sim_decoder *decoder, sim_draft *d, const ptx_o
   return d->inst.wide ? 'x' : 'w';
 }
 
-static bool read_value(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, char letter, bool destination) {
+static bool read_value(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand, char letter,
+                       bool destination) {
   uint32_t value = 0;
   letter = resolve_letter(decoder, d, operand, letter);
   d->inst.wide = d->inst.wide || letter == 'x';
@@ -34,10 +36,10 @@ static bool read_value(sim_decoder *decoder, sim_draft *d, const ptx_operand *op
   return fits && push(d, value);
 }
 
-static bool read_address(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
+static bool read_address(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand) {
   if (operand->kind != PTX_ADDRESS || d->inst.address_count == 2)
     return false;
-  const ptx_operand *base = operand->items;
+  const struct ptx_operand *base = operand->items;
   bool word = base->kind == PTX_REGISTER && sim_operand_class(decoder, base) == PTX_CLASS_WORD;
   d->inst.address_wide[d->inst.address_count] = !word;
   d->inst.offset[d->inst.address_count++] = operand->value;
@@ -47,7 +49,7 @@ static bool read_address(sim_decoder *decoder, sim_draft *d, const ptx_operand *
   return sim_source_value(decoder, base, word ? 'w' : 'x', &value) && push(d, value);
 }
 
-static const ptx_label *find_label(const ptx_function *function, const char *name, uint32_t scope) {
+static const struct ptx_label *find_label(const struct ptx_function *function, const char *name, uint32_t scope) {
   for (;; scope = function->scope_parents[scope - 1]) {
     for (size_t i = 0; i < function->label_count; i++)
       if (function->labels[i].name == name && function->labels[i].scope == scope)
@@ -58,12 +60,13 @@ static const ptx_label *find_label(const ptx_function *function, const char *nam
 }
 
 /* Targets hold statement numbers until the whole function is decoded. */
-static bool read_targets(sim_decoder *decoder, sim_draft *d, const ptx_operand *list, uint32_t count) {
-  const ptx_function *function = decoder->units[decoder->current].function;
+static bool read_targets(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *list,
+                         uint32_t count) {
+  const struct ptx_function *function = decoder->units[decoder->current].function;
   d->inst.targets = sim_arena_take(decoder->program->source->arena, count * sizeof *d->inst.targets);
   d->inst.target_count = (uint16_t)count;
   for (uint32_t i = 0; i < count; i++) {
-    const ptx_label *label =
+    const struct ptx_label *label =
         list[i].kind == PTX_NAME ? find_label(function, list[i].name, decoder->statement->scope) : NULL;
     if (!label) {
       sim_decode_fail(decoder, "unknown label");
@@ -74,25 +77,25 @@ static bool read_targets(sim_decoder *decoder, sim_draft *d, const ptx_operand *
   return true;
 }
 
-static bool read_label_table(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
-  const ptx_function *function = decoder->units[decoder->current].function;
+static bool read_label_table(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand) {
+  const struct ptx_function *function = decoder->units[decoder->current].function;
   if (operand->kind != PTX_NAME)
     return false;
-  const ptx_label *label = find_label(function, operand->name, decoder->statement->scope);
+  const struct ptx_label *label = find_label(function, operand->name, decoder->statement->scope);
   if (!label || label->statement >= function->statement_count)
     return false;
-  const ptx_statement *table = &function->statements[label->statement];
+  const struct ptx_statement *table = &function->statements[label->statement];
   return strcmp(table->opcode, ".branchtargets") == 0 &&
          read_targets(decoder, d, table->operands, table->operand_count);
 }
 
-static bool read_pair(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand) {
-  static const ptx_operand sink = {.kind = PTX_SINK};
+static bool read_pair(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand) {
+  static const struct ptx_operand sink = {.kind = PTX_SINK};
   return read_value(decoder, d, operand->pair ? operand->pair : &sink, 'p', true);
 }
 
-static bool read_list(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, uint32_t count, char letter,
-                      bool destination) {
+static bool read_list(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand,
+                      uint32_t count, char letter, bool destination) {
   if (operand->kind != PTX_LIST || operand->item_count != count)
     return false;
   for (uint32_t i = 0; i < count; i++)
@@ -101,8 +104,8 @@ static bool read_list(sim_decoder *decoder, sim_draft *d, const ptx_operand *ope
   return true;
 }
 
-static bool read_operand(sim_decoder *decoder, sim_draft *d, const ptx_operand *operand, const char **letters,
-                         bool destination) {
+static bool read_operand(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand,
+                         const char **letters, bool destination) {
   char letter = *(*letters)++;
   uint32_t count = 1;
   if (letter == '*' || (letter >= '0' && letter <= '9')) {
@@ -127,10 +130,11 @@ static bool read_operand(sim_decoder *decoder, sim_draft *d, const ptx_operand *
   }
 }
 
-bool sim_read_operands(sim_decoder *decoder, sim_draft *d, const sim_form *form) {
-  const ptx_statement *statement = decoder->statement;
+bool sim_read_operands(struct sim_decoder *decoder, struct sim_draft *d, const struct sim_form *form) {
+  const struct ptx_statement *statement = decoder->statement;
   const char *letters = form->operands;
-  bool destination = true, optional = false;
+  bool destination = true;
+  bool optional = false;
   uint32_t next = 0;
   while (*letters) {
     if (*letters == ':') {

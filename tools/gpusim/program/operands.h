@@ -6,6 +6,6 @@
 
 /* Reads every operand of the current statement by the letters of the form; false when the shapes differ. Targets of
  * branches are numbers of statements. */
-bool sim_read_operands(sim_decoder *decoder, sim_draft *draft, const sim_form *form);
+bool sim_read_operands(struct sim_decoder *decoder, struct sim_draft *draft, const struct sim_form *form);
 
 #endif

@@ -8,18 +8,18 @@
 
 enum { SIM_MAX_CAPTURES = 12 };
 
-typedef struct {
+struct sim_capture {
   const char *text;
   size_t length;
-} sim_capture;
+};
 
-typedef struct {
-  sim_capture items[SIM_MAX_CAPTURES];
+struct sim_captures {
+  struct sim_capture items[SIM_MAX_CAPTURES];
   uint32_t count;
-} sim_captures;
+};
 
 /* Finds how pattern and opcode match. */
-bool sim_pattern_match(const char *pattern, const char *opcode, sim_captures *captures);
-bool sim_capture_is(const sim_captures *captures, uint32_t index, const char *text);
+bool sim_pattern_match(const char *pattern, const char *opcode, struct sim_captures *captures);
+bool sim_capture_is(const struct sim_captures *captures, uint32_t index, const char *text);
 
 #endif

@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void place_constants(sim_decoder *decoder, uint32_t *next) {
+static void place_constants(struct sim_decoder *decoder, uint32_t *next) {
   for (size_t i = 0; i < decoder->constant_count; i++) {
     decoder->constants[i].slot = *next;
     *next += decoder->constants[i].wide ? 2 : 1;
   }
 }
 
-static void fill_image(sim_decoder *decoder) {
-  sim_program *program = decoder->program;
+static void fill_image(struct sim_decoder *decoder) {
+  struct sim_program *program = decoder->program;
   program->image = sim_allocate((size_t)program->image_slots * SIM_SLOT_BYTES);
   for (size_t i = 0; i < decoder->constant_count; i++) {
-    const sim_constant *constant = &decoder->constants[i];
+    const struct sim_constant *constant = &decoder->constants[i];
     uint8_t *slot = program->image + (size_t)constant->slot * SIM_SLOT_BYTES;
     size_t bytes = constant->wide ? 8 : 4;
     for (size_t lane = 0; lane < SIM_LANES; lane++)
@@ -25,7 +25,7 @@ static void fill_image(sim_decoder *decoder) {
   }
 }
 
-static uint32_t slot_of_value(const sim_decoder *decoder, const uint32_t *slots, uint32_t value) {
+static uint32_t slot_of_value(const struct sim_decoder *decoder, const uint32_t *slots, uint32_t value) {
   if (value & SIM_VALUE_CONSTANT)
     return decoder->constants[value & SIM_VALUE_INDEX].slot;
   if (value & SIM_VALUE_SPECIAL)
@@ -33,8 +33,8 @@ static uint32_t slot_of_value(const sim_decoder *decoder, const uint32_t *slots,
   return slots[value];
 }
 
-void sim_place_values(sim_decoder *decoder) {
-  sim_program *program = decoder->program;
+void sim_place_values(struct sim_decoder *decoder) {
+  struct sim_program *program = decoder->program;
   uint32_t *slots = sim_allocate((decoder->value_count + 1) * sizeof *slots);
   uint32_t next = 0;
   place_constants(decoder, &next);
@@ -46,7 +46,7 @@ void sim_place_values(sim_decoder *decoder) {
     next = sim_assign_slots(program->code, decoder->units[i].first_inst, decoder->units[i].end_inst, decoder->classes,
                             (uint32_t)decoder->value_count, slots, next);
   for (size_t i = 0; i < program->code_count; i++) {
-    sim_inst *inst = &program->code[i];
+    struct sim_inst *inst = &program->code[i];
     for (uint32_t o = 0; o < (uint32_t)inst->destinations + inst->sources; o++)
       inst->operands[o] = slot_of_value(decoder, slots, inst->operands[o]);
     inst->guard = slot_of_value(decoder, slots, inst->guard);

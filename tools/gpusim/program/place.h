@@ -5,6 +5,6 @@
 #include "program/decoder.h"
 
 /* Gives every value its slot, and rewrites the operands of all instructions from values to slots. */
-void sim_place_values(sim_decoder *decoder);
+void sim_place_values(struct sim_decoder *decoder);
 
 #endif

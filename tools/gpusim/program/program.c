@@ -32,7 +32,7 @@ const char *const sim_special_names[SIM_SPECIAL_COUNT] = {
     [SIM_ZERO] = "%reserved_smem_offset_begin",
 };
 
-void sim_program_destroy(sim_program *program) {
+void sim_program_destroy(struct sim_program *program) {
   if (!program)
     return;
   free(program->code);

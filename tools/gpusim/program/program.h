@@ -11,16 +11,16 @@
 
 enum { SIM_LANES = 32, SIM_SLOT_BYTES = 128, SIM_MAX_THREADS = 1024, SIM_MAX_WARPS = 32 };
 
-typedef struct sim_warp sim_warp;
-typedef struct sim_inst sim_inst;
-typedef struct sim_program sim_program;
+struct sim_warp;
+struct sim_inst;
+struct sim_program;
 
-typedef void (*sim_exec_fn)(sim_warp *warp, const sim_inst *inst, uint32_t lanes);
+typedef void (*sim_exec_fn)(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
 /* Propagates undefined bytes from the sources to the destinations; runs before exec. */
-typedef void (*sim_taint_fn)(sim_warp *warp, const sim_inst *inst, uint32_t lanes);
+typedef void (*sim_taint_fn)(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
-typedef enum { SIM_FLOW_NEXT, SIM_FLOW_BRANCH, SIM_FLOW_END } sim_flow;
+enum sim_flow { SIM_FLOW_NEXT, SIM_FLOW_BRANCH, SIM_FLOW_END };
 
 /* Memory ordering of an access. */
 enum { SIM_STRONG = 1, SIM_ACQUIRE = 2, SIM_RELEASE = 4, SIM_CTA_SCOPE = 8 };
@@ -36,7 +36,8 @@ struct sim_inst {
   uint32_t guard_flip;
   uint32_t line;
   uint16_t target_count;
-  uint8_t destinations, sources;
+  uint8_t destinations;
+  uint8_t sources;
   uint8_t space;  /* ptx_space */
   uint8_t size;   /* bytes of an element */
   uint8_t count;  /* elements of a vector */
@@ -52,17 +53,19 @@ struct sim_inst {
 };
 
 /* Argument bytes copied between call frames. */
-typedef struct {
-  uint32_t from, to, size;
-} sim_frame_copy;
+struct sim_frame_copy {
+  uint32_t from;
+  uint32_t to;
+  uint32_t size;
+};
 
-typedef struct sim_call {
-  sim_frame_copy *arguments;
+struct sim_call {
+  struct sim_frame_copy *arguments;
   uint32_t argument_count;
-  sim_frame_copy result; /* size 0: none */
-} sim_call;
+  struct sim_frame_copy result; /* size 0: none */
+};
 
-typedef enum {
+enum sim_special {
   SIM_TID_X,
   SIM_TID_Y,
   SIM_TID_Z,
@@ -90,24 +93,26 @@ typedef enum {
   SIM_TOTAL_SHARED,
   SIM_ZERO,
   SIM_SPECIAL_COUNT
-} sim_special;
+};
 
-typedef struct {
-  sim_special special;
+struct sim_special_slot {
+  enum sim_special special;
   uint32_t slot;
-} sim_special_slot;
+};
 
 struct sim_program {
   const char *name;
-  const ptx_module *source;
-  const ptx_function *entry;
-  sim_inst *code;
-  size_t code_count, code_capacity;
+  const struct ptx_module *source;
+  const struct ptx_function *entry;
+  struct sim_inst *code;
+  size_t code_count;
+  size_t code_capacity;
   uint8_t *image; /* initial slots: constants */
   uint32_t image_slots;
   uint32_t slots; /* per warp */
-  sim_special_slot *specials;
-  size_t special_count, special_capacity;
+  struct sim_special_slot *specials;
+  size_t special_count;
+  size_t special_capacity;
   uint32_t *parameter_offsets;
   uint32_t parameter_bytes;
   uint32_t static_shared;
@@ -115,7 +120,7 @@ struct sim_program {
   uint32_t max_threads; /* .maxntid or 1024 */
 };
 
-void sim_program_destroy(sim_program *program);
+void sim_program_destroy(struct sim_program *program);
 
 extern const char *const sim_special_names[SIM_SPECIAL_COUNT];
 

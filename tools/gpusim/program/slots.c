@@ -8,24 +8,30 @@
 
 enum { CLASS_COUNT = 4, NONE = 0xffffffffu };
 
-typedef struct {
-  size_t first, end;      /* instructions */
+struct basic_block {
+  size_t first; /* instruction */
+  size_t end;
   uint32_t successors[2]; /* block numbers or NONE */
-  const sim_inst *last;
-  uint64_t *use, *define, *in, *out;
-} basic_block;
+  const struct sim_inst *last;
+  uint64_t *use;
+  uint64_t *define;
+  uint64_t *in;
+  uint64_t *out;
+};
 
-typedef struct {
-  sim_inst *code;
-  size_t from, to;
+struct analysis {
+  struct sim_inst *code;
+  size_t from;
+  size_t to;
   uint32_t values;
   size_t words; /* of a bit set */
   uint32_t *block_of;
-  basic_block *blocks;
+  struct basic_block *blocks;
   uint32_t block_count;
   uint64_t *bits;
-  uint32_t *first, *last; /* live interval of each value */
-} analysis;
+  uint32_t *first; /* live interval of each value */
+  uint32_t *last;
+};
 
 static const uint8_t class_slots[] = {
     [PTX_CLASS_PREDICATE] = 1, [PTX_CLASS_WORD] = 1, [PTX_CLASS_WIDE] = 2, [PTX_CLASS_QUAD] = 4};
@@ -38,12 +44,12 @@ static void set_bit(uint64_t *set, uint32_t bit) {
   set[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
-static void find_blocks(analysis *a) {
+static void find_blocks(struct analysis *a) {
   size_t count = a->to - a->from;
   uint8_t *leader = sim_allocate(count + 1);
   leader[0] = 1;
   for (size_t i = 0; i < count; i++) {
-    const sim_inst *inst = &a->code[a->from + i];
+    const struct sim_inst *inst = &a->code[a->from + i];
     for (uint32_t t = 0; t < inst->target_count; t++)
       leader[inst->targets[t] - a->from] = 1;
     if (inst->flow != SIM_FLOW_NEXT)
@@ -54,7 +60,7 @@ static void find_blocks(analysis *a) {
   for (size_t i = 0; i < count; i++) {
     if (leader[i])
       a->blocks[a->block_count++].first = a->from + i;
-    basic_block *block = &a->blocks[a->block_count - 1];
+    struct basic_block *block = &a->blocks[a->block_count - 1];
     a->block_of[i] = a->block_count - 1;
     block->end = a->from + i + 1;
     block->last = &a->code[a->from + i];
@@ -62,16 +68,16 @@ static void find_blocks(analysis *a) {
   free(leader);
 }
 
-static void use_value(analysis *a, basic_block *block, uint32_t value) {
+static void use_value(struct analysis *a, struct basic_block *block, uint32_t value) {
   if (value < a->values && !test_bit(block->define, value))
     set_bit(block->use, value);
 }
 
 /* A guarded write keeps the old value of some lanes, so only unguarded ones (guard_flip and constant guard)
  * define. */
-static void scan_block(analysis *a, basic_block *block) {
+static void scan_block(struct analysis *a, struct basic_block *block) {
   for (size_t i = block->first; i < block->end; i++) {
-    const sim_inst *inst = &a->code[i];
+    const struct sim_inst *inst = &a->code[i];
     bool guarded = inst->guard < a->values;
     for (uint32_t s = 0; s < inst->sources; s++)
       use_value(a, block, inst->operands[inst->destinations + s]);
@@ -85,11 +91,11 @@ static void scan_block(analysis *a, basic_block *block) {
   }
 }
 
-static void make_sets(analysis *a) {
+static void make_sets(struct analysis *a) {
   a->words = ((size_t)a->values + 63) / 64;
   a->bits = sim_allocate((size_t)a->block_count * 4 * a->words * sizeof *a->bits);
   for (uint32_t b = 0; b < a->block_count; b++) {
-    basic_block *block = &a->blocks[b];
+    struct basic_block *block = &a->blocks[b];
     block->use = a->bits + (size_t)b * 4 * a->words;
     block->define = block->use + a->words;
     block->in = block->define + a->words;
@@ -98,7 +104,7 @@ static void make_sets(analysis *a) {
   }
 }
 
-static bool merge_successor(analysis *a, basic_block *block, const basic_block *next) {
+static bool merge_successor(struct analysis *a, struct basic_block *block, const struct basic_block *next) {
   bool changed = false;
   for (size_t w = 0; w < a->words; w++) {
     uint64_t merged = block->out[w] | next->in[w];
@@ -108,8 +114,8 @@ static bool merge_successor(analysis *a, basic_block *block, const basic_block *
   return changed;
 }
 
-static bool update_block(analysis *a, uint32_t index, bool first_pass) {
-  basic_block *block = &a->blocks[index];
+static bool update_block(struct analysis *a, uint32_t index, bool first_pass) {
+  struct basic_block *block = &a->blocks[index];
   bool changed = first_pass;
   for (uint32_t t = 0; t < block->last->target_count; t++)
     changed |= merge_successor(a, block, &a->blocks[a->block_of[block->last->targets[t] - a->from]]);
@@ -122,7 +128,7 @@ static bool update_block(analysis *a, uint32_t index, bool first_pass) {
   return changed;
 }
 
-static void solve(analysis *a) {
+static void solve(struct analysis *a) {
   bool changed = true;
   for (bool first_pass = true; changed; first_pass = false) {
     changed = false;
@@ -131,7 +137,7 @@ static void solve(analysis *a) {
   }
 }
 
-static void extend(analysis *a, uint32_t value, size_t position) {
+static void extend(struct analysis *a, uint32_t value, size_t position) {
   if (value >= a->values)
     return;
   if (a->first[value] == NONE || position < a->first[value])
@@ -140,21 +146,21 @@ static void extend(analysis *a, uint32_t value, size_t position) {
     a->last[value] = (uint32_t)position;
 }
 
-static void extend_set(analysis *a, const uint64_t *set, size_t position) {
+static void extend_set(struct analysis *a, const uint64_t *set, size_t position) {
   for (size_t w = 0; w < a->words; w++)
     for (uint64_t rest = set[w]; rest; rest &= rest - 1)
       extend(a, (uint32_t)(w * 64 + (size_t)__builtin_ctzll(rest)), position);
 }
 
-static void find_intervals(analysis *a) {
+static void find_intervals(struct analysis *a) {
   memset(a->first, 0xff, a->values * sizeof *a->first);
   memset(a->last, 0xff, a->values * sizeof *a->last);
   for (uint32_t b = 0; b < a->block_count; b++) {
-    const basic_block *block = &a->blocks[b];
+    const struct basic_block *block = &a->blocks[b];
     extend_set(a, block->in, block->first);
     extend_set(a, block->out, block->end - 1);
     for (size_t i = block->first; i < block->end; i++) {
-      const sim_inst *inst = &a->code[i];
+      const struct sim_inst *inst = &a->code[i];
       for (uint32_t o = 0; o < (uint32_t)inst->destinations + inst->sources; o++)
         extend(a, inst->operands[o], i);
       extend(a, inst->guard, i);
@@ -164,13 +170,13 @@ static void find_intervals(analysis *a) {
 
 /* Free slots by class. A slot never changes its class: lanes that have diverged may be at places where it
  * holds different values, so both must keep a lane in the same bytes. */
-typedef struct {
+struct slot_pool {
   uint32_t *free_slots[CLASS_COUNT];
   size_t free_counts[CLASS_COUNT];
   uint32_t next_slot;
-} slot_pool;
+};
 
-static uint32_t take_slot(slot_pool *pool, uint8_t class) {
+static uint32_t take_slot(struct slot_pool *pool, uint8_t class) {
   if (pool->free_counts[class])
     return pool->free_slots[class][--pool->free_counts[class]];
   uint32_t slot = pool->next_slot;
@@ -179,7 +185,7 @@ static uint32_t take_slot(slot_pool *pool, uint8_t class) {
 }
 
 /* Values in order of the position given by `key`: a counting sort, chained. */
-static uint32_t *chain_by(const analysis *a, const uint32_t *key, uint32_t *next) {
+static uint32_t *chain_by(const struct analysis *a, const uint32_t *key, uint32_t *next) {
   size_t count = a->to - a->from;
   uint32_t *heads = sim_allocate((count + 1) * sizeof *heads);
   memset(heads, 0xff, (count + 1) * sizeof *heads);
@@ -194,8 +200,8 @@ static uint32_t *chain_by(const analysis *a, const uint32_t *key, uint32_t *next
 
 /* Destinations never share a slot with a source that dies in the same instruction: handlers may write one
  * destination before they have read every source. */
-static uint32_t linear_scan(analysis *a, const uint8_t *classes, uint32_t *slot_of, uint32_t first_slot) {
-  slot_pool pool = {.next_slot = first_slot};
+static uint32_t linear_scan(struct analysis *a, const uint8_t *classes, uint32_t *slot_of, uint32_t first_slot) {
+  struct slot_pool pool = {.next_slot = first_slot};
   uint32_t *next_start = sim_allocate(a->values * sizeof *next_start);
   uint32_t *next_end = sim_allocate(a->values * sizeof *next_end);
   uint32_t *starts = chain_by(a, a->first, next_start);
@@ -217,9 +223,9 @@ static uint32_t linear_scan(analysis *a, const uint8_t *classes, uint32_t *slot_
   return pool.next_slot;
 }
 
-uint32_t sim_assign_slots(sim_inst *code, size_t from, size_t to, const uint8_t *classes, uint32_t value_count,
+uint32_t sim_assign_slots(struct sim_inst *code, size_t from, size_t to, const uint8_t *classes, uint32_t value_count,
                           uint32_t *slot_of, uint32_t first_slot) {
-  analysis a = {.code = code, .from = from, .to = to, .values = value_count};
+  struct analysis a = {.code = code, .from = from, .to = to, .values = value_count};
   a.first = sim_allocate(value_count * sizeof *a.first);
   a.last = sim_allocate(value_count * sizeof *a.last);
   find_blocks(&a);

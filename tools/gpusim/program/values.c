@@ -7,8 +7,9 @@
 
 /* Registers whose value changes while a warp runs are read by a helper instruction. */
 static const struct {
-  const char *name, *opcode;
-  ptx_class class;
+  const char *name;
+  const char *opcode;
+  enum ptx_class class;
 } dynamic_specials[] = {
     {"%clock", "sim.clock.u32", PTX_CLASS_WORD},
     {"%clock_hi", "sim.clock_hi.u32", PTX_CLASS_WORD},
@@ -18,14 +19,14 @@ static const struct {
 };
 
 /* Index of a static special register, or SIM_SPECIAL_COUNT. */
-static sim_special find_special(const char *name) {
+static enum sim_special find_special(const char *name) {
   int special = 0;
   while (special < SIM_SPECIAL_COUNT && strcmp(name, sim_special_names[special]) != 0)
     special++;
-  return (sim_special)special;
+  return (enum sim_special)special;
 }
 
-static bool special_value(sim_decoder *decoder, const char *name, bool wide, uint32_t *value) {
+static bool special_value(struct sim_decoder *decoder, const char *name, bool wide, uint32_t *value) {
   static const char warp_size[] = "WARP_SZ";
   if (strcmp(name, warp_size) == 0) {
     *value = sim_constant_value(decoder, SIM_LANES, wide);
@@ -38,8 +39,8 @@ static bool special_value(sim_decoder *decoder, const char *name, bool wide, uin
     sim_emit_helper(decoder, dynamic_specials[i].opcode, value, 1);
     return true;
   }
-  sim_program *program = decoder->program;
-  sim_special special = find_special(name);
+  struct sim_program *program = decoder->program;
+  enum sim_special special = find_special(name);
   if (special == SIM_SPECIAL_COUNT || wide)
     return false;
   for (uint32_t i = 0; i < program->special_count; i++)
@@ -53,11 +54,11 @@ static bool special_value(sim_decoder *decoder, const char *name, bool wide, uin
   return true;
 }
 
-ptx_class sim_operand_class(const sim_decoder *decoder, const ptx_operand *operand) {
+enum ptx_class sim_operand_class(const struct sim_decoder *decoder, const struct ptx_operand *operand) {
   return decoder->units[decoder->current].function->register_classes[operand->number];
 }
 
-static uint64_t literal_bits(const ptx_operand *operand, bool wide) {
+static uint64_t literal_bits(const struct ptx_operand *operand, bool wide) {
   if (operand->kind != PTX_DOUBLE || wide)
     return wide ? operand->value : (uint32_t)operand->value;
   double number;
@@ -68,13 +69,13 @@ static uint64_t literal_bits(const ptx_operand *operand, bool wide) {
   return bits;
 }
 
-static bool register_fits(ptx_class class, char letter) {
+static bool register_fits(enum ptx_class class, char letter) {
   static const char letters[] = {
       [PTX_CLASS_PREDICATE] = 'p', [PTX_CLASS_WORD] = 'w', [PTX_CLASS_WIDE] = 'x', [PTX_CLASS_QUAD] = 'q'};
   return letters[class] == letter;
 }
 
-static bool predicate_value(sim_decoder *decoder, const ptx_operand *operand, uint32_t *value) {
+static bool predicate_value(struct sim_decoder *decoder, const struct ptx_operand *operand, uint32_t *value) {
   if (operand->kind == PTX_INTEGER) {
     *value = sim_constant_value(decoder, operand->value ? UINT32_MAX : 0, false);
     return true;
@@ -90,7 +91,7 @@ static bool predicate_value(sim_decoder *decoder, const ptx_operand *operand, ui
   return true;
 }
 
-bool sim_source_value(sim_decoder *decoder, const ptx_operand *operand, char letter, uint32_t *value) {
+bool sim_source_value(struct sim_decoder *decoder, const struct ptx_operand *operand, char letter, uint32_t *value) {
   bool wide = letter == 'x';
   if (letter == 'p')
     return predicate_value(decoder, operand, value);
@@ -116,8 +117,9 @@ bool sim_source_value(sim_decoder *decoder, const ptx_operand *operand, char let
   return false;
 }
 
-bool sim_destination_value(sim_decoder *decoder, const ptx_operand *operand, char letter, uint32_t *value) {
-  static const ptx_class classes[128] = {
+bool sim_destination_value(struct sim_decoder *decoder, const struct ptx_operand *operand, char letter,
+                           uint32_t *value) {
+  static const enum ptx_class classes[128] = {
       ['p'] = PTX_CLASS_PREDICATE, ['w'] = PTX_CLASS_WORD, ['x'] = PTX_CLASS_WIDE, ['q'] = PTX_CLASS_QUAD};
   if (operand->kind == PTX_SINK) {
     *value = sim_new_value(decoder, classes[(int)letter]);

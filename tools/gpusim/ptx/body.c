@@ -7,10 +7,10 @@
 
 enum { MAX_OPERANDS = 16, MAX_ITEMS = 256 };
 
-static ptx_class register_class(const ptx_token *type) {
+static enum ptx_class register_class(const struct ptx_token *type) {
   static const struct {
     const char *name;
-    ptx_class value;
+    enum ptx_class value;
   } classes[] = {{".pred", PTX_CLASS_PREDICATE}, {".b64", PTX_CLASS_WIDE}, {".u64", PTX_CLASS_WIDE},
                  {".s64", PTX_CLASS_WIDE},       {".f64", PTX_CLASS_WIDE}, {".b128", PTX_CLASS_QUAD}};
   for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
@@ -19,24 +19,25 @@ static ptx_class register_class(const ptx_token *type) {
   return PTX_CLASS_WORD;
 }
 
-static void add_registers(ptx_cursor *cursor, const ptx_token *name, uint32_t count, ptx_class class) {
-  ptx_function *function = cursor->function;
-  ptx_bind(cursor, &(ptx_binding){.prefix = name->text,
-                                  .length = name->length,
-                                  .first = (uint32_t)function->register_count,
-                                  .count = count});
+static void add_registers(struct ptx_cursor *cursor, const struct ptx_token *name, uint32_t count,
+                          enum ptx_class class) {
+  struct ptx_function *function = cursor->function;
+  ptx_bind(cursor, &(struct ptx_binding){.prefix = name->text,
+                                         .length = name->length,
+                                         .first = (uint32_t)function->register_count,
+                                         .count = count});
   for (uint32_t i = 0; i < (count ? count : 1); i++) {
     SIM_PUSH(function->register_classes, function->register_count, function->register_capacity);
     function->register_classes[function->register_count++] = (uint8_t) class;
   }
 }
 
-static void register_declaration(ptx_cursor *cursor) {
+static void register_declaration(struct ptx_cursor *cursor) {
   ptx_advance(cursor);
-  ptx_class class = register_class(&cursor->token);
+  enum ptx_class class = register_class(&cursor->token);
   ptx_advance(cursor);
   do {
-    ptx_token name = cursor->token;
+    struct ptx_token name = cursor->token;
     uint32_t count = 0;
     ptx_advance(cursor);
     if (ptx_accept(cursor, '<')) {
@@ -49,21 +50,21 @@ static void register_declaration(ptx_cursor *cursor) {
   ptx_expect(cursor, ';');
 }
 
-static void local_variables(ptx_cursor *cursor, ptx_space space) {
-  ptx_function *function = cursor->function;
+static void local_variables(struct ptx_cursor *cursor, enum ptx_space space) {
+  struct ptx_function *function = cursor->function;
   ptx_advance(cursor);
   do {
-    ptx_variable *variable = ptx_variable_declaration(cursor, space);
+    struct ptx_variable *variable = ptx_variable_declaration(cursor, space);
     SIM_PUSH(function->variables, function->variable_count, function->variable_capacity);
     function->variables[function->variable_count++] = variable;
   } while (ptx_accept(cursor, ','));
   ptx_expect(cursor, ';');
 }
 
-static void operand(ptx_cursor *cursor, ptx_operand *result);
+static void operand(struct ptx_cursor *cursor, struct ptx_operand *result);
 
-static void operand_list(ptx_cursor *cursor, char close, ptx_operand *result) {
-  ptx_operand items[MAX_ITEMS];
+static void operand_list(struct ptx_cursor *cursor, char close, struct ptx_operand *result) {
+  struct ptx_operand items[MAX_ITEMS];
   uint32_t count = 0;
   while (!ptx_is_mark(cursor, close) && cursor->token.kind != TOKEN_END && count < MAX_ITEMS) {
     operand(cursor, &items[count++]);
@@ -78,15 +79,15 @@ static void operand_list(ptx_cursor *cursor, char close, ptx_operand *result) {
 }
 
 /* [base], [base+4], [base+-4] or [1024] */
-static void address(ptx_cursor *cursor, ptx_operand *result) {
-  ptx_operand base;
+static void address(struct ptx_cursor *cursor, struct ptx_operand *result) {
+  struct ptx_operand base;
   operand(cursor, &base);
   if (ptx_accept(cursor, '+')) {
-    ptx_operand offset;
+    struct ptx_operand offset;
     operand(cursor, &offset);
     result->value = offset.value;
   } else if (ptx_is_mark(cursor, '-')) {
-    ptx_operand offset;
+    struct ptx_operand offset;
     operand(cursor, &offset);
     result->value = offset.value;
   }
@@ -97,10 +98,10 @@ static void address(ptx_cursor *cursor, ptx_operand *result) {
   *result->items = base;
 }
 
-static void name_operand(ptx_cursor *cursor, ptx_operand *result) {
-  const ptx_token *token = &cursor->token;
+static void name_operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
+  const struct ptx_token *token = &cursor->token;
   uint32_t index;
-  const ptx_binding *binding = ptx_lookup(cursor, token->text, token->length, &index);
+  const struct ptx_binding *binding = ptx_lookup(cursor, token->text, token->length, &index);
   result->name = sim_arena_intern(cursor->module->arena, token->text, token->length);
   if (ptx_token_is(token, "_")) {
     result->kind = PTX_SINK;
@@ -116,9 +117,9 @@ static void name_operand(ptx_cursor *cursor, ptx_operand *result) {
   ptx_advance(cursor);
 }
 
-static void number_operand(ptx_cursor *cursor, bool negative, ptx_operand *result) {
+static void number_operand(struct ptx_cursor *cursor, bool negative, struct ptx_operand *result) {
   static const uint64_t sign_bits[] = {[TOKEN_SINGLE] = 1u << 31, [TOKEN_DOUBLE] = UINT64_C(1) << 63};
-  token_kind kind = cursor->token.kind;
+  enum token_kind kind = cursor->token.kind;
   result->value = cursor->token.value;
   if (kind == TOKEN_INTEGER) {
     result->kind = PTX_INTEGER;
@@ -130,11 +131,11 @@ static void number_operand(ptx_cursor *cursor, bool negative, ptx_operand *resul
   ptx_advance(cursor);
 }
 
-static void operand(ptx_cursor *cursor, ptx_operand *result) {
+static void operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
   memset(result, 0, sizeof *result);
   bool negated = ptx_accept(cursor, '!');
   bool negative = ptx_accept(cursor, '-');
-  token_kind kind = cursor->token.kind;
+  enum token_kind kind = cursor->token.kind;
   if (ptx_accept(cursor, '{'))
     operand_list(cursor, '}', result);
   else if (ptx_accept(cursor, '('))
@@ -154,16 +155,16 @@ static void operand(ptx_cursor *cursor, ptx_operand *result) {
   }
 }
 
-static ptx_statement *add_statement(ptx_cursor *cursor, uint32_t line) {
-  ptx_function *function = cursor->function;
+static struct ptx_statement *add_statement(struct ptx_cursor *cursor, uint32_t line) {
+  struct ptx_function *function = cursor->function;
   SIM_PUSH(function->statements, function->statement_count, function->statement_capacity);
-  ptx_statement *statement = &function->statements[function->statement_count++];
-  *statement = (ptx_statement){.line = line, .scope = cursor->scope};
+  struct ptx_statement *statement = &function->statements[function->statement_count++];
+  *statement = (struct ptx_statement){.line = line, .scope = cursor->scope};
   return statement;
 }
 
-static void statement_operands(ptx_cursor *cursor, ptx_statement *statement) {
-  ptx_operand operands[MAX_OPERANDS];
+static void statement_operands(struct ptx_cursor *cursor, struct ptx_statement *statement) {
+  struct ptx_operand operands[MAX_OPERANDS];
   uint32_t count = 0;
   while (!ptx_is_mark(cursor, ';') && cursor->token.kind != TOKEN_END && count < MAX_OPERANDS) {
     operand(cursor, &operands[count++]);
@@ -176,13 +177,13 @@ static void statement_operands(ptx_cursor *cursor, ptx_statement *statement) {
   memcpy(statement->operands, operands, count * sizeof *operands);
 }
 
-static void instruction(ptx_cursor *cursor) {
-  ptx_statement *statement = add_statement(cursor, cursor->token.line);
+static void instruction(struct ptx_cursor *cursor) {
+  struct ptx_statement *statement = add_statement(cursor, cursor->token.line);
   if (ptx_accept(cursor, '@')) {
     statement->guard = sim_arena_take(cursor->module->arena, sizeof *statement->guard);
     operand(cursor, statement->guard);
   }
-  ptx_token first = cursor->token;
+  struct ptx_token first = cursor->token;
   statement->line = first.line;
   if (first.kind != TOKEN_NAME) {
     ptx_fail(cursor, "expected an instruction before '%.*s'", (int)first.length, first.text);
@@ -194,27 +195,27 @@ static void instruction(ptx_cursor *cursor) {
   statement_operands(cursor, statement);
 }
 
-static bool at_label(const ptx_cursor *cursor) {
-  ptx_lexer ahead = cursor->lexer;
+static bool at_label(const struct ptx_cursor *cursor) {
+  struct ptx_lexer ahead = cursor->lexer;
   if (cursor->token.kind != TOKEN_NAME)
     return false;
-  ptx_token next = ptx_next(&ahead);
+  struct ptx_token next = ptx_next(&ahead);
   return next.kind == TOKEN_MARK && next.text[0] == ':' && ahead.at[0] != ':';
 }
 
-static void label(ptx_cursor *cursor) {
-  ptx_function *function = cursor->function;
+static void label(struct ptx_cursor *cursor) {
+  struct ptx_function *function = cursor->function;
   SIM_PUSH(function->labels, function->label_count, function->label_capacity);
   function->labels[function->label_count++] =
-      (ptx_label){.name = sim_arena_intern(cursor->module->arena, cursor->token.text, cursor->token.length),
-                  .scope = cursor->scope,
-                  .statement = (uint32_t)function->statement_count};
+      (struct ptx_label){.name = sim_arena_intern(cursor->module->arena, cursor->token.text, cursor->token.length),
+                         .scope = cursor->scope,
+                         .statement = (uint32_t)function->statement_count};
   ptx_advance(cursor);
   ptx_expect(cursor, ':');
 }
 
-static void body_directive(ptx_cursor *cursor) {
-  const ptx_token *token = &cursor->token;
+static void body_directive(struct ptx_cursor *cursor) {
+  const struct ptx_token *token = &cursor->token;
   if (ptx_token_is(token, ".reg")) {
     register_declaration(cursor);
   } else if (ptx_token_is(token, ".local")) {
@@ -224,7 +225,7 @@ static void body_directive(ptx_cursor *cursor) {
   } else if (ptx_token_is(token, ".param")) {
     local_variables(cursor, PTX_CALL);
   } else if (ptx_token_is(token, ".branchtargets")) {
-    ptx_statement *statement = add_statement(cursor, token->line);
+    struct ptx_statement *statement = add_statement(cursor, token->line);
     statement->opcode = ".branchtargets";
     ptx_advance(cursor);
     statement_operands(cursor, statement);
@@ -235,8 +236,8 @@ static void body_directive(ptx_cursor *cursor) {
   }
 }
 
-static void scope(ptx_cursor *cursor) {
-  ptx_function *function = cursor->function;
+static void scope(struct ptx_cursor *cursor) {
+  struct ptx_function *function = cursor->function;
   uint32_t outer = cursor->scope;
   size_t outer_bindings = cursor->binding_count;
   SIM_PUSH(function->scope_parents, function->scope_count, function->scope_capacity);
@@ -258,7 +259,7 @@ static void scope(ptx_cursor *cursor) {
   cursor->binding_count = outer_bindings;
 }
 
-void ptx_body(ptx_cursor *cursor) {
+void ptx_body(struct ptx_cursor *cursor) {
   cursor->function->has_body = true;
   cursor->scope = 0;
   scope(cursor);

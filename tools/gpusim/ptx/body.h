@@ -5,6 +5,6 @@
 #include "ptx/cursor.h"
 
 /* The body of the current function, from { to its }. */
-void ptx_body(ptx_cursor *cursor);
+void ptx_body(struct ptx_cursor *cursor);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void ptx_fail(ptx_cursor *cursor, const char *format, ...) {
+void ptx_fail(struct ptx_cursor *cursor, const char *format, ...) {
   if (cursor->failed)
     return;
   cursor->failed = true;
@@ -18,32 +18,32 @@ void ptx_fail(ptx_cursor *cursor, const char *format, ...) {
   cursor->token.kind = TOKEN_END;
 }
 
-void ptx_advance(ptx_cursor *cursor) {
+void ptx_advance(struct ptx_cursor *cursor) {
   if (!cursor->failed)
     cursor->token = ptx_next(&cursor->lexer);
 }
 
-bool ptx_is_mark(const ptx_cursor *cursor, char mark) {
+bool ptx_is_mark(const struct ptx_cursor *cursor, char mark) {
   return cursor->token.kind == TOKEN_MARK && cursor->token.text[0] == mark;
 }
 
-bool ptx_accept(ptx_cursor *cursor, char mark) {
+bool ptx_accept(struct ptx_cursor *cursor, char mark) {
   if (!ptx_is_mark(cursor, mark))
     return false;
   ptx_advance(cursor);
   return true;
 }
 
-void ptx_expect(ptx_cursor *cursor, char mark) {
+void ptx_expect(struct ptx_cursor *cursor, char mark) {
   if (!ptx_accept(cursor, mark))
     ptx_fail(cursor, "expected '%c' before '%.*s'", mark, (int)cursor->token.length, cursor->token.text);
 }
 
-bool ptx_token_is(const ptx_token *token, const char *text) {
+bool ptx_token_is(const struct ptx_token *token, const char *text) {
   return strlen(text) == token->length && memcmp(token->text, text, token->length) == 0;
 }
 
-void ptx_skip_line(ptx_cursor *cursor) {
+void ptx_skip_line(struct ptx_cursor *cursor) {
   uint32_t line = cursor->token.line;
   while (cursor->token.kind != TOKEN_END && cursor->token.line == line)
     ptx_advance(cursor);
@@ -63,10 +63,11 @@ static bool range_index(const char *rest, size_t length, uint32_t count, uint32_
   return value < count;
 }
 
-const ptx_binding *ptx_lookup(const ptx_cursor *cursor, const char *name, size_t length, uint32_t *index) {
+const struct ptx_binding *ptx_lookup(const struct ptx_cursor *cursor, const char *name, size_t length,
+                                     uint32_t *index) {
   *index = 0;
   for (size_t i = cursor->binding_count; i-- > 0;) {
-    const ptx_binding *binding = &cursor->bindings[i];
+    const struct ptx_binding *binding = &cursor->bindings[i];
     if (length < binding->length || memcmp(name, binding->prefix, binding->length) != 0)
       continue;
     if (binding->count == 0 ? length == binding->length
@@ -76,7 +77,7 @@ const ptx_binding *ptx_lookup(const ptx_cursor *cursor, const char *name, size_t
   return NULL;
 }
 
-void ptx_bind(ptx_cursor *cursor, const ptx_binding *binding) {
+void ptx_bind(struct ptx_cursor *cursor, const struct ptx_binding *binding) {
   SIM_PUSH(cursor->bindings, cursor->binding_count, cursor->binding_capacity);
   cursor->bindings[cursor->binding_count++] = *binding;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static uint32_t type_size(const ptx_token *token) {
+static uint32_t type_size(const struct ptx_token *token) {
   static const struct {
     const char *name;
     uint32_t size;
@@ -16,7 +16,7 @@ static uint32_t type_size(const ptx_token *token) {
   return 0;
 }
 
-static uint64_t integer(ptx_cursor *cursor) {
+static uint64_t integer(struct ptx_cursor *cursor) {
   bool negative = ptx_accept(cursor, '-');
   uint64_t value = cursor->token.value;
   if (cursor->token.kind != TOKEN_INTEGER && cursor->token.kind != TOKEN_SINGLE && cursor->token.kind != TOKEN_DOUBLE)
@@ -26,7 +26,7 @@ static uint64_t integer(ptx_cursor *cursor) {
 }
 
 /* Flattened initialiser: { {1, 2}, 3 } or one number. */
-static void initialiser(ptx_cursor *cursor, const ptx_variable *variable, uint8_t *bytes, uint32_t *at) {
+static void initialiser(struct ptx_cursor *cursor, const struct ptx_variable *variable, uint8_t *bytes, uint32_t *at) {
   if (ptx_accept(cursor, '{')) {
     while (!ptx_is_mark(cursor, '}') && cursor->token.kind != TOKEN_END) {
       initialiser(cursor, variable, bytes, at);
@@ -45,7 +45,7 @@ static void initialiser(ptx_cursor *cursor, const ptx_variable *variable, uint8_
   *at += variable->element_size;
 }
 
-static uint32_t array_elements(ptx_cursor *cursor) {
+static uint32_t array_elements(struct ptx_cursor *cursor) {
   uint64_t count = 1;
   while (ptx_accept(cursor, '[')) {
     count *= ptx_is_mark(cursor, ']') ? 0 : integer(cursor);
@@ -54,8 +54,8 @@ static uint32_t array_elements(ptx_cursor *cursor) {
   return (uint32_t)count;
 }
 
-ptx_variable *ptx_variable_declaration(ptx_cursor *cursor, ptx_space space) {
-  ptx_variable *variable = sim_arena_take(cursor->module->arena, sizeof *variable);
+struct ptx_variable *ptx_variable_declaration(struct ptx_cursor *cursor, enum ptx_space space) {
+  struct ptx_variable *variable = sim_arena_take(cursor->module->arena, sizeof *variable);
   uint32_t vector = 1;
   variable->space = space;
   for (; cursor->token.kind == TOKEN_DIRECTIVE; ptx_advance(cursor)) {
@@ -83,6 +83,7 @@ ptx_variable *ptx_variable_declaration(ptx_cursor *cursor, ptx_space space) {
     initialiser(cursor, variable, bytes, &at);
     variable->initial = bytes;
   }
-  ptx_bind(cursor, &(ptx_binding){.prefix = variable->name, .length = strlen(variable->name), .variable = variable});
+  ptx_bind(cursor,
+           &(struct ptx_binding){.prefix = variable->name, .length = strlen(variable->name), .variable = variable});
   return variable;
 }

@@ -5,6 +5,6 @@
 #include "ptx/cursor.h"
 
 /* One variable declaration after its space directive, without the closing mark. */
-ptx_variable *ptx_variable_declaration(ptx_cursor *cursor, ptx_space space);
+struct ptx_variable *ptx_variable_declaration(struct ptx_cursor *cursor, enum ptx_space space);
 
 #endif

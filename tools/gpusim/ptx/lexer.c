@@ -10,7 +10,7 @@ static bool is_name(char c) {
   return isalnum((unsigned char)c) || c == '_' || c == '$';
 }
 
-static void skip_comment(ptx_lexer *lexer) {
+static void skip_comment(struct ptx_lexer *lexer) {
   if (lexer->at[1] == '/') {
     while (*lexer->at && *lexer->at != '\n')
       lexer->at++;
@@ -25,7 +25,7 @@ static void skip_comment(ptx_lexer *lexer) {
   }
 }
 
-static void skip_blanks(ptx_lexer *lexer) {
+static void skip_blanks(struct ptx_lexer *lexer) {
   for (;;) {
     if (isspace((unsigned char)*lexer->at))
       lexer->line += *lexer->at++ == '\n';
@@ -43,7 +43,7 @@ static const char *read_hex(const char *at, int digits, uint64_t *value) {
   return at;
 }
 
-static void read_number(ptx_lexer *lexer, ptx_token *token) {
+static void read_number(struct ptx_lexer *lexer, struct ptx_token *token) {
   const char *start = lexer->at;
   char *end;
   if (start[0] == '0' && (start[1] == 'f' || start[1] == 'F')) {
@@ -68,15 +68,15 @@ static void read_number(ptx_lexer *lexer, ptx_token *token) {
   lexer->at = end;
 }
 
-static void read_string(ptx_lexer *lexer) {
+static void read_string(struct ptx_lexer *lexer) {
   for (lexer->at++; *lexer->at && *lexer->at != '"'; lexer->at++)
     lexer->line += *lexer->at == '\n';
   lexer->at += *lexer->at == '"';
 }
 
-ptx_token ptx_next(ptx_lexer *lexer) {
+struct ptx_token ptx_next(struct ptx_lexer *lexer) {
   skip_blanks(lexer);
-  ptx_token token = {.kind = TOKEN_MARK, .text = lexer->at, .line = lexer->line};
+  struct ptx_token token = {.kind = TOKEN_MARK, .text = lexer->at, .line = lexer->line};
   char first = *lexer->at;
   if (!first) {
     token.kind = TOKEN_END;
@@ -100,7 +100,7 @@ ptx_token ptx_next(ptx_lexer *lexer) {
   return token;
 }
 
-size_t ptx_opcode_tail(ptx_lexer *lexer) {
+size_t ptx_opcode_tail(struct ptx_lexer *lexer) {
   const char *start = lexer->at;
   while (is_name(*lexer->at) || *lexer->at == '.' || (lexer->at[0] == ':' && lexer->at[1] == ':'))
     lexer->at += *lexer->at == ':' ? 2 : 1;

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void module_variable(ptx_cursor *cursor, ptx_space space, bool is_extern) {
-  ptx_module *module = cursor->module;
+static void module_variable(struct ptx_cursor *cursor, enum ptx_space space, bool is_extern) {
+  struct ptx_module *module = cursor->module;
   ptx_advance(cursor);
   do {
-    ptx_variable *variable = ptx_variable_declaration(cursor, space);
+    struct ptx_variable *variable = ptx_variable_declaration(cursor, space);
     variable->is_extern = is_extern;
     SIM_PUSH(module->variables, module->variable_count, module->variable_capacity);
     module->variables[module->variable_count++] = variable;
@@ -22,7 +22,7 @@ static void module_variable(ptx_cursor *cursor, ptx_space space, bool is_extern)
 enum { MAX_PARAMETERS = 64 };
 
 /* ( .param ..., .param ... ) */
-static uint32_t parameter_list(ptx_cursor *cursor, ptx_space space, ptx_variable **list) {
+static uint32_t parameter_list(struct ptx_cursor *cursor, enum ptx_space space, struct ptx_variable **list) {
   uint32_t count = 0;
   ptx_expect(cursor, '(');
   while (ptx_token_is(&cursor->token, ".param") && count < MAX_PARAMETERS) {
@@ -36,7 +36,7 @@ static uint32_t parameter_list(ptx_cursor *cursor, ptx_space space, ptx_variable
 }
 
 /* .maxntid 128, 1, 1 and the other tuning directives between the parameters and the body. */
-static void function_directives(ptx_cursor *cursor) {
+static void function_directives(struct ptx_cursor *cursor) {
   while (cursor->token.kind == TOKEN_DIRECTIVE) {
     bool is_limit = ptx_token_is(&cursor->token, ".maxntid") || ptx_token_is(&cursor->token, ".reqntid");
     uint64_t product = 1;
@@ -51,12 +51,12 @@ static void function_directives(ptx_cursor *cursor) {
   }
 }
 
-static void function_declaration(ptx_cursor *cursor, bool is_entry) {
-  ptx_module *module = cursor->module;
-  ptx_function *function = sim_arena_take(module->arena, sizeof *function);
-  ptx_variable *list[MAX_PARAMETERS];
+static void function_declaration(struct ptx_cursor *cursor, bool is_entry) {
+  struct ptx_module *module = cursor->module;
+  struct ptx_function *function = sim_arena_take(module->arena, sizeof *function);
+  struct ptx_variable *list[MAX_PARAMETERS];
   size_t outer_bindings = cursor->binding_count;
-  ptx_space space = is_entry ? PTX_PARAM : PTX_CALL;
+  enum ptx_space space = is_entry ? PTX_PARAM : PTX_CALL;
   cursor->function = function;
   function->is_entry = is_entry;
   ptx_advance(cursor);
@@ -79,16 +79,16 @@ static void function_declaration(ptx_cursor *cursor, bool is_entry) {
 }
 
 /* Debug information: .section .name { ... } */
-static void skip_section(ptx_cursor *cursor) {
+static void skip_section(struct ptx_cursor *cursor) {
   while (cursor->token.kind != TOKEN_END && !ptx_is_mark(cursor, '}'))
     ptx_advance(cursor);
   ptx_expect(cursor, '}');
 }
 
-static void module_declarations(ptx_cursor *cursor) {
+static void module_declarations(struct ptx_cursor *cursor) {
   bool is_extern = false;
   while (cursor->token.kind != TOKEN_END) {
-    const ptx_token *token = &cursor->token;
+    const struct ptx_token *token = &cursor->token;
     bool finished = true;
     if (ptx_token_is(token, ".entry") || ptx_token_is(token, ".func"))
       function_declaration(cursor, ptx_token_is(token, ".entry"));
@@ -117,8 +117,9 @@ static void module_declarations(ptx_cursor *cursor) {
   }
 }
 
-static void index_lines(ptx_module *module, const char *text) {
-  size_t count = 0, capacity = 0;
+static void index_lines(struct ptx_module *module, const char *text) {
+  size_t count = 0;
+  size_t capacity = 0;
   const char **lines = NULL;
   for (const char *at = text; at; at = strchr(at, '\n')) {
     at += count > 0;
@@ -129,13 +130,13 @@ static void index_lines(ptx_module *module, const char *text) {
   module->line_count = (uint32_t)count;
 }
 
-ptx_module *ptx_parse(const char *text, char error[PTX_ERROR_BYTES]) {
-  sim_arena *arena = sim_arena_create();
-  ptx_module *module = sim_arena_take(arena, sizeof *module);
+struct ptx_module *ptx_parse(const char *text, char error[PTX_ERROR_BYTES]) {
+  struct sim_arena *arena = sim_arena_create();
+  struct ptx_module *module = sim_arena_take(arena, sizeof *module);
   module->arena = arena;
   const char *copy = sim_arena_copy(arena, text, strlen(text));
   index_lines(module, copy);
-  ptx_cursor cursor = {.module = module, .lexer = {.at = copy, .line = 1}};
+  struct ptx_cursor cursor = {.module = module, .lexer = {.at = copy, .line = 1}};
   ptx_advance(&cursor);
   if (!ptx_token_is(&cursor.token, ".version"))
     ptx_fail(&cursor, "PTX text must begin with .version");
@@ -148,7 +149,7 @@ ptx_module *ptx_parse(const char *text, char error[PTX_ERROR_BYTES]) {
   return NULL;
 }
 
-static void destroy_function(ptx_function *function) {
+static void destroy_function(struct ptx_function *function) {
   free(function->variables);
   free(function->statements);
   free(function->labels);
@@ -156,7 +157,7 @@ static void destroy_function(ptx_function *function) {
   free(function->register_classes);
 }
 
-void ptx_destroy(ptx_module *module) {
+void ptx_destroy(struct ptx_module *module) {
   if (!module)
     return;
   for (size_t i = 0; i < module->function_count; i++)

@@ -5,7 +5,7 @@
 #include "ptx/tree.h"
 
 /* Parses NUL-terminated text, which is copied. On failure returns NULL with the reason in `error`. */
-ptx_module *ptx_parse(const char *text, char error[PTX_ERROR_BYTES]);
-void ptx_destroy(ptx_module *module);
+struct ptx_module *ptx_parse(const char *text, char error[PTX_ERROR_BYTES]);
+void ptx_destroy(struct ptx_module *module);
 
 #endif

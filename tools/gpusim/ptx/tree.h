@@ -11,7 +11,7 @@
 
 enum { PTX_ERROR_BYTES = 512 };
 
-typedef enum {
+enum ptx_space {
   PTX_GENERIC,
   PTX_GLOBAL,
   PTX_CONST,
@@ -19,20 +19,20 @@ typedef enum {
   PTX_LOCAL,
   PTX_PARAM, /* of the kernel */
   PTX_CALL   /* .param of a function or of a call sequence; lives in local memory */
-} ptx_space;
+};
 
-typedef struct {
+struct ptx_variable {
   const char *name;
-  ptx_space space;
+  enum ptx_space space;
   uint32_t alignment;
   uint32_t size;         /* bytes; 0 for extern .shared x[] */
   uint32_t element_size; /* of the declared type */
   bool is_extern;
   const uint8_t *initial; /* size bytes or NULL */
   uint64_t address;       /* offset in its space, or device address; set by the loader */
-} ptx_variable;
+};
 
-typedef enum {
+enum ptx_kind {
   PTX_REGISTER, /* number */
   PTX_NAME,     /* special register, label or function */
   PTX_VARIABLE,
@@ -42,64 +42,73 @@ typedef enum {
   PTX_LIST,    /* {a, b} or (a, b): items */
   PTX_ADDRESS, /* [items[0] + value] */
   PTX_SINK     /* _ */
-} ptx_kind;
+};
 
-typedef struct ptx_operand {
-  ptx_kind kind;
+struct ptx_operand {
+  enum ptx_kind kind;
   bool negated; /* !%p */
   uint32_t number;
   uint64_t value;
   const char *name;
-  ptx_variable *variable;
+  struct ptx_variable *variable;
   struct ptx_operand *items;
   uint32_t item_count;
   struct ptx_operand *pair; /* the q of p|q */
-} ptx_operand;
+};
 
-typedef struct {
+struct ptx_statement {
   const char *opcode;
-  ptx_operand *guard; /* NULL if none */
-  ptx_operand *operands;
+  struct ptx_operand *guard; /* NULL if none */
+  struct ptx_operand *operands;
   uint32_t operand_count;
   uint32_t line;
   uint32_t scope; /* for labels */
-} ptx_statement;
+};
 
-typedef struct {
+struct ptx_label {
   const char *name;
-  uint32_t scope, statement;
-} ptx_label;
+  uint32_t scope;
+  uint32_t statement;
+};
 
-typedef enum { PTX_CLASS_PREDICATE, PTX_CLASS_WORD, PTX_CLASS_WIDE, PTX_CLASS_QUAD } ptx_class;
+enum ptx_class { PTX_CLASS_PREDICATE, PTX_CLASS_WORD, PTX_CLASS_WIDE, PTX_CLASS_QUAD };
 
-typedef struct {
+struct ptx_function {
   const char *name;
-  bool is_entry, has_body;
-  ptx_variable **parameters;
+  bool is_entry;
+  bool has_body;
+  struct ptx_variable **parameters;
   uint32_t parameter_count;
-  ptx_variable *result;     /* NULL if none */
-  ptx_variable **variables; /* declared in the body */
-  size_t variable_count, variable_capacity;
-  ptx_statement *statements;
-  size_t statement_count, statement_capacity;
-  ptx_label *labels;
-  size_t label_count, label_capacity;
+  struct ptx_variable *result;     /* NULL if none */
+  struct ptx_variable **variables; /* declared in the body */
+  size_t variable_count;
+  size_t variable_capacity;
+  struct ptx_statement *statements;
+  size_t statement_count;
+  size_t statement_capacity;
+  struct ptx_label *labels;
+  size_t label_count;
+  size_t label_capacity;
   uint32_t *scope_parents; /* scope 0 is the module */
-  size_t scope_count, scope_capacity;
+  size_t scope_count;
+  size_t scope_capacity;
   uint8_t *register_classes; /* ptx_class of each register */
-  size_t register_count, register_capacity;
+  size_t register_count;
+  size_t register_capacity;
   uint32_t max_threads; /* .maxntid product, 0 if absent */
-} ptx_function;
+};
 
-typedef struct {
-  sim_arena *arena;
+struct ptx_module {
+  struct sim_arena *arena;
   const char **lines; /* start of each source line, 1-based, for reports */
   uint32_t line_count;
-  ptx_variable **variables;
-  size_t variable_count, variable_capacity;
-  ptx_function **functions;
-  size_t function_count, function_capacity;
+  struct ptx_variable **variables;
+  size_t variable_count;
+  size_t variable_capacity;
+  struct ptx_function **functions;
+  size_t function_count;
+  size_t function_capacity;
   char error[PTX_ERROR_BYTES];
-} ptx_module;
+};
 
 #endif
