@@ -20,7 +20,7 @@ typedef void (*sim_exec_fn)(struct sim_warp *warp, const struct sim_inst *inst, 
 /* Propagates undefined bytes from the sources to the destinations; runs before exec. */
 typedef void (*sim_taint_fn)(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
-enum sim_flow { SIM_FLOW_NEXT, SIM_FLOW_BRANCH, SIM_FLOW_END };
+enum sim_flow { SIM_FLOW_NEXT, SIM_FLOW_END };
 
 /* Memory ordering of an access. */
 enum { SIM_STRONG = 1, SIM_ACQUIRE = 2, SIM_RELEASE = 4, SIM_CTA_SCOPE = 8 };
