@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs into a scratch prefix and uses what was installed, as CMake and as pkg-config projects do.
-# usage: package.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER
-. "$(dirname "$0")/rules.sh"
+# usage: release.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER
+. "$(dirname "$0")/../rules/rules.sh"
 source=$1
 build=$2
 CC=$3
@@ -19,11 +19,11 @@ must "the installed command" "$prefix/bin/flashjit" --version
 must "the installed simulator" env FLASHJIT_DRIVER=sim FLASHJIT_CACHE_DIR= \
   "$prefix/bin/flashjit" run --model "$source/tests/data/models/Qwen3-0.6B.json" --lengths 20:2
 
-must "find_package" cmake -S "$source/tests/rules/consumer" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+must "find_package" cmake -S "$source/tests/package/consumer" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 must "find_package" cmake --build "$scratch/build"
 must "find_package" "$scratch/build/consumer"
-sed 's/flashjit 0.1 /flashjit 1.0 /' "$source/tests/rules/consumer/CMakeLists.txt" >"$scratch/CMakeLists.txt"
-cp "$source/tests/rules/consumer/consumer.c" "$scratch"
+sed 's/flashjit 0.1 /flashjit 1.0 /' "$source/tests/package/consumer/CMakeLists.txt" >"$scratch/CMakeLists.txt"
+cp "$source/tests/package/consumer/consumer.c" "$scratch"
 if cmake -S "$scratch" -B "$scratch/newer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
   violation "find_package(flashjit 1.0) accepts an older flashjit"
 fi
