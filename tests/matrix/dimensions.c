@@ -1,9 +1,9 @@
 /*
- * The declared matrix. An axis without a row is at its default in the full product, and has all its listed
- * values, or the default and both ends of its range, in the pairwise cover.
+ * The declared matrix. An axis without a row has all its listed values, or the default and both ends of its range.
  */
 #include "tests/matrix/dimensions.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,33 +11,32 @@
 /* Values in text: numbers and value names, "default", or "*" for all that the axis lists. */
 struct declaration {
   const char *key;
-  const char *product; /* attention only */
-  const char *cover;
+  const char *values;
+  const char *product; /* of the five card axes of attention: those of the values that are combined in full */
 };
 
 static const struct declaration declarations[] = {
     {"hd", "*", "*"},
-    {"group", "1 4 5 8 12", "1 2 3 4 5 6 7 8 12 16 20 32 48 64"},
+    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64", "1 4 5 8 12"},
     {"rope", "*", "*"},
     {"kv", "*", "*"},
-    {"page", "0 1 16", "0 1 3 7 16 48 64 100 1024"},
-    {"rows", "default 128", "*"}, /* the smallest tile that holds the group, for decode; a prefill tile */
-    {"rope_dim", "default", "default 16 32 64 128"},
-    {"theta", "default", "default 500000"},
-    {"factor", "default", "1000 4000 default 32000"},
-    {"low", "default", "default 500"},
-    {"high", "default", "default 16000"},
-    {"context", "default", "default 64"}, /* 64: short enough that a small test leaves it */
+    {"page", "0 1 3 7 16 48 64 100 1024", "0 1 16"},
+    {"rope_dim", "default 16 32 64 128", NULL},
+    {"theta", "default 500000", NULL},
+    {"factor", "1000 4000 default 32000", NULL},
+    {"low", "default 500", NULL},
+    {"high", "default 16000", NULL},
+    {"context", "default 64", NULL}, /* 64: short enough that a small test leaves it */
 };
 
-uint32_t dimension_get(const struct dimension *dimension, const fi_spec *spec) {
+uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {
   uint32_t value;
-  memcpy(&value, (const char *)spec + dimension->offset, sizeof value);
+  memcpy(&value, (const char *)point + dimension->offset, sizeof value);
   return value;
 }
 
-void dimension_set(const struct dimension *dimension, fi_spec *spec, uint32_t value) {
-  memcpy((char *)spec + dimension->offset, &value, sizeof value);
+void dimension_set(const struct dimension *dimension, struct point *point, uint32_t value) {
+  memcpy((char *)point + dimension->offset, &value, sizeof value);
 }
 
 static const struct declaration *find_declaration(const char *key) {
@@ -48,76 +47,109 @@ static const struct declaration *find_declaration(const char *key) {
   return NULL;
 }
 
-static bool add_value(struct value_list *list, uint32_t value) {
-  if (list->count == MOST_VALUES)
+static bool add_value(struct dimension *dimension, uint32_t value) {
+  if (dimension->count == MOST_VALUES)
     return false;
-  list->values[list->count++] = value;
+  dimension->values[dimension->count++] = value;
   return true;
 }
 
-static bool add_listed(struct value_list *list, const fi_axis *axis) {
+static bool add_listed(struct dimension *dimension, const fi_axis *axis) {
   for (uint32_t i = 0; i < axis->value_count; i++) {
-    if (!add_value(list, axis->values[i]))
+    if (!add_value(dimension, axis->values[i]))
       return false;
   }
   return axis->value_count > 0;
 }
 
-/* A word of a declaration: "default", a value's name or a number. */
-static bool add_word(struct value_list *list, const fi_axis *axis, const char *word) {
+/* The value of a word of a declaration: "default", a value's name or a number. */
+static bool word_value(const fi_axis *axis, const char *word, uint32_t *value) {
   char *end;
-  if (strcmp(word, "*") == 0)
-    return add_listed(list, axis);
+  *value = 0;
   if (strcmp(word, "default") == 0)
-    return add_value(list, 0);
+    return true;
   for (uint32_t i = 0; axis->value_names && i < axis->value_count; i++) {
+    *value = axis->values[i];
     if (strcmp(axis->value_names[i], word) == 0)
-      return add_value(list, axis->values[i]);
+      return true;
   }
   const unsigned long number = strtoul(word, &end, 10);
-  return *end == '\0' && number >= axis->minimum && number <= axis->maximum && add_value(list, (uint32_t)number);
+  *value = (uint32_t)number;
+  return *end == '\0' && number >= axis->minimum && number <= axis->maximum;
 }
 
-static bool read_values(struct value_list *list, const fi_axis *axis, const char *words) {
-  char text[128];
+static bool add_word(struct dimension *dimension, const fi_axis *axis, const char *word) {
+  uint32_t value;
+  if (strcmp(word, "*") == 0)
+    return add_listed(dimension, axis);
+  return word_value(axis, word, &value) && add_value(dimension, value);
+}
+
+/* A word of the full product names values that the dimension has. */
+static bool add_product(struct dimension *dimension, const fi_axis *axis, const char *word) {
+  const bool is_all = strcmp(word, "*") == 0;
+  const uint32_t before = dimension->product_count;
+  uint32_t value = 0;
+  if (!is_all && !word_value(axis, word, &value))
+    return false;
+  for (uint32_t i = 0; i < dimension->count; i++) {
+    if (is_all || dimension->values[i] == value)
+      dimension->product[dimension->product_count++] = i;
+  }
+  return dimension->product_count > before;
+}
+
+static bool read_words(struct dimension *dimension, const fi_axis *axis, const char *words,
+                       bool (*add)(struct dimension *, const fi_axis *, const char *)) {
+  char text[256];
   char *rest = text;
   char *word;
   snprintf(text, sizeof text, "%s", words);
   while ((word = strtok_r(rest, " ", &rest))) {
-    if (!add_word(list, axis, word))
+    if (!add(dimension, axis, word))
       return false;
   }
-  return list->count > 0;
+  return true;
 }
 
 static bool choose_values(struct dimension *dimension, const fi_axis *axis) {
   const struct declaration *declared = find_declaration(axis->key);
   if (declared)
-    return read_values(&dimension->product, axis, declared->product) &&
-           read_values(&dimension->cover, axis, declared->cover);
-  add_value(&dimension->product, 0);
+    return read_words(dimension, axis, declared->values, add_word) &&
+           read_words(dimension, axis, declared->product ? declared->product : "", add_product);
   if (axis->value_count > 0)
-    return add_listed(&dimension->cover, axis);
-  return add_value(&dimension->cover, 0) && add_value(&dimension->cover, axis->minimum) &&
-         add_value(&dimension->cover, axis->maximum);
+    return add_listed(dimension, axis);
+  return add_value(dimension, 0) && add_value(dimension, axis->minimum) && add_value(dimension, axis->maximum);
 }
 
-bool dimensions_load(uint32_t op, struct dimensions *dimensions, char *why, size_t why_size) {
+static bool refuse(char *why, size_t why_size, const char *key) {
+  snprintf(why, why_size, "the values declared for axis %s do not fit it", key);
+  return false;
+}
+
+static bool add_targets(struct dimensions *dimensions) {
+  struct dimension *dimension = &dimensions->of[dimensions->count++];
+  *dimension = (struct dimension){.key = "target", .offset = offsetof(struct point, target)};
+  for (uint32_t i = 0; i < dimensions->targets->count; i++)
+    add_value(dimension, i);
+  return dimension->count > 0;
+}
+
+bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions, char *why,
+                     size_t why_size) {
   fi_axis axis = {.struct_size = sizeof axis};
-  *dimensions = (struct dimensions){.op = op};
+  *dimensions = (struct dimensions){.op = op, .targets = targets};
   for (uint32_t i = 0; fi_axis_describe(i, &axis) == FI_OK; i++) {
     if (!(axis.ops >> op & 1) || strcmp(axis.name, "op") == 0)
       continue;
-    if (dimensions->count == MOST_DIMENSIONS) {
+    if (dimensions->count + 1 == MOST_DIMENSIONS) {
       snprintf(why, why_size, "there are more than %d axes", MOST_DIMENSIONS);
       return false;
     }
     struct dimension *dimension = &dimensions->of[dimensions->count++];
-    *dimension = (struct dimension){.key = axis.key, .offset = axis.offset};
-    if (!choose_values(dimension, &axis)) {
-      snprintf(why, why_size, "the values declared for axis %s do not fit it", axis.key);
-      return false;
-    }
+    *dimension = (struct dimension){.key = axis.key, .offset = offsetof(struct point, spec) + axis.offset};
+    if (!choose_values(dimension, &axis))
+      return refuse(why, why_size, axis.key);
   }
-  return true;
+  return add_targets(dimensions) || refuse(why, why_size, "target");
 }

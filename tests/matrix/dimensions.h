@@ -1,38 +1,50 @@
-/* The axes of the spec with the values that the matrix gives them. */
+/* The axes of the spec, and the target, with the values that the matrix gives them. */
 #ifndef TESTS_MATRIX_DIMENSIONS_H
 #define TESTS_MATRIX_DIMENSIONS_H
 
 #include "flashjit.h"
+#include "generator/target.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MOST_DIMENSIONS = 32, MOST_VALUES = 24 };
+enum { MOST_DIMENSIONS = 40, MOST_VALUES = 32, MOST_TARGETS = 16 };
 
-/* Values of a dimension; 0 is the axis's default, as everywhere in a spec. */
-struct value_list {
+/* What kernels are made for; the first is that of the device at hand. */
+struct target_list {
   uint32_t count;
-  uint32_t values[MOST_VALUES];
+  const struct target *of[MOST_TARGETS];
 };
 
+/* What the matrix tests at once: a kernel, and the target that it is made for. */
+struct point {
+  fi_spec spec;
+  uint32_t target; /* number in the target list */
+};
+
+/* An axis, or the target. 0 is the axis's default, as everywhere in a spec. */
 struct dimension {
   const char *key;
-  uint32_t offset;           /* of the field in fi_spec */
-  struct value_list product; /* in the full product */
-  struct value_list cover;   /* in the pairwise cover */
+  uint32_t offset; /* of its value in struct point */
+  uint32_t count;
+  uint32_t values[MOST_VALUES];
+  uint32_t product_count;        /* of a card axis: how many of the values are in the full product; 0 of others */
+  uint32_t product[MOST_VALUES]; /* their numbers in values */
 };
 
-/* The dimensions of one op: all axes that it reads, except the op itself. */
+/* The dimensions of one op: all axes that it reads, except the op itself, and the target. */
 struct dimensions {
   uint32_t op;
+  const struct target_list *targets;
   uint32_t count;
   struct dimension of[MOST_DIMENSIONS];
 };
 
 /* False, with the reason in why, when the table does not fit axes.def. */
-bool dimensions_load(uint32_t op, struct dimensions *dimensions, char *why, size_t why_size);
+bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions, char *why,
+                     size_t why_size);
 
-uint32_t dimension_get(const struct dimension *dimension, const fi_spec *spec);
-void dimension_set(const struct dimension *dimension, fi_spec *spec, uint32_t value);
+uint32_t dimension_get(const struct dimension *dimension, const struct point *point);
+void dimension_set(const struct dimension *dimension, struct point *point, uint32_t value);
 
 #endif

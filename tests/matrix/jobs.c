@@ -2,6 +2,7 @@
 #include "tests/matrix/jobs.h"
 
 #include "cache/hash.h"
+#include "tests/matrix/census.h"
 #include "tests/matrix/points.h"
 #include "tests/matrix/runs.h"
 
@@ -47,7 +48,7 @@ static struct job_class *add_class(struct job_list *list, const struct job_class
 }
 
 /* A job of the last class. */
-static bool add_job(struct job_list *list, const fi_spec *canonical) {
+static bool add_job(struct job_list *list, const struct point *point) {
   if (list->count == list->capacity) {
     const size_t capacity = list->capacity ? 2 * list->capacity : 1024;
     struct job *jobs = realloc(list->jobs, capacity * sizeof *jobs);
@@ -56,7 +57,11 @@ static bool add_job(struct job_list *list, const fi_spec *canonical) {
     list->jobs = jobs;
     list->capacity = capacity;
   }
-  list->jobs[list->count++] = (struct job){.spec = *canonical, .class_number = list->class_count - 1};
+  list->jobs[list->count++] = (struct job){
+      .spec = point->spec,
+      .target = list->targets.of[point->target],
+      .class_number = list->class_count - 1,
+  };
   return true;
 }
 
@@ -88,55 +93,118 @@ static void close_texts(struct texts *texts) {
   free(texts->source);
 }
 
-/* Adds the points of a class that have a text which no earlier class of the same texts has. */
+/* Whether a point's text, compiled for its target or, to run, for any, has a job already. */
+static bool has_new_text(struct job_list *list, struct texts *texts, const struct point *point) {
+  const char *target = list->targets.of[point->target]->name;
+  const bool is_compiled = !list->classes[list->class_count - 1].run;
+  size_t size = MOST_SOURCE;
+  /* A source that cannot be rendered is a job too, and fails there. */
+  return fi_kernel_source(&point->spec, target, texts->source, &size) != FI_OK ||
+         is_new(texts, XXH3_128bits_withSeed(texts->source, size, is_compiled ? point->target : 0));
+}
+
+/* Adds the points of a class that have a text which no point has that was added before. */
 static bool add_points(struct job_list *list, struct texts *texts, const struct points *points,
                        const struct job_class *described) {
   struct job_class *class = add_class(list, described);
-  class->points = points->count;
+  class->points += points->count;
   for (size_t i = 0; i < points->count; i++) {
-    size_t size = MOST_SOURCE;
-    const fi_status status = fi_kernel_source(&points->specs[i], class->target, texts->source, &size);
-    class->unsupported += status == FI_ERROR_UNSUPPORTED;
-    if (status == FI_ERROR_UNSUPPORTED)
-      continue;
-    /* A source that cannot be rendered is a job too, and fails there. */
-    if (status == FI_OK && !is_new(texts, XXH3_128bits(texts->source, size)))
+    if (!has_new_text(list, texts, &points->of[i]))
       continue;
     class->distinct++;
-    if (!add_job(list, &points->specs[i]))
+    if (!add_job(list, &points->of[i]))
       return false;
   }
   return !points->failed;
 }
-
-/* ------------------------------------------------------------------------------------------------ to run */
-
-static const struct {
-  const char *name;
-  uint32_t op;
-  void (*enumerate)(const struct dimensions *dimensions, struct points *points);
-  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target);
-} sources[] = {
-    {"attention, full product", FI_OP_ATTENTION, points_product, run_attention},
-    {"attention, pairs", FI_OP_ATTENTION, points_cover, run_attention},
-    {"append, pairs", FI_OP_APPEND, points_cover, run_append},
-    {"merge, pairs", FI_OP_MERGE, points_cover, run_merge},
-};
 
 static bool no_memory(char *why, size_t why_size) {
   snprintf(why, why_size, "no memory for the list of jobs");
   return false;
 }
 
-/* Jobs for specs that are given as texts. */
-static bool add_texts(struct job_list *list, const char *const *specs, size_t count, const struct job_class *described,
-                      char *why, size_t why_size) {
-  struct job_class *class = add_class(list, described);
-  for (size_t i = 0; i < count; i++) {
-    fi_spec spec;
-    fi_spec canonical;
-    if (fi_spec_parse(specs[i], &spec) || !points_canonical(&spec, &canonical)) {
-      snprintf(why, why_size, "\"%s\": %s", specs[i], fi_last_error());
+/* ------------------------------------------------------------------------------------------------ points */
+
+static const struct source {
+  uint32_t op;
+  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target); /* NULL: compiled only */
+  const char *product;
+  const char *pairs;
+} sources[] = {
+    {FI_OP_ATTENTION, run_attention, "attention, full product", "attention, pairs"},
+    {FI_OP_APPEND, run_append, NULL, "append, pairs"},
+    {FI_OP_MERGE, run_merge, NULL, "merge, pairs"},
+    {FI_OP_PLAN, NULL, NULL, "plan"},
+};
+
+/* The points of an op: all of them to run, the pairs to compile. */
+static bool add_source(struct job_list *list, struct texts *texts, const struct source *source, bool to_run, char *why,
+                       size_t why_size) {
+  struct dimensions dimensions;
+  struct points product = {0};
+  struct points pairs = {0};
+  if (!dimensions_load(source->op, &list->targets, &dimensions, why, why_size))
+    return false;
+  const struct job_class full = {.name = source->product, .run = source->run};
+  const struct job_class paired = {.name = source->pairs, .run = to_run ? source->run : NULL};
+  points_make(&dimensions, to_run ? &product : NULL, &pairs);
+  const bool added = (!to_run || !source->product || add_points(list, texts, &product, &full)) &&
+                     add_points(list, texts, &pairs, &paired);
+  points_free(&product);
+  points_free(&pairs);
+  return added || no_memory(why, why_size);
+}
+
+static bool add_sources(struct job_list *list, bool to_run, char *why, size_t why_size) {
+  struct texts texts;
+  bool added = open_texts(&texts) || no_memory(why, why_size);
+  for (size_t i = 0; added && i < sizeof sources / sizeof *sources; i++) {
+    if (!to_run || sources[i].run)
+      added = add_source(list, &texts, &sources[i], to_run, why, why_size);
+  }
+  close_texts(&texts);
+  return added;
+}
+
+/* Jobs of one target follow each other; otherwise the order stays. */
+static void sort_by_target(struct job_list *list) {
+  struct job *sorted = malloc((list->count + 1) * sizeof *sorted);
+  size_t count = 0;
+  if (!sorted)
+    return; /* it costs processes only */
+  for (uint32_t target = 0; target < list->targets.count; target++) {
+    for (size_t i = 0; i < list->count; i++) {
+      if (list->jobs[i].target == list->targets.of[target])
+        sorted[count++] = list->jobs[i];
+    }
+  }
+  memcpy(list->jobs, sorted, count * sizeof *sorted);
+  free(sorted);
+}
+
+/* ------------------------------------------------------------------------------------------------ lists */
+
+#define SPECS(texts) texts, sizeof texts / sizeof *texts
+
+/* Tests with specs of their own, in the order of their cost. */
+static const struct special {
+  const char *name;
+  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target);
+  const char *const *specs;
+  size_t count;
+} specials[] = {
+    {"plans of large batches", run_plan, SPECS(plan_specs)},
+    {"shared prefixes", run_prefix, SPECS(prefix_specs)},
+};
+
+static bool add_special(struct job_list *list, const struct special *special, char *why, size_t why_size) {
+  const struct job_class described = {.name = special->name, .run = special->run};
+  struct job_class *class = add_class(list, &described);
+  for (size_t i = 0; i < special->count; i++) {
+    struct point point = {0};
+    struct point canonical;
+    if (fi_spec_parse(special->specs[i], &point.spec) || !points_canonical(&list->targets, &point, &canonical)) {
+      snprintf(why, why_size, "\"%s\": %s", special->specs[i], fi_last_error());
       return false;
     }
     class->points++;
@@ -147,90 +215,35 @@ static bool add_texts(struct job_list *list, const char *const *specs, size_t co
   return true;
 }
 
-static bool add_sources(struct job_list *list, struct texts *texts, const char *target, char *why, size_t why_size) {
-  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-    struct dimensions dimensions;
-    struct points points = {0};
-    if (!dimensions_load(sources[i].op, &dimensions, why, why_size))
+bool jobs_to_run(struct job_list *list, char *why, size_t why_size) {
+  for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
+    if (!add_special(list, &specials[i], why, why_size))
       return false;
-    sources[i].enumerate(&dimensions, &points);
-    const struct job_class class = {.name = sources[i].name, .target = target, .run = sources[i].run};
-    const bool added = add_points(list, texts, &points, &class);
-    points_free(&points);
-    if (!added)
-      return no_memory(why, why_size);
   }
-  return true;
-}
-
-bool jobs_to_run(struct job_list *list, const char *target, char *why, size_t why_size) {
-  const struct job_class plans = {.name = "plans of large batches", .target = target, .run = run_plan};
-  const struct job_class prefixes = {.name = "shared prefixes", .target = target, .run = run_prefix};
-  struct texts texts;
-  *list = (struct job_list){0};
-  if (!open_texts(&texts))
-    return no_memory(why, why_size);
-  const bool added =
-      add_sources(list, &texts, target, why, why_size) &&
-      add_texts(list, plan_specs, sizeof plan_specs / sizeof *plan_specs, &plans, why, why_size) &&
-      add_texts(list, prefix_specs, sizeof prefix_specs / sizeof *prefix_specs, &prefixes, why, why_size);
-  close_texts(&texts);
-  return added;
-}
-
-/* --------------------------------------------------------------------------------------------- to compile */
-
-/* The full product, of head dims, KV types and tiles alone. */
-static void add_shapes(struct dimensions *dimensions, struct points *points) {
-  static const char *const kept[] = {"hd", "kv", "rows"};
-  for (uint32_t d = 0; d < dimensions->count; d++) {
-    struct dimension *dimension = &dimensions->of[d];
-    bool is_kept = false;
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-      is_kept |= strcmp(dimension->key, kept[i]) == 0;
-    if (!is_kept)
-      dimension->product = (struct value_list){.count = 1};
-  }
-  points_product(dimensions, points);
-}
-
-static bool add_compiled(struct points *points, char *why, size_t why_size) {
-  static const uint32_t ops[] = {FI_OP_ATTENTION, FI_OP_APPEND, FI_OP_MERGE, FI_OP_PLAN};
-  struct dimensions dimensions;
-  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-    if (!dimensions_load(ops[i], &dimensions, why, why_size))
-      return false;
-    points_cover(&dimensions, points);
-    if (dimensions.count == 0)
-      points_product(&dimensions, points); /* one kernel, without axes */
-    if (ops[i] == FI_OP_ATTENTION)
-      add_shapes(&dimensions, points);
-  }
-  return !points->failed || no_memory(why, why_size);
-}
-
-static bool add_targets(struct job_list *list, const struct points *points) {
-  const struct target *target;
-  bool added = true;
-  for (uint32_t i = 0; added && (target = target_at(i)); i++) {
-    const struct job_class class = {.name = target->name, .target = target->name};
-    struct texts texts;
-    if (target->ptx || list->class_count == MOST_CLASSES)
-      continue;
-    added = open_texts(&texts) && add_points(list, &texts, points, &class);
-    close_texts(&texts);
-  }
+  const bool added = add_sources(list, true, why, why_size);
+  sort_by_target(list);
   return added;
 }
 
 bool jobs_to_compile(struct job_list *list, char *why, size_t why_size) {
-  struct points points = {0};
-  *list = (struct job_list){0};
-  bool added = add_compiled(&points, why, why_size);
-  if (added && !add_targets(list, &points))
-    added = no_memory(why, why_size);
-  points_free(&points);
+  const bool added = add_sources(list, false, why, why_size);
+  sort_by_target(list);
   return added;
+}
+
+bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *why, size_t why_size) {
+  static const struct job_class accepted = {.name = "census, accepted"};
+  static const struct job_class refused = {.name = "census, refused", .is_refused = true};
+  struct texts texts;
+  struct points points[2] = {0};
+  bool added = open_texts(&texts);
+  census_draw(&list->targets, specs, seed, &points[0], &points[1]);
+  added = added && add_points(list, &texts, &points[0], &accepted) && add_points(list, &texts, &points[1], &refused);
+  points_free(&points[0]);
+  points_free(&points[1]);
+  close_texts(&texts);
+  sort_by_target(list);
+  return added || no_memory(why, why_size);
 }
 
 /* ------------------------------------------------------------------------------------------------ choice */
@@ -238,7 +251,7 @@ bool jobs_to_compile(struct job_list *list, char *why, size_t why_size) {
 void job_print(const struct job_list *list, const struct job *job, char *text, size_t size) {
   char spec[FI_SPEC_TEXT_SIZE];
   fi_spec_print(&job->spec, spec, sizeof spec);
-  snprintf(text, size, "%s: %s", list->classes[job->class_number].name, spec);
+  snprintf(text, size, "%s: %s for %s", list->classes[job->class_number].name, spec, job->target->name);
 }
 
 static bool is_named(const struct job_list *list, const struct job *job, const char *filter) {

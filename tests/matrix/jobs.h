@@ -2,32 +2,33 @@
 #ifndef TESTS_MATRIX_JOBS_H
 #define TESTS_MATRIX_JOBS_H
 
-#include "generator/target.h"
+#include "tests/matrix/targets.h"
 #include "tests/matrix/trial.h"
 
 #include <stddef.h>
 
-enum { MOST_CLASSES = 8, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 64 };
+enum { MOST_CLASSES = 24, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 96 };
 
 /* Jobs that are counted together. */
 struct job_class {
   const char *name;
-  const char *target; /* kernels are rendered, and without run compiled, for it */
   bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target); /* NULL: compile only */
+  bool is_refused; /* compile only: there is no such kernel, and fi_precompile must say so too */
   size_t points;
-  size_t distinct;    /* points with a text of their own */
-  size_t unsupported; /* points that the target has no room for */
+  size_t distinct; /* points with a text of their own */
 };
 
 struct job {
-  fi_spec spec; /* canonical */
+  fi_spec spec; /* canonical, unless it is refused */
+  const struct target *target;
   uint32_t class_number;
 };
 
 struct job_list {
+  struct target_list targets; /* the first is that of the device at hand */
   struct job_class classes[MOST_CLASSES];
   uint32_t class_count;
-  struct job *jobs;
+  struct job *jobs; /* those of one target follow each other */
   size_t count;
   size_t capacity;
 };
@@ -40,15 +41,19 @@ struct job_choice {
   size_t limit; /* an even sample of so many; 0: all */
 };
 
-/* Every kernel to be run on a device of this target; false, with the reason, when the matrix does not fit the
- * axes. */
-bool jobs_to_run(struct job_list *list, const char *target, char *why, size_t why_size);
+/*
+ * Each begins with an empty list that has its targets; false, with the reason, when the matrix does not fit the axes.
+ * To run: the full product for the first target, pairs for all, and the tests of their own.
+ */
+bool jobs_to_run(struct job_list *list, char *why, size_t why_size);
 
-/* Pairwise points, and each head dim and KV type with small and large tiles, to be compiled for the cubin
- * targets. */
+/* To compile: the pairs. */
 bool jobs_to_compile(struct job_list *list, char *why, size_t why_size);
 
-/* "append, pairs: append hd=64 page=16" */
+/* To compile: random specs, and refused ones that were met on the way. */
+bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *why, size_t why_size);
+
+/* "append, pairs: append hd=64 page=16 for sm_80" */
 void job_print(const struct job_list *list, const struct job *job, char *text, size_t size);
 
 void jobs_choose(struct job_list *list, const struct job_choice *choice);

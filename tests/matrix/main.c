@@ -1,6 +1,6 @@
 /*
  * matrix: every specialisation of the declared matrix, run against the reference on the device that
- * FLASHJIT_DRIVER names, or compiled for every target.
+ * FLASHJIT_DRIVER names, or compiled; or random specs, compiled.
  */
 #include "tests/matrix/report.h"
 
@@ -15,7 +15,10 @@
 static const char usage[] =
     "usage: matrix [options]\n"
     "  -j, --jobs N           processes (default: one a core)\n"
-    "      --targets          compile cubins for every target instead of running kernels; needs no device\n"
+    "      --compile          compile the pairs of the matrix instead of running kernels; needs no device\n"
+    "      --census N         compile N random legal specs; needs no device\n"
+    "      --targets LIST     such as sm_80,sm_120a (default: to compile, all that have cubins; to run, the device's\n"
+    "                         and, for pairs, older ones, on the simulator all)\n"
     "      --filter TEXT      only jobs with TEXT in the line that --list prints\n"
     "      --shard I/N        the I-th of N parts\n"
     "      --limit N          N specs, evenly spread\n"
@@ -25,7 +28,9 @@ static const char usage[] =
     "FLASHJIT_DRIVER chooses the device: \"sim\" is the simulator.\n";
 
 struct settings {
-  bool targets;
+  bool compile;
+  uint32_t census; /* specs */
+  const char *targets;
   bool list;
   struct job_choice choice;
   struct workers workers;
@@ -33,7 +38,9 @@ struct settings {
 
 static const struct option options[] = {
     {"jobs", required_argument, NULL, 'j'},
-    {"targets", no_argument, NULL, 't'},
+    {"compile", no_argument, NULL, 'b'},
+    {"census", required_argument, NULL, 'n'},
+    {"targets", required_argument, NULL, 't'},
     {"filter", required_argument, NULL, 'f'},
     {"shard", required_argument, NULL, 's'},
     {"limit", required_argument, NULL, 'l'},
@@ -64,8 +71,15 @@ static bool read_option(int option, struct settings *settings) {
     good = read_number(optarg, 1, 256, &number);
     settings->workers.count = (uint32_t)number;
     return good;
+  case 'b':
+    settings->compile = true;
+    return true;
+  case 'n':
+    good = read_number(optarg, 1, 1000000, &number);
+    settings->census = (uint32_t)number;
+    return good;
   case 't':
-    settings->targets = true;
+    settings->targets = optarg;
     return true;
   case 'f':
     settings->choice.filter = optarg;
@@ -111,16 +125,30 @@ static void set_up_simulator(uint64_t seed) {
   setenv("FLASHJIT_SIM_SEED", text, 0);
 }
 
-static bool make_jobs(const struct settings *settings, struct job_list *list, char *why, size_t why_size) {
+/* The targets of cubins; to run, those of the device. */
+static bool choose_targets(struct settings *settings, struct target_list *targets, char *why, size_t why_size) {
   struct machine machine;
-  if (settings->targets)
-    return jobs_to_compile(list, why, why_size);
-  if (!workers_probe(&machine)) {
-    snprintf(why, why_size, "%s", machine.why);
-    return false;
+  if (settings->compile || settings->census > 0) {
+    targets_of_form(false, targets);
+  } else {
+    if (!workers_probe(&machine)) {
+      snprintf(why, why_size, "%s", machine.why);
+      return false;
+    }
+    printf("%s%s, %s\n", machine.device, machine.simulated ? " (simulated)" : "", machine.target);
+    settings->workers.simulated = machine.simulated;
+    settings->workers.own = target_find(machine.target);
+    targets_to_run(machine.target, machine.simulated, targets);
   }
-  printf("%s%s, %s\n", machine.device, machine.simulated ? " (simulated)" : "", machine.target);
-  return jobs_to_run(list, machine.target, why, why_size);
+  return !settings->targets || targets_parse(settings->targets, targets, why, why_size);
+}
+
+static bool make_jobs(struct settings *settings, struct job_list *list, char *why, size_t why_size) {
+  if (!choose_targets(settings, &list->targets, why, why_size))
+    return false;
+  if (settings->census > 0)
+    return jobs_of_census(list, settings->census, settings->workers.seed, why, why_size);
+  return settings->compile ? jobs_to_compile(list, why, why_size) : jobs_to_run(list, why, why_size);
 }
 
 static int run(struct settings *settings, struct job_list *list) {

@@ -1,4 +1,4 @@
-/* The points of the matrix: specs that must be tested. */
+/* The points of the matrix: kernels that must be tested. */
 #ifndef TESTS_MATRIX_POINTS_H
 #define TESTS_MATRIX_POINTS_H
 
@@ -8,22 +8,23 @@
 
 /* A growing list; specs are canonical. */
 struct points {
-  fi_spec *specs;
+  struct point *of;
   size_t count;
   size_t capacity;
   bool failed; /* out of memory */
 };
 
-void points_add(struct points *points, const fi_spec *canonical);
+void points_add(struct points *points, const struct point *canonical);
 void points_free(struct points *points);
 
-/* Canonical form of a spec that has a kernel on some target; false when it has none. */
-bool points_canonical(const fi_spec *spec, fi_spec *canonical);
+/* Canonical form of a point whose spec has a kernel on its target; false when it has none. */
+bool points_canonical(const struct target_list *targets, const struct point *point, struct point *canonical);
 
-/* The full product of the dimensions' product values, as far as it is supported. */
-void points_product(const struct dimensions *dimensions, struct points *points);
-
-/* Points in which each pair of two dimensions' cover values occurs that occurs in any supported spec. */
-void points_cover(const struct dimensions *dimensions, struct points *points);
+/*
+ * Two lists. The full product of the card axes, as far as it is supported, for the first target: the other axes have
+ * values with which many pairs occur. Then points in which each pair of two dimensions' values occurs that occurs in
+ * any supported point, and in none of the product. An op without card axes has no product. Either list may be NULL.
+ */
+void points_make(const struct dimensions *dimensions, struct points *product, struct points *pairs);
 
 #endif

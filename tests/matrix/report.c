@@ -1,6 +1,7 @@
 /* Failures with the text of the spec, a table of counts, and the closing line. */
 #include "tests/matrix/report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,11 +64,11 @@ static void print_extreme(const struct workers *workers, const char *what, doubl
                           size_t job) {
   char text[FI_SPEC_TEXT_SIZE];
   fi_spec_print(&workers->list->jobs[job].spec, text, sizeof text);
-  printf("  %s: %.0f %s, %s\n", what, number, unit, text);
+  printf("  %s: %.0f %s, %s for %s\n", what, number, unit, text, workers->list->jobs[job].target->name);
 }
 
 static void print_extremes(const struct workers *workers, const struct job_class *class, const struct tally *tally) {
-  if (tally->passed + tally->failed == 0)
+  if (tally->passed + tally->failed == 0 || class->is_refused)
     return;
   const struct job_result *slowest = &workers->results[tally->slowest];
   print_extreme(workers, "slowest", duration(class, slowest), "ms", tally->slowest);
@@ -80,17 +81,16 @@ size_t report_results(const struct workers *workers) {
   size_t passed = 0;
   size_t failed = 0;
   print_failures(workers);
-  printf("%-24s %7s %11s %8s %7s %7s %7s %9s\n", "", "points", "unsupported", "distinct", "passed", "failed", "cached",
-         "seconds");
+  printf("%-24s %7s %8s %7s %7s %7s %9s\n", "", "points", "distinct", "passed", "failed", "cached", "seconds");
   for (uint32_t i = 0; i < list->class_count; i++) {
     const struct job_class *class = &list->classes[i];
     const struct tally tally = count(workers, i);
-    printf("%-24s %7zu %11zu %8zu %7zu %7zu %7zu %9.1f\n", class->name, class->points, class->unsupported,
-           class->distinct, tally.passed, tally.failed, tally.cached, tally.seconds);
+    printf("%-24s %7zu %8zu %7zu %7zu %7zu %9.1f\n", class->name, class->points, class->distinct, tally.passed,
+           tally.failed, tally.cached, tally.seconds);
     print_extremes(workers, class, &tally);
     passed += tally.passed;
     failed += tally.failed;
   }
-  printf("%zu passed, %zu failed\n", passed, failed);
+  printf("%zu passed, %zu failed, seed %" PRIu64 "\n", passed, failed, workers->seed);
   return failed;
 }

@@ -3,13 +3,14 @@
 #include "tests/matrix/points.h"
 
 #include "generator/axes.h"
+#include "tests/matrix/targets.h"
 #include "tools/common/random.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPECS = 200000, TRIES = 3000 };
+enum { SPECS = 200000, TRIES = 3000, MOST_PRODUCT = 3000 };
 
 /* A value of a dimension. */
 struct value {
@@ -18,8 +19,10 @@ struct value {
 };
 
 struct proof {
+  struct target_list targets;
   struct dimensions dimensions;
-  struct points points;
+  struct points product;
+  struct points pairs;
   struct value values[MOST_DIMENSIONS * MOST_VALUES];
   uint32_t count;
   bool *found; /* [count][count]: pairs that a point has */
@@ -28,18 +31,20 @@ struct proof {
 
 static const uint32_t ops[] = {FI_OP_ATTENTION, FI_OP_APPEND, FI_OP_MERGE};
 
-/* Whether a canonical spec has a value. 0 is the default, whatever it depends on; an axis that does not
+/* Whether a canonical point has a value. 0 is the default, whatever it depends on; an axis that does not
  * matter has no value but that. */
-static bool has(const struct proof *proof, const fi_spec *canonical, struct value value) {
+static bool has(const struct proof *proof, const struct point *canonical, struct value value) {
   const struct dimension *dimension = &proof->dimensions.of[value.dimension];
   const struct axis *axis = axis_find_key(dimension->key, strlen(dimension->key));
-  const uint32_t actual = axis_get(axis, canonical);
+  if (!axis)
+    return canonical->target == value.value;
+  const uint32_t actual = axis_get(axis, &canonical->spec);
   if (value.value == 0)
-    return actual == axis_default(axis, canonical);
+    return actual == axis_default(axis, &canonical->spec);
   return actual == value.value;
 }
 
-static void mark(struct proof *proof, const fi_spec *canonical) {
+static void mark(struct proof *proof, const struct point *canonical) {
   bool present[MOST_DIMENSIONS * MOST_VALUES];
   for (uint32_t i = 0; i < proof->count; i++)
     present[i] = has(proof, canonical, proof->values[i]);
@@ -52,40 +57,45 @@ static void mark(struct proof *proof, const fi_spec *canonical) {
 static void begin(struct proof *proof, uint32_t op) {
   char why[256];
   *proof = (struct proof){.random = 77 + op};
-  cr_assert(dimensions_load(op, &proof->dimensions, why, sizeof why), "%s", why);
-  points_cover(&proof->dimensions, &proof->points);
-  cr_assert(!proof->points.failed);
+  targets_to_run("compute_90a", true, &proof->targets);
+  cr_assert(dimensions_load(op, &proof->targets, &proof->dimensions, why, sizeof why), "%s", why);
+  points_make(&proof->dimensions, &proof->product, &proof->pairs);
+  cr_assert(!proof->product.failed && !proof->pairs.failed);
   for (uint32_t d = 0; d < proof->dimensions.count; d++) {
-    const struct value_list *list = &proof->dimensions.of[d].cover;
-    for (uint32_t i = 0; i < list->count; i++)
-      proof->values[proof->count++] = (struct value){d, list->values[i]};
+    const struct dimension *dimension = &proof->dimensions.of[d];
+    for (uint32_t i = 0; i < dimension->count; i++)
+      proof->values[proof->count++] = (struct value){d, dimension->values[i]};
   }
   proof->found = calloc(proof->count, proof->count);
-  for (size_t i = 0; i < proof->points.count; i++)
-    mark(proof, &proof->points.specs[i]);
+  for (size_t i = 0; i < proof->product.count; i++)
+    mark(proof, &proof->product.of[i]);
+  for (size_t i = 0; i < proof->pairs.count; i++)
+    mark(proof, &proof->pairs.of[i]);
 }
 
 static void end(struct proof *proof) {
-  points_free(&proof->points);
+  points_free(&proof->product);
+  points_free(&proof->pairs);
   free(proof->found);
 }
 
-static fi_spec draw(struct proof *proof) {
-  fi_spec spec = {.struct_size = sizeof spec, .op = proof->dimensions.op};
+static struct point draw(struct proof *proof) {
+  struct point point = {.spec = {.struct_size = sizeof point.spec, .op = proof->dimensions.op}};
   for (uint32_t d = 0; d < proof->dimensions.count; d++) {
     const struct dimension *dimension = &proof->dimensions.of[d];
-    dimension_set(dimension, &spec, dimension->cover.values[random_below(&proof->random, dimension->cover.count)]);
+    dimension_set(dimension, &point, dimension->values[random_below(&proof->random, dimension->count)]);
   }
-  return spec;
+  return point;
 }
 
-static void check_pair(const struct proof *proof, const fi_spec *spec, uint32_t i, uint32_t j) {
+static void check_pair(const struct proof *proof, const struct point *point, uint32_t i, uint32_t j) {
   const struct value a = proof->values[i];
   const struct value b = proof->values[j];
   char text[FI_SPEC_TEXT_SIZE];
-  fi_spec_print(spec, text, sizeof text);
-  cr_assert(proof->found[i * proof->count + j], "no point has %s=%u and %s=%u, as \"%s\" has",
-            proof->dimensions.of[a.dimension].key, a.value, proof->dimensions.of[b.dimension].key, b.value, text);
+  fi_spec_print(&point->spec, text, sizeof text);
+  cr_assert(proof->found[i * proof->count + j], "no point has %s=%u and %s=%u, as \"%s\" for %s has",
+            proof->dimensions.of[a.dimension].key, a.value, proof->dimensions.of[b.dimension].key, b.value, text,
+            proof->targets.of[point->target]->name);
 }
 
 Test(cover, has_every_pair_of_any_supported_spec) {
@@ -93,9 +103,9 @@ Test(cover, has_every_pair_of_any_supported_spec) {
     struct proof proof;
     begin(&proof, ops[op]);
     for (int n = 0; n < SPECS; n++) {
-      fi_spec canonical;
-      const fi_spec spec = draw(&proof);
-      if (!points_canonical(&spec, &canonical))
+      struct point canonical;
+      const struct point point = draw(&proof);
+      if (!points_canonical(&proof.targets, &point, &canonical))
         continue;
       const uint32_t i = random_below(&proof.random, proof.count); /* a few pairs of each */
       for (uint32_t j = 0; has(&proof, &canonical, proof.values[i]) && j < proof.count; j++) {
@@ -107,13 +117,13 @@ Test(cover, has_every_pair_of_any_supported_spec) {
   }
 }
 
-/* Looks for a supported spec with two values. */
-static bool search(struct proof *proof, struct value a, struct value b, fi_spec *canonical) {
+/* Looks for a supported point with two values. */
+static bool search(struct proof *proof, struct value a, struct value b, struct point *canonical) {
   for (int n = 0; n < TRIES; n++) {
-    fi_spec spec = draw(proof);
-    dimension_set(&proof->dimensions.of[a.dimension], &spec, a.value);
-    dimension_set(&proof->dimensions.of[b.dimension], &spec, b.value);
-    if (points_canonical(&spec, canonical) && has(proof, canonical, a) && has(proof, canonical, b))
+    struct point point = draw(proof);
+    dimension_set(&proof->dimensions.of[a.dimension], &point, a.value);
+    dimension_set(&proof->dimensions.of[b.dimension], &point, b.value);
+    if (points_canonical(&proof->targets, &point, canonical) && has(proof, canonical, a) && has(proof, canonical, b))
       return true;
   }
   return false;
@@ -125,7 +135,7 @@ Test(cover, lacks_no_pair_that_a_search_finds) {
     begin(&proof, ops[op]);
     for (uint32_t i = 0; i < proof.count; i++) {
       for (uint32_t j = i + 1; j < proof.count; j++) {
-        fi_spec canonical;
+        struct point canonical;
         if (proof.found[i * proof.count + j] || proof.values[i].dimension == proof.values[j].dimension)
           continue;
         if (search(&proof, proof.values[i], proof.values[j], &canonical))
@@ -141,21 +151,42 @@ Test(cover, has_every_value_of_every_axis) {
     struct proof proof;
     begin(&proof, ops[op]);
     for (uint32_t i = 0; i < proof.count; i++)
-      check_pair(&proof, &proof.points.specs[0], i, i);
+      check_pair(&proof, &proof.pairs.of[0], i, i);
     end(&proof);
   }
 }
 
-Test(product, is_the_declared_one) {
-  char why[256];
-  struct dimensions dimensions;
-  struct points points = {0};
-  cr_assert(dimensions_load(FI_OP_ATTENTION, &dimensions, why, sizeof why), "%s", why);
-  points_product(&dimensions, &points);
-  size_t expected = 1;
-  for (uint32_t d = 0; d < dimensions.count; d++)
-    expected *= dimensions.of[d].product.count;
-  cr_assert_eq(points.count, expected, "%zu of %zu points of the product are supported", points.count, expected);
-  cr_assert_geq(points.count, 2880);
-  points_free(&points);
+/* The values of the card axes: head dim, group, RoPE, KV type and page size. */
+static bool same_cards(const struct dimensions *dimensions, const struct point *a, const struct point *b) {
+  for (uint32_t d = 0; d < dimensions->count; d++) {
+    const struct dimension *dimension = &dimensions->of[d];
+    if (dimension->product_count > 0 && dimension_get(dimension, a) != dimension_get(dimension, b))
+      return false;
+  }
+  return true;
+}
+
+/* Counts by itself: combinations of declared values that some other axes' values make a kernel of. */
+Test(product, is_every_supported_combination_of_the_card_axes_once) {
+  static const char *const cards[] = {"hd", "group", "rope", "kv", "page"};
+  struct proof proof;
+  size_t combinations = 1;
+  begin(&proof, FI_OP_ATTENTION);
+  for (uint32_t d = 0; d < proof.dimensions.count; d++) {
+    const struct dimension *dimension = &proof.dimensions.of[d];
+    bool is_card = false;
+    for (size_t i = 0; i < sizeof cards / sizeof *cards; i++)
+      is_card |= strcmp(dimension->key, cards[i]) == 0;
+    cr_assert_eq(is_card, dimension->product_count > 0, "%s", dimension->key);
+    combinations *= is_card ? dimension->product_count : 1;
+  }
+  cr_assert_leq(proof.product.count, MOST_PRODUCT, "%zu points", proof.product.count);
+  cr_assert_eq(proof.product.count, combinations, "%zu of %zu combinations are supported", proof.product.count,
+               combinations);
+  for (size_t i = 0; i < proof.product.count; i++) {
+    cr_assert_eq(proof.product.of[i].target, 0);
+    for (size_t j = 0; j < i; j++)
+      cr_assert(!same_cards(&proof.dimensions, &proof.product.of[i], &proof.product.of[j]));
+  }
+  end(&proof);
 }

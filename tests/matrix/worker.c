@@ -2,9 +2,9 @@
 #include "tests/matrix/worker.h"
 
 #include "cache/hash.h"
-#include "tests/matrix/inside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,7 +22,7 @@ void worker_open(struct worker *worker, const struct workers *workers) {
 
 void worker_close(struct worker *worker) {
   fi_ctx_destroy(worker->trial.ctx);
-  if (worker->is_open)
+  if (worker->arch)
     device_close(&worker->trial.device);
 }
 
@@ -31,38 +31,54 @@ bool worker_is_fit(const struct worker *worker) {
 }
 
 /* The context for a job, made anew when the target changes: jobs of one target follow each other. */
-static bool use_context(struct worker *worker, const char *target) {
+static bool use_context(struct worker *worker, const struct target *target) {
   struct trial *trial = &worker->trial;
   const fi_options options = {
       .struct_size = sizeof options,
-      .target = target,
+      .target = target->name,
       .cache_dir = worker->workers->cache_dir,
       .cache_bytes = CACHE_BYTES,
   };
-  if (trial->ctx && worker->target_name == target)
+  if (trial->ctx && worker->target == target)
     return true;
   fi_ctx_destroy(trial->ctx);
   trial->ctx = NULL;
-  worker->target_name = target;
-  return trial_ok(trial, "fi_ctx_create", fi_ctx_create(&options, &trial->ctx)) &&
-         trial_ok(trial, "the target", inside_target(trial->ctx, &worker->target));
+  worker->target = target;
+  return trial_ok(trial, "fi_ctx_create", fi_ctx_create(&options, &trial->ctx));
 }
 
-static bool use_device(struct worker *worker) {
-  if (!worker->is_open)
-    worker->is_open = device_open(&worker->trial.device, NULL);
-  return worker->is_open || trial_fail(&worker->trial, "%s", worker->trial.device.error);
+/* The GPU that a target is run on: that at hand, or the one that the simulator becomes for another target. */
+static uint32_t arch_for(const struct worker *worker, const struct target *target) {
+  return worker->workers->simulated ? target->arch : worker->workers->own->arch;
+}
+
+static bool use_device(struct worker *worker, const struct target *target) {
+  const uint32_t arch = arch_for(worker, target);
+  if (worker->arch)
+    return true;
+  if (target != worker->workers->own && worker->workers->simulated) {
+    char text[16];
+    snprintf(text, sizeof text, "%u", arch);
+    setenv("FLASHJIT_SIM_ARCH", text, 1);
+  }
+  if (!device_open(&worker->trial.device, NULL))
+    return trial_fail(&worker->trial, "%s", worker->trial.device.error);
+  worker->arch = arch;
+  return true;
+}
+
+bool worker_can_do(const struct worker *worker, const struct job *job) {
+  const bool is_run = worker->workers->list->classes[job->class_number].run;
+  return !is_run || !worker->arch || worker->arch == arch_for(worker, job->target);
 }
 
 /* The same for a spec whichever jobs there are beside it. */
 static random_state seed_of(const struct worker *worker, const struct job *job) {
-  return XXH3_64bits_withSeed(&job->spec, sizeof job->spec, worker->workers->seed);
+  return XXH3_64bits_withSeed(&job->spec, sizeof job->spec, worker->workers->seed + job->target->arch);
 }
 
-static bool compile(struct worker *worker, const struct job *job, const char *target, struct job_result *result) {
+static bool compile(struct worker *worker, const struct job *job, struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
-  if (!use_context(worker, target))
-    return false;
   const fi_status status = fi_precompile(worker->trial.ctx, &job->spec, &facts);
   const bool only_not_kept = status == FI_ERROR_NOT_CACHED && *facts.target;
   if (!only_not_kept && !trial_ok(&worker->trial, "fi_precompile", status))
@@ -73,18 +89,34 @@ static bool compile(struct worker *worker, const struct job *job, const char *ta
   return true;
 }
 
-void worker_do(struct worker *worker, const struct job *job, struct job_result *result) {
+/* A spec that fi_spec_supported refuses, which nothing may accept. */
+static bool check_refusal(struct worker *worker, const struct job *job) {
+  fi_facts facts = {.struct_size = sizeof facts};
+  size_t size = 0;
+  const fi_status expected = fi_spec_supported(&job->spec, job->target->name);
+  const fi_status rendered = fi_kernel_source(&job->spec, job->target->name, NULL, &size);
+  const fi_status compiled = fi_precompile(worker->trial.ctx, &job->spec, &facts);
+  return (expected != FI_OK && rendered == expected && compiled == expected) ||
+         trial_fail(&worker->trial, "fi_spec_supported gives status %d, fi_kernel_source %d, fi_precompile %d",
+                    (int)expected, (int)rendered, (int)compiled);
+}
+
+static bool run(struct worker *worker, const struct job *job, struct job_result *result) {
   const struct job_class *class = &worker->workers->list->classes[job->class_number];
+  if (!use_context(worker, job->target))
+    return false;
+  if (class->run)
+    return use_device(worker, job->target) && class->run(&worker->trial, &job->spec, job->target);
+  return class->is_refused ? check_refusal(worker, job) : compile(worker, job, result);
+}
+
+void worker_do(struct worker *worker, const struct job *job, struct job_result *result) {
   struct trial *trial = &worker->trial;
   const double begin = now();
-  bool passed;
   result->state = JOB_RUNNING;
   trial->why[0] = '\0';
   trial->random = seed_of(worker, job);
-  if (class->run)
-    passed = use_device(worker) && use_context(worker, NULL) && class->run(trial, &job->spec, worker->target);
-  else
-    passed = compile(worker, job, class->target, result);
+  const bool passed = run(worker, job, result);
   result->seconds = now() - begin;
   memcpy(result->why, trial->why, sizeof result->why);
   result->state = passed ? JOB_PASSED : JOB_FAILED;

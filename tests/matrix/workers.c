@@ -24,7 +24,8 @@ enum { MOST_WORKERS = 256, JOBS_OF_A_PROCESS = 48, SECONDS_OF_A_JOB = 240, POLL_
 
 struct shared {
   atomic_size_t next;
-  size_t at[MOST_WORKERS]; /* the job of each process; the number of jobs when it has none */
+  size_t at[MOST_WORKERS];   /* the job of each process; the number of jobs when it has none */
+  size_t left[MOST_WORKERS]; /* the job that a process has left for the one that takes its place; likewise */
 };
 
 struct pool {
@@ -49,13 +50,24 @@ static void *map_shared(size_t bytes) {
 
 /* ------------------------------------------------------------------------------------------------ child */
 
+/* The job that was left for this process, or the next of all. */
+static size_t take_job(struct pool *pool, uint32_t number) {
+  const size_t left = pool->shared->left[number];
+  pool->shared->left[number] = pool->jobs;
+  return left < pool->jobs ? left : atomic_fetch_add(&pool->shared->next, 1);
+}
+
 static void work(struct pool *pool, uint32_t number) {
   struct worker worker;
   worker_open(&worker, pool->workers);
   for (int done = 0; done < JOBS_OF_A_PROCESS && worker_is_fit(&worker); done++) {
-    const size_t job = atomic_fetch_add(&pool->shared->next, 1);
+    const size_t job = take_job(pool, number);
     if (job >= pool->jobs)
       break;
+    if (!worker_can_do(&worker, &pool->workers->list->jobs[job])) {
+      pool->shared->left[number] = job;
+      break;
+    }
     pool->shared->at[number] = job;
     alarm(SECONDS_OF_A_JOB);
     worker_do(&worker, &pool->workers->list->jobs[job], &pool->workers->results[job]);
@@ -108,7 +120,7 @@ static void reap(struct pool *pool) {
     if (pool->pids[i] == 0 || waitpid(pool->pids[i], &status, WNOHANG) != pool->pids[i])
       continue;
     bury(pool, i, status);
-    if (atomic_load(&pool->shared->next) < pool->jobs && !stopping_signal)
+    if ((pool->shared->left[i] < pool->jobs || atomic_load(&pool->shared->next) < pool->jobs) && !stopping_signal)
       start(pool, i);
   }
 }
@@ -132,8 +144,10 @@ static void show_progress(const struct pool *pool) {
 
 static void supervise(struct pool *pool) {
   const struct timespec pause = {.tv_nsec = POLL_NS};
-  for (uint32_t i = 0; i < pool->size; i++)
+  for (uint32_t i = 0; i < pool->size; i++) {
+    pool->shared->left[i] = pool->jobs;
     start(pool, i);
+  }
   while (pool->alive > 0 && !stopping_signal) {
     nanosleep(&pause, NULL);
     reap(pool);

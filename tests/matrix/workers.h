@@ -18,9 +18,11 @@ struct job_result {
 
 struct workers {
   const struct job_list *list;
-  uint32_t count;        /* processes */
-  uint64_t seed;         /* of all random numbers; each job draws its own from it */
-  const char *cache_dir; /* "" for none */
+  bool simulated;           /* the device is the simulator, which can be the GPU of any target */
+  const struct target *own; /* of the device as it is; NULL to compile */
+  uint32_t count;           /* processes */
+  uint64_t seed;            /* of all random numbers; each job draws its own from it */
+  const char *cache_dir;    /* "" for none */
   struct job_result *results;
 };
 
