@@ -76,6 +76,26 @@ static int32_t dot4(uint32_t a, uint32_t b, uint32_t c, bool a_signed, bool b_si
   }
   return (int32_t)sum;
 }
+/* Two 16-bit elements of a by two bytes of b, from its byte `first` on. */
+static int32_t dot2(uint32_t a, uint32_t b, uint32_t c, int first, bool a_signed, bool b_signed) {
+  uint32_t sum = c;
+  for (int i = 0; i < 2; i++) {
+    const uint16_t half = (uint16_t)(a >> 16 * i);
+    const uint8_t byte = (uint8_t)(b >> 8 * (first + i));
+    const int32_t x = a_signed ? (int16_t)half : half;
+    const int32_t y = b_signed ? (int8_t)byte : byte;
+    sum += (uint32_t)(x * y);
+  }
+  return (int32_t)sum;
+}
+SIM_TERNARY(dp2a_lo_uu, u32, u32, dot2(a, b, c, 0, false, false))
+SIM_TERNARY(dp2a_lo_us, u32, u32, dot2(a, b, c, 0, false, true))
+SIM_TERNARY(dp2a_lo_su, u32, u32, dot2(a, b, c, 0, true, false))
+SIM_TERNARY(dp2a_lo_ss, u32, u32, dot2(a, b, c, 0, true, true))
+SIM_TERNARY(dp2a_hi_uu, u32, u32, dot2(a, b, c, 2, false, false))
+SIM_TERNARY(dp2a_hi_us, u32, u32, dot2(a, b, c, 2, false, true))
+SIM_TERNARY(dp2a_hi_su, u32, u32, dot2(a, b, c, 2, true, false))
+SIM_TERNARY(dp2a_hi_ss, u32, u32, dot2(a, b, c, 2, true, true))
 SIM_TERNARY(dp4a_uu, u32, u32, dot4(a, b, c, false, false))
 SIM_TERNARY(dp4a_us, u32, u32, dot4(a, b, c, false, true))
 SIM_TERNARY(dp4a_su, u32, u32, dot4(a, b, c, true, false))
@@ -122,6 +142,14 @@ static const struct sim_form forms[] = {
     ROW("mul24.lo.s32", "w:ww", mul24_lo_s32, NULL),
     ROW("sad.u32", "w:www", sad_u32, NULL),
     ROW("sad.s32", "w:www", sad_s32, NULL),
+    ROW("dp2a.lo.u32.u32", "w:www", dp2a_lo_uu, NULL),
+    ROW("dp2a.lo.u32.s32", "w:www", dp2a_lo_us, NULL),
+    ROW("dp2a.lo.s32.u32", "w:www", dp2a_lo_su, NULL),
+    ROW("dp2a.lo.s32.s32", "w:www", dp2a_lo_ss, NULL),
+    ROW("dp2a.hi.u32.u32", "w:www", dp2a_hi_uu, NULL),
+    ROW("dp2a.hi.u32.s32", "w:www", dp2a_hi_us, NULL),
+    ROW("dp2a.hi.s32.u32", "w:www", dp2a_hi_su, NULL),
+    ROW("dp2a.hi.s32.s32", "w:www", dp2a_hi_ss, NULL),
     ROW("dp4a.u32.u32", "w:www", dp4a_uu, NULL),
     ROW("dp4a.u32.s32", "w:www", dp4a_us, NULL),
     ROW("dp4a.s32.u32", "w:www", dp4a_su, NULL),
