@@ -145,6 +145,37 @@ static void fill_row(struct trial *trial, const uint16_t *noise, const fi_spec *
   memcpy((char *)data + offset * (int64_t)element, (const char *)noise + from * element, spec->head_dim * element);
 }
 
+/* A row as large or small as any that an 8-bit type holds. */
+static void stretch_row(struct trial *trial, const fi_spec *spec, void *data, int64_t offset) {
+  const double factor = exp2((double)trial_between(trial, 0, 32) - 20);
+  for (uint32_t d = 0; d < spec->head_dim; d++) {
+    const size_t at = (size_t)offset + d;
+    dtype_encode(spec->q_dtype, factor * dtype_decode(spec->q_dtype, data, at), data, at);
+  }
+}
+
+/* Some elements that are no usual numbers. */
+static void add_specials(struct trial *trial, const fi_spec *spec, void *data, int64_t offset) {
+  const double specials[] = {NAN, INFINITY, dtype_largest(spec->q_dtype), 1e6, 0};
+  for (uint32_t i = 0; i < 4; i++) {
+    const double special = specials[trial_between(trial, 0, 4)];
+    const size_t at = (size_t)offset + random_below(&trial->random, spec->head_dim);
+    dtype_encode(spec->q_dtype, trial_chance(trial, 2) ? special : -special, data, at);
+  }
+}
+
+/* New K and V are rounded, and 8-bit types have limits: rows of any size. What is rotated stays finite. */
+static void fill_new_row(struct batch_case *batch, struct trial *trial, const uint16_t *noise, enum buffer buffer,
+                         int64_t offset) {
+  const fi_spec *spec = &batch->spec;
+  void *data = batch->buffers[buffer].host;
+  fill_row(trial, noise, spec, spec->q_dtype, data, offset);
+  if (trial_chance(trial, 2))
+    stretch_row(trial, spec, data, offset);
+  if (trial_chance(trial, 4) && (buffer == BUFFER_V_NEW || spec->rope == FI_ROPE_NONE))
+    add_specials(trial, spec, data, offset);
+}
+
 static void fill_queries(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
   const struct reference reference = batch_case_reference(batch);
   const uint32_t dtype = batch->spec.q_dtype;
@@ -154,8 +185,8 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
                reference_q_offset(&reference, token, head));
     for (uint32_t head = 0; head < batch->kv_heads; head++) {
       const int64_t offset = reference_new_offset(&reference, token, head);
-      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_K_NEW].host, offset);
-      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_V_NEW].host, offset);
+      fill_new_row(batch, trial, noise, BUFFER_K_NEW, offset);
+      fill_new_row(batch, trial, noise, BUFFER_V_NEW, offset);
     }
   }
 }

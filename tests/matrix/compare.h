@@ -25,10 +25,10 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
 bool compare_norm(const struct comparison *comparison, struct trial *trial);
 
 /*
- * One row of the cache, at element `offset`: within a rounding step of kv_dtype of what was to be stored.
- * tensor is "K" or "V".
+ * One row of the cache, at element `offset`: what was to be stored, rounded to the nearest of kv_dtype. tensor is "K"
+ * or "V". A pair that is rotated in single precision has an error in the size of the row.
  */
-bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, const char *row,
+bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, bool is_rotated, const char *row,
                     const double *expected, const void *data, size_t offset);
 
 /* Whether a row is finite: what can be said of a row that is not worth the reference's time. */

@@ -40,8 +40,9 @@ static bool check_row(struct trial *trial, const struct batch_case *batch, const
   snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
            batch->kv_len[request], i, kv_head);
   reference_append(reference, request, i, kv_head, k, v);
-  const bool passed = compare_stored(trial, &batch->spec, "K", name, k, pool->host, at_k) &&
-                      compare_stored(trial, &batch->spec, "V", name, v, pool->host, at_v);
+  const bool is_rotated = batch->spec.rope != FI_ROPE_NONE;
+  const bool passed = compare_stored(trial, &batch->spec, "K", is_rotated, name, k, pool->host, at_k) &&
+                      compare_stored(trial, &batch->spec, "V", false, name, v, pool->host, at_v);
   memcpy(pool->host + at_k * pool->element, before + at_k * pool->element, bytes);
   memcpy(pool->host + at_v * pool->element, before + at_v * pool->element, bytes);
   return passed;
