@@ -1,16 +1,20 @@
 /* The entry codec.
  *
  *   entry    = header toolchain target spec options symbol log padding image checksum
- *   header   = 96 bytes, all integers little-endian:
+ *   header   = 96 or 120 bytes, all integers little-endian:
  *                0  magic           8  "FIKERN\r\n": broken by any conversion of line ends
  *                8  format          2  1
- *               10  header size     2  96
- *               12  flags           4  0
+ *               10  header size     2  96, or 120 with the extension
+ *               12  flags           4  1: with the extension, else 0
  *               16  key            16
  *               32  created         8  seconds since 1970
  *               40  text sizes   6x 4  of the six texts in their order, without the NUL
  *               64  image size      4
  *               68  facts        7x 4  in the order of struct cache_facts
+ *              the extension, only where it says something: a release that does not know it refuses the entry
+ *               96  choice          4
+ *              100  refused by      4  version of a driver
+ *              104  variant        16
  *   text     = its bytes, none of them NUL, and one NUL
  *   padding  = zeros until the image begins at a multiple of 64 from the start of the entry
  *   checksum = 16 bytes, canonical XXH3-128 of all bytes before it
@@ -38,6 +42,11 @@ enum {
   AT_IMAGE_SIZE = 64,
   AT_FACTS = 68,
   HEADER_SIZE = 96,
+  AT_CHOICE = 96,
+  AT_REFUSED_BY = 100,
+  AT_VARIANT = 104,
+  EXTENDED_SIZE = 120,
+  FLAG_EXTENDED = 1,
   CHECKSUM_SIZE = 16,
   IMAGE_ALIGNMENT = 64
 };
@@ -96,6 +105,7 @@ static uint32_t entry_fact_get(const struct cache_facts *facts, const struct fac
 /* Where the parts of an entry are. Computed from the sizes alone, by encoder and decoder alike; 64-bit sums
  * of a few 32-bit sizes cannot overflow. */
 struct layout {
+  uint32_t header_size;
   uint32_t text_size[TEXTS];
   uint32_t image_size;
   uint64_t text_at[TEXTS];
@@ -105,7 +115,7 @@ struct layout {
 };
 
 static void layout_place(struct layout *layout) {
-  uint64_t at = HEADER_SIZE;
+  uint64_t at = layout->header_size;
   for (size_t i = 0; i < TEXTS; i++) {
     layout->text_at[i] = at;
     at += (uint64_t)layout->text_size[i] + 1;
@@ -150,11 +160,16 @@ static void checksum_of(const unsigned char *bytes, uint64_t size, unsigned char
   memcpy(checksum, canonical.digest, CHECKSUM_SIZE);
 }
 
+static bool is_extended(const struct cache_entry *entry) {
+  return entry->choice != 0 || entry->refused_by != 0;
+}
+
 static bool layout_from_entry(const struct cache_entry *entry, struct layout *layout, struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++) {
     size_t size = strlen(entry_text_get(entry, &text_fields[i]));
     layout->text_size[i] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
   }
+  layout->header_size = is_extended(entry) ? EXTENDED_SIZE : HEADER_SIZE;
   layout->image_size = entry->image_size < UINT32_MAX ? (uint32_t)entry->image_size : UINT32_MAX;
   layout_place(layout);
   return layout_allowed(layout, reason);
@@ -163,7 +178,8 @@ static bool layout_from_entry(const struct cache_entry *entry, struct layout *la
 static void put_header(unsigned char *bytes, const struct cache_entry *entry, const struct layout *layout) {
   memcpy(bytes, magic, MAGIC_SIZE);
   bytes_put(bytes + AT_FORMAT, 2, FORMAT);
-  bytes_put(bytes + AT_HEADER_SIZE, 2, HEADER_SIZE);
+  bytes_put(bytes + AT_HEADER_SIZE, 2, layout->header_size);
+  bytes_put(bytes + AT_FLAGS, 4, is_extended(entry) ? FLAG_EXTENDED : 0);
   memcpy(bytes + AT_KEY, entry->key.bytes, CACHE_KEY_SIZE);
   bytes_put(bytes + AT_CREATED, 8, entry->created);
   for (size_t i = 0; i < TEXTS; i++)
@@ -171,6 +187,11 @@ static void put_header(unsigned char *bytes, const struct cache_entry *entry, co
   bytes_put(bytes + AT_IMAGE_SIZE, 4, layout->image_size);
   for (size_t i = 0; i < FACTS; i++)
     bytes_put(bytes + AT_FACTS + 4 * i, 4, entry_fact_get(&entry->facts, &fact_fields[i]));
+  if (!is_extended(entry))
+    return;
+  bytes_put(bytes + AT_CHOICE, 4, entry->choice);
+  bytes_put(bytes + AT_REFUSED_BY, 4, entry->refused_by);
+  memcpy(bytes + AT_VARIANT, (entry->choice ? &entry->variant : &entry->key)->bytes, CACHE_KEY_SIZE);
 }
 
 bool cache_entry_encode(const struct cache_entry *entry, unsigned char **bytes, size_t *size,
@@ -198,17 +219,30 @@ static bool header_known(const unsigned char *bytes, size_t size, struct cache_r
     return cache_refuse(reason, "not a kernel entry: wrong magic");
   if (bytes_get_u16(bytes + AT_FORMAT) != FORMAT)
     return cache_refuse(reason, "format %u is not %d", bytes_get_u16(bytes + AT_FORMAT), FORMAT);
-  if (bytes_get_u16(bytes + AT_HEADER_SIZE) != HEADER_SIZE)
-    return cache_refuse(reason, "header size %u is not %d", bytes_get_u16(bytes + AT_HEADER_SIZE), HEADER_SIZE);
-  if (bytes_get_u32(bytes + AT_FLAGS) != 0)
+  if (bytes_get_u32(bytes + AT_FLAGS) & ~(uint32_t)FLAG_EXTENDED)
     return cache_refuse(reason, "unknown flags %#" PRIx32, bytes_get_u32(bytes + AT_FLAGS));
+  const uint32_t header_size = bytes_get_u32(bytes + AT_FLAGS) ? EXTENDED_SIZE : HEADER_SIZE;
+  if (bytes_get_u16(bytes + AT_HEADER_SIZE) != header_size || size < header_size)
+    return cache_refuse(reason, "header size %u is not %u", bytes_get_u16(bytes + AT_HEADER_SIZE), header_size);
   return true;
+}
+
+static void read_extension(const unsigned char *bytes, struct cache_entry *entry) {
+  entry->choice = 0;
+  entry->refused_by = 0;
+  entry->variant = entry->key;
+  if (!bytes_get_u32(bytes + AT_FLAGS))
+    return;
+  entry->choice = bytes_get_u32(bytes + AT_CHOICE);
+  entry->refused_by = bytes_get_u32(bytes + AT_REFUSED_BY);
+  memcpy(entry->variant.bytes, bytes + AT_VARIANT, CACHE_KEY_SIZE);
 }
 
 static bool layout_from_header(const unsigned char *bytes, size_t size, struct layout *layout,
                                struct cache_reason *reason) {
   for (size_t i = 0; i < TEXTS; i++)
     layout->text_size[i] = bytes_get_u32(bytes + AT_TEXT_SIZES + 4 * i);
+  layout->header_size = bytes_get_u16(bytes + AT_HEADER_SIZE);
   layout->image_size = bytes_get_u32(bytes + AT_IMAGE_SIZE);
   layout_place(layout);
   if (layout->size != size)
@@ -244,6 +278,7 @@ bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *
     return false;
   memcpy(entry->key.bytes, block + AT_KEY, CACHE_KEY_SIZE);
   entry->created = bytes_get_u64(block + AT_CREATED);
+  read_extension(block, entry);
   entry->image = block + layout.image_at;
   entry->image_size = layout.image_size;
   for (size_t i = 0; i < FACTS; i++)

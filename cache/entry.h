@@ -37,7 +37,10 @@ struct cache_entry {
   const void *image;
   size_t image_size;
   struct cache_facts facts;
-  uint64_t created; /* seconds since 1970; information only */
+  uint32_t choice;          /* number of the source that was compiled, of those that the key's owner may choose from */
+  struct cache_key variant; /* the key that this source has itself; not read for choice 0, where it is `key` */
+  uint32_t refused_by;      /* version of the driver that would not load the image when it was made; 0: none */
+  uint64_t created;         /* seconds since 1970; information only */
 };
 
 /* Encodes into a malloc'ed block that the caller frees. Refuses what cache_entry_decode would refuse. */

@@ -153,7 +153,14 @@ static bool count(struct cache_store *store, bool is_found) {
 bool cache_store_find(struct cache_store *store, const struct cache_key *key, const char *toolchain,
                       struct cache_found *found, struct cache_reason *reason) {
   struct search search = begin(store, key, toolchain, found, reason);
-  return count(store, look_from_layer(&search, 0, toolchain ? find_wanted : find_other));
+  return count(store,
+               (toolchain && look_from_layer(&search, 0, find_wanted)) || look_from_layer(&search, 0, find_other));
+}
+
+bool cache_store_find_own(struct cache_store *store, const struct cache_key *key, const char *toolchain,
+                          struct cache_found *found, struct cache_reason *reason) {
+  struct search search = begin(store, key, toolchain, found, reason);
+  return count(store, look_from_layer(&search, 0, find_wanted));
 }
 
 bool cache_store_find_next(struct cache_store *store, const char *toolchain, struct cache_found *found,

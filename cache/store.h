@@ -54,17 +54,19 @@ struct cache_found {
 };
 
 /* The entries of a key have an order: first those of `toolchain`, layer by layer, then those of all others,
- * layer by layer and within a layer newest first. Damaged files are passed over; those of the user directory
- * are deleted.
+ * layer by layer and within a layer newest first. With NULL all are others. Damaged files are passed over; those of the
+ * user directory are deleted.
  *
- * Finds the first. With a (valid) toolchain only its entries count: with a compiler at hand those of another
- * are a miss. With NULL (there is no compiler, or any result will do) all entries are others. */
+ * Finds the first. */
 bool cache_store_find(struct cache_store *store, const struct cache_key *key, const char *toolchain,
                       struct cache_found *found, struct cache_reason *reason);
 /* Goes on from `found`, which has turned out to be of no use, and frees it. `toolchain` is what it was for
- * cache_store_find; now the other toolchains count too. */
+ * cache_store_find. */
 bool cache_store_find_next(struct cache_store *store, const char *toolchain, struct cache_found *found,
                            struct cache_reason *reason);
+/* Finds the first of `toolchain`; entries of others are a miss. */
+bool cache_store_find_own(struct cache_store *store, const struct cache_key *key, const char *toolchain,
+                          struct cache_found *found, struct cache_reason *reason);
 void cache_found_free(struct cache_found *found);
 
 /* Verifies and encodes the entry and writes it to the user directory, then evicts what is over the budget. Do

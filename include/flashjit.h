@@ -255,23 +255,27 @@ enum {
 enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
-  FI_EVENT_LOADED = 3,       /* a kernel became usable */
-  FI_EVENT_CACHE_PROBLEM = 4 /* the cache could not be read or written, or the driver refused an entry; where the mode
-                                allows compiling it costs a compile at most */
+  FI_EVENT_LOADED = 3,        /* a kernel became usable */
+  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an entry; where the
+                                 mode allows compiling it costs a compile at most */
+  FI_EVENT_PROGRESS = 5       /* fi_get_kernels has settled one more spec */
 };
 
 typedef struct fi_event {
   uint32_t struct_size;
   uint32_t kind;
   uint32_t layer;      /* FI_LAYER_*, of LOADED */
-  fi_status status;    /* of COMPILE_END */
+  fi_status status;    /* of COMPILE_END and PROGRESS */
   double milliseconds; /* of COMPILE_END and LOADED */
   const char *spec;    /* canonical text */
   const char *target;
   const char *key;     /* 32 hex digits */
   const char *message; /* why, for FI_EVENT_CACHE_PROBLEM and failures; else "" */
   uint32_t unkept;     /* of CACHE_PROBLEM: 1 in fi_ctx_create when nothing can be kept: there is no usable cache_dir */
-  uint32_t reserved[7];
+  uint32_t choice;     /* of COMPILE_*: which tile of the spec it is; 1 and on when those before it spill */
+  uint32_t done;       /* of PROGRESS: specs that are settled, */
+  uint32_t count;      /* of how many */
+  uint32_t reserved[4];
 } fi_event;
 
 /*
@@ -362,7 +366,8 @@ struct fi_facts {
   char target[16];    /* "sm_90a" */
   char key[33];       /* of the cache entry, hex */
   char toolchain[64]; /* the compiler that made it */
-  uint32_t reserved[15];
+  uint32_t choice;    /* which tile of the spec it is; 0: the preferred one */
+  uint32_t reserved[14];
 };
 
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);

@@ -15,7 +15,7 @@
 /* -------------------------------------------------------------------------------- begin, end */
 
 /* The rendered text holds the argument records, so their layout is in the key too. */
-static void make_key(struct build *build) {
+static struct cache_key key_of(const struct build *build) {
   char version[16];
   snprintf(version, sizeof version, "%d", FLASHJIT_ARGS_VERSION);
   const struct {
@@ -29,21 +29,32 @@ static void make_key(struct build *build) {
   cache_key_begin(&builder);
   for (size_t i = 0; i < sizeof items / sizeof *items; i++)
     cache_key_add(&builder, items[i].name, items[i].text, strlen(items[i].text));
-  build->key = cache_key_end(&builder);
-  cache_key_hex(&build->key, build->key_hex);
+  return cache_key_end(&builder);
+}
+
+/* Renders the source of a choice in place of that at hand. FI_ERROR_UNSUPPORTED when there is no such choice. */
+static fi_status choose(struct build *build, uint32_t choice) {
+  struct source source;
+  const fi_status status = render_source(build->spec, build->target, choice, &source);
+  if (status)
+    return status;
+  source_free(&build->source);
+  build->source = source;
+  build->choice = choice;
+  return FI_OK;
 }
 
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical) {
   *build = (struct build){.ctx = ctx, .spec = canonical};
   spec_print(canonical, build->spec_text, sizeof build->spec_text);
   fi_status status = context_target(ctx, &build->target);
-  if (status)
-    return status;
-  status = render_source(canonical, build->target, 0, &build->source);
+  if (!status)
+    status = choose(build, 0);
   if (status)
     return status;
   compile_options_print(build->target, build->options);
-  make_key(build);
+  build->key = key_of(build);
+  cache_key_hex(&build->key, build->key_hex);
   return FI_OK;
 }
 
@@ -60,7 +71,7 @@ void build_event(const struct build *build, fi_event event) {
   context_event(build->ctx, event);
 }
 
-/* -------------------------------------------------------------------------------- cache */
+/* -------------------------------------------------------------------------------- find */
 
 static void report_cache_problem(const struct build *build, const char *text) {
   if (!text[0])
@@ -69,51 +80,114 @@ static void report_cache_problem(const struct build *build, const char *text) {
   build_event(build, (fi_event){.kind = FI_EVENT_CACHE_PROBLEM, .message = text});
 }
 
-/* Where the mode allows compiling, only an entry of the compiler at hand counts; with none at hand, any. */
+/* Where the mode allows compiling, entries of the compiler at hand come first. */
 static const char *wanted_toolchain(fi_ctx *ctx) {
   struct compiler *compiler;
-  if (!context_compiles(ctx) || context_compiler(ctx, &compiler))
+  if (!context_compiles(ctx) || context_compiler(ctx, context_first_compiler(ctx), &compiler))
     return NULL;
   return compiler->toolchain;
 }
 
-static bool take_found(struct build *build, bool is_found, const struct cache_reason *reason) {
-  fi_ctx *ctx = build->ctx;
-  build->stored = is_found;
-  build->entry = build->found.entry;
-  report_cache_problem(build, reason->text);
-  if (!is_found)
+/* The tile of an entry is known by its number only while the number stands for the same source. */
+static bool adopt_choice(struct build *build) {
+  const struct cache_entry *entry = &build->found.entry;
+  if (entry->choice != build->choice && choose(build, entry->choice))
     return false;
+  const struct cache_key variant = key_of(build);
+  return cache_key_equal(&variant, &entry->variant);
+}
+
+static void take_found(struct build *build) {
+  fi_ctx *ctx = build->ctx;
   const bool read_only = build->found.layer < ctx->read_only_layers;
+  build->entry = build->found.entry;
+  build->stored = true;
   build->layer = read_only ? FI_LAYER_READ_ONLY : FI_LAYER_USER;
   atomic_fetch_add(read_only ? &ctx->counters.read_only_hits : &ctx->counters.user_hits, 1);
-  return true;
+}
+
+/* From what the cache found on to the first whose tile is known. */
+static bool first_usable(struct build *build, bool is_found) {
+  struct cache_reason reason;
+  while (is_found && !adopt_choice(build)) {
+    is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
+    report_cache_problem(build, reason.text);
+  }
+  if (is_found)
+    take_found(build);
+  return is_found;
 }
 
 bool build_find(struct build *build) {
   struct cache_reason reason;
   build->toolchain = wanted_toolchain(build->ctx);
   const bool is_found = cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
-  return take_found(build, is_found, &reason);
+  report_cache_problem(build, reason.text);
+  return first_usable(build, is_found);
 }
 
-static bool find_next(struct build *build) {
+bool build_find_own(struct build *build, const struct compiler *compiler) {
   struct cache_reason reason;
-  const bool is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
-  return take_found(build, is_found, &reason);
+  build->toolchain = compiler->toolchain;
+  const bool is_found = cache_store_find_own(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
+  report_cache_problem(build, reason.text);
+  if (!is_found)
+    return false;
+  if (adopt_choice(build)) {
+    take_found(build);
+    return true;
+  }
+  cache_found_free(&build->found);
+  return false;
 }
 
-static void note_refusal(struct build *build, const char *why) {
+static void note_hopeless(struct build *build, const char *toolchain) {
+  size_t i = 0;
+  while (i < MOST_COMPILERS - 1 && build->hopeless[i][0])
+    i++;
+  snprintf(build->hopeless[i], sizeof build->hopeless[i], "%s", toolchain);
+}
+
+bool build_is_hopeless(const struct build *build, const struct compiler *compiler) {
+  for (size_t i = 0; i < MOST_COMPILERS; i++) {
+    if (strcmp(build->hopeless[i], compiler->toolchain) == 0)
+      return true;
+  }
+  return false;
+}
+
+bool build_find_next(struct build *build, bool fresh) {
+  const char *why = fi_last_error();
   char problem[1024];
+  struct cache_reason reason;
   snprintf(problem, sizeof problem, "the driver refused %s: %s", build->found.path, why);
   cache_refuse(&build->refusals, "%s: %s", build->found.path, why);
   build->refused++;
+  if (fresh)
+    note_hopeless(build, build->entry.toolchain);
   report_cache_problem(build, problem);
+  const bool is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
+  report_cache_problem(build, reason.text);
+  return first_usable(build, is_found);
 }
 
-static void publish(struct build *build) {
+/* -------------------------------------------------------------------------------- publish */
+
+void build_lock(const struct build *build, struct cache_lock *lock) {
   fi_ctx *ctx = build->ctx;
   struct cache_reason reason;
+  cache_store_lock(ctx->store, &build->key, (uint32_t)ctx->options.lock_wait_ms, lock, &reason);
+  report_cache_problem(build, reason.text);
+}
+
+void build_unlock(const struct build *build, struct cache_lock *lock) {
+  cache_store_unlock(build->ctx->store, lock);
+}
+
+void build_publish(struct build *build, uint32_t refused_by) {
+  fi_ctx *ctx = build->ctx;
+  struct cache_reason reason;
+  build->entry.refused_by = refused_by;
   build->stored = cache_store_publish(ctx->store, &build->entry, &reason);
   if (!build->stored && reason.text[0]) {
     pthread_mutex_lock(&ctx->table_lock);
@@ -125,8 +199,8 @@ static void publish(struct build *build) {
 
 /* -------------------------------------------------------------------------------- compile */
 
-/* A kernel that spills, has a stack or waits inside the matrix pipeline is a defect of its template, not a
- * slow kernel. */
+/* A kernel that spills, has a stack, waits inside the matrix pipeline or is too large is not a slow kernel: its tile is
+ * the wrong one. */
 static fi_status check_resources(const struct build *build, const struct ptxas_facts *facts, const char *log) {
   if (facts->spill_bytes || facts->stack_bytes)
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
@@ -143,7 +217,7 @@ static fi_status check_resources(const struct build *build, const struct ptxas_f
 }
 
 /* Turns the compiler's output into an entry. */
-static fi_status make_entry(struct build *build, const char *toolchain) {
+static fi_status make_entry(struct build *build, const char *toolchain, bool *unfit) {
   const struct compile_output *output = &build->output;
   const struct tile *tile = &build->source.tile;
   const char *log = output->log ? output->log : "";
@@ -151,6 +225,7 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
   struct cache_reason reason;
   ptxas_log_read(log, &facts);
   const fi_status status = check_resources(build, &facts, log);
+  *unfit = status != FI_OK;
   if (status)
     return status;
   cache_reason_clear(&reason);
@@ -171,31 +246,37 @@ static fi_status make_entry(struct build *build, const char *toolchain) {
                 .dynamic_shared = tile->shared_bytes,
                 .threads = tile->threads,
                 .min_blocks = tile->ctas_per_sm},
+      .choice = build->choice,
+      .variant = key_of(build),
       .created = (uint64_t)build->ctx->parts.io->wall_seconds(build->ctx->parts.io->context),
   };
   build->layer = FI_LAYER_COMPILED;
   return FI_OK;
 }
 
-static fi_status run_compiler(struct build *build, struct compiler *compiler) {
+static fi_status run_compiler(struct build *build, struct compiler *compiler, bool *unfit) {
   const struct compile_job job = {
       .source = build->source.text,
       .target = build->target,
       .deadline_ms = (uint32_t)build->ctx->options.deadline_ms,
   };
   struct counters *counters = &build->ctx->counters;
-  build_event(build, (fi_event){.kind = FI_EVENT_COMPILE_BEGIN, .layer = FI_LAYER_COMPILED});
+  *unfit = false;
+  compile_output_free(&build->output);
+  build_event(build, (fi_event){.kind = FI_EVENT_COMPILE_BEGIN, .layer = FI_LAYER_COMPILED, .choice = build->choice});
   const double begin = clock_ms();
   fi_status status = compiler->compile(compiler, &job, &build->output);
   if (!status)
-    status = make_entry(build, compiler->toolchain);
-  build->compile_ms = clock_ms() - begin;
+    status = make_entry(build, compiler->toolchain, unfit);
+  const double milliseconds = clock_ms() - begin;
+  build->compile_ms += milliseconds;
   atomic_fetch_add(&counters->compiles, 1);
-  atomic_fetch_add(&counters->compile_us, (uint64_t)(build->compile_ms * 1000));
+  atomic_fetch_add(&counters->compile_us, (uint64_t)(milliseconds * 1000));
   build_event(build, (fi_event){.kind = FI_EVENT_COMPILE_END,
                                 .layer = FI_LAYER_COMPILED,
                                 .status = status,
-                                .milliseconds = build->compile_ms,
+                                .milliseconds = milliseconds,
+                                .choice = build->choice,
                                 .message = status ? fi_last_error() : NULL});
   return status;
 }
@@ -213,43 +294,40 @@ static fi_status fail_uncompiled(const struct build *build, fi_status status, co
                    build->spec_text, target, build->refused, build->refusals.text);
 }
 
-static fi_status find_compiler(const struct build *build, struct compiler **compiler) {
+/* What the next compiler is. The first one's lack is that of the kernel. */
+fi_status build_compiler(const struct build *build, uint32_t number, struct compiler **compiler) {
   if (!context_compiles(build->ctx))
     return fail_uncompiled(build, FI_ERROR_NOT_CACHED, "the mode forbids compiling");
-  const fi_status status = context_compiler(build->ctx, compiler);
+  const fi_status status = context_compiler(build->ctx, number, compiler);
   return status ? fail_uncompiled(build, status, fi_last_error()) : FI_OK;
 }
 
-static fi_status compile_and_publish(struct build *build, struct compiler *compiler) {
-  const fi_status status = run_compiler(build, compiler);
-  if (!status)
-    publish(build);
-  return status;
+/* When all tiles fail, the last one says how. */
+static fi_status next_choice(struct build *build, fi_status failure) {
+  char why[ERROR_SIZE];
+  snprintf(why, sizeof why, "%s", fi_last_error());
+  const uint32_t tried = build->choice + 1;
+  const fi_status status = choose(build, tried);
+  if (status != FI_ERROR_UNSUPPORTED)
+    return status;
+  if (tried == 1)
+    return error_set(failure, "%s", why);
+  return error_set(failure, "none of %u tiles will do; the last: %s", tried, why);
 }
 
-fi_status build_compile(struct build *build) {
-  fi_ctx *ctx = build->ctx;
-  struct compiler *compiler;
-  struct cache_reason reason;
-  struct cache_lock lock;
-  fi_status status = find_compiler(build, &compiler);
+fi_status build_compile(struct build *build, struct compiler *compiler) {
+  bool unfit;
+  fi_status status = build->choice ? choose(build, 0) : FI_OK;
   if (status)
     return status;
-  cache_store_lock(ctx->store, &build->key, (uint32_t)ctx->options.lock_wait_ms, &lock, &reason);
-  report_cache_problem(build, reason.text);
-  if (!build_find(build)) /* another process may have had the lock */
-    status = compile_and_publish(build, compiler);
-  cache_store_unlock(ctx->store, &lock);
+  status = run_compiler(build, compiler, &unfit);
+  while (unfit) {
+    const fi_status next = next_choice(build, status);
+    if (next)
+      return next;
+    status = run_compiler(build, compiler, &unfit);
+  }
   return status;
-}
-
-fi_status build_next(struct build *build, const char *why) {
-  struct compiler *compiler;
-  note_refusal(build, why);
-  if (find_next(build))
-    return FI_OK;
-  const fi_status status = find_compiler(build, &compiler);
-  return status ? status : compile_and_publish(build, compiler);
 }
 
 /* -------------------------------------------------------------------------------- facts */
@@ -268,6 +346,7 @@ void build_facts(const struct build *build, fi_facts *facts) {
       .image_bytes = (uint32_t)entry->image_size,
       .source_lines = build->source.lines,
       .compile_ms = build->compile_ms,
+      .choice = entry->choice,
   };
   snprintf(facts->target, sizeof facts->target, "%s", entry->target);
   snprintf(facts->key, sizeof facts->key, "%s", build->key_hex);

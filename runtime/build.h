@@ -1,17 +1,22 @@
-/* One spec on its way to an image: rendered, keyed, then found in the cache or compiled. */
+/* One spec on its way to an image: rendered, keyed, then found in the cache or compiled and published. */
 #ifndef RUNTIME_BUILD_H
 #define RUNTIME_BUILD_H
 
+#include "cache/paths.h"
 #include "generator/render.h"
 #include "runtime/context.h"
 
 struct build {
-  fi_ctx *ctx;
+  struct fi_ctx *ctx;
   const fi_spec *spec; /* canonical */
   const struct target *target;
-  struct source source;
   char spec_text[FI_SPEC_TEXT_SIZE];
   char options[COMPILE_OPTIONS_TEXT_SIZE];
+
+  /* The source of the entry below: that of choice 0 until another is compiled or found. The key is always that of
+   * choice 0's. */
+  struct source source;
+  uint32_t choice; /* see tile_plan */
   struct cache_key key;
   char key_hex[CACHE_KEY_DIGITS + 1];
 
@@ -23,30 +28,42 @@ struct build {
   double compile_ms;
   bool stored; /* the entry is in a cache */
 
-  /* The way through the cache. */
-  const char *toolchain;        /* whose entries come first, see cache/store.h */
-  uint32_t refused;             /* entries that the driver did not load */
-  struct cache_reason refusals; /* their files, and why */
+  /* What the driver did not load. */
+  const char *toolchain; /* whose entries come first, see cache/store.h; NULL: there is no compiler */
+  uint32_t refused;
+  struct cache_reason refusals;                           /* their files, and why */
+  char hopeless[MOST_COMPILERS][CACHE_TOOLCHAIN_MAX + 1]; /* compilers whose fresh image it was; "" at the end */
 };
 
 /* Renders the source and makes the key. build_end is due whatever the result. */
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical);
+void build_end(struct build *build);
 
-/* Looks through the layers of the cache. */
+/* The first entry of the cache that could be the kernel's image, and the next one after the driver refused that for the
+ * thread's last error. `fresh` tells that it would have loaded none when the entry was made. */
 bool build_find(struct build *build);
+bool build_find_next(struct build *build, bool fresh);
 
-/* Compiles and publishes, where the mode allows it, unless another process has done so by then. */
-fi_status build_compile(struct build *build);
+/* Likewise, of one compiler alone. */
+bool build_find_own(struct build *build, const struct compiler *compiler);
 
-/* Goes on from an entry of the cache that the driver refused for `why`: to the next one there, and when none
- * is left to the compiler, where the mode allows it. */
-fi_status build_next(struct build *build, const char *why);
+/* The compiler that is asked next: FI_OK, or what its lack means for the kernel. *number counts the compilers. */
+fi_status build_compiler(const struct build *build, uint32_t number, struct compiler **compiler);
+bool build_is_hopeless(const struct build *build, const struct compiler *compiler);
+
+/* Compiles, choice after choice, until a tile neither spills nor is too large. */
+fi_status build_compile(struct build *build, struct compiler *compiler);
+
+/* Keeps what was compiled. refused_by is the version of the driver that did not load it, 0 for none. */
+void build_publish(struct build *build, uint32_t refused_by);
+
+/* While the key is locked no other process compiles it. */
+void build_lock(const struct build *build, struct cache_lock *lock);
+void build_unlock(const struct build *build, struct cache_lock *lock);
 
 void build_facts(const struct build *build, fi_facts *facts);
 
 /* Reports an event about this kernel. */
 void build_event(const struct build *build, fi_event event);
-
-void build_end(struct build *build);
 
 #endif

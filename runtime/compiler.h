@@ -32,8 +32,12 @@ struct compiler {
   void (*close)(struct compiler *self);
 };
 
-/* Opens libnvrtc at a path, or by its usual names when that is NULL or empty. */
-fi_status nvrtc_open(const char *path, struct compiler **compiler);
+/*
+ * Opens libnvrtc at a path or, when that is NULL or empty, the first of its usual names, from number *next on, that has
+ * all that is needed; *next becomes the number after it. FI_ERROR_NO_COMPILER, with what is wrong with each, when none
+ * has; a path is the only one.
+ */
+fi_status nvrtc_open(const char *path, uint32_t *next, struct compiler **compiler);
 
 void compile_output_free(struct compile_output *output);
 

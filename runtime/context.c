@@ -85,10 +85,12 @@ void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders) {
 }
 
 static void free_parts(fi_ctx *ctx) {
-  struct compiler *compiler = atomic_load(&ctx->compiler);
   struct driver *driver = atomic_load(&ctx->driver);
-  if (compiler)
-    compiler->close(compiler);
+  for (uint32_t i = 0; i < MOST_COMPILERS; i++) {
+    struct compiler *compiler = atomic_load(&ctx->compilers[i]);
+    if (compiler)
+      compiler->close(compiler);
+  }
   if (driver)
     driver->close(driver);
   cache_store_close(ctx->store);
@@ -181,19 +183,41 @@ fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode) {
 
 /* -------------------------------------------------------------------------------- parts */
 
-fi_status context_compiler(fi_ctx *ctx, struct compiler **compiler) {
-  *compiler = atomic_load_explicit(&ctx->compiler, memory_order_acquire);
+/* Under open_lock: opens compilers up to this number. */
+static fi_status open_compilers(fi_ctx *ctx, uint32_t number) {
+  fi_status status = FI_OK;
+  for (uint32_t i = 0; i <= number && !status; i++) {
+    struct compiler *compiler = atomic_load(&ctx->compilers[i]);
+    if (compiler)
+      continue;
+    status = ctx->parts.open_compiler(ctx->options.nvrtc, &ctx->next_compiler, &compiler);
+    if (!status)
+      atomic_store_explicit(&ctx->compilers[i], compiler, memory_order_release);
+  }
+  return status;
+}
+
+fi_status context_compiler(fi_ctx *ctx, uint32_t number, struct compiler **compiler) {
+  if (number >= MOST_COMPILERS)
+    return error_set(FI_ERROR_NO_COMPILER, "there are no more than %d compilers", MOST_COMPILERS);
+  *compiler = atomic_load_explicit(&ctx->compilers[number], memory_order_acquire);
   if (*compiler)
     return FI_OK;
   pthread_mutex_lock(&ctx->open_lock);
-  fi_status status = FI_OK;
-  *compiler = atomic_load(&ctx->compiler);
-  if (!*compiler)
-    status = ctx->parts.open_compiler(ctx->options.nvrtc, compiler);
-  if (!status)
-    atomic_store_explicit(&ctx->compiler, *compiler, memory_order_release);
+  const fi_status status = open_compilers(ctx, number);
   pthread_mutex_unlock(&ctx->open_lock);
+  *compiler = atomic_load(&ctx->compilers[number]);
   return status;
+}
+
+uint32_t context_first_compiler(const fi_ctx *ctx) {
+  return atomic_load(&ctx->first_compiler);
+}
+
+void context_prefer_compiler(fi_ctx *ctx, uint32_t number) {
+  uint_least32_t first = atomic_load(&ctx->first_compiler);
+  while (first < number && !atomic_compare_exchange_weak(&ctx->first_compiler, &first, number))
+    ;
 }
 
 fi_status context_driver(fi_ctx *ctx, struct driver **driver) {

@@ -11,9 +11,11 @@
 
 #include <pthread.h>
 
+enum { MOST_COMPILERS = 4 };
+
 /* Where a context gets its parts from; tests bring their own. */
 struct parts {
-  fi_status (*open_compiler)(const char *path, struct compiler **compiler);
+  fi_status (*open_compiler)(const char *path, uint32_t *next, struct compiler **compiler);
   fi_status (*open_driver)(const char *path, struct driver **driver);
   const struct cache_io *io;
 };
@@ -40,7 +42,9 @@ struct fi_ctx {
 
   /* Opened at first use, under open_lock; never changed afterwards. */
   pthread_mutex_t open_lock;
-  _Atomic(struct compiler *) compiler;
+  _Atomic(struct compiler *) compilers[MOST_COMPILERS]; /* newest first */
+  uint32_t next_compiler;                               /* where open_compiler goes on */
+  atomic_uint_least32_t first_compiler;                 /* those before it make what the driver refuses */
   _Atomic(struct driver *) driver;
   _Atomic(const struct target *) target;
 
@@ -62,9 +66,14 @@ bool context_compiles(const fi_ctx *ctx);
 /* FI_ERROR_ARGUMENT for NULL, FI_ERROR_FORKED in a child of the process that made the context. */
 fi_status context_check(const fi_ctx *ctx);
 
-/* Each opens its part at first use and returns it again later. */
-fi_status context_compiler(fi_ctx *ctx, struct compiler **compiler);
+/* Each opens its part at first use and returns it again later. Compiler 1 is what to try when the driver refuses what
+ * compiler 0 makes, and so on; FI_ERROR_NO_COMPILER when there is none of this number. */
+fi_status context_compiler(fi_ctx *ctx, uint32_t number, struct compiler **compiler);
 fi_status context_driver(fi_ctx *ctx, struct driver **driver);
+
+/* The compiler to begin with: the first, until one after it has made what the driver loads and it has not. */
+uint32_t context_first_compiler(const fi_ctx *ctx);
+void context_prefer_compiler(fi_ctx *ctx, uint32_t number);
 
 /* The target of every kernel of the context: the option, else that of the current device. */
 fi_status context_target(fi_ctx *ctx, const struct target **target);

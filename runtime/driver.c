@@ -269,7 +269,9 @@ static fi_status start(struct cuda *cuda) {
   enum { CAPTURES_OVERLAP = 12030 };
   int version = 0;
   const CUresult result = cuda->cuInit(0);
-  cuda->can_overlap = cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS && version >= CAPTURES_OVERLAP;
+  if (cuda->cuDriverGetVersion(&version) == CUDA_SUCCESS)
+    cuda->base.version = (uint32_t)version;
+  cuda->can_overlap = version >= CAPTURES_OVERLAP;
   if (result == CUDA_ERROR_NO_DEVICE || result == CUDA_ERROR_STUB_LIBRARY)
     return error_set(FI_ERROR_NO_DRIVER, "the driver found no device (cuInit: %d)", (int)result);
   return check(cuda, result, "cuInit");

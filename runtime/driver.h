@@ -44,6 +44,7 @@ struct launch {
 /* All functions that return a status set the thread's error text when it is not FI_OK. */
 struct driver {
   bool simulated;
+  uint32_t version; /* of CUDA, 13000 for 13.0 */
 
   /* The ordinal of the device of the current context. */
   fi_status (*current_device)(struct driver *self, int *ordinal);

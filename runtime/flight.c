@@ -3,57 +3,18 @@
 
 #include "generator/error.h"
 #include "runtime/context.h"
-#include "runtime/make.h"
+#include "runtime/kernel.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Only a compile costs so much that it is not tried again; another device may be current the next time. */
-static bool may_pass(fi_status status) {
-  return status != FI_ERROR_COMPILE && status != FI_ERROR_DEADLINE;
+static bool is_for_ever(const fi_kernel *kernel, fi_status status) {
+  return status == FI_ERROR_COMPILE || status == FI_ERROR_DEADLINE || (status && kernel->hopeless);
 }
 
 static void set_state(fi_kernel *kernel, enum kernel_state state) {
   atomic_store_explicit(&kernel->state, state, memory_order_release);
-}
-
-/* Waits while another thread makes the kernel. True when the caller is to make it. */
-static bool claim(fi_kernel *kernel) {
-  fi_ctx *ctx = kernel->ctx;
-  pthread_mutex_lock(&ctx->table_lock);
-  while (atomic_load(&kernel->state) == KERNEL_BUILDING)
-    pthread_cond_wait(&ctx->settled, &ctx->table_lock);
-  const bool mine = atomic_load(&kernel->state) == KERNEL_EMPTY;
-  if (mine)
-    set_state(kernel, KERNEL_BUILDING);
-  pthread_mutex_unlock(&ctx->table_lock);
-  return mine;
-}
-
-/* Ends what claim began, and wakes those who wait. */
-static void settle(fi_kernel *kernel, fi_status status) {
-  fi_ctx *ctx = kernel->ctx;
-  const bool for_ever = status && !may_pass(status);
-  atomic_fetch_add(status ? &ctx->counters.failures : &ctx->counters.kernels, 1);
-  pthread_mutex_lock(&ctx->table_lock);
-  if (for_ever) {
-    kernel->failure = status;
-    kernel->message = strdup(fi_last_error());
-  }
-  set_state(kernel, for_ever ? KERNEL_FAILED : status ? KERNEL_EMPTY : KERNEL_READY);
-  pthread_cond_broadcast(&ctx->settled);
-  pthread_mutex_unlock(&ctx->table_lock);
-}
-
-static fi_status make_once(fi_kernel *kernel) {
-  if (claim(kernel)) {
-    const fi_status status = make_kernel(kernel);
-    settle(kernel, status);
-    return status;
-  }
-  if (kernel->failure)
-    return error_set(kernel->failure, "%s", kernel->message ? kernel->message : "no memory for the reason");
-  return FI_OK;
 }
 
 /* The kernel of a canonical spec in whatever state, added when it is new; NULL when there is no room. */
@@ -75,10 +36,41 @@ static fi_kernel *enter(fi_ctx *ctx, const fi_spec *canonical) {
   return kernel;
 }
 
-fi_status flight_get(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
+/* Waits while another thread makes the kernel. True when the caller is to make it. */
+static bool take(fi_kernel *kernel) {
+  fi_ctx *ctx = kernel->ctx;
+  pthread_mutex_lock(&ctx->table_lock);
+  while (atomic_load(&kernel->state) == KERNEL_BUILDING)
+    pthread_cond_wait(&ctx->settled, &ctx->table_lock);
+  const bool mine = atomic_load(&kernel->state) == KERNEL_EMPTY;
+  if (mine)
+    set_state(kernel, KERNEL_BUILDING);
+  pthread_mutex_unlock(&ctx->table_lock);
+  return mine;
+}
+
+fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel, bool *mine) {
+  *mine = false;
   *kernel = enter(ctx, canonical);
   if (!*kernel)
     return error_set(FI_ERROR_MEMORY, "no memory for a kernel, or more than %d kernels in one context",
                      TABLE_MOST_KERNELS);
-  return make_once(*kernel);
+  *mine = take(*kernel);
+  if (*mine || !(*kernel)->failure)
+    return FI_OK;
+  return error_set((*kernel)->failure, "%s", (*kernel)->message ? (*kernel)->message : "no memory for the reason");
+}
+
+void flight_settle(fi_kernel *kernel, fi_status status) {
+  fi_ctx *ctx = kernel->ctx;
+  const bool for_ever = is_for_ever(kernel, status);
+  atomic_fetch_add(status ? &ctx->counters.failures : &ctx->counters.kernels, 1);
+  pthread_mutex_lock(&ctx->table_lock);
+  if (for_ever) {
+    kernel->failure = status;
+    kernel->message = strdup(fi_last_error());
+  }
+  set_state(kernel, for_ever ? KERNEL_FAILED : status ? KERNEL_EMPTY : KERNEL_READY);
+  pthread_cond_broadcast(&ctx->settled);
+  pthread_mutex_unlock(&ctx->table_lock);
 }

@@ -4,8 +4,16 @@
 
 #include "flashjit.h"
 
-/* The kernel of a canonical spec, made if it is not there. A failure that is for ever is told again to each
- * caller. */
-fi_status flight_get(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel);
+#include <stdbool.h>
+
+/*
+ * The kernel of a canonical spec, entered into the table if it is not there, after waiting for another thread that is
+ * making it. *mine: the caller is to make it, and to call flight_settle. Else it is ready, or it can never be made and
+ * its failure is told again.
+ */
+fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel, bool *mine);
+
+/* Ends what a claim began, and wakes those who wait. */
+void flight_settle(fi_kernel *kernel, fi_status status);
 
 #endif

@@ -23,7 +23,48 @@ static void count_hit(fi_ctx *ctx) {
   atomic_fetch_add_explicit(&ctx->counters.memory_hits, 1, memory_order_relaxed);
 }
 
-/* A kernel that may have to be made, or one that is ready under another spelling. */
+/* The canonical spec of the kernel behind fi_plan, when kernels of this spec have a plan. */
+static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
+  fi_spec spec;
+  if (canonical->op != FI_OP_ATTENTION && canonical->op != FI_OP_APPEND)
+    return false;
+  fi_spec_init(&spec);
+  spec.op = FI_OP_PLAN;
+  return spec_canonical(&spec, plan) == FI_OK;
+}
+
+static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, fi_kernel *plan, fi_kernel **kernel) {
+  bool mine;
+  fi_status status = flight_claim(ctx, canonical, kernel, &mine);
+  if (status || !mine)
+    return status;
+  (*kernel)->plan = plan;
+  status = make_kernel(*kernel);
+  flight_settle(*kernel, status);
+  return status;
+}
+
+static fi_status tell_of_plan(const fi_spec *canonical, fi_status status) {
+  char text[FI_SPEC_TEXT_SIZE];
+  spec_print(canonical, text, sizeof text);
+  return error_set(status, "the plan kernel of \"%s\": %s", text, fi_last_error());
+}
+
+/* A kernel that may have to be made. Its plan kernel comes first: whoever holds the one can plan for it. */
+static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
+  fi_spec plan_spec;
+  fi_kernel *plan = NULL;
+  fi_status status = make_check(ctx, canonical);
+  if (status) {
+    atomic_fetch_add(&ctx->counters.failures, 1);
+    return status;
+  }
+  if (has_plan(canonical, &plan_spec))
+    status = obtain_one(ctx, &plan_spec, NULL, &plan);
+  return status ? tell_of_plan(canonical, status) : obtain_one(ctx, canonical, plan, kernel);
+}
+
+/* A kernel that is not in the table, or under another spelling only. */
 static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   fi_spec canonical;
   fi_status status = spec_canonical(spec, &canonical);
@@ -33,7 +74,7 @@ static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   if (kernel)
     count_hit(ctx);
   else
-    status = flight_get(ctx, &canonical, &kernel);
+    status = obtain(ctx, &canonical, &kernel);
   if (status)
     return status;
   remember_spelling(ctx, spec, kernel);
@@ -90,7 +131,7 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
     status = abi_check(ABI_facts, facts);
   if (!status)
     status = spec_canonical(spec, &canonical);
-  if (!status && make_plan_spec(&canonical, &plan))
+  if (!status && has_plan(&canonical, &plan))
     status = precompile(ctx, &plan, NULL);
   if (status && status != FI_ERROR_NOT_CACHED)
     return status;

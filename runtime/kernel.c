@@ -53,14 +53,21 @@ static bool runs_on(const struct target *target, const struct device *device) {
   return arch >= target->arch && (target->ptx || arch / 10 == target->arch / 10);
 }
 
-static fi_status check_device(const fi_kernel *kernel, int ordinal, const struct device *device) {
-  const struct target *target = atomic_load(&kernel->ctx->target);
+static fi_status check_device(const fi_ctx *ctx, int ordinal, const struct device *device) {
+  const struct target *target = atomic_load(&ctx->target);
   if (runs_on(target, device))
     return FI_OK;
   return error_set(FI_ERROR_UNSUPPORTED,
                    "device %d has compute capability %u.%u and the kernels of this context are for %s; a context "
                    "serves one kind of GPU",
                    ordinal, device->major, device->minor, target->name);
+}
+
+fi_status kernel_check_device(fi_ctx *ctx, int ordinal) {
+  struct driver *driver = atomic_load_explicit(&ctx->driver, memory_order_acquire);
+  struct device device;
+  const fi_status status = driver->describe_device(driver, ordinal, &device);
+  return status ? status : check_device(ctx, ordinal, &device);
 }
 
 /* A device may have less shared memory than the target of its kernels, as 8.6 has than sm_80. The plan
@@ -91,7 +98,7 @@ static fi_status prepare_on(fi_kernel *kernel, struct driver *driver, int ordina
     return FI_OK;
   fi_status status = driver->describe_device(driver, ordinal, &device);
   if (!status)
-    status = check_device(kernel, ordinal, &device);
+    status = check_device(kernel->ctx, ordinal, &device);
   if (!status)
     status = shape_on(kernel, ordinal, &device, &shape);
   if (!status)

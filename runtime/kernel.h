@@ -7,6 +7,7 @@
 #include "runtime/driver.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum { KERNEL_MOST_DEVICES = 64 };
 
@@ -21,6 +22,7 @@ struct fi_kernel {
   /* FAILED */
   fi_status failure;
   char *message;
+  bool hopeless; /* the driver refuses what every compiler makes of it */
 
   /* READY */
   struct tile tile;
@@ -34,6 +36,9 @@ struct fi_kernel {
 
 /* What a public call on a kernel needs first: FI_ERROR_ARGUMENT or FI_ERROR_FORKED. */
 fi_status kernel_check(const fi_kernel *kernel);
+
+/* Whether kernels of the context's target run on a device. */
+fi_status kernel_check_device(fi_ctx *ctx, int ordinal);
 
 /*
  * Makes sure that the kernel, and its plan kernel, is prepared on the current device, and tells how many CTAs

@@ -1,74 +1,167 @@
-/* The steps of making a kernel, in order: render, key, look up, compile, publish, load, prepare. The driver
- * has the last word on what was looked up. */
+/* The steps of making a kernel, in order: render, find or compile, load, publish, prepare. The driver has the last word
+ * on every image: what it refuses makes way for the next in the cache, then for what a compiler makes, then for what an
+ * older one makes. */
 #include "runtime/make.h"
 
 #include "generator/error.h"
-#include "generator/spec.h"
 #include "runtime/clock.h"
-#include "runtime/flight.h"
 
-bool make_plan_spec(const fi_spec *canonical, fi_spec *plan) {
-  fi_spec spec;
-  if (canonical->op != FI_OP_ATTENTION && canonical->op != FI_OP_APPEND)
-    return false;
-  fi_spec_init(&spec);
-  spec.op = FI_OP_PLAN;
-  return spec_canonical(&spec, plan) == FI_OK;
-}
+#include <stdio.h>
 
-static fi_status load(fi_kernel *kernel, struct driver *driver, const struct build *build, bool *rejected) {
-  const struct image image = {
-      .bytes = build->entry.image,
-      .symbol = build->entry.symbol,
-      .args_size = kernel_args_size(kernel->spec.op),
-  };
-  *rejected = false;
-  return driver->load(driver, &image, &kernel->module, rejected);
-}
-
-/* An image of the cache that the driver refuses makes way for the next one. */
-static fi_status load_first_accepted(fi_kernel *kernel, struct driver *driver, struct build *build) {
-  bool rejected;
-  fi_status status = load(kernel, driver, build, &rejected);
-  while (rejected && build->layer != FI_LAYER_COMPILED) {
-    status = build_next(build, fi_last_error());
-    if (status)
-      return status;
-    status = load(kernel, driver, build, &rejected);
-  }
-  return status;
-}
-
-fi_status make_image(struct build *build) {
-  return build_find(build) ? FI_OK : build_compile(build);
-}
-
-static fi_status get_plan(fi_kernel *kernel) {
-  fi_spec plan;
-  if (!make_plan_spec(&kernel->spec, &plan))
-    return FI_OK;
-  return flight_get(kernel->ctx, &plan, &kernel->plan);
-}
-
-static fi_status image_and_load(fi_kernel *kernel, struct driver *driver, struct build *build) {
-  fi_status status = build_begin(build, kernel->ctx, &kernel->spec);
-  if (!status)
-    status = make_image(build);
-  if (!status)
-    status = load_first_accepted(kernel, driver, build);
-  return status;
-}
-
-static fi_status load_kernel(fi_kernel *kernel) {
+fi_status make_check(fi_ctx *ctx, const fi_spec *canonical) {
   struct driver *driver;
-  struct build build;
-  const double begin = clock_ms();
-  if (atomic_load(&kernel->ctx->mode) == FI_MODE_MEMORY_ONLY)
+  const struct target *target;
+  struct tile tile;
+  int ordinal;
+  if (atomic_load(&ctx->mode) == FI_MODE_MEMORY_ONLY)
     return error_set(FI_ERROR_NOT_CACHED, "the mode is memory_only, and the context does not hold the kernel");
-  fi_status status = context_driver(kernel->ctx, &driver);
+  fi_status status = context_driver(ctx, &driver);
+  if (!status)
+    status = driver->current_device(driver, &ordinal);
+  if (!status)
+    status = context_target(ctx, &target);
+  if (!status)
+    status = kernel_check_device(ctx, ordinal);
+  return status ? status : tile_plan(canonical, target, 0, &tile);
+}
+
+/* -------------------------------------------------------------------------------- image */
+
+static fi_status compile_and_publish(struct build *build, struct compiler *compiler) {
+  struct cache_lock lock;
+  fi_status status = FI_OK;
+  build_lock(build, &lock);
+  if (!build_find_own(build, compiler)) { /* another process may have had the lock */
+    status = build_compile(build, compiler);
+    if (!status)
+      build_publish(build, 0);
+  }
+  build_unlock(build, &lock);
+  return status;
+}
+
+/* Without a driver nobody knows whether another compiler's image would load, so only the own one's count. */
+fi_status make_image(struct build *build) {
+  struct compiler *compiler;
+  if (!context_compiles(build->ctx) || context_compiler(build->ctx, context_first_compiler(build->ctx), &compiler))
+    return build_find(build) ? FI_OK : build_compiler(build, 0, &compiler);
+  return build_find_own(build, compiler) ? FI_OK : compile_and_publish(build, compiler);
+}
+
+/* -------------------------------------------------------------------------------- load */
+
+struct loader {
+  fi_kernel *kernel;
+  struct driver *driver;
+  struct build *build;
+  bool rejected; /* the last image */
+};
+
+static fi_status load(struct loader *loader) {
+  const struct cache_entry *entry = &loader->build->entry;
+  const struct image image = {
+      .bytes = entry->image,
+      .symbol = entry->symbol,
+      .args_size = kernel_args_size(loader->kernel->spec.op),
+  };
+  loader->rejected = false;
+  return loader->driver->load(loader->driver, &image, &loader->kernel->module, &loader->rejected);
+}
+
+/* One that this driver refused when it was made is not tried again; another driver may load it. */
+static bool was_refused(const struct loader *loader) {
+  return loader->build->entry.refused_by && loader->build->entry.refused_by == loader->driver->version;
+}
+
+/* From what is found on. Rejected when there is none that the driver loads. */
+static fi_status load_found(struct loader *loader, bool is_found) {
+  loader->rejected = true;
+  while (is_found) {
+    const bool fresh = was_refused(loader);
+    if (!fresh) {
+      const fi_status status = load(loader);
+      if (!loader->rejected)
+        return status;
+    } else {
+      error_set(FI_ERROR_DRIVER, "this driver did not load it when it was compiled");
+    }
+    is_found = build_find_next(loader->build, fresh);
+  }
+  return FI_OK;
+}
+
+/* The sentence about the last error, when it is a refusal. */
+static fi_status tell_refusal(const struct loader *loader, const struct compiler *compiler) {
+  const uint32_t version = loader->driver->version;
+  return error_set(FI_ERROR_DRIVER,
+                   "the driver, of CUDA %u.%u, refuses what the compiler %s makes of \"%s\" for %s: %s", version / 1000,
+                   version % 1000 / 10, compiler->toolchain, loader->build->spec_text, loader->build->target->name,
+                   fi_last_error());
+}
+
+static fi_status compile_and_load(struct loader *loader, struct compiler *compiler) {
+  fi_status status = build_compile(loader->build, compiler);
+  loader->rejected = false;
   if (status)
     return status;
-  status = image_and_load(kernel, driver, &build);
+  status = load(loader);
+  if (loader->rejected)
+    status = tell_refusal(loader, compiler);
+  if (!status || loader->rejected)
+    build_publish(loader->build, loader->rejected ? loader->driver->version : 0);
+  return status;
+}
+
+/* Another process may have had the lock, and published what this one would compile. */
+static fi_status load_from(struct loader *loader, struct compiler *compiler) {
+  struct build *build = loader->build;
+  struct cache_lock lock;
+  fi_status status = FI_OK;
+  loader->rejected = true;
+  build_lock(build, &lock);
+  if (!build->refused && build_find_own(build, compiler))
+    status = load_found(loader, true);
+  if (loader->rejected)
+    status = build_is_hopeless(build, compiler) ? tell_refusal(loader, compiler) : compile_and_load(loader, compiler);
+  build_unlock(build, &lock);
+  return status;
+}
+
+/* One compiler after the other; the one whose image loads is the first for other kernels. */
+static fi_status load_compiled(struct loader *loader) {
+  fi_ctx *ctx = loader->build->ctx;
+  uint32_t number = context_first_compiler(ctx);
+  struct compiler *compiler;
+  char why[ERROR_SIZE];
+  fi_status status = build_compiler(loader->build, number, &compiler);
+  if (status)
+    return status;
+  do {
+    status = load_from(loader, compiler);
+    if (!loader->rejected) {
+      context_prefer_compiler(ctx, number);
+      return status;
+    }
+    snprintf(why, sizeof why, "%s", fi_last_error());
+  } while (!context_compiler(ctx, ++number, &compiler));
+  loader->kernel->hopeless = true;
+  return error_set(status, "%s; and there is no other compiler: %s", why, fi_last_error());
+}
+
+/* -------------------------------------------------------------------------------- kernel */
+
+static fi_status load_kernel(fi_kernel *kernel) {
+  struct build build;
+  struct loader loader = {.kernel = kernel, .build = &build};
+  const double begin = clock_ms();
+  fi_status status = context_driver(kernel->ctx, &loader.driver);
+  if (status)
+    return status;
+  status = build_begin(&build, kernel->ctx, &kernel->spec);
+  if (!status)
+    status = load_found(&loader, build_find(&build));
+  if (!status && loader.rejected)
+    status = load_compiled(&loader);
   if (!status) {
     const double milliseconds = clock_ms() - begin;
     kernel->tile = build.source.tile;
@@ -82,8 +175,6 @@ static fi_status load_kernel(fi_kernel *kernel) {
 /* What is loaded stays so when the rest fails: the next attempt goes on from there. */
 fi_status make_kernel(fi_kernel *kernel) {
   uint32_t ctas;
-  fi_status status = kernel->module.library ? FI_OK : load_kernel(kernel);
-  if (!status)
-    status = get_plan(kernel);
+  const fi_status status = kernel->module.library ? FI_OK : load_kernel(kernel);
   return status ? status : kernel_prepare(kernel, &ctas);
 }

@@ -5,10 +5,11 @@
 #include "runtime/build.h"
 #include "runtime/kernel.h"
 
-/* The canonical spec of the kernel behind fi_plan, when kernels of this spec have a plan. */
-bool make_plan_spec(const fi_spec *canonical, fi_spec *plan);
+/* What must hold before anything is rendered or compiled: the mode, a driver, a current CUDA context whose device runs
+ * kernels of the target, and a tile. */
+fi_status make_check(fi_ctx *ctx, const fi_spec *canonical);
 
-/* The image, from the cache or from the compiler. */
+/* The image, from the cache or from the compiler, and stored. Loads nothing. */
 fi_status make_image(struct build *build);
 
 /* Everything between a new kernel and a ready one. Called once at a time for a kernel, see flight.h. */

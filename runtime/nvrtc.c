@@ -19,6 +19,7 @@ enum { MOST_OPTIONS = 16 };
 /* A constant name: with none, symbols of internal linkage get names that differ from run to run. */
 static const char program_name[] = "flashjit.cu";
 
+/* Newest first: what a driver refuses of the one it may take of the next. */
 static const char *const usual_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
 /* The functions in use; one that older libraries lack is optional and NULL there. */
@@ -216,15 +217,6 @@ static void name_toolchain(struct nvrtc *nvrtc) {
            nvrtc->version % 100, id.first);
 }
 
-static void *open_library(const char *path) {
-  if (path && *path)
-    return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
-  void *library = NULL;
-  for (size_t i = 0; i < sizeof usual_names / sizeof *usual_names && !library; i++)
-    library = dlopen(usual_names[i], RTLD_LAZY | RTLD_LOCAL);
-  return library;
-}
-
 /* Returns the name of a function that the library lacks, or NULL. */
 static const char *find_functions(struct nvrtc *nvrtc, void *library) {
 #define OPTIONAL(name) *(void **)&nvrtc->name = dlsym(library, #name);
@@ -260,10 +252,10 @@ static void nvrtc_close(struct compiler *self) {
   free(self);
 }
 
-fi_status nvrtc_open(const char *path, struct compiler **compiler) {
-  void *library = open_library(path);
+static fi_status open_one(const char *path, struct compiler **compiler) {
+  void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
   if (!library)
-    return error_set(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s", dlerror());
+    return error_set(FI_ERROR_NO_COMPILER, "%s", dlerror());
   struct nvrtc *nvrtc = calloc(1, sizeof *nvrtc);
   if (!nvrtc) {
     dlclose(library);
@@ -273,7 +265,7 @@ fi_status nvrtc_open(const char *path, struct compiler **compiler) {
   if (missing) {
     free(nvrtc);
     dlclose(library);
-    return error_set(FI_ERROR_NO_COMPILER, "%s lacks %s", path && *path ? path : "libnvrtc", missing);
+    return error_set(FI_ERROR_NO_COMPILER, "%s lacks %s", path, missing);
   }
   int major = 0;
   int minor = 0;
@@ -285,4 +277,24 @@ fi_status nvrtc_open(const char *path, struct compiler **compiler) {
   name_toolchain(nvrtc);
   *compiler = &nvrtc->base;
   return FI_OK;
+}
+
+fi_status nvrtc_open(const char *path, uint32_t *next, struct compiler **compiler) {
+  const bool given = path && *path;
+  const char *const *names = given ? &path : usual_names;
+  const uint32_t count = given ? 1 : sizeof usual_names / sizeof *usual_names;
+  char reasons[ERROR_SIZE / 2] = "";
+  for (uint32_t i = *next; i < count; i++) {
+    const fi_status status = open_one(names[i], compiler);
+    if (!status)
+      *next = i + 1;
+    if (status != FI_ERROR_NO_COMPILER)
+      return status;
+    const size_t used = strlen(reasons);
+    snprintf(reasons + used, sizeof reasons - used, "%s%s", used ? "; " : "", fi_last_error());
+  }
+  return error_set(FI_ERROR_NO_COMPILER, "libnvrtc cannot be opened (FLASHJIT_NVRTC names its path): %s",
+                   reasons[0] ? reasons
+                   : given    ? "no other path is given"
+                              : "no other of its usual names is left");
 }

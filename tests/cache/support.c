@@ -166,7 +166,7 @@ bool finds_sample(struct cache_store *store, unsigned number) {
   struct cache_found found;
   struct cache_reason reason;
   struct cache_key key = sample_key(number);
-  if (!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason))
+  if (!cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason))
     return false;
   sample_make(&made, number, SAMPLE_IMAGE_SIZE);
   bool equal = sample_equals(&made, &found.entry);

@@ -177,6 +177,33 @@ Test(cache_entry, appended_bytes_are_noticed) {
   free(block.bytes);
 }
 
+static void expect_extension(const struct cache_entry *entry, size_t header_size) {
+  struct block block = encode(entry);
+  struct cache_entry found;
+  struct cache_reason reason = {""};
+  cr_expect_eq(bytes_get_u16(block.bytes + AT_HEADER_SIZE), header_size);
+  cr_assert(cache_entry_decode(block.bytes, block.size, &entry->key, &found, &reason), "%s", reason.text);
+  cr_expect_eq(found.choice, entry->choice);
+  cr_expect_eq(found.refused_by, entry->refused_by);
+  cr_expect(cache_key_equal(&found.variant, entry->choice ? &entry->variant : &entry->key));
+  cr_expect_str_eq(found.toolchain, entry->toolchain);
+  free(block.bytes);
+}
+
+/* A choice and a refusal are in a longer header; without them the entry is what every release of v1 reads. */
+Test(cache_entry, the_extension_is_there_when_it_says_something) {
+  sample made;
+  sample_make(&made, 7, 100);
+  made.entry.variant = sample_key(9);
+  expect_extension(&made.entry, 96);
+  made.entry.choice = 3;
+  expect_extension(&made.entry, 120);
+  made.entry.choice = 0;
+  made.entry.refused_by = 12080;
+  expect_extension(&made.entry, 120);
+  sample_free(&made);
+}
+
 /* What the checksum cannot catch: blocks that were sealed with nonsense in them. */
 Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
   static const struct {
@@ -189,7 +216,8 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
       {AT_FORMAT, 2, 0, "format 0 is not 1"},
       {AT_FORMAT, 2, 2, "format 2 is not 1"},
       {AT_HEADER_SIZE, 2, 95, "header size 95"},
-      {AT_FLAGS, 4, 1, "flags 0x1"},
+      {AT_FLAGS, 4, 2, "flags 0x2"},
+      {AT_FLAGS, 4, 1, "header size 96 is not 120"},
       {AT_SIZES + 0, 4, 0, "toolchain has 0 bytes"},
       {AT_SIZES + 4, 4, 0xffffffff, "header tells of"},
       {AT_SIZES + 20, 4, 0xffffffff, "header tells of"},

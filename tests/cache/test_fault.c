@@ -180,7 +180,7 @@ Test(cache_fault, unreadable_entries_are_not_deleted) {
         (fault){.operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
     struct cache_found found;
     struct cache_reason reason;
-    cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
+    cr_expect(!cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
     cr_expect(strstr(reason.text, "Input/output error"), "%s", reason.text);
     cr_expect(file_exists(path));
     cr_expect_eq(cache_store_counters(store).damaged, 0);

@@ -32,7 +32,8 @@ static void expect_toolchain(struct cache_store *store, unsigned number, const c
   struct cache_key key = sample_key(number);
   struct cache_found found;
   struct cache_reason reason;
-  bool is_found = cache_store_find(store, &key, asked, &found, &reason);
+  bool is_found = asked ? cache_store_find_own(store, &key, asked, &found, &reason)
+                        : cache_store_find(store, &key, NULL, &found, &reason);
   cr_expect_eq(is_found, expected != NULL, "%s: %s", asked, reason.text);
   if (!is_found)
     return;
@@ -57,10 +58,10 @@ Test(cache_store, publish_then_find) {
   struct cache_reason reason;
   sample_make(&made, 3, 60000);
 
-  cr_expect(!cache_store_find(store, &made.entry.key, SAMPLE_TOOLCHAIN, &found, &reason));
+  cr_expect(!cache_store_find_own(store, &made.entry.key, SAMPLE_TOOLCHAIN, &found, &reason));
   cr_expect_str_empty(reason.text, "a plain miss has no reason");
   cr_assert(cache_store_publish(store, &made.entry, &reason), "%s", reason.text);
-  cr_assert(cache_store_find(store, &made.entry.key, SAMPLE_TOOLCHAIN, &found, &reason), "%s", reason.text);
+  cr_assert(cache_store_find_own(store, &made.entry.key, SAMPLE_TOOLCHAIN, &found, &reason), "%s", reason.text);
   cr_expect(sample_equals(&made, &found.entry));
   char *path = entry_file(root, &made.entry.key, SAMPLE_TOOLCHAIN);
   cr_expect_str_eq(found.path, path);
@@ -185,7 +186,7 @@ Test(cache_store, damaged_entry_is_a_miss_and_deleted) {
   damage(path);
   struct cache_found found;
   struct cache_reason reason;
-  cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
+  cr_expect(!cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
   cr_expect(strstr(reason.text, "checksum does not match; ") && strstr(reason.text, "is damaged"), "%s", reason.text);
   cr_expect(!file_exists(path));
   cr_expect_eq(cache_store_counters(store).damaged, 1);
@@ -211,7 +212,7 @@ Test(cache_store, files_of_impossible_size_are_deleted) {
     struct cache_reason reason;
     cr_assert(publish_sample(store, 1));
     cr_assert_eq(truncate(path, cases[i].size), 0);
-    cr_expect(!cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
+    cr_expect(!cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
     cr_expect(strstr(reason.text, cases[i].reason), "%s", reason.text);
     cr_expect(!file_exists(path), "%lld bytes", (long long)cases[i].size);
   }
@@ -276,7 +277,7 @@ Test(cache_store, layers_are_asked_in_order) {
   for (unsigned i = 0; i < 3; i++) {
     struct cache_key key = sample_key(i + 1);
     struct cache_found found;
-    cr_assert(cache_store_find(store, &key, SAMPLE_TOOLCHAIN, &found, &reason), "%s", reason.text);
+    cr_assert(cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason), "%s", reason.text);
     cr_expect_eq(found.layer, layers[i], "sample %u in layer %zu", i + 1, found.layer);
     cr_expect_eq(strncmp(found.path, roots[i], strlen(roots[i])), 0, "%s", found.path);
     cache_found_free(&found);

@@ -36,7 +36,8 @@ static void verify(struct bench *bench) {
 static void find_with(struct bench *bench, const struct cache_key *key, const char *toolchain, bool expected) {
   struct cache_found found;
   struct cache_reason reason;
-  if (cache_store_find(bench->store, key, toolchain, &found, &reason) != expected)
+  if ((toolchain ? cache_store_find_own(bench->store, key, toolchain, &found, &reason)
+                 : cache_store_find(bench->store, key, NULL, &found, &reason)) != expected)
     abort();
   if (expected)
     cache_found_free(&found);

@@ -36,6 +36,16 @@ static CUresult get_device(CUdevice *device) {
   return result ? (CUresult)atoi(result) : CUDA_SUCCESS;
 }
 
+/* An H200. */
+static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdevice device) {
+  (void)device;
+  *value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR   ? 9
+           : attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR ? 0
+           : attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT     ? 132
+                                                                       : 227 << 10;
+  return CUDA_SUCCESS;
+}
+
 static CUresult driver_version(int *version) {
   *version = VERSION;
   return CUDA_SUCCESS;
@@ -65,6 +75,7 @@ static void *function_of(const char *name) {
       {"cuGetErrorString", (void (*)(void))error_text},
       {"cuCtxGetDevice", (void (*)(void))get_device},
       {"cuDriverGetVersion", (void (*)(void))driver_version},
+      {"cuDeviceGetAttribute", (void (*)(void))device_attribute},
       {"cuLaunchKernelEx", (void (*)(void))launch},
   };
   if (strcmp(name, LACKING) == 0)

@@ -31,6 +31,7 @@ void fakes_reset(void) {
   fakes.occupancy = 8;
   fakes.toolchain = "nv1.0-00000001";
   fakes.mark = '-';
+  fakes.version = 13000;
 }
 
 /* -------------------------------------------------------------------------------- compiler */
@@ -45,10 +46,22 @@ static const char *symbol_in(const char *source) {
   return "unknown";
 }
 
+struct fake_compiler {
+  struct compiler base;
+  char mark;
+};
+
+static bool takes_spill(const char *symbol) {
+  if (strcmp(symbol, "flashjit_plan") == 0 || fakes.spills == 0)
+    return false;
+  fakes.spills--;
+  return true;
+}
+
 static fi_status compile(struct compiler *self, const struct compile_job *job, struct compile_output *output) {
   const char *symbol = symbol_in(job->source);
+  const char mark = ((const struct fake_compiler *)self)->mark;
   char image[128];
-  (void)self;
   *output = (struct compile_output){0};
   note("compile", strchr(symbol, '_') + 1);
   if (fakes.compile_ms) {
@@ -58,9 +71,11 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
   atomic_fetch_add(&fakes.compiles, 1);
   if (fakes.compile_log)
     output->log = strdup(fakes.compile_log);
+  else if (takes_spill(symbol))
+    output->log = strdup("ptxas . 0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n");
   if (fakes.compile_status)
     return error_set(fakes.compile_status, "the fake compiler fails");
-  output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", fakes.mark,
+  output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", mark,
                                             strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
   return FI_OK;
@@ -70,14 +85,23 @@ static void close_compiler(struct compiler *self) {
   free(self);
 }
 
-static fi_status open_compiler(const char *path, struct compiler **compiler) {
+static fi_status open_compiler(const char *path, uint32_t *next, struct compiler **compiler) {
   (void)path;
   note("open_compiler", NULL);
   if (fakes.no_compiler)
     return error_set(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
-  *compiler = malloc(sizeof **compiler);
-  **compiler = (struct compiler){.compile = compile, .close = close_compiler};
-  snprintf((*compiler)->toolchain, sizeof(*compiler)->toolchain, "%s", fakes.toolchain);
+  if (*next > fakes.older_compilers)
+    return error_set(FI_ERROR_NO_COMPILER, "there is no fake compiler of number %u", *next);
+  const uint32_t number = (*next)++;
+  struct fake_compiler *fake = malloc(sizeof *fake);
+  *fake = (struct fake_compiler){.base = {.compile = compile, .close = close_compiler}, .mark = fakes.mark};
+  if (number > 0)
+    fake->mark = (char)('1' + number);
+  if (number > 0)
+    snprintf(fake->base.toolchain, sizeof fake->base.toolchain, "nv0.%u-00000001", number + 1);
+  else
+    snprintf(fake->base.toolchain, sizeof fake->base.toolchain, "%s", fakes.toolchain);
+  *compiler = &fake->base;
   return FI_OK;
 }
 
@@ -174,6 +198,7 @@ static fi_status open_driver(const char *path, struct driver **driver) {
   *driver = malloc(sizeof **driver);
   **driver = (struct driver){
       .simulated = true,
+      .version = fakes.version,
       .current_device = current_device,
       .describe_device = describe_device,
       .load = load,

@@ -18,14 +18,17 @@ struct fakes {
   bool no_compiler;
   fi_status compile_status;
   const char *compile_log;
-  bool no_kernel;        /* an image without the kernel */
-  const char *toolchain; /* at most 31 bytes */
-  char mark;             /* put into the image */
+  bool no_kernel;           /* an image without the kernel */
+  const char *toolchain;    /* at most 31 bytes */
+  char mark;                /* put into the image */
+  uint32_t older_compilers; /* after that one; their marks are '2', '3', ..., and their toolchains nv0.2, nv0.3, ... */
+  uint32_t spills;          /* so many compiles of kernels other than plan spill, the next ones do not */
   uint32_t compile_ms;
   atomic_uint compiles;
 
   /* What the driver does. */
   bool no_driver;
+  uint32_t version; /* of CUDA */
   int device;
   uint32_t major; /* compute capability */
   uint32_t minor;

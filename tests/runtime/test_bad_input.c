@@ -377,10 +377,11 @@ static const struct {
      FI_OK,
      FI_ERROR_NOT_CACHED,
      "the cache directory (FLASHJIT_CACHE_DIR) is given as \"\", none"},
-    {{.driver = FAKE_CUDA, .target = "sm_80", .mode = FI_MODE_LOAD_ONLY, .cache_dir = "/dev/null/cache"},
+    {{.driver = FAKE_CUDA, .target = "compute_80", .mode = FI_MODE_LOAD_ONLY, .cache_dir = "/dev/null/cache"},
      FI_OK,
      FI_ERROR_NOT_CACHED,
-     "for sm_80"},
+     "for compute_80"},
+    {{.driver = FAKE_CUDA, .target = "sm_80"}, FI_OK, FI_ERROR_UNSUPPORTED, "has compute capability 9.0"},
 };
 
 Test(bad_input, surroundings) {

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,11 +17,13 @@ struct asker {
   fi_spec spec;
   fi_kernel *kernel;
   fi_status status;
+  char error[128];
 };
 
 static void *ask(void *data) {
   struct asker *asker = data;
   asker->status = fi_get_kernel(asker->ctx, &asker->spec, &asker->kernel);
+  snprintf(asker->error, sizeof asker->error, "%s", fi_last_error());
   return NULL;
 }
 
@@ -59,6 +62,30 @@ Test(flight, threads_share_a_failure) {
   for (int i = 0; i < THREADS; i++)
     cr_expect_eq(askers[i].status, FI_ERROR_COMPILE);
   fi_ctx_destroy(ctx);
+}
+
+/* What makes no difference to a thread in which no CUDA context is current: it is told so before anything else. */
+Test(flight, threads_without_a_context_are_told_at_once) {
+  static const fi_options cases[] = {
+      {.mode = FI_MODE_ON},
+      {.mode = FI_MODE_LOAD_ONLY},
+      {.mode = FI_MODE_ON, .target = "compute_80"},
+      {.mode = FI_MODE_LOAD_ONLY, .target = "compute_80"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct asker askers[THREADS];
+    fakes_reset();
+    fakes.no_context = true;
+    fi_ctx *ctx = make_context_with(cases[i]);
+    ask_in_threads(ctx, askers);
+    for (int j = 0; j < THREADS; j++) {
+      cr_expect_eq(askers[j].status, FI_ERROR_DRIVER, "case %zu", i);
+      cr_expect_str_eq(askers[j].error, "no CUDA context is current in this thread", "case %zu", i);
+    }
+    cr_expect_eq(fakes.compiles, 0, "case %zu", i);
+    cr_expect_str_eq(fakes.log, "open_driver", "case %zu", i);
+    fi_ctx_destroy(ctx);
+  }
 }
 
 /* A process of its own: how often its compiler ran, or 100 when it got no kernel. */

@@ -6,6 +6,7 @@
 #include "cache/paths.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static struct compiler *open_real(void) {
     path = TEST_NVRTC;
   if (!*path)
     cr_skip_test("no libnvrtc");
-  cr_assert_eq(nvrtc_open(path, &compiler), FI_OK, "%s", fi_last_error());
+  uint32_t next = 0;
+  cr_assert_eq(nvrtc_open(path, &next, &compiler), FI_OK, "%s", fi_last_error());
   return compiler;
 }
 
@@ -41,9 +43,63 @@ Test(nvrtc, libraries_that_are_none) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct compiler *compiler;
-    cr_expect_eq(nvrtc_open(cases[i][0], &compiler), FI_ERROR_NO_COMPILER, "%s", cases[i][0]);
+    uint32_t next = 0;
+    cr_expect_eq(nvrtc_open(cases[i][0], &next, &compiler), FI_ERROR_NO_COMPILER, "%s", cases[i][0]);
     cr_expect(strstr(fi_last_error(), cases[i][1]), "%s", fi_last_error());
   }
+}
+
+/* What the loader then finds by the library's name. */
+static void install(const char *path) {
+  cr_assert(dlopen(path, RTLD_NOW | RTLD_LOCAL), "%s", dlerror());
+}
+
+static void expect_next(uint32_t *next, const char *toolchain) {
+  struct compiler *compiler;
+  cr_assert_eq(nvrtc_open(NULL, next, &compiler), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(strncmp(compiler->toolchain, toolchain, strlen(toolchain)), 0, "%s", compiler->toolchain);
+  compiler->close(compiler);
+}
+
+static void expect_no_other(uint32_t next, const char *reason) {
+  struct compiler *compiler;
+  for (int again = 0; again < 2; again++) {
+    cr_expect_eq(nvrtc_open(NULL, &next, &compiler), FI_ERROR_NO_COMPILER);
+    cr_expect(strstr(fi_last_error(), reason), "%s", fi_last_error());
+  }
+}
+
+Test(nvrtc, the_next_one_is_opened_after_the_first) {
+  uint32_t next = 0;
+  install(FAKE_NVRTC_13);
+  install(FAKE_NVRTC_12);
+  expect_next(&next, "nv13.0-");
+  expect_next(&next, "nv12.0-");
+  expect_no_other(next, "no other of its usual names is left");
+}
+
+Test(nvrtc, a_newer_one_that_lacks_a_function_is_passed_over) {
+  uint32_t next = 0;
+  install(FAKE_NVRTC_13_LACKING);
+  install(FAKE_NVRTC_12);
+  expect_next(&next, "nv12.0-");
+  expect_no_other(next, "no other");
+}
+
+Test(nvrtc, all_that_is_wrong_is_told) {
+  install(FAKE_NVRTC_13_LACKING);
+  install(FAKE_NVRTC_12_LACKING);
+  expect_no_other(0, "libnvrtc.so.13 lacks nvrtcGetCUBINSize; libnvrtc.so.12 lacks nvrtcGetCUBINSize");
+}
+
+Test(nvrtc, a_path_is_the_only_one) {
+  struct compiler *compiler;
+  uint32_t next = 0;
+  install(FAKE_NVRTC_12);
+  cr_assert_eq(nvrtc_open(FAKE_NVRTC_13, &next, &compiler), FI_OK, "%s", fi_last_error());
+  compiler->close(compiler);
+  cr_expect_eq(nvrtc_open(FAKE_NVRTC_13, &next, &compiler), FI_ERROR_NO_COMPILER);
+  cr_expect(strstr(fi_last_error(), "no other path"), "%s", fi_last_error());
 }
 
 Test(nvrtc, toolchain_has_version_and_build) {

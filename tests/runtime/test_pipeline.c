@@ -18,8 +18,8 @@ static const char attention[] = "attention group=4 page=16";
 Test(pipeline, order_of_steps) {
   fi_ctx *ctx = make_context(NULL);
   kernel_of(ctx, attention);
-  cr_expect_str_eq(fakes.log, "open_driver open_compiler compile:attention load:attention compile:plan load:plan "
-                              "prepare:plan prepare:attention");
+  cr_expect_str_eq(fakes.log, "open_driver open_compiler compile:plan load:plan prepare:plan compile:attention "
+                              "load:attention prepare:attention");
   fi_ctx_destroy(ctx);
   cr_expect_eq(fakes.unloads, 2);
 }

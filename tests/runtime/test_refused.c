@@ -47,7 +47,8 @@ static void put(const struct folders *folders, const struct entry *entry) {
   fakes.toolchain = entry->toolchain;
   fakes.mark = entry->mark;
   fi_ctx *ctx = make_context(folders->paths[entry->folder]);
-  kernel_of(ctx, "merge");
+  const fi_spec spec = spec_of("merge");
+  cr_assert_eq(fi_precompile(ctx, &spec, NULL), FI_OK, "%s", fi_last_error());
   fi_ctx_destroy(ctx);
 }
 
@@ -69,11 +70,11 @@ static const struct {
      .tried = "b",
      .layer = FI_LAYER_READ_ONLY,
      .toolchain = OWN},
-    {.name = "another toolchain alone is a miss",
+    {.name = "another toolchain alone will do",
      .entries = {{FIRST, 'a', OLD}, {USER, 'b', NEW}},
-     .tried = "-",
-     .layer = FI_LAYER_COMPILED,
-     .toolchain = OWN},
+     .tried = "a",
+     .layer = FI_LAYER_READ_ONLY,
+     .toolchain = OLD},
     {.name = "the next read-only layer",
      .entries = {{FIRST, 'a', OWN}, {SECOND, 'b', OWN}, {USER, 'c', OWN}},
      .rejected = "a",
@@ -236,4 +237,106 @@ Test(refused, the_error_tells_how_many_and_why) {
     fi_ctx_destroy(ctx);
   }
   remove_folders(&folders);
+}
+
+/* -------------------------------------------------------------------------------- several compilers */
+
+/* What processes do, one after the other, with a driver that refuses what the newest compiler makes. */
+static const struct {
+  const char *name;
+  uint32_t older_compilers;
+  const char *rejected;
+  bool keeps; /* there is a user's cache */
+  const char *tried[3];
+  uint32_t compiles[3];
+  fi_status status;
+} generations[] = {
+    {.name = "the next compiler is tried, and its image found the next time",
+     .older_compilers = 1,
+     .rejected = "-",
+     .keeps = true,
+     .tried = {"-2", "2", "2"},
+     .compiles = {2, 0, 0}},
+    {.name = "the one after that",
+     .older_compilers = 2,
+     .rejected = "-2",
+     .keeps = true,
+     .tried = {"-23", "3", "3"},
+     .compiles = {3, 0, 0}},
+    {.name = "without a cache",
+     .older_compilers = 1,
+     .rejected = "-",
+     .tried = {"-2", "-2", "-2"},
+     .compiles = {2, 2, 2}},
+    {.name = "what all compilers make is refused: no process makes it again",
+     .older_compilers = 1,
+     .rejected = "-2",
+     .keeps = true,
+     .tried = {"-2", "", ""},
+     .compiles = {2, 0, 0},
+     .status = FI_ERROR_DRIVER},
+    {.name = "likewise of one compiler",
+     .rejected = "-",
+     .keeps = true,
+     .tried = {"-", "", ""},
+     .compiles = {1, 0, 0},
+     .status = FI_ERROR_DRIVER},
+};
+
+static void expect_generation(size_t i, int process, const char *directory) {
+  fakes_reset();
+  fakes.older_compilers = generations[i].older_compilers;
+  fakes.rejected = generations[i].rejected;
+  fi_ctx *ctx = make_context(directory);
+  for (int again = 0; again < 2; again++)
+    cr_expect_eq(get(ctx, "merge"), generations[i].status, "%s: %s", generations[i].name, fi_last_error());
+  cr_expect_str_eq(fakes.marks, generations[i].tried[process], "%s, process %d: %s", generations[i].name, process,
+                   fakes.marks);
+  cr_expect_eq(fakes.compiles, generations[i].compiles[process], "%s, process %d: %u", generations[i].name, process,
+               (unsigned)fakes.compiles);
+  if (generations[i].status)
+    expect_in_error("the driver, of CUDA 13.0, refuses what the compiler nv");
+  fi_ctx_destroy(ctx);
+}
+
+Test(refused, what_is_fresh_is_not_made_again_and_again) {
+  for (size_t i = 0; i < sizeof generations / sizeof *generations; i++) {
+    char *directory = make_directory();
+    for (int process = 0; process < 3; process++)
+      expect_generation(i, process, generations[i].keeps ? directory : NULL);
+    remove_directory(directory);
+  }
+}
+
+/* In one process no second kernel is made by a compiler whose first was refused. */
+Test(refused, the_compiler_that_works_is_the_first_one_from_then_on) {
+  fakes.older_compilers = 1;
+  fakes.rejected = "-";
+  fi_ctx *ctx = make_context(NULL);
+  cr_expect_eq(get(ctx, "merge"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(get(ctx, "merge hd=64"), FI_OK, "%s", fi_last_error());
+  cr_expect_str_eq(fakes.marks, "-22", "%s", fakes.marks);
+  fi_ctx_destroy(ctx);
+}
+
+/* Another driver has another opinion. */
+Test(refused, a_new_driver_is_asked_again) {
+  char *directory = make_directory();
+  static const struct {
+    uint32_t version;
+    const char *rejected;
+    const char *tried;
+    fi_status status;
+  } drivers[] = {{12080, "-", "-", FI_ERROR_DRIVER}, {12080, "-", "", FI_ERROR_DRIVER}, {13000, NULL, "-", FI_OK}};
+  for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+    fakes_reset();
+    fakes.version = drivers[i].version;
+    fakes.rejected = drivers[i].rejected;
+    fi_ctx *ctx = make_context(directory);
+    cr_expect_eq(get(ctx, "merge"), drivers[i].status, "%zu: %s", i, fi_last_error());
+    cr_expect_str_eq(fakes.marks, drivers[i].tried, "%zu: %s", i, fakes.marks);
+    cr_expect_eq(fakes.compiles, i == 0, "%zu", i);
+    fi_ctx_destroy(ctx);
+  }
+  remove_directory(directory);
 }
