@@ -1,5 +1,5 @@
 /* Real configs, variations of one, and broken ones. */
-#include "tools/flashjit/model.h"
+#include "tools/flashjit/model/model.h"
 
 #include "files.h"
 #include "tools/flashjit/problem.h"
@@ -12,10 +12,13 @@
 #define MODEL(name) TEST_DATA "/models/" name ".json"
 
 static struct model read_model(const char *path) {
+  const struct model_choice choice = {.path = path};
   struct model model;
-  cr_assert(model_read(path, &model), "%s", problem_last());
+  cr_assert(model_read(&choice, &model), "%s", problem_last());
   return model;
 }
+
+#define LATENT "\"kv_lora_rank\": 512, \"qk_rope_head_dim\": 64, \"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
 
 /* The config of a small model with some fields added or, by repeating their names, changed. */
 static const char *config(const char *fields) {
@@ -88,7 +91,7 @@ Test(model, gpt_oss) {
   cr_expect_eq(full->count, 12);
   cr_expect_eq(full->spec.head_dim, 64);
   cr_expect_eq(full->spec.group, 8);
-  cr_expect_str_eq(sliding->missing, "sliding window (sliding_window 128); attention sinks; rope_type yarn");
+  cr_expect_str_eq(sliding->missing, "sliding window (128 keys); attention sinks; rope_type yarn");
   cr_expect_str_eq(full->missing, "attention sinks; rope_type yarn");
 }
 
@@ -102,12 +105,16 @@ Test(model, gemma4) {
   cr_expect_eq(sliding->kv_heads, 8);
   cr_expect_eq(sliding->spec.group, 2);
   cr_expect_eq(sliding->spec.rope_theta, 10000);
-  cr_expect_str_eq(sliding->missing, "sliding window (sliding_window 1024)");
+  static const char images[] = "image tokens that see each other both ways (--text-only: there are none)";
+  cr_expect_eq(strncmp(sliding->missing, "sliding window (1024 keys); ", 28), 0);
+  cr_expect_str_eq(sliding->missing + 28, images);
   cr_expect_eq(full->count, 5);
   cr_expect_eq(full->spec.head_dim, 512);
   cr_expect_eq(full->kv_heads, 2);
   cr_expect_eq(full->spec.group, 8);
-  cr_expect_eq(full->spec.rope_dim, 128);
+  cr_expect_eq(full->layer.rope.dims, 512);
+  cr_expect_eq(full->layer.rope.turning_pairs, 64);
+  cr_expect_eq(full->layer.scale, 1);
   cr_expect_str_eq(full->missing, "rope_type proportional");
 }
 
@@ -171,23 +178,23 @@ Test(model, what_is_missing) {
     uint32_t count;
     const char *missing;
   } variations[] = {
-      {"\"sliding_window\": 4096", "sliding_attention", 8, "sliding window (sliding_window 4096)"},
+      {"\"sliding_window\": 4096", "sliding_attention", 8, "sliding window (4096 keys)"},
       {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "full_attention", 2, ""},
-      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6,
-       "sliding window (sliding_window 512)"},
+      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6, "sliding window (512 keys)"},
       {"\"attention_chunk_size\": 100", "full_attention", 2, ""},
-      {"\"attention_chunk_size\": 100", "chunked_attention", 6, "attention in chunks (attention_chunk_size 100)"},
-      {"\"kv_lora_rank\": 512", "latent_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
-      {"\"kv_lora_rank\": 8, \"num_key_value_heads\": 3, \"dtype\": \"float32\"", "latent_attention", 8,
-       "multi-head latent attention (kv_lora_rank 8)"},
+      {"\"attention_chunk_size\": 100", "chunked_attention", 6, "attention in chunks (of 100 keys)"},
+      {LATENT, "full_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
+      {LATENT ", \"num_key_value_heads\": 3, \"head_dim\": 3, \"dtype\": \"float32\"", "full_attention", 8,
+       "multi-head latent attention (kv_lora_rank 512)"},
       {"\"hybrid_override_pattern\": \"MEM*E*-\"", "full_attention", 2, ""},
-      {"\"hybrid_override_pattern\": \"MEM*E*-\"", "mamba", 2, "a state-space layer, which has no KV cache"},
-      {"\"layer_types\": [\"linear_attention\", \"moon\"]", "moon", 1, "unknown kind of layer"},
-      {"\"attn_logit_softcapping\": 50.0", "full_attention", 8, "logit softcap"},
+      {"\"hybrid_override_pattern\": \"MEM*E*-\"", "linear_attention", 2, ""},
+      {"\"layer_types\": [\"linear_attention\", \"moon\"], \"num_hidden_layers\": 2", "moon", 1, ""},
+      {"\"attn_logit_softcapping\": 50.0", "full_attention", 8, "logit softcap (50)"},
       {"\"alibi\": true", "full_attention", 8, "ALiBi"},
       {"\"alibi\": false", "full_attention", 8, ""},
-      {"\"torch_dtype\": \"float32\"", "full_attention", 8, "dtype float32"},
-      {"\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", "full_attention", 8, "rope_type dynamic"},
+      {"\"torch_dtype\": \"float32\"", "full_attention", 8, ""},
+      {"\"max_position_embeddings\": 9, \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", "full_attention", 8,
+       "rope_type dynamic"},
   };
   for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
     struct model model = read_model(config(variations[i].fields));
@@ -200,8 +207,9 @@ Test(model, what_is_missing) {
 /* ----------------------------------------------------------------------------------------- broken configs */
 
 static void expect_problem(const char *path, const char *part) {
+  const struct model_choice choice = {.path = path};
   struct model model;
-  cr_expect_not(model_read(path, &model), "%s should not be read", part);
+  cr_expect_not(model_read(&choice, &model), "%s should not be read", part);
   cr_expect_not_null(strstr(problem_last(), part), "\"%s\" is not in \"%s\"", part, problem_last());
   cr_expect_not_null(strstr(problem_last(), path), "no path in \"%s\"", problem_last());
 }
@@ -218,21 +226,20 @@ Test(model, broken_files) {
 
 Test(model, broken_fields) {
   static const char *const broken[][2] = {
-      {"\"num_key_value_heads\": 3", "16 query heads cannot share 3 KV heads"},
-      {"\"num_key_value_heads\": \"8\"", "field num_key_value_heads is not a whole number above 0"},
-      {"\"head_dim\": 0", "field head_dim is not a whole number above 0"},
-      {"\"head_dim\": 64.5", "field head_dim is not a whole number above 0"},
-      {"\"layer_types\": \"full\"", "field layer_types is not an array"},
+      {"\"num_key_value_heads\": 3", "16 query heads (field num_attention_heads) cannot share 3 KV heads"},
+      {"\"num_key_value_heads\": \"8\"", "field num_key_value_heads is \"8\", not a whole number above 0"},
+      {"\"head_dim\": -64", "field head_dim is -64.0, not a whole number above 0"},
+      {"\"head_dim\": 64.5", "field head_dim is 64.5, not a whole number above 0"},
+      {"\"layer_types\": \"full\"", "field layer_types is \"full\", not a list"},
       {"\"layer_types\": [1]", "layer_types[0] is not a string"},
-      {"\"layer_types\": []", "no attention layer"},
-      {"\"rope_theta\": \"big\"", "field rope_theta is not a number"},
-      {"\"rope_theta\": 10000.5", "field rope_theta is 10000.5"},
-      {"\"rope_theta\": 1", "field rope_theta is 1"},
-      {"\"rotary_dim\": 256", "256 rotated dims do not fit a head of 128"},
-      {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of the rope scaling is missing"},
-      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1.00001}", "more than three decimals"},
+      {"\"layer_types\": []", "field layer_types has 0 entries for 8 layers"},
+      {"\"rope_theta\": \"big\"", "field rope_theta is \"big\", not a number"},
+      {"\"rope_theta\": NaN", "field rope_theta is \"NaN\", not a number"},
+      {"\"rope_theta\": 1", "field rope_theta is 1, not above 1"},
+      {"\"rotary_dim\": 256", "256 rotated dims (field partial_rotary_factor or rotary_dim) of a head of 128"},
+      {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of rope_scaling is missing"},
       {"\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1}",
-       "field high_freq_factor of the rope scaling is missing"},
+       "field high_freq_factor of rope_scaling is missing"},
   };
   for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
     expect_problem(config(broken[i][0]), broken[i][1]);
@@ -241,12 +248,13 @@ Test(model, broken_fields) {
 /* ------------------------------------------------------------------------------------------------ roles */
 
 Test(model, roles_choose_tiles) {
-  static const struct cache_choice fp8 = {.kv_dtype = FI_E4M3, .page_size = 32};
   static const uint32_t rows[ROLE_COUNT] = {[ROLE_PREFILL] = 128, [ROLE_EXTEND] = 64, [ROLE_DECODE] = 16};
-  struct model model = read_model(MODEL("Qwen3-Coder-480B-A35B-Instruct")); /* group 12 */
+  const struct model_choice choice = {.path = MODEL("Qwen3-Coder-480B-A35B-Instruct"), .kv_dtype = FI_E4M3};
+  static struct model model; /* group 12 */
+  cr_assert(model_read(&choice, &model));
   for (enum role role = 0; role < ROLE_COUNT; role++) {
     fi_spec spec;
-    cr_assert_eq(role_spec(&model.layers[0], &fp8, role, NULL, &spec), FI_OK, "%s", problem_last());
+    cr_assert_eq(role_spec(&model.layers[0], 32, role, NULL, &spec), FI_OK, "%s", problem_last());
     cr_expect_eq(spec.op, role == ROLE_APPEND ? FI_OP_APPEND : FI_OP_ATTENTION);
     cr_expect_eq(spec.kv_dtype, FI_E4M3);
     cr_expect_eq(spec.kv_scale, FI_SCALE_TENSOR);
@@ -258,12 +266,11 @@ Test(model, roles_choose_tiles) {
 
 /* The model reader's reason and the library's are both told. */
 Test(model, unsupported_layers_say_why) {
-  static const struct cache_choice cache = {.page_size = 16};
   struct model model = read_model(MODEL("gemma-4-26B-A4B"));
-  cr_expect_not(layer_supported(find(&model, "full_attention"), &cache, NULL));
+  cr_expect_not(layer_supported(find(&model, "full_attention"), 16, NULL));
   cr_expect_not_null(strstr(problem_last(), "rope_type proportional; "), "%s", problem_last());
   cr_expect_not_null(strstr(problem_last(), "head_dim"), "%s", problem_last());
   model = read_model(config("\"head_dim\": 100"));
-  cr_expect_not(layer_supported(&model.layers[0], &cache, NULL));
+  cr_expect_not(layer_supported(&model.layers[0], 16, NULL));
   cr_expect_not_null(strstr(problem_last(), "100"), "%s", problem_last());
 }

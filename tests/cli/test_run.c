@@ -105,14 +105,15 @@ Test(run, large_groups_and_traces, .init = use_simulator) {
 /* Layers that have no kernel are named, and the others run. */
 Test(run, mixed_model, .init = use_simulator) {
   char arguments[512];
-  const char *path =
-      scratch_file("mixed.json", "{\"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
-                                 "\"torch_dtype\": \"float16\","
-                                 "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
-                                 "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  const char *path = scratch_file(
+      "mixed.json",
+      "{\"num_hidden_layers\": 2, \"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
+      "\"torch_dtype\": \"float16\","
+      "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
+      "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "--model %s --lengths 70:3,2:2,30:30", path);
   run_right(arguments);
-  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (sliding_window 7)");
+  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (7 keys)");
   snprintf(arguments, sizeof arguments, "run --model %s --layers sliding_attention", path);
   command(&output, arguments);
   expect_code(&output, 1);

@@ -24,7 +24,8 @@ Test(specs, of_llama) {
                                "attention group=4 page=16 rope=half theta=500000 scaling=llama3\n"
                                "plan\n");
   cr_expect_str_eq(output.err,
-                   "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128\n");
+                   "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128, RoPE theta "
+                   "500000, llama3 factor 8 (layers 0..31)\n");
 }
 
 Test(specs, with_cache_options) {
@@ -53,12 +54,13 @@ Test(specs, unsupported_models_fail_with_reasons) {
 /* Supported kinds of a mixed model are listed in spite of the others. */
 Test(specs, mixed_models_go_on) {
   char arguments[512];
-  const char *path = scratch_file("mixed.json", "{\"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
-                                                "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  const char *path = scratch_file(
+      "mixed.json", "{\"num_hidden_layers\": 2, \"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
+                    "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "specs --model %s", path);
   command(&output, arguments);
   expect_code(&output, 0);
-  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (sliding_window 7)");
+  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (7 keys)");
   expect_text(output.out, "attention hd=64 rows=128 page=16 rope=half\n");
 }
 

@@ -41,6 +41,23 @@ Test(trace, columns_are_found_by_name) {
   expect_requests(scratch_file("trace", "GeneratedTokens,x,ContextTokens\r\n3,,17\r\n"), 9, 1, 17, 3);
 }
 
+/* Blank lines, a byte order mark, and numbers that JSON lacks in fields that nobody reads. */
+Test(trace, what_other_programs_write) {
+  expect_requests(TRACE("blank_end.csv"), 9, 2, 30, 4);
+  expect_requests(TRACE("bom_first.csv"), 9, 1, 20, 3);
+  expect_requests(TRACE("j_nan.jsonl"), 9, 1, 20, 3);
+  static const char *const texts[] = {
+      "\n  \nContextTokens,GeneratedTokens\n\n7,2\n \t\n",
+      "ContextTokens,GeneratedTokens\r\n\r\n7,2\r\n\r\n",
+      "x,ContextTokens,GeneratedTokens\nNaN,7,2\n",
+      "\xef\xbb\xbf{\"input_length\": 7, \"output_length\": 2}\n\n",
+      "\n{\"input_length\": 7, \"output_length\": 2, \"a\": [Infinity, -Infinity], \"b\": \"NaN\"}\n",
+      "{\"input_length\": 7.0, \"output_length\": 2, \"id\": 123456789012345678901234567890}",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    expect_requests(scratch_file("trace", texts[i]), 9, 1, 7, 2);
+}
+
 /* A file of this text is no trace; the problem begins with its path and has the part. */
 static void expect_refused(const char *text, const char *part) {
   struct trace trace;
@@ -66,6 +83,9 @@ Test(trace, mistakes_name_line_and_field) {
       {"{\"input_length\": 5}\n", ":1: field output_length is missing"},
       {"{\"input_length\": 5.5, \"output_length\": 6}\n", ":1: field input_length is not a number of tokens"},
       {"{\"input_length\": -5, \"output_length\": 6}\n", ":1: field input_length is -5"},
+      {"{\"input_length\": NaN, \"output_length\": 6}\n", ":1: field input_length is not a number of tokens"},
+      {"\n\nContextTokens,GeneratedTokens\n\n1,x\n", ":5: field GeneratedTokens is \"x\""},
+      {"\n\n", ":2: no requests"},
   };
   struct trace trace;
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)

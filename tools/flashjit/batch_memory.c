@@ -71,7 +71,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return batch->slots * kv_row * dtype_bytes(spec->kv_dtype);
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
-    return sizeof(float);
+    return batch->kv_heads * sizeof(float); /* at most one a head */
   case BUFFER_Q_INDPTR:
   case BUFFER_KV_LEN:
     return (batch->requests + 1) * sizeof(int32_t);
@@ -109,8 +109,6 @@ static void upload_all(struct batch_memory *batch, struct device *device, enum b
 
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
                   const struct trace *trace, random_state *random) {
-  const float k_scale = 0.05f;
-  const float v_scale = 0.03f;
   *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads};
   if (!measure_trace(batch, device, trace))
     return false;
@@ -123,8 +121,10 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
     snprintf(device->error, sizeof device->error, "out of memory");
     return false;
   }
-  memcpy(batch->buffers[BUFFER_K_SCALE].host, &k_scale, sizeof k_scale);
-  memcpy(batch->buffers[BUFFER_V_SCALE].host, &v_scale, sizeof v_scale);
+  for (uint32_t head = 0; head < kv_heads; head++) {
+    ((float *)batch->buffers[BUFFER_K_SCALE].host)[head] = 0.05f / (float)(1 + head % 3);
+    ((float *)batch->buffers[BUFFER_V_SCALE].host)[head] = 0.03f / (float)(1 + head % 5);
+  }
   upload_all(batch, device, BUFFER_PAGE_TABLE);
   upload_all(batch, device, BUFFER_K_SCALE);
   upload_all(batch, device, BUFFER_V_SCALE);

@@ -17,35 +17,32 @@ static const char help[] =
     "a build that was stopped goes on where it was. Needs no GPU when a target is given.\n"
     "\n"
     "  --specs FILE        one spec a line; - for standard input\n"
-    "  --model CONFIG.json the kernels of a model, from its Hugging Face config\n"
+    "  --model CONFIG.json the kernels of a model\n"
     "  --all               every spec that has a kernel\n"
     "  --target T[,T...]   such as sm_90a,sm_80; default: that of the GPU\n"
     "  -j, --jobs N        worker processes; default: one per core\n";
 
 enum { TARGET_SIZE = sizeof((fi_facts *)NULL)->target };
 
-enum { OPTION_SPECS = 1, OPTION_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_KV_DTYPE, OPTION_PAGE_SIZE };
+enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_ALL, OPTION_TARGET };
 
 static const struct option options[] = {
     {"specs", required_argument, NULL, OPTION_SPECS},
-    {"model", required_argument, NULL, OPTION_MODEL},
+    MODEL_OPTION_ROWS,
     {"all", no_argument, NULL, OPTION_ALL},
     {"target", required_argument, NULL, OPTION_TARGET},
     {"jobs", required_argument, NULL, 'j'},
-    {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},
-    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
 
 struct choice {
   const char *specs;
-  const char *model;
+  struct model_options model;
   bool all;
   char *targets;           /* with commas; cut up by list_jobs; NULL: the library's choice */
   char found[TARGET_SIZE]; /* that choice */
   uint64_t workers;
-  struct cache_choice cache;
 };
 
 /* ----------------------------------------------------------------------------------------------- progress */
@@ -123,8 +120,8 @@ struct job_list {
 static int list_specs(const struct choice *choice, const char *target, struct spec_list *list) {
   if (choice->specs)
     return spec_list_file(list, choice->specs);
-  if (choice->model)
-    return spec_list_model(list, choice->model, &choice->cache, target);
+  if (choice->model.model.path)
+    return spec_list_model(list, &choice->model, target);
   return spec_list_all(list);
 }
 
@@ -250,31 +247,27 @@ static bool take_option(struct choice *choice, int code) {
   case OPTION_SPECS:
     choice->specs = optarg;
     return true;
-  case OPTION_MODEL:
-    choice->model = optarg;
-    return true;
   case OPTION_ALL:
     choice->all = true;
     return true;
   case OPTION_TARGET:
     choice->targets = optarg;
     return true;
-  case OPTION_KV_DTYPE:
-    return option_kv_dtype("build", optarg, &choice->cache.kv_dtype);
-  case OPTION_PAGE_SIZE:
-    return option_page_size("build", optarg, &choice->cache.page_size);
-  default:
+  case 'j':
     return option_number("build", "--jobs", optarg, 1, MOST_WORKERS, &choice->workers);
+  default:
+    return model_option("build", code, optarg, &choice->model);
   }
 }
 
 int command_build(int argc, char **argv) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  struct choice choice = {.workers = cores > 0 ? (uint64_t)cores : 1, .cache = {.page_size = DEFAULT_PAGE_SIZE}};
+  struct choice choice = {.workers = cores > 0 ? (uint64_t)cores : 1};
   int code;
+  model_options_init(&choice.model);
   while ((code = getopt_long(argc, argv, ":hj:", options, NULL)) != -1) {
     if (code == 'h') {
-      printf("%s%s", help, cache_options_help);
+      printf("%s%s", help, model_options_help);
       return CLI_OK;
     }
     if (code == '?' || code == ':')
@@ -284,7 +277,7 @@ int command_build(int argc, char **argv) {
   }
   if (optind < argc)
     return usage_error("build", "unexpected argument \"%s\"", argv[optind]);
-  if ((choice.specs != NULL) + (choice.model != NULL) + choice.all != 1)
+  if ((choice.specs != NULL) + (choice.model.model.path != NULL) + choice.all != 1)
     return usage_error("build", "give one of --specs, --model and --all");
   if (choice.specs && strcmp(choice.specs, "-") == 0 && choice.targets && strchr(choice.targets, ','))
     return usage_error("build", "--specs - goes with one target");

@@ -57,7 +57,7 @@ static bool get_kernel(struct layer_run *run, enum role role) {
                             .simulated = run->device->simulated,
                             .passed = true,
                             .facts.struct_size = sizeof report->facts};
-  role_spec(run->layer, &run->settings->cache, role, run->settings->target, &spec);
+  role_spec(run->layer, run->settings->page_size, role, run->settings->target, &spec);
   report->dtype = measure_dtype(&spec);
   fi_spec_print(&spec, report->spec, sizeof report->spec);
   double begin = now_ms();
@@ -115,10 +115,16 @@ static bool prepare(struct layer_run *run) {
 
 /* ----------------------------------------------------------------------------------------------- launches */
 
+static fi_tensors tensors_of(const struct layer_run *run, bool on_host) {
+  fi_tensors tensors = batch_tensors(&run->batch, on_host);
+  tensors.softmax_scale = (float)run->layer->layer.scale;
+  return tensors;
+}
+
 /* One step of a server: a plan, and the two launches of one layer that use it. */
 static bool launch(struct layer_run *run, enum role attention) {
   fi_batch lengths = batch_lengths(&run->batch, false);
-  fi_tensors tensors = batch_tensors(&run->batch, false);
+  fi_tensors tensors = tensors_of(run, false);
   const char *spec = run->reports[attention].spec;
   if (!succeeded(fi_plan(run->kernels[attention], &lengths, &run->workspace, run->stream), "fi_plan", spec) ||
       !succeeded(fi_run(run->kernels[ROLE_APPEND], &tensors, &run->workspace, run->stream), "fi_run",
@@ -139,7 +145,7 @@ struct timed_role {
 static bool launch_role(void *user, uint32_t set, void *stream) {
   const struct timed_role *timed = user;
   struct layer_run *run = timed->run;
-  const fi_tensors tensors = batch_tensors(&run->batch, false);
+  const fi_tensors tensors = tensors_of(run, false);
   (void)set; /* there is one batch */
   return succeeded(fi_run(run->kernels[timed->role], &tensors, &run->workspace, stream), "fi_run",
                    run->reports[timed->role].spec);
@@ -213,9 +219,8 @@ static bool accept(struct report *report, const char *phase, const struct verdic
 }
 
 static struct reference host_reference(const struct layer_run *run, enum role role) {
-  struct reference reference = {.batch = batch_lengths(&run->batch, true),
-                                .tensors = batch_tensors(&run->batch, true),
-                                .kv_heads = run->batch.kv_heads};
+  struct reference reference = {
+      .batch = batch_lengths(&run->batch, true), .tensors = tensors_of(run, true), .kv_heads = run->batch.kv_heads};
   reference.spec.struct_size = sizeof reference.spec;
   fi_kernel_spec(run->kernels[role], &reference.spec);
   return reference;

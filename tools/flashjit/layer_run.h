@@ -8,7 +8,7 @@
 
 struct run_settings {
   const struct trace *trace;
-  struct cache_choice cache;
+  uint32_t page_size;
   const char *target; /* of the context's kernels */
   uint64_t seed;
   uint32_t repeat; /* timed replays, on a real device */

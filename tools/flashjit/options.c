@@ -6,15 +6,84 @@
 #include "tools/flashjit/cli.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
-const char cache_options_help[] = "  --kv-dtype TYPE     f16, bf16, e4m3 or e5m2 in the cache; default: the model's\n"
-                                  "  --page-size N       tokens of a cache page, 0 for none; default: 16\n";
+const char model_options_help[] =
+    "\n"
+    "Of a model:\n"
+    "  --model CONFIG.json its Hugging Face config, or the folder with it\n"
+    "  --tp N              GPUs that share its heads; default: 1\n"
+    "  --kv-dtype TYPE     auto, f16, bf16, e4m3 or e5m2 in the cache; default: auto, which is what the\n"
+    "                      config says of the cache, else the model's type\n"
+    "  --page-size N       tokens of a cache page, 0 for none; default: 16\n"
+    "  --text-only         no images: their positions and masks are left out\n"
+    "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n";
 
-bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
+static bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
+  if (strcmp(text, "auto") == 0) {
+    *dtype = FI_DTYPE_DEFAULT;
+    return true;
+  }
   *dtype = dtype_find(text);
   if (*dtype == FI_DTYPE_DEFAULT)
-    usage_error(command, "--kv-dtype is \"%s\"; allowed are f16, bf16, e4m3, e5m2", text);
+    usage_error(command, "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2", text);
   return *dtype != FI_DTYPE_DEFAULT;
+}
+
+/* The library's bound. */
+static uint32_t largest_page(void) {
+  fi_axis axis = {.struct_size = sizeof axis};
+  for (uint32_t i = 0; fi_axis_describe(i, &axis) == FI_OK; i++) {
+    if (strcmp(axis.key, "page") == 0)
+      return axis.maximum;
+  }
+  return 0;
+}
+
+static bool option_setting(const char *command, const char *text, struct model_options *options) {
+  const size_t used = strlen(options->settings);
+  if (!strchr(text, '=') || text[0] == '=' || strchr(text, '\n')) {
+    usage_error(command, "--set is \"%s\", not FIELD=VALUE", text);
+    return false;
+  }
+  const int length = snprintf(options->settings + used, sizeof options->settings - used, "%s\n", text);
+  if ((size_t)length < sizeof options->settings - used)
+    return true;
+  usage_error(command, "--set: more than %zu characters together", sizeof options->settings);
+  return false;
+}
+
+static bool number_option(const char *command, const char *name, const char *text, uint64_t minimum, uint64_t maximum,
+                          uint32_t *value) {
+  uint64_t number = 0;
+  const bool is_number = option_number(command, name, text, minimum, maximum, &number);
+  *value = (uint32_t)number;
+  return is_number;
+}
+
+void model_options_init(struct model_options *options) {
+  *options = (struct model_options){.page_size = 16};
+}
+
+bool model_option(const char *command, int code, const char *text, struct model_options *options) {
+  switch (code) {
+  case OPTION_MODEL:
+    options->model.path = text;
+    return true;
+  case OPTION_TP:
+    return number_option(command, "--tp", text, 1, 1024, &options->model.devices);
+  case OPTION_KV_DTYPE:
+    return option_kv_dtype(command, text, &options->model.kv_dtype);
+  case OPTION_PAGE_SIZE:
+    return number_option(command, "--page-size", text, 0, largest_page(), &options->page_size);
+  case OPTION_TEXT_ONLY:
+    options->model.text_only = true;
+    return true;
+  default:
+    options->model.settings = options->settings;
+    return option_setting(command, text, options);
+  }
 }
 
 /* By the plan kernel, which every target has. */
@@ -31,12 +100,5 @@ bool option_number(const char *command, const char *option, const char *text, ui
   bool is_number = parse_number(text, minimum, maximum, number);
   if (!is_number)
     usage_error(command, "%s is \"%s\"; allowed are %" PRIu64 " to %" PRIu64, option, text, minimum, maximum);
-  return is_number;
-}
-
-bool option_page_size(const char *command, const char *text, uint32_t *page_size) {
-  uint64_t number = 0;
-  bool is_number = option_number(command, "--page-size", text, 0, 1024, &number);
-  *page_size = (uint32_t)number;
   return is_number;
 }

@@ -4,9 +4,36 @@
 
 #include "tools/flashjit/roles.h"
 
-/* Reads the value of --kv-dtype or --page-size. False after a complaint. */
-bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype);
-bool option_page_size(const char *command, const char *text, uint32_t *page_size);
+/* Options on a model and its cache, which specs, build and run share. */
+struct model_options {
+  struct model_choice model;
+  uint32_t page_size;
+  char settings[4096]; /* of --set, a line each */
+};
+
+enum {
+  OPTION_MODEL = 1,
+  OPTION_TP,
+  OPTION_KV_DTYPE,
+  OPTION_PAGE_SIZE,
+  OPTION_TEXT_ONLY,
+  OPTION_SET,
+  OPTIONS_OF_MODEL /* codes of other options begin here */
+};
+
+/* Their rows for getopt_long. */
+#define MODEL_OPTION_ROWS                                                                                              \
+  {"model", required_argument, NULL, OPTION_MODEL}, {"tp", required_argument, NULL, OPTION_TP},                        \
+      {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},                                                          \
+      {"page-size", required_argument, NULL, OPTION_PAGE_SIZE}, {"text-only", no_argument, NULL, OPTION_TEXT_ONLY}, {  \
+    "set", required_argument, NULL, OPTION_SET                                                                         \
+  }
+
+/* What holds unless options say otherwise. */
+void model_options_init(struct model_options *options);
+
+/* Takes one of them. False after a complaint when its value is wrong. */
+bool model_option(const char *command, int code, const char *text, struct model_options *options);
 
 /* Reads a number for any other option. */
 bool option_number(const char *command, const char *option, const char *text, uint64_t minimum, uint64_t maximum,
@@ -15,10 +42,7 @@ bool option_number(const char *command, const char *option, const char *text, ui
 /* Whether there is a target of this name. False after a complaint. */
 bool option_target(const char *command, const char *text);
 
-/* What a cache looks like unless options say otherwise. */
-enum { DEFAULT_PAGE_SIZE = 16 };
-
 /* The lines of --help on these options. */
-extern const char cache_options_help[];
+extern const char model_options_help[];
 
 #endif

@@ -38,14 +38,10 @@ static uint32_t rows_for(uint32_t tokens, uint32_t group) {
   return tile_rows[TILE_ROWS - 1];
 }
 
-fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
-                    const char *target, fi_spec *spec) {
+fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum role role, const char *target,
+                    fi_spec *spec) {
   *spec = layer->spec;
-  spec->page_size = cache->page_size;
-  if (cache->kv_dtype != FI_DTYPE_DEFAULT)
-    spec->kv_dtype = cache->kv_dtype;
-  if (spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2)
-    spec->kv_scale = FI_SCALE_TENSOR;
+  spec->page_size = page_size;
   if (role == ROLE_APPEND)
     spec->op = FI_OP_APPEND;
   else if (role == ROLE_PREFILL)
@@ -55,11 +51,17 @@ fi_status role_spec(const struct model_layer *layer, const struct cache_choice *
   return fi_spec_supported(spec, target);
 }
 
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target) {
+bool layer_has_role(const struct model_layer *layer, enum role role) {
+  return role != ROLE_APPEND || !(layer->layer.shares_kv || layer->layer.is_cross);
+}
+
+bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target) {
   fi_status status = FI_OK;
   fi_spec spec;
-  for (enum role role = 0; role < ROLE_COUNT && status == FI_OK; role++)
-    status = role_spec(layer, cache, role, target, &spec);
+  for (enum role role = 0; role < ROLE_COUNT && status == FI_OK; role++) {
+    if (layer_has_role(layer, role))
+      status = role_spec(layer, page_size, role, target, &spec);
+  }
   const char *separator = layer->missing[0] && status ? "; " : "";
   if (status == FI_OK && layer->missing[0] == '\0')
     return true;

@@ -2,7 +2,7 @@
 #ifndef TOOLS_FLASHJIT_ROLES_H
 #define TOOLS_FLASHJIT_ROLES_H
 
-#include "tools/flashjit/model.h"
+#include "tools/flashjit/model/model.h"
 
 enum role {
   ROLE_PREFILL, /* attention of whole prompts */
@@ -20,20 +20,17 @@ const char *role_name(enum role role);
 /* The spec of the plan kernel: every target has it, and every batch needs it. */
 fi_spec plan_spec(void);
 
-/* What the server chooses for its KV cache. */
-struct cache_choice {
-  uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: as the model */
-  uint32_t page_size;
-};
-
 /*
- * The spec of a role; target is NULL for any. FI_ERROR_UNSUPPORTED or FI_ERROR_SPEC with the reason when
- * there is no kernel for it.
+ * The spec of a role, with a cache of such pages (0: none); target is NULL for any. FI_ERROR_UNSUPPORTED or
+ * FI_ERROR_SPEC with the reason when there is no kernel for it.
  */
-fi_status role_spec(const struct model_layer *layer, const struct cache_choice *cache, enum role role,
-                    const char *target, fi_spec *spec);
+fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum role role, const char *target,
+                    fi_spec *spec);
 
-/* Whether all roles have a kernel, or why not. */
-bool layer_supported(const struct model_layer *layer, const struct cache_choice *cache, const char *target);
+/* Whether the layer needs the role: one that shares the cache of another, or reads an encoder, appends nothing. */
+bool layer_has_role(const struct model_layer *layer, enum role role);
+
+/* Whether all its roles have a kernel, or why not. */
+bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);
 
 #endif

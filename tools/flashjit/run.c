@@ -1,11 +1,13 @@
 /* flashjit run: a model's attention layers on a batch of requests. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/describe.h"
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/problem.h"
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -15,7 +17,6 @@ static const char help[] =
     "tokens at once, single tokens; appending to a cache with pages in random order. Prints one row a\n"
     "kernel. Exits with 1 when an output is wrong or nothing can be run.\n"
     "\n"
-    "  --model CONFIG.json a Hugging Face config\n"
     "  --trace FILE        lengths of requests: Azure's CSV or Mooncake's JSON lines\n"
     "  --lengths P:G,...   lengths of requests: prompt and generated tokens; default: a built-in mix\n"
     "  --requests N        how many requests; default: 8\n"
@@ -29,8 +30,7 @@ static const char help[] =
     "  --json              print the rows as JSON\n";
 
 enum {
-  OPTION_MODEL = 1,
-  OPTION_TRACE,
+  OPTION_TRACE = OPTIONS_OF_MODEL,
   OPTION_LENGTHS,
   OPTION_REQUESTS,
   OPTION_SCALE,
@@ -40,13 +40,11 @@ enum {
   OPTION_REPEAT,
   OPTION_SEED,
   OPTION_TARGET,
-  OPTION_JSON,
-  OPTION_KV_DTYPE,
-  OPTION_PAGE_SIZE
+  OPTION_JSON
 };
 
 static const struct option options[] = {
-    {"model", required_argument, NULL, OPTION_MODEL},
+    MODEL_OPTION_ROWS,
     {"trace", required_argument, NULL, OPTION_TRACE},
     {"lengths", required_argument, NULL, OPTION_LENGTHS},
     {"requests", required_argument, NULL, OPTION_REQUESTS},
@@ -58,19 +56,16 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, OPTION_SEED},
     {"target", required_argument, NULL, OPTION_TARGET},
     {"json", no_argument, NULL, OPTION_JSON},
-    {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},
-    {"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
 
 struct choice {
-  const char *model;
+  struct model_options model;
   const char *trace;
   const char *lengths;
   const char *layers;
   const char *target;
-  struct cache_choice cache;
   uint64_t requests;
   uint64_t scale; /* 0: as the device asks for */
   uint64_t limit; /* 0: none */
@@ -138,17 +133,15 @@ static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *c
     const struct model_layer *layer = &model->layers[i];
     if (!is_chosen(choice->layers, layer->kind))
       continue;
-    if (!layer_supported(layer, &settings->cache, settings->target)) {
-      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model->name, layer->count, layer->kind, problem_last());
+    if (!describe_layer(model, layer, settings->page_size, settings->target))
       continue;
-    }
     ran++;
     if (layer_run(device, ctx, layer, settings, reports))
       code = CLI_FAILED;
   }
   if (ran > 0)
     return code;
-  complain("%s: no kind of layer can be run", choice->model);
+  complain("%s: no kind of layer can be run", choice->model.model.path);
   return CLI_FAILED;
 }
 
@@ -193,7 +186,7 @@ static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choic
     return CLI_FAILED;
   shorten(choice, device->simulated, trace);
   struct run_settings settings = {.trace = trace,
-                                  .cache = choice->cache,
+                                  .page_size = choice->model.page_size,
                                   .target = target,
                                   .seed = choice->seed,
                                   .repeat = (uint32_t)choice->repeat,
@@ -235,17 +228,13 @@ static int run_model(const struct choice *choice, const struct model *model, str
 }
 
 static int run(const struct choice *choice) {
-  struct model model;
   struct trace trace;
   int code = read_lengths(choice, &trace);
   if (code != CLI_OK)
     return code;
-  if (model_read(choice->model, &model)) {
-    code = run_model(choice, &model, &trace);
-  } else {
-    complain("%s", problem_last());
-    code = CLI_FAILED;
-  }
+  struct model *model = model_load(&choice->model);
+  code = model ? run_model(choice, model, &trace) : CLI_FAILED;
+  free(model);
   trace_free(&trace);
   return code;
 }
@@ -258,7 +247,6 @@ static bool take_text(struct choice *choice, int code) {
     int code;
     const char **text;
   } texts[] = {
-      {OPTION_MODEL, &choice->model},
       {OPTION_TRACE, &choice->trace},
       {OPTION_LENGTHS, &choice->lengths},
       {OPTION_LAYERS, &choice->layers},
@@ -303,22 +291,21 @@ static bool take_option(struct choice *choice, int code, const char *name) {
   case OPTION_TARGET:
     choice->target = optarg;
     return option_target("run", optarg);
-  case OPTION_KV_DTYPE:
-    return option_kv_dtype("run", optarg, &choice->cache.kv_dtype);
-  case OPTION_PAGE_SIZE:
-    return option_page_size("run", optarg, &choice->cache.page_size);
   default:
+    if (code < OPTIONS_OF_MODEL)
+      return model_option("run", code, optarg, &choice->model);
     return take_text(choice, code) || take_number(choice, code, name);
   }
 }
 
 int command_run(int argc, char **argv) {
-  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1, .cache = {.page_size = DEFAULT_PAGE_SIZE}};
+  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1};
   int place = 0;
   int code;
+  model_options_init(&choice.model);
   while ((code = getopt_long(argc, argv, ":h", options, &place)) != -1) {
     if (code == 'h') {
-      printf("%s%s", help, cache_options_help);
+      printf("%s%s", help, model_options_help);
       return CLI_OK;
     }
     if (code == '?' || code == ':')
@@ -330,7 +317,7 @@ int command_run(int argc, char **argv) {
   }
   if (optind < argc)
     return usage_error("run", "unexpected argument \"%s\"", argv[optind]);
-  if (!choice.model)
+  if (!choice.model.model.path)
     return usage_error("run", "--model is missing");
   if (choice.trace && choice.lengths)
     return usage_error("run", "give either --trace or --lengths");

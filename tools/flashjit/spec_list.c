@@ -2,7 +2,8 @@
 #include "tools/flashjit/spec_list.h"
 
 #include "tools/flashjit/cli.h"
-#include "tools/flashjit/problem.h"
+#include "tools/flashjit/describe.h"
+#include "tools/flashjit/roles.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,39 +50,35 @@ static int add_once(struct spec_list *list, const fi_spec *spec) {
   return is_listed(list, text) ? CLI_OK : add(list, spec);
 }
 
-static int add_layer(struct spec_list *list, const struct model_layer *layer, const struct cache_choice *cache,
-                     const char *target) {
+static int add_layer(struct spec_list *list, const struct model_layer *layer, uint32_t page_size, const char *target) {
   int code = CLI_OK;
   for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
     fi_spec spec;
-    role_spec(layer, cache, role, target, &spec);
+    if (!layer_has_role(layer, role))
+      continue;
+    role_spec(layer, page_size, role, target, &spec);
     code = add_once(list, &spec);
   }
   return code;
 }
 
-int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache, const char *target) {
-  struct model model;
-  if (!model_read(path, &model)) {
-    complain("%s", problem_last());
-    return CLI_FAILED;
+int spec_list_model(struct spec_list *list, const struct model_options *options, const char *target) {
+  struct model *model = model_load(options);
+  int code = model ? CLI_OK : CLI_FAILED;
+  const size_t before = list->count;
+  for (uint32_t i = 0; code == CLI_OK && i < model->kinds; i++) {
+    if (describe_layer(model, &model->layers[i], options->page_size, target))
+      code = add_layer(list, &model->layers[i], options->page_size, target);
   }
-  const fi_spec plan = plan_spec();
-  size_t before = list->count;
-  for (uint32_t i = 0; i < model.kinds; i++) {
-    const struct model_layer *layer = &model.layers[i];
-    if (!layer_supported(layer, cache, target))
-      fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model.name, layer->count, layer->kind, problem_last());
-    else if (add_layer(list, layer, cache, target))
-      return CLI_FAILED;
-    else
-      fprintf(stderr, "# %s: %u layers of %s, %u query heads on %u KV heads of %u\n", model.name, layer->count,
-              layer->kind, layer->kv_heads * layer->spec.group, layer->kv_heads, layer->spec.head_dim);
+  if (code == CLI_OK && list->count > before) {
+    const fi_spec plan = plan_spec();
+    code = add_once(list, &plan);
+  } else if (code == CLI_OK) {
+    complain("%s: no kind of layer has a kernel", options->model.path);
+    code = CLI_FAILED;
   }
-  if (list->count > before)
-    return add_once(list, &plan);
-  complain("%s: no kind of layer has a kernel", path);
-  return CLI_FAILED;
+  free(model);
+  return code;
 }
 
 /* ------------------------------------------------------------------------------------------------ file */

@@ -3,7 +3,7 @@
 #ifndef TOOLS_FLASHJIT_SPEC_LIST_H
 #define TOOLS_FLASHJIT_SPEC_LIST_H
 
-#include "tools/flashjit/roles.h"
+#include "tools/flashjit/options.h"
 
 struct spec_list {
   fi_spec *specs;
@@ -19,7 +19,7 @@ void spec_list_free(struct spec_list *list);
  * The kernels of a model's layers, each text once. The kinds of layers are described on stderr, with the
  * reason where one has no kernel; it is a failure when none has.
  */
-int spec_list_model(struct spec_list *list, const char *path, const struct cache_choice *cache, const char *target);
+int spec_list_model(struct spec_list *list, const struct model_options *options, const char *target);
 
 /* One spec a line; empty lines and lines that begin with # are skipped. "-" is standard input. */
 int spec_list_file(struct spec_list *list, const char *path);

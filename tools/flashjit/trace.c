@@ -3,9 +3,10 @@
 
 #include "tools/common/number.h"
 #include "tools/flashjit/problem.h"
+#include "tools/flashjit/python_json.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,16 +104,17 @@ static bool read_json_field(struct reader *reader, const json_t *row, const char
   const json_t *value = json_object_get(row, field);
   if (!value)
     return problem(reader, "field %s is missing", field);
-  if (!json_is_integer(value))
+  const double number = json_number_value(value);
+  if (!json_is_number(value) || number != floor(number) || fabs(number) > INT32_MAX)
     return problem(reader, "field %s is not a number of tokens", field);
-  *tokens = (uint32_t)json_integer_value(value);
-  return check_tokens(reader, field, json_integer_value(value), minimum);
+  *tokens = (uint32_t)(int64_t)number;
+  return check_tokens(reader, field, (int64_t)number, minimum);
 }
 
 static bool read_json_line(struct reader *reader, const char *line) {
   json_error_t error;
   struct request request;
-  json_t *row = json_loads(line, 0, &error);
+  json_t *row = python_json_parse(line, strlen(line), &error);
   if (!row)
     return problem(reader, "column %d: %s", error.column, error.text);
   bool read = read_json_field(reader, row, "input_length", 1, &request.prompt) &&
@@ -130,26 +132,48 @@ static void tell_formats(void) {
               problem_last());
 }
 
+struct format {
+  bool is_known; /* the first line has been read */
+  bool is_json;
+  size_t places[CSV_FIELDS];
+};
+
+static bool read_line(struct reader *reader, struct format *format, char *line) {
+  const bool is_first = !format->is_known;
+  format->is_known = true;
+  if (is_first)
+    format->is_json = line[0] == '{';
+  if (format->is_json)
+    return read_json_line(reader, line);
+  return is_first ? read_csv_header(reader, line, format->places) : read_csv_line(reader, line, format->places);
+}
+
+static bool is_blank(const char *line) {
+  return line[strspn(line, " \t\r\n")] == '\0';
+}
+
+/* After a byte order mark, which only the first line may have. */
+static char *text_of(const struct reader *reader, char *line) {
+  const size_t mark = strlen(byte_order_mark);
+  return reader->line == 1 && strncmp(line, byte_order_mark, mark) == 0 ? line + mark : line;
+}
+
 static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
   char *line = NULL;
   size_t room = 0;
-  size_t places[CSV_FIELDS];
-  bool is_json = false;
+  struct format format = {0};
   bool read = true;
   while (read && reader->trace->count < limit && getline(&line, &room, file) >= 0) {
     reader->line++;
-    if (reader->line == 1)
-      is_json = line[0] == '{';
-    if (is_json)
-      read = read_json_line(reader, line);
-    else if (reader->line == 1)
-      read = read_csv_header(reader, line, places);
-    else
-      read = read_csv_line(reader, line, places);
+    char *text = text_of(reader, line);
+    if (is_blank(text))
+      continue;
+    const bool is_first = !format.is_known;
+    read = read_line(reader, &format, text);
+    if (!read && is_first)
+      tell_formats();
   }
   free(line);
-  if (!read && reader->line == 1)
-    tell_formats();
   if (read && ferror(file))
     return problem(reader, "%s", strerror(errno));
   if (read && reader->trace->count == 0)

@@ -1,0 +1,210 @@
+/* Masks, scales, and what is added to logits and to their sum. */
+#include "tools/flashjit/model/attention.h"
+
+#include "tools/flashjit/model/rope.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------ masks */
+
+/* Of a decoder, false says nothing where every field of the library's base class was written out. */
+static bool is_encoder(const struct config *config) {
+  if (!json_is_false(config_find(config, "is_decoder")) || config_trait(config, "decoder"))
+    return false;
+  return config_trait(config, "encoder") || !config_find(config, "chunk_size_feed_forward");
+}
+
+static bool is_bidirectional(const struct config *config) {
+  const json_t *flag = config_find(config, "use_bidirectional_attention");
+  const bool is_all = json_is_true(flag) || strcmp(config_text(config, "use_bidirectional_attention", ""), "all") == 0;
+  return is_all || json_is_false(config_find(config, "is_causal")) || is_encoder(config);
+}
+
+static bool has_images(const struct config *config) {
+  return json_object_size(json_object_get(config->root, "vision_config")) > 0 && config->root != config->text;
+}
+
+static bool read_mask(struct config *config, const struct kind *kind, struct layer *layer) {
+  const char *images = config_trait_text(config, "image_blocks", "");
+  const char *flag = config_text(config, "use_bidirectional_attention", "");
+  double chunk;
+  if (kind->reach == REACH_SLIDING && !window_read(config, &layer->window))
+    return false;
+  if (!config_number(config, "attention_chunk_size", 0, &chunk))
+    return false;
+  if (kind->reach == REACH_CHUNK)
+    layer->chunk = (uint32_t)chunk;
+  layer->has_image_blocks =
+      has_images(config) && (strcmp(images, "all") == 0 ||
+                             (strcmp(images, "sliding") == 0 && layer->window > 0 && strcmp(flag, "vision") == 0));
+  if (layer->is_cross || config_trait_is(config, "mask", "all_keys"))
+    layer->mask = LAYER_ALL_KEYS;
+  if (layer->is_cross || !is_bidirectional(config))
+    return true;
+  note(config->notes, "every query sees all keys: by is_causal, is_decoder or use_bidirectional_attention");
+  layer->mask = layer->window > 0 ? LAYER_TWO_SIDED : LAYER_ALL_KEYS;
+  if (layer->window > 0 && config_trait(config, "halved_window"))
+    layer->window = layer->window / 2 + 1;
+  return true;
+}
+
+/* A kind without its window or chunk is plain attention. */
+static void name_kind(const struct kind *kind, struct layer *layer) {
+  const bool is_plain = (kind->reach == REACH_SLIDING && layer->window == 0 && !kind->sparse) ||
+                        (kind->reach == REACH_CHUNK && layer->chunk == 0);
+  snprintf(layer->kind, sizeof layer->kind, "%s",
+           is_plain && strncmp(kind->name, "hybrid", 6) == 0 ? "hybrid"
+           : is_plain                                        ? "full_attention"
+                                                             : kind->name);
+}
+
+/* ------------------------------------------------------------------------------------------------ scale */
+
+/* Of latent attention YaRN's magnitude goes into the scale, squared. */
+static bool read_latent_scale(struct config *config, struct layer *layer) {
+  const json_t *rope = config_find(config, "rope_scaling");
+  if (json_object_size(rope) == 0)
+    rope = config_find(config, "rope_parameters");
+  const json_t *mscale = json_object_get(rope, "mscale_all_dim");
+  if (mscale && !json_is_null(mscale) && !json_is_number(mscale))
+    return config_mistake(config, "mscale_all_dim", mscale, "a number");
+  const double all = json_number_value(mscale);
+  if (all == 0 || layer->rope.type == ROPE_DEFAULT || layer->rope.pairing == FI_ROPE_NONE ||
+      config_trait_is(config, "scale", "plain"))
+    return true;
+  const double magnitude = rope_magnitude(layer->rope.factor, all);
+  layer->scale = magnitude * magnitude / sqrt(layer->head_dim);
+  return true;
+}
+
+/* One that is what it would be anyway is none. */
+static bool is_usual(const struct layer *layer) {
+  return fabs(layer->scale * sqrt(layer->head_dim) - 1) < 1e-6;
+}
+
+static bool read_own_scale(struct config *config, struct layer *layer) {
+  const char *rule = config_trait_text(config, "scale", "");
+  const json_t *constant = config_trait(config, "scale");
+  double number;
+  if (json_is_number(constant))
+    layer->scale = json_number_value(constant);
+  if (strcmp(rule, "one_by_dim") == 0)
+    layer->scale = 1.0 / layer->head_dim;
+  if (strcmp(rule, "half_dim") == 0)
+    layer->scale = 1 / sqrt(layer->head_dim / 2.0);
+  if (config_find(config, "query_pre_attn_scalar")) {
+    if (!config_number(config, "query_pre_attn_scalar", 0, &number))
+      return false;
+    if (!(number > 0))
+      return config_problem(config, "field query_pre_attn_scalar is %g, not above 0", number);
+    layer->scale = 1 / sqrt(number);
+  }
+  if (!config_number(config, "attention_multiplier", layer->scale, &layer->scale) ||
+      !config_number(config, "attn_config.softmax_scale", layer->scale, &layer->scale))
+    return false;
+  if (json_is_false(config_find(config, "scale_attn_weights")))
+    layer->scale = 1;
+  if (config_flag(config, "scale_attn_by_inverse_layer_idx"))
+    layer->scale = 1 / sqrt(layer->head_dim) / (config->number + 1);
+  if (layer->scale < 0)
+    return config_problem(config, "field attention_multiplier is %g, not above 0", layer->scale);
+  return true;
+}
+
+static bool read_scale(struct config *config, struct layer *layer) {
+  if (layer->latent.rank > 0 ? !read_latent_scale(config, layer) : !read_own_scale(config, layer))
+    return false;
+  if (is_usual(layer))
+    layer->scale = 0;
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ logits */
+
+static bool read_softcap(struct config *config, struct layer *layer) {
+  if (!config_number(config, "attn_logit_softcapping", 0, &layer->softcap))
+    return false;
+  return layer->softcap >= 0 ||
+         config_problem(config, "field attn_logit_softcapping is %g, not 0 or above", layer->softcap);
+}
+
+/* Learned weights, which few configs mention. */
+static bool has_sinks(const struct config *config, const struct kind *kind) {
+  const char *where = config_trait_text(config, "sinks", "");
+  const bool is_sliding = kind->reach == REACH_SLIDING && !kind->sparse;
+  const char *field = is_sliding ? "add_swa_attention_sink_bias" : "add_full_attention_sink_bias";
+  if (config_find(config, field))
+    return config_flag(config, field);
+  return strcmp(where, "all") == 0 || (is_sliding && strcmp(where, "sliding") == 0);
+}
+
+static bool has_slopes(const struct config *config) {
+  const json_t *limit = config_trait(config, "slopes_unless_hidden_size");
+  if (limit)
+    return json_number_value(config_find(config, "hidden_size")) != json_number_value(limit);
+  return config_flag(config, "alibi") || config_flag(config, "attn_config.alibi") ||
+         strcmp(config_text(config, "position_embedding_type", ""), "alibi") == 0;
+}
+
+static void read_other(const struct config *config, struct layer *layer) {
+  const char *other = config_trait_text(config, "needs", "");
+  const char *embedding = config_text(config, "position_embedding_type", "");
+  if (has_slopes(config)) {
+    other = "ALiBi";
+    layer->rope = (struct rope){0};
+  } else if (strncmp(embedding, "relative_key", 12) == 0) {
+    other = "relative positions";
+  }
+  if (!layer->is_cross)
+    snprintf(layer->other, sizeof layer->other, "%s", other);
+}
+
+/* ------------------------------------------------------------------------------------------------ selection */
+
+static double number_of(const struct config *config, const char *field) {
+  return json_number_value(config_find(config, field));
+}
+
+static void read_selection(const struct config *config, const struct kind *kind, struct layer *layer) {
+  char *text = layer->sparse;
+  const size_t size = sizeof layer->sparse;
+  const double top = number_of(config, "index_topk");
+  if (kind->sparse && strcmp(kind->name, "minimax_m3_sparse") == 0)
+    snprintf(text, size, "the best %g blocks of %g tokens for each KV head", number_of(config, "index_topk_blocks"),
+             number_of(config, "index_block_size"));
+  else if (kind->sparse && strcmp(kind->name, "compressed_sparse_attention") == 0)
+    snprintf(text, size, "a window and the best %g of the compressed entries", top);
+  else if (kind->sparse && strcmp(kind->name, "heavily_compressed_attention") == 0)
+    snprintf(text, size, "a window and all compressed entries");
+  else if (kind->sparse && strcmp(kind->name, "reference_sliding_attention") == 0)
+    snprintf(text, size, "the prompt and the last %g generated tokens", number_of(config, "sliding_window"));
+  else if (top > 0 && kind->reach == REACH_FULL)
+    snprintf(text, size, "the best %g tokens, %g index heads of %g", top, number_of(config, "index_n_heads"),
+             number_of(config, "index_head_dim"));
+  else if (kind->sparse)
+    snprintf(text, size, "%s", kind->sparse);
+}
+
+static bool read_sharing(struct config *config, struct layer *layer) {
+  const json_t *sources = config_find(config, "kv_source_layers");
+  double shared;
+  if (!config_number(config, "num_kv_shared_layers", 0, &shared))
+    return false;
+  layer->shares_kv = shared > 0 && config->number + shared >= config->layers;
+  if (json_array_size(sources) > config->number)
+    layer->shares_kv = json_number_value(json_array_get(sources, config->number)) != config->number;
+  return true;
+}
+
+bool attention_read(struct config *config, const struct kind *kind, struct layer *layer) {
+  if (!read_mask(config, kind, layer) || !read_scale(config, layer) || !read_softcap(config, layer) ||
+      !read_sharing(config, layer))
+    return false;
+  name_kind(kind, layer);
+  layer->has_sinks = has_sinks(config, kind);
+  read_other(config, layer);
+  read_selection(config, kind, layer);
+  return true;
+}

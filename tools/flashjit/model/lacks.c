@@ -1,0 +1,161 @@
+/*
+ * The one place that knows what a spec cannot say: a row for each thing. When kernels learn one, its row goes, and
+ * fill_spec writes the axis.
+ */
+#include "tools/flashjit/model/lacks.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool scales(const struct rope *rope) {
+  return rope->pairing != FI_ROPE_NONE;
+}
+
+/* ------------------------------------------------------------------------------------- what is missing */
+
+/* Each writes what a layer needs of its kind, or leaves the text empty. */
+typedef void needs_function(const struct layer *layer, char *text, size_t size);
+
+static void needs_latent(const struct layer *layer, char *text, size_t size) {
+  if (layer->latent.rank > 0)
+    snprintf(text, size, "multi-head latent attention (kv_lora_rank %u)", layer->latent.rank);
+}
+
+static void needs_selection(const struct layer *layer, char *text, size_t size) {
+  if (layer->sparse[0])
+    snprintf(text, size, "sparse attention (%s)", layer->sparse);
+}
+
+static void needs_window(const struct layer *layer, char *text, size_t size) {
+  if (layer->window > 0)
+    snprintf(text, size, "%s (%u keys%s)", layer->mask == LAYER_TWO_SIDED ? "two-sided window" : "sliding window",
+             layer->window, layer->mask == LAYER_TWO_SIDED ? " on each side" : "");
+}
+
+static void needs_chunks(const struct layer *layer, char *text, size_t size) {
+  if (layer->chunk > 0)
+    snprintf(text, size, "attention in chunks (of %u keys)", layer->chunk);
+}
+
+static void needs_sinks(const struct layer *layer, char *text, size_t size) {
+  if (layer->has_sinks)
+    snprintf(text, size, "attention sinks");
+}
+
+static void needs_softcap(const struct layer *layer, char *text, size_t size) {
+  if (layer->softcap > 0)
+    snprintf(text, size, "logit softcap (%.9g)", layer->softcap);
+}
+
+static void needs_other(const struct layer *layer, char *text, size_t size) {
+  if (layer->other[0])
+    snprintf(text, size, "%s", layer->other);
+}
+
+static void needs_v_dim(const struct layer *layer, char *text, size_t size) {
+  if (layer->latent.rank == 0 && layer->v_dim != layer->head_dim)
+    snprintf(text, size, "values of %u dims with keys of %u", layer->v_dim, layer->head_dim);
+}
+
+static void needs_cache_type(const struct layer *layer, char *text, size_t size) {
+  if (layer->kv_dtype == FI_DTYPE_DEFAULT)
+    snprintf(text, size, "a cache of %s", layer->kv_type);
+}
+
+static void needs_rope_type(const struct layer *layer, char *text, size_t size) {
+  const enum rope_type type = layer->rope.type;
+  if (scales(&layer->rope) && type != ROPE_DEFAULT && type != ROPE_LINEAR && type != ROPE_LLAMA3)
+    snprintf(text, size, "rope_type %s", layer->rope.type_name);
+}
+
+static void needs_theta(const struct layer *layer, char *text, size_t size) {
+  const double theta = layer->rope.theta;
+  if (scales(&layer->rope) && (theta != floor(theta) || theta < 2 || theta > INT32_MAX))
+    snprintf(text, size, "rope_theta %.10g (it is a whole number of 2 to %d)", theta, INT32_MAX);
+}
+
+static bool is_thousandths(double number) {
+  return fabs(number * 1000 - round(number * 1000)) < 1e-6 && number * 1000 < INT32_MAX;
+}
+
+static void needs_factor(const struct layer *layer, char *text, size_t size) {
+  const double factors[] = {layer->rope.factor, layer->rope.low_frequency, layer->rope.high_frequency};
+  for (int i = 0; i < 3; i++) {
+    if (scales(&layer->rope) && !is_thousandths(factors[i]))
+      snprintf(text, size, "rope factor %.9g (more than three decimals)", factors[i]);
+  }
+}
+
+static void needs_place(const struct layer *layer, char *text, size_t size) {
+  if (scales(&layer->rope) && layer->rope.at_end && layer->rope.dims < layer->head_dim && layer->latent.rank == 0)
+    snprintf(text, size, "RoPE on the last %u dims", layer->rope.dims);
+}
+
+static void needs_positions(const struct layer *layer, char *text, size_t size) {
+  const double *sections = layer->rope.sections;
+  if (sections[0] > 0)
+    snprintf(text, size, "three positions a token (mrope %g+%g+%g; --text-only: those of text are equal)", sections[0],
+             sections[1], sections[2]);
+}
+
+static void needs_image_blocks(const struct layer *layer, char *text, size_t size) {
+  if (layer->has_image_blocks)
+    snprintf(text, size, "image tokens that see each other both ways (--text-only: there are none)");
+}
+
+static const struct {
+  needs_function *needs;
+  bool by_images; /* text alone does not need it */
+} rows[] = {
+    {needs_latent, false},     {needs_selection, false}, {needs_window, false},      {needs_chunks, false},
+    {needs_sinks, false},      {needs_softcap, false},   {needs_other, false},       {needs_v_dim, false},
+    {needs_cache_type, false}, {needs_rope_type, false}, {needs_theta, false},       {needs_factor, false},
+    {needs_place, false},      {needs_positions, true},  {needs_image_blocks, true},
+};
+
+/* ------------------------------------------------------------------------------------------------ the spec */
+
+static uint32_t thousandths(double number) {
+  return (uint32_t)round(number * 1000);
+}
+
+static void fill_rope(const struct rope *rope, fi_spec *spec) {
+  spec->rope = rope->pairing;
+  if (rope->pairing == FI_ROPE_NONE)
+    return;
+  spec->rope_dim = rope->dims;
+  spec->rope_theta = rope->theta <= INT32_MAX ? (uint32_t)rope->theta : 0;
+  if (rope->type != ROPE_LINEAR && rope->type != ROPE_LLAMA3)
+    return;
+  spec->rope_scaling = rope->type == ROPE_LINEAR ? FI_SCALING_LINEAR : FI_SCALING_LLAMA3;
+  spec->rope_factor = thousandths(rope->factor);
+  spec->rope_low_frequency = thousandths(rope->low_frequency);
+  spec->rope_high_frequency = thousandths(rope->high_frequency);
+  spec->rope_context = (uint32_t)rope->context;
+}
+
+static void fill_spec(const struct layer *layer, fi_spec *spec) {
+  fi_spec_init(spec);
+  spec->head_dim = layer->head_dim;
+  spec->group = layer->query_heads / layer->kv_heads;
+  spec->q_dtype = layer->q_dtype;
+  spec->kv_dtype = layer->kv_dtype;
+  spec->kv_scale = layer->kv_scale;
+  spec->mask = layer->mask == LAYER_CAUSAL ? FI_MASK_CAUSAL : FI_MASK_NONE;
+  fill_rope(&layer->rope, spec);
+}
+
+void layer_spec(const struct layer *layer, bool text_only, fi_spec *spec, char *lacks, size_t size) {
+  lacks[0] = '\0';
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[160] = "";
+    if (!(text_only && rows[i].by_images))
+      rows[i].needs(layer, text, sizeof text);
+    const size_t used = strlen(lacks);
+    if (text[0])
+      snprintf(lacks + used, size - used, "%s%s", used > 0 ? "; " : "", text);
+  }
+  fill_spec(layer, spec);
+}

@@ -1,0 +1,88 @@
+/* What attention computes in one layer, as a model defines it, whether or not there is a kernel for it. */
+#ifndef TOOLS_FLASHJIT_MODEL_LAYER_H
+#define TOOLS_FLASHJIT_MODEL_LAYER_H
+
+#include "flashjit.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum rope_type {
+  ROPE_DEFAULT,
+  ROPE_LINEAR,
+  ROPE_DYNAMIC,
+  ROPE_LLAMA3,
+  ROPE_YARN,
+  ROPE_LONGROPE,
+  ROPE_PROPORTIONAL,
+  ROPE_LEARNED,
+  ROPE_UNKNOWN
+};
+
+/* Frequencies and pairs of rotated dims; of a field that the type does not have 0. */
+struct rope {
+  uint32_t pairing; /* FI_ROPE_* */
+  uint32_t dims;    /* that are rotated */
+  bool at_end;      /* the last dims of the head, not the first */
+  double theta;
+  enum rope_type type;
+  char type_name[24]; /* as the config has it */
+  double factor;
+  double low_frequency;
+  double high_frequency;
+  double context; /* tokens that the model was trained on */
+  double beta_fast;
+  double beta_slow;
+  bool no_truncation;      /* the bounds of YaRN's ramp are not whole numbers */
+  double attention_factor; /* cosine and sine are multiplied by it; 0: 1 */
+  uint32_t turning_pairs;  /* proportional: the other pairs do not turn */
+  uint32_t factor_count;   /* longrope: factors of each of the two lists */
+  double sections[3];      /* mrope: pairs for time, height and width */
+  bool interleaved_sections;
+};
+
+enum layer_mask { LAYER_CAUSAL, LAYER_ALL_KEYS, LAYER_TWO_SIDED };
+
+/* Multi-head latent attention: what a token keeps is one latent vector and one rotated key for all heads. */
+struct latent {
+  uint32_t rank; /* of the latent vector; 0: plain attention */
+  uint32_t rope_dims;
+  uint32_t plain_dims; /* of a head's key, not rotated */
+};
+
+struct layer {
+  char kind[32]; /* as in layer_types */
+  bool attends;  /* false: it needs no kernel, reason says why */
+  bool is_known; /* false: nobody knows what it does */
+  const char *reason;
+  uint32_t query_heads;
+  uint32_t kv_heads;
+  uint32_t head_dim; /* of Q and K */
+  uint32_t v_dim;
+  enum layer_mask mask;
+  uint32_t window; /* keys that a query sees, itself among them; two-sided: on each side; 0: no bound */
+  uint32_t chunk;  /* keys of other chunks are not seen; 0: no chunks */
+  double scale;    /* 0: head_dim to the power of -1/2 */
+  double softcap;  /* 0: none */
+  bool has_sinks;
+  bool has_image_blocks; /* tokens of an image see each other both ways */
+  bool shares_kv;        /* the layer appends nothing: it reads the cache of an earlier layer */
+  bool is_cross;         /* its keys come from an encoder */
+  char other[64];        /* what else it needs, such as a bias of the logits; "": nothing */
+  char sparse[96];       /* how keys are selected; "": all that the mask shows */
+  struct latent latent;
+  struct rope rope;
+  uint32_t q_dtype;
+  uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: one that kv_type names */
+  uint32_t kv_scale;
+  char kv_type[16];
+};
+
+/* The description as an object, equal for equal layers; NULL when memory is out. */
+json_t *layer_json(const struct layer *layer);
+
+/* One line of it: heads, dims, and whatever is not plain causal attention. */
+void layer_text(const struct layer *layer, char *text, size_t size);
+
+#endif

@@ -1,0 +1,151 @@
+/* dtype, and what quantization configs say of the cache; of the weights' types they say nothing here. */
+#include "tools/flashjit/model/types.h"
+
+#include "tools/flashjit/python_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Looked for in the whole file first, then in the language model, then beside it. */
+static const json_t *find_anywhere(const struct config *config, const char *const *fields) {
+  const json_t *objects[] = {config->root, config->text, json_object_get(config->root, "vision_config")};
+  for (size_t o = 0; o < sizeof objects / sizeof *objects; o++) {
+    for (const char *const *field = fields; *field; field++) {
+      const json_t *value = json_object_get(objects[o], *field);
+      if (value && !json_is_null(value))
+        return value;
+    }
+  }
+  return NULL;
+}
+
+static bool read_values(struct config *config, struct layer *layer) {
+  static const char *const fields[] = {"dtype", "torch_dtype", NULL};
+  const json_t *value = find_anywhere(config, fields);
+  const char *name = json_string_value(value);
+  if (name && strncmp(name, "torch.", 6) == 0)
+    name += 6;
+  layer->q_dtype = FI_BF16;
+  if (!value)
+    note(config->notes, "no dtype in the file: bf16");
+  else if (name && strcmp(name, "float16") == 0)
+    layer->q_dtype = FI_F16;
+  else if (name && strcmp(name, "float32") == 0)
+    note(config->notes, "dtype float32 is served as bf16");
+  else if (!name || strcmp(name, "bfloat16") != 0)
+    return config_mistake(config, "dtype", value, "bfloat16, float16 or float32");
+  if (layer->q_dtype == FI_F16 && config_trait(config, "refuses_f16"))
+    note(config->notes, "%s is known to overflow in float16", config->model_type);
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ the cache */
+
+static bool text_is(const json_t *object, const char *key, const char *text) {
+  const char *found = json_string_value(json_object_get(object, key));
+  return found && strcmp(found, text) == 0;
+}
+
+static void set_type(struct layer *layer, uint32_t dtype, uint32_t scale, const char *name) {
+  layer->kv_dtype = dtype;
+  layer->kv_scale = scale;
+  snprintf(layer->kv_type, sizeof layer->kv_type, "%s", name);
+}
+
+/* {"type": "float", "num_bits": 8, "strategy": "tensor"} */
+static bool read_scheme(struct config *config, const json_t *scheme, struct layer *layer) {
+  const double bits = json_number_value(json_object_get(scheme, "num_bits"));
+  const json_t *strategy = json_object_get(scheme, "strategy");
+  const bool is_float = text_is(scheme, "type", "float") && !json_is_false(json_object_get(scheme, "symmetric"));
+  const bool is_head = text_is(scheme, "strategy", "attn_head");
+  const bool is_tensor = !strategy || json_is_null(strategy) || text_is(scheme, "strategy", "tensor");
+  if (is_float && bits == 8 && (is_head || is_tensor) && !json_is_true(json_object_get(scheme, "dynamic")))
+    set_type(layer, FI_E4M3, is_head ? FI_SCALE_HEAD : FI_SCALE_TENSOR, "e4m3");
+  else if (is_float && bits == 4)
+    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
+  else
+    return config_mistake(config, "kv_cache_scheme", scheme,
+                          "8 bits of type float, symmetric, with a strategy of tensor or attn_head");
+  return true;
+}
+
+static bool read_algorithm(struct config *config, const json_t *value, struct layer *layer) {
+  const char *name = json_string_value(value);
+  if (name && strcmp(name, "FP8") == 0)
+    set_type(layer, FI_E4M3, FI_SCALE_TENSOR, "e4m3");
+  else if (name && strcmp(name, "NVFP4") == 0)
+    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
+  else if (name && (strcmp(name, "INT8") == 0 || strcmp(name, "INT4") == 0))
+    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, strcmp(name, "INT8") == 0 ? "int8" : "int4");
+  else
+    return config_mistake(config, "kv_cache_quant_algo", value, "FP8, NVFP4, INT8 or INT4");
+  return true;
+}
+
+static const json_t *live(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return json_is_null(value) ? NULL : value;
+}
+
+/* Fields of the quantization config itself, or of its "quantization". */
+static bool read_quantization(struct config *config, const json_t *quantization, struct layer *layer) {
+  const json_t *inner = live(quantization, "quantization");
+  const json_t *scheme = live(quantization, "kv_cache_scheme");
+  const json_t *algorithm = live(quantization, "kv_cache_quant_algo");
+  if (!scheme)
+    scheme = live(inner, "kv_cache_scheme");
+  if (!algorithm)
+    algorithm = live(inner, "kv_cache_quant_algo");
+  if (scheme)
+    return read_scheme(config, scheme, layer);
+  return !algorithm || read_algorithm(config, algorithm, layer);
+}
+
+/* Some exporters write it to a file of its own. */
+static bool read_beside(struct config *config, struct layer *layer) {
+  char path[1100];
+  const char *slash = strrchr(config->path, '/');
+  snprintf(path, sizeof path, "%.*shf_quant_config.json", slash ? (int)(slash - config->path + 1) : 0, config->path);
+  FILE *file = fopen(path, "r");
+  if (!file)
+    return true;
+  fclose(file);
+  json_t *quantization = python_json_read(path);
+  if (!quantization)
+    return false;
+  const bool read = read_quantization(config, quantization, layer);
+  json_decref(quantization);
+  return read;
+}
+
+static bool is_8_bit(uint32_t dtype) {
+  return dtype == FI_E4M3 || dtype == FI_E5M2;
+}
+
+/* What the config says of a cache is also how its scales lie, where that of the choice has some. */
+static void choose_type(uint32_t kv_dtype, struct layer *layer) {
+  static const char *const names[] = {[FI_F16] = "f16", [FI_BF16] = "bf16", [FI_E4M3] = "e4m3", [FI_E5M2] = "e5m2"};
+  const uint32_t scale = layer->kv_scale == FI_SCALE_NONE ? FI_SCALE_TENSOR : layer->kv_scale;
+  set_type(layer, kv_dtype, is_8_bit(kv_dtype) ? scale : FI_SCALE_NONE, names[kv_dtype]);
+}
+
+static void tell_cache(struct config *config, const struct layer *layer) {
+  if (strcmp(layer->kv_type, "f16") != 0 && strcmp(layer->kv_type, "bf16") != 0)
+    note(config->notes, "by its quantization config the cache is %s, one scale per %s (--kv-dtype takes another)",
+         layer->kv_type, layer->kv_scale == FI_SCALE_HEAD ? "KV head" : "tensor");
+}
+
+bool types_read(struct config *config, uint32_t kv_dtype, struct layer *layer) {
+  static const char *const fields[] = {"quantization_config", "compression_config", NULL};
+  const json_t *quantization = find_anywhere(config, fields);
+  if (!read_values(config, layer))
+    return false;
+  set_type(layer, layer->q_dtype, FI_SCALE_NONE, layer->q_dtype == FI_F16 ? "f16" : "bf16");
+  if (quantization ? !read_quantization(config, quantization, layer) : !read_beside(config, layer))
+    return false;
+  if (kv_dtype != FI_DTYPE_DEFAULT)
+    choose_type(kv_dtype, layer);
+  else
+    tell_cache(config, layer);
+  return true;
+}

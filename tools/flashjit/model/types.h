@@ -1,0 +1,12 @@
+/* The type of a model's values and that of its KV cache. */
+#ifndef TOOLS_FLASHJIT_MODEL_TYPES_H
+#define TOOLS_FLASHJIT_MODEL_TYPES_H
+
+#include "tools/flashjit/model/config.h"
+#include "tools/flashjit/model/layer.h"
+
+/* Fills the types of the layer; kv_dtype is what the cache has been chosen to be, FI_DTYPE_DEFAULT: as the config says.
+ */
+bool types_read(struct config *config, uint32_t kv_dtype, struct layer *layer);
+
+#endif
