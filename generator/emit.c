@@ -1,6 +1,8 @@
 /* The table of emitters, and the wrapper of the mma instruction. */
 #include "emit.h"
 
+#include "dtypes.h"
+
 #include <string.h>
 
 static const struct emitter emitters[] = {
@@ -16,9 +18,8 @@ const struct emitter *emit_find(const char *name, size_t size) {
   return NULL;
 }
 
-/* 8-bit KV is converted to f16, which holds every e4m3 and e5m2 value. */
 void emit_mma(const struct facts *facts, struct text *text) {
-  const char *type = facts->spec->kv_dtype == FI_BF16 ? "bf16" : "f16";
+  const char *type = dtype_of(facts->spec->kv_dtype)->operand == FI_BF16 ? "bf16" : "f16";
   text_print(text,
              "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
              "*/\n"

@@ -1,6 +1,8 @@
 /* The names of templates. */
 #include "facts.h"
 
+#include "derived.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,48 +14,55 @@ struct tile_field {
 
 #define FIELD(name) #name, offsetof(struct tile, name)
 
+/* What every tile has; the rest are numbers of its family. */
 static const struct tile_field tile_fields[] = {
     {FIELD(threads), "of a CTA"},
     {FIELD(ctas_per_sm), "CTAs that share an SM"},
     {FIELD(rows), "of the tile: query tokens x group"},
     {FIELD(tokens), "query tokens of the tile"},
-    {FIELD(row_warps), "warps of a team, which divide the rows"},
-    {FIELD(row_blocks), "16-row blocks of a warp"},
     {FIELD(teams), "each takes its own KV tokens"},
     {FIELD(team_tokens), "KV tokens of a team in one step"},
     {FIELD(stages), "steps of KV in the ring"},
-    {FIELD(kv_bytes), "of a stored element of K or V"},
-    {FIELD(kv_pitch), "bytes from row to row of a K or V tile"},
-    {FIELD(wide_pitch), "bytes from row to row of a tile of 16-bit elements"},
-    {FIELD(query_registers), "1: Q stays in registers"},
-    {FIELD(loader_shared), "1: a thread's KvLoader is in shared memory"},
-    {FIELD(shared_rings), "byte offset in shared memory: the rings of KV stages"},
-    {FIELD(shared_query), "the tile of Q"},
-    {FIELD(shared_rotated), "K after rotation, one tile a team"},
-    {FIELD(shared_state), "row maxima and sums of the teams"},
-    {FIELD(shared_items), "work items with the rows of their tiles"},
-    {FIELD(shared_ready), "first of the units to merge"},
-    {FIELD(shared_loaders), "each thread's KvLoader"},
     {FIELD(shared_bytes), "bytes of dynamic shared memory"},
 };
 
 enum { TILE_FIELDS = sizeof tile_fields / sizeof *tile_fields, CONSTANT_SIZE = 48, COMMENT_COLUMN = 40 };
 
-_Static_assert(sizeof(struct tile) == TILE_FIELDS * sizeof(uint32_t),
-               "tile_fields has a row for each field of the tile");
-
-static const struct tile_field *find_tile_field(const char *name, size_t size) {
-  for (size_t i = 0; i < TILE_FIELDS; i++) {
-    if (strlen(tile_fields[i].name) == size && memcmp(tile_fields[i].name, name, size) == 0)
-      return &tile_fields[i];
-  }
-  return NULL;
+static bool same(const char *name, const char *text, size_t size) {
+  return strlen(name) == size && memcmp(name, text, size) == 0;
 }
 
-static uint32_t tile_value(const struct tile_field *field, const struct tile *tile) {
+static uint32_t field_value(const struct tile_field *field, const struct tile *tile) {
   uint32_t value;
   memcpy(&value, (const char *)tile + field->offset, sizeof value);
   return value;
+}
+
+static bool find_tile_field(const struct tile *tile, const char *name, size_t size, int64_t *value) {
+  for (size_t i = 0; i < TILE_FIELDS; i++) {
+    if (same(tile_fields[i].name, name, size)) {
+      *value = field_value(&tile_fields[i], tile);
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool find_number(const struct tile *tile, const char *name, size_t size, int64_t *value) {
+  const struct tile_number *number = tile_find(tile, name, size);
+  *value = number ? number->value : 0;
+  return number;
+}
+
+static bool find_derived(const fi_spec *spec, const char *name, size_t size, int64_t *value) {
+  const struct derived *derived;
+  for (uint32_t i = 0; (derived = derived_at(i)); i++) {
+    if (same(derived->name, name, size)) {
+      *value = derived->value(spec);
+      return true;
+    }
+  }
+  return false;
 }
 
 static bool find_target_fact(const struct target *target, const char *name, size_t size, int64_t *value) {
@@ -62,7 +71,7 @@ static bool find_target_fact(const struct target *target, const char *name, size
     uint32_t value;
   } rows[] = {{"arch", target->arch}, {"fp8_convert", target->fp8_convert}, {"overlaps", target->overlaps}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (strlen(rows[i].name) == size && memcmp(rows[i].name, name, size) == 0) {
+    if (same(rows[i].name, name, size)) {
       *value = rows[i].value;
       return true;
     }
@@ -72,13 +81,10 @@ static bool find_target_fact(const struct target *target, const char *name, size
 
 bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact) {
   *fact = (struct fact){0};
-  /* The tile comes first: it has the rows too, and helper kernels have a tile whose rows are not the spec's.
-   */
-  const struct tile_field *field = find_tile_field(name, size);
-  if (field) {
-    fact->value = tile_value(field, facts->tile);
+  /* The tile comes first: it has the rows too, and helper kernels have a tile whose rows are not the spec's. */
+  if (find_tile_field(facts->tile, name, size, &fact->value) || find_number(facts->tile, name, size, &fact->value) ||
+      find_derived(facts->spec, name, size, &fact->value))
     return true;
-  }
   fact->axis = axis_find_field(name, size);
   if (fact->axis) {
     fact->value = axis_get(fact->axis, facts->spec);
@@ -112,12 +118,20 @@ static void print_constant(const char *name, uint32_t value, const char *value_n
 
 void facts_print_constants(const struct facts *facts, struct text *text) {
   const struct axis *axis;
+  int64_t value;
   for (uint32_t i = 0; (axis = axis_at(i)); i++) {
-    const uint32_t value = axis_get(axis, facts->spec);
-    if (!find_tile_field(axis->field, strlen(axis->field)))
-      print_constant(axis->field, value, axis_value_name(axis, value), axis->meaning, text);
+    const uint32_t choice = axis_get(axis, facts->spec);
+    if (!find_tile_field(facts->tile, axis->field, strlen(axis->field), &value))
+      print_constant(axis->field, choice, axis_value_name(axis, choice), axis->meaning, text);
   }
+  const struct derived *derived;
+  for (uint32_t i = 0; (derived = derived_at(i)); i++)
+    print_constant(derived->name, derived->value(facts->spec), NULL, derived->meaning, text);
   text_print(text, "\n");
   for (size_t i = 0; i < TILE_FIELDS; i++)
-    print_constant(tile_fields[i].name, tile_value(&tile_fields[i], facts->tile), NULL, tile_fields[i].meaning, text);
+    print_constant(tile_fields[i].name, field_value(&tile_fields[i], facts->tile), NULL, tile_fields[i].meaning, text);
+  for (uint32_t i = 0; i < facts->tile->number_count; i++) {
+    const struct tile_number *number = &facts->tile->numbers[i];
+    print_constant(number->name, number->value, NULL, number->meaning, text);
+  }
 }

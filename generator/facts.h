@@ -1,6 +1,7 @@
 /*
- * What a template may know of its kernel, by name: the axes of the spec, the fields of the tile and two facts
- * of the target. Axes and tile fields are also constants of the source: head_dim is kHeadDim.
+ * What a template may know of its kernel, by name: the axes of the spec and what is derived from them, the fields and
+ * numbers of the tile, and some facts of the target. All but the last are also constants of the source: head_dim is
+ * kHeadDim.
  */
 #ifndef GENERATOR_FACTS_H
 #define GENERATOR_FACTS_H

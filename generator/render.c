@@ -1,7 +1,8 @@
 /*
  * The renderer. A template is CUDA C++ with directives, which are comment lines:
  *
- *   //@use NAME      pastes NAME.cuh, of which NAME is the path in templates/, unless it was pasted before
+ *   //@use NAME      pastes NAME.cuh, of which NAME is the path in templates/, or the header NAME.h of records, unless
+ * it was pasted before; {axis} in it stands for the name of the axis's value
  *   //@if EXPR       keeps the lines up to //@else or //@end when EXPR is not 0 (expression.h)
  *   //@else
  *   //@end
@@ -17,6 +18,7 @@
 #include "emit.h"
 #include "error.h"
 #include "expression.h"
+#include "family.h"
 #include "prune.h"
 #include "spec.h"
 #include "tidy.h"
@@ -26,16 +28,6 @@
 #include <string.h>
 
 enum { DEEPEST_IF = 16 };
-
-static const struct {
-  const char *file;
-  const char *symbol;
-} kernels[] = {
-    [FI_OP_ATTENTION] = {"kernels/attention_mma.cu", "flashjit_attention"},
-    [FI_OP_APPEND] = {"kernels/append.cu", "flashjit_append"},
-    [FI_OP_MERGE] = {"kernels/merge.cu", "flashjit_merge"},
-    [FI_OP_PLAN] = {"kernels/plan.cu", "flashjit_plan"},
-};
 
 struct renderer {
   const struct template_set *set;
@@ -86,9 +78,42 @@ static const struct template_file *find_file(const struct template_set *set, con
   return NULL;
 }
 
+/* Adds the name of the value of the axis in braces at text[0..size); false when it is no axis with names. */
+static bool add_value_name(const struct renderer *renderer, const char *text, size_t size, struct text *name) {
+  struct fact fact;
+  if (!facts_find(&renderer->facts, text, size, &fact) || !fact.axis)
+    return false;
+  const char *value = axis_value_name(fact.axis, (uint32_t)fact.value);
+  text_print(name, "%s", value ? value : "");
+  return value;
+}
+
+/* The file of a name, in which {axis} stands for the name of the axis's value. */
+static const struct template_file *find_fragment(const struct renderer *renderer, const struct span *name) {
+  const char *open = memchr(name->text, '{', name->size);
+  const char *close = memchr(name->text, '}', name->size);
+  struct text whole = {0};
+  const struct template_file *file = NULL;
+  if (!open || !close || close < open) {
+    text_add(&whole, name->text, name->size);
+  } else {
+    text_add(&whole, name->text, (size_t)(open - name->text));
+    if (!add_value_name(renderer, open + 1, (size_t)(close - open - 1), &whole))
+      text_add(&whole, open, (size_t)(close + 1 - open));
+    text_add(&whole, close + 1, (size_t)(name->text + name->size - close - 1));
+  }
+  const struct span found = {whole.data, whole.size};
+  if (!whole.failed && found.size > 0)
+    file = find_file(renderer->set, &found, ".cuh");
+  if (!whole.failed && found.size > 0 && !file)
+    file = find_file(renderer->set, &found, ".h");
+  text_free(&whole);
+  return file;
+}
+
 static fi_status paste(struct reader *reader, const struct span *name) {
   struct renderer *renderer = reader->renderer;
-  const struct template_file *file = find_file(renderer->set, name, ".cuh");
+  const struct template_file *file = find_fragment(renderer, name);
   if (!file)
     return refuse(reader, "there is no fragment", name);
   const size_t number = (size_t)(file - renderer->set->files);
@@ -251,11 +276,13 @@ static bool finish(const struct renderer *renderer, struct source *out) {
 
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
                            uint32_t choice, struct source *out) {
-  *out = (struct source){.symbol = kernels[canonical->op].symbol};
+  *out = (struct source){0};
   const fi_status planned = tile_plan(canonical, target, choice, &out->tile);
   if (planned != FI_OK)
     return planned;
-  const char *name = kernels[canonical->op].file;
+  const struct family *family = out->tile.family;
+  const char *name = family->template;
+  out->symbol = family->symbol;
   const struct template_file *records = find_file(set, &(struct span){"flashjit_args", 13}, ".h");
   const struct template_file *kernel = find_file(set, &(struct span){name, strlen(name)}, "");
   if (!records || !kernel)

@@ -35,6 +35,11 @@ static void reset_behind(uint32_t number, fi_spec *spec) {
     axis_set(axis, spec, axis_default(axis, spec));
 }
 
+/* The family stays what the tile plan makes of it: naming one gives no other kernels. */
+static bool is_family(const struct axis *axis) {
+  return axis->offset == offsetof(fi_spec, family);
+}
+
 /* Turns the odometer by one; false when it has gone around. The op, axis 0, never turns. */
 static bool turn(fi_spec *spec) {
   uint32_t count = 1;
@@ -43,7 +48,7 @@ static bool turn(fi_spec *spec) {
   for (uint32_t i = count - 1; i > 0; i--) {
     const struct axis *axis = axis_at(i);
     uint32_t value = axis_get(axis, spec);
-    if (!axis_matters(axis, spec) || !next_value(axis, spec, &value))
+    if (is_family(axis) || !axis_matters(axis, spec) || !next_value(axis, spec, &value))
       continue;
     axis_set(axis, spec, value);
     reset_behind(i, spec);
@@ -61,9 +66,9 @@ static bool supported(const fi_spec *spec) {
 int fi_spec_next(fi_spec *spec) {
   if (abi_check(ABI_spec, spec) != FI_OK || !axis_allows(axis_at(0), spec->op))
     return 0;
-  /* Canonical specs name their family, so a spec that does not has not been stepped yet. */
+  /* Canonical specs have rows, so a spec that has none has not been stepped yet. */
   bool more = true;
-  if (spec->family == FI_FAMILY_AUTO)
+  if (spec->rows == 0)
     reset_behind(0, spec);
   else
     more = turn(spec);

@@ -1,5 +1,5 @@
 /*
- * The tile plan: how a kernel's work is laid out over warps, stages and shared memory. Decided once here from spec and
+ * The tile plan: how a kernel's work is laid out over warps, stages and shared memory. Decided once from spec and
  * target, printed as constants at the top of the generated source, and stored with the compiled kernel.
  */
 #ifndef GENERATOR_TILE_H
@@ -10,34 +10,35 @@
 
 #include <stddef.h>
 
+struct family;
+
+enum { TILE_NUMBERS = 40 };
+
+/* A number that a family's templates read by name. */
+struct tile_number {
+  const char *name;
+  uint32_t value;
+  const char *meaning;
+};
+
 /*
- * Warps form teams. A team takes its own KV tokens through its own ring of stages; the warps of a team share those
- * tokens and divide the rows. One-warp teams (few rows) need no CTA barrier in the loop; one team of all warps (many
- * rows) reads each token once for the whole tile.
+ * What every kernel has, and what launches and plans go by. Teams of warps take KV tokens of their own in a step. All
+ * else is numbers of the family's own, with names: how its warps divide the work, and where things lie in shared
+ * memory.
  */
 struct tile {
-  uint32_t threads;
-  uint32_t ctas_per_sm; /* that registers and shared memory are budgeted for */
-  uint32_t rows;        /* of the tile, a multiple of 16 */
-  uint32_t tokens;      /* query tokens of the tile: rows / group */
-  uint32_t row_warps;   /* warps of a team */
-  uint32_t row_blocks;  /* 16-row blocks of a warp */
+  const struct family *family; /* that the kernel belongs to */
+  uint32_t threads;            /* of a CTA */
+  uint32_t ctas_per_sm;        /* that registers and shared memory are budgeted for */
+  uint32_t rows;               /* of the tile: query tokens x group */
+  uint32_t tokens;             /* query tokens of the tile: rows / group */
   uint32_t teams;
-  uint32_t team_tokens;     /* KV tokens of a team in one step */
-  uint32_t stages;          /* steps of KV in the ring */
-  uint32_t kv_bytes;        /* of an element in the cache */
-  uint32_t kv_pitch;        /* bytes from row to row of a K or V tile in shared memory */
-  uint32_t wide_pitch;      /* the same for rows of 16-bit elements: Q, and K after rotation */
-  uint32_t query_registers; /* 1: Q fragments stay in registers; 0: they are read from shared memory each step */
-  uint32_t loader_shared;   /* 1: a thread's KvLoader is in shared memory, since O fills the registers */
-  uint32_t shared_rings;    /* byte offsets in dynamic shared memory */
-  uint32_t shared_query;
-  uint32_t shared_rotated; /* K tiles after rotation, one a team */
-  uint32_t shared_state;   /* row maxima and sums of each team */
-  uint32_t shared_items;   /* work items with the rows of their tiles: the current one, and with teams the next */
-  uint32_t shared_ready;   /* first of the units that the CTA must merge */
-  uint32_t shared_loaders; /* each thread's KvLoader, if loader_shared */
-  uint32_t shared_bytes;   /* dynamic shared memory; for the plan op the most that a launch may ask for */
+  uint32_t team_tokens;  /* KV tokens of a team in one step */
+  uint32_t stages;       /* steps of KV in the ring */
+  uint32_t token_bytes;  /* of K and V of one token and head */
+  uint32_t shared_bytes; /* dynamic shared memory; for the plan op the most that a launch may ask for */
+  uint32_t number_count;
+  struct tile_number numbers[TILE_NUMBERS];
 };
 
 /*
@@ -49,5 +50,11 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
 
 /* KV tokens that a CTA takes in one step. */
 uint32_t tile_step_tokens(const struct tile *tile);
+
+/* Gives the tile a number of its family's. */
+void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning);
+
+/* The number of a name; NULL when there is none. */
+const struct tile_number *tile_find(const struct tile *tile, const char *name, size_t size);
 
 #endif

@@ -1,23 +1,12 @@
 /* What every call on a kernel needs: checks, preparing it on a device, and its description. */
 #include "runtime/kernel.h"
 
-#include "flashjit_args.h"
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "runtime/context.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-size_t kernel_args_size(uint32_t op) {
-  static const size_t sizes[] = {
-      [FI_OP_ATTENTION] = sizeof(struct fi_attention_args),
-      [FI_OP_APPEND] = sizeof(struct fi_append_args),
-      [FI_OP_MERGE] = sizeof(struct fi_merge_args),
-      [FI_OP_PLAN] = sizeof(struct fi_plan_args),
-  };
-  return sizes[op];
-}
 
 struct shape kernel_shape(const fi_kernel *kernel) {
   const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);

@@ -48,9 +48,6 @@ fi_status kernel_check_device(fi_ctx *ctx, int ordinal);
 fi_status kernel_prepare(fi_kernel *kernel, uint32_t *ctas);
 fi_status kernel_prepare_for_stream(fi_kernel *kernel, void *stream, uint32_t *ctas);
 
-/* The bytes of the op's one argument. */
-size_t kernel_args_size(uint32_t op);
-
 /* What the kernel's tile asks of a launch. */
 struct shape kernel_shape(const fi_kernel *kernel);
 

@@ -4,6 +4,7 @@
 #include "runtime/make.h"
 
 #include "generator/error.h"
+#include "generator/family.h"
 #include "runtime/clock.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ static fi_status load(struct loader *loader) {
   const struct image image = {
       .bytes = entry->image,
       .symbol = entry->symbol,
-      .args_size = kernel_args_size(loader->kernel->spec.op),
+      .args_size = build->source.tile.family->argument_size,
   };
   loader->rejected = false;
   return loader->driver->load(loader->driver, &image, &loader->kernel->module, &loader->rejected);

@@ -1,6 +1,7 @@
 /* The tables of what each op reads of fi_tensors, and the checks that they drive. */
 #include "runtime/tensors.h"
 
+#include "generator/dtypes.h"
 #include "generator/error.h"
 
 #include <stdbool.h>
@@ -115,7 +116,7 @@ static const char *row_dim_name(enum row row) {
 }
 
 static int64_t element_bytes(enum row row, const fi_spec *spec) {
-  return (row == K_ROW || row == V_ROW) && (spec->kv_dtype == FI_E4M3 || spec->kv_dtype == FI_E5M2) ? 1 : 2;
+  return dtype_of(row == K_ROW || row == V_ROW ? spec->kv_dtype : spec->q_dtype)->bits / 8;
 }
 
 static bool is_page_stride(int stride) {

@@ -105,7 +105,7 @@ static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds
 
 /* Steps whose KV stays in L2. */
 static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
-  return SECTION_BYTES / (step_tokens * (kernel->spec.head_dim + kernel->spec.v_dim) * kernel->tile.kv_bytes);
+  return SECTION_BYTES / (step_tokens * kernel->tile.token_bytes);
 }
 
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {

@@ -1,9 +1,19 @@
 //@use ptx/types
-//@if overlaps
 //@use ptx/overlap
-//@end
 //@use ptx/math
-//@use operand/convert
+//@use query/{q_dtype}
+
+constexpr float kLog2e = 1.4426950408889634f;
+
+//@if lse
+/* Writes the log-sum-exp of a row: the largest of its parts, and the sum of their weights. */
+void write_lse(const fi_merge_args &args, long long row, float most, float sum) {
+  args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
+}
+//@else
+/* The log-sum-exp of a row is not asked for. */
+void write_lse(const fi_merge_args &args, long long row, float most, float sum) {}
+//@end
 
 /*
  * Merges attention states of the same queries over disjoint KV ranges: each part's O counts with the weight of its
@@ -11,10 +21,7 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_merge(const __grid_constant__ fi_merge_args args) {
-//@if overlaps
   wait_for_stream();
-//@end
-  constexpr float kLog2e = 1.4426950408889634f;
   const long long rows = (long long)args.tokens * args.heads;
   const long long warps = (long long)gridDim.x * (kThreads / 32);
   for (long long row = (long long)blockIdx.x * (kThreads / 32) + warp(); row < rows; row += warps) {
@@ -22,17 +29,17 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
     for (int part = 0; part < args.parts; part++)
       most = fmaxf(most, args.parts_lse[part * rows + row]);
     float sum = 0;
-    float2 o[(kHeadDim + 63) / 64] = {};
+    float2 o[(kVDim + 63) / 64] = {};
     for (int part = 0; part < args.parts; part++) {
       const float lse = args.parts_lse[part * rows + row];
       if (lse == minus_infinity())
         continue;
       const float weight = exp2_fast((lse - most) * kLog2e);
       sum += weight;
-      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kHeadDim / 2);
+      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kVDim / 2);
 #pragma unroll
-      for (u32 i = 0; i < kHeadDim / 2; i += 32)
-        if (i + lane() < kHeadDim / 2) {
+      for (u32 i = 0; i < kVDim / 2; i += 32)
+        if (i + lane() < kVDim / 2) {
           const float2 pair = unpack_query(from[i + lane()]);
           o[i / 32].x += weight * pair.x;
           o[i / 32].y += weight * pair.y;
@@ -41,12 +48,10 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
     const float factor = sum > 0 ? 1 / sum : 0;
     const long long to = row / args.heads * args.o_token_stride + row % args.heads * args.o_head_stride;
 #pragma unroll
-    for (u32 i = 0; i < kHeadDim / 2; i += 32)
-      if (i + lane() < kHeadDim / 2)
+    for (u32 i = 0; i < kVDim / 2; i += 32)
+      if (i + lane() < kVDim / 2)
         ((u32 *)((u16 *)args.o + to))[i + lane()] = pack_output(o[i / 32].x * factor, o[i / 32].y * factor);
-//@if lse
     if (lane() == 0)
-      args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
-//@end
+      write_lse(args, row, most, sum);
   }
 }

@@ -1,7 +1,5 @@
 //@use ptx/types
-//@if overlaps
 //@use ptx/overlap
-//@end
 //@use plan/shares
 
 /*
@@ -14,9 +12,7 @@
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plan_args args) {
-//@if overlaps
   wait_for_stream();
-//@end
   if (args.ctas > 0)
     share_batch(args);
 

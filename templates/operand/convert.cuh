@@ -1,4 +1,5 @@
-//# Everything between storage types and the type that the matrix instructions compute in.
+//# Pairs of 16-bit elements to and from f32.
+
 
 u32 pack_f16(float low, float high) {
   u32 word;
@@ -24,68 +25,18 @@ float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-//@if kv_dtype == e4m3
-//@if fp8_convert
-/* Four e4m3 values as two pairs of f16. */
-uint2 f16_of_fp8(u32 codes) {
-  uint2 pairs;
-  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
-      "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
-      : "=r"(pairs.x), "=r"(pairs.y)
-      : "r"(codes));
-  return pairs;
-}
-//@else
-/*
- * A pair of f16 from two e4m3 codes, each in the upper byte of its half: the bits moved into f16's fields are the
- * value over 2^8, denormals included. The NaN code becomes 480.
- */
-u32 f16_of_spread(u32 spread) {
-  const u32 scaled = (spread & 0x80008000u) | ((spread & 0x7f007f00u) >> 1);
-  u32 word;
-  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(word) : "r"(scaled), "r"(0x5c005c00u));
-  return word;
+/* Eight 16-bit elements of a chunk, by the conversion of a pair. */
+template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Unpack unpack) {
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
 }
 
-/* Four e4m3 values as two pairs of f16. */
-uint2 f16_of_fp8(u32 codes) {
-  return make_uint2(f16_of_spread(__byte_perm(codes, 0, 0x1404)), f16_of_spread(__byte_perm(codes, 0, 0x3424)));
+template <typename Pack> uint4 pack_chunk(const float (&values)[8], Pack pack) {
+  return make_uint4(pack(values[0], values[1]), pack(values[2], values[3]), pack(values[4], values[5]),
+                    pack(values[6], values[7]));
 }
-//@end
-//@end
-//@if kv_dtype == e5m2
-/* Four e5m2 values as two pairs of f16: e5m2 is the upper byte of f16. */
-uint2 f16_of_fp8(u32 codes) {
-  return make_uint2(__byte_perm(codes, 0, 0x1404), __byte_perm(codes, 0, 0x3424));
-}
-//@end
-
-//@if kv_dtype == bf16
-/* Two values as a pair of the type that the matrix instructions take. */
-u32 pack_compute(float low, float high) {
-  return pack_bf16(low, high);
-}
-//@else
-/* Two values as a pair of the type that the matrix instructions take. */
-u32 pack_compute(float low, float high) {
-  return pack_f16(low, high);
-}
-//@end
-
-//@if q_dtype == bf16
-float2 unpack_query(u32 word) {
-  return unpack_bf16(word);
-}
-
-u32 pack_output(float low, float high) {
-  return pack_bf16(low, high);
-}
-//@else
-float2 unpack_query(u32 word) {
-  return unpack_f16(word);
-}
-
-u32 pack_output(float low, float high) {
-  return pack_f16(low, high);
-}
-//@end

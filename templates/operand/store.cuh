@@ -1,42 +1,26 @@
 //@use operand/convert
-//@if rope != none
-//@use query/rope
-//@else
+//@use query/{q_dtype}
+//@use query/rope_{rope}
+//@use work/scales
 
-constexpr u32 kRowUnits = kHeadDim / 8;
-//@end
+//# New K and V go into the cache by chunks of 8 elements: K rotated, both converted to the type of the cache.
 
-/* What a value is multiplied with before it is stored; reading multiplies with the scale. */
-float store_factor(const float *scales, int head) {
-//@if kv_scale == none
-  return 1;
-//@end
-//@if kv_scale == tensor
-  return 1 / scales[0];
-//@end
-//@if kv_scale == head
-  return 1 / scales[head];
-//@end
-}
+/* Units of a new token and head: those of its K, then the chunks of its V. */
+constexpr u32 kKeyUnits = kRowUnits<kQkDim>;
+constexpr u32 kNewUnits = kKeyUnits + kVDim / 8;
 
-/* Reads the 8 elements of chunk `chunk` of a new row. */
-void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
-  const uint4 words = *(const uint4 *)(row + chunk * 8);
-  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_query(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
-  }
-}
-
-//@if kv_bytes == 2
+//@if kv_bits == 16
+//@if kv_dtype == bf16
 /* Writes the 8 elements of chunk `chunk` of a cached row. */
 void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
-  *(uint4 *)(row + chunk * 16) = make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
-                                            pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
+  *(uint4 *)(row + chunk * 16) = pack_chunk(values, pack_bf16);
 }
+//@else
+/* Writes the 8 elements of chunk `chunk` of a cached row. */
+void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
+  *(uint4 *)(row + chunk * 16) = pack_chunk(values, pack_f16);
+}
+//@end
 //@else
 //@use operand/quantize
 /* Writes the 8 elements of chunk `chunk` of a cached row. */
@@ -49,37 +33,21 @@ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
 }
 //@end
 
-void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
+/* Reads the 8 elements of chunk `chunk` of a new row. */
+void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+  unpack_chunk(values, *(const uint4 *)(row + chunk * 8), unpack_query);
+}
+
+/* Stores unit `unit` of a row of K, rotated to its position. What is read is multiplied with the scale. */
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position) {
+  const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
+  const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, 1 / scale); };
+  rotate_unit(unit, position, load, store);
+}
+
+/* Stores chunk `chunk` of a row of V. */
+void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {
   float values[8];
   read_chunk(values, from, chunk);
-  write_chunk(to, chunk, values, factor);
+  write_chunk(to, chunk, values, 1 / scale);
 }
-
-//@if rope != none
-/* Stores unit `unit` of a row of V: as it is. */
-void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
-  const u32 chunk = unit_chunk(unit);
-  store_chunk(to, from, chunk, factor);
-//@if rope == half
-  if (unit < kRotatedUnits)
-    store_chunk(to, from, chunk + kRotatedUnits, factor);
-//@end
-}
-
-/* Stores unit `unit` of a row of K, rotated to its position. */
-void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
-  const u32 chunk = unit_chunk(unit);
-  float values[kUnitChunks][8];
-  read_chunk(values[0], from, chunk);
-  if (unit < kRotatedUnits) {
-//@if rope == half
-    read_chunk(values[1], from, chunk + kRotatedUnits);
-//@end
-    rotate_unit(values, unit, position);
-//@if rope == half
-    write_chunk(to, chunk + kRotatedUnits, values[1], factor);
-//@end
-  }
-  write_chunk(to, chunk, values[0], factor);
-}
-//@end

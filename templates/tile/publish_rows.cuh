@@ -1,39 +1,35 @@
-//@use tile/accumulate
-//@use tile/join
+//@use tile/softmax
+//@use tile/finish
+//@use work/item
 
-//# One team: each warp has whole rows in its registers and writes them itself.
+//# One team: each warp has its rows in its registers and writes them itself.
 
 /* Writes the item's rows to O, or as a partial. */
-void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
+void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
+             u32 free_stage) {
   const fi_item &item = tile.item;
   const u32 lane = fresh_lane();
+  const u32 first = first_dim();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
     if (row >= item.row_count * kGroup)
       continue;
+    const bool has_end = has_row_end(lane);
     if (item.part < 0) {
       const int token = tile.rows[row].token;
-      const u32 head = item.kv_head * kGroup + row % kGroup;
-      const float factor = row_factor(args, item.kv_head, state.sum[r]);
-      u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+      const FinishedRow finished = finish_row(args, token, item.kv_head, row, state.most[r], state.sum[r], has_end);
 #pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++) {
+      for (u32 p = 0; p < kShareDims / 8; p++) {
         const float2 pair = pair_of(state.o, r, p);
-        *(u32 *)(to + pair_column(lane, p)) = pack_output(pair.x * factor, pair.y * factor);
+        *(u32 *)(finished.o + first + pair_column(lane, p)) =
+            pack_output(pair.x * finished.factor, pair.y * finished.factor);
       }
-//@if lse
-      if (lane % 4 == 0)
-        write_lse(args, token, head, state.most[r], state.sum[r]);
-//@end
     } else {
-      const long long part_row = item.part + tile.rows[row].part;
-      float *to = args.plan.part_o + part_row * kHeadDim;
+      float *to = keep_row(args, item.part + tile.rows[row].part, state.most[r], state.sum[r], has_end);
 #pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++)
-        *(float2 *)(to + pair_column(lane, p)) = pair_of(state.o, r, p);
-      if (lane % 4 == 0)
-        *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(state.most[r], state.sum[r]);
+      for (u32 p = 0; p < kShareDims / 8; p++)
+        *(float2 *)(to + first + pair_column(lane, p)) = pair_of(state.o, r, p);
     }
   }
 }

@@ -1,5 +1,7 @@
-//@use tile/accumulate
-//@use tile/join
+//@use tile/softmax
+//@use tile/partials
+//@use ring/stages
+//@use work/item
 
 //# Teams split the KV: their O, maxima and sums meet in shared memory before they leave the CTA.
 
@@ -11,34 +13,38 @@ typedef float2 TeamState[kRows];
  * eight rows of a fragment use different banks.
  */
 u32 exchange_column(u32 row, u32 column) {
-  return row * kHeadDim + (column + row * 8) % kHeadDim;
+  return row * kVDim + (column + row * 8) % kVDim;
 }
 
 /* Writes the warp's rows, of the tile's `row_count`, to its team's area. */
 void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
   const u32 lane = fresh_lane();
+  const u32 first = first_dim();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
     if (row >= row_count)
       continue;
 #pragma unroll
-    for (u32 p = 0; p < kHeadDim / 8; p++)
-      *(float2 *)(area + exchange_column(row, pair_column(lane, p))) = pair_of(state.o, r, p);
-    if (lane % 4 == 0)
+    for (u32 p = 0; p < kShareDims / 8; p++)
+      *(float2 *)(area + exchange_column(row, first + pair_column(lane, p))) = pair_of(state.o, r, p);
+    if (has_row_end(lane))
       team_state[row] = make_float2(state.most[r], state.sum[r]);
   }
 }
 
-/* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
-void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *areas, TeamState *states) {
+/* Writes the item's rows to O, or as a partial. Teams' areas are a stage of their rings that is free. */
+void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
+             u32 free_stage) {
   const fi_item &item = tile.item;
   const u32 rows = item.row_count * kGroup;
-  sync_team();
+  u8 *areas = stage_of(shared, 0, free_stage);
+  TeamState *states = (TeamState *)(shared + kSharedState);
+  team_threads().sync();
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
-  __syncthreads();
+  threads.sync();
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < rows * kRowThreads<1>; i += kThreads) {
+  for (u32 i = threads.number(); i < rows * kRowThreads<1>; i += kThreads) {
     const u32 row = i / kRowThreads<1>;
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
@@ -47,9 +53,7 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;
     }
-    const long long part_row = item.part + tile.rows[row].part;
-    *(float4 *)(args.plan.part_o + part_row * kHeadDim + column) = part.o[0];
-    if (column == 0)
-      *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
+    float *to = keep_row(args, item.part + tile.rows[row].part, part.most, part.sum, column == 0);
+    *(float4 *)(to + column) = part.o[0];
   }
 }

@@ -1,6 +1,6 @@
 //@use ptx/math
-//@use query/query
-//@use tile/score
+//@use tile/rows
+//@use work/logits
 
 /*
  * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special
@@ -8,61 +8,19 @@
  */
 constexpr float kMasked = -0x1p100f;
 
-constexpr u32 kRowGroups = 2 * kRowBlocks;
-
-/* Dims of O; even and odd octets of a block belong together, see pair_column. */
-typedef float Output[kRowBlocks][kHeadDim / 8][4];
-
-/* State of a warp's rows: lane l has row l / 4 + 8 r of the warp's in group r, which is half r % 2 of block r / 2. */
+/* State of a warp's rows, by row group. */
 struct RowState {
   float most[kRowGroups]; /* maximum of the unscaled scores */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
 
-/* The tile's row of group 0 of this lane. */
-u32 first_row() {
-  const u32 thread = fresh_thread();
-  return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
-}
-
-//@if row_warps > 1
-/* Whether some row of the warp sees a KV token from `token` on. */
-bool sees(const TileRow *rows, int token) {
-  int most = 0;
+/* The state of rows that have seen nothing yet. */
+void open_rows(RowState &state) {
+  state = {};
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++)
-    most = max(most, rows[first_row() + 8 * r].visible);
-  return __any_sync(kAllLanes, most > token);
-}
-//@end
-
-/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-void mask(Scores &scores, const TileRow *rows, int token) {
-  const u32 lane = fresh_lane();
-  const TileRow *first = rows + first_row();
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const int seen = first[8 * r].visible - token - (int)(2 * (lane % 4));
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if ((int)(i / 2 * 8 + i % 2) >= seen)
-        scores[r / 2][i / 2][r % 2 * 2 + i % 2] = kMasked;
-  }
-}
-
-/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
-float score_scale(const fi_attention_args &args, int kv_head) {
-//@if kv_scale == none
-  return args.scale_log2;
-//@else
-//@if kv_scale == tensor
-  const float scale = args.scale_log2 * args.k.scales[0];
-//@else
-  const float scale = args.scale_log2 * args.k.scales[kv_head];
-//@end
-  return scale < 0x1p-80f ? 0x1p-80f : scale;
-//@end
+  for (float &most : state.most)
+    most = kMasked;
 }
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
@@ -79,8 +37,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = state.most[r];
 #pragma unroll
-    for (u32 o = 0; o < kTeamTokens / 8; o++)
-      most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
+    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
     moved |= (most[r] - state.most[r]) * scale > kSlack;
@@ -93,10 +51,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
     state.most[r] = most[r];
     state.sum[r] *= shrink;
 #pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++) {
-      state.o[r / 2][o][r % 2 * 2] *= shrink;
-      state.o[r / 2][o][r % 2 * 2 + 1] *= shrink;
-    }
+    for (u32 i = 0; i < kShareDims / 4; i++)
+      at(state.o, r, i) *= shrink;
   }
 }
 
@@ -108,7 +64,7 @@ void softmax(RowState &state, Scores &scores, float scale) {
     const float offset = state.most[r] * scale;
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
-      float &score = scores[r / 2][i / 2][r % 2 * 2 + i % 2];
+      float &score = at(scores, r, i);
       score = exp2_fast(score * scale - offset);
       state.sum[r] += score;
     }

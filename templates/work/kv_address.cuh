@@ -1,32 +1,35 @@
 //# Where a KV row lies. Used by attention (reading) and append (writing); of K or of V.
 
-//@if page_size > 0
+//@if index == dense
 /* The page ids of a request, first token's first. */
 const int *pages_of(const fi_plan_header &header, int kv_base) {
-//@if index == dense
   return header.page_table + kv_base * header.page_table_stride;
-//@else
-  return header.page_table + kv_base;
-//@end
 }
+//@else
+/* The page ids of a request, first token's first. */
+const int *pages_of(const fi_plan_header &header, int kv_base) {
+  return header.page_table + kv_base;
+}
+//@end
 
+//@if page_size > 0
 /* The row of a token and head; `page` is that of the token. */
 u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 //@else
 //@if index == dense
 /* The row of a token and head; kv_base is the request. */
 u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
   const long long row = kv_base * kv.page_stride + token * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 //@else
 /* The row of a token and head; kv_base is the request's first token. */
 u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
   const long long row = ((long long)kv_base + token) * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 //@end
 //@end

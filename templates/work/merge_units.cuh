@@ -1,4 +1,5 @@
-//@use tile/join
+//@use tile/partials
+//@use tile/threads
 //@use ptx/memory
 
 //# Rows whose KV was cut over several items are merged by the CTA that finishes the last of them.
@@ -16,9 +17,9 @@ constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
  * into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
-  __syncthreads();
-  if (threadIdx.x != 0)
+void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &ready) {
+  threads.sync();
+  if (!threads.leads())
     return;
   for (int u = item.unit; u < item.unit + item.unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
@@ -28,40 +29,40 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 }
 
 /* Merges all partials of a unit and writes its rows of O. */
-void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
-    const float *values = args.plan.part_o + first * kHeadDim + column;
+    const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
 
 /*
- * Merges the CTA's units behind its items, when nothing else is in the registers, and makes them ready for the next
+ * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
-    __syncthreads();
+    threads.sync();
     if (ready < 0)
       return;
     if (ready != number) {
       number = ready;
       unit = args.plan.units[number];
     }
-    merge_unit(args, unit);
-    __syncthreads();
-    if (threadIdx.x == 0) {
+    merge_unit(threads, args, unit);
+    threads.sync();
+    if (threads.leads()) {
       ready = args.plan.units[number].next;
       args.plan.arrivals[number] = unit.part_count;
     }

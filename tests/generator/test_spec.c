@@ -21,7 +21,7 @@ static fi_spec canonical(fi_spec spec) {
 Test(spec, zeros_stand_for_the_documented_defaults) {
   const fi_spec expected = {
       .struct_size = sizeof expected,
-      .family = FI_FAMILY_MMA,
+      .family = FI_FAMILY_AUTO,
       .head_dim = 128,
       .v_dim = 128,
       .group = 1,

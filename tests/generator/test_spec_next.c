@@ -38,6 +38,7 @@ static fi_spec reachable(struct random_source *source, uint32_t op) {
       const uint32_t choice = random_below(source, axis_value_count(axis) + 1);
       axis_set(axis, &spec, choice == 0 ? 0 : axis_value(axis, choice - 1));
     }
+    spec.family = FI_FAMILY_AUTO; /* no walk turns it */
     if (spec_canonical(&spec, &out) == FI_OK && fi_spec_supported(&out, NULL) == FI_OK)
       return out;
   }

@@ -130,7 +130,7 @@ static bool draw_batch(struct plan_run *run) {
 /* Sections that the batch must have: only whole steps count, a request's once, however many tiles it has. */
 static int least_sections(const struct plan_run *run) {
   const uint32_t step = tile_step_tokens(&run->tile);
-  const uint64_t step_bytes = 2ull * step * run->planned.spec->head_dim * run->tile.kv_bytes;
+  const uint64_t step_bytes = (uint64_t)step * run->tile.token_bytes;
   uint64_t sections = run->workspace.kv_heads < MOST_SECTIONS ? run->workspace.kv_heads : MOST_SECTIONS;
   uint64_t steps = 0;
   if (run->tile.rows < LARGE_ROWS || run->workspace.split_tokens > 0)

@@ -56,29 +56,26 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
-/* K or V; strides in elements. */
-struct fi_kv_args {
-  void *data;
-  const float *scales;
-  long long page_stride, token_stride, head_stride;
-};
-
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  struct fi_kv_args k, v;
-  struct fi_kv_args k_new, v_new;
+  const void *k_new, *v_new;
+  void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
+  long long new_token_stride, new_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };
 
-constexpr int kHeadDim = 128;            /* elements of a head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
+constexpr int kQkDim = 128;              /* elements of a head of Q and K */
+constexpr int kVDim = 128;               /* elements of a head of V and O */
+constexpr int kKvBits = 8;               /* of a stored element of K or V */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
-constexpr int kKvBytes = 1;              /* of a stored element of K or V */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -87,7 +84,7 @@ typedef unsigned long long u64;
 
 /*
  * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
  * work ended first.
  */
 void wait_for_stream() {
@@ -98,8 +95,15 @@ float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-float2 unpack_query(u32 word) {
-  return unpack_bf16(word);
+/* Eight 16-bit elements of a chunk, by the conversion of a pair. */
+template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Unpack unpack) {
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
 }
 
 /* The page ids of a request, first token's first. */
@@ -107,10 +111,15 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
-  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
+/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
+template <typename Args>
+long long kv_row_offset(const Args &args, int page, int token, int head) {
+  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
+  return (row + head * args.kv_head_stride) * kKvBits / 8;
+}
+
+float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
 }
 
 float cos_fast(float x) {
@@ -145,19 +154,6 @@ __constant__ unsigned long long kTurnsPerToken[kRopeDim / 2] = {
     0x0001dad501680000ull, 0x00019b3007af0000ull, 0x00016412e5000000ull, 0x00013458e2f60000ull,
 };
 
-/* Units of a row whose elements are rotated; each has kUnitChunks chunks of 8 elements. */
-constexpr u32 kRotatedUnits = kRopeDim / 8;
-
-constexpr u32 kUnitChunks = 1;
-
-/* Then come units of one chunk that is left as it is. */
-constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
-
-/* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
-u32 unit_chunk(u32 unit) {
-  return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
-}
-
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
@@ -175,29 +171,33 @@ void turn_pair(float &x, float &y, u32 pair, int position) {
   x = turned;
 }
 
-/* Rotates the elements of unit `unit` of a row: pair i is (values[0][2 i], values[0][2 i + 1]). */
-void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
-#pragma unroll
-  for (u32 i = 0; i < 4; i++)
-    turn_pair(values[0][2 * i], values[0][2 * i + 1], unit * 4 + i, position);
-}
+constexpr u32 kRotatedUnits = kRopeDim / 8;
 
-/* What a value is multiplied with before it is stored; reading multiplies with the scale. */
-float store_factor(const float *scales, int head) {
-  return 1 / scales[0];
-}
+template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
 
-/* Reads the 8 elements of chunk `chunk` of a new row. */
-void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
-  const uint4 words = *(const uint4 *)(row + chunk * 8);
-  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+  float values[8];
+  load(values, unit);
+  if (unit < kRotatedUnits) {
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_query(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
+    for (u32 i = 0; i < 4; i++)
+      turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, position);
   }
+  store(values, unit);
 }
+
+template <typename Args> float key_scale(const Args &args, int kv_head) {
+  return args.k_scale[0];
+}
+
+template <typename Args> float value_scale(const Args &args, int kv_head) {
+  return args.v_scale[0];
+}
+
+/* Units of a new token and head: those of its K, then the chunks of its V. */
+constexpr u32 kKeyUnits = kRowUnits<kQkDim>;
+constexpr u32 kNewUnits = kKeyUnits + kVDim / 8;
 
 /* Two values as e4m3, the first in the low byte. */
 u32 fp8_pair(float low, float high) {
@@ -215,32 +215,34 @@ void write_chunk(u8 *row, u32 chunk, const float (&values)[8], float factor) {
   *(uint2 *)(row + chunk * 8) = make_uint2(pairs[0] | pairs[1] << 16, pairs[2] | pairs[3] << 16);
 }
 
-void store_chunk(u8 *to, const u16 *from, u32 chunk, float factor) {
+/* Reads the 8 elements of chunk `chunk` of a new row. */
+void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+  unpack_chunk(values, *(const uint4 *)(row + chunk * 8), unpack_query);
+}
+
+/* Stores unit `unit` of a row of K, rotated to its position. What is read is multiplied with the scale. */
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position) {
+  const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
+  const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, 1 / scale); };
+  rotate_unit(unit, position, load, store);
+}
+
+/* Stores chunk `chunk` of a row of V. */
+void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {
   float values[8];
   read_chunk(values, from, chunk);
-  write_chunk(to, chunk, values, factor);
+  write_chunk(to, chunk, values, 1 / scale);
 }
 
-/* Stores unit `unit` of a row of V: as it is. */
-void store_value_unit(u8 *to, const u16 *from, u32 unit, float factor) {
-  const u32 chunk = unit_chunk(unit);
-  store_chunk(to, from, chunk, factor);
+/* Byte offset in the cache of the row of a new token and head. */
+long long new_row_offset(const fi_append_args &args, const fi_row &row, int head) {
+  const int page = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
+  return kv_row_offset(args, page, row.position, head);
 }
 
-/* Stores unit `unit` of a row of K, rotated to its position. */
-void store_key_unit(u8 *to, const u16 *from, u32 unit, float factor, int position) {
-  const u32 chunk = unit_chunk(unit);
-  float values[kUnitChunks][8];
-  read_chunk(values[0], from, chunk);
-  if (unit < kRotatedUnits) {
-    rotate_unit(values, unit, position);
-  }
-  write_chunk(to, chunk, values[0], factor);
-}
-
-/* The row of a query token and head that is appended. */
-const u16 *new_row(const fi_kv_args &kv, int token, int head) {
-  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+/* The position that K of a new token is rotated to. */
+int position_of(const fi_append_args &args, const fi_row &row) {
+  return row.position;
 }
 
 /*
@@ -250,22 +252,20 @@ const u16 *new_row(const fi_kv_args &kv, int token, int head) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
-  const long long units = (long long)args.plan.header->tokens * args.kv_heads * kRowUnits;
+  const long long units = (long long)args.plan.header->tokens * args.kv_heads * kNewUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
-    const u32 unit = i % kRowUnits;
-    const int head = i / kRowUnits % args.kv_heads;
-    const fi_row row = args.plan.rows[i / kRowUnits / args.kv_heads];
+    const u32 unit = i % kNewUnits;
+    const int head = i / kNewUnits % args.kv_heads;
+    const fi_row row = args.plan.rows[i / kNewUnits / args.kv_heads];
     if (row.position < 0)
       continue;
-    const u16 *k_from = new_row(args.k_new, row.token, head);
-    const u16 *v_from = new_row(args.v_new, row.token, head);
-    const int place = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-    u8 *k_to = kv_row(args.k, place, row.position, head);
-    u8 *v_to = kv_row(args.v, place, row.position, head);
-    const float k_factor = store_factor(args.k.scales, head);
-    const float v_factor = store_factor(args.v.scales, head);
-    store_key_unit(k_to, k_from, unit, k_factor, row.position);
-    store_value_unit(v_to, v_from, unit, v_factor);
+    const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
+    const long long to = new_row_offset(args, row, head);
+    if (unit < kKeyUnits)
+      store_key_unit((u8 *)args.k + to, (const u16 *)args.k_new + from, unit, key_scale(args, head),
+                     position_of(args, row));
+    else
+      store_value_chunk((u8 *)args.v + to, (const u16 *)args.v_new + from, unit - kKeyUnits, value_scale(args, head));
   }
 }

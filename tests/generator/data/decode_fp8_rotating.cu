@@ -56,42 +56,40 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
-/* K or V; strides in elements. */
-struct fi_kv_args {
-  void *data;
-  const float *scales;
-  long long page_stride, token_stride, head_stride;
-};
-
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  struct fi_kv_args k, v;
+  const void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
-constexpr int kHeadDim = 128;            /* elements of a head */
 constexpr int kGroup = 4;                /* query heads per KV head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
+constexpr int kQkDim = 128;              /* elements of a head of Q and K */
+constexpr int kVDim = 128;               /* elements of a head of V and O */
+constexpr int kKvBits = 8;               /* of a stored element of K or V */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 2;            /* CTAs that share an SM */
 constexpr int kRows = 16;                /* of the tile: query tokens x group */
-constexpr int kRowWarps = 1;             /* warps of a team, which divide the rows */
-constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
 constexpr int kTeams = 4;                /* each takes its own KV tokens */
 constexpr int kTeamTokens = 32;          /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
-constexpr int kKvBytes = 1;              /* of a stored element of K or V */
-constexpr int kKvPitch = 128;            /* bytes from row to row of a K or V tile */
-constexpr int kWidePitch = 272;          /* bytes from row to row of a tile of 16-bit elements */
+constexpr int kRowWarps = 1;             /* warps of a team that divide the rows */
+constexpr int kValueWarps = 1;           /* warps with the same rows, which divide the dims of V */
+constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
+constexpr int kKeyPitch = 128;           /* bytes from row to row of a tile of K */
+constexpr int kValuePitch = 128;         /* bytes from row to row of a tile of V */
+constexpr int kQueryPitch = 272;         /* bytes from row to row of a tile of Q, or of K after rotation */
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
 constexpr int kSharedQuery = 65536;      /* the tile of Q */
 constexpr int kSharedRotated = 69888;    /* K after rotation, one tile a team */
@@ -130,11 +128,139 @@ u32 fresh_lane() {
 
 /*
  * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
  * work ended first.
  */
 void wait_for_stream() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+/* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
+void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+u32 pack_f16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+u32 pack_bf16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+float2 unpack_f16(u32 word) {
+  float2 pair;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
+      : "=f"(pair.x), "=f"(pair.y)
+      : "r"(word));
+  return pair;
+}
+
+float2 unpack_bf16(u32 word) {
+  return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
+}
+
+/* Eight 16-bit elements of a chunk, by the conversion of a pair. */
+template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Unpack unpack) {
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
+}
+
+template <typename Pack> uint4 pack_chunk(const float (&values)[8], Pack pack) {
+  return make_uint4(pack(values[0], values[1]), pack(values[2], values[3]), pack(values[4], values[5]),
+                    pack(values[6], values[7]));
+}
+
+/* Two values as a pair of the type that the matrix instructions take, and back. */
+u32 pack_compute(float low, float high) {
+  return pack_f16(low, high);
+}
+
+float2 unpack_compute(u32 word) {
+  return unpack_f16(word);
+}
+
+/* Four e4m3 values as two pairs of f16. */
+uint2 convert_four(u32 codes) {
+  uint2 pairs;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
+      "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
+      : "=r"(pairs.x), "=r"(pairs.y)
+      : "r"(codes));
+  return pairs;
+}
+
+constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
+constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
+constexpr u32 kKeyTileBytes = kTeamTokens * kKeyPitch;
+constexpr u32 kStageBytes = kKeyTileBytes + kTeamTokens * kValuePitch;
+constexpr u32 kRingBytes = kStages * kStageBytes;
+
+/*
+ * 16-byte chunk `chunk` of row `row` of a tile, such that eight rows' same chunk is in eight banks: chunks change
+ * places by row where a row is a multiple of 128 bytes, and the pitch is an odd number of chunks elsewhere.
+ */
+template <u32 kPitch> u32 chunk_at(u32 row, u32 chunk) {
+  if constexpr (kPitch % 128 == 0)
+    return row * kPitch + (chunk ^ row % 8) * 16;
+  else
+    return row * kPitch + chunk * 16;
+}
+
+/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
+template <u32 kPitch> u32 chunks_along(u32 address, u32 chunks) {
+  if constexpr (kPitch % 128 == 0)
+    return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
+  else
+    return address + chunks * 16;
+}
+
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
+u32 stage_before(u32 stage) {
+  return stage == 0 ? kStages - 1 : stage - 1;
+}
+
+u32 stage_after(u32 stage) {
+  return stage == kStages - 1 ? 0 : stage + 1;
+}
+
+/* The tiles of K and V in a stage. */
+const u8 *keys_of(const u8 *stage) {
+  return stage;
+}
+
+const u8 *values_of(const u8 *stage) {
+  return stage + kKeyTileBytes;
+}
+
+/* The 8 elements of which chunk `chunk` of a row of 16-bit elements consists, of a K tile. */
+void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
+  const uint2 codes = *(const uint2 *)(keys + chunk_at<kKeyPitch>(row, chunk / 2) + chunk % 2 * 8);
+  const uint2 first = convert_four(codes.x);
+  const uint2 second = convert_four(codes.y);
+  unpack_chunk(values, make_uint4(first.x, first.y, second.x, second.y), unpack_compute);
+}
+
+constexpr u32 kQueryChunks = kQkDim / 8;
+
+u8 *query_tile(u8 *shared) {
+  return shared + kSharedQuery;
 }
 
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
@@ -187,59 +313,231 @@ u32 count_down(u32 *counter) {
   return before;
 }
 
-u32 pack_f16(float low, float high) {
-  u32 word;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-  return word;
+/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
+void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
+  const u32 from = shared_address(query) + chunk_at<kQueryPitch>(lane() % 16, lane() / 16);
+  load_matrices(fragment, from + chunk_at<kQueryPitch>(first_row, 2 * block));
 }
 
-u32 pack_bf16(float low, float high) {
-  u32 word;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-  return word;
+/* Threads of a CTA that act together: kCount of them from `first` on, with a barrier of their own. */
+template <u32 kCount> struct Threads {
+  u32 first;
+  u32 barrier; /* 0 is that of the whole CTA */
+
+  /* The thread's number among them, worked out anew at each use (see fresh_thread). */
+  u32 number() const {
+    return (fresh_thread() - first) % kCount;
+  }
+
+  bool leads() const {
+    return threadIdx.x == first;
+  }
+
+  void sync() const {
+    if constexpr (kCount == 32)
+      __syncwarp();
+    else if constexpr (kCount == kThreads)
+      __syncthreads();
+    else
+      asm volatile("barrier.sync %0, %1;" ::"r"(barrier), "n"(kCount) : "memory");
+  }
+};
+
+typedef Threads<kThreads> Cta;
+
+constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
+
+typedef Threads<32 * kTeamWarps> Team;
+
+u32 team() {
+  return kTeams == 1 ? 0 : warp() / kTeamWarps;
 }
 
-float2 unpack_f16(u32 word) {
-  float2 pair;
-  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
-      : "=f"(pair.x), "=f"(pair.y)
-      : "r"(word));
-  return pair;
+Team team_threads() {
+  return {team() * (32 * kTeamWarps), 1 + team()};
 }
 
-float2 unpack_bf16(u32 word) {
-  return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
+/* The warp's place in its team: which KV tokens it copies. */
+u32 team_warp() {
+  return warp() % kTeamWarps;
 }
 
-/* Four e4m3 values as two pairs of f16. */
-uint2 f16_of_fp8(u32 codes) {
-  uint2 pairs;
-  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
-      "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
-      : "=r"(pairs.x), "=r"(pairs.y)
-      : "r"(codes));
-  return pairs;
+/* Which of the team's rows are its own, and which share of the dims of O. */
+u32 row_warp() {
+  return team_warp() / kValueWarps;
 }
 
-/* Two values as a pair of the type that the matrix instructions take. */
-u32 pack_compute(float low, float high) {
-  return pack_f16(low, high);
+u32 value_share() {
+  return team_warp() % kValueWarps;
 }
 
-float2 unpack_query(u32 word) {
-  return unpack_bf16(word);
+/*
+ * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
+ * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
+ */
+template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
 }
 
-u32 pack_output(float low, float high) {
-  return pack_bf16(low, high);
+template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
 }
 
-/* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
-void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+/* The column of a lane's first element of a row. */
+u32 first_column(u32 lane) {
+  return 2 * (lane % 4);
+}
+
+/* From there on, the column of its element i. */
+constexpr u32 column_step(u32 i) {
+  return i / 2 * 8 + i % 2;
+}
+
+/* The operand A of 16 columns of block b, t of them before: two octets have its layout already. */
+template <u32 kBlocks, u32 kOctets>
+void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], u32 b, u32 t) {
+#pragma unroll
+  for (u32 h = 0; h < 2; h++) {
+    fragment[2 * h] = pack_compute(tile[b][2 * t + h][0], tile[b][2 * t + h][1]);
+    fragment[2 * h + 1] = pack_compute(tile[b][2 * t + h][2], tile[b][2 * t + h][3]);
+  }
+}
+
+/* What the warps need to know of a row of a tile. */
+struct tile_row {
+  int token;    /* in Q and O */
+  int visible;  /* KV tokens that it sees */
+  int part;     /* its row among the item's partial rows */
+  int position; /* that Q is rotated to */
+};
+
+/* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
+struct kv_loader {
+  unsigned stage;   /* of the next step to compute */
+  int next;         /* the item after the current one; -1: none */
+  unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
+  const int *pages; /* of the current item's request */
+  int kv_head;
+  int kv_end;
+  int token; /* first of the CTA's next step; none is left when it is not below kv_end */
+};
+
+/* A warp's row groups: 8 rows each, of which a lane has one. */
+constexpr u32 kRowGroups = 2 * kRowBlocks;
+
+/* Scores of a warp's rows against the team's tokens. */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
+constexpr u32 kShareDims = kVDim / kValueWarps;
+
+typedef float Output[kRowBlocks][kShareDims / 8][4];
+
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+/* The first dim of the warp's share of O. */
+u32 first_dim() {
+  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
+}
+
+/* Whether the lane writes what is once a row: it has the first of its columns. */
+bool has_row_end(u32 lane) {
+  return lane % 4 == 0 && first_dim() == 0;
+}
+
+/* 16 dims of the head are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQkDim / 16;
+
+/* Fragments of Q of one block of dims. */
+typedef u32 QueryBlock[kRowBlocks][4];
+
+void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+    load_query_fragment(q[b], query, (row_warp() * kRowBlocks + b) * 16, block);
+}
+
+/* Q of an item. */
+typedef QueryBlock Query[kQueryBlocks];
+
+void load_query(Query &q, const u8 *query) {
+#pragma unroll
+  for (u32 i = 0; i < kQueryBlocks; i++)
+    load_query_block(q[i], query, i);
+}
+
+/* Block i of Q, for which there may be need of `room`. */
+const QueryBlock &query_block(QueryBlock &room, const Query &query, u32 i) {
+  return query[i];
+}
+
+/* scores += Q K^T, for rows of K of kPitch bytes. */
+template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
+  const u32 from = shared_address(keys) + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+#pragma unroll
+  for (u32 i = 0; i < kQueryBlocks; i++) {
+    QueryBlock room;
+    const QueryBlock &q = query_block(room, query, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 16; t++) {
+      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      load_matrices(k, chunks_along<kPitch>(from, 2 * i) + 16 * t * kPitch);
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(scores[b][2 * t], q[b], k[0], k[1]);
+        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
+      }
+    }
+  }
+}
+
+/*
+ * O += P V, for the warp's share of the dims. The transposing load works on pairs of dims: word m holds dims 2 (l / 4)
+ * and + 1 of tokens 8 m + 2 (l % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even
+ * and odd octets of O.
+ */
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane(), 0);
+  const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 16));
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 32; t++) {
+    u32 p[2][kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++) {
+      pack_operand(p[0][b], scores, b, 2 * t);
+      pack_operand(p[1][b], scores, b, 2 * t + 1);
+    }
+#pragma unroll
+    for (u32 i = 0; i < kShareDims / 16; i++) {
+      u32 v[4];
+      load_matrices_transposed(v, chunks_along<kValuePitch>(share, i) + 32 * t * kValuePitch);
+#pragma unroll
+      for (u32 s = 0; s < 2; s++) {
+        const uint2 even = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
+        const uint2 odd = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
+#pragma unroll
+        for (u32 b = 0; b < kRowBlocks; b++) {
+          mma(o[b][2 * i], p[s][b], even.x, even.y);
+          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
+        }
+      }
+    }
+  }
+}
+
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  const u32 octets = 2 * (p / 2 * 2);
+  return make_float2(at(o, r, octets + p % 2), at(o, r, octets + 2 + p % 2));
+}
+
+u32 pair_column(u32 lane, u32 p) {
+  return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
 
 /* The page ids of a request, first token's first. */
@@ -247,99 +545,68 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
-  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
+/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
+template <typename Args>
+long long kv_row_offset(const Args &args, int page, int token, int head) {
+  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
+  return (row + head * args.kv_head_stride) * kKvBits / 8;
 }
 
-constexpr u32 kRowBytes = kHeadDim * kKvBytes;
-constexpr u32 kTileBytes = kTeamTokens * kKvPitch;
-constexpr u32 kStageBytes = 2 * kTileBytes; /* the K tile of a team's tokens, then their V tile */
-constexpr u32 kRingBytes = kStages * kStageBytes;
-
-/*
- * 16-byte chunk `chunk` of row `row` of a KV tile. Chunks change places by row: eight rows' same chunk is in
- * eight banks.
- */
-u32 kv_chunk(u32 row, u32 chunk) {
-  return row * kKvPitch + (chunk ^ row % 8) * 16;
-}
-
-/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
-u32 kv_along(u32 address, u32 chunks) {
-  return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
-}
-
-/* Chunk `chunk` of row `row` of a tile of 16-bit rows, whose pitch is always odd. */
-u32 wide_chunk(u32 row, u32 chunk) {
-  return row * kWidePitch + chunk * 16;
-}
-
-u32 team() {
-  return kTeams == 1 ? 0 : warp() / kRowWarps;
-}
-
-/* The warp's place in its team: which rows of the tile are its own, and which KV tokens it copies. */
-u32 team_warp() {
-  return warp() % kRowWarps;
-}
-
-/* Barrier of the warps of a team. */
-void sync_team() {
-  __syncwarp();
-}
-
-constexpr u32 kRowChunks = kRowBytes / 16;
-constexpr u32 kPassRows = 32 / kRowChunks;           /* rows that a warp copies at once, a chunk a lane */
-constexpr u32 kWarpTokens = kTeamTokens / kRowWarps; /* consecutive rows of the team's tile that a warp copies */
-constexpr int kStepTokens = kTeams * kTeamTokens;    /* of a CTA; team t has those from t * kTeamTokens */
+constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
+constexpr int kStepTokens = kTeams * kTeamTokens;     /* of a CTA; team t has those from t * kTeamTokens */
 constexpr u32 kItemWords = sizeof(fi_item) / 4;
-
-/* Fills the team's ring, some steps ahead of the computation, running on from item to item. */
-struct KvLoader {
-  u32 stage;  /* of the next step to compute */
-  int next;   /* the item behind the current one; -1: none */
-  u32 ahead;  /* lane l: its word l, so that going on to it does not wait for memory */
-  const int *pages; /* of the current item's request */
-  int page;   /* of this lane's row of the next step */
-  int kv_head;
-  int kv_end;
-  int token;  /* first of the CTA's next step; none is left when it is not below kv_end */
-};
 
 /* Words of an item over the lanes of a warp. */
 u32 item_word(const fi_item &item) {
   return ((const u32 *)&item)[min(lane(), kItemWords - 1)];
 }
 
-/* Goes on to the item whose words are in loader.ahead, and asks for the one behind it. */
-void take_item(KvLoader &loader, const fi_attention_args &args) {
-  const int kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
+/* A field of the item whose words are over the lanes. */
+int field_of(u32 words, int fi_item::*field) {
+  const fi_item *item = nullptr;
+  return (int)__shfl_sync(kAllLanes, words, (u32)(u64)&(item->*field) / 4);
+}
+
+void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base) {
   loader.pages = pages_of(*args.plan.header, kv_base);
-  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
-  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
-  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
-  loader.next = (int)__shfl_sync(kAllLanes, loader.ahead, kItemWords - 1);
+}
+
+/* Goes on to the item whose words are in loader.ahead, and asks for the one after it. */
+void take_item(kv_loader &loader, const fi_attention_args &args) {
+  take_kv_base(loader, args, field_of(loader.ahead, &fi_item::kv_base));
+  loader.kv_head = field_of(loader.ahead, &fi_item::kv_head);
+  loader.token = field_of(loader.ahead, &fi_item::kv_begin);
+  loader.kv_end = field_of(loader.ahead, &fi_item::kv_end);
+  loader.next = field_of(loader.ahead, &fi_item::next);
   if (loader.next >= 0)
     loader.ahead = item_word(args.plan.items[loader.next]);
 }
 
 /* First token of the warp's rows in the next step. */
-int warp_token(const KvLoader &loader) {
+int warp_token(const kv_loader &loader) {
   return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
-/* When an item has been loaded goes on to the next that has KV. */
-void settle(KvLoader &loader, const fi_attention_args &args) {
-  while (loader.token >= loader.kv_end && loader.next >= 0)
-    take_item(loader, args);
-  const int token = warp_token(loader) + (int)(lane() % kWarpTokens); /* looked up early: load_step need not wait */
+/* The token whose page the lane looks up: that of its row. */
+int token_of_lane(const kv_loader &loader) {
+  return warp_token(loader) + (int)(lane() % kWarpTokens);
+}
+
+/* Looks up the page of the next step early, so that load_step need not wait. */
+void look_up_page(kv_loader &loader) {
+  const int token = token_of_lane(loader);
   if (token < loader.kv_end)
     loader.page = loader.pages[(u32)token / kPageSize];
 }
 
-void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item &first) {
+/* When an item has been loaded goes on to the next that has KV. */
+void settle(kv_loader &loader, const fi_attention_args &args) {
+  while (loader.token >= loader.kv_end && loader.next >= 0)
+    take_item(loader, args);
+  look_up_page(loader);
+}
+
+void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item &first) {
   loader.ahead = item_word(first);
   loader.page = 0;
   loader.stage = 0;
@@ -347,53 +614,150 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
   settle(loader, args);
 }
 
-/* Starts the copies of the warp's rows of K or V into a tile; rows after the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_kv_args &kv, u32 tile) {
-  const int token = warp_token(loader);
-  const u32 lane = fresh_lane();
-  const u32 place = lane / kRowChunks;
-  const u32 chunk = lane % kRowChunks;
-  const u8 *own = kv_row(kv, loader.page, token + (int)(lane % kWarpTokens), loader.kv_head);
+/*
+ * How a warp copies its rows of K or V, of kRowBytes: in passes of some rows at once, or in several turns of a row that
+ * has more chunks than the warp has lanes.
+ */
+template <u32 kRowBytes> struct CopyShape {
+  static constexpr u32 kChunks = kRowBytes / 16;
+  static constexpr u32 kTurns = (kChunks + 31) / 32;
+  static constexpr u32 kRowLanes = kChunks < 32 ? kChunks : 32;
+  static constexpr u32 kPassRows = 32 / kRowLanes;
+  static constexpr u32 kPasses = (kWarpTokens + kPassRows - 1) / kPassRows;
+};
+
+/* Where the rows of K or V lie in the cache: each lane knows that of one of the warp's rows. */
+struct RowPlaces {
+  long long of_lane;
+  u32 place;
+};
+
+template <u32 kPassRows> RowPlaces row_places(const fi_attention_args &args, const kv_loader &loader, u32 place) {
+  const int token = warp_token(loader) + (int)(fresh_lane() % kWarpTokens);
+  return {kv_row_offset(args, loader.page, token, loader.kv_head), place};
+}
+
+/* The place of row `row` of the first lanes of a pass. */
+long long row_place(const RowPlaces &places, u32 row) {
+  return __shfl_sync(kAllLanes, places.of_lane, row + places.place);
+}
+
+/* The copies of K or V of a step: rows of kRowBytes into a tile of pitch kPitch. */
+template <u32 kRowBytes, u32 kPitch> struct TileCopy {
+  typedef CopyShape<kRowBytes> Shape;
+  const u8 *from;
+  RowPlaces places;
+  u32 to;
+  u32 place; /* of the lane's row among those of a pass */
+  u32 chunk;
+
+  TileCopy(const fi_attention_args &args, const kv_loader &loader, const void *source, u32 tile) {
+    const u32 lane = fresh_lane();
+    from = (const u8 *)source;
+    to = tile;
+    place = lane / Shape::kRowLanes;
+    chunk = lane % Shape::kRowLanes;
+    places = row_places<Shape::kPassRows>(args, loader, place);
+  }
+
+  /* Starts the copies of the lane's row of a pass; rows after the `valid` first of the warp's are cleared. */
+  void start(u32 pass, int valid) const {
+    if (pass >= Shape::kPasses)
+      return;
+    const long long offset = row_place(places, pass * Shape::kPassRows) + chunk * 16;
+    const u32 row = pass * Shape::kPassRows + place;
+    if (place >= Shape::kPassRows || row >= kWarpTokens)
+      return;
 #pragma unroll
-  for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
-    const u32 row = i + place;
-    const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (long long)own, row) + chunk * 16;
-    if (place >= kPassRows || row >= kWarpTokens)
-      continue;
-    copy_async(tile + kv_chunk(team_warp() * kWarpTokens + row, chunk), from, token + (int)row < loader.kv_end);
+    for (u32 turn = 0; turn < Shape::kTurns; turn++) {
+      if (Shape::kChunks % 32 != 0 && turn * 32 + chunk >= Shape::kChunks)
+        continue;
+      const u32 at = to + chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
+      copy_async(at, from + offset + turn * 512, (int)row < valid);
+    }
+  }
+};
+
+/* Starts the copies of the warp's rows into a stage; rows after the item's range are cleared. */
+void copy_rows(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
+  typedef TileCopy<kKeyRowBytes, kKeyPitch> KeyCopy;
+  typedef TileCopy<kValueRowBytes, kValuePitch> ValueCopy;
+  constexpr u32 kKeyPasses = KeyCopy::Shape::kPasses;
+  constexpr u32 kValuePasses = ValueCopy::Shape::kPasses;
+  const KeyCopy keys(args, loader, args.k, shared_address(keys_of(stage)));
+  const ValueCopy values(args, loader, args.v, shared_address(values_of(stage)));
+  const int valid = loader.kv_end - warp_token(loader);
+#pragma unroll
+  for (u32 pass = 0; pass < (kKeyPasses > kValuePasses ? kKeyPasses : kValuePasses); pass++) {
+    keys.start(pass, valid);
+    values.start(pass, valid);
   }
 }
 
-/* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
-void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
+/* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */
+void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args.k, shared_address(stage));
-    copy_rows(loader, args.v, shared_address(stage) + kTileBytes);
+    copy_rows(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }
   copy_commit();
 }
 
-/* What the warps need to know of a row of the tile. */
-struct TileRow {
-  int token;   /* in Q and O */
-  int visible; /* KV tokens that it sees */
-  int part;    /* its row among the item's partial rows */
-  int position; /* that it is rotated to */
-};
+/* The thread's loader, in its registers. */
+kv_loader &place_loader(kv_loader &own, u8 *shared) {
+  return own;
+}
+
+constexpr bool kCausal = true;
+
+/* Where the KV ends that a query token sees. `position` is its own place in the KV of its request. */
+int visible_end(bool causal, int position, int kv_len) {
+  return causal ? min(kv_len, position + 1) : kv_len;
+}
+
+/* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
+bool all_visible(const fi_item &item, int token, int count) {
+  return token + count <= item.kv_common;
+}
 
 /* A work item in shared memory, with the rows of its tile. */
 struct ItemTile {
   fi_item item;
-  TileRow rows[kRows];
+  tile_row rows[kRows];
 };
 
-constexpr u32 kQueryChunks = kHeadDim / 8;
+/* The tiles that are in shared memory at a time: with teams, the next one is filled while slow warps read the last. */
+constexpr u32 kItemTiles = kTeams > 1 ? 2 : 1;
 
 /* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
   return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
+}
+
+/* The position that Q of a row is rotated to. */
+int position_of(const fi_attention_args &args, const fi_row &row) {
+  return row.position;
+}
+
+/* Brings an item and its rows into shared memory. */
+void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+  const u32 thread = threads.number();
+  if (thread < sizeof item / 4)
+    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+  for (u32 row = thread; row < kRows; row += kThreads) {
+    const fi_row &source = row_of(args, item, row);
+    tile_row &to = tile.rows[row];
+    to.token = source.token;
+    to.part = source.part + (int)(row % kGroup);
+    to.visible = visible_end(kCausal, source.position, item.kv_end);
+    to.position = position_of(args, source);
+  }
+}
+
+/* Whether a CTA whose first item this is has nothing to do. The page table is asked for at once, since it is needed. */
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  return (first.row_count == 0) | (args.plan.header->tokens == 0);
 }
 
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
@@ -403,44 +767,41 @@ const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 ro
   return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
 }
 
-/* Brings an item and its rows into shared memory. */
-void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
-  const u32 thread = fresh_thread();
-  if (thread < kItemWords)
-    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
-  for (u32 row = thread; row < kRows; row += kThreads) {
-    const fi_row &source = row_of(args, item, row);
-    TileRow &to = tile.rows[row];
-    to.token = source.token;
-    to.part = source.part + (int)(row % kGroup);
-    to.visible = min(item.kv_end, source.position + 1);
-    to.position = source.position;
-  }
-}
-
 /*
- * A thread's chunks of the next tile of Q, one kThreads behind the other, on their way through registers: waiting for
+ * A thread's chunks of the next tile of Q, one kThreads after the other, on their way through registers: waiting for
  * them does not wait for the KV that was asked for before.
  */
-typedef uint4 QueryChunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+struct QueryFetch {
+  uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+};
 
-void fetch_query(QueryChunks &chunks, const fi_attention_args &args, const fi_item &item) {
-  u32 i = fresh_thread();
+/* Asks for the item's Q. */
+void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
+  u32 i = threads.number();
 #pragma unroll
-  for (uint4 &chunk : chunks) {
+  for (uint4 &chunk : fetch.chunks) {
     chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
     i += kThreads;
   }
 }
 
-void store_query(u8 *query, const QueryChunks &chunks) {
-  u32 i = fresh_thread();
+/* Puts it into the tile. */
+void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
+  u32 i = threads.number();
 #pragma unroll
-  for (const uint4 &chunk : chunks) {
+  for (const uint4 &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + wide_chunk(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
     i += kThreads;
   }
+}
+
+float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
+}
+
+u32 pack_output(float low, float high) {
+  return pack_bf16(low, high);
 }
 
 float minus_infinity() {
@@ -485,19 +846,6 @@ __constant__ unsigned long long kTurnsPerToken[kRopeDim / 2] = {
     0x0000018410e70000ull, 0x0000013c20120000ull, 0x0000010185670000ull, 0x000000d1c7f80000ull,
 };
 
-/* Units of a row whose elements are rotated; each has kUnitChunks chunks of 8 elements. */
-constexpr u32 kRotatedUnits = kRopeDim / 16;
-
-constexpr u32 kUnitChunks = 2;
-
-/* Then come units of one chunk that is left as it is. */
-constexpr u32 kRowUnits = kRotatedUnits + (kHeadDim - kRopeDim) / 8;
-
-/* The first chunk of a unit. The second, if it is a rotated one, lies kRotatedUnits chunks behind it. */
-u32 unit_chunk(u32 unit) {
-  return unit < kRotatedUnits ? unit : unit - kRotatedUnits + kRopeDim / 8;
-}
-
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
@@ -515,142 +863,75 @@ void turn_pair(float &x, float &y, u32 pair, int position) {
   x = turned;
 }
 
-/* Rotates the elements of unit `unit` of a row: pair i is (values[0][i], values[1][i]). */
-void rotate_unit(float (&values)[kUnitChunks][8], u32 unit, int position) {
-#pragma unroll
-  for (u32 i = 0; i < 8; i++)
-    turn_pair(values[0][i], values[1][i], unit * 8 + i, position);
-}
+constexpr u32 kRotatedUnits = kRopeDim / 16;
 
-void unpack_chunk(float (&values)[8], uint4 words) {
-  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+template <u32 kDim> constexpr u32 kRowUnits = kRotatedUnits + (kDim - kRopeDim) / 8;
+
+/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+  const u32 chunk = unit < kRotatedUnits ? unit : unit + kRotatedUnits;
+  float first[8];
+  load(first, chunk);
+  if (unit < kRotatedUnits) {
+    float second[8];
+    load(second, chunk + kRotatedUnits);
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_query(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
+    for (u32 i = 0; i < 8; i++)
+      turn_pair(first[i], second[i], unit * 8 + i, position);
+    store(second, chunk + kRotatedUnits);
   }
+  store(first, chunk);
 }
 
-void write_query_chunk(u8 *query, u32 row, u32 chunk, const float (&values)[8]) {
-  *(uint4 *)(query + wide_chunk(row, chunk)) =
-      make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
-                 pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
-}
-
-/* Turns the tile from what was copied into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(u8 *query, const ItemTile &tile) {
+/* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
+void transform_query(Cta threads, u8 *query, const ItemTile &tile) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < kRows * kRowUnits; i += kThreads) {
-    const u32 row = i / kRowUnits;
-    const u32 unit = i % kRowUnits;
-    const u32 chunk = unit_chunk(unit);
-    float values[kUnitChunks][8];
-    unpack_chunk(values[0], *(const uint4 *)(query + wide_chunk(row, chunk)));
-    if (unit < kRotatedUnits)
-      unpack_chunk(values[1], *(const uint4 *)(query + wide_chunk(row, chunk + kRotatedUnits)));
-    if (unit < kRotatedUnits)
-      rotate_unit(values, unit, tile.rows[row].position);
-    write_query_chunk(query, row, chunk, values[0]);
-    if (unit < kRotatedUnits)
-      write_query_chunk(query, row, chunk + kRotatedUnits, values[1]);
+  for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
+    const u32 row = i / kRowUnits<kQkDim>;
+    const auto load = [&](float(&values)[8], u32 chunk) {
+      unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+    };
+    const auto store = [&](const float(&values)[8], u32 chunk) {
+      *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
+    };
+    rotate_unit(i % kRowUnits<kQkDim>, tile.rows[row].position, load, store);
   }
-  __syncthreads();
+  threads.sync();
 }
 
-/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
-void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
-  const u32 from = shared_address(query) + wide_chunk(lane() % 16, lane() / 16);
-  load_matrices(fragment, from + wide_chunk(first_row, 2 * block));
-}
-
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kDimBlocks = kHeadDim / 16;
-
-/*
- * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of
- * mma.m16n8k16's result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4)
- * + e % 2.
- */
-typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
-
-/* Fragments of Q of one dim block. */
-typedef u32 QueryBlock[kRowBlocks][4];
-
-void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-    load_query_fragment(q[b], query, (team_warp() * kRowBlocks + b) * 16, block);
-}
-
-/* Q of an item. */
-typedef QueryBlock Query[kDimBlocks];
-
-void load_query(Query &q, const u8 *query) {
-#pragma unroll
-  for (u32 i = 0; i < kDimBlocks; i++)
-    load_query_block(q[i], query, i);
-}
-
-/* scores += Q K^T */
-void score(Scores &scores, const Query &query, const u8 *keys) {
-  const u32 from = shared_address(keys) + wide_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
-#pragma unroll
-  for (u32 i = 0; i < kDimBlocks; i++) {
-    const QueryBlock &q = query[i];
-#pragma unroll
-    for (u32 t = 0; t < kTeamTokens / 16; t++) {
-      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, from + wide_chunk(16 * t, 2 * i));
-#pragma unroll
-      for (u32 b = 0; b < kRowBlocks; b++) {
-        mma(scores[b][2 * t], q[b], k[0], k[1]);
-        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
-      }
-    }
-  }
-}
-
-/* Eight elements of chunk c of a row of a K tile. */
-void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
-  const uint2 codes = *(const uint2 *)(keys + kv_chunk(row, chunk / 2) + chunk % 2 * 8);
-  const uint2 first = f16_of_fp8(codes.x);
-  const uint2 second = f16_of_fp8(codes.y);
-  const u32 pairs[4] = {first.x, first.y, second.x, second.y};
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float2 pair = unpack_f16(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
-  }
-}
-
-void write_key_chunk(u8 *rotated, u32 row, u32 chunk, const float (&values)[8]) {
-  *(uint4 *)(rotated + wide_chunk(row, chunk)) =
-      make_uint4(pack_compute(values[0], values[1]), pack_compute(values[2], values[3]),
-                 pack_compute(values[4], values[5]), pack_compute(values[6], values[7]));
-}
+constexpr u32 kScorePitch = kQueryPitch;
 
 /*
  * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
  * team.
  */
-void rotate_keys(u8 *rotated, const u8 *keys, int token) {
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+  u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kScorePitch);
 #pragma unroll 1
-  for (u32 i = fresh_thread() % (32 * kRowWarps); i < kTeamTokens * kRowUnits; i += 32 * kRowWarps) {
-    const u32 row = i / kRowUnits;
-    const u32 unit = i % kRowUnits;
-    const u32 chunk = unit_chunk(unit);
-    float values[kUnitChunks][8];
-    read_key_chunk(values[0], keys, row, chunk);
-    if (unit < kRotatedUnits) {
-      read_key_chunk(values[1], keys, row, chunk + kRotatedUnits);
-      rotate_unit(values, unit, token + (int)row);
-      write_key_chunk(rotated, row, chunk + kRotatedUnits, values[1]);
-    }
-    write_key_chunk(rotated, row, chunk, values[0]);
+  for (u32 i = threads.number(); i < kTeamTokens * kRowUnits<kQkDim>; i += 32 * kTeamWarps) {
+    const u32 row = i / kRowUnits<kQkDim>;
+    const auto load = [&](float(&values)[8], u32 chunk) { read_key_chunk(values, keys, row, chunk); };
+    const auto store = [&](const float(&values)[8], u32 chunk) {
+      *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
+    };
+    rotate_unit(i % kRowUnits<kQkDim>, token + (int)row, load, store);
   }
-  sync_team();
+  threads.sync();
+  return rotated;
+}
+
+template <typename Args> float key_scale(const Args &args, int kv_head) {
+  return args.k_scale[kv_head];
+}
+
+template <typename Args> float value_scale(const Args &args, int kv_head) {
+  return args.v_scale[kv_head];
+}
+
+/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  const float scale = args.scale_log2 * key_scale(args, kv_head);
+  return scale < 0x1p-80f ? 0x1p-80f : scale;
 }
 
 /*
@@ -659,42 +940,19 @@ void rotate_keys(u8 *rotated, const u8 *keys, int token) {
  */
 constexpr float kMasked = -0x1p100f;
 
-constexpr u32 kRowGroups = 2 * kRowBlocks;
-
-/* Dims of O; even and odd octets of a block belong together, see pair_column. */
-typedef float Output[kRowBlocks][kHeadDim / 8][4];
-
-/* State of a warp's rows: lane l has row l / 4 + 8 r of the warp's in group r, which is half r % 2 of block r / 2. */
+/* State of a warp's rows, by row group. */
 struct RowState {
   float most[kRowGroups]; /* maximum of the unscaled scores */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
 
-/* The tile's row of group 0 of this lane. */
-u32 first_row() {
-  const u32 thread = fresh_thread();
-  return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
-}
-
-/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-void mask(Scores &scores, const TileRow *rows, int token) {
-  const u32 lane = fresh_lane();
-  const TileRow *first = rows + first_row();
+/* The state of rows that have seen nothing yet. */
+void open_rows(RowState &state) {
+  state = {};
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const int seen = first[8 * r].visible - token - (int)(2 * (lane % 4));
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if ((int)(i / 2 * 8 + i % 2) >= seen)
-        scores[r / 2][i / 2][r % 2 * 2 + i % 2] = kMasked;
-  }
-}
-
-/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * args.k.scales[kv_head];
-  return scale < 0x1p-80f ? 0x1p-80f : scale;
+  for (float &most : state.most)
+    most = kMasked;
 }
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
@@ -711,8 +969,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = state.most[r];
 #pragma unroll
-    for (u32 o = 0; o < kTeamTokens / 8; o++)
-      most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
+    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
     moved |= (most[r] - state.most[r]) * scale > kSlack;
@@ -725,10 +983,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
     state.most[r] = most[r];
     state.sum[r] *= shrink;
 #pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++) {
-      state.o[r / 2][o][r % 2 * 2] *= shrink;
-      state.o[r / 2][o][r % 2 * 2 + 1] *= shrink;
-    }
+    for (u32 i = 0; i < kShareDims / 4; i++)
+      at(state.o, r, i) *= shrink;
   }
 }
 
@@ -740,7 +996,7 @@ void softmax(RowState &state, Scores &scores, float scale) {
     const float offset = state.most[r] * scale;
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
-      float &score = scores[r / 2][i / 2][r % 2 * 2 + i % 2];
+      float &score = at(scores, r, i);
       score = exp2_fast(score * scale - offset);
       state.sum[r] += score;
     }
@@ -759,59 +1015,56 @@ void close_rows(RowState &state, float scale) {
   }
 }
 
-/* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
-void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+/* Whether some row of the warp sees a KV token from `token` on: it has all rows, for which the item was made. */
+bool some_visible(const tile_row *rows, int token) {
+  return true;
+}
+
+/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
+void mask_scores(Scores &scores, const tile_row *rows, int token) {
+  const u32 lane = fresh_lane();
+  const tile_row *first = rows + first_row();
 #pragma unroll
-  for (u32 h = 0; h < 2; h++) {
-    fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
-    fragment[2 * h + 1] = pack_compute(scores[b][2 * t + h][2], scores[b][2 * t + h][3]);
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int seen = first[8 * r].visible - token - (int)first_column(lane);
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)column_step(i) >= seen)
+        at(scores, r, i) = kMasked;
   }
 }
+
+/* The log-sum-exp of a row is not asked for. */
+void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {}
+
+/* Where the columns of a row of O go, and what they are multiplied with. */
+struct FinishedRow {
+  u16 *o;
+  float factor;
+};
 
 /*
- * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l
- * % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O.
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is that of V
+ * over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
  */
-void accumulate(Output &o, const Scores &scores, const u8 *values) {
-  const u32 from = shared_address(values) + kv_chunk(lane(), 0);
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    u32 p[2][kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++) {
-      pack_scores(p[0][b], scores, b, 2 * t);
-      pack_scores(p[1][b], scores, b, 2 * t + 1);
-    }
-#pragma unroll
-    for (u32 i = 0; i < kDimBlocks; i++) {
-      u32 v[4];
-      load_matrices_transposed(v, kv_along(from, i) + 32 * t * kKvPitch);
-#pragma unroll
-      for (u32 s = 0; s < 2; s++) {
-        const uint2 even = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
-        const uint2 odd = f16_of_fp8(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
-#pragma unroll
-        for (u32 b = 0; b < kRowBlocks; b++) {
-          mma(o[b][2 * i], p[s][b], even.x, even.y);
-          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
-        }
-      }
-    }
-  }
+FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
+                       bool has_end) {
+  const u32 head = kv_head * kGroup + row % kGroup;
+  if (has_end)
+    write_lse(args, token, head, most, sum);
+  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+  return {to, sum > 0 ? value_scale(args, kv_head) / sum : 0};
 }
 
-/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  const u32 e = r % 2 * 2 + p % 2;
-  return make_float2(o[r / 2][p / 2 * 2][e], o[r / 2][p / 2 * 2 + 1][e]);
-}
-
-u32 pair_column(u32 lane, u32 p) {
-  return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
+/* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
+float *keep_row(const fi_attention_args &args, long long row, float most, float sum, bool has_end) {
+  if (has_end)
+    *(float2 *)(args.plan.part_ml + row * 2) = make_float2(most, sum);
+  return args.plan.part_o + row * kVDim;
 }
 
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
-template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
+template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
 template <u32 kQuads> struct Partial {
@@ -866,23 +1119,17 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
   return joined;
 }
 
-/* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
-float row_factor(const fi_attention_args &args, int kv_head, float sum) {
-  return sum > 0 ? args.v.scales[kv_head] / sum : 0;
-}
-
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
 template <u32 kQuads>
 void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
                const Partial<kQuads> &part) {
-  const u32 head = kv_head * kGroup + row % kGroup;
-  const float factor = row_factor(args, kv_head, part.sum);
-  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
+  const FinishedRow finished = finish_row(args, token, kv_head, row, part.most, part.sum, column == 0);
 #pragma unroll
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
+    const float factor = finished.factor;
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
+    *(uint2 *)(finished.o + column + q * (4 * kRowThreads<kQuads>)) = words;
   }
 }
 
@@ -894,34 +1141,38 @@ typedef float2 TeamState[kRows];
  * eight rows of a fragment use different banks.
  */
 u32 exchange_column(u32 row, u32 column) {
-  return row * kHeadDim + (column + row * 8) % kHeadDim;
+  return row * kVDim + (column + row * 8) % kVDim;
 }
 
 /* Writes the warp's rows, of the tile's `row_count`, to its team's area. */
 void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState &team_state) {
   const u32 lane = fresh_lane();
+  const u32 first = first_dim();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
     if (row >= row_count)
       continue;
 #pragma unroll
-    for (u32 p = 0; p < kHeadDim / 8; p++)
-      *(float2 *)(area + exchange_column(row, pair_column(lane, p))) = pair_of(state.o, r, p);
-    if (lane % 4 == 0)
+    for (u32 p = 0; p < kShareDims / 8; p++)
+      *(float2 *)(area + exchange_column(row, first + pair_column(lane, p))) = pair_of(state.o, r, p);
+    if (has_row_end(lane))
       team_state[row] = make_float2(state.most[r], state.sum[r]);
   }
 }
 
-/* Writes the item's rows to O, or as a partial. `areas` is the stage of the first team's ring that is free. */
-void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *areas, TeamState *states) {
+/* Writes the item's rows to O, or as a partial. Teams' areas are a stage of their rings that is free. */
+void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
+             u32 free_stage) {
   const fi_item &item = tile.item;
   const u32 rows = item.row_count * kGroup;
-  sync_team();
+  u8 *areas = stage_of(shared, 0, free_stage);
+  TeamState *states = (TeamState *)(shared + kSharedState);
+  team_threads().sync();
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
-  __syncthreads();
+  threads.sync();
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < rows * kRowThreads<1>; i += kThreads) {
+  for (u32 i = threads.number(); i < rows * kRowThreads<1>; i += kThreads) {
     const u32 row = i / kRowThreads<1>;
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
@@ -930,10 +1181,8 @@ void publish(const fi_attention_args &args, const ItemTile &tile, const RowState
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;
     }
-    const long long part_row = item.part + tile.rows[row].part;
-    *(float4 *)(args.plan.part_o + part_row * kHeadDim + column) = part.o[0];
-    if (column == 0)
-      *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(part.most, part.sum);
+    float *to = keep_row(args, item.part + tile.rows[row].part, part.most, part.sum, column == 0);
+    *(float4 *)(to + column) = part.o[0];
   }
 }
 
@@ -945,9 +1194,9 @@ constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
  * into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
-  __syncthreads();
-  if (threadIdx.x != 0)
+void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &ready) {
+  threads.sync();
+  if (!threads.leads())
     return;
   for (int u = item.unit; u < item.unit + item.unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
@@ -957,128 +1206,118 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 }
 
 /* Merges all partials of a unit and writes its rows of O. */
-void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
-    const float *values = args.plan.part_o + first * kHeadDim + column;
+    const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
 
 /*
- * Merges the CTA's units behind its items, when nothing else is in the registers, and makes them ready for the next
+ * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
-    __syncthreads();
+    threads.sync();
     if (ready < 0)
       return;
     if (ready != number) {
       number = ready;
       unit = args.plan.units[number];
     }
-    merge_unit(args, unit);
-    __syncthreads();
-    if (threadIdx.x == 0) {
+    merge_unit(threads, args, unit);
+    threads.sync();
+    if (threads.leads()) {
       ready = args.plan.units[number].next;
       args.plan.arrivals[number] = unit.part_count;
     }
   }
 }
 
-static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
-
-/* Stage `stage` of a team's ring. */
-u8 *stage_of(u8 *shared, u32 team, u32 stage) {
-  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
-}
-
-u32 previous_stage(u32 stage) {
-  return stage == 0 ? kStages - 1 : stage - 1;
-}
-
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
  */
-void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
-  u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kWidePitch);
+void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
   const float scale = score_scale(args, tile.item.kv_head);
   const int offset = team() * kTeamTokens;
   Query query;
-  load_query(query, shared + kSharedQuery);
+  load_query(query, query_tile(shared));
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
-    sync_team();
-    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
-    const u8 *keys = stage_of(shared, team(), loader.stage);
-    rotate_keys(rotated, keys, token);
-    loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
-    const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
+    team_threads().sync();
+    load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
+    const u8 *stage = stage_of(shared, team(), loader.stage);
+    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), token);
+    loader.stage = stage_after(loader.stage);
+    const bool unmasked = all_visible(tile.item, token, kTeamTokens);
+    if (!unmasked && !some_visible(tile.rows, token))
+      continue;
     Scores scores = {};
-    score(scores, query, rotated);
-    if (!common)
-      mask(scores, tile.rows, token);
+    score<kScorePitch>(scores, query, keys);
+    if (!unmasked)
+      mask_scores(scores, tile.rows, token);
     softmax(state, scores, scale);
-    accumulate(state.o, scores, keys + kTileBytes);
+    accumulate(state.o, scores, values_of(stage));
   }
   close_rows(state, scale);
 }
 
 /*
  * One CTA works through its items of the plan. Each team of warps has its own ring of KV stages, which runs on from
- * one item to the next: while a step is computed, the loads of the steps behind it are under way.
+ * one item to the next: while a step is computed, the loads of the steps after it are under way.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
   wait_for_stream();
   extern __shared__ __align__(1024) u8 shared[];
-  u8 *query = shared + kSharedQuery;
+  const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if ((first->row_count == 0) | (args.plan.header->tokens == 0)) /* both asked for at once, since both are needed */
+  if (is_idle(args, *first))
     return;
-  KvLoader loader;
+  kv_loader own;
+  kv_loader &loader = place_loader(own, shared);
   open_loader(loader, args, *first);
-  if (threadIdx.x == 0)
+  if (cta.leads())
     ready = -1;
 
   const fi_item *item = first;
-  for (u32 parity = 0;; parity ^= 1) {
-    ItemTile &tile = tiles[parity];
-    QueryChunks chunks;
-    fetch_query(chunks, args, *item);
+  for (u32 number = 0;; number = (number + 1) % kItemTiles) {
+    ItemTile &tile = tiles[number];
+    QueryFetch fetch;
+    begin_fetch(cta, fetch, query_tile(shared), args, *item);
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
       load_step(loader, args, stage_of(shared, team(), s));
-    stage_item(tile, args, *item);
-    store_query(query, chunks);
-    __syncthreads();
-    transform_query(query, tile);
-    RowState state = {};
-#pragma unroll
-    for (float &most : state.most)
-      most = kMasked;
+    stage_item(cta, tile, args, *item);
+    end_fetch(cta, fetch, query_tile(shared));
+    cta.sync();
+    transform_query(cta, query_tile(shared), tile);
+    RowState state;
+    open_rows(state);
     attend(state, args, tile, loader, shared);
-    u8 *areas = stage_of(shared, 0, previous_stage(loader.stage));
-    publish(args, tile, state, areas, (TeamState *)(shared + kSharedState));
+    publish(cta, args, tile, state, shared, stage_before(loader.stage));
     if (tile.item.part >= 0)
-      arrive(args.plan, tile.item, ready);
+      arrive(cta, args.plan, tile.item, ready);
     if (tile.item.next < 0)
-      return merge_units(args, tile.item.unit, ready);
+      return merge_units(cta, args, tile.item.unit, ready);
     item = args.plan.items + tile.item.next;
+    if constexpr (kItemTiles == 1)
+      cta.sync();
   }
 }

@@ -13,7 +13,7 @@ struct fi_merge_args {
   int reserved;
 };
 
-constexpr int kHeadDim = 128;            /* elements of a head */
+constexpr int kVDim = 128;               /* elements of a head of V and O */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
@@ -31,7 +31,7 @@ u32 warp() {
 
 /*
  * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
  * work ended first.
  */
 void wait_for_stream() {
@@ -72,6 +72,13 @@ u32 pack_output(float low, float high) {
   return pack_bf16(low, high);
 }
 
+constexpr float kLog2e = 1.4426950408889634f;
+
+/* Writes the log-sum-exp of a row: the largest of its parts, and the sum of their weights. */
+void write_lse(const fi_merge_args &args, long long row, float most, float sum) {
+  args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
+}
+
 /*
  * Merges attention states of the same queries over disjoint KV ranges: each part's O counts with the weight of its
  * log-sum-exp. A warp takes a row, a lane pairs of its columns.
@@ -79,7 +86,6 @@ u32 pack_output(float low, float high) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_merge(const __grid_constant__ fi_merge_args args) {
   wait_for_stream();
-  constexpr float kLog2e = 1.4426950408889634f;
   const long long rows = (long long)args.tokens * args.heads;
   const long long warps = (long long)gridDim.x * (kThreads / 32);
   for (long long row = (long long)blockIdx.x * (kThreads / 32) + warp(); row < rows; row += warps) {
@@ -87,17 +93,17 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
     for (int part = 0; part < args.parts; part++)
       most = fmaxf(most, args.parts_lse[part * rows + row]);
     float sum = 0;
-    float2 o[(kHeadDim + 63) / 64] = {};
+    float2 o[(kVDim + 63) / 64] = {};
     for (int part = 0; part < args.parts; part++) {
       const float lse = args.parts_lse[part * rows + row];
       if (lse == minus_infinity())
         continue;
       const float weight = exp2_fast((lse - most) * kLog2e);
       sum += weight;
-      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kHeadDim / 2);
+      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kVDim / 2);
 #pragma unroll
-      for (u32 i = 0; i < kHeadDim / 2; i += 32)
-        if (i + lane() < kHeadDim / 2) {
+      for (u32 i = 0; i < kVDim / 2; i += 32)
+        if (i + lane() < kVDim / 2) {
           const float2 pair = unpack_query(from[i + lane()]);
           o[i / 32].x += weight * pair.x;
           o[i / 32].y += weight * pair.y;
@@ -106,10 +112,10 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
     const float factor = sum > 0 ? 1 / sum : 0;
     const long long to = row / args.heads * args.o_token_stride + row % args.heads * args.o_head_stride;
 #pragma unroll
-    for (u32 i = 0; i < kHeadDim / 2; i += 32)
-      if (i + lane() < kHeadDim / 2)
+    for (u32 i = 0; i < kVDim / 2; i += 32)
+      if (i + lane() < kVDim / 2)
         ((u32 *)((u16 *)args.o + to))[i + lane()] = pack_output(o[i / 32].x * factor, o[i / 32].y * factor);
     if (lane() == 0)
-      args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
+      write_lse(args, row, most, sum);
   }
 }

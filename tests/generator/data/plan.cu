@@ -98,7 +98,7 @@ u32 warp() {
 
 /*
  * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch behind begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
  * work ended first.
  */
 void wait_for_stream() {

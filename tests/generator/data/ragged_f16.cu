@@ -56,40 +56,38 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
-/* K or V; strides in elements. */
-struct fi_kv_args {
-  void *data;
-  const float *scales;
-  long long page_stride, token_stride, head_stride;
-};
-
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  struct fi_kv_args k, v;
+  const void *k, *v;
+  const float *k_scale, *v_scale;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
+  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
-constexpr int kHeadDim = 64;             /* elements of a head */
 constexpr int kGroup = 1;                /* query heads per KV head */
+constexpr int kQkDim = 64;               /* elements of a head of Q and K */
+constexpr int kVDim = 64;                /* elements of a head of V and O */
+constexpr int kKvBits = 16;              /* of a stored element of K or V */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 2;            /* CTAs that share an SM */
 constexpr int kRows = 128;               /* of the tile: query tokens x group */
-constexpr int kRowWarps = 4;             /* warps of a team, which divide the rows */
-constexpr int kRowBlocks = 2;            /* 16-row blocks of a warp */
 constexpr int kTeams = 1;                /* each takes its own KV tokens */
 constexpr int kTeamTokens = 64;          /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
-constexpr int kKvBytes = 2;              /* of a stored element of K or V */
-constexpr int kKvPitch = 144;            /* bytes from row to row of a K or V tile */
-constexpr int kWidePitch = 144;          /* bytes from row to row of a tile of 16-bit elements */
+constexpr int kRowWarps = 4;             /* warps of a team that divide the rows */
+constexpr int kValueWarps = 1;           /* warps with the same rows, which divide the dims of V */
+constexpr int kRowBlocks = 2;            /* 16-row blocks of a warp */
+constexpr int kKeyPitch = 144;           /* bytes from row to row of a tile of K */
+constexpr int kValuePitch = 144;         /* bytes from row to row of a tile of V */
+constexpr int kQueryPitch = 144;         /* bytes from row to row of a tile of Q, or of K after rotation */
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
 constexpr int kSharedQuery = 36864;      /* the tile of Q */
 constexpr int kSharedItems = 55296;      /* work items with the rows of their tiles */
@@ -98,6 +96,7 @@ constexpr int kSharedReady = 57384;      /* first of the units to merge */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
+typedef unsigned long long u64;
 
 constexpr u32 kAllLanes = 0xffffffffu;
 
@@ -121,6 +120,81 @@ u32 fresh_thread() {
 
 u32 fresh_lane() {
   return fresh_thread() % 32;
+}
+
+/* Launches of this target do not overlap. */
+void wait_for_stream() {}
+
+/* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
+void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+u32 pack_f16(float low, float high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
+constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
+constexpr u32 kKeyTileBytes = kTeamTokens * kKeyPitch;
+constexpr u32 kStageBytes = kKeyTileBytes + kTeamTokens * kValuePitch;
+constexpr u32 kRingBytes = kStages * kStageBytes;
+
+/*
+ * 16-byte chunk `chunk` of row `row` of a tile, such that eight rows' same chunk is in eight banks: chunks change
+ * places by row where a row is a multiple of 128 bytes, and the pitch is an odd number of chunks elsewhere.
+ */
+template <u32 kPitch> u32 chunk_at(u32 row, u32 chunk) {
+  if constexpr (kPitch % 128 == 0)
+    return row * kPitch + (chunk ^ row % 8) * 16;
+  else
+    return row * kPitch + chunk * 16;
+}
+
+/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
+template <u32 kPitch> u32 chunks_along(u32 address, u32 chunks) {
+  if constexpr (kPitch % 128 == 0)
+    return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
+  else
+    return address + chunks * 16;
+}
+
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
+u32 stage_before(u32 stage) {
+  return stage == 0 ? kStages - 1 : stage - 1;
+}
+
+u32 stage_after(u32 stage) {
+  return stage == kStages - 1 ? 0 : stage + 1;
+}
+
+/* The tiles of K and V in a stage. */
+const u8 *keys_of(const u8 *stage) {
+  return stage;
+}
+
+const u8 *values_of(const u8 *stage) {
+  return stage + kKeyTileBytes;
+}
+
+/* Two values as a pair of the type that the matrix instructions take, and back. */
+u32 pack_compute(float low, float high) {
+  return pack_f16(low, high);
+}
+
+constexpr u32 kQueryChunks = kQkDim / 8;
+
+u8 *query_tile(u8 *shared) {
+  return shared + kSharedQuery;
 }
 
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
@@ -173,115 +247,274 @@ u32 count_down(u32 *counter) {
   return before;
 }
 
-u32 pack_f16(float low, float high) {
-  u32 word;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-  return word;
+/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
+void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
+  const u32 from = shared_address(query) + chunk_at<kQueryPitch>(lane() % 16, lane() / 16);
+  load_matrices(fragment, from + chunk_at<kQueryPitch>(first_row, 2 * block));
 }
 
-/* Two values as a pair of the type that the matrix instructions take. */
-u32 pack_compute(float low, float high) {
-  return pack_f16(low, high);
-}
+/* Threads of a CTA that act together: kCount of them from `first` on, with a barrier of their own. */
+template <u32 kCount> struct Threads {
+  u32 first;
+  u32 barrier; /* 0 is that of the whole CTA */
 
-u32 pack_output(float low, float high) {
-  return pack_f16(low, high);
-}
+  /* The thread's number among them, worked out anew at each use (see fresh_thread). */
+  u32 number() const {
+    return (fresh_thread() - first) % kCount;
+  }
 
-/* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
-void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
+  bool leads() const {
+    return threadIdx.x == first;
+  }
 
-/* The row of a token and head; kv_base is the request's first token. */
-u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
-  const long long row = ((long long)kv_base + token) * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBytes;
-}
+  void sync() const {
+    if constexpr (kCount == 32)
+      __syncwarp();
+    else if constexpr (kCount == kThreads)
+      __syncthreads();
+    else
+      asm volatile("barrier.sync %0, %1;" ::"r"(barrier), "n"(kCount) : "memory");
+  }
+};
 
-constexpr u32 kRowBytes = kHeadDim * kKvBytes;
-constexpr u32 kTileBytes = kTeamTokens * kKvPitch;
-constexpr u32 kStageBytes = 2 * kTileBytes; /* the K tile of a team's tokens, then their V tile */
-constexpr u32 kRingBytes = kStages * kStageBytes;
+typedef Threads<kThreads> Cta;
 
-/* 16-byte chunk `chunk` of row `row` of a KV tile. The odd pitch puts eight rows' same chunk in eight banks. */
-u32 kv_chunk(u32 row, u32 chunk) {
-  return row * kKvPitch + chunk * 16;
-}
+constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
 
-/* From the address of a chunk to that of the chunk `chunks` on in its row. */
-u32 kv_along(u32 address, u32 chunks) {
-  return address + chunks * 16;
-}
-
-/* Chunk `chunk` of row `row` of a tile of 16-bit rows, whose pitch is always odd. */
-u32 wide_chunk(u32 row, u32 chunk) {
-  return row * kWidePitch + chunk * 16;
-}
+typedef Threads<32 * kTeamWarps> Team;
 
 u32 team() {
-  return kTeams == 1 ? 0 : warp() / kRowWarps;
+  return kTeams == 1 ? 0 : warp() / kTeamWarps;
 }
 
-/* The warp's place in its team: which rows of the tile are its own, and which KV tokens it copies. */
+Team team_threads() {
+  return {team() * (32 * kTeamWarps), 1 + team()};
+}
+
+/* The warp's place in its team: which KV tokens it copies. */
 u32 team_warp() {
-  return warp() % kRowWarps;
+  return warp() % kTeamWarps;
 }
 
-/* Barrier of the warps of a team. */
-void sync_team() {
-  __syncthreads();
+/* Which of the team's rows are its own, and which share of the dims of O. */
+u32 row_warp() {
+  return team_warp() / kValueWarps;
 }
 
-constexpr u32 kRowChunks = kRowBytes / 16;
-constexpr u32 kPassRows = 32 / kRowChunks;           /* rows that a warp copies at once, a chunk a lane */
-constexpr u32 kWarpTokens = kTeamTokens / kRowWarps; /* consecutive rows of the team's tile that a warp copies */
-constexpr int kStepTokens = kTeams * kTeamTokens;    /* of a CTA; team t has those from t * kTeamTokens */
-constexpr u32 kItemWords = sizeof(fi_item) / 4;
+u32 value_share() {
+  return team_warp() % kValueWarps;
+}
 
-/* Fills the team's ring, some steps ahead of the computation, running on from item to item. */
-struct KvLoader {
-  u32 stage;  /* of the next step to compute */
-  int next;   /* the item behind the current one; -1: none */
-  u32 ahead;  /* lane l: its word l, so that going on to it does not wait for memory */
-  int page;   /* kv_base of the current item */
+/*
+ * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
+ * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
+ */
+template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+/* The column of a lane's first element of a row. */
+u32 first_column(u32 lane) {
+  return 2 * (lane % 4);
+}
+
+/* From there on, the column of its element i. */
+constexpr u32 column_step(u32 i) {
+  return i / 2 * 8 + i % 2;
+}
+
+/* The operand A of 16 columns of block b, t of them before: two octets have its layout already. */
+template <u32 kBlocks, u32 kOctets>
+void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], u32 b, u32 t) {
+#pragma unroll
+  for (u32 h = 0; h < 2; h++) {
+    fragment[2 * h] = pack_compute(tile[b][2 * t + h][0], tile[b][2 * t + h][1]);
+    fragment[2 * h + 1] = pack_compute(tile[b][2 * t + h][2], tile[b][2 * t + h][3]);
+  }
+}
+
+/* What the warps need to know of a row of a tile. */
+struct tile_row {
+  int token;    /* in Q and O */
+  int visible;  /* KV tokens that it sees */
+  int part;     /* its row among the item's partial rows */
+  int position; /* that Q is rotated to */
+};
+
+/* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
+struct kv_loader {
+  unsigned stage;   /* of the next step to compute */
+  int next;         /* the item after the current one; -1: none */
+  unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
+  const int *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
-  int token;  /* first of the CTA's next step; none is left when it is not below kv_end */
+  int token; /* first of the CTA's next step; none is left when it is not below kv_end */
 };
+
+/* A warp's row groups: 8 rows each, of which a lane has one. */
+constexpr u32 kRowGroups = 2 * kRowBlocks;
+
+/* Scores of a warp's rows against the team's tokens. */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
+constexpr u32 kShareDims = kVDim / kValueWarps;
+
+typedef float Output[kRowBlocks][kShareDims / 8][4];
+
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+/* The first dim of the warp's share of O. */
+u32 first_dim() {
+  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
+}
+
+/* Whether the lane writes what is once a row: it has the first of its columns. */
+bool has_row_end(u32 lane) {
+  return lane % 4 == 0 && first_dim() == 0;
+}
+
+/* 16 dims of the head are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQkDim / 16;
+
+/* Fragments of Q of one block of dims. */
+typedef u32 QueryBlock[kRowBlocks][4];
+
+void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++)
+    load_query_fragment(q[b], query, (row_warp() * kRowBlocks + b) * 16, block);
+}
+
+/* Q of an item. */
+typedef QueryBlock Query[kQueryBlocks];
+
+void load_query(Query &q, const u8 *query) {
+#pragma unroll
+  for (u32 i = 0; i < kQueryBlocks; i++)
+    load_query_block(q[i], query, i);
+}
+
+/* Block i of Q, for which there may be need of `room`. */
+const QueryBlock &query_block(QueryBlock &room, const Query &query, u32 i) {
+  return query[i];
+}
+
+/* scores += Q K^T, for rows of K of kPitch bytes. */
+template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
+  const u32 from = shared_address(keys) + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
+#pragma unroll
+  for (u32 i = 0; i < kQueryBlocks; i++) {
+    QueryBlock room;
+    const QueryBlock &q = query_block(room, query, i);
+#pragma unroll
+    for (u32 t = 0; t < kTeamTokens / 16; t++) {
+      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      load_matrices(k, chunks_along<kPitch>(from, 2 * i) + 16 * t * kPitch);
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(scores[b][2 * t], q[b], k[0], k[1]);
+        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
+      }
+    }
+  }
+}
+
+/* O += P V, for the warp's share of the dims. */
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane() % 16, lane() / 16);
+  const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 8));
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++) {
+    u32 p[kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++)
+      pack_operand(p[b], scores, b, t);
+#pragma unroll
+    for (u32 i = 0; i < kShareDims / 16; i++) {
+      u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
+      load_matrices_transposed(v, chunks_along<kValuePitch>(share, 2 * i) + 16 * t * kValuePitch);
+#pragma unroll
+      for (u32 b = 0; b < kRowBlocks; b++) {
+        mma(o[b][2 * i], p[b], v[0], v[1]);
+        mma(o[b][2 * i + 1], p[b], v[2], v[3]);
+      }
+    }
+  }
+}
+
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  return make_float2(at(o, r, 2 * p), at(o, r, 2 * p + 1));
+}
+
+u32 pair_column(u32 lane, u32 p) {
+  return 8 * p + 2 * (lane % 4);
+}
+
+/* Byte offset of the row of a token and head in the cache; kv_base is the request's first token. */
+template <typename Args>
+long long kv_row_offset(const Args &args, int kv_base, int token, int head) {
+  const long long row = ((long long)kv_base + token) * args.kv_token_stride;
+  return (row + head * args.kv_head_stride) * kKvBits / 8;
+}
+
+constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
+constexpr int kStepTokens = kTeams * kTeamTokens;     /* of a CTA; team t has those from t * kTeamTokens */
+constexpr u32 kItemWords = sizeof(fi_item) / 4;
 
 /* Words of an item over the lanes of a warp. */
 u32 item_word(const fi_item &item) {
   return ((const u32 *)&item)[min(lane(), kItemWords - 1)];
 }
 
-/* Goes on to the item whose words are in loader.ahead, and asks for the one behind it. */
-void take_item(KvLoader &loader, const fi_attention_args &args) {
-  const int kv_base = (int)__shfl_sync(kAllLanes, loader.ahead, 0);
+/* A field of the item whose words are over the lanes. */
+int field_of(u32 words, int fi_item::*field) {
+  const fi_item *item = nullptr;
+  return (int)__shfl_sync(kAllLanes, words, (u32)(u64)&(item->*field) / 4);
+}
+
+void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base) {
   loader.page = kv_base;
-  loader.kv_head = (int)__shfl_sync(kAllLanes, loader.ahead, 1);
-  loader.token = (int)__shfl_sync(kAllLanes, loader.ahead, 2);
-  loader.kv_end = (int)__shfl_sync(kAllLanes, loader.ahead, 3);
-  loader.next = (int)__shfl_sync(kAllLanes, loader.ahead, kItemWords - 1);
+}
+
+/* Goes on to the item whose words are in loader.ahead, and asks for the one after it. */
+void take_item(kv_loader &loader, const fi_attention_args &args) {
+  take_kv_base(loader, args, field_of(loader.ahead, &fi_item::kv_base));
+  loader.kv_head = field_of(loader.ahead, &fi_item::kv_head);
+  loader.token = field_of(loader.ahead, &fi_item::kv_begin);
+  loader.kv_end = field_of(loader.ahead, &fi_item::kv_end);
+  loader.next = field_of(loader.ahead, &fi_item::next);
   if (loader.next >= 0)
     loader.ahead = item_word(args.plan.items[loader.next]);
 }
 
 /* First token of the warp's rows in the next step. */
-int warp_token(const KvLoader &loader) {
+int warp_token(const kv_loader &loader) {
   return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
+/* There are no pages. */
+void look_up_page(kv_loader &loader) {}
+
 /* When an item has been loaded goes on to the next that has KV. */
-void settle(KvLoader &loader, const fi_attention_args &args) {
+void settle(kv_loader &loader, const fi_attention_args &args) {
   while (loader.token >= loader.kv_end && loader.next >= 0)
     take_item(loader, args);
+  look_up_page(loader);
 }
 
-void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item &first) {
+void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item &first) {
   loader.ahead = item_word(first);
   loader.page = 0;
   loader.stage = 0;
@@ -289,53 +522,151 @@ void open_loader(KvLoader &loader, const fi_attention_args &args, const fi_item 
   settle(loader, args);
 }
 
-/* Starts the copies of the warp's rows of K or V into a tile; rows after the item's range are cleared. */
-void copy_rows(const KvLoader &loader, const fi_kv_args &kv, u32 tile) {
-  const int token = warp_token(loader);
-  const u32 lane = fresh_lane();
-  const u32 place = lane / kRowChunks;
-  const u32 chunk = lane % kRowChunks;
-  const long long stride = kv.token_stride * kKvBytes;
-  const u8 *first = kv_row(kv, loader.page, token, loader.kv_head) + place * stride + chunk * 16;
+/*
+ * How a warp copies its rows of K or V, of kRowBytes: in passes of some rows at once, or in several turns of a row that
+ * has more chunks than the warp has lanes.
+ */
+template <u32 kRowBytes> struct CopyShape {
+  static constexpr u32 kChunks = kRowBytes / 16;
+  static constexpr u32 kTurns = (kChunks + 31) / 32;
+  static constexpr u32 kRowLanes = kChunks < 32 ? kChunks : 32;
+  static constexpr u32 kPassRows = 32 / kRowLanes;
+  static constexpr u32 kPasses = (kWarpTokens + kPassRows - 1) / kPassRows;
+};
+
+/* Where the lane's rows of K or V lie in the cache: `stride` bytes from each other. */
+struct RowPlaces {
+  long long first; /* of the first pass */
+  long long stride;
+};
+
+template <u32 kPassRows> RowPlaces row_places(const fi_attention_args &args, const kv_loader &loader, u32 place) {
+  const long long stride = args.kv_token_stride * kKvBits / 8;
+  const long long first = kv_row_offset(args, loader.page, warp_token(loader), loader.kv_head) + place * stride;
+  return {first, stride};
+}
+
+/* The place of row `row` of the first lanes of a pass. */
+long long row_place(const RowPlaces &places, u32 row) {
+  return places.first + row * places.stride;
+}
+
+/* The copies of K or V of a step: rows of kRowBytes into a tile of pitch kPitch. */
+template <u32 kRowBytes, u32 kPitch> struct TileCopy {
+  typedef CopyShape<kRowBytes> Shape;
+  const u8 *from;
+  RowPlaces places;
+  u32 to;
+  u32 place; /* of the lane's row among those of a pass */
+  u32 chunk;
+
+  TileCopy(const fi_attention_args &args, const kv_loader &loader, const void *source, u32 tile) {
+    const u32 lane = fresh_lane();
+    from = (const u8 *)source;
+    to = tile;
+    place = lane / Shape::kRowLanes;
+    chunk = lane % Shape::kRowLanes;
+    places = row_places<Shape::kPassRows>(args, loader, place);
+  }
+
+  /* Starts the copies of the lane's row of a pass; rows after the `valid` first of the warp's are cleared. */
+  void start(u32 pass, int valid) const {
+    if (pass >= Shape::kPasses)
+      return;
+    const long long offset = row_place(places, pass * Shape::kPassRows) + chunk * 16;
+    const u32 row = pass * Shape::kPassRows + place;
+    if (place >= Shape::kPassRows || row >= kWarpTokens)
+      return;
 #pragma unroll
-  for (u32 i = 0; i < kWarpTokens; i += kPassRows) {
-    const u32 row = i + place;
-    const u8 *from = first + i * stride;
-    if (place >= kPassRows || row >= kWarpTokens)
-      continue;
-    copy_async(tile + kv_chunk(team_warp() * kWarpTokens + row, chunk), from, token + (int)row < loader.kv_end);
+    for (u32 turn = 0; turn < Shape::kTurns; turn++) {
+      if (Shape::kChunks % 32 != 0 && turn * 32 + chunk >= Shape::kChunks)
+        continue;
+      const u32 at = to + chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
+      copy_async(at, from + offset + turn * 512, (int)row < valid);
+    }
+  }
+};
+
+/* Starts the copies of the warp's rows into a stage; rows after the item's range are cleared. */
+void copy_rows(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
+  typedef TileCopy<kKeyRowBytes, kKeyPitch> KeyCopy;
+  typedef TileCopy<kValueRowBytes, kValuePitch> ValueCopy;
+  constexpr u32 kKeyPasses = KeyCopy::Shape::kPasses;
+  constexpr u32 kValuePasses = ValueCopy::Shape::kPasses;
+  const KeyCopy keys(args, loader, args.k, shared_address(keys_of(stage)));
+  const ValueCopy values(args, loader, args.v, shared_address(values_of(stage)));
+  const int valid = loader.kv_end - warp_token(loader);
+#pragma unroll
+  for (u32 pass = 0; pass < (kKeyPasses > kValuePasses ? kKeyPasses : kValuePasses); pass++) {
+    keys.start(pass, valid);
+    values.start(pass, valid);
   }
 }
 
-/* Starts the copies of the next step into a stage of the team's ring and goes on to the step behind it. */
-void load_step(KvLoader &loader, const fi_attention_args &args, u8 *stage) {
+/* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */
+void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args.k, shared_address(stage));
-    copy_rows(loader, args.v, shared_address(stage) + kTileBytes);
+    copy_rows(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }
   copy_commit();
 }
 
-/* What the warps need to know of a row of the tile. */
-struct TileRow {
-  int token;   /* in Q and O */
-  int visible; /* KV tokens that it sees */
-  int part;    /* its row among the item's partial rows */
-};
+/* The thread's loader, in its registers. */
+kv_loader &place_loader(kv_loader &own, u8 *shared) {
+  return own;
+}
+
+constexpr bool kCausal = true;
+
+/* Where the KV ends that a query token sees. `position` is its own place in the KV of its request. */
+int visible_end(bool causal, int position, int kv_len) {
+  return causal ? min(kv_len, position + 1) : kv_len;
+}
+
+/* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
+bool all_visible(const fi_item &item, int token, int count) {
+  return token + count <= item.kv_common;
+}
 
 /* A work item in shared memory, with the rows of its tile. */
 struct ItemTile {
   fi_item item;
-  TileRow rows[kRows];
+  tile_row rows[kRows];
 };
 
-constexpr u32 kQueryChunks = kHeadDim / 8;
+/* The tiles that are in shared memory at a time: with teams, the next one is filled while slow warps read the last. */
+constexpr u32 kItemTiles = kTeams > 1 ? 2 : 1;
 
 /* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
   return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
+}
+
+/* The position that Q of a row is rotated to. */
+int position_of(const fi_attention_args &args, const fi_row &row) {
+  return row.position;
+}
+
+/* Brings an item and its rows into shared memory. */
+void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+  const u32 thread = threads.number();
+  if (thread < sizeof item / 4)
+    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+  for (u32 row = thread; row < kRows; row += kThreads) {
+    const fi_row &source = row_of(args, item, row);
+    tile_row &to = tile.rows[row];
+    to.token = source.token;
+    to.part = source.part + (int)(row % kGroup);
+    to.visible = visible_end(kCausal, source.position, item.kv_end);
+    to.position = position_of(args, source);
+  }
+}
+
+/* Whether a CTA whose first item this is has nothing to do. */
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  return first.row_count == 0;
 }
 
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
@@ -345,81 +676,37 @@ const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 ro
   return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
 }
 
-/* Brings an item and its rows into shared memory. */
-void stage_item(ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
-  const u32 thread = fresh_thread();
-  if (thread < kItemWords)
-    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
-  for (u32 row = thread; row < kRows; row += kThreads) {
-    const fi_row &source = row_of(args, item, row);
-    TileRow &to = tile.rows[row];
-    to.token = source.token;
-    to.part = source.part + (int)(row % kGroup);
-    to.visible = min(item.kv_end, source.position + 1);
-  }
-}
+/* Q is copied into its tile; nothing is in registers on the way. */
+struct QueryFetch {};
 
-/* Starts to copy the item's Q, as it is, into the tile. */
-void copy_query(u8 *query, const fi_attention_args &args, const fi_item &item) {
+/* Asks for the item's Q. */
+void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
 #pragma unroll 4
-  for (u32 i = fresh_thread(); i < kRows * kQueryChunks; i += kThreads) {
+  for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    copy_async(shared_address(query + wide_chunk(row, chunk)), query_chunk(args, item, row, chunk), true);
+    copy_async(shared_address(query + chunk_at<kQueryPitch>(row, chunk)), query_chunk(args, item, row, chunk), true);
   }
+  copy_commit();
 }
 
-/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
-void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
-  const u32 from = shared_address(query) + wide_chunk(lane() % 16, lane() / 16);
-  load_matrices(fragment, from + wide_chunk(first_row, 2 * block));
+/* Waits for the thread's copies. */
+void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
+  copy_wait<0>();
 }
 
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kDimBlocks = kHeadDim / 16;
-
-/*
- * Scores of a warp's 16-row blocks against the team's tokens, and O likewise against dims, in the layout of
- * mma.m16n8k16's result: element e of octet o of block b is row 16 b + l / 4 + 8 (e / 2), column 8 o + 2 (l % 4)
- * + e % 2.
- */
-typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
-
-/* Fragments of Q of one dim block. */
-typedef u32 QueryBlock[kRowBlocks][4];
-
-void load_query_block(QueryBlock &q, const u8 *query, u32 block) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++)
-    load_query_fragment(q[b], query, (team_warp() * kRowBlocks + b) * 16, block);
+u32 pack_output(float low, float high) {
+  return pack_f16(low, high);
 }
 
-/* Q of an item. */
-typedef QueryBlock Query[kDimBlocks];
+/* The tile is what the fragments need. */
+void transform_query(Cta threads, u8 *query, const ItemTile &tile) {}
 
-void load_query(Query &q, const u8 *query) {
-#pragma unroll
-  for (u32 i = 0; i < kDimBlocks; i++)
-    load_query_block(q[i], query, i);
-}
+constexpr u32 kScorePitch = kKeyPitch;
 
-/* scores += Q K^T */
-void score(Scores &scores, const Query &query, const u8 *keys) {
-  const u32 from = shared_address(keys) + kv_chunk(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
-#pragma unroll
-  for (u32 i = 0; i < kDimBlocks; i++) {
-    const QueryBlock &q = query[i];
-#pragma unroll
-    for (u32 t = 0; t < kTeamTokens / 16; t++) {
-      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
-      load_matrices(k, kv_along(from, 2 * i) + 16 * t * kKvPitch);
-#pragma unroll
-      for (u32 b = 0; b < kRowBlocks; b++) {
-        mma(scores[b][2 * t], q[b], k[0], k[1]);
-        mma(scores[b][2 * t + 1], q[b], k[2], k[3]);
-      }
-    }
-  }
+/* K as it is in its stage. */
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+  return keys;
 }
 
 float minus_infinity() {
@@ -438,56 +725,39 @@ float log2_fast(float x) {
   return y;
 }
 
+template <typename Args> float key_scale(const Args &args, int kv_head) {
+  return 1;
+}
+
+template <typename Args> float value_scale(const Args &args, int kv_head) {
+  return 1;
+}
+
+/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  const float scale = args.scale_log2 * key_scale(args, kv_head);
+  return scale < 0x1p-80f ? 0x1p-80f : scale;
+}
+
 /*
  * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special
  * case, and a power of two, so that it is scaled without rounding and such a row's O stays finite.
  */
 constexpr float kMasked = -0x1p100f;
 
-constexpr u32 kRowGroups = 2 * kRowBlocks;
-
-/* Dims of O; even and odd octets of a block belong together, see pair_column. */
-typedef float Output[kRowBlocks][kHeadDim / 8][4];
-
-/* State of a warp's rows: lane l has row l / 4 + 8 r of the warp's in group r, which is half r % 2 of block r / 2. */
+/* State of a warp's rows, by row group. */
 struct RowState {
   float most[kRowGroups]; /* maximum of the unscaled scores */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
 
-/* The tile's row of group 0 of this lane. */
-u32 first_row() {
-  const u32 thread = fresh_thread();
-  return thread / 32 % kRowWarps * (16 * kRowBlocks) + thread % 32 / 4;
-}
-
-/* Whether some row of the warp sees a KV token from `token` on. */
-bool sees(const TileRow *rows, int token) {
-  int most = 0;
+/* The state of rows that have seen nothing yet. */
+void open_rows(RowState &state) {
+  state = {};
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++)
-    most = max(most, rows[first_row() + 8 * r].visible);
-  return __any_sync(kAllLanes, most > token);
-}
-
-/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-void mask(Scores &scores, const TileRow *rows, int token) {
-  const u32 lane = fresh_lane();
-  const TileRow *first = rows + first_row();
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const int seen = first[8 * r].visible - token - (int)(2 * (lane % 4));
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if ((int)(i / 2 * 8 + i % 2) >= seen)
-        scores[r / 2][i / 2][r % 2 * 2 + i % 2] = kMasked;
-  }
-}
-
-/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  return args.scale_log2;
+  for (float &most : state.most)
+    most = kMasked;
 }
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
@@ -504,8 +774,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = state.most[r];
 #pragma unroll
-    for (u32 o = 0; o < kTeamTokens / 8; o++)
-      most[r] = fmaxf(most[r], fmaxf(scores[r / 2][o][r % 2 * 2], scores[r / 2][o][r % 2 * 2 + 1]));
+    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
     moved |= (most[r] - state.most[r]) * scale > kSlack;
@@ -518,10 +788,8 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
     state.most[r] = most[r];
     state.sum[r] *= shrink;
 #pragma unroll
-    for (u32 o = 0; o < kHeadDim / 8; o++) {
-      state.o[r / 2][o][r % 2 * 2] *= shrink;
-      state.o[r / 2][o][r % 2 * 2 + 1] *= shrink;
-    }
+    for (u32 i = 0; i < kShareDims / 4; i++)
+      at(state.o, r, i) *= shrink;
   }
 }
 
@@ -533,7 +801,7 @@ void softmax(RowState &state, Scores &scores, float scale) {
     const float offset = state.most[r] * scale;
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
-      float &score = scores[r / 2][i / 2][r % 2 * 2 + i % 2];
+      float &score = at(scores, r, i);
       score = exp2_fast(score * scale - offset);
       state.sum[r] += score;
     }
@@ -552,48 +820,94 @@ void close_rows(RowState &state, float scale) {
   }
 }
 
-/* The A fragments of 16 tokens' probabilities: the layout of two octets of scores is already that of the operand. */
-void pack_scores(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+/* Whether some row of the warp sees a KV token from `token` on. */
+bool some_visible(const tile_row *rows, int token) {
+  int most = 0;
 #pragma unroll
-  for (u32 h = 0; h < 2; h++) {
-    fragment[2 * h] = pack_compute(scores[b][2 * t + h][0], scores[b][2 * t + h][1]);
-    fragment[2 * h + 1] = pack_compute(scores[b][2 * t + h][2], scores[b][2 * t + h][3]);
+  for (u32 r = 0; r < kRowGroups; r++)
+    most = max(most, rows[first_row() + 8 * r].visible);
+  return __any_sync(kAllLanes, most > token);
+}
+
+/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
+void mask_scores(Scores &scores, const tile_row *rows, int token) {
+  const u32 lane = fresh_lane();
+  const tile_row *first = rows + first_row();
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int seen = first[8 * r].visible - token - (int)first_column(lane);
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)column_step(i) >= seen)
+        at(scores, r, i) = kMasked;
   }
 }
 
-/* O += P V */
-void accumulate(Output &o, const Scores &scores, const u8 *values) {
-  const u32 from = shared_address(values) + kv_chunk(lane() % 16, lane() / 16);
+/* Writes the log-sum-exp of a row. */
+void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
+  constexpr float kLn2 = 0.6931471805599453f;
+  float *to = args.lse + (long long)token * args.lse_token_stride + head;
+  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+}
+
+/* Where the columns of a row of O go, and what they are multiplied with. */
+struct FinishedRow {
+  u16 *o;
+  float factor;
+};
+
+/*
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is that of V
+ * over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
+ */
+FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
+                       bool has_end) {
+  const u32 head = kv_head * kGroup + row % kGroup;
+  if (has_end)
+    write_lse(args, token, head, most, sum);
+  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+  return {to, sum > 0 ? value_scale(args, kv_head) / sum : 0};
+}
+
+/* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
+float *keep_row(const fi_attention_args &args, long long row, float most, float sum, bool has_end) {
+  if (has_end)
+    *(float2 *)(args.plan.part_ml + row * 2) = make_float2(most, sum);
+  return args.plan.part_o + row * kVDim;
+}
+
+/* Writes the item's rows to O, or as a partial. */
+void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
+             u32 free_stage) {
+  const fi_item &item = tile.item;
+  const u32 lane = fresh_lane();
+  const u32 first = first_dim();
 #pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 16; t++) {
-    u32 p[kRowBlocks][4];
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const u32 row = first_row() + 8 * r;
+    if (row >= item.row_count * kGroup)
+      continue;
+    const bool has_end = has_row_end(lane);
+    if (item.part < 0) {
+      const int token = tile.rows[row].token;
+      const FinishedRow finished = finish_row(args, token, item.kv_head, row, state.most[r], state.sum[r], has_end);
 #pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++)
-      pack_scores(p[b], scores, b, t);
-#pragma unroll
-    for (u32 i = 0; i < kDimBlocks; i++) {
-      u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
-      load_matrices_transposed(v, kv_along(from, 2 * i) + 16 * t * kKvPitch);
-#pragma unroll
-      for (u32 b = 0; b < kRowBlocks; b++) {
-        mma(o[b][2 * i], p[b], v[0], v[1]);
-        mma(o[b][2 * i + 1], p[b], v[2], v[3]);
+      for (u32 p = 0; p < kShareDims / 8; p++) {
+        const float2 pair = pair_of(state.o, r, p);
+        *(u32 *)(finished.o + first + pair_column(lane, p)) =
+            pack_output(pair.x * finished.factor, pair.y * finished.factor);
       }
+    } else {
+      float *to = keep_row(args, item.part + tile.rows[row].part, state.most[r], state.sum[r], has_end);
+#pragma unroll
+      for (u32 p = 0; p < kShareDims / 8; p++)
+        *(float2 *)(to + first + pair_column(lane, p)) = pair_of(state.o, r, p);
     }
   }
 }
 
-/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  return make_float2(o[r / 2][p][r % 2 * 2], o[r / 2][p][r % 2 * 2 + 1]);
-}
-
-u32 pair_column(u32 lane, u32 p) {
-  return 8 * p + 2 * (lane % 4);
-}
-
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
-template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
+template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
 template <u32 kQuads> struct Partial {
@@ -648,65 +962,17 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
   return joined;
 }
 
-/* Log-sum-exp of a row. */
-void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
-  constexpr float kLn2 = 0.6931471805599453f;
-  float *to = args.lse + (long long)token * args.lse_token_stride + head;
-  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
-}
-
-/* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
-float row_factor(const fi_attention_args &args, int kv_head, float sum) {
-  return sum > 0 ? 1 / sum : 0;
-}
-
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
 template <u32 kQuads>
 void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
                const Partial<kQuads> &part) {
-  const u32 head = kv_head * kGroup + row % kGroup;
-  const float factor = row_factor(args, kv_head, part.sum);
-  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
+  const FinishedRow finished = finish_row(args, token, kv_head, row, part.most, part.sum, column == 0);
 #pragma unroll
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
+    const float factor = finished.factor;
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
-  }
-  if (column == 0)
-    write_lse(args, token, head, part.most, part.sum);
-}
-
-/* Writes the item's rows to O, or as a partial. */
-void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
-  const fi_item &item = tile.item;
-  const u32 lane = fresh_lane();
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const u32 row = first_row() + 8 * r;
-    if (row >= item.row_count * kGroup)
-      continue;
-    if (item.part < 0) {
-      const int token = tile.rows[row].token;
-      const u32 head = item.kv_head * kGroup + row % kGroup;
-      const float factor = row_factor(args, item.kv_head, state.sum[r]);
-      u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-#pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++) {
-        const float2 pair = pair_of(state.o, r, p);
-        *(u32 *)(to + pair_column(lane, p)) = pack_output(pair.x * factor, pair.y * factor);
-      }
-      if (lane % 4 == 0)
-        write_lse(args, token, head, state.most[r], state.sum[r]);
-    } else {
-      const long long part_row = item.part + tile.rows[row].part;
-      float *to = args.plan.part_o + part_row * kHeadDim;
-#pragma unroll
-      for (u32 p = 0; p < kHeadDim / 8; p++)
-        *(float2 *)(to + pair_column(lane, p)) = pair_of(state.o, r, p);
-      if (lane % 4 == 0)
-        *(float2 *)(args.plan.part_ml + part_row * 2) = make_float2(state.most[r], state.sum[r]);
-    }
+    *(uint2 *)(finished.o + column + q * (4 * kRowThreads<kQuads>)) = words;
   }
 }
 
@@ -718,9 +984,9 @@ constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
  * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
  * into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
-  __syncthreads();
-  if (threadIdx.x != 0)
+void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &ready) {
+  threads.sync();
+  if (!threads.leads())
     return;
   for (int u = item.unit; u < item.unit + item.unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
@@ -730,126 +996,118 @@ void arrive(const fi_plan_arrays &plan, const fi_item &item, int &ready) {
 }
 
 /* Merges all partials of a unit and writes its rows of O. */
-void merge_unit(const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
 #pragma unroll 1
-  for (u32 i = fresh_thread(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
     const float2 *states = (const float2 *)args.plan.part_ml + first;
-    const float *values = args.plan.part_o + first * kHeadDim + column;
+    const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kHeadDim, unit.part_count);
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
 
 /*
- * Merges the CTA's units behind its items, when nothing else is in the registers, and makes them ready for the next
+ * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
-    __syncthreads();
+    threads.sync();
     if (ready < 0)
       return;
     if (ready != number) {
       number = ready;
       unit = args.plan.units[number];
     }
-    merge_unit(args, unit);
-    __syncthreads();
-    if (threadIdx.x == 0) {
+    merge_unit(threads, args, unit);
+    threads.sync();
+    if (threads.leads()) {
       ready = args.plan.units[number].next;
       args.plan.arrivals[number] = unit.part_count;
     }
   }
 }
 
-static_assert(kSharedItems + (kTeams > 1 ? 2 : 1) * sizeof(ItemTile) <= kSharedReady, "room for the tiles");
-
-/* Stage `stage` of a team's ring. */
-u8 *stage_of(u8 *shared, u32 team, u32 stage) {
-  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
-}
-
-u32 previous_stage(u32 stage) {
-  return stage == 0 ? kStages - 1 : stage - 1;
-}
-
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
  */
-void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, KvLoader &loader, u8 *shared) {
+void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
   const float scale = score_scale(args, tile.item.kv_head);
   const int offset = team() * kTeamTokens;
   Query query;
-  load_query(query, shared + kSharedQuery);
+  load_query(query, query_tile(shared));
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
-    sync_team();
-    load_step(loader, args, stage_of(shared, team(), previous_stage(loader.stage)));
-    const u8 *keys = stage_of(shared, team(), loader.stage);
-    loader.stage = loader.stage == kStages - 1 ? 0 : loader.stage + 1;
-    const bool common = token + (int)kTeamTokens <= tile.item.kv_common;
-    if (!common && !sees(tile.rows, token))
+    team_threads().sync();
+    load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
+    const u8 *stage = stage_of(shared, team(), loader.stage);
+    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), token);
+    loader.stage = stage_after(loader.stage);
+    const bool unmasked = all_visible(tile.item, token, kTeamTokens);
+    if (!unmasked && !some_visible(tile.rows, token))
       continue;
     Scores scores = {};
-    score(scores, query, keys);
-    if (!common)
-      mask(scores, tile.rows, token);
+    score<kScorePitch>(scores, query, keys);
+    if (!unmasked)
+      mask_scores(scores, tile.rows, token);
     softmax(state, scores, scale);
-    accumulate(state.o, scores, keys + kTileBytes);
+    accumulate(state.o, scores, values_of(stage));
   }
   close_rows(state, scale);
 }
 
 /*
  * One CTA works through its items of the plan. Each team of warps has its own ring of KV stages, which runs on from
- * one item to the next: while a step is computed, the loads of the steps behind it are under way.
+ * one item to the next: while a step is computed, the loads of the steps after it are under way.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
+  wait_for_stream();
   extern __shared__ __align__(1024) u8 shared[];
-  u8 *query = shared + kSharedQuery;
+  const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (first->row_count == 0)
+  if (is_idle(args, *first))
     return;
-  KvLoader loader;
+  kv_loader own;
+  kv_loader &loader = place_loader(own, shared);
   open_loader(loader, args, *first);
-  if (threadIdx.x == 0)
+  if (cta.leads())
     ready = -1;
 
   const fi_item *item = first;
-  ItemTile &tile = tiles[0];
-  for (;;) {
-    copy_query(query, args, *item);
-    copy_commit();
+  for (u32 number = 0;; number = (number + 1) % kItemTiles) {
+    ItemTile &tile = tiles[number];
+    QueryFetch fetch;
+    begin_fetch(cta, fetch, query_tile(shared), args, *item);
     /* The first Q is asked for before its KV, which keeps the memory busy for a while. */
     for (u32 s = 0; item == first && s < kStages - 1; s++)
       load_step(loader, args, stage_of(shared, team(), s));
-    stage_item(tile, args, *item);
-    copy_wait<0>();
-    __syncthreads();
-    RowState state = {};
-#pragma unroll
-    for (float &most : state.most)
-      most = kMasked;
+    stage_item(cta, tile, args, *item);
+    end_fetch(cta, fetch, query_tile(shared));
+    cta.sync();
+    transform_query(cta, query_tile(shared), tile);
+    RowState state;
+    open_rows(state);
     attend(state, args, tile, loader, shared);
-    publish(args, tile, state);
+    publish(cta, args, tile, state, shared, stage_before(loader.stage));
     if (tile.item.part >= 0)
-      arrive(args.plan, tile.item, ready);
+      arrive(cta, args.plan, tile.item, ready);
     if (tile.item.next < 0)
-      return merge_units(args, tile.item.unit, ready);
+      return merge_units(cta, args, tile.item.unit, ready);
     item = args.plan.items + tile.item.next;
-    __syncthreads();
+    if constexpr (kItemTiles == 1)
+      cta.sync();
   }
 }

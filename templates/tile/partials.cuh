@@ -1,10 +1,10 @@
 //@use ptx/math
-//@use operand/convert
+//@use tile/finish
 
 //# Partial results of a row, from the teams of a CTA or from the items of a unit, become a row of O.
 
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
-template <u32 kQuads> constexpr u32 kRowThreads = kHeadDim / 4 / kQuads;
+template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
 /* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
 template <u32 kQuads> struct Partial {
@@ -59,43 +59,16 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
   return joined;
 }
 
-//@if lse
-/* Log-sum-exp of a row. */
-void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
-  constexpr float kLn2 = 0.6931471805599453f;
-  float *to = args.lse + (long long)token * args.lse_token_stride + head;
-  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
-}
-//@end
-
-/* What normalises a row: 1 / sum, times the scale of V; 0 for a row that saw nothing. */
-float row_factor(const fi_attention_args &args, int kv_head, float sum) {
-//@if kv_scale == none
-  return sum > 0 ? 1 / sum : 0;
-//@end
-//@if kv_scale == tensor
-  return sum > 0 ? args.v.scales[0] / sum : 0;
-//@end
-//@if kv_scale == head
-  return sum > 0 ? args.v.scales[kv_head] / sum : 0;
-//@end
-}
-
 /* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
 template <u32 kQuads>
 void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
                const Partial<kQuads> &part) {
-  const u32 head = kv_head * kGroup + row % kGroup;
-  const float factor = row_factor(args, kv_head, part.sum);
-  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride + column;
+  const FinishedRow finished = finish_row(args, token, kv_head, row, part.most, part.sum, column == 0);
 #pragma unroll
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
+    const float factor = finished.factor;
     const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(to + q * (4 * kRowThreads<kQuads>)) = words;
+    *(uint2 *)(finished.o + column + q * (4 * kRowThreads<kQuads>)) = words;
   }
-//@if lse
-  if (column == 0)
-    write_lse(args, token, head, part.most, part.sum);
-//@end
 }

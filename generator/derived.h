@@ -1,0 +1,23 @@
+/* What follows from a spec alone: worked out once, and known to tile plans and templates by name. */
+#ifndef GENERATOR_DERIVED_H
+#define GENERATOR_DERIVED_H
+
+#include "flashjit.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct derived {
+  const char *name;
+  uint32_t (*value)(const fi_spec *spec);
+  const char *meaning;
+};
+
+/* Steps through them; NULL after the last. */
+const struct derived *derived_at(uint32_t number);
+
+uint32_t derived_qk_dim(const fi_spec *spec);
+uint32_t derived_kv_bits(const fi_spec *spec);
+uint32_t derived_rotates_keys(const fi_spec *spec);
+
+#endif

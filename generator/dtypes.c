@@ -1,0 +1,12 @@
+/* Turns dtypes.def into a table. */
+#include "dtypes.h"
+
+#include "flashjit.h"
+
+const struct dtype *dtype_of(uint32_t code) {
+  static const struct dtype dtypes[] = {
+#define DTYPE(code, bits, operand) [code] = {bits, operand},
+#include "dtypes.def"
+  };
+  return &dtypes[code];
+}

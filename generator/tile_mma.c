@@ -1,0 +1,284 @@
+/* The tiles of attention by mma.sync and cp.async: how warps divide rows, KV tokens and dims, and what is where. */
+#include "tile_plans.h"
+
+#include "derived.h"
+#include "flashjit_args.h"
+#include "shared_layout.h"
+#include "tile_records.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+  WARP = 32,
+  MMA_ROWS = 16,
+  LARGE_ROWS = 128,
+  RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
+  MAX_TEAM_TOKENS = 64,
+  MAX_THREADS = 512,
+  SHARE_DIMS = 256,       /* the most of O that a warp can have of each row */
+  THREAD_REGISTERS = 255, /* that the compiler can give a thread */
+  SM_REGISTERS = 65536,
+  CTA_RESERVE = 1024, /* shared memory that the hardware takes from each CTA */
+};
+
+/*
+ * Warps form teams. A team takes its own KV tokens through its own ring of stages; the warps of a team share those
+ * tokens and divide the rows, and where rows have many dims also the dims of V. One-warp teams (few rows) need no CTA
+ * barrier in the loop; one team of all warps (many rows) reads each token once for the whole tile.
+ */
+struct mma {
+  uint32_t rows;
+  uint32_t teams;
+  uint32_t row_blocks; /* 16-row blocks of a warp */
+  uint32_t row_warps;
+  uint32_t value_warps;
+  uint32_t threads;
+  uint32_t team_tokens;
+  uint32_t stages;
+  uint32_t ctas_per_sm;
+  uint32_t key_pitch; /* bytes from row to row in shared memory */
+  uint32_t value_pitch;
+  uint32_t query_pitch;
+  uint32_t query_registers;
+  uint32_t loader_shared;
+};
+
+/* What a tile does without so that it needs fewer registers, in the order of preference. */
+struct saving {
+  bool loader_shared;
+  bool query_shared;
+  uint32_t token_halvings;
+  bool one_cta;
+  bool narrow; /* warps of 16 rows */
+};
+
+static const struct saving savings[] = {
+    {false, false, 0, false, false}, {true, false, 0, false, false}, {true, true, 0, false, false},
+    {true, true, 1, false, false},   {true, true, 2, false, false},  {true, true, 2, true, true},
+};
+
+enum { SAVINGS = sizeof savings / sizeof *savings };
+
+/* What a plan is made for. */
+struct purpose {
+  const fi_spec *spec;
+  const struct target *target;
+  uint32_t qk_dim;
+  uint32_t v_dim;
+  uint32_t kv_bits;
+};
+
+/*
+ * Bytes from row to row in shared memory, such that the same 16-byte chunk of eight consecutive rows falls in
+ * eight different bank groups: an odd number of chunks, which makes all of a row's chunks constant offsets
+ * from its first.
+ */
+static uint32_t padded_pitch(uint32_t bytes) {
+  return (bytes / 16 | 1) * 16;
+}
+
+/*
+ * KV rows of a multiple of 128 bytes keep their size where the copies are what a kernel waits for, and their
+ * chunks change places by row instead: on an H200, copies into rows that straddle 128-byte lines made decode
+ * 3 % slower. Shares of a row must then begin at such a multiple too.
+ */
+static uint32_t kv_pitch(uint32_t bytes, uint32_t shares, bool waits_for_copies) {
+  return waits_for_copies && bytes % (128 * shares) == 0 ? bytes : padded_pitch(bytes);
+}
+
+/* The most teams of a tile: up to 32 rows, teams of few warps split the KV; above, one team of all warps
+ * splits the rows. */
+static uint32_t most_teams(const struct purpose *purpose, uint32_t rows) {
+  if (rows <= MMA_ROWS)
+    return 4;
+  return rows <= 2 * MMA_ROWS && purpose->v_dim <= 128 ? 2 : 1;
+}
+
+static uint32_t team_warps(const struct mma *mma) {
+  return mma->row_warps * mma->value_warps;
+}
+
+static uint32_t share_dims(const struct purpose *purpose, const struct mma *mma) {
+  return purpose->v_dim / mma->value_warps;
+}
+
+/*
+ * About how many registers a thread needs in a step of `tokens` KV tokens: what is live at once is exact, the
+ * operands and the rest are such that ptxas 13.0 spills nothing, which would fail the build.
+ */
+static uint32_t thread_registers(const struct purpose *purpose, const struct mma *mma, uint32_t tokens) {
+  const uint32_t output = mma->row_blocks * share_dims(purpose, mma) / 2;
+  const uint32_t scores = mma->row_blocks * tokens / 2;
+  const uint32_t query = mma->row_blocks * (mma->query_registers ? purpose->qk_dim / 4 : 4);
+  const uint32_t row_state = mma->row_blocks * 4;
+  const uint32_t operands = 8 + (purpose->kv_bits < 16 ? purpose->target->convert_registers : 0); /* K or V */
+  return output + scores + query + row_state + operands + purpose->target->rest_registers;
+}
+
+static uint32_t most_registers(const struct mma *mma) {
+  const uint32_t share = SM_REGISTERS / mma->threads;
+  return share < THREAD_REGISTERS ? share : THREAD_REGISTERS;
+}
+
+static void divide_rows(const struct purpose *purpose, const struct saving *saving, struct mma *mma) {
+  const uint32_t blocks = mma->rows / MMA_ROWS;
+  const bool wide = mma->rows == LARGE_ROWS && purpose->v_dim <= 128 && !saving->narrow;
+  mma->row_blocks = wide ? 2 : 1;
+  mma->row_warps = blocks / mma->row_blocks;
+  mma->value_warps = 1;
+  while (purpose->v_dim / mma->value_warps > SHARE_DIMS)
+    mma->value_warps *= 2;
+  mma->threads = WARP * team_warps(mma) * mma->teams;
+  /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
+  const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
+  mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
+  mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
+  mma->key_pitch = kv_pitch(purpose->qk_dim * purpose->kv_bits / 8, 1, mma->teams > 1);
+  mma->value_pitch = kv_pitch(purpose->v_dim * purpose->kv_bits / 8, mma->value_warps, mma->teams > 1);
+  mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
+}
+
+/*
+ * Fewest KV tokens of a team in a step, a power of two: what one matrix load spans, a token for each of its warps, and
+ * room to exchange a team's O in one stage.
+ */
+static uint32_t least_team_tokens(const struct purpose *purpose, const struct mma *mma) {
+  const uint32_t row_bytes = (purpose->qk_dim + purpose->v_dim) * purpose->kv_bits / 8;
+  const uint32_t exchange = mma->teams > 1 ? mma->rows * purpose->v_dim * (uint32_t)sizeof(float) : 0;
+  uint32_t tokens = 256 / purpose->kv_bits;
+  while (tokens < team_warps(mma) || tokens * row_bytes < exchange)
+    tokens *= 2;
+  return tokens;
+}
+
+/* What a team takes in a step if it fits in shared memory: what its ring should hold when teams split the KV,
+ * else all that leaves registers for O. */
+static uint32_t preferred_team_tokens(const struct purpose *purpose, const struct mma *mma) {
+  const uint32_t least = least_team_tokens(purpose, mma);
+  uint32_t most = MAX_TEAM_TOKENS;
+  if (mma->teams > 1) {
+    const uint32_t ring = RING_BYTES * mma->row_warps * 8 / (purpose->qk_dim * purpose->kv_bits);
+    const uint32_t lanes = WARP * mma->row_warps;
+    most = ring < lanes ? ring : lanes;
+  }
+  uint32_t tokens = least;
+  while (2 * tokens <= most && thread_registers(purpose, mma, 2 * tokens) <= most_registers(mma))
+    tokens *= 2;
+  return tokens;
+}
+
+enum { REGIONS = 7 };
+
+/* The regions of shared memory. */
+static void lay_out(const struct purpose *purpose, const struct mma *mma, struct region regions[REGIONS]) {
+  const bool rotates = derived_rotates_keys(purpose->spec);
+  const uint32_t team_tile = mma->team_tokens * (mma->key_pitch + mma->value_pitch);
+  const uint32_t item_tiles = mma->teams > 1 ? 2 : 1;
+  const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
+  const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)sizeof(struct kv_loader) : 0;
+  const struct region rows[REGIONS] = {
+      {"shared_rings", 128, mma->teams * mma->stages * team_tile,
+       "byte offset in shared memory: the rings of KV stages"},
+      {"shared_query", 128, mma->rows * mma->query_pitch, "the tile of Q"},
+      {"shared_rotated", 128, rotates ? mma->teams * mma->team_tokens * mma->query_pitch : 0,
+       "K after rotation, one tile a team"},
+      {"shared_state", 16, mma->teams > 1 ? mma->teams * mma->rows * 2 * (uint32_t)sizeof(float) : 0,
+       "row maxima and sums of the teams"},
+      {"shared_items", 16, item_tiles * item_bytes, "work items with the rows of their tiles"},
+      {"shared_ready", 4, 4, "first of the units to merge"},
+      {"shared_loaders", 16, loaders, "each thread's loader"},
+  };
+  memcpy(regions, rows, sizeof rows);
+}
+
+static uint32_t shared_bytes(const struct purpose *purpose, const struct mma *mma) {
+  struct region regions[REGIONS];
+  lay_out(purpose, mma, regions);
+  return shared_layout_bytes(regions, REGIONS);
+}
+
+/* The most tokens and stages that let `ctas` CTAs of this tile live on one SM; false when none does. */
+static bool fit(const struct purpose *purpose, const struct saving *saving, uint32_t ctas, struct mma *mma) {
+  const struct target *target = purpose->target;
+  const uint32_t share = target->shared_per_sm / ctas - CTA_RESERVE;
+  const uint32_t room = share < target->shared_per_block ? share : target->shared_per_block;
+  const uint32_t least = least_team_tokens(purpose, mma);
+  const uint32_t most_stages = mma->teams > 1 ? 3 : 2;
+  const uint32_t preferred = preferred_team_tokens(purpose, mma) >> saving->token_halvings;
+  mma->ctas_per_sm = ctas;
+  for (uint32_t tokens = preferred > least ? preferred : least; tokens >= least; tokens /= 2) {
+    for (mma->stages = most_stages; mma->stages >= 2; mma->stages--) {
+      mma->team_tokens = tokens;
+      if (shared_bytes(purpose, mma) <= room)
+        return true;
+    }
+  }
+  return false;
+}
+
+/* The tile of so many rows and teams with a saving; false when it does not fit. */
+static bool make(const struct purpose *purpose, const struct saving *saving, uint32_t rows, uint32_t teams,
+                 struct mma *mma) {
+  *mma = (struct mma){.rows = rows, .teams = teams};
+  divide_rows(purpose, saving, mma);
+  if (mma->threads > MAX_THREADS ||
+      thread_registers(purpose, mma, least_team_tokens(purpose, mma)) > SM_REGISTERS / mma->threads)
+    return false;
+  /* Two CTAs of more than 128 threads would leave too few registers for O. */
+  return (mma->threads <= 128 && !saving->one_cta && fit(purpose, saving, 2, mma)) || fit(purpose, saving, 1, mma);
+}
+
+/* Describes the tile by its names. */
+static void describe(const struct purpose *purpose, const struct mma *mma, struct tile *tile) {
+  tile->threads = mma->threads;
+  tile->ctas_per_sm = mma->ctas_per_sm;
+  tile->rows = mma->rows;
+  tile->tokens = mma->rows / purpose->spec->group;
+  tile->teams = mma->teams;
+  tile->team_tokens = mma->team_tokens;
+  tile->stages = mma->stages;
+  tile->token_bytes = (purpose->qk_dim + purpose->v_dim) * purpose->kv_bits / 8;
+  const uint32_t warp_tokens = mma->team_tokens / team_warps(mma);
+  const bool one_page = purpose->spec->page_size % warp_tokens == 0;
+  tile_add(tile, "row_warps", mma->row_warps, "warps of a team that divide the rows");
+  tile_add(tile, "value_warps", mma->value_warps, "warps with the same rows, which divide the dims of V");
+  tile_add(tile, "row_blocks", mma->row_blocks, "16-row blocks of a warp");
+  tile_add(tile, "key_pitch", mma->key_pitch, "bytes from row to row of a tile of K");
+  tile_add(tile, "value_pitch", mma->value_pitch, "bytes from row to row of a tile of V");
+  tile_add(tile, "query_pitch", mma->query_pitch, "bytes from row to row of a tile of Q, or of K after rotation");
+  tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
+  tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
+  tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
+  struct region regions[REGIONS];
+  lay_out(purpose, mma, regions);
+  shared_layout_add(regions, REGIONS, tile);
+}
+
+/*
+ * The tiles that fit: as many rows as the spec asks for, then fewer, but never less than a token's; as many teams as
+ * possible, then fewer; and of each with more and more savings, which is what helps when the compiler spills.
+ */
+bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  const struct purpose purpose = {.spec = spec,
+                                  .target = target,
+                                  .qk_dim = derived_qk_dim(spec),
+                                  .v_dim = spec->v_dim,
+                                  .kv_bits = derived_kv_bits(spec)};
+  struct mma last = {0};
+  for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
+    for (uint32_t teams = most_teams(&purpose, rows); teams >= 1; teams /= 2) {
+      for (size_t i = 0; i < SAVINGS; i++) {
+        struct mma mma;
+        if (!make(&purpose, &savings[i], rows, teams, &mma) || memcmp(&mma, &last, sizeof mma) == 0)
+          continue;
+        last = mma;
+        if ((*choice)-- > 0)
+          continue;
+        describe(&purpose, &mma, tile);
+        return true;
+      }
+    }
+  }
+  return false;
+}

@@ -1,0 +1,14 @@
+/* The plan functions of the families (family.h), one file each. */
+#ifndef GENERATOR_TILE_PLANS_H
+#define GENERATOR_TILE_PLANS_H
+
+#include "tile.h"
+
+/* Attention by mma.sync and cp.async: tile_mma.c. */
+bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+
+/* Kernels that step through rows, and the kernel that plans a batch: tile_simple.c. */
+bool tile_plan_rows(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+bool tile_plan_batch(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+
+#endif

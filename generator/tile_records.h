@@ -1,0 +1,28 @@
+/*
+ * Records that lie in a CTA's shared memory. Kernels are generated with this file in them, and tile plans take its
+ * sizes, so it holds built-in types only.
+ */
+#ifndef GENERATOR_TILE_RECORDS_H
+#define GENERATOR_TILE_RECORDS_H
+
+/* What the warps need to know of a row of a tile. */
+struct tile_row {
+  int token;    /* in Q and O */
+  int visible;  /* KV tokens that it sees */
+  int part;     /* its row among the item's partial rows */
+  int position; /* that Q is rotated to */
+};
+
+/* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
+struct kv_loader {
+  unsigned stage;   /* of the next step to compute */
+  int next;         /* the item after the current one; -1: none */
+  unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
+  const int *pages; /* of the current item's request */
+  int kv_head;
+  int kv_end;
+  int token; /* first of the CTA's next step; none is left when it is not below kv_end */
+};
+
+#endif

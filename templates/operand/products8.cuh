@@ -1,0 +1,18 @@
+//@use ring/stages
+
+//# What is the same for all 8-bit types once four elements are converted.
+
+/* The 8 elements of which chunk `chunk` of a row of 16-bit elements consists, of a K tile. */
+void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
+  const uint2 codes = *(const uint2 *)(keys + chunk_at<kKeyPitch>(row, chunk / 2) + chunk % 2 * 8);
+  const uint2 first = convert_four(codes.x);
+  const uint2 second = convert_four(codes.y);
+  unpack_chunk(values, make_uint4(first.x, first.y, second.x, second.y), unpack_compute);
+}
+
+//@if rotates_keys
+//@use operand/keys16
+//@else
+//@use operand/keys8
+//@end
+//@use operand/values8

@@ -1,0 +1,49 @@
+//@use ring/stages
+//@use ptx/memory
+//@use tile/rows
+
+//# O by V of 8-bit elements, each of which is converted once, in registers.
+
+/*
+ * O += P V, for the warp's share of the dims. The transposing load works on pairs of dims: word m holds dims 2 (l / 4)
+ * and + 1 of tokens 8 m + 2 (l % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even
+ * and odd octets of O.
+ */
+void accumulate(Output &o, const Scores &scores, const u8 *values) {
+  const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane(), 0);
+  const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 16));
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 32; t++) {
+    u32 p[2][kRowBlocks][4];
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++) {
+      pack_operand(p[0][b], scores, b, 2 * t);
+      pack_operand(p[1][b], scores, b, 2 * t + 1);
+    }
+#pragma unroll
+    for (u32 i = 0; i < kShareDims / 16; i++) {
+      u32 v[4];
+      load_matrices_transposed(v, chunks_along<kValuePitch>(share, i) + 32 * t * kValuePitch);
+#pragma unroll
+      for (u32 s = 0; s < 2; s++) {
+        const uint2 even = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
+        const uint2 odd = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
+#pragma unroll
+        for (u32 b = 0; b < kRowBlocks; b++) {
+          mma(o[b][2 * i], p[s][b], even.x, even.y);
+          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
+        }
+      }
+    }
+  }
+}
+
+/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  const u32 octets = 2 * (p / 2 * 2);
+  return make_float2(at(o, r, octets + p % 2), at(o, r, octets + 2 + p % 2));
+}
+
+u32 pair_column(u32 lane, u32 p) {
+  return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
+}

@@ -1,0 +1,10 @@
+//# No rotation: a unit of a row is a chunk of 8 elements.
+
+template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
+
+/* Takes the elements of unit `unit` of a row, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+  float values[8];
+  load(values, unit);
+  store(values, unit);
+}

@@ -1,0 +1,50 @@
+//@use ptx/types
+
+//# Tiles in shared memory: the stages of each team's ring, K and V of some tokens, and rows of 16-bit elements.
+
+constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
+constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
+constexpr u32 kKeyTileBytes = kTeamTokens * kKeyPitch;
+constexpr u32 kStageBytes = kKeyTileBytes + kTeamTokens * kValuePitch;
+constexpr u32 kRingBytes = kStages * kStageBytes;
+
+/*
+ * 16-byte chunk `chunk` of row `row` of a tile, such that eight rows' same chunk is in eight banks: chunks change
+ * places by row where a row is a multiple of 128 bytes, and the pitch is an odd number of chunks elsewhere.
+ */
+template <u32 kPitch> u32 chunk_at(u32 row, u32 chunk) {
+  if constexpr (kPitch % 128 == 0)
+    return row * kPitch + (chunk ^ row % 8) * 16;
+  else
+    return row * kPitch + chunk * 16;
+}
+
+/* From the address of chunk 0 or 1 of a row to that of the chunk `chunks` on, which is even in the latter case. */
+template <u32 kPitch> u32 chunks_along(u32 address, u32 chunks) {
+  if constexpr (kPitch % 128 == 0)
+    return (address ^ chunks % 8 * 16) + chunks / 8 * 128;
+  else
+    return address + chunks * 16;
+}
+
+/* Stage `stage` of a team's ring. */
+u8 *stage_of(u8 *shared, u32 team, u32 stage) {
+  return shared + kSharedRings + team * kRingBytes + stage * kStageBytes;
+}
+
+u32 stage_before(u32 stage) {
+  return stage == 0 ? kStages - 1 : stage - 1;
+}
+
+u32 stage_after(u32 stage) {
+  return stage == kStages - 1 ? 0 : stage + 1;
+}
+
+/* The tiles of K and V in a stage. */
+const u8 *keys_of(const u8 *stage) {
+  return stage;
+}
+
+const u8 *values_of(const u8 *stage) {
+  return stage + kKeyTileBytes;
+}

@@ -1,0 +1,43 @@
+//@use ptx/math
+//@use work/scales
+//@use query/{q_dtype}
+
+//# What ends a row: its log-sum-exp, its factor, and where it goes; or its partial result.
+
+//@if lse
+/* Writes the log-sum-exp of a row. */
+void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
+  constexpr float kLn2 = 0.6931471805599453f;
+  float *to = args.lse + (long long)token * args.lse_token_stride + head;
+  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+}
+//@else
+/* The log-sum-exp of a row is not asked for. */
+void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {}
+//@end
+
+/* Where the columns of a row of O go, and what they are multiplied with. */
+struct FinishedRow {
+  u16 *o;
+  float factor;
+};
+
+/*
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is that of V
+ * over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
+ */
+FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
+                       bool has_end) {
+  const u32 head = kv_head * kGroup + row % kGroup;
+  if (has_end)
+    write_lse(args, token, head, most, sum);
+  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+  return {to, sum > 0 ? scale_of(args.v, kv_head) / sum : 0};
+}
+
+/* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
+float *keep_row(const fi_attention_args &args, long long row, float most, float sum, bool has_end) {
+  if (has_end)
+    *(float2 *)(args.plan.part_ml + row * 2) = make_float2(most, sum);
+  return args.plan.part_o + row * kVDim;
+}

@@ -1,0 +1,33 @@
+//@use tile/rows
+
+//# Masks by accumulator element.
+
+//@if row_warps > 1
+/* Whether some row of the warp sees a KV token from `token` on. */
+bool some_visible(const tile_row *rows, int token) {
+  int most = 0;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    most = max(most, rows[first_row() + 8 * r].visible);
+  return __any_sync(kAllLanes, most > token);
+}
+//@else
+/* Whether some row of the warp sees a KV token from `token` on: it has all rows, for which the item was made. */
+bool some_visible(const tile_row *rows, int token) {
+  return true;
+}
+//@end
+
+/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
+void mask_scores(Scores &scores, const tile_row *rows, int token) {
+  const u32 lane = fresh_lane();
+  const tile_row *first = rows + first_row();
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int seen = first[8 * r].visible - token - (int)first_column(lane);
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)column_step(i) >= seen)
+        at(scores, r, i) = kMasked;
+  }
+}

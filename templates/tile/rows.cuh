@@ -1,0 +1,32 @@
+//@use tile/teams
+//@use tile/fragment
+//@use tile_records
+
+//# The rows of a warp.
+
+/* A warp's row groups: 8 rows each, of which a lane has one. */
+constexpr u32 kRowGroups = 2 * kRowBlocks;
+
+/* Scores of a warp's rows against the team's tokens. */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
+constexpr u32 kShareDims = kVDim / kValueWarps;
+
+typedef float Output[kRowBlocks][kShareDims / 8][4];
+
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+/* The first dim of the warp's share of O. */
+u32 first_dim() {
+  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
+}
+
+/* Whether the lane writes what is once a row: it has the first of its columns. */
+bool has_row_end(u32 lane) {
+  return lane % 4 == 0 && first_dim() == 0;
+}

@@ -1,0 +1,58 @@
+//@use tile/threads
+//@use work/mask
+//@use tile_records
+
+//# A work item in a CTA: its record and the rows of its tile in shared memory.
+
+/* A work item in shared memory, with the rows of its tile. */
+struct ItemTile {
+  fi_item item;
+  tile_row rows[kRows];
+};
+
+/* The tiles that are in shared memory at a time: with teams, the next one is filled while slow warps read the last. */
+constexpr u32 kItemTiles = kTeams > 1 ? 2 : 1;
+
+/* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
+const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
+  return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
+}
+
+//@if rope_positions == array
+/* The position that Q of a row is rotated to. */
+int position_of(const fi_attention_args &args, const fi_row &row) {
+  return args.positions[row.token];
+}
+//@else
+/* The position that Q of a row is rotated to. */
+int position_of(const fi_attention_args &args, const fi_row &row) {
+  return row.position;
+}
+//@end
+
+/* Brings an item and its rows into shared memory. */
+void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+  const u32 thread = threads.number();
+  if (thread < sizeof item / 4)
+    ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+  for (u32 row = thread; row < kRows; row += kThreads) {
+    const fi_row &source = row_of(args, item, row);
+    tile_row &to = tile.rows[row];
+    to.token = source.token;
+    to.part = source.part + (int)(row % kGroup);
+    to.visible = visible_end(kCausal, source.position, item.kv_end);
+    to.position = position_of(args, source);
+  }
+}
+
+//@if page_size > 0
+/* Whether a CTA whose first item this is has nothing to do. The page table is asked for at once, since it is needed. */
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  return (first.row_count == 0) | (args.plan.header->tokens == 0);
+}
+//@else
+/* Whether a CTA whose first item this is has nothing to do. */
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  return first.row_count == 0;
+}
+//@end
