@@ -87,7 +87,7 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 }
 
 /*
- * How a warp copies its rows of K or V, of kRowBytes: in passes of some rows at once, or in several turns of a row that
+ * How a warp copies its rows of K or V, of kRowBytes: some rows at once, a chunk a lane, or in several turns a row that
  * has more chunks than the warp has lanes.
  */
 template <u32 kRowBytes> struct CopyShape {
@@ -104,66 +104,72 @@ struct RowPlaces {
   long long stride;
 };
 
-/* For the lane's chunk `chunk` of row `place` of the first pass. */
-RowPlaces row_places(const fi_kv_args &kv, const kv_loader &loader, u32 place, u32 chunk) {
+template <u32 kRowLanes> RowPlaces row_places(const fi_kv_args &kv, const kv_loader &loader) {
+  const u32 lane = fresh_lane();
   const long long stride = kv.token_stride * kKvBits / 8;
   const u8 *row = kv_row(kv, loader.page, warp_token(loader), loader.kv_head);
-  return {row + place * stride + chunk * 16, stride};
+  return {row + lane / kRowLanes * stride + lane % kRowLanes * 16, stride};
 }
 
-/* Of the pass whose first row is `row`. */
-const u8 *row_place(const RowPlaces &places, u32 row) {
+/* The lane's chunk in the pass whose first row is `row`. */
+template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
   return places.first + row * places.stride;
 }
 //@else
-/* Where the lane's chunks of K or V lie in the cache: each lane knows the place of one of the warp's rows. */
+/* Where the rows of K or V lie in the cache: each lane knows the place of one of the warp's. */
 struct RowPlaces {
   const u8 *of_lane;
-  u32 place;
-  u32 chunk;
 };
 
-/* For the lane's chunk `chunk` of row `place` of the first pass. */
-RowPlaces row_places(const fi_kv_args &kv, const kv_loader &loader, u32 place, u32 chunk) {
+template <u32 kRowLanes> RowPlaces row_places(const fi_kv_args &kv, const kv_loader &loader) {
   const int token = warp_token(loader) + (int)(fresh_lane() % kWarpTokens);
-  return {kv_row(kv, loader.page, token, loader.kv_head), place, chunk};
+  return {kv_row(kv, loader.page, token, loader.kv_head)};
 }
 
-/* Of the pass whose first row is `row`. */
-const u8 *row_place(const RowPlaces &places, u32 row) {
-  return (const u8 *)__shfl_sync(kAllLanes, (u64)places.of_lane, row + places.place) + places.chunk * 16;
+/* The lane's chunk in the pass whose first row is `row`. */
+template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
+  const u32 lane = fresh_lane();
+  return (const u8 *)__shfl_sync(kAllLanes, (u64)places.of_lane, row + lane / kRowLanes) + lane % kRowLanes * 16;
 }
 //@end
 
-/* Starts the copies of the warp's rows of K or V into a tile of pitch kPitch; rows after the item's range are cleared. */
-template <u32 kRowBytes, u32 kPitch> void copy_rows(const kv_loader &loader, const fi_kv_args &kv, const u8 *tile) {
+/* Starts the lane's copies of a pass, whose first row is `first`, into a tile; rows after the `valid` first are cleared. */
+template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32 tile, u32 first, int valid) {
   typedef CopyShape<kRowBytes> Shape;
+  if (first % Shape::kPassRows != 0)
+    return;
   const u32 lane = fresh_lane();
   const u32 place = lane / Shape::kRowLanes;
   const u32 chunk = lane % Shape::kRowLanes;
-  const u32 to = shared_address(tile);
-  const RowPlaces places = row_places(kv, loader, place, chunk);
-  const int token = warp_token(loader);
+  const u32 row = first + place;
+  const u8 *from = row_place<Shape::kRowLanes>(places, first);
+  if (place >= Shape::kPassRows || row >= kWarpTokens)
+    return;
 #pragma unroll
-  for (u32 i = 0; i < kWarpTokens; i += Shape::kPassRows) {
-    const u8 *from = row_place(places, i);
-    const u32 row = i + place;
-    if (place >= Shape::kPassRows || row >= kWarpTokens)
-      continue;
+  for (u32 turn = 0; turn < Shape::kTurns; turn++) {
+    const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
+    if (turn * 32 + chunk < Shape::kChunks)
+      copy_async(tile + at, from + turn * 512, (int)row < valid);
+  }
+}
+
+/* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
+void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
+  const int valid = loader.kv_end - warp_token(loader);
+  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
+  const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
+  const u32 tiles = shared_address(stage);
 #pragma unroll
-    for (u32 turn = 0; turn < Shape::kTurns; turn++) {
-      const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
-      if (turn * 32 + chunk < Shape::kChunks)
-        copy_async(to + at, from + turn * 512, token + (int)row < loader.kv_end);
-    }
+  for (u32 first = 0; first < kWarpTokens; first++) {
+    copy_pass<kKeyRowBytes, kKeyPitch>(keys, tiles + kKeysAt, first, valid);
+    copy_pass<kValueRowBytes, kValuePitch>(values, tiles + kValuesAt, first, valid);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */
 void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows<kKeyRowBytes, kKeyPitch>(loader, args.k, keys_of(stage));
-    copy_rows<kValueRowBytes, kValuePitch>(loader, args.v, values_of(stage));
+    copy_step(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }

@@ -4,8 +4,9 @@
 
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
-constexpr u32 kKeyTileBytes = kTeamTokens * kKeyPitch;
-constexpr u32 kStageBytes = kKeyTileBytes + kTeamTokens * kValuePitch;
+constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
+constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
+constexpr u32 kStageBytes = kValuesAt + kTeamTokens * kValuePitch;
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
 /*
@@ -42,9 +43,9 @@ u32 stage_after(u32 stage) {
 
 /* The tiles of K and V in a stage. */
 const u8 *keys_of(const u8 *stage) {
-  return stage;
+  return stage + kKeysAt;
 }
 
 const u8 *values_of(const u8 *stage) {
-  return stage + kKeyTileBytes;
+  return stage + kValuesAt;
 }
