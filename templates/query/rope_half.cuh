@@ -1,7 +1,7 @@
 //@use query/rope
 
-//# Pairs of the same place in both halves of the rotated dims: a unit is chunk c of the first half and its partner in the
-//# second, or one chunk after the rotated dims.
+//# Pairs of the same place in both halves of the rotated dims: a unit is chunk c of the first half and its partner in
+//# the second, or one chunk after the rotated dims.
 
 constexpr u32 kRotatedUnits = kRopeDim / 16;
 

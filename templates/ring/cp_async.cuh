@@ -133,7 +133,7 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
 }
 //@end
 
-/* Starts the lane's copies of a pass, whose first row is `first`, into a tile; rows after the `valid` first are cleared. */
+/* Starts the lane's copies of the pass that begins with row `first`; rows after the `valid` first are cleared. */
 template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32 tile, u32 first, int valid) {
   typedef CopyShape<kRowBytes> Shape;
   if (first % Shape::kPassRows != 0)

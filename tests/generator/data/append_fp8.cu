@@ -56,22 +56,26 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_append_args {
   struct fi_plan_arrays plan;
-  const void *k_new, *v_new;
-  void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
+  struct fi_kv_args k_new, v_new;
   const int *positions;
-  long long new_token_stride, new_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int kv_heads;
   int reserved;
 };
 
+constexpr int kVDim = 128;               /* elements of a row of V and O */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
-constexpr int kVDim = 128;               /* elements of a head of V and O */
 constexpr int kKvBits = 8;               /* of a stored element of K or V */
 
 constexpr int kThreads = 128;            /* of a CTA */
@@ -111,11 +115,10 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int page, int token, int head) {
-  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBits / 8;
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 
 float2 unpack_query(u32 word) {
@@ -187,12 +190,9 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
   store(values, unit);
 }
 
-template <typename Args> float key_scale(const Args &args, int kv_head) {
-  return args.k_scale[0];
-}
-
-template <typename Args> float value_scale(const Args &args, int kv_head) {
-  return args.v_scale[0];
+/* The scale of K or V of a head. */
+float scale_of(const fi_kv_args &kv, int kv_head) {
+  return kv.scales[0];
 }
 
 /* Units of a new token and head: those of its K, then the chunks of its V. */
@@ -234,10 +234,14 @@ void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {
   write_chunk(to, chunk, values, 1 / scale);
 }
 
-/* Byte offset in the cache of the row of a new token and head. */
-long long new_row_offset(const fi_append_args &args, const fi_row &row, int head) {
-  const int page = pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-  return kv_row_offset(args, page, row.position, head);
+/* The row of a query token and head that is appended. */
+const u16 *new_row(const fi_kv_args &kv, int token, int head) {
+  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+}
+
+/* What kv_row finds a new token by: its page. */
+int place_of(const fi_append_args &args, const fi_row &row) {
+  return pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
 }
 
 /* The position that K of a new token is rotated to. */
@@ -260,12 +264,12 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
     const fi_row row = args.plan.rows[i / kNewUnits / args.kv_heads];
     if (row.position < 0)
       continue;
-    const long long from = row.token * args.new_token_stride + head * args.new_head_stride;
-    const long long to = new_row_offset(args, row, head);
+    const int place = place_of(args, row);
     if (unit < kKeyUnits)
-      store_key_unit((u8 *)args.k + to, (const u16 *)args.k_new + from, unit, key_scale(args, head),
-                     position_of(args, row));
+      store_key_unit(kv_row(args.k, place, row.position, head), new_row(args.k_new, row.token, head), unit,
+                     scale_of(args.k, head), position_of(args, row));
     else
-      store_value_chunk((u8 *)args.v + to, (const u16 *)args.v_new + from, unit - kKeyUnits, value_scale(args, head));
+      store_value_chunk(kv_row(args.v, place, row.position, head), new_row(args.v_new, row.token, head),
+                        unit - kKeyUnits, scale_of(args.v, head));
   }
 }

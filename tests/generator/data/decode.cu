@@ -56,25 +56,30 @@ struct fi_plan_arrays {
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  const float *scales;
+  long long page_stride, token_stride, head_stride;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
   void *o;
   float *lse;
-  const void *k, *v;
-  const float *k_scale, *v_scale;
+  struct fi_kv_args k, v;
   const int *positions;
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
-  long long kv_page_stride, kv_token_stride, kv_head_stride;
   int lse_token_stride; /* query heads */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
+constexpr int kVDim = 128;               /* elements of a row of V and O */
 constexpr int kGroup = 4;                /* query heads per KV head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
-constexpr int kVDim = 128;               /* elements of a head of V and O */
 constexpr int kKvBits = 16;              /* of a stored element of K or V */
 
 constexpr int kThreads = 128;            /* of a CTA */
@@ -149,8 +154,9 @@ u32 pack_bf16(float low, float high) {
 
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
-constexpr u32 kKeyTileBytes = kTeamTokens * kKeyPitch;
-constexpr u32 kStageBytes = kKeyTileBytes + kTeamTokens * kValuePitch;
+constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
+constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
+constexpr u32 kStageBytes = kValuesAt + kTeamTokens * kValuePitch;
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
 /*
@@ -187,11 +193,11 @@ u32 stage_after(u32 stage) {
 
 /* The tiles of K and V in a stage. */
 const u8 *keys_of(const u8 *stage) {
-  return stage;
+  return stage + kKeysAt;
 }
 
 const u8 *values_of(const u8 *stage) {
-  return stage + kKeyTileBytes;
+  return stage + kValuesAt;
 }
 
 /* Two values as a pair of the type that the matrix instructions take, and back. */
@@ -475,11 +481,10 @@ const int *pages_of(const fi_plan_header &header, int kv_base) {
   return header.page_table + kv_base * header.page_table_stride;
 }
 
-/* Byte offset of the row of a token and head in the cache; `page` is that of the token. */
-template <typename Args>
-long long kv_row_offset(const Args &args, int page, int token, int head) {
-  const long long row = page * args.kv_page_stride + (u32)token % kPageSize * args.kv_token_stride;
-  return (row + head * args.kv_head_stride) * kKvBits / 8;
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
@@ -545,7 +550,7 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 }
 
 /*
- * How a warp copies its rows of K or V, of kRowBytes: in passes of some rows at once, or in several turns of a row that
+ * How a warp copies its rows of K or V, of kRowBytes: some rows at once, a chunk a lane, or in several turns a row that
  * has more chunks than the warp has lanes.
  */
 template <u32 kRowBytes> struct CopyShape {
@@ -553,82 +558,63 @@ template <u32 kRowBytes> struct CopyShape {
   static constexpr u32 kTurns = (kChunks + 31) / 32;
   static constexpr u32 kRowLanes = kChunks < 32 ? kChunks : 32;
   static constexpr u32 kPassRows = 32 / kRowLanes;
-  static constexpr u32 kPasses = (kWarpTokens + kPassRows - 1) / kPassRows;
 };
 
-/* Where the lane's rows of K or V lie in the cache: `stride` bytes from each other. */
+/* Where the lane's chunks of K or V lie in the cache: in rows that are `stride` bytes from each other. */
 struct RowPlaces {
-  long long first; /* of the first pass */
+  const u8 *first; /* of the first pass */
   long long stride;
 };
 
-template <u32 kPassRows> RowPlaces row_places(const fi_attention_args &args, const kv_loader &loader, u32 place) {
-  const long long stride = args.kv_token_stride * kKvBits / 8;
-  const long long first = kv_row_offset(args, loader.page, warp_token(loader), loader.kv_head) + place * stride;
-  return {first, stride};
+template <u32 kRowLanes> RowPlaces row_places(const fi_kv_args &kv, const kv_loader &loader) {
+  const u32 lane = fresh_lane();
+  const long long stride = kv.token_stride * kKvBits / 8;
+  const u8 *row = kv_row(kv, loader.page, warp_token(loader), loader.kv_head);
+  return {row + lane / kRowLanes * stride + lane % kRowLanes * 16, stride};
 }
 
-/* The place of row `row` of the first lanes of a pass. */
-long long row_place(const RowPlaces &places, u32 row) {
+/* The lane's chunk in the pass whose first row is `row`. */
+template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
   return places.first + row * places.stride;
 }
 
-/* The copies of K or V of a step: rows of kRowBytes into a tile of pitch kPitch. */
-template <u32 kRowBytes, u32 kPitch> struct TileCopy {
+/* Starts the lane's copies of the pass that begins with row `first`; rows after the `valid` first are cleared. */
+template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32 tile, u32 first, int valid) {
   typedef CopyShape<kRowBytes> Shape;
-  const u8 *from;
-  RowPlaces places;
-  u32 to;
-  u32 place; /* of the lane's row among those of a pass */
-  u32 chunk;
-
-  TileCopy(const fi_attention_args &args, const kv_loader &loader, const void *source, u32 tile) {
-    const u32 lane = fresh_lane();
-    from = (const u8 *)source;
-    to = tile;
-    place = lane / Shape::kRowLanes;
-    chunk = lane % Shape::kRowLanes;
-    places = row_places<Shape::kPassRows>(args, loader, place);
-  }
-
-  /* Starts the copies of the lane's row of a pass; rows after the `valid` first of the warp's are cleared. */
-  void start(u32 pass, int valid) const {
-    if (pass >= Shape::kPasses)
-      return;
-    const long long offset = row_place(places, pass * Shape::kPassRows) + chunk * 16;
-    const u32 row = pass * Shape::kPassRows + place;
-    if (place >= Shape::kPassRows || row >= kWarpTokens)
-      return;
+  if (first % Shape::kPassRows != 0)
+    return;
+  const u32 lane = fresh_lane();
+  const u32 place = lane / Shape::kRowLanes;
+  const u32 chunk = lane % Shape::kRowLanes;
+  const u32 row = first + place;
+  const u8 *from = row_place<Shape::kRowLanes>(places, first);
+  if (place >= Shape::kPassRows || row >= kWarpTokens)
+    return;
 #pragma unroll
-    for (u32 turn = 0; turn < Shape::kTurns; turn++) {
-      if (Shape::kChunks % 32 != 0 && turn * 32 + chunk >= Shape::kChunks)
-        continue;
-      const u32 at = to + chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
-      copy_async(at, from + offset + turn * 512, (int)row < valid);
-    }
+  for (u32 turn = 0; turn < Shape::kTurns; turn++) {
+    const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
+    if (turn * 32 + chunk < Shape::kChunks)
+      copy_async(tile + at, from + turn * 512, (int)row < valid);
   }
-};
+}
 
-/* Starts the copies of the warp's rows into a stage; rows after the item's range are cleared. */
-void copy_rows(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
-  typedef TileCopy<kKeyRowBytes, kKeyPitch> KeyCopy;
-  typedef TileCopy<kValueRowBytes, kValuePitch> ValueCopy;
-  constexpr u32 kKeyPasses = KeyCopy::Shape::kPasses;
-  constexpr u32 kValuePasses = ValueCopy::Shape::kPasses;
-  const KeyCopy keys(args, loader, args.k, shared_address(keys_of(stage)));
-  const ValueCopy values(args, loader, args.v, shared_address(values_of(stage)));
+/* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
+void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const int valid = loader.kv_end - warp_token(loader);
+  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
+  const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
+  const u32 tiles = shared_address(stage);
 #pragma unroll
-  for (u32 pass = 0; pass < (kKeyPasses > kValuePasses ? kKeyPasses : kValuePasses); pass++) {
-    keys.start(pass, valid);
-    values.start(pass, valid);
+  for (u32 first = 0; first < kWarpTokens; first++) {
+    copy_pass<kKeyRowBytes, kKeyPitch>(keys, tiles + kKeysAt, first, valid);
+    copy_pass<kValueRowBytes, kValuePitch>(values, tiles + kValuesAt, first, valid);
   }
 }
 
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */
 void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   if (loader.token < loader.kv_end) {
-    copy_rows(loader, args, stage);
+    copy_step(loader, args, stage);
     loader.token += kStepTokens;
     settle(loader, args);
   }
@@ -751,17 +737,14 @@ float exp2_fast(float x) {
   return y;
 }
 
-template <typename Args> float key_scale(const Args &args, int kv_head) {
-  return 1;
-}
-
-template <typename Args> float value_scale(const Args &args, int kv_head) {
+/* The scale of K or V of a head. */
+float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
 }
 
 /* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
 float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * key_scale(args, kv_head);
+  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
   return scale < 0x1p-80f ? 0x1p-80f : scale;
 }
 
@@ -884,7 +867,7 @@ FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u3
   if (has_end)
     write_lse(args, token, head, most, sum);
   u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? value_scale(args, kv_head) / sum : 0};
+  return {to, sum > 0 ? scale_of(args.v, kv_head) / sum : 0};
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */

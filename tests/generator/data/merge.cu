@@ -13,7 +13,7 @@ struct fi_merge_args {
   int reserved;
 };
 
-constexpr int kVDim = 128;               /* elements of a head of V and O */
+constexpr int kVDim = 128;               /* elements of a row of V and O */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
