@@ -63,7 +63,7 @@ static fi_status load(struct loader *loader) {
   const struct image image = {
       .bytes = entry->image,
       .symbol = entry->symbol,
-      .args_size = build->source.tile.family->argument_size,
+      .args_size = loader->build->source.tile.family->argument_size,
   };
   loader->rejected = false;
   return loader->driver->load(loader->driver, &image, &loader->kernel->module, &loader->rejected);
