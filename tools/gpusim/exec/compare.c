@@ -30,33 +30,38 @@ static const struct {
     {".nan", UNORDERED},
 };
 
-/* Captures: comparison, combination. The mode holds the outcomes, and the combination above them. */
+/* The mode holds the outcomes, and the combination above them. */
 static bool prepare_compare(struct sim_inst *inst, const struct sim_captures *captures) {
-  static const char *const combinations[] = {"", ".and", ".or", ".xor"};
   uint32_t comparison = 0;
-  uint32_t combination = 0;
   while (!sim_capture_is(captures, 0, comparisons[comparison].name))
     comparison++;
-  while (!sim_capture_is(captures, 1, combinations[combination]))
-    combination++;
-  inst->mode = (uint8_t)(comparisons[comparison].outcomes | combination << 4);
+  inst->mode = comparisons[comparison].outcomes;
   return true;
 }
 
-/* With the third operand, a predicate, if there is one. */
+static bool prepare_combined(struct sim_inst *inst, const struct sim_captures *captures) {
+  static const char *const combinations[] = {[COMBINE_AND] = ".and", [COMBINE_OR] = ".or", [COMBINE_XOR] = ".xor"};
+  uint32_t combination = COMBINE_AND;
+  while (!sim_capture_is(captures, 1, combinations[combination]))
+    combination++;
+  prepare_compare(inst, captures);
+  inst->mode |= (uint8_t)(combination << 4);
+  return true;
+}
+
+/* With the third operand, a predicate. */
 static uint32_t combine(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t result) {
-  if (inst->sources < 3)
+  uint32_t combination = inst->mode >> 4;
+  if (combination == COMBINE_NONE)
     return result;
   uint32_t other = *(const uint32_t *)sim_source(warp, inst, 2);
-  switch (inst->mode >> 4) {
+  switch (combination) {
   case COMBINE_AND:
     return result & other;
   case COMBINE_OR:
     return result | other;
-  case COMBINE_XOR:
-    return result ^ other;
   default:
-    return result;
+    return result ^ other;
   }
 }
 
@@ -132,18 +137,21 @@ DEFINE_SETP(bf16, GET_BF16)
 DEFINE_SETP_PAIR(setp_f16x2, GET_F16)
 DEFINE_SETP_PAIR(setp_ftz_f16x2, GET_FTZ_F16)
 
-#define COMPARISONS "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)[.and|.or|.xor]"
-#define ROW(type, letter, exec)                                                                                        \
-  { "setp" COMPARISONS type, "po:" letter letter "?p", exec, NULL, prepare_compare, SIM_FLOW_NEXT }
+#define COMPARISONS "(.eq|.ne|.lt|.le|.gt|.ge|.lo|.ls|.hi|.hs|.equ|.neu|.ltu|.leu|.gtu|.geu|.num|.nan)"
+#define COMBINATIONS "(.and|.or|.xor)"
+#define ROWS(type, letter, exec)                                                                                       \
+  {"setp" COMPARISONS type, "po:" letter letter, exec, NULL, prepare_compare, SIM_FLOW_NEXT}, {                        \
+    "setp" COMPARISONS COMBINATIONS type, "po:" letter letter "p", exec, NULL, prepare_combined, SIM_FLOW_NEXT         \
+  }
 
 static const struct sim_form forms[] = {
-    ROW("(.u16|.b16)", "w", setp_u16),  ROW(".s16", "w", setp_s16),
-    ROW("(.u32|.b32)", "w", setp_u32),  ROW(".s32", "w", setp_s32),
-    ROW("(.u64|.b64)", "x", setp_u64),  ROW(".s64", "x", setp_s64),
-    ROW(".f32", "w", setp_f32),         ROW(".ftz.f32", "w", setp_ftz_f32),
-    ROW(".f64", "x", setp_f64),         ROW(".f16", "w", setp_f16),
-    ROW(".ftz.f16", "w", setp_ftz_f16), ROW(".bf16", "w", setp_bf16),
-    ROW(".f16x2", "w", setp_f16x2),     ROW(".ftz.f16x2", "w", setp_ftz_f16x2),
+    ROWS("(.u16|.b16)", "w", setp_u16),  ROWS(".s16", "w", setp_s16),
+    ROWS("(.u32|.b32)", "w", setp_u32),  ROWS(".s32", "w", setp_s32),
+    ROWS("(.u64|.b64)", "x", setp_u64),  ROWS(".s64", "x", setp_s64),
+    ROWS(".f32", "w", setp_f32),         ROWS(".ftz.f32", "w", setp_ftz_f32),
+    ROWS(".f64", "x", setp_f64),         ROWS(".f16", "w", setp_f16),
+    ROWS(".ftz.f16", "w", setp_ftz_f16), ROWS(".bf16", "w", setp_bf16),
+    ROWS(".f16x2", "w", setp_f16x2),     ROWS(".ftz.f16x2", "w", setp_ftz_f16x2),
 };
 
 const struct sim_form_table SIM_TABLE(sim_forms_compare) = SIM_FORM_TABLE(forms);

@@ -10,18 +10,17 @@ static void exec_branch(struct sim_warp *warp, const struct sim_inst *inst, uint
   sim_branch(warp, lanes, inst->targets[0]);
 }
 
+/* Lanes with one target stay together, whichever entries of the table name it. */
 static void exec_indexed_branch(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   const uint32_t *index = sim_source(warp, inst, 0);
-  uint32_t first = (uint32_t)__builtin_ctz(lanes);
-  if (index[first] >= inst->target_count)
-    sim_fault(warp, inst, first, SIM_FAULT_OTHER, "index %u is beyond the branch table of %u", index[first],
-              inst->target_count);
-  uint32_t same = 0;
-  SIM_FOR_LANES(lane, lanes)
-    same |= (uint32_t)(index[lane] == index[first]) << lane;
-  if (same != lanes)
-    sim_branch(warp, lanes & ~same, sim_current(warp)->pc - 1);
-  sim_branch(warp, same, inst->targets[index[first]]);
+  uint32_t targets[SIM_LANES];
+  SIM_FOR_LANES(lane, lanes) {
+    if (index[lane] >= inst->target_count)
+      sim_fault(warp, inst, lane, SIM_FAULT_OTHER, "index %u is beyond the branch table of %u", index[lane],
+                inst->target_count);
+    targets[lane] = inst->targets[index[lane]];
+  }
+  sim_branch_each(warp, lanes, targets);
 }
 
 static void exec_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
@@ -45,13 +44,9 @@ static void exec_call(struct sim_warp *warp, const struct sim_inst *inst, uint32
   for (uint32_t i = 0; i < inst->call->argument_count; i++)
     copy_frame(warp, lanes, &inst->call->arguments[i]);
   sim_branch(warp, lanes, (uint32_t)inst->immediate);
-  for (uint32_t i = 0; i < warp->fragment_count; i++) {
-    fragment = &warp->fragments[i];
-    if (fragment->lanes != lanes)
-      continue;
-    fragment->returns[fragment->depth] = back;
-    fragment->calls[fragment->depth++] = inst->call;
-  }
+  fragment = sim_current(warp);
+  fragment->returns[fragment->depth] = back;
+  fragment->calls[fragment->depth++] = inst->call;
 }
 
 static void exec_return(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
@@ -66,9 +61,7 @@ static void exec_return(struct sim_warp *warp, const struct sim_inst *inst, uint
   if (call->result.size)
     copy_frame(warp, lanes, &call->result);
   sim_branch(warp, lanes, back);
-  for (uint32_t i = 0; i < warp->fragment_count; i++)
-    if (warp->fragments[i].lanes == lanes)
-      warp->fragments[i].depth = (uint8_t)depth;
+  sim_current(warp)->depth = (uint8_t)depth;
 }
 
 static void exec_trap(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
@@ -215,8 +208,10 @@ static const struct sim_form forms[] = {
     ROW("griddepcontrol.launch_dependents", "", exec_nothing, sim_taint_none, NULL),
     ROW("setmaxnreg(.inc|.dec).sync.aligned.u32", ":i", exec_nothing, sim_taint_none, NULL),
     ROW("discard.global.L2", ":mi", exec_nothing, sim_taint_none, NULL),
-    ROW("bar[.cta].sync[.aligned]", ":w?w", exec_barrier_sync, NULL, prepare_aligned),
-    ROW("barrier[.cta].sync[.aligned]", ":w?w", exec_barrier_sync, NULL, prepare_barrier),
+    ROW("bar[.cta].sync[.aligned]", ":w", exec_barrier_sync, NULL, prepare_aligned),
+    ROW("bar[.cta].sync[.aligned]", ":ww", exec_barrier_sync, NULL, prepare_aligned),
+    ROW("barrier[.cta].sync[.aligned]", ":w", exec_barrier_sync, NULL, prepare_barrier),
+    ROW("barrier[.cta].sync[.aligned]", ":ww", exec_barrier_sync, NULL, prepare_barrier),
     ROW("bar[.cta].arrive[.aligned]", ":ww", exec_barrier_arrive, NULL, prepare_aligned),
     ROW("barrier[.cta].arrive[.aligned]", ":ww", exec_barrier_arrive, NULL, prepare_barrier),
     ROW("bar[.cta].red(.popc)[.aligned].u32", "w:wp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
@@ -227,11 +222,11 @@ static const struct sim_form forms[] = {
     ROW("barrier[.cta].red(.popc)[.aligned].u32", "w:wwp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
     ROW("bar[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp, prepare_aligned),
     ROW("barrier[.cta].red(.and|.or)[.aligned].pred", "p:wwp", exec_barrier_reduce, sim_taint_warp, prepare_barrier),
-    ROW("sim.clock.u32", "w:", exec_clock_word, NULL, NULL),
-    ROW("sim.clock_hi.u32", "w:", exec_clock_high, NULL, NULL),
-    ROW("sim.clock.u64", "x:", exec_clock_wide, NULL, NULL),
-    ROW("sim.globaltimer.u64", "x:", exec_timer_wide, NULL, NULL),
-    ROW("sim.globaltimer.u32", "w:", exec_timer_word, NULL, NULL),
+    ROW("=clock.u32", "w:", exec_clock_word, NULL, NULL),
+    ROW("=clock_hi.u32", "w:", exec_clock_high, NULL, NULL),
+    ROW("=clock.u64", "x:", exec_clock_wide, NULL, NULL),
+    ROW("=globaltimer.u64", "x:", exec_timer_wide, NULL, NULL),
+    ROW("=globaltimer.u32", "w:", exec_timer_word, NULL, NULL),
 };
 
 const struct sim_form_table SIM_TABLE(sim_forms_control) = SIM_FORM_TABLE(forms);

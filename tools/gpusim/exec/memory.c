@@ -13,7 +13,8 @@ static void set_count(struct sim_inst *inst, const struct sim_captures *captures
 #define SPACE "[.global|.shared|.shared::cta|.local|.const|.param|.param::entry|.param::func]"
 #define CACHE "[.ca|.cg|.cs|.lu|.cv|.wb|.wt]"
 #define L1_HINT "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
-#define L2_HINT "[.L2::cache_hint|.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
+#define L2_HINT "[.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
+#define POLICY "(.L2::cache_hint)[.L2::64B|.L2::128B|.L2::256B]"
 #define TYPE "(.b8|.u8|.s8|.b16|.u16|.s16|.f16|.bf16|.b32|.u32|.s32|.f32|.b64|.u64|.s64|.f64)"
 
 static bool prepare_access(struct sim_inst *inst, const struct sim_captures *captures) {
@@ -174,13 +175,20 @@ static void exec_nothing(struct sim_warp *warp, const struct sim_inst *inst, uin
   (void)lanes;
 }
 
+#define VECTOR "[.v2|.v4|.v8]"
+#define LOAD "ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT
+#define LOAD_CONSTANT "ld" SEMANTICS SIM_SCOPE "(.global)" CACHE ".nc" L1_HINT
+#define STORE "st" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT
+#define ACCESS(pattern, operands, exec)                                                                                \
+  { pattern, operands, exec, sim_taint_address, prepare_access, SIM_FLOW_NEXT }
+
 static const struct sim_form forms[] = {
-    {"ld" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load, sim_taint_address,
-     prepare_access, SIM_FLOW_NEXT},
-    {"ld" SEMANTICS SIM_SCOPE "(.global)" CACHE ".nc" L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, "*v:m", exec_load,
-     sim_taint_address, prepare_access, SIM_FLOW_NEXT},
-    {"st" SEMANTICS SIM_SCOPE SPACE CACHE L1_HINT L2_HINT "[.v2|.v4|.v8]" TYPE, ":m*v", exec_store, sim_taint_address,
-     prepare_access, SIM_FLOW_NEXT},
+    ACCESS(LOAD L2_HINT VECTOR TYPE, "*v:m", exec_load),
+    ACCESS(LOAD POLICY VECTOR TYPE, "*v:mx", exec_load),
+    ACCESS(LOAD_CONSTANT L2_HINT VECTOR TYPE, "*v:m", exec_load),
+    ACCESS(LOAD_CONSTANT POLICY VECTOR TYPE, "*v:mx", exec_load),
+    ACCESS(STORE L2_HINT VECTOR TYPE, ":m*v", exec_store),
+    ACCESS(STORE POLICY VECTOR TYPE, ":m*vx", exec_store),
     {"membar(.cta|.gl|.sys)", "", exec_fence, sim_taint_none, prepare_fence, SIM_FLOW_NEXT},
     {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none, prepare_fence,
      SIM_FLOW_NEXT},

@@ -54,6 +54,20 @@ void sim_branch(struct sim_warp *warp, uint32_t lanes, uint32_t target) {
   sim_current(warp)->pc = target;
 }
 
+void sim_branch_each(struct sim_warp *warp, uint32_t lanes, const uint32_t targets[SIM_LANES]) {
+  sim_split(warp, lanes);
+  for (uint32_t rest = lanes; rest;) {
+    uint32_t target = targets[__builtin_ctz(rest)];
+    uint32_t same = 0;
+    SIM_FOR_LANES(lane, rest)
+      same |= (uint32_t)(targets[lane] == target) << lane;
+    rest &= ~same;
+    sim_branch(warp, same, target);
+    if (rest)
+      warp->current = warp->fragment_count - 1; /* what sim_branch has split off */
+  }
+}
+
 bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed) {
   if (!(needed & warp->live & ~lanes))
     return true;

@@ -14,7 +14,11 @@ void sim_split(struct sim_warp *warp, uint32_t lanes);
 /* True when every lane of `needed` executes now; otherwise the fragment waits for them and the instruction is
  * executed again. */
 bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed);
+
+/* Sends lanes of the current fragment to one target, or each to its own. */
 void sim_branch(struct sim_warp *warp, uint32_t lanes, uint32_t target);
+void sim_branch_each(struct sim_warp *warp, uint32_t lanes, const uint32_t targets[SIM_LANES]);
+
 void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
 #endif

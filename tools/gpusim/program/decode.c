@@ -44,11 +44,6 @@ static void instruction(struct sim_decoder *decoder) {
     sim_decode_fail(decoder, "unknown instruction '%s'", statement->opcode);
 }
 
-static void add_copy(struct sim_call *call, const struct ptx_variable *from, const struct ptx_variable *to) {
-  call->arguments[call->argument_count++] =
-      (struct sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
-}
-
 /* The number of the unit of a function, which is decoded later. */
 static uint32_t function_unit(struct sim_decoder *decoder, const char *name) {
   for (uint32_t i = 0; i < decoder->unit_count; i++)
@@ -70,40 +65,71 @@ static uint32_t function_unit(struct sim_decoder *decoder, const char *name) {
   return 0;
 }
 
-/* call (result), function, (arguments): arguments are variables of the call space. */
+/* The parts of a call: (result), function, (arguments); NULL where there is none. */
+struct call_parts {
+  const struct ptx_operand *result;
+  const struct ptx_operand *function;
+  const struct ptx_operand *arguments;
+};
+
+static bool split_call(const struct ptx_statement *statement, struct call_parts *parts) {
+  const struct ptx_operand *operand = statement->operands;
+  const struct ptx_operand *end = operand + statement->operand_count;
+  *parts = (struct call_parts){.result = NULL};
+  if (operand < end && operand->kind == PTX_LIST)
+    parts->result = operand++;
+  if (operand < end && operand->kind == PTX_NAME)
+    parts->function = operand++;
+  if (operand < end && operand->kind == PTX_LIST)
+    parts->arguments = operand++;
+  return parts->function && operand == end;
+}
+
+/* Whether the list holds the variables that are passed for these parameters. */
+static bool list_fits(const struct ptx_operand *list, struct ptx_variable *const *parameters, uint32_t count) {
+  if ((list ? list->item_count : 0) != count)
+    return false;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct ptx_operand *item = &list->items[i];
+    if (item->kind != PTX_VARIABLE || item->variable->space != PTX_CALL || item->variable->size != parameters[i]->size)
+      return false;
+  }
+  return true;
+}
+
+static struct sim_frame_copy frame_copy(const struct ptx_variable *from, const struct ptx_variable *to) {
+  return (struct sim_frame_copy){(uint32_t)from->address, (uint32_t)to->address, to->size};
+}
+
 static void call_instruction(struct sim_decoder *decoder) {
   const struct ptx_statement *statement = decoder->statement;
-  const struct ptx_operand *operand = statement->operands;
-  uint32_t left = statement->operand_count;
-  const struct ptx_operand *result = left && operand->kind == PTX_LIST ? operand : NULL;
-  operand += result != NULL;
-  left -= result != NULL;
-  if (!left || operand->kind != PTX_NAME) {
-    sim_decode_fail(decoder, "indirect calls are unknown");
+  struct sim_captures captures;
+  struct call_parts parts;
+  const struct sim_form *form = sim_next_form(decoder, statement->opcode, NULL, &captures);
+  if (!form || !split_call(statement, &parts)) {
+    sim_decode_fail(decoder, "'%s' is not a call of a function by its name", statement->opcode);
     return;
   }
-  uint32_t unit = function_unit(decoder, operand->name);
+  uint32_t unit = function_unit(decoder, parts.function->name);
   const struct ptx_function *callee = decoder->units[unit].function;
-  const struct ptx_operand *arguments = left > 1 ? &operand[1] : NULL;
-  if ((arguments ? arguments->item_count : 0) != callee->parameter_count || !result != !callee->result) {
+  if (!list_fits(parts.arguments, callee->parameters, callee->parameter_count) ||
+      !list_fits(parts.result, &callee->result, callee->result ? 1 : 0)) {
     sim_decode_fail(decoder, "call of '%s' with other parameters than it has", callee->name);
     return;
   }
   struct sim_arena *arena = decoder->program->source->arena;
   struct sim_call *call = sim_arena_take(arena, sizeof *call);
-  call->arguments = sim_arena_take(arena, (callee->parameter_count + 1) * sizeof *call->arguments);
+  call->argument_count = callee->parameter_count;
+  call->arguments = sim_arena_take(arena, callee->parameter_count * sizeof *call->arguments);
   for (uint32_t i = 0; i < callee->parameter_count; i++)
-    if (arguments->items[i].kind == PTX_VARIABLE)
-      add_copy(call, arguments->items[i].variable, callee->parameters[i]);
-  if (result && result->items[0].kind == PTX_VARIABLE)
-    call->result = (struct sim_frame_copy){(uint32_t)callee->result->address,
-                                           (uint32_t)result->items[0].variable->address, callee->result->size};
-  struct sim_captures captures;
+    call->arguments[i] = frame_copy(parts.arguments->items[i].variable, callee->parameters[i]);
+  if (parts.result)
+    call->result = frame_copy(callee->result, parts.result->items[0].variable);
   struct sim_draft draft = {.count = 0};
   draft.inst.call = call;
   draft.inst.immediate = unit;
   set_guard(decoder, &draft.inst, statement->guard);
-  sim_emit(decoder, &draft, sim_next_form(decoder, "call", NULL, &captures));
+  sim_emit(decoder, &draft, form);
 }
 
 /* Statement numbers become instruction numbers. Helpers precede their statement, so a branch runs them too.

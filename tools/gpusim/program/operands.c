@@ -12,24 +12,32 @@ static bool push(struct sim_draft *d, uint32_t value) {
   return true;
 }
 
-/* Letters v and e stand for a word or a wide value. */
-static char resolve_letter(const struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand,
-                           char letter) {
-  if (letter == 'e')
-    return d->inst.size == 8 ? 'x' : 'w';
-  if (letter != 'v')
+/* Letters v and e stand for a word or a wide value. Elements of a vector are of one kind: that of its registers, where
+ * others, constants and sinks, have none. */
+static char resolve_letter(const struct sim_decoder *decoder, const struct sim_draft *d,
+                           const struct ptx_operand *operand, char letter) {
+  if (letter != 'v' && letter != 'e')
     return letter;
-  if (operand->kind == PTX_REGISTER)
-    d->inst.wide = sim_operand_class(decoder, operand) == PTX_CLASS_WIDE;
-  else
-    d->inst.wide = d->inst.size == 8;
-  return d->inst.wide ? 'x' : 'w';
+  if (letter == 'e' || d->inst.size == 8)
+    return d->inst.size == 8 ? 'x' : 'w';
+  bool is_list = operand->kind == PTX_LIST;
+  const struct ptx_operand *items = is_list ? operand->items : operand;
+  uint32_t count = is_list ? operand->item_count : 1;
+  for (uint32_t i = 0; i < count; i++)
+    if (items[i].kind == PTX_REGISTER)
+      return sim_operand_class(decoder, &items[i]) == PTX_CLASS_WIDE ? 'x' : 'w';
+  return 'w';
+}
+
+static bool may_negate(char letter, bool destination) {
+  return letter == 'p' && !destination;
 }
 
 static bool read_value(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand, char letter,
                        bool destination) {
   uint32_t value = 0;
-  letter = resolve_letter(decoder, d, operand, letter);
+  if (operand->negated && !may_negate(letter, destination))
+    return false;
   d->inst.wide = d->inst.wide || letter == 'x';
   bool fits = destination ? sim_destination_value(decoder, operand, letter, &value)
                           : sim_source_value(decoder, operand, letter, &value);
@@ -40,6 +48,8 @@ static bool read_address(struct sim_decoder *decoder, struct sim_draft *d, const
   if (operand->kind != PTX_ADDRESS || d->inst.address_count == 2)
     return false;
   const struct ptx_operand *base = operand->items;
+  if (base->negated || base->pair)
+    return false;
   bool word = base->kind == PTX_REGISTER && sim_operand_class(decoder, base) == PTX_CLASS_WORD;
   d->inst.address_wide[d->inst.address_count] = !word;
   d->inst.offset[d->inst.address_count++] = operand->value;
@@ -99,22 +109,29 @@ static bool read_list(struct sim_decoder *decoder, struct sim_draft *d, const st
   if (operand->kind != PTX_LIST || operand->item_count != count)
     return false;
   for (uint32_t i = 0; i < count; i++)
-    if (!read_value(decoder, d, &operand->items[i], letter, destination))
+    if (operand->items[i].pair || !read_value(decoder, d, &operand->items[i], letter, destination))
       return false;
   return true;
 }
 
+/* One operand and the letters that say what it is, with the q of p|q if they do. */
 static bool read_operand(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand,
                          const char **letters, bool destination) {
   char letter = *(*letters)++;
   uint32_t count = 1;
+  bool is_list = false;
   if (letter == '*' || (letter >= '0' && letter <= '9')) {
     count = letter == '*' ? d->inst.count : (uint32_t)(letter - '0');
-    bool is_list = letter != '*' || count > 1;
+    is_list = letter != '*' || count > 1;
     letter = *(*letters)++;
-    if (is_list)
-      return read_list(decoder, d, operand, count, letter, destination);
   }
+  letter = resolve_letter(decoder, d, operand, letter);
+  bool is_pair = **letters == 'o';
+  *letters += is_pair;
+  if ((operand->pair && !is_pair) || (operand->negated && (is_list || !may_negate(letter, destination))))
+    return false;
+  if (is_list)
+    return read_list(decoder, d, operand, count, letter, destination);
   switch (letter) {
   case 'm':
     return read_address(decoder, d, operand);
@@ -126,7 +143,7 @@ static bool read_operand(struct sim_decoder *decoder, struct sim_draft *d, const
   case 't':
     return read_label_table(decoder, d, operand);
   default:
-    return read_value(decoder, d, operand, letter, destination);
+    return read_value(decoder, d, operand, letter, destination) && (!is_pair || read_pair(decoder, d, operand));
   }
 }
 
@@ -134,26 +151,17 @@ bool sim_read_operands(struct sim_decoder *decoder, struct sim_draft *d, const s
   const struct ptx_statement *statement = decoder->statement;
   const char *letters = form->operands;
   bool destination = true;
-  bool optional = false;
   uint32_t next = 0;
   while (*letters) {
     if (*letters == ':') {
       destination = false;
       d->inst.destinations = (uint8_t)d->count;
       letters++;
-    } else if (*letters == '?') {
-      optional = true;
-      letters++;
-    } else if (*letters == 'o') {
-      letters++;
-      if (!read_pair(decoder, d, &statement->operands[next - 1]))
-        return false;
-    } else if (next == statement->operand_count) {
-      break;
-    } else if (!read_operand(decoder, d, &statement->operands[next++], &letters, destination)) {
+    } else if (next == statement->operand_count ||
+               !read_operand(decoder, d, &statement->operands[next++], &letters, destination)) {
       return false;
     }
   }
   d->inst.sources = (uint8_t)(d->count - d->inst.destinations);
-  return next == statement->operand_count && (*letters == '\0' || optional);
+  return next == statement->operand_count;
 }

@@ -5,17 +5,17 @@
 
 #include <string.h>
 
-/* Registers whose value changes while a warp runs are read by a helper instruction. */
+/* Registers whose value changes while a warp runs are read by a helper instruction, whose opcode no text can have. */
 static const struct {
   const char *name;
   const char *opcode;
   enum ptx_class class;
 } dynamic_specials[] = {
-    {"%clock", "sim.clock.u32", PTX_CLASS_WORD},
-    {"%clock_hi", "sim.clock_hi.u32", PTX_CLASS_WORD},
-    {"%clock64", "sim.clock.u64", PTX_CLASS_WIDE},
-    {"%globaltimer", "sim.globaltimer.u64", PTX_CLASS_WIDE},
-    {"%globaltimer_lo", "sim.globaltimer.u32", PTX_CLASS_WORD},
+    {"%clock", "=clock.u32", PTX_CLASS_WORD},
+    {"%clock_hi", "=clock_hi.u32", PTX_CLASS_WORD},
+    {"%clock64", "=clock.u64", PTX_CLASS_WIDE},
+    {"%globaltimer", "=globaltimer.u64", PTX_CLASS_WIDE},
+    {"%globaltimer_lo", "=globaltimer.u32", PTX_CLASS_WORD},
 };
 
 /* Index of a static special register, or SIM_SPECIAL_COUNT. */
