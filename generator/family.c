@@ -10,7 +10,7 @@ static const struct family families[] = {
     {FI_OP_APPEND, FI_FAMILY_AUTO, "kernels/append.cu", "flashjit_append", sizeof(struct fi_append_args),
      tile_plan_rows},
     {FI_OP_MERGE, FI_FAMILY_AUTO, "kernels/merge.cu", "flashjit_merge", sizeof(struct fi_merge_args), tile_plan_rows},
-    {FI_OP_PLAN, FI_FAMILY_AUTO, "kernels/plan.cu", "flashjit_plan", sizeof(struct fi_plan_args), tile_plan_batch},
+    {FI_OP_PLAN, FI_FAMILY_AUTO, "kernels/plan.cu", "flashjit_plan", sizeof(struct fi_plans_args), tile_plan_batch},
 };
 
 const struct family *family_at(uint32_t number) {

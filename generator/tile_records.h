@@ -19,7 +19,7 @@ struct kv_loader {
   int next;         /* the item after the current one; -1: none */
   unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
   int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
-  const int *pages; /* of the current item's request */
+  const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
   int token; /* first of the CTA's next step; none is left when it is not below kv_end */

@@ -129,6 +129,9 @@ enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2 };
  */
 enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
 
+/* The type of the page ids in page_table. An id fits 31 bits in either. */
+enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
+
 /* Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. */
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
@@ -170,6 +173,7 @@ typedef struct fi_spec {
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only */
   uint32_t page_size; /* tokens of a page, 1..1024; 0: not paged */
+  uint32_t page_ids;
   uint32_t index;
   uint32_t mask;
   uint32_t lse;  /* 1: write the log-sum-exp of each row too */
@@ -183,7 +187,7 @@ typedef struct fi_spec {
   uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
-  uint32_t reserved[68];
+  uint32_t reserved[67];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -394,7 +398,8 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  * these numbers and on the spec alone. Between fi_plan and the last fi_run of a step nothing else may write the memory;
  * two streams need two workspaces.
  *
- * Lengths are known on the device only, where those beyond max_tokens and max_kv_len raise no error. They are cut:
+ * Lengths are known on the device only. Those that are not within the bounds are cut to them, and told by the fi_fault
+ * that memory begins with:
  * - Of a longer KV only the first max_kv_len tokens are seen, and the query tokens count as the last of these: the
  *   causal mask and positions from KV lengths shift, and append writes there. A negative length counts as 0.
  * - Query tokens from number max_tokens on are left out: their rows of O and LSE are not written, nor are their K and V
@@ -419,6 +424,28 @@ typedef struct fi_workspace {
   uint32_t reserved[25];
 } fi_workspace;
 
+enum {
+  FI_FAULT_NONE = 0,
+  FI_FAULT_Q_INDPTR = 1, /* q_indptr is negative or falls; value: the number */
+  FI_FAULT_TOKENS = 2,   /* q_indptr goes beyond max_tokens; value: the number */
+  FI_FAULT_KV_LEN = 3,   /* a KV length is negative or beyond max_kv_len; value: the length */
+  FI_FAULT_KV_START = 4, /* kv_start is negative or beyond the KV length; value: the number */
+  FI_FAULT_PAGE = 5,     /* a page id is not below page_count; value: the id. The request counts as one without KV */
+  FI_FAULT_PLAN = 6      /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
+                            nothing; value: what it found */
+};
+
+/*
+ * What was wrong with a batch: the first request for which something was, and what. workspace.memory begins with one,
+ * on the device: fi_plan writes it, and fi_run when it finds no plan that is its own. Callers who want to know copy it
+ * to the host when the stream has passed, once a step or once in a while.
+ */
+typedef struct fi_fault {
+  uint32_t kind;
+  uint32_t request;
+  int64_t value;
+} fi_fault;
+
 /* Sets bytes and scratch_bytes to exactly what the bounds need; reads none of them, nor memory and scratch. */
 fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace);
 
@@ -427,26 +454,40 @@ fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace);
  */
 typedef struct fi_batch {
   uint32_t struct_size;
-  uint32_t requests;         /* 1 to max_requests */
-  const int32_t *q_indptr;   /* [requests + 1] first query token of each request; NULL: one query token each */
-  const int32_t *kv_len;     /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr (ragged only) */
-  const int32_t *kv_indptr;  /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *page_table; /* page ids, for page_size > 0; those after a request's last page are not read */
-  int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
-                                the pages of the longest request */
-  uint32_t reserved[54];
+  uint32_t requests;            /* 1 to max_requests */
+  const int32_t *q_indptr;      /* [requests + 1] first query token of each request; NULL: one query token each. Tokens
+                                   before the first request's and after the last one's belong to nobody */
+  const int32_t *kv_len;        /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr */
+  const int32_t *kv_indptr;     /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
+  const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page */
+  const int32_t *kv_start;      /* [requests] for spec.kv_start: the first token that is seen */
+  const void *page_table;       /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
+                                   request's last page, and those whose tokens are not seen, are not read */
+  int64_t page_table_stride;    /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                   the pages of the longest request */
+  uint32_t page_count;          /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
+                                   takes a launch of its own */
+  uint32_t reserved[49];
 } fi_batch;
 
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
  * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
  * may use it until the lengths change.
- * Lengths beyond the workspace's bounds are cut to them silently, as fi_workspace says.
  * fi_plan and its fi_runs take the same bounds, memory and ctas. What the memory holds is known on the device only: a
- * run without a plan, or with that of a kernel or of bounds that are not these, is not detected, and its results are
- * undefined.
+ * run without a plan, or with that of another kind of kernel or of other bounds, does nothing and says so in the
+ * memory's fi_fault.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
+
+/*
+ * Several plans of one step in one launch (eight to a launch): of kinds of layers, or of parts of a batch. Plan i is
+ * that of fi_plan(kernels[i], batches[i], workspaces[i], stream); memories must differ, scratch need not. Kernels are
+ * of one context.
+ */
+enum { FI_MOST_PLANS = 64 };
+fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches, const fi_workspace *const *workspaces,
+                      uint32_t count, void *stream);
 
 /*
  * K or V: rows of one token and KV head, head_dim or v_dim elements each. Other orders than the one shown (HND,

@@ -6,7 +6,7 @@
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
 
-#define FLASHJIT_ARGS_VERSION 2
+#define FLASHJIT_ARGS_VERSION 3
 
 /* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
 struct fi_row {
@@ -24,15 +24,15 @@ struct fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
-  int kv_end;                /* behind its last token; no row sees beyond it */
-  int kv_common;             /* behind the last token that every row sees */
+  int kv_end;                /* after its last token; no row sees beyond it */
+  int kv_common;             /* after the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -44,12 +44,17 @@ struct fi_unit {
   int reserved;
 };
 
-/* What a plan says of its whole batch. */
+/* What a plan says of its whole batch. Begins with what is public as fi_fault. */
 struct fi_plan_header {
-  const int *page_table;
+  unsigned fault;
+  unsigned fault_request;
+  long long fault_value;
+  const void *page_table;
   long long page_table_stride;
-  int tokens; /* rows */
-  int reserved;
+  int tokens;       /* rows */
+  unsigned id;      /* of the kernel and the bounds that the plan was made for */
+  unsigned rows_id; /* of what an append kernel must have in common with them */
+  unsigned reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
@@ -58,9 +63,10 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
+  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
-  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
@@ -81,6 +87,7 @@ struct fi_attention_args {
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
+  unsigned plan_id;     /* that the header must have */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
@@ -90,7 +97,7 @@ struct fi_append_args {
   struct fi_kv_args k_new, v_new;
   const int *positions;
   int kv_heads;
-  int reserved;
+  unsigned rows_id; /* that the header must have */
 };
 
 struct fi_merge_args {
@@ -106,22 +113,44 @@ struct fi_merge_args {
   int reserved;
 };
 
+/* How many CTAs make a plan, and how many plans a launch makes at most. */
+#define FI_PLAN_CTAS 64
+#define FI_PLANS_AT_ONCE 8
+
+/*
+ * What a launch of the plan kernel does. Most plans take one launch, FI_STAGE_SHARE; where page ids are checked another
+ * one comes first, and for batches whose requests and tiles shared memory does not hold two more.
+ */
+#define FI_STAGE_CHECK 0 /* the lengths of requests, less those with page ids out of range */
+#define FI_STAGE_TILES 1 /* the first tile of each request */
+#define FI_STAGE_STEPS 2 /* the first step of each tile */
+#define FI_STAGE_SHARE 3
+
 struct fi_plan_args {
   struct fi_plan_arrays plan;
+  int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
+  int *tile_begin; /* [requests + 1] and */
+  int *step_begin; /* [tiles + 1] from the stages between; null: they are in shared memory */
   const int *q_indptr;
   const int *kv_len;
   const int *kv_indptr;
-  const int *page_table;
+  const int *last_page_len;
+  const int *kv_start;
+  const void *page_table;
   long long page_table_stride;
   int requests;
-  int csr; /* kv_base is kv_indptr[request] */
+  int csr;       /* kv_base is kv_indptr[request] */
+  int page_size; /* 0: none */
+  int page_ids;  /* bytes of an id */
+  int page_count;
   int causal;
   int kv_heads;
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;
-  int step_tokens; /* KV tokens that a CTA takes in one step */
-  int split_steps; /* 0: even shares; else steps of a fixed piece */
+  int step_tokens;  /* KV tokens of a step, by which the plan counts */
+  int start_tokens; /* ranges begin at multiples of so many */
+  int fixed;        /* every step is an item; 0: even shares */
   int ctas;
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
@@ -129,6 +158,14 @@ struct fi_plan_args {
   int section_steps; /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;   /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;    /* steps that a unit costs besides those of its KV */
+  unsigned id;       /* as in the header */
+  unsigned rows_id;
+};
+
+struct fi_plans_args {
+  int stage;
+  int count;
+  struct fi_plan_args plans[FI_PLANS_AT_ONCE];
 };
 
 #endif

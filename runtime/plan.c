@@ -1,10 +1,22 @@
-/* fi_plan: checks a batch and launches the plan kernel on it. */
+/* fi_plan and fi_plan_all: check batches and launch the plan kernel on them. */
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "runtime/workspace.h"
 
-/* CTAs of a plan: each finds all cuts and writes its part of the items. */
-enum { PLAN_CTAS = 64 };
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The kernel begins its header with what is public. */
+_Static_assert(sizeof(fi_fault) == offsetof(struct fi_plan_header, page_table) &&
+                   offsetof(fi_fault, request) == offsetof(struct fi_plan_header, fault_request) &&
+                   offsetof(fi_fault, value) == offsetof(struct fi_plan_header, fault_value),
+               "fi_fault is the beginning of fi_plan_header");
+
+/* One plan of a call. */
+struct job {
+  struct fi_plan_args args;
+  uint32_t shared; /* bytes of dynamic shared memory that it needs */
+};
 
 /* Which arrays the ways to find a request's KV need. */
 static const struct index_rule {
@@ -31,26 +43,36 @@ static const struct index_rule *rule_of(const fi_spec *spec) {
 
 static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   const struct index_rule *rule = rule_of(spec);
+  const size_t id_bytes = spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
   const struct {
     const char *name;
-    const int32_t *pointer;
+    const void *pointer;
     bool needed;
+    size_t alignment;
   } arrays[] = {
-      {"q_indptr", batch->q_indptr, false},
-      {"kv_len", batch->kv_len, rule->kv_len},
-      {"kv_indptr", batch->kv_indptr, rule->kv_indptr},
-      {"page_table", batch->page_table, rule->page_table},
+      {"q_indptr", batch->q_indptr, false, sizeof(int32_t)},
+      {"kv_len", batch->kv_len, rule->kv_len && !batch->last_page_len, sizeof(int32_t)},
+      {"last_page_len", batch->last_page_len, false, sizeof(int32_t)},
+      {"kv_indptr", batch->kv_indptr, rule->kv_indptr, sizeof(int32_t)},
+      {"page_table", batch->page_table, rule->page_table, id_bytes},
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].pointer && arrays[i].needed)
       return error_set(FI_ERROR_ARGUMENT, "batch.%s is NULL; %s needs it", arrays[i].name, rule->name);
-    if ((uintptr_t)arrays[i].pointer % sizeof(int32_t))
-      return error_set(FI_ERROR_ARGUMENT, "batch.%s is %p; it must be aligned to 4 bytes", arrays[i].name,
-                       (const void *)arrays[i].pointer);
+    if ((uintptr_t)arrays[i].pointer % arrays[i].alignment)
+      return error_set(FI_ERROR_ARGUMENT, "batch.%s is %p; it must be aligned to %zu bytes", arrays[i].name,
+                       arrays[i].pointer, arrays[i].alignment);
   }
   if (rule->page_table_stride && batch->page_table_stride < 1)
     return error_set(FI_ERROR_ARGUMENT, "batch.page_table_stride is %lld; it must be 1 or more",
                      (long long)batch->page_table_stride);
+  if (batch->last_page_len && !(rule->paged && rule->kv_indptr))
+    return error_set(FI_ERROR_ARGUMENT, "batch.last_page_len is set; %s has no use for it", rule->name);
+  if (batch->last_page_len && batch->kv_len)
+    return error_set(FI_ERROR_ARGUMENT, "batch.kv_len and batch.last_page_len are both set; one of them must be NULL");
+  if (batch->page_count > INT32_MAX || (batch->page_count && !rule->paged))
+    return error_set(FI_ERROR_ARGUMENT, "batch.page_count is %u; it must be 0 to %d, and 0 without pages",
+                     batch->page_count, INT32_MAX);
   return FI_OK;
 }
 
@@ -64,35 +86,57 @@ static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, con
   return check_arrays(&kernel->spec, batch);
 }
 
+/* KV tokens that a row of a dense page table has room for are a bound, too. */
+static int max_kv_len(const fi_spec *spec, const fi_batch *batch, const fi_workspace *workspace) {
+  if (spec->page_size == 0 || spec->index != FI_INDEX_DENSE ||
+      batch->page_table_stride >= (int64_t)workspace->max_kv_len)
+    return (int)workspace->max_kv_len;
+  const int64_t room = batch->page_table_stride * spec->page_size;
+  return room < (int64_t)workspace->max_kv_len ? (int)room : (int)workspace->max_kv_len;
+}
+
 static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace,
                                      const struct workspace_layout *layout) {
+  const fi_spec *spec = &kernel->spec;
+  const bool in_workspace = layout->counts.tile_begins > 0;
   return (struct fi_plan_args){
-      .plan = layout->arrays,
+      .plan = layout->arrays.plan,
+      .checked = batch->page_count ? layout->arrays.checked : NULL,
+      .tile_begin = in_workspace ? layout->arrays.tile_begin : NULL,
+      .step_begin = in_workspace ? layout->arrays.step_begin : NULL,
       .q_indptr = batch->q_indptr,
       .kv_len = batch->kv_len,
       .kv_indptr = batch->kv_indptr,
+      .last_page_len = batch->last_page_len,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,
-      .csr = kernel->spec.index == FI_INDEX_CSR,
-      .causal = kernel->spec.op == FI_OP_ATTENTION && kernel->spec.mask == FI_MASK_CAUSAL,
+      .csr = spec->index == FI_INDEX_CSR,
+      .page_size = (int)spec->page_size,
+      .page_ids = spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t),
+      .page_count = (int)batch->page_count,
+      .causal = spec->op == FI_OP_ATTENTION && spec->mask == FI_MASK_CAUSAL,
       .kv_heads = (int)workspace->kv_heads,
       .tile_tokens = (int)kernel->tile.tokens,
       .tile_rows = (int)kernel->tile.rows,
-      .group = (int)kernel->spec.group,
+      .group = (int)spec->group,
       .step_tokens = (int)layout->step_tokens,
-      .split_steps = (int)layout->split_steps,
+      .start_tokens = (int)layout->start_tokens,
+      .fixed = workspace->split_tokens > 0,
       .ctas = layout->counts.first ? (int)layout->ctas : 0,
       .max_tokens = (int)workspace->max_tokens,
-      .max_kv_len = (int)workspace->max_kv_len,
+      .max_kv_len = max_kv_len(spec, batch, workspace),
       .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,
       .unit_steps = (int)layout->unit_steps,
+      .id = layout->id,
+      .rows_id = layout->rows_id,
   };
 }
 
-fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream) {
+static fi_status make_job(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream,
+                          struct job *job) {
   struct workspace_layout layout;
   fi_status status = kernel_check(kernel);
   if (status)
@@ -104,13 +148,77 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
     status = check_batch(kernel, batch, workspace);
   if (status)
     return status;
-  const struct fi_plan_args args = plan_args(kernel, batch, workspace, &layout);
-  struct launch launch = {
-      .ctas = PLAN_CTAS,
-      .shape = kernel_shape(kernel->plan),
-      .args = &args,
-      .stream = stream,
-  };
-  launch.shape.dynamic_shared = layout.plan_shared;
-  return kernel_launch(kernel->plan, &launch);
+  *job = (struct job){plan_args(kernel, batch, workspace, &layout), layout.plan_shared};
+  return FI_OK;
+}
+
+static bool takes_part(const struct fi_plan_args *args, int stage) {
+  switch (stage) {
+  case FI_STAGE_CHECK:
+    return args->checked;
+  case FI_STAGE_TILES:
+  case FI_STAGE_STEPS:
+    return args->tile_begin;
+  default:
+    return true;
+  }
+}
+
+static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uint32_t count, int stage, void *stream) {
+  struct fi_plans_args args = {.stage = stage};
+  struct launch launch = {.shape = kernel_shape(plan), .args = &args, .stream = stream};
+  launch.shape.dynamic_shared = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!takes_part(&jobs[i].args, stage))
+      continue;
+    args.plans[args.count++] = jobs[i].args;
+    if (stage == FI_STAGE_SHARE && jobs[i].shared > launch.shape.dynamic_shared)
+      launch.shape.dynamic_shared = jobs[i].shared;
+  }
+  launch.ctas = (uint32_t)args.count * FI_PLAN_CTAS;
+  return args.count ? kernel_launch(plan, &launch) : FI_OK;
+}
+
+/* The stages of at most as many plans as go in one launch. */
+static fi_status launch_jobs(const fi_kernel *plan, const struct job *jobs, uint32_t count, void *stream) {
+  fi_status status = FI_OK;
+  for (int stage = FI_STAGE_CHECK; stage <= FI_STAGE_SHARE && !status; stage++)
+    status = launch_stage(plan, jobs, count, stage, stream);
+  return status;
+}
+
+fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream) {
+  struct job job;
+  const fi_status status = make_job(kernel, batch, workspace, stream, &job);
+  return status ? status : launch_jobs(kernel->plan, &job, 1, stream);
+}
+
+static fi_status make_jobs(fi_kernel *const *kernels, const fi_batch *const *batches,
+                           const fi_workspace *const *workspaces, uint32_t count, void *stream, struct job *jobs) {
+  for (uint32_t i = 0; i < count; i++) {
+    const fi_status status = make_job(kernels[i], batches[i], workspaces[i], stream, &jobs[i]);
+    if (status)
+      return status;
+    if (kernels[i]->ctx != kernels[0]->ctx)
+      return error_set(FI_ERROR_ARGUMENT, "kernels[%u] is of another context than kernels[0]", i);
+    for (uint32_t j = 0; j < i; j++) {
+      if (workspaces[i]->memory == workspaces[j]->memory)
+        return error_set(FI_ERROR_ARGUMENT, "workspaces[%u] has the memory of workspaces[%u]", i, j);
+    }
+  }
+  return FI_OK;
+}
+
+fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches, const fi_workspace *const *workspaces,
+                      uint32_t count, void *stream) {
+  if (!kernels || !batches || !workspaces)
+    return error_set(FI_ERROR_ARGUMENT, "%s is NULL", !kernels ? "kernels" : !batches ? "batches" : "workspaces");
+  if (count == 0 || count > FI_MOST_PLANS)
+    return error_set(FI_ERROR_ARGUMENT, "count is %u; it must be 1 to %d", count, FI_MOST_PLANS);
+  struct job jobs[FI_MOST_PLANS];
+  fi_status status = make_jobs(kernels, batches, workspaces, count, stream, jobs);
+  for (uint32_t i = 0; i < count && !status; i += FI_PLANS_AT_ONCE)
+    status =
+        launch_jobs(kernels[0]->plan, jobs + i, count - i < FI_PLANS_AT_ONCE ? count - i : FI_PLANS_AT_ONCE, stream);
+  return status;
 }

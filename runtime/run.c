@@ -61,7 +61,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
   const int64_t *stride = run->strides.of;
   args->attention = (struct fi_attention_args){
-      .plan = run->layout.arrays,
+      .plan = run->layout.arrays.plan,
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
@@ -73,6 +73,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o_token_stride = stride[STRIDE_O_TOKEN],
       .o_head_stride = stride[STRIDE_O_HEAD],
       .lse_token_stride = (int)run->heads,
+      .plan_id = run->layout.id,
       .scale_log2 = scale_log2(run),
   };
   return run->layout.ctas;
@@ -83,13 +84,14 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
 static uint32_t fill_append(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
   args->append = (struct fi_append_args){
-      .plan = run->layout.arrays,
+      .plan = run->layout.arrays.plan,
       .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE),
       .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE),
       .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
       .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
       .positions = tensors->positions,
       .kv_heads = (int)run->workspace->kv_heads,
+      .rows_id = run->layout.rows_id,
   };
   return capped_grid((uint64_t)run->workspace->max_tokens * run->workspace->kv_heads, run->layout.ctas);
 }

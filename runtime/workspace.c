@@ -31,17 +31,24 @@ struct part {
 };
 
 #define PART(array, count_field, memory, element, row_of_o)                                                            \
-  { offsetof(struct workspace_counts, count_field), offsetof(struct fi_plan_arrays, array), memory, element, row_of_o }
+  {                                                                                                                    \
+    offsetof(struct workspace_counts, count_field), offsetof(struct workspace_arrays, array), memory, element,         \
+        row_of_o                                                                                                       \
+  }
 
 static const struct part parts[] = {
-    PART(header, header, PLAN_MEMORY, sizeof(struct fi_plan_header), false),
-    PART(rows, rows, PLAN_MEMORY, sizeof(struct fi_row), false),
-    PART(first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
-    PART(items, items, PLAN_MEMORY, sizeof(struct fi_item), false),
-    PART(units, units, PLAN_MEMORY, sizeof(struct fi_unit), false),
-    PART(arrivals, units, PLAN_MEMORY, sizeof(unsigned), false),
-    PART(part_o, partial_rows, SCRATCH, sizeof(float), true),
-    PART(part_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
+    PART(plan.header, header, PLAN_MEMORY, sizeof(struct fi_plan_header), false),
+    PART(plan.rows, rows, PLAN_MEMORY, sizeof(struct fi_row), false),
+    PART(plan.row_first, row_firsts, PLAN_MEMORY, sizeof(int), false),
+    PART(checked, checked, PLAN_MEMORY, sizeof(int), false),
+    PART(tile_begin, tile_begins, PLAN_MEMORY, sizeof(int), false),
+    PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
+    PART(plan.first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
+    PART(plan.items, items, PLAN_MEMORY, sizeof(struct fi_item), false),
+    PART(plan.units, units, PLAN_MEMORY, sizeof(struct fi_unit), false),
+    PART(plan.arrivals, units, PLAN_MEMORY, sizeof(unsigned), false),
+    PART(plan.part_o, partial_rows, SCRATCH, sizeof(float), true),
+    PART(plan.part_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
 };
 
 /* -------------------------------------------------------------------------------- bounds */
@@ -118,19 +125,39 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
                    bounds->split_tokens, INT32_MAX, what);
 }
 
-/* The plan kernel keeps a number for each request, tile and CTA in shared memory, and one behind each list.
+/*
+ * The plan kernel keeps the cuts between CTAs in shared memory, and a number for each request and each tile as well if
+ * there is room; else these are in the workspace.
  */
 static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
-  const uint64_t numbers = (uint64_t)bounds->max_requests + layout->max_tiles + layout->ctas + 3;
   const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
-  layout->plan_shared = (uint32_t)(numbers * sizeof(int));
-  if (numbers <= room)
-    return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT,
-                   "workspace bounds max_requests=%u max_tokens=%u make %u tiles of %u tokens; a plan for %u "
-                   "CTAs holds at most %llu requests and tiles together",
-                   bounds->max_requests, bounds->max_tokens, layout->max_tiles, kernel->tile.tokens, layout->ctas,
-                   (unsigned long long)(room > layout->ctas + 3ull ? room - layout->ctas - 3 : 0));
+  const uint64_t cuts = layout->ctas + 1ull;
+  const uint64_t line = (uint64_t)bounds->max_requests + layout->max_tiles + 2;
+  if (cuts > room)
+    return error_set(FI_ERROR_ARGUMENT, "workspace.ctas is %u; it must be 0 to %llu", layout->ctas,
+                     (unsigned long long)room - 1);
+  const bool fits = cuts + line <= room;
+  layout->plan_shared = (uint32_t)((fits ? cuts + line : cuts) * sizeof(int));
+  layout->counts.tile_begins = fits ? 0 : bounds->max_requests + 1ull;
+  layout->counts.step_begins = fits ? 0 : layout->max_tiles + 1ull;
+  return FI_OK;
+}
+
+/*
+ * Steps are counted in 31 bits: those of a batch that has more are of several steps of a CTA. A fixed split has the
+ * steps that it says.
+ */
+static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+  layout->start_tokens = tile_step_tokens(&kernel->tile);
+  layout->step_tokens = bounds->split_tokens ? bounds->split_tokens : layout->start_tokens;
+  uint64_t steps = layout->counts.units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+  if (bounds->split_tokens)
+    return check_count("pieces (work units x KV pieces)", steps, bounds);
+  while (steps > INT32_MAX && layout->step_tokens <= INT32_MAX / 2) {
+    layout->step_tokens *= 2;
+    steps = layout->counts.units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+  }
+  return check_count("steps (work units x KV steps)", steps, bounds);
 }
 
 /*
@@ -155,17 +182,12 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   struct workspace_counts *counts = &layout->counts;
   const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
   layout->max_tiles = least(bounds->max_tokens, request_tiles);
-  layout->step_tokens = tile_step_tokens(&kernel->tile);
-  layout->split_steps = bounds->split_tokens / layout->step_tokens;
   counts->units = (uint64_t)layout->max_tiles * bounds->kv_heads;
   fi_status status = check_count("work units (tiles x KV heads)", counts->units, bounds);
   if (!status)
     status = find_plan_room(kernel, bounds, layout);
-  if (status)
-    return status;
-  const uint64_t most_steps =
-      counts->units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
-  status = check_count("steps (work units x KV steps)", most_steps, bounds);
+  if (!status)
+    status = find_step(kernel, bounds, layout);
   if (status)
     return status;
   layout->max_sections = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_SECTIONS : 1;
@@ -193,19 +215,42 @@ static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds, str
   }
 }
 
+/* Never 0, which cleared memory holds. */
+static uint32_t id_of(const uint32_t *words, size_t count) {
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < count; i++)
+    hash = (hash ^ words[i]) * 1099511628211u;
+  return (uint32_t)(hash >> 32) | 1;
+}
+
+/* What a plan must have been made for, so that a launch may use it. */
+static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+  const fi_spec *spec = &kernel->spec;
+  const uint32_t words[] = {
+      spec->index,          spec->page_size,    spec->page_ids,       bounds->max_tokens, spec->op,
+      spec->group,          spec->mask,         kernel->tile.rows,    layout->ctas,       layout->start_tokens,
+      bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,
+  };
+  enum { WORDS_OF_ROWS = 4 };
+  layout->rows_id = id_of(words, WORDS_OF_ROWS);
+  layout->id = id_of(words, sizeof words / sizeof *words);
+}
+
 fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
                             struct workspace_layout *layout) {
   *layout = (struct workspace_layout){
-      .counts = {.header = 1, .rows = bounds->max_tokens},
+      .counts = {.header = 1, .rows = bounds->max_tokens, .checked = kernel->spec.page_size ? bounds->max_requests : 0},
       .ctas = ctas,
       .max_tiles = bounds->max_tokens,
       .step_tokens = 1,
+      .start_tokens = 1,
   };
   fi_status status = FI_OK;
   if (kernel->spec.op == FI_OP_ATTENTION)
     status = count_attention(kernel, bounds, layout);
   if (!status)
     place_parts(kernel, bounds, layout);
+  identify(kernel, bounds, layout);
   return status;
 }
 

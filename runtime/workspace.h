@@ -9,27 +9,41 @@
 struct workspace_counts {
   uint64_t header;
   uint64_t rows;
+  uint64_t row_firsts;
+  uint64_t checked;
+  uint64_t tile_begins; /* 0: shared memory holds requests and tiles */
+  uint64_t step_begins;
   uint64_t first;
   uint64_t items;
   uint64_t units;
   uint64_t partial_rows;
 };
 
+/* What lies in the workspace: what all kernels read, and what the plan kernel alone does. */
+struct workspace_arrays {
+  struct fi_plan_arrays plan;
+  int *checked;
+  int *tile_begin;
+  int *step_begin;
+};
+
 /* An append kernel needs rows only: its tiles are single tokens, and there are no shares and no partial
  * results. */
 struct workspace_layout {
   struct workspace_counts counts;
-  struct fi_plan_arrays arrays; /* addresses for memory and scratch of the bounds, which may be NULL */
-  uint64_t bytes;               /* of memory */
+  struct workspace_arrays arrays; /* addresses for memory and scratch of the bounds, which may be NULL */
+  uint64_t bytes;                 /* of memory */
   uint64_t scratch_bytes;
   uint32_t ctas;
   uint32_t max_tiles;
-  uint32_t step_tokens;
-  uint32_t split_steps;
+  uint32_t step_tokens;  /* KV tokens of the plan's steps */
+  uint32_t start_tokens; /* and of a CTA's */
   uint32_t max_sections;
   uint32_t least_piece;
   uint32_t unit_steps;
   uint32_t section_steps;
+  uint32_t id;          /* of the kernel and the bounds, as far as the plan depends on them */
+  uint32_t rows_id;     /* and as far as its rows do */
   uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */
 };
 

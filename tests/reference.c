@@ -24,7 +24,10 @@ uint32_t reference_kv_len(const struct reference *reference, uint32_t request) {
   const fi_batch *batch = &reference->batch;
   if (batch->kv_len)
     return (uint32_t)batch->kv_len[request];
-  return (uint32_t)(batch->kv_indptr[request + 1] - batch->kv_indptr[request]);
+  uint32_t entries = (uint32_t)(batch->kv_indptr[request + 1] - batch->kv_indptr[request]);
+  if (!batch->last_page_len || entries == 0)
+    return entries;
+  return (entries - 1) * reference->spec.page_size + (uint32_t)batch->last_page_len[request];
 }
 
 static int64_t or_packed(int64_t stride, int64_t packed) {
@@ -70,7 +73,9 @@ int64_t reference_cache_offset(const struct reference *reference, uint32_t reque
   if (spec->page_size == 0)
     return (batch->kv_indptr[request] + (int64_t)token) * token_stride + kv_head * head_stride;
   int64_t first = is_dense ? request * batch->page_table_stride : batch->kv_indptr[request];
-  int64_t page = batch->page_table[first + token / spec->page_size];
+  int64_t entry = first + token / spec->page_size;
+  int64_t page = spec->page_ids == FI_IDS_INT64 ? ((const int64_t *)batch->page_table)[entry]
+                                                : ((const int32_t *)batch->page_table)[entry];
   return page * page_stride + token % spec->page_size * token_stride + kv_head * head_stride;
 }
 

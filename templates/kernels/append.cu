@@ -2,6 +2,7 @@
 //@use ptx/overlap
 //@use operand/convert
 //@use work/kv_address
+//@use work/plan_id
 //@use operand/store
 
 /* The row of a query token and head that is appended. */
@@ -12,7 +13,7 @@ const u16 *new_row(const fi_kv_args &kv, int token, int head) {
 //@if page_size > 0
 /* What kv_row finds a new token by: its page. */
 int place_of(const fi_append_args &args, const fi_row &row) {
-  return pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
+  return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
 }
 //@else
 /* What kv_row finds a new token by: where the KV of its request is. */
@@ -40,7 +41,11 @@ int position_of(const fi_append_args &args, const fi_row &row) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
-  const long long units = (long long)args.plan.header->tokens * args.kv_heads * kNewUnits;
+  fi_plan_header &header = *args.plan.header;
+  const u32 id = header.rows_id;
+  if (id != args.rows_id)
+    return tell_foreign_plan(header, id);
+  const long long units = (long long)header.tokens * args.kv_heads * kNewUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;

@@ -14,6 +14,7 @@
 //@use tile/publish_rows
 //@end
 //@use work/merge_units
+//@use work/plan_id
 
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
@@ -57,7 +58,11 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (is_idle(args, *first))
+  const u32 id = args.plan.header->id;
+  const u32 row_count = first->row_count; /* asked for together with the header */
+  if (id != args.plan_id)
+    return tell_foreign_plan(*args.plan.header, id);
+  if (row_count == 0)
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);

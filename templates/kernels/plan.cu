@@ -2,8 +2,59 @@
 //@use ptx/overlap
 //@use plan/shares
 
+/* The first request that something is wrong with, of those that this thread looks at; `requests` if it is none. */
+int first_faulty(const fi_plan_args &args) {
+  int request = (int)threadIdx.x;
+  while (request < args.requests && fault_of(args, request).kind == 0)
+    request += kThreads;
+  return min(request, args.requests);
+}
+
+/* What the plan says of its batch. All threads of the CTA take part; `faulty` is what each has found. */
+void write_header(const fi_plan_args &args, int tokens, int faulty) {
+  __shared__ int request;
+  if (threadIdx.x == 0)
+    request = args.requests;
+  __syncthreads();
+  if (faulty < args.requests)
+    atomicMin(&request, faulty);
+  __syncthreads();
+  if (threadIdx.x > 0)
+    return;
+  const Fault fault = request < args.requests ? fault_of(args, request) : Fault{0, 0};
+  fi_plan_header &header = *args.plan.header;
+  header.fault = fault.kind;
+  header.fault_request = fault.kind ? request : 0;
+  header.fault_value = fault.value;
+  header.page_table = args.page_table;
+  header.page_table_stride = args.page_table_stride;
+  header.tokens = tokens;
+  header.id = args.id;
+  header.rows_id = args.rows_id;
+}
+
+void write_rows(const fi_plan_args &args, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride)
+    args.plan.rows[token] = row_of_token(args, token);
+  if (args.kv_start)
+    for (int token = first_index(); token < tokens; token += kIndexStride)
+      args.plan.row_first[token] = row_first_of_token(args, token);
+}
+
+/* The last CTA, which has the least to write, writes the header too. */
+void write_plan(const fi_plan_args &args) {
+  const bool last = blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
+  const int faulty = last ? first_faulty(args) : 0;
+  const int tokens = first_token(args, args.requests);
+  if (args.ctas > 0)
+    share_batch(args);
+  write_rows(args, tokens);
+  if (last)
+    write_header(args, tokens, faulty);
+}
+
 /*
- * Splits a batch into work items, once a step.
+ * Splits batches into work items, once a step.
  *
  * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a
  * unit's KV at once. All steps of a section's units, in order, form one line, which is cut into equal shares, one
@@ -11,18 +62,17 @@
  * Append needs the rows only: a plan for no CTAs.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_plan(const __grid_constant__ fi_plan_args args) {
+flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
-  if (args.ctas > 0)
-    share_batch(args);
-
-  const int tokens = first_token(args, args.requests);
-  for (int token = first_index(); token < tokens; token += index_stride())
-    args.plan.rows[token] = row_of_token(args, token);
-
-  if (first_index() == 0) {
-    args.plan.header->page_table = args.page_table;
-    args.plan.header->page_table_stride = args.page_table_stride;
-    args.plan.header->tokens = tokens;
+  const fi_plan_args &args = plans.plans[blockIdx.x / FI_PLAN_CTAS];
+  switch (plans.stage) {
+  case FI_STAGE_CHECK:
+    return check_pages(args);
+  case FI_STAGE_TILES:
+    return count_tiles(args);
+  case FI_STAGE_STEPS:
+    return count_steps(args);
+  default:
+    return write_plan(args);
   }
 }

@@ -1,29 +1,116 @@
 //@use plan/prefix_sum
 
-//# What the batch says of a request, a tile, a token. Lengths beyond the workspace's bounds are cut to them.
+//# What the batch says of a request, a tile, a token. Lengths beyond the workspace's bounds are cut to them, and told.
+
+/* What is wrong with a request, as fi_fault of flashjit.h; kind is 0 if nothing is. */
+struct Fault {
+  u32 kind;
+  long long value;
+};
+
+constexpr u32 kFaultQIndptr = 1;
+
+constexpr u32 kFaultTokens = 2;
+
+constexpr u32 kFaultKvLen = 3;
+
+constexpr u32 kFaultKvStart = 4;
+
+constexpr u32 kFaultPage = 5;
 
 /* Index of a request's first query token; requests themselves when every one has a single token. */
 int first_token(const fi_plan_args &args, int request) {
-  return min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens);
+  return max(0, min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens));
+}
+
+int query_len_of(const fi_plan_args &args, int request) {
+  return max(0, first_token(args, request + 1) - first_token(args, request));
+}
+
+/* KV tokens of a request as the caller gives them. */
+long long given_kv_len(const fi_plan_args &args, int request) {
+  if (args.kv_len)
+    return args.kv_len[request];
+  const int entries = args.kv_indptr[request + 1] - args.kv_indptr[request];
+  if (!args.last_page_len)
+    return entries;
+  return entries > 0 ? (entries - 1ll) * args.page_size + args.last_page_len[request] : 0;
 }
 
 int kv_len_of(const fi_plan_args &args, int request) {
-  const int length = args.kv_len ? args.kv_len[request] : args.kv_indptr[request + 1] - args.kv_indptr[request];
-  return max(0, min(length, args.max_kv_len));
+  if (args.checked)
+    return max(0, args.checked[request]);
+  return (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+}
+
+/* First KV token of a request that is seen. */
+int kv_start_of(const fi_plan_args &args, int request) {
+  return args.kv_start ? max(0, args.kv_start[request]) : 0;
 }
 
 int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
-int tiles_of(const fi_plan_args &args, int request) {
-  const int tokens = first_token(args, request + 1) - first_token(args, request);
-  return (tokens + args.tile_tokens - 1) / args.tile_tokens;
+/* Page `number` of a request. */
+long long page_id(const fi_plan_args &args, int request, int number) {
+  const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
+  return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }
 
-/* Consecutive query tokens of one request, and the KV that the last of them sees. */
+Fault fault_of(const fi_plan_args &args, int request) {
+  const int q_begin = args.q_indptr ? args.q_indptr[request] : request;
+  const int q_end = args.q_indptr ? args.q_indptr[request + 1] : request + 1;
+  const long long kv_len = given_kv_len(args, request);
+  const int kv_start = args.kv_start ? args.kv_start[request] : 0;
+  if (q_begin < 0 || q_end < q_begin)
+    return {kFaultQIndptr, q_begin < 0 ? q_begin : q_end};
+  if (q_end > args.max_tokens)
+    return {kFaultTokens, q_end};
+  if (kv_len < 0 || kv_len > args.max_kv_len)
+    return {kFaultKvLen, kv_len};
+  if (kv_start < 0 || kv_start > kv_len)
+    return {kFaultKvStart, kv_start};
+  if (args.checked && args.checked[request] < 0)
+    return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
+  return {0, 0};
+}
+
+/* Where the KV that is read of a request begins. */
+int kv_begin_of(const fi_plan_args &args, int request) {
+  return args.kv_start ? kv_start_of(args, request) / args.start_tokens * args.start_tokens : 0;
+}
+
+/* A warp takes a request: its KV tokens, or which of its pages is the first that is out of range. */
+void check_pages(const fi_plan_args &args) {
+  const int warps = FI_PLAN_CTAS * kThreads / 32;
+  for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
+       request += warps) {
+    const int kv_len = (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+    const int pages = (kv_len + args.page_size - 1) / args.page_size;
+    int first_bad = pages;
+    const int first = kv_begin_of(args, request) / args.page_size;
+    for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
+      const long long id = page_id(args, request, page);
+      if (id < 0 || id >= args.page_count)
+        first_bad = page;
+    }
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2)
+      first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
+    if (lane() == 0)
+      args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+  }
+}
+
+int tiles_of(const fi_plan_args &args, int request) {
+  return (query_len_of(args, request) + args.tile_tokens - 1) / args.tile_tokens;
+}
+
+/* Consecutive query tokens of one request, and the KV from where it starts to the last that they see. */
 struct Tile {
   int kv_base;
+  int kv_begin;
   int kv_end;
   int first; /* token */
   int count;
@@ -38,13 +125,14 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_base = kv_base_of(args, request);
   result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
   result.count = min(args.tile_tokens, end - result.first);
+  result.kv_begin = kv_begin_of(args, request);
   result.kv_end = args.causal ? max(0, kv_len - (end - result.first - result.count)) : kv_len;
   return result;
 }
 
-/* KV tokens of a step of the plan: what a CTA computes at once, or a fixed piece. */
-int step_tokens(const fi_plan_args &args) {
-  return args.step_tokens * max(1, args.split_steps);
+/* The first of the line's steps that a tile's KV has, counted from the request's first token. */
+int first_step(const fi_plan_args &args, const Tile &tile) {
+  return args.kv_start ? tile.kv_begin / args.step_tokens : 0;
 }
 
 /*
@@ -52,12 +140,21 @@ int step_tokens(const fi_plan_args &args) {
  * them what beginning and ending a unit costs.
  */
 int steps_of(const fi_plan_args &args, const Tile &tile) {
-  return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
+  const int last = (tile.kv_end + args.step_tokens - 1) / args.step_tokens;
+  return args.unit_steps + max(1, last - first_step(args, tile));
 }
 
+/* The record of a query token. Those before the first request's belong to nobody: they see nothing and are nowhere. */
 fi_row row_of_token(const fi_plan_args &args, int token) {
+  if (token < first_token(args, 0))
+    return {token, -1, 0, 0};
   const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
   const int left = first_token(args, request + 1) - token;
   const int place = (token - first_token(args, request)) % args.tile_tokens;
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
+}
+
+/* The first KV token that a query token sees. */
+int row_first_of_token(const fi_plan_args &args, int token) {
+  return kv_start_of(args, args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token);
 }

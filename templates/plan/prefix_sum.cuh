@@ -10,15 +10,14 @@ int warp_prefix(int value) {
 }
 
 /*
- * begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take
- * part.
+ * begin[i] = total + sum of count(first) .. count(i - 1) for i = first .. last - 1; returns what begin[last] would be.
+ * All threads of the CTA take part.
  */
-template <typename Count> int prefix_sum(int *begin, int size, Count count) {
+template <typename Count> int prefix_sum_of_range(int *begin, int first, int last, int total, Count count) {
   __shared__ int warp_sums[kThreads / 32];
-  int total = 0;
-  for (int base = 0; base < size; base += kThreads) {
+  for (int base = first; base < last; base += kThreads) {
     const int i = base + (int)threadIdx.x;
-    const int value = i < size ? count(i) : 0;
+    const int value = i < last ? count(i) : 0;
     const int sum = warp_prefix(value);
     if (lane() == 31)
       warp_sums[warp()] = sum;
@@ -29,14 +28,48 @@ template <typename Count> int prefix_sum(int *begin, int size, Count count) {
       before += w < warp() ? warp_sums[w] : 0;
       total += warp_sums[w];
     }
-    if (i < size)
+    if (i < last)
       begin[i] = before + sum - value;
     __syncthreads();
   }
+  return total;
+}
+
+/* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads take part. */
+template <typename Count> int prefix_sum(int *begin, int size, Count count) {
+  const int total = prefix_sum_of_range(begin, 0, size, 0, count);
   if (threadIdx.x == 0)
     begin[size] = total;
   __syncthreads();
   return total;
+}
+
+/* Sum of count(0) .. count(last - 1). All threads of the CTA take part. */
+template <typename Count> int sum_of(int last, Count count) {
+  __shared__ int total;
+  if (threadIdx.x == 0)
+    total = 0;
+  __syncthreads();
+  int own = 0;
+  for (int i = (int)threadIdx.x; i < last; i += kThreads)
+    own += count(i);
+  atomicAdd(&total, own);
+  __syncthreads();
+  return total;
+}
+
+/*
+ * The same by all CTAs of the plan: each writes a part, after it has summed what is before that. The sum is there when
+ * the launch has ended.
+ */
+template <typename Count> void prefix_sum_by_all(int *begin, int size, Count count) {
+  const int cta = (int)(blockIdx.x % FI_PLAN_CTAS);
+  const int first = (int)((long long)size * cta / FI_PLAN_CTAS);
+  const int last = (int)((long long)size * (cta + 1) / FI_PLAN_CTAS);
+  const int before = sum_of(first, count);
+  const int total = prefix_sum_of_range(begin, first, last, before, count);
+  if (cta == FI_PLAN_CTAS - 1 && threadIdx.x == 0)
+    begin[size] = total;
 }
 
 /* The last i with begin[i] <= value, where begin rises and begin[0] <= value < begin[size]. */

@@ -17,7 +17,7 @@ struct Section {
   int first_head;
   int heads;
   int steps;
-  int shares; /* the CTAs behind them have none */
+  int shares; /* the CTAs after them have none */
   float shares_a_step;
   const int *cuts;
 };
@@ -36,12 +36,10 @@ struct Unit {
  * elements go to different CTAs, since it is their scattered writes that take time.
  */
 int first_index() {
-  return (int)((warp() * gridDim.x + blockIdx.x) * 32 + lane());
+  return (int)((warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS) * 32 + lane());
 }
 
-int index_stride() {
-  return (int)(gridDim.x * kThreads);
-}
+constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
  * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that
@@ -115,10 +113,10 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
   const int least_piece = max(args.unit_steps + 1, min(args.least_piece, whole / 2));
   const Unit unit = unit_of_step(args, line, section, cut);
   const int before = cut - unit.begin;
-  const int behind = unit.end - cut;
-  if (before >= least_piece && behind >= least_piece)
+  const int after = unit.end - cut;
+  if (before >= least_piece && after >= least_piece)
     return cut;
-  return before <= behind ? unit.begin : unit.end;
+  return before <= after ? unit.begin : unit.end;
 }
 
 /*
@@ -173,20 +171,21 @@ int share_of(const Section &section, int step) {
 
 /* Says of the CTAs without work that they have none. */
 void close_empty_shares(const fi_plan_args &args, const Section &section) {
-  for (int share = first_index(); share < args.ctas; share += index_stride())
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
     if (section.cuts[share] == section.cuts[share + 1])
       args.plan.first[share].row_count = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
-fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
-                                           const Unit &unit, int begin, int end) {
+fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int begin,
+                int end) {
   const Tile tile = tile_of(args, line.tile_begin, unit.tile);
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  item.kv_begin = max(0, begin - unit.begin - args.unit_steps) * step_tokens(args);
-  item.kv_end = min(tile.kv_end, (end - unit.begin - args.unit_steps) * step_tokens(args));
+  const int before = first_step(args, tile) - unit.begin - args.unit_steps;
+  item.kv_begin = max(tile.kv_begin, (begin + before) * args.step_tokens);
+  item.kv_end = min(tile.kv_end, (end + before) * args.step_tokens);
   item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
@@ -213,10 +212,10 @@ int item_index(const fi_plan_args &args, const Line &line, const Section &sectio
 }
 
 /*
- * Index of a CTA's first item in the section behind this one; -1 if there is none. Shares of several sections are
+ * Index of a CTA's first item in the section after this one; -1 if there is none. Shares of several sections are
  * several times the least piece (sections_of), so that none is empty.
  */
-int item_behind(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+int item_after(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (section.number + 1 == section.count)
     return -1;
   const Section next = section_of(args, line, nullptr, section.number + 1, section.count);
@@ -227,7 +226,7 @@ int item_behind(const fi_plan_args &args, const Line &line, const Section &secti
 /*
  * Writes the piece of a unit that lies in a share. A unit that begins in share b has its partial of share c in slot
  * b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its last
- * share or behind, come after them.
+ * share or after it, come after them.
  */
 void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
   const int share_begin = section.cuts[share];
@@ -240,7 +239,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
   }
-  item.next = unit.end < share_end ? index + 1 : item_behind(args, line, section, share);
+  item.next = unit.end < share_end ? index + 1 : item_after(args, line, section, share);
   args.plan.items[index] = item;
   if (section.number == 0 && unit.begin <= share_begin)
     args.plan.first[share] = item;
@@ -252,7 +251,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
  */
 void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
-  for (int i = first_index(); i < units + section.shares; i += index_stride()) {
+  for (int i = first_index(); i < units + section.shares; i += kIndexStride) {
     const int cut = i < units ? 0 : section.cuts[i - units];
     if (i >= units && cut == section.cuts[i - units + 1])
       continue;
@@ -267,7 +266,7 @@ void write_shares(const fi_plan_args &args, const Line &line, const Section &sec
  * items.
  */
 void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
-  for (int step = first_index(); step < section.steps; step += index_stride()) {
+  for (int step = first_index(); step < section.steps; step += kIndexStride) {
     const Unit unit = unit_of_step(args, line, section, step);
     fi_item item = item_of(args, line, section, unit, step, step + 1);
     if (unit.end - unit.begin > 1) {
@@ -283,25 +282,45 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
   }
 }
 
+/* The batch's tiles and their steps, in the room after the cuts or from the stages before this one. */
+Line line_of(const fi_plan_args &args, int *room) {
+  if (args.tile_begin) {
+    const int tiles = args.tile_begin[args.requests];
+    return {args.tile_begin, args.step_begin, tiles, args.step_begin[tiles]};
+  }
+  int *tile_begin = room;                           /* [requests + 1] first tile of each request */
+  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
+  const auto count_tiles = [&](int request) { return tiles_of(args, request); };
+  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
+  const int tiles = prefix_sum(tile_begin, args.requests, count_tiles);
+  const int steps = prefix_sum(step_begin, tiles, count_steps);
+  return {tile_begin, step_begin, tiles, steps};
+}
+
 /* Cuts the batch into shares. Every CTA finds the cuts, and writes its part of the items. */
 void share_batch(const fi_plan_args &args) {
-  extern __shared__ int shared[];
-  int *cuts = shared;                             /* [ctas + 1] */
-  int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
-  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
-  const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
-  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
-  const int steps = prefix_sum(step_begin, tiles, count_steps);
-  const Line line = {tile_begin, step_begin, tiles, steps};
+  extern __shared__ int cuts[]; /* [ctas + 1] */
+  const Line line = line_of(args, cuts + args.ctas + 1);
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
     const Section section = section_of(args, line, cuts, number, sections);
     cut_section(args, line, section, cuts);
     if (number == 0)
       close_empty_shares(args, section);
-    if (args.split_steps > 0)
+    if (args.fixed)
       write_fixed_pieces(args, line, section);
     else
       write_shares(args, line, section);
   }
+}
+
+/* The stages that find the line of a batch which shared memory does not hold. */
+void count_tiles(const fi_plan_args &args) {
+  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+}
+
+void count_steps(const fi_plan_args &args) {
+  const int tiles = args.tile_begin[args.requests];
+  prefix_sum_by_all(args.step_begin, tiles,
+                    [&](int tile) { return steps_of(args, tile_of(args, args.tile_begin, tile)); });
 }

@@ -64,7 +64,7 @@ int token_of_lane(const kv_loader &loader) {
 void look_up_page(kv_loader &loader) {
   const int token = token_of_lane(loader);
   if (token < loader.kv_end)
-    loader.page = loader.pages[(u32)token / kPageSize];
+    loader.page = (int)((const PageId *)loader.pages)[(u32)token / kPageSize];
 }
 //@else
 /* There are no pages. */

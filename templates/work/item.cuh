@@ -44,15 +44,3 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.position = position_of(args, source);
   }
 }
-
-//@if page_size > 0
-/* Whether a CTA whose first item this is has nothing to do. The page table is asked for at once, since it is needed. */
-bool is_idle(const fi_attention_args &args, const fi_item &first) {
-  return (first.row_count == 0) | (args.plan.header->tokens == 0);
-}
-//@else
-/* Whether a CTA whose first item this is has nothing to do. */
-bool is_idle(const fi_attention_args &args, const fi_item &first) {
-  return first.row_count == 0;
-}
-//@end

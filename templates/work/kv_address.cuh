@@ -1,14 +1,20 @@
 //# Where a KV row lies. Used by attention (reading) and append (writing); of K or of V.
 
+//@if page_ids == int64
+typedef long long PageId;
+//@else
+typedef int PageId;
+//@end
+
 //@if index == dense
 /* The page ids of a request, first token's first. */
-const int *pages_of(const fi_plan_header &header, int kv_base) {
-  return header.page_table + kv_base * header.page_table_stride;
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
 }
 //@else
 /* The page ids of a request, first token's first. */
-const int *pages_of(const fi_plan_header &header, int kv_base) {
-  return header.page_table + kv_base;
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base;
 }
 //@end
 

@@ -135,6 +135,7 @@ static fi_spec full_spec(void) {
   fi_spec spec = zero_spec(FI_OP_ATTENTION);
   spec.rope = FI_ROPE_HALF;
   spec.rope_scaling = FI_SCALING_LLAMA3;
+  spec.page_size = 16;
   return spec;
 }
 

@@ -82,7 +82,7 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] =
-      "family, hd, v_dim, group, rows, q, kv, scale, page, index, mask, lse, rope, keys, rope_dim, theta, "
+      "family, hd, v_dim, group, rows, q, kv, scale, page, ids, index, mask, lse, rope, keys, rope_dim, theta, "
       "scaling, factor, low, high, context, positions";
   static const struct {
     const char *text;

@@ -70,6 +70,18 @@ static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
 
 /* ------------------------------------------------------------------------------------------------ cache */
 
+static size_t id_bytes(const fi_spec *spec) {
+  return spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
+}
+
+static void set_page(struct batch_case *batch, size_t entry, int32_t page) {
+  void *table = batch->buffers[BUFFER_PAGE_TABLE].host;
+  if (batch->spec.page_ids == FI_IDS_INT64)
+    ((int64_t *)table)[entry] = page;
+  else
+    ((int32_t *)table)[entry] = page;
+}
+
 /* Deals pages in random order; entries that are nobody's hold no page. */
 static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   int32_t order[4096];
@@ -81,16 +93,15 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   const size_t entries = is_csr(batch) ? (size_t)batch->listed : batch->requests * (size_t)batch->page_table_stride;
   if (batch->pool.units > sizeof order / sizeof *order)
     return trial_fail(trial, "the batch has %u pages, too many for this test", batch->pool.units);
-  if (!reserve(batch, trial, BUFFER_PAGE_TABLE, entries, sizeof(int32_t)))
+  if (!reserve(batch, trial, BUFFER_PAGE_TABLE, entries, id_bytes(&batch->spec)))
     return false;
-  int32_t *table = ints(batch, BUFFER_PAGE_TABLE);
   for (size_t i = 0; i < entries; i++)
-    table[i] = NO_PAGE;
+    set_page(batch, i, NO_PAGE);
   random_permutation(&trial->random, order, batch->pool.units);
   for (uint32_t r = 0; r < batch->requests; r++) {
     const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
-      table[first + i] = order[dealt++];
+      set_page(batch, (size_t)first + i, order[dealt++]);
   }
   return true;
 }

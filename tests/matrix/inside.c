@@ -13,7 +13,8 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
   if (status)
     return status;
   *shape = (struct plan_shape){
-      .arrays = layout.arrays,
+      .arrays = layout.arrays.plan,
+      .id = layout.id,
       .bytes = layout.bytes,
       .items = layout.counts.items,
       .units = layout.counts.units,

@@ -12,6 +12,7 @@
 /* A plan in a workspace: where its parts lie on the device, and how large they are. */
 struct plan_shape {
   struct fi_plan_arrays arrays;
+  unsigned id;
   uint64_t bytes; /* of the plan's memory */
   uint64_t items;
   uint64_t units;

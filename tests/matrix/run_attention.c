@@ -81,8 +81,10 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.kv_len += request;
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
-  if (lengths.page_table)
-    lengths.page_table += request * lengths.page_table_stride;
+  if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)
+    lengths.page_table = (const int64_t *)lengths.page_table + request * lengths.page_table_stride;
+  else if (lengths.page_table)
+    lengths.page_table = (const int32_t *)lengths.page_table + request * lengths.page_table_stride;
   return lengths;
 }
 

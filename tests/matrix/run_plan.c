@@ -156,7 +156,7 @@ static bool plan(struct plan_run *run) {
       .kv_len = run->kv_lens.device,
       .kv_indptr = is_csr ? run->kv_indptr.device : NULL,
       .page_table = spec->page_size > 0 ? run->kv_lens.device : NULL, /* passed on, never read */
-      .page_table_stride = 1,
+      .page_table_stride = 1ll << 31,
   };
   fi_workspace *workspace = &run->workspace;
   if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(run->kernel, workspace)))

@@ -146,6 +146,7 @@ static bool write_plan(struct prefix_plan *plan) {
   *plan->view.host.header = (struct fi_plan_header){
       .page_table = lengths.page_table,
       .page_table_stride = lengths.page_table_stride,
+      .id = plan->view.shape.id,
       .tokens = (int)plan->batch.tokens,
   };
   write_rows(plan);

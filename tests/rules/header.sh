@@ -21,17 +21,18 @@ foreign_includes() {
 }
 
 # Structs whose first member is not struct_size. Those that are only declared are opaque. A record inside of another
-# struct has the size that this one says.
+# struct has the size that this one says, and what lies in device memory has it for ever.
 unsized_structs() {
   awk '/struct [a-z_]+ \{$/ { name = $0; getline; if ($0 !~ /^ *uint32_t struct_size;/) print name }' "$scratch/text" |
-    grep -v 'struct fi_kv {'
+    grep -vE 'struct (fi_kv|fi_fault) \{'
 }
 
 # Structs whose last member is not the reserved words.
 unreserved_structs() {
   awk '/struct [a-z_]+ \{$/ { name = $0 }
     name && /^\}/ { if (last !~ /^ *uint32_t reserved\[[0-9]+\];/) print name; name = "" }
-    /[^ ]/ { last = $0 }' "$scratch/text"
+    /[^ ]/ { last = $0 }' "$scratch/text" |
+    grep -v 'struct fi_fault {'
 }
 
 foreign_names() {

@@ -174,7 +174,7 @@ static size_t args_size(const char *symbol) {
   return strcmp(symbol, "flashjit_attention") == 0 ? sizeof(struct fi_attention_args)
          : strcmp(symbol, "flashjit_append") == 0  ? sizeof(struct fi_append_args)
          : strcmp(symbol, "flashjit_merge") == 0   ? sizeof(struct fi_merge_args)
-                                                   : sizeof(struct fi_plan_args);
+                                                   : sizeof(struct fi_plans_args);
 }
 
 static fi_status launch(struct driver *self, const struct module *module, const struct launch *request) {

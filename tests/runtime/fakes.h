@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 512 };
+enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 4096 };
 
 struct fakes {
   char log[FAKES_LOG_SIZE]; /* words, in the order of the calls */

@@ -105,7 +105,7 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(max_requests, 0x80000000), FI_ERROR_ARGUMENT, "workspace.max_requests is 2147483648"},
     {NULL, WORKSPACE(max_kv_len, 0xffffffff), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 4294967295"},
     {NULL, WORKSPACE(split_tokens, 100), FI_ERROR_ARGUMENT, "workspace.split_tokens is 100"},
-    {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "a plan for 2147483647 CTAs"},
+    {NULL, WORKSPACE(ctas, 0x7fffffff), FI_ERROR_ARGUMENT, "workspace.ctas is 2147483647; it must be 0 to "},
     {NULL, WORKSPACE(memory, 0), FI_ERROR_ARGUMENT, "workspace.memory is NULL"},
     {NULL, WORKSPACE(memory, 0x10080), FI_ERROR_ARGUMENT, "workspace.memory is 0x10080"},
     {NULL, WORKSPACE(bytes, 0), FI_ERROR_ARGUMENT, "workspace has 0 bytes of memory; these bounds need "},

@@ -24,6 +24,14 @@ static fi_workspace workspace_of(const fi_kernel *kernel) {
   return workspace;
 }
 
+/* The first plan of the last launch, which was of a plan kernel and shared batches out. */
+static struct fi_plan_args launched_plan(void) {
+  struct fi_plans_args args;
+  memcpy(&args, fakes.args, sizeof args);
+  cr_assert_eq(args.stage, FI_STAGE_SHARE);
+  return args.plans[0];
+}
+
 static fi_batch dense_batch(void) {
   return (fi_batch){.struct_size = sizeof(fi_batch),
                     .requests = 5,
@@ -49,7 +57,7 @@ Test(launch, plan) {
   int stream;
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, &stream), FI_OK, "%s", fi_last_error());
   struct fi_plan_args args;
-  memcpy(&args, fakes.args, sizeof args);
+  args = launched_plan();
   cr_expect_str_eq(fakes.symbol, "flashjit_plan");
   cr_expect_eq(fakes.launch.stream, &stream);
   cr_expect_eq(fakes.launch.ctas, 64);
@@ -69,7 +77,8 @@ Test(launch, plan) {
   cr_expect_eq(args.tile_rows, 16);
   cr_expect_eq(args.group, 4);
   cr_expect_eq(args.step_tokens, (int)tile_step_tokens(&kernel->tile));
-  cr_expect_eq(args.split_steps, 0);
+  cr_expect_not(args.fixed);
+  cr_expect_null(args.tile_begin, "shared memory holds the line");
   cr_expect_eq(args.ctas, FAKE_SMS * (int)kernel->tile.ctas_per_sm);
   cr_expect_eq(args.max_tokens, 40);
   cr_expect_eq(args.max_kv_len, 1000);
@@ -100,7 +109,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   fi_batch batch = {.struct_size = sizeof batch, .requests = 1, .kv_indptr = address(0x5000)};
   struct fi_plan_args args;
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
-  memcpy(&args, fakes.args, sizeof args);
+  args = launched_plan();
   cr_expect_eq(args.csr, 1);
   cr_expect_eq(args.causal, 0);
   cr_expect_eq(fakes.launch.ctas, 64);
@@ -119,8 +128,10 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   workspace.split_tokens = 512;
   cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK);
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
-  memcpy(&args, fakes.args, sizeof args);
-  cr_expect_eq(args.split_steps, 512 / args.step_tokens);
+  args = launched_plan();
+  cr_expect(args.fixed);
+  cr_expect_eq(args.step_tokens, 512);
+  cr_expect_eq(args.start_tokens, (int)tile_step_tokens(&kernel->tile));
   cr_expect_eq(args.max_sections, 1, "fixed pieces take no part in sections");
   cr_expect_eq(args.unit_steps, 0);
   cr_expect_eq(args.least_piece, 1);
@@ -210,7 +221,7 @@ Test(launch, append_reads_the_rows_of_an_attention_plan) {
   tensors.k_new.data = address(0x60000);
   tensors.v_new.data = address(0x70000);
   cr_assert_eq(fi_plan(attention, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
-  memcpy(&plan, fakes.args, sizeof plan);
+  plan = launched_plan();
   cr_assert_eq(fi_run(append, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
   cr_expect_str_eq(fakes.symbol, "flashjit_append");
@@ -236,7 +247,7 @@ Test(launch, plan_of_an_append_kernel_has_rows_only) {
   const fi_batch batch = dense_batch();
   struct fi_plan_args args;
   cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
-  memcpy(&args, fakes.args, sizeof args);
+  args = launched_plan();
   cr_expect_eq(args.ctas, 0);
   cr_expect_eq(args.tile_tokens, 1);
   cr_expect_eq(args.max_tokens, 40);
@@ -297,16 +308,19 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
   cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &layout), FI_OK, "%s", fi_last_error());
   const struct workspace_counts *counts = &layout.counts;
   const struct part memory[] = {
-      {layout.arrays.header, sizeof(struct fi_plan_header)},
-      {layout.arrays.rows, counts->rows * sizeof(struct fi_row)},
-      {layout.arrays.first, counts->first * sizeof(struct fi_item)},
-      {layout.arrays.items, counts->items * sizeof(struct fi_item)},
-      {layout.arrays.units, counts->units * sizeof(struct fi_unit)},
-      {layout.arrays.arrivals, counts->units * sizeof(unsigned)},
+      {layout.arrays.plan.header, sizeof(struct fi_plan_header)},
+      {layout.arrays.plan.rows, counts->rows * sizeof(struct fi_row)},
+      {layout.arrays.checked, counts->checked * sizeof(int)},
+      {layout.arrays.tile_begin, counts->tile_begins * sizeof(int)},
+      {layout.arrays.step_begin, counts->step_begins * sizeof(int)},
+      {layout.arrays.plan.first, counts->first * sizeof(struct fi_item)},
+      {layout.arrays.plan.items, counts->items * sizeof(struct fi_item)},
+      {layout.arrays.plan.units, counts->units * sizeof(struct fi_unit)},
+      {layout.arrays.plan.arrivals, counts->units * sizeof(unsigned)},
   };
   const struct part scratch[] = {
-      {layout.arrays.part_o, counts->partial_rows * 128 * sizeof(float)},
-      {layout.arrays.part_ml, counts->partial_rows * 2 * sizeof(float)},
+      {layout.arrays.plan.part_o, counts->partial_rows * 128 * sizeof(float)},
+      {layout.arrays.plan.part_ml, counts->partial_rows * 2 * sizeof(float)},
   };
   expect_packed(memory, sizeof memory / sizeof *memory, workspace.memory, workspace.bytes);
   expect_packed(scratch, sizeof scratch / sizeof *scratch, workspace.scratch, workspace.scratch_bytes);

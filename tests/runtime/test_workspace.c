@@ -3,7 +3,7 @@
 
 #include "flashjit_args.h"
 #include "generator/tile.h"
-#include "runtime/kernel.h"
+#include "runtime/workspace.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 TestSuite(workspace, .init = fakes_reset);
 
 /* Bytes of an element of each part, written out: these are an ABI between host and device. */
-enum { HEADER = 24, ROW = 16, ITEM = 40, UNIT = 32 };
+enum { HEADER = 48, ROW = 16, ITEM = 40, UNIT = 32 };
 
 static uint64_t round_256(uint64_t bytes) {
   return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;
@@ -33,8 +33,10 @@ static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bou
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
   const uint64_t rows = 2 * shares * kernel->tile.rows;
-  const uint64_t memory = round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-                          round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units);
+  const uint64_t checked = kernel->spec.page_size ? 4ull * bounds->max_requests : 0;
+  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256((uint64_t)ROW * bounds->max_tokens) +
+                          round_256(ITEM * ctas) + round_256(ITEM * (units + shares)) + round_256(UNIT * units) +
+                          round_256(4 * units);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
@@ -45,8 +47,10 @@ static struct sizes fixed_pieces(const fi_kernel *kernel, const fi_workspace *bo
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
   const uint64_t rows = units * cuts * kernel->tile.rows;
-  const uint64_t memory = round_256(HEADER) + round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-                          round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units);
+  const uint64_t checked = kernel->spec.page_size ? 4ull * bounds->max_requests : 0;
+  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256((uint64_t)ROW * bounds->max_tokens) +
+                          round_256(ITEM * ctas) + round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) +
+                          round_256(4 * units);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
@@ -84,12 +88,33 @@ Test(workspace, sizes) {
   fi_ctx_destroy(ctx);
 }
 
+/* What shared memory does not hold is in the workspace, and what 31 bits do not count is counted in larger steps. */
+Test(workspace, batches_have_no_bound_but_memory) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4");
+  const fi_workspace bounds = {.struct_size = sizeof bounds,
+                               .max_requests = 24,
+                               .max_tokens = 339549,
+                               .max_kv_len = 1 << 30,
+                               .kv_heads = 8,
+                               .ctas = 264};
+  struct workspace_layout layout;
+  cr_assert_eq(workspace_lay_out(kernel, &bounds, 264, &layout), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(layout.counts.tile_begins, 25);
+  cr_expect_eq(layout.counts.step_begins, layout.max_tiles + 1);
+  cr_expect_eq(layout.plan_shared, 265 * sizeof(int), "the cuts alone");
+  cr_expect_gt(layout.step_tokens, layout.start_tokens);
+  cr_expect_eq(layout.step_tokens % layout.start_tokens, 0);
+  cr_expect_leq(layout.counts.units * ((1ull << 30) / layout.step_tokens + 2), INT32_MAX);
+  fi_ctx_destroy(ctx);
+}
+
 Test(workspace, append_needs_header_and_rows_and_merge_nothing) {
   fi_ctx *ctx = make_context(NULL);
   const fi_workspace bounds = {
       .struct_size = sizeof bounds, .max_requests = 9, .max_tokens = 1000, .max_kv_len = 5000, .kv_heads = 8};
   const struct sizes append = size_of(kernel_of(ctx, "append page=16"), &bounds);
-  cr_expect_eq(append.memory, round_256(HEADER) + round_256(1000 * ROW));
+  cr_expect_eq(append.memory, round_256(HEADER) + round_256(1000 * ROW) + round_256(9 * 4));
   cr_expect_eq(append.scratch, 0);
   const struct sizes merge = size_of(kernel_of(ctx, "merge"), &bounds);
   cr_expect_eq(merge.memory, 0);
@@ -117,10 +142,10 @@ Test(workspace, bounds_that_overflow_are_refused) {
     const char *message;
   } cases[] = {
       {{.max_requests = 1 << 20, .max_tokens = 1 << 20, .max_kv_len = 1, .kv_heads = 4096}, "work units"},
-      {{.max_requests = 1 << 14, .max_tokens = 1 << 14, .max_kv_len = 1 << 26, .kv_heads = 8}, "steps"},
-      {{.max_requests = 1 << 16, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1}, "requests and tiles together"},
       {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1, .ctas = 2147483647},
-       "at most 0 requests and tiles"},
+       "workspace.ctas is 2147483647; it must be 0 to "},
+      {{.max_requests = 1 << 14, .max_tokens = 1 << 14, .max_kv_len = 1 << 30, .kv_heads = 8, .split_tokens = 256},
+       "pieces"},
       {{.max_requests = 64, .max_tokens = 64, .max_kv_len = 1 << 20, .kv_heads = 512, .split_tokens = 256},
        "partial results"},
       {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 2147483647}, "query heads"},

@@ -16,15 +16,15 @@ struct fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
-  int kv_end;                /* behind its last token; no row sees beyond it */
-  int kv_common;             /* behind the last token that every row sees */
+  int kv_end;                /* after its last token; no row sees beyond it */
+  int kv_common;             /* after the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -36,12 +36,17 @@ struct fi_unit {
   int reserved;
 };
 
-/* What a plan says of its whole batch. */
+/* What a plan says of its whole batch. Begins with what is public as fi_fault. */
 struct fi_plan_header {
-  const int *page_table;
+  unsigned fault;
+  unsigned fault_request;
+  long long fault_value;
+  const void *page_table;
   long long page_table_stride;
-  int tokens; /* rows */
-  int reserved;
+  int tokens;       /* rows */
+  unsigned id;      /* of the kernel and the bounds that the plan was made for */
+  unsigned rows_id; /* of what an append kernel must have in common with them */
+  unsigned reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
@@ -50,9 +55,10 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
+  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
-  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
@@ -69,7 +75,7 @@ struct fi_append_args {
   struct fi_kv_args k_new, v_new;
   const int *positions;
   int kv_heads;
-  int reserved;
+  unsigned rows_id; /* that the header must have */
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -110,15 +116,28 @@ template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Un
   }
 }
 
+typedef int PageId;
+
 /* The page ids of a request, first token's first. */
-const int *pages_of(const fi_plan_header &header, int kv_base) {
-  return header.page_table + kv_base * header.page_table_stride;
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
 }
 
 /* The row of a token and head; `page` is that of the token. */
 u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
+}
+
+constexpr u32 kFaultPlan = 6;
+
+/* Says in a plan's memory that a launch found another plan there, or none, and what it found. */
+void tell_foreign_plan(fi_plan_header &header, u32 found) {
+  if (blockIdx.x > 0 || threadIdx.x > 0)
+    return;
+  header.fault = kFaultPlan;
+  header.fault_request = 0;
+  header.fault_value = found;
 }
 
 float2 unpack_query(u32 word) {
@@ -241,7 +260,7 @@ const u16 *new_row(const fi_kv_args &kv, int token, int head) {
 
 /* What kv_row finds a new token by: its page. */
 int place_of(const fi_append_args &args, const fi_row &row) {
-  return pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
+  return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
 }
 
 /* The position that K of a new token is rotated to. */
@@ -256,7 +275,11 @@ int position_of(const fi_append_args &args, const fi_row &row) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
-  const long long units = (long long)args.plan.header->tokens * args.kv_heads * kNewUnits;
+  fi_plan_header &header = *args.plan.header;
+  const u32 id = header.rows_id;
+  if (id != args.rows_id)
+    return tell_foreign_plan(header, id);
+  const long long units = (long long)header.tokens * args.kv_heads * kNewUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;

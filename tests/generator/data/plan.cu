@@ -16,15 +16,15 @@ struct fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
-  int kv_end;                /* behind its last token; no row sees beyond it */
-  int kv_common;             /* behind the last token that every row sees */
+  int kv_end;                /* after its last token; no row sees beyond it */
+  int kv_common;             /* after the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -36,12 +36,17 @@ struct fi_unit {
   int reserved;
 };
 
-/* What a plan says of its whole batch. */
+/* What a plan says of its whole batch. Begins with what is public as fi_fault. */
 struct fi_plan_header {
-  const int *page_table;
+  unsigned fault;
+  unsigned fault_request;
+  long long fault_value;
+  const void *page_table;
   long long page_table_stride;
-  int tokens; /* rows */
-  int reserved;
+  int tokens;       /* rows */
+  unsigned id;      /* of the kernel and the bounds that the plan was made for */
+  unsigned rows_id; /* of what an append kernel must have in common with them */
+  unsigned reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
@@ -50,28 +55,50 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
+  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
-  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
+/* How many CTAs make a plan, and how many plans a launch makes at most. */
+#define FI_PLAN_CTAS 64
+#define FI_PLANS_AT_ONCE 8
+
+/*
+ * What a launch of the plan kernel does. Most plans take one launch, FI_STAGE_SHARE; where page ids are checked another
+ * one comes first, and for batches whose requests and tiles shared memory does not hold two more.
+ */
+#define FI_STAGE_CHECK 0 /* the lengths of requests, less those with page ids out of range */
+#define FI_STAGE_TILES 1 /* the first tile of each request */
+#define FI_STAGE_STEPS 2 /* the first step of each tile */
+
 struct fi_plan_args {
   struct fi_plan_arrays plan;
+  int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
+  int *tile_begin; /* [requests + 1] and */
+  int *step_begin; /* [tiles + 1] from the stages between; null: they are in shared memory */
   const int *q_indptr;
   const int *kv_len;
   const int *kv_indptr;
-  const int *page_table;
+  const int *last_page_len;
+  const int *kv_start;
+  const void *page_table;
   long long page_table_stride;
   int requests;
-  int csr; /* kv_base is kv_indptr[request] */
+  int csr;       /* kv_base is kv_indptr[request] */
+  int page_size; /* 0: none */
+  int page_ids;  /* bytes of an id */
+  int page_count;
   int causal;
   int kv_heads;
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;
-  int step_tokens; /* KV tokens that a CTA takes in one step */
-  int split_steps; /* 0: even shares; else steps of a fixed piece */
+  int step_tokens;  /* KV tokens of a step, by which the plan counts */
+  int start_tokens; /* ranges begin at multiples of so many */
+  int fixed;        /* every step is an item; 0: even shares */
   int ctas;
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
@@ -79,6 +106,14 @@ struct fi_plan_args {
   int section_steps; /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;   /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;    /* steps that a unit costs besides those of its KV */
+  unsigned id;       /* as in the header */
+  unsigned rows_id;
+};
+
+struct fi_plans_args {
+  int stage;
+  int count;
+  struct fi_plan_args plans[FI_PLANS_AT_ONCE];
 };
 
 constexpr int kThreads = 256;            /* of a CTA */
@@ -117,15 +152,14 @@ int warp_prefix(int value) {
 }
 
 /*
- * begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads of the CTA take
- * part.
+ * begin[i] = total + sum of count(first) .. count(i - 1) for i = first .. last - 1; returns what begin[last] would be.
+ * All threads of the CTA take part.
  */
-template <typename Count> int prefix_sum(int *begin, int size, Count count) {
+template <typename Count> int prefix_sum_of_range(int *begin, int first, int last, int total, Count count) {
   __shared__ int warp_sums[kThreads / 32];
-  int total = 0;
-  for (int base = 0; base < size; base += kThreads) {
+  for (int base = first; base < last; base += kThreads) {
     const int i = base + (int)threadIdx.x;
-    const int value = i < size ? count(i) : 0;
+    const int value = i < last ? count(i) : 0;
     const int sum = warp_prefix(value);
     if (lane() == 31)
       warp_sums[warp()] = sum;
@@ -136,14 +170,48 @@ template <typename Count> int prefix_sum(int *begin, int size, Count count) {
       before += w < warp() ? warp_sums[w] : 0;
       total += warp_sums[w];
     }
-    if (i < size)
+    if (i < last)
       begin[i] = before + sum - value;
     __syncthreads();
   }
+  return total;
+}
+
+/* begin[i] = sum of count(0) .. count(i - 1) for i = 0 .. size; returns begin[size]. All threads take part. */
+template <typename Count> int prefix_sum(int *begin, int size, Count count) {
+  const int total = prefix_sum_of_range(begin, 0, size, 0, count);
   if (threadIdx.x == 0)
     begin[size] = total;
   __syncthreads();
   return total;
+}
+
+/* Sum of count(0) .. count(last - 1). All threads of the CTA take part. */
+template <typename Count> int sum_of(int last, Count count) {
+  __shared__ int total;
+  if (threadIdx.x == 0)
+    total = 0;
+  __syncthreads();
+  int own = 0;
+  for (int i = (int)threadIdx.x; i < last; i += kThreads)
+    own += count(i);
+  atomicAdd(&total, own);
+  __syncthreads();
+  return total;
+}
+
+/*
+ * The same by all CTAs of the plan: each writes a part, after it has summed what is before that. The sum is there when
+ * the launch has ended.
+ */
+template <typename Count> void prefix_sum_by_all(int *begin, int size, Count count) {
+  const int cta = (int)(blockIdx.x % FI_PLAN_CTAS);
+  const int first = (int)((long long)size * cta / FI_PLAN_CTAS);
+  const int last = (int)((long long)size * (cta + 1) / FI_PLAN_CTAS);
+  const int before = sum_of(first, count);
+  const int total = prefix_sum_of_range(begin, first, last, before, count);
+  if (cta == FI_PLAN_CTAS - 1 && threadIdx.x == 0)
+    begin[size] = total;
 }
 
 /* The last i with begin[i] <= value, where begin rises and begin[0] <= value < begin[size]. */
@@ -160,28 +228,115 @@ int find_last(const int *begin, int size, int value) {
   return low;
 }
 
+/* What is wrong with a request, as fi_fault of flashjit.h; kind is 0 if nothing is. */
+struct Fault {
+  u32 kind;
+  long long value;
+};
+
+constexpr u32 kFaultQIndptr = 1;
+
+constexpr u32 kFaultTokens = 2;
+
+constexpr u32 kFaultKvLen = 3;
+
+constexpr u32 kFaultKvStart = 4;
+
+constexpr u32 kFaultPage = 5;
+
 /* Index of a request's first query token; requests themselves when every one has a single token. */
 int first_token(const fi_plan_args &args, int request) {
-  return min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens);
+  return max(0, min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens));
+}
+
+int query_len_of(const fi_plan_args &args, int request) {
+  return max(0, first_token(args, request + 1) - first_token(args, request));
+}
+
+/* KV tokens of a request as the caller gives them. */
+long long given_kv_len(const fi_plan_args &args, int request) {
+  if (args.kv_len)
+    return args.kv_len[request];
+  const int entries = args.kv_indptr[request + 1] - args.kv_indptr[request];
+  if (!args.last_page_len)
+    return entries;
+  return entries > 0 ? (entries - 1ll) * args.page_size + args.last_page_len[request] : 0;
 }
 
 int kv_len_of(const fi_plan_args &args, int request) {
-  const int length = args.kv_len ? args.kv_len[request] : args.kv_indptr[request + 1] - args.kv_indptr[request];
-  return max(0, min(length, args.max_kv_len));
+  if (args.checked)
+    return max(0, args.checked[request]);
+  return (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+}
+
+/* First KV token of a request that is seen. */
+int kv_start_of(const fi_plan_args &args, int request) {
+  return args.kv_start ? max(0, args.kv_start[request]) : 0;
 }
 
 int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
-int tiles_of(const fi_plan_args &args, int request) {
-  const int tokens = first_token(args, request + 1) - first_token(args, request);
-  return (tokens + args.tile_tokens - 1) / args.tile_tokens;
+/* Page `number` of a request. */
+long long page_id(const fi_plan_args &args, int request, int number) {
+  const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
+  return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }
 
-/* Consecutive query tokens of one request, and the KV that the last of them sees. */
+Fault fault_of(const fi_plan_args &args, int request) {
+  const int q_begin = args.q_indptr ? args.q_indptr[request] : request;
+  const int q_end = args.q_indptr ? args.q_indptr[request + 1] : request + 1;
+  const long long kv_len = given_kv_len(args, request);
+  const int kv_start = args.kv_start ? args.kv_start[request] : 0;
+  if (q_begin < 0 || q_end < q_begin)
+    return {kFaultQIndptr, q_begin < 0 ? q_begin : q_end};
+  if (q_end > args.max_tokens)
+    return {kFaultTokens, q_end};
+  if (kv_len < 0 || kv_len > args.max_kv_len)
+    return {kFaultKvLen, kv_len};
+  if (kv_start < 0 || kv_start > kv_len)
+    return {kFaultKvStart, kv_start};
+  if (args.checked && args.checked[request] < 0)
+    return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
+  return {0, 0};
+}
+
+/* Where the KV that is read of a request begins. */
+int kv_begin_of(const fi_plan_args &args, int request) {
+  return args.kv_start ? kv_start_of(args, request) / args.start_tokens * args.start_tokens : 0;
+}
+
+/* A warp takes a request: its KV tokens, or which of its pages is the first that is out of range. */
+void check_pages(const fi_plan_args &args) {
+  const int warps = FI_PLAN_CTAS * kThreads / 32;
+  for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
+       request += warps) {
+    const int kv_len = (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+    const int pages = (kv_len + args.page_size - 1) / args.page_size;
+    int first_bad = pages;
+    const int first = kv_begin_of(args, request) / args.page_size;
+    for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
+      const long long id = page_id(args, request, page);
+      if (id < 0 || id >= args.page_count)
+        first_bad = page;
+    }
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2)
+      first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
+    if (lane() == 0)
+      args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+  }
+}
+
+int tiles_of(const fi_plan_args &args, int request) {
+  return (query_len_of(args, request) + args.tile_tokens - 1) / args.tile_tokens;
+}
+
+/* Consecutive query tokens of one request, and the KV from where it starts to the last that they see. */
 struct Tile {
   int kv_base;
+  int kv_begin;
   int kv_end;
   int first; /* token */
   int count;
@@ -196,13 +351,14 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_base = kv_base_of(args, request);
   result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
   result.count = min(args.tile_tokens, end - result.first);
+  result.kv_begin = kv_begin_of(args, request);
   result.kv_end = args.causal ? max(0, kv_len - (end - result.first - result.count)) : kv_len;
   return result;
 }
 
-/* KV tokens of a step of the plan: what a CTA computes at once, or a fixed piece. */
-int step_tokens(const fi_plan_args &args) {
-  return args.step_tokens * max(1, args.split_steps);
+/* The first of the line's steps that a tile's KV has, counted from the request's first token. */
+int first_step(const fi_plan_args &args, const Tile &tile) {
+  return args.kv_start ? tile.kv_begin / args.step_tokens : 0;
 }
 
 /*
@@ -210,14 +366,23 @@ int step_tokens(const fi_plan_args &args) {
  * them what beginning and ending a unit costs.
  */
 int steps_of(const fi_plan_args &args, const Tile &tile) {
-  return args.unit_steps + max(1, (tile.kv_end + step_tokens(args) - 1) / step_tokens(args));
+  const int last = (tile.kv_end + args.step_tokens - 1) / args.step_tokens;
+  return args.unit_steps + max(1, last - first_step(args, tile));
 }
 
+/* The record of a query token. Those before the first request's belong to nobody: they see nothing and are nowhere. */
 fi_row row_of_token(const fi_plan_args &args, int token) {
+  if (token < first_token(args, 0))
+    return {token, -1, 0, 0};
   const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
   const int left = first_token(args, request + 1) - token;
   const int place = (token - first_token(args, request)) % args.tile_tokens;
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
+}
+
+/* The first KV token that a query token sees. */
+int row_first_of_token(const fi_plan_args &args, int token) {
+  return kv_start_of(args, args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token);
 }
 
 /* The tiles of the batch, and the line of their steps on one head. */
@@ -237,7 +402,7 @@ struct Section {
   int first_head;
   int heads;
   int steps;
-  int shares; /* the CTAs behind them have none */
+  int shares; /* the CTAs after them have none */
   float shares_a_step;
   const int *cuts;
 };
@@ -256,12 +421,10 @@ struct Unit {
  * elements go to different CTAs, since it is their scattered writes that take time.
  */
 int first_index() {
-  return (int)((warp() * gridDim.x + blockIdx.x) * 32 + lane());
+  return (int)((warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS) * 32 + lane());
 }
 
-int index_stride() {
-  return (int)(gridDim.x * kThreads);
-}
+constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
  * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that
@@ -335,10 +498,10 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
   const int least_piece = max(args.unit_steps + 1, min(args.least_piece, whole / 2));
   const Unit unit = unit_of_step(args, line, section, cut);
   const int before = cut - unit.begin;
-  const int behind = unit.end - cut;
-  if (before >= least_piece && behind >= least_piece)
+  const int after = unit.end - cut;
+  if (before >= least_piece && after >= least_piece)
     return cut;
-  return before <= behind ? unit.begin : unit.end;
+  return before <= after ? unit.begin : unit.end;
 }
 
 /*
@@ -393,20 +556,21 @@ int share_of(const Section &section, int step) {
 
 /* Says of the CTAs without work that they have none. */
 void close_empty_shares(const fi_plan_args &args, const Section &section) {
-  for (int share = first_index(); share < args.ctas; share += index_stride())
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
     if (section.cuts[share] == section.cuts[share + 1])
       args.plan.first[share].row_count = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
-fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section,
-                                           const Unit &unit, int begin, int end) {
+fi_item item_of(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int begin,
+                int end) {
   const Tile tile = tile_of(args, line.tile_begin, unit.tile);
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  item.kv_begin = max(0, begin - unit.begin - args.unit_steps) * step_tokens(args);
-  item.kv_end = min(tile.kv_end, (end - unit.begin - args.unit_steps) * step_tokens(args));
+  const int before = first_step(args, tile) - unit.begin - args.unit_steps;
+  item.kv_begin = max(tile.kv_begin, (begin + before) * args.step_tokens);
+  item.kv_end = min(tile.kv_end, (end + before) * args.step_tokens);
   item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
@@ -433,10 +597,10 @@ int item_index(const fi_plan_args &args, const Line &line, const Section &sectio
 }
 
 /*
- * Index of a CTA's first item in the section behind this one; -1 if there is none. Shares of several sections are
+ * Index of a CTA's first item in the section after this one; -1 if there is none. Shares of several sections are
  * several times the least piece (sections_of), so that none is empty.
  */
-int item_behind(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+int item_after(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (section.number + 1 == section.count)
     return -1;
   const Section next = section_of(args, line, nullptr, section.number + 1, section.count);
@@ -447,7 +611,7 @@ int item_behind(const fi_plan_args &args, const Line &line, const Section &secti
 /*
  * Writes the piece of a unit that lies in a share. A unit that begins in share b has its partial of share c in slot
  * b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its last
- * share or behind, come after them.
+ * share or after it, come after them.
  */
 void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
   const int share_begin = section.cuts[share];
@@ -460,7 +624,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
     if (share == first_share)
       write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
   }
-  item.next = unit.end < share_end ? index + 1 : item_behind(args, line, section, share);
+  item.next = unit.end < share_end ? index + 1 : item_after(args, line, section, share);
   args.plan.items[index] = item;
   if (section.number == 0 && unit.begin <= share_begin)
     args.plan.first[share] = item;
@@ -472,7 +636,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
  */
 void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
-  for (int i = first_index(); i < units + section.shares; i += index_stride()) {
+  for (int i = first_index(); i < units + section.shares; i += kIndexStride) {
     const int cut = i < units ? 0 : section.cuts[i - units];
     if (i >= units && cut == section.cuts[i - units + 1])
       continue;
@@ -487,7 +651,7 @@ void write_shares(const fi_plan_args &args, const Line &line, const Section &sec
  * items.
  */
 void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
-  for (int step = first_index(); step < section.steps; step += index_stride()) {
+  for (int step = first_index(); step < section.steps; step += kIndexStride) {
     const Unit unit = unit_of_step(args, line, section, step);
     fi_item item = item_of(args, line, section, unit, step, step + 1);
     if (unit.end - unit.begin > 1) {
@@ -503,31 +667,102 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
   }
 }
 
+/* The batch's tiles and their steps, in the room after the cuts or from the stages before this one. */
+Line line_of(const fi_plan_args &args, int *room) {
+  if (args.tile_begin) {
+    const int tiles = args.tile_begin[args.requests];
+    return {args.tile_begin, args.step_begin, tiles, args.step_begin[tiles]};
+  }
+  int *tile_begin = room;                           /* [requests + 1] first tile of each request */
+  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
+  const auto count_tiles = [&](int request) { return tiles_of(args, request); };
+  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
+  const int tiles = prefix_sum(tile_begin, args.requests, count_tiles);
+  const int steps = prefix_sum(step_begin, tiles, count_steps);
+  return {tile_begin, step_begin, tiles, steps};
+}
+
 /* Cuts the batch into shares. Every CTA finds the cuts, and writes its part of the items. */
 void share_batch(const fi_plan_args &args) {
-  extern __shared__ int shared[];
-  int *cuts = shared;                             /* [ctas + 1] */
-  int *tile_begin = cuts + args.ctas + 1;         /* [requests + 1] first tile of each request */
-  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
-  const int tiles = prefix_sum(tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
-  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
-  const int steps = prefix_sum(step_begin, tiles, count_steps);
-  const Line line = {tile_begin, step_begin, tiles, steps};
+  extern __shared__ int cuts[]; /* [ctas + 1] */
+  const Line line = line_of(args, cuts + args.ctas + 1);
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
     const Section section = section_of(args, line, cuts, number, sections);
     cut_section(args, line, section, cuts);
     if (number == 0)
       close_empty_shares(args, section);
-    if (args.split_steps > 0)
+    if (args.fixed)
       write_fixed_pieces(args, line, section);
     else
       write_shares(args, line, section);
   }
 }
 
+/* The stages that find the line of a batch which shared memory does not hold. */
+void count_tiles(const fi_plan_args &args) {
+  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+}
+
+void count_steps(const fi_plan_args &args) {
+  const int tiles = args.tile_begin[args.requests];
+  prefix_sum_by_all(args.step_begin, tiles,
+                    [&](int tile) { return steps_of(args, tile_of(args, args.tile_begin, tile)); });
+}
+
+/* The first request that something is wrong with, of those that this thread looks at; `requests` if it is none. */
+int first_faulty(const fi_plan_args &args) {
+  int request = (int)threadIdx.x;
+  while (request < args.requests && fault_of(args, request).kind == 0)
+    request += kThreads;
+  return min(request, args.requests);
+}
+
+/* What the plan says of its batch. All threads of the CTA take part; `faulty` is what each has found. */
+void write_header(const fi_plan_args &args, int tokens, int faulty) {
+  __shared__ int request;
+  if (threadIdx.x == 0)
+    request = args.requests;
+  __syncthreads();
+  if (faulty < args.requests)
+    atomicMin(&request, faulty);
+  __syncthreads();
+  if (threadIdx.x > 0)
+    return;
+  const Fault fault = request < args.requests ? fault_of(args, request) : Fault{0, 0};
+  fi_plan_header &header = *args.plan.header;
+  header.fault = fault.kind;
+  header.fault_request = fault.kind ? request : 0;
+  header.fault_value = fault.value;
+  header.page_table = args.page_table;
+  header.page_table_stride = args.page_table_stride;
+  header.tokens = tokens;
+  header.id = args.id;
+  header.rows_id = args.rows_id;
+}
+
+void write_rows(const fi_plan_args &args, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride)
+    args.plan.rows[token] = row_of_token(args, token);
+  if (args.kv_start)
+    for (int token = first_index(); token < tokens; token += kIndexStride)
+      args.plan.row_first[token] = row_first_of_token(args, token);
+}
+
+/* The last CTA, which has the least to write, writes the header too. */
+void write_plan(const fi_plan_args &args) {
+  const bool last = blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
+  const int faulty = last ? first_faulty(args) : 0;
+  const int tokens = first_token(args, args.requests);
+  if (args.ctas > 0)
+    share_batch(args);
+  write_rows(args, tokens);
+  if (last)
+    write_header(args, tokens, faulty);
+}
+
 /*
- * Splits a batch into work items, once a step.
+ * Splits batches into work items, once a step.
  *
  * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a
  * unit's KV at once. All steps of a section's units, in order, form one line, which is cut into equal shares, one
@@ -535,18 +770,17 @@ void share_batch(const fi_plan_args &args) {
  * Append needs the rows only: a plan for no CTAs.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_plan(const __grid_constant__ fi_plan_args args) {
+flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
-  if (args.ctas > 0)
-    share_batch(args);
-
-  const int tokens = first_token(args, args.requests);
-  for (int token = first_index(); token < tokens; token += index_stride())
-    args.plan.rows[token] = row_of_token(args, token);
-
-  if (first_index() == 0) {
-    args.plan.header->page_table = args.page_table;
-    args.plan.header->page_table_stride = args.page_table_stride;
-    args.plan.header->tokens = tokens;
+  const fi_plan_args &args = plans.plans[blockIdx.x / FI_PLAN_CTAS];
+  switch (plans.stage) {
+  case FI_STAGE_CHECK:
+    return check_pages(args);
+  case FI_STAGE_TILES:
+    return count_tiles(args);
+  case FI_STAGE_STEPS:
+    return count_steps(args);
+  default:
+    return write_plan(args);
   }
 }

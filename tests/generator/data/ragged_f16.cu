@@ -16,15 +16,15 @@ struct fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
-  int kv_end;                /* behind its last token; no row sees beyond it */
-  int kv_common;             /* behind the last token that every row sees */
+  int kv_end;                /* after its last token; no row sees beyond it */
+  int kv_common;             /* after the last token that every row sees */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does behind it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -36,12 +36,17 @@ struct fi_unit {
   int reserved;
 };
 
-/* What a plan says of its whole batch. */
+/* What a plan says of its whole batch. Begins with what is public as fi_fault. */
 struct fi_plan_header {
-  const int *page_table;
+  unsigned fault;
+  unsigned fault_request;
+  long long fault_value;
+  const void *page_table;
   long long page_table_stride;
-  int tokens; /* rows */
-  int reserved;
+  int tokens;       /* rows */
+  unsigned id;      /* of the kernel and the bounds that the plan was made for */
+  unsigned rows_id; /* of what an append kernel must have in common with them */
+  unsigned reserved;
 };
 
 /* Where the parts of a plan lie in the workspace. */
@@ -50,9 +55,10 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
+  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
-  float *part_o;      /* [partial rows][head_dim], unnormalised */
+  float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
 };
 
@@ -73,6 +79,7 @@ struct fi_attention_args {
   long long q_token_stride, q_head_stride; /* all strides in elements */
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
+  unsigned plan_id;     /* that the header must have */
   float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
 };
 
@@ -357,7 +364,7 @@ struct kv_loader {
   int next;         /* the item after the current one; -1: none */
   unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
   int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
-  const int *pages; /* of the current item's request */
+  const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
   int token; /* first of the CTA's next step; none is left when it is not below kv_end */
@@ -648,11 +655,6 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
   }
-}
-
-/* Whether a CTA whose first item this is has nothing to do. */
-bool is_idle(const fi_attention_args &args, const fi_item &first) {
-  return first.row_count == 0;
 }
 
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
@@ -1019,6 +1021,17 @@ void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int 
   }
 }
 
+constexpr u32 kFaultPlan = 6;
+
+/* Says in a plan's memory that a launch found another plan there, or none, and what it found. */
+void tell_foreign_plan(fi_plan_header &header, u32 found) {
+  if (blockIdx.x > 0 || threadIdx.x > 0)
+    return;
+  header.fault = kFaultPlan;
+  header.fault_request = 0;
+  header.fault_value = found;
+}
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -1061,7 +1074,11 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (is_idle(args, *first))
+  const u32 id = args.plan.header->id;
+  const u32 row_count = first->row_count; /* asked for together with the header */
+  if (id != args.plan_id)
+    return tell_foreign_plan(*args.plan.header, id);
+  if (row_count == 0)
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);
