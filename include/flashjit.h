@@ -348,6 +348,16 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
 
 /*
+ * The kernels of many specs, obtained at once on threads of the library's own, which end before the call does: what
+ * fi_get_kernel(ctx, &specs[i], &kernels[i]) does for each i below count, in the caller's CUDA context. threads is how
+ * many; 0: as many as there are cores. statuses, which may be NULL, gets one status per spec; a kernel whose status is
+ * not FI_OK is NULL. Returns the first failure in the order of the specs, with its number in fi_last_error().
+ * FI_EVENT_PROGRESS tells each spec that is settled, one after the other.
+ */
+fi_status fi_get_kernels(fi_ctx *ctx, const fi_spec *specs, uint32_t count, uint32_t threads, fi_kernel **kernels,
+                         fi_status *statuses);
+
+/*
  * Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone.
  * FI_ERROR_NOT_CACHED when nothing can be kept: no cache directory, or it cannot be written. The facts are those of the
  * compile even so.

@@ -18,6 +18,8 @@
   REQUIRED(cuDriverGetVersion, 2020)                                                                                   \
   REQUIRED(cuGetErrorName, 6000)                                                                                       \
   REQUIRED(cuGetErrorString, 6000)                                                                                     \
+  REQUIRED(cuCtxGetCurrent, 4000)                                                                                      \
+  REQUIRED(cuCtxSetCurrent, 4000)                                                                                      \
   REQUIRED(cuCtxGetDevice, 2000)                                                                                       \
   REQUIRED(cuDeviceGetAttribute, 2000)                                                                                 \
   REQUIRED(cuThreadExchangeStreamCaptureMode, 10010)                                                                   \
@@ -57,6 +59,18 @@ static fi_status check(const struct cuda *cuda, CUresult result, const char *wha
 }
 
 /* -------------------------------------------------------------------------------- devices */
+
+static void *cuda_get_context(struct driver *self) {
+  const struct cuda *cuda = cuda_of(self);
+  CUcontext context = NULL;
+  return cuda->cuCtxGetCurrent(&context) == CUDA_SUCCESS ? context : NULL;
+}
+
+/* One that cannot be set shows when the device is asked for. */
+static void cuda_set_context(struct driver *self, void *context) {
+  const struct cuda *cuda = cuda_of(self);
+  cuda->cuCtxSetCurrent(context);
+}
 
 static fi_status cuda_current_device(struct driver *self, int *ordinal) {
   const struct cuda *cuda = cuda_of(self);
@@ -296,6 +310,8 @@ fi_status driver_open(const char *path, struct driver **driver) {
   }
   cuda->base = (struct driver){
       .simulated = simulated,
+      .get_context = cuda_get_context,
+      .set_context = cuda_set_context,
       .current_device = cuda_current_device,
       .describe_device = cuda_describe_device,
       .load = cuda_load,

@@ -46,6 +46,10 @@ struct driver {
   bool simulated;
   uint32_t version; /* of CUDA, 13000 for 13.0 */
 
+  /* The CUDA context that is current in this thread, NULL for none. */
+  void *(*get_context)(struct driver *self);
+  void (*set_context)(struct driver *self, void *context);
+
   /* The ordinal of the device of the current context. */
   fi_status (*current_device)(struct driver *self, int *ordinal);
   fi_status (*describe_device)(struct driver *self, int ordinal, struct device *device);

@@ -64,11 +64,15 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
   char image[128];
   *output = (struct compile_output){0};
   note("compile", strchr(symbol, '_') + 1);
+  const unsigned compiling = atomic_fetch_add(&fakes.compiling, 1) + 1;
+  if (compiling > fakes.most_compiling)
+    fakes.most_compiling = compiling;
   if (fakes.compile_ms) {
     const struct timespec time = {.tv_nsec = (long)fakes.compile_ms * 1000000};
     nanosleep(&time, NULL);
   }
   atomic_fetch_add(&fakes.compiles, 1);
+  atomic_fetch_sub(&fakes.compiling, 1);
   if (fakes.compile_log)
     output->log = strdup(fakes.compile_log);
   else if (takes_spill(symbol))
@@ -107,9 +111,25 @@ static fi_status open_compiler(const char *path, uint32_t *next, struct compiler
 
 /* -------------------------------------------------------------------------------- driver */
 
+static _Thread_local void *current_context;
+
+static void *get_context(struct driver *self) {
+  (void)self;
+  return current_context;
+}
+
+static void set_context(struct driver *self, void *context) {
+  (void)self;
+  current_context = context;
+}
+
+void fake_context(void *context) {
+  current_context = context;
+}
+
 static fi_status current_device(struct driver *self, int *ordinal) {
   (void)self;
-  if (fakes.no_context)
+  if (fakes.no_context || (fakes.needs_context && !current_context))
     return error_set(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
   *ordinal = fakes.device;
   return FI_OK;
@@ -199,6 +219,8 @@ static fi_status open_driver(const char *path, struct driver **driver) {
   **driver = (struct driver){
       .simulated = true,
       .version = fakes.version,
+      .get_context = get_context,
+      .set_context = set_context,
       .current_device = current_device,
       .describe_device = describe_device,
       .load = load,

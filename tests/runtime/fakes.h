@@ -25,6 +25,8 @@ struct fakes {
   uint32_t spills;          /* so many compiles of kernels other than plan spill, the next ones do not */
   uint32_t compile_ms;
   atomic_uint compiles;
+  atomic_uint compiling;      /* now, */
+  atomic_uint most_compiling; /* and the most at a time */
 
   /* What the driver does. */
   bool no_driver;
@@ -35,6 +37,7 @@ struct fakes {
   uint32_t shared_per_block;
   uint32_t occupancy;
   bool no_context;
+  bool needs_context; /* current_device fails in threads in which set_context was not called */
   bool capturing;
   const char *rejected; /* the marks of images that it does not load; NULL: none */
   char marks[32];       /* of the images that it was given, in order */
@@ -66,6 +69,9 @@ fi_ctx *make_context(const char *directory);
 
 /* One with options; struct_size is filled in, and without a cache_dir there is no cache. */
 fi_ctx *make_context_with(fi_options options);
+
+/* Makes a CUDA context current in this thread, for needs_context. */
+void fake_context(void *context);
 
 fi_counters counters_of(const fi_ctx *ctx);
 

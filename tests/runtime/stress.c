@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000 };
 
@@ -35,17 +36,25 @@ static void *work(void *data) {
   return NULL;
 }
 
-int main(void) {
+/* Several calls of fi_get_kernels at once, each with threads of its own. */
+static void *work_at_once(void *data) {
+  struct worker *worker = data;
+  fi_spec all[SPECS];
+  for (unsigned i = 0; i < SPECS; i++)
+    all[i] = spec_of(specs[i]);
+  worker->failures += fi_get_kernels(worker->ctx, all, SPECS, 3, worker->kernels, NULL) != FI_OK;
+  return NULL;
+}
+
+static unsigned run(fi_ctx *ctx, void *(*body)(void *data)) {
   static struct worker workers[THREADS];
   unsigned failures = 0;
-  fakes_reset();
-  fakes.compile_ms = 20;
-  fi_ctx *ctx = make_context(NULL);
+  memset(workers, 0, sizeof workers);
   for (unsigned i = 0; i < THREADS; i++) {
     workers[i].ctx = ctx;
     workers[i].number = i;
-    if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
-      return EXIT_FAILURE;
+    if (pthread_create(&workers[i].thread, NULL, body, &workers[i]))
+      exit(EXIT_FAILURE);
   }
   for (unsigned i = 0; i < THREADS; i++) {
     pthread_join(workers[i].thread, NULL);
@@ -53,8 +62,20 @@ int main(void) {
     for (unsigned j = 0; j < SPECS; j++)
       failures += workers[i].kernels[j] != workers[0].kernels[j];
   }
+  return failures;
+}
+
+static unsigned expect_once(const char *what, void *(*body)(void *data)) {
+  fakes_reset();
+  fakes.compile_ms = 20;
+  fi_ctx *ctx = make_context(NULL);
+  const unsigned failures = run(ctx, body);
   fi_ctx_destroy(ctx);
-  printf("%u compiles and %u loads for %d kernels, %u failures\n", (unsigned)fakes.compiles, (unsigned)fakes.loads,
-         SPECS, failures);
+  printf("%s: %u compiles and %u loads for %d kernels, %u failures\n", what, (unsigned)fakes.compiles,
+         (unsigned)fakes.loads, SPECS, failures);
   return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS;
+}
+
+int main(void) {
+  return expect_once("one by one", work) || expect_once("at once", work_at_once);
 }
