@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0600, TEMPORARY_NAME_ATTEMPTS = 4 };
+enum { TEMPORARY_NAME_ATTEMPTS = 4 };
 
 /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
@@ -39,11 +39,12 @@ static enum cache_file_result read_open_file(const struct cache_layer *layer, in
     cache_refuse(reason, "%s: cannot check %s: %m", layer->root, name);
     return CACHE_FILE_UNREADABLE;
   }
-  if (!S_ISREG(status.st_mode) || !cache_layer_trusts(layer, &status)) {
-    cache_refuse(reason, "%s: %s with owner %lu and mode %06o is no regular file of our own", layer->root, name,
-                 (unsigned long)status.st_uid, (unsigned)status.st_mode);
+  if (!S_ISREG(status.st_mode)) {
+    cache_refuse(reason, "%s: %s is no regular file", layer->root, name);
     return CACHE_FILE_UNREADABLE;
   }
+  if (!cache_layer_trusts(layer, name, &status, reason))
+    return CACHE_FILE_UNREADABLE;
   if (status.st_size <= 0 || (uint64_t)status.st_size > CACHE_ENTRY_SIZE_MAX) {
     cache_refuse(reason, "%s: %s has %lld bytes", layer->root, name, (long long)status.st_size);
     return CACHE_FILE_DAMAGED;
@@ -95,12 +96,13 @@ static int write_all(const struct cache_io *io, int file, const unsigned char *b
   return 0;
 }
 
-static int create_temporary(const struct cache_io *io, int directory, char name[CACHE_TEMPORARY_NAME_SIZE]) {
+static int create_temporary(const struct cache_layer *layer, int directory, char name[CACHE_TEMPORARY_NAME_SIZE]) {
+  const struct cache_io *io = layer->io;
   int descriptor = -1;
   errno = EEXIST;
   for (int i = 0; i < TEMPORARY_NAME_ATTEMPTS && descriptor < 0 && errno == EEXIST; i++) {
     cache_temporary_name((long)getpid(), io->random(io->context), name);
-    descriptor = io->open_at(io->context, directory, name, WRITE_FLAGS, FILE_MODE);
+    descriptor = io->open_at(io->context, directory, name, WRITE_FLAGS, cache_layer_file_mode(layer));
   }
   return descriptor;
 }
@@ -118,7 +120,7 @@ int cache_file_write(const struct cache_layer *layer, int directory, const char 
                      bool sync, struct cache_reason *reason) {
   const struct cache_io *io = layer->io;
   char temporary[CACHE_TEMPORARY_NAME_SIZE];
-  int descriptor = create_temporary(io, directory, temporary);
+  int descriptor = create_temporary(layer, directory, temporary);
   if (descriptor < 0) {
     int error = errno;
     cache_refuse(reason, "%s: cannot create a file: %m", layer->root);

@@ -6,11 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTORY_MODE = 0700 };
+/* The umask applies. */
+static mode_t directory_mode(const struct cache_layer *layer) {
+  return layer->shared ? 0755 : 0700;
+}
 
-bool cache_layer_trusts(const struct cache_layer *layer, const struct stat *status) {
-  bool owner_trusted = status->st_uid == layer->owner || (!layer->writable && status->st_uid == 0);
-  return owner_trusted && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+mode_t cache_layer_file_mode(const struct cache_layer *layer) {
+  return layer->shared ? 0644 : 0600;
+}
+
+bool cache_layer_trusts(const struct cache_layer *layer, const char *what, const struct stat *status,
+                        struct cache_reason *reason) {
+  const unsigned long owner = status->st_uid;
+  const unsigned mode = status->st_mode & 07777;
+  if (owner != layer->owner && (layer->writable || owner != 0))
+    return cache_refuse(reason, "%s: %s belongs to user %lu, who is not trusted; it must be %s%lu", layer->root, what,
+                        owner, layer->writable ? "" : "root or ", (unsigned long)layer->owner);
+  if (mode & S_IWOTH)
+    return cache_refuse(reason, "%s: %s may be written by anybody (mode %04o)", layer->root, what, mode);
+  if (mode & S_IWGRP)
+    return cache_refuse(reason, "%s: %s may be written by its group, %lu (mode %04o)", layer->root, what,
+                        (unsigned long)status->st_gid, mode);
+  return true;
 }
 
 static int close_with(const struct cache_layer *layer, int file, int error) {
@@ -19,13 +36,21 @@ static int close_with(const struct cache_layer *layer, int file, int error) {
   return -1;
 }
 
+/* That it just does not exist is no reason; errno is preserved. */
+static void refuse_unopened(const struct cache_layer *layer, const char *path, struct cache_reason *reason) {
+  const char *hint = layer->writable ? ""
+                                     : ", as it is for its owner alone; what flashjit build makes, or a program "
+                                       "with FLASHJIT_CACHE_SHARED=1, others may read";
+  if (errno != ENOENT)
+    cache_refuse(reason, "%s: cannot open directory %s: %m%s", layer->root, path, errno == EACCES ? hint : "");
+}
+
 static int open_trusted(const struct cache_layer *layer, int parent, const char *path, int flags,
                         struct cache_reason *reason) {
   const struct cache_io *io = layer->io;
   int directory = io->open_at(io->context, parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
   if (directory < 0) {
-    if (errno != ENOENT)
-      cache_refuse(reason, "%s: cannot open directory %s: %m", layer->root, path);
+    refuse_unopened(layer, path, reason);
     return -1;
   }
   struct stat status;
@@ -33,16 +58,13 @@ static int open_trusted(const struct cache_layer *layer, int parent, const char 
     cache_refuse(reason, "%s: cannot check directory %s: %m", layer->root, path);
     return close_with(layer, directory, errno);
   }
-  if (!cache_layer_trusts(layer, &status)) {
-    cache_refuse(reason, "%s: directory %s with owner %lu and mode %04o is open to others", layer->root, path,
-                 (unsigned long)status.st_uid, (unsigned)status.st_mode & 07777);
+  if (!cache_layer_trusts(layer, path, &status, reason))
     return close_with(layer, directory, EPERM);
-  }
   return directory;
 }
 
 static bool make_directory(const struct cache_layer *layer, int parent, const char *path, struct cache_reason *reason) {
-  if (layer->io->make_directory_at(layer->io->context, parent, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
+  if (layer->io->make_directory_at(layer->io->context, parent, path, directory_mode(layer)) == 0 || errno == EEXIST)
     return true;
   return cache_refuse(reason, "%s: cannot make directory %s: %m", layer->root, path);
 }
@@ -54,7 +76,7 @@ static void make_parents(const struct cache_layer *layer) {
     return;
   for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    layer->io->make_directory_at(layer->io->context, AT_FDCWD, path, DIRECTORY_MODE);
+    layer->io->make_directory_at(layer->io->context, AT_FDCWD, path, directory_mode(layer));
     *slash = '/';
   }
   free(path);

@@ -1,6 +1,7 @@
 /* One directory of entries, and the rules for what in it is trusted. An entry is code that the GPU will run
  * with the caller's data, so a directory or file counts only when nobody else can have written it: its owner
- * is the effective user (in a read-only layer also root), and neither group nor others may write. */
+ * is the effective user (in a read-only layer also root), and neither group nor others may write. Whether they may read
+ * it is of no matter: a kernel is no secret. */
 #ifndef FLASHJIT_CACHE_LAYER_H
 #define FLASHJIT_CACHE_LAYER_H
 
@@ -12,10 +13,16 @@ struct cache_layer {
   char *root;    /* for messages */
   uid_t owner;   /* effective user when the store was opened */
   bool writable; /* the user's own directory; at most one, always the last */
+  bool shared;   /* others may read what is made in it */
   int entries;   /* directory <root>/v1, or -1: the layer is not used */
 };
 
-bool cache_layer_trusts(const struct cache_layer *layer, const struct stat *status);
+/* Adds the reason, about `what` in this layer, when it does not. */
+bool cache_layer_trusts(const struct cache_layer *layer, const char *what, const struct stat *status,
+                        struct cache_reason *reason);
+
+/* Of files that are made in the layer. */
+mode_t cache_layer_file_mode(const struct cache_layer *layer);
 
 /* Both return a directory, or -1 and errno. They tell a reason except where the directory just does not exist
  * (ENOENT). A writable layer's root is made together with its parents. Only the root may be a symbolic link:

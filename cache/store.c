@@ -40,13 +40,14 @@ static void open_layer(struct cache_layer *layer, int *kept_root, struct cache_r
     io->close(io->context, root);
 }
 
-static bool add_layer(struct cache_store *store, const char *root, size_t root_size, bool writable) {
+static bool add_layer(struct cache_store *store, const char *root, size_t root_size, bool writable, bool shared) {
   struct cache_layer *layer = &store->layers[store->layer_count];
   *layer = (struct cache_layer){
       .io = &store->io,
       .root = strndup(root, root_size),
       .owner = geteuid(),
       .writable = writable,
+      .shared = shared,
       .entries = -1,
   };
   if (!layer->root)
@@ -65,7 +66,7 @@ static size_t count_paths(const char *paths) {
 static bool add_read_only_layers(struct cache_store *store, const char *paths) {
   for (;;) {
     size_t size = strcspn(paths, ":");
-    if (size > 0 && !add_layer(store, paths, size, false))
+    if (size > 0 && !add_layer(store, paths, size, false, false))
       return false;
     if (paths[size] == '\0')
       return true;
@@ -77,7 +78,7 @@ static bool add_layers(struct cache_store *store, const struct cache_config *con
   const char *read_only = config->read_only ? config->read_only : "";
   store->layers = calloc(count_paths(read_only) + 1, sizeof *store->layers);
   return store->layers && add_read_only_layers(store, read_only) &&
-         (!config->user || add_layer(store, config->user, strlen(config->user), true));
+         (!config->user || add_layer(store, config->user, strlen(config->user), true, config->shared));
 }
 
 /* A lock directory that was asked for and is unusable is not replaced by the user directory: locks there may

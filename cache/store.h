@@ -26,6 +26,7 @@ struct cache_config {
   const char *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
   uint64_t budget;            /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
   bool sync;                  /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
+  bool shared;                /* FLASHJIT_CACHE_SHARED: others may read what is written */
 };
 
 struct cache_counters {

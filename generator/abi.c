@@ -9,6 +9,7 @@
 
 #define CHECK_LAYOUT(name, size)                                                                                       \
   _Static_assert(sizeof(fi_##name) == (size), "fi_" #name " keeps its size: a field takes reserved words");            \
+  _Static_assert((size) % 8 == 0, "fi_" #name " has the same size wherever pointers are aligned to 8 bytes");          \
   _Static_assert(offsetof(fi_##name, struct_size) == 0, "fi_" #name " begins with struct_size");                       \
   _Static_assert(offsetof(fi_##name, reserved) + sizeof(((fi_##name *)NULL)->reserved) == (size),                      \
                  "fi_" #name " ends in reserved words");

@@ -37,11 +37,21 @@ const struct target *target_find(const char *name) {
   return NULL;
 }
 
+/* PTX for a name with a letter is for that architecture alone. */
+static bool is_portable(const struct target *target) {
+  const char last = target->name[strlen(target->name) - 1];
+  return target->ptx && last >= '0' && last <= '9';
+}
+
 const struct target *target_of_device(uint32_t major, uint32_t minor, bool ptx) {
+  const uint32_t arch = 10 * major + minor;
+  const struct target *nearest = NULL;
   const struct target *target;
   for (uint32_t i = 0; (target = target_at(i)); i++) {
-    if (target->arch == 10 * major + minor && target->ptx == ptx)
+    if (target->arch == arch && target->ptx == ptx)
       return target;
+    if (target->arch < arch && is_portable(target))
+      nearest = target;
   }
-  return NULL;
+  return nearest;
 }

@@ -20,7 +20,10 @@ struct target {
 /* NULL when there is no such target. */
 const struct target *target_find(const char *name);
 
-/* The target of a device by compute capability; ptx asks for the PTX form. NULL when the device is not supported. */
+/*
+ * The target of a device by compute capability; ptx asks for the PTX form. A device without a target of its own has the
+ * PTX of the newest older one that newer devices run. NULL when there is none.
+ */
 const struct target *target_of_device(uint32_t major, uint32_t minor, bool ptx);
 
 /* Steps through all targets; NULL behind the last. */

@@ -300,8 +300,9 @@ typedef struct fi_options {
   uint64_t cache_bytes;       /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
   fi_event_callback on_event;
   void *user;
-  uint32_t deadline_ms; /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
-  uint32_t reserved[15];
+  uint32_t deadline_ms;  /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
+  uint32_t cache_shared; /* [FLASHJIT_CACHE_SHARED] 1: other users may read what is written to cache_dir */
+  uint32_t reserved[14];
 } fi_options;
 
 /* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */

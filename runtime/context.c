@@ -54,6 +54,7 @@ static fi_status open_store(fi_ctx *ctx) {
       .lock_directory = options->lock_dir,
       .budget = options->cache_bytes,
       .sync = options->cache_sync != 0,
+      .shared = options->cache_shared != 0,
   };
   struct cache_reason problem;
   ctx->read_only_layers = count_directories(options->read_only_dirs);

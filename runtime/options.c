@@ -35,6 +35,7 @@ static const struct variable variables[] = {
     {"FLASHJIT_CACHE_RO", "read-only cache directories", TEXT, FIELD(read_only_dirs), 0, 0},
     {"FLASHJIT_CACHE_BYTES", "budget of the cache directory", NUMBER, FIELD(cache_bytes), 0, UINT64_MAX},
     {"FLASHJIT_CACHE_SYNC", "1: force entries to the disk", NUMBER, PRIVATE(cache_sync), 0, 1},
+    {"FLASHJIT_CACHE_SHARED", "1: others may read what is written", NUMBER, FIELD(cache_shared), 0, 1},
     {"FLASHJIT_LOCK_DIR", "directory of the lock file", TEXT, PRIVATE(lock_dir), 0, 0},
     {"FLASHJIT_LOCK_WAIT_MS", "longest wait for another process's compile", NUMBER, PRIVATE(lock_wait_ms), 30000,
      UINT32_MAX},

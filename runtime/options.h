@@ -17,6 +17,7 @@ struct options {
   uint64_t deadline_ms;
   uint64_t lock_wait_ms;
   uint64_t cache_sync;
+  uint64_t cache_shared;
   fi_event_callback on_event;
   void *user;
 };

@@ -79,33 +79,40 @@ Test(cache_store, publish_then_find) {
   free(root);
 }
 
-Test(cache_store, missing_parents_are_made_for_the_owner_alone) {
+/* All that a first publication makes, and that others may read of it only when they are meant to. */
+Test(cache_store, missing_parents_are_made) {
   static const struct {
     const char *path;
-    mode_t mode;
-  } expected[] = {{"a", 0700},
-                  {"a/b", 0700},
-                  {"a/b/v1", 0700},
-                  {"a/b/v1/ab", 0700},
-                  {"a/b/flashjit.lock", 0600},
-                  {"a/b/CACHEDIR.TAG", 0600}};
+    mode_t modes[2]; /* for the owner alone, shared */
+  } expected[] = {{"a", {0700, 0755}},
+                  {"a/b", {0700, 0755}},
+                  {"a/b/v1", {0700, 0755}},
+                  {"a/b/v1/ab", {0700, 0755}},
+                  {"a/b/flashjit.lock", {0600, 0600}},
+                  {"a/b/CACHEDIR.TAG", {0600, 0644}}};
   umask(0);
-  char *root = scratch_path("a/b");
-  struct cache_store *store = store_on(root, &cache_io_posix);
-  cr_expect(publish_sample(store, 1));
-  cache_store_close(store);
-  struct stat status;
-  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
-    char *path = scratch_path(expected[i].path);
-    cr_assert_eq(stat(path, &status), 0, "%s", path);
-    cr_expect_eq(status.st_mode & 07777, expected[i].mode, "%s has %04o", path, status.st_mode & 07777);
-    free(path);
+  for (int shared = 0; shared < 2; shared++) {
+    char *place = scratch_path(shared ? "shared" : "own");
+    char root[SCRATCH_PATH_SIZE];
+    struct cache_reason reason;
+    struct stat status;
+    snprintf(root, sizeof root, "%s/a/b", place);
+    const struct cache_config config = {.user = root, .shared = shared};
+    struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+    cr_expect(publish_sample(store, 1));
+    cache_store_close(store);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+      char path[2 * SCRATCH_PATH_SIZE];
+      snprintf(path, sizeof path, "%s/%s", place, expected[i].path);
+      cr_assert_eq(stat(path, &status), 0, "%s", path);
+      cr_expect_eq(status.st_mode & 07777, expected[i].modes[shared], "%s has %04o", path, status.st_mode & 07777);
+    }
+    struct cache_key key = sample_key(1);
+    char *file = entry_file(root, &key, SAMPLE_TOOLCHAIN);
+    cr_expect(stat(file, &status) == 0 && (status.st_mode & 07777) == (shared ? 0644 : 0600));
+    free(file);
+    free(place);
   }
-  struct cache_key key = sample_key(1);
-  char *file = entry_file(root, &key, SAMPLE_TOOLCHAIN);
-  cr_expect(stat(file, &status) == 0 && (status.st_mode & 07777) == 0600);
-  free(file);
-  free(root);
 }
 
 Test(cache_store, backups_are_told_to_stay_away) {

@@ -73,7 +73,7 @@ Test(cache_trust, a_refused_user_directory_is_not_written) {
   struct cache_reason reason;
   struct cache_config config = {.user = made.root};
   struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
-  cr_expect(strstr(reason.text, "mode 0777 is open to others"), "%s", reason.text);
+  cr_expect(strstr(reason.text, "may be written by anybody (mode 0777)"), "%s", reason.text);
   cr_expect(!publish_sample(store, 2));
   cache_store_close(store);
   cr_expect_eq(count_names(made.subdirectory, cache_is_file_name), 1);
@@ -198,4 +198,67 @@ Test(cache_trust, a_directory_without_write_permission) {
   if (getuid() == 0)
     cr_assert_eq(seteuid(0), 0);
   made_free(&made);
+}
+
+/* The true reason, for each way in which a layer is not as it should be. */
+Test(cache_trust, the_reason_names_what_is_wrong) {
+  static const struct {
+    uid_t owner;
+    mode_t mode;
+    bool read_only;
+    const char *reason; /* "": none */
+  } cases[] = {
+      {1000, 0755, true, "/cache belongs to user 1000, who is not trusted; it must be root or 65534"},
+      {1000, 0777, true, "/cache belongs to user 1000, who is not trusted"},
+      {1000, 0755, false, "/cache belongs to user 1000, who is not trusted; it must be 65534"},
+      {0, 0755, false, "/cache belongs to user 0, who is not trusted; it must be 65534"},
+      {0, 0755, true, ""},
+      {0, 0775, true, "/cache may be written by its group, 65534 (mode 0775)"},
+      {0, 0757, true, "/cache may be written by anybody (mode 0757)"},
+      {65534, 0770, false, "/cache may be written by its group, 65534 (mode 0770)"},
+      {65534, 0000, true, ": Permission denied, as it is for its owner alone; what flashjit build makes"},
+      {65534, 0755, true, ""},
+  };
+  if (geteuid() != 0)
+    cr_skip_test("other users are root's");
+  char *root = scratch_path("cache");
+  cr_assert_eq(chown(scratch, NOBODY, NOBODY) | chmod(scratch, 0755), 0);
+  cr_assert_eq(setegid(NOBODY) | seteuid(NOBODY), 0);
+  cr_assert_eq(mkdir(root, 0755), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct cache_reason reason;
+    const struct cache_config config = {.user = cases[i].read_only ? NULL : root,
+                                        .read_only = cases[i].read_only ? root : NULL};
+    cr_assert_eq(seteuid(0), 0);
+    cr_assert_eq(chown(root, cases[i].owner, NOBODY) | chmod(root, cases[i].mode), 0);
+    cr_assert_eq(seteuid(NOBODY), 0);
+    cache_store_close(cache_store_open(&config, &cache_io_posix, &reason));
+    if (cases[i].reason[0])
+      cr_expect(strstr(reason.text, cases[i].reason), "case %zu: %s", i, reason.text);
+    else
+      cr_expect_str_eq(reason.text, "", "case %zu: %s", i, reason.text);
+  }
+  cr_assert_eq(seteuid(0), 0);
+  free(root);
+}
+
+/* What root has filled, for shipping, another user reads. */
+Test(cache_trust, a_shared_cache_of_root_is_a_read_only_layer_of_others) {
+  if (geteuid() != 0)
+    cr_skip_test("other users are root's");
+  char *root = scratch_path("cache");
+  for (int shared = 0; shared < 2; shared++) {
+    struct cache_reason reason;
+    struct cache_config config = {.user = root, .shared = shared};
+    cr_assert_eq(chmod(scratch, 0755), 0);
+    struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+    cr_expect(publish_sample(store, 1));
+    cache_store_close(store);
+    cr_assert_eq(seteuid(NOBODY), 0);
+    cr_expect_eq(found_as(root, true, &cache_io_posix), shared == 1);
+    cr_assert_eq(seteuid(0), 0);
+    free(root);
+    root = scratch_path("another");
+  }
+  free(root);
 }

@@ -36,8 +36,28 @@ Test(target, are_found_by_compute_capability) {
     cr_expect_eq(cubin->fp8_convert, cubin->arch >= 89);
     cr_expect_eq(ptx->fp8_convert, cubin->fp8_convert);
   }
-  cr_assert_null(target_of_device(7, 5, false));
-  cr_assert_null(target_of_device(9, 1, false));
+}
+
+/* Those without a row run PTX that is for every newer device. */
+Test(target, of_other_devices_is_the_nearest_older_ptx) {
+  static const struct {
+    uint32_t major;
+    uint32_t minor;
+    const char *name; /* NULL: there is none */
+  } devices[] = {
+      {7, 5, NULL},          {8, 2, "compute_80"},  {8, 7, "compute_86"},  {9, 1, "compute_89"},
+      {10, 3, "compute_89"}, {11, 0, "compute_89"}, {12, 1, "compute_89"}, {13, 0, "compute_89"},
+  };
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    for (int ptx = 0; ptx < 2; ptx++) {
+      const struct target *target = target_of_device(devices[i].major, devices[i].minor, ptx);
+      if (devices[i].name)
+        cr_expect(target && strcmp(target->name, devices[i].name) == 0, "%s: %s", devices[i].name,
+                  target ? target->name : "none");
+      else
+        cr_expect_null(target);
+    }
+  }
 }
 
 Test(target, leave_one_kilobyte_of_an_sm_to_the_system) {

@@ -35,6 +35,14 @@ unreserved_structs() {
     grep -v 'struct fi_fault {'
 }
 
+# Structs with a size that are not in the list of those that are checked.
+unchecked_structs() {
+  awk '/struct fi_[a-z_]+ \{$/ { name = $(NF - 1); getline; if ($0 ~ /^ *uint32_t struct_size;/) print name }' \
+    "$scratch/text" | while read -r name; do
+    grep -q "STRUCT(${name#fi_}, [0-9]*)" "$1/../generator/abi.h" || echo "$name"
+  done
+}
+
 foreign_names() {
   grep -oE '^#[[:space:]]*define[[:space:]]+[A-Za-z0-9_]+' "$scratch/text" | grep -v ' FLASHJIT_'
   grep -oE '\b[A-Z][A-Z0-9_]+ = ' "$scratch/text" | grep -v '^FI_'
@@ -49,6 +57,7 @@ none "bitfields" find_text ':[[:space:]]*[0-9]+[[:space:]]*[;,]'
 none "types of CUDA" find_text '\b(CU[a-z]+|cuda[A-Z][A-Za-z_]*)\b'
 none "structs that do not begin with struct_size" unsized_structs
 none "structs that do not end in reserved words" unreserved_structs
+none "structs with a size that abi.h does not have" unchecked_structs "$1"
 none "names of another prefix" foreign_names
 
 for dialect in c11 c17; do

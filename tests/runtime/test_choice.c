@@ -56,19 +56,19 @@ static void expect_choice(fi_ctx *ctx, uint32_t choice) {
 
 Test(choice, the_first_that_does_not_spill_is_taken_and_known_again) {
   const uint32_t choices = count_choices();
-  char expected[256] = "";
-  size_t used = 0;
+  char expected[1024] = "";
   for (uint32_t choice = 0; choice < choices; choice++) {
     char *directory = make_directory();
-    char log[256] = "";
+    char log[1024] = "";
     fakes_reset();
     fakes.spills = choice;
     fi_ctx *ctx = make_context_with((fi_options){.cache_dir = directory, .on_event = note_compile, .user = log});
     expect_choice(ctx, choice);
     cr_expect_eq(fakes.compiles, choice + 2, "choice %u: %u", choice, (unsigned)fakes.compiles);
-    sprintf(expected + used, "%u:0 ", choice);
+    const size_t used = strlen(expected);
+    snprintf(expected + used, sizeof expected - used, "%u:0 ", choice);
     cr_expect_str_eq(log, expected);
-    used += (size_t)sprintf(expected + used, "%u:%d ", choice, FI_ERROR_COMPILE);
+    snprintf(expected + used, sizeof expected - used, "%u:%d ", choice, FI_ERROR_COMPILE);
     fi_ctx_destroy(ctx);
 
     fakes_reset();

@@ -416,6 +416,25 @@ Test(pipeline, a_device_with_less_shared_memory) {
   fi_ctx_destroy(ctx);
 }
 
+/* A device that no target is for runs the PTX of an older one. */
+Test(pipeline, devices_without_a_target_of_their_own) {
+  static const struct {
+    uint32_t major;
+    uint32_t minor;
+    const char *target;
+  } devices[] = {{8, 7, "compute_86"}, {10, 3, "compute_89"}, {11, 0, "compute_89"}, {12, 1, "compute_89"}};
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    fakes.major = devices[i].major;
+    fakes.minor = devices[i].minor;
+    fi_ctx *ctx = make_context(NULL);
+    fi_facts facts = {.struct_size = sizeof facts};
+    cr_assert_eq(get(ctx, attention), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_kernel_facts(kernel_of(ctx, attention), &facts), FI_OK);
+    cr_expect_str_eq(facts.target, devices[i].target);
+    fi_ctx_destroy(ctx);
+  }
+}
+
 Test(pipeline, targets_run_where_cuda_says_they_do) {
   static const struct {
     const char *target;

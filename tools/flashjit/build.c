@@ -204,7 +204,8 @@ static bool check_cache(void) {
   bool can_keep = true;
   fi_ctx *ctx;
   const fi_options context_options = {.struct_size = sizeof context_options,
-                                      .target = "", /* not FLASHJIT_TARGET: --target may say otherwise */
+                                      .target = "",      /* not FLASHJIT_TARGET: --target may say otherwise */
+                                      .cache_shared = 1, /* it is made to be shipped */
                                       .on_event = take_problem,
                                       .user = &can_keep};
   if (folder && !*folder) {

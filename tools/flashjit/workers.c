@@ -57,7 +57,7 @@ static void on_signal(int number) {
 static fi_status use_target(fi_ctx **ctx, const char **current, const char *target) {
   if (*ctx && *current == target)
     return FI_OK;
-  fi_options options = {.struct_size = sizeof options, .target = target};
+  fi_options options = {.struct_size = sizeof options, .target = target, .cache_shared = 1};
   fi_ctx_destroy(*ctx);
   *ctx = NULL;
   *current = target;
