@@ -1,5 +1,5 @@
 /* Memory, graphs and events through the simulator, and how errors are kept. */
-#include "tools/common/device.h"
+#include "tools/common/mirror.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -38,6 +38,27 @@ Test(device, copies_and_fills) {
   cr_expect_not(device_failed(&device), "%s", device.error);
   cr_expect_str_eq(back, "what ---- there");
   device_free(&device, memory);
+}
+
+/* What one copy has and the other has not is found, also after the first of the parts that are compared. */
+Test(device, mirrors_are_compared) {
+  static const size_t places[] = {0, 17, (1 << 24) - 1, 1 << 24, (1 << 24) + 99};
+  struct mirror mirror;
+  size_t offset;
+  cr_assert(mirror_create(&mirror, &device, (1 << 24) + 100), "%s", device.error);
+  cr_expect(mirror_is_equal(&mirror, &device, &offset));
+  cr_expect_eq(offset, mirror.bytes);
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    ((unsigned char *)mirror.host)[places[i]] ^= 1;
+    cr_expect_not(mirror_is_equal(&mirror, &device, &offset));
+    cr_expect_eq(offset, places[i]);
+    device_fill(&device, (char *)mirror.device + places[i], POISON ^ 1, 1);
+    cr_expect(mirror_is_equal(&mirror, &device, &offset));
+    memset((char *)mirror.host + places[i], 0, 1);
+    mirror_download_part(&mirror, &device, places[i], 1);
+    cr_expect(mirror_is_equal(&mirror, &device, &offset));
+  }
+  mirror_free(&mirror, &device);
 }
 
 /* The path of time measurement: capture, replay, events around it. */

@@ -21,4 +21,10 @@ void mirror_free(struct mirror *mirror, struct device *device);
 void mirror_upload(const struct mirror *mirror, struct device *device, size_t bytes);
 void mirror_download(const struct mirror *mirror, struct device *device, size_t bytes);
 
+/* Bytes from an offset on. */
+void mirror_download_part(const struct mirror *mirror, struct device *device, size_t offset, size_t bytes);
+
+/* Whether both copies are equal; else, or when the device has failed, false and the first byte that differs. */
+bool mirror_is_equal(const struct mirror *mirror, struct device *device, size_t *offset);
+
 #endif

@@ -7,163 +7,273 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_scaled(const struct batch_memory *batch) {
-  return batch->spec.kv_scale != FI_SCALE_NONE;
+static bool is_paged(const struct batch_memory *batch) {
+  return batch->spec.page_size > 0;
 }
 
-/* ------------------------------------------------------------------------------------------------ sizes */
-
-static bool measure_trace(struct batch_memory *batch, struct device *device, const struct trace *trace) {
-  batch->requests = (uint32_t)trace->count;
-  batch->marks = calloc(trace->count + 1, sizeof *batch->marks);
-  if (!batch->marks) {
-    snprintf(device->error, sizeof device->error, "out of memory");
-    return false;
-  }
-  for (size_t r = 0; r < trace->count; r++) {
-    batch->marks[r] = phase_marks(&trace->requests[r]);
-    if (batch->marks[r].mark[PHASES] > batch->max_kv_len)
-      batch->max_kv_len = batch->marks[r].mark[PHASES];
-  }
-  size_t most = 0;
-  for (int phase = 0; phase < PHASES; phase++) {
-    size_t tokens = phase_tokens(batch->marks, batch->requests, phase);
-    most = tokens > most ? tokens : most;
-  }
-  batch->max_tokens = (uint32_t)most;
-  if (most <= INT32_MAX)
-    return true;
-  snprintf(device->error, sizeof device->error, "%zu tokens in one step are too many", most);
-  return false;
+static bool is_scaled(const struct batch_memory *batch) {
+  return batch->spec.kv_scale != FI_SCALE_NONE;
 }
 
 static uint32_t pages_of(const struct batch_memory *batch, uint32_t tokens) {
   return (tokens + batch->spec.page_size - 1) / batch->spec.page_size;
 }
 
-/* Each request has the pages that it needs, and a few belong to nobody. */
-static void measure_cache(struct batch_memory *batch) {
-  enum { SPARE_PAGES = 3 };
-  if (batch->spec.page_size == 0) {
-    batch->request_slots = batch->max_kv_len + 1;
-    batch->slots = (size_t)batch->requests * batch->request_slots;
-    return;
+static const struct piece *pieces_of(const struct batch_memory *batch, const struct step *step) {
+  return &batch->schedule->pieces[step->first];
+}
+
+/* ------------------------------------------------------------------------------------------------ lengths */
+
+/* Slots whose requests are done are empty from the next step on. */
+static void empty_slots(struct batch_memory *batch) {
+  for (uint32_t slot = 0; slot < batch->schedule->slots; slot++) {
+    if (batch->is_done[slot])
+      batch->lengths[slot] = 0;
+    batch->is_done[slot] = false;
   }
-  size_t pages = SPARE_PAGES;
-  for (uint32_t r = 0; r < batch->requests; r++)
-    pages += pages_of(batch, batch->marks[r].mark[PHASES]);
-  batch->slots = pages * batch->spec.page_size;
+}
+
+static void set_lengths(struct batch_memory *batch, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  for (uint32_t i = 0; i < step->pieces; i++) {
+    batch->lengths[pieces[i].slot] = pieces[i].end;
+    batch->is_done[pieces[i].slot] = pieces[i].is_last;
+  }
+}
+
+/* ------------------------------------------------------------------------------------------------ sizes */
+
+/* The most pages that the requests of a step have together; a few more belong to nobody. */
+static size_t most_pages(struct batch_memory *batch) {
+  enum { SPARE_PAGES = 3 };
+  size_t most = 0;
+  for (size_t s = 0; s < batch->schedule->step_count; s++) {
+    size_t pages = 0;
+    empty_slots(batch);
+    set_lengths(batch, &batch->schedule->steps[s]);
+    for (uint32_t slot = 0; slot < batch->schedule->slots; slot++)
+      pages += pages_of(batch, batch->lengths[slot]);
+    most = pages > most ? pages : most;
+  }
+  memset(batch->lengths, 0, batch->schedule->slots * sizeof *batch->lengths);
+  memset(batch->is_done, 0, batch->schedule->slots * sizeof *batch->is_done);
+  return most + SPARE_PAGES;
+}
+
+static void measure(struct batch_memory *batch) {
+  enum { SPARE_ROWS = 997 };
+  const struct schedule *schedule = batch->schedule;
+  const size_t rows = (size_t)schedule->max_tokens + SPARE_ROWS;
+  batch->slot_tokens = schedule->max_kv_len + 1;
+  batch->cache_tokens =
+      is_paged(batch) ? most_pages(batch) * batch->spec.page_size : (size_t)schedule->slots * batch->slot_tokens;
+  batch->input_rows = schedule->tokens < rows ? schedule->tokens : rows;
+}
+
+/* Bytes of a row of all heads of a tensor. */
+static size_t row_bytes(const struct batch_memory *batch, enum buffer buffer) {
+  const fi_spec *spec = &batch->spec;
+  const bool is_v = buffer == BUFFER_O || buffer == BUFFER_V_NEW || buffer == BUFFER_V_CACHE;
+  const bool is_cache = buffer == BUFFER_K_CACHE || buffer == BUFFER_V_CACHE;
+  const size_t group = buffer == BUFFER_Q || buffer == BUFFER_O ? spec->group : 1;
+  return batch->kv_heads * group * (is_v ? spec->v_dim : spec->head_dim) *
+         dtype_bytes(is_cache ? spec->kv_dtype : spec->q_dtype);
 }
 
 static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer) {
-  const fi_spec *spec = &batch->spec;
-  size_t kv_row = (size_t)batch->kv_heads * spec->head_dim;
-  size_t q_bytes = dtype_bytes(spec->q_dtype);
+  const struct schedule *schedule = batch->schedule;
   switch (buffer) {
-  case BUFFER_Q:
   case BUFFER_O:
-    return batch->max_tokens * kv_row * spec->group * q_bytes;
+    return schedule->max_tokens * row_bytes(batch, buffer);
+  case BUFFER_Q:
   case BUFFER_K_NEW:
   case BUFFER_V_NEW:
-    return batch->max_tokens * kv_row * q_bytes;
+    return batch->input_rows * row_bytes(batch, buffer);
   case BUFFER_K_CACHE:
   case BUFFER_V_CACHE:
-    return batch->slots * kv_row * dtype_bytes(spec->kv_dtype);
+    return batch->cache_tokens * row_bytes(batch, buffer);
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
     return batch->kv_heads * sizeof(float); /* at most one a head */
   case BUFFER_Q_INDPTR:
   case BUFFER_KV_LEN:
-    return (batch->requests + 1) * sizeof(int32_t);
+    return (schedule->slots + 1) * sizeof(int32_t);
   default:
-    return spec->page_size == 0 ? 0 : (size_t)batch->requests * pages_of(batch, batch->max_kv_len) * sizeof(int32_t);
+    return is_paged(batch) ? (size_t)schedule->slots * pages_of(batch, schedule->max_kv_len) * sizeof(int32_t) : 0;
   }
+}
+
+size_t batch_cache_bytes(const struct batch_memory *batch) {
+  return batch->buffers[BUFFER_K_CACHE].bytes + batch->buffers[BUFFER_V_CACHE].bytes;
+}
+
+size_t batch_bytes(const struct batch_memory *batch) {
+  size_t bytes = 0;
+  for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
+    bytes += batch->buffers[buffer].bytes;
+  return bytes;
 }
 
 /* ----------------------------------------------------------------------------------------------- contents */
-
-/* Page ids in random order; the entries behind a request's last page stay as they are, which is no page. */
-static bool deal_pages(struct batch_memory *batch, random_state *random) {
-  uint32_t page_size = batch->spec.page_size;
-  if (page_size == 0)
-    return true;
-  uint32_t pages = (uint32_t)(batch->slots / page_size);
-  uint32_t stride = pages_of(batch, batch->max_kv_len);
-  int32_t *order = calloc(pages, sizeof *order);
-  int32_t *table = batch->buffers[BUFFER_PAGE_TABLE].host;
-  if (!order)
-    return false;
-  random_permutation(random, order, pages);
-  size_t dealt = 0;
-  for (uint32_t r = 0; r < batch->requests; r++) {
-    for (uint32_t i = 0; i < pages_of(batch, batch->marks[r].mark[PHASES]); i++)
-      table[(size_t)r * stride + i] = order[dealt++];
-  }
-  free(order);
-  return true;
-}
 
 static void upload_all(struct batch_memory *batch, struct device *device, enum buffer buffer) {
   mirror_upload(&batch->buffers[buffer], device, batch->buffers[buffer].bytes);
 }
 
+static void fill_random(struct batch_memory *batch, struct device *device, enum buffer buffer, random_state *random) {
+  const struct mirror *mirror = &batch->buffers[buffer];
+  const uint32_t dtype = batch->spec.q_dtype;
+  random_normal(random, dtype, mirror->host, mirror->bytes / dtype_bytes(dtype));
+  upload_all(batch, device, buffer);
+}
+
+static void fill_scales(struct batch_memory *batch, struct device *device) {
+  float *k = batch->buffers[BUFFER_K_SCALE].host;
+  float *v = batch->buffers[BUFFER_V_SCALE].host;
+  for (uint32_t head = 0; head < batch->kv_heads; head++) {
+    k[head] = 0.05f / (float)(1 + head % 3);
+    v[head] = 0.03f / (float)(1 + head % 5);
+  }
+  upload_all(batch, device, BUFFER_K_SCALE);
+  upload_all(batch, device, BUFFER_V_SCALE);
+}
+
+static bool shuffle_pages(struct batch_memory *batch, random_state *random) {
+  if (!is_paged(batch))
+    return true;
+  batch->free_count = (uint32_t)(batch->cache_tokens / batch->spec.page_size);
+  batch->free_pages = calloc(batch->free_count, sizeof *batch->free_pages);
+  if (batch->free_pages)
+    random_permutation(random, batch->free_pages, batch->free_count);
+  return batch->free_pages;
+}
+
+static bool fail(struct device *device) {
+  if (!device_failed(device))
+    snprintf(device->error, sizeof device->error, "out of memory");
+  return false;
+}
+
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  const struct trace *trace, random_state *random) {
-  *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads};
-  if (!measure_trace(batch, device, trace))
-    return false;
-  measure_cache(batch);
+                  const struct schedule *schedule, random_state *random) {
+  *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads, .schedule = schedule};
+  batch->lengths = calloc(schedule->slots + 1, sizeof *batch->lengths);
+  batch->is_done = calloc(schedule->slots + 1, sizeof *batch->is_done);
+  if (!batch->lengths || !batch->is_done)
+    return fail(device);
+  measure(batch);
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++) {
     if (!mirror_create(&batch->buffers[buffer], device, buffer_bytes(batch, buffer)))
       return false;
   }
-  if (!deal_pages(batch, random)) {
-    snprintf(device->error, sizeof device->error, "out of memory");
-    return false;
-  }
-  for (uint32_t head = 0; head < kv_heads; head++) {
-    ((float *)batch->buffers[BUFFER_K_SCALE].host)[head] = 0.05f / (float)(1 + head % 3);
-    ((float *)batch->buffers[BUFFER_V_SCALE].host)[head] = 0.03f / (float)(1 + head % 5);
-  }
-  upload_all(batch, device, BUFFER_PAGE_TABLE);
-  upload_all(batch, device, BUFFER_K_SCALE);
-  upload_all(batch, device, BUFFER_V_SCALE);
+  if (!shuffle_pages(batch, random))
+    return fail(device);
+  fill_scales(batch, device);
+  fill_random(batch, device, BUFFER_Q, random);
+  fill_random(batch, device, BUFFER_K_NEW, random);
+  fill_random(batch, device, BUFFER_V_NEW, random);
   return !device_failed(device);
 }
 
 void batch_free(struct batch_memory *batch, struct device *device) {
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
     mirror_free(&batch->buffers[buffer], device);
-  free(batch->marks);
+  free(batch->free_pages);
+  free(batch->lengths);
+  free(batch->is_done);
 }
 
-static void fill_random(struct batch_memory *batch, struct device *device, enum buffer buffer, size_t elements,
-                        random_state *random) {
-  uint32_t dtype = batch->spec.q_dtype;
-  random_normal(random, dtype, batch->buffers[buffer].host, elements);
-  mirror_upload(&batch->buffers[buffer], device, elements * dtype_bytes(dtype));
+/* ------------------------------------------------------------------------------------------------ a step */
+
+static int32_t *pages_of_slot(const struct batch_memory *batch, uint32_t slot) {
+  const size_t stride = pages_of(batch, batch->schedule->max_kv_len);
+  return (int32_t *)batch->buffers[BUFFER_PAGE_TABLE].host + slot * stride;
 }
 
-uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase, random_state *random) {
-  const fi_spec *spec = &batch->spec;
+/* The entries after a request's last page are no pages. */
+static void return_pages(struct batch_memory *batch) {
+  for (uint32_t slot = 0; slot < batch->schedule->slots && is_paged(batch); slot++) {
+    const uint32_t pages = batch->is_done[slot] ? pages_of(batch, batch->lengths[slot]) : 0;
+    int32_t *table = pages_of_slot(batch, slot);
+    for (uint32_t i = 0; i < pages; i++) {
+      batch->free_pages[batch->free_count++] = table[i];
+      table[i] = -1;
+    }
+  }
+}
+
+static void deal_pages(struct batch_memory *batch, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  for (uint32_t p = 0; p < step->pieces && is_paged(batch); p++) {
+    int32_t *table = pages_of_slot(batch, pieces[p].slot);
+    for (uint32_t i = pages_of(batch, pieces[p].begin); i < pages_of(batch, pieces[p].end); i++)
+      table[i] = batch->free_pages[--batch->free_count];
+  }
+}
+
+static void write_lengths(struct batch_memory *batch, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
   int32_t *q_indptr = batch->buffers[BUFFER_Q_INDPTR].host;
   int32_t *kv_len = batch->buffers[BUFFER_KV_LEN].host;
-  q_indptr[0] = 0;
-  for (uint32_t r = 0; r < batch->requests; r++) {
-    const uint32_t *mark = batch->marks[r].mark;
-    q_indptr[r + 1] = q_indptr[r] + (int32_t)(mark[phase + 1] - mark[phase]);
-    kv_len[r] = (int32_t)mark[phase + 1];
+  memset(q_indptr, 0, batch->buffers[BUFFER_Q_INDPTR].bytes);
+  for (uint32_t p = 0; p < step->pieces; p++)
+    q_indptr[pieces[p].slot + 1] = (int32_t)(pieces[p].end - pieces[p].begin);
+  for (uint32_t slot = 0; slot < batch->schedule->slots; slot++) {
+    q_indptr[slot + 1] += q_indptr[slot];
+    kv_len[slot] = (int32_t)batch->lengths[slot];
   }
+}
+
+/* Rows that no step has used while there are such, then others. */
+static void choose_rows(struct batch_memory *batch, const struct step *step) {
+  const size_t spare = batch->input_rows - batch->schedule->max_tokens + 1;
+  const bool is_unused = batch->used_rows + step->tokens <= batch->input_rows;
+  batch->input_begin = is_unused ? batch->used_rows : batch->used_rows % spare;
+  batch->used_rows += step->tokens;
+}
+
+void batch_begin_step(struct batch_memory *batch, struct device *device, const struct step *step) {
+  return_pages(batch);
+  empty_slots(batch);
+  deal_pages(batch, step);
+  set_lengths(batch, step);
+  write_lengths(batch, step);
+  choose_rows(batch, step);
   upload_all(batch, device, BUFFER_Q_INDPTR);
   upload_all(batch, device, BUFFER_KV_LEN);
+  upload_all(batch, device, BUFFER_PAGE_TABLE);
+  device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * row_bytes(batch, BUFFER_O));
+}
 
-  uint32_t tokens = (uint32_t)q_indptr[batch->requests];
-  size_t kv_elements = (size_t)tokens * batch->kv_heads * spec->head_dim;
-  fill_random(batch, device, BUFFER_Q, kv_elements * spec->group, random);
-  fill_random(batch, device, BUFFER_K_NEW, kv_elements, random);
-  fill_random(batch, device, BUFFER_V_NEW, kv_elements, random);
-  device_fill(device, batch->buffers[BUFFER_O].device, POISON, batch->buffers[BUFFER_O].bytes);
-  return tokens;
+/* Tokens begin .. end of a slot, which lie side by side in the cache. */
+static void download_run(struct batch_memory *batch, struct device *device, size_t place, uint32_t tokens) {
+  for (enum buffer buffer = BUFFER_K_CACHE; buffer <= BUFFER_V_CACHE; buffer++) {
+    const size_t bytes = row_bytes(batch, buffer);
+    mirror_download_part(&batch->buffers[buffer], device, place * bytes, tokens * bytes);
+  }
+}
+
+static void download_piece(struct batch_memory *batch, struct device *device, const struct piece *piece) {
+  const uint32_t page_size = batch->spec.page_size;
+  if (!is_paged(batch)) {
+    download_run(batch, device, (size_t)piece->slot * batch->slot_tokens + piece->begin, piece->end - piece->begin);
+    return;
+  }
+  for (uint32_t token = piece->begin; token < piece->end;) {
+    const uint32_t in_page = token % page_size;
+    const uint32_t rest = page_size - in_page < piece->end - token ? page_size - in_page : piece->end - token;
+    const size_t page = (size_t)pages_of_slot(batch, piece->slot)[token / page_size];
+    download_run(batch, device, page * page_size + in_page, rest);
+    token += rest;
+  }
+}
+
+void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  mirror_download(&batch->buffers[BUFFER_O], device, step->tokens * row_bytes(batch, BUFFER_O));
+  for (uint32_t p = 0; p < step->pieces; p++)
+    download_piece(batch, device, &pieces[p]);
 }
 
 /* ----------------------------------------------------------------------------------------------- pointers */
@@ -173,16 +283,20 @@ static void *pointer(const struct batch_memory *batch, enum buffer buffer, bool 
   return on_host ? mirror->host : mirror->device;
 }
 
+static void *input(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
+  return (char *)pointer(batch, buffer, on_host) + batch->input_begin * row_bytes(batch, buffer);
+}
+
 fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
   fi_batch lengths = {
       .struct_size = sizeof lengths,
-      .requests = batch->requests,
+      .requests = batch->schedule->slots,
       .q_indptr = pointer(batch, BUFFER_Q_INDPTR, on_host),
       .kv_len = pointer(batch, BUFFER_KV_LEN, on_host),
   };
-  if (batch->spec.page_size > 0) {
+  if (is_paged(batch)) {
     lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
-    lengths.page_table_stride = pages_of(batch, batch->max_kv_len);
+    lengths.page_table_stride = pages_of(batch, batch->schedule->max_kv_len);
   }
   return lengths;
 }
@@ -190,16 +304,16 @@ fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
 fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   fi_tensors tensors = {
       .struct_size = sizeof tensors,
-      .q = pointer(batch, BUFFER_Q, on_host),
+      .q = input(batch, BUFFER_Q, on_host),
       .o = pointer(batch, BUFFER_O, on_host),
       .k.data = pointer(batch, BUFFER_K_CACHE, on_host),
       .v.data = pointer(batch, BUFFER_V_CACHE, on_host),
-      .k_new.data = pointer(batch, BUFFER_K_NEW, on_host),
-      .v_new.data = pointer(batch, BUFFER_V_NEW, on_host),
+      .k_new.data = input(batch, BUFFER_K_NEW, on_host),
+      .v_new.data = input(batch, BUFFER_V_NEW, on_host),
   };
-  if (batch->spec.page_size == 0) {
-    tensors.k.page_stride = (int64_t)batch->request_slots * batch->kv_heads * batch->spec.head_dim;
-    tensors.v.page_stride = tensors.k.page_stride;
+  if (!is_paged(batch)) {
+    tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
+    tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
   }
   if (is_scaled(batch)) {
     tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);

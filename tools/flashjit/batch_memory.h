@@ -1,11 +1,13 @@
-/* The tensors of one kind of layer for a batch, on host and device: paged cache, lengths, queries, new keys
- * and values. */
+/*
+ * The tensors of one kind of layer for the steps of a schedule, on host and device: a paged cache with room for the
+ * requests that run at once, lengths, queries, new keys and values.
+ */
 #ifndef TOOLS_FLASHJIT_BATCH_MEMORY_H
 #define TOOLS_FLASHJIT_BATCH_MEMORY_H
 
 #include "tools/common/mirror.h"
 #include "tools/common/random.h"
-#include "tools/flashjit/phases.h"
+#include "tools/flashjit/schedule.h"
 
 enum buffer {
   BUFFER_Q,
@@ -23,24 +25,35 @@ enum buffer {
 };
 
 struct batch_memory {
-  fi_spec spec; /* of attention: types, head dim, group and page size */
+  fi_spec spec; /* of attention: types, dims, group and page size */
   uint32_t kv_heads;
-  uint32_t requests;
-  uint32_t max_tokens; /* query tokens of the largest phase */
-  uint32_t max_kv_len;
-  uint32_t request_slots; /* tokens of the cache that a request's pages have room for; without pages, its stride */
-  size_t slots;           /* of the whole cache */
-  struct marks *marks;    /* [requests] */
+  const struct schedule *schedule;
+  uint32_t slot_tokens; /* without pages, of the cache of one slot */
+  size_t cache_tokens;  /* that the whole cache has room for */
+  int32_t *free_pages;  /* a stack, in random order */
+  uint32_t free_count;
+  uint32_t *lengths;  /* [slots] of the KV */
+  bool *is_done;      /* [slots] the request has had its last token */
+  size_t input_rows;  /* of Q and of the new K and V: steps take them from different places */
+  size_t used_rows;   /* by the steps so far */
+  size_t input_begin; /* the first row of this step */
   struct mirror buffers[BUFFERS];
 };
 
-/* False with device->error. The cache and O hold POISON, and the pages are in random order. */
+/* False with device->error. The cache and O hold POISON, and the pages are dealt in random order. */
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  const struct trace *trace, random_state *random);
+                  const struct schedule *schedule, random_state *random);
 void batch_free(struct batch_memory *batch, struct device *device);
 
-/* Lengths, random inputs and a poisoned O for a phase; returns its query tokens. */
-uint32_t batch_begin_phase(struct batch_memory *batch, struct device *device, int phase, random_state *random);
+/* Lengths, pages, inputs and a poisoned O for a step. */
+void batch_begin_step(struct batch_memory *batch, struct device *device, const struct step *step);
+
+/* Brings what the step has written to the host: O, and the step's tokens of the cache. */
+void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step);
+
+/* Bytes of one cache, and of all device memory of the batch. */
+size_t batch_cache_bytes(const struct batch_memory *batch);
+size_t batch_bytes(const struct batch_memory *batch);
 
 /* What the API takes, with the device's pointers or the host's. */
 fi_batch batch_lengths(const struct batch_memory *batch, bool on_host);

@@ -1,13 +1,13 @@
-/* Runs one kind of layer on a batch of requests: all phases, each launch timed and verified. */
+/* Runs one kind of layer through the steps of a schedule, each launch verified, and one of each kernel timed. */
 #ifndef TOOLS_FLASHJIT_LAYER_RUN_H
 #define TOOLS_FLASHJIT_LAYER_RUN_H
 
 #include "tools/common/device.h"
 #include "tools/flashjit/report.h"
-#include "tools/flashjit/trace.h"
+#include "tools/flashjit/schedule.h"
 
 struct run_settings {
-  const struct trace *trace;
+  const struct schedule *schedule;
   uint32_t page_size;
   const char *target; /* of the context's kernels */
   uint64_t seed;

@@ -13,15 +13,17 @@
 static const char help[] =
     "usage: flashjit run --model CONFIG.json [options]\n"
     "\n"
-    "Takes each kind of attention layer of a model through a batch of requests: whole prompts, a few\n"
-    "tokens at once, single tokens; appending to a cache with pages in random order. Prints one row a\n"
-    "kernel. Exits with 1 when an output is wrong or nothing can be run.\n"
+    "Takes each kind of attention layer of a model through requests as a server does, in steps of bounded\n"
+    "size: prompts in chunks, a few tokens at once, single tokens; appending to a cache with pages in\n"
+    "random order. Prints one row a kernel. Exits with 1 when an output is wrong or nothing can be run.\n"
     "\n"
     "  --trace FILE        lengths of requests: Azure's CSV or Mooncake's JSON lines\n"
     "  --lengths P:G,...   lengths of requests: prompt and generated tokens; default: a built-in mix\n"
     "  --requests N        how many requests; default: 8\n"
     "  --scale N           divides all lengths; default: 1, on the simulator so that none is over 256\n"
     "  --kv-len-limit N    cuts prompts so that no request is longer\n"
+    "  --max-tokens N      query tokens of a step: longer prompts are taken in chunks; default: 16384\n"
+    "  --max-requests N    requests that run at once, for which the cache has room; default: 64\n"
     "  --layers KIND,...   only these kinds, such as full_attention\n"
     "  --verify            hold every output against a double-precision reference\n"
     "  --repeat N          timed replays of each kernel; default: 5\n"
@@ -35,6 +37,8 @@ enum {
   OPTION_REQUESTS,
   OPTION_SCALE,
   OPTION_LIMIT,
+  OPTION_MAX_TOKENS,
+  OPTION_MAX_REQUESTS,
   OPTION_LAYERS,
   OPTION_VERIFY,
   OPTION_REPEAT,
@@ -50,6 +54,8 @@ static const struct option options[] = {
     {"requests", required_argument, NULL, OPTION_REQUESTS},
     {"scale", required_argument, NULL, OPTION_SCALE},
     {"kv-len-limit", required_argument, NULL, OPTION_LIMIT},
+    {"max-tokens", required_argument, NULL, OPTION_MAX_TOKENS},
+    {"max-requests", required_argument, NULL, OPTION_MAX_REQUESTS},
     {"layers", required_argument, NULL, OPTION_LAYERS},
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"repeat", required_argument, NULL, OPTION_REPEAT},
@@ -69,6 +75,8 @@ struct choice {
   uint64_t requests;
   uint64_t scale; /* 0: as the device asks for */
   uint64_t limit; /* 0: none */
+  uint64_t max_tokens;
+  uint64_t max_requests;
   uint64_t repeat;
   uint64_t seed;
   bool verify;
@@ -185,7 +193,12 @@ static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choic
   if (!find_target(ctx, target, sizeof target))
     return CLI_FAILED;
   shorten(choice, device->simulated, trace);
-  struct run_settings settings = {.trace = trace,
+  struct schedule schedule;
+  if (!schedule_make(&schedule, trace, (uint32_t)choice->max_tokens, (uint32_t)choice->max_requests)) {
+    complain("%s", problem_last());
+    return CLI_FAILED;
+  }
+  struct run_settings settings = {.schedule = &schedule,
                                   .page_size = choice->model.page_size,
                                   .target = target,
                                   .seed = choice->seed,
@@ -195,6 +208,7 @@ static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choic
   int code = run_layers(device, ctx, choice, model, &settings, reports);
   print_reports(choice, device, model, reports);
   json_decref(reports);
+  schedule_free(&schedule);
   return code;
 }
 
@@ -268,8 +282,12 @@ static bool take_number(struct choice *choice, int code, const char *name) {
     uint64_t maximum;
     uint64_t *number;
   } numbers[] = {
-      {OPTION_REQUESTS, 1, 65536, &choice->requests}, {OPTION_SCALE, 1, MOST_LENGTH, &choice->scale},
-      {OPTION_LIMIT, 1, MOST_LENGTH, &choice->limit}, {OPTION_REPEAT, 1, 10000, &choice->repeat},
+      {OPTION_REQUESTS, 1, 65536, &choice->requests},
+      {OPTION_SCALE, 1, MOST_LENGTH, &choice->scale},
+      {OPTION_LIMIT, 1, MOST_LENGTH, &choice->limit},
+      {OPTION_REPEAT, 1, 10000, &choice->repeat},
+      {OPTION_MAX_TOKENS, EXTEND_TOKENS, MOST_LENGTH, &choice->max_tokens},
+      {OPTION_MAX_REQUESTS, 1, 65536, &choice->max_requests},
       {OPTION_SEED, 0, UINT64_MAX, &choice->seed},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -299,7 +317,7 @@ static bool take_option(struct choice *choice, int code, const char *name) {
 }
 
 int command_run(int argc, char **argv) {
-  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1};
+  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1, .max_tokens = 16384, .max_requests = 64};
   int place = 0;
   int code;
   model_options_init(&choice.model);

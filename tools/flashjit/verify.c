@@ -22,12 +22,17 @@ struct crew {
   const struct verify_step *step;
   struct verify_result *results; /* of each job */
   size_t jobs;
-  double fraction; /* of the rows that are checked; 1: all */
+  double fraction;     /* of the rows that are checked; 1: all */
+  double job_fraction; /* of the jobs whose attention is checked at all */
   atomic_size_t next;
   atomic_bool out_of_memory;
 };
 
 /* --------------------------------------------------------------------------------------------- which rows */
+
+static bool is_drawn(random_state state, double fraction) {
+  return (double)(random_next(&state) >> 11) * 0x1p-53 < fraction;
+}
 
 /* Each request's first and last query token always. */
 static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, uint32_t head) {
@@ -35,17 +40,30 @@ static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, ui
   random_state state = crew->step->seed ^ ((uint64_t)request << 40) ^ ((uint64_t)head << 32) ^ i;
   if (crew->fraction >= 1 || i == 0 || i == query_len - 1)
     return true;
-  return (double)(random_next(&state) >> 11) * 0x1p-53 < crew->fraction;
+  return is_drawn(state, crew->fraction);
 }
 
-static double fraction_of(const struct verify_step *step) {
-  const struct reference *reference = &step->attention;
+/* Of the first query tokens of each request: at most so many. */
+static double products_of(const struct reference *reference, uint32_t most_tokens) {
+  const fi_spec *spec = &reference->spec;
   double products = 0;
   for (uint32_t r = 0; r < reference->batch.requests; r++) {
-    double rows = (double)reference_query_len(reference, r) * reference->kv_heads * reference->spec.group;
-    products += rows * reference_kv_len(reference, r) * 2 * reference->spec.head_dim;
+    const uint32_t tokens = reference_query_len(reference, r);
+    const double rows = (double)(tokens < most_tokens ? tokens : most_tokens) * reference->kv_heads * spec->group;
+    products += rows * reference_kv_len(reference, r) * (spec->head_dim + spec->v_dim);
   }
-  return step->attends && products > step->budget ? step->budget / products : 1;
+  return products;
+}
+
+static double fraction_of(const struct verify_step *step, uint32_t most_tokens) {
+  const double products = step->attends ? products_of(&step->attention, most_tokens) : 0;
+  return products > step->budget ? step->budget / products : 1;
+}
+
+/* One job of each step always. */
+static bool is_job_checked(const struct crew *crew, size_t job) {
+  return crew->job_fraction >= 1 || job == crew->step->seed % crew->jobs ||
+         is_drawn(crew->step->seed ^ (job << 20), crew->job_fraction);
 }
 
 /* ------------------------------------------------------------------------------------------------ append */
@@ -62,7 +80,7 @@ static double steps_off(uint32_t dtype, double stored, double expected, double r
 static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head, const char *tensor,
                          const void *cache, const double *expected, struct verdict *verdict) {
   const struct reference *reference = &crew->step->append;
-  uint32_t head_dim = reference->spec.head_dim;
+  uint32_t head_dim = tensor[0] == 'V' ? reference->spec.v_dim : reference->spec.head_dim;
   uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
   size_t offset = (size_t)reference_cache_offset(reference, request, token, kv_head);
   double row_largest = 0;
@@ -100,7 +118,7 @@ static void check_row(const struct reference *reference, const struct reference_
   double o[MOST_HEAD_DIM];
   double lse;
   uint32_t token = reference_query_begin(reference, request) + i;
-  uint32_t head_dim = reference->spec.head_dim;
+  uint32_t head_dim = reference->spec.v_dim;
   uint32_t dtype = reference->spec.q_dtype;
   size_t offset = (size_t)reference_o_offset(reference, token, head);
   reference_attend(reference, loaded, request, i, head, o, &lse);
@@ -118,7 +136,6 @@ static bool check_attention(const struct crew *crew, uint32_t request, uint32_t 
   struct reference_head loaded;
   uint32_t group = reference->spec.group;
   uint32_t query_len = reference_query_len(reference, request);
-  verdict->rows += (uint64_t)query_len * group;
   if (query_len == 0)
     return true;
   if (!reference_head_load(reference, request, kv_head, &loaded))
@@ -143,7 +160,11 @@ static void *take_jobs(void *argument) {
     uint32_t request = (uint32_t)(job / kv_heads);
     uint32_t kv_head = (uint32_t)(job % kv_heads);
     check_append(crew, request, kv_head, &crew->results[job].append);
-    if (crew->step->attends && !check_attention(crew, request, kv_head, &crew->results[job].attention))
+    if (crew->step->attends)
+      crew->results[job].attention.rows =
+          (uint64_t)reference_query_len(&crew->step->attention, request) * crew->step->attention.spec.group;
+    if (crew->step->attends && is_job_checked(crew, job) &&
+        !check_attention(crew, request, kv_head, &crew->results[job].attention))
       atomic_store(&crew->out_of_memory, true);
   }
   return NULL;
@@ -171,7 +192,7 @@ static void add_verdict(struct verdict *sum, const struct verdict *part) {
 }
 
 bool verify_step(const struct verify_step *step, struct verify_result *result) {
-  struct crew crew = {.step = step, .fraction = fraction_of(step)};
+  struct crew crew = {.step = step, .fraction = fraction_of(step, UINT32_MAX), .job_fraction = fraction_of(step, 2)};
   crew.jobs = (size_t)step->append.batch.requests * step->append.kv_heads;
   crew.results = calloc(crew.jobs + 1, sizeof *crew.results);
   *result = (struct verify_result){0};
@@ -184,33 +205,4 @@ bool verify_step(const struct verify_step *step, struct verify_result *result) {
   }
   free(crew.results);
   return !atomic_load(&crew.out_of_memory);
-}
-
-/* ---------------------------------------------------------------------------------- the rest of the cache */
-
-static bool all_bytes(const uint8_t *bytes, size_t count, uint8_t value) {
-  return count == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, count - 1) == 0);
-}
-
-bool verify_untouched(const struct reference *append, uint8_t poison, size_t slots, size_t *slot) {
-  size_t elements = (size_t)append->kv_heads * append->spec.head_dim;
-  size_t bytes = elements * dtype_bytes(append->spec.kv_dtype);
-  bool *used = calloc(slots + 1, sizeof *used);
-  *slot = slots;
-  if (!used)
-    return false;
-  for (uint32_t r = 0; r < append->batch.requests; r++) {
-    for (uint32_t t = 0; t < reference_kv_len(append, r); t++)
-      used[(size_t)reference_cache_offset(append, r, t, 0) / elements] = true;
-  }
-  bool untouched = true;
-  for (size_t i = 0; i < slots && untouched; i++) {
-    const uint8_t *k = (const uint8_t *)append->tensors.k.data + i * bytes;
-    const uint8_t *v = (const uint8_t *)append->tensors.v.data + i * bytes;
-    untouched = used[i] || (all_bytes(k, bytes, poison) && all_bytes(v, bytes, poison));
-    if (!untouched)
-      *slot = i;
-  }
-  free(used);
-  return untouched;
 }

@@ -10,7 +10,7 @@ struct verify_step {
   struct reference append;
   struct reference attention;
   bool attends;
-  double budget; /* multiplications that are worth doing; rows beyond it are sampled */
+  double budget; /* multiplications that are worth doing; rows beyond it are sampled, and then requests and heads */
   uint64_t seed; /* of the sample */
 };
 
@@ -40,11 +40,5 @@ struct verify_result {
 
 /* False when there is no memory for it. */
 bool verify_step(const struct verify_step *step, struct verify_result *result);
-
-/*
- * Looks for bytes other than `poison` in the slots of the cache (one token, all heads; packed) that hold no
- * token of the batch. False when there are such, or no memory: then *slot is the first, or slots.
- */
-bool verify_untouched(const struct reference *append, uint8_t poison, size_t slots, size_t *slot);
 
 #endif

@@ -54,11 +54,6 @@ static void needs_other(const struct layer *layer, char *text, size_t size) {
     snprintf(text, size, "%s", layer->other);
 }
 
-static void needs_v_dim(const struct layer *layer, char *text, size_t size) {
-  if (layer->latent.rank == 0 && layer->v_dim != layer->head_dim)
-    snprintf(text, size, "values of %u dims with keys of %u", layer->v_dim, layer->head_dim);
-}
-
 static void needs_cache_type(const struct layer *layer, char *text, size_t size) {
   if (layer->kv_dtype == FI_DTYPE_DEFAULT)
     snprintf(text, size, "a cache of %s", layer->kv_type);
@@ -109,10 +104,10 @@ static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false},     {needs_selection, false}, {needs_window, false},      {needs_chunks, false},
-    {needs_sinks, false},      {needs_softcap, false},   {needs_other, false},       {needs_v_dim, false},
-    {needs_cache_type, false}, {needs_rope_type, false}, {needs_theta, false},       {needs_factor, false},
-    {needs_place, false},      {needs_positions, true},  {needs_image_blocks, true},
+    {needs_latent, false},    {needs_selection, false},   {needs_window, false}, {needs_chunks, false},
+    {needs_sinks, false},     {needs_softcap, false},     {needs_other, false},  {needs_cache_type, false},
+    {needs_rope_type, false}, {needs_theta, false},       {needs_factor, false}, {needs_place, false},
+    {needs_positions, true},  {needs_image_blocks, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
@@ -139,6 +134,7 @@ static void fill_rope(const struct rope *rope, fi_spec *spec) {
 static void fill_spec(const struct layer *layer, fi_spec *spec) {
   fi_spec_init(spec);
   spec->head_dim = layer->head_dim;
+  spec->v_dim = layer->v_dim;
   spec->group = layer->query_heads / layer->kv_heads;
   spec->q_dtype = layer->q_dtype;
   spec->kv_dtype = layer->kv_dtype;
