@@ -1,11 +1,10 @@
-/* Making, reading and destroying contexts. */
+/* Making and reading contexts. */
 #include "runtime/context.h"
 
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "generator/spec.h"
 #include "runtime/fork.h"
-#include "runtime/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +84,7 @@ void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders) {
   free(user);
 }
 
-static void free_parts(fi_ctx *ctx) {
+void context_free(fi_ctx *ctx) {
   struct driver *driver = atomic_load(&ctx->driver);
   for (uint32_t i = 0; i < MOST_COMPILERS; i++) {
     struct compiler *compiler = atomic_load(&ctx->compilers[i]);
@@ -94,6 +93,7 @@ static void free_parts(fi_ctx *ctx) {
   }
   if (driver)
     driver->close(driver);
+  table_free(&ctx->table);
   cache_store_close(ctx->store);
   options_free(&ctx->options);
   pthread_mutex_destroy(&ctx->open_lock);
@@ -137,7 +137,7 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
   if (!status)
     status = open_store(ctx);
   if (status) {
-    free_parts(ctx);
+    context_free(ctx);
     return status;
   }
   *out = ctx;
@@ -146,15 +146,6 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
 
 fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx) {
   return context_create(options, &usual_parts, ctx);
-}
-
-void fi_ctx_destroy(fi_ctx *ctx) {
-  /* In a forked child the handles are dead, and another thread of the parent may have held a lock. */
-  if (!ctx || ctx->generation != fork_generation())
-    return;
-  table_visit(&ctx->table, kernel_destroy);
-  table_free(&ctx->table);
-  free_parts(ctx);
 }
 
 fi_status context_check(const fi_ctx *ctx) {

@@ -60,6 +60,9 @@ struct fi_ctx {
 /* fi_ctx_create with other parts. */
 fi_status context_create(const fi_options *options, const struct parts *parts, fi_ctx **ctx);
 
+/* Frees a context without kernels. */
+void context_free(fi_ctx *ctx);
+
 /* Whether the mode allows compiling now. */
 bool context_compiles(const fi_ctx *ctx);
 

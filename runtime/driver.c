@@ -126,6 +126,14 @@ static bool blames_image(CUresult result) {
   return false;
 }
 
+/* Older drivers look at an image no sooner than this. */
+static fi_status check_code(const struct cuda *cuda, CUkernel kernel, bool *rejected) {
+  CUfunction function;
+  const CUresult result = cuda->cuKernelGetFunction(&function, kernel);
+  *rejected = blames_image(result);
+  return check(cuda, result, "cuKernelGetFunction");
+}
+
 /* Host and device must agree on the argument, else the kernel reads garbage. */
 static fi_status check_argument(const struct cuda *cuda, CUkernel kernel, const struct image *image, bool *rejected) {
   size_t offset = 0;
@@ -158,6 +166,8 @@ static fi_status load_kernel(const struct cuda *cuda, const struct image *image,
   result = cuda->cuLibraryGetKernel(&kernel, library, image->symbol);
   *rejected = blames_image(result);
   fi_status status = check(cuda, result, "cuLibraryGetKernel");
+  if (!status)
+    status = check_code(cuda, kernel, rejected);
   if (!status)
     status = check_argument(cuda, kernel, image, rejected);
   if (status) {

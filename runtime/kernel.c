@@ -4,6 +4,7 @@
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "runtime/context.h"
+#include "runtime/fork.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,20 @@ fi_status kernel_check(const fi_kernel *kernel) {
   return kernel ? context_check(kernel->ctx) : error_set(FI_ERROR_ARGUMENT, "kernel is NULL");
 }
 
-void kernel_destroy(fi_kernel *kernel) {
+static void destroy(fi_kernel *kernel) {
   struct driver *driver = atomic_load(&kernel->ctx->driver);
   if (kernel->module.library)
     driver->unload(driver, &kernel->module);
   free(kernel->message);
   free(kernel);
+}
+
+/* In a forked child the handles are dead, and another thread of the parent may have held a lock. */
+void fi_ctx_destroy(fi_ctx *ctx) {
+  if (!ctx || ctx->generation != fork_generation())
+    return;
+  table_visit(&ctx->table, destroy);
+  context_free(ctx);
 }
 
 /* -------------------------------------------------------------------------------- prepare */

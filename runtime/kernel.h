@@ -54,7 +54,4 @@ struct shape kernel_shape(const fi_kernel *kernel);
 /* Enqueues one launch of a prepared kernel; launch->args is the op's argument. */
 fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch);
 
-/* Unloads and frees. */
-void kernel_destroy(fi_kernel *kernel);
-
 #endif

@@ -9,9 +9,7 @@ scratch_folder
 # From below to above: a room may know itself and those before it. What lies outside of the rooms is known to all.
 rooms='ptx program machine check exec api'
 
-# Each pair is a file and one that it includes, both without their ends: X.c and X.h are one.
-grep -rnE '^[[:space:]]*#[[:space:]]*include "' --include='*.[ch]' . |
-  sed -E 's|^\./([^:]*)\.[ch]:[^"]*"([^"]*)\.h"|\1 \2|' | sort -u >"$scratch/includes"
+include_pairs . >"$scratch/includes"
 some includes "$scratch/includes"
 
 # beyond: the includes of a room that comes later.
@@ -26,18 +24,8 @@ unknown_rooms() {
   find . -mindepth 1 -maxdepth 1 -type d | sed 's|^\./||' | grep -vxF "$(echo "$rooms" | tr ' ' '\n')"
 }
 
-# circles FILE: the pairs of the file that go in a circle.
-circles() {
-  awk '$1 != $2' "$1" | tsort 2>&1 >"$scratch/order" | sed -E 's/^tsort: (-: )?//'
-}
-
-# Each pair is an object and one that defines what it uses.
 # shellcheck disable=SC2068 # each is a list
-nm -A -g $@ | sed -nE 's|^.*\.dir/(\./)?(.*)\.c\.o: *[0-9a-f]* +([A-Za-z]) (.*)$|\2 \3 \4|p' >"$scratch/symbols"
-awk '
-  NR == FNR { if ($2 != "U") definer[$3] = $1; next }
-  $2 == "U" && ($3 in definer) { print $1, definer[$3] }' "$scratch/symbols" "$scratch/symbols" |
-  sort -u >"$scratch/uses"
+object_pairs $@ >"$scratch/uses"
 some "uses of one object by another" "$scratch/uses"
 
 none "a room knows only those below it" beyond

@@ -42,6 +42,30 @@ scratch_folder() {
   trap 'rm -rf "$scratch"' EXIT
 }
 
+# include_pairs FOLDER...: files and what they include in quotes, both without their ends: X.c and X.h are one. A file
+# that is not found from here lies beside the one that includes it.
+include_pairs() {
+  grep -rnE '^[[:space:]]*#[[:space:]]*include "' --include='*.[ch]' "$@" |
+    sed -E 's|^(\./)?([^:]*)\.[ch]:[^"]*"([^"]*)\.h"|\2 \3|' | while read -r file header; do
+    [ -f "$header.h" ] || header=$(dirname "$file")/$header
+    echo "$file $header"
+  done | sort -u
+}
+
+# object_pairs OBJECT...: objects, by target and file, and those that define what they use.
+object_pairs() {
+  nm -A -g "$@" | sed -nE 's|^.*/([^/]+)\.dir/(\./)?(.*)\.c\.o: *[0-9a-f]* +([A-Za-z]) (.*)$|\1/\3 \4 \5|p' \
+    >"$scratch/symbols"
+  awk '
+    NR == FNR { if ($2 != "U") definer[$3] = $1; next }
+    $2 == "U" && ($3 in definer) { print $1, definer[$3] }' "$scratch/symbols" "$scratch/symbols" | sort -u
+}
+
+# circles FILE: the pairs of the file that go in a circle.
+circles() {
+  awk '$1 != $2' "$1" | tsort 2>&1 >"$scratch/order" | sed -E 's/^tsort: (-: )?//'
+}
+
 # Ends the test.
 verdict() {
   [ "$violations" = 0 ]

@@ -60,6 +60,37 @@ static CUresult launch(const CUlaunchConfig *config, CUfunction function, void *
   return CUDA_SUCCESS;
 }
 
+/* FAKE_CUDA_REFUSES: the function of these that refuses the image, with CUDA_ERROR_UNSUPPORTED_PTX_VERSION. */
+static CUresult refuse_in(const char *name) {
+  const char *refusing = getenv("FAKE_CUDA_REFUSES");
+  if (!refusing)
+    return CUDA_ERROR_UNKNOWN;
+  return strcmp(refusing, name) == 0 ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION : CUDA_SUCCESS;
+}
+
+static CUresult load_data(CUlibrary *library) {
+  *library = NULL;
+  return refuse_in("cuLibraryLoadData");
+}
+
+static CUresult get_kernel(CUkernel *kernel) {
+  *kernel = NULL;
+  return refuse_in("cuLibraryGetKernel");
+}
+
+static CUresult get_function(CUfunction *function) {
+  *function = NULL;
+  return refuse_in("cuKernelGetFunction");
+}
+
+static CUresult get_parameter(CUkernel kernel, size_t number, size_t *offset, size_t *size) {
+  (void)kernel;
+  (void)number;
+  *offset = 0;
+  *size = 8;
+  return refuse_in("cuKernelGetParamInfo");
+}
+
 /* Takes any arguments; nothing that the tests call is looked at. */
 static CUresult fail(void) {
   return CUDA_ERROR_UNKNOWN;
@@ -77,6 +108,10 @@ static void *function_of(const char *name) {
       {"cuDriverGetVersion", (void (*)(void))driver_version},
       {"cuDeviceGetAttribute", (void (*)(void))device_attribute},
       {"cuLaunchKernelEx", (void (*)(void))launch},
+      {"cuLibraryLoadData", (void (*)(void))load_data},
+      {"cuLibraryGetKernel", (void (*)(void))get_kernel},
+      {"cuKernelGetFunction", (void (*)(void))get_function},
+      {"cuKernelGetParamInfo", (void (*)(void))get_parameter},
   };
   if (strcmp(name, LACKING) == 0)
     return NULL;

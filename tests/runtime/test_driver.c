@@ -69,6 +69,36 @@ Test(driver, launches_overlap_from_12_3_on) {
   cr_expect_eq(attribute_of(FAKE_CUDA_12_3, false), 0);
 }
 
+/* Drivers look at an image at once, or only when a function of it is asked for. */
+Test(driver, an_image_may_be_refused_in_each_step_of_loading) {
+  static const struct {
+    const char *refuses; /* "": nothing */
+    size_t args_size;
+    bool rejected;
+  } cases[] = {
+      {"cuLibraryLoadData", 8, true},
+      {"cuLibraryGetKernel", 8, true},
+      {"cuKernelGetFunction", 8, true},
+      {"cuKernelGetParamInfo", 8, true},
+      {"", 16, true},
+      {"", 8, false},
+  };
+  struct driver *driver;
+  cr_assert_eq(driver_open(FAKE_CUDA, &driver), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(driver->version, 13000);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct image image = {.bytes = "", .symbol = "kernel", .args_size = cases[i].args_size};
+    struct module module;
+    bool rejected = false;
+    setenv("FAKE_CUDA_REFUSES", cases[i].refuses, 1);
+    cr_expect_eq(driver->load(driver, &image, &module, &rejected), cases[i].rejected ? FI_ERROR_DRIVER : FI_OK);
+    cr_expect_eq(rejected, cases[i].rejected, "case %zu", i);
+    if (cases[i].refuses[0])
+      cr_expect(strstr(fi_last_error(), cases[i].refuses), "%s", fi_last_error());
+  }
+  driver->close(driver);
+}
+
 Test(driver, only_the_simulator_is_simulated) {
   bool simulated = true;
   cr_expect_not_null(driver_path_open(FAKE_CUDA, &simulated));
