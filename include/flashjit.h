@@ -80,7 +80,7 @@ enum {
   FI_ERROR_NO_COMPILER = 4, /* libnvrtc cannot be opened, and no cache has the kernel, or one that the driver loads */
   FI_ERROR_NO_DRIVER = 5,   /* libcuda cannot be opened, or there is no device */
   FI_ERROR_OLD_DRIVER = 6,  /* the driver lacks a function that is needed */
-  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or the kernel spills */
+  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or the kernel spills with every tile */
   FI_ERROR_NOT_CACHED = 8,  /* the mode forbids compiling, and no cache has the kernel, or one that the driver loads; or
                                nothing can be kept (fi_precompile) */
   FI_ERROR_DEADLINE = 9,    /* the compile took longer than options.deadline_ms */
@@ -343,8 +343,8 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
  * loaded. A second call with an equal spec is a table look-up; if another device is current then, fi_kernel_prepare
  * makes the kernel ready there. The handle belongs to the context and lives as long as
  * it. Concurrent calls for one spec compile once, also across processes that share a cache directory.
- * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE) is not
- * tried again in this context; after any other failure the next call tries again.
+ * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE), or whose
+ * image the driver refuses, is not tried again in this context; after any other failure the next call tries again.
  */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
 

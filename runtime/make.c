@@ -41,12 +41,31 @@ static fi_status compile_and_publish(struct build *build, struct compiler *compi
   return status;
 }
 
-/* Without a driver nobody knows whether another compiler's image would load, so only the own one's count. */
+/* False when there is no other, which is added to what the last error says of the one at hand. */
+static bool next_compiler(fi_ctx *ctx, uint32_t *number, struct compiler **compiler) {
+  char why[ERROR_SIZE];
+  snprintf(why, sizeof why, "%s", fi_last_error());
+  const fi_status status = context_compiler(ctx, ++*number, compiler);
+  if (status)
+    error_set(status, "%s; and there is no other compiler: %s", why, fi_last_error());
+  return !status;
+}
+
+/* Without a driver nobody knows whether another compiler's image would load, so only the own one's count. A compiler of
+ * which a part turns out to be missing makes way for the next. */
 fi_status make_image(struct build *build) {
+  fi_ctx *ctx = build->ctx;
+  uint32_t number = context_first_compiler(ctx);
   struct compiler *compiler;
-  if (!context_compiles(build->ctx) || context_compiler(build->ctx, context_first_compiler(build->ctx), &compiler))
-    return build_find(build) ? FI_OK : build_compiler(build, 0, &compiler);
-  return build_find_own(build, compiler) ? FI_OK : compile_and_publish(build, compiler);
+  if (!context_compiles(ctx) || context_compiler(ctx, number, &compiler))
+    return build_find(build) ? FI_OK : build_compiler(build, number, &compiler);
+  fi_status status;
+  do {
+    status = build_find_own(build, compiler) ? FI_OK : compile_and_publish(build, compiler);
+  } while (status == FI_ERROR_NO_COMPILER && next_compiler(ctx, &number, &compiler));
+  if (!status)
+    context_prefer_compiler(ctx, number);
+  return status;
 }
 
 /* -------------------------------------------------------------------------------- load */
@@ -128,25 +147,25 @@ static fi_status load_from(struct loader *loader, struct compiler *compiler) {
   return status;
 }
 
-/* One compiler after the other; the one whose image loads is the first for other kernels. */
+/* One compiler after the other, until one has all its parts and makes what loads; it is the first for other kernels. */
 static fi_status load_compiled(struct loader *loader) {
   fi_ctx *ctx = loader->build->ctx;
   uint32_t number = context_first_compiler(ctx);
   struct compiler *compiler;
-  char why[ERROR_SIZE];
   fi_status status = build_compiler(loader->build, number, &compiler);
   if (status)
     return status;
+  bool refused = false;
+  bool next;
   do {
     status = load_from(loader, compiler);
-    if (!loader->rejected) {
-      context_prefer_compiler(ctx, number);
-      return status;
-    }
-    snprintf(why, sizeof why, "%s", fi_last_error());
-  } while (!context_compiler(ctx, ++number, &compiler));
-  loader->kernel->hopeless = true;
-  return error_set(status, "%s; and there is no other compiler: %s", why, fi_last_error());
+    refused |= loader->rejected;
+    next = loader->rejected || status == FI_ERROR_NO_COMPILER;
+  } while (next && next_compiler(ctx, &number, &compiler));
+  loader->kernel->hopeless = next && refused;
+  if (!next)
+    context_prefer_compiler(ctx, number);
+  return status;
 }
 
 /* -------------------------------------------------------------------------------- kernel */

@@ -77,6 +77,8 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
     output->log = strdup(fakes.compile_log);
   else if (takes_spill(symbol))
     output->log = strdup("ptxas . 0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n");
+  if (fakes.no_builtins && mark == fakes.mark)
+    return error_set(FI_ERROR_NO_COMPILER, "the fake compiler lacks its builtins");
   if (fakes.compile_status)
     return error_set(fakes.compile_status, "the fake compiler fails");
   output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", mark,

@@ -22,6 +22,7 @@ struct fakes {
   const char *toolchain;    /* at most 31 bytes */
   char mark;                /* put into the image */
   uint32_t older_compilers; /* after that one; their marks are '2', '3', ..., and their toolchains nv0.2, nv0.3, ... */
+  bool no_builtins;         /* the first compiler lacks a part, as its first compile shows */
   uint32_t spills;          /* so many compiles of kernels other than plan spill, the next ones do not */
   uint32_t compile_ms;
   atomic_uint compiles;

@@ -359,7 +359,7 @@ static int calls_in_child(fi_ctx *ctx, fi_kernel *kernel, const fi_spec *spec) {
   const fi_status statuses[] = {
       fi_get_kernel(ctx, spec, &other), fi_precompile(ctx, spec, NULL),   fi_counters_read(ctx, &counters),
       fi_kernel_facts(kernel, &facts),  fi_kernel_prepare(kernel),        fi_plan(kernel, NULL, NULL, NULL),
-      fi_run(kernel, NULL, NULL, NULL), fi_ctx_set_mode(ctx, FI_MODE_ON),
+      fi_run(kernel, NULL, NULL, NULL), fi_ctx_set_mode(ctx, FI_MODE_ON), fi_get_kernels(ctx, spec, 1, 1, &other, NULL),
   };
   int wrong = 0;
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
@@ -449,7 +449,9 @@ Test(pipeline, targets_run_where_cuda_says_they_do) {
     fi_ctx *ctx = make_context_with((fi_options){.target = cases[i].target});
     fakes.major = cases[i].major;
     fakes.minor = cases[i].minor;
+    fakes.compiles = 0;
     cr_expect_eq(get(ctx, "merge"), cases[i].runs ? FI_OK : FI_ERROR_UNSUPPORTED, "case %zu: %s", i, fi_last_error());
+    cr_expect_eq(fakes.compiles, cases[i].runs, "case %zu: told after a compile", i);
     fi_ctx_destroy(ctx);
   }
 }

@@ -340,3 +340,27 @@ Test(refused, a_new_driver_is_asked_again) {
   }
   remove_directory(directory);
 }
+
+/* libnvrtc opens, and its builtins do not. */
+Test(refused, a_compiler_without_its_builtins_makes_way_for_the_next) {
+  const fi_spec spec = spec_of("merge");
+  for (uint32_t older = 0; older < 2; older++) {
+    char *directory = make_directory();
+    fakes_reset();
+    fakes.no_builtins = true;
+    fakes.older_compilers = older;
+    fi_ctx *ctx = make_context(NULL);
+    cr_expect_eq(get(ctx, "merge"), older ? FI_OK : FI_ERROR_NO_COMPILER, "%s", fi_last_error());
+    cr_expect_eq(get(ctx, "merge hd=64"), older ? FI_OK : FI_ERROR_NO_COMPILER, "%s", fi_last_error());
+    cr_expect_eq(fakes.compiles, older ? 3 : 2, "%u", (unsigned)fakes.compiles);
+    if (!older)
+      expect_in_error("lacks its builtins");
+    fi_ctx_destroy(ctx);
+    ctx = make_context(directory);
+    cr_expect_eq(fi_precompile(ctx, &spec, NULL), older ? FI_OK : FI_ERROR_NO_COMPILER, "%s", fi_last_error());
+    if (!older)
+      expect_in_error("lacks its builtins; and there is no other compiler: ");
+    fi_ctx_destroy(ctx);
+    remove_directory(directory);
+  }
+}
