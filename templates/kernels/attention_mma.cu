@@ -58,11 +58,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  const u32 id = args.plan.header->id;
-  const u32 row_count = first->row_count; /* asked for together with the header */
-  if (id != args.plan_id)
-    return tell_foreign_plan(*args.plan.header, id);
-  if (row_count == 0)
+  if (is_idle(args.plan, *first, args.plan_id))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);

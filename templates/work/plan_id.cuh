@@ -10,3 +10,16 @@ void tell_foreign_plan(fi_plan_header &header, u32 found) {
   header.fault_request = 0;
   header.fault_value = found;
 }
+
+/*
+ * Whether a CTA whose first item this is has nothing to do, or nothing that it may do: the plan must be the one with
+ * this id. Both are asked for at once.
+ */
+bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
+  const u32 found = plan.header->id;
+  if ((found == id) & (first.row_count > 0))
+    return false;
+  if (found != id)
+    tell_foreign_plan(*plan.header, found);
+  return true;
+}
