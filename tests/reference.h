@@ -23,19 +23,23 @@ uint32_t reference_query_len(const struct reference *reference, uint32_t request
 /* Index in Q, O, LSE and the new K and V of a request's first query token. */
 uint32_t reference_query_begin(const struct reference *reference, uint32_t request);
 
-/* Elements from k.data (or v.data) to dimension 0 of a token; K and V have the same strides. */
+/* Elements from k.data, and from v.data, to dimension 0 of a token. */
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
-/* Elements from q (or o), and from k_new (or v_new), to dimension 0 of a token of the batch. */
+/* Elements from q, o, k_new and v_new to dimension 0 of a token of the batch. */
 int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head);
 int64_t reference_o_offset(const struct reference *reference, uint32_t token, uint32_t head);
 int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
+int64_t reference_v_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 
 /* Turns the pairs of one row as spec.rope says for a position. */
 void reference_rotate(const fi_spec *spec, double position, double *row);
 
-/* K and V of one request and KV head, [kv_len][head_dim]; K is rotated when spec.rope_keys leaves that to
- * attention. */
+/*
+ * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim]; K is rotated when spec.rope_keys leaves
+ * that to attention.
+ */
 struct reference_head {
   double *k;
   double *v;
@@ -46,7 +50,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
                          struct reference_head *loaded);
 void reference_head_free(struct reference_head *loaded);
 
-/* Query token i of the request and one of the query heads of the loaded KV head: o[head_dim] and lse. */
+/* Query token i of the request and one of the query heads of the loaded KV head: o[v_dim] and lse. */
 void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
                       uint32_t i, uint32_t head, double *o, double *lse);
 
@@ -54,7 +58,7 @@ void reference_attend(const struct reference *reference, const struct reference_
 void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
                       double *v);
 
-/* One row of the merge of tensors.parts states: o[head_dim] and lse. */
+/* One row of the merge of tensors.parts states: o[v_dim] and lse. */
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse);
 
 #endif

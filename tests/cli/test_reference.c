@@ -41,6 +41,7 @@ static void make(struct problem *problem, int32_t q_len, int32_t kv_len, uint32_
   struct reference *reference = &problem->reference;
   fi_spec_init(&reference->spec);
   reference->spec.head_dim = DIM;
+  reference->spec.v_dim = DIM;
   reference->spec.rope_dim = DIM;
   reference->spec.group = group;
   reference->spec.q_dtype = FI_F16;
@@ -361,9 +362,8 @@ Test(reference, layouts_agree) {
     reference->batch.page_table = is_dense ? dense : csr;
     reference->batch.kv_indptr = is_dense ? NULL : layouts[i].page_size > 0 ? page_indptr : token_indptr;
     reference->tensors = (fi_tensors){.q = other.q, .k.data = k, .v.data = v};
-    if (layouts[i].page_size == 0)
-      reference->tensors.k.page_stride = 20 * 2 * DIM;
-    reference->tensors.v.page_stride = 20 * 2 * DIM;
+    reference->tensors.k.page_stride = layouts[i].page_size == 0 ? 20 * 2 * DIM : 0;
+    reference->tensors.v.page_stride = reference->tensors.k.page_stride;
     if (layouts[i].head_first) {
       reference->tensors.k.token_stride = DIM;
       reference->tensors.v.token_stride = DIM;

@@ -67,7 +67,7 @@ static bool check_row(struct check *check, const struct reference_head *loaded, 
   char name[96];
   const struct batch_case *batch = check->batch;
   const fi_spec *spec = &batch->spec;
-  const size_t row_bytes = spec->head_dim * dtype_bytes(spec->q_dtype);
+  const size_t row_bytes = spec->v_dim * dtype_bytes(spec->q_dtype);
   const uint32_t token = reference_query_begin(&check->reference, request) + i;
   const size_t offset = (size_t)reference_o_offset(&check->reference, token, head);
   char *row = (char *)batch->buffers[BUFFER_O].host + offset * dtype_bytes(spec->q_dtype);

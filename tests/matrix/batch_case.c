@@ -125,8 +125,10 @@ static bool create_ragged(struct batch_case *batch, struct trial *trial) {
   const bool apart = trial_chance(trial, 2);
   if (!kv_pool_create(&batch->pool, trial, &batch->spec, batch->kv_heads, apart ? tokens : 1, apart ? 1 : tokens))
     return false;
-  if (apart)
-    batch->pool.token_stride = batch->pool.unit_stride;
+  if (apart) {
+    batch->pool.k.token_stride = batch->pool.k.unit_stride;
+    batch->pool.v.token_stride = batch->pool.v.unit_stride;
+  }
   return true;
 }
 
@@ -138,66 +140,76 @@ static bool create_cache(struct batch_case *batch, struct trial *trial) {
 
 /* ------------------------------------------------------------------------------------------------ tensors */
 
-static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads) {
+static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads, uint32_t dim) {
   const uint32_t chunk = 16 / 2; /* elements of 16 bytes */
   const uint32_t tokens = batch->tokens + SPARE_TOKENS;
-  const int64_t row = batch->spec.head_dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
+  const int64_t row = dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
   if (trial_chance(trial, 4))
     return (struct row_layout){row, tokens * row, heads * (size_t)(tokens * row)};
   const int64_t token = heads * row + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 5) : 0);
   return (struct row_layout){token, row, tokens * (size_t)token};
 }
 
+/* Where rows of a tensor lie, and what they are. */
+struct rows {
+  void *data;
+  uint32_t dtype;
+  uint32_t dim;
+};
+
 /* Copies random elements to a row. */
-static void fill_row(struct trial *trial, const uint16_t *noise, const fi_spec *spec, uint32_t dtype, void *data,
-                     int64_t offset) {
-  const size_t element = dtype_bytes(dtype);
-  const size_t from = random_below(&trial->random, NOISE - spec->head_dim);
-  memcpy((char *)data + offset * (int64_t)element, (const char *)noise + from * element, spec->head_dim * element);
+static void fill_row(struct trial *trial, const uint16_t *noise, const struct rows *rows, int64_t offset) {
+  const size_t element = dtype_bytes(rows->dtype);
+  const size_t from = random_below(&trial->random, NOISE - rows->dim);
+  memcpy((char *)rows->data + offset * (int64_t)element, (const char *)noise + from * element, rows->dim * element);
 }
 
 /* A row as large or small as any that an 8-bit type holds. */
-static void stretch_row(struct trial *trial, const fi_spec *spec, void *data, int64_t offset) {
+static void stretch_row(struct trial *trial, const struct rows *rows, int64_t offset) {
   const double factor = exp2((double)trial_between(trial, 0, 32) - 20);
-  for (uint32_t d = 0; d < spec->head_dim; d++) {
+  for (uint32_t d = 0; d < rows->dim; d++) {
     const size_t at = (size_t)offset + d;
-    dtype_encode(spec->q_dtype, factor * dtype_decode(spec->q_dtype, data, at), data, at);
+    dtype_encode(rows->dtype, factor * dtype_decode(rows->dtype, rows->data, at), rows->data, at);
   }
 }
 
 /* Some elements that are no usual numbers. */
-static void add_specials(struct trial *trial, const fi_spec *spec, void *data, int64_t offset) {
-  const double specials[] = {NAN, INFINITY, dtype_largest(spec->q_dtype), 1e6, 0};
+static void add_specials(struct trial *trial, const struct rows *rows, int64_t offset) {
+  const double specials[] = {NAN, INFINITY, dtype_largest(rows->dtype), 1e6, 0};
   for (uint32_t i = 0; i < 4; i++) {
     const double special = specials[trial_between(trial, 0, 4)];
-    const size_t at = (size_t)offset + random_below(&trial->random, spec->head_dim);
-    dtype_encode(spec->q_dtype, trial_chance(trial, 2) ? special : -special, data, at);
+    const size_t at = (size_t)offset + random_below(&trial->random, rows->dim);
+    dtype_encode(rows->dtype, trial_chance(trial, 2) ? special : -special, rows->data, at);
   }
 }
 
 /* New K and V are rounded, and 8-bit types have limits: rows of any size. What is rotated stays finite. */
-static void fill_new_row(struct batch_case *batch, struct trial *trial, const uint16_t *noise, enum buffer buffer,
+static void fill_new_row(struct trial *trial, const uint16_t *noise, const struct rows *rows, bool is_rotated,
                          int64_t offset) {
-  const fi_spec *spec = &batch->spec;
-  void *data = batch->buffers[buffer].host;
-  fill_row(trial, noise, spec, spec->q_dtype, data, offset);
+  fill_row(trial, noise, rows, offset);
   if (trial_chance(trial, 2))
-    stretch_row(trial, spec, data, offset);
-  if (trial_chance(trial, 4) && (buffer == BUFFER_V_NEW || spec->rope == FI_ROPE_NONE))
-    add_specials(trial, spec, data, offset);
+    stretch_row(trial, rows, offset);
+  if (trial_chance(trial, 4) && !is_rotated)
+    add_specials(trial, rows, offset);
+}
+
+static struct rows rows_of(const struct batch_case *batch, enum buffer buffer, uint32_t dim) {
+  return (struct rows){batch->buffers[buffer].host, batch->spec.q_dtype, dim};
 }
 
 static void fill_queries(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
   const struct reference reference = batch_case_reference(batch);
-  const uint32_t dtype = batch->spec.q_dtype;
+  const fi_spec *spec = &batch->spec;
+  const struct rows q = rows_of(batch, BUFFER_Q, spec->head_dim);
+  const struct rows k_new = rows_of(batch, BUFFER_K_NEW, spec->head_dim);
+  const struct rows v_new = rows_of(batch, BUFFER_V_NEW, spec->v_dim);
   for (uint32_t token = 0; token < batch->tokens; token++) {
-    for (uint32_t head = 0; head < batch->kv_heads * batch->spec.group; head++)
-      fill_row(trial, noise, &batch->spec, dtype, batch->buffers[BUFFER_Q].host,
-               reference_q_offset(&reference, token, head));
+    for (uint32_t head = 0; head < batch->kv_heads * spec->group; head++)
+      fill_row(trial, noise, &q, reference_q_offset(&reference, token, head));
     for (uint32_t head = 0; head < batch->kv_heads; head++) {
-      const int64_t offset = reference_new_offset(&reference, token, head);
-      fill_new_row(batch, trial, noise, BUFFER_K_NEW, offset);
-      fill_new_row(batch, trial, noise, BUFFER_V_NEW, offset);
+      const bool is_rotated = spec->rope != FI_ROPE_NONE;
+      fill_new_row(trial, noise, &k_new, is_rotated, reference_new_offset(&reference, token, head));
+      fill_new_row(trial, noise, &v_new, false, reference_v_new_offset(&reference, token, head));
     }
   }
 }
@@ -205,15 +217,14 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
 /* The KV of a request without query tokens stays NaN: nobody may read it. */
 static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
   const struct reference reference = batch_case_reference(batch);
-  const uint32_t dtype = batch->spec.kv_dtype;
-  char *k = (char *)batch->pool.host;
-  char *v = k + batch->pool.v_offset * (int64_t)batch->pool.element;
+  const fi_spec *spec = &batch->spec;
+  const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
+  const struct rows v = {reference.tensors.v.data, spec->kv_dtype, spec->v_dim};
   for (uint32_t r = 0; r < batch->requests; r++) {
     for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
       for (uint32_t head = 0; head < batch->kv_heads; head++) {
-        const int64_t offset = reference_cache_offset(&reference, r, token, head);
-        fill_row(trial, noise, &batch->spec, dtype, k, offset);
-        fill_row(trial, noise, &batch->spec, dtype, v, offset);
+        fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
+        fill_row(trial, noise, &v, reference_v_offset(&reference, r, token, head));
       }
     }
   }
@@ -256,17 +267,18 @@ static void fill_small(struct batch_case *batch, struct trial *trial) {
 static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   const uint32_t heads = batch->kv_heads * batch->spec.group;
   const size_t element = dtype_bytes(batch->spec.q_dtype);
-  batch->q = draw_rows(batch, trial, heads);
-  batch->o = draw_rows(batch, trial, heads);
-  batch->rows_new = draw_rows(batch, trial, batch->kv_heads);
+  batch->q = draw_rows(batch, trial, heads, batch->spec.head_dim);
+  batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim);
+  batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
+  batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
   return reserve(batch, trial, BUFFER_POSITIONS, batch->tokens, sizeof(int32_t)) &&
          reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_Q, batch->q.elements, element) &&
          reserve(batch, trial, BUFFER_O, batch->o.elements, element) &&
          reserve(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
-         reserve(batch, trial, BUFFER_K_NEW, batch->rows_new.elements, element) &&
-         reserve(batch, trial, BUFFER_V_NEW, batch->rows_new.elements, element);
+         reserve(batch, trial, BUFFER_K_NEW, batch->k_new.elements, element) &&
+         reserve(batch, trial, BUFFER_V_NEW, batch->v_new.elements, element);
 }
 
 static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
@@ -348,10 +360,10 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .o_head_stride = batch->o.head_stride,
       .k_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_K_NEW, on_host),
       .v_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_V_NEW, on_host),
-      .k_new.token_stride = batch->rows_new.token_stride,
-      .k_new.head_stride = batch->rows_new.head_stride,
-      .v_new.token_stride = batch->rows_new.token_stride,
-      .v_new.head_stride = batch->rows_new.head_stride,
+      .k_new.token_stride = batch->k_new.token_stride,
+      .k_new.head_stride = batch->k_new.head_stride,
+      .v_new.token_stride = batch->v_new.token_stride,
+      .v_new.head_stride = batch->v_new.head_stride,
   };
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   if (spec->lse)

@@ -34,7 +34,7 @@ enum buffer {
   BUFFERS
 };
 
-/* Strides of rows of head_dim elements, [token][head] or [head][token]. */
+/* Strides of rows, [token][head] or [head][token]. */
 struct row_layout {
   int64_t token_stride;
   int64_t head_stride;
@@ -57,7 +57,8 @@ struct batch_case {
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;
-  struct row_layout rows_new;
+  struct row_layout k_new;
+  struct row_layout v_new;
   struct kv_pool pool;
   struct mirror buffers[BUFFERS];
   fi_workspace workspace; /* bounds, with some room; no memory yet */

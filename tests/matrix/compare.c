@@ -29,9 +29,9 @@ static bool compare_lse(const struct comparison *comparison, struct trial *trial
 
 bool compare_row(struct comparison *comparison, struct trial *trial, const fi_spec *spec, const char *row,
                  const double *o, double lse, const void *data, size_t offset, const float *got_lse) {
-  const double rms = row_rms(o, spec->head_dim);
+  const double rms = row_rms(o, spec->v_dim);
   const double tolerance = tolerance_of(comparison->dtype)->element;
-  for (uint32_t d = 0; d < spec->head_dim; d++) {
+  for (uint32_t d = 0; d < spec->v_dim; d++) {
     const double got = dtype_decode(spec->q_dtype, data, offset + d);
     const double difference = fabs(got - o[d]);
     if (!(difference <= tolerance * fmax(rms, fabs(o[d]))))
@@ -62,20 +62,20 @@ static bool is_rounded(uint32_t dtype, double expected, double noise, double got
   return fabs(got - fmax(-limit, fmin(limit, expected))) <= step / 2 + noise;
 }
 
-bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, bool is_rotated, const char *row,
-                    const double *expected, const void *data, size_t offset) {
-  const double norm = row_rms(expected, spec->head_dim) * sqrt(spec->head_dim);
-  for (uint32_t d = 0; d < spec->head_dim; d++) {
-    const double got = dtype_decode(spec->kv_dtype, data, offset + d);
-    const double noise = float_error * (is_rotated ? norm : fabs(expected[d]));
+bool compare_stored(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
+                    const double *expected) {
+  const double norm = row_rms(expected, stored->dim) * sqrt(stored->dim);
+  for (uint32_t d = 0; d < stored->dim; d++) {
+    const double got = dtype_decode(spec->kv_dtype, stored->data, stored->offset + d);
+    const double noise = float_error * (stored->is_rotated ? norm : fabs(expected[d]));
     if (!is_rounded(spec->kv_dtype, expected[d], noise, got))
-      return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", tensor, row, d, got, expected[d]);
+      return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", stored->tensor, row, d, got, expected[d]);
   }
   return true;
 }
 
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset) {
-  for (uint32_t d = 0; d < spec->head_dim; d++) {
+  for (uint32_t d = 0; d < spec->v_dim; d++) {
     const double got = dtype_decode(spec->q_dtype, data, offset + d);
     if (!isfinite(got))
       return trial_fail(trial, "O of %s, dim %u, is %g", row, d, got);

@@ -24,12 +24,18 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
 /* After all rows: the norm of the difference. */
 bool compare_norm(const struct comparison *comparison, struct trial *trial);
 
-/*
- * One row of the cache, at element `offset`: what was to be stored, rounded to the nearest of kv_dtype. tensor is "K"
- * or "V". A pair that is rotated in single precision has an error in the size of the row.
- */
-bool compare_stored(struct trial *trial, const fi_spec *spec, const char *tensor, bool is_rotated, const char *row,
-                    const double *expected, const void *data, size_t offset);
+/* A row of the cache. */
+struct stored_row {
+  const char *tensor; /* "K" or "V" */
+  uint32_t dim;
+  bool is_rotated; /* in single precision, with an error in the size of the row */
+  const void *data;
+  size_t offset; /* elements */
+};
+
+/* Whether a row is what was to be stored, rounded to the nearest of kv_dtype. */
+bool compare_stored(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
+                    const double *expected);
 
 /* Whether a row is finite: what can be said of a row that is not worth the reference's time. */
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset);

@@ -18,42 +18,52 @@ static int64_t draw_padding(const struct kv_pool *pool, struct trial *trial) {
   return chunks * CHUNK / (int64_t)pool->element;
 }
 
-/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's elements.
- */
-static int64_t lay_out_unit(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads,
-                            uint32_t unit_tokens) {
-  const int64_t row = spec->head_dim + draw_padding(pool, trial);
+/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's elements. */
+static int64_t lay_out_unit(const struct kv_pool *pool, struct trial *trial, uint32_t kv_heads, uint32_t unit_tokens,
+                            struct kv_rows *rows) {
+  const int64_t row = rows->dim + draw_padding(pool, trial);
   if (trial_chance(trial, 3)) {
-    pool->token_stride = row;
-    pool->head_stride = unit_tokens * row + draw_padding(pool, trial);
-    return kv_heads * pool->head_stride;
+    rows->token_stride = row;
+    rows->head_stride = unit_tokens * row + draw_padding(pool, trial);
+    return kv_heads * rows->head_stride;
   }
-  pool->head_stride = row;
-  pool->token_stride = kv_heads * row + draw_padding(pool, trial);
-  pool->packed = pool->token_stride == (int64_t)kv_heads * spec->head_dim;
-  return unit_tokens * pool->token_stride;
+  rows->head_stride = row;
+  rows->token_stride = kv_heads * row + draw_padding(pool, trial);
+  rows->packed = rows->token_stride == (int64_t)kv_heads * rows->dim;
+  return unit_tokens * rows->token_stride;
 }
 
-/* V after all of K, or each unit's V behind its K. Returns the elements of the whole pool. */
-static int64_t lay_out_pool(struct kv_pool *pool, struct trial *trial, int64_t extent) {
-  const bool interleaved = trial_chance(trial, 3);
-  pool->unit_stride = extent + draw_padding(pool, trial);
-  pool->packed &= !interleaved && pool->unit_stride == extent;
-  pool->v_offset = interleaved ? pool->unit_stride : pool->units * pool->unit_stride;
-  if (interleaved)
-    pool->unit_stride *= 2;
-  return interleaved ? pool->units * pool->unit_stride : 2 * pool->v_offset;
+/* Each unit's V after its K. Returns the elements of the whole pool. */
+static int64_t interleave(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
+  pool->v.begin = k_extent + draw_padding(pool, trial);
+  pool->k.unit_stride = pool->v.begin + v_extent + draw_padding(pool, trial);
+  pool->v.unit_stride = pool->k.unit_stride;
+  pool->k.packed = false;
+  pool->v.packed = false;
+  return pool->units * pool->k.unit_stride;
 }
 
-/* Each unit's V behind its K, and the last unit more than 4 GiB from the first. */
-static void lay_out_far(struct kv_pool *pool, int64_t extent) {
+/* V after all of K. */
+static int64_t lay_out_apart(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
+  pool->k.unit_stride = k_extent + draw_padding(pool, trial);
+  pool->v.unit_stride = v_extent + draw_padding(pool, trial);
+  pool->k.packed &= pool->k.unit_stride == k_extent;
+  pool->v.packed &= pool->v.unit_stride == v_extent;
+  pool->v.begin = pool->units * pool->k.unit_stride;
+  return pool->v.begin + pool->units * pool->v.unit_stride;
+}
+
+/* Each unit's V after its K, and the last unit more than 4 GiB from the first. */
+static void lay_out_far(struct kv_pool *pool, int64_t k_extent, int64_t v_extent) {
   const size_t distance = (FAR_BYTES - (1u << 25)) / (pool->units - 1) / CHUNK * CHUNK;
-  pool->packed = false;
-  pool->v_offset = extent;
-  pool->unit_stride = (int64_t)(distance / pool->element);
+  pool->v.begin = k_extent;
+  pool->k.unit_stride = (int64_t)(distance / pool->element);
+  pool->v.unit_stride = pool->k.unit_stride;
+  pool->k.packed = false;
+  pool->v.packed = false;
   pool->spans = pool->units;
   pool->span_stride = distance;
-  pool->span_bytes = 2 * (size_t)extent * pool->element;
+  pool->span_bytes = (size_t)(k_extent + v_extent) * pool->element;
 }
 
 /* Host memory that costs what is touched of it. */
@@ -78,12 +88,16 @@ static bool reserve(struct kv_pool *pool, struct trial *trial) {
 bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads, uint32_t units,
                     uint32_t unit_tokens) {
   *pool = (struct kv_pool){.element = dtype_bytes(spec->kv_dtype), .units = units, .spans = 1};
-  const int64_t extent = lay_out_unit(pool, trial, spec, kv_heads, unit_tokens);
-  const size_t bytes = (size_t)lay_out_pool(pool, trial, extent) * pool->element;
-  pool->span_bytes = bytes;
-  pool->host_bytes = bytes;
+  pool->k.dim = spec->head_dim;
+  pool->v.dim = spec->v_dim;
+  const int64_t k_extent = lay_out_unit(pool, trial, kv_heads, unit_tokens, &pool->k);
+  const int64_t v_extent = lay_out_unit(pool, trial, kv_heads, unit_tokens, &pool->v);
+  const int64_t elements = trial_chance(trial, 3) ? interleave(pool, trial, k_extent, v_extent)
+                                                  : lay_out_apart(pool, trial, k_extent, v_extent);
+  pool->host_bytes = (size_t)elements * pool->element;
+  pool->span_bytes = pool->host_bytes;
   if (units > 1 && trial_chance(trial, 8)) {
-    lay_out_far(pool, extent);
+    lay_out_far(pool, k_extent, v_extent);
     pool->host_bytes = FAR_BYTES;
   }
   return reserve(pool, trial);
@@ -122,19 +136,19 @@ void kv_pool_copy_free(const struct kv_pool *pool, unsigned char *copy) {
   munmap(copy, pool->host_bytes);
 }
 
-static void describe_strides(const struct kv_pool *pool, const fi_spec *spec, fi_kv *kv) {
-  if (!pool->packed || spec->page_size == 0)
-    kv->page_stride = pool->unit_stride;
-  if (!pool->packed) {
-    kv->token_stride = pool->token_stride;
-    kv->head_stride = pool->head_stride;
+static void describe(const struct kv_pool *pool, const struct kv_rows *rows, const fi_spec *spec, bool on_host,
+                     fi_kv *kv) {
+  char *memory = on_host ? (char *)pool->host : pool->device;
+  kv->data = memory + rows->begin * (int64_t)pool->element;
+  if (!rows->packed || spec->page_size == 0)
+    kv->page_stride = rows->unit_stride;
+  if (!rows->packed) {
+    kv->token_stride = rows->token_stride;
+    kv->head_stride = rows->head_stride;
   }
 }
 
 void kv_pool_describe(const struct kv_pool *pool, const fi_spec *spec, bool on_host, fi_tensors *tensors) {
-  char *memory = on_host ? (char *)pool->host : pool->device;
-  tensors->k.data = memory;
-  tensors->v.data = memory + pool->v_offset * (int64_t)pool->element;
-  describe_strides(pool, spec, &tensors->k);
-  describe_strides(pool, spec, &tensors->v);
+  describe(pool, &pool->k, spec, on_host, &tensors->k);
+  describe(pool, &pool->v, spec, on_host, &tensors->v);
 }

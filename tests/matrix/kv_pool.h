@@ -9,18 +9,25 @@
 
 #include <stdint.h>
 
+/* Rows of K or of V. Strides and offsets count elements. */
+struct kv_rows {
+  uint32_t dim;
+  int64_t begin; /* from the pool's first element */
+  int64_t unit_stride;
+  int64_t token_stride;
+  int64_t head_stride;
+  bool packed; /* the strides are those that zeros stand for */
+};
+
 /*
  * A unit is what the page stride steps over: a page, the room of a request of a contiguous cache, all of a
- * ragged one. Strides and offsets count elements.
+ * ragged one.
  */
 struct kv_pool {
   size_t element; /* bytes */
   uint32_t units;
-  int64_t unit_stride;
-  int64_t token_stride;
-  int64_t head_stride;
-  int64_t v_offset; /* from an element of K to that of V */
-  bool packed;      /* the strides are those that zeros stand for */
+  struct kv_rows k;
+  struct kv_rows v;
 
   /* What is used of the memory: spans that lie far apart when the pool is larger than 4 GiB, else all of it.
    */

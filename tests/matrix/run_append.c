@@ -26,6 +26,10 @@ static bool launch(struct trial *trial, fi_kernel *kernel, struct batch_case *ba
   return trial_ok(trial, "the append kernel", FI_OK);
 }
 
+static void restore_row(const struct kv_pool *pool, const unsigned char *before, size_t offset, uint32_t dim) {
+  memcpy(pool->host + offset * pool->element, before + offset * pool->element, dim * pool->element);
+}
+
 /* Holds a new row against the reference, then puts back what was there before. */
 static bool check_row(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
                       const unsigned char *before, uint32_t request, uint32_t i, uint32_t kv_head) {
@@ -33,18 +37,18 @@ static bool check_row(struct trial *trial, const struct batch_case *batch, const
   double v[MOST_HEAD_DIM];
   char name[96];
   const struct kv_pool *pool = &batch->pool;
-  const size_t bytes = batch->spec.head_dim * pool->element;
   const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
-  const size_t at_k = (size_t)reference_cache_offset(reference, request, token, kv_head);
-  const size_t at_v = at_k + (size_t)pool->v_offset;
+  const size_t at_k = (size_t)(pool->k.begin + reference_cache_offset(reference, request, token, kv_head));
+  const size_t at_v = (size_t)(pool->v.begin + reference_v_offset(reference, request, token, kv_head));
   snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
            batch->kv_len[request], i, kv_head);
   reference_append(reference, request, i, kv_head, k, v);
-  const bool is_rotated = batch->spec.rope != FI_ROPE_NONE;
-  const bool passed = compare_stored(trial, &batch->spec, "K", is_rotated, name, k, pool->host, at_k) &&
-                      compare_stored(trial, &batch->spec, "V", false, name, v, pool->host, at_v);
-  memcpy(pool->host + at_k * pool->element, before + at_k * pool->element, bytes);
-  memcpy(pool->host + at_v * pool->element, before + at_v * pool->element, bytes);
+  const struct stored_row stored_k = {"K", pool->k.dim, batch->spec.rope != FI_ROPE_NONE, pool->host, at_k};
+  const struct stored_row stored_v = {"V", pool->v.dim, false, pool->host, at_v};
+  const bool passed = compare_stored(trial, &batch->spec, &stored_k, name, k) &&
+                      compare_stored(trial, &batch->spec, &stored_v, name, v);
+  restore_row(pool, before, at_k, pool->k.dim);
+  restore_row(pool, before, at_v, pool->v.dim);
   return passed;
 }
 

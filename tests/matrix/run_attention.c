@@ -124,7 +124,7 @@ static bool same_rows(struct attention_run *run, uint32_t request) {
     for (uint32_t head = 0; head < heads; head++) {
       const size_t o = (size_t)reference_o_offset(&reference, token, head) * element;
       const size_t lse = (token * heads + head) * sizeof(float);
-      if (memcmp(run->o + o, (char *)output(run, BUFFER_O)->host + o, spec->head_dim * element) ||
+      if (memcmp(run->o + o, (char *)output(run, BUFFER_O)->host + o, spec->v_dim * element) ||
           memcmp(run->lse + lse, (char *)output(run, BUFFER_LSE)->host + lse, sizeof(float)))
         return trial_fail(run->trial,
                           "request %u, token %u, head %u, alone with split_tokens=%u has other bits than in its batch",

@@ -36,10 +36,10 @@ static bool create(struct merge_run *run, struct trial *trial) {
   run->parts = trial_between(trial, 1, 9);
   run->tokens = trial_between(trial, 1, 9);
   run->heads = trial_between(trial, 1, 9);
-  run->o_head_stride = run->spec.head_dim + padding;
+  run->o_head_stride = run->spec.v_dim + padding;
   run->o_token_stride = run->heads * run->o_head_stride + padding;
   const size_t rows = (size_t)run->tokens * run->heads;
-  return mirror_create(&run->parts_o, &trial->device, run->parts * rows * run->spec.head_dim * element) &&
+  return mirror_create(&run->parts_o, &trial->device, run->parts * rows * run->spec.v_dim * element) &&
          mirror_create(&run->parts_lse, &trial->device, run->parts * rows * sizeof(float)) &&
          mirror_create(&run->o, &trial->device, run->tokens * (size_t)run->o_token_stride * element) &&
          mirror_create(&run->lse, &trial->device, rows * sizeof(float));
@@ -48,9 +48,9 @@ static bool create(struct merge_run *run, struct trial *trial) {
 /* A part without KV is zeros and minus infinity; one row in eight has nothing else. */
 static void fill(struct merge_run *run, struct trial *trial) {
   const size_t rows = (size_t)run->tokens * run->heads;
-  const size_t row_bytes = run->spec.head_dim * dtype_bytes(run->spec.q_dtype);
+  const size_t row_bytes = run->spec.v_dim * dtype_bytes(run->spec.q_dtype);
   float *lse = run->parts_lse.host;
-  random_normal(&trial->random, run->spec.q_dtype, run->parts_o.host, run->parts * rows * run->spec.head_dim);
+  random_normal(&trial->random, run->spec.q_dtype, run->parts_o.host, run->parts * rows * run->spec.v_dim);
   for (size_t row = 0; row < rows; row++) {
     const bool is_empty = trial_chance(trial, 8);
     for (uint32_t part = 0; part < run->parts; part++) {
@@ -110,7 +110,7 @@ static bool check(struct merge_run *run, struct trial *trial) {
     reference_merge(&reference, token, head, o, &lse);
     if (!compare_row(&comparison, trial, &run->spec, name, o, lse, run->o.host, offset, run->spec.lse ? got_lse : NULL))
       return false;
-    memset((char *)run->o.host + offset * element, POISON, run->spec.head_dim * element);
+    memset((char *)run->o.host + offset * element, POISON, run->spec.v_dim * element);
     if (run->spec.lse)
       memset(got_lse, POISON, sizeof *got_lse);
   }

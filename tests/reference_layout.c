@@ -1,0 +1,82 @@
+/* Where the reference finds things: lengths of requests, and offsets of rows. */
+#include "tests/reference.h"
+
+uint32_t reference_query_begin(const struct reference *reference, uint32_t request) {
+  const int32_t *q_indptr = reference->batch.q_indptr;
+  return q_indptr ? (uint32_t)q_indptr[request] : request;
+}
+
+uint32_t reference_query_len(const struct reference *reference, uint32_t request) {
+  const int32_t *q_indptr = reference->batch.q_indptr;
+  return q_indptr ? (uint32_t)(q_indptr[request + 1] - q_indptr[request]) : 1;
+}
+
+uint32_t reference_kv_len(const struct reference *reference, uint32_t request) {
+  const fi_batch *batch = &reference->batch;
+  if (batch->kv_len)
+    return (uint32_t)batch->kv_len[request];
+  uint32_t entries = (uint32_t)(batch->kv_indptr[request + 1] - batch->kv_indptr[request]);
+  if (!batch->last_page_len || entries == 0)
+    return entries;
+  return (entries - 1) * reference->spec.page_size + (uint32_t)batch->last_page_len[request];
+}
+
+static int64_t or_packed(int64_t stride, int64_t packed) {
+  return stride != 0 ? stride : packed;
+}
+
+/* Elements to row [token][head] of a tensor of packed rows [token][heads][dim], unless strides say otherwise. */
+static int64_t row_offset(int64_t token_stride, int64_t head_stride, int64_t heads, int64_t dim, int64_t token,
+                          int64_t head) {
+  return token * or_packed(token_stride, heads * dim) + head * or_packed(head_stride, dim);
+}
+
+int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head) {
+  const fi_tensors *tensors = &reference->tensors;
+  uint32_t heads = reference->kv_heads * reference->spec.group;
+  return row_offset(tensors->q_token_stride, tensors->q_head_stride, heads, reference->spec.head_dim, token, head);
+}
+
+int64_t reference_o_offset(const struct reference *reference, uint32_t token, uint32_t head) {
+  const fi_tensors *tensors = &reference->tensors;
+  uint32_t heads = reference->kv_heads * reference->spec.group;
+  return row_offset(tensors->o_token_stride, tensors->o_head_stride, heads, reference->spec.v_dim, token, head);
+}
+
+int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
+  const fi_kv *new = &reference->tensors.k_new;
+  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference->spec.head_dim, token, kv_head);
+}
+
+int64_t reference_v_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
+  const fi_kv *new = &reference->tensors.v_new;
+  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference->spec.v_dim, token, kv_head);
+}
+
+static int64_t cache_offset(const struct reference *reference, const fi_kv *kv, uint32_t dim, uint32_t request,
+                            uint32_t token, uint32_t kv_head) {
+  const fi_spec *spec = &reference->spec;
+  const fi_batch *batch = &reference->batch;
+  int64_t row = row_offset(kv->token_stride, kv->head_stride, reference->kv_heads, dim, 0, kv_head);
+  int64_t token_stride = or_packed(kv->token_stride, (int64_t)reference->kv_heads * dim);
+  int64_t page_stride = or_packed(kv->page_stride, spec->page_size * token_stride);
+  bool is_dense = spec->index == FI_INDEX_DENSE;
+
+  if (spec->page_size == 0 && is_dense)
+    return request * page_stride + token * token_stride + row;
+  if (spec->page_size == 0)
+    return (batch->kv_indptr[request] + (int64_t)token) * token_stride + row;
+  int64_t first = is_dense ? request * batch->page_table_stride : batch->kv_indptr[request];
+  int64_t entry = first + token / spec->page_size;
+  int64_t page = spec->page_ids == FI_IDS_INT64 ? ((const int64_t *)batch->page_table)[entry]
+                                                : ((const int32_t *)batch->page_table)[entry];
+  return page * page_stride + token % spec->page_size * token_stride + row;
+}
+
+int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
+  return cache_offset(reference, &reference->tensors.k, reference->spec.head_dim, request, token, kv_head);
+}
+
+int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
+  return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
+}
