@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
-static bool fails(fault *state, unsigned operation) {
+static bool fails(struct fault *state, unsigned operation) {
   if ((state->operations & operation) == 0)
     return false;
   state->calls++;
@@ -14,12 +14,12 @@ static bool fails(fault *state, unsigned operation) {
   return true;
 }
 
-static size_t limited(const fault *state, size_t size) {
+static size_t limited(const struct fault *state, size_t size) {
   return state->chunk != 0 && size > state->chunk ? state->chunk : size;
 }
 
 static int fault_open_at(void *context, int directory, const char *path, int flags, mode_t mode) {
-  fault *state = context;
+  struct fault *state = context;
   if (fails(state, FAULT_OPEN))
     return -1;
   int file = cache_io_posix.open_at(NULL, directory, path, flags, mode);
@@ -28,12 +28,12 @@ static int fault_open_at(void *context, int directory, const char *path, int fla
 }
 
 static ssize_t fault_read(void *context, int file, void *buffer, size_t size) {
-  fault *state = context;
+  struct fault *state = context;
   return fails(state, FAULT_READ) ? -1 : cache_io_posix.read(NULL, file, buffer, limited(state, size));
 }
 
 static ssize_t fault_write(void *context, int file, const void *bytes, size_t size) {
-  fault *state = context;
+  struct fault *state = context;
   return fails(state, FAULT_WRITE) ? -1 : cache_io_posix.write(NULL, file, bytes, limited(state, size));
 }
 
@@ -43,14 +43,14 @@ static int fault_sync(void *context, int file) {
 
 /* The descriptor is gone even when close reports an error. */
 static int fault_close(void *context, int file) {
-  fault *state = context;
+  struct fault *state = context;
   int result = cache_io_posix.close(NULL, file);
   state->open_files--;
   return fails(state, FAULT_CLOSE) ? -1 : result;
 }
 
 static int fault_status(void *context, int file, struct stat *status) {
-  fault *state = context;
+  struct fault *state = context;
   if (fails(state, FAULT_STATUS))
     return -1;
   int result = cache_io_posix.status(NULL, file, status);
@@ -64,7 +64,7 @@ static int fault_status_at(void *context, int directory, const char *name, struc
 }
 
 static int fault_rename_at(void *context, int directory, const char *from, const char *to) {
-  fault *state = context;
+  struct fault *state = context;
   if (state->kill_at_rename)
     raise(SIGKILL);
   return fails(state, FAULT_RENAME) ? -1 : cache_io_posix.rename_at(NULL, directory, from, to);
@@ -91,19 +91,19 @@ static int fault_lock(void *context, int file, uint64_t offset, bool take) {
 }
 
 static uint64_t fault_monotonic_ms(void *context) {
-  fault *state = context;
+  struct fault *state = context;
   return state->fake_clock ? state->clock_ms : cache_io_posix.monotonic_ms(NULL);
 }
 
 static void fault_pause_ms(void *context, uint32_t ms) {
-  fault *state = context;
+  struct fault *state = context;
   if (state->fake_clock)
     state->clock_ms += ms;
   else
     cache_io_posix.pause_ms(NULL, ms);
 }
 
-struct cache_io fault_io(fault *state) {
+struct cache_io fault_io(struct fault *state) {
   struct cache_io io = cache_io_posix;
   io.context = state;
   io.open_at = fault_open_at;

@@ -22,7 +22,7 @@ enum {
   FAULT_ALL = (1 << 13) - 1
 };
 
-typedef struct {
+struct fault {
   unsigned operations; /* which ones count and fail */
   unsigned fail_at;    /* the call that fails, counted from 1; 0 for none */
   bool lasting;        /* and all calls after it */
@@ -36,9 +36,9 @@ typedef struct {
 
   unsigned calls; /* of `operations`, so far */
   int open_files; /* opened and not closed */
-} fault;
+};
 
 /* The table that behaves as `state` says. For one thread. */
-struct cache_io fault_io(fault *state);
+struct cache_io fault_io(struct fault *state);
 
 #endif

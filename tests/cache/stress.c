@@ -23,7 +23,7 @@ static const size_t image_sizes[] = {100, 5000, 20000, 60000};
 struct worker {
   pthread_t thread;
   struct cache_store *store;
-  const sample *samples;
+  const struct sample *samples;
   uint64_t end_ms;
   uint64_t random;
   unsigned finds, wrong;
@@ -38,7 +38,7 @@ static uint32_t next_random(struct worker *worker) {
   return (uint32_t)(worker->random >> 33);
 }
 
-static bool find_and_check(struct worker *worker, const sample *wanted, const char *toolchain) {
+static bool find_and_check(struct worker *worker, const struct sample *wanted, const char *toolchain) {
   struct cache_found found;
   struct cache_reason reason;
   if (!cache_store_find(worker->store, &wanted->entry.key, toolchain, &found, &reason))
@@ -52,7 +52,7 @@ static bool find_and_check(struct worker *worker, const sample *wanted, const ch
   return true;
 }
 
-static void get_kernel(struct worker *worker, const sample *wanted) {
+static void get_kernel(struct worker *worker, const struct sample *wanted) {
   const char *toolchain = next_random(worker) % 4 == 0 ? NULL : SAMPLE_TOOLCHAIN;
   bool found = find_and_check(worker, wanted, toolchain);
   if (found && next_random(worker) % 8 != 0)
@@ -76,7 +76,7 @@ static void *work(void *argument) {
 }
 
 /* Runs the threads of one process. Returns its exit status. */
-static int run_process(const sample *samples, unsigned number, uint64_t end_ms) {
+static int run_process(const struct sample *samples, unsigned number, uint64_t end_ms) {
   struct cache_reason reason;
   struct cache_config config = {.user = scratch, .budget = (uint64_t)CACHE_SUBDIRECTORIES * KEYS * 15000};
   struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
@@ -104,7 +104,7 @@ static int run_process(const sample *samples, unsigned number, uint64_t end_ms) 
   return wrong == 0 && counters.damaged == 0 && finds > 0 ? 0 : 1;
 }
 
-static pid_t start_process(const sample *samples, unsigned number, uint64_t end_ms) {
+static pid_t start_process(const struct sample *samples, unsigned number, uint64_t end_ms) {
   fflush(stdout);
   pid_t child = fork();
   if (child == 0)
@@ -115,7 +115,7 @@ static pid_t start_process(const sample *samples, unsigned number, uint64_t end_
 }
 
 /* Starts processes and kills them, one after the other. */
-static unsigned kill_processes(const sample *samples, uint64_t end_ms) {
+static unsigned kill_processes(const struct sample *samples, uint64_t end_ms) {
   unsigned killed = 0;
   while (now_ms() + VICTIM_LIFE_MS < end_ms) {
     pid_t victim = start_process(samples, PROCESSES + killed, UINT64_MAX);
@@ -129,7 +129,7 @@ static unsigned kill_processes(const sample *samples, uint64_t end_ms) {
 
 int main(int argument_count, char **arguments) {
   unsigned seconds = argument_count > 1 ? (unsigned)strtoul(arguments[1], NULL, 10) : 3;
-  static sample samples[KEYS];
+  static struct sample samples[KEYS];
   for (unsigned i = 0; i < KEYS; i++)
     sample_make(&samples[i], i, image_sizes[i % (sizeof image_sizes / sizeof *image_sizes)]);
   scratch_begin();

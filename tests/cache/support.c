@@ -53,7 +53,7 @@ struct cache_key sample_key(unsigned number) {
   return key;
 }
 
-void sample_make(sample *made, unsigned number, size_t image_size) {
+void sample_make(struct sample *made, unsigned number, size_t image_size) {
   static const char head[] = ".version 9.0\n.target sm_90a\n.visible .entry fi_kernel()\n{ ret; }\n// ";
   size_t size = sizeof head + image_size;
   char *image = malloc(size);
@@ -83,11 +83,11 @@ void sample_make(sample *made, unsigned number, size_t image_size) {
   };
 }
 
-void sample_free(sample *made) {
+void sample_free(struct sample *made) {
   free(made->image);
 }
 
-bool sample_equals(const sample *expected, const struct cache_entry *found) {
+bool sample_equals(const struct sample *expected, const struct cache_entry *found) {
   const struct cache_entry *entry = &expected->entry;
   return cache_key_equal(&entry->key, &found->key) && strcmp(entry->toolchain, found->toolchain) == 0 &&
          strcmp(entry->target, found->target) == 0 && strcmp(entry->spec, found->spec) == 0 &&
@@ -153,7 +153,7 @@ struct cache_store *store_on(const char *user, const struct cache_io *io) {
 }
 
 bool publish_sample(struct cache_store *store, unsigned number) {
-  sample made;
+  struct sample made;
   struct cache_reason reason;
   sample_make(&made, number, SAMPLE_IMAGE_SIZE);
   bool published = cache_store_publish(store, &made.entry, &reason);
@@ -162,7 +162,7 @@ bool publish_sample(struct cache_store *store, unsigned number) {
 }
 
 bool finds_sample(struct cache_store *store, unsigned number) {
-  sample made;
+  struct sample made;
   struct cache_found found;
   struct cache_reason reason;
   struct cache_key key = sample_key(number);

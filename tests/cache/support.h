@@ -1,4 +1,4 @@
-/* What the cache tests share: a scratch directory per process, sample entries, and small file helpers. */
+/* What the cache tests share: a scratch directory per process, struct sample entries, and small file helpers. */
 #ifndef FLASHJIT_TESTS_CACHE_SUPPORT_H
 #define FLASHJIT_TESTS_CACHE_SUPPORT_H
 
@@ -20,17 +20,17 @@ char *scratch_path(const char *below);
 
 /* An entry with PTX of at least `image_size` bytes, all of it determined by the number. Keys of all samples
  * share their first byte, and so their directory. */
-typedef struct {
+struct sample {
   struct cache_entry entry;
   char *image;
   char spec[64];
-} sample;
+};
 
-void sample_make(sample *made, unsigned number, size_t image_size);
-void sample_free(sample *made);
+void sample_make(struct sample *made, unsigned number, size_t image_size);
+void sample_free(struct sample *made);
 struct cache_key sample_key(unsigned number);
 /* Every field and every byte of the image. */
-bool sample_equals(const sample *expected, const struct cache_entry *found);
+bool sample_equals(const struct sample *expected, const struct cache_entry *found);
 
 /* Path of an entry in the store below `root`; the caller frees it. */
 char *entry_file(const char *root, const struct cache_key *key, const char *toolchain);

@@ -35,7 +35,7 @@ static struct block encode(const struct cache_entry *entry) {
 }
 
 static struct block encode_sample(size_t image_size) {
-  sample made;
+  struct sample made;
   sample_make(&made, 7, image_size);
   struct block block = encode(&made.entry);
   sample_free(&made);
@@ -116,7 +116,7 @@ Test(cache_entry, golden_v1) {
 
 Test(cache_entry, round_trip_at_every_alignment) {
   for (unsigned size = 1; size < 200; size++) {
-    sample made;
+    struct sample made;
     struct cache_entry found;
     struct cache_reason reason = {""};
     sample_make(&made, size, size);
@@ -192,7 +192,7 @@ static void expect_extension(const struct cache_entry *entry, size_t header_size
 
 /* A choice and a refusal are in a longer header; without them the entry is what every release of v1 reads. */
 Test(cache_entry, the_extension_is_there_when_it_says_something) {
-  sample made;
+  struct sample made;
   sample_make(&made, 7, 100);
   made.entry.variant = sample_key(9);
   expect_extension(&made.entry, 96);
@@ -304,7 +304,7 @@ static void expect_not_encoded(const struct cache_entry *entry, const char *expe
 }
 
 Test(cache_entry, what_would_not_decode_is_not_encoded) {
-  sample made;
+  struct sample made;
   sample_make(&made, 1, 64);
   struct cache_entry entry = made.entry;
   entry.toolchain = "../../etc";
@@ -328,7 +328,7 @@ Test(cache_entry, what_would_not_decode_is_not_encoded) {
 
 /* The verifier is the codec and the image check, for the same bytes. */
 Test(cache_entry, an_entry_with_a_bad_image_is_not_verified) {
-  sample made;
+  struct sample made;
   struct cache_entry found;
   struct cache_reason reason = {""};
   sample_make(&made, 1, 64);

@@ -127,7 +127,7 @@ Test(cache_evict, forgotten_temporary_files_go_after_a_day) {
 
 /* Whoever finds another process at it, leaves it to that one. */
 Test(cache_evict, one_process_at_a_time) {
-  fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = EAGAIN};
+  struct fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = EAGAIN};
   struct cache_io io = fault_io(&state);
   struct cache_store *store = store_with_share(1, &io);
   for (unsigned i = 0; i < 5; i++)
@@ -140,7 +140,7 @@ Test(cache_evict, one_process_at_a_time) {
 }
 
 Test(cache_evict, works_without_locks) {
-  fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = ENOLCK};
+  struct fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = ENOLCK};
   struct cache_io io = fault_io(&state);
   struct cache_store *store = store_with_share(1, &io);
   cr_assert(publish_sample(store, 1) && publish_sample(store, 2));

@@ -32,7 +32,7 @@ static void prepare(const char *root) {
 
 /* A result may be missing but not wrong. */
 static void expect_right_if_found(struct cache_store *store, unsigned number, const char *toolchain) {
-  sample made;
+  struct sample made;
   struct cache_found found;
   struct cache_reason reason;
   struct cache_key key = sample_key(number);
@@ -75,7 +75,7 @@ static void expect_usable(const char *root) {
 }
 
 static void fail_each_call(int error, bool lasting) {
-  fault state;
+  struct fault state;
   unsigned fail_at = 0;
   do {
     char name[64];
@@ -84,7 +84,7 @@ static void fail_each_call(int error, bool lasting) {
     char *root = scratch_path(name), *subdirectory;
     cr_assert(asprintf(&subdirectory, "%s/v1/ab", root) > 0);
     prepare(root);
-    state = (fault){.operations = FAULT_ALL, .fail_at = fail_at, .lasting = lasting, .error = error};
+    state = (struct fault){.operations = FAULT_ALL, .fail_at = fail_at, .lasting = lasting, .error = error};
     struct cache_io io = fault_io(&state);
     use_store(root, root, &io);
     cr_expect_eq(state.open_files, 0, "call %u leaves %d files open", fail_at, state.open_files);
@@ -111,7 +111,7 @@ Test(cache_fault, all_calls_fail_from_some_call_on) {
 
 Test(cache_fault, short_reads_and_writes_are_continued) {
   for (size_t chunk = 1; chunk < 9; chunk++) {
-    fault state = {.chunk = chunk};
+    struct fault state = {.chunk = chunk};
     struct cache_io io = fault_io(&state);
     struct cache_store *store = store_on(scratch, &io);
     cr_expect(publish_sample(store, NEW) && finds_sample(store, NEW), "%zu bytes at a time", chunk);
@@ -121,7 +121,7 @@ Test(cache_fault, short_reads_and_writes_are_continued) {
 
 Test(cache_fault, interrupted_reads_and_writes_are_repeated) {
   for (unsigned fail_at = 1; fail_at <= 6; fail_at++) {
-    fault state = {.operations = FAULT_READ | FAULT_WRITE, .fail_at = fail_at, .error = EINTR, .chunk = 500};
+    struct fault state = {.operations = FAULT_READ | FAULT_WRITE, .fail_at = fail_at, .error = EINTR, .chunk = 500};
     struct cache_io io = fault_io(&state);
     struct cache_store *store = store_on(scratch, &io);
     cr_expect(publish_sample(store, NEW) && finds_sample(store, NEW), "call %u", fail_at);
@@ -142,11 +142,11 @@ Test(cache_fault, lasting_errors_stop_writing) {
       char name[64];
       snprintf(name, sizeof name, "%zu-%zu", i, j);
       char *root = scratch_path(name);
-      fault state = {0};
+      struct fault state = {0};
       struct cache_io io = fault_io(&state);
       struct cache_store *store = store_on(root, &io);
-      state = (fault){.operations = writes[j], .fail_at = 1, .lasting = true, .error = cases[i].error};
-      sample made;
+      state = (struct fault){.operations = writes[j], .fail_at = 1, .lasting = true, .error = cases[i].error};
+      struct sample made;
       struct cache_reason first, second;
       sample_make(&made, NEW, 100);
       cr_expect(!cache_store_publish(store, &made.entry, &first));
@@ -173,11 +173,11 @@ Test(cache_fault, unreadable_entries_are_not_deleted) {
   char *path = entry_file(scratch, &key, SAMPLE_TOOLCHAIN);
   static const unsigned reads[] = {FAULT_READ, FAULT_OPEN, FAULT_STATUS};
   for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
-    fault state = {0};
+    struct fault state = {0};
     struct cache_io io = fault_io(&state);
     struct cache_store *store = store_on(scratch, &io);
-    state =
-        (fault){.operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
+    state = (struct fault){
+        .operations = reads[i], .fail_at = 1, .lasting = true, .error = EIO, .open_files = state.open_files};
     struct cache_found found;
     struct cache_reason reason;
     cr_expect(!cache_store_find_own(store, &key, SAMPLE_TOOLCHAIN, &found, &reason));
@@ -196,7 +196,7 @@ Test(cache_fault, a_killed_writer_leaves_a_usable_store) {
     pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
-      fault state = {0};
+      struct fault state = {0};
       struct cache_io io = fault_io(&state);
       struct cache_store *store = store_on(scratch, &io);
       state.kill_at_rename = true;

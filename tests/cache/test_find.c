@@ -15,7 +15,7 @@ static char *roots[3];
 
 static void put(const char *root, const char *toolchain) {
   struct cache_store *store = store_on(root, &cache_io_posix);
-  sample made;
+  struct sample made;
   struct cache_reason reason;
   sample_make(&made, 1, 100);
   made.entry.toolchain = toolchain;
@@ -169,7 +169,7 @@ Test(cache_find, the_first_is_found_without_reading_others) {
   static const char *const toolchains[] = {NULL, "nv13.0"};
   const struct cache_key key = sample_key(1);
   for (size_t i = 0; i < 2; i++) {
-    fault state = {0};
+    struct fault state = {0};
     struct cache_io io = fault_io(&state);
     struct cache_store *store = open_layers(&io);
     struct cache_found found;
@@ -186,7 +186,7 @@ Test(cache_find, the_first_is_found_without_reading_others) {
 /* A directory that cannot be listed ends its layer. */
 Test(cache_find, an_unlistable_directory_is_passed_over) {
   const struct cache_key key = sample_key(1);
-  fault state = {.operations = FAULT_LIST, .fail_at = 2, .error = EIO};
+  struct fault state = {.operations = FAULT_LIST, .fail_at = 2, .error = EIO};
   struct cache_io io = fault_io(&state);
   struct cache_store *store = open_layers(&io);
   struct cache_found found;

@@ -42,7 +42,7 @@ Test(cache_lock, one_holder_per_key) {
 }
 
 Test(cache_lock, waiting_ends) {
-  fault state = {.fake_clock = true};
+  struct fault state = {.fake_clock = true};
   struct cache_io io = fault_io(&state);
   struct cache_store *holder = store_on(scratch, &cache_io_posix), *waiter = store_on(scratch, &io);
   struct cache_lock held, wanted;
@@ -68,7 +68,8 @@ Test(cache_lock, waiting_ends) {
 Test(cache_lock, file_systems_without_locks) {
   static const int errors[] = {ENOLCK, EOPNOTSUPP, EINVAL, ENOSYS};
   for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-    fault state = {.operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = errors[i], .fake_clock = true};
+    struct fault state = {
+        .operations = FAULT_LOCK, .fail_at = 1, .lasting = true, .error = errors[i], .fake_clock = true};
     struct cache_io io = fault_io(&state);
     struct cache_store *store = store_on(scratch, &io);
     struct cache_lock lock;

@@ -20,7 +20,7 @@ static struct cache_store *store_with(const char *read_only, const char *user, s
 }
 
 static void publish_toolchain(struct cache_store *store, unsigned number, const char *toolchain) {
-  sample made;
+  struct sample made;
   struct cache_reason reason;
   sample_make(&made, number, 100);
   made.entry.toolchain = toolchain;
@@ -53,7 +53,7 @@ static void damage(const char *path) {
 Test(cache_store, publish_then_find) {
   char *root = scratch_path("cache");
   struct cache_store *store = store_on(root, &cache_io_posix);
-  sample made;
+  struct sample made;
   struct cache_found found;
   struct cache_reason reason;
   sample_make(&made, 3, 60000);
@@ -247,7 +247,7 @@ Test(cache_store, renamed_entries_are_refused) {
 
 Test(cache_store, entries_that_would_be_refused_are_not_published) {
   struct cache_store *store = store_on(scratch, &cache_io_posix);
-  sample made;
+  struct sample made;
   struct cache_reason reason;
   sample_make(&made, 1, 100);
   made.entry.symbol = "other";
@@ -347,7 +347,7 @@ Test(cache_store, a_hit_is_remembered_once_an_hour) {
 }
 
 Test(cache_store, sync_flushes_file_and_directory) {
-  fault state = {.operations = FAULT_SYNC};
+  struct fault state = {.operations = FAULT_SYNC};
   struct cache_io io = fault_io(&state);
   struct cache_reason reason;
   for (int sync = 0; sync < 2; sync++) {
@@ -366,7 +366,7 @@ Test(cache_store, a_deleted_directory_is_survived) {
   cr_assert_eq(rename(root, moved), 0);
   char *v1 = scratch_path("moved/v1");
   cr_assert_eq(rmdir(v1), 0);
-  sample made;
+  struct sample made;
   struct cache_reason reason;
   sample_make(&made, 1, 100);
   cr_expect(!cache_store_publish(store, &made.entry, &reason));

@@ -93,7 +93,7 @@ Test(cache_trust, owners) {
     bool as_user, as_read_only;
   } cases[] = {{1, 0, true, true}, {0, 0, false, true}, {1, 1, false, false}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fault state = {.fake_owner = true, .owner = cases[i].relative * geteuid() + cases[i].owner};
+    struct fault state = {.fake_owner = true, .owner = cases[i].relative * geteuid() + cases[i].owner};
     struct cache_io io = fault_io(&state);
     cr_expect_eq(found_as(made.root, false, &io), cases[i].as_user, "user directory of %u", state.owner);
     cr_expect_eq(found_as(made.root, true, &io), cases[i].as_read_only, "read-only layer of %u", state.owner);
@@ -185,7 +185,7 @@ Test(cache_trust, a_directory_without_write_permission) {
   struct made made = make_store();
   cr_assert_eq(chmod(made.subdirectory, 0500), 0);
   struct cache_store *store = store_on(made.root, &cache_io_posix);
-  sample second;
+  struct sample second;
   struct cache_reason reason;
   sample_make(&second, 2, 100);
   cr_expect(!cache_store_publish(store, &second.entry, &reason));

@@ -14,7 +14,7 @@ enum { IMAGE_SIZE = 60000, ROUNDS_MAX = 100000 };
 
 struct bench {
   struct cache_store *store;
-  sample sample;
+  struct sample sample;
   unsigned char *bytes;
   size_t size;
 };

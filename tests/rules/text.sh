@@ -37,6 +37,16 @@ stray_space() {
   sources | xargs grep -nP '[ \t]$|\t'
 }
 
+# One dialect: structs have no second name, and a pointer is a condition.
+named_structs() {
+  named '\.[ch]$' | grep -v '^include/' | xargs grep -nE '^typedef (struct|enum)( [a-z_]+)? \{'
+}
+
+null_conditions() {
+  named '^(cache|generator|runtime|tools)/.*\.[ch]$' |
+    xargs grep -nE '^ *(if|while|for) \([a-z_>.-]+ [!=]= NULL|(&&|\|\|) [^=]*[!=]= NULL|[!=]= NULL (&&|\|\||\?)'
+}
+
 # A sentence about a failure is the thread's last error, and handed to nobody.
 handed_reasons() {
   named '^(include|generator|runtime|tools/flashjit)/' | xargs grep -nE '\bwhy_size\b'
@@ -50,6 +60,8 @@ no_purpose() {
 none "files over $longest_file lines" long_files
 none "lines over $widest_line columns" wide_lines
 none "tabs, or blanks at the end of a line" stray_space
+none "typedefs of structs and enums" named_structs
+none "conditions that compare with NULL" null_conditions
 none "sentences about failures in parameters" handed_reasons
 none "files that do not begin with their purpose" no_purpose
 for script in $(scripts | sort -u); do
