@@ -24,7 +24,7 @@ bool cache_layer_trusts(const struct cache_layer *layer, const char *what, const
                         owner, layer->writable ? "" : "root or ", (unsigned long)layer->owner);
   if (mode & S_IWOTH)
     return cache_refuse(reason, "%s: %s may be written by anybody (mode %04o)", layer->root, what, mode);
-  if (mode & S_IWGRP)
+  if ((mode & S_IWGRP) && (layer->writable || status->st_gid != 0))
     return cache_refuse(reason, "%s: %s may be written by its group, %lu (mode %04o)", layer->root, what,
                         (unsigned long)status->st_gid, mode);
   return true;

@@ -1,7 +1,8 @@
 /* One directory of entries, and the rules for what in it is trusted. An entry is code that the GPU will run
  * with the caller's data, so a directory or file counts only when nobody else can have written it: its owner
- * is the effective user (in a read-only layer also root), and neither group nor others may write. Whether they may read
- * it is of no matter: a kernel is no secret. */
+ * is the effective user, and neither group nor others may write. In a read-only layer root may be the owner, and root's
+ * group may write, as some container platforms want it in images. Whether others may read is of no matter: a kernel is
+ * no secret. */
 #ifndef FLASHJIT_CACHE_LAYER_H
 #define FLASHJIT_CACHE_LAYER_H
 

@@ -80,13 +80,17 @@ static void *run_thread(void *data) {
   return NULL;
 }
 
-static uint32_t thread_count(uint32_t asked, uint32_t specs) {
+/* Those that this process may use; a set of the usual size does not hold those of the largest machines. */
+static uint32_t core_count(void) {
   cpu_set_t cores;
-  uint32_t threads = asked;
-  if (!threads && sched_getaffinity(0, sizeof cores, &cores) == 0)
-    threads = (uint32_t)CPU_COUNT(&cores);
-  if (threads == 0)
-    threads = 1;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+    return (uint32_t)CPU_COUNT(&cores);
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (uint32_t)online : 1;
+}
+
+static uint32_t thread_count(uint32_t asked, uint32_t specs) {
+  uint32_t threads = asked ? asked : core_count();
   if (threads > MOST_THREADS)
     threads = MOST_THREADS;
   return threads < specs ? threads : specs;

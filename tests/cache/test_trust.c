@@ -53,6 +53,8 @@ Test(cache_trust, what_others_may_write_is_refused) {
   static const mode_t modes[] = {0020, 0002, 0022, 0070, 0007, 01777};
   for (size_t i = 0; i < 4; i++) {
     struct stat status;
+    if (geteuid() == 0)
+      cr_assert_eq(chown(parts[i], 0, NOBODY), 0); /* root's own group is trusted */
     cr_assert_eq(stat(parts[i], &status), 0);
     for (size_t j = 0; j < sizeof modes / sizeof *modes; j++) {
       cr_assert_eq(chmod(parts[i], (status.st_mode & 07777) | modes[j]), 0);
@@ -204,20 +206,25 @@ Test(cache_trust, a_directory_without_write_permission) {
 Test(cache_trust, the_reason_names_what_is_wrong) {
   static const struct {
     uid_t owner;
+    gid_t group;
     mode_t mode;
     bool read_only;
     const char *reason; /* "": none */
   } cases[] = {
-      {1000, 0755, true, "/cache belongs to user 1000, who is not trusted; it must be root or 65534"},
-      {1000, 0777, true, "/cache belongs to user 1000, who is not trusted"},
-      {1000, 0755, false, "/cache belongs to user 1000, who is not trusted; it must be 65534"},
-      {0, 0755, false, "/cache belongs to user 0, who is not trusted; it must be 65534"},
-      {0, 0755, true, ""},
-      {0, 0775, true, "/cache may be written by its group, 65534 (mode 0775)"},
-      {0, 0757, true, "/cache may be written by anybody (mode 0757)"},
-      {65534, 0770, false, "/cache may be written by its group, 65534 (mode 0770)"},
-      {65534, 0000, true, ": Permission denied, as it is for its owner alone; what flashjit build makes"},
-      {65534, 0755, true, ""},
+      {1000, NOBODY, 0755, true, "/cache belongs to user 1000, who is not trusted; it must be root or 65534"},
+      {1000, NOBODY, 0777, true, "/cache belongs to user 1000, who is not trusted"},
+      {1000, NOBODY, 0755, false, "/cache belongs to user 1000, who is not trusted; it must be 65534"},
+      {0, NOBODY, 0755, false, "/cache belongs to user 0, who is not trusted; it must be 65534"},
+      {0, NOBODY, 0755, true, ""},
+      {0, NOBODY, 0775, true, "/cache may be written by its group, 65534 (mode 0775)"},
+      {0, NOBODY, 0757, true, "/cache may be written by anybody (mode 0757)"},
+      {65534, NOBODY, 0770, false, "/cache may be written by its group, 65534 (mode 0770)"},
+      {65534, NOBODY, 0000, true, ": Permission denied, as it is for its owner alone; what flashjit build makes"},
+      {65534, NOBODY, 0755, true, ""},
+      {0, 0, 0775, true, ""},
+      {0, 0, 0775, false, "/cache belongs to user 0"},
+      {65534, 0, 0775, false, "/cache may be written by its group, 0 (mode 0775)"},
+      {0, 0, 0777, true, "/cache may be written by anybody"},
   };
   if (geteuid() != 0)
     cr_skip_test("other users are root's");
@@ -230,7 +237,7 @@ Test(cache_trust, the_reason_names_what_is_wrong) {
     const struct cache_config config = {.user = cases[i].read_only ? NULL : root,
                                         .read_only = cases[i].read_only ? root : NULL};
     cr_assert_eq(seteuid(0), 0);
-    cr_assert_eq(chown(root, cases[i].owner, NOBODY) | chmod(root, cases[i].mode), 0);
+    cr_assert_eq(chown(root, cases[i].owner, cases[i].group) | chmod(root, cases[i].mode), 0);
     cr_assert_eq(seteuid(NOBODY), 0);
     cache_store_close(cache_store_open(&config, &cache_io_posix, &reason));
     if (cases[i].reason[0])

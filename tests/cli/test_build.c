@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +50,20 @@ Test(build, failures_are_reported) {
   expect_text(output.out, "2 failed");
   expect_text(output.err, "failed: plan (sm_90a): ");
   expect_text(output.err, "failed: merge (sm_90a): ");
+}
+
+/* It is made to be shipped, and another user may run it. Only the lock is the owner's. */
+Test(build, what_it_makes_every_user_may_read) {
+  char text[512];
+  umask(022);
+  snprintf(text, sizeof text, "FLASHJIT_CACHE_DIR=%s/shared", scratch_folder());
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a", scratch_file("specs", "plan\n"));
+  command_in(&output, text, arguments);
+  expect_code(&output, 0);
+  snprintf(text, sizeof text, "test -d %s/shared/v1 && find %s/shared ! -name flashjit.lock ! -perm -004 | grep -q .",
+           scratch_folder(), scratch_folder());
+  cr_expect_eq(WEXITSTATUS(system(text)), 1, "something is for its owner alone");
 }
 
 /* Nothing is compiled that cannot be kept, and the reason is told once. */
