@@ -295,12 +295,33 @@ static const struct {
      "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"model_type\": \"RefinedWeb\", \"n_head_kv\": 8",
+     "8 full_attention: 16 query heads on 8 KV heads of 128, RoPE theta 10000"},
+    {"\"model_type\": \"falcon\"", "8 full_attention: 16 query heads on 1 KV heads of 128, RoPE theta 10000"},
+    {"\"model_type\": \"falcon\", \"multi_query\": false", "8 full_attention: " PLAIN},
+    {"\"model_type\": \"falcon\", \"multi_query\": true, \"new_decoder_architecture\": true, \"num_kv_heads\": 4",
+     "8 full_attention: 16 query heads on 4 KV heads of 128, RoPE theta 10000"},
+    {"\"num_query_heads\": [16, 16, 16, 16, 16, 16, 16, 8], \"num_attention_heads\": null, \"num_kv_heads\": 4, "
+     "\"head_dim\": 64",
+     "7 full_attention: 16 query heads on 4 KV heads of 64, RoPE theta 10000\n"
+     "1 full_attention: 8 query heads on 4 KV heads of 64, RoPE theta 10000"},
+    {"\"position_embedding_type\": \"absolute\"", "8 full_attention: " PLAIN}, /* llama rotates all the same */
+    {"\"model_type\": \"nova\", \"position_embedding_type\": \"absolute\"",
+     "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"model_type\": \"step3p5\", \"head_dim\": 128, \"num_attention_groups\": 8, \"sliding_window\": 9, "
+     "\"layer_types\": [\"full_attention\", \"sliding_attention\", \"sliding_attention\", \"sliding_attention\", "
+     "\"sliding_attention\", \"sliding_attention\", \"sliding_attention\", \"sliding_attention\"], "
+     "\"attention_other_setting\": {\"num_attention_heads\": 24, \"num_attention_groups\": 8, \"head_dim\": 128}, "
+     "\"partial_rotary_factors\": [0.5, 1, 1, 1, 1, 1, 1, 1], \"yarn_only_types\": [\"full_attention\"], "
+     "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}",
+     "1 full_attention: 16 query heads on 8 KV heads of 128, RoPE theta 10000 on the first 64 dims, linear factor 2\n"
+     "7 sliding_attention: 24 query heads on 8 KV heads of 128, window 9, RoPE theta 10000 | sliding window (9 keys)"},
     {"\"rope_scaling\": {\"type\": \"dynamic\", \"alpha\": 1, \"factor\": 1}", "8 full_attention: " PLAIN},
 };
 
 Test(model_fields, layers) {
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-    char text[1024];
+    char text[2048];
     snprintf(text, sizeof text, LLAMA ", %s}", layers[i].fields);
     expect_summary(read_text(text), layers[i].fields, layers[i].kinds);
   }

@@ -125,15 +125,19 @@ static bool take_arrivals(struct maker *maker) {
 
 /*
  * Requests wait for their last token, so that many take it at once, as they do in a server where each generates
- * hundreds; but not when a new request waits for a slot.
+ * hundreds. When a new request waits for a slot, half of them need not wait longer.
  */
 static bool take_last(struct maker *maker) {
   const bool is_full = maker->running == maker->max_requests && maker->arrived < maker->trace->count;
   if (maker->stages == 0)
     return take_stages(maker, STAGE_LAST_DECODE, STAGE_LAST_DECODE);
-  for (uint32_t i = 0; i < maker->running && is_full; i++) {
-    if (stage_of(&maker->runners[i]) == STAGE_LAST_DECODE)
-      return take(maker, &maker->runners[i]);
+  uint32_t more = is_full ? (maker->running + 1) / 2 : 0;
+  for (uint32_t i = 0; i < maker->running && more > 0; i++) {
+    if (stage_of(&maker->runners[i]) != STAGE_LAST_DECODE)
+      continue;
+    if (!take(maker, &maker->runners[i]))
+      return false;
+    more--;
   }
   return true;
 }

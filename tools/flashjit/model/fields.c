@@ -85,9 +85,17 @@ static bool is_of_architecture(const struct config *config, const char *name) {
   return json_object_get(config->defaults, name);
 }
 
+/* A factor of 1. */
+static bool is_neutral(const char *name, const json_t *value) {
+  static const char *const factors[] = {"factor", "ratio", "multiplier"};
+  return has_part(name, factors, sizeof factors / sizeof *factors) && json_is_number(value) &&
+         json_number_value(value) == 1;
+}
+
 static bool is_understood(const struct config *config, const char *name, const char *last_part, const json_t *value) {
-  return is_off(value) || !has_part(last_part, suspects, SUSPECTS) || has_part(last_part, harmless, HARMLESS_PARTS) ||
-         find_field(name) || is_alias(name) || is_of_architecture(config, name);
+  return is_off(value) || is_neutral(name, value) || !has_part(last_part, suspects, SUSPECTS) ||
+         has_part(last_part, harmless, HARMLESS_PARTS) || find_field(name) || is_alias(name) ||
+         is_of_architecture(config, name);
 }
 
 static bool check(struct config *config, const char *name, const char *last_part, const json_t *value) {

@@ -49,11 +49,23 @@ static uint32_t pairing_of(const struct config *config, const struct kind *kind)
   return find_pairing(name);
 }
 
-static bool is_unrotated(const struct config *config) {
+/* A model that is known has its positions in its code. */
+static bool has_other_positions(const struct config *config) {
+  static const char *const others[] = {"nope", "absolute", "learned_absolute", "learned", "sinusoidal"};
   const char *embedding = config_text(config, "position_embedding_type", "");
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (strcmp(embedding, others[i]) == 0 && !config->is_known)
+      return true;
+    if (strcmp(embedding, others[i]) == 0)
+      note(config->notes, "position_embedding_type is \"%s\", which is not asked for in %s", embedding,
+           config->model_type);
+  }
+  return strcmp(embedding, "alibi") == 0;
+}
+
+static bool is_unrotated(const struct config *config) {
   return !rope_rotates(config) || config_flag(config, "alibi") || config_flag(config, "mla_use_nope") ||
-         strcmp(embedding, "nope") == 0 || strcmp(embedding, "absolute") == 0 || strcmp(embedding, "alibi") == 0 ||
-         strcmp(embedding, "learned_absolute") == 0 ||
+         has_other_positions(config) ||
          (config_trait(config, "rope_needs_theta") && config_is_null(config, "rope_theta"));
 }
 
@@ -69,16 +81,20 @@ struct source {
   bool is_default; /* the architecture's, which the file's own rope_theta goes before */
 };
 
-/* Some models scale the frequencies of a list of layers only. */
-static bool is_scaled(const struct config *config) {
-  const json_t *list = config_find(config, "rope_scaling_layers");
+/* Some models scale the frequencies of some layers only, by their numbers or their kinds. */
+static bool is_scaled(const struct config *config, const struct kind *kind) {
+  const json_t *layers = config_find(config, "rope_scaling_layers");
+  const json_t *kinds = config_find(config, "yarn_only_types");
+  bool is_listed = !layers && !kinds;
   size_t index;
-  json_t *layer;
-  json_array_foreach((json_t *)list, index, layer) {
-    if (json_number_value(layer) == config->number)
-      return true;
+  json_t *value;
+  json_array_foreach((json_t *)layers, index, value) is_listed |= json_number_value(value) == config->number;
+  json_array_foreach((json_t *)kinds, index, value) {
+    const char *name = json_string_value(value);
+    is_listed |= name && strcmp(name, kind->name) == 0;
   }
-  return !list;
+  const bool is_of_full = !kinds && config_trait(config, "rope_scaling_of_full");
+  return is_listed && (!is_of_full || kind->reach == REACH_FULL || kind->sparse);
 }
 
 static bool find_object(struct config *config, const char *field, const json_t **object) {
@@ -119,14 +135,14 @@ static bool find_source(struct config *config, const struct kind *kind, struct s
   const json_t *parameters;
   if (!find_object(config, "rope_scaling", &scaling) || !find_object(config, "rope_parameters", &parameters))
     return false;
-  if (json_object_size(scaling) == 0 || !is_scaled(config))
+  if (json_object_size(scaling) == 0 || !is_scaled(config, kind))
     scaling = NULL;
-  /* Of these models, an old rope_scaling is that of the full layers, and the local ones have none. */
-  const bool is_full_only = scaling && config_trait(config, "rope_scaling_of_full") && !is_nested(scaling);
-  const bool takes_scaling = scaling && !is_full_only;
+  /* Of these models, an old rope_scaling is added to what the kind of layer has. */
+  const bool is_added = scaling && config_trait(config, "rope_scaling_of_full") && !is_nested(scaling);
+  const bool takes_scaling = scaling && !is_added;
   *source = (struct source){.config = config,
                             .name = takes_scaling ? "rope_scaling" : "rope_parameters",
-                            .over = is_full_only && (kind->reach == REACH_FULL || kind->sparse) ? scaling : NULL,
+                            .over = is_added ? scaling : NULL,
                             .object = takes_scaling ? scaling : parameters,
                             .is_default = !takes_scaling && !config_find_given(config, "rope_parameters")};
   if (takes_scaling && config_find_given(config, "rope_parameters"))

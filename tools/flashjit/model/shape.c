@@ -53,7 +53,10 @@ static bool read_kv_heads(struct config *config, const struct kind *kind, struct
   const json_t *blocks = config_find(config, "block_configs");
   const bool is_global = kind->reach == REACH_FULL && config_flag(config, "attention_k_eq_v") &&
                          config_find(config, "num_global_key_value_heads");
-  const json_t *multi_query = config_find(config, "multi_query");
+  /* The architecture's multi_query does not count where the file has a number. */
+  const json_t *multi_query = config_find_given(config, "num_key_value_heads")
+                                  ? config_find_given(config, "multi_query")
+                                  : config_find(config, "multi_query");
   if (blocks)
     return read_block(config, blocks, layer);
   if (is_global)
