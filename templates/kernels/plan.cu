@@ -63,7 +63,7 @@ void write_plan(const fi_plan_args &args) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
-  const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* all at once, not one by one where they are used */
+  const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* at once, not one by one where they are used */
   switch (plans.stage) {
   case FI_STAGE_CHECK:
     return check_pages(args);

@@ -718,11 +718,12 @@ int first_faulty(const fi_plan_args &args) {
   return min(request, args.requests);
 }
 
-/* What the plan says of its batch. All threads of the CTA take part; `faulty` is what each has found. */
-void write_header(const fi_plan_args &args, int tokens, int faulty) {
+/* What the plan says of its batch. All threads of the CTA take part. */
+void write_header(const fi_plan_args &args, int tokens) {
   __shared__ int request;
   if (threadIdx.x == 0)
     request = args.requests;
+  const int faulty = first_faulty(args);
   __syncthreads();
   if (faulty < args.requests)
     atomicMin(&request, faulty);
@@ -751,14 +752,12 @@ void write_rows(const fi_plan_args &args, int tokens) {
 
 /* The last CTA, which has the least to write, writes the header too. */
 void write_plan(const fi_plan_args &args) {
-  const bool last = blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
-  const int faulty = last ? first_faulty(args) : 0;
   const int tokens = first_token(args, args.requests);
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
-  if (last)
-    write_header(args, tokens, faulty);
+  if (blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1)
+    write_header(args, tokens);
 }
 
 /*
@@ -772,7 +771,7 @@ void write_plan(const fi_plan_args &args) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
-  const fi_plan_args &args = plans.plans[blockIdx.x / FI_PLAN_CTAS];
+  const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* at once, not one by one where they are used */
   switch (plans.stage) {
   case FI_STAGE_CHECK:
     return check_pages(args);

@@ -1033,6 +1033,19 @@ void tell_foreign_plan(fi_plan_header &header, u32 found) {
 }
 
 /*
+ * Whether a CTA whose first item this is has nothing to do, or nothing that it may do: the plan must be the one with
+ * this id. Both are asked for at once.
+ */
+bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
+  const u32 found = plan.header->id;
+  if ((found == id) & (first.row_count > 0))
+    return false;
+  if (found != id)
+    tell_foreign_plan(*plan.header, found);
+  return true;
+}
+
+/*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
  */
@@ -1074,11 +1087,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
   const fi_item *first = args.plan.first + blockIdx.x;
-  const u32 id = args.plan.header->id;
-  const u32 row_count = first->row_count; /* asked for together with the header */
-  if (id != args.plan_id)
-    return tell_foreign_plan(*args.plan.header, id);
-  if (row_count == 0)
+  if (is_idle(args.plan, *first, args.plan_id))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);
