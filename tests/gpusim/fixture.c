@@ -45,6 +45,13 @@ void sim_set(const char *name, const char *value) {
   ((void (*)(void))simulator_symbol("gpusim_configure"))();
 }
 
+void sim_become(const char *architecture) {
+  char number[16];
+  snprintf(number, sizeof number, "%.*s", (int)strspn(strchr(architecture, '_') + 1, "0123456789"),
+           strchr(architecture, '_') + 1);
+  sim_set("FLASHJIT_SIM_ARCH", number);
+}
+
 static struct {
   CUlibrary *items;
   size_t count;

@@ -16,6 +16,9 @@ void sim_forget_fault(void);
 /* Sets an environment variable and lets the simulator read its settings again. */
 void sim_set(const char *name, const char *value);
 
+/* Makes the simulator the GPU that PTX of e.g. "compute_120a" is for. */
+void sim_become(const char *architecture);
+
 /* The library is unloaded when the process ends. */
 CUresult sim_load(const char *ptx, CUlibrary *library);
 CUkernel sim_kernel(CUlibrary library, const char *name);

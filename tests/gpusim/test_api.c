@@ -55,7 +55,9 @@ Test(gpusim_api, device) {
     int major;
     int minor;
     int shared;
-  } expected[] = {{"80", 8, 0, 163 * 1024}, {"90", 9, 0, 227 * 1024}, {"120", 12, 0, 99 * 1024}};
+  } expected[] = {{"80", 8, 0, 163 * 1024},  {"87", 8, 7, 163 * 1024},   {"89", 8, 9, 99 * 1024},
+                  {"90", 9, 0, 227 * 1024},  {"103", 10, 3, 227 * 1024}, {"110", 11, 0, 227 * 1024},
+                  {"120", 12, 0, 99 * 1024}, {"121", 12, 1, 99 * 1024},  {"127", 12, 7, 99 * 1024}};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
     sim_set("FLASHJIT_SIM_ARCH", expected[i].architecture);
     attribute(&value, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
@@ -65,6 +67,46 @@ Test(gpusim_api, device) {
     attribute(&value, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, device);
     cr_expect_eq(value, expected[i].shared);
   }
+}
+
+/* As a driver: PTX of the same or an older GPU, that with a letter on its own GPU or family; no machine code. */
+Test(gpusim_api, images_for_other_devices_are_refused) {
+  static const struct {
+    const char *target;
+    const char *device;
+    CUresult result;
+  } rows[] = {
+      {"sm_80", "80", CUDA_SUCCESS},
+      {"sm_80", "87", CUDA_SUCCESS},
+      {"sm_80", "121", CUDA_SUCCESS},
+      {"sm_89", "90", CUDA_SUCCESS},
+      {"sm_90", "110", CUDA_SUCCESS},
+      {"sm_89", "86", CUDA_ERROR_INVALID_PTX},
+      {"sm_90", "89", CUDA_ERROR_INVALID_PTX},
+      {"sm_120", "103", CUDA_ERROR_INVALID_PTX},
+      {"sm_90a", "90", CUDA_SUCCESS},
+      {"sm_90a", "100", CUDA_ERROR_INVALID_PTX},
+      {"sm_100a", "103", CUDA_ERROR_INVALID_PTX},
+      {"sm_100a", "90", CUDA_ERROR_INVALID_PTX},
+      {"sm_120a", "121", CUDA_ERROR_INVALID_PTX},
+      {"sm_100f", "103", CUDA_SUCCESS},
+      {"sm_103f", "100", CUDA_ERROR_INVALID_PTX},
+      {"sm_100f", "110", CUDA_ERROR_INVALID_PTX},
+      {"sm_120f", "121", CUDA_SUCCESS},
+      {"sm_90x", "90", CUDA_ERROR_INVALID_PTX},
+      {"compute_90", "90", CUDA_ERROR_INVALID_PTX},
+  };
+  sim_set("FLASHJIT_SIM_QUIET", "1");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[256];
+    CUlibrary library;
+    sim_set("FLASHJIT_SIM_ARCH", rows[i].device);
+    snprintf(text, sizeof text, ".version 8.7\n.target %s\n.address_size 64\n.entry k()\n{\nret;\n}\n", rows[i].target);
+    cr_expect_eq(sim_load(text, &library), rows[i].result, "%s on %s", rows[i].target, rows[i].device);
+  }
+  CUlibrary library;
+  cr_expect_eq(sim_load(".version 8.7\n.address_size 64\n.entry k()\n{\nret;\n}\n", &library), CUDA_ERROR_INVALID_PTX);
+  cr_expect_eq(sim_load("\177ELF\2\1\1", &library), CUDA_ERROR_INVALID_IMAGE);
 }
 
 /* cuInit refuses them by name, with what is allowed; an empty value is the default. */

@@ -28,6 +28,7 @@ static void expect_clean(size_t index, const char *architecture) {
   char report[2048];
   if (!ptx)
     return;
+  sim_become(architecture);
   cr_assert_eq(sim_load(ptx, &library), CUDA_SUCCESS);
   struct outcome result = kernels[index].run(library);
   sim_report_text(report, sizeof report);

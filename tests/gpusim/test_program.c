@@ -61,6 +61,7 @@ static void expect_program(const char *architecture) {
   int out[THREADS + 2];
   int n = N;
   char *ptx = compile_cuda(source, architecture, NULL);
+  sim_become(architecture);
   CUlibrary library;
   if (!ptx)
     return;

@@ -59,7 +59,7 @@ static CUresult library_load(CUlibrary *library, const void *code, CUjit_option 
   if (!sim_memory_start())
     return CUDA_ERROR_OUT_OF_MEMORY;
   api_lock();
-  struct sim_module *module = sim_module_load(code, error);
+  struct sim_module *module = sim_module_load(code, (uint32_t)sim_settings()->architecture, error);
   api_unlock();
   if (!module)
     return reject(error, option_count, options, values);

@@ -54,13 +54,26 @@ static bool decode_entries(struct sim_module *module, char error[PTX_ERROR_BYTES
   return true;
 }
 
-struct sim_module *sim_module_load(const char *text, char error[PTX_ERROR_BYTES]) {
+/* PTX runs on its target and what is newer; with an a on its target alone, with an f on what is newer of its family. */
+static bool target_fits(const struct ptx_module *source, uint32_t architecture, char error[PTX_ERROR_BYTES]) {
+  bool fits = source->target && architecture >= source->target;
+  if (source->target_kind == 'a')
+    fits = architecture == source->target;
+  if (source->target_kind == 'f')
+    fits = fits && architecture / 10 == source->target / 10;
+  if (!fits)
+    snprintf(error, PTX_ERROR_BYTES, "PTX for sm_%u%.1s does not run on compute capability %u.%u", source->target,
+             source->target_kind ? &source->target_kind : "", architecture / 10, architecture % 10);
+  return fits;
+}
+
+struct sim_module *sim_module_load(const char *text, uint32_t architecture, char error[PTX_ERROR_BYTES]) {
   struct ptx_module *source = ptx_parse(text, error);
   if (!source)
     return NULL;
   struct sim_module *module = sim_allocate(sizeof *module);
   module->source = source;
-  if (place_variables(source, error) && decode_entries(module, error))
+  if (target_fits(source, architecture, error) && place_variables(source, error) && decode_entries(module, error))
     return module;
   sim_module_unload(module);
   return NULL;

@@ -85,6 +85,22 @@ static void skip_section(struct ptx_cursor *cursor) {
   ptx_expect(cursor, '}');
 }
 
+/* .target sm_90a, with options after it. */
+static void target(struct ptx_cursor *cursor) {
+  static const char prefix[] = "sm_";
+  char name[16] = "";
+  ptx_advance(cursor);
+  if (cursor->token.length < sizeof name)
+    memcpy(name, cursor->token.text, cursor->token.length);
+  char *end = name;
+  if (strncmp(name, prefix, strlen(prefix)) == 0)
+    cursor->module->target = (uint32_t)strtoul(name + strlen(prefix), &end, 10);
+  cursor->module->target_kind = *end;
+  if (!cursor->module->target || (*end && strcmp(end, "a") != 0 && strcmp(end, "f") != 0))
+    ptx_fail(cursor, "unknown target '%.*s'", (int)cursor->token.length, cursor->token.text);
+  ptx_skip_line(cursor);
+}
+
 static void module_declarations(struct ptx_cursor *cursor) {
   bool is_extern = false;
   while (cursor->token.kind != TOKEN_END) {
@@ -98,8 +114,9 @@ static void module_declarations(struct ptx_cursor *cursor) {
       module_variable(cursor, PTX_CONST, is_extern);
     else if (ptx_token_is(token, ".shared"))
       module_variable(cursor, PTX_SHARED, is_extern);
-    else if (ptx_token_is(token, ".version") || ptx_token_is(token, ".target") ||
-             ptx_token_is(token, ".address_size") || ptx_token_is(token, ".file"))
+    else if (ptx_token_is(token, ".target"))
+      target(cursor);
+    else if (ptx_token_is(token, ".version") || ptx_token_is(token, ".address_size") || ptx_token_is(token, ".file"))
       ptx_skip_line(cursor);
     else if (ptx_token_is(token, ".section"))
       skip_section(cursor);

@@ -102,6 +102,8 @@ struct ptx_module {
   struct sim_arena *arena;
   const char **lines; /* start of each source line, 1-based, for reports */
   uint32_t line_count;
+  uint32_t target;  /* 90 for sm_90a */
+  char target_kind; /* 'a', 'f', or 0: the letter after it */
   struct ptx_variable **variables;
   size_t variable_count;
   size_t variable_capacity;
