@@ -107,8 +107,10 @@ bool attention_check(struct trial *trial, const struct batch_case *batch) {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .comparison = {.dtype = measure_dtype(&batch->spec)},
-      .sampling = sampling_of(batch),
+      .comparison = {.dtype = measure_dtype(&batch->spec),
+                     .lse_tolerance = batch->lse_tolerance,
+                     .skips_specials = batch->sees_specials},
+      .sampling = batch->sees_specials ? 1 : sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {
     for (uint32_t head = 0; head < batch->kv_heads; head++) {

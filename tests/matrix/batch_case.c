@@ -9,7 +9,7 @@
 
 enum {
   NOISE = 1 << 15,     /* random elements that rows are cut from */
-  SPARE_TOKENS = 2,    /* rows of Q, O and new K and V behind the batch's */
+  SPARE_TOKENS = 2,    /* rows of Q, O and new K and V after the batch's */
   SPARE_UNITS = 2,     /* pages or places of requests that nobody has */
   NO_PAGE = 0x7fffffff /* what unused entries of a page table hold */
 };
@@ -54,16 +54,21 @@ static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
 static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
   if (!reserve(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_LAST_PAGE_LEN, requests, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
     return false;
   int32_t *q_indptr = ints(batch, BUFFER_Q_INDPTR);
-  q_indptr[0] = 0;
+  q_indptr[0] = (int32_t)batch->first_token;
   for (uint32_t r = 0; r < requests; r++) {
     q_indptr[r + 1] = q_indptr[r] + (int32_t)batch->q_len[r];
     ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
+    if (is_paged(batch) && batch->kv_len[r] > 0)
+      ints(batch, BUFFER_LAST_PAGE_LEN)[r] = (int32_t)((batch->kv_len[r] - 1) % batch->spec.page_size) + 1;
   }
   batch->has_gaps = is_csr(batch) && trial_chance(trial, 2);
+  batch->has_last_page_len = is_csr(batch) && is_paged(batch) && !batch->has_gaps && trial_chance(trial, 2);
+  batch->checks_pages = is_paged(batch) && trial_chance(trial, 3);
   batch->listed = fill_kv_indptr(batch, trial);
   return true;
 }
@@ -288,10 +293,7 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   fill_queries(batch, trial, noise);
   random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
   fill_cache(batch, trial, noise);
-  for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
-    mirror_upload(&batch->buffers[buffer], &trial->device, batch->buffers[buffer].bytes);
-  kv_pool_upload(&batch->pool, trial);
-  return trial_ok(trial, "the uploads", FI_OK);
+  return batch_case_upload(batch, trial);
 }
 
 /* ------------------------------------------------------------------------------------------------ public */
@@ -302,6 +304,13 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
          fill_and_upload(batch, trial);
+}
+
+bool batch_case_upload(struct batch_case *batch, struct trial *trial) {
+  for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
+    mirror_upload(&batch->buffers[buffer], &trial->device, batch->buffers[buffer].bytes);
+  kv_pool_upload(&batch->pool, trial);
+  return trial_ok(trial, "the uploads", FI_OK);
 }
 
 void batch_case_free(struct batch_case *batch, struct trial *trial) {
@@ -336,10 +345,14 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
   fi_batch lengths = {.struct_size = sizeof lengths, .requests = batch->requests};
   if (batch->kind != BATCH_SINGLE)
     lengths.q_indptr = pointer(batch, BUFFER_Q_INDPTR, on_host);
-  if (!is_ragged || batch->has_gaps)
+  if (batch->has_last_page_len)
+    lengths.last_page_len = pointer(batch, BUFFER_LAST_PAGE_LEN, on_host);
+  else if (!is_ragged || batch->has_gaps)
     lengths.kv_len = pointer(batch, BUFFER_KV_LEN, on_host);
   if (is_csr(batch))
     lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
+  if (batch->checks_pages)
+    lengths.page_count = batch->pool.units;
   if (is_paged(batch))
     lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
   if (is_paged(batch) && !is_csr(batch))

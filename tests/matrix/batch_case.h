@@ -15,13 +15,15 @@ enum batch_kind {
   BATCH_MIXED,  /* one of every kind of request, on few CTAs */
   BATCH_SINGLE, /* one query token each, without q_indptr */
   BATCH_SPLIT,  /* few long requests, split over many CTAs */
-  BATCH_PREFIX  /* requests whose first `prefix` tokens are the same, and which fit one tile */
+  BATCH_PREFIX, /* requests whose first `prefix` tokens are the same, and which fit one tile */
+  BATCH_ONE_KEY /* requests of one token of KV */
 };
 
 enum buffer {
   BUFFER_Q_INDPTR,
   BUFFER_KV_LEN,
   BUFFER_KV_INDPTR,
+  BUFFER_LAST_PAGE_LEN,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
   BUFFER_K_SCALE,
@@ -47,13 +49,18 @@ struct batch_case {
   enum batch_kind kind;
   uint32_t kv_heads;
   uint32_t requests;
-  uint32_t tokens; /* query tokens of the batch */
+  uint32_t first_token; /* of the first request: those before it, and some after the last one, belong to nobody */
+  uint32_t tokens;      /* up to the last request's end */
   uint32_t q_len[MOST_REQUESTS];
   uint32_t kv_len[MOST_REQUESTS];
   uint32_t prefix;
-  int32_t listed; /* tokens, or page table entries, of all requests in one list */
-  bool has_gaps;  /* between the requests of that list */
+  int32_t listed;         /* tokens, or page table entries, of all requests in one list */
+  bool has_gaps;          /* between the requests of that list */
+  bool has_last_page_len; /* in place of kv_len */
+  bool checks_pages;      /* page_count is given */
   float softmax_scale;
+  double lse_tolerance; /* relative; 0: that of the dtype */
+  bool sees_specials;   /* some rows see infinity or NaN; these are not compared */
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;
@@ -68,6 +75,9 @@ struct batch_case {
 bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
                        enum batch_kind kind);
 void batch_case_free(struct batch_case *batch, struct trial *trial);
+
+/* Brings a batch to the device again. */
+bool batch_case_upload(struct batch_case *batch, struct trial *trial);
 
 /* The public structs, with pointers of the host or of the device. */
 fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host);

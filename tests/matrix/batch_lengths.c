@@ -27,6 +27,7 @@ static const struct recipe {
                       REQUEST_OVERHANG}},
     [BATCH_SINGLE] = {4, {REQUEST_LONG, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV}},
     [BATCH_SPLIT] = {2, {REQUEST_LONG, REQUEST_TILES}},
+    [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
     [BATCH_PREFIX] = {3, {REQUEST_PREFIXED, REQUEST_PREFIXED, REQUEST_PREFIXED}},
 };
 
@@ -103,6 +104,9 @@ static void draw_requests(struct batch_case *batch, struct trial *trial) {
   random_permutation(&trial->random, order, batch->requests);
   if (batch->kind == BATCH_PREFIX)
     batch->prefix = draw_prefix(batch, trial);
+  else if (batch->kind != BATCH_SINGLE && trial_chance(trial, 2))
+    batch->first_token = trial_between(trial, 1, 5);
+  batch->tokens = batch->first_token;
   for (uint32_t r = 0; r < batch->requests; r++) {
     draw_request(batch, trial, recipe->kinds[order[r]], r);
     batch->tokens += batch->q_len[r];

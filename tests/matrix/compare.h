@@ -9,8 +9,10 @@
 
 /* O and LSE of some rows. Begin with zeros and measure_dtype. */
 struct comparison {
-  uint32_t dtype;    /* of the tolerance */
-  double difference; /* sums of squares */
+  uint32_t dtype;       /* of the tolerance */
+  double lse_tolerance; /* 0: that of the dtype */
+  bool skips_specials;  /* what is expected not to be finite is not compared */
+  double difference;    /* sums of squares */
   double reference;
 };
 

@@ -17,7 +17,7 @@ struct check {
   struct trial *trial;
   const struct planned *planned;
   struct plan_view view;
-  uint32_t tokens;
+  uint32_t tokens;      /* with those that belong to nobody */
   uint32_t *request_of; /* [tokens] */
   const struct fi_item **items;
   uint32_t item_count;
@@ -48,13 +48,21 @@ static bool check_header(const struct check *check) {
   const struct fi_plan_header *header = check->view.host.header;
   if (header->tokens != (int)check->tokens)
     return trial_fail(check->trial, "the plan has %d rows for %u tokens", header->tokens, check->tokens);
+  if (header->fault != FI_FAULT_NONE)
+    return trial_fail(check->trial, "the plan tells fault %u of request %u, value %lld", header->fault,
+                      header->fault_request, header->fault_value);
   if (header->page_table != check->planned->page_table)
     return trial_fail(check->trial, "the plan has another page table than the batch");
   return true;
 }
 
 static bool check_rows(const struct check *check) {
-  uint32_t token = 0;
+  uint32_t token = check->planned->first_token;
+  for (uint32_t i = 0; i < token; i++) {
+    if (check->view.host.rows[i].position >= 0)
+      return trial_fail(check->trial, "row %u, which belongs to no request, is at %d", i,
+                        check->view.host.rows[i].position);
+  }
   for (uint32_t request = 0; request < check->planned->requests; request++) {
     const uint32_t q_len = check->planned->q_len[request];
     for (uint32_t i = 0; i < q_len; i++, token++) {
@@ -111,7 +119,7 @@ static bool goes_on(const struct check *check, const struct fi_item *before, con
     return false;
   if (row_end < (int)check->tokens)
     return item->kv_head == before->kv_head && item->row_begin == row_end;
-  return item->kv_head == before->kv_head + 1 && item->row_begin == 0;
+  return item->kv_head == before->kv_head + 1 && item->row_begin == (int)check->planned->first_token;
 }
 
 /*
@@ -290,8 +298,9 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
 
 /* Each head has every row once. */
 static bool check_units(struct check *check) {
+  const int first = (int)check->planned->first_token;
   int head = 0;
-  int row = 0;
+  int row = first;
   qsort(check->items, check->item_count, sizeof *check->items, compare_items);
   for (uint32_t i = 0, count; i < check->item_count; i += count) {
     const struct fi_item *const *items = check->items + i;
@@ -300,7 +309,7 @@ static bool check_units(struct check *check) {
            items[count]->row_begin == items[0]->row_begin)
       count++;
     if (row == (int)check->tokens) {
-      row = 0;
+      row = first;
       head++;
     }
     if (items[0]->kv_head != head || items[0]->row_begin != row)
@@ -310,7 +319,7 @@ static bool check_units(struct check *check) {
         !check_unit_parts(check, items, count))
       return false;
   }
-  if (check->tokens > 0 && (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
+  if ((int)check->tokens > first && (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
     return trial_fail(check->trial, "the plan ends at head %d, row %d", head, row);
   return true;
 }
@@ -349,7 +358,7 @@ static bool make_room(struct check *check) {
 }
 
 bool plan_check(struct trial *trial, const struct planned *planned) {
-  struct check check = {.trial = trial, .planned = planned};
+  struct check check = {.trial = trial, .planned = planned, .tokens = planned->first_token};
   for (uint32_t request = 0; request < planned->requests; request++)
     check.tokens += planned->q_len[request];
   const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&

@@ -14,6 +14,7 @@ struct planned {
   const fi_workspace *workspace;
   const int32_t *page_table; /* as fi_plan got it: of the device */
   uint32_t tile_tokens;
+  uint32_t first_token; /* of the first request: those before it belong to nobody */
   uint32_t requests;
   const uint32_t *q_len;
   const uint32_t *kv_len;

@@ -40,6 +40,7 @@ static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
       .workspace = &batch->workspace,
       .page_table = lengths->page_table,
       .tile_tokens = batch->tile.tokens,
+      .first_token = batch->first_token,
       .requests = batch->requests,
       .q_len = batch->q_len,
       .kv_len = batch->kv_len,
@@ -79,6 +80,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.q_indptr = run->alone;
   if (lengths.kv_len)
     lengths.kv_len += request;
+  if (lengths.last_page_len)
+    lengths.last_page_len += request;
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
   if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)

@@ -9,7 +9,6 @@
 
 enum {
   PLANS = 6,
-  MOST_QUERY = 200,         /* tokens of a request */
   SPLIT_TOKENS = 768,       /* a multiple of every step */
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
@@ -17,19 +16,26 @@ enum {
   SECTION_STEPS = 128       /* a CTA's share of a section is on average no smaller */
 };
 
-/* How large batches are. Fixed pieces have a partial each, whose memory is reserved. */
+/* How large batches are. */
 struct scale {
+  uint32_t least_requests;
   uint32_t requests;
+  uint32_t q_len;
   uint32_t kv_len;
   uint32_t kv_heads;
 };
 
-static const struct scale even = {500, 50000, 16};
+static const struct scale even = {1, 500, 200, 50000, 16};
 
-static const struct scale fixed = {40, 5000, 3};
+/* Fixed pieces have a partial each, whose memory is reserved. */
+static const struct scale fixed = {1, 40, 200, 5000, 3};
+
+/* More requests and tiles than shared memory holds the lengths of. */
+static const struct scale many = {20000, 30000, 20, 300, 2};
 
 struct plan_run {
   struct trial *trial;
+  const struct scale *scale;
   fi_kernel *kernel;
   struct tile tile;
   struct planned planned;
@@ -49,7 +55,7 @@ static uint32_t draw_common_kv(struct plan_run *run, uint32_t requests) {
   struct trial *trial = run->trial;
   const uint64_t share = trial_between(trial, SECTION_STEPS, SECTION_STEPS * 5 / 4);
   const uint64_t steps = share * trial_between(trial, 1, MOST_SECTIONS) * run->workspace.ctas;
-  const uint64_t most = (run->workspace.max_kv_len - MOST_QUERY) / tile_step_tokens(&run->tile);
+  const uint64_t most = (run->workspace.max_kv_len - run->scale->q_len) / tile_step_tokens(&run->tile);
   const uint64_t each = steps / (requests * run->workspace.kv_heads);
   return (uint32_t)(each < most ? each : most) * tile_step_tokens(&run->tile);
 }
@@ -57,7 +63,7 @@ static uint32_t draw_common_kv(struct plan_run *run, uint32_t requests) {
 /* Mostly decode, some prefill, a few without query tokens or KV. */
 static void draw_request(struct plan_run *run, uint32_t request, uint32_t longest) {
   struct trial *trial = run->trial;
-  run->q_len[request] = trial_chance(trial, 8) ? trial_between(trial, 0, MOST_QUERY) : 1;
+  run->q_len[request] = trial_chance(trial, 8) ? trial_between(trial, 0, run->scale->q_len) : 1;
   run->kv_len[request] = run->q_len[request] + random_below(&trial->random, longest);
   if (trial_chance(trial, 10))
     run->kv_len[request] = trial_between(trial, 0, 2);
@@ -76,7 +82,7 @@ static bool reserve(struct plan_run *run, uint32_t requests) {
 }
 
 static void draw_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
-  const bool alike = trial_chance(run->trial, 2);
+  const bool alike = run->scale != &many && trial_chance(run->trial, 2);
   const uint32_t common_kv = alike ? draw_common_kv(run, requests) : 0;
   for (uint32_t request = 0; request < requests; request++) {
     if (alike) {
@@ -93,7 +99,7 @@ static void fill_lengths(struct plan_run *run, uint32_t requests, uint32_t longe
   int32_t *kv_lens = run->kv_lens.host;
   int32_t *kv_indptr = run->kv_indptr.host;
   draw_lengths(run, requests, longest);
-  q_indptr[0] = 0;
+  q_indptr[0] = (int32_t)run->planned.first_token;
   kv_indptr[0] = 0;
   for (uint32_t request = 0; request < requests; request++) {
     kv_lens[request] = (int32_t)run->kv_len[request];
@@ -107,20 +113,20 @@ static void fill_lengths(struct plan_run *run, uint32_t requests, uint32_t longe
 
 static bool draw_batch(struct plan_run *run) {
   struct trial *trial = run->trial;
-  const bool is_fixed = trial_chance(trial, 3);
-  const struct scale *scale = is_fixed ? &fixed : &even;
-  const uint32_t requests = trial_between(trial, 1, scale->requests);
+  const struct scale *scale = run->scale;
+  const uint32_t requests = trial_between(trial, scale->least_requests, scale->requests);
   const uint32_t longest = trial_between(trial, 1, scale->kv_len);
   if (!reserve(run, requests))
     return false;
   run->planned.requests = requests;
+  run->planned.first_token = trial_chance(trial, 2) ? trial_between(trial, 1, 1000) : 0;
   run->workspace = (fi_workspace){
       .struct_size = sizeof run->workspace,
       .max_requests = requests + trial_between(trial, 0, 3),
-      .max_kv_len = scale->kv_len + MOST_QUERY,
+      .max_kv_len = scale->kv_len + scale->q_len,
       .kv_heads = trial_between(trial, 1, scale->kv_heads),
       .ctas = trial_between(trial, 1, 300),
-      .split_tokens = is_fixed ? SPLIT_TOKENS : 0,
+      .split_tokens = scale == &fixed ? SPLIT_TOKENS : 0,
   };
   fill_lengths(run, requests, longest);
   run->workspace.max_tokens = (uint32_t)((int32_t *)run->q_indptr.host)[requests] + trial_between(trial, 1, 20);
@@ -182,7 +188,8 @@ bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
   tile_plan(canonical, target, 0, &tile);
   for (int i = 0; i < PLANS && passed; i++) {
-    struct plan_run run = {.trial = trial, .kernel = kernel, .tile = tile};
+    const struct scale *scale = i == 0 ? &many : trial_chance(trial, 3) ? &fixed : &even;
+    struct plan_run run = {.trial = trial, .scale = scale, .kernel = kernel, .tile = tile};
     run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile.tokens};
     passed = draw_batch(&run) && plan(&run);
     mirror_free(&run.q_indptr, &trial->device);

@@ -15,4 +15,10 @@ bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target
 /* Attention over a hand-made plan in which requests share a prefix. */
 bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct target *target);
 
+/* Attention on values at the edges of what is allowed. */
+bool run_edges(struct trial *trial, const fi_spec *canonical, const struct target *target);
+
+/* In threads without a context the reason comes before anything is compiled. */
+bool run_threads(struct trial *trial, const fi_spec *canonical, const struct target *target);
+
 #endif

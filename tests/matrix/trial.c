@@ -50,6 +50,13 @@ bool trial_ok(struct trial *trial, const char *what, fi_status status) {
                     fault);
 }
 
+bool trial_name_failure(struct trial *trial, const char *name) {
+  char why[TRIAL_WHY_SIZE];
+  memcpy(why, trial->why, sizeof why);
+  snprintf(trial->why, sizeof trial->why, "%s: %.*s", name, TRIAL_WHY_SIZE - 64, why);
+  return false;
+}
+
 uint32_t trial_between(struct trial *trial, uint32_t least, uint32_t most) {
   return least + random_below(&trial->random, most - least + 1);
 }

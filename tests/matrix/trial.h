@@ -26,6 +26,9 @@ bool trial_fail(struct trial *trial, const char *format, ...) __attribute__((for
  * reported a fault. */
 bool trial_ok(struct trial *trial, const char *what, fi_status status);
 
+/* Puts a name in front of the reason; false. */
+bool trial_name_failure(struct trial *trial, const char *name);
+
 /* A number from least to most. */
 uint32_t trial_between(struct trial *trial, uint32_t least, uint32_t most);
 

@@ -1,0 +1,277 @@
+/*
+ * Attention on values at the edges of what is allowed. Each edge changes a random batch so that its result stays well
+ * defined: equal keys, however large, have equal weights; a row's only key has weight 1; Q may be of any size where
+ * the softmax scale makes up for it; what a row does not see cannot change it.
+ */
+#include "tests/matrix/runs.h"
+
+#include "tests/dtypes.h"
+#include "tests/matrix/attention_check.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { MOST_SCALE_EXPONENT = 20, LEAST_SCALE_EXPONENT = -80 };
+
+static const double SINGLE_LSE = 1e-4; /* relative error of a log-sum-exp that rounds no product */
+static const double MOST_LOGIT = 1e30;
+
+struct edge_run {
+  struct trial *trial;
+  fi_kernel *kernel;
+  struct batch_case batch;
+  struct reference reference;
+};
+
+static bool rotates(const fi_spec *spec) {
+  return spec->rope != FI_ROPE_NONE;
+}
+
+static float usual_scale(const fi_spec *spec) {
+  return 1 / sqrtf((float)spec->head_dim);
+}
+
+/* ------------------------------------------------------------------------------------------------ rows */
+
+static void set_row(uint32_t dtype, void *data, int64_t offset, uint32_t dim, double value) {
+  for (uint32_t d = 0; d < dim; d++)
+    dtype_encode(dtype, value, data, (size_t)offset + d);
+}
+
+static void multiply_row(uint32_t dtype, void *data, int64_t offset, uint32_t dim, double factor) {
+  for (uint32_t d = 0; d < dim; d++)
+    dtype_encode(dtype, factor * dtype_decode(dtype, data, (size_t)offset + d), data, (size_t)offset + d);
+}
+
+static void *q_data(const struct edge_run *run) {
+  return run->batch.buffers[BUFFER_Q].host;
+}
+
+static uint32_t q_heads(const struct edge_run *run) {
+  return run->batch.kv_heads * run->batch.spec.group;
+}
+
+static void set_k(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
+  const fi_spec *spec = &run->batch.spec;
+  const int64_t offset = reference_cache_offset(&run->reference, request, token, head);
+  set_row(spec->kv_dtype, run->reference.tensors.k.data, offset, spec->head_dim, value);
+}
+
+static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
+  const fi_spec *spec = &run->batch.spec;
+  const int64_t offset = reference_v_offset(&run->reference, request, token, head);
+  set_row(spec->kv_dtype, run->reference.tensors.v.data, offset, spec->v_dim, value);
+}
+
+/* ------------------------------------------------------------------------------------------------ equal keys */
+
+/* A size that the type has, of any sign; exact in bf16 where f16 meets bf16. */
+static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype) {
+  static const double sizes[] = {0x1p-23, 0x1p-7, 1, 384, 49152, 133120, 0x1p50};
+  const double size = sizes[trial_between(trial, 0, sizeof sizes / sizeof *sizes - 1)];
+  const double largest = spec->kv_dtype == FI_BF16 ? fmin(61440, dtype_largest(dtype)) : dtype_largest(dtype);
+  const double kept = fmin(size, dtype == FI_BF16 ? size : largest);
+  return trial_chance(trial, 2) ? kept : -kept;
+}
+
+static bool has_plain_keys(const fi_spec *spec) {
+  return !rotates(spec);
+}
+
+/* Every key of a request and head is the same, and so is every dim of a query. */
+static void fill_equal_keys(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  double most_k = 1;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t head = 0; head < batch->kv_heads; head++) {
+      const double k = draw_size(run->trial, spec, spec->kv_dtype);
+      most_k = fmax(most_k, fabs(k));
+      for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++)
+        set_k(run, r, token, head, k);
+    }
+  }
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++) {
+      double q = draw_size(run->trial, spec, spec->q_dtype);
+      while (fabs(q) * most_k * spec->head_dim > MOST_LOGIT)
+        q /= 1024;
+      set_row(spec->q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), spec->head_dim, q);
+    }
+  }
+  batch->softmax_scale = trial_chance(run->trial, 2) ? 0 : trial_chance(run->trial, 2) ? 0x1p-70f : 1.0f;
+  batch->lse_tolerance = SINGLE_LSE;
+}
+
+static bool is_scaled(const fi_spec *spec) {
+  return spec->kv_scale != FI_SCALE_NONE && !rotates(spec);
+}
+
+/* K scales of any size, with keys that are equal. */
+static void fill_k_scales(struct edge_run *run) {
+  static const float scales[] = {1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f};
+  struct batch_case *batch = &run->batch;
+  float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
+  for (uint32_t head = 0; head < batch->kv_heads; head++)
+    k_scale[head] = scales[trial_between(run->trial, 0, sizeof scales / sizeof *scales - 1)];
+  fill_equal_keys(run);
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++)
+      set_row(batch->spec.q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), batch->spec.head_dim,
+              trial_chance(run->trial, 2) ? 3 : -3);
+  }
+}
+
+/* ------------------------------------------------------------------------------------------------ one key */
+
+static bool has_any_keys(const fi_spec *spec) {
+  (void)spec;
+  return true;
+}
+
+/* Q and K of any size; O is V, and a logit that sums large products of both signs is not checked. */
+static void fill_one_key(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++) {
+      const double factor = fmin(fabs(draw_size(run->trial, spec, spec->q_dtype)), dtype_largest(spec->q_dtype) / 16);
+      multiply_row(spec->q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), spec->head_dim,
+                   factor);
+    }
+  }
+  batch->softmax_scale = 0;
+  batch->lse_tolerance = INFINITY;
+}
+
+/* ------------------------------------------------------------------------------------------------ Q */
+
+/* All of Q times a power of two that the softmax scale takes back, as far as it is allowed. */
+static void fill_q_range(struct edge_run *run) {
+  static const int coarse[] = {-100, -60, -27, 10, 17, 60};
+  static const int fine[] = {-14, -8, 6, 10};
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  const bool is_bf16 = spec->q_dtype == FI_BF16;
+  const int exponent = is_bf16 ? coarse[trial_between(run->trial, 0, sizeof coarse / sizeof *coarse - 1)]
+                               : fine[trial_between(run->trial, 0, sizeof fine / sizeof *fine - 1)];
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++)
+      multiply_row(spec->q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), spec->head_dim,
+                   exp2(exponent));
+  }
+  const int most = MOST_SCALE_EXPONENT;
+  const int taken = -exponent > most ? most : -exponent < LEAST_SCALE_EXPONENT ? LEAST_SCALE_EXPONENT : -exponent;
+  batch->softmax_scale = usual_scale(spec) * (float)exp2(taken);
+}
+
+/* One dim of Q is far larger than the others, and that of K zero. */
+static void fill_q_spread(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  const uint32_t dim = random_below(&run->trial->random, spec->head_dim);
+  const double large = spec->q_dtype == FI_BF16 ? 133120 : 1024;
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++)
+      dtype_encode(spec->q_dtype, large, q_data(run), (size_t)reference_q_offset(&run->reference, token, head) + dim);
+  }
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+      for (uint32_t head = 0; head < batch->kv_heads; head++)
+        dtype_encode(spec->kv_dtype, 0, run->reference.tensors.k.data,
+                     (size_t)reference_cache_offset(&run->reference, r, token, head) + dim);
+    }
+  }
+  batch->softmax_scale = 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ out of sight */
+
+static double draw_special(struct trial *trial, uint32_t dtype) {
+  const double specials[] = {NAN, INFINITY, -INFINITY};
+  return dtype == FI_E4M3 ? NAN : specials[trial_between(trial, 0, 2)];
+}
+
+static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) {
+  const uint32_t dtype = run->batch.spec.kv_dtype;
+  const bool is_k = trial_chance(run->trial, 4);
+  for (uint32_t head = 0; head < run->batch.kv_heads; head++) {
+    const double special = draw_special(run->trial, dtype);
+    if (is_k)
+      set_k(run, request, token, head, special);
+    else
+      set_v(run, request, token, head, special);
+  }
+}
+
+/* All of one request, and of the others the tokens that only a last query token sees. */
+static void fill_specials(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const uint32_t spoiled = random_below(&run->trial->random, batch->requests);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    const bool is_spoiled = r == spoiled && batch->requests > 2;
+    const uint32_t first = is_spoiled || batch->kv_len[r] == 0 ? 0 : batch->kv_len[r] - 1;
+    for (uint32_t token = first; (is_spoiled || batch->q_len[r] > 1) && token < batch->kv_len[r]; token++)
+      spoil_token(run, r, token);
+  }
+  batch->sees_specials = true;
+}
+
+static bool hides_tokens(const fi_spec *spec) {
+  return spec->mask == FI_MASK_CAUSAL;
+}
+
+/* ------------------------------------------------------------------------------------------------ run */
+
+static const struct edge {
+  const char *name;
+  bool (*applies)(const fi_spec *spec);
+  void (*fill)(struct edge_run *run);
+  enum batch_kind kinds[2];
+} edges[] = {
+    {"equal keys", has_plain_keys, fill_equal_keys, {BATCH_MIXED, BATCH_SPLIT}},
+    {"one key", has_any_keys, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
+    {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
+    {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
+    {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},
+    {"infinity and NaN out of sight", hides_tokens, fill_specials, {BATCH_MIXED, BATCH_SPLIT}},
+};
+
+static bool run_batch(struct edge_run *run, const struct edge *edge, const struct tile *tile, const fi_spec *canonical,
+                      enum batch_kind kind) {
+  struct batch_case *batch = &run->batch;
+  struct trial *trial = run->trial;
+  if (!batch_case_create(batch, trial, canonical, tile, kind))
+    return false;
+  run->reference = batch_case_reference(batch);
+  edge->fill(run);
+  batch_case_upload(batch, trial);
+  const fi_batch lengths = batch_case_lengths(batch, false);
+  const fi_tensors tensors = batch_case_tensors(batch, false);
+  return batch_case_reserve(batch, trial, run->kernel) &&
+         trial_ok(trial, "fi_plan", fi_plan(run->kernel, &lengths, &batch->workspace, NULL)) &&
+         attention_launch(trial, run->kernel, batch, &tensors) && attention_check(trial, batch);
+}
+
+/* Failures begin with the edge's name. */
+static bool run_edge(struct edge_run *run, const struct edge *edge, const struct tile *tile, const fi_spec *canonical) {
+  bool passed = true;
+  for (size_t i = 0; i < 2 && passed; i++) {
+    passed = run_batch(run, edge, tile, canonical, edge->kinds[i]);
+    batch_case_free(&run->batch, run->trial);
+  }
+  return passed || trial_name_failure(run->trial, edge->name);
+}
+
+bool run_edges(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+  struct edge_run run = {.trial = trial};
+  struct tile tile;
+  if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)))
+    return false;
+  tile_plan(canonical, target, 0, &tile);
+  for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
+    if (edges[i].applies(canonical) && !run_edge(&run, &edges[i], &tile, canonical))
+      return false;
+  }
+  return true;
+}
