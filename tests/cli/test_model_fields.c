@@ -295,6 +295,21 @@ static const struct {
      "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"model_type\": \"bert\"", "8 full_attention: 16 query heads on 16 KV heads of 128, no mask, no RoPE"},
+    {"\"model_type\": \"bert\", \"is_decoder\": true",
+     "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"model_type\": \"modernbert\", \"local_attention\": 128, \"global_attn_every_n_layers\": 3, "
+     "\"global_rope_theta\": 160000.0, \"local_rope_theta\": 10000.0",
+     "3 full_attention: 16 query heads on 16 KV heads of 128, no mask, RoPE theta 160000\n"
+     "5 sliding_attention: 16 query heads on 16 KV heads of 128, window 65 on each side, RoPE theta 10000 | two-sided "
+     "window (65 keys on each side)"},
+    {"\"model_type\": \"t5\", \"num_layers\": null, \"num_decoder_layers\": 2, \"num_heads\": 16",
+     "2 full_attention: 16 query heads on 16 KV heads of 64, scale 1, relative positions, bucketed, no RoPE | relative "
+     "positions, bucketed\n"
+     "2 cross_attention: 16 query heads on 16 KV heads of 64, no mask, scale 1, keys of the encoder, no RoPE"},
+    {"\"model_type\": \"deepseek_v2\", \"use_mla\": false, \"kv_lora_rank\": null, \"v_head_dim\": 0, "
+     "\"qk_nope_head_dim\": 0, \"qk_rope_head_dim\": 0, \"num_key_value_heads\": 16, \"head_dim\": null",
+     "8 full_attention: " PLAIN},
     {"\"model_type\": \"RefinedWeb\", \"n_head_kv\": 8",
      "8 full_attention: 16 query heads on 8 KV heads of 128, RoPE theta 10000"},
     {"\"model_type\": \"falcon\"", "8 full_attention: 16 query heads on 1 KV heads of 128, RoPE theta 10000"},

@@ -19,7 +19,8 @@ static bool is_encoder(const struct config *config) {
 static bool is_bidirectional(const struct config *config) {
   const json_t *flag = config_find(config, "use_bidirectional_attention");
   const bool is_all = json_is_true(flag) || strcmp(config_text(config, "use_bidirectional_attention", ""), "all") == 0;
-  return is_all || json_is_false(config_find(config, "is_causal")) || is_encoder(config);
+  return is_all || json_is_false(config_find(config, "is_causal")) || is_encoder(config) ||
+         config_trait_is(config, "mask", "all_keys");
 }
 
 static bool has_images(const struct config *config) {
@@ -39,14 +40,18 @@ static bool read_mask(struct config *config, const struct kind *kind, struct lay
   layer->has_image_blocks =
       has_images(config) && (strcmp(images, "all") == 0 ||
                              (strcmp(images, "sliding") == 0 && layer->window > 0 && strcmp(flag, "vision") == 0));
-  if (layer->is_cross || config_trait_is(config, "mask", "all_keys"))
+  if (layer->is_cross) {
     layer->mask = LAYER_ALL_KEYS;
-  if (layer->is_cross || !is_bidirectional(config))
     return true;
-  note(config->notes, "every query sees all keys: by is_causal, is_decoder or use_bidirectional_attention");
+  }
+  if (!is_bidirectional(config))
+    return true;
+  note(config->notes, "queries see keys on both sides, as its architecture, is_causal, is_decoder or the like say");
   layer->mask = layer->window > 0 ? LAYER_TWO_SIDED : LAYER_ALL_KEYS;
-  if (layer->window > 0 && config_trait(config, "halved_window"))
+  if (layer->window > 0 && json_is_true(config_trait(config, "halved_window")))
     layer->window = layer->window / 2 + 1;
+  if (layer->window > 0 && config_trait(config, "closed_window"))
+    layer->window++;
   return true;
 }
 

@@ -44,8 +44,11 @@ static uint32_t pairing_of(const struct config *config, const struct kind *kind)
     name = config_trait_text(config, "rope_if_asked", name);
   if (config_flag(config, "use_mem_rope"))
     name = config_trait_text(config, "rope_if_asked", name);
-  if (config_flag(config, "original_rope") || json_is_false(config_find(config, "rope_interleave")))
+  if (config_flag(config, "original_rope") || json_is_false(config_find(config, "rope_interleave")) ||
+      json_is_false(config_find(config, "use_mla")))
     name = strcmp(name, "interleaved") == 0 ? "half" : name;
+  if (config_flag(config, "rotary_emb_interleaved"))
+    name = "interleaved";
   return find_pairing(name);
 }
 

@@ -124,8 +124,13 @@ static bool read_latent(struct config *config, const struct kind *kind, struct l
 
 static bool read_plain(struct config *config, const struct kind *kind, struct layer *layer) {
   const bool is_local = kind->reach == REACH_SLIDING && config_find(config, "swa_v_head_dim");
+  const char *v_field = is_local ? "swa_v_head_dim" : "v_head_dim";
+  double v_dim;
   if (!read_head_dim(config, kind, layer) || !read_kv_heads(config, kind, layer) ||
-      !config_count(config, is_local ? "swa_v_head_dim" : "v_head_dim", layer->head_dim, &layer->v_dim))
+      !config_number(config, v_field, 0, &v_dim))
+    return false;
+  layer->v_dim = layer->head_dim; /* what 0 stands for */
+  if (v_dim != 0 && !config_count(config, v_field, 0, &layer->v_dim))
     return false;
   if (layer->query_heads % layer->kv_heads != 0)
     return config_problem(config,
@@ -141,7 +146,7 @@ bool shape_read(struct config *config, const struct kind *kind, struct layer *la
   if (!read_query_heads(config, kind, layer))
     return false;
   const json_t *rank = config_find(config, "kv_lora_rank");
-  if (rank && json_number_value(rank) != 0)
+  if (rank && json_number_value(rank) != 0 && !json_is_false(config_find(config, "use_mla")))
     return read_latent(config, kind, layer);
   return read_plain(config, kind, layer);
 }
