@@ -56,7 +56,8 @@ static const unsigned char magic[MAGIC_SIZE] = {'F', 'I', 'K', 'E', 'R', 'N', '\
 static const struct text_field {
   const char *name;
   size_t member;
-  uint32_t least, most; /* bytes */
+  uint32_t least; /* bytes */
+  uint32_t most;
 } text_fields[] = {
     {"toolchain", offsetof(struct cache_entry, toolchain), 1, CACHE_TOOLCHAIN_MAX},
     {"target", offsetof(struct cache_entry, target), 1, 31},
@@ -70,7 +71,8 @@ static const struct text_field {
 static const struct fact_field {
   const char *name;
   size_t member;
-  uint32_t least, most;
+  uint32_t least;
+  uint32_t most;
 } fact_fields[] = {
     {"registers", offsetof(struct cache_facts, registers), 0, 255},
     {"static shared bytes", offsetof(struct cache_facts, static_shared), 0, 1 << 20},

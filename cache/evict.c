@@ -21,7 +21,8 @@ struct scan {
   int directory;
   const char *kept;
   struct candidate *candidates;
-  size_t count, capacity;
+  size_t count;
+  size_t capacity;
   uint64_t total; /* bytes of all entries, the kept one too */
 };
 
@@ -51,7 +52,8 @@ static void add_entry(struct scan *scan, const char *name, const struct stat *st
 static void visit_member(void *visitor, const char *name) {
   struct scan *scan = visitor;
   const struct cache_io *io = &scan->store->io;
-  bool is_entry = cache_is_file_name(name), is_temporary = cache_is_temporary_name(name);
+  bool is_entry = cache_is_file_name(name);
+  bool is_temporary = cache_is_temporary_name(name);
   struct stat status;
   if ((!is_entry && !is_temporary) || io->status_at(io->context, scan->directory, name, &status) != 0)
     return;

@@ -35,7 +35,8 @@ static const unsigned char *slice(const unsigned char *image, size_t size, uint6
 struct section {
   uint32_t name_at; /* in the section name table */
   uint32_t type;
-  uint64_t at, size;
+  uint64_t at;
+  uint64_t size;
 };
 
 struct cubin {
@@ -126,7 +127,8 @@ static bool is_name_character(char c) {
 
 /* Does `text` have `directive`, one space and exactly `name`? */
 static bool ptx_declares(const char *text, const char *directive, const char *name) {
-  size_t directive_size = strlen(directive), name_size = strlen(name);
+  size_t directive_size = strlen(directive);
+  size_t name_size = strlen(name);
   for (const char *at = strstr(text, directive); at; at = strstr(at, directive)) {
     at += directive_size;
     if (at[0] == ' ' && strncmp(at + 1, name, name_size) == 0 && !is_name_character(at[1 + name_size]))

@@ -48,7 +48,8 @@ void cache_temporary_name(long process, uint64_t random, char name[CACHE_TEMPORA
 }
 
 bool cache_is_file_name(const char *name) {
-  size_t size = strlen(name), frame = CACHE_KEY_DIGITS + 1 + sizeof extension - 1;
+  size_t size = strlen(name);
+  size_t frame = CACHE_KEY_DIGITS + 1 + sizeof extension - 1;
   if (size <= frame || name[CACHE_KEY_DIGITS] != '-' || strcmp(name + size - (sizeof extension - 1), extension) != 0)
     return false;
   for (size_t i = 0; i < CACHE_KEY_DIGITS; i++)

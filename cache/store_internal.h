@@ -15,7 +15,12 @@ struct cache_store {
   uint64_t budget;
   bool sync;
   atomic_bool writing_stopped;
-  atomic_uint_fast64_t hits, misses, damaged, published, publish_failures, evicted;
+  atomic_uint_fast64_t hits;
+  atomic_uint_fast64_t misses;
+  atomic_uint_fast64_t damaged;
+  atomic_uint_fast64_t published;
+  atomic_uint_fast64_t publish_failures;
+  atomic_uint_fast64_t evicted;
 };
 
 /* The user's own layer, or NULL. */

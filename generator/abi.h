@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* Every public struct: its name in messages, which is that of its type behind "fi_", and its size in this
+/* Every public struct: its name in messages, which is that of its type after "fi_", and its size in this
  * SONAME. */
 #define ABI_STRUCTS(STRUCT)                                                                                            \
   STRUCT(spec, 368)                                                                                                    \

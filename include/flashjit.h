@@ -260,7 +260,7 @@ enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
   FI_EVENT_LOADED = 3,        /* a kernel became usable */
-  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an entry; where the
+  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an image; where the
                                  mode allows compiling it costs a compile at most */
   FI_EVENT_PROGRESS = 5       /* fi_get_kernels has settled one more spec */
 };

@@ -73,7 +73,7 @@ void build_event(const struct build *build, fi_event event) {
 
 /* -------------------------------------------------------------------------------- find */
 
-static void report_cache_problem(const struct build *build, const char *text) {
+void build_problem(const struct build *build, const char *text) {
   if (!text[0])
     return;
   atomic_fetch_add(&build->ctx->counters.cache_problems, 1);
@@ -111,7 +111,7 @@ static bool first_usable(struct build *build, bool is_found) {
   struct cache_reason reason;
   while (is_found && !adopt_choice(build)) {
     is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
-    report_cache_problem(build, reason.text);
+    build_problem(build, reason.text);
   }
   if (is_found)
     take_found(build);
@@ -122,7 +122,7 @@ bool build_find(struct build *build) {
   struct cache_reason reason;
   build->toolchain = wanted_toolchain(build->ctx);
   const bool is_found = cache_store_find(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
-  report_cache_problem(build, reason.text);
+  build_problem(build, reason.text);
   return first_usable(build, is_found);
 }
 
@@ -130,7 +130,7 @@ bool build_find_own(struct build *build, const struct compiler *compiler) {
   struct cache_reason reason;
   build->toolchain = compiler->toolchain;
   const bool is_found = cache_store_find_own(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
-  report_cache_problem(build, reason.text);
+  build_problem(build, reason.text);
   if (!is_found)
     return false;
   if (adopt_choice(build)) {
@@ -165,9 +165,9 @@ bool build_find_next(struct build *build, bool fresh) {
   build->refused++;
   if (fresh)
     note_hopeless(build, build->entry.toolchain);
-  report_cache_problem(build, problem);
+  build_problem(build, problem);
   const bool is_found = cache_store_find_next(build->ctx->store, build->toolchain, &build->found, &reason);
-  report_cache_problem(build, reason.text);
+  build_problem(build, reason.text);
   return first_usable(build, is_found);
 }
 
@@ -177,7 +177,7 @@ void build_lock(const struct build *build, struct cache_lock *lock) {
   fi_ctx *ctx = build->ctx;
   struct cache_reason reason;
   cache_store_lock(ctx->store, &build->key, (uint32_t)ctx->options.lock_wait_ms, lock, &reason);
-  report_cache_problem(build, reason.text);
+  build_problem(build, reason.text);
 }
 
 void build_unlock(const struct build *build, struct cache_lock *lock) {
@@ -194,7 +194,7 @@ void build_publish(struct build *build, uint32_t refused_by) {
     ctx->not_kept = reason;
     pthread_mutex_unlock(&ctx->table_lock);
   }
-  report_cache_problem(build, reason.text);
+  build_problem(build, reason.text);
 }
 
 /* -------------------------------------------------------------------------------- compile */

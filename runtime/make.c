@@ -125,8 +125,10 @@ static fi_status compile_and_load(struct loader *loader, struct compiler *compil
   if (status)
     return status;
   status = load(loader);
-  if (loader->rejected)
+  if (loader->rejected) {
     status = tell_refusal(loader, compiler);
+    build_problem(loader->build, fi_last_error());
+  }
   if (!status || loader->rejected)
     build_publish(loader->build, loader->rejected ? loader->driver->version : 0);
   return status;
