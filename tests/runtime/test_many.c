@@ -55,7 +55,7 @@ Test(many, every_kernel_is_made_once_on_so_many_threads) {
     cr_expect_eq(fakes.compiles, SPECS + 1);
     cr_expect_leq(fakes.most_compiling, threads[i]);
     cr_expect(fakes.most_compiling > 1 || threads[i] == 1, "%u at once", (unsigned)fakes.most_compiling);
-    for (int j = 0; j < SPECS; j++) {
+    for (uint32_t j = 0; j < SPECS; j++) {
       cr_expect_eq(call.statuses[j], FI_OK);
       cr_expect_eq(call.kernels[j]->spec.group, j + 1);
     }
