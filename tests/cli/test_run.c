@@ -130,6 +130,20 @@ Test(run, wrong_chunks_fail, .init = use_simulator) {
   expect_text(output.err, "request 3, token 13, head 0, dim 5: got ");
 }
 
+/* A cache that does not fit is told with its size, and what makes it smaller. */
+Test(run, too_large, .init = use_simulator) {
+  char arguments[256];
+  const char *path =
+      scratch_file("large.json", "{\"model_type\": \"llama\", \"num_hidden_layers\": 1, \"hidden_size\": 1, "
+                                 "\"num_attention_heads\": 64, \"head_dim\": 256}");
+  snprintf(arguments, sizeof arguments,
+           "run --model %s --lengths 16000000:1 --scale 1 --page-size 1000 --max-tokens 64", path);
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "a cache of 1000");
+  expect_text(output.err, "--max-requests, --max-tokens and --kv-len-limit make it smaller");
+}
+
 /* Layers that have no kernel are named, and the others run. */
 Test(run, mixed_model, .init = use_simulator) {
   char arguments[512];

@@ -38,6 +38,35 @@ Test(specs, with_cache_options) {
                                "plan\n");
 }
 
+/* One of eight GPUs has 12 heads on one KV head; a folder, a field that is set, and the description as JSON. */
+Test(specs, of_one_of_many_devices) {
+  command(&output, "specs --tp 8 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
+  expect_code(&output, 0);
+  expect_text(output.err, "heads of one of 8 GPUs");
+  expect_text(output.err, "62 layers of full_attention, 12 query heads on 1 KV heads of 128");
+  expect_text(output.out, "attention group=12 page=16 rope=half theta=10000000\n");
+  command(&output, "specs --tp 5 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
+  expect_code(&output, 1);
+  expect_text(output.err, "--tp is 5, which does not divide the 96 query heads");
+}
+
+Test(specs, with_fields_that_are_set) {
+  command(&output, "specs --set head_dim=64 --set rope_theta=7000 --set 'num_key_value_heads=null' --model " MODEL(
+                       "Qwen3-0.6B"));
+  expect_code(&output, 0);
+  expect_text(output.out, "attention hd=64 page=16 rope=half theta=7000\n");
+  expect_text(output.err, "16 query heads on 16 KV heads of 64");
+}
+
+Test(specs, as_json) {
+  command(&output, "specs --json --model " MODEL("gpt-oss-20b"));
+  expect_code(&output, 0);
+  expect_text(output.out, "\"kind\": \"sliding_attention\"");
+  expect_text(output.out, "\"window\": 128");
+  expect_text(output.out, "\"sinks\": true");
+  expect_text(output.out, "\"lacks\": \"sliding window (128 keys); attention sinks; rope_type yarn\"");
+}
+
 Test(specs, unsupported_models_fail_with_reasons) {
   static const char *const models[] = {MODEL("gpt-oss-20b"), MODEL("gemma-4-26B-A4B")};
   for (int i = 0; i < 2; i++) {

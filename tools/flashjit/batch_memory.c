@@ -105,13 +105,13 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
 }
 
 size_t batch_cache_bytes(const struct batch_memory *batch) {
-  return batch->buffers[BUFFER_K_CACHE].bytes + batch->buffers[BUFFER_V_CACHE].bytes;
+  return buffer_bytes(batch, BUFFER_K_CACHE) + buffer_bytes(batch, BUFFER_V_CACHE);
 }
 
 size_t batch_bytes(const struct batch_memory *batch) {
   size_t bytes = 0;
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
-    bytes += batch->buffers[buffer].bytes;
+    bytes += buffer_bytes(batch, buffer);
   return bytes;
 }
 

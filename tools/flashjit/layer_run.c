@@ -130,11 +130,16 @@ static bool prepare(struct layer_run *run) {
   if (!succeeded(fi_kernel_spec(run->kernels[ROLE_DECODE], &spec), "fi_kernel_spec", run->reports[ROLE_DECODE].spec))
     return false;
   run->stream = device_stream_create(run->device);
-  batch_create(&run->batch, run->device, &spec, run->layer->kv_heads, run->settings->schedule, &run->random);
-  if (!layer_works(run) || !make_workspace(run))
-    return false;
-  choose_timed(run);
+  const bool created =
+      batch_create(&run->batch, run->device, &spec, run->layer->kv_heads, run->settings->schedule, &run->random) &&
+      make_workspace(run);
   tell_size(run);
+  if (!created) {
+    layer_works(run);
+    fprintf(stderr, "# --max-requests, --max-tokens and --kv-len-limit make it smaller\n");
+    return false;
+  }
+  choose_timed(run);
   return true;
 }
 
