@@ -7,10 +7,11 @@
 
 /* What the warps need to know of a row of a tile. */
 struct tile_row {
-  int token;    /* in Q and O */
-  int visible;  /* KV tokens that it sees */
-  int part;     /* its row among the item's partial rows */
-  int position; /* that Q is rotated to */
+  int token;         /* in Q and O */
+  int visible;       /* KV tokens that it sees */
+  int part;          /* its row among the item's partial rows */
+  int position;      /* that Q is rotated to */
+  float query_scale; /* a power of two that its Q was divided by */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */

@@ -9,6 +9,7 @@ const struct compile_option compile_options[] = {
     {"--gpu-architecture=", 1200},
     {"-std=c++17", 1200},
     {"--device-as-default-execution-space", 1200},
+    {"--fmad=false", 1200}, /* what is fused is written so: PTX, machine code and simulator mean the same */
     {"--minimal", 1204},
     {"--modify-stack-limit=false", 1200}, /* else RLIMIT_STACK of the whole process is raised during a compile */
     {"--no-cache", 1209},                 /* the driver's compile cache: ours is the cache */

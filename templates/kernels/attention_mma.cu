@@ -21,7 +21,7 @@
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
-  const float scale = score_scale(args, tile.item.kv_head);
+  const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
   Query query;
   load_query(query, query_tile(shared));

@@ -27,11 +27,16 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   }
 }
 
-/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  return make_float2(at(o, r, 2 * p), at(o, r, 2 * p + 1));
+/* Pair p of a lane's values of a row, two that lie next to each other: its elements of the accumulator, its column. */
+constexpr u32 pair_element(u32 p, u32 half) {
+  return 2 * p + half;
 }
 
 u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
+}
+
+/* The elements of V in a token's column and the next. */
+float2 value_pair(const u8 *values, u32 token, u32 column) {
+  return unpack_compute(*(const u32 *)(values + chunk_at<kValuePitch>(token, column / 8) + column % 8 * 2));
 }

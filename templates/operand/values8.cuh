@@ -38,12 +38,17 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   }
 }
 
-/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  const u32 octets = 2 * (p / 2 * 2);
-  return make_float2(at(o, r, octets + p % 2), at(o, r, octets + 2 + p % 2));
+/* Pair p of a lane's values of a row, two that lie next to each other: its elements of the accumulator, its column. */
+constexpr u32 pair_element(u32 p, u32 half) {
+  return p / 2 * 4 + p % 2 + 2 * half;
 }
 
 u32 pair_column(u32 lane, u32 p) {
   return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
+}
+
+/* The elements of V in a token's column and the next. */
+float2 value_pair(const u8 *values, u32 token, u32 column) {
+  const u8 *codes = values + chunk_at<kValuePitch>(token, column / 16) + column % 16;
+  return unpack_compute(convert_four(*(const u16 *)codes).x);
 }

@@ -6,14 +6,63 @@
 
 //# Q in its tile becomes what the fragments need.
 
+//@if scales_rows
+/* Most of a row of Q is scaled to: half of what f16 holds twice over, since rotation makes it larger. */
+constexpr u32 kScaledExponent = 127 + 12;
+
+/*
+ * Finds what each row of the tile is divided by, a power of two. Eight threads share a row; magnitudes of bf16 compare
+ * as integers.
+ */
+void find_query_scales(Cta threads, const u8 *query, ItemTile &tile) {
+#pragma unroll 1
+  for (u32 i = threads.number(); i < kRows * 8; i += kThreads) {
+    const u32 row = i / 8;
+    u32 most = 0;
+#pragma unroll 1
+    for (u32 chunk = i % 8; chunk < kQueryChunks; chunk += 8) {
+      const uint4 words = *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk));
+      const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+      for (u32 pair : pairs)
+        most = max(most, max(pair & 0x7fffffff, pair << 16 & 0x7fffffff));
+    }
+#pragma unroll
+    for (u32 step = 1; step < 8; step *= 2)
+      most = max(most, __shfl_xor_sync(kAllLanes, most, step));
+    const u32 exponent = max(most >> 23, kScaledExponent - 126); /* of a normal number, as is its inverse */
+    if (i % 8 == 0)
+      tile.rows[row].query_scale = __uint_as_float(exponent - (kScaledExponent - 127) << 23);
+  }
+  threads.sync();
+}
+
+/* What a row's elements are multiplied with: the inverse of a power of two. */
+float query_factor(const tile_row &row) {
+  return __uint_as_float((254u << 23) - __float_as_uint(row.query_scale));
+}
+//@else
+/* Rows of Q are in the range of the type to compute in. */
+void find_query_scales(Cta threads, const u8 *query, ItemTile &tile) {}
+
+float query_factor(const tile_row &row) {
+  return 1;
+}
+//@end
+
 //@if rope != none || converts_query
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(Cta threads, u8 *query, const ItemTile &tile) {
+void transform_query(Cta threads, u8 *query, ItemTile &tile) {
+  find_query_scales(threads, query, tile);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
     const u32 row = i / kRowUnits<kQkDim>;
+    const float factor = query_factor(tile.rows[row]);
     const auto load = [&](float(&values)[8], u32 chunk) {
       unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+#pragma unroll
+      for (float &value : values)
+        value *= factor;
     };
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
@@ -24,5 +73,5 @@ void transform_query(Cta threads, u8 *query, const ItemTile &tile) {
 }
 //@else
 /* The tile is what the fragments need. */
-void transform_query(Cta threads, u8 *query, const ItemTile &tile) {}
+void transform_query(Cta threads, u8 *query, ItemTile &tile) {}
 //@end

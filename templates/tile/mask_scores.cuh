@@ -1,4 +1,5 @@
 //@use tile/rows
+//@use ptx/math
 
 //# Masks by accumulator element.
 
@@ -28,6 +29,6 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       if ((int)column_step(i) >= seen)
-        at(scores, r, i) = kMasked;
+        at(scores, r, i) = minus_infinity();
   }
 }

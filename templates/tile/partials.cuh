@@ -15,10 +15,10 @@ template <u32 kQuads> struct Partial {
 
 /* to = to_factor * to + factor * from */
 void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
-  to.x = to.x * to_factor + from.x * factor;
-  to.y = to.y * to_factor + from.y * factor;
-  to.z = to.z * to_factor + from.z * factor;
-  to.w = to.w * to_factor + from.w * factor;
+  to.x = fmaf(to.x, to_factor, from.x * factor);
+  to.y = fmaf(to.y, to_factor, from.y * factor);
+  to.z = fmaf(to.z, to_factor, from.z * factor);
+  to.w = fmaf(to.w, to_factor, from.w * factor);
 }
 
 /*
@@ -49,7 +49,7 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
     for (int i = 0; i < kAtOnce; i++) {
       const bool counts = first + i < count && state[i].y > 0;
       const float weight = counts ? exp2_fast(state[i].x - most) : 0;
-      joined.sum += weight * state[i].y;
+      joined.sum = fmaf(weight, state[i].y, joined.sum);
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
         add_scaled(joined.o[q], shrink, o[i][q], weight);

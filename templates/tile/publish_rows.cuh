@@ -1,4 +1,5 @@
 //@use tile/softmax
+//@use tile/pairs
 //@use tile/finish
 //@use work/item
 

@@ -1,4 +1,5 @@
 //@use tile/softmax
+//@use tile/pairs
 //@use tile/partials
 //@use ring/stages
 //@use work/item

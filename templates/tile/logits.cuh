@@ -1,0 +1,47 @@
+//@use work/scales
+//@use tile/rows
+
+//# What a score becomes: the base-2 logit of which the weight is the exponential.
+
+//@if scales_rows
+/* What the scores of each row group are multiplied with. */
+struct LogitScale {
+  float rows[kRowGroups];
+
+  float of(u32 group) const {
+    return rows[group];
+  }
+};
+
+/* The item's, with what the rows of Q were divided by. */
+LogitScale spread_scale(float scale, const tile_row *rows) {
+  LogitScale spread;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    spread.rows[r] = scale * rows[first_row() + 8 * r].query_scale;
+  return spread;
+}
+//@else
+/* What all scores are multiplied with. */
+struct LogitScale {
+  float all;
+
+  float of(u32 group) const {
+    return all;
+  }
+};
+
+/* The item's. */
+LogitScale spread_scale(float scale, const tile_row *rows) {
+  return {scale};
+}
+//@end
+
+/*
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
+ * those of them undefined: the least number instead is as good.
+ */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
+  return scale == 0 ? 0x1p-149f : scale;
+}
