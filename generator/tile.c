@@ -19,8 +19,8 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
   if (left < choice)
     return error_set(FI_ERROR_UNSUPPORTED, "there is no tile of number %u", choice);
   return error_set(FI_ERROR_UNSUPPORTED,
-                   "group=%u with head_dim=%u needs more shared memory than a CTA on %s has, %u bytes", spec->group,
-                   spec->head_dim, target->name, target->shared_per_block);
+                   "group=%u with head_dim=%u has no tile that fits a CTA on %s, with %u bytes of shared memory",
+                   spec->group, spec->head_dim, target->name, target->shared_per_block);
 }
 
 uint32_t tile_step_tokens(const struct tile *tile) {

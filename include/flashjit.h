@@ -163,16 +163,16 @@ typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
   uint32_t family;    /* 0: the best for op and target */
-  uint32_t head_dim;  /* of Q and K: 32 64 80 96 112 128 192 256; 0: 128 */
+  uint32_t head_dim;  /* of Q and K: 32 64 80 96 112 128 160 192 256 512; 0: 128 */
   uint32_t v_dim;     /* of V and O; 0: head_dim */
-  uint32_t group;     /* query heads per KV head, 1..64; 0: 1 */
+  uint32_t group;     /* query heads per KV head, 1..128; 0: 1 */
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
                          launch have; any query length is right with any value. A tile that does not fit the
                          target is made smaller. 0: the smallest that holds group */
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only */
-  uint32_t page_size; /* tokens of a page, 1..1024; 0: not paged */
+  uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
   uint32_t page_ids;
   uint32_t index;
   uint32_t mask;
@@ -519,7 +519,7 @@ typedef struct fi_kv {
  */
 typedef struct fi_tensors {
   uint32_t struct_size;
-  float softmax_scale; /* at most 2^20; 0: 1 / sqrt(head_dim) */
+  float softmax_scale; /* positive; 0: 1 / sqrt(head_dim) */
 
   /* attention */
   const void *q; /* [tokens][query heads][head_dim] */

@@ -88,7 +88,7 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
-  float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
+  float scale_log2;     /* softmax scale * log2(e) */
 };
 
 struct fi_append_args {

@@ -38,23 +38,19 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
 
 /* -------------------------------------------------------------------------------- attention */
 
-/* Scores, times the scale, must stay far from what stands for masked ones: templates/tile/softmax.cuh, kMasked. */
-static const float least_scale_log2 = 0x1p-80f;
-static const float most_scale = 0x1p20f;
-
 static float scale_log2(const struct run *run) {
   static const float log2_e = 1.44269504088896340736f;
   const float scale = run->tensors->softmax_scale;
-  return fmaxf(least_scale_log2, log2_e * (scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim)));
+  return log2_e * (scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim));
 }
 
 static fi_status check_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;
-  if (scale >= 0 && scale <= most_scale)
+  if (scale >= 0 && isfinite(scale))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT,
-                   "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, at most %g",
-                   (double)scale, (double)most_scale);
+                   "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, and finite",
+                   (double)scale);
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {

@@ -268,8 +268,7 @@ Test(model, roles_choose_tiles) {
 Test(model, unsupported_layers_say_why) {
   struct model model = read_model(MODEL("gemma-4-26B-A4B"));
   cr_expect_not(layer_supported(find(&model, "full_attention"), 16, NULL));
-  cr_expect_not_null(strstr(problem_last(), "rope_type proportional; "), "%s", problem_last());
-  cr_expect_not_null(strstr(problem_last(), "head_dim"), "%s", problem_last());
+  cr_expect_not_null(strstr(problem_last(), "rope_type proportional"), "%s", problem_last());
   model = read_model(config("\"head_dim\": 100"));
   cr_expect_not(layer_supported(&model.layers[0], 16, NULL));
   cr_expect_not_null(strstr(problem_last(), "100"), "%s", problem_last());

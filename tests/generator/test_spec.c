@@ -166,15 +166,15 @@ Test(spec, messages_say_what_is_allowed) {
   fi_spec spec = zero_spec(FI_OP_ATTENTION);
   spec.head_dim = 100;
   cr_assert_eq(fi_spec_supported(&spec, NULL), FI_ERROR_SPEC);
-  cr_assert_str_eq(fi_last_error(), "head_dim is 100; allowed: 32, 64, 80, 96, 112, 128, 192, 256");
+  cr_assert_str_eq(fi_last_error(), "head_dim is 100; allowed: 32, 64, 80, 96, 112, 128, 160, 192, 256, 512");
   spec = zero_spec(FI_OP_ATTENTION);
   spec.q_dtype = FI_E4M3;
   fi_spec_supported(&spec, NULL);
   cr_assert_str_eq(fi_last_error(), "q_dtype is 3; allowed: f16, bf16");
   spec = zero_spec(FI_OP_ATTENTION);
-  spec.group = 65;
+  spec.group = 129;
   fi_spec_supported(&spec, NULL);
-  cr_assert_str_eq(fi_last_error(), "group is 65; allowed: 1 to 64");
+  cr_assert_str_eq(fi_last_error(), "group is 129; allowed: 1 to 128");
 }
 
 Test(spec, every_rule_refuses_with_its_reason) {

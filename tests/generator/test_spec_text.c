@@ -75,9 +75,9 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
   cr_assert_eq(fi_spec_print(&spec, text, strlen("attention group=4") + 1), FI_OK);
   cr_assert_eq(fi_spec_print(&spec, NULL, 0), FI_ERROR_ARGUMENT);
   cr_assert_eq(fi_spec_print(NULL, text, sizeof text), FI_ERROR_ARGUMENT);
-  spec.group = 65;
+  spec.group = 129;
   cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_ERROR_SPEC);
-  cr_assert_str_eq(fi_last_error(), "group is 65; allowed: 1 to 64");
+  cr_assert_str_eq(fi_last_error(), "group is 129; allowed: 1 to 128");
 }
 
 Test(spec_text, parse_errors_name_word_and_choice) {
@@ -94,13 +94,13 @@ Test(spec_text, parse_errors_name_word_and_choice) {
       {"attention kv=f32", "kv (kv_dtype) is \"f32\"; allowed: f16, bf16, e4m3, e5m2"},
       {"attention kv=3", "kv (kv_dtype) is \"3\"; allowed: f16, bf16, e4m3, e5m2"},
       {"attention kv=", "kv (kv_dtype) is \"\"; allowed: f16, bf16, e4m3, e5m2"},
-      {"attention group=0", "group is \"0\"; allowed: 1 to 64"},
-      {"attention group=-1", "group is \"-1\"; allowed: 1 to 64"},
-      {"attention group=4x", "group is \"4x\"; allowed: 1 to 64"},
-      {"attention group=", "group is \"\"; allowed: 1 to 64"},
-      {"attention group=4294967297", "group is \"4294967297\"; allowed: 1 to 64"},
-      {"attention group=18446744073709551620", "group is \"18446744073709551620\"; allowed: 1 to 64"},
-      {"attention page=", "page (page_size) is \"\"; allowed: 0 to 1024"},
+      {"attention group=0", "group is \"0\"; allowed: 1 to 128"},
+      {"attention group=-1", "group is \"-1\"; allowed: 1 to 128"},
+      {"attention group=4x", "group is \"4x\"; allowed: 1 to 128"},
+      {"attention group=", "group is \"\"; allowed: 1 to 128"},
+      {"attention group=4294967297", "group is \"4294967297\"; allowed: 1 to 128"},
+      {"attention group=18446744073709551620", "group is \"18446744073709551620\"; allowed: 1 to 128"},
+      {"attention page=", "page (page_size) is \"\"; allowed: 0 to 16384"},
       {"attention lse=2", "lse is \"2\"; allowed: 0, 1"},
       {"attention group", "\"group\" has no \"=\": an axis is written key=value"},
       {"attention hd=64 hd=64", "hd is given twice"},
@@ -127,5 +127,5 @@ Test(spec_text, long_words_are_cut_in_messages) {
   memset(text + strlen(text), '7', 900);
   fi_spec spec;
   cr_assert_eq(fi_spec_parse(text, &spec), FI_ERROR_SPEC);
-  cr_assert_not_null(strstr(fi_last_error(), "\"; allowed: 1 to 64"), "%s", fi_last_error());
+  cr_assert_not_null(strstr(fi_last_error(), "\"; allowed: 1 to 128"), "%s", fi_last_error());
 }

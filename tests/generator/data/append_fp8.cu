@@ -188,8 +188,8 @@ void turn_pair(float &x, float &y, u32 pair, int position) {
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle);
   const float sine = sin_fast(angle);
-  const float turned = x * cosine - y * sine;
-  y = y * cosine + x * sine;
+  const float turned = fmaf(x, cosine, -(y * sine));
+  y = fmaf(y, cosine, x * sine);
   x = turned;
 }
 

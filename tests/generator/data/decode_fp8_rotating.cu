@@ -80,7 +80,7 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
-  float scale_log2;     /* softmax scale * log2(e); at least 2^-80, with which all logits are 0 */
+  float scale_log2;     /* softmax scale * log2(e) */
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -107,7 +107,7 @@ constexpr int kSharedQuery = 65536;      /* the tile of Q */
 constexpr int kSharedRotated = 69888;    /* K after rotation, one tile a team */
 constexpr int kSharedState = 104704;     /* row maxima and sums of the teams */
 constexpr int kSharedItems = 105216;     /* work items with the rows of their tiles */
-constexpr int kSharedReady = 105808;     /* first of the units to merge */
+constexpr int kSharedReady = 105936;     /* first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -418,10 +418,11 @@ void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], 
 
 /* What the warps need to know of a row of a tile. */
 struct tile_row {
-  int token;    /* in Q and O */
-  int visible;  /* KV tokens that it sees */
-  int part;     /* its row among the item's partial rows */
-  int position; /* that Q is rotated to */
+  int token;         /* in Q and O */
+  int visible;       /* KV tokens that it sees */
+  int part;          /* its row among the item's partial rows */
+  int position;      /* that Q is rotated to */
+  float query_scale; /* a power of two that its Q was divided by */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
@@ -543,10 +544,9 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   }
 }
 
-/* Pair p of row group r: two values that lie next to each other in the row, and their column. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  const u32 octets = 2 * (p / 2 * 2);
-  return make_float2(at(o, r, octets + p % 2), at(o, r, octets + 2 + p % 2));
+/* Pair p of a lane's values of a row, two that lie next to each other: its elements of the accumulator, its column. */
+constexpr u32 pair_element(u32 p, u32 half) {
+  return p / 2 * 4 + p % 2 + 2 * half;
 }
 
 u32 pair_column(u32 lane, u32 p) {
@@ -847,8 +847,8 @@ void turn_pair(float &x, float &y, u32 pair, int position) {
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle);
   const float sine = sin_fast(angle);
-  const float turned = x * cosine - y * sine;
-  y = y * cosine + x * sine;
+  const float turned = fmaf(x, cosine, -(y * sine));
+  y = fmaf(y, cosine, x * sine);
   x = turned;
 }
 
@@ -872,13 +872,53 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
   store(first, chunk);
 }
 
+/* Most of a row of Q is scaled to: half of what f16 holds twice over, since rotation makes it larger. */
+constexpr u32 kScaledExponent = 127 + 12;
+
+/*
+ * Finds what each row of the tile is divided by, a power of two. Eight threads share a row; magnitudes of bf16 compare
+ * as integers.
+ */
+void find_query_scales(Cta threads, const u8 *query, ItemTile &tile) {
+#pragma unroll 1
+  for (u32 i = threads.number(); i < kRows * 8; i += kThreads) {
+    const u32 row = i / 8;
+    u32 most = 0;
+#pragma unroll 1
+    for (u32 chunk = i % 8; chunk < kQueryChunks; chunk += 8) {
+      const uint4 words = *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk));
+      const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+      for (u32 pair : pairs)
+        most = max(most, max(pair & 0x7fffffff, pair << 16 & 0x7fffffff));
+    }
+#pragma unroll
+    for (u32 step = 1; step < 8; step *= 2)
+      most = max(most, __shfl_xor_sync(kAllLanes, most, step));
+    const u32 exponent = max(most >> 23, kScaledExponent - 126); /* of a normal number, as is its inverse */
+    if (i % 8 == 0)
+      tile.rows[row].query_scale = __uint_as_float(exponent - (kScaledExponent - 127) << 23);
+  }
+  threads.sync();
+}
+
+/* What a row's elements are multiplied with: the inverse of a power of two. */
+float query_factor(const tile_row &row) {
+  return __uint_as_float((254u << 23) - __float_as_uint(row.query_scale));
+}
+
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(Cta threads, u8 *query, const ItemTile &tile) {
+void transform_query(Cta threads, u8 *query, ItemTile &tile) {
+  find_query_scales(threads, query, tile);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
     const u32 row = i / kRowUnits<kQkDim>;
+    const float factor = query_factor(tile.rows[row]);
     const auto load = [&](float(&values)[8], u32 chunk) {
       unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+#pragma unroll
+      for (float &value : values)
+        value *= factor;
     };
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
@@ -914,41 +954,70 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[kv_head];
 }
 
-/* Turns a score into a base-2 logit. At least 2^-80, as scale_log2 is: masked scores must stay far below others. */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
-  return scale < 0x1p-80f ? 0x1p-80f : scale;
+/* What the scores of each row group are multiplied with. */
+struct LogitScale {
+  float rows[kRowGroups];
+
+  float of(u32 group) const {
+    return rows[group];
+  }
+};
+
+/* The item's, with what the rows of Q were divided by. */
+LogitScale spread_scale(float scale, const tile_row *rows) {
+  LogitScale spread;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    spread.rows[r] = scale * rows[first_row() + 8 * r].query_scale;
+  return spread;
 }
 
 /*
- * Stands for minus infinity in scores and maxima: finite, so that a row that has seen nothing needs no special
- * case, and a power of two, so that it is scaled without rounding and such a row's O stays finite.
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
+ * those of them undefined: the least number instead is as good.
  */
-constexpr float kMasked = -0x1p100f;
+float score_scale(const fi_attention_args &args, int kv_head) {
+  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
+  return scale == 0 ? 0x1p-149f : scale;
+}
 
 /* State of a warp's rows, by row group. */
 struct RowState {
-  float most[kRowGroups]; /* maximum of the unscaled scores */
+  float most[kRowGroups]; /* largest score; its logit from close_rows on */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
+
+/* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
+constexpr float kNothing = -0x1.fffffep127f;
 
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
 #pragma unroll
   for (float &most : state.most)
-    most = kMasked;
+    most = kNothing;
 }
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
- * that exceed its maximum by more than the slack.
+ * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
+ * the maximum, the same for all scores of the row, and its rounding, at most 1 up to here, cancels in O and in the
+ * log-sum-exp. Beyond, scores become differences to the maximum first.
  */
-void raise_maxima(RowState &state, const Scores &scores, float scale) {
+constexpr float kPrecise = 0x1p24f;
+
+bool is_large(float logit) {
+  return fabsf(logit) > kPrecise;
+}
+
+/*
+ * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
+ * that exceed its maximum by more than the slack, or large logits. The offsets are what is to be taken off logits.
+ */
+void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], const LogitScale &scale) {
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
@@ -959,45 +1028,51 @@ void raise_maxima(RowState &state, const Scores &scores, float scale) {
       most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
     most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    moved |= (most[r] - state.most[r]) * scale > kSlack;
+    offsets[r] = state.most[r] * scale.of(r);
+    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
   if (!__any_sync(kAllLanes, moved))
     return;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const float shrink = exp2_fast((state.most[r] - most[r]) * scale);
+    const float offset = most[r] * scale.of(r);
+    const bool large = is_large(offset);
+    const float shrink = exp2_fast(large ? (state.most[r] - most[r]) * scale.of(r) : offsets[r] - offset);
+    const float taken = large ? most[r] : 0;
+    offsets[r] = large ? 0 : offset;
     state.most[r] = most[r];
     state.sum[r] *= shrink;
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      at(scores, r, i) -= taken;
 #pragma unroll
     for (u32 i = 0; i < kShareDims / 4; i++)
       at(state.o, r, i) *= shrink;
   }
 }
 
-/* The online softmax: scores become exp2(scale * (score - row maximum)), summed into the state. */
-void softmax(RowState &state, Scores &scores, float scale) {
-  raise_maxima(state, scores, scale);
+/* The online softmax: scores become exp2(logit - row maximum), summed into the state. */
+void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  raise_maxima(state, scores, offsets, scale);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const float offset = state.most[r] * scale;
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = exp2_fast(score * scale - offset);
+      score = exp2_fast(fmaf(score, scale.of(r), -offsets[r]));
       state.sum[r] += score;
     }
   }
 }
 
-/* Closes an item: sums over all columns, maxima in base-2 logits; -infinity and 0 for rows that saw nothing. */
-void close_rows(RowState &state, float scale) {
+/* Closes an item: sums over all columns, maxima in base-2 logits, -infinity for rows that saw nothing. */
+void close_rows(RowState &state, const LogitScale &scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
-    const bool empty = state.most[r] == kMasked;
-    state.sum[r] = empty ? 0 : state.sum[r];
-    state.most[r] = empty ? minus_infinity() : state.most[r] * scale;
+    state.most[r] = state.sum[r] == 0 ? minus_infinity() : state.most[r] * scale.of(r);
   }
 }
 
@@ -1016,8 +1091,13 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       if ((int)column_step(i) >= seen)
-        at(scores, r, i) = kMasked;
+        at(scores, r, i) = minus_infinity();
   }
+}
+
+/* Pair p of row group r of O. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
 }
 
 /* The log-sum-exp of a row is not asked for. */
@@ -1061,10 +1141,10 @@ template <u32 kQuads> struct Partial {
 
 /* to = to_factor * to + factor * from */
 void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
-  to.x = to.x * to_factor + from.x * factor;
-  to.y = to.y * to_factor + from.y * factor;
-  to.z = to.z * to_factor + from.z * factor;
-  to.w = to.w * to_factor + from.w * factor;
+  to.x = fmaf(to.x, to_factor, from.x * factor);
+  to.y = fmaf(to.y, to_factor, from.y * factor);
+  to.z = fmaf(to.z, to_factor, from.z * factor);
+  to.w = fmaf(to.w, to_factor, from.w * factor);
 }
 
 /*
@@ -1095,7 +1175,7 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
     for (int i = 0; i < kAtOnce; i++) {
       const bool counts = first + i < count && state[i].y > 0;
       const float weight = counts ? exp2_fast(state[i].x - most) : 0;
-      joined.sum += weight * state[i].y;
+      joined.sum = fmaf(weight, state[i].y, joined.sum);
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
         add_scaled(joined.o[q], shrink, o[i][q], weight);
@@ -1261,7 +1341,7 @@ bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
-  const float scale = score_scale(args, tile.item.kv_head);
+  const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
   Query query;
   load_query(query, query_tile(shared));

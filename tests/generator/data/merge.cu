@@ -105,8 +105,8 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
       for (u32 i = 0; i < kVDim / 2; i += 32)
         if (i + lane() < kVDim / 2) {
           const float2 pair = unpack_query(from[i + lane()]);
-          o[i / 32].x += weight * pair.x;
-          o[i / 32].y += weight * pair.y;
+          o[i / 32].x = fmaf(weight, pair.x, o[i / 32].x);
+          o[i / 32].y = fmaf(weight, pair.y, o[i / 32].y);
         }
     }
     const float factor = sum > 0 ? 1 / sum : 0;
