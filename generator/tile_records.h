@@ -12,6 +12,7 @@ struct tile_row {
   int part;          /* its row among the item's partial rows */
   int position;      /* that Q is rotated to */
   float query_scale; /* a power of two that its Q was divided by */
+  int first;         /* KV token that it sees, with kv_start */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */

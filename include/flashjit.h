@@ -112,7 +112,7 @@ enum {
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. */
-enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4 };
+enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5 };
 
 /*
  * How stored KV values become real ones: value * scale. The scales are floats in device memory, separate ones for K
@@ -131,6 +131,17 @@ enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
 
 /* The type of the page ids in page_table. An id fits 31 bits in either. */
 enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
+
+/*
+ * Where an append kernel writes a token: at the end of its request's KV, by the plan in the workspace; or at
+ * fi_tensors.slots[token], without a plan and a workspace. Slot s is token s % page_size of page s / page_size; without
+ * pages row s of the cache. A negative slot is skipped.
+ */
+enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
+
+/* The log-sum-exp of the scaled logits of a row: none, to base e, or to base 2. Those that merge reads have its base.
+ */
+enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
 /* Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. */
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
@@ -169,14 +180,17 @@ typedef struct fi_spec {
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
                          launch have; any query length is right with any value. A tile that does not fit the
                          target is made smaller. 0: the smallest that holds group */
-  uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q, O and of appended K, V; 0: FI_BF16 */
+  uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
+  uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
+  uint32_t slots;     /* of append */
   uint32_t page_ids;
   uint32_t index;
+  uint32_t kv_start; /* 1: the KV of a request is seen from fi_batch.kv_start on (left padding) */
   uint32_t mask;
-  uint32_t lse;  /* 1: write the log-sum-exp of each row too */
+  uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
   uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
   uint32_t rope_dim;   /* a multiple of 16 up to head_dim; 0: head_dim */
@@ -187,7 +201,7 @@ typedef struct fi_spec {
   uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
-  uint32_t reserved[67];
+  uint32_t reserved[64];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -509,8 +523,9 @@ typedef struct fi_kv {
   int64_t page_stride; /* between pages; between requests when contiguous (then it must be given) */
   int64_t token_stride;
   int64_t head_stride;
-  const float *scales; /* [1] or [KV heads], positive, for spec.kv_scale */
-  uint32_t reserved[14];
+  const float *scales; /* [1] or [KV heads], positive, for spec.kv_scale: what is stored is worth value * scale */
+  float scale;         /* the same on the host, positive, for 8-bit kv_dtype: they are multiplied; 0: 1 */
+  uint32_t reserved[13];
 } fi_kv;
 
 /*
@@ -524,8 +539,7 @@ typedef struct fi_tensors {
   /* attention */
   const void *q; /* [tokens][query heads][head_dim] */
   void *o;       /* [tokens][query heads][v_dim]; also the result of merge */
-  float *lse;    /* [tokens][query heads], for spec.lse: natural log of the sum of exp of the scaled
-                    logits; also the result of merge */
+  float *lse;    /* [tokens][query heads], for spec.lse; also the result of merge */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t o_token_stride;
@@ -536,22 +550,24 @@ typedef struct fi_tensors {
   fi_kv v;
 
   /* append */
-  fi_kv k_new; /* [tokens][KV heads][dim], rows of the step's query tokens, of q_dtype: data and the */
-  fi_kv v_new; /* strides of tokens and heads count */
+  fi_kv k_new;       /* [tokens][KV heads][dim], rows of the step's query tokens, of q_dtype: data and the */
+  fi_kv v_new;       /* strides of tokens and heads count */
+  const void *slots; /* [tokens] of the type that spec.slots says */
 
   /* merge: states of the same queries over disjoint KV ranges */
-  const void *parts_o;    /* [parts][tokens][heads][v_dim], packed, of q_dtype */
+  const void *parts_o;    /* [parts][tokens][heads][v_dim], packed, of o_dtype */
   const float *parts_lse; /* [parts][tokens][heads], packed */
   uint32_t parts;
-  uint32_t tokens; /* of a launch without a plan */
-  uint32_t heads;
-  uint32_t reserved[131];
+  uint32_t tokens; /* of a launch without a plan: merge, and append by slots */
+  uint32_t heads;  /* likewise: of O, or of K and V */
+  float o_scale;   /* O is multiplied with it; 0: 1 */
+  uint32_t reserved[128];
 } fi_tensors;
 
 /*
- * Launches the kernel once. Attention and append use the plan in the workspace; merge ignores workspace, which may be
- * NULL. Attention writes every row of o and lse that the batch has. An append kernel writes K and V of the batch's
- * query tokens to the places of the last q_len tokens of each request's KV.
+ * Launches the kernel once. Attention and append use the plan in the workspace; merge, and append by slots, ignore
+ * workspace, which may be NULL. Attention writes every row of o and lse that the batch has. An append kernel writes K
+ * and V of the batch's query tokens to the places of the last q_len tokens of each request's KV.
  */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
 

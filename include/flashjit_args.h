@@ -75,6 +75,8 @@ struct fi_kv_args {
   void *data;
   const float *scales;
   long long page_stride, token_stride, head_stride;
+  float scale; /* that of append; attention has it in scale_log2 and o_factor */
+  int reserved;
 };
 
 struct fi_attention_args {
@@ -88,7 +90,8 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
-  float scale_log2;     /* softmax scale * log2(e) */
+  float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
+  float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
 };
 
 struct fi_append_args {
@@ -96,8 +99,11 @@ struct fi_append_args {
   struct fi_kv_args k, v;
   struct fi_kv_args k_new, v_new;
   const int *positions;
+  const void *slots;
   int kv_heads;
   unsigned rows_id; /* that the header must have */
+  int tokens;       /* by slots */
+  int reserved;
 };
 
 struct fi_merge_args {

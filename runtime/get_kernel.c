@@ -26,7 +26,7 @@ static void count_hit(fi_ctx *ctx) {
 /* The canonical spec of the kernel behind fi_plan, when kernels of this spec have a plan. */
 static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
   fi_spec spec;
-  if (canonical->op != FI_OP_ATTENTION && canonical->op != FI_OP_APPEND)
+  if (canonical->op != FI_OP_ATTENTION && (canonical->op != FI_OP_APPEND || canonical->slots != FI_SLOTS_NONE))
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;

@@ -53,6 +53,7 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"q_indptr", batch->q_indptr, false, sizeof(int32_t)},
       {"kv_len", batch->kv_len, rule->kv_len && !batch->last_page_len, sizeof(int32_t)},
       {"last_page_len", batch->last_page_len, false, sizeof(int32_t)},
+      {"kv_start", batch->kv_start, spec->kv_start, sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, sizeof(int32_t)},
       {"page_table", batch->page_table, rule->page_table, id_bytes},
   };
@@ -108,6 +109,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .kv_len = batch->kv_len,
       .kv_indptr = batch->kv_indptr,
       .last_page_len = batch->last_page_len,
+      .kv_start = spec->kv_start ? batch->kv_start : NULL,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,

@@ -19,6 +19,8 @@ struct run {
   struct workspace_layout layout;
   struct strides strides;
   uint32_t heads; /* of Q and O */
+  uint32_t kv_heads;
+  uint32_t ctas; /* that the device holds at once, or the workspace says */
 };
 
 /* A grid that may be too large: kernels that get it step through their work by the size of the grid. */
@@ -26,10 +28,15 @@ static uint32_t capped_grid(uint64_t ctas, uint32_t most) {
   return ctas < most ? (uint32_t)ctas : most;
 }
 
+static float or_one(float scale) {
+  return scale == 0 ? 1 : scale;
+}
+
 static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides, int first_stride) {
   return (struct fi_kv_args){
       .data = kv->data,
       .scales = kv->scales,
+      .scale = or_one(kv->scale),
       .page_stride = strides->of[first_stride],
       .token_stride = strides->of[first_stride + 1],
       .head_stride = strides->of[first_stride + 2],
@@ -41,11 +48,15 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
 static float scale_log2(const struct run *run) {
   static const float log2_e = 1.44269504088896340736f;
   const float scale = run->tensors->softmax_scale;
-  return log2_e * (scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim));
+  const float given = scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim);
+  return log2_e * given * or_one(run->tensors->k.scale);
 }
 
 static fi_status check_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;
+  if (scale >= 0 && isfinite(scale) && !isfinite(scale_log2(run)))
+    return error_set(FI_ERROR_ARGUMENT, "tensors.softmax_scale is %g and tensors.k.scale %g; their product is too large",
+                     (double)scale, (double)run->tensors->k.scale);
   if (scale >= 0 && isfinite(scale))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT,
@@ -70,6 +81,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o_head_stride = stride[STRIDE_O_HEAD],
       .lse_token_stride = (int)run->heads,
       .plan_id = run->layout.id,
+      .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
       .scale_log2 = scale_log2(run),
   };
   return run->layout.ctas;
@@ -86,25 +98,30 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
       .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
       .positions = tensors->positions,
-      .kv_heads = (int)run->workspace->kv_heads,
+      .slots = tensors->slots,
+      .kv_heads = (int)run->kv_heads,
       .rows_id = run->layout.rows_id,
+      .tokens = (int)tensors->tokens,
   };
-  return capped_grid((uint64_t)run->workspace->max_tokens * run->workspace->kv_heads, run->layout.ctas);
+  const uint32_t tokens = run->kernel->plan ? run->workspace->max_tokens : tensors->tokens;
+  return capped_grid((uint64_t)tokens * run->kv_heads, run->ctas);
 }
 
 /* -------------------------------------------------------------------------------- merge */
 
-static fi_status check_merge(const struct run *run) {
+/* The extents that no plan says. */
+static fi_status check_extents(const struct run *run) {
   const struct {
     const char *name;
     uint32_t value;
+    bool read;
   } fields[] = {
-      {"parts", run->tensors->parts},
-      {"tokens", run->tensors->tokens},
-      {"heads", run->tensors->heads},
+      {"parts", run->tensors->parts, run->kernel->spec.op == FI_OP_MERGE},
+      {"tokens", run->tensors->tokens, !run->kernel->plan},
+      {"heads", run->tensors->heads, !run->kernel->plan},
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    if (fields[i].value == 0 || fields[i].value > INT32_MAX)
+    if (fields[i].read && (fields[i].value == 0 || fields[i].value > INT32_MAX))
       return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
                        INT32_MAX);
   }
@@ -131,31 +148,29 @@ static uint32_t fill_merge(const struct run *run, union args *args) {
 
 /* -------------------------------------------------------------------------------- run */
 
-static fi_status no_check(const struct run *run) {
-  (void)run;
-  return FI_OK;
-}
-
 /* What differs between the ops. A launch has `fill`'s number of CTAs. */
 static const struct op_rule {
-  bool planned; /* reads a workspace */
   fi_status (*check)(const struct run *run);
   uint32_t (*fill)(const struct run *run, union args *args);
 } op_rules[] = {
-    [FI_OP_ATTENTION] = {true, check_scale, fill_attention},
-    [FI_OP_APPEND] = {true, no_check, fill_append},
-    [FI_OP_MERGE] = {false, check_merge, fill_merge},
+    [FI_OP_ATTENTION] = {check_scale, fill_attention},
+    [FI_OP_APPEND] = {check_extents, fill_append},
+    [FI_OP_MERGE] = {check_extents, fill_merge},
 };
 
 static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {
-  uint32_t ctas;
-  if (!op_rules[kernel->spec.op].planned) {
+  if (!kernel->plan) {
     run->heads = run->tensors->heads;
-    return kernel_prepare_for_stream(kernel, stream, &ctas);
+    run->kv_heads = run->tensors->heads;
+    return kernel_prepare_for_stream(kernel, stream, &run->ctas);
   }
   const fi_status status = workspace_for_launch(kernel, run->workspace, stream, &run->layout);
-  run->heads = status ? 0 : run->workspace->kv_heads * kernel->spec.group;
-  return status;
+  if (status)
+    return status;
+  run->heads = run->workspace->kv_heads * kernel->spec.group;
+  run->kv_heads = run->workspace->kv_heads;
+  run->ctas = run->layout.ctas;
+  return FI_OK;
 }
 
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream) {
@@ -174,7 +189,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   if (!status)
     status = rule->check(&run);
   if (!status)
-    status = tensors_check(&kernel->spec, tensors, run.heads, workspace ? workspace->kv_heads : 0, &run.strides);
+    status = tensors_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
   if (status)
     return status;
   const struct launch launch = {

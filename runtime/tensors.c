@@ -4,6 +4,8 @@
 #include "generator/dtypes.h"
 #include "generator/error.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -34,6 +36,10 @@ static bool reads_scales(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE;
 }
 
+static bool reads_slots(const fi_spec *spec) {
+  return spec->slots != FI_SLOTS_NONE;
+}
+
 static const struct pointer_rule {
   const char *name;
   size_t offset;
@@ -53,6 +59,7 @@ static const struct pointer_rule {
     {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
     {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", DATA_ALIGNMENT},
     {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", DATA_ALIGNMENT},
+    {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int64_t)},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", DATA_ALIGNMENT},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
@@ -116,16 +123,17 @@ static const char *row_dim_name(enum row row) {
 }
 
 static int64_t element_bytes(enum row row, const fi_spec *spec) {
-  return dtype_of(row == K_ROW || row == V_ROW ? spec->kv_dtype : spec->q_dtype)->bits / 8;
+  const uint32_t dtype = row == K_ROW || row == V_ROW ? spec->kv_dtype : row == O_ROW ? spec->o_dtype : spec->q_dtype;
+  return dtype_of(dtype)->bits / 8;
 }
 
 static bool is_page_stride(int stride) {
   return stride == STRIDE_K_PAGE || stride == STRIDE_V_PAGE;
 }
 
-/* Ragged KV has no pages and no requests to step over. */
+/* Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
-  if (is_page_stride(stride) && spec->page_size == 0 && spec->index == FI_INDEX_CSR)
+  if (is_page_stride(stride) && spec->page_size == 0 && (spec->index == FI_INDEX_CSR || spec->slots != FI_SLOTS_NONE))
     return false;
   return is_read_by(stride_rules[stride].ops, spec);
 }
@@ -184,6 +192,27 @@ static fi_status check_record(const char *name, const fi_kv *kv) {
                        name, i, kv->reserved[i]);
   }
   return FI_OK;
+}
+
+static fi_status check_scale(const char *name, float scale, const fi_spec *spec) {
+  const bool scaled = dtype_of(spec->kv_dtype)->bits == 8;
+  if (scale == 0 || (scaled && scale > 0 && scale <= FLT_MAX))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   scaled ? "tensors.%s.scale is %g; it must be 0 (1) or positive and finite"
+                          : "tensors.%s.scale is %g; it must be 0, as kv_dtype is not of 8 bits",
+                   name, (double)scale);
+}
+
+static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
+  if (!is_read_by(ATTENTION | APPEND, spec))
+    return FI_OK;
+  fi_status status = check_scale("k", tensors->k.scale, spec);
+  if (!status)
+    status = check_scale("v", tensors->v.scale, spec);
+  if (!status && is_read_by(ATTENTION, spec) && !(fabsf(tensors->o_scale) <= FLT_MAX))
+    status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g; it must be finite", (double)tensors->o_scale);
+  return status;
 }
 
 static fi_status check_records(const fi_tensors *tensors) {
@@ -252,6 +281,8 @@ static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv
 fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
                         struct strides *strides) {
   fi_status status = check_records(tensors);
+  if (!status)
+    status = check_scales(spec, tensors);
   if (!status)
     status = check_pointers(spec, tensors);
   if (!status)

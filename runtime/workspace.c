@@ -229,7 +229,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
   const uint32_t words[] = {
       spec->index,          spec->page_size,    spec->page_ids,       bounds->max_tokens, spec->op,
       spec->group,          spec->mask,         kernel->tile.rows,    layout->ctas,       layout->start_tokens,
-      bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,
+      bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,   spec->kv_start,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
@@ -239,7 +239,10 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
 fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
                             struct workspace_layout *layout) {
   *layout = (struct workspace_layout){
-      .counts = {.header = 1, .rows = bounds->max_tokens, .checked = kernel->spec.page_size ? bounds->max_requests : 0},
+      .counts = {.header = 1,
+                 .rows = bounds->max_tokens,
+                 .row_firsts = kernel->spec.kv_start ? bounds->max_tokens : 0,
+                 .checked = kernel->spec.page_size ? bounds->max_requests : 0},
       .ctas = ctas,
       .max_tiles = bounds->max_tokens,
       .step_tokens = 1,

@@ -1,36 +1,35 @@
 //@use ptx/types
 //@use ptx/overlap
 //@use operand/convert
-//@use work/kv_address
-//@use work/plan_id
 //@use operand/store
+
+/* A query token whose K and V are appended, and what kv_row finds its place by. */
+struct NewToken {
+  int token;
+  int place;
+  int at;
+};
+
+//@if slots == none
+//@use work/append_plan
+//@else
+//@use work/append_slots
+//@end
 
 /* The row of a query token and head that is appended. */
 const u16 *new_row(const fi_kv_args &kv, int token, int head) {
   return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
 }
 
-//@if page_size > 0
-/* What kv_row finds a new token by: its page. */
-int place_of(const fi_append_args &args, const fi_row &row) {
-  return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-}
-//@else
-/* What kv_row finds a new token by: where the KV of its request is. */
-int place_of(const fi_append_args &args, const fi_row &row) {
-  return row.kv_base;
-}
-//@end
-
 //@if rope_positions == array
 /* The position that K of a new token is rotated to. */
-int position_of(const fi_append_args &args, const fi_row &row) {
+int position_of(const fi_append_args &args, const NewToken &row) {
   return args.positions[row.token];
 }
 //@else
 /* The position that K of a new token is rotated to. */
-int position_of(const fi_append_args &args, const fi_row &row) {
-  return row.position;
+int position_of(const fi_append_args &args, const NewToken &row) {
+  return row.at;
 }
 //@end
 
@@ -41,24 +40,19 @@ int position_of(const fi_append_args &args, const fi_row &row) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
-  fi_plan_header &header = *args.plan.header;
-  const u32 id = header.rows_id;
-  if (id != args.rows_id)
-    return tell_foreign_plan(header, id);
-  const long long units = (long long)header.tokens * args.kv_heads * kNewUnits;
+  const long long units = (long long)new_tokens(args) * args.kv_heads * kNewUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;
     const int head = i / kNewUnits % args.kv_heads;
-    const fi_row row = args.plan.rows[i / kNewUnits / args.kv_heads];
-    if (row.position < 0)
+    const NewToken row = new_token(args, (int)(i / kNewUnits / args.kv_heads));
+    if (row.at < 0)
       continue;
-    const int place = place_of(args, row);
     if (unit < kKeyUnits)
-      store_key_unit(kv_row(args.k, place, row.position, head), new_row(args.k_new, row.token, head), unit,
-                     scale_of(args.k, head), position_of(args, row));
+      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
+                     args.k.scale * scale_of(args.k, head), position_of(args, row));
     else
-      store_value_chunk(kv_row(args.v, place, row.position, head), new_row(args.v_new, row.token, head),
-                        unit - kKeyUnits, scale_of(args.v, head));
+      store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
+                        unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
   }
 }

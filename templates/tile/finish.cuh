@@ -1,15 +1,20 @@
 //@use ptx/math
 //@use work/scales
-//@use query/{q_dtype}
+//@use output/{o_dtype}
 
 //# What ends a row: its log-sum-exp, its factor, and where it goes; or its partial result.
 
 //@if lse
+//@if lse == 1
+constexpr float kLseUnit = 0.6931471805599453f; /* of a base-2 logarithm */
+//@else
+constexpr float kLseUnit = 1; /* of a base-2 logarithm */
+//@end
+
 /* Writes the log-sum-exp of a row. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
-  constexpr float kLn2 = 0.6931471805599453f;
   float *to = args.lse + (long long)token * args.lse_token_stride + head;
-  *to = sum > 0 ? (most + log2_fast(sum)) * kLn2 : minus_infinity();
+  *to = sum > 0 ? (most + log2_fast(sum)) * kLseUnit : minus_infinity();
 }
 //@else
 /* The log-sum-exp of a row is not asked for. */
@@ -18,21 +23,21 @@ void write_lse(const fi_attention_args &args, int token, u32 head, float most, f
 
 /* Where the columns of a row of O go, and what they are multiplied with. */
 struct FinishedRow {
-  u16 *o;
+  OutputElement *o;
   float factor;
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is that of V
- * over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is what V and O are
+ * scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
  */
 FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
                        bool has_end) {
   const u32 head = kv_head * kGroup + row % kGroup;
   if (has_end)
     write_lse(args, token, head, most, sum);
-  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? scale_of(args.v, kv_head) / sum : 0};
+  OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) / sum : 0};
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */

@@ -19,6 +19,22 @@ bool some_visible(const tile_row *rows, int token) {
 }
 //@end
 
+//@if kv_start
+/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
+void mask_scores(Scores &scores, const tile_row *rows, int token) {
+  const u32 lane = fresh_lane();
+  const tile_row *first = rows + first_row();
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int begin = first[8 * r].first - token - (int)first_column(lane);
+    const int end = first[8 * r].visible - token - (int)first_column(lane);
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if ((int)column_step(i) < begin || (int)column_step(i) >= end)
+        at(scores, r, i) = kMasked;
+  }
+}
+//@else
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
   const u32 lane = fresh_lane();
@@ -32,3 +48,4 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
         at(scores, r, i) = minus_infinity();
   }
 }
+//@end

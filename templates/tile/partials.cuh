@@ -68,7 +68,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const float factor = finished.factor;
-    const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(finished.o + column + q * (4 * kRowThreads<kQuads>)) = words;
+    write_output(finished.o + column + q * (4 * kRowThreads<kQuads>),
+                 make_float4(o.x * factor, o.y * factor, o.z * factor, o.w * factor));
   }
 }

@@ -23,8 +23,7 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
 #pragma unroll
       for (u32 p = 0; p < kShareDims / 8; p++) {
         const float2 pair = pair_of(state.o, r, p);
-        *(u32 *)(finished.o + first + pair_column(lane, p)) =
-            pack_output(pair.x * finished.factor, pair.y * finished.factor);
+        write_output(finished.o + first + pair_column(lane, p), pair.x * finished.factor, pair.y * finished.factor);
       }
     } else {
       float *to = keep_row(args, item.part + tile.rows[row].part, state.most[r], state.sum[r], has_end);

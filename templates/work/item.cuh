@@ -13,9 +13,16 @@ struct ItemTile {
 /* The tiles that are in shared memory at a time: with teams, the next one is filled while slow warps read the last. */
 constexpr u32 kItemTiles = kTeams > 1 ? 2 : 1;
 
-/* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
+/*
+ * In the plan's rows, the token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the
+ * last token.
+ */
+u32 index_of_row(const fi_item &item, u32 row) {
+  return item.row_begin + min(row / kGroup, item.row_count - 1u);
+}
+
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
-  return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
+  return args.plan.rows[index_of_row(item, row)];
 }
 
 //@if rope_positions == array
@@ -42,5 +49,6 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.part = source.part + (int)(row % kGroup);
     to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
+    to.first = visible_begin(args, index_of_row(item, row));
   }
 }

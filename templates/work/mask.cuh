@@ -22,7 +22,27 @@ TileRange tile_range(bool causal, int first, int last, int kv_len) {
   return {max(0, visible_end(causal, last, kv_len)), max(0, visible_end(causal, first, kv_len))};
 }
 
+//@if kv_start
+/* The first KV token that a row of the plan sees. */
+int visible_begin(const fi_attention_args &args, u32 row) {
+  return args.plan.row_first[row];
+}
+
+/*
+ * Whether all rows see the `count` KV tokens from `token` on, so that none is masked. The KV of a request may start
+ * anywhere in the first step of its first item.
+ */
+bool all_visible(const fi_item &item, int token, int count) {
+  return token >= item.kv_begin + kTeams * kTeamTokens && token + count <= item.kv_common;
+}
+//@else
+/* The first KV token that a row of the plan sees. */
+int visible_begin(const fi_attention_args &args, u32 row) {
+  return 0;
+}
+
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
 }
+//@end
