@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of an element of FI_F16, FI_BF16, FI_E4M3 or FI_E5M2. */
+/* Bytes of an element of FI_F16, FI_BF16, FI_E4M3, FI_E5M2 or FI_F32. */
 size_t dtype_bytes(uint32_t dtype);
 
 /* "f16" and so on. */
 const char *dtype_name(uint32_t dtype);
 
-/* The inverse; FI_DTYPE_DEFAULT when there is no such name. */
+/* The inverse for types of Q, K and V; FI_DTYPE_DEFAULT when there is no such name. */
 uint32_t dtype_find(const char *name);
 
 double dtype_decode(uint32_t dtype, const void *data, size_t index);

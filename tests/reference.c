@@ -8,10 +8,19 @@
 
 static const double pi = 3.14159265358979323846;
 
-static double kv_scale(const struct reference *reference, const float *scales, uint32_t kv_head) {
+static double or_one(float scale) {
+  return scale != 0 ? (double)scale : 1;
+}
+
+static double kv_scale(const struct reference *reference, const fi_kv *kv, uint32_t kv_head) {
   if (reference->spec.kv_scale == FI_SCALE_NONE)
-    return 1;
-  return (double)scales[reference->spec.kv_scale == FI_SCALE_HEAD ? kv_head : 0];
+    return or_one(kv->scale);
+  return or_one(kv->scale) * (double)kv->scales[reference->spec.kv_scale == FI_SCALE_HEAD ? kv_head : 0];
+}
+
+/* The natural logarithm of the base of the log-sum-exp. */
+static double lse_unit(const fi_spec *spec) {
+  return spec->lse == FI_LSE_BASE2 ? log(2) : 1;
 }
 
 static double rope_position(const struct reference *reference, uint32_t request, uint32_t i) {
@@ -69,8 +78,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   uint32_t kv_len = reference_kv_len(reference, request);
-  double k_scale = kv_scale(reference, tensors->k.scales, kv_head);
-  double v_scale = kv_scale(reference, tensors->v.scales, kv_head);
+  double k_scale = kv_scale(reference, &tensors->k, kv_head);
+  double v_scale = kv_scale(reference, &tensors->v, kv_head);
   loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->v = calloc((size_t)kv_len * spec->v_dim + 1, sizeof(double));
   loaded->weights = calloc(kv_len + 1, sizeof(double));
@@ -105,6 +114,7 @@ void reference_attend(const struct reference *reference, const struct reference_
   int64_t kv_len = reference_kv_len(reference, request);
   int64_t last = kv_len - reference_query_len(reference, request) + i; /* that a causal query sees */
   int64_t seen = spec->mask == FI_MASK_NONE ? kv_len : last + 1;
+  int64_t first = spec->kv_start ? reference->batch.kv_start[request] : 0;
   double scale = tensors->softmax_scale != 0 ? (double)tensors->softmax_scale : 1 / sqrt(spec->head_dim);
 
   double q[512];
@@ -112,7 +122,7 @@ void reference_attend(const struct reference *reference, const struct reference_
   reference_rotate(spec, rope_position(reference, request, i), q);
 
   double maximum = -INFINITY;
-  for (int64_t t = 0; t < seen; t++) {
+  for (int64_t t = first; t < seen; t++) {
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
@@ -120,14 +130,14 @@ void reference_attend(const struct reference *reference, const struct reference_
     maximum = fmax(maximum, dot);
   }
   double sum = 0;
-  for (int64_t t = 0; t < seen; t++)
+  for (int64_t t = first; t < seen; t++)
     sum += loaded->weights[t] = exp(loaded->weights[t] - maximum);
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
-  for (int64_t t = 0; t < seen; t++)
+  for (int64_t t = first; t < seen; t++)
     for (uint32_t d = 0; d < spec->v_dim; d++)
-      o[d] += loaded->weights[t] / sum * loaded->v[t * spec->v_dim + d];
-  *lse = seen > 0 ? maximum + log(sum) : -INFINITY;
+      o[d] += or_one(tensors->o_scale) * loaded->weights[t] / sum * loaded->v[t * spec->v_dim + d];
+  *lse = seen > first ? (maximum + log(sum)) / lse_unit(spec) : -INFINITY;
 }
 
 /* -------------------------------------------------------------------------------- append, merge */
@@ -139,8 +149,8 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   uint32_t token = reference_query_begin(reference, request) + i;
   int64_t k_offset = reference_new_offset(reference, token, kv_head);
   int64_t v_offset = reference_v_new_offset(reference, token, kv_head);
-  double k_scale = kv_scale(reference, tensors->k.scales, kv_head);
-  double v_scale = kv_scale(reference, tensors->v.scales, kv_head);
+  double k_scale = kv_scale(reference, &tensors->k, kv_head);
+  double v_scale = kv_scale(reference, &tensors->v, kv_head);
   decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1 / k_scale, k);
   decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1 / v_scale, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
@@ -152,18 +162,20 @@ void reference_merge(const struct reference *reference, uint32_t token, uint32_t
   const fi_tensors *tensors = &reference->tensors;
   size_t rows = (size_t)tensors->tokens * tensors->heads;
   size_t row = (size_t)token * tensors->heads + head;
+  double unit = lse_unit(spec);
   double maximum = -INFINITY;
   for (uint32_t p = 0; p < tensors->parts; p++)
-    maximum = fmax(maximum, (double)tensors->parts_lse[p * rows + row]);
+    maximum = fmax(maximum, unit * (double)tensors->parts_lse[p * rows + row]);
   double sum = 0;
   for (uint32_t p = 0; p < tensors->parts && maximum > -INFINITY; p++)
-    sum += exp((double)tensors->parts_lse[p * rows + row] - maximum);
-  *lse = sum > 0 ? maximum + log(sum) : -INFINITY;
+    sum += exp(unit * (double)tensors->parts_lse[p * rows + row] - maximum);
+  double natural = sum > 0 ? maximum + log(sum) : -INFINITY;
+  *lse = natural / unit;
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
   for (uint32_t p = 0; p < tensors->parts && sum > 0; p++) {
-    double weight = exp((double)tensors->parts_lse[p * rows + row] - *lse);
+    double weight = exp(unit * (double)tensors->parts_lse[p * rows + row] - natural);
     for (uint32_t d = 0; d < spec->v_dim; d++)
-      o[d] += weight * dtype_decode(spec->q_dtype, tensors->parts_o, (p * rows + row) * spec->v_dim + d);
+      o[d] += weight * dtype_decode(spec->o_dtype, tensors->parts_o, (p * rows + row) * spec->v_dim + d);
   }
 }

@@ -28,6 +28,7 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .rows = 16,
       .q_dtype = FI_BF16,
       .kv_dtype = FI_BF16,
+      .o_dtype = FI_BF16,
       .rope_dim = 128,
       .rope_theta = 10000,
       .rope_factor = 8000,
@@ -130,9 +131,9 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
   cr_assert_not(matters(append, "rope_keys", FI_KEYS_UNROTATED));
 }
 
-/* A spec in which every axis matters. */
-static fi_spec full_spec(void) {
-  fi_spec spec = zero_spec(FI_OP_ATTENTION);
+/* A spec in which every axis matters that the op reads. */
+static fi_spec full_spec(uint32_t op) {
+  fi_spec spec = zero_spec(op);
   spec.rope = FI_ROPE_HALF;
   spec.rope_scaling = FI_SCALING_LLAMA3;
   spec.page_size = 16;
@@ -148,7 +149,7 @@ Test(spec, every_axis_refuses_values_out_of_its_range) {
     for (size_t n = 0; n < 3; n++) {
       if (bad[n] == 0 || axis_allows(axis, bad[n]))
         continue;
-      fi_spec spec = full_spec();
+      fi_spec spec = full_spec(described.ops & 1u << FI_OP_ATTENTION ? FI_OP_ATTENTION : FI_OP_APPEND);
       axis_set(axis, &spec, bad[n]);
       fi_spec out;
       char beginning[64];

@@ -77,14 +77,17 @@ static uint32_t walk(uint32_t op) {
 }
 
 Test(spec_next, merge_and_plan_are_small) {
-  cr_assert_eq(walk(FI_OP_MERGE), 10 * 2 * 2);
+  cr_assert_eq(walk(FI_OP_MERGE), 10 * 2 * 2 * 3);
   cr_assert_eq(walk(FI_OP_PLAN), 1);
 }
 
 /* Without rotation, and with it: two pairings, one or two widths, three scalings, two kinds of positions. */
 Test(spec_next, append_counts_every_combination) {
-  const uint32_t storage = 2 * 8 * 7 * 2; /* q, KV type with its scales, page size with its ids, index */
-  cr_assert_eq(walk(FI_OP_APPEND), storage * (9 * (1 + 2 * 2 * 3 * 2) + (1 + 2 * 1 * 3 * 2)));
+  const uint32_t types = 2 * 8;                 /* q, and KV with its scales */
+  const uint32_t by_plan = types * 7 * 2;       /* page size with its ids, index */
+  const uint32_t by_slots = types * 4 * 2;      /* page size, two types; positions from an array if any */
+  const uint32_t turns = 9 * 2 * 2 + 1 * 2 * 1; /* head dims with two widths of rotation and the one with one */
+  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (10 + turns * 3 * 2) + by_slots * (10 + turns * 3));
 }
 
 /* A spec after `from` that differs in some of the last axes; `from` itself if none was found. */

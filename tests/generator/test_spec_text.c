@@ -82,8 +82,8 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] =
-      "family, hd, v_dim, group, rows, q, kv, scale, page, ids, index, mask, lse, rope, keys, rope_dim, theta, "
-      "scaling, factor, low, high, context, positions";
+      "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, lse, rope, keys, rope_dim, "
+      "theta, scaling, factor, low, high, context, positions";
   static const struct {
     const char *text;
     const char *why;
@@ -101,7 +101,7 @@ Test(spec_text, parse_errors_name_word_and_choice) {
       {"attention group=4294967297", "group is \"4294967297\"; allowed: 1 to 128"},
       {"attention group=18446744073709551620", "group is \"18446744073709551620\"; allowed: 1 to 128"},
       {"attention page=", "page (page_size) is \"\"; allowed: 0 to 16384"},
-      {"attention lse=2", "lse is \"2\"; allowed: 0, 1"},
+      {"attention lse=3", "lse is \"3\"; allowed: 0, 1, 2"},
       {"attention group", "\"group\" has no \"=\": an axis is written key=value"},
       {"attention hd=64 hd=64", "hd is given twice"},
       {"attention\thd=64", "op is \"attention\thd=64\"; allowed: attention, append, merge, plan"},

@@ -67,10 +67,10 @@ static bool check_row(struct check *check, const struct reference_head *loaded, 
   char name[96];
   const struct batch_case *batch = check->batch;
   const fi_spec *spec = &batch->spec;
-  const size_t row_bytes = spec->v_dim * dtype_bytes(spec->q_dtype);
+  const size_t row_bytes = spec->v_dim * dtype_bytes(spec->o_dtype);
   const uint32_t token = reference_query_begin(&check->reference, request) + i;
   const size_t offset = (size_t)reference_o_offset(&check->reference, token, head);
-  char *row = (char *)batch->buffers[BUFFER_O].host + offset * dtype_bytes(spec->q_dtype);
+  char *row = (char *)batch->buffers[BUFFER_O].host + offset * dtype_bytes(spec->o_dtype);
   float *row_lse = (float *)batch->buffers[BUFFER_LSE].host + token * batch->kv_heads * spec->group + head;
   snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
            batch->kv_len[request], i, head);

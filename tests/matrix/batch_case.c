@@ -51,12 +51,21 @@ static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
   return next;
 }
 
+/* At the first token, somewhere, or where nothing is left. */
+static int32_t draw_start(const struct batch_case *batch, struct trial *trial, uint32_t request) {
+  const uint32_t kv_len = batch->kv_len[request];
+  if (trial_chance(trial, 4))
+    return 0;
+  return (int32_t)(trial_chance(trial, 8) ? kv_len : trial_between(trial, 0, kv_len));
+}
+
 static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
   if (!reserve(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_LAST_PAGE_LEN, requests, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
+      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_KV_START, requests, sizeof(int32_t)))
     return false;
   int32_t *q_indptr = ints(batch, BUFFER_Q_INDPTR);
   q_indptr[0] = (int32_t)batch->first_token;
@@ -65,6 +74,7 @@ static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
     ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
     if (is_paged(batch) && batch->kv_len[r] > 0)
       ints(batch, BUFFER_LAST_PAGE_LEN)[r] = (int32_t)((batch->kv_len[r] - 1) % batch->spec.page_size) + 1;
+    ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
   }
   batch->has_gaps = is_csr(batch) && trial_chance(trial, 2);
   batch->has_last_page_len = is_csr(batch) && is_paged(batch) && !batch->has_gaps && trial_chance(trial, 2);
@@ -267,11 +277,16 @@ static void fill_small(struct batch_case *batch, struct trial *trial) {
   for (uint32_t token = 0; token < batch->tokens; token++)
     ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 100000);
   batch->softmax_scale = draw_softmax_scale(&batch->spec, trial);
+  const bool on_host = dtype_bytes(batch->spec.kv_dtype) == 1 && trial_chance(trial, 2);
+  batch->k_scale = on_host ? (float)trial_between(trial, 50, 150) / 100 : 0;
+  batch->v_scale = on_host ? (float)trial_between(trial, 50, 400) / 100 : 0;
+  batch->o_scale = trial_chance(trial, 3) ? (float)trial_between(trial, 50, 400) / -100 : 0;
 }
 
 static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   const uint32_t heads = batch->kv_heads * batch->spec.group;
   const size_t element = dtype_bytes(batch->spec.q_dtype);
+  const size_t o_element = dtype_bytes(batch->spec.o_dtype);
   batch->q = draw_rows(batch, trial, heads, batch->spec.head_dim);
   batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim);
   batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
@@ -280,15 +295,50 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
          reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_Q, batch->q.elements, element) &&
-         reserve(batch, trial, BUFFER_O, batch->o.elements, element) &&
+         reserve(batch, trial, BUFFER_O, batch->o.elements, o_element) &&
          reserve(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_K_NEW, batch->k_new.elements, element) &&
-         reserve(batch, trial, BUFFER_V_NEW, batch->v_new.elements, element);
+         reserve(batch, trial, BUFFER_V_NEW, batch->v_new.elements, element) &&
+         reserve(batch, trial, BUFFER_SLOTS, batch->tokens, sizeof(int64_t));
+}
+
+static void set_slot(struct batch_case *batch, uint32_t token, int64_t slot) {
+  void *slots = batch->buffers[BUFFER_SLOTS].host;
+  if (batch->spec.slots == FI_SLOTS_INT64)
+    ((int64_t *)slots)[token] = slot;
+  else
+    ((int32_t *)slots)[token] = (int32_t)slot;
+}
+
+/* The slot of a KV token: by the page table, or in the list of all requests' tokens. */
+static int64_t slot_of(struct batch_case *batch, uint32_t request, uint32_t at) {
+  const uint32_t page_size = batch->spec.page_size;
+  if (page_size == 0)
+    return ints(batch, BUFFER_KV_INDPTR)[request] + (int64_t)at;
+  const int64_t page = ints(batch, BUFFER_PAGE_TABLE)[request * batch->page_table_stride + at / page_size];
+  return page * page_size + at % page_size;
+}
+
+/* Tokens of nobody, and those in front of their request's KV, have none. */
+static void fill_slots(struct batch_case *batch) {
+  if (batch->spec.slots == FI_SLOTS_NONE)
+    return;
+  const struct reference reference = batch_case_reference(batch);
+  for (uint32_t token = 0; token < batch->tokens; token++)
+    set_slot(batch, token, -1 - (int64_t)token);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t i = 0; i < batch->q_len[r]; i++) {
+      if (i + batch->kv_len[r] >= batch->q_len[r])
+        set_slot(batch, reference_query_begin(&reference, r) + i,
+                 slot_of(batch, r, batch->kv_len[r] - batch->q_len[r] + i));
+    }
+  }
 }
 
 static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   uint16_t noise[NOISE];
   fill_small(batch, trial);
+  fill_slots(batch);
   random_normal(&trial->random, batch->spec.q_dtype, noise, NOISE);
   fill_queries(batch, trial, noise);
   random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
@@ -301,6 +351,8 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
 bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
                        enum batch_kind kind) {
   *batch = (struct batch_case){.spec = *canonical, .tile = *tile, .kind = kind};
+  if (canonical->slots != FI_SLOTS_NONE && canonical->page_size == 0)
+    batch->spec.index = FI_INDEX_CSR; /* one list of rows */
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
          fill_and_upload(batch, trial);
@@ -349,6 +401,8 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.last_page_len = pointer(batch, BUFFER_LAST_PAGE_LEN, on_host);
   else if (!is_ragged || batch->has_gaps)
     lengths.kv_len = pointer(batch, BUFFER_KV_LEN, on_host);
+  if (batch->spec.kv_start)
+    lengths.kv_start = pointer(batch, BUFFER_KV_START, on_host);
   if (is_csr(batch))
     lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)
@@ -379,6 +433,14 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .v_new.head_stride = batch->v_new.head_stride,
   };
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
+  tensors.o_scale = batch->o_scale;
+  tensors.k.scale = batch->k_scale;
+  tensors.v.scale = batch->v_scale;
+  if (spec->slots != FI_SLOTS_NONE) {
+    tensors.slots = pointer(batch, BUFFER_SLOTS, on_host);
+    tensors.tokens = batch->tokens;
+    tensors.heads = batch->kv_heads;
+  }
   if (spec->lse)
     tensors.lse = (float *)(uintptr_t)pointer(batch, BUFFER_LSE, on_host);
   if (spec->rope_positions == FI_POSITIONS_ARRAY)

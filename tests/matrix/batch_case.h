@@ -24,6 +24,7 @@ enum buffer {
   BUFFER_KV_LEN,
   BUFFER_KV_INDPTR,
   BUFFER_LAST_PAGE_LEN,
+  BUFFER_KV_START,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
   BUFFER_K_SCALE,
@@ -33,6 +34,7 @@ enum buffer {
   BUFFER_LSE,
   BUFFER_K_NEW,
   BUFFER_V_NEW,
+  BUFFER_SLOTS,
   BUFFERS
 };
 
@@ -61,6 +63,9 @@ struct batch_case {
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN; these are not compared */
+  float k_scale; /* on the host; 0 without */
+  float v_scale;
+  float o_scale;
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;

@@ -36,7 +36,7 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
   const double rms = row_rms(o, spec->v_dim);
   const double tolerance = tolerance_of(comparison->dtype)->element;
   for (uint32_t d = 0; d < spec->v_dim; d++) {
-    const double got = dtype_decode(spec->q_dtype, data, offset + d);
+    const double got = dtype_decode(spec->o_dtype, data, offset + d);
     const double difference = fabs(got - o[d]);
     if (comparison->skips_specials && !isfinite(o[d]))
       continue;
@@ -82,7 +82,7 @@ bool compare_stored(struct trial *trial, const fi_spec *spec, const struct store
 
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset) {
   for (uint32_t d = 0; d < spec->v_dim; d++) {
-    const double got = dtype_decode(spec->q_dtype, data, offset + d);
+    const double got = dtype_decode(spec->o_dtype, data, offset + d);
     if (!isfinite(got))
       return trial_fail(trial, "O of %s, dim %u, is %g", row, d, got);
   }

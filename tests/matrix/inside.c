@@ -22,6 +22,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
       .ctas = (int)layout.ctas,
       .most_sections = (int)layout.max_sections,
       .step_tokens = (int)layout.step_tokens,
+      .start_tokens = (int)layout.start_tokens,
       .least_piece = (int)layout.least_piece,
       .unit_steps = (int)layout.unit_steps,
   };

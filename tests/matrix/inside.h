@@ -19,6 +19,7 @@ struct plan_shape {
   uint64_t partial_rows;
   int ctas;
   int most_sections;
+  int start_tokens; /* KV begins at multiples of so many */
   int step_tokens; /* KV tokens of a step */
   int least_piece; /* steps of a piece that is worth a partial result */
   int unit_steps;  /* that a unit costs besides its KV */

@@ -77,11 +77,23 @@ static bool check_rows(const struct check *check) {
   return true;
 }
 
+/* Where the KV of a request begins that is read: with the step that its start lies in. */
+static int kv_begin_of_request(const struct check *check, uint32_t request) {
+  const int start = check->planned->kv_start ? check->planned->kv_start[request] : 0;
+  return start - start % check->view.shape.start_tokens;
+}
+
+static int kv_begin_of(const struct check *check, const struct fi_item *item) {
+  return kv_begin_of_request(check, check->request_of[item->row_begin]);
+}
+
 /* The KV that the last of a unit's rows sees. */
 static int kv_end_of(const struct check *check, uint32_t row_end) {
-  const int kv_len = (int)check->planned->kv_len[check->request_of[row_end - 1]];
+  const uint32_t request = check->request_of[row_end - 1];
+  const int kv_len = (int)check->planned->kv_len[request];
   const int position = check->view.host.rows[row_end - 1].position;
-  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, position + 1)) : kv_len;
+  const int end = check->planned->spec->mask == FI_MASK_CAUSAL ? least(kv_len, position + 1) : kv_len;
+  return most(kv_begin_of_request(check, request), end);
 }
 
 /* ------------------------------------------------------------------------------------------------ shares */
@@ -105,8 +117,8 @@ struct balance {
  * besides. */
 static int steps_of(const struct check *check, const struct fi_item *item) {
   const int step = step_tokens(check);
-  const int begins = item->kv_begin == 0 ? check->view.shape.unit_steps : 0;
-  return begins + most(1, (item->kv_end - item->kv_begin + step - 1) / step);
+  const int begins = item->kv_begin == kv_begin_of(check, item) ? check->view.shape.unit_steps : 0;
+  return begins + most(1, (item->kv_end + step - 1) / step - item->kv_begin / step);
 }
 
 /* Whether an item goes on where the one before it ends, on the line of heads, their rows, and their KV. */
@@ -115,7 +127,7 @@ static bool goes_on(const struct check *check, const struct fi_item *before, con
   if (item->kv_head == before->kv_head && item->row_begin == before->row_begin)
     return item->kv_begin == before->kv_end;
   if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_end_of(check, (uint32_t)row_end) ||
-      item->kv_begin != 0)
+      item->kv_begin != kv_begin_of(check, item))
     return false;
   if (row_end < (int)check->tokens)
     return item->kv_head == before->kv_head && item->row_begin == row_end;
@@ -234,11 +246,12 @@ static bool check_unit_rows(const struct check *check, const struct fi_item *ite
 
 /* The KV ranges of a unit's items: in order, without gaps, cut at whole steps. */
 static bool check_unit_kv(const struct check *check, const struct fi_item *const *items, uint32_t count) {
-  int at = 0;
+  const int begin = kv_begin_of(check, items[0]);
+  int at = begin;
   for (uint32_t i = 0; i < count; i++) {
-    if (items[i]->kv_begin != at || items[i]->kv_begin % step_tokens(check) != 0)
+    if (items[i]->kv_begin != at || (i > 0 && items[i]->kv_begin % step_tokens(check) != 0))
       return item_fails(check, items[i], "its KV does not begin where it should");
-    if (items[i]->kv_end < at || (items[i]->kv_end == at && at > 0))
+    if (items[i]->kv_end < at || (items[i]->kv_end == at && i > 0))
       return item_fails(check, items[i], "its KV is empty");
     if (items[i]->kv_common != kv_common_of(check, items[i]))
       return item_fails(check, items[i], "its rows have other KV in common");

@@ -45,6 +45,7 @@ static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
       .q_len = batch->q_len,
       .kv_len = batch->kv_len,
       .kv_indptr = batch->spec.index == FI_INDEX_CSR ? batch->buffers[BUFFER_KV_INDPTR].host : NULL,
+      .kv_start = batch->spec.kv_start ? batch->buffers[BUFFER_KV_START].host : NULL,
   };
   return plan_check(run->trial, &planned);
 }
@@ -82,6 +83,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.kv_len += request;
   if (lengths.last_page_len)
     lengths.last_page_len += request;
+  if (lengths.kv_start)
+    lengths.kv_start += request;
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
   if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)
@@ -101,10 +104,9 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
   const int64_t token = reference_query_begin(&reference, request);
-  const size_t element = dtype_bytes(spec->q_dtype);
   fi_tensors tensors = batch_case_tensors(batch, false);
-  tensors.q = shifted(tensors.q, token * tensors.q_token_stride, element);
-  tensors.o = shifted(tensors.o, token * tensors.o_token_stride, element);
+  tensors.q = shifted(tensors.q, token * tensors.q_token_stride, dtype_bytes(spec->q_dtype));
+  tensors.o = shifted(tensors.o, token * tensors.o_token_stride, dtype_bytes(spec->o_dtype));
   if (tensors.lse)
     tensors.lse += token * batch->kv_heads * spec->group;
   if (tensors.positions)
@@ -120,7 +122,7 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
 static bool same_rows(struct attention_run *run, uint32_t request) {
   const struct reference reference = batch_case_reference(&run->batch);
   const fi_spec *spec = &run->batch.spec;
-  const size_t element = dtype_bytes(spec->q_dtype);
+  const size_t element = dtype_bytes(spec->o_dtype);
   const uint32_t heads = run->batch.kv_heads * spec->group;
   const uint32_t begin = reference_query_begin(&reference, request);
   for (uint32_t token = begin; token < begin + run->batch.q_len[request]; token++) {

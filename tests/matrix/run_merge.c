@@ -32,7 +32,7 @@ struct merge_run {
 
 static bool create(struct merge_run *run, struct trial *trial) {
   const int64_t padding = trial_chance(trial, 2) ? 8 * trial_between(trial, 1, 3) : 0;
-  const size_t element = dtype_bytes(run->spec.q_dtype);
+  const size_t element = dtype_bytes(run->spec.o_dtype);
   run->parts = trial_between(trial, 1, 9);
   run->tokens = trial_between(trial, 1, 9);
   run->heads = trial_between(trial, 1, 9);
@@ -48,9 +48,9 @@ static bool create(struct merge_run *run, struct trial *trial) {
 /* A part without KV is zeros and minus infinity; one row in eight has nothing else. */
 static void fill(struct merge_run *run, struct trial *trial) {
   const size_t rows = (size_t)run->tokens * run->heads;
-  const size_t row_bytes = run->spec.v_dim * dtype_bytes(run->spec.q_dtype);
+  const size_t row_bytes = run->spec.v_dim * dtype_bytes(run->spec.o_dtype);
   float *lse = run->parts_lse.host;
-  random_normal(&trial->random, run->spec.q_dtype, run->parts_o.host, run->parts * rows * run->spec.v_dim);
+  random_normal(&trial->random, run->spec.o_dtype, run->parts_o.host, run->parts * rows * run->spec.v_dim);
   for (size_t row = 0; row < rows; row++) {
     const bool is_empty = trial_chance(trial, 8);
     for (uint32_t part = 0; part < run->parts; part++) {
@@ -96,7 +96,7 @@ static bool launch(struct merge_run *run, struct trial *trial, fi_kernel *kernel
 
 static bool check(struct merge_run *run, struct trial *trial) {
   const struct reference reference = {.spec = run->spec, .tensors = tensors_of(run, true)};
-  const size_t element = dtype_bytes(run->spec.q_dtype);
+  const size_t element = dtype_bytes(run->spec.o_dtype);
   struct comparison comparison = {.dtype = run->spec.q_dtype};
   for (uint32_t row = 0; row < run->tokens * run->heads; row++) {
     double o[MOST_HEAD_DIM];

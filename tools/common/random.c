@@ -28,7 +28,7 @@ static double normal(random_state *state) {
 void random_normal(random_state *state, uint32_t dtype, void *data, size_t count) {
   enum { TABLE = 4096 };
   const size_t bytes = dtype_bytes(dtype);
-  uint16_t table[TABLE];
+  uint32_t table[TABLE]; /* room for the widest */
   for (size_t i = 0; i < TABLE; i++)
     dtype_encode(dtype, normal(state), table, i);
   for (size_t i = 0; i < count; i++)

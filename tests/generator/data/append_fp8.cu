@@ -67,6 +67,8 @@ struct fi_kv_args {
   void *data;
   const float *scales;
   long long page_stride, token_stride, head_stride;
+  float scale; /* that of append; attention has it in scale_log2 and o_factor */
+  int reserved;
 };
 
 struct fi_append_args {
@@ -74,8 +76,11 @@ struct fi_append_args {
   struct fi_kv_args k, v;
   struct fi_kv_args k_new, v_new;
   const int *positions;
+  const void *slots;
   int kv_heads;
   unsigned rows_id; /* that the header must have */
+  int tokens;       /* by slots */
+  int reserved;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -114,30 +119,6 @@ template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Un
     values[2 * i] = pair.x;
     values[2 * i + 1] = pair.y;
   }
-}
-
-typedef int PageId;
-
-/* The page ids of a request, first token's first. */
-const PageId *pages_of(const fi_plan_header &header, int kv_base) {
-  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
-}
-
-/* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
-  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
-}
-
-constexpr u32 kFaultPlan = 6;
-
-/* Says in a plan's memory that a launch found another plan there, or none, and what it found. */
-void tell_foreign_plan(fi_plan_header &header, u32 found) {
-  if (blockIdx.x > 0 || threadIdx.x > 0)
-    return;
-  header.fault = kFaultPlan;
-  header.fault_request = 0;
-  header.fault_value = found;
 }
 
 float2 unpack_query(u32 word) {
@@ -253,9 +234,45 @@ void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {
   write_chunk(to, chunk, values, 1 / scale);
 }
 
-/* The row of a query token and head that is appended. */
-const u16 *new_row(const fi_kv_args &kv, int token, int head) {
-  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+/* A query token whose K and V are appended, and what kv_row finds its place by. */
+struct NewToken {
+  int token;
+  int place;
+  int at;
+};
+
+typedef int PageId;
+
+/* The page ids of a request, first token's first. */
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
+}
+
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
+}
+
+constexpr u32 kFaultPlan = 6;
+
+/* Says in a plan's memory that a launch found another plan there, or none, and what it found. */
+void tell_foreign_plan(fi_plan_header &header, u32 found) {
+  if (blockIdx.x > 0 || threadIdx.x > 0)
+    return;
+  header.fault = kFaultPlan;
+  header.fault_request = 0;
+  header.fault_value = found;
+}
+
+/* How many tokens there may be; none if the memory has another plan. */
+int new_tokens(const fi_append_args &args) {
+  fi_plan_header &header = *args.plan.header;
+  const u32 id = header.rows_id;
+  if (id == args.rows_id)
+    return header.tokens;
+  tell_foreign_plan(header, id);
+  return 0;
 }
 
 /* What kv_row finds a new token by: its page. */
@@ -263,9 +280,20 @@ int place_of(const fi_append_args &args, const fi_row &row) {
   return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
 }
 
+/* Where token `number` goes: at < 0 is nowhere. */
+NewToken new_token(const fi_append_args &args, int number) {
+  const fi_row row = args.plan.rows[number];
+  return {row.token, row.position < 0 ? 0 : place_of(args, row), row.position};
+}
+
+/* The row of a query token and head that is appended. */
+const u16 *new_row(const fi_kv_args &kv, int token, int head) {
+  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+}
+
 /* The position that K of a new token is rotated to. */
-int position_of(const fi_append_args &args, const fi_row &row) {
-  return row.position;
+int position_of(const fi_append_args &args, const NewToken &row) {
+  return row.at;
 }
 
 /*
@@ -275,24 +303,19 @@ int position_of(const fi_append_args &args, const fi_row &row) {
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
-  fi_plan_header &header = *args.plan.header;
-  const u32 id = header.rows_id;
-  if (id != args.rows_id)
-    return tell_foreign_plan(header, id);
-  const long long units = (long long)header.tokens * args.kv_heads * kNewUnits;
+  const long long units = (long long)new_tokens(args) * args.kv_heads * kNewUnits;
   const long long threads = (long long)gridDim.x * kThreads;
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;
     const int head = i / kNewUnits % args.kv_heads;
-    const fi_row row = args.plan.rows[i / kNewUnits / args.kv_heads];
-    if (row.position < 0)
+    const NewToken row = new_token(args, (int)(i / kNewUnits / args.kv_heads));
+    if (row.at < 0)
       continue;
-    const int place = place_of(args, row);
     if (unit < kKeyUnits)
-      store_key_unit(kv_row(args.k, place, row.position, head), new_row(args.k_new, row.token, head), unit,
-                     scale_of(args.k, head), position_of(args, row));
+      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
+                     args.k.scale * scale_of(args.k, head), position_of(args, row));
     else
-      store_value_chunk(kv_row(args.v, place, row.position, head), new_row(args.v_new, row.token, head),
-                        unit - kKeyUnits, scale_of(args.v, head));
+      store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
+                        unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
   }
 }

@@ -570,7 +570,7 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.kv_head = section.first_head + unit.head;
   const int before = first_step(args, tile) - unit.begin - args.unit_steps;
   item.kv_begin = max(tile.kv_begin, (begin + before) * args.step_tokens);
-  item.kv_end = min(tile.kv_end, (end + before) * args.step_tokens);
+  item.kv_end = max(item.kv_begin, min(tile.kv_end, (end + before) * args.step_tokens));
   item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
