@@ -273,8 +273,7 @@ static const struct change tensor_changes[] = {
     {"append page=16 slots=int64", TENSORS(slots, 0x1004), FI_ERROR_ARGUMENT, "tensors.slots is 0x1004"},
     {"append page=16 slots=int64", TENSORS(tokens, 0), FI_ERROR_ARGUMENT, "tensors.tokens is 0"},
     {"append page=16 slots=int64", TENSORS(heads, 0x80000000), FI_ERROR_ARGUMENT, "tensors.heads is 2147483648"},
-    {"attention kv=e4m3 page=16", TENSORS(k.scale, 0x4f000000), FI_ERROR_ARGUMENT,
-     "tensors.k.scale is 2.14748e+09; it must be at most"},
+    {NULL, TENSORS(softmax_scale, 0x7f7fffff), FI_ERROR_ARGUMENT, "their product is too large"},
     {"merge", TENSORS(tokens, 0), FI_ERROR_ARGUMENT, "tensors.tokens is 0"},
     {"merge", TENSORS(heads, 0), FI_ERROR_ARGUMENT, "tensors.heads is 0"},
 };

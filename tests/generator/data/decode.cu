@@ -67,6 +67,8 @@ struct fi_kv_args {
   void *data;
   const float *scales;
   long long page_stride, token_stride, head_stride;
+  float scale; /* that of append; attention has it in scale_log2 and o_factor */
+  int reserved;
 };
 
 struct fi_attention_args {
@@ -80,7 +82,8 @@ struct fi_attention_args {
   long long o_token_stride, o_head_stride;
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
-  float scale_log2;     /* softmax scale * log2(e) */
+  float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
+  float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -105,7 +108,7 @@ constexpr int kSharedRings = 0;          /* byte offset in shared memory: the ri
 constexpr int kSharedQuery = 98304;      /* the tile of Q */
 constexpr int kSharedState = 102656;     /* row maxima and sums of the teams */
 constexpr int kSharedItems = 103168;     /* work items with the rows of their tiles */
-constexpr int kSharedReady = 103888;     /* first of the units to merge */
+constexpr int kSharedReady = 104016;     /* first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -365,6 +368,7 @@ struct tile_row {
   int part;          /* its row among the item's partial rows */
   int position;      /* that Q is rotated to */
   float query_scale; /* a power of two that its Q was divided by */
+  int first;         /* KV token that it sees, with kv_start */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
@@ -643,6 +647,11 @@ int visible_end(bool causal, int position, int kv_len) {
   return causal ? min(kv_len, position + 1) : kv_len;
 }
 
+/* The first KV token that a row of the plan sees. */
+int visible_begin(const fi_attention_args &args, u32 row) {
+  return 0;
+}
+
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
@@ -657,9 +666,16 @@ struct ItemTile {
 /* The tiles that are in shared memory at a time: with teams, the next one is filled while slow warps read the last. */
 constexpr u32 kItemTiles = kTeams > 1 ? 2 : 1;
 
-/* The token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the last token. */
+/*
+ * In the plan's rows, the token of row `row` of an item's tile, which is its head row % kGroup. Padding rows repeat the
+ * last token.
+ */
+u32 index_of_row(const fi_item &item, u32 row) {
+  return item.row_begin + min(row / kGroup, item.row_count - 1u);
+}
+
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
-  return args.plan.rows[item.row_begin + min(row / kGroup, item.row_count - 1u)];
+  return args.plan.rows[index_of_row(item, row)];
 }
 
 /* The position that Q of a row is rotated to. */
@@ -679,6 +695,7 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.part = source.part + (int)(row % kGroup);
     to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
+    to.first = visible_begin(args, index_of_row(item, row));
   }
 }
 
@@ -716,10 +733,6 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
     i += kThreads;
   }
-}
-
-u32 pack_output(float low, float high) {
-  return pack_bf16(low, high);
 }
 
 /* The tile is what the fragments need. */
@@ -889,26 +902,38 @@ float2 pair_of(const Output &o, u32 r, u32 p) {
   return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
 }
 
+typedef u16 OutputElement;
+
+/* Writes two elements of a row of O that lie next to each other. */
+void write_output(OutputElement *to, float low, float high) {
+  *(u32 *)to = pack_bf16(low, high);
+}
+
+/* Writes four. */
+void write_output(OutputElement *to, const float4 &values) {
+  *(uint2 *)to = {pack_bf16(values.x, values.y), pack_bf16(values.z, values.w)};
+}
+
 /* The log-sum-exp of a row is not asked for. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {}
 
 /* Where the columns of a row of O go, and what they are multiplied with. */
 struct FinishedRow {
-  u16 *o;
+  OutputElement *o;
   float factor;
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is that of V
- * over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is what V and O are
+ * scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
  */
 FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
                        bool has_end) {
   const u32 head = kv_head * kGroup + row % kGroup;
   if (has_end)
     write_lse(args, token, head, most, sum);
-  u16 *to = (u16 *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? scale_of(args.v, kv_head) / sum : 0};
+  OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
+  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) / sum : 0};
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
@@ -983,8 +1008,8 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
     const float factor = finished.factor;
-    const uint2 words = {pack_output(o.x * factor, o.y * factor), pack_output(o.z * factor, o.w * factor)};
-    *(uint2 *)(finished.o + column + q * (4 * kRowThreads<kQuads>)) = words;
+    write_output(finished.o + column + q * (4 * kRowThreads<kQuads>),
+                 make_float4(o.x * factor, o.y * factor, o.z * factor, o.w * factor));
   }
 }
 

@@ -64,19 +64,28 @@ float2 unpack_bf16(u32 word) {
   return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
 }
 
-float2 unpack_query(u32 word) {
-  return unpack_bf16(word);
+typedef u16 OutputElement;
+
+/* Writes two elements of a row of O that lie next to each other. */
+void write_output(OutputElement *to, float low, float high) {
+  *(u32 *)to = pack_bf16(low, high);
 }
 
-u32 pack_output(float low, float high) {
-  return pack_bf16(low, high);
+/* Writes four. */
+void write_output(OutputElement *to, const float4 &values) {
+  *(uint2 *)to = {pack_bf16(values.x, values.y), pack_bf16(values.z, values.w)};
 }
 
-constexpr float kLog2e = 1.4426950408889634f;
+/* Reads two elements of a row of O. */
+float2 read_output(const OutputElement *from) {
+  return unpack_bf16(*(const u32 *)from);
+}
+
+constexpr float kLog2PerLse = 1.4426950408889634f; /* of the base of the log-sum-exp */
 
 /* Writes the log-sum-exp of a row: the largest of its parts, and the sum of their weights. */
 void write_lse(const fi_merge_args &args, long long row, float most, float sum) {
-  args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2e : minus_infinity();
+  args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2PerLse : minus_infinity();
 }
 
 /*
@@ -98,13 +107,13 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
       const float lse = args.parts_lse[part * rows + row];
       if (lse == minus_infinity())
         continue;
-      const float weight = exp2_fast((lse - most) * kLog2e);
+      const float weight = exp2_fast((lse - most) * kLog2PerLse);
       sum += weight;
-      const u32 *from = (const u32 *)args.parts_o + (part * rows + row) * (kVDim / 2);
+      const OutputElement *from = (const OutputElement *)args.parts_o + (part * rows + row) * kVDim;
 #pragma unroll
       for (u32 i = 0; i < kVDim / 2; i += 32)
         if (i + lane() < kVDim / 2) {
-          const float2 pair = unpack_query(from[i + lane()]);
+          const float2 pair = read_output(from + 2 * (i + lane()));
           o[i / 32].x = fmaf(weight, pair.x, o[i / 32].x);
           o[i / 32].y = fmaf(weight, pair.y, o[i / 32].y);
         }
@@ -114,7 +123,7 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
 #pragma unroll
     for (u32 i = 0; i < kVDim / 2; i += 32)
       if (i + lane() < kVDim / 2)
-        ((u32 *)((u16 *)args.o + to))[i + lane()] = pack_output(o[i / 32].x * factor, o[i / 32].y * factor);
+        write_output((OutputElement *)args.o + to + 2 * (i + lane()), o[i / 32].x * factor, o[i / 32].y * factor);
     if (lane() == 0)
       write_lse(args, row, most, sum);
   }
