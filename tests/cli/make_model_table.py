@@ -36,8 +36,9 @@ NO_MATTER = re.compile(
     r"audio_config|perceiver_config)$")
 
 # Classes whose default is no model: a head dim that is odd, or parts only.
-BROKEN = {"blt": "three transformers", "pi0": "parts only", "reformer": "hashing", "glm4_moe": "21 rotated dims",
-          "glm4v_moe_text": "21 rotated dims", "qwen3_omni_moe_text": "73 dims", "udop": "relative biases by layout",
+BROKEN = {"blt": "three transformers", "pi0": "parts only", "reformer": "hashing", "roformer": "sinusoids",
+          "glm4v_moe_text": "32 pairs of 10", "qwen3_omni_moe_text": "64 pairs of 36",
+          "udop": "relative biases by layout",
           "xlstm": "no attention", "xlnet": "two streams", "evolla": "decoder and aligner",
              "idefics": "cross attention",
           "moshi": "two transformers", "prophetnet": "n-grams", "rwkv": "no attention", "mamba": "no attention",
@@ -120,6 +121,9 @@ def kinds(config):
     if names:
         renamed = {"attention": "full_attention", "mamba": "linear_attention"}
         return [renamed.get(name, name) for name in names]
+    if hasattr(config, "decoder_layers") or kind in ("musicgen_decoder", "pix2struct_text_model"):
+        layers = getattr(config, "decoder_layers", None) or layers
+        return ["full_attention"] * layers + ["cross_attention"] * layers
     if kind == "longcat_flash":
         return ["full_attention"] * (2 * config.num_layers)
     if kind == "falcon_h1":
@@ -198,7 +202,10 @@ def layer(config, kind, i, text):
     overrides = next((value for key, value in overrides.items() if int(key) == i), {})
     shape = {key: overrides.get(key, getattr(config, key, None)) for key in SHAPE}
     is_local = kind in ("sliding_attention", "hybrid_sliding")
-    heads = shape["num_attention_heads"]
+    heads = getattr(config, "decoder_attention_heads", None) or shape["num_attention_heads"]
+    shape["num_attention_heads"] = heads
+    is_encoder = getattr(config, "is_decoder", True) is False and "create_bidirectional_mask" in text
+    is_encoder = is_encoder and not hasattr(config, "decoder_layers") and "musicgen" not in config.model_type
     if getattr(config, "num_attention_heads_per_layer", None):
         heads = config.num_attention_heads_per_layer[i]
     if is_local and getattr(config, "swa_num_attention_heads", None):
@@ -230,6 +237,7 @@ def layer(config, kind, i, text):
     if kind == "sliding_attention" and not result["window"]:
         result["kind"] = "full_attention"
     shared = getattr(config, "num_kv_shared_layers", 0) or 0
+    result["mask"] = "all_keys" if is_encoder or kind == "cross_attention" else "causal"
     result["shares_kv"] = shared > 0 and i >= config.num_hidden_layers - shared
     return result
 
@@ -248,10 +256,6 @@ def main():
         if config.model_type in done:
             continue
         done.add(config.model_type)
-        if not hasattr(config, "num_attention_heads") or getattr(config, "is_encoder_decoder", False):
-            continue
-        if getattr(config, "is_decoder", True) is False or hasattr(config, "decoder_layers"):
-            continue  # an encoder, or a decoder with cross attention
         text = source(module, config.model_type)
         if not text:
             print(f"{config.model_type}: no code", file=sys.stderr)

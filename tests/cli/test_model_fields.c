@@ -180,6 +180,8 @@ Test(model_fields, fields_that_nobody_knows_are_named) {
       "\"attn_sink_size\": 4",
       "\"query_compression\": true",
       "\"local_heads\": 3",
+      "\"pos_embd_kind\": \"odd\"",
+      "\"use_gqa_twice\": true",
       "\"moba_topk\": 3",
       "\"position_bias_slopes\": [1]",
       "\"attn_config\": {\"odd_attn\": 1}",
@@ -295,6 +297,12 @@ static const struct {
      "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"use_cla\": true, \"cla_share_factor\": 4",
+     "2 full_attention: " PLAIN
+     "\n6 full_attention: 16 query heads on 16 KV heads of 128, no K and V of its own, RoPE theta 10000"},
+    {"\"model_type\": \"bamba\", \"attn_layer_indices\": [1], \"attn_rotary_emb\": 64, \"num_key_value_heads\": 16",
+     "7 linear_attention: -\n1 full_attention: 16 query heads on 16 KV heads of 128, RoPE theta 10000 on the first 64 "
+     "dims"},
     {"\"model_type\": \"bert\"", "8 full_attention: 16 query heads on 16 KV heads of 128, no mask, no RoPE"},
     {"\"model_type\": \"bert\", \"is_decoder\": true",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},

@@ -195,9 +195,15 @@ static void read_selection(const struct config *config, const struct kind *kind,
 static bool read_sharing(struct config *config, struct layer *layer) {
   const json_t *sources = config_find(config, "kv_source_layers");
   double shared;
-  if (!config_number(config, "num_kv_shared_layers", 0, &shared))
+  double group; /* of layers that share the cache of the first */
+  if (!config_number(config, "num_kv_shared_layers", 0, &shared) ||
+      !config_number(config, "cla_share_factor", 2, &group))
     return false;
+  if (config_flag(config, "use_cla") && group < 1)
+    return config_problem(config, "field cla_share_factor is %g, not 1 or above", group);
   layer->shares_kv = shared > 0 && config->number + shared >= config->layers;
+  if (config_flag(config, "use_cla"))
+    layer->shares_kv = config->number % (uint32_t)group != 0;
   if (json_array_size(sources) > config->number)
     layer->shares_kv = json_number_value(json_array_get(sources, config->number)) != config->number;
   return true;

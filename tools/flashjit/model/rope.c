@@ -272,10 +272,10 @@ static bool read_dims(const struct source *source, struct layer *layer) {
   if (!config_number(config, "rotary_dim", floor(head_dim * factor + 1e-9), &dims) ||
       !source_number(source, "rotary_dim", dims, &dims))
     return false;
-  if (dims < 1 || dims > head_dim || dims != floor(dims) || fmod(dims, 2) != 0)
+  if (dims < 1 || dims > head_dim || dims != floor(dims))
     return config_problem(config,
                           "%g rotated dims (field partial_rotary_factor or rotary_dim) of a head of %u: allowed "
-                          "are even numbers up to it",
+                          "are whole numbers up to it",
                           dims, head_dim);
   layer->rope.dims = (uint32_t)dims;
   return true;
