@@ -31,7 +31,7 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       if ((int)column_step(i) < begin || (int)column_step(i) >= end)
-        at(scores, r, i) = kMasked;
+        at(scores, r, i) = minus_infinity();
   }
 }
 //@else

@@ -1135,8 +1135,9 @@ struct FinishedRow {
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is what V and O are
- * scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
+ * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is what V and
+ * O are scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the
+ * log-sum-exp.
  */
 FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
                        bool has_end) {
