@@ -77,7 +77,9 @@ static bool device_end(uint64_t address) {
 
 static CUresult run_fill(const struct api_operation *operation) {
   uint8_t *to = (uint8_t *)(uintptr_t)operation->destination;
-  for (uint64_t at = 0; at < operation->bytes; at += operation->value_bytes)
+  if (operation->value_bytes == 1)
+    memset(to, (int)operation->value, operation->bytes);
+  for (uint64_t at = 0; operation->value_bytes > 1 && at < operation->bytes; at += operation->value_bytes)
     memcpy(to + at, &operation->value, operation->value_bytes);
   sim_memory_define(operation->destination, operation->bytes);
   return CUDA_SUCCESS;

@@ -45,8 +45,10 @@ static uint32_t half_of(uint32_t bytes) {
   return bytes & 3 ? 0 : 1;
 }
 
-/* The bytes of word `word` touched by [offset, offset + bytes). */
+/* The bytes of word `word` touched by [offset, offset + bytes). Accesses are aligned: longer ones take whole words. */
 static uint32_t word_part(uint32_t word, uint32_t offset, uint32_t bytes) {
+  if (bytes >= WORD_BYTES)
+    return WORD_MASK;
   uint32_t start = word * WORD_BYTES;
   uint32_t first = offset > start ? offset - start : 0;
   uint32_t end = offset + bytes - start < WORD_BYTES ? offset + bytes - start : WORD_BYTES;
@@ -158,8 +160,9 @@ uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uin
     if (kind != SIM_ATOMIC)
       note_read(warp, cell, part, lane, kind);
     uint32_t missing = part & ~(uint32_t)cell->defined;
-    undefined |=
-        word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset) : missing >> (offset - word * WORD_BYTES);
+    if (missing)
+      undefined |= word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset)
+                                               : missing >> (offset - word * WORD_BYTES);
   }
   return undefined;
 }

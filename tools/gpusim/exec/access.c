@@ -21,6 +21,11 @@ static void gather(struct sim_warp *warp, const struct sim_inst *inst, uint32_t 
 
 static void check_alignment(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                             const uint64_t *address, uint32_t alignment) {
+  uint32_t low_bits = 0;
+  for (int i = 0; i < SIM_LANES; i++)
+    low_bits |= lanes >> i & 1 ? (uint32_t)address[i] : 0;
+  if (!(low_bits & (alignment - 1)))
+    return;
   SIM_FOR_LANES(lane, lanes) {
     if (address[lane] & (alignment - 1))
       sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "misaligned address %#llx, needs %u bytes",
@@ -28,9 +33,9 @@ static void check_alignment(const struct sim_warp *warp, const struct sim_inst *
   }
 }
 
-static __attribute__((noreturn)) void fault_bounds(const struct sim_warp *warp, const struct sim_inst *inst,
-                                                   uint32_t lane, const char *space, uint64_t address, uint32_t bytes,
-                                                   uint64_t limit) {
+static __attribute__((cold, noreturn)) void fault_bounds(const struct sim_warp *warp, const struct sim_inst *inst,
+                                                         uint32_t lane, const char *space, uint64_t address,
+                                                         uint32_t bytes, uint64_t limit) {
   sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at %s address %lld are out of bounds: there are %llu bytes",
             bytes, space, (long long)address, (unsigned long long)limit);
 }

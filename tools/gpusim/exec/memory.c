@@ -24,37 +24,38 @@ static bool prepare_access(struct sim_inst *inst, const struct sim_captures *cap
   return sim_set_type(inst, captures, captures->count - 1);
 }
 
-static uint64_t extend(uint64_t value, uint32_t size, bool is_signed) {
-  if (!is_signed || size == 8)
-    return value;
-  uint32_t shift = 64 - 8 * size;
-  return (uint64_t)((int64_t)(value << shift) >> shift);
-}
+/* Elements of one type, extended to their registers. */
+#define LOAD_ELEMENTS(type)                                                                                            \
+  SIM_FOR_LANES(lane, lanes) {                                                                                         \
+    type value;                                                                                                        \
+    memcpy(&value, access->host[lane] + at, sizeof value);                                                             \
+    if (inst->wide)                                                                                                    \
+      wides[lane] = (uint64_t)value;                                                                                   \
+    else                                                                                                               \
+      words[lane] = (uint32_t)value;                                                                                   \
+  }                                                                                                                    \
+  break
 
 static void load_element(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                          const struct sim_access *access, uint32_t element) {
-  uint32_t size = inst->size;
-  uint32_t at = element * size;
+  uint32_t at = element * inst->size;
   uint32_t *words = sim_operand(warp, inst, element);
   uint64_t *wides = sim_operand(warp, inst, element);
-  SIM_FOR_LANES(lane, lanes) {
-    uint64_t value = 0;
-    memcpy(&value, access->host[lane] + at, size);
-    value = extend(value, size, inst->is_signed);
-    if (inst->wide)
-      wides[lane] = value;
-    else
-      words[lane] = (uint32_t)value;
-  }
-}
-
-/* The common case: elements of four bytes into words. */
-static void load_words(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
-                       const struct sim_access *access) {
-  for (uint32_t element = 0; element < inst->count; element++) {
-    uint32_t *words = sim_operand(warp, inst, element);
-    SIM_FOR_LANES(lane, lanes)
-      memcpy(&words[lane], access->host[lane] + element * 4, 4);
+  switch (inst->is_signed ? -inst->size : inst->size) {
+  case 1:
+    LOAD_ELEMENTS(uint8_t);
+  case -1:
+    LOAD_ELEMENTS(int8_t);
+  case 2:
+    LOAD_ELEMENTS(uint16_t);
+  case -2:
+    LOAD_ELEMENTS(int16_t);
+  case 4:
+    LOAD_ELEMENTS(uint32_t);
+  case -4:
+    LOAD_ELEMENTS(int32_t);
+  default:
+    LOAD_ELEMENTS(uint64_t);
   }
 }
 
@@ -84,11 +85,8 @@ static void exec_load(struct sim_warp *warp, const struct sim_inst *inst, uint32
   sim_resolve(warp, inst, lanes, 0, inst->space, bytes, bytes, &access);
   if (warp->block->launch->checks)
     check_loads(warp, inst, lanes, &access);
-  if (inst->size == 4 && !inst->wide)
-    load_words(warp, inst, lanes, &access);
-  else
-    for (uint32_t element = 0; element < inst->count; element++)
-      load_element(warp, inst, lanes, &access, element);
+  for (uint32_t element = 0; element < inst->count; element++)
+    load_element(warp, inst, lanes, &access, element);
   if (inst->order & SIM_STRONG)
     sim_access_acquire(warp, inst, lanes, &access);
 }

@@ -14,8 +14,8 @@ enum sim_fault_kind {
 #define SIM_NO_LANE UINT32_MAX
 
 /* Reports where and why, the first time in a launch, and leaves the worker. */
-__attribute__((noreturn, format(printf, 5, 6))) void sim_fault(const struct sim_warp *warp, const struct sim_inst *inst,
-                                                               uint32_t lane, enum sim_fault_kind kind,
-                                                               const char *format, ...);
+__attribute__((cold, noreturn, format(printf, 5, 6))) void sim_fault(const struct sim_warp *warp,
+                                                                     const struct sim_inst *inst, uint32_t lane,
+                                                                     enum sim_fault_kind kind, const char *format, ...);
 
 #endif

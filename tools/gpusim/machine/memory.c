@@ -210,7 +210,7 @@ void sim_memory_define(uint64_t address, uint64_t bytes) {
   if (!allocation || allocation->undefined == 0)
     return;
   while (bytes > 0) {
-    uint64_t step = 32 - address % 32;
+    uint64_t step = 64 - address % 64;
     step = step < bytes ? step : bytes;
     sim_memory_define_access(allocation, address, (uint32_t)step);
     address += step;
@@ -220,7 +220,7 @@ void sim_memory_define(uint64_t address, uint64_t bytes) {
 
 /* Bits of `bytes` bytes at the address within the 64-bit group that holds them. */
 static uint64_t group_mask(uint64_t address, uint32_t bytes) {
-  return ((UINT64_C(1) << bytes) - 1) << (address % 64);
+  return (bytes >= 64 ? UINT64_MAX : (UINT64_C(1) << bytes) - 1) << (address % 64);
 }
 
 static _Atomic uint64_t *group(uint64_t address) {

@@ -37,7 +37,7 @@ struct sim_allocation *sim_memory_find(uint64_t address);
 /* "allocation #3 [0x..., +4096 bytes]" or where the address lies relative to the nearest one. */
 void sim_memory_describe(uint64_t address, char *text, size_t bytes);
 
-/* Bytes that were written. One bit per byte; an access spans at most 32 aligned bytes. */
+/* Bytes that were written. One bit per byte; an access lies within 64 aligned bytes. */
 void sim_memory_define(uint64_t address, uint64_t bytes);
 uint32_t sim_memory_undefined(uint64_t address, uint32_t bytes);
 void sim_memory_define_access(struct sim_allocation *allocation, uint64_t address, uint32_t bytes);
