@@ -2,7 +2,7 @@
  * Records the results of all vectors on the GPU, or on the simulator with FLASHJIT_DRIVER=sim. With a second
  * file, which the simulator recorded, tells how far apart the two are.
  *
- * usage: record_vectors OUT_FILE [SIM_FILE]
+ * usage: record_vectors instructions|arithmetic OUT_FILE [SIM_FILE]
  */
 #include "vector_file.h"
 
@@ -57,9 +57,9 @@ static int record_all(struct device *device, struct vector_file *file, const str
   size_t failed = 0;
   snprintf(file->gpu, sizeof file->gpu, "%s", device->name);
   file->driver = device->version;
-  printf("%s, driver %d, %zu kernels\n", file->gpu, file->driver, vector_case_count);
-  for (size_t i = 0; i < vector_case_count; i++)
-    failed += !record(device, &vector_cases[i], file, simulated);
+  printf("%s, driver %d, %zu kernels\n", file->gpu, file->driver, file->cases->count);
+  for (size_t i = 0; i < file->cases->count; i++)
+    failed += !record(device, &file->cases->cases[i], file, simulated);
   printf("%zu failed\n", failed);
   if (!vector_file_write(file, path, why, sizeof why)) {
     fprintf(stderr, "record_vectors: %s\n", why);
@@ -68,16 +68,23 @@ static int record_all(struct device *device, struct vector_file *file, const str
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static const struct vector_list *find_list(const char *name) {
+  if (strcmp(name, "instructions") == 0)
+    return &vector_instructions;
+  return strcmp(name, "arithmetic") == 0 ? &vector_arithmetic : NULL;
+}
+
 int main(int argc, char **argv) {
   char why[MESSAGE_BYTES];
   struct device device;
   struct vector_file file;
   struct vector_file simulated = {.words = NULL};
-  if (argc != 2 && argc != 3) {
-    fprintf(stderr, "usage: record_vectors OUT_FILE [SIM_FILE]\n");
+  const struct vector_list *list = argc == 3 || argc == 4 ? find_list(argv[1]) : NULL;
+  if (!list) {
+    fprintf(stderr, "usage: record_vectors instructions|arithmetic OUT_FILE [SIM_FILE]\n");
     return EXIT_FAILURE;
   }
-  if (argc == 3 && !vector_file_read(&simulated, argv[2], why, sizeof why)) {
+  if (argc == 4 && !vector_file_read(&simulated, list, argv[3], why, sizeof why)) {
     fprintf(stderr, "record_vectors: %s\n", why);
     return EXIT_FAILURE;
   }
@@ -86,8 +93,8 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   }
   int status = EXIT_FAILURE;
-  if (vector_file_create(&file)) {
-    status = record_all(&device, &file, argc == 3 ? &simulated : NULL, argv[1]);
+  if (vector_file_create(&file, list)) {
+    status = record_all(&device, &file, argc == 4 ? &simulated : NULL, argv[2]);
     vector_file_free(&file);
   }
   vector_file_free(&simulated);

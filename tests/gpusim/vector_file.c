@@ -14,10 +14,10 @@ enum { HEADER_BYTES = 1024 };
 static const char header_format[] = "flashjit-vectors 1\ngpu %s\ndriver %d\nptx %s\nlist %016" PRIx64 "\n";
 static const char checksum_format[] = "checksum %016" PRIx64 "\n\n";
 
-bool vector_file_create(struct vector_file *file) {
-  *file = (struct vector_file){.list = vector_list_hash()};
-  for (size_t i = 0; i < vector_case_count; i++)
-    file->count += vector_words(&vector_cases[i]);
+bool vector_file_create(struct vector_file *file, const struct vector_list *list) {
+  *file = (struct vector_file){.cases = list, .list = vector_list_hash(list)};
+  for (size_t i = 0; i < list->count; i++)
+    file->count += vector_words(&list->cases[i]);
   file->words = calloc(file->count, sizeof *file->words);
   return file->words;
 }
@@ -29,7 +29,7 @@ void vector_file_free(struct vector_file *file) {
 
 uint32_t *vector_file_results(const struct vector_file *file, const struct vector_case *vector) {
   uint32_t *words = file->words;
-  for (const struct vector_case *before = vector_cases; before < vector; before++)
+  for (const struct vector_case *before = file->cases->cases; before < vector; before++)
     words += vector_words(before);
   return words;
 }
@@ -86,13 +86,14 @@ static const char *read_stream(struct vector_file *file, FILE *stream) {
   return checksum(file, header) == expected ? NULL : "is damaged: its checksum differs";
 }
 
-bool vector_file_read(struct vector_file *file, const char *path, char *why, size_t why_bytes) {
+bool vector_file_read(struct vector_file *file, const struct vector_list *list, const char *path, char *why,
+                      size_t why_bytes) {
   FILE *stream = fopen(path, "rb");
   if (!stream) {
     snprintf(why, why_bytes, "cannot read %s: %s", path, strerror(errno));
     return false;
   }
-  const char *wrong = vector_file_create(file) ? read_stream(file, stream) : "needs more memory than there is";
+  const char *wrong = vector_file_create(file, list) ? read_stream(file, stream) : "needs more memory than there is";
   fclose(stream);
   if (!wrong)
     return true;

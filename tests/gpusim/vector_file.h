@@ -15,6 +15,7 @@
 #include "vectors.h"
 
 struct vector_file {
+  const struct vector_list *cases;
   char gpu[128];
   int driver;
   uint64_t list;   /* vector_list_hash, for which the operands of all cases are made */
@@ -23,7 +24,7 @@ struct vector_file {
 };
 
 /* With results of 0; false when there is no memory. */
-bool vector_file_create(struct vector_file *file);
+bool vector_file_create(struct vector_file *file, const struct vector_list *list);
 void vector_file_free(struct vector_file *file);
 
 /* Where the results of a case begin. */
@@ -33,6 +34,7 @@ uint32_t *vector_file_results(const struct vector_file *file, const struct vecto
 bool vector_file_write(const struct vector_file *file, const char *path, char *why, size_t why_bytes);
 
 /* Likewise; refuses a file of other cases than those of the list. Nothing is to be freed after a failure. */
-bool vector_file_read(struct vector_file *file, const char *path, char *why, size_t why_bytes);
+bool vector_file_read(struct vector_file *file, const struct vector_list *list, const char *path, char *why,
+                      size_t why_bytes);
 
 #endif

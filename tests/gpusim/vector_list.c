@@ -9,15 +9,15 @@
 #include "vectors.h"
 
 #define SAME(threads, results, operands, code)                                                                         \
-  { code, operands, threads, results, SAME_BITS, 0 }
+  { code, operands, threads, results, SAME_BITS, 0, VECTOR_PTX }
 #define SINGLE(threads, operands, code)                                                                                \
-  { code, operands, threads, 1, SAME_SINGLE, 0 }
+  { code, operands, threads, 1, SAME_SINGLE, 0, VECTOR_PTX }
 #define DOUBLE(threads, operands, instruction)                                                                         \
-  { instruction " mov.b64 {%r0, %r1}, %q0;", operands, threads, 2, SAME_DOUBLE, 0 }
+  { instruction " mov.b64 {%r0, %r1}, %q0;", operands, threads, 2, SAME_DOUBLE, 0, VECTOR_PTX }
 #define HALF(threads, operands, instruction)                                                                           \
-  { instruction HALF_OUT, operands, threads, 1, SAME_HALF, 0 }
+  { instruction HALF_OUT, operands, threads, 1, SAME_HALF, 0, VECTOR_PTX }
 #define BOUNDED(threads, operands, bound, limit, code)                                                                 \
-  { code, operands, threads, 1, bound, limit }
+  { code, operands, threads, 1, bound, limit, VECTOR_PTX }
 
 /* Threads that meet the edges of one operand or every pair of those of two, and some random values. */
 enum { ONE = 128, FLOATS = 704, HALVES = 448, WORDS = 448, SHIFTS = 576, WIDES = 192, WIDE_SHIFTS = 352 };
@@ -113,7 +113,7 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
  * less). */
 #define EXACT_PRODUCT(operands, results, code) SAME(WARPS, results, operands, code)
 #define ROUNDED_PRODUCT(operands, results, bound, terms, code)                                                         \
-  { code, operands, WARPS, results, bound, (terms)*0x1p-23 }
+  { code, operands, WARPS, results, bound, (terms)*0x1p-23, VECTOR_PTX }
 #define MMA_16(shape)                                                                                                  \
   "mma.sync.aligned." shape ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1, %a2, %a3}, {%a4, %a5}, {%a6, %a7, %a8, %a9};"
 #define MMA_8(shape) "mma.sync.aligned." shape ".f32 {%r0, %r1, %r2, %r3}, {%a0, %a1}, {%a2}, {%a3, %a4, %a5, %a6};"
@@ -136,7 +136,7 @@ enum { DOUBLES = 512, MANY = 512, ALL_HALVES = 16384, ALL_BYTES = 256, WARPS = 2
       SINGLE(FLOATS, "ff", "div." rounding ".f32" A2), SINGLE(MANY, "fff", "fma." rounding ".f32" A3),                 \
       SINGLE(ONE, "f", "rcp." rounding ".f32" A1), SINGLE(ONE, "f", "sqrt." rounding ".f32" A1)
 
-const struct vector_case vector_cases[] = {
+static const struct vector_case cases[] = {
     /* Integers: high halves, wide products, extremes. */
     SAME(WORDS, 1, "uu", "mul.hi.u32" A2),
     SAME(WORDS, 1, "uu", "mul.hi.s32" A2),
@@ -464,7 +464,7 @@ const struct vector_case vector_cases[] = {
     ROUNDED_PRODUCT("MMMMMMFFFF", 4, PRODUCT_E4M3, 34, E4M3_32),
     ROUNDED_PRODUCT("NNNNNNFFFF", 4, PRODUCT_E5M2, 34, E5M2_32),
     /* Infinity and NaN among the elements, without a product that is finite but too large. */
-    {F16_16, "hhhhhhFFFF", WARPS, 4, PRODUCT_F16, 18 * 0x1p-23},
+    {F16_16, "hhhhhhFFFF", WARPS, 4, PRODUCT_F16, 18 * 0x1p-23, VECTOR_PTX},
 
     /* Asynchronous copies of less than their size. */
     COPY_ASYNC("ca.shared.global", 4, 5, ", %t0"),
@@ -506,4 +506,4 @@ const struct vector_case vector_cases[] = {
          "ld.shared.b32 %r0, [%s];"),
 };
 
-const size_t vector_case_count = sizeof vector_cases / sizeof *vector_cases;
+const struct vector_list vector_instructions = {cases, sizeof cases / sizeof *cases};

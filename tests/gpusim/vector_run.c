@@ -1,5 +1,5 @@
 /* Makes a kernel of the code of a case, and runs it. */
-#include "vectors.h"
+#include "vector_cuda.h"
 
 #include "cache/hash.h"
 
@@ -39,7 +39,7 @@ static const char head[] = ".version " PTX_VERSION "\n.target sm_90\n.address_si
                            "mov.u32 %s, shared;\nmad.lo.s32 %own, %lane, 16, %s;\n";
 
 /* False when the text is too long. */
-static bool write_kernel(const struct vector_case *vector, struct text *text) {
+static bool write_ptx(const struct vector_case *vector, struct text *text) {
   uint32_t operands = vector_operand_count(vector);
   append(text, "%s", head);
   append(text, "mad.wide.u32 %%in, %%thread, %u, %%in;\n", 8 * operands);
@@ -54,6 +54,13 @@ static bool write_kernel(const struct vector_case *vector, struct text *text) {
   return text->size < TEXT_BYTES;
 }
 
+static bool write_kernel(const struct vector_case *vector, struct text *text) {
+  if (vector->language == VECTOR_PTX)
+    return write_ptx(vector, text);
+  text->size = vector_cuda_source(vector, text->bytes, TEXT_BYTES);
+  return text->size < TEXT_BYTES;
+}
+
 size_t vector_words(const struct vector_case *vector) {
   return (size_t)vector->threads * vector->results;
 }
@@ -65,13 +72,13 @@ static uint64_t hash_case(const struct vector_case *vector, const uint64_t *inpu
   return XXH3_64bits_withSeed(inputs, bytes, XXH3_64bits_withSeed(text.bytes, text.size, seed));
 }
 
-uint64_t vector_list_hash(void) {
-  uint64_t hash = vector_case_count;
-  for (size_t i = 0; i < vector_case_count; i++) {
-    uint64_t *inputs = vector_inputs(&vector_cases[i]);
+uint64_t vector_list_hash(const struct vector_list *list) {
+  uint64_t hash = list->count;
+  for (size_t i = 0; i < list->count; i++) {
+    uint64_t *inputs = vector_inputs(&list->cases[i]);
     if (!inputs)
       return 0;
-    hash = hash_case(&vector_cases[i], inputs, hash);
+    hash = hash_case(&list->cases[i], inputs, hash);
     free(inputs);
   }
   return hash;
@@ -99,7 +106,11 @@ bool vector_run(struct device *device, const struct vector_case *vector, const u
     snprintf(why, why_bytes, "its text is longer than %d bytes", TEXT_BYTES);
     return false;
   }
-  void *library = device_library_load(device, text.bytes, why, why_bytes);
+  void *library = NULL;
+  if (vector->language == VECTOR_PTX)
+    library = device_library_load(device, text.bytes, why, why_bytes);
+  else
+    library = vector_cuda_load(device, text.bytes, why, why_bytes);
   if (!library)
     return false;
   bool done = launch(device, device_kernel(device, library, "vector"), vector, inputs, results);

@@ -1,6 +1,6 @@
 /*
  * Vectors: the results of small PTX kernels, recorded on a GPU, that the simulator's results are held
- * against. A case is a piece of PTX that every thread runs on operands of its own.
+ * against. A case is a piece of PTX, or an expression of CUDA C++, that every thread runs on operands of its own.
  */
 #ifndef GPUSIM_VECTORS_H
 #define GPUSIM_VECTORS_H
@@ -30,11 +30,14 @@ enum vector_bound {
   PRODUCT_E5M2
 };
 
+/* CUDA is compiled as the library compiles its kernels: on a GPU to machine code, for the simulator to PTX. */
+enum vector_language { VECTOR_PTX, VECTOR_CUDA };
+
 /*
- * code      reads operand k as %a<k> (b32), %h<k> (b16, its low half) or %l<k> (b64) and writes %r0 .. of
- * b32. Scratch: %t<k> (b32), %g<k> (b16), %q<k> (b64), %p<k>. %lane; %s is the address of 1024 bytes of
- *           shared memory of the warp and %own that of the lane's 16 bytes; %in and %out are the global
- *           addresses of the thread's operands and results
+ * code      of CUDA is an expression of the floats a, b, c and d, the operands, and of ex2(x), whose value is the
+ * result. PTX reads operand k as %a<k> (b32), %h<k> (b16, its low half) or %l<k> (b64) and writes %r0 .. of b32.
+ * Scratch: %t<k> (b32), %g<k> (b16), %q<k> (b64), %p<k>. %lane; %s is the address of 1024 bytes of shared memory of the
+ * warp and %own that of the lane's 16 bytes; %in and %out are the global addresses of the thread's operands and results
  * operands  a letter each, see vector_inputs.c
  * threads   a multiple of VECTOR_LANES; a block is one warp
  */
@@ -45,10 +48,22 @@ struct vector_case {
   uint32_t results;
   enum vector_bound bound;
   double limit;
+  enum vector_language language;
 };
 
-extern const struct vector_case vector_cases[];
-extern const size_t vector_case_count;
+struct vector_list {
+  const struct vector_case *cases;
+  size_t count;
+};
+
+/* The simulator's instructions, and expressions that mean something else when a product and a sum are fused. */
+extern const struct vector_list vector_instructions;
+extern const struct vector_list vector_arithmetic;
+
+/* What case i of the second list is on operands a, b, c and d by the rules of C, and with what is fused if something
+ * is. */
+float vector_separate(size_t i, const float operands[4]);
+float vector_fused(size_t i, const float operands[4]);
 
 uint32_t vector_operand_count(const struct vector_case *vector);
 size_t vector_words(const struct vector_case *vector); /* of the results */
@@ -57,7 +72,7 @@ size_t vector_words(const struct vector_case *vector); /* of the results */
 uint64_t *vector_inputs(const struct vector_case *vector);
 
 /* Identifies code, operands' values and number of results of all cases; 0 when there is no memory. */
-uint64_t vector_list_hash(void);
+uint64_t vector_list_hash(const struct vector_list *list);
 
 extern const char vector_ptx_version[];
 
