@@ -228,6 +228,7 @@ Test(model_fields, unknown_rope_fields_are_named) {
   expect_refused_config(LLAMA
                         ", \"block_configs\": [{\"attention\": {\"n_heads_in_group\": 8, \"window_length\": 9}}]}",
                         "field block_configs[0].attention.window_length is not understood");
+  expect_refused_config(LLAMA ", \"per_layer_config\": {\"2\": {\"skip\": [\"half\"]}}}", "field skip is [\"half\"]");
 }
 
 /* What a user sets goes before the file, which is also how an unknown field is left out. */
@@ -297,6 +298,8 @@ static const struct {
      "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
+    {"\"per_layer_config\": {\"2\": {\"skip\": [\"self_attn\", \"mlp\"]}, \"3\": {\"skip\": [\"mlp\"]}}",
+     "7 full_attention: " PLAIN "\n1 full_attention: -"},
     {"\"use_cla\": true, \"cla_share_factor\": 4",
      "2 full_attention: " PLAIN
      "\n6 full_attention: 16 query heads on 16 KV heads of 128, no K and V of its own, RoPE theta 10000"},

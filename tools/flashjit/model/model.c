@@ -42,6 +42,27 @@ static bool read_attention(struct config *config, const struct kind *kind, const
          shape_divide(config, choice->devices > 0 ? choice->devices : 1, layer);
 }
 
+/* Parts of a layer that it has not: a list of their names. */
+static bool read_skips(struct config *config, struct layer *layer) {
+  static const char *const others[] = {"mlp", "moe", "ffn", "feed_forward", "norm"};
+  const json_t *skips = json_object_get(config->layer, "skip");
+  if (skips && !json_is_null(skips) && !json_is_array(skips))
+    return config_mistake(config, "skip", skips, "a list of parts of the layer");
+  for (size_t i = 0; i < json_array_size(skips); i++) {
+    const char *name = json_string_value(json_array_get(skips, i));
+    bool is_other = false;
+    for (size_t o = 0; o < sizeof others / sizeof *others; o++)
+      is_other |= name && strstr(name, others[o]);
+    if (name && strstr(name, "att")) {
+      layer->attends = false;
+      layer->reason = "its attention is skipped";
+    } else if (!is_other) {
+      return config_mistake(config, "skip", skips, "a list of parts of the layer that are known");
+    }
+  }
+  return true;
+}
+
 static bool read_layer(struct config *config, const struct kinds *kinds, const struct model_choice *choice,
                        struct layer *layer) {
   const struct kind *kind = kinds->kind[config->number];
@@ -50,10 +71,8 @@ static bool read_layer(struct config *config, const struct kinds *kinds, const s
   snprintf(layer->kind, sizeof layer->kind, "%s", kinds->name[config->number]);
   if (!find_overrides(config))
     return false;
-  if (json_is_true(json_object_get(config->layer, "skip"))) {
-    layer->attends = false;
-    layer->reason = "it is skipped";
-  }
+  if (!read_skips(config, layer))
+    return false;
   return !layer->attends || read_attention(config, kind, choice, layer);
 }
 
