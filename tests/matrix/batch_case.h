@@ -63,7 +63,7 @@ struct batch_case {
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN; these are not compared */
-  float k_scale; /* on the host; 0 without */
+  float k_scale;        /* on the host; 0 without */
   float v_scale;
   float o_scale;
   int64_t page_table_stride;

@@ -3,6 +3,7 @@
 
 enum {
   SPLIT_MULTIPLE = 256,
+  LARGE_PAGE = 1056,     /* tokens */
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2        /* and in one without */
 };
@@ -130,9 +131,11 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->ctas = batch->kind == BATCH_SPLIT ? trial_between(trial, 12, 40) : trial_between(trial, 0, 5);
 }
 
-/* Fewer for groups of many heads, and where requests are long. */
+/* Fewer for groups of many heads, where requests are long, and one where pages are large. */
 static uint32_t draw_kv_heads(const struct batch_case *batch, struct trial *trial) {
   const uint32_t most = batch->spec.group < 16 ? 3 : 2;
+  if (batch->spec.page_size > LARGE_PAGE)
+    return 1;
   return trial_between(trial, 1, batch->kind == BATCH_SPLIT ? most - 1 : most);
 }
 

@@ -17,10 +17,10 @@ struct declaration {
 
 static const struct declaration declarations[] = {
     {"hd", "*", "*"},
-    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64", "1 4 5 8 12"},
+    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71"},
     {"rope", "*", "*"},
     {"kv", "*", "*"},
-    {"page", "0 1 3 7 16 48 64 100 1024", "0 1 16"},
+    {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056"},
     {"rope_dim", "default 16 32 64 128", NULL},
     {"theta", "default 500000", NULL},
     {"factor", "1000 4000 default 32000", NULL},

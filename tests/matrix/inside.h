@@ -20,9 +20,9 @@ struct plan_shape {
   int ctas;
   int most_sections;
   int start_tokens; /* KV begins at multiples of so many */
-  int step_tokens; /* KV tokens of a step */
-  int least_piece; /* steps of a piece that is worth a partial result */
-  int unit_steps;  /* that a unit costs besides its KV */
+  int step_tokens;  /* KV tokens of a step */
+  int least_piece;  /* steps of a piece that is worth a partial result */
+  int unit_steps;   /* that a unit costs besides its KV */
 };
 
 fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape);

@@ -32,6 +32,27 @@ static const char *const prefix_specs[] = {
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
 };
 
+/* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
+static const char *const edge_specs[] = {
+    "attention lse=1",
+    "attention hd=64 group=8 q=f16 page=16 lse=1",
+    "attention group=4 kv=f16 page=16 lse=1",
+    "attention group=5 kv=e4m3 scale=head page=16 lse=1",
+    "attention group=8 kv=e5m2 scale=tensor index=csr lse=1",
+    "attention rows=64 q=f16 kv=bf16 lse=1",
+    "attention group=4 rows=128 page=16 lse=1",
+    "attention hd=64 group=4 rows=128 kv=f16 lse=1",
+    "attention group=8 rows=128 q=f16 kv=e4m3 scale=tensor page=16 lse=1",
+    "attention hd=256 rows=32 kv=f16 page=1 lse=1",
+    "attention rows=32 kv=e5m2 mask=none lse=1",
+    "attention kv=f16 page=16 rope=half lse=1",
+    "attention group=4 kv=e4m3 scale=head page=16 rope=interleaved keys=unrotated lse=1",
+    "attention group=2 rows=64 kv=f16 rope=half keys=unrotated lse=1",
+};
+
+/* Never made by another job: the kernel must not be there yet. */
+static const char *const thread_specs[] = {"attention hd=32 group=3 page=5 theta=77 rope=half"};
+
 /* Texts that some job has already. */
 struct texts {
   XXH128_hash_t *hashes;
@@ -195,6 +216,8 @@ static const struct special {
 } specials[] = {
     {"plans of large batches", run_plan, SPECS(plan_specs)},
     {"shared prefixes", run_prefix, SPECS(prefix_specs)},
+    {"values at the edges", run_edges, SPECS(edge_specs)},
+    {"threads without a context", run_threads, SPECS(thread_specs)},
 };
 
 static bool add_special(struct job_list *list, const struct special *special, char *why, size_t why_size) {
