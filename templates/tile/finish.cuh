@@ -38,7 +38,7 @@ FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u3
   if (has_end)
     write_lse(args, token, head, most, sum);
   OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) / sum : 0};
+  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) * (1 / sum) : 0}; /* a reciprocal: no division */
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */

@@ -1,6 +1,6 @@
 //@use tile/threads
-//@use work/mask
 //@use tile_records
+//@use work/mask
 
 //# A work item in a CTA: its record and the rows of its tile in shared memory.
 
@@ -49,6 +49,6 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.part = source.part + (int)(row % kGroup);
     to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
-    to.first = visible_begin(args, index_of_row(item, row));
+    note_first(to, args, index_of_row(item, row));
   }
 }

@@ -23,9 +23,9 @@ TileRange tile_range(bool causal, int first, int last, int kv_len) {
 }
 
 //@if kv_start
-/* The first KV token that a row of the plan sees. */
-int visible_begin(const fi_attention_args &args, u32 row) {
-  return args.plan.row_first[row];
+/* Notes the first KV token that a row of the plan sees. */
+void note_first(tile_row &to, const fi_attention_args &args, u32 row) {
+  to.first = args.plan.row_first[row];
 }
 
 /*
@@ -36,10 +36,8 @@ bool all_visible(const fi_item &item, int token, int count) {
   return token >= item.kv_begin + kTeams * kTeamTokens && token + count <= item.kv_common;
 }
 //@else
-/* The first KV token that a row of the plan sees. */
-int visible_begin(const fi_attention_args &args, u32 row) {
-  return 0;
-}
+/* Rows see KV from its first token on. */
+void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
 
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {

@@ -623,10 +623,8 @@ int visible_end(bool causal, int position, int kv_len) {
   return causal ? min(kv_len, position + 1) : kv_len;
 }
 
-/* The first KV token that a row of the plan sees. */
-int visible_begin(const fi_attention_args &args, u32 row) {
-  return 0;
-}
+/* Rows see KV from its first token on. */
+void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
 
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
@@ -671,7 +669,7 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     to.part = source.part + (int)(row % kGroup);
     to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
-    to.first = visible_begin(args, index_of_row(item, row));
+    note_first(to, args, index_of_row(item, row));
   }
 }
 
@@ -915,7 +913,7 @@ FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u3
   if (has_end)
     write_lse(args, token, head, most, sum);
   OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) / sum : 0};
+  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) * (1 / sum) : 0}; /* a reciprocal: no division */
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
