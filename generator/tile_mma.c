@@ -168,7 +168,7 @@ static uint32_t preferred_team_tokens(const struct purpose *purpose, const struc
   return tokens;
 }
 
-enum { REGIONS = 7 };
+enum { REGIONS = 8 };
 
 /* The regions of shared memory. */
 static void lay_out(const struct purpose *purpose, const struct mma *mma, struct region regions[REGIONS]) {
@@ -187,6 +187,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
        "row maxima and sums of the teams"},
       {"shared_items", 16, item_tiles * item_bytes, "work items with the rows of their tiles"},
       {"shared_ready", 4, 4, "first of the units to merge"},
+      {"shared_odd", 4, 4, "1: V is infinite or NaN where not all rows see it"},
       {"shared_loaders", 16, loaders, "each thread's loader"},
   };
   memcpy(regions, rows, sizeof rows);

@@ -8,6 +8,7 @@
 //@use query/rotate_keys
 //@use tile/softmax
 //@use tile/mask_scores
+//@use tile/odd_values
 //@if teams > 1
 //@use tile/publish_teams
 //@else
@@ -28,6 +29,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
+    note_odd_values(tile.item, token, shared, values_of(stage_of(shared, team(), loader.stage)));
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
@@ -65,6 +67,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args, *first);
   if (cta.leads())
     ready = -1;
+  clear_odd_values(cta, shared);
 
   const fi_item *item = first;
   for (u32 number = 0;; number = (number + 1) % kItemTiles) {
@@ -82,6 +85,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     open_rows(state);
     attend(state, args, tile, loader, shared);
     publish(cta, args, tile, state, shared, stage_before(loader.stage));
+    redo_odd_rows(cta, args, tile, shared);
     if (tile.item.part >= 0)
       arrive(cta, args.plan, tile.item, ready);
     if (tile.item.next < 0)

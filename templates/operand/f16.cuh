@@ -12,6 +12,11 @@ float2 unpack_compute(u32 word) {
   return unpack_f16(word);
 }
 
+/* Element `dim` of a stored row. */
+float stored_element(const u8 *row, u32 dim) {
+  return unpack_compute(((const u16 *)row)[dim]).x;
+}
+
 /* The 8 elements of chunk `chunk` of a row of a K tile. */
 void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   unpack_chunk(values, *(const uint4 *)(keys + chunk_at<kKeyPitch>(row, chunk)), unpack_compute);

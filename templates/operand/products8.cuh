@@ -2,6 +2,11 @@
 
 //# What is the same for all 8-bit types once four elements are converted.
 
+/* Element `dim` of a stored row. */
+float stored_element(const u8 *row, u32 dim) {
+  return unpack_compute(convert_four(row[dim]).x).x;
+}
+
 /* The 8 elements of which chunk `chunk` of a row of 16-bit elements consists, of a K tile. */
 void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   const uint2 codes = *(const uint2 *)(keys + chunk_at<kKeyPitch>(row, chunk / 2) + chunk % 2 * 8);

@@ -22,3 +22,12 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
   }
   store(first, chunk);
 }
+
+/* The dims of pair `pair` of a row; those after the rotated ones are neighbours. */
+u32 first_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? pair : 2 * pair;
+}
+
+u32 second_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? pair + kRopeDim / 2 : 2 * pair + 1;
+}

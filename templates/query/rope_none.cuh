@@ -8,3 +8,12 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
   load(values, unit);
   store(values, unit);
 }
+
+/* The dims of pair `pair` of a row. */
+u32 first_of_pair(u32 pair) {
+  return 2 * pair;
+}
+
+u32 second_of_pair(u32 pair) {
+  return 2 * pair + 1;
+}

@@ -26,6 +26,12 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
   threads.sync();
   return rotated;
 }
+
+/* Rotates pair `pair` of a stored row of K, that of token `token`. */
+void rotate_stored(float &x, float &y, u32 pair, int token) {
+  if (pair < kRopeDim / 2)
+    turn_pair(x, y, pair, token);
+}
 //@else
 constexpr u32 kScorePitch = kKeyPitch;
 
@@ -33,4 +39,7 @@ constexpr u32 kScorePitch = kKeyPitch;
 const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
   return keys;
 }
+
+/* K is stored as it is scored. */
+void rotate_stored(float &x, float &y, u32 pair, int token) {}
 //@end

@@ -21,6 +21,11 @@ LogitScale spread_scale(float scale, const tile_row *rows) {
     spread.rows[r] = scale * rows[first_row() + 8 * r].query_scale;
   return spread;
 }
+
+/* That of one row. */
+float row_scale(float scale, const tile_row &row) {
+  return scale * row.query_scale;
+}
 //@else
 /* What all scores are multiplied with. */
 struct LogitScale {
@@ -34,6 +39,11 @@ struct LogitScale {
 /* The item's. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
   return {scale};
+}
+
+/* That of one row. */
+float row_scale(float scale, const tile_row &row) {
+  return scale;
 }
 //@end
 

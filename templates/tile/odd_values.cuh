@@ -1,0 +1,141 @@
+//@use operand/{kv_dtype}
+//@use ring/cp_async
+//@use tile/logits
+//@use tile/softmax
+//@use tile/finish
+//@use work/item
+//@use query/tile
+//@use query/rotate_keys
+
+//# V of tokens that some rows see and others do not may be infinite or NaN. A weight of 0 does not take that out of a
+//# product of matrices. It is noted, and in the end the rows that do not see all tokens are done again, one by one.
+
+//@if mixed_rows
+/* Whether V is infinite or NaN somewhere in what this thread copied of a tile: it needs no barrier to know. */
+bool has_odd_values(const u8 *values) {
+  typedef CopyShape<kValueRowBytes> Shape;
+  const u32 lane = fresh_lane();
+  u32 signs = 0;
+#pragma unroll 1
+  for (u32 row = lane / Shape::kRowLanes; row < kWarpTokens && lane < Shape::kPassRows * Shape::kRowLanes;
+       row += Shape::kPassRows)
+#pragma unroll 1
+    for (u32 chunk = lane % Shape::kRowLanes; chunk < Shape::kChunks; chunk += 32) {
+      const uint4 words = *(const uint4 *)(values + chunk_at<kValuePitch>(team_warp() * kWarpTokens + row, chunk));
+      signs |= ((words.x & kMagnitudes) + kToOdd) | ((words.y & kMagnitudes) + kToOdd) |
+               ((words.z & kMagnitudes) + kToOdd) | ((words.w & kMagnitudes) + kToOdd);
+    }
+  return (signs & ~kMagnitudes) != 0;
+}
+
+u32 &odd_values(u8 *shared) {
+  return *(u32 *)(shared + kSharedOdd);
+}
+
+/* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
+void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
+  if (item.kv_common < item.kv_end && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+    atomicOr(&odd_values(shared), 1);
+}
+
+/* Pairs of dims of a head that a lane has when a warp shares it. */
+template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
+
+/* Element `dim` of a row of Q in its tile. */
+float query_element(const u8 *query, u32 row, u32 dim) {
+  return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
+}
+
+/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
+float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+  float part = 0;
+#pragma unroll 1
+  for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
+    const u32 first = first_of_pair(pair);
+    const u32 second = second_of_pair(pair);
+    float x = stored_element(key, first);
+    float y = stored_element(key, second);
+    rotate_stored(x, y, pair, token);
+    part = fmaf(query_element(query, row, first), x, part);
+    part = fmaf(query_element(query, row, second), y, part);
+  }
+  return part;
+}
+
+/* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  const fi_item &item = tile.item;
+  const tile_row &of = tile.rows[row];
+  const u32 lane = fresh_lane();
+  const float scale = row_scale(score_scale(args, item.kv_head), of);
+  float most = kNothing;
+  float sum = 0;
+  float2 o[kLanePairs<kVDim>] = {};
+#pragma unroll 1
+  for (int token = item.kv_begin; token < of.visible; token++) {
+    const int place = kv_place(*args.plan.header, item.kv_base, token);
+    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2)
+      score += __shfl_xor_sync(kAllLanes, score, step);
+    const float higher = fmaxf(most, score);
+    const float shrink = exp2_fast((most - higher) * scale);
+    const float weight = exp2_fast((score - higher) * scale);
+    most = higher;
+    sum = fmaf(sum, shrink, weight);
+    const u8 *value = kv_row(args.v, place, token, item.kv_head);
+#pragma unroll
+    for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+      const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
+      o[i].x = fmaf(o[i].x, shrink, weight * stored_element(value, dim));
+      o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
+    }
+  }
+  most = sum == 0 ? minus_infinity() : most * scale;
+  const bool whole = item.part < 0;
+  FinishedRow finished = {};
+  float *kept = nullptr;
+  if (whole)
+    finished = finish_row(args, of.token, item.kv_head, row, most, sum, lane == 0);
+  else
+    kept = keep_row(args, item.part + of.part, most, sum, lane == 0);
+#pragma unroll
+  for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+    const u32 dim = 2 * (lane + 32 * i);
+    if (dim < kVDim && whole)
+      *(u32 *)(finished.o + dim) = pack_output(o[i].x * finished.factor, o[i].y * finished.factor);
+    if (dim < kVDim && !whole)
+      *(float2 *)(kept + dim) = o[i];
+  }
+}
+
+/* After an item is published: does the rows again that do not see all of its tokens, if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
+  const fi_item &item = tile.item;
+  if (item.kv_common >= item.kv_end)
+    return;
+  threads.sync();
+  if (odd_values(shared) == 0)
+    return;
+#pragma unroll 1
+  for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
+    if (tile.rows[row].visible < item.kv_end)
+      redo_row(args, tile, query_tile(shared), row);
+  threads.sync();
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+
+/* Before the first item. */
+void clear_odd_values(Cta threads, u8 *shared) {
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+//@else
+/* All rows see the same tokens, and V of those that none sees is cleared. */
+void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {}
+
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {}
+
+void clear_odd_values(Cta threads, u8 *shared) {}
+//@end
