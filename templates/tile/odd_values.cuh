@@ -34,7 +34,7 @@ u32 &odd_values(u8 *shared) {
 
 /* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
 void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
-  if (item.kv_common < item.kv_end && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+  if (may_differ(item) && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
     atomicOr(&odd_values(shared), 1);
 }
 
@@ -72,7 +72,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   float sum = 0;
   float2 o[kLanePairs<kVDim>] = {};
 #pragma unroll 1
-  for (int token = item.kv_begin; token < of.visible; token++) {
+  for (int token = max(item.kv_begin, of.first); token < of.visible; token++) {
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
 #pragma unroll
@@ -103,7 +103,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
     const u32 dim = 2 * (lane + 32 * i);
     if (dim < kVDim && whole)
-      *(u32 *)(finished.o + dim) = pack_output(o[i].x * finished.factor, o[i].y * finished.factor);
+      write_output(finished.o + dim, o[i].x * finished.factor, o[i].y * finished.factor);
     if (dim < kVDim && !whole)
       *(float2 *)(kept + dim) = o[i];
   }
@@ -112,14 +112,14 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 /* After an item is published: does the rows again that do not see all of its tokens, if odd values were noted. */
 void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
   const fi_item &item = tile.item;
-  if (item.kv_common >= item.kv_end)
+  if (!may_differ(item))
     return;
   threads.sync();
   if (odd_values(shared) == 0)
     return;
 #pragma unroll 1
   for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (tile.rows[row].visible < item.kv_end)
+    if (tile.rows[row].visible < item.kv_end || tile.rows[row].first > item.kv_begin)
       redo_row(args, tile, query_tile(shared), row);
   threads.sync();
   if (threads.leads())

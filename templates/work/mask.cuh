@@ -35,6 +35,11 @@ void note_first(tile_row &to, const fi_attention_args &args, u32 row) {
 bool all_visible(const fi_item &item, int token, int count) {
   return token >= item.kv_begin + kTeams * kTeamTokens && token + count <= item.kv_common;
 }
+
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return true;
+}
 //@else
 /* Rows see KV from its first token on. */
 void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
@@ -42,5 +47,10 @@ void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
+}
+
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return item.kv_common < item.kv_end;
 }
 //@end

@@ -111,6 +111,7 @@ constexpr int kSharedRotated = 69888;    /* K after rotation, one tile a team */
 constexpr int kSharedState = 104704;     /* row maxima and sums of the teams */
 constexpr int kSharedItems = 105216;     /* work items with the rows of their tiles */
 constexpr int kSharedReady = 106064;     /* first of the units to merge */
+constexpr int kSharedOdd = 106068;       /* 1: V is infinite or NaN where not all rows see it */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -217,6 +218,10 @@ uint2 convert_four(u32 codes) {
   return pairs;
 }
 
+/* An element is infinite or NaN when its magnitude, below the sign, and this give a carry. */
+constexpr u32 kMagnitudes = 0x7f7f7f7fu;
+constexpr u32 kToOdd = 0x01010101u;
+
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
 constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
@@ -263,6 +268,11 @@ const u8 *keys_of(const u8 *stage) {
 
 const u8 *values_of(const u8 *stage) {
   return stage + kValuesAt;
+}
+
+/* Element `dim` of a stored row. */
+float stored_element(const u8 *row, u32 dim) {
+  return unpack_compute(convert_four(row[dim]).x).x;
 }
 
 /* The 8 elements of which chunk `chunk` of a row of 16-bit elements consists, of a K tile. */
@@ -564,6 +574,11 @@ const PageId *pages_of(const fi_plan_header &header, int kv_base) {
   return (const PageId *)header.page_table + kv_base * header.page_table_stride;
 }
 
+/* What kv_row finds a token of a request by: its page. */
+int kv_place(const fi_plan_header &header, int kv_base, int token) {
+  return (int)pages_of(header, kv_base)[(u32)token / kPageSize];
+}
+
 /* The row of a token and head; `page` is that of the token. */
 u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
@@ -720,6 +735,11 @@ void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
+}
+
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return item.kv_common < item.kv_end;
 }
 
 /* A work item in shared memory, with the rows of its tile. */
@@ -883,6 +903,15 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
   store(first, chunk);
 }
 
+/* The dims of pair `pair` of a row; those after the rotated ones are neighbours. */
+u32 first_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? pair : 2 * pair;
+}
+
+u32 second_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? pair + kRopeDim / 2 : 2 * pair + 1;
+}
+
 /* Most of a row of Q is scaled to: half of what f16 holds twice over, since rotation makes it larger. */
 constexpr u32 kScaledExponent = 127 + 12;
 
@@ -960,6 +989,12 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
   return rotated;
 }
 
+/* Rotates pair `pair` of a stored row of K, that of token `token`. */
+void rotate_stored(float &x, float &y, u32 pair, int token) {
+  if (pair < kRopeDim / 2)
+    turn_pair(x, y, pair, token);
+}
+
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[kv_head];
@@ -981,6 +1016,11 @@ LogitScale spread_scale(float scale, const tile_row *rows) {
   for (u32 r = 0; r < kRowGroups; r++)
     spread.rows[r] = scale * rows[first_row() + 8 * r].query_scale;
   return spread;
+}
+
+/* That of one row. */
+float row_scale(float scale, const tile_row &row) {
+  return scale * row.query_scale;
 }
 
 /*
@@ -1106,11 +1146,6 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
   }
 }
 
-/* Pair p of row group r of O. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
-}
-
 typedef u16 OutputElement;
 
 /* Writes two elements of a row of O that lie next to each other. */
@@ -1151,6 +1186,132 @@ float *keep_row(const fi_attention_args &args, long long row, float most, float 
   if (has_end)
     *(float2 *)(args.plan.part_ml + row * 2) = make_float2(most, sum);
   return args.plan.part_o + row * kVDim;
+}
+
+/* Whether V is infinite or NaN somewhere in what this thread copied of a tile: it needs no barrier to know. */
+bool has_odd_values(const u8 *values) {
+  typedef CopyShape<kValueRowBytes> Shape;
+  const u32 lane = fresh_lane();
+  u32 signs = 0;
+#pragma unroll 1
+  for (u32 row = lane / Shape::kRowLanes; row < kWarpTokens && lane < Shape::kPassRows * Shape::kRowLanes;
+       row += Shape::kPassRows)
+#pragma unroll 1
+    for (u32 chunk = lane % Shape::kRowLanes; chunk < Shape::kChunks; chunk += 32) {
+      const uint4 words = *(const uint4 *)(values + chunk_at<kValuePitch>(team_warp() * kWarpTokens + row, chunk));
+      signs |= ((words.x & kMagnitudes) + kToOdd) | ((words.y & kMagnitudes) + kToOdd) |
+               ((words.z & kMagnitudes) + kToOdd) | ((words.w & kMagnitudes) + kToOdd);
+    }
+  return (signs & ~kMagnitudes) != 0;
+}
+
+u32 &odd_values(u8 *shared) {
+  return *(u32 *)(shared + kSharedOdd);
+}
+
+/* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
+void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
+  if (may_differ(item) && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+    atomicOr(&odd_values(shared), 1);
+}
+
+/* Pairs of dims of a head that a lane has when a warp shares it. */
+template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
+
+/* Element `dim` of a row of Q in its tile. */
+float query_element(const u8 *query, u32 row, u32 dim) {
+  return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
+}
+
+/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
+float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+  float part = 0;
+#pragma unroll 1
+  for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
+    const u32 first = first_of_pair(pair);
+    const u32 second = second_of_pair(pair);
+    float x = stored_element(key, first);
+    float y = stored_element(key, second);
+    rotate_stored(x, y, pair, token);
+    part = fmaf(query_element(query, row, first), x, part);
+    part = fmaf(query_element(query, row, second), y, part);
+  }
+  return part;
+}
+
+/* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  const fi_item &item = tile.item;
+  const tile_row &of = tile.rows[row];
+  const u32 lane = fresh_lane();
+  const float scale = row_scale(score_scale(args, item.kv_head), of);
+  float most = kNothing;
+  float sum = 0;
+  float2 o[kLanePairs<kVDim>] = {};
+#pragma unroll 1
+  for (int token = max(item.kv_begin, of.first); token < of.visible; token++) {
+    const int place = kv_place(*args.plan.header, item.kv_base, token);
+    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2)
+      score += __shfl_xor_sync(kAllLanes, score, step);
+    const float higher = fmaxf(most, score);
+    const float shrink = exp2_fast((most - higher) * scale);
+    const float weight = exp2_fast((score - higher) * scale);
+    most = higher;
+    sum = fmaf(sum, shrink, weight);
+    const u8 *value = kv_row(args.v, place, token, item.kv_head);
+#pragma unroll
+    for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+      const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
+      o[i].x = fmaf(o[i].x, shrink, weight * stored_element(value, dim));
+      o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
+    }
+  }
+  most = sum == 0 ? minus_infinity() : most * scale;
+  const bool whole = item.part < 0;
+  FinishedRow finished = {};
+  float *kept = nullptr;
+  if (whole)
+    finished = finish_row(args, of.token, item.kv_head, row, most, sum, lane == 0);
+  else
+    kept = keep_row(args, item.part + of.part, most, sum, lane == 0);
+#pragma unroll
+  for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+    const u32 dim = 2 * (lane + 32 * i);
+    if (dim < kVDim && whole)
+      write_output(finished.o + dim, o[i].x * finished.factor, o[i].y * finished.factor);
+    if (dim < kVDim && !whole)
+      *(float2 *)(kept + dim) = o[i];
+  }
+}
+
+/* After an item is published: does the rows again that do not see all of its tokens, if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
+  const fi_item &item = tile.item;
+  if (!may_differ(item))
+    return;
+  threads.sync();
+  if (odd_values(shared) == 0)
+    return;
+#pragma unroll 1
+  for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
+    if (tile.rows[row].visible < item.kv_end || tile.rows[row].first > item.kv_begin)
+      redo_row(args, tile, query_tile(shared), row);
+  threads.sync();
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+
+/* Before the first item. */
+void clear_odd_values(Cta threads, u8 *shared) {
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+
+/* Pair p of row group r of O. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
 }
 
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
@@ -1372,6 +1533,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
+    note_odd_values(tile.item, token, shared, values_of(stage_of(shared, team(), loader.stage)));
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
@@ -1409,6 +1571,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args, *first);
   if (cta.leads())
     ready = -1;
+  clear_odd_values(cta, shared);
 
   const fi_item *item = first;
   for (u32 number = 0;; number = (number + 1) % kItemTiles) {
@@ -1426,6 +1589,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     open_rows(state);
     attend(state, args, tile, loader, shared);
     publish(cta, args, tile, state, shared, stage_before(loader.stage));
+    redo_odd_rows(cta, args, tile, shared);
     if (tile.item.part >= 0)
       arrive(cta, args.plan, tile.item, ready);
     if (tile.item.next < 0)

@@ -107,6 +107,7 @@ constexpr int kSharedRings = 0;          /* byte offset in shared memory: the ri
 constexpr int kSharedQuery = 36864;      /* the tile of Q */
 constexpr int kSharedItems = 55296;      /* work items with the rows of their tiles */
 constexpr int kSharedReady = 58408;      /* first of the units to merge */
+constexpr int kSharedOdd = 58412;        /* 1: V is infinite or NaN where not all rows see it */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -152,6 +153,14 @@ u32 pack_f16(float low, float high) {
   u32 word;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
+}
+
+float2 unpack_f16(u32 word) {
+  float2 pair;
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
+      : "=f"(pair.x), "=f"(pair.y)
+      : "r"(word));
+  return pair;
 }
 
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
@@ -206,6 +215,19 @@ const u8 *values_of(const u8 *stage) {
 u32 pack_compute(float low, float high) {
   return pack_f16(low, high);
 }
+
+float2 unpack_compute(u32 word) {
+  return unpack_f16(word);
+}
+
+/* Element `dim` of a stored row. */
+float stored_element(const u8 *row, u32 dim) {
+  return unpack_compute(((const u16 *)row)[dim]).x;
+}
+
+/* An element is infinite or NaN when its magnitude, below the sign, and this give a carry. */
+constexpr u32 kMagnitudes = 0x7fff7fffu;
+constexpr u32 kToOdd = 0x04000400u;
 
 constexpr u32 kQueryChunks = kQkDim / 8;
 
@@ -480,6 +502,11 @@ u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
 }
 
+/* What kv_row finds a token of a request by: where the KV of the request is. */
+int kv_place(const fi_plan_header &header, int kv_base, int token) {
+  return kv_base;
+}
+
 /* The row of a token and head; kv_base is the request's first token. */
 u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
   const long long row = ((long long)kv_base + token) * kv.token_stride;
@@ -631,6 +658,11 @@ bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
 }
 
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return item.kv_common < item.kv_end;
+}
+
 /* A work item in shared memory, with the rows of its tile. */
 struct ItemTile {
   fi_item item;
@@ -699,6 +731,15 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   copy_wait<0>();
 }
 
+/* The dims of pair `pair` of a row. */
+u32 first_of_pair(u32 pair) {
+  return 2 * pair;
+}
+
+u32 second_of_pair(u32 pair) {
+  return 2 * pair + 1;
+}
+
 /* The tile is what the fragments need. */
 void transform_query(Cta threads, u8 *query, ItemTile &tile) {}
 
@@ -708,6 +749,9 @@ constexpr u32 kScorePitch = kKeyPitch;
 const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
   return keys;
 }
+
+/* K is stored as it is scored. */
+void rotate_stored(float &x, float &y, u32 pair, int token) {}
 
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
@@ -742,6 +786,11 @@ struct LogitScale {
 /* The item's. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
   return {scale};
+}
+
+/* That of one row. */
+float row_scale(float scale, const tile_row &row) {
+  return scale;
 }
 
 /*
@@ -871,11 +920,6 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
   }
 }
 
-/* Pair p of row group r of O. */
-float2 pair_of(const Output &o, u32 r, u32 p) {
-  return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
-}
-
 typedef u16 OutputElement;
 
 /* Writes two elements of a row of O that lie next to each other. */
@@ -921,6 +965,132 @@ float *keep_row(const fi_attention_args &args, long long row, float most, float 
   if (has_end)
     *(float2 *)(args.plan.part_ml + row * 2) = make_float2(most, sum);
   return args.plan.part_o + row * kVDim;
+}
+
+/* Whether V is infinite or NaN somewhere in what this thread copied of a tile: it needs no barrier to know. */
+bool has_odd_values(const u8 *values) {
+  typedef CopyShape<kValueRowBytes> Shape;
+  const u32 lane = fresh_lane();
+  u32 signs = 0;
+#pragma unroll 1
+  for (u32 row = lane / Shape::kRowLanes; row < kWarpTokens && lane < Shape::kPassRows * Shape::kRowLanes;
+       row += Shape::kPassRows)
+#pragma unroll 1
+    for (u32 chunk = lane % Shape::kRowLanes; chunk < Shape::kChunks; chunk += 32) {
+      const uint4 words = *(const uint4 *)(values + chunk_at<kValuePitch>(team_warp() * kWarpTokens + row, chunk));
+      signs |= ((words.x & kMagnitudes) + kToOdd) | ((words.y & kMagnitudes) + kToOdd) |
+               ((words.z & kMagnitudes) + kToOdd) | ((words.w & kMagnitudes) + kToOdd);
+    }
+  return (signs & ~kMagnitudes) != 0;
+}
+
+u32 &odd_values(u8 *shared) {
+  return *(u32 *)(shared + kSharedOdd);
+}
+
+/* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
+void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
+  if (may_differ(item) && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+    atomicOr(&odd_values(shared), 1);
+}
+
+/* Pairs of dims of a head that a lane has when a warp shares it. */
+template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
+
+/* Element `dim` of a row of Q in its tile. */
+float query_element(const u8 *query, u32 row, u32 dim) {
+  return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
+}
+
+/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
+float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+  float part = 0;
+#pragma unroll 1
+  for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
+    const u32 first = first_of_pair(pair);
+    const u32 second = second_of_pair(pair);
+    float x = stored_element(key, first);
+    float y = stored_element(key, second);
+    rotate_stored(x, y, pair, token);
+    part = fmaf(query_element(query, row, first), x, part);
+    part = fmaf(query_element(query, row, second), y, part);
+  }
+  return part;
+}
+
+/* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  const fi_item &item = tile.item;
+  const tile_row &of = tile.rows[row];
+  const u32 lane = fresh_lane();
+  const float scale = row_scale(score_scale(args, item.kv_head), of);
+  float most = kNothing;
+  float sum = 0;
+  float2 o[kLanePairs<kVDim>] = {};
+#pragma unroll 1
+  for (int token = max(item.kv_begin, of.first); token < of.visible; token++) {
+    const int place = kv_place(*args.plan.header, item.kv_base, token);
+    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2)
+      score += __shfl_xor_sync(kAllLanes, score, step);
+    const float higher = fmaxf(most, score);
+    const float shrink = exp2_fast((most - higher) * scale);
+    const float weight = exp2_fast((score - higher) * scale);
+    most = higher;
+    sum = fmaf(sum, shrink, weight);
+    const u8 *value = kv_row(args.v, place, token, item.kv_head);
+#pragma unroll
+    for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+      const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
+      o[i].x = fmaf(o[i].x, shrink, weight * stored_element(value, dim));
+      o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
+    }
+  }
+  most = sum == 0 ? minus_infinity() : most * scale;
+  const bool whole = item.part < 0;
+  FinishedRow finished = {};
+  float *kept = nullptr;
+  if (whole)
+    finished = finish_row(args, of.token, item.kv_head, row, most, sum, lane == 0);
+  else
+    kept = keep_row(args, item.part + of.part, most, sum, lane == 0);
+#pragma unroll
+  for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
+    const u32 dim = 2 * (lane + 32 * i);
+    if (dim < kVDim && whole)
+      write_output(finished.o + dim, o[i].x * finished.factor, o[i].y * finished.factor);
+    if (dim < kVDim && !whole)
+      *(float2 *)(kept + dim) = o[i];
+  }
+}
+
+/* After an item is published: does the rows again that do not see all of its tokens, if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
+  const fi_item &item = tile.item;
+  if (!may_differ(item))
+    return;
+  threads.sync();
+  if (odd_values(shared) == 0)
+    return;
+#pragma unroll 1
+  for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
+    if (tile.rows[row].visible < item.kv_end || tile.rows[row].first > item.kv_begin)
+      redo_row(args, tile, query_tile(shared), row);
+  threads.sync();
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+
+/* Before the first item. */
+void clear_odd_values(Cta threads, u8 *shared) {
+  if (threads.leads())
+    odd_values(shared) = 0;
+}
+
+/* Pair p of row group r of O. */
+float2 pair_of(const Output &o, u32 r, u32 p) {
+  return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
 }
 
 /* Writes the item's rows to O, or as a partial. */
@@ -1118,6 +1288,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
+    note_odd_values(tile.item, token, shared, values_of(stage_of(shared, team(), loader.stage)));
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
@@ -1155,6 +1326,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   open_loader(loader, args, *first);
   if (cta.leads())
     ready = -1;
+  clear_odd_values(cta, shared);
 
   const fi_item *item = first;
   for (u32 number = 0;; number = (number + 1) % kItemTiles) {
@@ -1172,6 +1344,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     open_rows(state);
     attend(state, args, tile, loader, shared);
     publish(cta, args, tile, state, shared, stage_before(loader.stage));
+    redo_odd_rows(cta, args, tile, shared);
     if (tile.item.part >= 0)
       arrive(cta, args.plan, tile.item, ready);
     if (tile.item.next < 0)
