@@ -3,6 +3,19 @@
 
 //# What a score becomes: the base-2 logit of which the weight is the exponential.
 
+/*
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
+ * those of them undefined: the least number instead is as good.
+ */
+float nonzero_scale(float scale) {
+  return scale == 0 ? 0x1p-149f : scale;
+}
+
+/* The item's part of it. */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2 * scale_of(args.k, kv_head);
+}
+
 //@if scales_rows
 /* What the scores of each row group are multiplied with. */
 struct LogitScale {
@@ -18,13 +31,13 @@ LogitScale spread_scale(float scale, const tile_row *rows) {
   LogitScale spread;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-    spread.rows[r] = scale * rows[first_row() + 8 * r].query_scale;
+    spread.rows[r] = nonzero_scale(scale * rows[first_row() + 8 * r].query_scale);
   return spread;
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
-  return scale * row.query_scale;
+  return nonzero_scale(scale * row.query_scale);
 }
 //@else
 /* What all scores are multiplied with. */
@@ -38,20 +51,11 @@ struct LogitScale {
 
 /* The item's. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
-  return {scale};
+  return {nonzero_scale(scale)};
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
-  return scale;
+  return nonzero_scale(scale);
 }
 //@end
-
-/*
- * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good.
- */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
-  return scale == 0 ? 0x1p-149f : scale;
-}

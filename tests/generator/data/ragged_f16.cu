@@ -774,6 +774,19 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
 }
 
+/*
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
+ * those of them undefined: the least number instead is as good.
+ */
+float nonzero_scale(float scale) {
+  return scale == 0 ? 0x1p-149f : scale;
+}
+
+/* The item's part of it. */
+float score_scale(const fi_attention_args &args, int kv_head) {
+  return args.scale_log2 * scale_of(args.k, kv_head);
+}
+
 /* What all scores are multiplied with. */
 struct LogitScale {
   float all;
@@ -785,21 +798,12 @@ struct LogitScale {
 
 /* The item's. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
-  return {scale};
+  return {nonzero_scale(scale)};
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
-  return scale;
-}
-
-/*
- * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good.
- */
-float score_scale(const fi_attention_args &args, int kv_head) {
-  const float scale = args.scale_log2 * scale_of(args.k, kv_head);
-  return scale == 0 ? 0x1p-149f : scale;
+  return nonzero_scale(scale);
 }
 
 /* State of a warp's rows, by row group. */
