@@ -29,6 +29,10 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
   return FI_OK;
 }
 
+const struct tile *inside_tile(const fi_kernel *kernel) {
+  return &kernel->tile;
+}
+
 fi_status inside_target(fi_ctx *ctx, const struct target **target) {
   return context_target(ctx, target);
 }

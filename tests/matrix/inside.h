@@ -8,6 +8,7 @@
 #include "flashjit.h"
 #include "flashjit_args.h"
 #include "generator/target.h"
+#include "generator/tile.h"
 
 /* A plan in a workspace: where its parts lie on the device, and how large they are. */
 struct plan_shape {
@@ -26,6 +27,9 @@ struct plan_shape {
 };
 
 fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape);
+
+/* The tile of a kernel, which need not be the first choice for its spec. */
+const struct tile *inside_tile(const fi_kernel *kernel);
 
 /* The target that a context generates kernels for. */
 fi_status inside_target(fi_ctx *ctx, const struct target **target);

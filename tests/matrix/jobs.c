@@ -50,6 +50,12 @@ static const char *const edge_specs[] = {
     "attention group=2 rows=64 kv=f16 rope=half keys=unrotated lse=1",
 };
 
+/* Specs with all that can be wrong: pages, starts, lengths of their own. */
+static const char *const fault_specs[] = {
+    "attention page=16 start=1",
+    "attention hd=64 group=8 rows=64 page=3 start=1 mask=none",
+};
+
 /* Never made by another job: the kernel must not be there yet. */
 static const char *const thread_specs[] = {"attention hd=32 group=3 page=5 theta=77 rope=half"};
 
@@ -148,7 +154,7 @@ static bool no_memory(char *why, size_t why_size) {
 
 static const struct source {
   uint32_t op;
-  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target); /* NULL: compiled only */
+  bool (*run)(struct trial *trial, const fi_spec *canonical); /* NULL: compiled only */
   const char *product;
   const char *pairs;
 } sources[] = {
@@ -210,13 +216,14 @@ static void sort_by_target(struct job_list *list) {
 /* Tests with specs of their own, in the order of their cost. */
 static const struct special {
   const char *name;
-  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target);
+  bool (*run)(struct trial *trial, const fi_spec *canonical);
   const char *const *specs;
   size_t count;
 } specials[] = {
     {"plans of large batches", run_plan, SPECS(plan_specs)},
     {"shared prefixes", run_prefix, SPECS(prefix_specs)},
     {"values at the edges", run_edges, SPECS(edge_specs)},
+    {"faults of batches", run_faults, SPECS(fault_specs)},
     {"threads without a context", run_threads, SPECS(thread_specs)},
 };
 

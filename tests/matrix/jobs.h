@@ -12,7 +12,7 @@ enum { MOST_CLASSES = 24, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 96 };
 /* Jobs that are counted together. */
 struct job_class {
   const char *name;
-  bool (*run)(struct trial *trial, const fi_spec *canonical, const struct target *target); /* NULL: compile only */
+  bool (*run)(struct trial *trial, const fi_spec *canonical); /* NULL: compile only */
   bool is_refused; /* compile only: there is no such kernel, and fi_precompile must say so too */
   size_t points;
   size_t distinct; /* points with a text of their own */

@@ -90,8 +90,7 @@ static bool run_batch(struct trial *trial, fi_kernel *kernel, struct batch_case 
   return passed;
 }
 
-bool run_append(struct trial *trial, const fi_spec *canonical, const struct target *target) {
-  (void)target;
+bool run_append(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
   for (enum batch_kind kind = BATCH_MIXED; kind <= BATCH_SINGLE && passed; kind++) {

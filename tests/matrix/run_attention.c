@@ -4,6 +4,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/matrix/attention_check.h"
+#include "tests/matrix/inside.h"
 #include "tests/matrix/plan_check.h"
 
 #include <stdlib.h>
@@ -179,12 +180,11 @@ static bool run_batch(struct trial *trial, fi_kernel *kernel, const fi_spec *can
   return passed;
 }
 
-bool run_attention(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+bool run_attention(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
-  struct tile tile;
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
     return false;
-  tile_plan(canonical, target, 0, &tile);
+  const struct tile *tile = inside_tile(kernel);
   const enum batch_kind first = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
-  return run_batch(trial, kernel, canonical, &tile, first) && run_batch(trial, kernel, canonical, &tile, BATCH_SPLIT);
+  return run_batch(trial, kernel, canonical, tile, first) && run_batch(trial, kernel, canonical, tile, BATCH_SPLIT);
 }

@@ -7,6 +7,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/matrix/attention_check.h"
+#include "tests/matrix/inside.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -220,14 +221,13 @@ static bool run_edge(struct edge_run *run, const struct edge *edge, const struct
   return passed || trial_name_failure(run->trial, edge->name);
 }
 
-bool run_edges(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+bool run_edges(struct trial *trial, const fi_spec *canonical) {
   struct edge_run run = {.trial = trial};
-  struct tile tile;
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)))
     return false;
-  tile_plan(canonical, target, 0, &tile);
+  const struct tile *tile = inside_tile(run.kernel);
   for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
-    if (edges[i].applies(canonical) && !run_edge(&run, &edges[i], &tile, canonical))
+    if (edges[i].applies(canonical) && !run_edge(&run, &edges[i], tile, canonical))
       return false;
   }
   return true;

@@ -118,8 +118,7 @@ static bool check(struct merge_run *run, struct trial *trial) {
          compare_poison(trial, "LSE", run->lse.host, run->lse.bytes);
 }
 
-bool run_merge(struct trial *trial, const fi_spec *canonical, const struct target *target) {
-  (void)target;
+bool run_merge(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
   struct merge_run run = {.spec = *canonical};
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));

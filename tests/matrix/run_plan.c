@@ -1,7 +1,7 @@
 /* Plans of random batches that are too large to compute with: only the plan kernel runs. */
 #include "tests/matrix/runs.h"
 
-#include "generator/tile.h"
+#include "tests/matrix/inside.h"
 #include "tests/matrix/plan_check.h"
 #include "tools/common/mirror.h"
 
@@ -182,15 +182,16 @@ static bool plan(struct plan_run *run) {
   return trial_ok(trial, "the plan kernel", FI_OK) && plan_check(trial, &run->planned);
 }
 
-bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+bool run_plan(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
-  struct tile tile;
-  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
-  tile_plan(canonical, target, 0, &tile);
+  bool passed = true;
+  if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
+    return false;
+  const struct tile *tile = inside_tile(kernel);
   for (int i = 0; i < PLANS && passed; i++) {
     const struct scale *scale = i == 0 ? &many : trial_chance(trial, 3) ? &fixed : &even;
-    struct plan_run run = {.trial = trial, .scale = scale, .kernel = kernel, .tile = tile};
-    run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile.tokens};
+    struct plan_run run = {.trial = trial, .scale = scale, .kernel = kernel, .tile = *tile};
+    run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile->tokens};
     passed = draw_batch(&run) && plan(&run);
     mirror_free(&run.q_indptr, &trial->device);
     mirror_free(&run.kv_lens, &trial->device);

@@ -167,14 +167,15 @@ static bool run_batch(struct prefix_plan *plan, fi_kernel *kernel) {
          attention_launch(plan->trial, kernel, batch, &tensors) && attention_check(plan->trial, batch);
 }
 
-bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+bool run_prefix(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
-  struct tile tile;
-  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
-  tile_plan(canonical, target, 0, &tile);
+  bool passed = true;
+  if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
+    return false;
+  const struct tile *tile = inside_tile(kernel);
   for (int i = 0; i < 3 && passed; i++) {
     struct prefix_plan plan = {.trial = trial};
-    passed = batch_case_create(&plan.batch, trial, canonical, &tile, BATCH_PREFIX) && run_batch(&plan, kernel);
+    passed = batch_case_create(&plan.batch, trial, canonical, tile, BATCH_PREFIX) && run_batch(&plan, kernel);
     plan_view_close(&plan.view);
     batch_case_free(&plan.batch, trial);
   }

@@ -29,12 +29,11 @@ static bool check(struct trial *trial, const struct asker *asker) {
   return trial_fail(trial, "without a context fi_get_kernel gives status %d, \"%s\"", (int)asker->status, asker->why);
 }
 
-bool run_threads(struct trial *trial, const fi_spec *canonical, const struct target *target) {
+bool run_threads(struct trial *trial, const fi_spec *canonical) {
   struct asker askers[THREADS];
   fi_counters before = {.struct_size = sizeof before};
   fi_counters after = {.struct_size = sizeof after};
   bool passed = true;
-  (void)target;
   fi_counters_read(trial->ctx, &before);
   for (int i = 0; i < THREADS; i++) {
     askers[i] = (struct asker){.ctx = trial->ctx, .spec = canonical};

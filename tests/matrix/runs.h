@@ -2,23 +2,25 @@
 #ifndef TESTS_MATRIX_RUNS_H
 #define TESTS_MATRIX_RUNS_H
 
-#include "generator/target.h"
 #include "tests/matrix/trial.h"
 
-bool run_attention(struct trial *trial, const fi_spec *canonical, const struct target *target);
-bool run_append(struct trial *trial, const fi_spec *canonical, const struct target *target);
-bool run_merge(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_attention(struct trial *trial, const fi_spec *canonical);
+bool run_append(struct trial *trial, const fi_spec *canonical);
+bool run_merge(struct trial *trial, const fi_spec *canonical);
 
 /* Plans of large batches, without attention. */
-bool run_plan(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_plan(struct trial *trial, const fi_spec *canonical);
 
 /* Attention over a hand-made plan in which requests share a prefix. */
-bool run_prefix(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_prefix(struct trial *trial, const fi_spec *canonical);
 
 /* Attention on values at the edges of what is allowed. */
-bool run_edges(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_edges(struct trial *trial, const fi_spec *canonical);
+
+/* What is wrong with a batch is told on the device. */
+bool run_faults(struct trial *trial, const fi_spec *canonical);
 
 /* In threads without a context the reason comes before anything is compiled. */
-bool run_threads(struct trial *trial, const fi_spec *canonical, const struct target *target);
+bool run_threads(struct trial *trial, const fi_spec *canonical);
 
 #endif

@@ -106,7 +106,7 @@ static bool run(struct worker *worker, const struct job *job, struct job_result 
   if (!use_context(worker, job->target))
     return false;
   if (class->run)
-    return use_device(worker, job->target) && class->run(&worker->trial, &job->spec, job->target);
+    return use_device(worker, job->target) && class->run(&worker->trial, &job->spec);
   return class->is_refused ? check_refusal(worker, job) : compile(worker, job, result);
 }
 

@@ -1,0 +1,136 @@
+/*
+ * Batches that break a bound, each in one way: the fault word names the first request and the value. The requests
+ * before it have their results all the same, which the other tests check.
+ */
+#include "tests/matrix/runs.h"
+
+#include "tests/matrix/batch_case.h"
+#include "tests/matrix/inside.h"
+
+struct fault_run {
+  struct trial *trial;
+  fi_kernel *kernel;
+  struct batch_case batch;
+};
+
+static int32_t *ints(const struct fault_run *run, enum buffer buffer) {
+  return run->batch.buffers[buffer].host;
+}
+
+/* ------------------------------------------------------------------------------------------------ kinds */
+
+static struct fi_fault none(struct fault_run *run) {
+  (void)run;
+  return (struct fi_fault){.kind = FI_FAULT_NONE};
+}
+
+static uint32_t draw_request(struct fault_run *run) {
+  return random_below(&run->trial->random, run->batch.requests);
+}
+
+/* A KV length that is negative, or larger than the bound. */
+static struct fi_fault bad_length(struct fault_run *run) {
+  const uint32_t request = draw_request(run);
+  const bool is_negative = trial_chance(run->trial, 2);
+  const int32_t value = is_negative ? -1 : (int32_t)run->batch.workspace.max_kv_len + 1;
+  ints(run, BUFFER_KV_LEN)[request] = value;
+  return (struct fi_fault){FI_FAULT_KV_LEN, request, value};
+}
+
+/* More query tokens than the bound. */
+static struct fi_fault too_many_tokens(struct fault_run *run) {
+  const uint32_t last = run->batch.requests - 1;
+  const int32_t value = (int32_t)run->batch.workspace.max_tokens + 3;
+  ints(run, BUFFER_Q_INDPTR)[last + 1] = value;
+  return (struct fi_fault){FI_FAULT_TOKENS, last, value};
+}
+
+/* Query tokens that end before they begin. */
+static struct fi_fault falling_tokens(struct fault_run *run) {
+  ints(run, BUFFER_Q_INDPTR)[1] = ints(run, BUFFER_Q_INDPTR)[0] - 1;
+  return (struct fi_fault){FI_FAULT_Q_INDPTR, 0, ints(run, BUFFER_Q_INDPTR)[1]};
+}
+
+/* A page that the cache does not have, in the first request with KV. */
+static struct fi_fault bad_page(struct fault_run *run) {
+  uint32_t request = 0;
+  while (run->batch.kv_len[request] == 0)
+    request++;
+  int32_t *entry = ints(run, BUFFER_PAGE_TABLE) + request * run->batch.page_table_stride;
+  ints(run, BUFFER_KV_START)[request] = 0; /* so that the page is read */
+  *entry = trial_chance(run->trial, 2) ? -7 : (int32_t)run->batch.pool.units;
+  run->batch.checks_pages = true;
+  return (struct fi_fault){FI_FAULT_PAGE, request, *entry};
+}
+
+/* A start beyond the KV. */
+static struct fi_fault bad_start(struct fault_run *run) {
+  const uint32_t request = draw_request(run);
+  const int32_t value = (int32_t)run->batch.kv_len[request] + 1;
+  ints(run, BUFFER_KV_START)[request] = value;
+  return (struct fi_fault){FI_FAULT_KV_START, request, value};
+}
+
+static struct fi_fault (*const kinds[])(struct fault_run *run) = {none,           bad_length, too_many_tokens,
+                                                                  falling_tokens, bad_page,   bad_start};
+
+/* ------------------------------------------------------------------------------------------------ run */
+
+static bool check_fault(struct fault_run *run, const struct fi_fault *expected) {
+  struct fi_fault got;
+  device_download(&run->trial->device, &got, run->batch.workspace.memory, sizeof got);
+  if (!trial_ok(run->trial, "the download", FI_OK))
+    return false;
+  const bool is_same = got.kind == expected->kind;
+  if (is_same && (got.kind == FI_FAULT_NONE || (got.request == expected->request && got.value == expected->value)))
+    return true;
+  return trial_fail(run->trial, "the fault is %u of request %u, value %lld; expected %u, %u, %lld", got.kind,
+                    got.request, (long long)got.value, expected->kind, expected->request, (long long)expected->value);
+}
+
+/* A launch that finds the plan of other bounds does nothing and says so. */
+static bool check_foreign_plan(struct fault_run *run, const fi_tensors *tensors) {
+  struct fi_fault got;
+  struct batch_case *batch = &run->batch;
+  fi_workspace other = batch->workspace;
+  other.split_tokens = other.split_tokens ? 0 : 1024;
+  if (!trial_ok(run->trial, "fi_workspace_size", fi_workspace_size(run->kernel, &other)))
+    return false;
+  other.memory = device_alloc(&run->trial->device, other.bytes);
+  other.scratch = device_alloc(&run->trial->device, other.scratch_bytes);
+  device_fill(&run->trial->device, other.memory, 0, other.bytes);
+  bool passed = trial_ok(run->trial, "fi_run", fi_run(run->kernel, tensors, &other, NULL));
+  device_sync(&run->trial->device, NULL);
+  device_download(&run->trial->device, &got, other.memory, sizeof got);
+  device_free(&run->trial->device, other.memory);
+  device_free(&run->trial->device, other.scratch);
+  passed = passed && trial_ok(run->trial, "the launch without a plan", FI_OK);
+  if (passed && got.kind != FI_FAULT_PLAN)
+    return trial_fail(run->trial, "a launch without a plan leaves fault %u", got.kind);
+  return passed;
+}
+
+static bool run_kind(struct fault_run *run, size_t kind, const fi_spec *canonical) {
+  struct batch_case *batch = &run->batch;
+  if (!batch_case_create(batch, run->trial, canonical, inside_tile(run->kernel), BATCH_MIXED))
+    return false;
+  const struct fi_fault expected = kinds[kind](run);
+  batch_case_upload(batch, run->trial);
+  const fi_batch lengths = batch_case_lengths(batch, false);
+  const fi_tensors tensors = batch_case_tensors(batch, false);
+  if (!batch_case_reserve(batch, run->trial, run->kernel) ||
+      !trial_ok(run->trial, "fi_plan", fi_plan(run->kernel, &lengths, &batch->workspace, NULL)))
+    return false;
+  device_sync(&run->trial->device, NULL);
+  return check_fault(run, &expected) && (expected.kind != FI_FAULT_NONE || check_foreign_plan(run, &tensors));
+}
+
+bool run_faults(struct trial *trial, const fi_spec *canonical) {
+  struct fault_run run = {.trial = trial};
+  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel));
+  for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds && passed; kind++) {
+    passed = run_kind(&run, kind, canonical);
+    batch_case_free(&run.batch, trial);
+  }
+  return passed;
+}
