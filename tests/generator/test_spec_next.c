@@ -83,7 +83,7 @@ Test(spec_next, merge_and_plan_are_small) {
 
 /* Without rotation, and with it: two pairings, one or two widths, three scalings, two kinds of positions. */
 Test(spec_next, append_counts_every_combination) {
-  const uint32_t types = 2 * 8;                 /* q, and KV with its scales */
+  const uint32_t types = 10 * 2 * 8;            /* dims of V, q, and KV with its scales */
   const uint32_t by_plan = types * 7 * 2;       /* page size with its ids, index */
   const uint32_t by_slots = types * 4 * 2;      /* page size, two types; positions from an array if any */
   const uint32_t turns = 9 * 2 * 2 + 1 * 2 * 1; /* head dims with two widths of rotation and the one with one */

@@ -52,13 +52,14 @@ static void check_division(const fi_spec *spec, const struct tile *tile) {
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
   const uint32_t wide = spec->head_dim * 2;
-  const uint32_t kv = spec->head_dim * kv_bytes(spec);
+  const uint32_t key = spec->head_dim * kv_bytes(spec);
+  const uint32_t value = spec->v_dim * kv_bytes(spec);
   const uint32_t rotated = rotates_keys(spec) ? tile->teams * tile->team_tokens * wide : 0;
   const struct {
     uint32_t begin, end, needed;
   } regions[] = {
       {number(tile, "shared_rings"), number(tile, "shared_query"),
-       tile->teams * tile->stages * 2 * tile->team_tokens * kv},
+       tile->teams * tile->stages * tile->team_tokens * (key + value)},
       {number(tile, "shared_query"), number(tile, "shared_rotated"), tile->rows * wide},
       {number(tile, "shared_rotated"), number(tile, "shared_state"), rotated},
       {number(tile, "shared_state"), number(tile, "shared_items"), tile->teams > 1 ? tile->teams * tile->rows * 8 : 0},
@@ -66,7 +67,7 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
       {number(tile, "shared_ready"), number(tile, "shared_loaders"), 4},
       {number(tile, "shared_loaders"), tile->shared_bytes, number(tile, "loader_shared") ? tile->threads * 40 : 0},
   };
-  cr_assert(number(tile, "key_pitch") >= kv && number(tile, "value_pitch") >= kv &&
+  cr_assert(number(tile, "key_pitch") >= key && number(tile, "value_pitch") >= value &&
             number(tile, "query_pitch") >= wide);
   cr_assert(number(tile, "key_pitch") % 16 == 0 && number(tile, "value_pitch") % 16 == 0 &&
             number(tile, "query_pitch") % 16 == 0 && number(tile, "shared_query") % 16 == 0 &&
@@ -80,7 +81,7 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
 static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
   const uint32_t tokens = 32 / kv_bytes(spec);
   const uint32_t wide_row = spec->head_dim * 2 + 16;
-  const uint32_t ring = 2 * 2 * tokens * (spec->head_dim * kv_bytes(spec) + 16);
+  const uint32_t ring = 2 * tokens * ((spec->head_dim + spec->v_dim) * kv_bytes(spec) + 32);
   const uint32_t loaders = 256 * 40;
   return ring + (rows + tokens) * wide_row + rows * 16 + loaders + KIB;
 }
@@ -90,7 +91,7 @@ static bool is_too_large(const fi_spec *spec, const struct target *target) {
   uint32_t rows = 16;
   while (rows < spec->group)
     rows *= 2;
-  return rows * spec->head_dim > 32768 || sufficient_bytes(spec, rows) > target->shared_per_block;
+  return rows * spec->v_dim > 32768 || sufficient_bytes(spec, rows) > target->shared_per_block;
 }
 
 Test(tile, every_spec_has_one_that_fits_every_target) {
@@ -138,7 +139,7 @@ Test(tile, choices_differ_and_fit) {
       cr_assert_eq(before.ctas_per_sm, 1);
       cr_assert_eq(before.teams, 1);
       cr_assert_eq(number(&before, "query_registers"), 0);
-      cr_assert_eq(number(&before, "row_blocks"), 1);
+      cr_assert(number(&before, "row_blocks") == 1 || before.rows == 128, "narrow warps, if their loaders fit");
     }
   }
 }
@@ -152,8 +153,7 @@ Test(tile, has_fewer_rows_only_where_those_asked_for_do_not_fit) {
     for (uint32_t t = 0; (target = target_at(t)); t++) {
       struct tile tile;
       const uint32_t room = least(target->shared_per_block, target->shared_per_sm - CTA_RESERVE);
-      if (tile_plan(&spec, target, 0, &tile) != FI_OK || tile.rows == spec.rows ||
-          2 * tile.rows * spec.head_dim > 32768)
+      if (tile_plan(&spec, target, 0, &tile) != FI_OK || tile.rows == spec.rows || 2 * tile.rows * spec.v_dim > 32768)
         continue;
       smaller++;
       cr_assert_gt(sufficient_bytes(&spec, 2 * tile.rows), room, "%u rows, not %u, of hd=%u on %s", tile.rows,
