@@ -1,7 +1,7 @@
 /*
  * Attention on values at the edges of what is allowed. Each edge changes a random batch so that its result stays well
  * defined: equal keys, however large, have equal weights; a row's only key has weight 1; Q may be of any size where
- * the softmax scale makes up for it.
+ * the softmax scale makes up for it; what a row does not see cannot change it.
  */
 #include "tests/matrix/runs.h"
 
@@ -56,6 +56,12 @@ static void set_k(const struct edge_run *run, uint32_t request, uint32_t token, 
   const fi_spec *spec = &run->batch.spec;
   const int64_t offset = reference_cache_offset(&run->reference, request, token, head);
   set_row(spec->kv_dtype, run->reference.tensors.k.data, offset, spec->head_dim, value);
+}
+
+static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
+  const fi_spec *spec = &run->batch.spec;
+  const int64_t offset = reference_v_offset(&run->reference, request, token, head);
+  set_row(spec->kv_dtype, run->reference.tensors.v.data, offset, spec->v_dim, value);
 }
 
 /* ------------------------------------------------------------------------------------------------ equal keys */
@@ -180,6 +186,42 @@ static void fill_q_spread(struct edge_run *run) {
   batch->softmax_scale = 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ out of sight */
+
+static double draw_special(struct trial *trial, uint32_t dtype) {
+  const double specials[] = {NAN, INFINITY, -INFINITY};
+  return dtype == FI_E4M3 ? NAN : specials[trial_between(trial, 0, 2)];
+}
+
+static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) {
+  const uint32_t dtype = run->batch.spec.kv_dtype;
+  const bool is_k = trial_chance(run->trial, 4);
+  for (uint32_t head = 0; head < run->batch.kv_heads; head++) {
+    const double special = draw_special(run->trial, dtype);
+    if (is_k)
+      set_k(run, request, token, head, special);
+    else
+      set_v(run, request, token, head, special);
+  }
+}
+
+/* All of one request, and of the others the tokens that only a last query token sees. */
+static void fill_specials(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const uint32_t spoiled = random_below(&run->trial->random, batch->requests);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    const bool is_spoiled = r == spoiled && batch->requests > 2;
+    const uint32_t first = is_spoiled || batch->kv_len[r] == 0 ? 0 : batch->kv_len[r] - 1;
+    for (uint32_t token = first; (is_spoiled || batch->q_len[r] > 1) && token < batch->kv_len[r]; token++)
+      spoil_token(run, r, token);
+  }
+  batch->sees_specials = true;
+}
+
+static bool hides_tokens(const fi_spec *spec) {
+  return spec->mask == FI_MASK_CAUSAL;
+}
+
 /* ------------------------------------------------------------------------------------------------ run */
 
 static const struct edge {
@@ -193,6 +235,7 @@ static const struct edge {
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
     {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},
+    {"infinity and NaN out of sight", hides_tokens, fill_specials, {BATCH_MIXED, BATCH_SPLIT}},
 };
 
 static bool run_batch(struct edge_run *run, const struct edge *edge, const struct tile *tile, const fi_spec *canonical,
