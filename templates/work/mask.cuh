@@ -28,6 +28,11 @@ void note_first(tile_row &to, const fi_attention_args &args, u32 row) {
   to.first = args.plan.row_first[row];
 }
 
+/* The first KV token that a row sees. */
+int first_seen(const tile_row &row) {
+  return row.first;
+}
+
 /*
  * Whether all rows see the `count` KV tokens from `token` on, so that none is masked. The KV of a request may start
  * anywhere in the first step of its first item.
@@ -43,6 +48,10 @@ bool may_differ(const fi_item &item) {
 //@else
 /* Rows see KV from its first token on. */
 void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
+
+int first_seen(const tile_row &row) {
+  return 0;
+}
 
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {

@@ -653,6 +653,10 @@ int visible_end(bool causal, int position, int kv_len) {
 /* Rows see KV from its first token on. */
 void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
 
+int first_seen(const tile_row &row) {
+  return 0;
+}
+
 /* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.kv_common;
@@ -1032,7 +1036,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   float sum = 0;
   float2 o[kLanePairs<kVDim>] = {};
 #pragma unroll 1
-  for (int token = max(item.kv_begin, of.first); token < of.visible; token++) {
+  for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
 #pragma unroll
@@ -1079,7 +1083,7 @@ void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &t
     return;
 #pragma unroll 1
   for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (tile.rows[row].visible < item.kv_end || tile.rows[row].first > item.kv_begin)
+    if (tile.rows[row].visible < item.kv_end || first_seen(tile.rows[row]) > item.kv_begin)
       redo_row(args, tile, query_tile(shared), row);
   threads.sync();
   if (threads.leads())
