@@ -41,7 +41,7 @@
  *   and page tables that are in device memory at that time.
  * - From compute capability 9.0 and driver 12.3 on, launches are programmatic dependent ones: one may begin while that
  *   in front of it in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of
- *   the caller in front of or behind one of these needs to know nothing of it, unless it is such a launch itself: then
+ *   the caller before or after one of these needs to know nothing of it, unless it is such a launch itself: then
  *   it must execute griddepcontrol.wait, in every CTA. Edges of captured graphs are programmatic ones, too.
  * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
  *   parent's return FI_ERROR_FORKED.
@@ -451,7 +451,7 @@ typedef struct fi_workspace {
 
 enum {
   FI_FAULT_NONE = 0,
-  FI_FAULT_Q_INDPTR = 1, /* q_indptr is negative or falls; value: the number */
+  FI_FAULT_Q_INDPTR = 1, /* q_indptr is negative or falls; value: the number. Nothing is planned: launches do nothing */
   FI_FAULT_TOKENS = 2,   /* q_indptr goes beyond max_tokens; value: the number */
   FI_FAULT_KV_LEN = 3,   /* a KV length is negative or beyond max_kv_len; value: the length */
   FI_FAULT_KV_START = 4, /* kv_start is negative or beyond the KV length; value: the number */
@@ -485,13 +485,14 @@ typedef struct fi_batch {
   const int32_t *kv_len;        /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr */
   const int32_t *kv_indptr;     /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
   const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page */
-  const int32_t *kv_start;      /* [requests] for spec.kv_start: the first token that is seen */
-  const void *page_table;       /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
-                                   request's last page, and those whose tokens are not seen, are not read */
-  int64_t page_table_stride;    /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
-                                   the pages of the longest request */
-  uint32_t page_count;          /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
-                                   takes a launch of its own */
+  const int32_t *kv_start;   /* [requests] for spec.kv_start: the first token that is seen. Up to 255 tokens before it
+                                are read, and must have pages */
+  const void *page_table;    /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
+                                request's last page are not read */
+  int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                the pages of the longest request */
+  uint32_t page_count;       /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
+                                takes a launch of its own */
   uint32_t reserved[49];
 } fi_batch;
 
@@ -570,6 +571,33 @@ typedef struct fi_tensors {
  * and V of the batch's query tokens to the places of the last q_len tokens of each request's KV.
  */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
+
+/* ---------------------------------------------------------------------------------------- notes for reviewers */
+
+/*
+ * Where what is planned will lie, so that sizes and offsets stay and no two changes take the same words. Numbers are
+ * indexes of reserved[]; a pointer or an int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
+ * what is done today.
+ *
+ *  1. Windows and chunks        spec 0 left window, 1 right window, 2 chunk
+ *  2. Ranges and masks          spec 3 source of the mask; batch 1-2 ranges, 3-4 packed bits, 5-6 offsets of requests;
+ *                               tensors 0-1 dense mask, 2-3 its token stride, 4-5 its head stride
+ *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 6 softcap, 8-9 sinks, 10-11 slopes
+ *  4. Biases                    tensors 12-13 by distance, 14-15 its head stride, 16-17 by query token, 18-19 and 20-21
+ *                               its strides
+ *  5. Snippets of the caller    spec 8-9 their hash; tensors 22-23 their parameters
+ *  6. RoPE by table             spec 10 frequencies from a table, 11 first rotated dim, 12 positions of a token;
+ *                               tensors 24-25 the table
+ *  7. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
+ *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points
+ *  8. Latent attention          spec 17 V is the first dims of K, 18 dims that are rotated apart
+ *  9. A second source of KV     spec 19 there is one; tensors 26-73 its K and V (two fi_kv); batch 7-8 its page table,
+ *                               9-10 the table's stride, 11-12 its lengths
+ * 10. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 74-75 lists, 76-77 and 78-79
+ *                               their strides, 80-81 their lengths
+ * 11. Shared prefixes           spec 23 not looked for; batch 13-14 a hint; workspace 0 the most that are told
+ * 12. Indexer                   spec 24-27; tensors 82-97
+ */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -43,13 +43,25 @@ void write_rows(const fi_plan_args &args, int tokens) {
 }
 
 /* The last CTA, which has the least to write, writes the header too. */
+bool writes_header() {
+  return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
+}
+
 void write_plan(const fi_plan_args &args) {
   const int tokens = first_token(args, args.requests);
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
-  if (blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1)
+  if (writes_header())
     write_header(args, tokens);
+}
+
+/* A plan of nothing, for a batch that makes no sense. */
+void refuse_batch(const fi_plan_args &args) {
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
+    args.plan.first[share].row_count = 0;
+  if (writes_header())
+    write_header(args, 0);
 }
 
 /*
@@ -64,9 +76,11 @@ extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
   const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* at once, not one by one where they are used */
-  switch (plans.stage) {
-  case FI_STAGE_CHECK:
+  if (plans.stage == FI_STAGE_CHECK)
     return check_pages(args);
+  if (!is_sound(args))
+    return plans.stage == FI_STAGE_SHARE ? refuse_batch(args) : void();
+  switch (plans.stage) {
   case FI_STAGE_TILES:
     return count_tiles(args);
   case FI_STAGE_STEPS:

@@ -58,6 +58,19 @@ long long page_id(const fi_plan_args &args, int request, int number) {
   return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }
 
+/*
+ * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
+ * nothing is planned. All threads of the CTA take part.
+ */
+bool is_sound(const fi_plan_args &args) {
+  if (!args.q_indptr)
+    return true;
+  int falls = 0;
+  for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
+    falls |= args.q_indptr[request] < 0 || args.q_indptr[request + 1] < args.q_indptr[request];
+  return !__syncthreads_or(falls);
+}
+
 Fault fault_of(const fi_plan_args &args, int request) {
   const int q_begin = args.q_indptr ? args.q_indptr[request] : request;
   const int q_end = args.q_indptr ? args.q_indptr[request + 1] : request + 1;

@@ -73,6 +73,7 @@ struct fi_plan_arrays {
 #define FI_STAGE_CHECK 0 /* the lengths of requests, less those with page ids out of range */
 #define FI_STAGE_TILES 1 /* the first tile of each request */
 #define FI_STAGE_STEPS 2 /* the first step of each tile */
+#define FI_STAGE_SHARE 3
 
 struct fi_plan_args {
   struct fi_plan_arrays plan;
@@ -282,6 +283,19 @@ int kv_base_of(const fi_plan_args &args, int request) {
 long long page_id(const fi_plan_args &args, int request, int number) {
   const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
   return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
+}
+
+/*
+ * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
+ * nothing is planned. All threads of the CTA take part.
+ */
+bool is_sound(const fi_plan_args &args) {
+  if (!args.q_indptr)
+    return true;
+  int falls = 0;
+  for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
+    falls |= args.q_indptr[request] < 0 || args.q_indptr[request + 1] < args.q_indptr[request];
+  return !__syncthreads_or(falls);
 }
 
 Fault fault_of(const fi_plan_args &args, int request) {
@@ -751,13 +765,25 @@ void write_rows(const fi_plan_args &args, int tokens) {
 }
 
 /* The last CTA, which has the least to write, writes the header too. */
+bool writes_header() {
+  return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
+}
+
 void write_plan(const fi_plan_args &args) {
   const int tokens = first_token(args, args.requests);
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
-  if (blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1)
+  if (writes_header())
     write_header(args, tokens);
+}
+
+/* A plan of nothing, for a batch that makes no sense. */
+void refuse_batch(const fi_plan_args &args) {
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
+    args.plan.first[share].row_count = 0;
+  if (writes_header())
+    write_header(args, 0);
 }
 
 /*
@@ -772,9 +798,11 @@ extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   wait_for_stream();
   const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* at once, not one by one where they are used */
-  switch (plans.stage) {
-  case FI_STAGE_CHECK:
+  if (plans.stage == FI_STAGE_CHECK)
     return check_pages(args);
+  if (!is_sound(args))
+    return plans.stage == FI_STAGE_SHARE ? refuse_batch(args) : void();
+  switch (plans.stage) {
   case FI_STAGE_TILES:
     return count_tiles(args);
   case FI_STAGE_STEPS:
