@@ -4,6 +4,7 @@
 cd "$1" || exit 1
 
 longest_file=600
+longest_header=700 # the public one, which explains everything
 widest_line=120
 
 scratch_folder
@@ -26,7 +27,8 @@ scripts() {
 }
 
 long_files() {
-  sources | xargs awk -v most="$longest_file" 'FNR == most + 1 { print FILENAME; nextfile }'
+  sources | xargs awk -v most="$longest_file" -v header="$longest_header" '
+    FNR == (FILENAME == "include/flashjit.h" ? header : most) + 1 { print FILENAME; nextfile }'
 }
 
 wide_lines() {
