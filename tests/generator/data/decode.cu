@@ -804,10 +804,11 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
 
 /*
  * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good.
+ * those of them undefined: the least number instead is as good. Negative scales, which only a device array can have,
+ * count as 0.
  */
-float nonzero_scale(float scale) {
-  return scale == 0 ? 0x1p-149f : scale;
+float positive_scale(float scale) {
+  return scale <= 0 ? 0x1p-149f : scale;
 }
 
 /* The item's part of it. */
@@ -826,12 +827,12 @@ struct LogitScale {
 
 /* The item's. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
-  return {nonzero_scale(scale)};
+  return {positive_scale(scale)};
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
-  return nonzero_scale(scale);
+  return positive_scale(scale);
 }
 
 /* State of a warp's rows, by row group. */

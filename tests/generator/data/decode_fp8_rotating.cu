@@ -1006,10 +1006,11 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
 
 /*
  * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good.
+ * those of them undefined: the least number instead is as good. Negative scales, which only a device array can have,
+ * count as 0.
  */
-float nonzero_scale(float scale) {
-  return scale == 0 ? 0x1p-149f : scale;
+float positive_scale(float scale) {
+  return scale <= 0 ? 0x1p-149f : scale;
 }
 
 /* The item's part of it. */
@@ -1031,13 +1032,13 @@ LogitScale spread_scale(float scale, const tile_row *rows) {
   LogitScale spread;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-    spread.rows[r] = nonzero_scale(scale * rows[first_row() + 8 * r].query_scale);
+    spread.rows[r] = positive_scale(scale * rows[first_row() + 8 * r].query_scale);
   return spread;
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
-  return nonzero_scale(scale * row.query_scale);
+  return positive_scale(scale * row.query_scale);
 }
 
 /* State of a warp's rows, by row group. */
