@@ -152,11 +152,17 @@ static uint32_t least_team_tokens(const struct purpose *purpose, const struct mm
   return tokens;
 }
 
+/* Most KV tokens of a team in a step: a lane looks up one, templates/ring/cp_async.cuh. */
+static uint32_t most_team_tokens(const struct mma *mma) {
+  const uint32_t lanes = WARP * team_warps(mma);
+  return lanes < MAX_TEAM_TOKENS ? lanes : MAX_TEAM_TOKENS;
+}
+
 /* What a team takes in a step if it fits in shared memory: what its ring should hold when teams split the KV,
  * else all that leaves registers for O. */
 static uint32_t preferred_team_tokens(const struct purpose *purpose, const struct mma *mma) {
   const uint32_t least = least_team_tokens(purpose, mma);
-  uint32_t most = MAX_TEAM_TOKENS;
+  uint32_t most = most_team_tokens(mma);
   if (mma->teams > 1) {
     const uint32_t ring = RING_BYTES * mma->row_warps * 8 / (purpose->qk_dim * purpose->kv_bits);
     const uint32_t lanes = WARP * mma->row_warps;
@@ -223,7 +229,7 @@ static bool make(const struct purpose *purpose, const struct saving *saving, uin
                  struct mma *mma) {
   *mma = (struct mma){.rows = rows, .teams = teams};
   divide_rows(purpose, saving, mma);
-  if (mma->threads > MAX_THREADS ||
+  if (mma->threads > MAX_THREADS || least_team_tokens(purpose, mma) > most_team_tokens(mma) ||
       thread_registers(purpose, mma, least_team_tokens(purpose, mma)) > SM_REGISTERS / mma->threads)
     return false;
   /* Two CTAs of more than 128 threads would leave too few registers for O. */
