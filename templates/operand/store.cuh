@@ -38,10 +38,15 @@ void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
   unpack_chunk(values, *(const uint4 *)(row + chunk * 8), unpack_query);
 }
 
+/* What new values are multiplied with: finite however small the scale is, so that zeros stay zeros. */
+float store_factor(float scale) {
+  return fminf(1 / scale, 3.40282347e38f);
+}
+
 /* Stores unit `unit` of a row of K, rotated to its position. What is read is multiplied with the scale. */
 void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position) {
   const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
-  const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, 1 / scale); };
+  const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, store_factor(scale)); };
   rotate_unit(unit, position, load, store);
 }
 
@@ -49,5 +54,5 @@ void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position
 void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {
   float values[8];
   read_chunk(values, from, chunk);
-  write_chunk(to, chunk, values, 1 / scale);
+  write_chunk(to, chunk, values, store_factor(scale));
 }

@@ -267,13 +267,21 @@ static float draw_softmax_scale(const fi_spec *spec, struct trial *trial) {
   return usual * (float)trial_between(trial, 50, 150) / 100;
 }
 
+/* Up to so many hundredths; what is appended may have any scale. */
+static float draw_scale(const struct batch_case *batch, struct trial *trial, uint32_t most) {
+  static const float edges[] = {1e-39f, 1e-30f, 0x1p-40f, 0x1p40f, 1e30f};
+  if (batch->spec.op == FI_OP_APPEND && trial_chance(trial, 4))
+    return edges[trial_between(trial, 0, sizeof edges / sizeof *edges - 1)];
+  return (float)trial_between(trial, 50, most) / 100;
+}
+
 /* Positions and scales are read by few specs, and made for all. */
 static void fill_small(struct batch_case *batch, struct trial *trial) {
   float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
   float *v_scale = batch->buffers[BUFFER_V_SCALE].host;
   for (uint32_t head = 0; head < batch->kv_heads; head++) {
-    k_scale[head] = (float)trial_between(trial, 50, 150) / 100;
-    v_scale[head] = (float)trial_between(trial, 50, 400) / 100;
+    k_scale[head] = draw_scale(batch, trial, 150);
+    v_scale[head] = draw_scale(batch, trial, 400);
   }
   for (uint32_t token = 0; token < batch->tokens; token++)
     ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 100000);
