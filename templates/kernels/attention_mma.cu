@@ -29,7 +29,6 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
-    note_odd_values(tile.item, token, shared, values_of(stage_of(shared, team(), loader.stage)));
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
@@ -45,6 +44,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     softmax(state, scores, scale);
     accumulate(state.o, scores, values_of(stage));
   }
+  note_odd_values(tile.item, state.o, shared);
   close_rows(state, scale);
 }
 

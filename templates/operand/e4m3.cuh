@@ -30,8 +30,4 @@ uint2 convert_four(u32 codes) {
 }
 //@end
 
-/* An element is infinite or NaN when its magnitude, below the sign, and this give a carry. */
-constexpr u32 kMagnitudes = 0x7f7f7f7fu;
-constexpr u32 kToOdd = 0x01010101u;
-
 //@use operand/products8

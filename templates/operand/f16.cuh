@@ -22,9 +22,5 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   unpack_chunk(values, *(const uint4 *)(keys + chunk_at<kKeyPitch>(row, chunk)), unpack_compute);
 }
 
-/* An element is infinite or NaN when its magnitude, below the sign, and this give a carry. */
-constexpr u32 kMagnitudes = 0x7fff7fffu;
-constexpr u32 kToOdd = 0x04000400u;
-
 //@use operand/keys16
 //@use operand/values16

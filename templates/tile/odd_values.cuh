@@ -8,33 +8,27 @@
 //@use query/rotate_keys
 
 //# V of tokens that some rows see and others do not may be infinite or NaN. A weight of 0 does not take that out of a
-//# product of matrices. It is noted, and in the end the rows that do not see all tokens are done again, one by one.
+//# product of matrices: O becomes NaN and stays so. Then the rows that do not see all tokens are done again, one by one.
 
 //@if mixed_rows
-/* Whether V is infinite or NaN somewhere in what this thread copied of a tile: it needs no barrier to know. */
-bool has_odd_values(const u8 *values) {
-  typedef CopyShape<kValueRowBytes> Shape;
-  const u32 lane = fresh_lane();
-  u32 signs = 0;
-#pragma unroll 1
-  for (u32 row = lane / Shape::kRowLanes; row < kWarpTokens && lane < Shape::kPassRows * Shape::kRowLanes;
-       row += Shape::kPassRows)
-#pragma unroll 1
-    for (u32 chunk = lane % Shape::kRowLanes; chunk < Shape::kChunks; chunk += 32) {
-      const uint4 words = *(const uint4 *)(values + chunk_at<kValuePitch>(team_warp() * kWarpTokens + row, chunk));
-      signs |= ((words.x & kMagnitudes) + kToOdd) | ((words.y & kMagnitudes) + kToOdd) |
-               ((words.z & kMagnitudes) + kToOdd) | ((words.w & kMagnitudes) + kToOdd);
-    }
-  return (signs & ~kMagnitudes) != 0;
+/* Whether O is infinite or NaN somewhere: then so is its product with 0. */
+bool has_odd_values(const Output &o) {
+  float product = 0;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+#pragma unroll
+    for (u32 i = 0; i < kShareDims / 4; i++)
+      product = fmaf(at(o, r, i), 0, product);
+  return product != product;
 }
 
 u32 &odd_values(u8 *shared) {
   return *(u32 *)(shared + kSharedOdd);
 }
 
-/* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
-void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
-  if (may_differ(item) && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+/* Notes odd values of an item whose rows do not all see the same. */
+void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
+  if (may_differ(item) && has_odd_values(o))
     atomicOr(&odd_values(shared), 1);
 }
 
@@ -133,7 +127,7 @@ void clear_odd_values(Cta threads, u8 *shared) {
 }
 //@else
 /* All rows see the same tokens, and V of those that none sees is cleared. */
-void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {}
+void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {}
 
 void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {}
 
