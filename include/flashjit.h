@@ -29,11 +29,11 @@
  * Rules that hold everywhere:
  * - Every function that can fail returns an fi_status: FI_OK (zero) or a reason. fi_last_error() then has a sentence
  *   that names the field, its value and what is allowed, the compiler's log or the driver's error.
- * - Every public struct begins with struct_size, which the caller sets to sizeof, and ends in reserved words, which
- *   must be zero; zero in any other field is its documented default, where it has one. {.struct_size = sizeof x}
- *   does all of it. Sizes and offsets never change within a SONAME. New fields are taken from the reserved words, and
- *   their zero means what was done before. So a program runs with every later library of the SONAME; an earlier one
- *   refuses, with FI_ERROR_ABI, a field that it does not know.
+ * - Every struct that a call takes begins with struct_size, which the caller sets to sizeof, and ends in reserved
+ * words, as do the records in it. Reserved words must be zero; zero in any other field is its documented default, where
+ * it has one. {.struct_size = sizeof x} does all of it. Sizes and offsets never change within a SONAME. New fields are
+ * taken from the reserved words, and their zero means what was done before. So a program runs with every later library
+ * of the SONAME; an earlier one refuses, with FI_ERROR_ABI, a field that it does not know.
  * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and
  *   strides count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
  * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
@@ -135,7 +135,7 @@ enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
 /*
  * Where an append kernel writes a token: at the end of its request's KV, by the plan in the workspace; or at
  * fi_tensors.slots[token], without a plan and a workspace. Slot s is token s % page_size of page s / page_size; without
- * pages row s of the cache. A negative slot is skipped.
+ * pages row s of the cache. A negative slot is skipped. Page and row fit 31 bits.
  */
 enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
 
@@ -453,11 +453,13 @@ enum {
   FI_FAULT_NONE = 0,
   FI_FAULT_Q_INDPTR = 1, /* q_indptr is negative or falls; value: the number. Nothing is planned: launches do nothing */
   FI_FAULT_TOKENS = 2,   /* q_indptr goes beyond max_tokens; value: the number */
-  FI_FAULT_KV_LEN = 3,   /* a KV length is negative or beyond max_kv_len; value: the length */
+  FI_FAULT_KV_LEN = 3,   /* a KV length is negative, beyond max_kv_len, or beyond what kv_indptr or a row of the page
+                            table has of the request; value: the length */
   FI_FAULT_KV_START = 4, /* kv_start is negative or beyond the KV length; value: the number */
   FI_FAULT_PAGE = 5,     /* a page id is not below page_count; value: the id. The request counts as one without KV */
-  FI_FAULT_PLAN = 6      /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
+  FI_FAULT_PLAN = 6,     /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
                             nothing; value: what it found */
+  FI_FAULT_LAST_PAGE = 7 /* last_page_len is not 1 to page_size for a request with pages; value: the number */
 };
 
 /*
@@ -484,7 +486,8 @@ typedef struct fi_batch {
                                    before the first request's and after the last one's belong to nobody */
   const int32_t *kv_len;        /* [requests] tokens of KV, the new ones included; NULL: from kv_indptr */
   const int32_t *kv_indptr;     /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
-  const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page */
+  const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page, 1 to
+                                   page_size; not read for a request without pages */
   const int32_t *kv_start;   /* [requests] for spec.kv_start: the first token that is seen. Up to 255 tokens before it
                                 are read, and must have pages */
   const void *page_table;    /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
@@ -498,8 +501,8 @@ typedef struct fi_batch {
 
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
- * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index and page_size,
- * may use it until the lengths change.
+ * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index, page_size and
+ * page_ids, may use it until the lengths change.
  * fi_plan and its fi_runs take the same bounds, memory and ctas. What the memory holds is known on the device only: a
  * run without a plan, or with that of another kind of kernel or of other bounds, does nothing and says so in the
  * memory's fi_fault.

@@ -116,7 +116,7 @@ struct fi_merge_args {
   int parts;
   int tokens;
   int heads;
-  int reserved;
+  float o_factor;
 };
 
 /* How many CTAs make a plan, and how many plans a launch makes at most. */

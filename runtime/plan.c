@@ -144,7 +144,8 @@ static fi_status make_job(fi_kernel *kernel, const fi_batch *batch, const fi_wor
   if (status)
     return status;
   if (!kernel->plan)
-    return error_set(FI_ERROR_ARGUMENT, "kernel has no plan; fi_plan takes attention and append kernels");
+    return error_set(FI_ERROR_ARGUMENT,
+                     "kernel has no plan; fi_plan takes attention and append kernels, these without slots");
   status = workspace_for_launch(kernel, workspace, stream, &layout);
   if (!status)
     status = check_batch(kernel, batch, workspace);

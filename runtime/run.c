@@ -141,6 +141,7 @@ static uint32_t fill_merge(const struct run *run, union args *args) {
       .parts = (int)tensors->parts,
       .tokens = (int)tensors->tokens,
       .heads = (int)tensors->heads,
+      .o_factor = or_one(tensors->o_scale),
   };
   const uint64_t rows = (uint64_t)tensors->tokens * tensors->heads;
   const uint32_t warps = run->kernel->tile.threads / 32;

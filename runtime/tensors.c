@@ -40,6 +40,10 @@ static bool reads_slots(const fi_spec *spec) {
   return spec->slots != FI_SLOTS_NONE;
 }
 
+static bool reads_wide_slots(const fi_spec *spec) {
+  return spec->slots == FI_SLOTS_INT64;
+}
+
 static const struct pointer_rule {
   const char *name;
   size_t offset;
@@ -50,7 +54,7 @@ static const struct pointer_rule {
 } pointer_rules[] = {
     {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", DATA_ALIGNMENT},
     {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", DATA_ALIGNMENT},
-    {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "lse=1", sizeof(float)},
+    {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
      sizeof(int32_t)},
     {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
@@ -59,7 +63,8 @@ static const struct pointer_rule {
     {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
     {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", DATA_ALIGNMENT},
     {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", DATA_ALIGNMENT},
-    {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int64_t)},
+    {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
+    {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", DATA_ALIGNMENT},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
@@ -205,13 +210,16 @@ static fi_status check_scale(const char *name, float scale, const fi_spec *spec)
 }
 
 static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
-  if (!is_read_by(ATTENTION | APPEND, spec))
-    return FI_OK;
-  fi_status status = check_scale("k", tensors->k.scale, spec);
-  if (!status)
+  fi_status status = FI_OK;
+  if (is_read_by(ATTENTION | APPEND, spec))
+    status = check_scale("k", tensors->k.scale, spec);
+  if (!status && is_read_by(ATTENTION | APPEND, spec))
     status = check_scale("v", tensors->v.scale, spec);
-  if (!status && is_read_by(ATTENTION, spec) && !(fabsf(tensors->o_scale) <= FLT_MAX))
+  if (!status && is_read_by(ATTENTION | MERGE, spec) && !isfinite(tensors->o_scale))
     status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g; it must be finite", (double)tensors->o_scale);
+  if (!status && is_read_by(ATTENTION, spec) && !isfinite(tensors->o_scale * tensors->v.scale))
+    status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g and tensors.v.scale %g; their product is too large",
+                       (double)tensors->o_scale, (double)tensors->v.scale);
   return status;
 }
 

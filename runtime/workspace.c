@@ -112,7 +112,8 @@ static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds
 
 /* Steps whose KV stays in L2. */
 static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
-  return SECTION_BYTES / (step_tokens * kernel->tile.token_bytes);
+  const uint64_t steps = SECTION_BYTES / ((uint64_t)step_tokens * kernel->tile.token_bytes);
+  return steps ? (uint32_t)steps : 1;
 }
 
 static fi_status check_count(const char *what, uint64_t count, const fi_workspace *bounds) {

@@ -2,27 +2,33 @@
 //@use ptx/overlap
 //@use plan/shares
 
+/* What is wrong with a request; where nothing is planned, of that only which is the reason. */
+Fault told_fault_of(const fi_plan_args &args, int request, bool planned) {
+  const Fault fault = fault_of(args, request);
+  return planned || fault.kind == kFaultQIndptr ? fault : Fault{0, 0};
+}
+
 /* The first request that something is wrong with, of those that this thread looks at; `requests` if it is none. */
-int first_faulty(const fi_plan_args &args) {
+int first_faulty(const fi_plan_args &args, bool planned) {
   int request = (int)threadIdx.x;
-  while (request < args.requests && fault_of(args, request).kind == 0)
+  while (request < args.requests && told_fault_of(args, request, planned).kind == 0)
     request += kThreads;
   return min(request, args.requests);
 }
 
 /* What the plan says of its batch. All threads of the CTA take part. */
-void write_header(const fi_plan_args &args, int tokens) {
+void write_header(const fi_plan_args &args, int tokens, bool planned) {
   __shared__ int request;
   if (threadIdx.x == 0)
     request = args.requests;
-  const int faulty = first_faulty(args);
+  const int faulty = first_faulty(args, planned);
   __syncthreads();
   if (faulty < args.requests)
     atomicMin(&request, faulty);
   __syncthreads();
   if (threadIdx.x > 0)
     return;
-  const Fault fault = request < args.requests ? fault_of(args, request) : Fault{0, 0};
+  const Fault fault = request < args.requests ? told_fault_of(args, request, planned) : Fault{0, 0};
   fi_plan_header &header = *args.plan.header;
   header.fault = fault.kind;
   header.fault_request = fault.kind ? request : 0;
@@ -53,7 +59,7 @@ void write_plan(const fi_plan_args &args) {
     share_batch(args);
   write_rows(args, tokens);
   if (writes_header())
-    write_header(args, tokens);
+    write_header(args, tokens, true);
 }
 
 /* A plan of nothing, for a batch that makes no sense. */
@@ -61,7 +67,7 @@ void refuse_batch(const fi_plan_args &args) {
   for (int share = first_index(); share < args.ctas; share += kIndexStride)
     args.plan.first[share].row_count = 0;
   if (writes_header())
-    write_header(args, 0);
+    write_header(args, 0, false);
 }
 
 /*

@@ -18,6 +18,8 @@ constexpr u32 kFaultKvStart = 4;
 
 constexpr u32 kFaultPage = 5;
 
+constexpr u32 kFaultLastPage = 7;
+
 /* Index of a request's first query token; requests themselves when every one has a single token. */
 int first_token(const fi_plan_args &args, int request) {
   return max(0, min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens));
@@ -27,20 +29,37 @@ int query_len_of(const fi_plan_args &args, int request) {
   return max(0, first_token(args, request + 1) - first_token(args, request));
 }
 
+/* Tokens of ragged KV, or entries of the page table, that a request has in the list of all. */
+long long listed_of(const fi_plan_args &args, int request) {
+  return (long long)args.kv_indptr[request + 1] - args.kv_indptr[request];
+}
+
 /* KV tokens of a request as the caller gives them. */
 long long given_kv_len(const fi_plan_args &args, int request) {
   if (args.kv_len)
     return args.kv_len[request];
-  const int entries = args.kv_indptr[request + 1] - args.kv_indptr[request];
+  const long long listed = listed_of(args, request);
   if (!args.last_page_len)
-    return entries;
-  return entries > 0 ? (entries - 1ll) * args.page_size + args.last_page_len[request] : 0;
+    return listed;
+  return listed > 0 ? (listed - 1) * args.page_size + args.last_page_len[request] : 0;
+}
+
+/* The most that a request may have: the bound of all, and what the list has of it. */
+long long most_kv_len(const fi_plan_args &args, int request) {
+  if (!args.csr)
+    return args.max_kv_len;
+  if (args.kv_indptr[request] < 0)
+    return 0;
+  return min((long long)args.max_kv_len, listed_of(args, request) * max(1, args.page_size));
+}
+
+/* The KV tokens that count. */
+int sane_kv_len(const fi_plan_args &args, int request) {
+  return (int)max(0ll, min(given_kv_len(args, request), most_kv_len(args, request)));
 }
 
 int kv_len_of(const fi_plan_args &args, int request) {
-  if (args.checked)
-    return max(0, args.checked[request]);
-  return (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+  return args.checked ? max(0, args.checked[request]) : sane_kv_len(args, request);
 }
 
 /* First KV token of a request that is seen. */
@@ -80,7 +99,10 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultQIndptr, q_begin < 0 ? q_begin : q_end};
   if (q_end > args.max_tokens)
     return {kFaultTokens, q_end};
-  if (kv_len < 0 || kv_len > args.max_kv_len)
+  if (args.last_page_len && listed_of(args, request) > 0 &&
+      (args.last_page_len[request] < 1 || args.last_page_len[request] > args.page_size))
+    return {kFaultLastPage, args.last_page_len[request]};
+  if (kv_len < 0 || kv_len > most_kv_len(args, request))
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
@@ -99,10 +121,11 @@ void check_pages(const fi_plan_args &args) {
   const int warps = FI_PLAN_CTAS * kThreads / 32;
   for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
        request += warps) {
-    const int kv_len = (int)max(0ll, min(given_kv_len(args, request), (long long)args.max_kv_len));
+    const int kv_len = sane_kv_len(args, request);
     const int pages = (kv_len + args.page_size - 1) / args.page_size;
     int first_bad = pages;
-    const int first = kv_begin_of(args, request) / args.page_size;
+    /* Attention reads from the start on, append writes the query tokens, which may be before it. */
+    const int first = min(kv_begin_of(args, request), max(0, kv_len - query_len_of(args, request))) / args.page_size;
     for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
       const long long id = page_id(args, request, page);
       if (id < 0 || id >= args.page_count)

@@ -150,7 +150,8 @@ static fi_fault fault_of(struct scene *scene, const fi_workspace *workspace) {
 /* -------------------------------------------------------------------------------- faults of a batch */
 
 static const char paged[] = "attention hd=64 group=4 page=16 start=1";
-static const char csr[] = "attention hd=64 group=4 page=16 index=csr";
+static const char csr[] = "attention hd=64 group=4 page=16 index=csr";              /* lengths from the last page */
+static const char listed[] = "attention hd=64 group=4 page=16 index=csr mask=none"; /* and given */
 
 /* One value that is wrong, and what is told of it. */
 static const struct wrong {
@@ -175,8 +176,21 @@ static const struct wrong {
     {"a negative page id", paged, offsetof(struct inputs, page_table[17]), -1, {FI_FAULT_PAGE, 2, -1}},
     {"an id after the last page", paged, offsetof(struct inputs, page_table[18]), -1, {FI_FAULT_NONE, 0, 0}},
     {"an id in the step that has the start", paged, offsetof(struct inputs, page_table[8]), -1, {FI_FAULT_PAGE, 1, -1}},
-    {"a last page that is too long", csr, offsetof(struct inputs, last_page_len[3]), 17, {FI_FAULT_KV_LEN, 3, 129}},
-    {"a last page that is empty", csr, offsetof(struct inputs, last_page_len[0]), -112, {FI_FAULT_NONE, 0, 0}},
+    {"a last page that is too long", csr, offsetof(struct inputs, last_page_len[3]), 17, {FI_FAULT_LAST_PAGE, 3, 17}},
+    {"a last page that is empty", csr, offsetof(struct inputs, last_page_len[0]), 0, {FI_FAULT_LAST_PAGE, 0, 0}},
+    {"a negative last page", csr, offsetof(struct inputs, last_page_len[1]), -3, {FI_FAULT_LAST_PAGE, 1, -3}},
+    {"a list that falls", csr, offsetof(struct inputs, kv_indptr[2]), 7, {FI_FAULT_KV_LEN, 1, 0}},
+    {"a negative list",
+     csr,
+     offsetof(struct inputs, kv_indptr[0]),
+     INT32_MIN,
+     {FI_FAULT_KV_LEN, 0, 2147483655ll * 16 + 5}},
+    {"a list with no room for the length",
+     listed,
+     offsetof(struct inputs, kv_indptr[2]),
+     14,
+     {FI_FAULT_KV_LEN, 1, 100}},
+    {"a length that falls with q_indptr", paged, offsetof(struct inputs, q_indptr[3]), 0, {FI_FAULT_Q_INDPTR, 2, 0}},
 };
 
 static bool rows_are_finite(struct scene *scene, uint32_t faulty) {
@@ -200,12 +214,12 @@ static void check_wrong(struct scene *scene, const struct wrong *wrong, bool oth
   const struct inputs kept = scene->host;
   fi_batch batch = batch_of(scene);
   const fi_tensors tensors = tensors_of(scene);
-  if (wrong->spec == csr) {
+  if (wrong->spec == csr)
     batch.kv_len = NULL;
-    batch.kv_start = NULL;
-    batch.kv_indptr = scene->on_device->kv_indptr;
+  if (wrong->spec == csr)
     batch.last_page_len = scene->on_device->last_page_len;
-  }
+  if (wrong->spec != paged)
+    batch.kv_indptr = scene->on_device->kv_indptr;
   memcpy((char *)&scene->host + wrong->offset, &wrong->value, sizeof wrong->value);
   upload(scene);
   device_fill(&scene->device, scene->o, 0xff, O_BYTES);
@@ -228,6 +242,47 @@ static void check_wrongs(struct scene *scene) {
     const bool moves_rows = wrongs[i].offset < offsetof(struct inputs, kv_len);
     check_wrong(scene, &wrongs[i], !moves_rows);
   }
+}
+
+/* -------------------------------------------------------------------------------- pages that are checked */
+
+enum { MANY = 100 };
+
+/* A request of many pages, with ids of 64 bits. */
+static fi_fault check_ids(struct scene *scene, int32_t kv_start, int bad, int64_t id) {
+  fi_kernel *kernel = kernel_of(scene, "attention hd=64 group=4 page=16 ids=int64 start=1");
+  fi_workspace workspace = workspace_of(scene, kernel, MANY * PAGE);
+  struct {
+    int64_t page_table[MANY];
+    int32_t q_indptr[2];
+    int32_t kv_len;
+    int32_t kv_start;
+  } host = {.q_indptr = {0, MAX_TOKENS}, .kv_len = MANY * PAGE, .kv_start = kv_start};
+  host.page_table[bad] = id;
+  char *there = device_alloc(&scene->device, sizeof host);
+  device_upload(&scene->device, there, &host, sizeof host);
+  const fi_batch batch = {.struct_size = sizeof batch,
+                          .requests = 1,
+                          .q_indptr = (void *)(there + offsetof(__typeof__(host), q_indptr)),
+                          .kv_len = (void *)(there + offsetof(__typeof__(host), kv_len)),
+                          .kv_start = (void *)(there + offsetof(__typeof__(host), kv_start)),
+                          .page_table = there,
+                          .page_table_stride = MANY,
+                          .page_count = PAGES};
+  check(scene, fi_plan(kernel, &batch, &workspace, NULL) == FI_OK, "fi_plan");
+  const fi_fault fault = fault_of(scene, &workspace);
+  free_workspace(scene, &workspace);
+  device_free(&scene->device, there);
+  return fault;
+}
+
+static void check_pages(struct scene *scene) {
+  check(scene, check_ids(scene, 0, 5, 3).kind == FI_FAULT_NONE, "good ids");
+  for (int bad = 0; bad < MANY; bad += 9)
+    check(scene, check_ids(scene, 0, bad, PAGES).kind == FI_FAULT_PAGE, "one bad id of many");
+  check(scene, check_ids(scene, 0, 50, (1ll << 32) + 3).value == (1ll << 32) + 3, "an id that is good in its low half");
+  check(scene, check_ids(scene, MANY * PAGE, MANY - 1, -1).kind == FI_FAULT_PAGE,
+        "a page of query tokens before the start");
 }
 
 /* -------------------------------------------------------------------------------- plans of others */
@@ -261,6 +316,14 @@ static void check_foreign_plans(struct scene *scene) {
   check(scene, fi_plan(kernel, &batch, &workspace, NULL) == FI_OK, "fi_plan");
   workspace.max_kv_len--;
   check_foreign(scene, kernel, &workspace, "the plan of other bounds");
+  workspace.max_kv_len++;
+  check(scene, fi_plan(kernel, &batch, &workspace, NULL) == FI_OK, "fi_plan");
+  fi_tensors tensors = tensors_of(scene);
+  tensors.k_new = tensors.k;
+  tensors.v_new = tensors.v;
+  fi_kernel *wide = kernel_of(scene, "append hd=64 page=16 ids=int64");
+  check(scene, fi_run(wide, &tensors, &workspace, NULL) == FI_OK, "fi_run");
+  check(scene, fault_of(scene, &workspace).kind == FI_FAULT_PLAN, "an append kernel with ids of another type");
   free_workspace(scene, &workspace);
 }
 
@@ -368,6 +431,7 @@ int main(void) {
   static struct scene scene;
   set_up(&scene);
   check_wrongs(&scene);
+  check_pages(&scene);
   check_foreign_plans(&scene);
   check_several_plans(&scene);
   check_shared_scratch(&scene);

@@ -229,10 +229,6 @@ float stored_element(const u8 *row, u32 dim) {
   return unpack_compute(((const u16 *)row)[dim]).x;
 }
 
-/* An element is infinite or NaN when its magnitude, below the sign, and this give a carry. */
-constexpr u32 kMagnitudes = 0x7fff7fffu;
-constexpr u32 kToOdd = 0x00800080u;
-
 constexpr u32 kQueryChunks = kQkDim / 8;
 
 u8 *query_tile(u8 *shared) {
@@ -991,30 +987,24 @@ float *keep_row(const fi_attention_args &args, long long row, float most, float 
   return args.plan.part_o + row * kVDim;
 }
 
-/* Whether V is infinite or NaN somewhere in what this thread copied of a tile: it needs no barrier to know. */
-bool has_odd_values(const u8 *values) {
-  typedef CopyShape<kValueRowBytes> Shape;
-  const u32 lane = fresh_lane();
-  u32 signs = 0;
-#pragma unroll 1
-  for (u32 row = lane / Shape::kRowLanes; row < kWarpTokens && lane < Shape::kPassRows * Shape::kRowLanes;
-       row += Shape::kPassRows)
-#pragma unroll 1
-    for (u32 chunk = lane % Shape::kRowLanes; chunk < Shape::kChunks; chunk += 32) {
-      const uint4 words = *(const uint4 *)(values + chunk_at<kValuePitch>(team_warp() * kWarpTokens + row, chunk));
-      signs |= ((words.x & kMagnitudes) + kToOdd) | ((words.y & kMagnitudes) + kToOdd) |
-               ((words.z & kMagnitudes) + kToOdd) | ((words.w & kMagnitudes) + kToOdd);
-    }
-  return (signs & ~kMagnitudes) != 0;
+/* Whether O is infinite or NaN somewhere: then so is its product with 0. */
+bool has_odd_values(const Output &o) {
+  float product = 0;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+#pragma unroll
+    for (u32 i = 0; i < kShareDims / 4; i++)
+      product = fmaf(at(o, r, i), 0, product);
+  return product != product;
 }
 
 u32 &odd_values(u8 *shared) {
   return *(u32 *)(shared + kSharedOdd);
 }
 
-/* Notes odd values of a step, the thread's copies of which have come, if some rows do not see all of its tokens. */
-void note_odd_values(const fi_item &item, int token, u8 *shared, const u8 *values) {
-  if (may_differ(item) && !all_visible(item, token, kTeamTokens) && has_odd_values(values))
+/* Notes odd values of an item whose rows do not all see the same. */
+void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
+  if (may_differ(item) && has_odd_values(o))
     atomicOr(&odd_values(shared), 1);
 }
 
@@ -1336,7 +1326,6 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
 #pragma unroll 1
   for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
-    note_odd_values(tile.item, token, shared, values_of(stage_of(shared, team(), loader.stage)));
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
@@ -1352,6 +1341,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     softmax(state, scores, scale);
     accumulate(state.o, scores, values_of(stage));
   }
+  note_odd_values(tile.item, state.o, shared);
   close_rows(state, scale);
 }
 

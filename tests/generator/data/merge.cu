@@ -10,7 +10,7 @@ struct fi_merge_args {
   int parts;
   int tokens;
   int heads;
-  int reserved;
+  float o_factor;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -118,7 +118,7 @@ flashjit_merge(const __grid_constant__ fi_merge_args args) {
           o[i / 32].y = fmaf(weight, pair.y, o[i / 32].y);
         }
     }
-    const float factor = sum > 0 ? 1 / sum : 0;
+    const float factor = sum > 0 ? args.o_factor * (1 / sum) : 0;
     const long long to = row / args.heads * args.o_token_stride + row % args.heads * args.o_head_stride;
 #pragma unroll
     for (u32 i = 0; i < kVDim / 2; i += 32)
