@@ -8,7 +8,8 @@
 //@use query/rotate_keys
 
 //# V of tokens that some rows see and others do not may be infinite or NaN. A weight of 0 does not take that out of a
-//# product of matrices: O becomes NaN and stays so. Then the rows that do not see all tokens are done again, one by one.
+//# product of matrices: O becomes NaN and stays so. Then the rows that do not see all tokens are done again, one by
+//# one.
 
 //@if mixed_rows
 /* Whether O is infinite or NaN somewhere: then so is its product with 0. */

@@ -98,9 +98,10 @@ static fi_kernel *kernel_of(struct scene *scene, const char *text) {
   exit(status == FI_ERROR_NO_COMPILER ? SKIPPED : EXIT_FAILURE);
 }
 
-static fi_workspace workspace_of(struct scene *scene, const fi_kernel *kernel, uint32_t max_kv_len) {
+static fi_workspace workspace_for(struct scene *scene, const fi_kernel *kernel, uint32_t max_kv_len,
+                                  uint32_t max_requests) {
   fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = REQUESTS,
+                            .max_requests = max_requests,
                             .max_tokens = MAX_TOKENS,
                             .max_kv_len = max_kv_len,
                             .kv_heads = KV_HEADS,
@@ -110,6 +111,10 @@ static fi_workspace workspace_of(struct scene *scene, const fi_kernel *kernel, u
   workspace.scratch = device_alloc(&scene->device, workspace.scratch_bytes);
   device_fill(&scene->device, workspace.memory, 0xff, workspace.bytes);
   return workspace;
+}
+
+static fi_workspace workspace_of(struct scene *scene, const fi_kernel *kernel, uint32_t max_kv_len) {
+  return workspace_for(scene, kernel, max_kv_len, REQUESTS);
 }
 
 static void free_workspace(struct scene *scene, const fi_workspace *workspace) {
@@ -372,7 +377,7 @@ static void check_several_plans(struct scene *scene) {
   upload(scene);
   for (int i = 0; i < PLANS; i++) {
     planned.kernels[i] = kernel_of(scene, plan_specs[i]);
-    planned.workspaces[i] = workspace_of(scene, planned.kernels[i], MAX_KV_LEN);
+    planned.workspaces[i] = workspace_for(scene, planned.kernels[i], MAX_KV_LEN, REQUESTS + (uint32_t)i);
     planned.batches[i] = batch_of(scene);
     planned.batches[i].page_count = i % 3 ? PAGES : 0;
     batches[i] = &planned.batches[i];
@@ -381,8 +386,7 @@ static void check_several_plans(struct scene *scene) {
   check(scene, fi_plan_all(planned.kernels, batches, workspaces, PLANS, NULL) == FI_OK, "fi_plan_all");
   device_sync(&scene->device, NULL);
   for (int i = 0; i < PLANS; i++) {
-    fi_workspace alone = workspace_of(scene, planned.kernels[i], MAX_KV_LEN);
-    /* The plan of a launch has addresses of its scratch in it nowhere: it may lie anywhere. */
+    fi_workspace alone = workspace_for(scene, planned.kernels[i], MAX_KV_LEN, REQUESTS + (uint32_t)i);
     check(scene, fi_plan(planned.kernels[i], batches[i], &alone, NULL) == FI_OK, plan_specs[i]);
     device_sync(&scene->device, NULL);
     check(scene, same_memory(scene, workspaces[i], &alone), plan_specs[i]);

@@ -90,6 +90,43 @@ Test(launch, plan) {
   fi_ctx_destroy(ctx);
 }
 
+/* Eight plans a launch, which has the shared memory of the largest. */
+Test(launch, several_plans_at_once) {
+  enum { PLANS = 10, LARGE = 3 };
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernels[PLANS];
+  fi_workspace workspaces[PLANS];
+  const fi_batch batch = dense_batch();
+  const fi_batch *batches[PLANS];
+  const fi_workspace *pointers[PLANS];
+  for (uintptr_t i = 0; i < PLANS; i++) {
+    kernels[i] = kernel_of(ctx, "attention group=4 page=16");
+    workspaces[i] = workspace_of(kernels[i]);
+    workspaces[i].memory = address(0x100000 * (i + 1));
+    workspaces[i].bytes = 1 << 30;
+    workspaces[i].max_requests = i == LARGE ? 900 : 8;
+    batches[i] = &batch;
+    pointers[i] = &workspaces[i];
+  }
+  cr_assert_eq(fi_plan_all(kernels, batches, pointers, LARGE + 2, NULL), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.launches, 1);
+  cr_expect_eq(fakes.launch.ctas, (LARGE + 2) * 64);
+  struct fi_plans_args args;
+  memcpy(&args, fakes.args, sizeof args);
+  const uint32_t ctas = (uint32_t)args.plans[0].ctas;
+  cr_expect_eq(fakes.launch.shape.dynamic_shared, (900 + 40 + ctas + 3) * 4, "of the largest, which is not the last");
+  fakes.launches = 0;
+  cr_assert_eq(fi_plan_all(kernels, batches, pointers, PLANS, NULL), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.launches, 2);
+  cr_expect_eq(fakes.launch.ctas, 2 * 64);
+  workspaces[1].memory = workspaces[0].memory;
+  cr_expect_eq(fi_plan_all(kernels, batches, pointers, 2, NULL), FI_ERROR_ARGUMENT);
+  cr_expect(strstr(fi_last_error(), "workspaces[1] has the memory of workspaces[0]"), "%s", fi_last_error());
+  cr_expect_eq(fi_plan_all(kernels, batches, pointers, 0, NULL), FI_ERROR_ARGUMENT);
+  cr_expect_eq(fi_plan_all(kernels, batches, pointers, FI_MOST_PLANS + 1, NULL), FI_ERROR_ARGUMENT);
+  fi_ctx_destroy(ctx);
+}
+
 Test(launch, older_gpus_do_not_overlap_launches) {
   fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
   fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
