@@ -1064,18 +1064,26 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   }
 }
 
-/* After an item is published: does the rows again that do not see all of its tokens, if odd values were noted. */
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
+/*
+ * Does the rows of an item again that do not see all of its tokens. Not inlined: beside the main loop it would take
+ * registers from it.
+ */
+__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
   const fi_item &item = tile.item;
-  if (!may_differ(item))
+#pragma unroll 1
+  for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kThreads / 32)
+    if (tile.rows[row].visible < item.kv_end || first_seen(tile.rows[row]) > item.kv_begin)
+      redo_row(args, tile, query, row);
+}
+
+/* After an item is published: does rows again if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
+  if (!may_differ(tile.item))
     return;
   threads.sync();
   if (odd_values(shared) == 0)
     return;
-#pragma unroll 1
-  for (u32 row = threads.number() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (tile.rows[row].visible < item.kv_end || first_seen(tile.rows[row]) > item.kv_begin)
-      redo_row(args, tile, query_tile(shared), row);
+  redo_rows(args, tile, query_tile(shared));
   threads.sync();
   if (threads.leads())
     odd_values(shared) = 0;
