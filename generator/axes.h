@@ -22,7 +22,7 @@ struct axis {
   uint32_t (*fallback)(const fi_spec *spec);
 };
 
-/* Steps through the axes in the table's order, the op first; NULL behind the last. */
+/* Steps through the axes in the table's order, the op first; NULL after the last. */
 const struct axis *axis_at(uint32_t number);
 
 const struct axis *axis_find_field(const char *field, size_t size);

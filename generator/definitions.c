@@ -1,7 +1,7 @@
 /*
  * The splitter knows declarations by their outline only: braces, semicolons, and the name before "(", "=",
  * "[", "{" or ";". That is enough for the style of the templates: one definition a line or more, no
- * namespaces, no declarators behind a "}".
+ * namespaces, no declarators after a "}".
  */
 #include "definitions.h"
 
@@ -54,7 +54,7 @@ static bool is_any(const char *text, const struct token *token, const char *cons
   return *words != NULL;
 }
 
-/* Behind the opening bracket at text[at - 1]: the offset behind the bracket that closes it. */
+/* After the opening bracket at text[at - 1]: the offset after the bracket that closes it. */
 static size_t skip_bracket(const char *text, size_t at, size_t size) {
   size_t depth = 1;
   while (depth > 0 && at < size) {
@@ -68,7 +68,7 @@ static size_t skip_bracket(const char *text, size_t at, size_t size) {
   return at;
 }
 
-/* Behind the word template: the offset behind its parameter list. */
+/* After the word template: the offset after its parameter list. */
 static size_t skip_parameters(const char *text, size_t at, size_t size) {
   size_t depth = 0;
   while (at < size) {
@@ -180,7 +180,7 @@ static bool read_directive(struct splitter *splitter, size_t *at) {
   return count < 2 || !scan_is(text, &words[0], "define") || add_name(splitter, &words[1]);
 }
 
-/* A definition ends at a semicolon, or at a "}" without one behind it. */
+/* A definition ends at a semicolon, or at a "}" without one after it. */
 static bool ends_definition(const struct splitter *splitter, const struct token *token) {
   const char *text = splitter->text;
   if (splitter->depth > 0 || token->kind != TOKEN_SIGN)

@@ -24,7 +24,7 @@ struct operand {
 /* Binary operators. A higher level binds tighter; those of one level bind from left to right. */
 enum { OR, AND, EQUAL, UNEQUAL, AT_MOST, AT_LEAST, LESS, MORE, PLUS, MINUS, TIMES, OVER, OPERATOR_COUNT };
 
-/* A sign that another one begins with comes behind it. */
+/* A sign that another one begins with comes after it. */
 static const struct {
   const char *sign;
   int level;

@@ -1,7 +1,7 @@
 /*
  * The expressions of //@if: integers, names of facts, names of values, parentheses, and the operators of C
  *   ||   &&   == !=   < <= > >=   + -   * /   !
- * with their precedence. The name of a value stands only behind "axis ==" or "axis !=": "rope == half".
+ * with their precedence. The name of a value stands only after "axis ==" or "axis !=": "rope == half".
  */
 #ifndef GENERATOR_EXPRESSION_H
 #define GENERATOR_EXPRESSION_H

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* The value behind `value`, in the order default, then the listed values; false behind the last. */
+/* The value after `value`, in the order default, then the listed values; false after the last. */
 static bool next_value(const struct axis *axis, const fi_spec *spec, uint32_t *value) {
   const uint32_t first = axis_default(axis, spec);
   const uint32_t count = axis_value_count(axis);
@@ -29,7 +29,7 @@ static bool next_value(const struct axis *axis, const fi_spec *spec, uint32_t *v
   return true;
 }
 
-static void reset_behind(uint32_t number, fi_spec *spec) {
+static void reset_after(uint32_t number, fi_spec *spec) {
   const struct axis *axis;
   for (uint32_t i = number + 1; (axis = axis_at(i)); i++)
     axis_set(axis, spec, axis_default(axis, spec));
@@ -51,7 +51,7 @@ static bool turn(fi_spec *spec) {
     if (is_family(axis) || !axis_matters(axis, spec) || !next_value(axis, spec, &value))
       continue;
     axis_set(axis, spec, value);
-    reset_behind(i, spec);
+    reset_after(i, spec);
     return true;
   }
   return false;
@@ -69,7 +69,7 @@ int fi_spec_next(fi_spec *spec) {
   /* Canonical specs have rows, so a spec that has none has not been stepped yet. */
   bool more = true;
   if (spec->rows == 0)
-    reset_behind(0, spec);
+    reset_after(0, spec);
   else
     more = turn(spec);
   while (more && !supported(spec))

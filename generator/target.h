@@ -26,7 +26,7 @@ const struct target *target_find(const char *name);
  */
 const struct target *target_of_device(uint32_t major, uint32_t minor, bool ptx);
 
-/* Steps through all targets; NULL behind the last. */
+/* Steps through all targets; NULL after the last. */
 const struct target *target_at(uint32_t number);
 
 #endif

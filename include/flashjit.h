@@ -11,7 +11,7 @@
  *   spec.group = 4;                                 32 query heads on 8 KV heads
  *   spec.page_size = 16;                            a paged cache with a dense page table
  *   fi_kernel *attention;
- *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (0.4-0.8 s), later a look-up
+ *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (about 1 s), later a look-up
  *
  *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
  *                             .max_kv_len = 8192, .kv_heads = 8};

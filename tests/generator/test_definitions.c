@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The names of all definitions, each behind a space; "|" ends a definition, "!" marks a root. */
+/* The names of all definitions, each after a space; "|" ends a definition, "!" marks a root. */
 static void expect_names(const char *text, const char *expected) {
   struct definitions definitions;
   cr_assert(definitions_split(text, strlen(text), &definitions));

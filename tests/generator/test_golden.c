@@ -59,10 +59,10 @@ Test(golden, sources_are_as_kept) {
   while (fgets(line, sizeof line, list)) {
     char name[64];
     char target[32];
-    int behind = 0;
+    int after = 0;
     line[strcspn(line, "\n")] = '\0';
-    cr_assert_eq(sscanf(line, "%63s %31s %n", name, target, &behind), 2, "%s", line);
-    check_source(name, target, line + behind);
+    cr_assert_eq(sscanf(line, "%63s %31s %n", name, target, &after), 2, "%s", line);
+    check_source(name, target, line + after);
     checked++;
   }
   fclose(list);

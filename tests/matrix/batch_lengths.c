@@ -16,7 +16,7 @@ enum request_kind {
   REQUEST_NO_KV,    /* a result of zeros */
   REQUEST_NO_QUERY, /* nothing to do, and its KV is NaN */
   REQUEST_OVERHANG, /* more query tokens than KV: the first see nothing when causal */
-  REQUEST_PREFIXED  /* a few tokens of its own behind the prefix */
+  REQUEST_PREFIXED  /* a few tokens of its own after the prefix */
 };
 
 static const struct recipe {

@@ -264,7 +264,7 @@ static bool check_unit_kv(const struct check *check, const struct fi_item *const
   return true;
 }
 
-/* The first row of an item's partial result; every row of the plan knows its place behind it. */
+/* The first row of an item's partial result; every row of the plan knows its place after it. */
 static int part_of(const struct check *check, const struct fi_item *item) {
   return item->part + check->view.host.rows[item->row_begin].part;
 }

@@ -1,6 +1,6 @@
 /*
  * A hand-made plan for requests with a shared prefix. Items over the prefix have the rows of all requests and
- * feed a merge unit of each; every request has an item of its own behind the prefix. Items are dealt to CTAs
+ * feed a merge unit of each; every request has an item of its own after the prefix. Items are dealt to CTAs
  * in random order.
  */
 #include "tests/matrix/runs.h"

@@ -269,7 +269,7 @@ void load_matrices_transposed(u32 (&words)[4], u32 address) {
 }
 
 /*
- * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': behind
+ * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': after
  * the barrier that follows, plain loads of all its threads see them.
  */
 u32 count_down(u32 *counter) {
