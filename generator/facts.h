@@ -1,7 +1,7 @@
 /*
  * What a template may know of its kernel, by name: the axes of the spec and what is derived from them, the fields and
  * numbers of the tile, and some facts of the target. All but the last are also constants of the source: head_dim is
- * kHeadDim.
+ * kVDim.
  */
 #ifndef GENERATOR_FACTS_H
 #define GENERATOR_FACTS_H
@@ -28,7 +28,7 @@ struct fact {
 
 bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact);
 
-/* Adds one line for each constant: "constexpr int kHeadDim = 128;", with its meaning as a comment. */
+/* Adds one line for each constant: "constexpr int kVDim = 128;", with its meaning as a comment. */
 void facts_print_constants(const struct facts *facts, struct text *text);
 
 #endif

@@ -578,8 +578,9 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
 /* ---------------------------------------------------------------------------------------- notes for reviewers */
 
 /*
- * Where what is planned will lie, so that sizes and offsets stay and no two changes take the same words. Numbers are
- * indexes of reserved[]; a pointer or an int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
+ * What the reserved words are meant for, so that sizes stay and what is planned has room. Numbers are indexes of
+ * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
+ * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
  * what is done today.
  *
  *  1. Windows and chunks        spec 0 left window, 1 right window, 2 chunk

@@ -12,7 +12,7 @@ constexpr float kLog2PerLse = 1.4426950408889634f; /* of the base of the log-sum
 //@if lse
 /* Writes the log-sum-exp of a row: the largest of its parts, and the sum of their weights. */
 void write_lse(const fi_merge_args &args, long long row, float most, float sum) {
-  args.lse[row] = sum > 0 ? most + log2_fast(sum) / kLog2PerLse : minus_infinity();
+  args.lse[row] = sum == 0 ? minus_infinity() : most + log2_fast(sum) / kLog2PerLse; /* NaN of a part that has it */
 }
 //@else
 /* The log-sum-exp of a row is not asked for. */

@@ -14,7 +14,7 @@ constexpr float kLseUnit = 1; /* of a base-2 logarithm */
 /* Writes the log-sum-exp of a row. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
   float *to = args.lse + (long long)token * args.lse_token_stride + head;
-  *to = sum > 0 ? (most + log2_fast(sum)) * kLseUnit : minus_infinity();
+  *to = sum == 0 ? minus_infinity() : (most + log2_fast(sum)) * kLseUnit; /* NaN of a row that saw it */
 }
 //@else
 /* The log-sum-exp of a row is not asked for. */

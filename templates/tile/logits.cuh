@@ -3,13 +3,15 @@
 
 //# What a score becomes: the base-2 logit of which the weight is the exponential.
 
+constexpr float kLargest = 0x1.fffffep127f;
+
 /*
- * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good. Negative scales, which only a device array can have,
- * count as 0.
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but neither 0 nor infinite,
+ * which would make products with those of them, or with 0, undefined: the least and the largest number instead are as
+ * good. Negative scales, which only a device array can have, count as 0.
  */
 float positive_scale(float scale) {
-  return scale <= 0 ? 0x1p-149f : scale;
+  return scale <= 0 ? 0x1p-149f : scale > kLargest ? kLargest : scale;
 }
 
 /* The item's part of it. */

@@ -774,13 +774,15 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
 }
 
+constexpr float kLargest = 0x1.fffffep127f;
+
 /*
- * What a score is multiplied with: of any size, so that masked scores must be infinite, but not 0, which would make
- * those of them undefined: the least number instead is as good. Negative scales, which only a device array can have,
- * count as 0.
+ * What a score is multiplied with: of any size, so that masked scores must be infinite, but neither 0 nor infinite,
+ * which would make products with those of them, or with 0, undefined: the least and the largest number instead are as
+ * good. Negative scales, which only a device array can have, count as 0.
  */
 float positive_scale(float scale) {
-  return scale <= 0 ? 0x1p-149f : scale;
+  return scale <= 0 ? 0x1p-149f : scale > kLargest ? kLargest : scale;
 }
 
 /* The item's part of it. */
@@ -942,7 +944,7 @@ constexpr float kLseUnit = 0.6931471805599453f; /* of a base-2 logarithm */
 /* Writes the log-sum-exp of a row. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
   float *to = args.lse + (long long)token * args.lse_token_stride + head;
-  *to = sum > 0 ? (most + log2_fast(sum)) * kLseUnit : minus_infinity();
+  *to = sum == 0 ? minus_infinity() : (most + log2_fast(sum)) * kLseUnit; /* NaN of a row that saw it */
 }
 
 /* Where the columns of a row of O go, and what they are multiplied with. */
