@@ -1,6 +1,6 @@
 /*
  * What a template may know of its kernel, by name: the axes of the spec and what is derived from them, the fields and
- * numbers of the tile, and some facts of the target. All but the last are also constants of the source: head_dim is
+ * numbers of the tile, and some facts of the target. All but the last are also constants of the source: v_dim is
  * kVDim.
  */
 #ifndef GENERATOR_FACTS_H
