@@ -33,20 +33,20 @@ static uint32_t word_at(const void *pointer, uint32_t offset) {
 }
 
 /* All words are zero when the first is and each is like the one before it. */
-static bool is_clear(const struct layout *layout, const void *pointer) {
-  const char *words = (const char *)pointer + layout->reserved;
-  const size_t size = layout->size - layout->reserved;
+static bool is_clear(const char *words, size_t size) {
   return word_at(words, 0) == 0 && memcmp(words, words + sizeof(uint32_t), size - sizeof(uint32_t)) == 0;
 }
 
-static fi_status refuse_reserved(const struct layout *layout, const void *pointer) {
-  uint32_t offset = layout->reserved;
-  while (word_at(pointer, offset) == 0)
+fi_status abi_check_reserved(const char *name, const void *reserved, size_t size) {
+  if (is_clear(reserved, size))
+    return FI_OK;
+  uint32_t offset = 0;
+  while (word_at(reserved, offset) == 0)
     offset += sizeof(uint32_t);
   return error_set(FI_ERROR_ABI,
                    "%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, or "
                    "did not clear the struct",
-                   layout->name, (offset - layout->reserved) / sizeof(uint32_t), word_at(pointer, offset));
+                   name, offset / sizeof(uint32_t), word_at(reserved, offset));
 }
 
 fi_status abi_check(enum abi_struct number, const void *pointer) {
@@ -57,5 +57,5 @@ fi_status abi_check(enum abi_struct number, const void *pointer) {
   if (size != layout->size)
     return error_set(FI_ERROR_ABI, "%s.struct_size is %u; it must be sizeof(fi_%s), %u", layout->name, size,
                      layout->name, layout->size);
-  return is_clear(layout, pointer) ? FI_OK : refuse_reserved(layout, pointer);
+  return abi_check_reserved(layout->name, (const char *)pointer + layout->reserved, layout->size - layout->reserved);
 }

@@ -32,4 +32,7 @@ enum abi_struct {
  */
 fi_status abi_check(enum abi_struct number, const void *pointer);
 
+/* The same of the reserved words of a record inside of a struct, whose name in messages this is. */
+fi_status abi_check_reserved(const char *name, const void *reserved, size_t size);
+
 #endif

@@ -41,9 +41,12 @@ static const struct index_rule *rule_of(const fi_spec *spec) {
   return rule;
 }
 
+static size_t page_id_bytes(const fi_spec *spec) {
+  return spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
+}
+
 static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   const struct index_rule *rule = rule_of(spec);
-  const size_t id_bytes = spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
   const struct {
     const char *name;
     const void *pointer;
@@ -55,7 +58,7 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"last_page_len", batch->last_page_len, false, sizeof(int32_t)},
       {"kv_start", batch->kv_start, spec->kv_start, sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, sizeof(int32_t)},
-      {"page_table", batch->page_table, rule->page_table, id_bytes},
+      {"page_table", batch->page_table, rule->page_table, page_id_bytes(spec)},
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].pointer && arrays[i].needed)
@@ -115,7 +118,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .requests = (int)batch->requests,
       .csr = spec->index == FI_INDEX_CSR,
       .page_size = (int)spec->page_size,
-      .page_ids = spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t),
+      .page_ids = (int)page_id_bytes(spec),
       .page_count = (int)batch->page_count,
       .causal = spec->op == FI_OP_ATTENTION && spec->mask == FI_MASK_CAUSAL,
       .kv_heads = (int)workspace->kv_heads,

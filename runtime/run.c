@@ -54,15 +54,15 @@ static float scale_log2(const struct run *run) {
 
 static fi_status check_scale(const struct run *run) {
   const float scale = run->tensors->softmax_scale;
-  if (scale >= 0 && isfinite(scale) && !isfinite(scale_log2(run)))
+  if (!(scale >= 0 && isfinite(scale)))
+    return error_set(FI_ERROR_ARGUMENT,
+                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, and finite",
+                     (double)scale);
+  if (!isfinite(scale_log2(run)))
     return error_set(FI_ERROR_ARGUMENT,
                      "tensors.softmax_scale is %g and tensors.k.scale %g; their product is too large", (double)scale,
                      (double)run->tensors->k.scale);
-  if (scale >= 0 && isfinite(scale))
-    return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT,
-                   "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, and finite",
-                   (double)scale);
+  return FI_OK;
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {

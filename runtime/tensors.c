@@ -1,6 +1,7 @@
 /* The tables of what each op reads of fi_tensors, and the checks that they drive. */
 #include "runtime/tensors.h"
 
+#include "generator/abi.h"
 #include "generator/dtypes.h"
 #include "generator/error.h"
 
@@ -119,12 +120,13 @@ static const struct stride_rule {
     [STRIDE_V_NEW_HEAD] = STRIDE(v_new.head_stride, APPEND, V_NEW_ROW, 0),
 };
 
-static uint32_t row_dim(enum row row, const fi_spec *spec) {
-  return row == O_ROW || row == V_ROW || row == V_NEW_ROW ? spec->v_dim : spec->head_dim;
+/* Rows of V and of O have v_dim elements, those of Q and K head_dim. */
+static bool has_v_dim(enum row row) {
+  return row == O_ROW || row == V_ROW || row == V_NEW_ROW;
 }
 
-static const char *row_dim_name(enum row row) {
-  return row == O_ROW || row == V_ROW || row == V_NEW_ROW ? "v_dim" : "head_dim";
+static uint32_t row_dim(enum row row, const fi_spec *spec) {
+  return has_v_dim(row) ? spec->v_dim : spec->head_dim;
 }
 
 static int64_t element_bytes(enum row row, const fi_spec *spec) {
@@ -147,7 +149,7 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
   const uint32_t dim = row_dim(rule->row, spec);
   if (stride < dim)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
-                     (long long)stride, row_dim_name(rule->row), dim);
+                     (long long)stride, has_v_dim(rule->row) ? "v_dim" : "head_dim", dim);
   const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->row, spec);
   if (stride % multiple)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
@@ -188,16 +190,21 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
 
 /* -------------------------------------------------------------------------------- reserved words */
 
-static fi_status check_record(const char *name, const fi_kv *kv) {
-  for (size_t i = 0; i < sizeof kv->reserved / sizeof *kv->reserved; i++) {
-    if (kv->reserved[i])
-      return error_set(FI_ERROR_ABI,
-                       "tensors.%s.reserved[%zu] is %u; it must be 0: the caller was built against a newer header, "
-                       "or did not clear the struct",
-                       name, i, kv->reserved[i]);
-  }
-  return FI_OK;
+static fi_status check_records(const fi_tensors *tensors) {
+  const struct {
+    const char *name;
+    const fi_kv *kv;
+  } records[] = {{"tensors.k", &tensors->k},
+                 {"tensors.v", &tensors->v},
+                 {"tensors.k_new", &tensors->k_new},
+                 {"tensors.v_new", &tensors->v_new}};
+  fi_status status = FI_OK;
+  for (size_t i = 0; i < sizeof records / sizeof *records && !status; i++)
+    status = abi_check_reserved(records[i].name, records[i].kv->reserved, sizeof records[i].kv->reserved);
+  return status;
 }
+
+/* -------------------------------------------------------------------------------- scales */
 
 static fi_status check_scale(const char *name, float scale, const fi_spec *spec) {
   const bool scaled = dtype_of(spec->kv_dtype)->bits == 8;
@@ -220,17 +227,6 @@ static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   if (!status && is_read_by(ATTENTION, spec) && !isfinite(tensors->o_scale * tensors->v.scale))
     status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g and tensors.v.scale %g; their product is too large",
                        (double)tensors->o_scale, (double)tensors->v.scale);
-  return status;
-}
-
-static fi_status check_records(const fi_tensors *tensors) {
-  const struct {
-    const char *name;
-    const fi_kv *kv;
-  } records[] = {{"k", &tensors->k}, {"v", &tensors->v}, {"k_new", &tensors->k_new}, {"v_new", &tensors->v_new}};
-  fi_status status = FI_OK;
-  for (size_t i = 0; i < sizeof records / sizeof *records && !status; i++)
-    status = check_record(records[i].name, records[i].kv);
   return status;
 }
 

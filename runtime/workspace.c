@@ -24,7 +24,7 @@ enum memory { PLAN_MEMORY, SCRATCH, MEMORIES };
 
 struct part {
   size_t count;   /* offset in struct workspace_counts */
-  size_t address; /* offset in struct fi_plan_arrays */
+  size_t address; /* offset in struct workspace_arrays */
   enum memory memory;
   uint32_t element; /* bytes */
   bool row_of_o;    /* an element is a row of v_dim of these */

@@ -13,20 +13,9 @@ int new_tokens(const fi_append_args &args) {
   return 0;
 }
 
-//@if page_size > 0
-/* What kv_row finds a new token by: its page. */
-int place_of(const fi_append_args &args, const fi_row &row) {
-  return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-}
-//@else
-/* What kv_row finds a new token by: where the KV of its request is. */
-int place_of(const fi_append_args &args, const fi_row &row) {
-  return row.kv_base;
-}
-//@end
-
 /* Where token `number` goes: at < 0 is nowhere. */
 NewToken new_token(const fi_append_args &args, int number) {
   const fi_row row = args.plan.rows[number];
-  return {row.token, row.position < 0 ? 0 : place_of(args, row), row.position};
+  const int place = row.position < 0 ? 0 : kv_place(*args.plan.header, row.kv_base, row.position);
+  return {row.token, place, row.position};
 }

@@ -227,6 +227,8 @@ static const struct change tensor_changes[] = {
     {NULL, TENSORS(q, 0x10008), FI_ERROR_ARGUMENT, "tensors.q is 0x10008"},
     {NULL, TENSORS(o, 0), FI_ERROR_ARGUMENT, "tensors.o is NULL"},
     {NULL, TENSORS(o, 0x10002), FI_ERROR_ARGUMENT, "tensors.o is 0x10002"},
+    {NULL, TENSORS(k.reserved[0], 7), FI_ERROR_ABI, "tensors.k.reserved[0] is 7; it must be 0"},
+    {NULL, TENSORS(v_new.reserved[12], 1), FI_ERROR_ABI, "tensors.v_new.reserved[12] is 1; it must be 0"},
     {NULL, TENSORS(k.data, 0), FI_ERROR_ARGUMENT, "tensors.k.data is NULL"},
     {NULL, TENSORS(k.data, 0x50001), FI_ERROR_ARGUMENT, "tensors.k.data is 0x50001"},
     {NULL, TENSORS(v.data, 0), FI_ERROR_ARGUMENT, "tensors.v.data is NULL"},

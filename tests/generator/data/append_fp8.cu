@@ -253,6 +253,11 @@ const PageId *pages_of(const fi_plan_header &header, int kv_base) {
   return (const PageId *)header.page_table + kv_base * header.page_table_stride;
 }
 
+/* What kv_row finds a token of a request by: its page. */
+int kv_place(const fi_plan_header &header, int kv_base, int token) {
+  return (int)pages_of(header, kv_base)[(u32)token / kPageSize];
+}
+
 /* The row of a token and head; `page` is that of the token. */
 u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
@@ -280,15 +285,11 @@ int new_tokens(const fi_append_args &args) {
   return 0;
 }
 
-/* What kv_row finds a new token by: its page. */
-int place_of(const fi_append_args &args, const fi_row &row) {
-  return (int)pages_of(*args.plan.header, row.kv_base)[row.position / kPageSize];
-}
-
 /* Where token `number` goes: at < 0 is nowhere. */
 NewToken new_token(const fi_append_args &args, int number) {
   const fi_row row = args.plan.rows[number];
-  return {row.token, row.position < 0 ? 0 : place_of(args, row), row.position};
+  const int place = row.position < 0 ? 0 : kv_place(*args.plan.header, row.kv_base, row.position);
+  return {row.token, place, row.position};
 }
 
 /* The row of a query token and head that is appended. */

@@ -1025,18 +1025,18 @@ struct LogitScale {
   }
 };
 
-/* The item's, with what the rows of Q were divided by. */
+/* That of one row, by the item's and what its Q was divided by. */
+float row_scale(float scale, const tile_row &row) {
+  return positive_scale(scale * row.query_scale);
+}
+
+/* Those of the thread's rows. */
 LogitScale spread_scale(float scale, const tile_row *rows) {
   LogitScale spread;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-    spread.rows[r] = positive_scale(scale * rows[first_row() + 8 * r].query_scale);
+    spread.rows[r] = row_scale(scale, rows[first_row() + 8 * r]);
   return spread;
-}
-
-/* That of one row. */
-float row_scale(float scale, const tile_row &row) {
-  return positive_scale(scale * row.query_scale);
 }
 
 /* State of a warp's rows, by row group. */

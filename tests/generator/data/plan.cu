@@ -407,11 +407,16 @@ int steps_of(const fi_plan_args &args, const Tile &tile) {
   return args.unit_steps + max(1, last - first_step(args, tile));
 }
 
+/* The request of a query token. */
+int request_of(const fi_plan_args &args, int token) {
+  return args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
+}
+
 /* The record of a query token. Those before the first request's belong to nobody: they see nothing and are nowhere. */
 fi_row row_of_token(const fi_plan_args &args, int token) {
   if (token < first_token(args, 0))
     return {token, -1, 0, 0};
-  const int request = args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token;
+  const int request = request_of(args, token);
   const int left = first_token(args, request + 1) - token;
   const int place = (token - first_token(args, request)) % args.tile_tokens;
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
@@ -419,7 +424,7 @@ fi_row row_of_token(const fi_plan_args &args, int token) {
 
 /* The first KV token that a query token sees. */
 int row_first_of_token(const fi_plan_args &args, int token) {
-  return kv_start_of(args, args.q_indptr ? find_last(args.q_indptr, args.requests, token) : token);
+  return kv_start_of(args, request_of(args, token));
 }
 
 /* The tiles of the batch, and the line of their steps on one head. */
