@@ -67,7 +67,7 @@ struct fi_plan_arrays {
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
-  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+  float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
 };
 
 /* K or V; strides in elements. */

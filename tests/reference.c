@@ -12,10 +12,11 @@ static double or_one(float scale) {
   return scale != 0 ? (double)scale : 1;
 }
 
+/* Scales are positive; an infinite one counts as a large one. */
 static double kv_scale(const struct reference *reference, const fi_kv *kv, uint32_t kv_head) {
   if (reference->spec.kv_scale == FI_SCALE_NONE)
     return or_one(kv->scale);
-  return or_one(kv->scale) * (double)kv->scales[reference->spec.kv_scale == FI_SCALE_HEAD ? kv_head : 0];
+  return or_one(kv->scale) * fmin((double)kv->scales[reference->spec.kv_scale == FI_SCALE_HEAD ? kv_head : 0], 1e290);
 }
 
 /* The natural logarithm of the base of the log-sum-exp. */

@@ -45,7 +45,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);
-  close_rows(state, scale);
+  close_rows(state, tile.rows);
 }
 
 /*

@@ -19,7 +19,17 @@ float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2 * scale_of(args.k, kv_head);
 }
 
+/* What differences of maxima are multiplied with where states of a row are joined. */
+float joined_scale(const fi_attention_args &args, int kv_head) {
+  return positive_scale(score_scale(args, kv_head));
+}
+
 //@if scales_rows
+/* A row's score as its Q gives it, before that was divided: what states of the row are joined by. */
+float given_score(float score, const tile_row &row) {
+  return score * row.query_scale;
+}
+
 /* What the scores of each row group are multiplied with. */
 struct LogitScale {
   float rows[kRowGroups];
@@ -43,6 +53,11 @@ LogitScale spread_scale(float scale, const tile_row *rows) {
   return spread;
 }
 //@else
+/* A row's score as its Q gives it: what states of the row are joined by. */
+float given_score(float score, const tile_row &row) {
+  return score;
+}
+
 /* What all scores are multiplied with. */
 struct LogitScale {
   float all;

@@ -86,7 +86,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
     }
   }
-  most = sum == 0 ? minus_infinity() : most * scale;
+  most = sum == 0 ? minus_infinity() : given_score(most, of);
   const bool whole = item.part < 0;
   FinishedRow finished = {};
   float *kept = nullptr;

@@ -6,7 +6,7 @@
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
 template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
-/* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
+/* A thread's columns of a row: O, not normalised, and the row's maximum (a score as Q gives it) and sum. */
 template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
@@ -23,10 +23,11 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
 
 /*
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
- * value_step to its columns.
+ * value_step to its columns. `scale` makes differences of maxima base-2 logits.
  */
 template <int kAtOnce, u32 kQuads>
-Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count,
+                     float scale) {
   Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
@@ -35,20 +36,22 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
     float most = joined.most;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const long long part = min(first + i, count - 1); /* past the end: the last one again, with weight 0 */
-      state[i] = states[part * state_step];
+      const long long part = first + i;
+      const bool is_there = part < count; /* what is not counts as one that saw nothing */
+      state[i] = is_there ? states[part * state_step] : make_float2(minus_infinity(), 0);
 #pragma unroll
-      for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
+      for (u32 q = 0; q < kQuads; q++) {
+        const float *from = values + part * value_step + q * (4 * kRowThreads<kQuads>);
+        o[i][q] = is_there ? *(const float4 *)from : make_float4(0, 0, 0, 0);
+      }
       most = fmaxf(most, state[i].x);
     }
-    float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
+    float shrink = joined.sum > 0 ? exp2_fast((joined.most - most) * scale) : 0;
     joined.most = most;
     joined.sum *= shrink;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const bool counts = first + i < count && state[i].y > 0;
-      const float weight = counts ? exp2_fast(state[i].x - most) : 0;
+      const float weight = state[i].y > 0 ? exp2_fast((state[i].x - most) * scale) : 0;
       joined.sum = fmaf(weight, state[i].y, joined.sum);
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)

@@ -6,7 +6,7 @@
 
 //# Teams split the KV: their O, maxima and sums meet in shared memory before they leave the CTA.
 
-/* Maximum (base-2 logit) and sum of each row of each team. */
+/* Maximum (a score as Q gives it) and sum of each row of each team. */
 typedef float2 TeamState[kRows];
 
 /*
@@ -43,13 +43,14 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
   TeamState *states = (TeamState *)(shared + kSharedState);
   team_threads().sync();
   exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
+  const float scale = joined_scale(args, item.kv_head);
   threads.sync();
 #pragma unroll 1
   for (u32 i = threads.number(); i < rows * kRowThreads<1>; i += kThreads) {
     const u32 row = i / kRowThreads<1>;
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
-    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams, scale);
     if (item.part < 0) {
       write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
       continue;

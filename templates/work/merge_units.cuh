@@ -30,6 +30,7 @@ void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &r
 
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
+  const float scale = joined_scale(args, unit.kv_head);
 #pragma unroll 1
   for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
@@ -40,7 +41,7 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count);
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }

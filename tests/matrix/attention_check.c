@@ -109,7 +109,7 @@ bool attention_check(struct trial *trial, const struct batch_case *batch) {
       .reference = batch_case_reference(batch),
       .comparison = {.dtype = measure_dtype(&batch->spec),
                      .lse_tolerance = batch->lse_tolerance,
-                     .skips_specials = batch->sees_specials},
+                     .skips_nan = batch->nan_is_number},
       .sampling = batch->sees_specials ? 1 : sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {

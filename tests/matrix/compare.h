@@ -11,7 +11,7 @@
 struct comparison {
   uint32_t dtype;       /* of the tolerance */
   double lse_tolerance; /* 0: that of the dtype */
-  bool skips_specials;  /* what is expected not to be finite is not compared */
+  bool skips_nan;       /* what is expected to be NaN is not compared */
   double difference;    /* sums of squares */
   double reference;
 };

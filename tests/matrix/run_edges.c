@@ -1,6 +1,7 @@
 /*
  * Attention on values at the edges of what is allowed. Each edge changes a random batch so that its result stays well
- * defined: equal keys, however large, have equal weights; a row's only key has weight 1; Q may be of any size where
+ * defined: equal keys, however large, have equal weights, and others
+ * those of their differences; a row's only key has weight 1; Q may be of any size where
  * the softmax scale makes up for it; what a row does not see cannot change it.
  */
 #include "tests/matrix/runs.h"
@@ -20,6 +21,7 @@ static const double MOST_LOGIT = 1e30;
 struct edge_run {
   struct trial *trial;
   fi_kernel *kernel;
+  const struct target *target;
   struct batch_case batch;
   struct reference reference;
 };
@@ -110,7 +112,7 @@ static bool is_scaled(const fi_spec *spec) {
 
 /* K scales of any size, with keys that are equal. */
 static void fill_k_scales(struct edge_run *run) {
-  static const float scales[] = {1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f};
+  static const float scales[] = {1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f, INFINITY};
   struct batch_case *batch = &run->batch;
   float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
   for (uint32_t head = 0; head < batch->kv_heads; head++)
@@ -121,6 +123,40 @@ static void fill_k_scales(struct edge_run *run) {
       set_row(batch->spec.q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), batch->spec.head_dim,
               trial_chance(run->trial, 2) ? 3 : -3);
   }
+}
+
+/* ------------------------------------------------------------------------------------------------ large keys */
+
+/*
+ * Keys that differ by little of what they have in common: scores are +-2^a + 0..7, exactly, and logits of any size have
+ * differences from a quarter on, or ones beyond all floats.
+ */
+static void fill_large_keys(struct edge_run *run) {
+  static const float scales[] = {0.25f, 1, 8, 0x1p40f, 0x1p115f};
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  void *k = run->reference.tensors.k.data;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t head = 0; head < batch->kv_heads; head++) {
+      const double large = trial_chance(run->trial, 2) ? 256 : -256;
+      for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+        const size_t offset = (size_t)reference_cache_offset(&run->reference, r, token, head);
+        set_k(run, r, token, head, 0);
+        dtype_encode(spec->kv_dtype, large, k, offset);
+        dtype_encode(spec->kv_dtype, trial_between(run->trial, 0, 7), k, offset + 1);
+      }
+    }
+  }
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++) {
+      const int64_t offset = reference_q_offset(&run->reference, token, head);
+      set_row(spec->q_dtype, q_data(run), offset, spec->head_dim, 0);
+      dtype_encode(spec->q_dtype, exp2(trial_between(run->trial, 0, 14)), q_data(run), (size_t)offset);
+      dtype_encode(spec->q_dtype, 1, q_data(run), (size_t)offset + 1);
+    }
+  }
+  batch->softmax_scale = scales[trial_between(run->trial, 0, sizeof scales / sizeof *scales - 1)];
+  batch->lse_tolerance = SINGLE_LSE;
 }
 
 /* ------------------------------------------------------------------------------------------------ one key */
@@ -216,6 +252,7 @@ static void fill_specials(struct edge_run *run) {
       spoil_token(run, r, token);
   }
   batch->sees_specials = true;
+  batch->softmax_scale = usual_scale(&batch->spec) / 4; /* all weights are more than 0 */
 }
 
 static bool hides_tokens(const fi_spec *spec) {
@@ -232,6 +269,7 @@ static const struct edge {
 } edges[] = {
     {"equal keys", has_plain_keys, fill_equal_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"one key", has_any_keys, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
+    {"large keys", has_plain_keys, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
     {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},
@@ -246,6 +284,7 @@ static bool run_batch(struct edge_run *run, const struct edge *edge, const struc
     return false;
   run->reference = batch_case_reference(batch);
   edge->fill(run);
+  batch->nan_is_number = canonical->kv_dtype == FI_E4M3 && !run->target->fp8_convert;
   batch_case_upload(batch, trial);
   const fi_batch lengths = batch_case_lengths(batch, false);
   const fi_tensors tensors = batch_case_tensors(batch, false);
@@ -266,7 +305,8 @@ static bool run_edge(struct edge_run *run, const struct edge *edge, const struct
 
 bool run_edges(struct trial *trial, const fi_spec *canonical) {
   struct edge_run run = {.trial = trial};
-  if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)))
+  if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)) ||
+      !trial_ok(trial, "the target", inside_target(trial->ctx, &run.target)))
     return false;
   const struct tile *tile = inside_tile(run.kernel);
   for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {

@@ -59,7 +59,7 @@ struct fi_plan_arrays {
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
-  float *part_ml;     /* [partial rows][2]: row maximum in base-2 logits, row sum */
+  float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
 };
 
 /* K or V; strides in elements. */
@@ -790,6 +790,16 @@ float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2 * scale_of(args.k, kv_head);
 }
 
+/* What differences of maxima are multiplied with where states of a row are joined. */
+float joined_scale(const fi_attention_args &args, int kv_head) {
+  return positive_scale(score_scale(args, kv_head));
+}
+
+/* A row's score as its Q gives it: what states of the row are joined by. */
+float given_score(float score, const tile_row &row) {
+  return score;
+}
+
 /* What all scores are multiplied with. */
 struct LogitScale {
   float all;
@@ -811,7 +821,7 @@ float row_scale(float scale, const tile_row &row) {
 
 /* State of a warp's rows, by row group. */
 struct RowState {
-  float most[kRowGroups]; /* largest score; its logit from close_rows on */
+  float most[kRowGroups]; /* largest score; as Q gives it from close_rows on */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
@@ -832,10 +842,10 @@ constexpr float kSlack = 8;
 
 /*
  * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
- * the maximum, the same for all scores of the row, and its rounding, at most 1 up to here, cancels in O and in the
- * log-sum-exp. Beyond, scores become differences to the maximum first.
+ * the maximum; up to here its rounding, at most 2^-12, is nothing beside that of the probabilities. Beyond, scores
+ * become differences to the maximum first, as they are where states are joined.
  */
-constexpr float kPrecise = 0x1p24f;
+constexpr float kPrecise = 0x1p13f;
 
 bool is_large(float logit) {
   return fabsf(logit) > kPrecise;
@@ -894,13 +904,17 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
   }
 }
 
-/* Closes an item: sums over all columns, maxima in base-2 logits, -infinity for rows that saw nothing. */
-void close_rows(RowState &state, const LogitScale &scale) {
+/*
+ * Closes an item: sums over all columns, maxima as Q gives them, -infinity for rows that saw nothing. They are not
+ * logits yet: these may be too large for a float, or for differences of them to mean anything.
+ */
+void close_rows(RowState &state, const tile_row *rows) {
+  const tile_row *first = rows + first_row();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
-    state.most[r] = state.sum[r] == 0 ? minus_infinity() : state.most[r] * scale.of(r);
+    state.most[r] = state.sum[r] == 0 ? minus_infinity() : given_score(state.most[r], first[8 * r]);
   }
 }
 
@@ -941,7 +955,7 @@ void write_output(OutputElement *to, const float4 &values) {
 
 constexpr float kLseUnit = 0.6931471805599453f; /* of a base-2 logarithm */
 
-/* Writes the log-sum-exp of a row. */
+/* Writes the log-sum-exp of a row, whose maximum is a base-2 logit. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {
   float *to = args.lse + (long long)token * args.lse_token_stride + head;
   *to = sum == 0 ? minus_infinity() : (most + log2_fast(sum)) * kLseUnit; /* NaN of a row that saw it */
@@ -954,15 +968,15 @@ struct FinishedRow {
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (base-2 logit) and sum these are. The factor is what V and
- * O are scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the
- * log-sum-exp.
+ * Ends row `row` of a tile or unit, a token's, whose maximum (a score as Q gives it) and sum these are. The factor is
+ * what V and O are scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end,
+ * writes the log-sum-exp.
  */
 FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
                        bool has_end) {
   const u32 head = kv_head * kGroup + row % kGroup;
   if (has_end)
-    write_lse(args, token, head, most, sum);
+    write_lse(args, token, head, most * joined_scale(args, kv_head), sum);
   OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
   return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) * (1 / sum) : 0}; /* a reciprocal: no division */
 }
@@ -1048,7 +1062,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
     }
   }
-  most = sum == 0 ? minus_infinity() : most * scale;
+  most = sum == 0 ? minus_infinity() : given_score(most, of);
   const bool whole = item.part < 0;
   FinishedRow finished = {};
   float *kept = nullptr;
@@ -1134,7 +1148,7 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
 template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
-/* A thread's columns of a row: O, not normalised, and the row's maximum (base-2 logit) and sum. */
+/* A thread's columns of a row: O, not normalised, and the row's maximum (a score as Q gives it) and sum. */
 template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
@@ -1151,10 +1165,11 @@ void add_scaled(float4 &to, float to_factor, const float4 &from, float factor) {
 
 /*
  * Joins `count` partials, kAtOnce at a time. From one to the next it is state_step to its maximum and sum, and
- * value_step to its columns.
+ * value_step to its columns. `scale` makes differences of maxima base-2 logits.
  */
 template <int kAtOnce, u32 kQuads>
-Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count) {
+Partial<kQuads> join(const float2 *states, int state_step, const float *values, int value_step, int count,
+                     float scale) {
   Partial<kQuads> joined = {{}, minus_infinity(), 0};
 #pragma unroll 1
   for (int first = 0; first < count; first += kAtOnce) {
@@ -1163,20 +1178,22 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
     float most = joined.most;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const long long part = min(first + i, count - 1); /* past the end: the last one again, with weight 0 */
-      state[i] = states[part * state_step];
+      const long long part = first + i;
+      const bool is_there = part < count; /* what is not counts as one that saw nothing */
+      state[i] = is_there ? states[part * state_step] : make_float2(minus_infinity(), 0);
 #pragma unroll
-      for (u32 q = 0; q < kQuads; q++)
-        o[i][q] = *(const float4 *)(values + part * value_step + q * (4 * kRowThreads<kQuads>));
+      for (u32 q = 0; q < kQuads; q++) {
+        const float *from = values + part * value_step + q * (4 * kRowThreads<kQuads>);
+        o[i][q] = is_there ? *(const float4 *)from : make_float4(0, 0, 0, 0);
+      }
       most = fmaxf(most, state[i].x);
     }
-    float shrink = joined.sum > 0 ? exp2_fast(joined.most - most) : 0;
+    float shrink = joined.sum > 0 ? exp2_fast((joined.most - most) * scale) : 0;
     joined.most = most;
     joined.sum *= shrink;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const bool counts = first + i < count && state[i].y > 0;
-      const float weight = counts ? exp2_fast(state[i].x - most) : 0;
+      const float weight = state[i].y > 0 ? exp2_fast((state[i].x - most) * scale) : 0;
       joined.sum = fmaf(weight, state[i].y, joined.sum);
 #pragma unroll
       for (u32 q = 0; q < kQuads; q++)
@@ -1222,6 +1239,7 @@ void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &r
 
 /* Merges all partials of a unit and writes its rows of O. */
 void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
+  const float scale = joined_scale(args, unit.kv_head);
 #pragma unroll 1
   for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
@@ -1232,7 +1250,7 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count);
+        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
     write_row(args, token, unit.kv_head, row, column, part);
   }
 }
@@ -1313,7 +1331,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);
-  close_rows(state, scale);
+  close_rows(state, tile.rows);
 }
 
 /*
