@@ -52,6 +52,8 @@ fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum ro
 }
 
 bool layer_has_role(const struct model_layer *layer, enum role role) {
+  if (layer->layer.is_expanded)
+    return role == ROLE_PREFILL;
   return role != ROLE_APPEND || !(layer->layer.shares_kv || layer->layer.is_cross);
 }
 

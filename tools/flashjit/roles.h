@@ -27,7 +27,10 @@ fi_spec plan_spec(void);
 fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum role role, const char *target,
                     fi_spec *spec);
 
-/* Whether the layer needs the role: one that shares the cache of another, or reads an encoder, appends nothing. */
+/*
+ * Whether the layer needs the role: one that shares the cache of another, or reads an encoder, appends nothing; and
+ * latent attention is expanded for prefill only.
+ */
 bool layer_has_role(const struct model_layer *layer, enum role role);
 
 /* Whether all its roles have a kernel, or why not. */

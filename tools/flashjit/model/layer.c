@@ -84,6 +84,7 @@ static void add_attention(json_t *object, const struct layer *layer) {
                                                 : "");
   if (layer->latent.rank > 0)
     json_object_set_new(object, "latent", latent_json(layer));
+  add_flag(object, "expanded", layer->is_expanded);
   json_object_set_new(object, "rope", rope_json(&layer->rope));
 }
 
@@ -139,6 +140,8 @@ static void add_shape(struct line *line, const struct layer *layer) {
     add(line, " on %u KV heads of %u", layer->kv_heads, layer->head_dim);
   if (latent->rank == 0 && layer->v_dim != layer->head_dim)
     add(line, " (V: %u)", layer->v_dim);
+  if (layer->is_expanded)
+    add(line, ", expanded for prefill");
 }
 
 void layer_text(const struct layer *layer, char *text, size_t size) {

@@ -72,6 +72,7 @@ struct layer {
   char other[64];        /* what else it needs, such as a bias of the logits; "": nothing */
   char sparse[96];       /* how keys are selected; "": all that the mask shows */
   struct latent latent;
+  bool is_expanded; /* prefill of latent attention: keys and values of all heads are made of the latent vectors first */
   struct rope rope;
   uint32_t q_dtype;
   uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: one that kv_type names */

@@ -120,6 +120,20 @@ static bool add_layer(struct reader *reader, const struct layer *layer) {
   return true;
 }
 
+/*
+ * Prefill of latent attention makes keys and values of all heads first, and is plain attention on these. Where keys are
+ * selected it stays as it is.
+ */
+static bool add_expanded(struct reader *reader, const struct layer *layer) {
+  struct layer expanded = *layer;
+  if (layer->latent.rank == 0 || layer->sparse[0])
+    return true;
+  expanded.latent = (struct latent){0};
+  expanded.is_expanded = true;
+  snprintf(expanded.kind, sizeof expanded.kind, "expanded_%.20s", layer->kind);
+  return add_layer(reader, &expanded);
+}
+
 /* A decoder that reads an encoder has a second attention in each layer. */
 static bool add_cross(struct reader *reader, const struct kinds *kinds) {
   static const struct kind cross = {"cross_attention", NULL, REACH_FULL, NULL, NULL};
@@ -140,7 +154,8 @@ static bool read_kinds(struct reader *reader, struct kinds *kinds) {
   for (uint32_t i = 0; i < kinds->layers; i++) {
     struct layer layer;
     config->number = i;
-    if (!read_layer(config, kinds, reader->choice, &layer) || !add_layer(reader, &layer))
+    if (!read_layer(config, kinds, reader->choice, &layer) || !add_layer(reader, &layer) ||
+        !add_expanded(reader, &layer))
       return false;
   }
   config->layer = NULL;
