@@ -17,6 +17,10 @@ uint32_t derived_rotates_keys(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
 }
 
+uint32_t derived_has_intervals(const fi_spec *spec) {
+  return spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
+}
+
 static uint32_t converts_query(const fi_spec *spec) {
   return dtype_of(spec->q_dtype)->operand != dtype_of(spec->kv_dtype)->operand;
 }
@@ -31,6 +35,7 @@ const struct derived *derived_at(uint32_t number) {
       {"qk_dim", derived_qk_dim, "elements of a head of Q and K"},
       {"kv_bits", derived_kv_bits, "of a stored element of K or V"},
       {"rotates_keys", derived_rotates_keys, "1: K is rotated inside attention"},
+      {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},
   };

@@ -19,5 +19,6 @@ const struct derived *derived_at(uint32_t number);
 uint32_t derived_qk_dim(const fi_spec *spec);
 uint32_t derived_kv_bits(const fi_spec *spec);
 uint32_t derived_rotates_keys(const fi_spec *spec);
+uint32_t derived_has_intervals(const fi_spec *spec);
 
 #endif

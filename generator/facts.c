@@ -22,6 +22,7 @@ static const struct tile_field tile_fields[] = {
     {FIELD(tokens), "query tokens of the tile"},
     {FIELD(teams), "each takes its own KV tokens"},
     {FIELD(team_tokens), "KV tokens of a team in one step"},
+    {FIELD(start_tokens), "steps begin at multiples of so many KV tokens"},
     {FIELD(stages), "steps of KV in the ring"},
     {FIELD(shared_bytes), "bytes of dynamic shared memory"},
 };

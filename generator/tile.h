@@ -34,6 +34,7 @@ struct tile {
   uint32_t tokens;             /* query tokens of the tile: rows / group */
   uint32_t teams;
   uint32_t team_tokens;  /* KV tokens of a team in one step */
+  uint32_t start_tokens; /* steps begin at multiples of so many KV tokens */
   uint32_t stages;       /* steps of KV in the ring */
   uint32_t token_bytes;  /* of K and V of one token and head */
   uint32_t shared_bytes; /* dynamic shared memory; for the plan op the most that a launch may ask for */

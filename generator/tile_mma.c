@@ -257,7 +257,9 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
-  const bool mixed_rows = (tile->tokens > 1 && purpose->spec->mask == FI_MASK_CAUSAL) || purpose->spec->kv_start;
+  tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;
+  const bool mixed_rows =
+      tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec));
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];
   lay_out(purpose, mma, regions);

@@ -12,7 +12,8 @@ struct tile_row {
   int part;          /* its row among the item's partial rows */
   int position;      /* that Q is rotated to */
   float query_scale; /* a power of two that its Q was divided by */
-  int first;         /* KV token that it sees, with kv_start */
+  int first;         /* KV token that it sees, where that is not 0 */
+  int place;         /* of its token in the KV of its request */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
@@ -24,7 +25,8 @@ struct kv_loader {
   const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
-  int token; /* first of the CTA's next step; none is left when it is not below kv_end */
+  int kv_begin; /* of the current item */
+  int token;    /* first of the CTA's next step; none is left when it is not below kv_end */
 };
 
 #endif

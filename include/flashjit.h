@@ -166,6 +166,19 @@ enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 
 /*
+ * Which KV tokens a query token sees. Its place p is its index in the KV of its request, kv_len - q_len + i. It sees
+ * token t of 0 <= t < kv_len if all of these hold:
+ *   mask           t <= p                                                   FI_MASK_CAUSAL
+ *   kv_start       t >= start
+ *   window_left    t > p - window_left: with 128 tokens the token itself and 127 before it, as sliding_window of models
+ *   window_right   t < p + window_right: 1 is the token itself and none after it
+ *   chunk          t and p lie in the same chunk: p >= start and (t - start) / chunk == (p - start) / chunk
+ * or if p and t lie in one range of fi_batch.ranges (and t >= start): image blocks and prefixes, whose tokens see each
+ * other both ways. A number of 0 is no window and no chunk. KV that no query token sees is neither planned nor read:
+ * its pages may have any ids.
+ */
+
+/*
  * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
  * do; change what differs; every zero is the default.
  * rope_factor and the two frequencies are in thousandths, so that a spec is integers only and has one text form.
@@ -190,6 +203,10 @@ typedef struct fi_spec {
   uint32_t index;
   uint32_t kv_start; /* 1: the KV of a request is seen from fi_batch.kv_start on (left padding) */
   uint32_t mask;
+  uint32_t window_left;  /* see "Which KV tokens a query token sees" */
+  uint32_t window_right; /* for FI_MASK_NONE */
+  uint32_t chunk;
+  uint32_t ranges; /* 1: of fi_batch.ranges, too */
   uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
   uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
@@ -201,7 +218,7 @@ typedef struct fi_spec {
   uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
   uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
   uint32_t rope_positions;
-  uint32_t reserved[64];
+  uint32_t reserved[60];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -443,7 +460,7 @@ typedef struct fi_workspace {
   uint64_t scratch_bytes; /* of scratch; 0 where the kernel needs none */
   void *scratch;          /* device memory for partial results, 256-byte aligned, whose contents matter during a launch
                              only: all plans whose launches follow each other in a stream may share it */
-  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else every KV range is cut at multiples of this
+  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else the KV of a tile is cut into pieces of this
                              many tokens (a multiple of 256), so that a request's result does not depend on the rest of
                              the batch */
   uint32_t reserved[25];
@@ -459,7 +476,8 @@ enum {
   FI_FAULT_PAGE = 5,     /* a page id is not below page_count; value: the id. The request counts as one without KV */
   FI_FAULT_PLAN = 6,     /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
                             nothing; value: what it found */
-  FI_FAULT_LAST_PAGE = 7 /* last_page_len is not 1 to page_size for a request with pages; value: the number */
+  FI_FAULT_LAST_PAGE = 7, /* last_page_len is not 1 to page_size for a request with pages; value: the number */
+  FI_FAULT_RANGE = 8 /* a range is empty, negative or not after the one before it; value: its number among all */
 };
 
 /*
@@ -488,15 +506,16 @@ typedef struct fi_batch {
   const int32_t *kv_indptr;     /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
   const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page, 1 to
                                    page_size; not read for a request without pages */
-  const int32_t *kv_start;   /* [requests] for spec.kv_start: the first token that is seen. Up to 255 tokens before it
-                                are read, and must have pages */
+  const int32_t *kv_start;   /* [requests] for spec.kv_start: the first token that is seen */
   const void *page_table;    /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
                                 request's last page are not read */
   int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
                                 the pages of the longest request */
+  const int32_t *ranges;       /* for spec.ranges: [][2] first token and that after the last one, of KV of a request. */
+  const int32_t *range_indptr; /* [requests + 1] first range of each request; its ranges rise and do not overlap */
   uint32_t page_count;       /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
                                 takes a launch of its own */
-  uint32_t reserved[49];
+  uint32_t reserved[45];
 } fi_batch;
 
 /*
@@ -583,9 +602,8 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
  * what is done today.
  *
- *  1. Windows and chunks        spec 0 left window, 1 right window, 2 chunk
- *  2. Ranges and masks          spec 3 source of the mask; batch 1-2 ranges, 3-4 packed bits, 5-6 offsets of requests;
- *                               tensors 0-1 dense mask, 2-3 its token stride, 4-5 its head stride
+ *  1. Packed masks              spec 0; batch 1-2 bits, 3-4 offsets of requests; 5 stride
+ *  2. Dense masks               tensors 0-1 dense mask, 2-3 its token stride, 4-5 its head stride
  *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 6 softcap, 8-9 sinks, 10-11 slopes
  *  4. Biases                    tensors 12-13 by distance, 14-15 its head stride, 16-17 by query token, 18-19 and 20-21
  *                               its strides

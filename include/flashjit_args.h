@@ -6,7 +6,7 @@
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
 
-#define FLASHJIT_ARGS_VERSION 3
+#define FLASHJIT_ARGS_VERSION 4
 
 /* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
 struct fi_row {
@@ -14,6 +14,11 @@ struct fi_row {
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
   int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
+};
+
+/* KV tokens from `first` to before `end`, of a request; none where end is not after first. */
+struct fi_interval {
+  int first, end;
 };
 
 /*
@@ -25,7 +30,8 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* after its last token; no row sees beyond it */
-  int kv_common;             /* after the last token that every row sees */
+  int inner_begin;           /* every row sees the tokens from here on .. */
+  int inner_end;             /* .. to before this one; none where it is not after inner_begin */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
@@ -63,7 +69,7 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
+  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -142,6 +148,8 @@ struct fi_plan_args {
   const int *kv_indptr;
   const int *last_page_len;
   const int *kv_start;
+  const int *ranges; /* [][2] */
+  const int *range_indptr;
   const void *page_table;
   long long page_table_stride;
   int requests;
@@ -150,12 +158,16 @@ struct fi_plan_args {
   int page_ids;  /* bytes of an id */
   int page_count;
   int causal;
+  int intervals;    /* rows see what interval_of of templates/plan/seen.cuh says, by these */
+  int window_left;  /* 0: none; as all of them */
+  int window_right;
+  int chunk;
   int kv_heads;
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;
   int step_tokens;  /* KV tokens of a step, by which the plan counts */
-  int start_tokens; /* ranges begin at multiples of so many */
+  int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
   int max_tokens; /* bounds of the workspace */

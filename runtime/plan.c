@@ -1,5 +1,6 @@
 /* fi_plan and fi_plan_all: check batches and launch the plan kernel on them. */
 #include "generator/abi.h"
+#include "generator/derived.h"
 #include "generator/error.h"
 #include "runtime/workspace.h"
 
@@ -57,6 +58,8 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"kv_len", batch->kv_len, rule->kv_len && !batch->last_page_len, sizeof(int32_t)},
       {"last_page_len", batch->last_page_len, false, sizeof(int32_t)},
       {"kv_start", batch->kv_start, spec->kv_start, sizeof(int32_t)},
+      {"ranges", batch->ranges, spec->ranges, sizeof(int32_t)},
+      {"range_indptr", batch->range_indptr, spec->ranges, sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, sizeof(int32_t)},
       {"page_table", batch->page_table, rule->page_table, page_id_bytes(spec)},
   };
@@ -113,6 +116,8 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .kv_indptr = batch->kv_indptr,
       .last_page_len = batch->last_page_len,
       .kv_start = spec->kv_start ? batch->kv_start : NULL,
+      .ranges = spec->ranges ? batch->ranges : NULL,
+      .range_indptr = spec->ranges ? batch->range_indptr : NULL,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,
@@ -121,6 +126,10 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .page_ids = (int)page_id_bytes(spec),
       .page_count = (int)batch->page_count,
       .causal = spec->op == FI_OP_ATTENTION && spec->mask == FI_MASK_CAUSAL,
+      .intervals = (int)derived_has_intervals(spec),
+      .window_left = (int)spec->window_left,
+      .window_right = (int)spec->window_right,
+      .chunk = (int)spec->chunk,
       .kv_heads = (int)workspace->kv_heads,
       .tile_tokens = (int)kernel->tile.tokens,
       .tile_rows = (int)kernel->tile.rows,

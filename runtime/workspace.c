@@ -5,6 +5,7 @@
 #include "runtime/workspace.h"
 
 #include "generator/abi.h"
+#include "generator/derived.h"
 #include "generator/error.h"
 
 #include <stdbool.h>
@@ -39,7 +40,7 @@ struct part {
 static const struct part parts[] = {
     PART(plan.header, header, PLAN_MEMORY, sizeof(struct fi_plan_header), false),
     PART(plan.rows, rows, PLAN_MEMORY, sizeof(struct fi_row), false),
-    PART(plan.row_first, row_firsts, PLAN_MEMORY, sizeof(int), false),
+    PART(plan.seen, seen, PLAN_MEMORY, sizeof(struct fi_interval), false),
     PART(checked, checked, PLAN_MEMORY, sizeof(int), false),
     PART(tile_begin, tile_begins, PLAN_MEMORY, sizeof(int), false),
     PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
@@ -149,8 +150,8 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
  * steps that it says.
  */
 static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
-  layout->start_tokens = tile_step_tokens(&kernel->tile);
-  layout->step_tokens = bounds->split_tokens ? bounds->split_tokens : layout->start_tokens;
+  layout->start_tokens = kernel->tile.start_tokens;
+  layout->step_tokens = bounds->split_tokens ? bounds->split_tokens : tile_step_tokens(&kernel->tile);
   uint64_t steps = layout->counts.units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
   if (bounds->split_tokens)
     return check_count("pieces (work units x KV pieces)", steps, bounds);
@@ -231,6 +232,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       spec->index,          spec->page_size,    spec->page_ids,       bounds->max_tokens, spec->op,
       spec->group,          spec->mask,         kernel->tile.rows,    layout->ctas,       layout->start_tokens,
       bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,   spec->kv_start,
+      spec->window_left,    spec->window_right, spec->chunk,          spec->ranges,       layout->step_tokens,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
@@ -242,7 +244,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   *layout = (struct workspace_layout){
       .counts = {.header = 1,
                  .rows = bounds->max_tokens,
-                 .row_firsts = kernel->spec.kv_start ? bounds->max_tokens : 0,
+                 .seen = derived_has_intervals(&kernel->spec) ? bounds->max_tokens : 0,
                  .checked = kernel->spec.page_size ? bounds->max_requests : 0},
       .ctas = ctas,
       .max_tiles = bounds->max_tokens,

@@ -9,7 +9,7 @@
 struct workspace_counts {
   uint64_t header;
   uint64_t rows;
-  uint64_t row_firsts;
+  uint64_t seen;
   uint64_t checked;
   uint64_t tile_begins; /* 0: shared memory holds requests and tiles */
   uint64_t step_begins;
@@ -37,7 +37,7 @@ struct workspace_layout {
   uint32_t ctas;
   uint32_t max_tiles;
   uint32_t step_tokens;  /* KV tokens of the plan's steps */
-  uint32_t start_tokens; /* and of a CTA's */
+  uint32_t start_tokens; /* that they begin at multiples of */
   uint32_t max_sections;
   uint32_t least_piece;
   uint32_t unit_steps;

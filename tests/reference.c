@@ -88,7 +88,9 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     reference_head_free(loaded);
     return false;
   }
-  for (uint32_t t = 0; t < kv_len; t++) {
+  int64_t first, end;
+  reference_seen_by_some(reference, request, &first, &end);
+  for (uint32_t t = (uint32_t)first; t < end; t++) {
     double *k = loaded->k + (size_t)t * spec->head_dim;
     double *v = loaded->v + (size_t)t * spec->v_dim;
     int64_t k_offset = reference_cache_offset(reference, request, t, kv_head);
@@ -113,9 +115,9 @@ void reference_attend(const struct reference *reference, const struct reference_
   const fi_tensors *tensors = &reference->tensors;
   uint32_t token = reference_query_begin(reference, request) + i;
   int64_t kv_len = reference_kv_len(reference, request);
-  int64_t last = kv_len - reference_query_len(reference, request) + i; /* that a causal query sees */
-  int64_t seen = spec->mask == FI_MASK_NONE ? kv_len : last + 1;
-  int64_t first = spec->kv_start ? reference->batch.kv_start[request] : 0;
+  int64_t place = kv_len - reference_query_len(reference, request) + i;
+  int64_t first, seen;
+  reference_seen(spec, &reference->batch, request, kv_len, place, &first, &seen);
   double scale = tensors->softmax_scale != 0 ? (double)tensors->softmax_scale : 1 / sqrt(spec->head_dim);
 
   double q[512];

@@ -33,12 +33,19 @@ int64_t reference_o_offset(const struct reference *reference, uint32_t token, ui
 int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 int64_t reference_v_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 
+/* The KV tokens *first to before *end that a query token sees at a place of its request's KV. */
+void reference_seen(const fi_spec *spec, const fi_batch *batch, uint32_t request, int64_t kv_len, int64_t place,
+                    int64_t *first, int64_t *end);
+
+/* From the first to after the last KV token that some query token of a request sees. */
+void reference_seen_by_some(const struct reference *reference, uint32_t request, int64_t *first, int64_t *end);
+
 /* Turns the pairs of one row as spec.rope says for a position. */
 void reference_rotate(const fi_spec *spec, double position, double *row);
 
 /*
- * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim]; K is rotated when spec.rope_keys leaves
- * that to attention.
+ * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim], 0 where nobody sees them; K is rotated
+ * when spec.rope_keys leaves that to attention.
  */
 struct reference_head {
   double *k;

@@ -24,10 +24,11 @@
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
   const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
+  const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
   load_query(query, query_tile(shared));
 #pragma unroll 1
-  for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
+  for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));

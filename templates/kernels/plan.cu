@@ -43,9 +43,9 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
 void write_rows(const fi_plan_args &args, int tokens) {
   for (int token = first_index(); token < tokens; token += kIndexStride)
     args.plan.rows[token] = row_of_token(args, token);
-  if (args.kv_start)
+  if (args.intervals)
     for (int token = first_index(); token < tokens; token += kIndexStride)
-      args.plan.row_first[token] = row_first_of_token(args, token);
+      args.plan.seen[token] = interval_of_token(args, token);
 }
 
 /* The last CTA, which has the least to write, writes the header too. */

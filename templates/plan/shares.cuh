@@ -183,10 +183,13 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  const int before = first_step(args, tile) - unit.begin - args.unit_steps;
-  item.kv_begin = max(tile.kv_begin, (begin + before) * args.step_tokens);
-  item.kv_end = max(item.kv_begin, min(tile.kv_end, (end + before) * args.step_tokens));
-  item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
+  const int first = first_of_steps(args, tile);
+  const int before = -unit.begin - args.unit_steps;
+  item.kv_begin = max(tile.kv_begin, first + (begin + before) * args.step_tokens);
+  const int kv_end = min(tile.kv_end, (int)min(0x7fffffffll, first + (end + before) * (long long)args.step_tokens));
+  item.kv_end = max(item.kv_begin, kv_end);
+  item.inner_begin = max(item.kv_begin, tile.inner_begin);
+  item.inner_end = min(item.kv_end, tile.inner_end);
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;

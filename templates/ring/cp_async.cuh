@@ -1,6 +1,7 @@
 //@use work/kv_address
 //@use ring/stages
 //@use tile/teams
+//@use work/mask
 //@use ptx/memory
 //@use tile_records
 
@@ -31,20 +32,58 @@ void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base)
 }
 //@end
 
+/* First token of the warp's rows in the next step. */
+int warp_token(const kv_loader &loader) {
+  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
+}
+
+//@if has_intervals
+void take_kv_begin(kv_loader &loader, int kv_begin) {
+  loader.kv_begin = kv_begin;
+  loader.token = first_of_steps(kv_begin);
+}
+
+/* Which of the warp's rows in the next step are of the item. */
+struct ValidRows {
+  int begin;
+  int end;
+
+  bool has(u32 row) const {
+    return (int)row >= begin && (int)row < end;
+  }
+};
+
+ValidRows valid_rows(const kv_loader &loader) {
+  return {loader.kv_begin - warp_token(loader), loader.kv_end - warp_token(loader)};
+}
+//@else
+void take_kv_begin(kv_loader &loader, int kv_begin) {
+  loader.token = kv_begin;
+}
+
+/* Which of the warp's rows in the next step are of the item. */
+struct ValidRows {
+  int end;
+
+  bool has(u32 row) const {
+    return (int)row < end;
+  }
+};
+
+ValidRows valid_rows(const kv_loader &loader) {
+  return {loader.kv_end - warp_token(loader)};
+}
+//@end
+
 /* Goes on to the item whose words are in loader.ahead, and asks for the one after it. */
 void take_item(kv_loader &loader, const fi_attention_args &args) {
   take_kv_base(loader, args, field_of(loader.ahead, &fi_item::kv_base));
   loader.kv_head = field_of(loader.ahead, &fi_item::kv_head);
-  loader.token = field_of(loader.ahead, &fi_item::kv_begin);
+  take_kv_begin(loader, field_of(loader.ahead, &fi_item::kv_begin));
   loader.kv_end = field_of(loader.ahead, &fi_item::kv_end);
   loader.next = field_of(loader.ahead, &fi_item::next);
   if (loader.next >= 0)
     loader.ahead = item_word(args.plan.items[loader.next]);
-}
-
-/* First token of the warp's rows in the next step. */
-int warp_token(const kv_loader &loader) {
-  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
 //@if page_size > 0
@@ -133,8 +172,9 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
 }
 //@end
 
-/* Starts the lane's copies of the pass that begins with row `first`; rows after the `valid` first are cleared. */
-template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32 tile, u32 first, int valid) {
+/* Starts the lane's copies of the pass that begins with row `first`; rows that are not valid are cleared. */
+template <u32 kRowBytes, u32 kPitch>
+void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &valid) {
   typedef CopyShape<kRowBytes> Shape;
   if (first % Shape::kPassRows != 0)
     return;
@@ -149,13 +189,13 @@ template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32
   for (u32 turn = 0; turn < Shape::kTurns; turn++) {
     const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
     if (turn * 32 + chunk < Shape::kChunks)
-      copy_async(tile + at, from + turn * 512, (int)row < valid);
+      copy_async(tile + at, from + turn * 512, valid.has(row));
   }
 }
 
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
-  const int valid = loader.kv_end - warp_token(loader);
+  const ValidRows valid = valid_rows(loader);
   const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
   const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
   const u32 tiles = shared_address(stage);

@@ -4,6 +4,18 @@
 //# Masks by accumulator element.
 
 //@if row_warps > 1
+//@if has_intervals
+/* Whether some row of the warp sees one of the step's KV tokens, from `token` on. */
+bool some_visible(const tile_row *rows, int token) {
+  bool some = false;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const tile_row &row = rows[first_row() + 8 * r];
+    some |= row.visible > token && row.first < token + (int)kTeamTokens;
+  }
+  return __any_sync(kAllLanes, some);
+}
+//@else
 /* Whether some row of the warp sees a KV token from `token` on. */
 bool some_visible(const tile_row *rows, int token) {
   int most = 0;
@@ -12,6 +24,7 @@ bool some_visible(const tile_row *rows, int token) {
     most = max(most, rows[first_row() + 8 * r].visible);
   return __any_sync(kAllLanes, most > token);
 }
+//@end
 //@else
 /* Whether some row of the warp sees a KV token from `token` on: it has all rows, for which the item was made. */
 bool some_visible(const tile_row *rows, int token) {
@@ -19,7 +32,7 @@ bool some_visible(const tile_row *rows, int token) {
 }
 //@end
 
-//@if kv_start
+//@if has_intervals
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
   const u32 lane = fresh_lane();

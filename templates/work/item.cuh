@@ -47,8 +47,8 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     tile_row &to = tile.rows[row];
     to.token = source.token;
     to.part = source.part + (int)(row % kGroup);
-    to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
-    note_first(to, args, index_of_row(item, row));
+    to.place = source.position;
+    note_seen(to, args, index_of_row(item, row), item);
   }
 }

@@ -137,6 +137,7 @@ static fi_spec full_spec(uint32_t op) {
   spec.rope = FI_ROPE_HALF;
   spec.rope_scaling = FI_SCALING_LLAMA3;
   spec.page_size = 16;
+  spec.mask = FI_MASK_NONE;
   return spec;
 }
 

@@ -81,9 +81,9 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 }
 
 Test(spec_text, parse_errors_name_word_and_choice) {
-  static const char keys[] =
-      "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, lse, rope, keys, "
-      "rope_dim, theta, scaling, factor, low, high, context, positions";
+  static const char keys[] = "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, "
+                             "left, right, chunk, ranges, lse, rope, keys, "
+                             "rope_dim, theta, scaling, factor, low, high, context, positions";
   static const struct {
     const char *text;
     const char *why;

@@ -3,6 +3,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/matrix/batch_lengths.h"
+#include "tests/matrix/batch_masks.h"
 
 #include <math.h>
 #include <string.h>
@@ -51,21 +52,12 @@ static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
   return next;
 }
 
-/* At the first token, somewhere, or where nothing is left. */
-static int32_t draw_start(const struct batch_case *batch, struct trial *trial, uint32_t request) {
-  const uint32_t kv_len = batch->kv_len[request];
-  if (trial_chance(trial, 4))
-    return 0;
-  return (int32_t)(trial_chance(trial, 8) ? kv_len : trial_between(trial, 0, kv_len));
-}
-
 static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
   if (!reserve(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_LAST_PAGE_LEN, requests, sizeof(int32_t)) ||
       !reserve(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_KV_START, requests, sizeof(int32_t)))
+      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
     return false;
   int32_t *q_indptr = ints(batch, BUFFER_Q_INDPTR);
   q_indptr[0] = (int32_t)batch->first_token;
@@ -74,13 +66,12 @@ static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
     ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
     if (is_paged(batch) && batch->kv_len[r] > 0)
       ints(batch, BUFFER_LAST_PAGE_LEN)[r] = (int32_t)((batch->kv_len[r] - 1) % batch->spec.page_size) + 1;
-    ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
   }
   batch->has_gaps = is_csr(batch) && trial_chance(trial, 2);
   batch->has_last_page_len = is_csr(batch) && is_paged(batch) && !batch->has_gaps && trial_chance(trial, 2);
   batch->checks_pages = is_paged(batch) && trial_chance(trial, 3);
   batch->listed = fill_kv_indptr(batch, trial);
-  return true;
+  return batch_masks_create(batch, trial);
 }
 
 /* ------------------------------------------------------------------------------------------------ cache */
@@ -95,6 +86,23 @@ static void set_page(struct batch_case *batch, size_t entry, int32_t page) {
     ((int64_t *)table)[entry] = page;
   else
     ((int32_t *)table)[entry] = page;
+}
+
+/*
+ * Whether page `i` of a request is given up at times: one that no query token sees and none lies in, as engines free
+ * them.
+ */
+static bool is_stale(const struct batch_case *batch, struct trial *trial, uint32_t request, uint32_t i) {
+  const int64_t begin = (int64_t)i * batch->spec.page_size;
+  int64_t first, end;
+  batch_masks_seen(batch, request, &first, &end);
+  const int64_t written = (int64_t)batch->kv_len[request] - batch->q_len[request];
+  first = first < end && first < written ? first : written;
+  return batch->spec.op == FI_OP_ATTENTION && begin + batch->spec.page_size <= first && trial_chance(trial, 2);
+}
+
+static int32_t stale_page(struct trial *trial) {
+  return trial_chance(trial, 2) ? -1 : NO_PAGE;
 }
 
 /* Deals pages in random order; entries that are nobody's hold no page. */
@@ -116,9 +124,21 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   for (uint32_t r = 0; r < batch->requests; r++) {
     const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
-      set_page(batch, (size_t)first + i, order[dealt++]);
+      set_page(batch, (size_t)first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
   }
   return true;
+}
+
+/* Whether a token has a page. */
+static bool has_page(struct batch_case *batch, uint32_t request, uint32_t token) {
+  if (!is_paged(batch))
+    return true;
+  const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[request] : request * batch->page_table_stride;
+  const size_t entry = (size_t)first + token / batch->spec.page_size;
+  const void *table = batch->buffers[BUFFER_PAGE_TABLE].host;
+  const int64_t page =
+      batch->spec.page_ids == FI_IDS_INT64 ? ((const int64_t *)table)[entry] : ((const int32_t *)table)[entry];
+  return page >= 0 && page < batch->pool.units;
 }
 
 static bool create_paged(struct batch_case *batch, struct trial *trial) {
@@ -230,18 +250,22 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
 }
 
 /*
- * The KV of a request without query tokens stays NaN, and at times what is in front of its start: nobody sees it. But
- * rows beside NaN are worked out in another way, and what is usually there must not be seen either.
+ * KV that nobody sees stays NaN, or is as all other at times: rows beside NaN are worked out in another way, and what
+ * is usually there must not be seen either. Where no page has it, it is nowhere.
  */
 static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
   const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
   const struct rows v = {reference.tensors.v.data, spec->kv_dtype, spec->v_dim};
-  const bool is_hidden = spec->kv_start && trial_chance(trial, 2);
+  const bool is_hidden = trial_chance(trial, 2);
   for (uint32_t r = 0; r < batch->requests; r++) {
-    const uint32_t first = is_hidden ? (uint32_t)ints(batch, BUFFER_KV_START)[r] : 0;
-    for (uint32_t token = first; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+    int64_t first, end;
+    batch_masks_seen(batch, r, &first, &end);
+    for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+      const bool is_seen = token >= first && token < end;
+      if ((is_hidden && !is_seen) || !has_page(batch, r, token))
+        continue;
       for (uint32_t head = 0; head < batch->kv_heads; head++) {
         fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
         fill_row(trial, noise, &v, reference_v_offset(&reference, r, token, head));
@@ -416,6 +440,10 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.kv_len = pointer(batch, BUFFER_KV_LEN, on_host);
   if (batch->spec.kv_start)
     lengths.kv_start = pointer(batch, BUFFER_KV_START, on_host);
+  if (batch->spec.ranges) {
+    lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
+    lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
+  }
   if (is_csr(batch))
     lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)

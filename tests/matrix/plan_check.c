@@ -5,6 +5,7 @@
 #include "tests/matrix/plan_check.h"
 
 #include "tests/matrix/plan_view.h"
+#include "tests/reference.h"
 
 #include <stdlib.h>
 
@@ -17,8 +18,9 @@ struct check {
   struct trial *trial;
   const struct planned *planned;
   struct plan_view view;
-  uint32_t tokens;      /* with those that belong to nobody */
-  uint32_t *request_of; /* [tokens] */
+  uint32_t tokens;          /* with those that belong to nobody */
+  uint32_t *request_of;     /* [tokens] */
+  struct fi_interval *seen; /* [tokens] the KV that each row sees */
   const struct fi_item **items;
   uint32_t item_count;
   struct extent *partials; /* rows of partial results */
@@ -56,6 +58,17 @@ static bool check_header(const struct check *check) {
   return true;
 }
 
+/* What the row at a place of its request's KV sees: without masks that need it, the obvious, which is quick. */
+static struct fi_interval find_seen(const struct check *check, uint32_t request, int place) {
+  const struct planned *planned = check->planned;
+  const int kv_len = (int)planned->kv_len[request];
+  int64_t first, end;
+  if (!planned->masks)
+    return (struct fi_interval){0, planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(kv_len, place + 1)) : kv_len};
+  reference_seen(planned->spec, planned->masks, request, kv_len, place, &first, &end);
+  return (struct fi_interval){(int)first, (int)end};
+}
+
 static bool check_rows(const struct check *check) {
   uint32_t token = check->planned->first_token;
   for (uint32_t i = 0; i < token; i++) {
@@ -69,6 +82,7 @@ static bool check_rows(const struct check *check) {
       const struct fi_row *row = &check->view.host.rows[token];
       const int position = (int)(check->planned->kv_len[request] - q_len + i);
       check->request_of[token] = request;
+      check->seen[token] = find_seen(check, request, position);
       if (row->token != (int)token || row->position != position || row->kv_base != kv_base_of(check, request))
         return trial_fail(check->trial, "row %u of the plan is token %d at %d of KV %d, expected %u at %d of %d", token,
                           row->token, row->position, row->kv_base, token, position, kv_base_of(check, request));
@@ -77,23 +91,23 @@ static bool check_rows(const struct check *check) {
   return true;
 }
 
-/* Where the KV of a request begins that is read: with the step that its start lies in. */
-static int kv_begin_of_request(const struct check *check, uint32_t request) {
-  const int start = check->planned->kv_start ? check->planned->kv_start[request] : 0;
-  return start - start % check->view.shape.start_tokens;
+/* The KV that rows of an item's tile see: that from what the first one sees on, to what the last one sees. */
+static struct fi_interval kv_of(const struct check *check, const struct fi_item *item) {
+  struct fi_interval seen = {INT32_MAX, 0};
+  for (int row = item->row_begin; row < item->row_begin + item->row_count; row++) {
+    const struct fi_interval own = check->seen[row];
+    if (own.first == own.end)
+      continue;
+    seen.first = least(seen.first, own.first);
+    seen.end = most(seen.end, own.end);
+  }
+  return seen.end > 0 ? seen : (struct fi_interval){0, 0};
 }
 
-static int kv_begin_of(const struct check *check, const struct fi_item *item) {
-  return kv_begin_of_request(check, check->request_of[item->row_begin]);
-}
-
-/* The KV that the last of a unit's rows sees. */
-static int kv_end_of(const struct check *check, uint32_t row_end) {
-  const uint32_t request = check->request_of[row_end - 1];
-  const int kv_len = (int)check->planned->kv_len[request];
-  const int position = check->view.host.rows[row_end - 1].position;
-  const int end = check->planned->spec->mask == FI_MASK_CAUSAL ? least(kv_len, position + 1) : kv_len;
-  return most(kv_begin_of_request(check, request), end);
+/* Where the steps of an item's unit begin. */
+static int first_of_steps(const struct check *check, const struct fi_item *item) {
+  const int begin = kv_of(check, item).first;
+  return begin - begin % check->view.shape.start_tokens;
 }
 
 /* ------------------------------------------------------------------------------------------------ shares */
@@ -117,8 +131,9 @@ struct balance {
  * besides. */
 static int steps_of(const struct check *check, const struct fi_item *item) {
   const int step = step_tokens(check);
-  const int begins = item->kv_begin == kv_begin_of(check, item) ? check->view.shape.unit_steps : 0;
-  return begins + most(1, (item->kv_end + step - 1) / step - item->kv_begin / step);
+  const int begins = item->kv_begin == kv_of(check, item).first ? check->view.shape.unit_steps : 0;
+  const int first = first_of_steps(check, item);
+  return begins + most(1, (item->kv_end - first + step - 1) / step - (item->kv_begin - first) / step);
 }
 
 /* Whether an item goes on where the one before it ends, on the line of heads, their rows, and their KV. */
@@ -126,8 +141,8 @@ static bool goes_on(const struct check *check, const struct fi_item *before, con
   const int row_end = before->row_begin + before->row_count;
   if (item->kv_head == before->kv_head && item->row_begin == before->row_begin)
     return item->kv_begin == before->kv_end;
-  if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_end_of(check, (uint32_t)row_end) ||
-      item->kv_begin != kv_begin_of(check, item))
+  if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_of(check, before).end ||
+      item->kv_begin != kv_of(check, item).first)
     return false;
   if (row_end < (int)check->tokens)
     return item->kv_head == before->kv_head && item->row_begin == row_end;
@@ -225,10 +240,16 @@ static bool item_fails(const struct check *check, const struct fi_item *item, co
                     item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
 }
 
-/* The KV of an item's range that its first row sees too. */
-static int kv_common_of(const struct check *check, const struct fi_item *item) {
-  const int position = check->view.host.rows[item->row_begin].position;
-  return check->planned->spec->mask == FI_MASK_CAUSAL ? most(0, least(item->kv_end, position + 1)) : item->kv_end;
+/* Whether the tokens that an item says all its rows see are seen by all, and are all such tokens of the item. */
+static bool has_inner(const struct check *check, const struct fi_item *item) {
+  struct fi_interval inner = {item->kv_begin, item->kv_end};
+  for (int row = item->row_begin; row < item->row_begin + item->row_count; row++) {
+    const struct fi_interval own = check->seen[row];
+    inner.first = most(inner.first, own.first);
+    inner.end = least(inner.end, own.end);
+  }
+  const bool none = inner.first >= inner.end;
+  return none ? item->inner_begin >= item->inner_end : item->inner_begin == inner.first && item->inner_end == inner.end;
 }
 
 /* A unit's rows: consecutive tokens of one request, which fit a tile. */
@@ -246,20 +267,21 @@ static bool check_unit_rows(const struct check *check, const struct fi_item *ite
 
 /* The KV ranges of a unit's items: in order, without gaps, cut at whole steps. */
 static bool check_unit_kv(const struct check *check, const struct fi_item *const *items, uint32_t count) {
-  const int begin = kv_begin_of(check, items[0]);
-  int at = begin;
+  const struct fi_interval seen = kv_of(check, items[0]);
+  const int first = first_of_steps(check, items[0]);
+  int at = seen.first;
   for (uint32_t i = 0; i < count; i++) {
-    if (items[i]->kv_begin != at || (i > 0 && items[i]->kv_begin % step_tokens(check) != 0))
+    if (items[i]->kv_begin != at || (i > 0 && (at - first) % step_tokens(check) != 0))
       return item_fails(check, items[i], "its KV does not begin where it should");
     if (items[i]->kv_end < at || (items[i]->kv_end == at && i > 0))
       return item_fails(check, items[i], "its KV is empty");
-    if (items[i]->kv_common != kv_common_of(check, items[i]))
+    if (!has_inner(check, items[i]))
       return item_fails(check, items[i], "its rows have other KV in common");
     if (check->planned->workspace->split_tokens && items[i]->kv_end - at > step_tokens(check))
       return item_fails(check, items[i], "it is larger than a fixed piece");
     at = items[i]->kv_end;
   }
-  if (at != kv_end_of(check, (uint32_t)items[0]->row_begin + items[0]->row_count))
+  if (at != seen.end)
     return item_fails(check, items[count - 1], "its rows see another KV length");
   return true;
 }
@@ -364,9 +386,10 @@ static bool check_partials(struct check *check) {
 static bool make_room(struct check *check) {
   const size_t items = check->view.shape.items;
   check->request_of = calloc(check->tokens + 1, sizeof *check->request_of);
+  check->seen = calloc(check->tokens + 1, sizeof *check->seen);
   check->items = calloc(items + 1, sizeof *check->items);
   check->partials = calloc(items + 1, sizeof *check->partials);
-  return (check->request_of && check->items && check->partials) ||
+  return (check->request_of && check->seen && check->items && check->partials) ||
          trial_fail(check->trial, "no memory for checking a plan");
 }
 
@@ -379,6 +402,7 @@ bool plan_check(struct trial *trial, const struct planned *planned) {
                       check_rows(&check) && check_shares(&check) && check_units(&check) && check_partials(&check);
   plan_view_close(&check.view);
   free(check.request_of);
+  free(check.seen);
   free(check.items);
   free(check.partials);
   return passed;

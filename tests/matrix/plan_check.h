@@ -19,7 +19,7 @@ struct planned {
   const uint32_t *q_len;
   const uint32_t *kv_len;
   const int32_t *kv_indptr; /* for FI_INDEX_CSR */
-  const int32_t *kv_start;  /* for spec.kv_start */
+  const fi_batch *masks;    /* kv_start, ranges and range_indptr of the host; NULL: the spec has none */
   int least_sections;       /* that the plan must have on several CTAs; 0 or 1: none need form */
 };
 

@@ -35,6 +35,7 @@ static bool plan(struct attention_run *run, const fi_batch *lengths) {
 
 static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
   const struct batch_case *batch = &run->batch;
+  const fi_batch masks = batch_case_lengths(batch, true);
   const struct planned planned = {
       .kernel = run->kernel,
       .spec = &batch->spec,
@@ -46,7 +47,7 @@ static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
       .q_len = batch->q_len,
       .kv_len = batch->kv_len,
       .kv_indptr = batch->spec.index == FI_INDEX_CSR ? batch->buffers[BUFFER_KV_INDPTR].host : NULL,
-      .kv_start = batch->spec.kv_start ? batch->buffers[BUFFER_KV_START].host : NULL,
+      .masks = &masks,
   };
   return plan_check(run->trial, &planned);
 }
@@ -86,6 +87,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.last_page_len += request;
   if (lengths.kv_start)
     lengths.kv_start += request;
+  if (lengths.range_indptr)
+    lengths.range_indptr += request;
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
   if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)

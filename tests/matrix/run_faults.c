@@ -51,10 +51,10 @@ static struct fi_fault falling_tokens(struct fault_run *run) {
   return (struct fi_fault){FI_FAULT_Q_INDPTR, 0, ints(run, BUFFER_Q_INDPTR)[1]};
 }
 
-/* A page that the cache does not have, in the first request with KV. */
+/* A page that the cache does not have, in the first request with KV and query tokens. */
 static struct fi_fault bad_page(struct fault_run *run) {
   uint32_t request = 0;
-  while (run->batch.kv_len[request] == 0)
+  while (run->batch.kv_len[request] == 0 || run->batch.q_len[request] == 0)
     request++;
   int32_t *entry = ints(run, BUFFER_PAGE_TABLE) + request * run->batch.page_table_stride;
   ints(run, BUFFER_KV_START)[request] = 0; /* so that the page is read */

@@ -69,7 +69,8 @@ static void add_prefix(struct prefix_plan *plan, int head) {
     struct fi_item *item = add_item(plan, head, 0);
     item->kv_begin = cuts[i];
     item->kv_end = cuts[i + 1];
-    item->kv_common = cuts[i + 1];
+    item->inner_begin = cuts[i];
+    item->inner_end = cuts[i + 1];
     item->row_count = (unsigned short)batch->tokens;
     item->unit_count = (unsigned short)batch->requests;
     item->part = part_of(plan, head, i, 0);
@@ -82,7 +83,8 @@ static void add_own(struct prefix_plan *plan, int head, uint32_t request, int fi
   struct fi_item *item = add_item(plan, head, request);
   item->kv_begin = (int)batch->prefix;
   item->kv_end = (int)batch->kv_len[request];
-  item->kv_common = (int)(batch->kv_len[request] - batch->q_len[request]) + 1;
+  item->inner_begin = item->kv_begin;
+  item->inner_end = (int)(batch->kv_len[request] - batch->q_len[request]) + 1;
   item->row_begin = first_row;
   item->row_count = (unsigned short)batch->q_len[request];
   item->unit_count = 1;

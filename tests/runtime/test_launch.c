@@ -168,7 +168,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   args = launched_plan();
   cr_expect(args.fixed);
   cr_expect_eq(args.step_tokens, 512);
-  cr_expect_eq(args.start_tokens, (int)tile_step_tokens(&kernel->tile));
+  cr_expect_eq(args.start_tokens, (int)kernel->tile.start_tokens);
   cr_expect_eq(args.max_sections, 1, "fixed pieces take no part in sections");
   cr_expect_eq(args.unit_steps, 0);
   cr_expect_eq(args.least_piece, 1);

@@ -11,7 +11,7 @@
 TestSuite(workspace, .init = fakes_reset);
 
 /* Bytes of an element of each part, written out: these are an ABI between host and device. */
-enum { HEADER = 48, ROW = 16, ITEM = 40, UNIT = 32 };
+enum { HEADER = 48, ROW = 16, ITEM = 44, UNIT = 32 };
 
 static uint64_t round_256(uint64_t bytes) {
   return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;
@@ -34,9 +34,10 @@ static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bou
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
   const uint64_t rows = 2 * shares * kernel->tile.rows;
   const uint64_t checked = kernel->spec.page_size ? 4ull * bounds->max_requests : 0;
-  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256((uint64_t)ROW * bounds->max_tokens) +
-                          round_256(ITEM * ctas) + round_256(ITEM * (units + shares)) + round_256(UNIT * units) +
-                          round_256(4 * units);
+  const uint64_t seen = kernel->spec.window_left ? 8ull * bounds->max_tokens : 0;
+  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256(seen) +
+                          round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
+                          round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
@@ -48,9 +49,10 @@ static struct sizes fixed_pieces(const fi_kernel *kernel, const fi_workspace *bo
   const uint64_t cuts = (bounds->max_kv_len + bounds->split_tokens - 1) / bounds->split_tokens;
   const uint64_t rows = units * cuts * kernel->tile.rows;
   const uint64_t checked = kernel->spec.page_size ? 4ull * bounds->max_requests : 0;
-  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256((uint64_t)ROW * bounds->max_tokens) +
-                          round_256(ITEM * ctas) + round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) +
-                          round_256(4 * units);
+  const uint64_t seen = kernel->spec.window_left ? 8ull * bounds->max_tokens : 0;
+  const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256(seen) +
+                          round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
+                          round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
@@ -61,8 +63,12 @@ static struct sizes size_of(const fi_kernel *kernel, const fi_workspace *bounds)
 }
 
 Test(workspace, sizes) {
-  static const char *const specs[] = {"attention", "attention group=4 page=16", "attention group=7 rows=32",
-                                      "attention hd=64 rows=128 group=8", "attention hd=256 group=64"};
+  static const char *const specs[] = {"attention",
+                                      "attention group=4 page=16",
+                                      "attention group=7 rows=32",
+                                      "attention hd=64 rows=128 group=8",
+                                      "attention hd=256 group=64",
+                                      "attention left=128"};
   static const fi_workspace cases[] = {
       {.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1},
       {.max_requests = 64, .max_tokens = 64, .max_kv_len = 8192, .kv_heads = 8},

@@ -8,6 +8,11 @@ struct fi_row {
   int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
+/* KV tokens from `first` to before `end`, of a request; none where end is not after first. */
+struct fi_interval {
+  int first, end;
+};
+
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR).
@@ -17,7 +22,8 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* after its last token; no row sees beyond it */
-  int kv_common;             /* after the last token that every row sees */
+  int inner_begin;           /* every row sees the tokens from here on .. */
+  int inner_end;             /* .. to before this one; none where it is not after inner_begin */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
@@ -55,7 +61,7 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
+  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */

@@ -8,6 +8,11 @@ struct fi_row {
   int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
+/* KV tokens from `first` to before `end`, of a request; none where end is not after first. */
+struct fi_interval {
+  int first, end;
+};
+
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR).
@@ -17,7 +22,8 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* after its last token; no row sees beyond it */
-  int kv_common;             /* after the last token that every row sees */
+  int inner_begin;           /* every row sees the tokens from here on .. */
+  int inner_end;             /* .. to before this one; none where it is not after inner_begin */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
@@ -55,7 +61,7 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
+  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -108,8 +114,8 @@ constexpr int kSharedRings = 0;          /* byte offset in shared memory: the ri
 constexpr int kSharedQuery = 98304;      /* the tile of Q */
 constexpr int kSharedState = 102656;     /* row maxima and sums of the teams */
 constexpr int kSharedItems = 103168;     /* work items with the rows of their tiles */
-constexpr int kSharedReady = 104016;     /* first of the units to merge */
-constexpr int kSharedOdd = 104020;       /* 1: V is infinite or NaN where not all rows see it */
+constexpr int kSharedReady = 104152;     /* first of the units to merge */
+constexpr int kSharedOdd = 104156;       /* 1: V is infinite or NaN where not all rows see it */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -382,7 +388,8 @@ struct tile_row {
   int part;          /* its row among the item's partial rows */
   int position;      /* that Q is rotated to */
   float query_scale; /* a power of two that its Q was divided by */
-  int first;         /* KV token that it sees, with kv_start */
+  int first;         /* KV token that it sees, where that is not 0 */
+  int place;         /* of its token in the KV of its request */
 };
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
@@ -394,7 +401,8 @@ struct kv_loader {
   const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
-  int token; /* first of the CTA's next step; none is left when it is not below kv_end */
+  int kv_begin; /* of the current item */
+  int token;    /* first of the CTA's next step; none is left when it is not below kv_end */
 };
 
 /* A warp's row groups: 8 rows each, of which a lane has one. */
@@ -520,6 +528,34 @@ u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 
+constexpr bool kCausal = true;
+
+/* Notes the KV tokens that a row of the plan sees, of those of the item. */
+void note_seen(tile_row &to, const fi_attention_args &args, u32 row, const fi_item &item) {
+  const int position = args.plan.rows[row].position;
+  to.visible = kCausal ? min(item.kv_end, position + 1) : item.kv_end;
+}
+
+/* Rows see KV from its first token on. */
+int first_seen(const tile_row &row) {
+  return 0;
+}
+
+/* Where the steps of an item begin. */
+int first_of_steps(int kv_begin) {
+  return kv_begin;
+}
+
+/* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
+bool all_visible(const fi_item &item, int token, int count) {
+  return token + count <= item.inner_end;
+}
+
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return item.inner_end < item.kv_end;
+}
+
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
 constexpr int kStepTokens = kTeams * kTeamTokens;     /* of a CTA; team t has those from t * kTeamTokens */
 constexpr u32 kItemWords = sizeof(fi_item) / 4;
@@ -539,20 +575,37 @@ void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base)
   loader.pages = pages_of(*args.plan.header, kv_base);
 }
 
+/* First token of the warp's rows in the next step. */
+int warp_token(const kv_loader &loader) {
+  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
+}
+
+void take_kv_begin(kv_loader &loader, int kv_begin) {
+  loader.token = kv_begin;
+}
+
+/* Which of the warp's rows in the next step are of the item. */
+struct ValidRows {
+  int end;
+
+  bool has(u32 row) const {
+    return (int)row < end;
+  }
+};
+
+ValidRows valid_rows(const kv_loader &loader) {
+  return {loader.kv_end - warp_token(loader)};
+}
+
 /* Goes on to the item whose words are in loader.ahead, and asks for the one after it. */
 void take_item(kv_loader &loader, const fi_attention_args &args) {
   take_kv_base(loader, args, field_of(loader.ahead, &fi_item::kv_base));
   loader.kv_head = field_of(loader.ahead, &fi_item::kv_head);
-  loader.token = field_of(loader.ahead, &fi_item::kv_begin);
+  take_kv_begin(loader, field_of(loader.ahead, &fi_item::kv_begin));
   loader.kv_end = field_of(loader.ahead, &fi_item::kv_end);
   loader.next = field_of(loader.ahead, &fi_item::next);
   if (loader.next >= 0)
     loader.ahead = item_word(args.plan.items[loader.next]);
-}
-
-/* First token of the warp's rows in the next step. */
-int warp_token(const kv_loader &loader) {
-  return loader.token + (int)(team() * kTeamTokens + team_warp() * kWarpTokens);
 }
 
 /* The token whose page the lane looks up: the first, since one page has all rows of the warp. */
@@ -611,8 +664,9 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
   return places.first + row * places.stride;
 }
 
-/* Starts the lane's copies of the pass that begins with row `first`; rows after the `valid` first are cleared. */
-template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32 tile, u32 first, int valid) {
+/* Starts the lane's copies of the pass that begins with row `first`; rows that are not valid are cleared. */
+template <u32 kRowBytes, u32 kPitch>
+void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &valid) {
   typedef CopyShape<kRowBytes> Shape;
   if (first % Shape::kPassRows != 0)
     return;
@@ -627,13 +681,13 @@ template <u32 kRowBytes, u32 kPitch> void copy_pass(const RowPlaces &places, u32
   for (u32 turn = 0; turn < Shape::kTurns; turn++) {
     const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
     if (turn * 32 + chunk < Shape::kChunks)
-      copy_async(tile + at, from + turn * 512, (int)row < valid);
+      copy_async(tile + at, from + turn * 512, valid.has(row));
   }
 }
 
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
-  const int valid = loader.kv_end - warp_token(loader);
+  const ValidRows valid = valid_rows(loader);
   const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
   const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
   const u32 tiles = shared_address(stage);
@@ -657,30 +711,6 @@ void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage
 /* The thread's loader, in its registers. */
 kv_loader &place_loader(kv_loader &own, u8 *shared) {
   return own;
-}
-
-constexpr bool kCausal = true;
-
-/* Where the KV ends that a query token sees. `position` is its own place in the KV of its request. */
-int visible_end(bool causal, int position, int kv_len) {
-  return causal ? min(kv_len, position + 1) : kv_len;
-}
-
-/* Rows see KV from its first token on. */
-void note_first(tile_row &to, const fi_attention_args &args, u32 row) {}
-
-int first_seen(const tile_row &row) {
-  return 0;
-}
-
-/* Whether all rows see the `count` KV tokens from `token` on, so that none is masked. */
-bool all_visible(const fi_item &item, int token, int count) {
-  return token + count <= item.kv_common;
-}
-
-/* Whether some row may not see a token of the item. */
-bool may_differ(const fi_item &item) {
-  return item.kv_common < item.kv_end;
 }
 
 /* A work item in shared memory, with the rows of its tile. */
@@ -719,9 +749,9 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     tile_row &to = tile.rows[row];
     to.token = source.token;
     to.part = source.part + (int)(row % kGroup);
-    to.visible = visible_end(kCausal, source.position, item.kv_end);
     to.position = position_of(args, source);
-    note_first(to, args, index_of_row(item, row));
+    to.place = source.position;
+    note_seen(to, args, index_of_row(item, row), item);
   }
 }
 
@@ -1350,10 +1380,11 @@ bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
   const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
+  const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
   load_query(query, query_tile(shared));
 #pragma unroll 1
-  for (int token = tile.item.kv_begin + offset; token - offset < tile.item.kv_end; token += kStepTokens) {
+  for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));

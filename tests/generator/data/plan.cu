@@ -8,6 +8,11 @@ struct fi_row {
   int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
 };
 
+/* KV tokens from `first` to before `end`, of a request; none where end is not after first. */
+struct fi_interval {
+  int first, end;
+};
+
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR).
@@ -17,7 +22,8 @@ struct fi_item {
   int kv_head;
   int kv_begin;              /* first token of the range */
   int kv_end;                /* after its last token; no row sees beyond it */
-  int kv_common;             /* after the last token that every row sees */
+  int inner_begin;           /* every row sees the tokens from here on .. */
+  int inner_end;             /* .. to before this one; none where it is not after inner_begin */
   int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
   unsigned short row_count;  /* tokens of the tile; 0: no item at all */
   unsigned short unit_count; /* merge units that the item feeds */
@@ -55,7 +61,7 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  int *row_first; /* for kernels with kv_start: the first KV token that each row sees */
+  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -85,6 +91,8 @@ struct fi_plan_args {
   const int *kv_indptr;
   const int *last_page_len;
   const int *kv_start;
+  const int *ranges; /* [][2] */
+  const int *range_indptr;
   const void *page_table;
   long long page_table_stride;
   int requests;
@@ -93,12 +101,16 @@ struct fi_plan_args {
   int page_ids;  /* bytes of an id */
   int page_count;
   int causal;
+  int intervals;    /* rows see what interval_of of templates/plan/seen.cuh says, by these */
+  int window_left;  /* 0: none; as all of them */
+  int window_right;
+  int chunk;
   int kv_heads;
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;
   int step_tokens;  /* KV tokens of a step, by which the plan counts */
-  int start_tokens; /* ranges begin at multiples of so many */
+  int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
   int max_tokens; /* bounds of the workspace */
@@ -229,24 +241,6 @@ int find_last(const int *begin, int size, int value) {
   return low;
 }
 
-/* What is wrong with a request, as fi_fault of flashjit.h; kind is 0 if nothing is. */
-struct Fault {
-  u32 kind;
-  long long value;
-};
-
-constexpr u32 kFaultQIndptr = 1;
-
-constexpr u32 kFaultTokens = 2;
-
-constexpr u32 kFaultKvLen = 3;
-
-constexpr u32 kFaultKvStart = 4;
-
-constexpr u32 kFaultPage = 5;
-
-constexpr u32 kFaultLastPage = 7;
-
 /* Index of a request's first query token; requests themselves when every one has a single token. */
 int first_token(const fi_plan_args &args, int request) {
   return max(0, min(args.q_indptr ? args.q_indptr[request] : request, args.max_tokens));
@@ -304,6 +298,98 @@ long long page_id(const fi_plan_args &args, int request, int number) {
   return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }
 
+/* The last range of a request that begins at a place or before it; the number of its first one if there is none. */
+int range_at(const fi_plan_args &args, int request, int place) {
+  const int first = args.range_indptr[request];
+  int low = first;
+  int high = args.range_indptr[request + 1];
+  while (low + 1 < high) {
+    const int middle = (low + high) / 2;
+    if (args.ranges[2 * middle] <= place)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* Adds the range that a place lies in to what it sees. */
+void add_range(const fi_plan_args &args, int request, int kv_len, int place, fi_interval &seen) {
+  if (args.range_indptr[request] >= args.range_indptr[request + 1])
+    return;
+  const int range = range_at(args, request, place);
+  const int begin = args.ranges[2 * range];
+  const int end = args.ranges[2 * range + 1];
+  if (place < begin || place >= end)
+    return;
+  seen.first = min(seen.first, begin);
+  seen.end = max(seen.end, min(kv_len, end));
+}
+
+/* What the query token at a place of its request's KV sees, by windows, chunks, ranges and the request's start. */
+fi_interval masked_interval(const fi_plan_args &args, int request, int kv_len, int place) {
+  const int start = kv_start_of(args, request);
+  fi_interval seen = {0, args.causal ? min(kv_len, place + 1) : kv_len};
+  if (args.window_left)
+    seen.first = max(seen.first, place - args.window_left + 1);
+  if (args.window_right)
+    seen.end = (int)min((long long)seen.end, (long long)place + args.window_right);
+  if (args.chunk && place < start)
+    seen.end = min(seen.end, start);
+  else if (args.chunk) {
+    const int chunk = start + (place - start) / args.chunk * args.chunk;
+    seen.first = max(seen.first, chunk);
+    seen.end = (int)min((long long)seen.end, (long long)chunk + args.chunk);
+  }
+  if (args.ranges)
+    add_range(args, request, kv_len, place, seen);
+  seen.first = max(seen.first, start);
+  return seen;
+}
+
+/* What the query token at a place of its request's KV sees. */
+fi_interval interval_of(const fi_plan_args &args, int request, int kv_len, int place) {
+  if (args.intervals)
+    return masked_interval(args, request, kv_len, place);
+  return {0, args.causal ? min(kv_len, place + 1) : kv_len};
+}
+
+/* The first of a request's KV tokens that one of its query tokens sees: that of the first. */
+int first_seen_of(const fi_plan_args &args, int request, int kv_len) {
+  return args.intervals ? max(0, interval_of(args, request, kv_len, kv_len - query_len_of(args, request)).first) : 0;
+}
+
+/* The number of a request's first range that is empty, negative or not after the one before it; -1 if none is. */
+int bad_range_of(const fi_plan_args &args, int request) {
+  int before = 0;
+  for (int range = args.range_indptr[request]; range < args.range_indptr[request + 1]; range++) {
+    if (args.ranges[2 * range] < before || args.ranges[2 * range + 1] <= args.ranges[2 * range])
+      return range;
+    before = args.ranges[2 * range + 1];
+  }
+  return -1;
+}
+
+/* What is wrong with a request, as fi_fault of flashjit.h; kind is 0 if nothing is. */
+struct Fault {
+  u32 kind;
+  long long value;
+};
+
+constexpr u32 kFaultQIndptr = 1;
+
+constexpr u32 kFaultTokens = 2;
+
+constexpr u32 kFaultKvLen = 3;
+
+constexpr u32 kFaultKvStart = 4;
+
+constexpr u32 kFaultPage = 5;
+
+constexpr u32 kFaultLastPage = 7;
+
+constexpr u32 kFaultRange = 8;
+
 /*
  * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
  * nothing is planned. All threads of the CTA take part.
@@ -333,26 +419,27 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
+  if (args.ranges && bad_range_of(args, request) >= 0)
+    return {kFaultRange, bad_range_of(args, request)};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
   return {0, 0};
 }
 
-/* Where the KV that is read of a request begins. */
-int kv_begin_of(const fi_plan_args &args, int request) {
-  return args.kv_start ? kv_start_of(args, request) / args.start_tokens * args.start_tokens : 0;
-}
-
-/* A warp takes a request: its KV tokens, or which of its pages is the first that is out of range. */
+/*
+ * A warp takes a request: its KV tokens, or which is the first out of range of its pages from the first that is seen
+ * on.
+ */
 void check_pages(const fi_plan_args &args) {
   const int warps = FI_PLAN_CTAS * kThreads / 32;
   for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
        request += warps) {
     const int kv_len = sane_kv_len(args, request);
-    const int pages = (kv_len + args.page_size - 1) / args.page_size;
+    const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
     int first_bad = pages;
-    /* Attention reads from the start on, append writes the query tokens, which may be before it. */
-    const int first = min(kv_begin_of(args, request), max(0, kv_len - query_len_of(args, request))) / args.page_size;
+    /* Attention reads what is seen, append writes the query tokens, which may be before it. */
+    const int written = max(0, kv_len - query_len_of(args, request));
+    const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
     for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
       const long long id = page_id(args, request, page);
       if (id < 0 || id >= args.page_count)
@@ -370,11 +457,13 @@ int tiles_of(const fi_plan_args &args, int request) {
   return (query_len_of(args, request) + args.tile_tokens - 1) / args.tile_tokens;
 }
 
-/* Consecutive query tokens of one request, and the KV from where it starts to the last that they see. */
+/* Consecutive query tokens of one request, the KV that some of them see, and what all of them do. */
 struct Tile {
   int kv_base;
   int kv_begin;
   int kv_end;
+  int inner_begin;
+  int inner_end;
   int first; /* token */
   int count;
 };
@@ -388,14 +477,20 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_base = kv_base_of(args, request);
   result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
   result.count = min(args.tile_tokens, end - result.first);
-  result.kv_begin = kv_begin_of(args, request);
-  result.kv_end = args.causal ? max(0, kv_len - (end - result.first - result.count)) : kv_len;
+  const int place = kv_len - (end - result.first);
+  const fi_interval by_first = interval_of(args, request, kv_len, place);
+  const fi_interval by_last = interval_of(args, request, kv_len, place + result.count - 1);
+  const bool seen = max(0, by_first.first) < by_last.end;
+  result.kv_begin = seen ? max(0, by_first.first) : 0;
+  result.kv_end = seen ? by_last.end : 0;
+  result.inner_begin = max(0, by_last.first);
+  result.inner_end = max(0, by_first.end);
   return result;
 }
 
-/* The first of the line's steps that a tile's KV has, counted from the request's first token. */
-int first_step(const fi_plan_args &args, const Tile &tile) {
-  return args.kv_start ? tile.kv_begin / args.step_tokens : 0;
+/* Where the steps of a tile's KV begin. */
+int first_of_steps(const fi_plan_args &args, const Tile &tile) {
+  return tile.kv_begin / args.start_tokens * args.start_tokens;
 }
 
 /*
@@ -403,8 +498,8 @@ int first_step(const fi_plan_args &args, const Tile &tile) {
  * them what beginning and ending a unit costs.
  */
 int steps_of(const fi_plan_args &args, const Tile &tile) {
-  const int last = (tile.kv_end + args.step_tokens - 1) / args.step_tokens;
-  return args.unit_steps + max(1, last - first_step(args, tile));
+  const int tokens = tile.kv_end - first_of_steps(args, tile);
+  return args.unit_steps + max(1, (tokens + args.step_tokens - 1) / args.step_tokens);
 }
 
 /* The request of a query token. */
@@ -422,9 +517,13 @@ fi_row row_of_token(const fi_plan_args &args, int token) {
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
 }
 
-/* The first KV token that a query token sees. */
-int row_first_of_token(const fi_plan_args &args, int token) {
-  return kv_start_of(args, request_of(args, token));
+/* What a query token sees; nothing if it belongs to nobody. */
+fi_interval interval_of_token(const fi_plan_args &args, int token) {
+  if (token < first_token(args, 0))
+    return {0, 0};
+  const int request = request_of(args, token);
+  const int kv_len = kv_len_of(args, request);
+  return interval_of(args, request, kv_len, kv_len - (first_token(args, request + 1) - token));
 }
 
 /* The tiles of the batch, and the line of their steps on one head. */
@@ -610,10 +709,13 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   fi_item item;
   item.kv_base = tile.kv_base;
   item.kv_head = section.first_head + unit.head;
-  const int before = first_step(args, tile) - unit.begin - args.unit_steps;
-  item.kv_begin = max(tile.kv_begin, (begin + before) * args.step_tokens);
-  item.kv_end = max(item.kv_begin, min(tile.kv_end, (end + before) * args.step_tokens));
-  item.kv_common = args.causal ? max(0, min(item.kv_end, tile.kv_end - tile.count + 1)) : item.kv_end;
+  const int first = first_of_steps(args, tile);
+  const int before = -unit.begin - args.unit_steps;
+  item.kv_begin = max(tile.kv_begin, first + (begin + before) * args.step_tokens);
+  const int kv_end = min(tile.kv_end, (int)min(0x7fffffffll, first + (end + before) * (long long)args.step_tokens));
+  item.kv_end = max(item.kv_begin, kv_end);
+  item.inner_begin = max(item.kv_begin, tile.inner_begin);
+  item.inner_end = min(item.kv_end, tile.inner_end);
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
@@ -793,9 +895,9 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
 void write_rows(const fi_plan_args &args, int tokens) {
   for (int token = first_index(); token < tokens; token += kIndexStride)
     args.plan.rows[token] = row_of_token(args, token);
-  if (args.kv_start)
+  if (args.intervals)
     for (int token = first_index(); token < tokens; token += kIndexStride)
-      args.plan.row_first[token] = row_first_of_token(args, token);
+      args.plan.seen[token] = interval_of_token(args, token);
 }
 
 /* The last CTA, which has the least to write, writes the header too. */

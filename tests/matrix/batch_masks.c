@@ -1,0 +1,56 @@
+/* Starts and ranges. */
+#include "tests/matrix/batch_masks.h"
+
+enum { MOST_RANGES = 4 }; /* of a request */
+
+static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
+  return batch->buffers[buffer].host;
+}
+
+static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count) {
+  return mirror_create(&batch->buffers[buffer], &trial->device, count * sizeof(int32_t)) ||
+         trial_ok(trial, "the buffers of masks", FI_OK);
+}
+
+/* At the first token, somewhere, or where nothing is left. */
+static int32_t draw_start(const struct batch_case *batch, struct trial *trial, uint32_t request) {
+  const uint32_t kv_len = batch->kv_len[request];
+  if (trial_chance(trial, 4))
+    return 0;
+  return (int32_t)(trial_chance(trial, 8) ? kv_len : trial_between(trial, 0, kv_len));
+}
+
+/* Some ranges that rise, which begin and end anywhere, the last of them at times after the end of the KV. */
+static int32_t draw_ranges(struct batch_case *batch, struct trial *trial, uint32_t request, int32_t next) {
+  const uint32_t count = trial_between(trial, 0, MOST_RANGES);
+  const uint32_t room = batch->kv_len[request] / MOST_RANGES + 1;
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    at += trial_between(trial, 0, room / 2);
+    ints(batch, BUFFER_RANGES)[2 * next] = (int32_t)at;
+    at += trial_between(trial, 1, room);
+    ints(batch, BUFFER_RANGES)[2 * next + 1] = (int32_t)at;
+    next++;
+  }
+  return next;
+}
+
+bool batch_masks_create(struct batch_case *batch, struct trial *trial) {
+  const size_t requests = batch->requests;
+  if (!reserve(batch, trial, BUFFER_KV_START, requests) ||
+      !reserve(batch, trial, BUFFER_RANGES, 2 * MOST_RANGES * requests) ||
+      !reserve(batch, trial, BUFFER_RANGE_INDPTR, requests + 1))
+    return false;
+  int32_t *range_indptr = ints(batch, BUFFER_RANGE_INDPTR);
+  range_indptr[0] = 0;
+  for (uint32_t r = 0; r < requests; r++) {
+    ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
+    range_indptr[r + 1] = draw_ranges(batch, trial, r, range_indptr[r]);
+  }
+  return true;
+}
+
+void batch_masks_seen(const struct batch_case *batch, uint32_t request, int64_t *first, int64_t *end) {
+  const struct reference reference = batch_case_reference(batch);
+  reference_seen_by_some(&reference, request, first, end);
+}
