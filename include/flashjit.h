@@ -460,9 +460,9 @@ typedef struct fi_workspace {
   uint64_t scratch_bytes; /* of scratch; 0 where the kernel needs none */
   void *scratch;          /* device memory for partial results, 256-byte aligned, whose contents matter during a launch
                              only: all plans whose launches follow each other in a stream may share it */
-  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else the KV of a tile is cut into pieces of this
-                             many tokens (a multiple of 256), so that a request's result does not depend on the rest of
-                             the batch */
+  uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else a tile's KV is cut into pieces of so many
+                             tokens (a multiple of 256), so that a request's result does not depend on the rest of the
+                             batch */
   uint32_t reserved[25];
 } fi_workspace;
 
