@@ -18,7 +18,8 @@
   STRUCT(facts, 224)                                                                                                   \
   STRUCT(workspace, 160)                                                                                               \
   STRUCT(batch, 264)                                                                                                   \
-  STRUCT(tensors, 1008)
+  STRUCT(tensors, 1008)                                                                                                \
+  STRUCT(rope, 256)
 
 enum abi_struct {
 #define ABI_NUMBER(name, size) ABI_##name,

@@ -7,7 +7,6 @@
 
 static const struct emitter emitters[] = {
     {"mma", emit_mma},
-    {"rope_table", emit_rope_table},
 };
 
 const struct emitter *emit_find(const char *name, size_t size) {

@@ -1,5 +1,4 @@
-/* Text that CUDA C++ cannot express by itself: wrappers whose operand lists depend on the spec, and tables.
- */
+/* Text that CUDA C++ cannot express by itself: wrappers whose operand lists depend on the spec. */
 #ifndef GENERATOR_EMIT_H
 #define GENERATOR_EMIT_H
 
@@ -19,6 +18,5 @@ struct emitter {
 const struct emitter *emit_find(const char *name, size_t size);
 
 void emit_mma(const struct facts *facts, struct text *text);
-void emit_rope_table(const struct facts *facts, struct text *text);
 
 #endif

@@ -143,16 +143,11 @@ enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
  */
 enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
-/* Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. */
-enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
-
 /*
- * Pair i turns by position * f(x) radians, where x = theta^(-2 i / rope_dim) and f(x) is x, or x / rope_factor for
- * linear scaling. llama3 goes by the wavelength 2 pi / x, as Hugging Face's llama3 does: x / rope_factor above
- * rope_context / rope_low_frequency, x below rope_context / rope_high_frequency, and between these a mean of the two
- * whose weights are linear in x. Equal frequencies make it a step.
+ * Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. By
+ * which angles they turn fi_tensors.rope_table says.
  */
-enum { FI_SCALING_NONE = 0, FI_SCALING_LINEAR = 1, FI_SCALING_LLAMA3 = 2 };
+enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
 /* Where K is rotated: when it is appended (it is stored rotated), or inside attention (it is stored as it came). */
 enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
@@ -181,7 +176,6 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 /*
  * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
  * do; change what differs; every zero is the default.
- * rope_factor and the two frequencies are in thousandths, so that a spec is integers only and has one text form.
  */
 typedef struct fi_spec {
   uint32_t struct_size;
@@ -210,15 +204,9 @@ typedef struct fi_spec {
   uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
   uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
-  uint32_t rope_dim;   /* a multiple of 16 up to head_dim; 0: head_dim */
-  uint32_t rope_theta; /* 2 and more; 0: 10000 */
-  uint32_t rope_scaling;
-  uint32_t rope_factor;         /* thousandths, 1000 and more; 0: 8000 */
-  uint32_t rope_low_frequency;  /* thousandths; 0: 1000 */
-  uint32_t rope_high_frequency; /* thousandths, not below the low one; 0: 4000 */
-  uint32_t rope_context;        /* tokens the model was trained on; 0: 8192 */
+  uint32_t rope_dim; /* a multiple of 16 up to head_dim; 0: head_dim */
   uint32_t rope_positions;
-  uint32_t reserved[60];
+  uint32_t reserved[66];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -584,7 +572,11 @@ typedef struct fi_tensors {
   uint32_t tokens; /* of a launch without a plan: merge, and append by slots */
   uint32_t heads;  /* likewise: of O, or of K and V */
   float o_scale;   /* O is multiplied with it; 0: 1 */
-  uint32_t reserved[128];
+
+  /* attention and append, for spec.rope: what fi_rope_table makes */
+  const uint64_t *rope_table; /* [rope_dim / 2] turns per token of each pair, in units of 2^-64 of a turn */
+  float rope_magnitude;       /* rotated Q and K are multiplied with it; positive; 0: 1 */
+  uint32_t reserved[125];
 } fi_tensors;
 
 /*
@@ -593,6 +585,71 @@ typedef struct fi_tensors {
  * and V of the batch's query tokens to the places of the last q_len tokens of each request's KV.
  */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
+
+/* ------------------------------------------------------------------------------------------------ RoPE */
+
+/*
+ * Frequencies by what a model's config says. Pair i of n = dim / 2 turns by f radians a token, and rotated Q and K are
+ * multiplied with a magnitude m, which is 1 but for yarn and longrope. With x = theta^(-2 i / dim), C = context,
+ * L = max_tokens and s = factor:
+ *
+ * NONE          f = x, or frequencies[i]
+ * LINEAR        f = x / s
+ * LLAMA3        by the wavelength w = 2 pi / x: x / s for w > C / low_frequency, x for w < C / high_frequency, and
+ *               between these (1 - k) x / s + k x with k = (C / w - low) / (high - low)
+ * YARN          f = x (1 - g) + (x / s) g, where g = (i - a) / (b - a), cut to 0 .. 1, a = c(beta_fast) from 0 on,
+ *               b = c(beta_slow) up to dim - 1, c(r) = dim ln(C / (2 pi r)) / (2 ln theta); unless no_truncation is 1,
+ *               a is rounded down and b up; b is a + 0.001 when they are equal.
+ *               m = M(1) with M(k) = 1 + 0.1 k ln s (1 for s <= 1), or M(mscale) / M(mscale_all_dim) if both are given
+ * LONGROPE      f = x / long_factors[i] when L > C, else x / short_factors[i]; m = sqrt(1 + ln s / ln C), 1 for s <= 1.
+ *               The list is chosen once: keys that are stored rotated cannot change
+ * DYNAMIC       f = x with theta (s L / C - (s - 1))^(dim / (dim - 2)) for theta when L > C: NTK for a given length
+ * PROPORTIONAL  f = x / s for the first turning_pairs pairs, 0 for the others; dim is that of the whole head
+ *
+ * The source of all is transformers/modeling_rope_utils.py of Hugging Face, which does as the papers do: PI
+ * (arXiv:2306.15595), YaRN (2309.00071), LongRoPE (2402.13753).
+ */
+enum {
+  FI_SCALING_NONE = 0,
+  FI_SCALING_LINEAR = 1,
+  FI_SCALING_LLAMA3 = 2,
+  FI_SCALING_YARN = 3,
+  FI_SCALING_LONGROPE = 4,
+  FI_SCALING_DYNAMIC = 5,
+  FI_SCALING_PROPORTIONAL = 6
+};
+
+/* What a formula does not have is not read. */
+typedef struct fi_rope {
+  uint32_t struct_size;
+  uint32_t dim;                /* spec.rope_dim: even, 2 to 512 */
+  uint32_t scaling;            /* FI_SCALING_ */
+  uint32_t no_truncation;      /* yarn: 1 is truncate = false of configs */
+  uint32_t turning_pairs;      /* proportional: up to dim / 2; 0: all */
+  uint32_t max_tokens;         /* longrope, dynamic: the longest request that is served, 1 and more */
+  double theta;                /* above 1; 0: 10000 */
+  double factor;               /* positive; 0: 1 */
+  double context;              /* tokens the model was trained on, above 1, of llama3, yarn, longrope and dynamic */
+  double low_frequency;        /* turns per context, positive; 0: 1 */
+  double high_frequency;       /* not below low_frequency; 0: 4 */
+  double beta_fast;            /* positive; 0: 32 */
+  double beta_slow;            /* positive, not above beta_fast; 0: 1 */
+  double mscale;               /* 0: not given */
+  double mscale_all_dim;       /* 0: not given */
+  double attention_factor;     /* positive: the magnitude; 0: that of the formula */
+  const float *frequencies;    /* [dim / 2] with FI_SCALING_NONE: radians a token; NULL: by theta */
+  const double *short_factors; /* [dim / 2] positive */
+  const double *long_factors;  /* [dim / 2] positive */
+  uint32_t reserved[32];
+} fi_rope;
+
+/*
+ * Fills table, on the host, with the dim / 2 entries of fi_tensors.rope_table, and magnitude for rope_magnitude. An
+ * entry is f / (2 pi) turns in units of 2^-64, rounded to a multiple of 2^-48 turns, so that it is the same on every
+ * machine. Its product with a position wraps as the angle does: at position p it is off by at most p * 2^-49 turns,
+ * 1.2e-8 radians at a million.
+ */
+fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
 
 /* ---------------------------------------------------------------------------------------- notes for reviewers */
 
@@ -603,22 +660,22 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
  * what is done today.
  *
  *  1. Packed masks              spec 0; batch 1-2 bits, 3-4 offsets of requests; 5 stride
- *  2. Dense masks               tensors 0-1 dense mask, 2-3 its token stride, 4-5 its head stride
- *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 6 softcap, 8-9 sinks, 10-11 slopes
- *  4. Biases                    tensors 12-13 by distance, 14-15 its head stride, 16-17 by query token, 18-19 and 20-21
+ *  2. Dense masks               tensors 1-2 dense mask, 3-4 its token stride, 5-6 its head stride
+ *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 0 softcap, 7-8 sinks, 9-10 slopes
+ *  4. Biases                    tensors 11-12 by distance, 13-14 its head stride, 15-16 by query token, 17-18 and 19-20
  *                               its strides
- *  5. Snippets of the caller    spec 8-9 their hash; tensors 22-23 their parameters
- *  6. RoPE by table             spec 10 frequencies from a table, 11 first rotated dim, 12 positions of a token;
- *                               tensors 24-25 the table
+ *  5. Snippets of the caller    spec 8-9 their hash; tensors 21-22 their parameters
+ *  6. More of RoPE              spec 10 first rotated dim, 11 positions of a token; tensors 23-24 positions of keys,
+ *                               25-30 strides of positions
  *  7. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
  *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points
  *  8. Latent attention          spec 17 V is the first dims of K, 18 dims that are rotated apart
- *  9. A second source of KV     spec 19 there is one; tensors 26-73 its K and V (two fi_kv); batch 7-8 its page table,
+ *  9. A second source of KV     spec 19 there is one; tensors 31-78 its K and V (two fi_kv); batch 7-8 its page table,
  *                               9-10 the table's stride, 11-12 its lengths
- * 10. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 74-75 lists, 76-77 and 78-79
- *                               their strides, 80-81 their lengths
+ * 10. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 79-80 lists, 81-82 and 83-84
+ *                               their strides, 85-86 their lengths
  * 11. Shared prefixes           spec 23 not looked for; batch 13-14 a hint; workspace 0 the most that are told
- * 12. Indexer                   spec 24-27; tensors 82-97
+ * 12. Indexer                   spec 24-27; tensors 87-102
  */
 
 #ifdef __GNUC__

@@ -85,6 +85,13 @@ struct fi_kv_args {
   int reserved;
 };
 
+/* What rotated rows turn by. */
+struct fi_rope_args {
+  const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  float magnitude;
+  int reserved;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
@@ -98,6 +105,7 @@ struct fi_attention_args {
   unsigned plan_id;     /* that the header must have */
   float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
   float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
+  struct fi_rope_args rope;
 };
 
 struct fi_append_args {
@@ -110,6 +118,7 @@ struct fi_append_args {
   unsigned rows_id; /* that the header must have */
   int tokens;       /* by slots */
   int reserved;
+  struct fi_rope_args rope;
 };
 
 struct fi_merge_args {

@@ -43,6 +43,13 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
   };
 }
 
+static struct fi_rope_args rope_args(const fi_tensors *tensors) {
+  return (struct fi_rope_args){
+      .table = (const unsigned long long *)tensors->rope_table,
+      .magnitude = or_one(tensors->rope_magnitude),
+  };
+}
+
 /* -------------------------------------------------------------------------------- attention */
 
 static float scale_log2(const struct run *run) {
@@ -84,6 +91,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .plan_id = run->layout.id,
       .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
       .scale_log2 = scale_log2(run),
+      .rope = rope_args(tensors),
   };
   return run->layout.ctas;
 }
@@ -103,6 +111,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .kv_heads = (int)run->kv_heads,
       .rows_id = run->layout.rows_id,
       .tokens = (int)tensors->tokens,
+      .rope = rope_args(tensors),
   };
   const uint32_t tokens = run->kernel->plan ? run->workspace->max_tokens : tensors->tokens;
   return capped_grid((uint64_t)tokens * run->kv_heads, run->ctas);

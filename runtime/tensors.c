@@ -29,8 +29,12 @@ static bool writes_lse(const fi_spec *spec) {
   return spec->lse;
 }
 
+static bool rotates(const fi_spec *spec) {
+  return spec->rope != FI_ROPE_NONE;
+}
+
 static bool reads_positions(const fi_spec *spec) {
-  return spec->rope != FI_ROPE_NONE && spec->rope_positions == FI_POSITIONS_ARRAY;
+  return rotates(spec) && spec->rope_positions == FI_POSITIONS_ARRAY;
 }
 
 static bool reads_scales(const fi_spec *spec) {
@@ -58,6 +62,7 @@ static const struct pointer_rule {
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
      sizeof(int32_t)},
+    {"rope_table", offsetof(fi_tensors, rope_table), ATTENTION | APPEND, rotates, "spec.rope", sizeof(uint64_t)},
     {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
     {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
@@ -230,6 +235,16 @@ static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   return status;
 }
 
+/* -------------------------------------------------------------------------------- rope */
+
+static fi_status check_magnitude(const fi_spec *spec, const fi_tensors *tensors) {
+  const float magnitude = tensors->rope_magnitude;
+  if (!is_read_by(ATTENTION | APPEND, spec) || !rotates(spec) || (magnitude >= 0 && magnitude <= FLT_MAX))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "tensors.rope_magnitude is %g; it must be 0 (1) or positive, and finite",
+                   (double)magnitude);
+}
+
 /* -------------------------------------------------------------------------------- overlap */
 
 struct axis {
@@ -287,6 +302,8 @@ fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t
   fi_status status = check_records(tensors);
   if (!status)
     status = check_scales(spec, tensors);
+  if (!status)
+    status = check_magnitude(spec, tensors);
   if (!status)
     status = check_pointers(spec, tensors);
   if (!status)

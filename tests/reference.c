@@ -24,10 +24,10 @@ static double lse_unit(const fi_spec *spec) {
   return spec->lse == FI_LSE_BASE2 ? log(2) : 1;
 }
 
-static double rope_position(const struct reference *reference, uint32_t request, uint32_t i) {
+static int64_t rope_position(const struct reference *reference, uint32_t request, uint32_t i) {
   if (reference->spec.rope_positions == FI_POSITIONS_ARRAY)
     return reference->tensors.positions[reference_query_begin(reference, request) + i];
-  return (double)reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
+  return (int64_t)reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
 }
 
 static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_t size, double scale, double *row) {
@@ -37,36 +37,23 @@ static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_
 
 /* -------------------------------------------------------------------------------- rope */
 
-/* Radians per position of pair i. llama3: as in the Llama 3.1 release, by the number of turns in the trained
- * context. */
-static double rope_frequency(const fi_spec *spec, uint32_t i) {
-  double frequency = pow(spec->rope_theta, -2.0 * i / spec->rope_dim);
-  double stretched = frequency / (spec->rope_factor / 1000.0);
-  if (spec->rope_scaling == FI_SCALING_NONE)
-    return frequency;
-  if (spec->rope_scaling == FI_SCALING_LINEAR)
-    return stretched;
-  double turns = spec->rope_context * frequency / (2 * pi);
-  double low = spec->rope_low_frequency / 1000.0;
-  double high = spec->rope_high_frequency / 1000.0;
-  if (turns < low)
-    return stretched;
-  if (turns >= high)
-    return frequency;
-  double smooth = (turns - low) / (high - low);
-  return (1 - smooth) * stretched + smooth * frequency;
+/* The angle of pair i in radians. Positions times turns wrap as angles do. */
+static double rope_angle(const struct reference *reference, uint32_t i, int64_t position) {
+  return 2 * pi * (double)((uint64_t)position * reference->tensors.rope_table[i]) * 0x1p-64;
 }
 
-void reference_rotate(const fi_spec *spec, double position, double *row) {
+void reference_rotate(const struct reference *reference, int64_t position, double *row) {
+  const fi_spec *spec = &reference->spec;
   if (spec->rope == FI_ROPE_NONE)
     return;
+  double magnitude = or_one(reference->tensors.rope_magnitude);
   uint32_t pairs = spec->rope_dim / 2;
   for (uint32_t i = 0; i < pairs; i++) {
     uint32_t first = spec->rope == FI_ROPE_HALF ? i : 2 * i;
     uint32_t second = spec->rope == FI_ROPE_HALF ? i + pairs : 2 * i + 1;
-    double angle = position * rope_frequency(spec, i);
-    double a = row[first];
-    double b = row[second];
+    double angle = rope_angle(reference, i, position);
+    double a = magnitude * row[first];
+    double b = magnitude * row[second];
     row[first] = a * cos(angle) - b * sin(angle);
     row[second] = b * cos(angle) + a * sin(angle);
   }
@@ -98,7 +85,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     decode_row(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, k_scale, k);
     decode_row(spec->kv_dtype, tensors->v.data, v_offset, spec->v_dim, v_scale, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
-      reference_rotate(spec, t, k);
+      reference_rotate(reference, t, k);
   }
   return true;
 }
@@ -122,7 +109,7 @@ void reference_attend(const struct reference *reference, const struct reference_
 
   double q[512];
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
-  reference_rotate(spec, rope_position(reference, request, i), q);
+  reference_rotate(reference, rope_position(reference, request, i), q);
 
   double maximum = -INFINITY;
   for (int64_t t = first; t < seen; t++) {
@@ -157,7 +144,7 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1 / k_scale, k);
   decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1 / v_scale, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
-    reference_rotate(spec, rope_position(reference, request, i), k);
+    reference_rotate(reference, rope_position(reference, request, i), k);
 }
 
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse) {

@@ -40,8 +40,8 @@ void reference_seen(const fi_spec *spec, const fi_batch *batch, uint32_t request
 /* From the first to after the last KV token that some query token of a request sees. */
 void reference_seen_by_some(const struct reference *reference, uint32_t request, int64_t *first, int64_t *end);
 
-/* Turns the pairs of one row as spec.rope says for a position. */
-void reference_rotate(const fi_spec *spec, double position, double *row);
+/* Turns the pairs of one row as spec.rope and tensors.rope_table say for a position. */
+void reference_rotate(const struct reference *reference, int64_t position, double *row);
 
 /*
  * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim], 0 where nobody sees them; K is rotated

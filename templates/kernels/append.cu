@@ -50,7 +50,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
       continue;
     if (unit < kKeyUnits)
       store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
-                     args.k.scale * scale_of(args.k, head), position_of(args, row));
+                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
     else
       store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
                         unit - kKeyUnits, args.v.scale * scale_of(args.v, head));

@@ -33,7 +33,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
-    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), token);
+    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
     const bool unmasked = all_visible(tile.item, token, kTeamTokens);
     if (!unmasked && !some_visible(tile.rows, token))
@@ -81,7 +81,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), tile);
+    transform_query(cta, query_tile(shared), args, tile);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);

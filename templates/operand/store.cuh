@@ -43,11 +43,11 @@ float store_factor(float scale) {
   return fminf(1 / scale, 3.40282347e38f);
 }
 
-/* Stores unit `unit` of a row of K, rotated to its position. What is read is multiplied with the scale. */
-void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position) {
+/* Stores unit `unit` of a row of K, rotated. What is read is multiplied with the scale. */
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, const Rotation &by) {
   const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
   const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, store_factor(scale)); };
-  rotate_unit(unit, position, load, store);
+  rotate_unit(unit, by, load, store);
 }
 
 /* Stores chunk `chunk` of a row of V. */

@@ -20,6 +20,11 @@ template <int kPending> void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
+/* Asks for a line of global memory that will be read, and waits for nothing. */
+void ask_for_line(const void *from) {
+  asm volatile("prefetch.global.L1 [%0];" ::"l"(from));
+}
+
 /* A word of shared memory; never two words by one instruction, whose registers would have to be neighbours. */
 u32 load_word(u32 address) {
   u32 word;

@@ -1,6 +1,7 @@
 //@use query/tile
 //@use ptx/memory
 //@use work/item
+//@use query/rope_{rope}
 
 //# Q goes from global memory into its tile.
 
@@ -20,8 +21,9 @@ struct QueryFetch {
   uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
 };
 
-/* Asks for the item's Q. */
+/* Asks for the item's Q, and what it is rotated by. */
 void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
+  ask_for_rope(threads, args.rope);
   u32 i = threads.number();
 #pragma unroll
   for (uint4 &chunk : fetch.chunks) {
@@ -44,8 +46,9 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
 /* Q is copied into its tile; nothing is in registers on the way. */
 struct QueryFetch {};
 
-/* Asks for the item's Q. */
+/* Asks for the item's Q, and what it is rotated by. */
 void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
+  ask_for_rope(threads, args.rope);
 #pragma unroll 4
   for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;

@@ -1,20 +1,39 @@
 //@use ptx/math
-//@emit rope_table
+//@use ptx/memory
+//@use tile/threads
 
 //# Rotation of pairs. It works on units of a row, of one or two chunks of 8 elements.
 
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
+/* What a row is rotated by. */
+struct Rotation {
+  const u64 *table; /* turns per token of each pair */
+  float magnitude;
+  int position;
+};
+
+Rotation rotation_to(const fi_rope_args &rope, int position) {
+  return {rope.table, rope.magnitude, position};
+}
+
+/* Asks for the table before it is read. */
+void ask_for_rope(Cta threads, const fi_rope_args &rope) {
+  constexpr u32 kLines = (kRopeDim / 2 * sizeof(u64) + 127) / 128;
+  if (threads.number() < kLines)
+    ask_for_line(rope.table + threads.number() * (128 / sizeof(u64)));
+}
+
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
- * table has turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle. The angle is exact modulo one turn: the table has turns per
+ * token in units of 2^-64, and the product wraps as the angle does.
  */
-void turn_pair(float &x, float &y, u32 pair, int position) {
-  const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
+void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
+  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
   const float angle = (float)(int)(turns >> 32) * kRadians;
-  const float cosine = cos_fast(angle);
-  const float sine = sin_fast(angle);
+  const float cosine = cos_fast(angle) * by.magnitude;
+  const float sine = sin_fast(angle) * by.magnitude;
   const float turned = fmaf(x, cosine, -(y * sine));
   y = fmaf(y, cosine, x * sine);
   x = turned;

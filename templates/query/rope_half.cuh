@@ -7,8 +7,8 @@ constexpr u32 kRotatedUnits = kRopeDim / 16;
 
 template <u32 kDim> constexpr u32 kRowUnits = kRotatedUnits + (kDim - kRopeDim) / 8;
 
-/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
-template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+/* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
   const u32 chunk = unit < kRotatedUnits ? unit : unit + kRotatedUnits;
   float first[8];
   load(first, chunk);
@@ -17,7 +17,7 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
     load(second, chunk + kRotatedUnits);
 #pragma unroll
     for (u32 i = 0; i < 8; i++)
-      turn_pair(first[i], second[i], unit * 8 + i, position);
+      turn_pair(first[i], second[i], unit * 8 + i, by);
     store(second, chunk + kRotatedUnits);
   }
   store(first, chunk);

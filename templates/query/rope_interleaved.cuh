@@ -6,14 +6,14 @@ constexpr u32 kRotatedUnits = kRopeDim / 8;
 
 template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
 
-/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
-template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+/* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
   float values[8];
   load(values, unit);
   if (unit < kRotatedUnits) {
 #pragma unroll
     for (u32 i = 0; i < 4; i++)
-      turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, position);
+      turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, by);
   }
   store(values, unit);
 }

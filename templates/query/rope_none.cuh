@@ -1,9 +1,18 @@
 //# No rotation: a unit of a row is a chunk of 8 elements.
 
+struct Rotation {};
+
+Rotation rotation_to(const fi_rope_args &rope, int position) {
+  return {};
+}
+
+/* There is no table. */
+void ask_for_rope(Cta threads, const fi_rope_args &rope) {}
+
 template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
 
 /* Takes the elements of unit `unit` of a row, and stores them. */
-template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
   float values[8];
   load(values, unit);
   store(values, unit);

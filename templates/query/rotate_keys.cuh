@@ -8,11 +8,17 @@
 //@if rotates_keys
 constexpr u32 kScorePitch = kQueryPitch;
 
+/* What K of a token of an item is rotated by. */
+Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
+  return rotation_to(args.rope, token);
+}
+
 /*
  * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
  * team.
  */
-const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attention_args &args, const fi_item &item,
+                     int token) {
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kScorePitch);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kTeamTokens * kRowUnits<kQkDim>; i += 32 * kTeamWarps) {
@@ -21,25 +27,30 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, token + (int)row, load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row), load, store);
   }
   threads.sync();
   return rotated;
 }
 
-/* Rotates pair `pair` of a stored row of K, that of token `token`. */
-void rotate_stored(float &x, float &y, u32 pair, int token) {
+/* Rotates pair `pair` of a stored row of K. */
+void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {
   if (pair < kRopeDim / 2)
-    turn_pair(x, y, pair, token);
+    turn_pair(x, y, pair, by);
 }
 //@else
 constexpr u32 kScorePitch = kKeyPitch;
 
 /* K as it is in its stage. */
-const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attention_args &args, const fi_item &item,
+                     int token) {
   return keys;
 }
 
 /* K is stored as it is scored. */
-void rotate_stored(float &x, float &y, u32 pair, int token) {}
+Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
+  return {};
+}
+
+void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {}
 //@end

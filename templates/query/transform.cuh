@@ -52,7 +52,7 @@ float query_factor(const tile_row &row) {
 
 //@if rope != none || converts_query
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(Cta threads, u8 *query, ItemTile &tile) {
+void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
   find_query_scales(threads, query, tile);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
@@ -67,11 +67,11 @@ void transform_query(Cta threads, u8 *query, ItemTile &tile) {
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, tile.rows[row].position, load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, tile.rows[row].position), load, store);
   }
   threads.sync();
 }
 //@else
 /* The tile is what the fragments need. */
-void transform_query(Cta threads, u8 *query, ItemTile &tile) {}
+void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {}
 //@end

@@ -41,8 +41,8 @@ float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
 }
 
-/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
-float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+/* The lane's part of the score of a row of Q by a stored row of K. */
+float score_part(const u8 *query, u32 row, const u8 *key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -50,7 +50,7 @@ float score_part(const u8 *query, u32 row, const u8 *key, int token) {
     const u32 second = second_of_pair(pair);
     float x = stored_element(key, first);
     float y = stored_element(key, second);
-    rotate_stored(x, y, pair, token);
+    rotate_stored(x, y, pair, by);
     part = fmaf(query_element(query, row, first), x, part);
     part = fmaf(query_element(query, row, second), y, part);
   }
@@ -69,7 +69,8 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 #pragma unroll 1
   for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
     const int place = kv_place(*args.plan.header, item.kv_base, token);
-    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+    const u8 *key = kv_row(args.k, place, token, item.kv_head);
+    float score = score_part(query, row, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);

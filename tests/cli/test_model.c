@@ -54,12 +54,12 @@ Test(model, llama) {
   cr_expect_eq(layer->spec.head_dim, 128); /* hidden_size / heads */
   cr_expect_eq(layer->spec.q_dtype, FI_BF16);
   cr_expect_eq(layer->spec.rope, FI_ROPE_HALF);
-  cr_expect_eq(layer->spec.rope_theta, 500000);
-  cr_expect_eq(layer->spec.rope_scaling, FI_SCALING_LLAMA3);
-  cr_expect_eq(layer->spec.rope_factor, 8000);
-  cr_expect_eq(layer->spec.rope_low_frequency, 1000);
-  cr_expect_eq(layer->spec.rope_high_frequency, 4000);
-  cr_expect_eq(layer->spec.rope_context, 8192);
+  cr_expect_eq(layer->layer.rope.theta, 500000);
+  cr_expect_eq(layer->layer.rope.type, ROPE_LLAMA3);
+  cr_expect_eq(layer->layer.rope.factor, 8);
+  cr_expect_eq(layer->layer.rope.low_frequency, 1);
+  cr_expect_eq(layer->layer.rope.high_frequency, 4);
+  cr_expect_eq(layer->layer.rope.context, 8192);
 }
 
 Test(model, qwen3) {
@@ -77,8 +77,8 @@ Test(model, qwen3) {
     cr_expect_eq(layer->kv_heads, models[i].kv_heads);
     cr_expect_eq(layer->spec.group, models[i].group);
     cr_expect_eq(layer->spec.head_dim, 128);
-    cr_expect_eq(layer->spec.rope_theta, models[i].theta);
-    cr_expect_eq(layer->spec.rope_scaling, FI_SCALING_NONE);
+    cr_expect_eq(layer->layer.rope.theta, models[i].theta);
+    cr_expect_eq(layer->layer.rope.type, ROPE_DEFAULT);
   }
 }
 
@@ -91,8 +91,8 @@ Test(model, gpt_oss) {
   cr_expect_eq(full->count, 12);
   cr_expect_eq(full->spec.head_dim, 64);
   cr_expect_eq(full->spec.group, 8);
-  cr_expect_str_eq(sliding->missing, "sliding window (128 keys); attention sinks; rope_type yarn");
-  cr_expect_str_eq(full->missing, "attention sinks; rope_type yarn");
+  cr_expect_str_eq(sliding->missing, "sliding window (128 keys); attention sinks");
+  cr_expect_str_eq(full->missing, "attention sinks");
 }
 
 Test(model, gemma4) {
@@ -104,7 +104,7 @@ Test(model, gemma4) {
   cr_expect_eq(sliding->spec.head_dim, 256);
   cr_expect_eq(sliding->kv_heads, 8);
   cr_expect_eq(sliding->spec.group, 2);
-  cr_expect_eq(sliding->spec.rope_theta, 10000);
+  cr_expect_eq(sliding->layer.rope.theta, 10000);
   static const char images[] = "image tokens that see each other both ways (--text-only: there are none)";
   cr_expect_eq(strncmp(sliding->missing, "sliding window (1024 keys); ", 28), 0);
   cr_expect_str_eq(sliding->missing + 28, images);
@@ -115,7 +115,7 @@ Test(model, gemma4) {
   cr_expect_eq(full->layer.rope.dims, 512);
   cr_expect_eq(full->layer.rope.turning_pairs, 64);
   cr_expect_eq(full->layer.scale, 1);
-  cr_expect_str_eq(full->missing, "rope_type proportional");
+  cr_expect_str_eq(full->missing, "");
 }
 
 /* --------------------------------------------------------------------------------------------- variations */
@@ -128,7 +128,7 @@ Test(model, defaults) {
   cr_expect_eq(layer->spec.group, 1);
   cr_expect_eq(layer->spec.head_dim, 128);
   cr_expect_eq(layer->spec.q_dtype, FI_BF16);
-  cr_expect_eq(layer->spec.rope_theta, 10000);
+  cr_expect_eq(layer->layer.rope.theta, 10000);
   cr_expect_eq(layer->spec.rope_dim, 128);
 }
 
@@ -146,12 +146,6 @@ Test(model, variations) {
       {"\"rotary_dim\": 32", offsetof(fi_spec, rope_dim), 32},
       {"\"model_type\": \"glm4\"", offsetof(fi_spec, rope), FI_ROPE_INTERLEAVED},
       {"\"model_type\": \"nemotron_h\"", offsetof(fi_spec, rope), FI_ROPE_NONE},
-      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}", offsetof(fi_spec, rope_factor), 2500},
-      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}", offsetof(fi_spec, rope_scaling), FI_SCALING_LINEAR},
-      {"\"rope_scaling\": {\"rope_type\": \"default\"}", offsetof(fi_spec, rope_scaling), FI_SCALING_NONE},
-      {"\"rope_theta\": 7, \"rope_parameters\": {\"rope_theta\": 500}", offsetof(fi_spec, rope_theta), 500},
-      {"\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 50}, \"x\": {\"rope_theta\": 5}}",
-       offsetof(fi_spec, rope_theta), 50},
       {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}",
        offsetof(fi_spec, head_dim), 96},
       {"\"text_config\": {\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"head_dim\": 96}, "
@@ -194,7 +188,8 @@ Test(model, what_is_missing) {
       {"\"alibi\": false", "full_attention", 8, ""},
       {"\"torch_dtype\": \"float32\"", "full_attention", 8, ""},
       {"\"max_position_embeddings\": 9, \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", "full_attention", 8,
-       "rope_type dynamic"},
+       ""},
+      {"\"rope_scaling\": {\"type\": \"spiral\"}", "full_attention", 8, "rope_type spiral"},
   };
   for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
     struct model model = read_model(config(variations[i].fields));
@@ -266,9 +261,9 @@ Test(model, roles_choose_tiles) {
 
 /* The model reader's reason and the library's are both told. */
 Test(model, unsupported_layers_say_why) {
-  struct model model = read_model(MODEL("gemma-4-26B-A4B"));
+  struct model model = read_model(MODEL("gpt-oss-20b"));
   cr_expect_not(layer_supported(find(&model, "full_attention"), 16, NULL));
-  cr_expect_not_null(strstr(problem_last(), "rope_type proportional"), "%s", problem_last());
+  cr_expect_not_null(strstr(problem_last(), "attention sinks"), "%s", problem_last());
   model = read_model(config("\"head_dim\": 100"));
   cr_expect_not(layer_supported(&model.layers[0], 16, NULL));
   cr_expect_not_null(strstr(problem_last(), "100"), "%s", problem_last());

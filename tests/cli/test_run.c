@@ -165,7 +165,7 @@ Test(run, mixed_model, .init = use_simulator) {
 Test(run, unsupported_model, .init = use_simulator) {
   command(&output, "run --model " MODEL("gpt-oss-20b"));
   expect_code(&output, 1);
-  expect_text(output.err, "full_attention skipped: attention sinks; rope_type yarn");
+  expect_text(output.err, "full_attention skipped: attention sinks");
   expect_text(output.err, "no kind of layer can be run");
 }
 

@@ -19,9 +19,9 @@ static int lines(const char *text) {
 Test(specs, of_llama) {
   command(&output, "specs --model " MODEL("Meta-Llama-3.1-8B"));
   expect_code(&output, 0);
-  cr_expect_str_eq(output.out, "attention group=4 rows=128 page=16 rope=half theta=500000 scaling=llama3\n"
-                               "append page=16 rope=half theta=500000 scaling=llama3\n"
-                               "attention group=4 page=16 rope=half theta=500000 scaling=llama3\n"
+  cr_expect_str_eq(output.out, "attention group=4 rows=128 page=16 rope=half\n"
+                               "append page=16 rope=half\n"
+                               "attention group=4 page=16 rope=half\n"
                                "plan\n");
   cr_expect_str_eq(output.err,
                    "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128, RoPE theta "
@@ -31,10 +31,10 @@ Test(specs, of_llama) {
 Test(specs, with_cache_options) {
   command(&output, "specs --kv-dtype e4m3 --page-size 0 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
   expect_code(&output, 0);
-  cr_expect_str_eq(output.out, "attention group=12 rows=128 kv=e4m3 scale=tensor rope=half theta=10000000\n"
-                               "append kv=e4m3 scale=tensor rope=half theta=10000000\n"
-                               "attention group=12 rows=64 kv=e4m3 scale=tensor rope=half theta=10000000\n"
-                               "attention group=12 kv=e4m3 scale=tensor rope=half theta=10000000\n"
+  cr_expect_str_eq(output.out, "attention group=12 rows=128 kv=e4m3 scale=tensor rope=half\n"
+                               "append kv=e4m3 scale=tensor rope=half\n"
+                               "attention group=12 rows=64 kv=e4m3 scale=tensor rope=half\n"
+                               "attention group=12 kv=e4m3 scale=tensor rope=half\n"
                                "plan\n");
 }
 
@@ -44,7 +44,7 @@ Test(specs, of_one_of_many_devices) {
   expect_code(&output, 0);
   expect_text(output.err, "heads of one of 8 GPUs");
   expect_text(output.err, "62 layers of full_attention, 12 query heads on 1 KV heads of 128");
-  expect_text(output.out, "attention group=12 page=16 rope=half theta=10000000\n");
+  expect_text(output.out, "attention group=12 page=16 rope=half\n");
   command(&output, "specs --tp 5 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
   expect_code(&output, 1);
   expect_text(output.err, "--tp is 5, which does not divide the 96 query heads");
@@ -54,7 +54,7 @@ Test(specs, with_fields_that_are_set) {
   command(&output, "specs --set head_dim=64 --set rope_theta=7000 --set 'num_key_value_heads=null' --model " MODEL(
                        "Qwen3-0.6B"));
   expect_code(&output, 0);
-  expect_text(output.out, "attention hd=64 page=16 rope=half theta=7000\n");
+  expect_text(output.out, "attention hd=64 page=16 rope=half\n");
   expect_text(output.err, "16 query heads on 16 KV heads of 64");
 }
 
@@ -64,20 +64,15 @@ Test(specs, as_json) {
   expect_text(output.out, "\"kind\": \"sliding_attention\"");
   expect_text(output.out, "\"window\": 128");
   expect_text(output.out, "\"sinks\": true");
-  expect_text(output.out, "\"lacks\": \"sliding window (128 keys); attention sinks; rope_type yarn\"");
+  expect_text(output.out, "\"lacks\": \"sliding window (128 keys); attention sinks\"");
 }
 
 Test(specs, unsupported_models_fail_with_reasons) {
-  static const char *const models[] = {MODEL("gpt-oss-20b"), MODEL("gemma-4-26B-A4B")};
-  for (int i = 0; i < 2; i++) {
-    char arguments[512];
-    snprintf(arguments, sizeof arguments, "specs --model %s", models[i]);
-    command(&output, arguments);
-    expect_code(&output, 1);
-    expect_text(output.err, "sliding_attention skipped: sliding window");
-    expect_text(output.err, "no kind of layer has a kernel");
-    cr_expect_str_eq(output.out, "");
-  }
+  command(&output, "specs --model " MODEL("gpt-oss-20b"));
+  expect_code(&output, 1);
+  expect_text(output.err, "sliding_attention skipped: sliding window");
+  expect_text(output.err, "no kind of layer has a kernel");
+  cr_expect_str_eq(output.out, "");
 }
 
 /* Supported kinds of a mixed model are listed in spite of the others. */

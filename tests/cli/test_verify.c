@@ -60,6 +60,7 @@ static void attend_request(struct scene *scene, const struct reference *referenc
 }
 
 static void make(struct scene *scene) {
+  static const uint64_t rope_table[DIM / 2] = {UINT64_C(0x28be60db93910000), UINT64_C(1) << 52};
   random_state random = 3;
   struct reference reference = {.kv_heads = KV_HEADS};
   memset(scene, 0xff, sizeof *scene);
@@ -81,7 +82,8 @@ static void make(struct scene *scene) {
                                    .k_new.data = scene->k_new,
                                    .v_new.data = scene->v_new,
                                    .k.data = scene->k_cache,
-                                   .v.data = scene->v_cache};
+                                   .v.data = scene->v_cache,
+                                   .rope_table = rope_table};
   for (uint32_t t = 0; t < 4; t++) { /* request 0's older tokens */
     size_t row = (size_t)reference_cache_offset(&reference, 0, t, 0);
     random_normal(&random, FI_BF16, scene->k_cache + row, KV_HEADS * DIM);

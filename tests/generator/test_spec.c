@@ -30,11 +30,6 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .kv_dtype = FI_BF16,
       .o_dtype = FI_BF16,
       .rope_dim = 128,
-      .rope_theta = 10000,
-      .rope_factor = 8000,
-      .rope_low_frequency = 1000,
-      .rope_high_frequency = 4000,
-      .rope_context = 8192,
   };
   fi_spec spec = canonical(zero_spec(FI_OP_ATTENTION));
   cr_assert_arr_eq(&spec, &expected, sizeof spec);
@@ -105,26 +100,16 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
   static const struct {
     const char *field;
     uint32_t value;
-    uint32_t scaling; /* with which it matters; UINT32_MAX: any */
   } rows[] = {
-      {"rope_keys", FI_KEYS_UNROTATED, UINT32_MAX},
-      {"rope_dim", 64, UINT32_MAX},
-      {"rope_theta", 500000, UINT32_MAX},
-      {"rope_positions", FI_POSITIONS_ARRAY, UINT32_MAX},
-      {"rope_low_frequency", 2000, FI_SCALING_LLAMA3},
-      {"rope_high_frequency", 5000, FI_SCALING_LLAMA3},
-      {"rope_context", 4096, FI_SCALING_LLAMA3},
+      {"rope_keys", FI_KEYS_UNROTATED},
+      {"rope_dim", 64},
+      {"rope_positions", FI_POSITIONS_ARRAY},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    for (uint32_t scaling = FI_SCALING_NONE; scaling <= FI_SCALING_LLAMA3; scaling++) {
-      fi_spec spec = zero_spec(FI_OP_ATTENTION);
-      spec.rope_scaling = scaling;
-      cr_expect_not(matters(spec, rows[i].field, rows[i].value), "%s without rope", rows[i].field);
-      spec.rope = FI_ROPE_INTERLEAVED;
-      const bool expected = rows[i].scaling == UINT32_MAX || rows[i].scaling == scaling;
-      cr_expect_eq(matters(spec, rows[i].field, rows[i].value), expected, "%s, scaling %u", rows[i].field, scaling);
-      cr_expect_eq(matters(spec, "rope_factor", 2000), scaling != FI_SCALING_NONE, "factor, scaling %u", scaling);
-    }
+    fi_spec spec = zero_spec(FI_OP_ATTENTION);
+    cr_expect_not(matters(spec, rows[i].field, rows[i].value), "%s without rope", rows[i].field);
+    spec.rope = FI_ROPE_INTERLEAVED;
+    cr_expect(matters(spec, rows[i].field, rows[i].value), "%s", rows[i].field);
   }
   fi_spec append = zero_spec(FI_OP_APPEND);
   append.rope = FI_ROPE_HALF;
@@ -135,7 +120,6 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
 static fi_spec full_spec(uint32_t op) {
   fi_spec spec = zero_spec(op);
   spec.rope = FI_ROPE_HALF;
-  spec.rope_scaling = FI_SCALING_LLAMA3;
   spec.page_size = 16;
   spec.mask = FI_MASK_NONE;
   return spec;
@@ -196,9 +180,6 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.rope = FI_ROPE_HALF, .head_dim = 80, .rope_dim = 80}, NULL},
       {{.rope = FI_ROPE_HALF, .rope_dim = 40}, "rope_dim is 40 with head_dim 128: rope_dim must be a multiple of 16"},
       {{.rope = FI_ROPE_HALF, .rope_dim = 48}, NULL},
-      {{.rope = FI_ROPE_HALF, .rope_scaling = FI_SCALING_LLAMA3, .rope_low_frequency = 4001},
-       "rope_high_frequency is 4000 with rope_low_frequency 4001: it must not be below the low frequency"},
-      {{.rope = FI_ROPE_HALF, .rope_scaling = FI_SCALING_LLAMA3, .rope_low_frequency = 4000}, NULL},
       {{.index = FI_INDEX_CSR}, NULL},
       {{.q_dtype = FI_F16, .kv_dtype = FI_BF16}, NULL},
   };

@@ -17,12 +17,12 @@ static void expect_text(const char *given, const char *expected) {
 Test(spec_text, holds_what_differs_from_the_defaults) {
   expect_text("attention", "attention");
   expect_text("attention hd=128 group=1 q=bf16 kv=bf16", "attention");
-  expect_text("attention group=4 kv=e4m3 page=16 rope=half theta=500000",
-              "attention group=4 kv=e4m3 page=16 rope=half theta=500000");
+  expect_text("attention group=4 kv=e4m3 page=16 rope=half rope_dim=64",
+              "attention group=4 kv=e4m3 page=16 rope=half rope_dim=64");
   expect_text("attention q=f16 kv=f16", "attention q=f16");
   expect_text("attention group=20 rows=32", "attention group=20");
-  expect_text("attention hd=64 rope=half rope_dim=64 scaling=none factor=2000", "attention hd=64 rope=half");
-  expect_text("attention theta=500000", "attention");
+  expect_text("attention hd=64 rope=half rope_dim=64 positions=kv_offset", "attention hd=64 rope=half");
+  expect_text("attention rope_dim=64", "attention");
   expect_text("append group=4 rows=64 lse=1 keys=unrotated hd=64", "append hd=64");
   expect_text("merge hd=256 kv=e4m3 lse=1 q=f16", "merge hd=256 q=f16 lse=1");
   expect_text("plan hd=64", "plan");
@@ -35,11 +35,9 @@ Test(spec_text, takes_any_order_and_spaces) {
 
 Test(spec_text, names_every_axis) {
   expect_text("attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-              "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
-              "context=4096 positions=array",
+              "rope=interleaved keys=unrotated rope_dim=48 positions=array",
               "attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-              "rope=interleaved keys=unrotated rope_dim=48 theta=9999 scaling=llama3 factor=4000 low=2000 high=3000 "
-              "context=4096 positions=array");
+              "rope=interleaved keys=unrotated rope_dim=48 positions=array");
 }
 
 Test(spec_text, print_and_parse_are_inverse) {
@@ -83,7 +81,7 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] = "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, "
                              "left, right, chunk, ranges, lse, rope, keys, "
-                             "rope_dim, theta, scaling, factor, low, high, context, positions";
+                             "rope_dim, positions";
   static const struct {
     const char *text;
     const char *why;

@@ -303,6 +303,14 @@ static float draw_scale(const struct batch_case *batch, struct trial *trial, uin
   return (float)trial_between(trial, 50, most) / 100;
 }
 
+/* Entries of any size, as frequencies and their scalings give them. */
+static void draw_rope(struct batch_case *batch, struct trial *trial) {
+  uint64_t *table = batch->buffers[BUFFER_ROPE_TABLE].host;
+  for (uint32_t pair = 0; pair < batch->spec.rope_dim / 2; pair++)
+    table[pair] = random_next(&trial->random) >> trial_between(trial, 0, 40);
+  batch->rope_magnitude = trial_chance(trial, 2) ? (float)trial_between(trial, 50, 150) / 100 : 0;
+}
+
 /* Positions and scales are read by few specs, and made for all. */
 static void fill_small(struct batch_case *batch, struct trial *trial) {
   float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
@@ -312,7 +320,8 @@ static void fill_small(struct batch_case *batch, struct trial *trial) {
     v_scale[head] = draw_scale(batch, trial, 400);
   }
   for (uint32_t token = 0; token < batch->tokens; token++)
-    ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 100000);
+    ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 1100000);
+  draw_rope(batch, trial);
   batch->softmax_scale = draw_softmax_scale(&batch->spec, trial);
   const bool on_host = dtype_bytes(batch->spec.kv_dtype) == 1 && trial_chance(trial, 2);
   batch->k_scale = on_host ? (float)trial_between(trial, 50, 150) / 100 : 0;
@@ -329,6 +338,7 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
   batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
   return reserve(batch, trial, BUFFER_POSITIONS, batch->tokens, sizeof(int32_t)) &&
+         reserve(batch, trial, BUFFER_ROPE_TABLE, batch->spec.rope_dim / 2, sizeof(uint64_t)) &&
          reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_Q, batch->q.elements, element) &&
@@ -484,6 +494,10 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   }
   if (spec->lse)
     tensors.lse = (float *)(uintptr_t)pointer(batch, BUFFER_LSE, on_host);
+  if (spec->rope != FI_ROPE_NONE) {
+    tensors.rope_table = pointer(batch, BUFFER_ROPE_TABLE, on_host);
+    tensors.rope_magnitude = batch->rope_magnitude;
+  }
   if (spec->rope_positions == FI_POSITIONS_ARRAY)
     tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
   if (spec->kv_scale != FI_SCALE_NONE) {

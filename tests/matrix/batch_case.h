@@ -29,6 +29,7 @@ enum buffer {
   BUFFER_RANGE_INDPTR,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
+  BUFFER_ROPE_TABLE,
   BUFFER_K_SCALE,
   BUFFER_V_SCALE,
   BUFFER_Q,
@@ -69,6 +70,7 @@ struct batch_case {
   float k_scale;        /* on the host; 0 without */
   float v_scale;
   float o_scale;
+  float rope_magnitude;
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;

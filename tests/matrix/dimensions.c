@@ -25,11 +25,6 @@ static const struct declaration declarations[] = {
     {"left", "0 1 5 64 1000", NULL},
     {"right", "0 1 7 100", NULL},
     {"chunk", "0 1 24 512", NULL},
-    {"theta", "default 500000", NULL},
-    {"factor", "1000 4000 default 32000", NULL},
-    {"low", "default 500", NULL},
-    {"high", "default 16000", NULL},
-    {"context", "default 64", NULL}, /* 64: short enough that a small test leaves it */
 };
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {

@@ -9,8 +9,8 @@
 
 static const char *const targets[] = {"sm_80", "sm_90a"};
 static const char *const bases[] = {
-    "attention", "attention group=4 kv=e4m3 page=16 rope=half keys=unrotated scaling=llama3",
-    "append",    "append page=16 rope=interleaved scaling=linear factor=4000",
+    "attention", "attention group=4 kv=e4m3 page=16 rope=half keys=unrotated",
+    "append",    "append page=16 rope=interleaved rope_dim=64",
     "merge",     "plan",
 };
 static int failures;

@@ -28,7 +28,7 @@ static void *work(void *data) {
     const unsigned which = (i + worker->number) % SPECS;
     fi_spec spec = spec_of(specs[which]);
     fi_kernel *kernel = NULL;
-    spec.rope_theta = 2 + i % SPELLINGS; /* not read without rope: another spelling */
+    spec.rope_dim = 16 + i % SPELLINGS; /* not read without rope: another spelling */
     worker->failures += fi_get_kernel(worker->ctx, &spec, &kernel) != FI_OK;
     worker->failures += worker->kernels[which] && worker->kernels[which] != kernel;
     worker->kernels[which] = kernel;

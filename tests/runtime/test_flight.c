@@ -31,7 +31,7 @@ static void ask_in_threads(fi_ctx *ctx, struct asker askers[THREADS]) {
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) {
     askers[i] = (struct asker){.ctx = ctx, .spec = spec_of(i % 2 ? "merge" : "merge q=bf16 rows=32")};
-    askers[i].spec.rope_theta = (uint32_t)i; /* not read by merge: another spelling for each */
+    askers[i].spec.rope_dim = (uint32_t)i; /* not read by merge: another spelling for each */
     cr_assert_eq(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
   }
   for (int i = 0; i < THREADS; i++)

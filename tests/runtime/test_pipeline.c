@@ -28,12 +28,12 @@ Test(pipeline, second_call_is_a_look_up) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, attention);
   fakes.log[0] = '\0';
-  const fi_spec other_spelling = spec_of("attention q=bf16 page=16 group=4 hd=128 theta=5");
+  const fi_spec other_spelling = spec_of("attention q=bf16 page=16 group=4 hd=128 rope_dim=64");
   cr_expect_null(table_find(&ctx->table, &other_spelling));
   cr_expect_eq(kernel_of(ctx, attention), kernel);
-  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 theta=5"), kernel, "another spelling");
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rope_dim=64"), kernel, "another spelling");
   cr_expect_eq(table_find(&ctx->table, &other_spelling), kernel);
-  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 theta=5"), kernel);
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rope_dim=64"), kernel);
   cr_expect_str_eq(fakes.log, "");
   cr_expect_eq(counters_of(ctx).memory_hits, 3);
   cr_expect_eq(counters_of(ctx).kernels, 2);

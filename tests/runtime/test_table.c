@@ -10,7 +10,7 @@ static fi_kernel *kernel_at(uint32_t number) {
 }
 
 static fi_spec spec_at(uint32_t number) {
-  return (fi_spec){.struct_size = sizeof(fi_spec), .rope_theta = number};
+  return (fi_spec){.struct_size = sizeof(fi_spec), .rope_dim = number};
 }
 
 static uint32_t visited;

@@ -3,6 +3,7 @@
 #include "tools/common/timing.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/layer_state.h"
+#include "tools/flashjit/model/frequencies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,17 @@ static bool get_kernel(struct layer_run *run, enum role role) {
     }
   }
   return true;
+}
+
+static bool make_rope_table(struct layer_run *run) {
+  const struct layer *layer = &run->layer->layer;
+  if (layer->rope.pairing == FI_ROPE_NONE)
+    return true;
+  if (!mirror_create(&run->rope_table, run->device, layer->rope.dims / 2 * sizeof(uint64_t)))
+    return false;
+  const fi_status status = layer_frequencies(layer, run->rope_table.host, &run->rope_magnitude);
+  mirror_upload(&run->rope_table, run->device, run->rope_table.bytes);
+  return succeeded(status, "fi_rope_table", run->layer->kind);
 }
 
 /* One workspace that is large enough for each kernel. */
@@ -132,7 +144,7 @@ static bool prepare(struct layer_run *run) {
   run->stream = device_stream_create(run->device);
   const bool created =
       batch_create(&run->batch, run->device, &spec, run->layer->kv_heads, run->settings->schedule, &run->random) &&
-      make_workspace(run);
+      make_rope_table(run) && make_workspace(run);
   tell_size(run);
   if (!created) {
     layer_works(run);
@@ -148,6 +160,8 @@ static bool prepare(struct layer_run *run) {
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host) {
   fi_tensors tensors = batch_tensors(&run->batch, on_host);
   tensors.softmax_scale = (float)run->layer->layer.scale;
+  tensors.rope_table = on_host ? run->rope_table.host : run->rope_table.device;
+  tensors.rope_magnitude = run->rope_magnitude;
   return tensors;
 }
 
@@ -227,6 +241,7 @@ int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *laye
       json_array_append_new(reports, report_json(&run.reports[role]));
   }
   batch_free(&run.batch, device);
+  mirror_free(&run.rope_table, device);
   device_free(device, run.workspace.memory);
   device_stream_destroy(device, run.stream);
   return right ? CLI_OK : CLI_FAILED;

@@ -14,6 +14,8 @@ struct layer_run {
   random_state random;
   struct batch_memory batch;
   const struct step *timed[ROLE_COUNT]; /* each kernel's step with the most work */
+  struct mirror rope_table;             /* of a layer that rotates */
+  float rope_magnitude;
   fi_workspace workspace;
   fi_kernel *kernels[ROLE_COUNT];
   struct report reports[ROLE_COUNT];

@@ -77,6 +77,13 @@ struct fi_kv_args {
   int reserved;
 };
 
+/* What rotated rows turn by. */
+struct fi_rope_args {
+  const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  float magnitude;
+  int reserved;
+};
+
 struct fi_append_args {
   struct fi_plan_arrays plan;
   struct fi_kv_args k, v;
@@ -87,6 +94,7 @@ struct fi_append_args {
   unsigned rows_id; /* that the header must have */
   int tokens;       /* by slots */
   int reserved;
+  struct fi_rope_args rope;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -143,38 +151,29 @@ float sin_fast(float x) {
   return y;
 }
 
-/* Turns per token of each rotated pair, in units of 2^-64. */
-__constant__ unsigned long long kTurnsPerToken[kRopeDim / 2] = {
-    0x28be60db93910000ull, 0x234855e556440000ull, 0x1e8dae29db030000ull, 0x1a754bcdf1530000ull,
-    0x16e96ecaebf80000ull, 0x13d7416a896a0000ull, 0x112e743e93660000ull, 0x0ee0e780ee2b0000ull,
-    0x0ce2601005b00000ull, 0x0b28467931a90000ull, 0x09a96eb80f7f0000ull, 0x085de7800fb30000ull,
-    0x073ed00d7f5d0000ull, 0x0646339e03ed0000ull, 0x056ee9ce86c10000ull, 0x04b47b368f3b0000ull,
-    0x041309af8ec20000ull, 0x03873bca223a0000ull, 0x030e2b042f800000ull, 0x02a5546164ef0000ull,
-    0x024a8b144acc0000ull, 0x01fbecf10dbe0000ull, 0x01b7d86ca8570000ull, 0x017ce3f34b040000ull,
-    0x0149d66800920000ull, 0x011da0a5b82a0000ull, 0x00f757df34c00000ull, 0x00d630c001920000ull,
-    0x00b97b348cbd0000ull, 0x00a09ec300640000ull, 0x008b176173e00000ull, 0x007872b8a7ec0000ull,
-    0x00684dc4c17a0000ull, 0x005a52c769d30000ull, 0x004e37806b260000ull, 0x0043bba356e50000ull,
-    0x003aa782077b0000ull, 0x0032cae4e7c60000ull, 0x002bfc0adda20000ull, 0x002616cb87800000ull,
-    0x0020fbd733420000ull, 0x001c9010926b0000ull, 0x0018bbfcb87a0000ull, 0x00156b46668f0000ull,
-    0x00128c520e130000ull, 0x00100fe04cd70000ull, 0x000de8bcf1fd0000ull, 0x000c0b78dd980000ull,
-    0x000a6e2d468c0000ull, 0x00090847242f0000ull, 0x0007d259a4510000ull, 0x0006c5f6bbe40000ull,
-    0x0005dd8d00bf0000ull, 0x0005144a172d0000ull, 0x00046601162a0000ull, 0x0003cf145a5a0000ull,
-    0x00034c6251ed0000ull, 0x0002db34db710000ull, 0x00027932df3f0000ull, 0x00022453d70e0000ull,
-    0x0001dad501680000ull, 0x00019b3007af0000ull, 0x00016412e5000000ull, 0x00013458e2f60000ull,
-};
-
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
+/* What a row is rotated by. */
+struct Rotation {
+  const u64 *table; /* turns per token of each pair */
+  float magnitude;
+  int position;
+};
+
+Rotation rotation_to(const fi_rope_args &rope, int position) {
+  return {rope.table, rope.magnitude, position};
+}
+
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
- * table has turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle. The angle is exact modulo one turn: the table has turns per
+ * token in units of 2^-64, and the product wraps as the angle does.
  */
-void turn_pair(float &x, float &y, u32 pair, int position) {
-  const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
+void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
+  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
   const float angle = (float)(int)(turns >> 32) * kRadians;
-  const float cosine = cos_fast(angle);
-  const float sine = sin_fast(angle);
+  const float cosine = cos_fast(angle) * by.magnitude;
+  const float sine = sin_fast(angle) * by.magnitude;
   const float turned = fmaf(x, cosine, -(y * sine));
   y = fmaf(y, cosine, x * sine);
   x = turned;
@@ -184,14 +183,14 @@ constexpr u32 kRotatedUnits = kRopeDim / 8;
 
 template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
 
-/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
-template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+/* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
   float values[8];
   load(values, unit);
   if (unit < kRotatedUnits) {
 #pragma unroll
     for (u32 i = 0; i < 4; i++)
-      turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, position);
+      turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, by);
   }
   store(values, unit);
 }
@@ -231,11 +230,11 @@ float store_factor(float scale) {
   return fminf(1 / scale, 3.40282347e38f);
 }
 
-/* Stores unit `unit` of a row of K, rotated to its position. What is read is multiplied with the scale. */
-void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, int position) {
+/* Stores unit `unit` of a row of K, rotated. What is read is multiplied with the scale. */
+void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, const Rotation &by) {
   const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
   const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, store_factor(scale)); };
-  rotate_unit(unit, position, load, store);
+  rotate_unit(unit, by, load, store);
 }
 
 /* Stores chunk `chunk` of a row of V. */
@@ -325,7 +324,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
       continue;
     if (unit < kKeyUnits)
       store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
-                     args.k.scale * scale_of(args.k, head), position_of(args, row));
+                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
     else
       store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
                         unit - kKeyUnits, args.v.scale * scale_of(args.v, head));

@@ -1,4 +1,4 @@
-/* flashjit: attention group=4 kv=e4m3 scale=head page=16 rope=half keys=unrotated theta=500000 scaling=llama3 */
+/* flashjit: attention group=4 kv=e4m3 scale=head page=16 rope=half keys=unrotated */
 
 /* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
 struct fi_row {
@@ -77,6 +77,13 @@ struct fi_kv_args {
   int reserved;
 };
 
+/* What rotated rows turn by. */
+struct fi_rope_args {
+  const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  float magnitude;
+  int reserved;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
@@ -90,6 +97,7 @@ struct fi_attention_args {
   unsigned plan_id;     /* that the header must have */
   float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
   float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
+  struct fi_rope_args rope;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -311,6 +319,11 @@ void copy_commit() {
 /* Waits until at most kPending of this thread's groups are under way. */
 template <int kPending> void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+/* Asks for a line of global memory that will be read, and waits for nothing. */
+void ask_for_line(const void *from) {
+  asm volatile("prefetch.global.L1 [%0];" ::"l"(from));
 }
 
 /*
@@ -814,46 +827,6 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
   }
 }
 
-/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
-const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
-  const u32 head = item.kv_head * kGroup + row % kGroup;
-  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
-}
-
-/*
- * A thread's chunks of the next tile of Q, one kThreads after the other, on their way through registers: waiting for
- * them does not wait for the KV that was asked for before.
- */
-struct QueryFetch {
-  uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
-};
-
-/* Asks for the item's Q. */
-void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
-  u32 i = threads.number();
-#pragma unroll
-  for (uint4 &chunk : fetch.chunks) {
-    chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
-    i += kThreads;
-  }
-}
-
-/* Puts it into the tile. */
-void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
-  u32 i = threads.number();
-#pragma unroll
-  for (const uint4 &chunk : fetch.chunks) {
-    if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
-    i += kThreads;
-  }
-}
-
-float2 unpack_query(u32 word) {
-  return unpack_bf16(word);
-}
-
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
@@ -876,38 +849,36 @@ float sin_fast(float x) {
   return y;
 }
 
-/* Turns per token of each rotated pair, in units of 2^-64. */
-__constant__ unsigned long long kTurnsPerToken[kRopeDim / 2] = {
-    0x28be60db93910000ull, 0x2130c415f3510000ull, 0x1b099caaeb290000ull, 0x160676e367bd0000ull,
-    0x11f130b61c280000ull, 0x0e9db12441930000ull, 0x0be80bf811770000ull, 0x09b2fdcd660f0000ull,
-    0x07e6b00674650000ull, 0x066fb75756cd0000ull, 0x053e420be23a0000ull, 0x04456d2eb6e80000ull,
-    0x037ab95c63e90000ull, 0x02d5996384cc0000ull, 0x024f15e9666a0000ull, 0x01e1822dbdcf0000ull,
-    0x01883ec0e5870000ull, 0x013f8796b76e0000ull, 0x01044b5ace150000ull, 0x00d40a4eee9e0000ull,
-    0x00acbb4dc9a20000ull, 0x008cb5ce97040000ull, 0x00729ffc19e60000ull, 0x005d601d9ec40000ull,
-    0x004c10b4617b0000ull, 0x003df6ccff120000ull, 0x00327a1c62c50000ull, 0x00291e93003d0000ull,
-    0x00217f20f7660000ull, 0x001699208a800000ull, 0x000e4f32ce010000ull, 0x0008efad84030000ull,
-    0x0005796e9c550000ull, 0x000342f296f30000ull, 0x0001dca5be030000ull, 0x0000ff2af3060000ull,
-    0x0000cfdd33450000ull, 0x0000a95463d80000ull, 0x000089f058770000ull, 0x0000705e0b960000ull,
-    0x00005b8950f40000ull, 0x00004a912ee90000ull, 0x00003cbe60ae0000ull, 0x0000317b9b0a0000ull,
-    0x0000284f3ff60000ull, 0x000020d63d200000ull, 0x00001abfddf20000ull, 0x000015ca63f50000ull,
-    0x000011c040c50000ull, 0x00000e75d3aa0000ull, 0x00000bc792690000ull, 0x00000998896f0000ull,
-    0x000007d123230000ull, 0x0000065e29300000ull, 0x0000052ff5080000ull, 0x00000439c6dc0000ull,
-    0x000003713be80000ull, 0x000002cdde500000ull, 0x00000248c9b90000ull, 0x000001dc60dd0000ull,
-    0x0000018410e70000ull, 0x0000013c20120000ull, 0x0000010185670000ull, 0x000000d1c7f80000ull,
-};
-
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
+/* What a row is rotated by. */
+struct Rotation {
+  const u64 *table; /* turns per token of each pair */
+  float magnitude;
+  int position;
+};
+
+Rotation rotation_to(const fi_rope_args &rope, int position) {
+  return {rope.table, rope.magnitude, position};
+}
+
+/* Asks for the table before it is read. */
+void ask_for_rope(Cta threads, const fi_rope_args &rope) {
+  constexpr u32 kLines = (kRopeDim / 2 * sizeof(u64) + 127) / 128;
+  if (threads.number() < kLines)
+    ask_for_line(rope.table + threads.number() * (128 / sizeof(u64)));
+}
+
 /*
- * Turns the pair (x, y) of pair number `pair` by its angle at a position. The angle is exact modulo one turn: the
- * table has turns per token in units of 2^-64, and the product wraps as the angle does.
+ * Turns the pair (x, y) of pair number `pair` by its angle. The angle is exact modulo one turn: the table has turns per
+ * token in units of 2^-64, and the product wraps as the angle does.
  */
-void turn_pair(float &x, float &y, u32 pair, int position) {
-  const u64 turns = (u64)(long long)position * kTurnsPerToken[pair];
+void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
+  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
   const float angle = (float)(int)(turns >> 32) * kRadians;
-  const float cosine = cos_fast(angle);
-  const float sine = sin_fast(angle);
+  const float cosine = cos_fast(angle) * by.magnitude;
+  const float sine = sin_fast(angle) * by.magnitude;
   const float turned = fmaf(x, cosine, -(y * sine));
   y = fmaf(y, cosine, x * sine);
   x = turned;
@@ -917,8 +888,8 @@ constexpr u32 kRotatedUnits = kRopeDim / 16;
 
 template <u32 kDim> constexpr u32 kRowUnits = kRotatedUnits + (kDim - kRopeDim) / 8;
 
-/* Takes the elements of unit `unit` of a row, rotates them to a position, and stores them. */
-template <typename Load, typename Store> void rotate_unit(u32 unit, int position, Load load, Store store) {
+/* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
   const u32 chunk = unit < kRotatedUnits ? unit : unit + kRotatedUnits;
   float first[8];
   load(first, chunk);
@@ -927,7 +898,7 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, int position
     load(second, chunk + kRotatedUnits);
 #pragma unroll
     for (u32 i = 0; i < 8; i++)
-      turn_pair(first[i], second[i], unit * 8 + i, position);
+      turn_pair(first[i], second[i], unit * 8 + i, by);
     store(second, chunk + kRotatedUnits);
   }
   store(first, chunk);
@@ -940,6 +911,47 @@ u32 first_of_pair(u32 pair) {
 
 u32 second_of_pair(u32 pair) {
   return pair < kRopeDim / 2 ? pair + kRopeDim / 2 : 2 * pair + 1;
+}
+
+/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
+const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+  const u32 head = item.kv_head * kGroup + row % kGroup;
+  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
+  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+}
+
+/*
+ * A thread's chunks of the next tile of Q, one kThreads after the other, on their way through registers: waiting for
+ * them does not wait for the KV that was asked for before.
+ */
+struct QueryFetch {
+  uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+};
+
+/* Asks for the item's Q, and what it is rotated by. */
+void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
+  ask_for_rope(threads, args.rope);
+  u32 i = threads.number();
+#pragma unroll
+  for (uint4 &chunk : fetch.chunks) {
+    chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
+    i += kThreads;
+  }
+}
+
+/* Puts it into the tile. */
+void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
+  u32 i = threads.number();
+#pragma unroll
+  for (const uint4 &chunk : fetch.chunks) {
+    if (i < kRows * kQueryChunks)
+      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
+    i += kThreads;
+  }
+}
+
+float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
 }
 
 /* Most of a row of Q is scaled to: half of what f16 holds twice over, since rotation makes it larger. */
@@ -978,7 +990,7 @@ float query_factor(const tile_row &row) {
 }
 
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(Cta threads, u8 *query, ItemTile &tile) {
+void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
   find_query_scales(threads, query, tile);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
@@ -993,18 +1005,24 @@ void transform_query(Cta threads, u8 *query, ItemTile &tile) {
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, tile.rows[row].position, load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, tile.rows[row].position), load, store);
   }
   threads.sync();
 }
 
 constexpr u32 kScorePitch = kQueryPitch;
 
+/* What K of a token of an item is rotated by. */
+Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
+  return rotation_to(args.rope, token);
+}
+
 /*
  * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
  * team.
  */
-const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attention_args &args, const fi_item &item,
+                     int token) {
   u8 *rotated = shared + kSharedRotated + team() * (kTeamTokens * kScorePitch);
 #pragma unroll 1
   for (u32 i = threads.number(); i < kTeamTokens * kRowUnits<kQkDim>; i += 32 * kTeamWarps) {
@@ -1013,16 +1031,16 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, token + (int)row, load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row), load, store);
   }
   threads.sync();
   return rotated;
 }
 
-/* Rotates pair `pair` of a stored row of K, that of token `token`. */
-void rotate_stored(float &x, float &y, u32 pair, int token) {
+/* Rotates pair `pair` of a stored row of K. */
+void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {
   if (pair < kRopeDim / 2)
-    turn_pair(x, y, pair, token);
+    turn_pair(x, y, pair, by);
 }
 
 /* The scale of K or V of a head. */
@@ -1268,8 +1286,8 @@ float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
 }
 
-/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
-float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+/* The lane's part of the score of a row of Q by a stored row of K. */
+float score_part(const u8 *query, u32 row, const u8 *key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1277,7 +1295,7 @@ float score_part(const u8 *query, u32 row, const u8 *key, int token) {
     const u32 second = second_of_pair(pair);
     float x = stored_element(key, first);
     float y = stored_element(key, second);
-    rotate_stored(x, y, pair, token);
+    rotate_stored(x, y, pair, by);
     part = fmaf(query_element(query, row, first), x, part);
     part = fmaf(query_element(query, row, second), y, part);
   }
@@ -1296,7 +1314,8 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 #pragma unroll 1
   for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
     const int place = kv_place(*args.plan.header, item.kv_base, token);
-    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+    const u8 *key = kv_row(args.k, place, token, item.kv_head);
+    float score = score_part(query, row, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
@@ -1595,7 +1614,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
-    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), token);
+    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
     const bool unmasked = all_visible(tile.item, token, kTeamTokens);
     if (!unmasked && !some_visible(tile.rows, token))
@@ -1643,7 +1662,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), tile);
+    transform_query(cta, query_tile(shared), args, tile);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);

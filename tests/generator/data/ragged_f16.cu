@@ -77,6 +77,13 @@ struct fi_kv_args {
   int reserved;
 };
 
+/* What rotated rows turn by. */
+struct fi_rope_args {
+  const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  float magnitude;
+  int reserved;
+};
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
@@ -90,6 +97,7 @@ struct fi_attention_args {
   unsigned plan_id;     /* that the header must have */
   float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
   float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
+  struct fi_rope_args rope;
 };
 
 constexpr int kVDim = 64;                /* elements of a row of V and O */
@@ -735,6 +743,20 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
   }
 }
 
+struct Rotation {};
+
+/* There is no table. */
+void ask_for_rope(Cta threads, const fi_rope_args &rope) {}
+
+/* The dims of pair `pair` of a row. */
+u32 first_of_pair(u32 pair) {
+  return 2 * pair;
+}
+
+u32 second_of_pair(u32 pair) {
+  return 2 * pair + 1;
+}
+
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
 const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
@@ -745,8 +767,9 @@ const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 ro
 /* Q is copied into its tile; nothing is in registers on the way. */
 struct QueryFetch {};
 
-/* Asks for the item's Q. */
+/* Asks for the item's Q, and what it is rotated by. */
 void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
+  ask_for_rope(threads, args.rope);
 #pragma unroll 4
   for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
@@ -761,27 +784,23 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   copy_wait<0>();
 }
 
-/* The dims of pair `pair` of a row. */
-u32 first_of_pair(u32 pair) {
-  return 2 * pair;
-}
-
-u32 second_of_pair(u32 pair) {
-  return 2 * pair + 1;
-}
-
 /* The tile is what the fragments need. */
-void transform_query(Cta threads, u8 *query, ItemTile &tile) {}
+void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {}
 
 constexpr u32 kScorePitch = kKeyPitch;
 
 /* K as it is in its stage. */
-const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, int token) {
+const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attention_args &args, const fi_item &item,
+                     int token) {
   return keys;
 }
 
 /* K is stored as it is scored. */
-void rotate_stored(float &x, float &y, u32 pair, int token) {}
+Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
+  return {};
+}
+
+void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {}
 
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
@@ -1047,8 +1066,8 @@ float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
 }
 
-/* The lane's part of the score of a row of Q by a stored row of K, that of token `token`. */
-float score_part(const u8 *query, u32 row, const u8 *key, int token) {
+/* The lane's part of the score of a row of Q by a stored row of K. */
+float score_part(const u8 *query, u32 row, const u8 *key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1056,7 +1075,7 @@ float score_part(const u8 *query, u32 row, const u8 *key, int token) {
     const u32 second = second_of_pair(pair);
     float x = stored_element(key, first);
     float y = stored_element(key, second);
-    rotate_stored(x, y, pair, token);
+    rotate_stored(x, y, pair, by);
     part = fmaf(query_element(query, row, first), x, part);
     part = fmaf(query_element(query, row, second), y, part);
   }
@@ -1075,7 +1094,8 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 #pragma unroll 1
   for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
     const int place = kv_place(*args.plan.header, item.kv_base, token);
-    float score = score_part(query, row, kv_row(args.k, place, token, item.kv_head), token);
+    const u8 *key = kv_row(args.k, place, token, item.kv_head);
+    float score = score_part(query, row, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
@@ -1349,7 +1369,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
-    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), token);
+    const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
     const bool unmasked = all_visible(tile.item, token, kTeamTokens);
     if (!unmasked && !some_visible(tile.rows, token))
@@ -1397,7 +1417,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), tile);
+    transform_query(cta, query_tile(shared), args, tile);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);

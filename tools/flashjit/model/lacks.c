@@ -4,12 +4,11 @@
  */
 #include "tools/flashjit/model/lacks.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool scales(const struct rope *rope) {
+static bool rotates(const struct rope *rope) {
   return rope->pairing != FI_ROPE_NONE;
 }
 
@@ -60,31 +59,12 @@ static void needs_cache_type(const struct layer *layer, char *text, size_t size)
 }
 
 static void needs_rope_type(const struct layer *layer, char *text, size_t size) {
-  const enum rope_type type = layer->rope.type;
-  if (scales(&layer->rope) && type != ROPE_DEFAULT && type != ROPE_LINEAR && type != ROPE_LLAMA3)
+  if (rotates(&layer->rope) && layer->rope.type == ROPE_UNKNOWN)
     snprintf(text, size, "rope_type %s", layer->rope.type_name);
 }
 
-static void needs_theta(const struct layer *layer, char *text, size_t size) {
-  const double theta = layer->rope.theta;
-  if (scales(&layer->rope) && (theta != floor(theta) || theta < 2 || theta > INT32_MAX))
-    snprintf(text, size, "rope_theta %.10g (it is a whole number of 2 to %d)", theta, INT32_MAX);
-}
-
-static bool is_thousandths(double number) {
-  return fabs(number * 1000 - round(number * 1000)) < 1e-6 && number * 1000 < INT32_MAX;
-}
-
-static void needs_factor(const struct layer *layer, char *text, size_t size) {
-  const double factors[] = {layer->rope.factor, layer->rope.low_frequency, layer->rope.high_frequency};
-  for (int i = 0; i < 3; i++) {
-    if (scales(&layer->rope) && !is_thousandths(factors[i]))
-      snprintf(text, size, "rope factor %.9g (more than three decimals)", factors[i]);
-  }
-}
-
 static void needs_place(const struct layer *layer, char *text, size_t size) {
-  if (scales(&layer->rope) && layer->rope.at_end && layer->rope.dims < layer->head_dim && layer->latent.rank == 0)
+  if (rotates(&layer->rope) && layer->rope.at_end && layer->rope.dims < layer->head_dim && layer->latent.rank == 0)
     snprintf(text, size, "RoPE on the last %u dims", layer->rope.dims);
 }
 
@@ -104,31 +84,16 @@ static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false},    {needs_selection, false},   {needs_window, false}, {needs_chunks, false},
-    {needs_sinks, false},     {needs_softcap, false},     {needs_other, false},  {needs_cache_type, false},
-    {needs_rope_type, false}, {needs_theta, false},       {needs_factor, false}, {needs_place, false},
-    {needs_positions, true},  {needs_image_blocks, true},
+    {needs_latent, false},    {needs_selection, false}, {needs_window, false},   {needs_chunks, false},
+    {needs_sinks, false},     {needs_softcap, false},   {needs_other, false},    {needs_cache_type, false},
+    {needs_rope_type, false}, {needs_place, false},     {needs_positions, true}, {needs_image_blocks, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
 
-static uint32_t thousandths(double number) {
-  return (uint32_t)round(number * 1000);
-}
-
 static void fill_rope(const struct rope *rope, fi_spec *spec) {
   spec->rope = rope->pairing;
-  if (rope->pairing == FI_ROPE_NONE)
-    return;
   spec->rope_dim = rope->dims;
-  spec->rope_theta = rope->theta <= INT32_MAX ? (uint32_t)rope->theta : 0;
-  if (rope->type != ROPE_LINEAR && rope->type != ROPE_LLAMA3)
-    return;
-  spec->rope_scaling = rope->type == ROPE_LINEAR ? FI_SCALING_LINEAR : FI_SCALING_LLAMA3;
-  spec->rope_factor = thousandths(rope->factor);
-  spec->rope_low_frequency = thousandths(rope->low_frequency);
-  spec->rope_high_frequency = thousandths(rope->high_frequency);
-  spec->rope_context = (uint32_t)rope->context;
 }
 
 static void fill_spec(const struct layer *layer, fi_spec *spec) {

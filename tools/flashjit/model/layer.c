@@ -24,6 +24,13 @@ static void add_text(json_t *object, const char *key, const char *text) {
     json_object_set_new(object, key, json_string(text));
 }
 
+static void add_factors(json_t *object, const char *key, const struct rope *rope, const double *factors) {
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < rope->dims / 2; i++)
+    json_array_append_new(list, json_real(factors[i]));
+  json_object_set_new(object, key, list);
+}
+
 static json_t *rope_json(const struct rope *rope) {
   if (rope->pairing == FI_ROPE_NONE)
     return json_null();
@@ -42,6 +49,11 @@ static json_t *rope_json(const struct rope *rope) {
   add_flag(object, "no_truncation", rope->no_truncation);
   add_number(object, "attention_factor", rope->attention_factor);
   add_number(object, "turning_pairs", rope->turning_pairs);
+  add_number(object, "max_tokens", rope->max_tokens);
+  if (rope->type == ROPE_LONGROPE) {
+    add_factors(object, "short_factors", rope, rope->short_factors);
+    add_factors(object, "long_factors", rope, rope->long_factors);
+  }
   if (rope->sections[0] > 0) {
     json_t *sections = json_array();
     for (int i = 0; i < 3; i++)

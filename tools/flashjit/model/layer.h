@@ -20,6 +20,8 @@ enum rope_type {
   ROPE_UNKNOWN
 };
 
+enum { MOST_PAIRS = 256 }; /* that a head may have */
+
 /* Frequencies and pairs of rotated dims; of a field that the type does not have 0. */
 struct rope {
   uint32_t pairing; /* FI_ROPE_* */
@@ -34,11 +36,13 @@ struct rope {
   double context; /* tokens that the model was trained on */
   double beta_fast;
   double beta_slow;
-  bool no_truncation;      /* the bounds of YaRN's ramp are not whole numbers */
-  double attention_factor; /* cosine and sine are multiplied by it; 0: 1 */
-  uint32_t turning_pairs;  /* proportional: the other pairs do not turn */
-  uint32_t factor_count;   /* longrope: factors of each of the two lists */
-  double sections[3];      /* mrope: pairs for time, height and width */
+  bool no_truncation;               /* the bounds of YaRN's ramp are not whole numbers */
+  double attention_factor;          /* cosine and sine are multiplied by it; 0: 1 */
+  uint32_t turning_pairs;           /* proportional: the other pairs do not turn */
+  uint32_t max_tokens;              /* longrope and dynamic: of the longest request */
+  double short_factors[MOST_PAIRS]; /* longrope */
+  double long_factors[MOST_PAIRS];
+  double sections[3]; /* mrope: pairs for time, height and width */
   bool interleaved_sections;
 };
 

@@ -362,22 +362,37 @@ static bool read_yarn(const struct source *source, struct rope *rope) {
   return true;
 }
 
+static bool read_factors(const struct source *source, const struct rope *rope, const char *field, double *factors) {
+  const json_t *list = source_find(source, field);
+  if (!json_is_array(list))
+    return config_problem(source->config, "field %s of %s is missing, or no list", field, source->name);
+  if (json_array_size(list) != rope->dims / 2 || rope->dims / 2 > MOST_PAIRS)
+    return config_problem(source->config, "field %s of %s has %zu numbers for %u rotated pairs", field, source->name,
+                          json_array_size(list), rope->dims / 2);
+  for (uint32_t i = 0; i < rope->dims / 2; i++) {
+    factors[i] = json_number_value(json_array_get(list, i));
+    if (!(factors[i] > 0))
+      return config_mistake(source->config, field, list, "a list of numbers above 0");
+  }
+  return true;
+}
+
+/* Of the longest request that the model is made for: what is rotated for it stays right for shorter ones. */
+static bool read_longest(const struct source *source, struct rope *rope) {
+  double most;
+  if (!config_number(source->config, "max_position_embeddings", rope->context, &most))
+    return false;
+  rope->max_tokens = (uint32_t)fmin(fmax(most, 1), UINT32_MAX);
+  return true;
+}
+
 static bool read_longrope(const struct source *source, struct rope *rope) {
-  static const char *const lists[] = {"short_factor", "long_factor"};
   double long_mscale;
   double short_mscale;
-  double most;
-  for (int i = 0; i < 2; i++) {
-    const json_t *list = source_find(source, lists[i]);
-    if (!json_is_array(list))
-      return config_problem(source->config, "field %s of %s is missing, or no list", lists[i], source->name);
-    if (json_array_size(list) != rope->dims / 2)
-      return config_problem(source->config, "field %s of %s has %zu numbers for %u rotated pairs", lists[i],
-                            source->name, json_array_size(list), rope->dims / 2);
-  }
-  rope->factor_count = rope->dims / 2;
-  if (!read_context(source, rope) || !config_number(source->config, "max_position_embeddings", 0, &most) ||
-      !source_number(source, "factor", most / rope->context, &rope->factor) ||
+  if (!read_factors(source, rope, "short_factor", rope->short_factors) ||
+      !read_factors(source, rope, "long_factor", rope->long_factors) || !read_context(source, rope) ||
+      !read_longest(source, rope) ||
+      !source_number(source, "factor", rope->max_tokens / rope->context, &rope->factor) ||
       !source_number(source, "attention_factor", 0, &rope->attention_factor) ||
       !source_number(source, "short_mscale", 0, &short_mscale) ||
       !source_number(source, "long_mscale", 0, &long_mscale))
@@ -395,7 +410,7 @@ static bool read_dynamic(const struct source *source, struct rope *rope) {
   if (!source_number(source, "alpha", 0, &alpha))
     return false;
   if (alpha == 0)
-    return read_context(source, rope) && source_needed(source, "factor", &rope->factor);
+    return read_context(source, rope) && read_longest(source, rope) && source_needed(source, "factor", &rope->factor);
   rope->theta *= pow(alpha, rope->dims / (rope->dims - 2.0));
   rope->type = ROPE_DEFAULT;
   return true;
