@@ -26,12 +26,9 @@ void reference_seen_by_some(const struct reference *reference, uint32_t request,
   int64_t kv_len = reference_kv_len(reference, request);
   uint32_t q_len = reference_query_len(reference, request);
   *first = *end = 0;
-  for (uint32_t i = 0; i < q_len; i++) {
-    int64_t own_first, own_end;
-    reference_seen(&reference->spec, &reference->batch, request, kv_len, kv_len - q_len + i, &own_first, &own_end);
-    if (own_first == own_end)
-      continue;
-    *first = *first == *end || own_first < *first ? own_first : *first;
-    *end = own_end > *end ? own_end : *end;
-  }
+  for (uint32_t i = 0; i < q_len && *first == *end; i++) /* both ends rise from token to token: the first that sees */
+    reference_seen(&reference->spec, &reference->batch, request, kv_len, kv_len - q_len + i, first, end);
+  int64_t last_first = 0;
+  if (*first < *end) /* any, and the last token */
+    reference_seen(&reference->spec, &reference->batch, request, kv_len, kv_len - 1, &last_first, end);
 }

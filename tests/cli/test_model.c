@@ -91,7 +91,7 @@ Test(model, gpt_oss) {
   cr_expect_eq(full->count, 12);
   cr_expect_eq(full->spec.head_dim, 64);
   cr_expect_eq(full->spec.group, 8);
-  cr_expect_str_eq(sliding->missing, "sliding window (128 keys); attention sinks");
+  cr_expect_str_eq(sliding->missing, "attention sinks");
   cr_expect_str_eq(full->missing, "attention sinks");
 }
 
@@ -105,9 +105,9 @@ Test(model, gemma4) {
   cr_expect_eq(sliding->kv_heads, 8);
   cr_expect_eq(sliding->spec.group, 2);
   cr_expect_eq(sliding->layer.rope.theta, 10000);
-  static const char images[] = "image tokens that see each other both ways (--text-only: there are none)";
-  cr_expect_eq(strncmp(sliding->missing, "sliding window (1024 keys); ", 28), 0);
-  cr_expect_str_eq(sliding->missing + 28, images);
+  cr_expect_eq(sliding->spec.window_left, 1024);
+  cr_expect_eq(sliding->spec.ranges, 1);
+  cr_expect_str_eq(sliding->missing, "");
   cr_expect_eq(full->count, 5);
   cr_expect_eq(full->spec.head_dim, 512);
   cr_expect_eq(full->kv_heads, 2);
@@ -154,7 +154,10 @@ Test(model, variations) {
       {"\"head_dim\": null, \"num_key_value_heads\": null, \"rope_scaling\": null", offsetof(fi_spec, head_dim), 128},
       {"\"model_type\": \"llama4_text\", \"attention_chunk_size\": 100, \"no_rope_layer_interval\": 1",
        offsetof(fi_spec, rope), FI_ROPE_NONE},
-      {"\"sliding_window\": 4096, \"use_sliding_window\": false", offsetof(fi_spec, head_dim), 128},
+      {"\"sliding_window\": 4096, \"use_sliding_window\": false", offsetof(fi_spec, window_left), 0},
+      {"\"sliding_window\": 4096", offsetof(fi_spec, window_left), 4096},
+      {"\"sliding_window\": 4096", offsetof(fi_spec, window_right), 0},
+      {"\"attention_chunk_size\": 100", offsetof(fi_spec, chunk), 100},
   };
   for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
     struct model model = read_model(config(variations[i].fields));
@@ -165,6 +168,15 @@ Test(model, variations) {
   }
 }
 
+/* 64 keys on each side, and the token itself. */
+Test(model, windows_on_both_sides) {
+  struct model model = read_model(config("\"model_type\": \"modernbert\", \"local_attention\": 128"));
+  const fi_spec *spec = &find(&model, "sliding_attention")->spec;
+  cr_expect_eq(spec->mask, FI_MASK_NONE);
+  cr_expect_eq(spec->window_left, 65);
+  cr_expect_eq(spec->window_right, 65);
+}
+
 Test(model, what_is_missing) {
   static const struct {
     const char *fields;
@@ -172,11 +184,11 @@ Test(model, what_is_missing) {
     uint32_t count;
     const char *missing;
   } variations[] = {
-      {"\"sliding_window\": 4096", "sliding_attention", 8, "sliding window (4096 keys)"},
+      {"\"sliding_window\": 4096", "sliding_attention", 8, ""},
       {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "full_attention", 2, ""},
-      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6, "sliding window (512 keys)"},
+      {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6, ""},
       {"\"attention_chunk_size\": 100", "full_attention", 2, ""},
-      {"\"attention_chunk_size\": 100", "chunked_attention", 6, "attention in chunks (of 100 keys)"},
+      {"\"attention_chunk_size\": 100", "chunked_attention", 6, ""},
       {LATENT, "full_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
       {LATENT ", \"num_key_value_heads\": 3, \"head_dim\": 3, \"dtype\": \"float32\"", "full_attention", 8,
        "multi-head latent attention (kv_lora_rank 512)"},

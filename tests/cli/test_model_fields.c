@@ -61,12 +61,11 @@ static const struct {
     {CONFIG("internvl"), "12 full_attention: 16 query heads on 4 KV heads of 128, RoPE theta 10000"},
     {CONFIG("internvl_topheads"), "12 full_attention: 16 query heads on 4 KV heads of 128, RoPE theta 10000"},
     {CONFIG("qwen2_mwl"), "10 full_attention: 16 query heads on 4 KV heads of 128, RoPE theta 10000\n"
-                          "2 sliding_attention: 16 query heads on 4 KV heads of 128, window 4096, RoPE theta 10000 | "
-                          "sliding window (4096 keys)"},
+                          "2 sliding_attention: 16 query heads on 4 KV heads of 128, window 4096, RoPE theta 10000"},
     {CONFIG("gemma2"),
      "6 sliding_attention: 16 query heads on 4 KV heads of 128, window 4096, scale 0.0833333333, softcap 50, RoPE "
      "theta "
-     "10000 | sliding window (4096 keys); logit softcap (50)\n"
+     "10000 | logit softcap (50)\n"
      "6 full_attention: 16 query heads on 4 KV heads of 128, scale 0.0833333333, softcap 50, RoPE theta 10000 | logit "
      "softcap (50)"},
     {CONFIG("falcon_h1"), "12 hybrid: 16 query heads on 4 KV heads of 128, RoPE theta 1e+11"},
@@ -246,7 +245,7 @@ static const struct {
   const char *kinds;
 } layers[] = {
 #define PLAIN "16 query heads on 16 KV heads of 128, RoPE theta 10000"
-#define WINDOW(n) "16 query heads on 16 KV heads of 128, window " #n ", RoPE theta 10000 | sliding window (" #n " keys)"
+#define WINDOW(n) "16 query heads on 16 KV heads of 128, window " #n ", RoPE theta 10000"
     {"\"attn_layer_indices\": [0, 7]", "2 full_attention: " PLAIN "\n6 linear_attention: -"},
     {"\"full_attn_idxs\": [2]", "7 conv: -\n1 full_attention: " PLAIN},
     {"\"attn_type_list\": [1, 0, 0, 0, 0, 0, 0, 1]", "2 full_attention: " PLAIN "\n6 linear_attention: -"},
@@ -311,8 +310,7 @@ static const struct {
     {"\"model_type\": \"modernbert\", \"local_attention\": 128, \"global_attn_every_n_layers\": 3, "
      "\"global_rope_theta\": 160000.0, \"local_rope_theta\": 10000.0",
      "3 full_attention: 16 query heads on 16 KV heads of 128, no mask, RoPE theta 160000\n"
-     "5 sliding_attention: 16 query heads on 16 KV heads of 128, window 65 on each side, RoPE theta 10000 | two-sided "
-     "window (65 keys on each side)"},
+     "5 sliding_attention: 16 query heads on 16 KV heads of 128, window 65 on each side, RoPE theta 10000"},
     {"\"model_type\": \"t5\", \"num_layers\": null, \"num_decoder_layers\": 2, \"num_heads\": 16",
      "2 full_attention: 16 query heads on 16 KV heads of 64, scale 1, relative positions, bucketed, no RoPE | relative "
      "positions, bucketed\n"
@@ -340,7 +338,7 @@ static const struct {
      "\"partial_rotary_factors\": [0.5, 1, 1, 1, 1, 1, 1, 1], \"yarn_only_types\": [\"full_attention\"], "
      "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}",
      "1 full_attention: 16 query heads on 8 KV heads of 128, RoPE theta 10000 on the first 64 dims, linear factor 2\n"
-     "7 sliding_attention: 24 query heads on 8 KV heads of 128, window 9, RoPE theta 10000 | sliding window (9 keys)"},
+     "7 sliding_attention: 24 query heads on 8 KV heads of 128, window 9, RoPE theta 10000"},
     {"\"rope_scaling\": {\"type\": \"dynamic\", \"alpha\": 1, \"factor\": 1}", "8 full_attention: " PLAIN},
 };
 

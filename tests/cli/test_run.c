@@ -151,15 +151,40 @@ Test(run, mixed_model, .init = use_simulator) {
       "mixed.json",
       "{\"num_hidden_layers\": 2, \"num_attention_heads\": 14, \"num_key_value_heads\": 2, \"head_dim\": 64, "
       "\"torch_dtype\": \"float16\","
-      "\"sliding_window\": 7, \"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
-      "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+      "\"partial_rotary_factor\": 0.5, \"model_type\": \"glm4\","
+      "\"layer_types\": [\"indexed_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "--model %s --lengths 70:3,2:2,30:30", path);
   run_right(arguments);
-  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (7 keys)");
-  snprintf(arguments, sizeof arguments, "run --model %s --layers sliding_attention", path);
+  expect_text(output.err, "1 layers of indexed_attention skipped: sparse attention (");
+  snprintf(arguments, sizeof arguments, "run --model %s --layers indexed_attention", path);
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "no kind of layer can be run");
+}
+
+/*
+ * Windows, chunks, images and a latent that is expanded, all shorter than the prompts: the device has none of the pages
+ * that no query token sees.
+ */
+Test(run, kinds_of_models, .init = use_simulator) {
+  static const char *const models[] = {
+      "\"sliding_window\": 24",
+      "\"sliding_window\": 24, \"model_type\": \"gemma3_text\", \"sliding_window_pattern\": 2",
+      "\"attention_chunk_size\": 20, \"model_type\": \"llama4_text\"",
+  };
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    char text[512];
+    char arguments[512];
+    snprintf(text, sizeof text,
+             "{\"model_type\": \"mistral\", \"num_hidden_layers\": 1, \"num_attention_heads\": 8, "
+             "\"num_key_value_heads\": 2, \"head_dim\": 64, \"torch_dtype\": \"bfloat16\", %s}",
+             models[i]);
+    snprintf(arguments, sizeof arguments, "--model %s --lengths 150:9,3:2,1:0,97:5 --max-tokens 64 --page-size 8",
+             scratch_file("kind.json", text));
+    run_steps_right(arguments);
+  }
+  run_steps_right("--model " MODEL("gemma-4-26B-A4B") " --layers sliding_attention --set sliding_window=40 --tp 8 "
+                                                      "--lengths 150:9,3:2,1:0,97:5 --max-tokens 64");
 }
 
 Test(run, unsupported_model, .init = use_simulator) {

@@ -113,11 +113,18 @@ Test(schedule, chunks_and_decoding_are_mixed) {
 /* Work is counted as the sum over query tokens of the keys that they see. */
 Test(schedule, work_of_a_step) {
   struct trace trace;
+  const fi_spec plain = {0};
+  const fi_spec window = {.window_left = 2};
+  const fi_spec chunks = {.chunk = 4};
   cr_assert(trace_parse(&trace, "3:0,5:0"));
   struct schedule schedule = make(&trace, 6, 64);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0]), 1 + 2 + 3 + 1 + 2 + 3);
-  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[0]), 3 + 3);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1]), 4 + 4 + 5);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &plain), 1 + 2 + 3 + 1 + 2 + 3);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[0], &plain), 3 + 3);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &plain), 4 + 4 + 5);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &window), 1 + 2 + 2 + 1 + 2 + 2);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &window), 2 + 3);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &chunks), 4 + 4 + 1);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &chunks), 4 + 5);
   schedule_free(&schedule);
   trace_free(&trace);
 }

@@ -64,13 +64,13 @@ Test(specs, as_json) {
   expect_text(output.out, "\"kind\": \"sliding_attention\"");
   expect_text(output.out, "\"window\": 128");
   expect_text(output.out, "\"sinks\": true");
-  expect_text(output.out, "\"lacks\": \"sliding window (128 keys); attention sinks\"");
+  expect_text(output.out, "\"lacks\": \"attention sinks\"");
 }
 
 Test(specs, unsupported_models_fail_with_reasons) {
   command(&output, "specs --model " MODEL("gpt-oss-20b"));
   expect_code(&output, 1);
-  expect_text(output.err, "sliding_attention skipped: sliding window");
+  expect_text(output.err, "sliding_attention skipped: attention sinks");
   expect_text(output.err, "no kind of layer has a kernel");
   cr_expect_str_eq(output.out, "");
 }
@@ -78,13 +78,13 @@ Test(specs, unsupported_models_fail_with_reasons) {
 /* Supported kinds of a mixed model are listed in spite of the others. */
 Test(specs, mixed_models_go_on) {
   char arguments[512];
-  const char *path = scratch_file(
-      "mixed.json", "{\"num_hidden_layers\": 2, \"num_attention_heads\": 8, \"head_dim\": 64, \"sliding_window\": 7,"
-                    "\"layer_types\": [\"sliding_attention\", \"full_attention\"]}");
+  const char *path =
+      scratch_file("mixed.json", "{\"num_hidden_layers\": 2, \"num_attention_heads\": 8, \"head_dim\": 64,"
+                                 "\"layer_types\": [\"indexed_attention\", \"full_attention\"]}");
   snprintf(arguments, sizeof arguments, "specs --model %s", path);
   command(&output, arguments);
   expect_code(&output, 0);
-  expect_text(output.err, "1 layers of sliding_attention skipped: sliding window (7 keys)");
+  expect_text(output.err, "1 layers of indexed_attention skipped: sparse attention (");
   expect_text(output.out, "attention hd=64 rows=128 page=16 rope=half\n");
 }
 

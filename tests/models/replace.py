@@ -73,9 +73,7 @@ def indptr_of(lengths):
 class Dense:
     """Q and KV as transformers keeps them; a left-padded request is seen from its start on."""
 
-    axes = {}
-
-    def __init__(self, forward, query, key, starts):
+    def __init__(self, query, key, starts):
         requests, _, self.query_length, _ = query.shape
         device = query.device
         self.axes = {"kv_start": 1} if starts is not None else {}
@@ -138,7 +136,7 @@ class Packed:
 
 
 class Attention:
-    """The attention function. is_packed: every batch is ragged; otherwise those for which nothing else fits."""
+    """The attention function. is_packed: batches are ragged tensors."""
 
     def __init__(self, library):
         self.library = library
@@ -179,20 +177,18 @@ class Attention:
         return axes, arguments
 
     def _batch(self, forward, query, key, axes):
-        """Chunks are counted from a request's first token, wherever the cache has put it."""
-        header = self.library.header
-        requests, query_length = query.shape[0], query.shape[2]
-        is_moved = "chunk" in axes and (forward.padding is not None or forward.kv_offset > 0)
-        if self.is_packed or (is_moved and query_length > 1):
-            if is_moved and forward.kv_offset > 0:
-                raise Missing("chunks whose first token the cache has dropped, with several query tokens")
-            return Packed(forward, query, key, header)
+        """Chunks are counted from a request's first token, which the cache may have dropped."""
+        is_cut = "chunk" in axes and forward.kv_offset > 0
+        if is_cut and (self.is_packed or query.shape[2] > 1):
+            raise Missing("chunks whose first token the cache has dropped, but for one query token")
+        if self.is_packed:
+            return Packed(forward, query, key, self.library.header)
         starts = None
-        if forward.padding is not None:
-            starts = forward.bounds(requests)[0]
-        if is_moved:
-            starts = chunk_starts(forward, requests, axes.pop("chunk"), query.device)
-        return Dense(forward, query, key, starts)
+        if is_cut:
+            starts = chunk_starts(forward, query.shape[0], axes.pop("chunk"), query.device)
+        elif forward.padding is not None:
+            starts = forward.bounds(query.shape[0])[0]
+        return Dense(query, key, starts)
 
     def _spec(self, module, query, key, value, axes):
         header = self.library.header

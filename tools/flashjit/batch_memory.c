@@ -2,7 +2,9 @@
 #include "tools/flashjit/batch_memory.h"
 
 #include "tests/dtypes.h"
+#include "tests/reference.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,18 @@ static size_t row_bytes(const struct batch_memory *batch, enum buffer buffer) {
          dtype_bytes(is_cache ? spec->kv_dtype : spec->q_dtype);
 }
 
+/* Images, for spec.ranges: the prompts have one after the other with some text between them. */
+enum { MOST_IMAGE_TOKENS = 256, TEXT_PER_IMAGE = 3 };
+
+static uint32_t image_tokens(const struct batch_memory *batch) {
+  const uint32_t tokens = batch->schedule->max_kv_len / 16 + 1;
+  return tokens < MOST_IMAGE_TOKENS ? tokens : MOST_IMAGE_TOKENS;
+}
+
+static uint32_t images_of_slot(const struct batch_memory *batch) {
+  return batch->spec.ranges ? batch->schedule->max_kv_len / image_tokens(batch) / (1 + TEXT_PER_IMAGE) + 1 : 0;
+}
+
 static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const struct schedule *schedule = batch->schedule;
   switch (buffer) {
@@ -99,6 +113,10 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   case BUFFER_Q_INDPTR:
   case BUFFER_KV_LEN:
     return (schedule->slots + 1) * sizeof(int32_t);
+  case BUFFER_RANGES:
+    return (size_t)schedule->slots * images_of_slot(batch) * 2 * sizeof(int32_t);
+  case BUFFER_RANGE_INDPTR:
+    return batch->spec.ranges ? (schedule->slots + 1) * sizeof(int32_t) : 0;
   default:
     return is_paged(batch) ? (size_t)schedule->slots * pages_of(batch, schedule->max_kv_len) * sizeof(int32_t) : 0;
   }
@@ -128,6 +146,16 @@ static void fill_random(struct batch_memory *batch, struct device *device, enum 
   upload_all(batch, device, buffer);
 }
 
+/* By a power of two: that loses nothing. */
+static void scale_queries(struct batch_memory *batch, struct device *device, double deviation) {
+  const struct mirror *mirror = &batch->buffers[BUFFER_Q];
+  const uint32_t dtype = batch->spec.q_dtype;
+  const double factor = exp2(round(log2(deviation)));
+  for (size_t i = 0; i < mirror->bytes / dtype_bytes(dtype) && factor != 1; i++)
+    dtype_encode(dtype, factor * dtype_decode(dtype, mirror->host, i), mirror->host, i);
+  upload_all(batch, device, BUFFER_Q);
+}
+
 static void fill_scales(struct batch_memory *batch, struct device *device) {
   float *k = batch->buffers[BUFFER_K_SCALE].host;
   float *v = batch->buffers[BUFFER_V_SCALE].host;
@@ -139,14 +167,31 @@ static void fill_scales(struct batch_memory *batch, struct device *device) {
   upload_all(batch, device, BUFFER_V_SCALE);
 }
 
+static void fill_ranges(struct batch_memory *batch, struct device *device) {
+  const uint32_t tokens = image_tokens(batch);
+  const uint32_t images = images_of_slot(batch);
+  int32_t *range = batch->buffers[BUFFER_RANGES].host;
+  int32_t *range_indptr = batch->buffers[BUFFER_RANGE_INDPTR].host;
+  for (uint32_t slot = 0; slot <= batch->schedule->slots && images > 0; slot++)
+    range_indptr[slot] = (int32_t)(slot * images);
+  for (uint32_t i = 0; i < batch->schedule->slots * images; i++) {
+    const uint32_t first = tokens / 2 + i % images * tokens * (1 + TEXT_PER_IMAGE);
+    *range++ = (int32_t)first;
+    *range++ = (int32_t)(first + tokens);
+  }
+  upload_all(batch, device, BUFFER_RANGES);
+  upload_all(batch, device, BUFFER_RANGE_INDPTR);
+}
+
 static bool shuffle_pages(struct batch_memory *batch, random_state *random) {
   if (!is_paged(batch))
     return true;
   batch->free_count = (uint32_t)(batch->cache_tokens / batch->spec.page_size);
   batch->free_pages = calloc(batch->free_count, sizeof *batch->free_pages);
+  batch->shown_pages = malloc(batch->buffers[BUFFER_PAGE_TABLE].bytes);
   if (batch->free_pages)
     random_permutation(random, batch->free_pages, batch->free_count);
-  return batch->free_pages;
+  return batch->free_pages && batch->shown_pages;
 }
 
 static bool fail(struct device *device) {
@@ -156,7 +201,7 @@ static bool fail(struct device *device) {
 }
 
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  const struct schedule *schedule, random_state *random) {
+                  double q_deviation, const struct schedule *schedule, random_state *random) {
   *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads, .schedule = schedule};
   batch->lengths = calloc(schedule->slots + 1, sizeof *batch->lengths);
   batch->is_done = calloc(schedule->slots + 1, sizeof *batch->is_done);
@@ -170,7 +215,9 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   if (!shuffle_pages(batch, random))
     return fail(device);
   fill_scales(batch, device);
+  fill_ranges(batch, device);
   fill_random(batch, device, BUFFER_Q, random);
+  scale_queries(batch, device, q_deviation);
   fill_random(batch, device, BUFFER_K_NEW, random);
   fill_random(batch, device, BUFFER_V_NEW, random);
   return !device_failed(device);
@@ -180,6 +227,7 @@ void batch_free(struct batch_memory *batch, struct device *device) {
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
     mirror_free(&batch->buffers[buffer], device);
   free(batch->free_pages);
+  free(batch->shown_pages);
   free(batch->lengths);
   free(batch->is_done);
 }
@@ -225,6 +273,25 @@ static void write_lengths(struct batch_memory *batch, const struct step *step) {
   }
 }
 
+/* Pages that no query token of the step sees are none to the device: engines may have given them back. */
+static void upload_pages(struct batch_memory *batch, struct device *device, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  const struct mirror *table = &batch->buffers[BUFFER_PAGE_TABLE];
+  const fi_batch lengths = batch_lengths(batch, true);
+  for (size_t i = 0; i < table->bytes / sizeof *batch->shown_pages; i++)
+    batch->shown_pages[i] = -1;
+  for (uint32_t p = 0; p < step->pieces && is_paged(batch); p++) {
+    const uint32_t slot = pieces[p].slot;
+    const int32_t *pages = pages_of_slot(batch, slot);
+    int64_t first, end;
+    reference_seen(&batch->spec, &lengths, slot, pieces[p].end, pieces[p].begin, &first, &end);
+    const uint32_t shown = (uint32_t)first / batch->spec.page_size;
+    memcpy(batch->shown_pages + (pages - (int32_t *)table->host) + shown, pages + shown,
+           (pages_of(batch, pieces[p].end) - shown) * sizeof *pages);
+  }
+  device_upload(device, table->device, batch->shown_pages, table->bytes);
+}
+
 /* Rows that no step has used while there are such, then others. */
 static void choose_rows(struct batch_memory *batch, const struct step *step) {
   const size_t spare = batch->input_rows - batch->schedule->max_tokens + 1;
@@ -242,7 +309,7 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
   choose_rows(batch, step);
   upload_all(batch, device, BUFFER_Q_INDPTR);
   upload_all(batch, device, BUFFER_KV_LEN);
-  upload_all(batch, device, BUFFER_PAGE_TABLE);
+  upload_pages(batch, device, step);
   device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * row_bytes(batch, BUFFER_O));
 }
 
@@ -297,6 +364,10 @@ fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
   if (is_paged(batch)) {
     lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
     lengths.page_table_stride = pages_of(batch, batch->schedule->max_kv_len);
+  }
+  if (batch->spec.ranges) {
+    lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
+    lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
   }
   return lengths;
 }

@@ -21,6 +21,8 @@ enum buffer {
   BUFFER_Q_INDPTR,
   BUFFER_KV_LEN,
   BUFFER_PAGE_TABLE,
+  BUFFER_RANGES,
+  BUFFER_RANGE_INDPTR,
   BUFFERS
 };
 
@@ -32,6 +34,7 @@ struct batch_memory {
   size_t cache_tokens;  /* that the whole cache has room for */
   int32_t *free_pages;  /* a stack, in random order */
   uint32_t free_count;
+  int32_t *shown_pages; /* the page table as the device has it: pages that nobody sees are -1 there */
   uint32_t *lengths;  /* [slots] of the KV */
   bool *is_done;      /* [slots] the request has had its last token */
   size_t input_rows;  /* of Q and of the new K and V: steps take them from different places */
@@ -40,12 +43,15 @@ struct batch_memory {
   struct mirror buffers[BUFFERS];
 };
 
-/* False with device->error. The cache and O hold POISON, and the pages are dealt in random order. */
+/*
+ * False with device->error. The cache and O hold POISON, and the pages are dealt in random order. Q has about the
+ * deviation that is given, K and V have 1.
+ */
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  const struct schedule *schedule, random_state *random);
+                  double q_deviation, const struct schedule *schedule, random_state *random);
 void batch_free(struct batch_memory *batch, struct device *device);
 
-/* Lengths, pages, inputs and a poisoned O for a step. */
+/* Lengths, pages, inputs and a poisoned O for a step. Of the pages the device has those alone that a query sees. */
 void batch_begin_step(struct batch_memory *batch, struct device *device, const struct step *step);
 
 /* Brings what the step has written to the host: O, and the step's tokens of the cache. */

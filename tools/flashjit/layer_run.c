@@ -5,6 +5,7 @@
 #include "tools/flashjit/layer_state.h"
 #include "tools/flashjit/model/frequencies.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -31,6 +32,16 @@ static double now_ms(void) {
 
 /* ------------------------------------------------------------------------------------------------
  * preparation */
+
+/*
+ * Of Q, so that logits deviate by about 1, as those of models do; or by as much as a cap bends.
+ */
+static double q_deviation(const struct layer *layer) {
+  enum { CAP_PER_DEVIATION = 12 };
+  const double scale = layer->scale > 0 ? layer->scale : 1 / sqrt(layer->head_dim);
+  const double deviation = layer->softcap > 0 ? layer->softcap / CAP_PER_DEVIATION : 1;
+  return deviation / (scale * sqrt(layer->head_dim));
+}
 
 static bool get_kernel(struct layer_run *run, enum role role) {
   struct report *report = &run->reports[role];
@@ -107,8 +118,8 @@ static double work_of(const struct layer_run *run, enum role role, const struct 
   if (role != step->attention)
     return 0;
   if (role == ROLE_PREFILL)
-    return step_pairs(schedule, step) * 2 * row * batch->spec.group;
-  return step_kv_tokens(schedule, step) * row * (double)dtype_bytes(batch->spec.kv_dtype);
+    return step_pairs(schedule, step, &batch->spec) * 2 * row * batch->spec.group;
+  return step_kv_tokens(schedule, step, &batch->spec) * row * (double)dtype_bytes(batch->spec.kv_dtype);
 }
 
 static void choose_timed(struct layer_run *run) {
@@ -142,9 +153,9 @@ static bool prepare(struct layer_run *run) {
   if (!succeeded(fi_kernel_spec(run->kernels[ROLE_DECODE], &spec), "fi_kernel_spec", run->reports[ROLE_DECODE].spec))
     return false;
   run->stream = device_stream_create(run->device);
-  const bool created =
-      batch_create(&run->batch, run->device, &spec, run->layer->kv_heads, run->settings->schedule, &run->random) &&
-      make_rope_table(run) && make_workspace(run);
+  const bool created = batch_create(&run->batch, run->device, &spec, run->layer->kv_heads,
+                                    q_deviation(&run->layer->layer), run->settings->schedule, &run->random) &&
+                       make_rope_table(run) && make_workspace(run);
   tell_size(run);
   if (!created) {
     layer_works(run);

@@ -39,8 +39,11 @@ struct schedule {
 bool schedule_make(struct schedule *schedule, const struct trace *trace, uint32_t max_tokens, uint32_t max_requests);
 void schedule_free(struct schedule *schedule);
 
-/* What attention does in a step: pairs of a query and a KV token that it sees, and KV tokens that are read. */
-double step_pairs(const struct schedule *schedule, const struct step *step);
-double step_kv_tokens(const struct schedule *schedule, const struct step *step);
+/*
+ * What causal attention with the window and chunk of a spec does in a step: pairs of a query and a KV token that it
+ * sees, and KV tokens that are read.
+ */
+double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec);
+double step_kv_tokens(const struct schedule *schedule, const struct step *step, const fi_spec *spec);
 
 #endif

@@ -43,6 +43,21 @@ static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, ui
   return is_drawn(state, crew->fraction);
 }
 
+/* The most KV tokens that a query token sees. */
+static uint32_t most_seen(const struct reference *reference, uint32_t request) {
+  const fi_spec *spec = &reference->spec;
+  const uint32_t both = spec->window_left > 0 && (spec->mask == FI_MASK_CAUSAL || spec->window_right > 0)
+                            ? spec->window_left + spec->window_right
+                            : 0;
+  uint32_t most = reference_kv_len(reference, request);
+  if (both > 0 && both < most)
+    most = both;
+  return spec->chunk > 0 && spec->chunk < most ? spec->chunk : most;
+}
+
+/* Asking of a KV token whether it is seen costs as much as some products. */
+enum { PRODUCTS_OF_ASKING = 4 };
+
 /* Of the first query tokens of each request: at most so many. */
 static double products_of(const struct reference *reference, uint32_t most_tokens) {
   const fi_spec *spec = &reference->spec;
@@ -50,7 +65,8 @@ static double products_of(const struct reference *reference, uint32_t most_token
   for (uint32_t r = 0; r < reference->batch.requests; r++) {
     const uint32_t tokens = reference_query_len(reference, r);
     const double rows = (double)(tokens < most_tokens ? tokens : most_tokens) * reference->kv_heads * spec->group;
-    products += rows * reference_kv_len(reference, r) * (spec->head_dim + spec->v_dim);
+    products += rows * most_seen(reference, r) * (spec->head_dim + spec->v_dim);
+    products += rows * reference_kv_len(reference, r) * PRODUCTS_OF_ASKING;
   }
   return products;
 }

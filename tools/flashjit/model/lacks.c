@@ -27,17 +27,6 @@ static void needs_selection(const struct layer *layer, char *text, size_t size) 
     snprintf(text, size, "sparse attention (%s)", layer->sparse);
 }
 
-static void needs_window(const struct layer *layer, char *text, size_t size) {
-  if (layer->window > 0)
-    snprintf(text, size, "%s (%u keys%s)", layer->mask == LAYER_TWO_SIDED ? "two-sided window" : "sliding window",
-             layer->window, layer->mask == LAYER_TWO_SIDED ? " on each side" : "");
-}
-
-static void needs_chunks(const struct layer *layer, char *text, size_t size) {
-  if (layer->chunk > 0)
-    snprintf(text, size, "attention in chunks (of %u keys)", layer->chunk);
-}
-
 static void needs_sinks(const struct layer *layer, char *text, size_t size) {
   if (layer->has_sinks)
     snprintf(text, size, "attention sinks");
@@ -75,18 +64,13 @@ static void needs_positions(const struct layer *layer, char *text, size_t size) 
              sections[1], sections[2]);
 }
 
-static void needs_image_blocks(const struct layer *layer, char *text, size_t size) {
-  if (layer->has_image_blocks)
-    snprintf(text, size, "image tokens that see each other both ways (--text-only: there are none)");
-}
-
 static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false},    {needs_selection, false}, {needs_window, false},   {needs_chunks, false},
-    {needs_sinks, false},     {needs_softcap, false},   {needs_other, false},    {needs_cache_type, false},
-    {needs_rope_type, false}, {needs_place, false},     {needs_positions, true}, {needs_image_blocks, true},
+    {needs_latent, false},    {needs_selection, false}, {needs_sinks, false},
+    {needs_softcap, false},   {needs_other, false},     {needs_cache_type, false},
+    {needs_rope_type, false}, {needs_place, false},     {needs_positions, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
@@ -96,7 +80,15 @@ static void fill_rope(const struct rope *rope, fi_spec *spec) {
   spec->rope_dim = rope->dims;
 }
 
-static void fill_spec(const struct layer *layer, fi_spec *spec) {
+static void fill_mask(const struct layer *layer, bool text_only, fi_spec *spec) {
+  spec->mask = layer->mask == LAYER_CAUSAL ? FI_MASK_CAUSAL : FI_MASK_NONE;
+  spec->window_left = layer->window;
+  spec->window_right = layer->mask == LAYER_TWO_SIDED ? layer->window : 0;
+  spec->chunk = layer->chunk;
+  spec->ranges = layer->has_image_blocks && !text_only;
+}
+
+static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) {
   fi_spec_init(spec);
   spec->head_dim = layer->head_dim;
   spec->v_dim = layer->v_dim;
@@ -104,7 +96,7 @@ static void fill_spec(const struct layer *layer, fi_spec *spec) {
   spec->q_dtype = layer->q_dtype;
   spec->kv_dtype = layer->kv_dtype;
   spec->kv_scale = layer->kv_scale;
-  spec->mask = layer->mask == LAYER_CAUSAL ? FI_MASK_CAUSAL : FI_MASK_NONE;
+  fill_mask(layer, text_only, spec);
   fill_rope(&layer->rope, spec);
 }
 
@@ -118,5 +110,5 @@ void layer_spec(const struct layer *layer, bool text_only, fi_spec *spec, char *
     if (text[0])
       snprintf(lacks + used, size - used, "%s%s", used > 0 ? "; " : "", text);
   }
-  fill_spec(layer, spec);
+  fill_spec(layer, text_only, spec);
 }
