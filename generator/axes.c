@@ -44,8 +44,9 @@ static const char *const value_names[] = {
 
 static const struct axis axes[] = {
 #define DERIVED(value) 0
-#define LISTED 0, 0
-#define RANGE(minimum, maximum) minimum, maximum
+#define LISTED 0, 0, 0, 0
+#define RANGE(minimum, maximum) minimum, maximum, 1, maximum
+#define STEPS(minimum, last, step, maximum) minimum, last, step, maximum
 #define AXIS(field, key, ops, matters, default, allowed, meaning)                                                      \
   {#field,  key,     meaning,       offsetof(fi_spec, field), ops,                                                     \
    default, allowed, BEGIN_##field, matters_##field,          default_##field},
@@ -54,6 +55,7 @@ static const struct axis axes[] = {
 #undef DERIVED
 #undef LISTED
 #undef RANGE
+#undef STEPS
 };
 
 enum { AXIS_COUNT = sizeof axes / sizeof *axes };
@@ -118,7 +120,8 @@ uint32_t axis_value(const struct axis *axis, uint32_t number) {
 
 bool axis_allows(const struct axis *axis, uint32_t value) {
   if (axis_is_range(axis))
-    return value >= axis->range_minimum && value <= axis->range_maximum;
+    return value == axis->range_maximum ||
+           (value >= axis->range_minimum && value <= axis->range_last && value % axis->range_step == 0);
   for (uint32_t i = 0; i < axis_value_count(axis); i++) {
     if (axis_value(axis, i) == value)
       return true;
@@ -152,9 +155,18 @@ void axis_print_value(const struct axis *axis, uint32_t value, char *text, size_
     snprintf(text, size, "%u", value);
 }
 
+static void print_range(const struct axis *axis, char *text, size_t size) {
+  size_t used = 0;
+  if (axis->range_step > 1)
+    used = (size_t)snprintf(text, size, "multiples of %u from ", axis->range_step);
+  used += (size_t)snprintf(text + used, size - used, "%u to %u", axis->range_minimum, axis->range_last);
+  if (axis->range_maximum > axis->range_last)
+    snprintf(text + used, size - used, ", and %u", axis->range_maximum);
+}
+
 void axis_print_allowed(const struct axis *axis, char *text, size_t size) {
   if (axis_is_range(axis)) {
-    snprintf(text, size, "%u to %u", axis->range_minimum, axis->range_maximum);
+    print_range(axis, text, size);
     return;
   }
   size_t used = 0;
@@ -194,6 +206,8 @@ fi_status fi_axis_describe(uint32_t number, fi_axis *axis) {
       .ops = row->ops,
       .values = listed ? values + row->value_begin : NULL,
       .value_names = listed && value_names[row->value_begin] ? value_names + row->value_begin : NULL,
+      .step = row->range_step,
+      .last_step = row->range_last,
   };
   set_bounds(row, axis);
   return FI_OK;

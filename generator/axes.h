@@ -15,8 +15,10 @@ struct axis {
   uint32_t offset;        /* of the field in fi_spec */
   uint32_t ops;           /* bit 1 << op is set when the op reads the axis */
   uint32_t constant;      /* the default, when it does not depend on other fields; else 0 */
-  uint32_t range_minimum; /* of an axis with a range; */
-  uint32_t range_maximum; /* 0 for an axis with a list */
+  uint32_t range_minimum; /* of an axis with a range: multiples of the step from here */
+  uint32_t range_last;    /* to here, */
+  uint32_t range_step;
+  uint32_t range_maximum; /* and this one; 0 for an axis with a list */
   uint32_t value_begin;   /* its listed values or samples in the table of all axes' values */
   bool (*matters)(const fi_spec *spec);
   uint32_t (*fallback)(const fi_spec *spec);

@@ -30,10 +30,30 @@ static uint32_t scales_rows(const fi_spec *spec) {
   return spec->q_dtype == FI_BF16 && converts_query(spec);
 }
 
+/* A matrix instruction takes 16 dims of Q and K, and two octets of V, at a time. */
+static uint32_t is_odd_octets(uint32_t dim) {
+  return dim / 8 % 2;
+}
+
+static uint32_t qk_tail(const fi_spec *spec) {
+  return is_odd_octets(spec->head_dim);
+}
+
+static uint32_t v_tail(const fi_spec *spec) {
+  return is_odd_octets(spec->v_dim);
+}
+
+static uint32_t half_chunks(const fi_spec *spec) {
+  return derived_kv_bits(spec) == 8 && (qk_tail(spec) || v_tail(spec));
+}
+
 const struct derived *derived_at(uint32_t number) {
   static const struct derived rows[] = {
       {"qk_dim", derived_qk_dim, "elements of a head of Q and K"},
       {"kv_bits", derived_kv_bits, "of a stored element of K or V"},
+      {"qk_tail", qk_tail, "1: 8 dims of Q and K are left after all blocks of 16"},
+      {"v_tail", v_tail, "1: 8 dims of V are left after all blocks of 16"},
+      {"half_chunks", half_chunks, "1: rows of K or V end with half a chunk of 16 bytes"},
       {"rotates_keys", derived_rotates_keys, "1: K is rotated inside attention"},
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},

@@ -12,6 +12,8 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
+  MMA_DIMS = 16, /* of Q and K that a matrix instruction takes */
+  CHUNK = 16,
   LARGE_ROWS = 128,
   RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
@@ -69,13 +71,18 @@ struct purpose {
   uint32_t kv_bits;
 };
 
+/* Bytes of a row of K or V in shared memory, which has whole chunks. */
+static uint32_t chunk_bytes(const struct purpose *purpose, uint32_t dim) {
+  return (dim * purpose->kv_bits / 8 + CHUNK - 1) / CHUNK * CHUNK;
+}
+
 /*
  * Bytes from row to row in shared memory, such that the same 16-byte chunk of eight consecutive rows falls in
  * eight different bank groups: an odd number of chunks, which makes all of a row's chunks constant offsets
  * from its first.
  */
 static uint32_t padded_pitch(uint32_t bytes) {
-  return (bytes / 16 | 1) * 16;
+  return (bytes / CHUNK | 1) * CHUNK;
 }
 
 /*
@@ -110,7 +117,8 @@ static uint32_t share_dims(const struct purpose *purpose, const struct mma *mma)
 static uint32_t thread_registers(const struct purpose *purpose, const struct mma *mma, uint32_t tokens) {
   const uint32_t output = mma->row_blocks * share_dims(purpose, mma) / 2;
   const uint32_t scores = mma->row_blocks * tokens / 2;
-  const uint32_t query = mma->row_blocks * (mma->query_registers ? purpose->qk_dim / 4 : 4);
+  const uint32_t query_blocks = mma->query_registers ? (purpose->qk_dim + MMA_DIMS - 1) / MMA_DIMS : 1;
+  const uint32_t query = mma->row_blocks * query_blocks * 4;
   const uint32_t row_state = mma->row_blocks * 4;
   const uint32_t operands = 8 + (purpose->kv_bits < 16 ? purpose->target->convert_registers : 0); /* K or V */
   return output + scores + query + row_state + operands + purpose->target->rest_registers;
@@ -134,8 +142,8 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
   mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
   mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
-  mma->key_pitch = kv_pitch(purpose->qk_dim * purpose->kv_bits / 8, 1, mma->teams > 1);
-  mma->value_pitch = kv_pitch(purpose->v_dim * purpose->kv_bits / 8, mma->value_warps, mma->teams > 1);
+  mma->key_pitch = kv_pitch(chunk_bytes(purpose, purpose->qk_dim), 1, mma->teams > 1);
+  mma->value_pitch = kv_pitch(chunk_bytes(purpose, purpose->v_dim), mma->value_warps, mma->teams > 1);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
 }
 

@@ -181,8 +181,8 @@ typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
   uint32_t family;    /* 0: the best for op and target */
-  uint32_t head_dim;  /* of Q and K: 32 64 80 96 112 128 160 192 256 512; 0: 128 */
-  uint32_t v_dim;     /* of V and O; 0: head_dim */
+  uint32_t head_dim;  /* of Q and K: a multiple of 8 from 32 to 256, or 512; 0: 128 */
+  uint32_t v_dim;     /* of V and O, likewise; 0: head_dim */
   uint32_t group;     /* query heads per KV head, 1..128; 0: 1 */
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
                          launch have; any query length is right with any value. A tile that does not fit the
@@ -237,14 +237,16 @@ typedef struct fi_axis {
   const char *name; /* the field: "head_dim" */
   const char *key;  /* its name in texts: "hd" */
   const char *meaning;
-  const uint32_t *values;         /* those that are listed; NULL: every integer from minimum to maximum */
+  const uint32_t *values;         /* those that are listed; NULL: multiples of step from minimum on */
   const char *const *value_names; /* names of the values; NULL: they are numbers */
   uint32_t value_count;           /* of values[] */
   uint32_t minimum;               /* smallest and largest value */
   uint32_t maximum;
   uint32_t default_value; /* after fi_spec_init */
   uint32_t ops;           /* bit 1 << op is set when the op reads this axis */
-  uint32_t reserved[7];
+  uint32_t step;          /* without a list: multiples of it, up to last_step, are values; 0: there is a list */
+  uint32_t last_step;     /* what is between it and the maximum is no value */
+  uint32_t reserved[5];
 } fi_axis;
 
 fi_status fi_axis_describe(uint32_t number, fi_axis *axis);
@@ -540,8 +542,9 @@ typedef struct fi_kv {
 } fi_kv;
 
 /*
- * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; a stride of 0 means
- * packed in the order shown.
+ * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; of 8 bytes for a K
+ * or V of the cache whose rows are no multiple of 16 bytes (8-bit elements, such a dim). A stride of 0 means packed in
+ * the order shown.
  */
 typedef struct fi_tensors {
   uint32_t struct_size;

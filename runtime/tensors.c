@@ -12,7 +12,8 @@
 
 enum { ATTENTION = 1 << FI_OP_ATTENTION, APPEND = 1 << FI_OP_APPEND, MERGE = 1 << FI_OP_MERGE };
 
-enum { DATA_ALIGNMENT = 16 };
+/* Bytes. Rows of the cache that are not whole chunks are copied by half chunks. */
+enum { CHUNK = 16, HALF_CHUNK = 8 };
 
 static bool is_read_by(uint32_t ops, const fi_spec *spec) {
   return ops >> spec->op & 1;
@@ -49,6 +50,26 @@ static bool reads_wide_slots(const fi_spec *spec) {
   return spec->slots == FI_SLOTS_INT64;
 }
 
+static bool is_in_chunks(uint32_t dim, const fi_spec *spec) {
+  return dim * dtype_of(spec->kv_dtype)->bits / 8 % CHUNK == 0;
+}
+
+static bool has_k_in_chunks(const fi_spec *spec) {
+  return is_in_chunks(spec->head_dim, spec);
+}
+
+static bool has_k_in_halves(const fi_spec *spec) {
+  return !has_k_in_chunks(spec);
+}
+
+static bool has_v_in_chunks(const fi_spec *spec) {
+  return is_in_chunks(spec->v_dim, spec);
+}
+
+static bool has_v_in_halves(const fi_spec *spec) {
+  return !has_v_in_chunks(spec);
+}
+
 static const struct pointer_rule {
   const char *name;
   size_t offset;
@@ -57,21 +78,23 @@ static const struct pointer_rule {
   const char *needed_for;
   uintptr_t alignment;
 } pointer_rules[] = {
-    {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", DATA_ALIGNMENT},
-    {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", DATA_ALIGNMENT},
+    {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", CHUNK},
+    {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", CHUNK},
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
      sizeof(int32_t)},
     {"rope_table", offsetof(fi_tensors, rope_table), ATTENTION | APPEND, rotates, "spec.rope", sizeof(uint64_t)},
-    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
-    {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, always, "the cache", DATA_ALIGNMENT},
+    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_chunks, "the cache", CHUNK},
+    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_halves, "the cache", HALF_CHUNK},
+    {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_chunks, "the cache", CHUNK},
+    {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_halves, "the cache", HALF_CHUNK},
     {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
     {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
-    {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", DATA_ALIGNMENT},
-    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", DATA_ALIGNMENT},
+    {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", CHUNK},
+    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
-    {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", DATA_ALIGNMENT},
+    {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", CHUNK},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
 
@@ -155,10 +178,12 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
   if (stride < dim)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
                      (long long)stride, has_v_dim(rule->row) ? "v_dim" : "head_dim", dim);
-  const int64_t multiple = DATA_ALIGNMENT / element_bytes(rule->row, spec);
+  const int64_t bytes = element_bytes(rule->row, spec);
+  const int64_t alignment = dim * bytes % CHUNK ? HALF_CHUNK : CHUNK;
+  const int64_t multiple = alignment / bytes;
   if (stride % multiple)
-    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (16 bytes)",
-                     rule->name, (long long)stride, (long long)multiple);
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (%lld bytes)",
+                     rule->name, (long long)stride, (long long)multiple, (long long)alignment);
   return FI_OK;
 }
 

@@ -4,6 +4,9 @@
 
 //# Scores by K of 16-bit elements, as they are stored or after rotation.
 
+//@if qk_tail
+//@use operand/keys16_tail
+//@else
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
 void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u32 from = shared_address(query) + chunk_at<kQueryPitch>(lane() % 16, lane() / 16);
@@ -31,3 +34,4 @@ template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *k
     }
   }
 }
+//@end

@@ -4,6 +4,9 @@
 
 //# Scores by K of 8-bit elements, each of which is converted once, in registers.
 
+//@if qk_tail
+//@use operand/keys8_tail
+//@else
 /*
  * Fragment of 16 rows and the 16 dims of block `block`: words w and w + 2 have row l / 4 + 8 w and dims 4 (l % 4)
  * .. + 3, as K fragments of 8-bit elements have them.
@@ -39,3 +42,4 @@ template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *k
     }
   }
 }
+//@end

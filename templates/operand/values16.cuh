@@ -4,6 +4,9 @@
 
 //# O by V of 16-bit elements.
 
+//@if v_tail
+//@use operand/values16_tail
+//@else
 /* O += P V, for the warp's share of the dims. */
 void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane() % 16, lane() / 16);
@@ -26,6 +29,7 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
     }
   }
 }
+//@end
 
 /* Pair p of a lane's values of a row, two that lie next to each other: its elements of the accumulator, its column. */
 constexpr u32 pair_element(u32 p, u32 half) {
@@ -34,9 +38,4 @@ constexpr u32 pair_element(u32 p, u32 half) {
 
 u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
-}
-
-/* The elements of V in a token's column and the next. */
-float2 value_pair(const u8 *values, u32 token, u32 column) {
-  return unpack_compute(*(const u32 *)(values + chunk_at<kValuePitch>(token, column / 8) + column % 8 * 2));
 }

@@ -4,6 +4,9 @@
 
 //# O by V of 8-bit elements, each of which is converted once, in registers.
 
+//@if v_tail
+//@use operand/values8_tail
+//@else
 /*
  * O += P V, for the warp's share of the dims. The transposing load works on pairs of dims: word m holds dims 2 (l / 4)
  * and + 1 of tokens 8 m + 2 (l % 4) and + 1. Even and odd dims are separated by a byte permutation and go to the even
@@ -46,9 +49,4 @@ constexpr u32 pair_element(u32 p, u32 half) {
 u32 pair_column(u32 lane, u32 p) {
   return p / 2 * 16 + 4 * (lane % 4) + p % 2 * 2;
 }
-
-/* The elements of V in a token's column and the next. */
-float2 value_pair(const u8 *values, u32 token, u32 column) {
-  const u8 *codes = values + chunk_at<kValuePitch>(token, column / 16) + column % 16;
-  return unpack_compute(convert_four(*(const u16 *)codes).x);
-}
+//@end

@@ -10,6 +10,13 @@ void copy_async(u32 to, const u8 *from, bool valid) {
                : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
 }
 
+/* The same of 8 bytes. */
+void copy_async_half(u32 to, const u8 *from, bool valid) {
+  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
+               "cp.async.ca.shared.global.L2::128B [%0], [%1], 8, ignore;}"
+               : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
+}
+
 /* Closes the group of copies that this thread started since the last one. */
 void copy_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -45,6 +52,18 @@ void load_matrices(u32 (&words)[4], u32 address) {
 void load_matrices_transposed(u32 (&words)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(address) : "memory");
+}
+
+/* Two 8 x 8 matrices: lanes 0 to 15 give the addresses of their rows. */
+void load_two_matrices(u32 (&words)[2], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(words[0]), "=r"(words[1]) : "r"(address) : "memory");
+}
+
+/* The same of the transposed matrices. */
+void load_two_matrices_transposed(u32 (&words)[2], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(words[0]), "=r"(words[1]) : "r"(address) : "memory");
 }
 
 /*

@@ -3,8 +3,13 @@
 
 //# Q as operand of the matrix instructions.
 
+//@if qk_tail
+/* 16 dims of the head are one step of the matrix instruction; the last step has 8, and zeros. */
+constexpr u32 kQueryBlocks = kQkDim / 16 + 1;
+//@else
 /* 16 dims of the head are one step of the matrix instruction. */
 constexpr u32 kQueryBlocks = kQkDim / 16;
+//@end
 
 /* Fragments of Q of one block of dims. */
 typedef u32 QueryBlock[kRowBlocks][4];

@@ -8,8 +8,13 @@
 constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
 constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
 //@else
+//@if v_tail
+constexpr int kMergeParts = 4; /* partials whose loads are under way at once */
+constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
+//@else
 constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
 constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of a row */
+//@end
 //@end
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 

@@ -11,8 +11,12 @@ uint32_t random_below(struct random_source *source, uint32_t limit) {
 }
 
 static uint32_t random_value(struct random_source *source, const struct axis *axis) {
-  if (axis_is_range(axis))
-    return axis->range_minimum + random_below(source, axis->range_maximum - axis->range_minimum + 1);
+  if (axis_is_range(axis) && axis->range_maximum > axis->range_last && random_below(source, 8) == 0)
+    return axis->range_maximum;
+  if (axis_is_range(axis)) {
+    const uint32_t steps = (axis->range_last - axis->range_minimum) / axis->range_step;
+    return axis->range_minimum + axis->range_step * random_below(source, steps + 1);
+  }
   return axis_value(axis, random_below(source, axis_value_count(axis)));
 }
 

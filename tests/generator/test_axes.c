@@ -32,15 +32,35 @@ Test(axes, describes_every_field_of_the_spec_in_order) {
 }
 
 Test(axes, describes_a_list_of_numbers) {
+  const fi_axis axis = describe_field("rows");
+  cr_assert_str_eq(axis.key, "rows");
+  cr_assert_eq(axis.minimum, 16);
+  cr_assert_eq(axis.maximum, 128);
+  cr_assert_eq(axis.value_count, 4);
+  cr_assert_eq(axis.values[2], 64);
+  cr_assert_eq(axis.step, 0);
+  cr_assert_null(axis.value_names);
+  cr_assert_eq(axis.ops, 1u << FI_OP_ATTENTION);
+}
+
+Test(axes, describes_steps_and_one_value_beyond) {
   const fi_axis axis = describe_field("head_dim");
   cr_assert_str_eq(axis.key, "hd");
   cr_assert_eq(axis.default_value, 128);
   cr_assert_eq(axis.minimum, 32);
+  cr_assert_eq(axis.last_step, 256);
+  cr_assert_eq(axis.step, 8);
   cr_assert_eq(axis.maximum, 512);
-  cr_assert_eq(axis.value_count, 10);
-  cr_assert_eq(axis.values[2], 80);
-  cr_assert_null(axis.value_names);
+  cr_assert_eq(axis.value_count, 0);
+  cr_assert_null(axis.values);
   cr_assert_eq(axis.ops, 1u << FI_OP_ATTENTION | 1u << FI_OP_APPEND | 1u << FI_OP_MERGE);
+}
+
+Test(axes, with_steps_allow_them_and_nothing_between) {
+  for (uint32_t number = 0; number < 600; number++) {
+    const bool expected = (number >= 32 && number <= 256 && number % 8 == 0) || number == 512;
+    cr_expect_eq(axis_allows(axis_find_key("hd", 2), number), expected, "%u", number);
+  }
 }
 
 Test(axes, describes_a_list_of_names) {
@@ -57,6 +77,8 @@ Test(axes, describes_a_range) {
   const fi_axis axis = describe_field("page_size");
   cr_assert_eq(axis.minimum, 0);
   cr_assert_eq(axis.maximum, 16384);
+  cr_assert_eq(axis.step, 1);
+  cr_assert_eq(axis.last_step, 16384);
   cr_assert_eq(axis.value_count, 0);
   cr_assert_null(axis.values);
 }
@@ -79,9 +101,9 @@ Test(axes, refuses_what_is_no_fi_axis) {
   fi_axis axis = {.struct_size = sizeof axis - 4};
   cr_assert_eq(fi_axis_describe(0, &axis), FI_ERROR_ABI);
   cr_assert_eq(strncmp(fi_last_error(), "axis.struct_size is 92;", 23), 0, "%s", fi_last_error());
-  axis = (fi_axis){.struct_size = sizeof axis, .reserved = {[6] = 1}};
+  axis = (fi_axis){.struct_size = sizeof axis, .reserved = {[4] = 1}};
   cr_assert_eq(fi_axis_describe(0, &axis), FI_ERROR_ABI);
-  cr_assert_eq(strncmp(fi_last_error(), "axis.reserved[6] is 1;", 22), 0, "%s", fi_last_error());
+  cr_assert_eq(strncmp(fi_last_error(), "axis.reserved[4] is 1;", 22), 0, "%s", fi_last_error());
   cr_assert_eq(fi_axis_describe(0, NULL), FI_ERROR_ARGUMENT);
 }
 

@@ -77,17 +77,19 @@ static uint32_t walk(uint32_t op) {
 }
 
 Test(spec_next, merge_and_plan_are_small) {
-  cr_assert_eq(walk(FI_OP_MERGE), 10 * 2 * 2 * 3);
+  cr_assert_eq(walk(FI_OP_MERGE), 11 * 2 * 2 * 3);
   cr_assert_eq(walk(FI_OP_PLAN), 1);
 }
 
 /* Without rotation, and with it: two pairings, one or two widths, two kinds of positions. */
 Test(spec_next, append_counts_every_combination) {
-  const uint32_t types = 10 * 2 * 8;            /* dims of V, q, and KV with its scales */
-  const uint32_t by_plan = types * 7 * 2;       /* page size with its ids, index */
-  const uint32_t by_slots = types * 4 * 2;      /* page size, two types; positions from an array if any */
-  const uint32_t turns = 9 * 2 * 2 + 1 * 2 * 1; /* head dims with two widths of rotation and the one with one */
-  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (10 + turns * 2) + by_slots * (10 + turns));
+  const uint32_t types = 2 * 8;                              /* q, and KV with its scales */
+  const uint32_t by_plan = types * 7 * 2;                    /* page size with its ids, index */
+  const uint32_t by_slots = types * 4 * 2;                   /* page size, two types; positions from an array if any */
+  const uint32_t dims = 9 * 4 + 2 * 3;                       /* of K with three of V, or its own besides them */
+  const uint32_t widths = 2 * 4 * 1 + 7 * 4 * 2 + 2 * 3 * 2; /* 32 has its own alone, and 72 the other alone */
+  const uint32_t turns = 2 * widths;
+  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (dims + turns * 2) + by_slots * (dims + turns));
 }
 
 /* A spec after `from` that differs in some of the last axes; `from` itself if none was found. */

@@ -23,25 +23,33 @@ static void keep_refused(struct census *census, const struct point *point) {
     points_add(census->refused, point);
 }
 
+/* One of the first `steps` values after the smallest, or that one. */
+static uint32_t draw_step(struct census *census, const fi_axis *axis, uint32_t steps) {
+  return axis->minimum + axis->step * random_below(&census->random, steps + 1);
+}
+
 /* As many numbers of one magnitude as of another. */
 static uint32_t draw_magnitude(struct census *census, const fi_axis *axis) {
   uint64_t most = axis->minimum;
   const uint32_t doublings = random_below(&census->random, 32);
-  for (uint32_t i = 0; i < doublings && most < axis->maximum; i++)
+  for (uint32_t i = 0; i < doublings && most < axis->last_step; i++)
     most = 2 * most + 1;
-  most = most < axis->maximum ? most : axis->maximum;
-  return axis->minimum + random_below(&census->random, (uint32_t)(most - axis->minimum) + 1);
+  most = most < axis->last_step ? most : axis->last_step;
+  return draw_step(census, axis, ((uint32_t)most - axis->minimum) / axis->step);
 }
 
 static uint32_t draw_value(struct census *census, const fi_axis *axis) {
   const bool is_list = axis->value_count > 0;
   if (is_list)
     return axis->values[random_below(&census->random, axis->value_count)];
+  const uint32_t steps = (axis->last_step - axis->minimum) / axis->step;
+  if (axis->maximum > axis->last_step && random_below(&census->random, steps + 1) == 0)
+    return axis->maximum;
   switch (random_below(&census->random, 3)) {
   case 0:
     return 0; /* the default */
   case 1:
-    return axis->minimum + random_below(&census->random, axis->maximum - axis->minimum + 1);
+    return draw_step(census, axis, steps);
   default:
     return draw_magnitude(census, axis);
   }

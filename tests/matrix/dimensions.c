@@ -16,7 +16,8 @@ struct declaration {
 };
 
 static const struct declaration declarations[] = {
-    {"hd", "*", "*"},
+    {"hd", "32 40 64 72 80 88 96 104 112 128 136 160 192 200 248 256 512", "32 64 80 96 112 128 160 192 256 512"},
+    {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL},
     {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71"},
     {"rope", "*", "*"},
     {"kv", "*", "*"},
@@ -60,6 +61,15 @@ static bool add_listed(struct dimension *dimension, const fi_axis *axis) {
   return axis->value_count > 0;
 }
 
+static bool is_value(const fi_axis *axis, unsigned long number) {
+  for (uint32_t i = 0; i < axis->value_count; i++) {
+    if (axis->values[i] == number)
+      return true;
+  }
+  return axis->value_count == 0 && (number == axis->maximum ||
+                                    (number >= axis->minimum && number <= axis->last_step && number % axis->step == 0));
+}
+
 /* The value of a word of a declaration: "default", a value's name or a number. */
 static bool word_value(const fi_axis *axis, const char *word, uint32_t *value) {
   char *end;
@@ -73,7 +83,7 @@ static bool word_value(const fi_axis *axis, const char *word, uint32_t *value) {
   }
   const unsigned long number = strtoul(word, &end, 10);
   *value = (uint32_t)number;
-  return *end == '\0' && number >= axis->minimum && number <= axis->maximum;
+  return *end == '\0' && is_value(axis, number);
 }
 
 static bool add_word(struct dimension *dimension, const fi_axis *axis, const char *word) {

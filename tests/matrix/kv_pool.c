@@ -7,36 +7,45 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CHUNK = 16 /* bytes that every stride is a multiple of */ };
+enum { CHUNK = 16, HALF_CHUNK = 8 }; /* bytes */
 
 /* Offsets in a far pool do not fit 32 bits, as bytes or as elements of two bytes. */
 static const size_t FAR_BYTES = ((size_t)1 << 32) + ((size_t)1 << 26);
 
-/* No elements, or a few chunks of them. */
-static int64_t draw_padding(const struct kv_pool *pool, struct trial *trial) {
-  const uint32_t chunks = trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0;
-  return chunks * CHUNK / (int64_t)pool->element;
+/* Elements that strides of these rows must be a multiple of: a chunk, or half a one where the rows end with it. */
+static int64_t unit_of(const struct kv_pool *pool, const struct kv_rows *rows) {
+  return (rows->dim * pool->element % CHUNK ? HALF_CHUNK : CHUNK) / (int64_t)pool->element;
+}
+
+/* No elements, or a few units of them. */
+static int64_t draw_padding(const struct kv_pool *pool, const struct kv_rows *rows, struct trial *trial) {
+  const uint32_t units = trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0;
+  return units * unit_of(pool, rows);
+}
+
+static int64_t align_up(int64_t elements, int64_t unit) {
+  return (elements + unit - 1) / unit * unit;
 }
 
 /* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's elements. */
 static int64_t lay_out_unit(const struct kv_pool *pool, struct trial *trial, uint32_t kv_heads, uint32_t unit_tokens,
                             struct kv_rows *rows) {
-  const int64_t row = rows->dim + draw_padding(pool, trial);
+  const int64_t row = rows->dim + draw_padding(pool, rows, trial);
   if (trial_chance(trial, 3)) {
     rows->token_stride = row;
-    rows->head_stride = unit_tokens * row + draw_padding(pool, trial);
+    rows->head_stride = unit_tokens * row + draw_padding(pool, rows, trial);
     return kv_heads * rows->head_stride;
   }
   rows->head_stride = row;
-  rows->token_stride = kv_heads * row + draw_padding(pool, trial);
+  rows->token_stride = kv_heads * row + draw_padding(pool, rows, trial);
   rows->packed = rows->token_stride == (int64_t)kv_heads * rows->dim;
   return unit_tokens * rows->token_stride;
 }
 
 /* Each unit's V after its K. Returns the elements of the whole pool. */
 static int64_t interleave(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
-  pool->v.begin = k_extent + draw_padding(pool, trial);
-  pool->k.unit_stride = pool->v.begin + v_extent + draw_padding(pool, trial);
+  pool->v.begin = align_up(k_extent + draw_padding(pool, &pool->k, trial), unit_of(pool, &pool->v));
+  pool->k.unit_stride = align_up(pool->v.begin + v_extent + draw_padding(pool, &pool->v, trial), CHUNK);
   pool->v.unit_stride = pool->k.unit_stride;
   pool->k.packed = false;
   pool->v.packed = false;
@@ -45,25 +54,25 @@ static int64_t interleave(struct kv_pool *pool, struct trial *trial, int64_t k_e
 
 /* V after all of K. */
 static int64_t lay_out_apart(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
-  pool->k.unit_stride = k_extent + draw_padding(pool, trial);
-  pool->v.unit_stride = v_extent + draw_padding(pool, trial);
+  pool->k.unit_stride = k_extent + draw_padding(pool, &pool->k, trial);
+  pool->v.unit_stride = v_extent + draw_padding(pool, &pool->v, trial);
   pool->k.packed &= pool->k.unit_stride == k_extent;
   pool->v.packed &= pool->v.unit_stride == v_extent;
-  pool->v.begin = pool->units * pool->k.unit_stride;
+  pool->v.begin = align_up(pool->units * pool->k.unit_stride, unit_of(pool, &pool->v));
   return pool->v.begin + pool->units * pool->v.unit_stride;
 }
 
 /* Each unit's V after its K, and the last unit more than 4 GiB from the first. */
 static void lay_out_far(struct kv_pool *pool, int64_t k_extent, int64_t v_extent) {
   const size_t distance = (FAR_BYTES - (1u << 25)) / (pool->units - 1) / CHUNK * CHUNK;
-  pool->v.begin = k_extent;
+  pool->v.begin = align_up(k_extent, unit_of(pool, &pool->v));
   pool->k.unit_stride = (int64_t)(distance / pool->element);
   pool->v.unit_stride = pool->k.unit_stride;
   pool->k.packed = false;
   pool->v.packed = false;
   pool->spans = pool->units;
   pool->span_stride = distance;
-  pool->span_bytes = (size_t)(k_extent + v_extent) * pool->element;
+  pool->span_bytes = (size_t)(pool->v.begin + v_extent) * pool->element;
 }
 
 /* Host memory that costs what is touched of it. */

@@ -4,8 +4,12 @@
 #include <stdio.h>
 
 static void print_values(const fi_axis *axis) {
+  if (axis->step > 1)
+    printf("multiples of %u from ", axis->step);
   if (axis->value_count == 0)
-    printf("%u to %u", axis->minimum, axis->maximum);
+    printf("%u to %u", axis->minimum, axis->last_step);
+  if (axis->value_count == 0 && axis->maximum > axis->last_step)
+    printf(", and %u", axis->maximum);
   for (uint32_t i = 0; i < axis->value_count; i++) {
     const char *space = i == 0 ? "" : " ";
     if (axis->value_names)
