@@ -30,6 +30,7 @@ static const char *const prefix_specs[] = {
     "attention hd=64 group=8 rows=32 page=16 mask=none rope=half",
     "attention group=4 rows=64 page=16 rope=half keys=unrotated lse=1",
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
+    "attention hd=72 v_dim=136 group=4 page=16 kv=e4m3",
 };
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
@@ -48,6 +49,11 @@ static const char *const edge_specs[] = {
     "attention kv=f16 page=16 rope=half lse=1",
     "attention group=4 kv=e4m3 scale=head page=16 rope=interleaved keys=unrotated lse=1",
     "attention group=2 rows=64 kv=f16 rope=half keys=unrotated lse=1",
+    "attention hd=72 group=4 page=16 lse=1",
+    "attention hd=40 v_dim=248 rows=128 kv=f16 page=7 lse=1",
+    "attention hd=88 v_dim=56 rows=64 kv=e4m3 page=16 lse=1",
+    "attention hd=104 group=8 kv=e5m2 index=csr lse=1",
+    "attention hd=72 v_dim=88 group=3 kv=e4m3 page=48 rope=half rope_dim=64 keys=unrotated lse=1",
 };
 
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
