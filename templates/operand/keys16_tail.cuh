@@ -2,8 +2,8 @@
 //@use query/tile
 //@use ptx/memory
 
-//# Scores by K of 16-bit elements, whose dims are blocks of 16 and 8 more. These are a block whose other half is zeros in
-//# the registers: in memory the next row begins there.
+//# Scores by K of 16-bit elements, whose dims are blocks of 16 and 8 more. These are a block whose other half is zeros
+//# in the registers: in memory the next row begins there.
 
 constexpr u32 kWholeBlocks = kQkDim / 16;
 
@@ -29,9 +29,9 @@ void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32
  */
 template <u32 kPitch> void load_key_fragments(u32 (&k)[4], u32 keys, u32 block, u32 t) {
   const u32 tokens = keys + 16 * t * kPitch;
+  const u32 whole = tokens + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
   if (block < kWholeBlocks)
-    return load_matrices(k, chunks_along<kPitch>(tokens + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2),
-                                                 2 * block));
+    return load_matrices(k, chunks_along<kPitch>(whole, 2 * block));
   u32 half[2];
   load_two_matrices(half, chunks_along<kPitch>(tokens + chunk_at<kPitch>(lane() % 16, 0), 2 * block));
   k[0] = half[0];

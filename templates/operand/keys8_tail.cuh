@@ -2,8 +2,8 @@
 //@use query/tile
 //@use ptx/memory
 
-//# Scores by K of 8-bit elements, whose dims are blocks of 16 and 8 more. These are a block whose other half is zeros in
-//# the registers.
+//# Scores by K of 8-bit elements, whose dims are blocks of 16 and 8 more. These are a block whose other half is zeros
+//# in the registers.
 
 /* Whether block `block` has dims for this lane, which takes 4: those of the last block are half of the lanes'. */
 bool has_dims(u32 block) {
