@@ -188,3 +188,13 @@ Test(tile, that_cannot_hold_a_group_is_refused) {
       fi_last_error(),
       "group=64 with head_dim=128 has no tile that fits a CTA on sm_small, with 20480 bytes of shared memory");
 }
+
+Test(tile, of_a_group_whose_output_fills_the_registers_is_refused) {
+  fi_spec spec;
+  cr_assert_eq(fi_spec_parse("attention hd=512 group=65", &spec), FI_OK);
+  cr_expect_eq(fi_spec_supported(&spec, NULL), FI_ERROR_UNSUPPORTED);
+  cr_expect_str_eq(fi_last_error(), "group=65 with v_dim=512 has no tile: one that holds the group has 128 rows, and O "
+                                    "of more than 64 rows does not fit the registers of a CTA");
+  spec.v_dim = 256;
+  cr_expect_eq(fi_spec_supported(&spec, NULL), FI_OK, "%s", fi_last_error());
+}

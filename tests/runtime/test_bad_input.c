@@ -55,7 +55,6 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(head_dim, 36), FI_ERROR_SPEC, "head_dim is 36; allowed: multiples of 8 from 32 to 256, and 512"},
     {NULL, SPEC(head_dim, 264), FI_ERROR_SPEC, "head_dim is 264"},
     {NULL, SPEC(v_dim, 24), FI_ERROR_SPEC, "v_dim is 24"},
-    {"attention hd=512", SPEC(group, 65), FI_ERROR_UNSUPPORTED, "group=65 with v_dim=512 has no tile: one that holds"},
     {NULL, SPEC(group, 129), FI_ERROR_SPEC, "group is 129"},
     {NULL, SPEC(rows, 17), FI_ERROR_SPEC, "rows is 17"},
     {NULL, SPEC(rows, 256), FI_ERROR_SPEC, "rows is 256"},
