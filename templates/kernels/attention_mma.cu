@@ -85,14 +85,16 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);
+    const ItemEnd end = item_end(tile.item);
     publish(cta, args, tile, state, shared, stage_before(loader.stage));
-    redo_odd_rows(cta, args, tile, shared);
-    if (tile.item.part >= 0)
-      arrive(cta, args.plan, tile.item, ready);
-    if (tile.item.next < 0)
-      return merge_units(cta, args, tile.item.unit, ready);
-    item = args.plan.items + tile.item.next;
+    /* With two tiles publish has a barrier. From here on the next item may take the place of this one. */
     if constexpr (kItemTiles == 1)
       cta.sync();
+    redo_odd_rows(cta, args, tile, end, shared);
+    if (end.is_partial)
+      arrive(cta, args.plan, end.unit, end.unit_count, ready);
+    if (end.next < 0)
+      return merge_units(cta, args, end.unit, ready);
+    item = args.plan.items + end.next;
   }
 }

@@ -196,6 +196,7 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.part = -1;
   item.unit = section.first_head * line.tiles + unit.number;
   item.next = -1;
+  item.reserved = 0;
   return item;
 }
 

@@ -117,13 +117,11 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
       redo_row(args, tile, query, row);
 }
 
-/* After an item is published: does rows again if odd values were noted. */
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
-  if (!may_differ(tile.item))
+/* After an item is published, and a barrier: does rows again if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
+  if (!end.may_differ || odd_values(shared) == 0)
     return;
-  threads.sync();
-  if (odd_values(shared) == 0)
-    return;
+  threads.sync(); /* what is published of these rows has been written */
   redo_rows(args, tile, query_tile(shared));
   threads.sync();
   if (threads.leads())
@@ -139,7 +137,8 @@ void clear_odd_values(Cta threads, u8 *shared) {
 /* All rows see the same tokens, and V of those that none sees is cleared. */
 void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {}
 
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {}
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
+}
 
 void clear_odd_values(Cta threads, u8 *shared) {}
 //@end

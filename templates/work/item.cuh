@@ -37,6 +37,19 @@ int position_of(const fi_attention_args &args, const fi_row &row) {
 }
 //@end
 
+/* What is done after an item's rows are published. */
+struct ItemEnd {
+  int unit;
+  int unit_count;
+  int next;
+  bool is_partial;
+  bool may_differ; /* some row may not see a token of the item */
+};
+
+ItemEnd item_end(const fi_item &item) {
+  return {item.unit, item.unit_count, item.next, item.part >= 0, may_differ(item)};
+}
+
 /* Brings an item and its rows into shared memory. */
 void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = threads.number();

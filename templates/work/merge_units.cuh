@@ -19,14 +19,14 @@ constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of 
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
 /*
- * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
- * into the list of those that the CTA merges, whose head is `ready`.
+ * After an item's partial is written: counts down at each of the units that it feeds. A unit whose last partial this is
+ * goes into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &ready) {
+void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
-  for (int u = item.unit; u < item.unit + item.unit_count; u++)
+  for (int u = unit; u < unit + unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
       plan.units[u].next = ready;
       ready = u;

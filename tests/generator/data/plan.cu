@@ -1,7 +1,10 @@
 /* flashjit: plan */
 
+/* Of records that are written and read in pieces of 16 bytes. */
+#define FI_WIDE __attribute__((aligned(16)))
+
 /* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
-struct fi_row {
+struct FI_WIDE fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
@@ -17,7 +20,7 @@ struct fi_interval {
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR).
  */
-struct fi_item {
+struct FI_WIDE fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
@@ -31,6 +34,7 @@ struct fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int reserved;
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -722,6 +726,7 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.part = -1;
   item.unit = section.first_head * line.tiles + unit.number;
   item.next = -1;
+  item.reserved = 0;
   return item;
 }
 

@@ -1,7 +1,10 @@
 /* flashjit: attention hd=64 rows=128 q=f16 index=csr lse=1 */
 
+/* Of records that are written and read in pieces of 16 bytes. */
+#define FI_WIDE __attribute__((aligned(16)))
+
 /* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
-struct fi_row {
+struct FI_WIDE fi_row {
   int token;    /* index in Q, O, LSE, positions */
   int position; /* index of the token in its request's KV: the last KV token it sees when causal */
   int kv_base;  /* as fi_item.kv_base */
@@ -17,7 +20,7 @@ struct fi_interval {
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR).
  */
-struct fi_item {
+struct FI_WIDE fi_item {
   int kv_base;
   int kv_head;
   int kv_begin;              /* first token of the range */
@@ -31,6 +34,7 @@ struct fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int reserved;
 };
 
 /* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
@@ -120,8 +124,8 @@ constexpr int kQueryPitch = 144;         /* bytes from row to row of a tile of Q
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
 constexpr int kSharedQuery = 36864;      /* the tile of Q */
 constexpr int kSharedItems = 55296;      /* work items with the rows of their tiles */
-constexpr int kSharedReady = 58924;      /* first of the units to merge */
-constexpr int kSharedOdd = 58928;        /* 1: V is infinite or NaN where not all rows see it */
+constexpr int kSharedReady = 58928;      /* first of the units to merge */
+constexpr int kSharedOdd = 58932;        /* 1: V is infinite or NaN where not all rows see it */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -727,6 +731,19 @@ int position_of(const fi_attention_args &args, const fi_row &row) {
   return row.position;
 }
 
+/* What is done after an item's rows are published. */
+struct ItemEnd {
+  int unit;
+  int unit_count;
+  int next;
+  bool is_partial;
+  bool may_differ; /* some row may not see a token of the item */
+};
+
+ItemEnd item_end(const fi_item &item) {
+  return {item.unit, item.unit_count, item.next, item.part >= 0, may_differ(item)};
+}
+
 /* Brings an item and its rows into shared memory. */
 void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = threads.number();
@@ -1142,13 +1159,11 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
       redo_row(args, tile, query, row);
 }
 
-/* After an item is published: does rows again if odd values were noted. */
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, u8 *shared) {
-  if (!may_differ(tile.item))
+/* After an item is published, and a barrier: does rows again if odd values were noted. */
+void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
+  if (!end.may_differ || odd_values(shared) == 0)
     return;
-  threads.sync();
-  if (odd_values(shared) == 0)
-    return;
+  threads.sync(); /* what is published of these rows has been written */
   redo_rows(args, tile, query_tile(shared));
   threads.sync();
   if (threads.leads())
@@ -1273,14 +1288,14 @@ constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of 
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
 /*
- * After the item's partial is written: counts down at each unit that it feeds. A unit whose last partial this is goes
- * into the list of those that the CTA merges, whose head is `ready`.
+ * After an item's partial is written: counts down at each of the units that it feeds. A unit whose last partial this is
+ * goes into the list of those that the CTA merges, whose head is `ready`.
  */
-void arrive(Cta threads, const fi_plan_arrays &plan, const fi_item &item, int &ready) {
+void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
-  for (int u = item.unit; u < item.unit + item.unit_count; u++)
+  for (int u = unit; u < unit + unit_count; u++)
     if (count_down(plan.arrivals + u) == 1) {
       plan.units[u].next = ready;
       ready = u;
@@ -1421,14 +1436,16 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);
+    const ItemEnd end = item_end(tile.item);
     publish(cta, args, tile, state, shared, stage_before(loader.stage));
-    redo_odd_rows(cta, args, tile, shared);
-    if (tile.item.part >= 0)
-      arrive(cta, args.plan, tile.item, ready);
-    if (tile.item.next < 0)
-      return merge_units(cta, args, tile.item.unit, ready);
-    item = args.plan.items + tile.item.next;
+    /* With two tiles publish has a barrier. From here on the next item may take the place of this one. */
     if constexpr (kItemTiles == 1)
       cta.sync();
+    redo_odd_rows(cta, args, tile, end, shared);
+    if (end.is_partial)
+      arrive(cta, args.plan, end.unit, end.unit_count, ready);
+    if (end.next < 0)
+      return merge_units(cta, args, end.unit, ready);
+    item = args.plan.items + end.next;
   }
 }
