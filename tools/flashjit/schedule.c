@@ -1,6 +1,7 @@
 /* Each request goes through marks on its KV; a step takes what fits of what is next. */
 #include "tools/flashjit/schedule.h"
 
+#include "tools/common/visible.h"
 #include "tools/flashjit/problem.h"
 
 #include <stdlib.h>
@@ -213,19 +214,11 @@ void schedule_free(struct schedule *schedule) {
   *schedule = (struct schedule){0};
 }
 
-static uint32_t first_seen(const fi_spec *spec, uint32_t place) {
-  const uint32_t window = spec->window_left;
-  const uint32_t of_window = window > 0 && place >= window ? place - window + 1 : 0;
-  const uint32_t of_chunk = spec->chunk > 0 ? place / spec->chunk * spec->chunk : 0;
-  return of_window > of_chunk ? of_window : of_chunk;
-}
-
 double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec) {
   double pairs = 0;
   for (uint32_t i = 0; i < step->pieces; i++) {
     const struct piece *piece = &schedule->pieces[step->first + i];
-    for (uint32_t place = piece->begin; place < piece->end; place++)
-      pairs += place + 1 - first_seen(spec, place);
+    pairs += visible_pairs(spec, piece->begin, piece->end);
   }
   return pairs;
 }
@@ -234,7 +227,7 @@ double step_kv_tokens(const struct schedule *schedule, const struct step *step, 
   double tokens = 0;
   for (uint32_t i = 0; i < step->pieces; i++) {
     const struct piece *piece = &schedule->pieces[step->first + i];
-    tokens += piece->end - first_seen(spec, piece->begin);
+    tokens += piece->end - visible_first(spec, piece->begin);
   }
   return tokens;
 }
