@@ -17,6 +17,12 @@ uint32_t derived_rotates_keys(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
 }
 
+/* Pairs of neighbours fill chunks of 8 elements; halves do where each of them does. */
+static uint32_t rotates_pairs(const fi_spec *spec) {
+  const uint32_t chunk = spec->rope == FI_ROPE_HALF ? 16 : 8;
+  return spec->rope != FI_ROPE_NONE && (spec->rope_dim % chunk > 0 || spec->rope_first % 8 > 0);
+}
+
 uint32_t derived_has_intervals(const fi_spec *spec) {
   return spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
 }
@@ -55,6 +61,7 @@ const struct derived *derived_at(uint32_t number) {
       {"v_tail", v_tail, "1: 8 dims of V are left after all blocks of 16"},
       {"half_chunks", half_chunks, "1: rows of K or V end with half a chunk of 16 bytes"},
       {"rotates_keys", derived_rotates_keys, "1: K is rotated inside attention"},
+      {"rotates_pairs", rotates_pairs, "1: rotated pairs do not fill chunks of 8 elements"},
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},

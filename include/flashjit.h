@@ -144,8 +144,8 @@ enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
 enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
 /*
- * Which dims form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Dims from rope_dim on are left alone. By
- * which angles they turn fi_tensors.rope_table says.
+ * Which of the rope_dim dims from rope_first on form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Other
+ * dims are left alone. By which angles pairs turn fi_tensors.rope_table says.
  */
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
@@ -204,9 +204,10 @@ typedef struct fi_spec {
   uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
   uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
-  uint32_t rope_dim; /* a multiple of 16 up to head_dim; 0: head_dim */
+  uint32_t rope_dim;   /* even, 2 to head_dim; 0: head_dim */
+  uint32_t rope_first; /* the first rotated dim, even: head_dim - rope_dim for the last ones of the head */
   uint32_t rope_positions;
-  uint32_t reserved[66];
+  uint32_t reserved[65];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -668,7 +669,7 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  *  4. Biases                    tensors 11-12 by distance, 13-14 its head stride, 15-16 by query token, 17-18 and 19-20
  *                               its strides
  *  5. Snippets of the caller    spec 8-9 their hash; tensors 21-22 their parameters
- *  6. More of RoPE              spec 10 first rotated dim, 11 positions of a token; tensors 23-24 positions of keys,
+ *  6. More of RoPE              spec 10 positions of a token; tensors 23-24 positions of keys,
  *                               25-30 strides of positions
  *  7. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
  *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points

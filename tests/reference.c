@@ -49,8 +49,8 @@ void reference_rotate(const struct reference *reference, int64_t position, doubl
   double magnitude = or_one(reference->tensors.rope_magnitude);
   uint32_t pairs = spec->rope_dim / 2;
   for (uint32_t i = 0; i < pairs; i++) {
-    uint32_t first = spec->rope == FI_ROPE_HALF ? i : 2 * i;
-    uint32_t second = spec->rope == FI_ROPE_HALF ? i + pairs : 2 * i + 1;
+    uint32_t first = spec->rope_first + (spec->rope == FI_ROPE_HALF ? i : 2 * i);
+    uint32_t second = first + (spec->rope == FI_ROPE_HALF ? pairs : 1);
     double angle = rope_angle(reference, i, position);
     double a = magnitude * row[first];
     double b = magnitude * row[second];

@@ -43,12 +43,16 @@ float store_factor(float scale) {
   return fminf(1 / scale, 3.40282347e38f);
 }
 
+//@if rotates_pairs
+//@use operand/store_pairs
+//@else
 /* Stores unit `unit` of a row of K, rotated. What is read is multiplied with the scale. */
 void store_key_unit(u8 *to, const u16 *from, u32 unit, float scale, const Rotation &by) {
   const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
   const auto store = [&](const float(&values)[8], u32 chunk) { write_chunk(to, chunk, values, store_factor(scale)); };
   rotate_unit(unit, by, load, store);
 }
+//@end
 
 /* Stores chunk `chunk` of a row of V. */
 void store_value_chunk(u8 *to, const u16 *from, u32 chunk, float scale) {

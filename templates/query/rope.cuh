@@ -2,7 +2,7 @@
 //@use ptx/memory
 //@use tile/threads
 
-//# Rotation of pairs. It works on units of a row, of one or two chunks of 8 elements.
+//# Rotation of pairs. It works on units of a row, of one or two chunks of 8 elements or a pair.
 
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
@@ -16,6 +16,17 @@ struct Rotation {
 
 Rotation rotation_to(const fi_rope_args &rope, int position) {
   return {rope.table, rope.magnitude, position};
+}
+
+/* The first dim of a pair of neighbours that is not rotated; pairs from kRopeDim / 2 on are such. */
+u32 plain_dim(u32 pair) {
+  const int dim = 2 * pair - kRopeDim;
+  return dim < kRopeFirst ? dim : dim + kRopeDim;
+}
+
+/* The chunk `number` among those that are not rotated, where kRotated are. */
+template <u32 kRotated> u32 plain_chunk(int number) {
+  return number < kRopeFirst / 8 ? number : number + kRotated;
 }
 
 /* Asks for the table before it is read. */

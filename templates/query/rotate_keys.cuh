@@ -13,6 +13,9 @@ Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int to
   return rotation_to(args.rope, token);
 }
 
+//@if rotates_pairs
+//@use query/rotate_key_pairs
+//@else
 /*
  * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
  * team.
@@ -32,6 +35,7 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attentio
   threads.sync();
   return rotated;
 }
+//@end
 
 /* Rotates pair `pair` of a stored row of K. */
 void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {

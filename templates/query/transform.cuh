@@ -50,6 +50,9 @@ float query_factor(const tile_row &row) {
 }
 //@end
 
+//@if rotates_pairs
+//@use query/transform_pairs
+//@else
 //@if rope != none || converts_query
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
 void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
@@ -74,4 +77,5 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
 //@else
 /* The tile is what the fragments need. */
 void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {}
+//@end
 //@end

@@ -293,7 +293,7 @@ static const struct {
      "the "
      "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)\n"
      "8 expanded_full_attention: 16 query heads on 16 KV heads of 192 (V: 128), expanded for prefill, RoPE theta 10000 "
-     "on the last 64 dims, interleaved | RoPE on the last 64 dims"},
+     "on the last 64 dims, interleaved"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",
      "8 full_attention: 16 query heads on 16 KV heads of 128, no RoPE"},
     {"\"per_layer_config\": {\"2\": {\"skip\": [\"self_attn\", \"mlp\"]}, \"3\": {\"skip\": [\"mlp\"]}}",

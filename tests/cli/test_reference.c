@@ -169,11 +169,12 @@ Test(reference, rotates_pairs) {
   const double half[5] = {2, -8, 6, 4, 5};
   for (int d = 0; d < 5; d++)
     cr_expect_float_eq(row[d], half[d], 1e-12, "half, dim %d: %g", d, row[d]);
-  double other[5] = {1, 2, 3, 4, 5};
+  double other[7] = {7, 8, 1, 2, 3, 4, 5};
   reference.spec.rope = FI_ROPE_INTERLEAVED;
+  reference.spec.rope_first = 2;
   reference_rotate(&reference, 4, other);
-  const double interleaved[5] = {2, 4, -8, 6, 5};
-  for (int d = 0; d < 5; d++)
+  const double interleaved[7] = {7, 8, 2, 4, -8, 6, 5};
+  for (int d = 0; d < 7; d++)
     cr_expect_float_eq(other[d], interleaved[d], 1e-12, "interleaved, dim %d: %g", d, other[d]);
 }
 

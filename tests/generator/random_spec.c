@@ -27,7 +27,11 @@ fi_spec random_spec(struct random_source *source, uint32_t op) {
     if (random_below(source, 3) > 0)
       axis_set(axis, &spec, random_value(source, axis));
   }
+  if (random_below(source, 2)) {
+    spec.rope_dim = spec.rope_dim / 2 * 2;
+    spec.rope_first = spec.rope_first / 2 * 2;
+  }
   if (random_below(source, 2))
-    spec.rope_dim = spec.rope_dim / 16 * 16;
+    spec.rope_first = 0;
   return spec;
 }

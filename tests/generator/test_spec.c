@@ -103,10 +103,12 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
   } rows[] = {
       {"rope_keys", FI_KEYS_UNROTATED},
       {"rope_dim", 64},
+      {"rope_first", 64},
       {"rope_positions", FI_POSITIONS_ARRAY},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     fi_spec spec = zero_spec(FI_OP_ATTENTION);
+    spec.rope_dim = 32;
     cr_expect_not(matters(spec, rows[i].field, rows[i].value), "%s without rope", rows[i].field);
     spec.rope = FI_ROPE_INTERLEAVED;
     cr_expect(matters(spec, rows[i].field, rows[i].value), "%s", rows[i].field);
@@ -178,8 +180,13 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},
        "rope_dim is 80 with head_dim 64: no more dims than the head has can be rotated"},
       {{.rope = FI_ROPE_HALF, .head_dim = 80, .rope_dim = 80}, NULL},
-      {{.rope = FI_ROPE_HALF, .rope_dim = 40}, "rope_dim is 40 with head_dim 128: rope_dim must be a multiple of 16"},
-      {{.rope = FI_ROPE_HALF, .rope_dim = 48}, NULL},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 7}, "rope_dim is 7 with rope half: dims are rotated in pairs"},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 2}, NULL},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 100, .rope_first = 30},
+       "rope_first is 30 with rope_dim 100: the rotated dims must end within the head"},
+      {{.rope = FI_ROPE_HALF, .rope_dim = 100, .rope_first = 28}, NULL},
+      {{.rope = FI_ROPE_INTERLEAVED, .rope_dim = 2, .rope_first = 3},
+       "rope_first is 3 with rope interleaved: it must be even"},
       {{.index = FI_INDEX_CSR}, NULL},
       {{.q_dtype = FI_F16, .kv_dtype = FI_BF16}, NULL},
   };

@@ -87,7 +87,7 @@ Test(spec_next, append_counts_every_combination) {
   const uint32_t by_plan = types * 7 * 2;                    /* page size with its ids, index */
   const uint32_t by_slots = types * 4 * 2;                   /* page size, two types; positions from an array if any */
   const uint32_t dims = 9 * 4 + 2 * 3;                       /* of K with three of V, or its own besides them */
-  const uint32_t widths = 2 * 4 * 1 + 7 * 4 * 2 + 2 * 3 * 2; /* 32 has its own alone, and 72 the other alone */
+  const uint32_t widths = 1 * 4 * 1 + 8 * 4 * 2 + 2 * 3 * 2; /* 32 has its own alone */
   const uint32_t turns = 2 * widths;
   cr_assert_eq(walk(FI_OP_APPEND), by_plan * (dims + turns * 2) + by_slots * (dims + turns));
 }

@@ -104,6 +104,7 @@ struct fi_append_args {
 constexpr int kVDim = 128;               /* elements of a row of V and O */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
+constexpr int kRopeFirst = 0;            /* the first rotated dim */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 8;               /* of a stored element of K or V */
 
@@ -169,6 +170,11 @@ Rotation rotation_to(const fi_rope_args &rope, int position) {
   return {rope.table, rope.magnitude, position};
 }
 
+/* The chunk `number` among those that are not rotated, where kRotated are. */
+template <u32 kRotated> u32 plain_chunk(int number) {
+  return number < kRopeFirst / 8 ? number : number + kRotated;
+}
+
 /*
  * Turns the pair (x, y) of pair number `pair` by its angle. The angle is exact modulo one turn: the table has turns per
  * token in units of 2^-64, and the product wraps as the angle does.
@@ -189,14 +195,15 @@ template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
 
 /* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
 template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
+  const u32 chunk = unit < kRotatedUnits ? kRopeFirst / 8 + unit : plain_chunk<kRotatedUnits>(unit - kRotatedUnits);
   float values[8];
-  load(values, unit);
+  load(values, chunk);
   if (unit < kRotatedUnits) {
 #pragma unroll
     for (u32 i = 0; i < 4; i++)
       turn_pair(values[2 * i], values[2 * i + 1], unit * 4 + i, by);
   }
-  store(values, unit);
+  store(values, chunk);
 }
 
 /* The scale of K or V of a head. */

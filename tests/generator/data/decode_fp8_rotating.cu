@@ -108,6 +108,7 @@ constexpr int kVDim = 128;               /* elements of a row of V and O */
 constexpr int kGroup = 4;                /* query heads per KV head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
+constexpr int kRopeFirst = 0;            /* the first rotated dim */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 8;               /* of a stored element of K or V */
 
@@ -880,6 +881,17 @@ Rotation rotation_to(const fi_rope_args &rope, int position) {
   return {rope.table, rope.magnitude, position};
 }
 
+/* The first dim of a pair of neighbours that is not rotated; pairs from kRopeDim / 2 on are such. */
+u32 plain_dim(u32 pair) {
+  const int dim = 2 * pair - kRopeDim;
+  return dim < kRopeFirst ? dim : dim + kRopeDim;
+}
+
+/* The chunk `number` among those that are not rotated, where kRotated are. */
+template <u32 kRotated> u32 plain_chunk(int number) {
+  return number < kRopeFirst / 8 ? number : number + kRotated;
+}
+
 /* Asks for the table before it is read. */
 void ask_for_rope(Cta threads, const fi_rope_args &rope) {
   constexpr u32 kLines = (kRopeDim / 2 * sizeof(u64) + 127) / 128;
@@ -901,13 +913,22 @@ void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
   x = turned;
 }
 
+/* The dims of pair `pair` of a row, the rotated ones first. */
+u32 first_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? kRopeFirst + pair : plain_dim(pair);
+}
+
+u32 second_of_pair(u32 pair) {
+  return pair < kRopeDim / 2 ? kRopeFirst + pair + kRopeDim / 2 : plain_dim(pair) + 1;
+}
+
 constexpr u32 kRotatedUnits = kRopeDim / 16;
 
 template <u32 kDim> constexpr u32 kRowUnits = kRotatedUnits + (kDim - kRopeDim) / 8;
 
 /* Takes the elements of unit `unit` of a row, rotates them, and stores them. */
 template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
-  const u32 chunk = unit < kRotatedUnits ? unit : unit + kRotatedUnits;
+  const u32 chunk = unit < kRotatedUnits ? kRopeFirst / 8 + unit : plain_chunk<2 * kRotatedUnits>(unit - kRotatedUnits);
   float first[8];
   load(first, chunk);
   if (unit < kRotatedUnits) {
@@ -919,15 +940,6 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotati
     store(second, chunk + kRotatedUnits);
   }
   store(first, chunk);
-}
-
-/* The dims of pair `pair` of a row; those after the rotated ones are neighbours. */
-u32 first_of_pair(u32 pair) {
-  return pair < kRopeDim / 2 ? pair : 2 * pair;
-}
-
-u32 second_of_pair(u32 pair) {
-  return pair < kRopeDim / 2 ? pair + kRopeDim / 2 : 2 * pair + 1;
 }
 
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */

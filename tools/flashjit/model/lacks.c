@@ -52,11 +52,6 @@ static void needs_rope_type(const struct layer *layer, char *text, size_t size) 
     snprintf(text, size, "rope_type %s", layer->rope.type_name);
 }
 
-static void needs_place(const struct layer *layer, char *text, size_t size) {
-  if (rotates(&layer->rope) && layer->rope.at_end && layer->rope.dims < layer->head_dim && layer->latent.rank == 0)
-    snprintf(text, size, "RoPE on the last %u dims", layer->rope.dims);
-}
-
 static void needs_positions(const struct layer *layer, char *text, size_t size) {
   const double *sections = layer->rope.sections;
   if (sections[0] > 0)
@@ -68,9 +63,8 @@ static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false},    {needs_selection, false}, {needs_sinks, false},
-    {needs_softcap, false},   {needs_other, false},     {needs_cache_type, false},
-    {needs_rope_type, false}, {needs_place, false},     {needs_positions, true},
+    {needs_latent, false}, {needs_selection, false},  {needs_sinks, false},     {needs_softcap, false},
+    {needs_other, false},  {needs_cache_type, false}, {needs_rope_type, false}, {needs_positions, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
@@ -78,6 +72,7 @@ static const struct {
 static void fill_rope(const struct rope *rope, fi_spec *spec) {
   spec->rope = rope->pairing;
   spec->rope_dim = rope->dims;
+  spec->rope_first = rope->at_end ? spec->head_dim - rope->dims : 0;
 }
 
 static void fill_mask(const struct layer *layer, bool text_only, fi_spec *spec) {
