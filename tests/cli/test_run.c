@@ -163,14 +163,16 @@ Test(run, mixed_model, .init = use_simulator) {
 }
 
 /*
- * Windows, chunks, images and a latent that is expanded, all shorter than the prompts: the device has none of the pages
- * that no query token sees.
+ * Windows, chunks and images, all shorter than the prompts: the device has none of the pages that no query token sees.
+ * And a latent that is expanded, whose V has other dims than K.
  */
 Test(run, kinds_of_models, .init = use_simulator) {
   static const char *const models[] = {
       "\"sliding_window\": 24",
       "\"sliding_window\": 24, \"model_type\": \"gemma3_text\", \"sliding_window_pattern\": 2",
       "\"attention_chunk_size\": 20, \"model_type\": \"llama4_text\"",
+      "\"model_type\": \"deepseek_v3\", \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, "
+      "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40",
   };
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     char text[512];

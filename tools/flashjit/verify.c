@@ -96,9 +96,11 @@ static double steps_off(uint32_t dtype, double stored, double expected, double r
 static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head, const char *tensor,
                          const void *cache, const double *expected, struct verdict *verdict) {
   const struct reference *reference = &crew->step->append;
-  uint32_t head_dim = tensor[0] == 'V' ? reference->spec.v_dim : reference->spec.head_dim;
+  bool is_v = tensor[0] == 'V';
+  uint32_t head_dim = is_v ? reference->spec.v_dim : reference->spec.head_dim;
   uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
-  size_t offset = (size_t)reference_cache_offset(reference, request, token, kv_head);
+  size_t offset = (size_t)(is_v ? reference_v_offset(reference, request, token, kv_head)
+                                : reference_cache_offset(reference, request, token, kv_head));
   double row_largest = 0;
   for (uint32_t d = 0; d < head_dim; d++)
     row_largest = fmax(row_largest, fabs(expected[d]));
