@@ -18,6 +18,7 @@ enum {
   RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
   MAX_THREADS = 512,
+  MASK_TOKENS = 32,       /* of a word of a packed mask */
   SHARE_DIMS = 256,       /* the most of O that a warp can have of each row */
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   SM_REGISTERS = 65536,
@@ -266,8 +267,11 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
   tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;
+  if (purpose->spec->mask_bits && tile->start_tokens < MASK_TOKENS)
+    tile->start_tokens = MASK_TOKENS;
   const bool mixed_rows =
-      tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec));
+      purpose->spec->mask_bits ||
+      (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];
   lay_out(purpose, mma, regions);

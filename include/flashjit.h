@@ -169,8 +169,9 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  *   window_right   t < p + window_right: 1 is the token itself and none after it
  *   chunk          t and p lie in the same chunk: p >= start and (t - start) / chunk == (p - start) / chunk
  * or if p and t lie in one range of fi_batch.ranges (and t >= start): image blocks and prefixes, whose tokens see each
- * other both ways. A number of 0 is no window and no chunk. KV that no query token sees is neither planned nor read:
- * its pages may have any ids.
+ * other both ways. A number of 0 is no window and no chunk. With mask_bits it sees of these tokens only those whose bit
+ * is set: masks of trees and any others. KV that no query token sees but for its bits is neither planned nor read: its
+ * pages may have any ids.
  */
 
 /*
@@ -200,14 +201,15 @@ typedef struct fi_spec {
   uint32_t window_left;  /* see "Which KV tokens a query token sees" */
   uint32_t window_right; /* for FI_MASK_NONE */
   uint32_t chunk;
-  uint32_t ranges; /* 1: of fi_batch.ranges, too */
+  uint32_t ranges;    /* 1: of fi_batch.ranges, too */
+  uint32_t mask_bits; /* 1: of these tokens those that fi_batch.mask_bits says */
   uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
   uint32_t rope; /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
   uint32_t rope_dim;   /* even, 2 to head_dim; 0: head_dim */
   uint32_t rope_first; /* the first rotated dim, even: head_dim - rope_dim for the last ones of the head */
   uint32_t rope_positions;
-  uint32_t reserved[65];
+  uint32_t reserved[64];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -504,9 +506,13 @@ typedef struct fi_batch {
                                 the pages of the longest request */
   const int32_t *ranges;       /* for spec.ranges: [][2] first token and that after the last one, of KV of a request. */
   const int32_t *range_indptr; /* [requests + 1] first range of each request; its ranges rise and do not overlap */
+  const uint32_t *mask_bits;   /* for spec.mask_bits: bit t % 32 of word t / 32 of a query token's row is token t's */
+  const int64_t *mask_offsets; /* [requests] in mask_bits: the first word of the request's rows */
+  int64_t mask_stride;         /* words from a query token's row to the next one's, at least those of max_kv_len tokens;
+                                  0: those of the request's KV */
   uint32_t page_count;       /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
                                 takes a launch of its own */
-  uint32_t reserved[45];
+  uint32_t reserved[39];
 } fi_batch;
 
 /*
@@ -663,7 +669,6 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
  * what is done today.
  *
- *  1. Packed masks              spec 0; batch 1-2 bits, 3-4 offsets of requests; 5 stride
  *  2. Dense masks               tensors 1-2 dense mask, 3-4 its token stride, 5-6 its head stride
  *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 0 softcap, 7-8 sinks, 9-10 slopes
  *  4. Biases                    tensors 11-12 by distance, 13-14 its head stride, 15-16 by query token, 17-18 and 19-20

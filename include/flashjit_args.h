@@ -74,6 +74,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  const unsigned **row_bits; /* for packed masks: the first word of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -163,6 +164,9 @@ struct fi_plan_args {
   const int *kv_start;
   const int *ranges; /* [][2] */
   const int *range_indptr;
+  const unsigned *mask_bits;
+  const long long *mask_offsets;
+  long long mask_stride;
   const void *page_table;
   long long page_table_stride;
   int requests;

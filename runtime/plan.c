@@ -52,20 +52,23 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
     const char *name;
     const void *pointer;
     bool needed;
+    const char *user;
     size_t alignment;
   } arrays[] = {
-      {"q_indptr", batch->q_indptr, false, sizeof(int32_t)},
-      {"kv_len", batch->kv_len, rule->kv_len && !batch->last_page_len, sizeof(int32_t)},
-      {"last_page_len", batch->last_page_len, false, sizeof(int32_t)},
-      {"kv_start", batch->kv_start, spec->kv_start, sizeof(int32_t)},
-      {"ranges", batch->ranges, spec->ranges, sizeof(int32_t)},
-      {"range_indptr", batch->range_indptr, spec->ranges, sizeof(int32_t)},
-      {"kv_indptr", batch->kv_indptr, rule->kv_indptr, sizeof(int32_t)},
-      {"page_table", batch->page_table, rule->page_table, page_id_bytes(spec)},
+      {"q_indptr", batch->q_indptr, false, "", sizeof(int32_t)},
+      {"kv_len", batch->kv_len, rule->kv_len && !batch->last_page_len, rule->name, sizeof(int32_t)},
+      {"last_page_len", batch->last_page_len, false, "", sizeof(int32_t)},
+      {"kv_start", batch->kv_start, spec->kv_start, "spec.kv_start", sizeof(int32_t)},
+      {"ranges", batch->ranges, spec->ranges, "spec.ranges", sizeof(int32_t)},
+      {"range_indptr", batch->range_indptr, spec->ranges, "spec.ranges", sizeof(int32_t)},
+      {"mask_bits", batch->mask_bits, spec->mask_bits, "spec.mask_bits", sizeof(uint32_t)},
+      {"mask_offsets", batch->mask_offsets, spec->mask_bits, "spec.mask_bits", sizeof(int64_t)},
+      {"kv_indptr", batch->kv_indptr, rule->kv_indptr, rule->name, sizeof(int32_t)},
+      {"page_table", batch->page_table, rule->page_table, rule->name, page_id_bytes(spec)},
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].pointer && arrays[i].needed)
-      return error_set(FI_ERROR_ARGUMENT, "batch.%s is NULL; %s needs it", arrays[i].name, rule->name);
+      return error_set(FI_ERROR_ARGUMENT, "batch.%s is NULL; %s needs it", arrays[i].name, arrays[i].user);
     if ((uintptr_t)arrays[i].pointer % arrays[i].alignment)
       return error_set(FI_ERROR_ARGUMENT, "batch.%s is %p; it must be aligned to %zu bytes", arrays[i].name,
                        arrays[i].pointer, arrays[i].alignment);
@@ -83,6 +86,15 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   return FI_OK;
 }
 
+static fi_status check_mask_stride(const fi_spec *spec, const fi_batch *batch, const fi_workspace *workspace) {
+  const int64_t least = ((int64_t)workspace->max_kv_len + 31) / 32;
+  if (!spec->mask_bits || batch->mask_stride == 0 || batch->mask_stride >= least)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "batch.mask_stride is %lld; it must be 0, or %lld or more: the words of workspace.max_kv_len, %u",
+                   (long long)batch->mask_stride, (long long)least, workspace->max_kv_len);
+}
+
 static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace) {
   fi_status status = abi_check(ABI_batch, batch);
   if (status)
@@ -90,7 +102,8 @@ static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, con
   if (batch->requests == 0 || batch->requests > workspace->max_requests)
     return error_set(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
                      batch->requests, workspace->max_requests);
-  return check_arrays(&kernel->spec, batch);
+  status = check_arrays(&kernel->spec, batch);
+  return status ? status : check_mask_stride(&kernel->spec, batch, workspace);
 }
 
 /* KV tokens that a row of a dense page table has room for are a bound, too. */
@@ -118,6 +131,9 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .kv_start = spec->kv_start ? batch->kv_start : NULL,
       .ranges = spec->ranges ? batch->ranges : NULL,
       .range_indptr = spec->ranges ? batch->range_indptr : NULL,
+      .mask_bits = spec->mask_bits ? batch->mask_bits : NULL,
+      .mask_offsets = spec->mask_bits ? (const long long *)batch->mask_offsets : NULL,
+      .mask_stride = batch->mask_stride,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,

@@ -116,18 +116,18 @@ void reference_attend(const struct reference *reference, const struct reference_
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
-    loaded->weights[t] = dot;
-    maximum = fmax(maximum, dot);
+    loaded->weights[t] = reference_has_bit(reference, request, i, t) ? dot : -INFINITY;
+    maximum = fmax(maximum, loaded->weights[t]);
   }
   double sum = 0;
   for (int64_t t = first; t < seen; t++)
-    sum += loaded->weights[t] = exp(loaded->weights[t] - maximum);
+    sum += loaded->weights[t] = loaded->weights[t] > -INFINITY ? exp(loaded->weights[t] - maximum) : 0;
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
   for (int64_t t = first; t < seen; t++)
-    for (uint32_t d = 0; d < spec->v_dim; d++)
+    for (uint32_t d = 0; d < spec->v_dim && reference_has_bit(reference, request, i, t); d++)
       o[d] += or_one(tensors->o_scale) * loaded->weights[t] / sum * loaded->v[t * spec->v_dim + d];
-  *lse = seen > first ? (maximum + log(sum)) / lse_unit(spec) : -INFINITY;
+  *lse = sum > 0 ? (maximum + log(sum)) / lse_unit(spec) : -INFINITY;
 }
 
 /* -------------------------------------------------------------------------------- append, merge */

@@ -37,6 +37,9 @@ int64_t reference_v_new_offset(const struct reference *reference, uint32_t token
 void reference_seen(const fi_spec *spec, const fi_batch *batch, uint32_t request, int64_t kv_len, int64_t place,
                     int64_t *first, int64_t *end);
 
+/* Whether the packed mask, where there is one, shows KV token t to query token i of a request. */
+bool reference_has_bit(const struct reference *reference, uint32_t request, uint32_t i, int64_t t);
+
 /* From the first to after the last KV token that some query token of a request sees. */
 void reference_seen_by_some(const struct reference *reference, uint32_t request, int64_t *first, int64_t *end);
 

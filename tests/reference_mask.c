@@ -32,3 +32,12 @@ void reference_seen_by_some(const struct reference *reference, uint32_t request,
   if (*first < *end) /* any, and the last token */
     reference_seen(&reference->spec, &reference->batch, request, kv_len, kv_len - 1, &last_first, end);
 }
+
+bool reference_has_bit(const struct reference *reference, uint32_t request, uint32_t i, int64_t t) {
+  const fi_batch *batch = &reference->batch;
+  if (!reference->spec.mask_bits)
+    return true;
+  int64_t stride = batch->mask_stride ? batch->mask_stride : (reference_kv_len(reference, request) + 31) / 32;
+  const uint32_t *row = batch->mask_bits + batch->mask_offsets[request] + i * stride;
+  return row[t / 32] >> t % 32 & 1;
+}

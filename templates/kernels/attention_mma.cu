@@ -8,6 +8,7 @@
 //@use query/rotate_keys
 //@use tile/softmax
 //@use tile/mask_scores
+//@use tile/mask_bits
 //@use tile/odd_values
 //@if teams > 1
 //@use tile/publish_teams
@@ -29,19 +30,23 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   load_query(query, query_tile(shared));
 #pragma unroll 1
   for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
+    MaskBits bits;
+    fetch_bits(bits, args, tile, token);
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens);
+    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
     if (!unmasked && !some_visible(tile.rows, token))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
-    if (!unmasked)
+    if (!unmasked) {
       mask_scores(scores, tile.rows, token);
+      mask_by_bits(scores, bits);
+    }
     softmax(state, scores, scale);
     accumulate(state.o, scores, values_of(stage));
   }

@@ -46,6 +46,9 @@ void write_rows(const fi_plan_args &args, int tokens) {
   if (args.intervals)
     for (int token = first_index(); token < tokens; token += kIndexStride)
       args.plan.seen[token] = interval_of_token(args, token);
+  if (args.mask_bits)
+    for (int token = first_index(); token < tokens; token += kIndexStride)
+      args.plan.row_bits[token] = bits_of_token(args, token);
 }
 
 /* The last CTA, which has the least to write, writes the header too. */

@@ -149,6 +149,11 @@ fi_row row_of_token(const fi_plan_args &args, int token) {
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
 }
 
+/* The bits of a query token; null if it belongs to nobody. */
+const unsigned *bits_of_token(const fi_plan_args &args, int token) {
+  return token < first_token(args, 0) ? nullptr : bits_of(args, request_of(args, token), token);
+}
+
 /* What a query token sees; nothing if it belongs to nobody. */
 fi_interval interval_of_token(const fi_plan_args &args, int token) {
   if (token < first_token(args, 0))

@@ -63,6 +63,12 @@ int first_seen_of(const fi_plan_args &args, int request, int kv_len) {
   return args.intervals ? max(0, interval_of(args, request, kv_len, kv_len - query_len_of(args, request)).first) : 0;
 }
 
+/* The bits of a query token of a request, by the KV tokens of the request. */
+const unsigned *bits_of(const fi_plan_args &args, int request, int token) {
+  const long long stride = args.mask_stride ? args.mask_stride : (kv_len_of(args, request) + 31) / 32;
+  return args.mask_bits + args.mask_offsets[request] + (token - first_token(args, request)) * stride;
+}
+
 /* The number of a request's first range that is empty, negative or not after the one before it; -1 if none is. */
 int bad_range_of(const fi_plan_args &args, int request) {
   int before = 0;

@@ -4,6 +4,7 @@
 //@use tile/softmax
 //@use tile/finish
 //@use work/item
+//@use tile/mask_bits
 //@use query/tile
 //@use query/rotate_keys
 
@@ -68,6 +69,8 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   float2 o[kLanePairs<kVDim>] = {};
 #pragma unroll 1
   for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
+    if (!has_bit(args, tile, row, token))
+      continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const u8 *key = kv_row(args.k, place, token, item.kv_head);
     float score = score_part(query, row, key, key_rotation(args, item, token));
@@ -105,6 +108,18 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   }
 }
 
+//@if mask_bits
+/* Whether a row may not see a token of its item. */
+bool sees_less(const ItemTile &tile, u32 row) {
+  return true;
+}
+//@else
+/* Whether a row may not see a token of its item. */
+bool sees_less(const ItemTile &tile, u32 row) {
+  return tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+}
+//@end
+
 /*
  * Does the rows of an item again that do not see all of its tokens. Not inlined: beside the main loop it would take
  * registers from it.
@@ -113,7 +128,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
   const fi_item &item = tile.item;
 #pragma unroll 1
   for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (tile.rows[row].visible < item.kv_end || first_seen(tile.rows[row]) > item.kv_begin)
+    if (sees_less(tile, row))
       redo_row(args, tile, query, row);
 }
 

@@ -30,11 +30,6 @@ int first_of_steps(int kv_begin) {
 bool all_visible(const fi_item &item, int token, int count) {
   return token >= item.inner_begin && token + count <= item.inner_end;
 }
-
-/* Whether some row may not see a token of the item. */
-bool may_differ(const fi_item &item) {
-  return item.inner_begin > item.kv_begin || item.inner_end < item.kv_end;
-}
 //@else
 /* Notes the KV tokens that a row of the plan sees, of those of the item. */
 void note_seen(tile_row &to, const fi_attention_args &args, u32 row, const fi_item &item) {
@@ -56,9 +51,16 @@ int first_of_steps(int kv_begin) {
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.inner_end;
 }
+//@end
 
+//@if mask_bits
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return item.inner_end < item.kv_end;
+  return true;
+}
+//@else
+/* Whether some row may not see a token of the item. */
+bool may_differ(const fi_item &item) {
+  return !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 //@end

@@ -80,8 +80,7 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] = "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, "
-                             "left, right, chunk, ranges, lse, rope, keys, "
-                             "rope_dim, rope_first, positions";
+                             "left, right, chunk, ranges, bits, lse, rope, keys, rope_dim, rope_first, positions";
   static const struct {
     const char *text;
     const char *why;

@@ -454,6 +454,11 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
     lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
   }
+  if (batch->spec.mask_bits) {
+    lengths.mask_bits = pointer(batch, BUFFER_MASK_BITS, on_host);
+    lengths.mask_offsets = pointer(batch, BUFFER_MASK_OFFSETS, on_host);
+    lengths.mask_stride = batch->mask_stride;
+  }
   if (is_csr(batch))
     lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)

@@ -27,6 +27,8 @@ enum buffer {
   BUFFER_KV_START,
   BUFFER_RANGES,
   BUFFER_RANGE_INDPTR,
+  BUFFER_MASK_BITS,
+  BUFFER_MASK_OFFSETS,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
   BUFFER_ROPE_TABLE,
@@ -63,6 +65,7 @@ struct batch_case {
   bool has_gaps;          /* between the requests of that list */
   bool has_last_page_len; /* in place of kv_len */
   bool checks_pages;      /* page_count is given */
+  int64_t mask_stride;
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN: all are compared */

@@ -7,8 +7,8 @@ static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
   return batch->buffers[buffer].host;
 }
 
-static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count) {
-  return mirror_create(&batch->buffers[buffer], &trial->device, count * sizeof(int32_t)) ||
+static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element) {
+  return mirror_create(&batch->buffers[buffer], &trial->device, count * element) ||
          trial_ok(trial, "the buffers of masks", FI_OK);
 }
 
@@ -35,11 +35,42 @@ static int32_t draw_ranges(struct batch_case *batch, struct trial *trial, uint32
   return next;
 }
 
+/* Where the rows of each request's bits lie: packed, or of one stride, with gaps. */
+static bool place_bits(struct batch_case *batch, struct trial *trial) {
+  int64_t *offsets = batch->buffers[BUFFER_MASK_OFFSETS].host;
+  int64_t next = 0;
+  if (trial_chance(trial, 2))
+    batch->mask_stride = (batch->workspace.max_kv_len + 31) / 32 + trial_between(trial, 0, 3);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    next += trial_between(trial, 0, 3);
+    offsets[r] = next;
+    next += batch->q_len[r] * (batch->mask_stride ? batch->mask_stride : (batch->kv_len[r] + 31) / 32);
+  }
+  return reserve(batch, trial, BUFFER_MASK_BITS, (size_t)next, sizeof(uint32_t));
+}
+
+/* Words of ones, of zeros, and of any bits: a kind for each stretch of a row. */
+static bool fill_bits(struct batch_case *batch, struct trial *trial) {
+  const struct mirror *bits = &batch->buffers[BUFFER_MASK_BITS];
+  uint32_t *words = bits->host;
+  uint32_t left = 0;
+  uint32_t kind = 0;
+  for (size_t i = 0; i < bits->bytes / sizeof *words; i++) {
+    if (left-- == 0) {
+      left = trial_between(trial, 0, 4);
+      kind = trial_between(trial, 0, 2);
+    }
+    words[i] = kind == 0 ? 0 : kind == 1 ? UINT32_MAX : (uint32_t)random_next(&trial->random);
+  }
+  return true;
+}
+
 bool batch_masks_create(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
-  if (!reserve(batch, trial, BUFFER_KV_START, requests) ||
-      !reserve(batch, trial, BUFFER_RANGES, 2 * MOST_RANGES * requests) ||
-      !reserve(batch, trial, BUFFER_RANGE_INDPTR, requests + 1))
+  if (!reserve(batch, trial, BUFFER_KV_START, requests, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_RANGES, 2 * MOST_RANGES * requests, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_RANGE_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !reserve(batch, trial, BUFFER_MASK_OFFSETS, requests, sizeof(int64_t)))
     return false;
   int32_t *range_indptr = ints(batch, BUFFER_RANGE_INDPTR);
   range_indptr[0] = 0;
@@ -47,7 +78,7 @@ bool batch_masks_create(struct batch_case *batch, struct trial *trial) {
     ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
     range_indptr[r + 1] = draw_ranges(batch, trial, r, range_indptr[r]);
   }
-  return true;
+  return place_bits(batch, trial) && fill_bits(batch, trial);
 }
 
 void batch_masks_seen(const struct batch_case *batch, uint32_t request, int64_t *first, int64_t *end) {

@@ -87,6 +87,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.last_page_len += request;
   if (lengths.kv_start)
     lengths.kv_start += request;
+  if (lengths.mask_offsets)
+    lengths.mask_offsets += request;
   if (lengths.range_indptr)
     lengths.range_indptr += request;
   if (lengths.kv_indptr)

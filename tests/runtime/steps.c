@@ -23,6 +23,7 @@ enum {
   MAX_KV_LEN = REQUEST_PAGES * PAGE,
   MAX_TOKENS = 8,
   O_BYTES = MAX_TOKENS * KV_HEADS * GROUP * HEAD_DIM * 2,
+  RANGES = 4,
   SKIPPED = 77
 };
 
@@ -34,6 +35,8 @@ struct inputs {
   int32_t kv_indptr[REQUESTS + 1];
   int32_t last_page_len[REQUESTS];
   int32_t page_table[PAGES];
+  int32_t range_indptr[REQUESTS + 1];
+  int32_t ranges[2 * RANGES];
   _Alignas(16) uint16_t q[MAX_TOKENS * KV_HEADS * GROUP * HEAD_DIM];
   _Alignas(16) uint16_t k[PAGES * PAGE * KV_HEADS * HEAD_DIM];
   _Alignas(16) uint16_t v[PAGES * PAGE * KV_HEADS * HEAD_DIM];
@@ -68,6 +71,8 @@ static const struct inputs good = {
     .kv_start = {0, 33, 1, 0},
     .kv_indptr = {0, 8, 16, 24, 32},
     .last_page_len = {5, 4, 1, 16},
+    .range_indptr = {0, 1, 3, 3, 4},
+    .ranges = {0, 3, 10, 20, 20, 99, 60, 70},
 };
 
 static void set_up(struct scene *scene) {
@@ -128,6 +133,8 @@ static fi_batch batch_of(const struct scene *scene) {
                     .q_indptr = scene->on_device->q_indptr,
                     .kv_len = scene->on_device->kv_len,
                     .kv_start = scene->on_device->kv_start,
+                    .ranges = scene->on_device->ranges,
+                    .range_indptr = scene->on_device->range_indptr,
                     .page_table = scene->on_device->page_table,
                     .page_table_stride = REQUEST_PAGES,
                     .page_count = PAGES};
@@ -155,6 +162,8 @@ static fi_fault fault_of(struct scene *scene, const fi_workspace *workspace) {
 /* -------------------------------------------------------------------------------- faults of a batch */
 
 static const char paged[] = "attention hd=64 group=4 page=16 start=1";
+static const char window[] = "attention hd=64 group=4 page=16 left=33"; /* of 100 tokens, two of them new, from 66 on */
+static const char ranged[] = "attention hd=64 group=4 page=16 ranges=1";
 static const char csr[] = "attention hd=64 group=4 page=16 index=csr";              /* lengths from the last page */
 static const char listed[] = "attention hd=64 group=4 page=16 index=csr mask=none"; /* and given */
 
@@ -180,7 +189,14 @@ static const struct wrong {
     {"a page id beyond the cache", paged, offsetof(struct inputs, page_table[14]), 32, {FI_FAULT_PAGE, 1, 32}},
     {"a negative page id", paged, offsetof(struct inputs, page_table[17]), -1, {FI_FAULT_PAGE, 2, -1}},
     {"an id after the last page", paged, offsetof(struct inputs, page_table[18]), -1, {FI_FAULT_NONE, 0, 0}},
-    {"an id in the step that has the start", paged, offsetof(struct inputs, page_table[8]), -1, {FI_FAULT_PAGE, 1, -1}},
+    {"an id before the start", paged, offsetof(struct inputs, page_table[9]), -1, {FI_FAULT_NONE, 0, 0}},
+    {"an id of the page of the start", paged, offsetof(struct inputs, page_table[10]), -1, {FI_FAULT_PAGE, 1, -1}},
+    {"an id before the window", window, offsetof(struct inputs, page_table[11]), -1, {FI_FAULT_NONE, 0, 0}},
+    {"an id where the window begins", window, offsetof(struct inputs, page_table[12]), -1, {FI_FAULT_PAGE, 1, -1}},
+    {"ranges that touch", ranged, offsetof(struct inputs, ranges[4]), 20, {FI_FAULT_NONE, 0, 0}},
+    {"ranges that overlap", ranged, offsetof(struct inputs, ranges[4]), 19, {FI_FAULT_RANGE, 1, 2}},
+    {"a range that is empty", ranged, offsetof(struct inputs, ranges[1]), 0, {FI_FAULT_RANGE, 0, 0}},
+    {"a negative range", ranged, offsetof(struct inputs, ranges[6]), -1, {FI_FAULT_RANGE, 3, 3}},
     {"a last page that is too long", csr, offsetof(struct inputs, last_page_len[3]), 17, {FI_FAULT_LAST_PAGE, 3, 17}},
     {"a last page that is empty", csr, offsetof(struct inputs, last_page_len[0]), 0, {FI_FAULT_LAST_PAGE, 0, 0}},
     {"a negative last page", csr, offsetof(struct inputs, last_page_len[1]), -3, {FI_FAULT_LAST_PAGE, 1, -3}},

@@ -135,7 +135,12 @@ static fi_batch good_batch(void) {
                     .kv_len = address(0x2000),
                     .kv_indptr = address(0x3000),
                     .page_table = address(0x4000),
-                    .page_table_stride = 63};
+                    .page_table_stride = 63,
+                    .kv_start = address(0x4800),
+                    .ranges = address(0x5000),
+                    .range_indptr = address(0x6000),
+                    .mask_bits = address(0x7000),
+                    .mask_offsets = address(0x8000)};
 }
 
 static fi_tensors good_tensors(void) {
@@ -196,6 +201,15 @@ static const struct change batch_changes[] = {
     {"attention index=csr page=1", BATCH(kv_len, 0), FI_ERROR_ARGUMENT, "batch.kv_len is NULL"},
     {"attention index=csr page=1", BATCH(page_table, 0), FI_ERROR_ARGUMENT, "batch.page_table is NULL"},
     {"append page=16", BATCH(page_table, 2), FI_ERROR_ARGUMENT, "batch.page_table is 0x2"},
+    {"attention start=1", BATCH(kv_start, 0), FI_ERROR_ARGUMENT, "batch.kv_start is NULL; spec.kv_start needs it"},
+    {"attention ranges=1", BATCH(ranges, 0), FI_ERROR_ARGUMENT, "batch.ranges is NULL; spec.ranges needs it"},
+    {"attention ranges=1", BATCH(range_indptr, 0x6001), FI_ERROR_ARGUMENT, "batch.range_indptr is 0x6001"},
+    {"attention bits=1", BATCH(mask_bits, 0), FI_ERROR_ARGUMENT, "batch.mask_bits is NULL; spec.mask_bits needs it"},
+    {"attention bits=1", BATCH(mask_offsets, 0x8004), FI_ERROR_ARGUMENT, "batch.mask_offsets is 0x8004"},
+    {"attention bits=1", BATCH(mask_stride, 31), FI_ERROR_ARGUMENT,
+     "batch.mask_stride is 31; it must be 0, or 32 or more"},
+    {"attention bits=1", BATCH(mask_stride, -1), FI_ERROR_ARGUMENT,
+     "batch.mask_stride is -1; it must be 0, or 32 or more"},
 };
 
 Test(bad_input, batches) {

@@ -66,6 +66,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  const unsigned **row_bits; /* for packed masks: the first word of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -565,7 +566,7 @@ bool all_visible(const fi_item &item, int token, int count) {
 
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return item.inner_end < item.kv_end;
+  return !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
@@ -1027,6 +1028,21 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
   }
 }
 
+/* There are none: rows see all that they may. */
+struct MaskBits {};
+
+void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
+
+bool are_full(const MaskBits &bits) {
+  return true;
+}
+
+void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+
+bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
+  return true;
+}
+
 typedef u16 OutputElement;
 
 /* Writes two elements of a row of O that lie next to each other. */
@@ -1125,6 +1141,8 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   float2 o[kLanePairs<kVDim>] = {};
 #pragma unroll 1
   for (int token = max(item.kv_begin, first_seen(of)); token < of.visible; token++) {
+    if (!has_bit(args, tile, row, token))
+      continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const u8 *key = kv_row(args.k, place, token, item.kv_head);
     float score = score_part(query, row, key, key_rotation(args, item, token));
@@ -1162,6 +1180,11 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   }
 }
 
+/* Whether a row may not see a token of its item. */
+bool sees_less(const ItemTile &tile, u32 row) {
+  return tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+}
+
 /*
  * Does the rows of an item again that do not see all of its tokens. Not inlined: beside the main loop it would take
  * registers from it.
@@ -1170,7 +1193,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
   const fi_item &item = tile.item;
 #pragma unroll 1
   for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (tile.rows[row].visible < item.kv_end || first_seen(tile.rows[row]) > item.kv_begin)
+    if (sees_less(tile, row))
       redo_row(args, tile, query, row);
 }
 
@@ -1420,19 +1443,23 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   load_query(query, query_tile(shared));
 #pragma unroll 1
   for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
+    MaskBits bits;
+    fetch_bits(bits, args, tile, token);
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens);
+    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
     if (!unmasked && !some_visible(tile.rows, token))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
-    if (!unmasked)
+    if (!unmasked) {
       mask_scores(scores, tile.rows, token);
+      mask_by_bits(scores, bits);
+    }
     softmax(state, scores, scale);
     accumulate(state.o, scores, values_of(stage));
   }

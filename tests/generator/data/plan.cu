@@ -66,6 +66,7 @@ struct fi_plan_arrays {
   struct fi_item *items;
   struct fi_row *rows;
   struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  const unsigned **row_bits; /* for packed masks: the first word of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -97,6 +98,9 @@ struct fi_plan_args {
   const int *kv_start;
   const int *ranges; /* [][2] */
   const int *range_indptr;
+  const unsigned *mask_bits;
+  const long long *mask_offsets;
+  long long mask_stride;
   const void *page_table;
   long long page_table_stride;
   int requests;
@@ -363,6 +367,12 @@ int first_seen_of(const fi_plan_args &args, int request, int kv_len) {
   return args.intervals ? max(0, interval_of(args, request, kv_len, kv_len - query_len_of(args, request)).first) : 0;
 }
 
+/* The bits of a query token of a request, by the KV tokens of the request. */
+const unsigned *bits_of(const fi_plan_args &args, int request, int token) {
+  const long long stride = args.mask_stride ? args.mask_stride : (kv_len_of(args, request) + 31) / 32;
+  return args.mask_bits + args.mask_offsets[request] + (token - first_token(args, request)) * stride;
+}
+
 /* The number of a request's first range that is empty, negative or not after the one before it; -1 if none is. */
 int bad_range_of(const fi_plan_args &args, int request) {
   int before = 0;
@@ -519,6 +529,11 @@ fi_row row_of_token(const fi_plan_args &args, int token) {
   const int left = first_token(args, request + 1) - token;
   const int place = (token - first_token(args, request)) % args.tile_tokens;
   return {token, kv_len_of(args, request) - left, kv_base_of(args, request), place * args.group};
+}
+
+/* The bits of a query token; null if it belongs to nobody. */
+const unsigned *bits_of_token(const fi_plan_args &args, int token) {
+  return token < first_token(args, 0) ? nullptr : bits_of(args, request_of(args, token), token);
 }
 
 /* What a query token sees; nothing if it belongs to nobody. */
@@ -903,6 +918,9 @@ void write_rows(const fi_plan_args &args, int tokens) {
   if (args.intervals)
     for (int token = first_index(); token < tokens; token += kIndexStride)
       args.plan.seen[token] = interval_of_token(args, token);
+  if (args.mask_bits)
+    for (int token = first_index(); token < tokens; token += kIndexStride)
+      args.plan.row_bits[token] = bits_of_token(args, token);
 }
 
 /* The last CTA, which has the least to write, writes the header too. */
