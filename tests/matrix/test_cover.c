@@ -234,3 +234,16 @@ Test(product, has_every_possible_combination_of_the_card_axes_once) {
   cr_assert_geq(proof.product.count, LEAST_PRODUCT, "%zu points", proof.product.count);
   end(&proof);
 }
+
+/* A list that is full drops targets without a word. */
+Test(targets, are_all_in_the_lists) {
+  struct target_list cubins;
+  struct target_list texts;
+  uint32_t known = 0;
+  while (target_at(known))
+    known++;
+  targets_of_form(false, &cubins);
+  targets_of_form(true, &texts);
+  cr_assert_eq(cubins.count + texts.count, known);
+  cr_assert_lt(known, MOST_TARGETS);
+}
