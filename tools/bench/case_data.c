@@ -3,6 +3,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/reference.h"
+#include "tools/common/visible.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 enum {
   PATTERN_ELEMENTS = 1 << 22, /* random elements that fill a cache again and again */
   SET_BYTES = 300000000,      /* of KV in all sets together: several times L2 */
-  MOST_HEAD_DIM = 256
+  MOST_HEAD_DIM = 512
 };
 
 bool case_data_failed(const struct case_data *data, const char *call, fi_status status) {
@@ -23,6 +24,22 @@ bool case_data_failed(const struct case_data *data, const char *call, fi_status 
 
 static uint32_t kv_len_of(const struct bench_case *what, uint32_t request) {
   return request == 0 && what->long_kv_len ? what->long_kv_len : what->kv_len;
+}
+
+static size_t query_heads(const struct case_data *data) {
+  return (size_t)data->what->kv_heads * data->spec.group;
+}
+
+static size_t q_bytes(const struct case_data *data) {
+  return data->tokens * query_heads(data) * data->spec.head_dim * dtype_bytes(data->spec.q_dtype);
+}
+
+static size_t o_bytes(const struct case_data *data) {
+  return data->tokens * query_heads(data) * data->spec.v_dim * dtype_bytes(data->spec.o_dtype);
+}
+
+static size_t cache_bytes(const struct case_data *data, uint32_t dim) {
+  return data->cache_tokens * data->what->kv_heads * dim * dtype_bytes(data->spec.kv_dtype);
 }
 
 /* Lengths, and pages in random order; ragged tokens when there are no pages. */
@@ -39,13 +56,13 @@ static void make_lengths(struct case_data *data, random_state *random) {
     data->kv_len[r] = (int32_t)length;
     data->q_indptr[r + 1] = data->q_indptr[r] + (int32_t)what->q_len;
     data->kv_indptr[r + 1] = data->kv_indptr[r] + (int32_t)length;
-    data->kv_tokens += length;
+    data->kv_tokens += length - visible_first(&data->spec, length - what->q_len);
     pages += request_pages;
     if (request_pages > data->page_table_stride)
       data->page_table_stride = request_pages;
   }
   data->tokens = (uint64_t)what->requests * what->q_len;
-  data->cache_elements = (size_t)pages * page * what->kv_heads * data->spec.head_dim;
+  data->cache_tokens = (size_t)pages * page;
   if (data->spec.page_size == 0)
     return;
   int32_t *order = calloc(pages, sizeof *order);
@@ -80,8 +97,6 @@ static bool make_set(struct case_data *data, uint32_t set) {
   const struct bench_case *what = data->what;
   struct device *device = data->device;
   const size_t requests = what->requests;
-  const size_t q_bytes = data->tokens * what->kv_heads * data->spec.group * data->spec.head_dim * 2;
-  const size_t cache_bytes = data->cache_elements * dtype_bytes(data->spec.kv_dtype);
   const bool ragged = data->spec.page_size == 0;
   data->batch[set] = (fi_batch){
       .struct_size = sizeof(fi_batch),
@@ -94,12 +109,14 @@ static bool make_set(struct case_data *data, uint32_t set) {
   };
   data->tensors[set] = (fi_tensors){
       .struct_size = sizeof(fi_tensors),
-      .q = uploaded(device, data->q, q_bytes),
-      .o = device_alloc(device, q_bytes),
-      .k.data = uploaded(device, data->k, cache_bytes),
-      .v.data = uploaded(device, data->v, cache_bytes),
+      .q = uploaded(device, data->q, q_bytes(data)),
+      .o = device_alloc(device, o_bytes(data)),
+      .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.head_dim)),
+      .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dim)),
+      .rope_table = data->rope_table.device,
+      .rope_magnitude = data->rope_magnitude,
   };
-  device_fill(device, data->tensors[set].o, 0xff, q_bytes);
+  device_fill(device, data->tensors[set].o, 0xff, o_bytes(data));
   data->workspace[set] = (fi_workspace){
       .struct_size = sizeof(fi_workspace),
       .max_requests = what->requests,
@@ -115,6 +132,24 @@ static bool make_set(struct case_data *data, uint32_t set) {
   return true;
 }
 
+static bool make_rope_table(struct case_data *data) {
+  const fi_rope rope = {.struct_size = sizeof rope, .dim = data->spec.rope_dim, .theta = 500000};
+  struct mirror *table = &data->rope_table;
+  if (!mirror_create(table, data->device, rope.dim / 2 * sizeof(uint64_t)) ||
+      case_data_failed(data, "fi_rope_table", fi_rope_table(&rope, table->host, &data->rope_magnitude)))
+    return false;
+  mirror_upload(table, data->device, table->bytes);
+  return true;
+}
+
+static void draw_tensors(struct case_data *data, random_state *random) {
+  const fi_spec *spec = &data->spec;
+  const size_t heads = data->what->kv_heads;
+  data->q = random_elements(spec->q_dtype, data->tokens * query_heads(data) * spec->head_dim, random);
+  data->k = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->head_dim, random);
+  data->v = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->v_dim, random);
+}
+
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
                     random_state *random) {
   *data = (struct case_data){.what = what, .device = device};
@@ -125,15 +160,14 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
       case_data_failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
     return false;
   make_lengths(data, random);
-  data->kv_bytes =
-      2.0 * (double)data->kv_tokens * what->kv_heads * data->spec.head_dim * (double)dtype_bytes(data->spec.kv_dtype);
+  data->kv_bytes = (double)data->kv_tokens * what->kv_heads * (data->spec.head_dim + data->spec.v_dim) *
+                   (double)dtype_bytes(data->spec.kv_dtype);
   data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
   if (data->sets > MOST_SETS)
     data->sets = MOST_SETS;
-  const size_t q_elements = data->tokens * what->kv_heads * data->spec.group * data->spec.head_dim;
-  data->q = random_elements(data->spec.q_dtype, q_elements, random);
-  data->k = random_elements(data->spec.kv_dtype, data->cache_elements, random);
-  data->v = random_elements(data->spec.kv_dtype, data->cache_elements, random);
+  draw_tensors(data, random);
+  if (data->spec.rope != FI_ROPE_NONE && !make_rope_table(data))
+    return false;
   for (uint32_t set = 0; set < data->sets; set++) {
     if (!make_set(data, set) ||
         case_data_failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
@@ -151,6 +185,7 @@ void case_data_free(struct case_data *data) {
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
       device_free(data->device, (void *)(uintptr_t)memory[i]);
   }
+  mirror_free(&data->rope_table, data->device);
   void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q, data->k, data->v};
   for (size_t i = 0; i < sizeof host / sizeof *host; i++)
     free(host[i]);
@@ -167,6 +202,7 @@ static struct reference reference_of(const struct case_data *data) {
   reference.tensors.q = data->q;
   reference.tensors.k.data = data->k;
   reference.tensors.v.data = data->v;
+  reference.tensors.rope_table = data->rope_table.host;
   return reference;
 }
 
@@ -185,8 +221,8 @@ static double row_error(const struct case_data *data, const struct reference *re
   const int64_t offset = reference_o_offset(reference, reference_query_begin(reference, request) + i, head);
   double difference = 0;
   double norm = 0;
-  for (uint32_t d = 0; d < data->spec.head_dim; d++) {
-    const double got = dtype_decode(data->spec.q_dtype, o, (size_t)offset + d);
+  for (uint32_t d = 0; d < data->spec.v_dim; d++) {
+    const double got = dtype_decode(data->spec.o_dtype, o, (size_t)offset + d);
     difference += (got - expected[d]) * (got - expected[d]);
     norm += expected[d] * expected[d];
   }
@@ -195,7 +231,7 @@ static double row_error(const struct case_data *data, const struct reference *re
 }
 
 double case_data_check(const struct case_data *data, uint32_t rows, random_state *random) {
-  const size_t bytes = data->tokens * data->what->kv_heads * data->spec.group * data->spec.head_dim * 2;
+  const size_t bytes = o_bytes(data);
   void *o = malloc(bytes);
   device_download(data->device, o, data->tensors[0].o, bytes);
   const struct reference reference = reference_of(data);

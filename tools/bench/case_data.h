@@ -4,7 +4,7 @@
 
 #include "flashjit.h"
 #include "tools/bench/cases.h"
-#include "tools/common/device.h"
+#include "tools/common/mirror.h"
 #include "tools/common/random.h"
 
 #include <stdbool.h>
@@ -19,8 +19,8 @@ struct case_data {
   fi_spec spec;
   uint64_t tokens;
   uint64_t kv_tokens;
-  double kv_bytes; /* read in one launch */
-  size_t cache_elements;
+  double kv_bytes;     /* read in one launch */
+  size_t cache_tokens; /* that the cache has room for */
   uint32_t sets;
   int32_t *kv_len; /* host copies, for the reference */
   int32_t *q_indptr;
@@ -30,6 +30,8 @@ struct case_data {
   void *q;
   void *k;
   void *v;
+  struct mirror rope_table;
+  float rope_magnitude;
   fi_batch batch[MOST_SETS];
   fi_tensors tensors[MOST_SETS];
   fi_workspace workspace[MOST_SETS];

@@ -2,6 +2,8 @@
 #include "tools/bench/cases.h"
 
 #define DECODE(group) "attention group=" #group " page=16"
+#define WINDOW_128 "attention hd=64 group=8 page=16 left=128"
+#define WINDOW_1024 "attention hd=256 group=2 page=16 left=1024"
 #define PREFILL(head_dim) "attention rows=128 index=csr hd=" #head_dim
 
 const struct bench_case bench_cases[] = {
@@ -40,6 +42,27 @@ const struct bench_case bench_cases[] = {
     {"attention rows=128 group=4 page=16", 8, 1, 512, 8192, 0, 0, 0, 1},
     {"attention rows=128 group=4 page=16", 8, 1, 128, 2048, 0, 0, 0, 1},
     {DECODE(4) " rows=64", 8, 4, 16, 1024, 0, 0, 0, 0},
+
+    /* windows, each beside the same kernel on the tokens that they show */
+    {WINDOW_128, 8, 1, 1, 8192, 0, 4.5, 8.4, 0},
+    {WINDOW_128, 8, 1, 1, 128, 0, 0, 0, 0},
+    {WINDOW_128, 8, 64, 1, 8192, 0, 9, 15.3, 0},
+    {WINDOW_128, 8, 64, 1, 128, 0, 0, 0, 0},
+    {WINDOW_128, 8, 128, 1, 4096, 0, 14, 28.8, 0},
+    {WINDOW_128, 8, 128, 1, 128, 0, 0, 0, 0},
+    {WINDOW_1024, 8, 64, 1, 8192, 0, 126, 151, 0},
+    {WINDOW_1024, 8, 64, 1, 1024, 0, 0, 0, 0},
+    {PREFILL(64) " group=8 left=128", 8, 1, 16384, 16384, 0, 202, 123, 1},
+    {PREFILL(256) " group=2 left=1024", 8, 4, 4096, 4096, 0, 547, 476, 1},
+
+    /* RoPE inside, with keys that are stored rotated and as they came */
+    {DECODE(4) " rope=half", 8, 16, 1, 1024, 0, 0, 0, 0},
+    {DECODE(4) " rope=half", 8, 64, 1, 4096, 0, 0, 0, 0},
+    {DECODE(4) " rope=half keys=unrotated", 8, 16, 1, 1024, 0, 0, 0, 0},
+    {DECODE(4) " rope=half keys=unrotated", 8, 64, 1, 4096, 0, 0, 0, 0},
+
+    /* DeepSeek's expanded prefill */
+    {PREFILL(192) " v_dim=128", 16, 4, 4096, 4096, 0, 665, 649, 1},
 };
 
 const size_t bench_case_count = sizeof bench_cases / sizeof *bench_cases;

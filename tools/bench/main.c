@@ -1,6 +1,7 @@
 /* flashjit_bench [FILTER]: times workloads whose spec and shape contain FILTER, as a table. Needs a GPU. */
 #include "tools/bench/case_data.h"
 #include "tools/common/timing.h"
+#include "tools/common/visible.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +31,10 @@ static bool time_case(struct case_data *data, timed_launch launch, void *stream,
 static double operations(const struct case_data *data) {
   const struct bench_case *what = data->what;
   const double heads = (double)what->kv_heads * data->spec.group;
-  const double all = (double)what->q_len * what->kv_len;
-  const double hidden = data->spec.mask == FI_MASK_CAUSAL ? (double)what->q_len * (what->q_len - 1) / 2 : 0;
-  return 4 * heads * what->requests * (all - hidden) * data->spec.head_dim;
+  const double pairs = data->spec.mask == FI_MASK_CAUSAL
+                           ? visible_pairs(&data->spec, what->kv_len - what->q_len, what->kv_len)
+                           : (double)what->q_len * what->kv_len;
+  return 2 * heads * what->requests * pairs * (data->spec.head_dim + data->spec.v_dim);
 }
 
 enum { NAME_SIZE = 160 };
@@ -42,7 +44,7 @@ static void name_case(const struct bench_case *what, char name[NAME_SIZE]) {
   char shape[64];
   snprintf(shape, sizeof shape, "b%u q%u kv%u/%u%s", what->requests, what->q_len, what->kv_len, what->kv_heads,
            what->long_kv_len ? "+1 long" : "");
-  snprintf(name, NAME_SIZE, "%-46s %-22s", what->spec, shape);
+  snprintf(name, NAME_SIZE, "%-58s %-22s", what->spec, shape);
 }
 
 static void print_row(const struct case_data *data, struct timing run, struct timing plan, double error) {
@@ -88,7 +90,7 @@ int main(int argc, char **argv) {
   }
   void *stream = device_stream_create(&device);
   printf("%s, %d SMs\n", device.name, device.sms);
-  printf("%-46s %-22s %9s %9s %9s %7s %-7s %4s  %6s %6s %6s %9s\n", "spec", "shape", "median us", "least", "most",
+  printf("%-58s %-22s %9s %9s %9s %7s %-7s %4s  %6s %6s %6s %9s\n", "spec", "shape", "median us", "least", "most",
          "rate", "", "", "bar", "peer", "plan", "error");
   int passed = 1;
   for (size_t i = 0; i < bench_case_count; i++) {
