@@ -153,8 +153,8 @@ enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
 
 /*
- * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key is its
- * index in the KV.
+ * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key that
+ * attention rotates is its index in the KV, or with the array that in fi_tensors.key_positions, if there is one.
  */
 enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 
@@ -203,13 +203,14 @@ typedef struct fi_spec {
   uint32_t chunk;
   uint32_t ranges;    /* 1: of fi_batch.ranges, too */
   uint32_t mask_bits; /* 1: of these tokens those that fi_batch.mask_bits says */
-  uint32_t lse;  /* write the log-sum-exp of each row too: FI_LSE_ */
-  uint32_t rope; /* rotate Q inside attention, K inside append */
+  uint32_t lse;       /* write the log-sum-exp of each row too: FI_LSE_ */
+  uint32_t rope;      /* rotate Q inside attention, K inside append */
   uint32_t rope_keys;
   uint32_t rope_dim;   /* even, 2 to head_dim; 0: head_dim */
   uint32_t rope_first; /* the first rotated dim, even: head_dim - rope_dim for the last ones of the head */
   uint32_t rope_positions;
-  uint32_t reserved[64];
+  uint32_t rope_axes; /* with FI_POSITIONS_ARRAY: positions of a token, 1 or 3 (time, height, width); 0: 1 */
+  uint32_t reserved[63];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -470,7 +471,7 @@ enum {
   FI_FAULT_PLAN = 6,     /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
                             nothing; value: what it found */
   FI_FAULT_LAST_PAGE = 7, /* last_page_len is not 1 to page_size for a request with pages; value: the number */
-  FI_FAULT_RANGE = 8 /* a range is empty, negative or not after the one before it; value: its number among all */
+  FI_FAULT_RANGE = 8      /* a range is empty, negative or not after the one before it; value: its number among all */
 };
 
 /*
@@ -499,19 +500,19 @@ typedef struct fi_batch {
   const int32_t *kv_indptr;     /* [requests + 1] for FI_INDEX_CSR: first token (ragged) or first entry of page_table */
   const int32_t *last_page_len; /* [requests] in place of kv_len, with a CSR page table: tokens in the last page, 1 to
                                    page_size; not read for a request without pages */
-  const int32_t *kv_start;   /* [requests] for spec.kv_start: the first token that is seen */
-  const void *page_table;    /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
-                                request's last page are not read */
-  int64_t page_table_stride; /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
-                                the pages of the longest request */
+  const int32_t *kv_start;      /* [requests] for spec.kv_start: the first token that is seen */
+  const void *page_table;       /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
+                                   request's last page are not read */
+  int64_t page_table_stride;    /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
+                                   the pages of the longest request */
   const int32_t *ranges;       /* for spec.ranges: [][2] first token and that after the last one, of KV of a request. */
   const int32_t *range_indptr; /* [requests + 1] first range of each request; its ranges rise and do not overlap */
   const uint32_t *mask_bits;   /* for spec.mask_bits: bit t % 32 of word t / 32 of a query token's row is token t's */
   const int64_t *mask_offsets; /* [requests] in mask_bits: the first word of the request's rows */
   int64_t mask_stride;         /* words from a query token's row to the next one's, at least those of max_kv_len tokens;
                                   0: those of the request's KV */
-  uint32_t page_count;       /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
-                                takes a launch of its own */
+  uint32_t page_count;         /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
+                                  takes a launch of its own */
   uint32_t reserved[39];
 } fi_batch;
 
@@ -565,7 +566,7 @@ typedef struct fi_tensors {
   int64_t q_head_stride;
   int64_t o_token_stride;
   int64_t o_head_stride;
-  const int32_t *positions; /* [tokens] for FI_POSITIONS_ARRAY; append reads it too */
+  const int32_t *positions; /* [tokens], or [3][tokens], for FI_POSITIONS_ARRAY; append reads it too */
 
   fi_kv k; /* the cache: attention reads it, append writes it */
   fi_kv v;
@@ -584,9 +585,14 @@ typedef struct fi_tensors {
   float o_scale;   /* O is multiplied with it; 0: 1 */
 
   /* attention and append, for spec.rope: what fi_rope_table makes */
-  const uint64_t *rope_table; /* [rope_dim / 2] turns per token of each pair, in units of 2^-64 of a turn */
-  float rope_magnitude;       /* rotated Q and K are multiplied with it; positive; 0: 1 */
-  uint32_t reserved[125];
+  const uint64_t *rope_table;   /* [rope_dim / 2] turns per token of each pair, in units of 2^-64 of a turn */
+  const int32_t *key_positions; /* [pages][page_size]; else [requests][tokens] or [tokens]; for rope_axes 3, which must
+                                   have it, each 3 times. NULL: indexes in the KV */
+  int64_t position_stride;      /* rope_axes 3: between the three positions of a token, at least the tokens */
+  int64_t key_position_stride;  /* likewise, of a key */
+  int64_t key_page_stride;      /* between pages, 0: page_size; between requests when contiguous (it must be given) */
+  float rope_magnitude;         /* rotated Q and K are multiplied with it; positive; 0: 1 */
+  uint32_t reserved[117];
 } fi_tensors;
 
 /*
@@ -611,25 +617,15 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
  *               b = c(beta_slow) up to dim - 1, c(r) = dim ln(C / (2 pi r)) / (2 ln theta); unless no_truncation is 1,
  *               a is rounded down and b up; b is a + 0.001 when they are equal.
  *               m = M(1) with M(k) = 1 + 0.1 k ln s (1 for s <= 1), or M(mscale) / M(mscale_all_dim) if both are given
- * LONGROPE      f = x / long_factors[i] when L > C, else x / short_factors[i]; m = sqrt(1 + ln s / ln C), 1 for s <= 1.
- *               The list is chosen once: keys that are stored rotated cannot change
+ * LONGROPE      f = x / long_factors[i] when L > C, else x / short_factors[i]; m = sqrt(1 + ln s / ln C), 1 for s <= 1
  * DYNAMIC       f = x with theta (s L / C - (s - 1))^(dim / (dim - 2)) for theta when L > C: NTK for a given length
  * PROPORTIONAL  f = x / s for the first turning_pairs pairs, 0 for the others; dim is that of the whole head
  *
- * The source of all is transformers/modeling_rope_utils.py of Hugging Face, which does as the papers do: PI
- * (arXiv:2306.15595), YaRN (2309.00071), LongRoPE (2402.13753).
+ * From modeling_rope_utils.py of Hugging Face transformers. What a formula does not have is not read.
  */
-enum {
-  FI_SCALING_NONE = 0,
-  FI_SCALING_LINEAR = 1,
-  FI_SCALING_LLAMA3 = 2,
-  FI_SCALING_YARN = 3,
-  FI_SCALING_LONGROPE = 4,
-  FI_SCALING_DYNAMIC = 5,
-  FI_SCALING_PROPORTIONAL = 6
-};
+enum { FI_SCALING_NONE = 0, FI_SCALING_LINEAR = 1, FI_SCALING_LLAMA3 = 2, FI_SCALING_YARN = 3 };
+enum { FI_SCALING_LONGROPE = 4, FI_SCALING_DYNAMIC = 5, FI_SCALING_PROPORTIONAL = 6 };
 
-/* What a formula does not have is not read. */
 typedef struct fi_rope {
   uint32_t struct_size;
   uint32_t dim;                /* spec.rope_dim: even, 2 to 512 */
@@ -640,24 +636,33 @@ typedef struct fi_rope {
   double theta;                /* above 1; 0: 10000 */
   double factor;               /* positive; 0: 1 */
   double context;              /* tokens the model was trained on, above 1, of llama3, yarn, longrope and dynamic */
-  double low_frequency;        /* turns per context, positive; 0: 1 */
-  double high_frequency;       /* not below low_frequency; 0: 4 */
-  double beta_fast;            /* positive; 0: 32 */
-  double beta_slow;            /* positive, not above beta_fast; 0: 1 */
+  double low_frequency;        /* turns per context; 0: 1 */
+  double high_frequency;       /* not below it; 0: 4 */
+  double beta_fast;            /* turns per context; 0: 32 */
+  double beta_slow;            /* not above it; 0: 1 */
   double mscale;               /* 0: not given */
-  double mscale_all_dim;       /* 0: not given */
+  double mscale_all_dim;       /* likewise */
   double attention_factor;     /* positive: the magnitude; 0: that of the formula */
   const float *frequencies;    /* [dim / 2] with FI_SCALING_NONE: radians a token; NULL: by theta */
   const double *short_factors; /* [dim / 2] positive */
-  const double *long_factors;  /* [dim / 2] positive */
-  uint32_t reserved[32];
+  const double *long_factors;  /* likewise */
+  uint32_t sections[3];   /* spec.rope_axes 3: pairs that turn by time (t), height (h), width (w), dim / 2 in all */
+  uint32_t section_order; /* FI_SECTIONS_ */
+  uint32_t reserved[28];
 } fi_rope;
+
+/*
+ * CONTIGUOUS   sections[0] pairs by t, then sections[1] by h, then sections[2] by w (Qwen2-VL, GLM-4V)
+ * INTERLEAVED  pair i by h where i % 3 == 1 and i < 3 sections[1], by w likewise, else by t (Qwen3-VL, Qwen3.5)
+ * ALTERNATING  by h and w in turn while there are such, then by t (Ernie 4.5 VL)
+ */
+enum { FI_SECTIONS_CONTIGUOUS = 0, FI_SECTIONS_INTERLEAVED = 1, FI_SECTIONS_ALTERNATING = 2 };
 
 /*
  * Fills table, on the host, with the dim / 2 entries of fi_tensors.rope_table, and magnitude for rope_magnitude. An
  * entry is f / (2 pi) turns in units of 2^-64, rounded to a multiple of 2^-48 turns, so that it is the same on every
  * machine. Its product with a position wraps as the angle does: at position p it is off by at most p * 2^-49 turns,
- * 1.2e-8 radians at a million.
+ * 1.2e-8 radians at a million. With spec.rope_axes 3 its lowest two bits say which position turns the pair: 0, 1 or 2.
  */
 fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
 
@@ -666,25 +671,22 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
 /*
  * What the reserved words are meant for, so that sizes stay and what is planned has room. Numbers are indexes of
  * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
- * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning:
- * what is done today.
+ * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
  *  2. Dense masks               tensors 1-2 dense mask, 3-4 its token stride, 5-6 its head stride
  *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 0 softcap, 7-8 sinks, 9-10 slopes
  *  4. Biases                    tensors 11-12 by distance, 13-14 its head stride, 15-16 by query token, 17-18 and 19-20
  *                               its strides
  *  5. Snippets of the caller    spec 8-9 their hash; tensors 21-22 their parameters
- *  6. More of RoPE              spec 10 positions of a token; tensors 23-24 positions of keys,
- *                               25-30 strides of positions
- *  7. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
+ *  6. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
  *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points
- *  8. Latent attention          spec 17 V is the first dims of K, 18 dims that are rotated apart
- *  9. A second source of KV     spec 19 there is one; tensors 31-78 its K and V (two fi_kv); batch 7-8 its page table,
+ *  7. Latent attention          spec 17 V is the first dims of K, 18 dims that are rotated apart
+ *  8. A second source of KV     spec 19 there is one; tensors 23-70 its K and V (two fi_kv); batch 7-8 its page table,
  *                               9-10 the table's stride, 11-12 its lengths
- * 10. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 79-80 lists, 81-82 and 83-84
- *                               their strides, 85-86 their lengths
- * 11. Shared prefixes           spec 23 not looked for; batch 13-14 a hint; workspace 0 the most that are told
- * 12. Indexer                   spec 24-27; tensors 87-102
+ *  9. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 71-72 lists, 73-74 and 75-76
+ *                               their strides, 77-78 their lengths
+ * 10. Shared prefixes           spec 23 not looked for; batch 13-14 a hint; workspace 0 the most that are told
+ * 11. Indexer                   spec 24-27; tensors 79-94
  */
 
 #ifdef __GNUC__

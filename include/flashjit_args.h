@@ -93,6 +93,10 @@ struct fi_kv_args {
 /* What rotated rows turn by. */
 struct fi_rope_args {
   const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  const int *key_positions;        /* null: keys are where their indexes say */
+  long long position_stride;       /* between the three positions of a token */
+  long long key_position_stride;   /* of a key */
+  long long key_page_stride;       /* between pages, or requests */
   float magnitude;
   int reserved;
 };
@@ -175,8 +179,8 @@ struct fi_plan_args {
   int page_ids;  /* bytes of an id */
   int page_count;
   int causal;
-  int intervals;    /* rows see what interval_of of templates/plan/seen.cuh says, by these */
-  int window_left;  /* 0: none; as all of them */
+  int intervals;   /* rows see what interval_of of templates/plan/seen.cuh says, by these */
+  int window_left; /* 0: none; as all of them */
   int window_right;
   int chunk;
   int kv_heads;

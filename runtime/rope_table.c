@@ -94,11 +94,39 @@ static fi_status check_counts(const fi_rope *rope) {
     return refuse_count("scaling", rope->scaling, "0 to ", FI_SCALING_PROPORTIONAL);
   if (rope->no_truncation > 1)
     return refuse_count("no_truncation", rope->no_truncation, "0 or ", 1);
+  if (rope->section_order > FI_SECTIONS_ALTERNATING)
+    return refuse_count("section_order", rope->section_order, "0 to ", FI_SECTIONS_ALTERNATING);
   if (rope->turning_pairs > rope->dim / 2)
     return refuse_count("turning_pairs", rope->turning_pairs, "0 (all) to ", rope->dim / 2);
   if ((LONGROPE | DYNAMIC) >> rope->scaling & 1 && rope->max_tokens == 0)
     return refuse_count("max_tokens", 0, "the longest request that is served, at least ", 1);
   return FI_OK;
+}
+
+static bool has_sections(const fi_rope *rope) {
+  return rope->sections[0] || rope->sections[1] || rope->sections[2];
+}
+
+/* The last pair that an order gives to height or width must be there. */
+static bool is_within(const fi_rope *rope) {
+  const uint32_t *sections = rope->sections;
+  const uint32_t pairs = rope->dim / 2;
+  if (rope->section_order == FI_SECTIONS_ALTERNATING)
+    return sections[1] == sections[2];
+  if (rope->section_order == FI_SECTIONS_CONTIGUOUS)
+    return true;
+  return (sections[1] == 0 || 3 * sections[1] - 2 < pairs) && (sections[2] == 0 || 3 * sections[2] - 1 < pairs);
+}
+
+static fi_status check_sections(const fi_rope *rope) {
+  static const char *const allowed[] = {"", ", height and width within the first pairs of every three",
+                                        ", as many of height as of width"};
+  const uint32_t *sections = rope->sections;
+  const uint64_t sum = (uint64_t)sections[0] + sections[1] + sections[2];
+  if (!has_sections(rope) || (sum == rope->dim / 2 && is_within(rope)))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "rope.sections are %u, %u and %u; they must add up to dim / 2, %u%s", sections[0],
+                   sections[1], sections[2], rope->dim / 2, allowed[rope->section_order]);
 }
 
 static fi_status check_factors(const fi_rope *rope, const char *name, const double *factors) {
@@ -125,6 +153,8 @@ static fi_status check_frequencies(const fi_rope *rope) {
 
 static fi_status check_lists(const fi_rope *rope) {
   fi_status status = check_frequencies(rope);
+  if (!status)
+    status = check_sections(rope);
   if (!status && rope->scaling == FI_SCALING_LONGROPE)
     status = check_factors(rope, "short_factors", rope->short_factors);
   if (!status && rope->scaling == FI_SCALING_LONGROPE)
@@ -249,6 +279,18 @@ static long double magnitude_of(const fi_rope *rope) {
   return yarn_magnitude(rope->factor, 1);
 }
 
+/* The number of the position that turns a pair. */
+static uint32_t axis_of(const fi_rope *rope, uint32_t pair) {
+  const uint32_t *sections = rope->sections;
+  if (!has_sections(rope))
+    return 0;
+  if (rope->section_order == FI_SECTIONS_INTERLEAVED)
+    return pair % 3 > 0 && pair < 3 * sections[pair % 3] ? pair % 3 : 0;
+  if (rope->section_order == FI_SECTIONS_ALTERNATING)
+    return pair < 2 * sections[1] ? 1 + pair % 2 : 0;
+  return pair < sections[0] ? 0 : pair < sections[0] + sections[1] ? 1 : 2;
+}
+
 /* An angle that turns back is one that turns by the rest. */
 static uint64_t entry_of(long double frequency) {
   const long double turns = frequency / two_pi;
@@ -284,6 +326,6 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude) 
     return status;
   const struct formula formula = make_formula(&resolved);
   for (uint32_t pair = 0; pair < rope->dim / 2; pair++)
-    table[pair] = entry_of(frequency_of[rope->scaling](&formula, pair));
+    table[pair] = entry_of(frequency_of[rope->scaling](&formula, pair)) | axis_of(rope, pair);
   return FI_OK;
 }

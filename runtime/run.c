@@ -43,8 +43,14 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
   };
 }
 
-static struct fi_rope_args rope_args(const fi_tensors *tensors) {
+static struct fi_rope_args rope_args(const struct run *run) {
+  const fi_tensors *tensors = run->tensors;
+  const int64_t page_stride = tensors->key_page_stride;
   return (struct fi_rope_args){
+      .key_positions = tensors->key_positions,
+      .position_stride = tensors->position_stride,
+      .key_position_stride = tensors->key_position_stride,
+      .key_page_stride = page_stride > 0 ? page_stride : run->kernel->spec.page_size,
       .table = (const unsigned long long *)tensors->rope_table,
       .magnitude = or_one(tensors->rope_magnitude),
   };
@@ -91,7 +97,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .plan_id = run->layout.id,
       .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
       .scale_log2 = scale_log2(run),
-      .rope = rope_args(tensors),
+      .rope = rope_args(run),
   };
   return run->layout.ctas;
 }
@@ -111,7 +117,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .kv_heads = (int)run->kv_heads,
       .rows_id = run->layout.rows_id,
       .tokens = (int)tensors->tokens,
-      .rope = rope_args(tensors),
+      .rope = rope_args(run),
   };
   const uint32_t tokens = run->kernel->plan ? run->workspace->max_tokens : tensors->tokens;
   return capped_grid((uint64_t)tokens * run->kv_heads, run->ctas);

@@ -38,6 +38,14 @@ static bool reads_positions(const fi_spec *spec) {
   return rotates(spec) && spec->rope_positions == FI_POSITIONS_ARRAY;
 }
 
+static bool reads_key_positions(const fi_spec *spec) {
+  return reads_positions(spec) && spec->op == FI_OP_ATTENTION && spec->rope_keys == FI_KEYS_UNROTATED;
+}
+
+static bool needs_key_positions(const fi_spec *spec) {
+  return reads_key_positions(spec) && spec->rope_axes == 3;
+}
+
 static bool reads_scales(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE;
 }
@@ -82,6 +90,8 @@ static const struct pointer_rule {
     {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", CHUNK},
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
+     sizeof(int32_t)},
+    {"key_positions", offsetof(fi_tensors, key_positions), ATTENTION, needs_key_positions, "axes=3 keys=unrotated",
      sizeof(int32_t)},
     {"rope_table", offsetof(fi_tensors, rope_table), ATTENTION | APPEND, rotates, "spec.rope", sizeof(uint64_t)},
     {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_chunks, "the cache", CHUNK},
@@ -270,6 +280,36 @@ static fi_status check_magnitude(const fi_spec *spec, const fi_tensors *tensors)
                    (double)magnitude);
 }
 
+static fi_status check_position_stride(const char *name, int64_t stride, int64_t least, const char *why) {
+  if (stride >= least)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be at least %lld: %s", name, (long long)stride,
+                   (long long)least, why);
+}
+
+static fi_status check_key_pages(const fi_spec *spec, const fi_tensors *tensors) {
+  const int64_t stride = tensors->key_page_stride;
+  if (!tensors->key_positions || (spec->page_size > 0 && stride == 0))
+    return FI_OK;
+  if (spec->page_size > 0)
+    return check_position_stride("key_page_stride", stride, spec->page_size, "the tokens of a page, or 0");
+  if (spec->index == FI_INDEX_CSR)
+    return FI_OK;
+  return check_position_stride("key_page_stride", stride, 1, "a contiguous cache needs the stride between requests");
+}
+
+static fi_status check_positions(const fi_spec *spec, const fi_tensors *tensors) {
+  static const char three[] = "rope_axes 3 has three positions a token";
+  fi_status status = check_magnitude(spec, tensors);
+  if (!status && reads_positions(spec) && spec->rope_axes == 3)
+    status = check_position_stride("position_stride", tensors->position_stride, 1, three);
+  if (!status && needs_key_positions(spec))
+    status = check_position_stride("key_position_stride", tensors->key_position_stride, 1, three);
+  if (!status && reads_key_positions(spec))
+    status = check_key_pages(spec, tensors);
+  return status;
+}
+
 /* -------------------------------------------------------------------------------- overlap */
 
 struct axis {
@@ -328,7 +368,7 @@ fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t
   if (!status)
     status = check_scales(spec, tensors);
   if (!status)
-    status = check_magnitude(spec, tensors);
+    status = check_positions(spec, tensors);
   if (!status)
     status = check_pointers(spec, tensors);
   if (!status)

@@ -24,10 +24,31 @@ static double lse_unit(const fi_spec *spec) {
   return spec->lse == FI_LSE_BASE2 ? log(2) : 1;
 }
 
-static int64_t rope_position(const struct reference *reference, uint32_t request, uint32_t i) {
+/* Three positions of a token, equal where it has one. */
+static struct position same_positions(int64_t position) {
+  return (struct position){{position, position, position}};
+}
+
+static struct position listed_position(const fi_spec *spec, const int32_t *positions, int64_t stride, int64_t at) {
+  if (spec->rope_axes == 1)
+    return same_positions(positions[at]);
+  return (struct position){{positions[at], positions[at + stride], positions[at + 2 * stride]}};
+}
+
+static struct position query_position(const struct reference *reference, uint32_t request, uint32_t i) {
+  const fi_tensors *tensors = &reference->tensors;
+  uint32_t token = reference_query_begin(reference, request) + i;
   if (reference->spec.rope_positions == FI_POSITIONS_ARRAY)
-    return reference->tensors.positions[reference_query_begin(reference, request) + i];
-  return (int64_t)reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
+    return listed_position(&reference->spec, tensors->positions, tensors->position_stride, token);
+  return same_positions((int64_t)reference_kv_len(reference, request) - reference_query_len(reference, request) + i);
+}
+
+static struct position key_position(const struct reference *reference, uint32_t request, uint32_t t) {
+  const fi_tensors *tensors = &reference->tensors;
+  if (reference->spec.rope_positions != FI_POSITIONS_ARRAY || !tensors->key_positions)
+    return same_positions(t);
+  return listed_position(&reference->spec, tensors->key_positions, tensors->key_position_stride,
+                         reference_key_place(reference, request, t));
 }
 
 static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_t size, double scale, double *row) {
@@ -38,11 +59,13 @@ static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_
 /* -------------------------------------------------------------------------------- rope */
 
 /* The angle of pair i in radians. Positions times turns wrap as angles do. */
-static double rope_angle(const struct reference *reference, uint32_t i, int64_t position) {
-  return 2 * pi * (double)((uint64_t)position * reference->tensors.rope_table[i]) * 0x1p-64;
+static double rope_angle(const struct reference *reference, uint32_t i, const struct position *position) {
+  uint64_t entry = reference->tensors.rope_table[i];
+  int64_t turning = position->along[reference->spec.rope_axes == 3 ? entry % 4 : 0];
+  return 2 * pi * (double)((uint64_t)turning * entry) * 0x1p-64;
 }
 
-void reference_rotate(const struct reference *reference, int64_t position, double *row) {
+void reference_rotate(const struct reference *reference, struct position position, double *row) {
   const fi_spec *spec = &reference->spec;
   if (spec->rope == FI_ROPE_NONE)
     return;
@@ -51,7 +74,7 @@ void reference_rotate(const struct reference *reference, int64_t position, doubl
   for (uint32_t i = 0; i < pairs; i++) {
     uint32_t first = spec->rope_first + (spec->rope == FI_ROPE_HALF ? i : 2 * i);
     uint32_t second = first + (spec->rope == FI_ROPE_HALF ? pairs : 1);
-    double angle = rope_angle(reference, i, position);
+    double angle = rope_angle(reference, i, &position);
     double a = magnitude * row[first];
     double b = magnitude * row[second];
     row[first] = a * cos(angle) - b * sin(angle);
@@ -85,7 +108,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     decode_row(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, k_scale, k);
     decode_row(spec->kv_dtype, tensors->v.data, v_offset, spec->v_dim, v_scale, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
-      reference_rotate(reference, t, k);
+      reference_rotate(reference, key_position(reference, request, t), k);
   }
   return true;
 }
@@ -109,7 +132,7 @@ void reference_attend(const struct reference *reference, const struct reference_
 
   double q[512];
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
-  reference_rotate(reference, rope_position(reference, request, i), q);
+  reference_rotate(reference, query_position(reference, request, i), q);
 
   double maximum = -INFINITY;
   for (int64_t t = first; t < seen; t++) {
@@ -144,7 +167,7 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1 / k_scale, k);
   decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1 / v_scale, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
-    reference_rotate(reference, rope_position(reference, request, i), k);
+    reference_rotate(reference, query_position(reference, request, i), k);
 }
 
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse) {

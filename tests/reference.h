@@ -43,8 +43,16 @@ bool reference_has_bit(const struct reference *reference, uint32_t request, uint
 /* From the first to after the last KV token that some query token of a request sees. */
 void reference_seen_by_some(const struct reference *reference, uint32_t request, int64_t *first, int64_t *end);
 
+/* Where the position of a KV token is in tensors.key_positions. */
+int64_t reference_key_place(const struct reference *reference, uint32_t request, uint32_t token);
+
+/* Where a token is along time, height and width. */
+struct position {
+  int64_t along[3];
+};
+
 /* Turns the pairs of one row as spec.rope and tensors.rope_table say for a position. */
-void reference_rotate(const struct reference *reference, int64_t position, double *row);
+void reference_rotate(const struct reference *reference, struct position position, double *row);
 
 /*
  * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim], 0 where nobody sees them; K is rotated

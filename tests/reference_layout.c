@@ -80,3 +80,8 @@ int64_t reference_cache_offset(const struct reference *reference, uint32_t reque
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
   return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
 }
+
+int64_t reference_key_place(const struct reference *reference, uint32_t request, uint32_t token) {
+  const fi_kv positions = {.page_stride = reference->tensors.key_page_stride, .token_stride = 1, .head_stride = 1};
+  return cache_offset(reference, &positions, 1, request, token, 0);
+}

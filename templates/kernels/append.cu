@@ -23,8 +23,8 @@ const u16 *new_row(const fi_kv_args &kv, int token, int head) {
 
 //@if rope_positions == array
 /* The position that K of a new token is rotated to. */
-int position_of(const fi_append_args &args, const NewToken &row) {
-  return args.positions[row.token];
+Position position_of(const fi_append_args &args, const NewToken &row) {
+  return position_at(args.positions, args.rope.position_stride, row.token);
 }
 //@else
 /* The position that K of a new token is rotated to. */

@@ -1,4 +1,5 @@
 //@use ptx/math
+//@use query/position
 //@use ptx/memory
 //@use tile/threads
 
@@ -11,10 +12,10 @@ constexpr float kRadians = 1.4629180792671596e-9f;
 struct Rotation {
   const u64 *table; /* turns per token of each pair */
   float magnitude;
-  int position;
+  Position position;
 };
 
-Rotation rotation_to(const fi_rope_args &rope, int position) {
+Rotation rotation_to(const fi_rope_args &rope, const Position &position) {
   return {rope.table, rope.magnitude, position};
 }
 
@@ -41,7 +42,8 @@ void ask_for_rope(Cta threads, const fi_rope_args &rope) {
  * token in units of 2^-64, and the product wraps as the angle does.
  */
 void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
-  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
+  const u64 entry = __ldg(by.table + pair);
+  const u64 turns = (u64)(long long)position_for(by.position, entry) * entry;
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle) * by.magnitude;
   const float sine = sin_fast(angle) * by.magnitude;

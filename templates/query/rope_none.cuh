@@ -1,8 +1,10 @@
 //# No rotation: a unit of a row is a chunk of 8 elements.
 
+//@use query/position
+
 struct Rotation {};
 
-Rotation rotation_to(const fi_rope_args &rope, int position) {
+Rotation rotation_to(const fi_rope_args &rope, Position position) {
   return {};
 }
 

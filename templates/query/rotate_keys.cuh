@@ -8,10 +8,14 @@
 //@if rotates_keys
 constexpr u32 kScorePitch = kQueryPitch;
 
+//@if rope_positions == array
+//@use query/key_positions
+//@else
 /* What K of a token of an item is rotated by. */
 Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
   return rotation_to(args.rope, token);
 }
+//@end
 
 //@if rotates_pairs
 //@use query/rotate_key_pairs

@@ -70,7 +70,7 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, tile.rows[row].position), load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, query_position(args, tile.rows[row])), load, store);
   }
   threads.sync();
 }

@@ -14,7 +14,7 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
     const float factor = query_factor(tile.rows[row]);
     const auto load = [&](u32 dim) { return unpack_query(query_place(query, row, dim)).x * factor; };
     const auto store = [&](float value, u32 dim) { query_place(query, row, dim) = (u16)pack_compute(value, 0); };
-    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, tile.rows[row].position), load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, query_position(args, tile.rows[row])), load, store);
   }
   threads.sync();
 }

@@ -44,6 +44,7 @@ static void make(struct problem *problem, int32_t q_len, int32_t kv_len, uint32_
   reference->spec.head_dim = DIM;
   reference->spec.v_dim = DIM;
   reference->spec.rope_dim = DIM;
+  reference->spec.rope_axes = 1;
   reference->spec.group = group;
   reference->spec.q_dtype = FI_F16;
   reference->spec.o_dtype = FI_F16;
@@ -161,18 +162,19 @@ Test(reference, rows_that_see_nothing) {
 
 /* Pair 0 turns once around, pair 1 by a quarter. */
 Test(reference, rotates_pairs) {
-  static const uint64_t table[] = {UINT64_C(1) << 62, UINT64_C(1) << 60};
-  struct reference reference = {.spec.rope_dim = 4, .tensors.rope_table = table, .tensors.rope_magnitude = 2};
+  static const uint64_t table[] = {UINT64_C(1) << 62, (UINT64_C(1) << 60) + 2};
+  struct reference reference = {
+      .spec.rope_dim = 4, .spec.rope_axes = 3, .tensors.rope_table = table, .tensors.rope_magnitude = 2};
   double row[5] = {1, 2, 3, 4, 5};
   reference.spec.rope = FI_ROPE_HALF;
-  reference_rotate(&reference, 4, row);
+  reference_rotate(&reference, (struct position){{4, 9, 4}}, row);
   const double half[5] = {2, -8, 6, 4, 5};
   for (int d = 0; d < 5; d++)
     cr_expect_float_eq(row[d], half[d], 1e-12, "half, dim %d: %g", d, row[d]);
   double other[7] = {7, 8, 1, 2, 3, 4, 5};
   reference.spec.rope = FI_ROPE_INTERLEAVED;
   reference.spec.rope_first = 2;
-  reference_rotate(&reference, 4, other);
+  reference_rotate(&reference, (struct position){{4, 9, 4}}, other);
   const double interleaved[7] = {7, 8, 2, 4, -8, 6, 5};
   for (int d = 0; d < 7; d++)
     cr_expect_float_eq(other[d], interleaved[d], 1e-12, "interleaved, dim %d: %g", d, other[d]);
@@ -196,8 +198,8 @@ Test(reference, rope_depends_on_distances) {
         a[d] = pseudo_random(&seed);
         b[d] = pseudo_random(&seed);
       }
-      reference_rotate(&problem.reference, 5 + 1000 * far, a);
-      reference_rotate(&problem.reference, 2 + 1000 * far, b);
+      reference_rotate(&problem.reference, (struct position){{5 + 1000 * far}}, a);
+      reference_rotate(&problem.reference, (struct position){{2 + 1000 * far}}, b);
       for (int d = 0; d < DIM; d++)
         dots[far] += a[d] * b[d];
     }

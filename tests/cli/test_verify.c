@@ -75,6 +75,7 @@ static void make(struct scene *scene) {
   reference.spec.page_size = PAGE;
   reference.spec.rope = FI_ROPE_HALF;
   reference.spec.rope_dim = DIM;
+  reference.spec.rope_axes = 1;
   reference.batch = (fi_batch){
       .requests = REQUESTS, .q_indptr = q_indptr, .kv_len = kv_len, .page_table = page_table, .page_table_stride = 3};
   reference.tensors = (fi_tensors){.q = scene->q,

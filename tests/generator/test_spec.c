@@ -30,6 +30,7 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .kv_dtype = FI_BF16,
       .o_dtype = FI_BF16,
       .rope_dim = 128,
+      .rope_axes = 1,
   };
   fi_spec spec = canonical(zero_spec(FI_OP_ATTENTION));
   cr_assert_arr_eq(&spec, &expected, sizeof spec);
@@ -122,6 +123,7 @@ Test(spec, rotation_fields_matter_only_with_rotation) {
 static fi_spec full_spec(uint32_t op) {
   fi_spec spec = zero_spec(op);
   spec.rope = FI_ROPE_HALF;
+  spec.rope_positions = FI_POSITIONS_ARRAY;
   spec.page_size = 16;
   spec.mask = FI_MASK_NONE;
   return spec;

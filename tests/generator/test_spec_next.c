@@ -81,7 +81,8 @@ Test(spec_next, merge_and_plan_are_small) {
   cr_assert_eq(walk(FI_OP_PLAN), 1);
 }
 
-/* Without rotation, and with it: two pairings, one or two widths, two kinds of positions. */
+/* Without rotation, and with it: two pairings, one or two widths, positions from KV lengths or an array of one or
+ * three. */
 Test(spec_next, append_counts_every_combination) {
   const uint32_t types = 2 * 8;                              /* q, and KV with its scales */
   const uint32_t by_plan = types * 7 * 2;                    /* page size with its ids, index */
@@ -89,7 +90,7 @@ Test(spec_next, append_counts_every_combination) {
   const uint32_t dims = 9 * 4 + 2 * 3;                       /* of K with three of V, or its own besides them */
   const uint32_t widths = 1 * 4 * 1 + 8 * 4 * 2 + 2 * 3 * 2; /* 32 has its own alone */
   const uint32_t turns = 2 * widths;
-  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (dims + turns * 2) + by_slots * (dims + turns));
+  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (dims + turns * 3) + by_slots * (dims + turns * 2));
 }
 
 /* A spec after `from` that differs in some of the last axes; `from` itself if none was found. */

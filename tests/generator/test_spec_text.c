@@ -35,9 +35,9 @@ Test(spec_text, takes_any_order_and_spaces) {
 
 Test(spec_text, names_every_axis) {
   expect_text("attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-              "rope=interleaved keys=unrotated rope_dim=48 rope_first=2 positions=array",
+              "rope=interleaved keys=unrotated rope_dim=48 rope_first=2 positions=array axes=3",
               "attention hd=96 group=3 rows=64 q=f16 kv=e5m2 scale=head page=7 index=csr mask=none lse=1 "
-              "rope=interleaved keys=unrotated rope_dim=48 rope_first=2 positions=array");
+              "rope=interleaved keys=unrotated rope_dim=48 rope_first=2 positions=array axes=3");
 }
 
 Test(spec_text, print_and_parse_are_inverse) {
@@ -80,7 +80,7 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] = "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, "
-                             "left, right, chunk, ranges, bits, lse, rope, keys, rope_dim, rope_first, positions";
+                             "left, right, chunk, ranges, bits, lse, rope, keys, rope_dim, rope_first, positions, axes";
   static const struct {
     const char *text;
     const char *why;

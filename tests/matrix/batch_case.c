@@ -1,6 +1,7 @@
 /* Index arrays and tensors of a random batch. */
 #include "tests/matrix/batch_case.h"
 
+#include "generator/derived.h"
 #include "tests/dtypes.h"
 #include "tests/matrix/batch_lengths.h"
 #include "tests/matrix/batch_masks.h"
@@ -306,9 +307,25 @@ static float draw_scale(const struct batch_case *batch, struct trial *trial, uin
 /* Entries of any size, as frequencies and their scalings give them. */
 static void draw_rope(struct batch_case *batch, struct trial *trial) {
   uint64_t *table = batch->buffers[BUFFER_ROPE_TABLE].host;
-  for (uint32_t pair = 0; pair < batch->spec.rope_dim / 2; pair++)
+  for (uint32_t pair = 0; pair < batch->spec.rope_dim / 2; pair++) {
     table[pair] = random_next(&trial->random) >> trial_between(trial, 0, 40);
+    if (batch->spec.rope_axes == 3)
+      table[pair] = table[pair] / 4 * 4 + trial_between(trial, 0, 2);
+  }
+  batch->has_key_positions = batch->spec.rope_axes == 3 || trial_chance(trial, 2);
   batch->rope_magnitude = trial_chance(trial, 2) ? (float)trial_between(trial, 50, 150) / 100 : 0;
+}
+
+/* How many places of tokens the cache has. */
+static size_t key_places(const struct batch_case *batch) {
+  if (is_paged(batch))
+    return (size_t)batch->pool.units * batch->spec.page_size;
+  return is_csr(batch) ? (size_t)batch->listed + 1 : (size_t)batch->requests * batch->workspace.max_kv_len;
+}
+
+static void draw_positions(struct trial *trial, const struct mirror *positions) {
+  for (size_t i = 0; i < positions->bytes / sizeof(int32_t); i++)
+    ((int32_t *)positions->host)[i] = (int32_t)random_below(&trial->random, 1100000);
 }
 
 /* Positions and scales are read by few specs, and made for all. */
@@ -319,8 +336,8 @@ static void fill_small(struct batch_case *batch, struct trial *trial) {
     k_scale[head] = draw_scale(batch, trial, 150);
     v_scale[head] = draw_scale(batch, trial, 400);
   }
-  for (uint32_t token = 0; token < batch->tokens; token++)
-    ints(batch, BUFFER_POSITIONS)[token] = (int32_t)random_below(&trial->random, 1100000);
+  draw_positions(trial, &batch->buffers[BUFFER_POSITIONS]);
+  draw_positions(trial, &batch->buffers[BUFFER_KEY_POSITIONS]);
   draw_rope(batch, trial);
   batch->softmax_scale = draw_softmax_scale(&batch->spec, trial);
   const bool on_host = dtype_bytes(batch->spec.kv_dtype) == 1 && trial_chance(trial, 2);
@@ -337,7 +354,10 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim);
   batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
   batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
-  return reserve(batch, trial, BUFFER_POSITIONS, batch->tokens, sizeof(int32_t)) &&
+  const size_t axes = batch->spec.rope_axes == 3 ? 3 : 1;
+  const size_t places = derived_rotates_keys(&batch->spec) ? key_places(batch) : 0;
+  return reserve(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&
+         reserve(batch, trial, BUFFER_KEY_POSITIONS, axes * places, sizeof(int32_t)) &&
          reserve(batch, trial, BUFFER_ROPE_TABLE, batch->spec.rope_dim / 2, sizeof(uint64_t)) &&
          reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
          reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
@@ -470,6 +490,17 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
   return lengths;
 }
 
+static void describe_positions(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
+  tensors->positions = pointer(batch, BUFFER_POSITIONS, on_host);
+  tensors->position_stride = batch->tokens;
+  if (!derived_rotates_keys(&batch->spec) || !batch->has_key_positions)
+    return;
+  tensors->key_positions = pointer(batch, BUFFER_KEY_POSITIONS, on_host);
+  tensors->key_position_stride = (int64_t)key_places(batch);
+  if (!is_paged(batch) && !is_csr(batch))
+    tensors->key_page_stride = batch->workspace.max_kv_len;
+}
+
 fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   const fi_spec *spec = &batch->spec;
   fi_tensors tensors = {
@@ -504,7 +535,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
     tensors.rope_magnitude = batch->rope_magnitude;
   }
   if (spec->rope_positions == FI_POSITIONS_ARRAY)
-    tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
+    describe_positions(batch, on_host, &tensors);
   if (spec->kv_scale != FI_SCALE_NONE) {
     tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
     tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);

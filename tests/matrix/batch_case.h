@@ -31,6 +31,7 @@ enum buffer {
   BUFFER_MASK_OFFSETS,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
+  BUFFER_KEY_POSITIONS,
   BUFFER_ROPE_TABLE,
   BUFFER_K_SCALE,
   BUFFER_V_SCALE,
@@ -74,6 +75,7 @@ struct batch_case {
   float v_scale;
   float o_scale;
   float rope_magnitude;
+  bool has_key_positions;
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;

@@ -120,6 +120,8 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
     tensors.k.data = shifted(tensors.k.data, request * tensors.k.page_stride, batch->pool.element);
     tensors.v.data = shifted(tensors.v.data, request * tensors.v.page_stride, batch->pool.element);
+    if (tensors.key_positions)
+      tensors.key_positions += request * tensors.key_page_stride;
   }
   return tensors;
 }

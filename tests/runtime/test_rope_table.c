@@ -192,6 +192,30 @@ Test(rope_table, angles_at_a_million) {
   }
 }
 
+/* Which position turns each pair. */
+Test(rope_table, sections) {
+  static const struct {
+    fi_rope rope;
+    const char *axes; /* a digit a pair */
+  } rows[] = {
+      {ROPE(.dim = 16, .sections = {2, 3, 3}), "00111222"},
+      {ROPE(.dim = 64, .sections = {11, 11, 10}, .section_order = FI_SECTIONS_INTERLEAVED),
+       "01201201201201201201201201201201"},
+      {ROPE(.dim = 24, .sections = {8, 3, 1}, .section_order = FI_SECTIONS_INTERLEAVED), "012010010000"},
+      {ROPE(.dim = 16, .sections = {2, 3, 3}, .section_order = FI_SECTIONS_ALTERNATING), "12121200"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const fi_rope same = ROPE(.dim = rows[i].rope.dim);
+    uint64_t table[MOST_PAIRS];
+    uint64_t without[MOST_PAIRS];
+    float magnitude;
+    cr_assert_eq(fi_rope_table(&rows[i].rope, table, &magnitude), FI_OK, "%zu: %s", i, fi_last_error());
+    cr_assert_eq(fi_rope_table(&same, without, &magnitude), FI_OK);
+    for (uint32_t pair = 0; pair < rows[i].rope.dim / 2; pair++)
+      cr_expect_eq(table[pair], without[pair] + (uint64_t)(rows[i].axes[pair] - '0'), "row %zu, pair %u", i, pair);
+  }
+}
+
 /* ------------------------------------------------------------------------------------------ bad input */
 
 Test(rope_table, refuses_with_field_value_and_what_is_allowed) {
@@ -231,6 +255,12 @@ Test(rope_table, refuses_with_field_value_and_what_is_allowed) {
       {ROPE(.dim = 96, .scaling = FI_SCALING_LONGROPE, .context = 9, .max_tokens = 9, .short_factors = short_factors,
             .long_factors = bad_factors),
        "rope.long_factors[0] is 0; it must be positive and finite"},
+      {ROPE(.dim = 128, .sections = {16, 24, 20}), "rope.sections are 16, 24 and 20; they must add up to dim / 2, 64"},
+      {ROPE(.dim = 12, .sections = {2, 3, 1}, .section_order = FI_SECTIONS_INTERLEAVED),
+       "rope.sections are 2, 3 and 1; they must add up to dim / 2, 6, height and width within"},
+      {ROPE(.dim = 12, .sections = {1, 3, 2}, .section_order = FI_SECTIONS_ALTERNATING),
+       "rope.sections are 1, 3 and 2; they must add up to dim / 2, 6, as many of height as of width"},
+      {ROPE(.dim = 12, .section_order = 3), "rope.section_order is 3; it must be 0 to 2"},
       {ROPE(.dim = 4, .frequencies = bad_frequencies), "rope.frequencies[1] is nan; it must be finite"},
       {ROPE(.dim = 8, .frequencies = frequencies, .scaling = FI_SCALING_LINEAR),
        "rope.frequencies is given with rope.scaling 1; it must be NULL, or scaling 0"},

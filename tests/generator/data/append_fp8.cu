@@ -85,6 +85,10 @@ struct fi_kv_args {
 /* What rotated rows turn by. */
 struct fi_rope_args {
   const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  const int *key_positions;        /* null: keys are where their indexes say */
+  long long position_stride;       /* between the three positions of a token */
+  long long key_position_stride;   /* of a key */
+  long long key_page_stride;       /* between pages, or requests */
   float magnitude;
   int reserved;
 };
@@ -157,6 +161,13 @@ float sin_fast(float x) {
   return y;
 }
 
+typedef int Position;
+
+/* The position that turns a pair. */
+int position_for(Position position, u64 entry) {
+  return position;
+}
+
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
@@ -164,10 +175,10 @@ constexpr float kRadians = 1.4629180792671596e-9f;
 struct Rotation {
   const u64 *table; /* turns per token of each pair */
   float magnitude;
-  int position;
+  Position position;
 };
 
-Rotation rotation_to(const fi_rope_args &rope, int position) {
+Rotation rotation_to(const fi_rope_args &rope, const Position &position) {
   return {rope.table, rope.magnitude, position};
 }
 
@@ -181,7 +192,8 @@ template <u32 kRotated> u32 plain_chunk(int number) {
  * token in units of 2^-64, and the product wraps as the angle does.
  */
 void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
-  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
+  const u64 entry = __ldg(by.table + pair);
+  const u64 turns = (u64)(long long)position_for(by.position, entry) * entry;
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle) * by.magnitude;
   const float sine = sin_fast(angle) * by.magnitude;

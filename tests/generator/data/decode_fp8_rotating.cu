@@ -85,6 +85,10 @@ struct fi_kv_args {
 /* What rotated rows turn by. */
 struct fi_rope_args {
   const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  const int *key_positions;        /* null: keys are where their indexes say */
+  long long position_stride;       /* between the three positions of a token */
+  long long key_position_stride;   /* of a key */
+  long long key_page_stride;       /* between pages, or requests */
   float magnitude;
   int reserved;
 };
@@ -868,6 +872,18 @@ float sin_fast(float x) {
   return y;
 }
 
+typedef int Position;
+
+/* The position that turns a pair. */
+int position_for(Position position, u64 entry) {
+  return position;
+}
+
+/* That of Q of a row. */
+Position query_position(const fi_attention_args &args, const tile_row &row) {
+  return row.position;
+}
+
 /* 2 pi / 2^32 */
 constexpr float kRadians = 1.4629180792671596e-9f;
 
@@ -875,10 +891,10 @@ constexpr float kRadians = 1.4629180792671596e-9f;
 struct Rotation {
   const u64 *table; /* turns per token of each pair */
   float magnitude;
-  int position;
+  Position position;
 };
 
-Rotation rotation_to(const fi_rope_args &rope, int position) {
+Rotation rotation_to(const fi_rope_args &rope, const Position &position) {
   return {rope.table, rope.magnitude, position};
 }
 
@@ -905,7 +921,8 @@ void ask_for_rope(Cta threads, const fi_rope_args &rope) {
  * token in units of 2^-64, and the product wraps as the angle does.
  */
 void turn_pair(float &x, float &y, u32 pair, const Rotation &by) {
-  const u64 turns = (u64)(long long)by.position * __ldg(by.table + pair);
+  const u64 entry = __ldg(by.table + pair);
+  const u64 turns = (u64)(long long)position_for(by.position, entry) * entry;
   const float angle = (float)(int)(turns >> 32) * kRadians;
   const float cosine = cos_fast(angle) * by.magnitude;
   const float sine = sin_fast(angle) * by.magnitude;
@@ -1035,7 +1052,7 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
     const auto store = [&](const float(&values)[8], u32 chunk) {
       *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
     };
-    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, tile.rows[row].position), load, store);
+    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, query_position(args, tile.rows[row])), load, store);
   }
   threads.sync();
 }

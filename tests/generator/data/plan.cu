@@ -109,8 +109,8 @@ struct fi_plan_args {
   int page_ids;  /* bytes of an id */
   int page_count;
   int causal;
-  int intervals;    /* rows see what interval_of of templates/plan/seen.cuh says, by these */
-  int window_left;  /* 0: none; as all of them */
+  int intervals;   /* rows see what interval_of of templates/plan/seen.cuh says, by these */
+  int window_left; /* 0: none; as all of them */
   int window_right;
   int chunk;
   int kv_heads;

@@ -85,6 +85,10 @@ struct fi_kv_args {
 /* What rotated rows turn by. */
 struct fi_rope_args {
   const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  const int *key_positions;        /* null: keys are where their indexes say */
+  long long position_stride;       /* between the three positions of a token */
+  long long key_position_stride;   /* of a key */
+  long long key_page_stride;       /* between pages, or requests */
   float magnitude;
   int reserved;
 };
