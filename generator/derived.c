@@ -53,6 +53,14 @@ static uint32_t half_chunks(const fi_spec *spec) {
   return derived_kv_bits(spec) == 8 && (qk_tail(spec) || v_tail(spec));
 }
 
+static uint32_t changes_scores(const fi_spec *spec) {
+  return spec->softcap || spec->bias != FI_BIAS_NONE;
+}
+
+uint32_t derived_hides_tokens(const fi_spec *spec) {
+  return spec->bias == FI_BIAS_DENSE;
+}
+
 const struct derived *derived_at(uint32_t number) {
   static const struct derived rows[] = {
       {"qk_dim", derived_qk_dim, "elements of a head of Q and K"},
@@ -65,6 +73,8 @@ const struct derived *derived_at(uint32_t number) {
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},
+      {"changes_scores", changes_scores, "1: a score becomes its logit by more than a factor"},
+      {"hides_tokens", derived_hides_tokens, "1: logits of -infinity are of tokens that are not seen"},
   };
   return number < sizeof rows / sizeof *rows ? &rows[number] : NULL;
 }

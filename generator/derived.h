@@ -20,5 +20,6 @@ uint32_t derived_qk_dim(const fi_spec *spec);
 uint32_t derived_kv_bits(const fi_spec *spec);
 uint32_t derived_rotates_keys(const fi_spec *spec);
 uint32_t derived_has_intervals(const fi_spec *spec);
+uint32_t derived_hides_tokens(const fi_spec *spec);
 
 #endif

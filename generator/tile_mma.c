@@ -270,7 +270,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   if (purpose->spec->mask_bits && tile->start_tokens < MASK_TOKENS)
     tile->start_tokens = MASK_TOKENS;
   const bool mixed_rows =
-      purpose->spec->mask_bits ||
+      purpose->spec->mask_bits || derived_hides_tokens(purpose->spec) ||
       (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];

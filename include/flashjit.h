@@ -114,10 +114,7 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5 };
 
-/*
- * How stored KV values become real ones: value * scale. The scales are floats in device memory, separate ones for K
- * and for V.
- */
+/* Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V. */
 enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2 };
 
 /*
@@ -139,8 +136,7 @@ enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
  */
 enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
 
-/* The log-sum-exp of the scaled logits of a row: none, to base e, or to base 2. Those that merge reads have its base.
- */
+/* The log-sum-exp of a row's logits: none, to base e, or to base 2. Those that merge reads have its base. */
 enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
 /*
@@ -173,6 +169,16 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * is set: masks of trees and any others. KV that no query token sees but for its bits is neither planned nor read: its
  * pages may have any ids.
  */
+
+/*
+ * What is added to the scaled, capped score of query token i (of Q), at place p of its request's KV, on KV token t, in
+ * natural-logarithm units. SLOPES: slopes[head] * (t - p), float (ALiBi: arXiv 2108.12409). DISTANCE: float
+ * bias[head][p - t - bias_first], 0 where that index is not 0 to bias_extent - 1; a causal model has bias_first 0, an
+ * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE:
+ * bias[i][head][p - t] of q_dtype, likewise. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i
+ * see; where it is -infinity, t is not seen, whatever its K and V are.
+ */
+enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN_DISTANCE = 3, FI_BIAS_DENSE = 4 };
 
 /*
  * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
@@ -210,7 +216,10 @@ typedef struct fi_spec {
   uint32_t rope_first; /* the first rotated dim, even: head_dim - rope_dim for the last ones of the head */
   uint32_t rope_positions;
   uint32_t rope_axes; /* with FI_POSITIONS_ARRAY: positions of a token, 1 or 3 (time, height, width); 0: 1 */
-  uint32_t reserved[63];
+  uint32_t softcap;   /* 1: a scaled score x becomes c * tanh(x / c), where c is fi_tensors.softcap */
+  uint32_t sinks;     /* 1: the softmax of a row has one more logit, of its head, without a V: fi_tensors.sinks */
+  uint32_t bias;      /* added to scaled, capped scores: FI_BIAS_ */
+  uint32_t reserved[60];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -231,10 +240,7 @@ fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 /* The inverse; fields may come in any order, and an axis that is left out has its default. */
 fi_status fi_spec_parse(const char *text, fi_spec *spec);
 
-/*
- * One axis of the spec, for programs that list or check the choices: fi_axis_describe(0), (1), ... until it is not
- * FI_OK.
- */
+/* One axis of the spec, for programs that list the choices: fi_axis_describe(0), (1), ... until it is not FI_OK. */
 typedef struct fi_axis {
   uint32_t struct_size;
   uint32_t offset;  /* of the field inside fi_spec */
@@ -339,10 +345,7 @@ fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx);
  */
 fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode);
 
-/*
- * Frees the context and unloads its kernels: none may be running or be in a graph that will be replayed. NULL is
- * ignored.
- */
+/* Frees the context and unloads its kernels: none may be running, or be in a graph to be replayed. NULL is ignored. */
 void fi_ctx_destroy(fi_ctx *ctx);
 
 /* What happened in this context so far. */
@@ -592,7 +595,20 @@ typedef struct fi_tensors {
   int64_t key_position_stride;  /* likewise, of a key */
   int64_t key_page_stride;      /* between pages, 0: page_size; between requests when contiguous (it must be given) */
   float rope_magnitude;         /* rotated Q and K are multiplied with it; positive; 0: 1 */
-  uint32_t reserved[117];
+
+  /* attention: what a score becomes, and how a row ends */
+  float softcap;             /* for spec.softcap: above 0, at most 10000; logits are off by about 3e-7 of it */
+  const float *sinks;        /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the sum
+                                of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may have
+                                it, others -infinity, which is none. A row that sees nothing has O 0, and the sink as
+                                its LSE */
+  const float *slopes;       /* [query heads] for FI_BIAS_SLOPES */
+  const void *bias;          /* for the other kinds of bias */
+  int64_t bias_token_stride; /* elements, at least bias_extent or, if dense, max_kv_len */
+  int64_t bias_head_stride;  /* likewise; 0: all heads have one */
+  uint32_t bias_extent;      /* distances that a row of bias has, for FI_BIAS_DISTANCE and FI_BIAS_TOKEN_DISTANCE */
+  int32_t bias_first;        /* the distance of its first element, for FI_BIAS_DISTANCE */
+  uint32_t reserved[104];
 } fi_tensors;
 
 /*
@@ -673,20 +689,16 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
- *  2. Dense masks               tensors 1-2 dense mask, 3-4 its token stride, 5-6 its head stride
- *  3. Softcap, sinks, slopes    spec 4 softcap, 5 sinks, 6 bias; tensors 0 softcap, 7-8 sinks, 9-10 slopes
- *  4. Biases                    tensors 11-12 by distance, 13-14 its head stride, 15-16 by query token, 17-18 and 19-20
- *                               its strides
- *  5. Snippets of the caller    spec 8-9 their hash; tensors 21-22 their parameters
- *  6. Low-bit KV                spec 13 type of V, 14 what a scale covers, 15 elements of its group, 16 zero points;
+ *  1. Snippets of the caller    spec 0-1 their hash, 2 kind; tensors 0-1 their parameters
+ *  2. Low-bit KV                spec 3 type of V, 4 what a scale covers, 5 elements of its group, 6 zero points;
  *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points
- *  7. Latent attention          spec 17 V is the first dims of K, 18 dims that are rotated apart
- *  8. A second source of KV     spec 19 there is one; tensors 23-70 its K and V (two fi_kv); batch 7-8 its page table,
- *                               9-10 the table's stride, 11-12 its lengths
- *  9. Lists of tokens, blocks   spec 20 kind, 21 tokens of a block, 22 by KV head; tensors 71-72 lists, 73-74 and 75-76
- *                               their strides, 77-78 their lengths
- * 10. Shared prefixes           spec 23 not looked for; batch 13-14 a hint; workspace 0 the most that are told
- * 11. Indexer                   spec 24-27; tensors 79-94
+ *  3. Latent attention          spec 7 V is the first dims of K, 8 dims that are rotated apart
+ *  4. A second source of KV     spec 9 there is one; tensors 2-49 its K and V (two fi_kv); batch 1-2 its page table,
+ *                               3-4 the table's stride, 5-6 its lengths
+ *  5. Lists of tokens, blocks   spec 10 kind, 11 tokens of a block, 12 by KV head; tensors 50-51 lists, 52-53 and 54-55
+ *                               their strides, 56-57 their lengths
+ *  6. Shared prefixes           spec 13 not looked for; batch 7-8 a hint; workspace 0 the most that are told
+ *  7. Indexer                   spec 14-17; tensors 58-73
  */
 
 #ifdef __GNUC__

@@ -113,7 +113,14 @@ struct fi_attention_args {
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
   float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
-  float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
+  float scale_log2;     /* softmax scale * K's scale on the host * log2(e); * 2 / softcap where there is one */
+  const float *sinks;
+  const float *slopes;
+  const void *bias;
+  long long bias_token_stride, bias_head_stride;
+  int bias_extent, bias_first;
+  float cap_log2; /* softcap * log2(e) */
+  int reserved;
   struct fi_rope_args rope;
 };
 

@@ -1,10 +1,9 @@
 /* fi_run: checks tensors, fills the kernel's argument and launches it. */
 #include "generator/abi.h"
 #include "generator/error.h"
+#include "runtime/scores.h"
 #include "runtime/tensors.h"
 #include "runtime/workspace.h"
-
-#include <math.h>
 
 union args {
   struct fi_attention_args attention;
@@ -58,24 +57,8 @@ static struct fi_rope_args rope_args(const struct run *run) {
 
 /* -------------------------------------------------------------------------------- attention */
 
-static float scale_log2(const struct run *run) {
-  static const float log2_e = 1.44269504088896340736f;
-  const float scale = run->tensors->softmax_scale;
-  const float given = scale > 0 ? scale : 1 / sqrtf((float)run->kernel->spec.head_dim);
-  return log2_e * given * or_one(run->tensors->k.scale);
-}
-
-static fi_status check_scale(const struct run *run) {
-  const float scale = run->tensors->softmax_scale;
-  if (!(scale >= 0 && isfinite(scale)))
-    return error_set(FI_ERROR_ARGUMENT,
-                     "tensors.softmax_scale is %g; it must be 0 (1 / sqrt(head_dim)) or positive, and finite",
-                     (double)scale);
-  if (!isfinite(scale_log2(run)))
-    return error_set(FI_ERROR_ARGUMENT,
-                     "tensors.softmax_scale is %g and tensors.k.scale %g; their product is too large", (double)scale,
-                     (double)run->tensors->k.scale);
-  return FI_OK;
+static fi_status check_attention(const struct run *run) {
+  return scores_check(&run->kernel->spec, run->tensors, run->workspace->max_kv_len);
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {
@@ -96,9 +79,9 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .lse_token_stride = (int)run->heads,
       .plan_id = run->layout.id,
       .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
-      .scale_log2 = scale_log2(run),
       .rope = rope_args(run),
   };
+  scores_fill(&run->kernel->spec, tensors, &args->attention);
   return run->layout.ctas;
 }
 
@@ -170,7 +153,7 @@ static const struct op_rule {
   fi_status (*check)(const struct run *run);
   uint32_t (*fill)(const struct run *run, union args *args);
 } op_rules[] = {
-    [FI_OP_ATTENTION] = {check_scale, fill_attention},
+    [FI_OP_ATTENTION] = {check_attention, fill_attention},
     [FI_OP_APPEND] = {check_extents, fill_append},
     [FI_OP_MERGE] = {check_extents, fill_merge},
 };

@@ -50,6 +50,22 @@ static bool reads_scales(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE;
 }
 
+static bool reads_sinks(const fi_spec *spec) {
+  return spec->sinks;
+}
+
+static bool reads_slopes(const fi_spec *spec) {
+  return spec->bias == FI_BIAS_SLOPES;
+}
+
+static bool reads_distances(const fi_spec *spec) {
+  return spec->bias == FI_BIAS_DISTANCE;
+}
+
+static bool reads_halves(const fi_spec *spec) {
+  return spec->bias == FI_BIAS_TOKEN_DISTANCE || spec->bias == FI_BIAS_DENSE;
+}
+
 static bool reads_slots(const fi_spec *spec) {
   return spec->slots != FI_SLOTS_NONE;
 }
@@ -100,6 +116,10 @@ static const struct pointer_rule {
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_halves, "the cache", HALF_CHUNK},
     {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
     {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
+    {"sinks", offsetof(fi_tensors, sinks), ATTENTION, reads_sinks, "spec.sinks", sizeof(float)},
+    {"slopes", offsetof(fi_tensors, slopes), ATTENTION, reads_slopes, "bias=slopes", sizeof(float)},
+    {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_distances, "spec.bias", sizeof(float)},
+    {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_halves, "spec.bias", sizeof(uint16_t)},
     {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", CHUNK},
     {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},

@@ -119,6 +119,37 @@ void reference_head_free(struct reference_head *loaded) {
   free(loaded->weights);
 }
 
+/* A number of a bias; 0 where the index is none of its row. */
+static double bias_at(uint32_t dtype, const void *data, int64_t row, int64_t index, int64_t extent) {
+  return index >= 0 && index < extent ? dtype_decode(dtype, data, (size_t)(row + index)) : 0;
+}
+
+/* What is added to the score of query token `token`, whose place is `place`, and KV token t. */
+static double bias_of(const struct reference *reference, uint32_t token, uint32_t head, int64_t place, int64_t t) {
+  const fi_tensors *tensors = &reference->tensors;
+  int64_t head_row = head * tensors->bias_head_stride;
+  int64_t row = token * tensors->bias_token_stride + head_row;
+  switch (reference->spec.bias) {
+  case FI_BIAS_SLOPES:
+    return (double)tensors->slopes[head] * (double)(t - place);
+  case FI_BIAS_DISTANCE:
+    return bias_at(FI_F32, tensors->bias, head_row, place - t - tensors->bias_first, tensors->bias_extent);
+  case FI_BIAS_TOKEN_DISTANCE:
+    return bias_at(reference->spec.q_dtype, tensors->bias, row, place - t, tensors->bias_extent);
+  case FI_BIAS_DENSE:
+    return dtype_decode(FI_F16, tensors->bias, (size_t)(row + t));
+  default:
+    return 0;
+  }
+}
+
+/* The logit of a scaled score. What a bias of -infinity meets is not seen, even if it is NaN. */
+static double logit_of(const struct reference *reference, double score, double bias) {
+  double cap = (double)reference->tensors.softcap;
+  double capped = reference->spec.softcap ? cap * tanh(score / cap) : score;
+  return bias == -INFINITY ? bias : capped + bias;
+}
+
 void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
                       uint32_t i, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
@@ -134,23 +165,27 @@ void reference_attend(const struct reference *reference, const struct reference_
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
   reference_rotate(reference, query_position(reference, request, i), q);
 
-  double maximum = -INFINITY;
+  double sink = spec->sinks ? (double)tensors->sinks[head] : -INFINITY;
+  double maximum = sink;
   for (int64_t t = first; t < seen; t++) {
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
-    loaded->weights[t] = reference_has_bit(reference, request, i, t) ? dot : -INFINITY;
+    double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
+    loaded->weights[t] = reference_has_bit(reference, request, i, t) ? logit : -INFINITY;
     maximum = fmax(maximum, loaded->weights[t]);
   }
-  double sum = 0;
+  bool hides = spec->mask_bits || spec->bias == FI_BIAS_DENSE;
+  bool is_empty = seen <= first || (hides && maximum == -INFINITY);
+  double sum = maximum > -INFINITY ? exp(sink - maximum) : 0;
   for (int64_t t = first; t < seen; t++)
-    sum += loaded->weights[t] = loaded->weights[t] > -INFINITY ? exp(loaded->weights[t] - maximum) : 0;
+    sum += loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : exp(loaded->weights[t] - maximum);
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
-  for (int64_t t = first; t < seen; t++)
-    for (uint32_t d = 0; d < spec->v_dim && reference_has_bit(reference, request, i, t); d++)
+  for (int64_t t = first; t < seen && !is_empty; t++)
+    for (uint32_t d = 0; d < spec->v_dim && loaded->weights[t] != 0; d++)
       o[d] += or_one(tensors->o_scale) * loaded->weights[t] / sum * loaded->v[t * spec->v_dim + d];
-  *lse = sum > 0 ? (maximum + log(sum)) / lse_unit(spec) : -INFINITY;
+  *lse = is_empty ? sink / lse_unit(spec) : (maximum + log(sum)) / lse_unit(spec);
 }
 
 /* -------------------------------------------------------------------------------- append, merge */

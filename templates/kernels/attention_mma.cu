@@ -23,7 +23,7 @@
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
-  const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
+  const ScoreScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
   const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
@@ -43,11 +43,12 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
+    to_logits(scores, args, tile, scale, token);
     if (!unmasked) {
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, scale);
+    softmax(state, scores, logit_scale(scale));
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);

@@ -1,9 +1,42 @@
 //@use ptx/math
 //@use tile/logits
+//@use tile/rows
 //@use work/scales
 //@use output/{o_dtype}
 
 //# What ends a row: its log-sum-exp, its factor, and where it goes; or its partial result.
+
+/* How a row ends: its maximum (base-2 logit), its sum, and what its O is multiplied with to belong to them. */
+struct Ending {
+  float most;
+  float sum;
+  float shrink;
+};
+
+//@if sinks
+/* The sink of a head. */
+float sink_of(const fi_attention_args &args, u32 head) {
+  return args.sinks[head] * 1.4426950408889634f;
+}
+
+/* Adds a sink to the sum of a row. Differences are those of numbers of which one may be infinite. */
+Ending with_sink(float most, float sum, float sink) {
+  const float above = most - sink;
+  if (sink == minus_infinity() || above >= 0)
+    return {most, sum + (sink == minus_infinity() ? 0 : exp2_fast(-above)), 1};
+  const float shrink = exp2_fast(above);
+  return {sink, fmaf(sum, shrink, 1), shrink};
+}
+//@else
+/* There are no sinks. */
+float sink_of(const fi_attention_args &args, u32 head) {
+  return 0;
+}
+
+Ending with_sink(float most, float sum, float sink) {
+  return {most, sum, 1};
+}
+//@end
 
 //@if lse
 //@if lse == 1
@@ -22,6 +55,20 @@ void write_lse(const fi_attention_args &args, int token, u32 head, float most, f
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {}
 //@end
 
+/* A row of a tile or unit that ends. */
+struct RowEnd {
+  int token;
+  int kv_head;
+  u32 head;
+  float sink; /* base-2 logit */
+};
+
+/* What is known of row `row` before its result. */
+RowEnd row_end(const fi_attention_args &args, int token, int kv_head, u32 row) {
+  const u32 head = query_head(kv_head, row);
+  return {token, kv_head, head, sink_of(args, head)};
+}
+
 /* Where the columns of a row of O go, and what they are multiplied with. */
 struct FinishedRow {
   OutputElement *o;
@@ -29,17 +76,16 @@ struct FinishedRow {
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (a score as Q gives it) and sum these are. The factor is
- * what V and O are scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end,
- * writes the log-sum-exp.
+ * Ends a row whose maximum (see joined_score) and sum these are. The factor is what V and O are scaled with over the
+ * sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
  */
-FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
-                       bool has_end) {
-  const u32 head = kv_head * kGroup + row % kGroup;
+FinishedRow finish_row(const fi_attention_args &args, const RowEnd &end, float most, float sum, bool has_end) {
+  const Ending ending = with_sink(most * joined_scale(args, end.kv_head), sum, end.sink);
   if (has_end)
-    write_lse(args, token, head, most * joined_scale(args, kv_head), sum);
-  OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) * (1 / sum) : 0}; /* a reciprocal: no division */
+    write_lse(args, end.token, end.head, ending.most, ending.sum);
+  OutputElement *to = (OutputElement *)args.o + end.token * args.o_token_stride + end.head * args.o_head_stride;
+  const float factor = args.o_factor * scale_of(args.v, end.kv_head) * ending.shrink;
+  return {to, ending.sum > 0 ? factor * (1 / ending.sum) : 0}; /* a reciprocal: no division */
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */

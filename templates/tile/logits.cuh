@@ -1,5 +1,7 @@
 //@use work/scales
 //@use tile/rows
+//@use ptx/math
+//@use work/item
 
 //# What a score becomes: the base-2 logit of which the weight is the exponential.
 
@@ -19,19 +21,9 @@ float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2 * scale_of(args.k, kv_head);
 }
 
-/* What differences of maxima are multiplied with where states of a row are joined. */
-float joined_scale(const fi_attention_args &args, int kv_head) {
-  return positive_scale(score_scale(args, kv_head));
-}
-
 //@if scales_rows
-/* A row's score as its Q gives it, before that was divided: what states of the row are joined by. */
-float given_score(float score, const tile_row &row) {
-  return score * row.query_scale;
-}
-
 /* What the scores of each row group are multiplied with. */
-struct LogitScale {
+struct ScoreScale {
   float rows[kRowGroups];
 
   float of(u32 group) const {
@@ -45,21 +37,16 @@ float row_scale(float scale, const tile_row &row) {
 }
 
 /* Those of the thread's rows. */
-LogitScale spread_scale(float scale, const tile_row *rows) {
-  LogitScale spread;
+ScoreScale spread_scale(float scale, const tile_row *rows) {
+  ScoreScale spread;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
     spread.rows[r] = row_scale(scale, rows[first_row() + 8 * r]);
   return spread;
 }
 //@else
-/* A row's score as its Q gives it: what states of the row are joined by. */
-float given_score(float score, const tile_row &row) {
-  return score;
-}
-
 /* What all scores are multiplied with. */
-struct LogitScale {
+struct ScoreScale {
   float all;
 
   float of(u32 group) const {
@@ -68,12 +55,135 @@ struct LogitScale {
 };
 
 /* The item's. */
-LogitScale spread_scale(float scale, const tile_row *rows) {
+ScoreScale spread_scale(float scale, const tile_row *rows) {
   return {positive_scale(scale)};
 }
 
 /* That of one row. */
 float row_scale(float scale, const tile_row &row) {
   return positive_scale(scale);
+}
+//@end
+
+//@if hides_tokens
+/* Whether a bias, and so the logit that it makes, takes a token out of sight. */
+bool is_hidden(float logit) {
+  return logit == minus_infinity();
+}
+//@else
+/* Logits take no token out of sight. */
+bool is_hidden(float logit) {
+  return false;
+}
+//@end
+
+//@if changes_scores
+constexpr float kLog2E = 1.4426950408889634f;
+
+//@use tile/softcap
+//@use tile/bias_{bias}
+
+/* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
+float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
+  const float added = bias.at(step);
+  return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
+}
+
+/* Scores become base-2 logits; `token` is the first of the tile. */
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {
+  const u32 lane = fresh_lane();
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const RowBias bias = open_bias(args, tile, first_row() + 8 * r, token + (int)first_column(lane));
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++) {
+      float &score = at(scores, r, i);
+      score = logit_of(args, score, scale.of(r), bias, column_step(i));
+    }
+  }
+}
+
+/* The same for one score, of row `row` and KV token `token`. */
+float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
+  return logit_of(args, score, scale, open_bias(args, tile, row, token), 0);
+}
+
+/* Scores are logits before the softmax. */
+struct LogitScale {
+  float of(u32 group) const {
+    return 1;
+  }
+};
+
+LogitScale logit_scale(const ScoreScale &scale) {
+  return {};
+}
+
+/* That of a row alone. */
+float row_logit_scale(float scale) {
+  return 1;
+}
+
+/* What differences of maxima are multiplied with where states of a row are joined. */
+float joined_scale(const fi_attention_args &args, int kv_head) {
+  return 1;
+}
+
+/* What states of a row are joined by: a logit of any row means the same. */
+float joined_score(float score, const tile_row &row) {
+  return score;
+}
+
+/* Whether a base-2 logit is worked out as a difference: it is none that was rounded. */
+bool is_large(float logit) {
+  return false;
+}
+//@else
+/* Scores become logits in the softmax, by a factor. */
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {}
+
+float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
+  return score;
+}
+
+typedef ScoreScale LogitScale;
+
+const LogitScale &logit_scale(const ScoreScale &scale) {
+  return scale;
+}
+
+/* That of a row alone. */
+float row_logit_scale(float scale) {
+  return scale;
+}
+
+/* What differences of maxima are multiplied with where states of a row are joined. */
+float joined_scale(const fi_attention_args &args, int kv_head) {
+  return positive_scale(score_scale(args, kv_head));
+}
+
+//@if scales_rows
+/* What states of a row are joined by: its score as Q gives it, before that was divided. */
+float joined_score(float score, const tile_row &row) {
+  return score * row.query_scale;
+}
+//@else
+/* What states of a row are joined by: its score. */
+float joined_score(float score, const tile_row &row) {
+  return score;
+}
+//@end
+
+/*
+ * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
+ * the maximum; up to here its rounding, at most 2^-12, is nothing beside that of the probabilities. Beyond, scores
+ * become differences to the maximum first, as they are where states are joined.
+ */
+constexpr float kPrecise = 0x1p13f;
+
+bool is_large(float logit) {
+  return fabsf(logit) > kPrecise;
 }
 //@end

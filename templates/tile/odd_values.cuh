@@ -64,6 +64,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
   const float scale = row_scale(score_scale(args, item.kv_head), of);
+  const float unit = row_logit_scale(scale);
   float most = kNothing;
   float sum = 0;
   float2 o[kLanePairs<kVDim>] = {};
@@ -77,9 +78,12 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
+    score = to_logit(score, args, tile, row, scale, token);
+    if (is_hidden(score))
+      continue;
     const float higher = fmaxf(most, score);
-    const float shrink = exp2_fast((most - higher) * scale);
-    const float weight = exp2_fast((score - higher) * scale);
+    const float shrink = exp2_fast((most - higher) * unit);
+    const float weight = exp2_fast((score - higher) * unit);
     most = higher;
     sum = fmaf(sum, shrink, weight);
     const u8 *value = kv_row(args.v, place, token, item.kv_head);
@@ -90,12 +94,12 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
     }
   }
-  most = sum == 0 ? minus_infinity() : given_score(most, of);
+  most = sum == 0 ? minus_infinity() : joined_score(most, of);
   const bool whole = item.part < 0;
   FinishedRow finished = {};
   float *kept = nullptr;
   if (whole)
-    finished = finish_row(args, of.token, item.kv_head, row, most, sum, lane == 0);
+    finished = finish_row(args, row_end(args, of.token, item.kv_head, row), most, sum, lane == 0);
   else
     kept = keep_row(args, item.part + of.part, most, sum, lane == 0);
 #pragma unroll
@@ -116,7 +120,7 @@ bool sees_less(const ItemTile &tile, u32 row) {
 //@else
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
-  return tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+  return kHidesTokens || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 //@end
 

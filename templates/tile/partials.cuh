@@ -6,7 +6,7 @@
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
 template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
-/* A thread's columns of a row: O, not normalised, and the row's maximum (a score as Q gives it) and sum. */
+/* A thread's columns of a row: O, not normalised, and the row's maximum (see joined_score) and sum. */
 template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
@@ -62,11 +62,10 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
   return joined;
 }
 
-/* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
+/* Writes the thread's columns, from `column` on, of a row. */
 template <u32 kQuads>
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
-               const Partial<kQuads> &part) {
-  const FinishedRow finished = finish_row(args, token, kv_head, row, part.most, part.sum, column == 0);
+void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, const Partial<kQuads> &part) {
+  const FinishedRow finished = finish_row(args, end, part.most, part.sum, column == 0);
 #pragma unroll
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];

@@ -18,8 +18,8 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
       continue;
     const bool has_end = has_row_end(lane);
     if (item.part < 0) {
-      const int token = tile.rows[row].token;
-      const FinishedRow finished = finish_row(args, token, item.kv_head, row, state.most[r], state.sum[r], has_end);
+      const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row);
+      const FinishedRow finished = finish_row(args, end, state.most[r], state.sum[r], has_end);
 #pragma unroll
       for (u32 p = 0; p < kShareDims / 8; p++) {
         const float2 pair = pair_of(state.o, r, p);

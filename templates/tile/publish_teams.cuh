@@ -6,7 +6,7 @@
 
 //# Teams split the KV: their O, maxima and sums meet in shared memory before they leave the CTA.
 
-/* Maximum (a score as Q gives it) and sum of each row of each team. */
+/* Maximum (see joined_score) and sum of each row of each team. */
 typedef float2 TeamState[kRows];
 
 /*
@@ -50,9 +50,10 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
     const u32 row = i / kRowThreads<1>;
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
+    const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row); /* asked for before the join */
     const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams, scale);
     if (item.part < 0) {
-      write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
+      write_row(args, end, column, part);
       continue;
     }
     float *to = keep_row(args, item.part + tile.rows[row].part, part.most, part.sum, column == 0);

@@ -15,6 +15,11 @@ constexpr u32 kShareDims = kVDim / kValueWarps;
 
 typedef float Output[kRowBlocks][kShareDims / 8][4];
 
+/* The query head of row `row` of a tile or unit. */
+u32 query_head(int kv_head, u32 row) {
+  return kv_head * kGroup + row % kGroup;
+}
+
 /* The tile's row of group 0 of this lane. */
 u32 first_row() {
   const u32 thread = fresh_thread();

@@ -4,7 +4,7 @@
 
 /* State of a warp's rows, by row group. */
 struct RowState {
-  float most[kRowGroups]; /* largest score; as Q gives it from close_rows on */
+  float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
@@ -22,17 +22,6 @@ void open_rows(RowState &state) {
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
-
-/*
- * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
- * the maximum; up to here its rounding, at most 2^-12, is nothing beside that of the probabilities. Beyond, scores
- * become differences to the maximum first, as they are where states are joined.
- */
-constexpr float kPrecise = 0x1p13f;
-
-bool is_large(float logit) {
-  return fabsf(logit) > kPrecise;
-}
 
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
@@ -88,8 +77,8 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
 }
 
 /*
- * Closes an item: sums over all columns, maxima as Q gives them, -infinity for rows that saw nothing. They are not
- * logits yet: these may be too large for a float, or for differences of them to mean anything.
+ * Closes an item: sums over all columns, maxima that states are joined by, -infinity for rows that saw nothing. Maxima
+ * are not logits yet: these may be too large for a float, or for differences of them to mean anything.
  */
 void close_rows(RowState &state, const tile_row *rows) {
   const tile_row *first = rows + first_row();
@@ -97,6 +86,6 @@ void close_rows(RowState &state, const tile_row *rows) {
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
-    state.most[r] = state.sum[r] == 0 ? minus_infinity() : given_score(state.most[r], first[8 * r]);
+    state.most[r] = state.sum[r] == 0 ? minus_infinity() : joined_score(state.most[r], first[8 * r]);
   }
 }

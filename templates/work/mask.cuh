@@ -61,6 +61,6 @@ bool may_differ(const fi_item &item) {
 //@else
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
+  return kHidesTokens || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 //@end

@@ -45,9 +45,10 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
+    const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
     const Partial<kMergeQuads> part =
         join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
-    write_row(args, token, unit.kv_head, row, column, part);
+    write_row(args, end, column, part);
   }
 }
 

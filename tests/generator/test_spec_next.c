@@ -142,7 +142,7 @@ Test(spec_next, begins_at_the_defaults) {
   cr_assert_str_eq(text, "attention");
   cr_assert_eq(fi_spec_next(&spec), 1);
   cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
-  cr_assert_str_eq(text, "attention rope=half");
+  cr_assert_str_eq(text, "attention bias=slopes");
 }
 
 Test(spec_next, refuses_what_is_no_spec) {

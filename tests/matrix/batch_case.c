@@ -5,6 +5,7 @@
 #include "tests/dtypes.h"
 #include "tests/matrix/batch_lengths.h"
 #include "tests/matrix/batch_masks.h"
+#include "tests/matrix/batch_scores.h"
 
 #include <math.h>
 #include <string.h>
@@ -422,7 +423,7 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
     batch->spec.index = FI_INDEX_CSR; /* one list of rows */
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
-         fill_and_upload(batch, trial);
+         batch_scores_draw(batch, trial) && fill_and_upload(batch, trial);
 }
 
 bool batch_case_upload(struct batch_case *batch, struct trial *trial) {
@@ -520,6 +521,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .v_new.head_stride = batch->v_new.head_stride,
   };
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
+  batch_scores_describe(batch, on_host, &tensors);
   tensors.o_scale = batch->o_scale;
   tensors.k.scale = batch->k_scale;
   tensors.v.scale = batch->v_scale;

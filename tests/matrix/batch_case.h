@@ -41,6 +41,9 @@ enum buffer {
   BUFFER_K_NEW,
   BUFFER_V_NEW,
   BUFFER_SLOTS,
+  BUFFER_SINKS,
+  BUFFER_SLOPES,
+  BUFFER_BIAS,
   BUFFERS
 };
 
@@ -76,6 +79,11 @@ struct batch_case {
   float o_scale;
   float rope_magnitude;
   bool has_key_positions;
+  float softcap;
+  uint32_t bias_extent;
+  int32_t bias_first;
+  int64_t bias_token_stride;
+  int64_t bias_head_stride;
   int64_t page_table_stride;
   struct row_layout q;
   struct row_layout o;

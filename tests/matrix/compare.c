@@ -46,12 +46,13 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
                  const double *o, double lse, const void *data, size_t offset, const float *got_lse) {
   const double rms = row_rms(o, spec->v_dim);
   const double tolerance = tolerance_of(comparison->dtype)->element;
+  const double least = fmax(dtype_spacing(spec->o_dtype, 0), 0x1p-120); /* less than that may be 0 */
   for (uint32_t d = 0; d < spec->v_dim; d++) {
     const double got = dtype_decode(spec->o_dtype, data, offset + d);
     const double difference = fabs(got - o[d]);
     if (comparison->skips_nan && isnan(o[d]))
       continue;
-    if (isfinite(o[d]) ? !(difference <= tolerance * fmax(rms, fabs(o[d]))) : !is_special(o[d], got))
+    if (isfinite(o[d]) ? !(difference <= least + tolerance * fmax(rms, fabs(o[d]))) : !is_special(o[d], got))
       return trial_fail(trial, "O of %s, dim %u, is %g, expected %g", row, d, got, o[d]);
     comparison->difference += isfinite(o[d]) ? difference * difference : 0;
     comparison->reference += isfinite(o[d]) ? o[d] * o[d] : 0;

@@ -54,6 +54,14 @@ static const char *const edge_specs[] = {
     "attention hd=88 v_dim=56 rows=64 kv=e4m3 page=16 lse=1",
     "attention hd=104 group=8 kv=e5m2 index=csr lse=1",
     "attention hd=72 v_dim=88 group=3 kv=e4m3 page=48 rope=half rope_dim=64 keys=unrotated lse=1",
+    "attention group=8 softcap=1 sinks=1 page=16 lse=1",
+    "attention rows=64 kv=e4m3 scale=head softcap=1 lse=1",
+    "attention group=4 kv=f16 sinks=1 lse=2",
+    "attention group=2 rows=32 bias=dense page=16 sinks=1 lse=1",
+    "attention rows=128 q=f16 mask=none bias=dense lse=1",
+    "attention group=4 bias=slopes page=16 lse=1",
+    "attention q=f16 mask=none bias=distance softcap=1 lse=1",
+    "attention group=4 bias=token_distance lse=1",
 };
 
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */

@@ -117,6 +117,9 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
     tensors.lse += token * batch->kv_heads * spec->group;
   if (tensors.positions)
     tensors.positions += token;
+  if (tensors.bias)
+    tensors.bias = shifted(tensors.bias, token * tensors.bias_token_stride,
+                           spec->bias == FI_BIAS_DISTANCE ? sizeof(float) : sizeof(uint16_t));
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
     tensors.k.data = shifted(tensors.k.data, request * tensors.k.page_stride, batch->pool.element);
     tensors.v.data = shifted(tensors.v.data, request * tensors.v.page_stride, batch->pool.element);

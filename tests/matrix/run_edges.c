@@ -77,8 +77,9 @@ static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype
   return trial_chance(trial, 2) ? kept : -kept;
 }
 
+/* Scores of equal keys are equal. */
 static bool has_plain_keys(const fi_spec *spec) {
-  return !rotates(spec);
+  return !rotates(spec) && spec->bias == FI_BIAS_NONE;
 }
 
 /* Every key of a request and head is the same, and so is every dim of a query. */
@@ -107,7 +108,7 @@ static void fill_equal_keys(struct edge_run *run) {
 }
 
 static bool is_scaled(const fi_spec *spec) {
-  return spec->kv_scale != FI_SCALE_NONE && !rotates(spec);
+  return spec->kv_scale != FI_SCALE_NONE && has_plain_keys(spec);
 }
 
 /* K scales of any size, with keys that are equal. */
@@ -241,22 +242,28 @@ static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) 
   }
 }
 
-/* All of one request, and of the others the tokens that only a last query token sees. */
+/*
+ * All of one request, and of the others the tokens that only a last query token sees; of those that a bias hides from
+ * some query tokens, some.
+ */
 static void fill_specials(struct edge_run *run) {
   struct batch_case *batch = &run->batch;
   const uint32_t spoiled = random_below(&run->trial->random, batch->requests);
   for (uint32_t r = 0; r < batch->requests; r++) {
-    const bool is_spoiled = r == spoiled && batch->requests > 2;
+    const bool is_spoiled = r == spoiled && batch->requests > 2 && batch->q_len[r] > 0; /* else it has no pages */
     const uint32_t first = is_spoiled || batch->kv_len[r] == 0 ? 0 : batch->kv_len[r] - 1;
     for (uint32_t token = first; (is_spoiled || batch->q_len[r] > 1) && token < batch->kv_len[r]; token++)
+      spoil_token(run, r, token);
+    for (uint32_t token = 0; batch->spec.bias == FI_BIAS_DENSE && batch->q_len[r] > 0 && token < first; token += 100)
       spoil_token(run, r, token);
   }
   batch->sees_specials = true;
   batch->softmax_scale = usual_scale(&batch->spec) / 4; /* all weights are more than 0 */
+  multiply_row(FI_F32, batch->buffers[BUFFER_SLOPES].host, 0, q_heads(run), 0x1p-9);
 }
 
 static bool hides_tokens(const fi_spec *spec) {
-  return spec->mask == FI_MASK_CAUSAL;
+  return spec->mask == FI_MASK_CAUSAL || spec->bias == FI_BIAS_DENSE;
 }
 
 /* ------------------------------------------------------------------------------------------------ run */

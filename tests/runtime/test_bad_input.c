@@ -79,6 +79,9 @@ static const struct change spec_changes[] = {
     {"attention rope=half hd=64", SPEC(rope_dim, 80), FI_ERROR_UNSUPPORTED, "rope_dim is 80 with head_dim 64"},
     {"attention rope=half positions=array", SPEC(rope_axes, 2), FI_ERROR_SPEC, "rope_axes is 2; allowed: 1, 3"},
     {"attention rope=half", SPEC(rope_positions, 2), FI_ERROR_SPEC, "rope_positions is 2"},
+    {NULL, SPEC(softcap, 2), FI_ERROR_SPEC, "softcap is 2; allowed: 0, 1"},
+    {NULL, SPEC(sinks, 2), FI_ERROR_SPEC, "sinks is 2; allowed: 0, 1"},
+    {NULL, SPEC(bias, 5), FI_ERROR_SPEC, "bias is 5; allowed: none, slopes"},
 };
 
 Test(bad_input, specs) {
@@ -168,7 +171,14 @@ static fi_tensors good_tensors(void) {
                       .parts_lse = address(0xc0000),
                       .parts = 2,
                       .tokens = 3,
-                      .heads = 4};
+                      .heads = 4,
+                      .sinks = address(0xe0000),
+                      .slopes = address(0xf0000),
+                      .bias = address(0x100000),
+                      .bias_token_stride = 1 << 20,
+                      .bias_head_stride = 1 << 15,
+                      .bias_extent = 64,
+                      .softcap = 50};
 }
 
 Test(bad_input, workspaces) {
@@ -324,6 +334,26 @@ static const struct change tensor_changes[] = {
     {"append page=16 slots=int64", TENSORS(tokens, 0), FI_ERROR_ARGUMENT, "tensors.tokens is 0"},
     {"append page=16 slots=int64", TENSORS(heads, 0x80000000), FI_ERROR_ARGUMENT, "tensors.heads is 2147483648"},
     {NULL, TENSORS(softmax_scale, 0x7f7fffff), FI_ERROR_ARGUMENT, "their product is too large"},
+    {"attention softcap=1", TENSORS(softcap, 0), FI_ERROR_ARGUMENT, "tensors.softcap is 0"},
+    {"attention softcap=1", TENSORS(softcap, MINUS_ONE), FI_ERROR_ARGUMENT, "tensors.softcap is -1"},
+    {"attention softcap=1", TENSORS(softcap, NOT_A_NUMBER), FI_ERROR_ARGUMENT, "tensors.softcap is nan"},
+    {"attention softcap=1", TENSORS(softcap, INFINITE), FI_ERROR_ARGUMENT, "must be positive, at most 10000"},
+    {"attention sinks=1", TENSORS(sinks, 0), FI_ERROR_ARGUMENT, "tensors.sinks is NULL; spec.sinks needs it"},
+    {"attention sinks=1", TENSORS(sinks, 0x1002), FI_ERROR_ARGUMENT, "tensors.sinks is 0x1002"},
+    {"attention bias=slopes", TENSORS(slopes, 0), FI_ERROR_ARGUMENT, "tensors.slopes is NULL"},
+    {"attention bias=distance", TENSORS(bias, 0), FI_ERROR_ARGUMENT, "tensors.bias is NULL; spec.bias needs it"},
+    {"attention bias=distance", TENSORS(bias, 0x1002), FI_ERROR_ARGUMENT, "tensors.bias is 0x1002"},
+    {"attention bias=distance", TENSORS(bias_extent, 0), FI_ERROR_ARGUMENT, "tensors.bias_extent is 0; it must be 1"},
+    {"attention bias=distance", TENSORS(bias_head_stride, 63), FI_ERROR_ARGUMENT,
+     "tensors.bias_head_stride is 63; it must be 0 (all heads have one) or at least bias_extent, 64"},
+    {"attention bias=distance", TENSORS(bias_first, 0x80000000), FI_ERROR_ARGUMENT, "tensors.bias_first is -21474836"},
+    {"attention bias=token_distance", TENSORS(bias, 0x1001), FI_ERROR_ARGUMENT, "tensors.bias is 0x1001"},
+    {"attention bias=token_distance", TENSORS(bias_token_stride, 0), FI_ERROR_ARGUMENT,
+     "tensors.bias_token_stride is 0; it must be at least bias_extent, 64"},
+    {"attention bias=dense", TENSORS(bias, 0), FI_ERROR_ARGUMENT, "tensors.bias is NULL"},
+    {"attention bias=dense", TENSORS(bias_token_stride, 7), FI_ERROR_ARGUMENT,
+     "tensors.bias_token_stride is 7; it must be at least max_kv_len"},
+    {"attention bias=dense", TENSORS(bias_head_stride, -1), FI_ERROR_ARGUMENT, "tensors.bias_head_stride is -1"},
     {"merge", TENSORS(tokens, 0), FI_ERROR_ARGUMENT, "tensors.tokens is 0"},
     {"merge", TENSORS(heads, 0), FI_ERROR_ARGUMENT, "tensors.heads is 0"},
 };

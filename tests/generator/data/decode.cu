@@ -105,7 +105,14 @@ struct fi_attention_args {
   int lse_token_stride; /* query heads */
   unsigned plan_id;     /* that the header must have */
   float o_factor;       /* what O is multiplied with: the output scale and V's on the host */
-  float scale_log2;     /* softmax scale * K's scale on the host * log2(e) */
+  float scale_log2;     /* softmax scale * K's scale on the host * log2(e); * 2 / softcap where there is one */
+  const float *sinks;
+  const float *slopes;
+  const void *bias;
+  long long bias_token_stride, bias_head_stride;
+  int bias_extent, bias_first;
+  float cap_log2; /* softcap * log2(e) */
+  int reserved;
   struct fi_rope_args rope;
 };
 
@@ -114,6 +121,7 @@ constexpr int kGroup = 4;                /* query heads per KV head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 16;              /* of a stored element of K or V */
+constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
 
 constexpr int kThreads = 128;            /* of a CTA */
 constexpr int kCtasPerSm = 2;            /* CTAs that share an SM */
@@ -433,6 +441,11 @@ constexpr u32 kShareDims = kVDim / kValueWarps;
 
 typedef float Output[kRowBlocks][kShareDims / 8][4];
 
+/* The query head of row `row` of a tile or unit. */
+u32 query_head(int kv_head, u32 row) {
+  return kv_head * kGroup + row % kGroup;
+}
+
 /* The tile's row of group 0 of this lane. */
 u32 first_row() {
   const u32 thread = fresh_thread();
@@ -570,7 +583,7 @@ bool all_visible(const fi_item &item, int token, int count) {
 
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
+  return kHidesTokens || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
@@ -885,18 +898,8 @@ float score_scale(const fi_attention_args &args, int kv_head) {
   return args.scale_log2 * scale_of(args.k, kv_head);
 }
 
-/* What differences of maxima are multiplied with where states of a row are joined. */
-float joined_scale(const fi_attention_args &args, int kv_head) {
-  return positive_scale(score_scale(args, kv_head));
-}
-
-/* A row's score as its Q gives it: what states of the row are joined by. */
-float given_score(float score, const tile_row &row) {
-  return score;
-}
-
 /* What all scores are multiplied with. */
-struct LogitScale {
+struct ScoreScale {
   float all;
 
   float of(u32 group) const {
@@ -905,7 +908,7 @@ struct LogitScale {
 };
 
 /* The item's. */
-LogitScale spread_scale(float scale, const tile_row *rows) {
+ScoreScale spread_scale(float scale, const tile_row *rows) {
   return {positive_scale(scale)};
 }
 
@@ -914,9 +917,54 @@ float row_scale(float scale, const tile_row &row) {
   return positive_scale(scale);
 }
 
+/* Logits take no token out of sight. */
+bool is_hidden(float logit) {
+  return false;
+}
+
+/* Scores become logits in the softmax, by a factor. */
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {}
+
+float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
+  return score;
+}
+
+typedef ScoreScale LogitScale;
+
+const LogitScale &logit_scale(const ScoreScale &scale) {
+  return scale;
+}
+
+/* That of a row alone. */
+float row_logit_scale(float scale) {
+  return scale;
+}
+
+/* What differences of maxima are multiplied with where states of a row are joined. */
+float joined_scale(const fi_attention_args &args, int kv_head) {
+  return positive_scale(score_scale(args, kv_head));
+}
+
+/* What states of a row are joined by: its score. */
+float joined_score(float score, const tile_row &row) {
+  return score;
+}
+
+/*
+ * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
+ * the maximum; up to here its rounding, at most 2^-12, is nothing beside that of the probabilities. Beyond, scores
+ * become differences to the maximum first, as they are where states are joined.
+ */
+constexpr float kPrecise = 0x1p13f;
+
+bool is_large(float logit) {
+  return fabsf(logit) > kPrecise;
+}
+
 /* State of a warp's rows, by row group. */
 struct RowState {
-  float most[kRowGroups]; /* largest score; as Q gives it from close_rows on */
+  float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
 };
@@ -934,17 +982,6 @@ void open_rows(RowState &state) {
 
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
-
-/*
- * The largest logits that are worked out as score * scale - offset, rounded once. The offset is the rounded logit of
- * the maximum; up to here its rounding, at most 2^-12, is nothing beside that of the probabilities. Beyond, scores
- * become differences to the maximum first, as they are where states are joined.
- */
-constexpr float kPrecise = 0x1p13f;
-
-bool is_large(float logit) {
-  return fabsf(logit) > kPrecise;
-}
 
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
@@ -1000,8 +1037,8 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
 }
 
 /*
- * Closes an item: sums over all columns, maxima as Q gives them, -infinity for rows that saw nothing. They are not
- * logits yet: these may be too large for a float, or for differences of them to mean anything.
+ * Closes an item: sums over all columns, maxima that states are joined by, -infinity for rows that saw nothing. Maxima
+ * are not logits yet: these may be too large for a float, or for differences of them to mean anything.
  */
 void close_rows(RowState &state, const tile_row *rows) {
   const tile_row *first = rows + first_row();
@@ -1009,7 +1046,7 @@ void close_rows(RowState &state, const tile_row *rows) {
   for (u32 r = 0; r < kRowGroups; r++) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 1); /* all lanes, whichever rows are empty */
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
-    state.most[r] = state.sum[r] == 0 ? minus_infinity() : given_score(state.most[r], first[8 * r]);
+    state.most[r] = state.sum[r] == 0 ? minus_infinity() : joined_score(state.most[r], first[8 * r]);
   }
 }
 
@@ -1059,8 +1096,38 @@ void write_output(OutputElement *to, const float4 &values) {
   *(uint2 *)to = {pack_bf16(values.x, values.y), pack_bf16(values.z, values.w)};
 }
 
+/* How a row ends: its maximum (base-2 logit), its sum, and what its O is multiplied with to belong to them. */
+struct Ending {
+  float most;
+  float sum;
+  float shrink;
+};
+
+/* There are no sinks. */
+float sink_of(const fi_attention_args &args, u32 head) {
+  return 0;
+}
+
+Ending with_sink(float most, float sum, float sink) {
+  return {most, sum, 1};
+}
+
 /* The log-sum-exp of a row is not asked for. */
 void write_lse(const fi_attention_args &args, int token, u32 head, float most, float sum) {}
+
+/* A row of a tile or unit that ends. */
+struct RowEnd {
+  int token;
+  int kv_head;
+  u32 head;
+  float sink; /* base-2 logit */
+};
+
+/* What is known of row `row` before its result. */
+RowEnd row_end(const fi_attention_args &args, int token, int kv_head, u32 row) {
+  const u32 head = query_head(kv_head, row);
+  return {token, kv_head, head, sink_of(args, head)};
+}
 
 /* Where the columns of a row of O go, and what they are multiplied with. */
 struct FinishedRow {
@@ -1069,17 +1136,16 @@ struct FinishedRow {
 };
 
 /*
- * Ends row `row` of a tile or unit, a token's, whose maximum (a score as Q gives it) and sum these are. The factor is
- * what V and O are scaled with over the sum; 0 for a row that saw nothing. One thread of the row, which has its end,
- * writes the log-sum-exp.
+ * Ends a row whose maximum (see joined_score) and sum these are. The factor is what V and O are scaled with over the
+ * sum; 0 for a row that saw nothing. One thread of the row, which has its end, writes the log-sum-exp.
  */
-FinishedRow finish_row(const fi_attention_args &args, int token, int kv_head, u32 row, float most, float sum,
-                       bool has_end) {
-  const u32 head = kv_head * kGroup + row % kGroup;
+FinishedRow finish_row(const fi_attention_args &args, const RowEnd &end, float most, float sum, bool has_end) {
+  const Ending ending = with_sink(most * joined_scale(args, end.kv_head), sum, end.sink);
   if (has_end)
-    write_lse(args, token, head, most * joined_scale(args, kv_head), sum);
-  OutputElement *to = (OutputElement *)args.o + token * args.o_token_stride + head * args.o_head_stride;
-  return {to, sum > 0 ? args.o_factor * scale_of(args.v, kv_head) * (1 / sum) : 0}; /* a reciprocal: no division */
+    write_lse(args, end.token, end.head, ending.most, ending.sum);
+  OutputElement *to = (OutputElement *)args.o + end.token * args.o_token_stride + end.head * args.o_head_stride;
+  const float factor = args.o_factor * scale_of(args.v, end.kv_head) * ending.shrink;
+  return {to, ending.sum > 0 ? factor * (1 / ending.sum) : 0}; /* a reciprocal: no division */
 }
 
 /* Keeps maximum and sum of row `row` of the partial results; returns where its columns go, not normalised. */
@@ -1140,6 +1206,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
   const float scale = row_scale(score_scale(args, item.kv_head), of);
+  const float unit = row_logit_scale(scale);
   float most = kNothing;
   float sum = 0;
   float2 o[kLanePairs<kVDim>] = {};
@@ -1153,9 +1220,12 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
+    score = to_logit(score, args, tile, row, scale, token);
+    if (is_hidden(score))
+      continue;
     const float higher = fmaxf(most, score);
-    const float shrink = exp2_fast((most - higher) * scale);
-    const float weight = exp2_fast((score - higher) * scale);
+    const float shrink = exp2_fast((most - higher) * unit);
+    const float weight = exp2_fast((score - higher) * unit);
     most = higher;
     sum = fmaf(sum, shrink, weight);
     const u8 *value = kv_row(args.v, place, token, item.kv_head);
@@ -1166,12 +1236,12 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
     }
   }
-  most = sum == 0 ? minus_infinity() : given_score(most, of);
+  most = sum == 0 ? minus_infinity() : joined_score(most, of);
   const bool whole = item.part < 0;
   FinishedRow finished = {};
   float *kept = nullptr;
   if (whole)
-    finished = finish_row(args, of.token, item.kv_head, row, most, sum, lane == 0);
+    finished = finish_row(args, row_end(args, of.token, item.kv_head, row), most, sum, lane == 0);
   else
     kept = keep_row(args, item.part + of.part, most, sum, lane == 0);
 #pragma unroll
@@ -1186,7 +1256,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
-  return tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+  return kHidesTokens || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 
 /*
@@ -1226,7 +1296,7 @@ float2 pair_of(const Output &o, u32 r, u32 p) {
 /* Threads that share a row, of which each takes kQuads groups of four columns: thread i has i, i + kRowThreads, ... */
 template <u32 kQuads> constexpr u32 kRowThreads = kVDim / 4 / kQuads;
 
-/* A thread's columns of a row: O, not normalised, and the row's maximum (a score as Q gives it) and sum. */
+/* A thread's columns of a row: O, not normalised, and the row's maximum (see joined_score) and sum. */
 template <u32 kQuads> struct Partial {
   float4 o[kQuads];
   float most;
@@ -1282,11 +1352,10 @@ Partial<kQuads> join(const float2 *states, int state_step, const float *values, 
   return joined;
 }
 
-/* Writes the thread's columns, from `column` on, of row `row` of a tile or unit; `token` is the row's. */
+/* Writes the thread's columns, from `column` on, of a row. */
 template <u32 kQuads>
-void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u32 column,
-               const Partial<kQuads> &part) {
-  const FinishedRow finished = finish_row(args, token, kv_head, row, part.most, part.sum, column == 0);
+void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, const Partial<kQuads> &part) {
+  const FinishedRow finished = finish_row(args, end, part.most, part.sum, column == 0);
 #pragma unroll
   for (u32 q = 0; q < kQuads; q++) {
     const float4 o = part.o[q];
@@ -1296,7 +1365,7 @@ void write_row(const fi_attention_args &args, int token, int kv_head, u32 row, u
   }
 }
 
-/* Maximum (a score as Q gives it) and sum of each row of each team. */
+/* Maximum (see joined_score) and sum of each row of each team. */
 typedef float2 TeamState[kRows];
 
 /*
@@ -1340,9 +1409,10 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
     const u32 row = i / kRowThreads<1>;
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
+    const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row); /* asked for before the join */
     const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams, scale);
     if (item.part < 0) {
-      write_row(args, tile.rows[row].token, item.kv_head, row, column, part);
+      write_row(args, end, column, part);
       continue;
     }
     float *to = keep_row(args, item.part + tile.rows[row].part, part.most, part.sum, column == 0);
@@ -1381,9 +1451,10 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
     const float2 *states = (const float2 *)args.plan.part_ml + first;
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
+    const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
     const Partial<kMergeQuads> part =
         join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
-    write_row(args, token, unit.kv_head, row, column, part);
+    write_row(args, end, column, part);
   }
 }
 
@@ -1440,7 +1511,7 @@ bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
  * before that of the step is free, and takes the loads of a later one.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile, kv_loader &loader, u8 *shared) {
-  const LogitScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
+  const ScoreScale scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
   const int offset = team() * kTeamTokens;
   const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
@@ -1460,11 +1531,12 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
+    to_logits(scores, args, tile, scale, token);
     if (!unmasked) {
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, scale);
+    softmax(state, scores, logit_scale(scale));
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);
