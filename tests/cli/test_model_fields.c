@@ -65,9 +65,8 @@ static const struct {
     {CONFIG("gemma2"),
      "6 sliding_attention: 16 query heads on 4 KV heads of 128, window 4096, scale 0.0833333333, softcap 50, RoPE "
      "theta "
-     "10000 | logit softcap (50)\n"
-     "6 full_attention: 16 query heads on 4 KV heads of 128, scale 0.0833333333, softcap 50, RoPE theta 10000 | logit "
-     "softcap (50)"},
+     "10000\n"
+     "6 full_attention: 16 query heads on 4 KV heads of 128, scale 0.0833333333, softcap 50, RoPE theta 10000"},
     {CONFIG("falcon_h1"), "12 hybrid: 16 query heads on 4 KV heads of 128, RoPE theta 1e+11"},
 };
 
@@ -275,12 +274,12 @@ static const struct {
     {"\"num_kv_shared_layers\": 3",
      "5 full_attention: " PLAIN
      "\n3 full_attention: 16 query heads on 16 KV heads of 128, no K and V of its own, RoPE theta 10000"},
-    {"\"alibi\": true", "8 full_attention: 16 query heads on 16 KV heads of 128, ALiBi, no RoPE | ALiBi"},
+    {"\"alibi\": true", "8 full_attention: 16 query heads on 16 KV heads of 128, ALiBi, no RoPE"},
     {"\"is_causal\": false", "8 full_attention: 16 query heads on 16 KV heads of 128, no mask, RoPE theta 10000"},
     {"\"model_type\": \"mpt\", \"attn_config\": {\"alibi\": true, \"softmax_scale\": 0.25}",
-     "8 full_attention: 16 query heads on 16 KV heads of 128, scale 0.25, ALiBi, no RoPE | ALiBi"},
+     "8 full_attention: 16 query heads on 16 KV heads of 128, scale 0.25, ALiBi, no RoPE"},
     {"\"model_type\": \"baichuan\", \"hidden_size\": 5120",
-     "8 full_attention: 16 query heads on 16 KV heads of 320, ALiBi, no RoPE | ALiBi"},
+     "8 full_attention: 16 query heads on 16 KV heads of 320, ALiBi, no RoPE"},
     {"\"model_type\": \"chatglm\", \"multi_query_attention\": true, \"multi_query_group_num\": 2, \"rope_ratio\": 50",
      "8 full_attention: 16 query heads on 2 KV heads of 128, RoPE theta 500000 on the first 64 dims, interleaved"},
     {"\"model_type\": \"olmo_hybrid\", \"rope_theta\": null, \"layer_types\": [\"full_attention\", \"full_attention\", "

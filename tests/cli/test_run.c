@@ -164,7 +164,7 @@ Test(run, mixed_model, .init = use_simulator) {
 
 /*
  * Windows, chunks and images, all shorter than the prompts: the device has none of the pages that no query token sees.
- * And a latent that is expanded, whose V has other dims than K.
+ * And a latent that is expanded, whose V has other dims than K, a softcap, and sinks.
  */
 Test(run, kinds_of_models, .init = use_simulator) {
   static const char *const models[] = {
@@ -173,6 +173,8 @@ Test(run, kinds_of_models, .init = use_simulator) {
       "\"attention_chunk_size\": 20, \"model_type\": \"llama4_text\"",
       "\"model_type\": \"deepseek_v3\", \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, "
       "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40",
+      "\"attn_logit_softcapping\": 50, \"model_type\": \"gemma2\"",
+      "\"sliding_window\": 12, \"model_type\": \"gpt_oss\"",
   };
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     char text[512];
@@ -190,9 +192,12 @@ Test(run, kinds_of_models, .init = use_simulator) {
 }
 
 Test(run, unsupported_model, .init = use_simulator) {
-  command(&output, "run --model " MODEL("gpt-oss-20b"));
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "run --model %s",
+           scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
+  command(&output, arguments);
   expect_code(&output, 1);
-  expect_text(output.err, "full_attention skipped: attention sinks");
+  expect_text(output.err, "indexed_attention skipped: multi-head latent attention");
   expect_text(output.err, "no kind of layer can be run");
 }
 

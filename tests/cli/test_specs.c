@@ -64,13 +64,17 @@ Test(specs, as_json) {
   expect_text(output.out, "\"kind\": \"sliding_attention\"");
   expect_text(output.out, "\"window\": 128");
   expect_text(output.out, "\"sinks\": true");
-  expect_text(output.out, "\"lacks\": \"attention sinks\"");
+  expect_text(output.out, "\"lacks\": \"\"");
 }
 
 Test(specs, unsupported_models_fail_with_reasons) {
-  command(&output, "specs --model " MODEL("gpt-oss-20b"));
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "specs --model %s",
+           scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
+  command(&output, arguments);
   expect_code(&output, 1);
-  expect_text(output.err, "sliding_attention skipped: attention sinks");
+  expect_text(output.err, "indexed_attention skipped: multi-head latent attention");
+  expect_text(output.err, "sparse attention (");
   expect_text(output.err, "no kind of layer has a kernel");
   cr_expect_str_eq(output.out, "");
 }

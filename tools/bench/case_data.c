@@ -16,6 +16,8 @@ enum {
   MOST_HEAD_DIM = 512
 };
 
+static const float softcap = 50; /* Gemma 2's */
+
 bool case_data_failed(const struct case_data *data, const char *call, fi_status status) {
   if (status)
     fprintf(stderr, "%s: %s: %s: %s\n", data->what->spec, call, fi_status_name(status), fi_last_error());
@@ -113,6 +115,9 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .o = device_alloc(device, o_bytes(data)),
       .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.head_dim)),
       .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dim)),
+      .sinks = data->sinks.device,
+      .slopes = data->slopes.device,
+      .softcap = data->spec.softcap ? softcap : 0,
       .rope_table = data->rope_table.device,
       .rope_magnitude = data->rope_magnitude,
   };
@@ -132,6 +137,17 @@ static bool make_set(struct case_data *data, uint32_t set) {
   return true;
 }
 
+/* One number a query head. */
+static bool make_numbers(struct case_data *data, struct mirror *numbers, double first, double ratio) {
+  const size_t heads = query_heads(data);
+  if (!mirror_create(numbers, data->device, heads * sizeof(float)))
+    return false;
+  for (size_t head = 0; head < heads; head++)
+    ((float *)numbers->host)[head] = (float)(first * pow(ratio, (double)head / (double)heads));
+  mirror_upload(numbers, data->device, numbers->bytes);
+  return true;
+}
+
 static bool make_rope_table(struct case_data *data) {
   const fi_rope rope = {.struct_size = sizeof rope, .dim = data->spec.rope_dim, .theta = 500000};
   struct mirror *table = &data->rope_table;
@@ -140,6 +156,14 @@ static bool make_rope_table(struct case_data *data) {
     return false;
   mirror_upload(table, data->device, table->bytes);
   return true;
+}
+
+/* What the spec needs besides Q and KV: sinks from 1 to 4, slopes from 1/2 to 1/256 as ALiBi has them. */
+static bool make_arguments(struct case_data *data) {
+  const fi_spec *spec = &data->spec;
+  return (!spec->sinks || make_numbers(data, &data->sinks, 1, 4)) &&
+         (spec->bias != FI_BIAS_SLOPES || make_numbers(data, &data->slopes, 0.5, 1.0 / 128)) &&
+         (spec->rope == FI_ROPE_NONE || make_rope_table(data));
 }
 
 static void draw_tensors(struct case_data *data, random_state *random) {
@@ -166,7 +190,7 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
   if (data->sets > MOST_SETS)
     data->sets = MOST_SETS;
   draw_tensors(data, random);
-  if (data->spec.rope != FI_ROPE_NONE && !make_rope_table(data))
+  if (!make_arguments(data))
     return false;
   for (uint32_t set = 0; set < data->sets; set++) {
     if (!make_set(data, set) ||
@@ -185,7 +209,9 @@ void case_data_free(struct case_data *data) {
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
       device_free(data->device, (void *)(uintptr_t)memory[i]);
   }
-  mirror_free(&data->rope_table, data->device);
+  struct mirror *const mirrors[] = {&data->sinks, &data->slopes, &data->rope_table};
+  for (size_t i = 0; i < sizeof mirrors / sizeof *mirrors; i++)
+    mirror_free(mirrors[i], data->device);
   void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q, data->k, data->v};
   for (size_t i = 0; i < sizeof host / sizeof *host; i++)
     free(host[i]);
@@ -202,6 +228,8 @@ static struct reference reference_of(const struct case_data *data) {
   reference.tensors.q = data->q;
   reference.tensors.k.data = data->k;
   reference.tensors.v.data = data->v;
+  reference.tensors.sinks = data->sinks.host;
+  reference.tensors.slopes = data->slopes.host;
   reference.tensors.rope_table = data->rope_table.host;
   return reference;
 }

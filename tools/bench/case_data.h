@@ -30,6 +30,8 @@ struct case_data {
   void *q;
   void *k;
   void *v;
+  struct mirror sinks;
+  struct mirror slopes;
   struct mirror rope_table;
   float rope_magnitude;
   fi_batch batch[MOST_SETS];

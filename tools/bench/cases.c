@@ -2,7 +2,7 @@
 #include "tools/bench/cases.h"
 
 #define DECODE(group) "attention group=" #group " page=16"
-#define WINDOW_128 "attention hd=64 group=8 page=16 left=128"
+#define WINDOW_128 "attention hd=64 group=8 page=16 left=128 sinks=1"
 #define WINDOW_1024 "attention hd=256 group=2 page=16 left=1024"
 #define PREFILL(head_dim) "attention rows=128 index=csr hd=" #head_dim
 
@@ -52,8 +52,19 @@ const struct bench_case bench_cases[] = {
     {WINDOW_128, 8, 128, 1, 128, 0, 0, 0, 0},
     {WINDOW_1024, 8, 64, 1, 8192, 0, 126, 151, 0},
     {WINDOW_1024, 8, 64, 1, 1024, 0, 0, 0, 0},
-    {PREFILL(64) " group=8 left=128", 8, 1, 16384, 16384, 0, 202, 123, 1},
+    {PREFILL(64) " group=8 left=128 sinks=1", 8, 1, 16384, 16384, 0, 202, 123, 1},
     {PREFILL(256) " group=2 left=1024", 8, 4, 4096, 4096, 0, 547, 476, 1},
+
+    /* what a score becomes, beside the rows above without it */
+    {DECODE(4) " softcap=1", 8, 16, 1, 1024, 0, 0, 0, 0},
+    {DECODE(4) " softcap=1", 8, 64, 1, 4096, 0, 0, 0, 0},
+    {DECODE(4) " sinks=1", 8, 16, 1, 1024, 0, 0, 0, 0},
+    {DECODE(4) " sinks=1", 8, 64, 1, 4096, 0, 0, 0, 0},
+    {DECODE(4) " bias=slopes", 8, 16, 1, 1024, 0, 0, 0, 0},
+    {DECODE(4) " bias=slopes", 8, 64, 1, 4096, 0, 0, 0, 0},
+    {PREFILL(128) " softcap=1", 16, 4, 4096, 4096, 0, 520, 459, 1},
+    {PREFILL(128) " sinks=1", 16, 4, 4096, 4096, 0, 0, 0, 1},
+    {PREFILL(128) " bias=slopes", 16, 4, 4096, 4096, 0, 0, 0, 1},
 
     /* RoPE inside, with keys that are stored rotated and as they came */
     {DECODE(4) " rope=half", 8, 16, 1, 1024, 0, 0, 0, 0},

@@ -73,6 +73,10 @@ static void measure(struct batch_memory *batch) {
   batch->input_rows = schedule->tokens < rows ? schedule->tokens : rows;
 }
 
+static size_t query_heads(const struct batch_memory *batch) {
+  return (size_t)batch->kv_heads * batch->spec.group;
+}
+
 /* Bytes of a row of all heads of a tensor. */
 static size_t row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const fi_spec *spec = &batch->spec;
@@ -110,6 +114,10 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
     return batch->kv_heads * sizeof(float); /* at most one a head */
+  case BUFFER_SINKS:
+    return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
+  case BUFFER_SLOPES:
+    return batch->spec.bias == FI_BIAS_SLOPES ? query_heads(batch) * sizeof(float) : 0;
   case BUFFER_Q_INDPTR:
   case BUFFER_KV_LEN:
     return (schedule->slots + 1) * sizeof(int32_t);
@@ -167,6 +175,20 @@ static void fill_scales(struct batch_memory *batch, struct device *device) {
   upload_all(batch, device, BUFFER_V_SCALE);
 }
 
+/* Sinks that weigh from little to about as much as a window of keys, and slopes from 1/2 to 1/256, as ALiBi has them.
+ */
+static void fill_heads(struct batch_memory *batch, struct device *device) {
+  const size_t heads = query_heads(batch);
+  float *sinks = batch->buffers[BUFFER_SINKS].host;
+  float *slopes = batch->buffers[BUFFER_SLOPES].host;
+  for (size_t head = 0; head < heads && batch->spec.sinks; head++)
+    sinks[head] = (float)(head % 7) - 1;
+  for (size_t head = 0; head < heads && batch->spec.bias == FI_BIAS_SLOPES; head++)
+    slopes[head] = exp2f(-8 * (float)(head + 1) / (float)heads);
+  upload_all(batch, device, BUFFER_SINKS);
+  upload_all(batch, device, BUFFER_SLOPES);
+}
+
 static void fill_ranges(struct batch_memory *batch, struct device *device) {
   const uint32_t tokens = image_tokens(batch);
   const uint32_t images = images_of_slot(batch);
@@ -215,6 +237,7 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   if (!shuffle_pages(batch, random))
     return fail(device);
   fill_scales(batch, device);
+  fill_heads(batch, device);
   fill_ranges(batch, device);
   fill_random(batch, device, BUFFER_Q, random);
   scale_queries(batch, device, q_deviation);
@@ -386,6 +409,10 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
     tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
     tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
   }
+  if (batch->spec.sinks)
+    tensors.sinks = pointer(batch, BUFFER_SINKS, on_host);
+  if (batch->spec.bias == FI_BIAS_SLOPES)
+    tensors.slopes = pointer(batch, BUFFER_SLOPES, on_host);
   if (is_scaled(batch)) {
     tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
     tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);

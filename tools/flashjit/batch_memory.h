@@ -18,6 +18,8 @@ enum buffer {
   BUFFER_V_CACHE,
   BUFFER_K_SCALE,
   BUFFER_V_SCALE,
+  BUFFER_SINKS,
+  BUFFER_SLOPES,
   BUFFER_Q_INDPTR,
   BUFFER_KV_LEN,
   BUFFER_PAGE_TABLE,
@@ -35,11 +37,11 @@ struct batch_memory {
   int32_t *free_pages;  /* a stack, in random order */
   uint32_t free_count;
   int32_t *shown_pages; /* the page table as the device has it: pages that nobody sees are -1 there */
-  uint32_t *lengths;  /* [slots] of the KV */
-  bool *is_done;      /* [slots] the request has had its last token */
-  size_t input_rows;  /* of Q and of the new K and V: steps take them from different places */
-  size_t used_rows;   /* by the steps so far */
-  size_t input_begin; /* the first row of this step */
+  uint32_t *lengths;    /* [slots] of the KV */
+  bool *is_done;        /* [slots] the request has had its last token */
+  size_t input_rows;    /* of Q and of the new K and V: steps take them from different places */
+  size_t used_rows;     /* by the steps so far */
+  size_t input_begin;   /* the first row of this step */
   struct mirror buffers[BUFFERS];
 };
 

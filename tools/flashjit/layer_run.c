@@ -37,7 +37,7 @@ static double now_ms(void) {
  * Of Q, so that logits deviate by about 1, as those of models do; or by as much as a cap bends.
  */
 static double q_deviation(const struct layer *layer) {
-  enum { CAP_PER_DEVIATION = 12 };
+  enum { CAP_PER_DEVIATION = 24 };
   const double scale = layer->scale > 0 ? layer->scale : 1 / sqrt(layer->head_dim);
   const double deviation = layer->softcap > 0 ? layer->softcap / CAP_PER_DEVIATION : 1;
   return deviation / (scale * sqrt(layer->head_dim));
@@ -171,6 +171,7 @@ static bool prepare(struct layer_run *run) {
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host) {
   fi_tensors tensors = batch_tensors(&run->batch, on_host);
   tensors.softmax_scale = (float)run->layer->layer.scale;
+  tensors.softcap = (float)run->layer->layer.softcap;
   tensors.rope_table = on_host ? run->rope_table.host : run->rope_table.device;
   tensors.rope_magnitude = run->rope_magnitude;
   return tensors;

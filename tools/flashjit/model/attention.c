@@ -156,8 +156,8 @@ static bool has_slopes(const struct config *config) {
 static void read_other(const struct config *config, struct layer *layer) {
   const char *other = config_trait_text(config, "needs", "");
   const char *embedding = config_text(config, "position_embedding_type", "");
+  layer->has_slopes = !layer->is_cross && has_slopes(config);
   if (has_slopes(config)) {
-    other = "ALiBi";
     layer->rope = (struct rope){0};
   } else if (strncmp(embedding, "relative_key", 12) == 0) {
     other = "relative positions";

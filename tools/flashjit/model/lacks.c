@@ -27,16 +27,6 @@ static void needs_selection(const struct layer *layer, char *text, size_t size) 
     snprintf(text, size, "sparse attention (%s)", layer->sparse);
 }
 
-static void needs_sinks(const struct layer *layer, char *text, size_t size) {
-  if (layer->has_sinks)
-    snprintf(text, size, "attention sinks");
-}
-
-static void needs_softcap(const struct layer *layer, char *text, size_t size) {
-  if (layer->softcap > 0)
-    snprintf(text, size, "logit softcap (%.9g)", layer->softcap);
-}
-
 static void needs_other(const struct layer *layer, char *text, size_t size) {
   if (layer->other[0])
     snprintf(text, size, "%s", layer->other);
@@ -63,8 +53,8 @@ static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false}, {needs_selection, false},  {needs_sinks, false},     {needs_softcap, false},
-    {needs_other, false},  {needs_cache_type, false}, {needs_rope_type, false}, {needs_positions, true},
+    {needs_latent, false},     {needs_selection, false}, {needs_other, false},
+    {needs_cache_type, false}, {needs_rope_type, false}, {needs_positions, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
@@ -92,6 +82,9 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->kv_dtype = layer->kv_dtype;
   spec->kv_scale = layer->kv_scale;
   fill_mask(layer, text_only, spec);
+  spec->softcap = layer->softcap > 0;
+  spec->sinks = layer->has_sinks;
+  spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : FI_BIAS_NONE;
   fill_rope(&layer->rope, spec);
 }
 

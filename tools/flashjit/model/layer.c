@@ -84,6 +84,7 @@ static void add_attention(json_t *object, const struct layer *layer) {
   add_number(object, "scale", layer->scale);
   add_number(object, "softcap", layer->softcap);
   add_flag(object, "sinks", layer->has_sinks);
+  add_flag(object, "slopes", layer->has_slopes);
   add_flag(object, "image_blocks", layer->has_image_blocks);
   add_flag(object, "shares_kv", layer->shares_kv);
   add_flag(object, "cross", layer->is_cross);
@@ -176,6 +177,8 @@ void layer_text(const struct layer *layer, char *text, size_t size) {
     add(&line, ", softcap %.9g", layer->softcap);
   if (layer->has_sinks)
     add(&line, ", sinks");
+  if (layer->has_slopes)
+    add(&line, ", ALiBi");
   if (layer->sparse[0])
     add(&line, ", sees %s", layer->sparse);
   if (layer->other[0])

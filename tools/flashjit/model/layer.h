@@ -70,6 +70,7 @@ struct layer {
   double scale;    /* 0: head_dim to the power of -1/2 */
   double softcap;  /* 0: none */
   bool has_sinks;
+  bool has_slopes;       /* ALiBi */
   bool has_image_blocks; /* tokens of an image see each other both ways */
   bool shares_kv;        /* the layer appends nothing: it reads the cache of an earlier layer */
   bool is_cross;         /* its keys come from an encoder */
