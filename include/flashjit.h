@@ -598,10 +598,10 @@ typedef struct fi_tensors {
 
   /* attention: what a score becomes, and how a row ends */
   float softcap;             /* for spec.softcap: above 0, at most 10000; logits are off by about 3e-7 of it */
-  const float *sinks;        /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the sum
-                                of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may have
-                                it, others -infinity, which is none. A row that sees nothing has O 0, and the sink as
-                                its LSE */
+  const float *sinks;        /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the
+                                sum of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may
+                                have it, others -infinity, which is none. A row that sees nothing has O 0, and the sink
+                                as its LSE */
   const float *slopes;       /* [query heads] for FI_BIAS_SLOPES */
   const void *bias;          /* for the other kinds of bias */
   int64_t bias_token_stride; /* elements, at least bias_extent or, if dense, max_kv_len */
