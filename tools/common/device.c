@@ -200,9 +200,12 @@ void device_free(struct device *device, void *memory) {
     device->driver->cuMemFree((CUdeviceptr)(uintptr_t)memory);
 }
 
+/* Copies from pageable memory may be under way when the call returns, and streams made here do not wait for them. */
 void device_upload(struct device *device, void *to, const void *from, size_t bytes) {
-  if (bytes > 0)
-    CALL(device, cuMemcpyHtoD, (CUdeviceptr)(uintptr_t)to, from, bytes);
+  if (bytes == 0)
+    return;
+  CALL(device, cuMemcpyHtoD, (CUdeviceptr)(uintptr_t)to, from, bytes);
+  device_sync(device, NULL);
 }
 
 void device_download(struct device *device, void *to, const void *from, size_t bytes) {
@@ -210,9 +213,12 @@ void device_download(struct device *device, void *to, const void *from, size_t b
     CALL(device, cuMemcpyDtoH, to, (CUdeviceptr)(uintptr_t)from, bytes);
 }
 
+/* So may fills. */
 void device_fill(struct device *device, void *to, unsigned char value, size_t bytes) {
-  if (bytes > 0)
-    CALL(device, cuMemsetD8, (CUdeviceptr)(uintptr_t)to, value, bytes);
+  if (bytes == 0)
+    return;
+  CALL(device, cuMemsetD8, (CUdeviceptr)(uintptr_t)to, value, bytes);
+  device_sync(device, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------ kernels */
