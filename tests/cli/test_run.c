@@ -171,8 +171,8 @@ Test(run, kinds_of_models, .init = use_simulator) {
       "\"sliding_window\": 24",
       "\"sliding_window\": 24, \"model_type\": \"gemma3_text\", \"sliding_window_pattern\": 2",
       "\"attention_chunk_size\": 20, \"model_type\": \"llama4_text\"",
-      "\"model_type\": \"deepseek_v3\", \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, "
-      "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40",
+      ("\"model_type\": \"deepseek_v3\", \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, "
+       "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40"),
       "\"attn_logit_softcapping\": 50, \"model_type\": \"gemma2\"",
       "\"sliding_window\": 12, \"model_type\": \"gpt_oss\"",
   };
