@@ -128,6 +128,11 @@ static void fill_k_scales(struct edge_run *run) {
 
 /* ------------------------------------------------------------------------------------------------ large keys */
 
+/* Beside a sink, weights of keys with large negative logits are less than any number. */
+static bool has_plain_keys_alone(const fi_spec *spec) {
+  return has_plain_keys(spec) && !spec->sinks;
+}
+
 /*
  * Keys that differ by little of what they have in common: scores are +-2^a + 0..7, exactly, and logits of any size have
  * differences from a quarter on, or ones beyond all floats.
@@ -276,7 +281,7 @@ static const struct edge {
 } edges[] = {
     {"equal keys", has_plain_keys, fill_equal_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"one key", has_any_keys, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
-    {"large keys", has_plain_keys, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
+    {"large keys", has_plain_keys_alone, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
     {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},

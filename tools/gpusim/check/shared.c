@@ -140,10 +140,16 @@ static void note_read(const struct sim_warp *warp, struct sim_cell *cell, uint32
     forget_reads(cell);
     cell->read_clock = now;
   }
+  /* Several warps count as readers of what all of them have read: warps that read other parts are forgotten. */
+  if (cell->readers & ~self && !(cell->read & part)) {
+    forget_reads(cell);
+    cell->read_clock = now;
+  }
+  const bool shared = cell->readers & ~self;
   /* One clock for all readers: the smallest, which may miss a race but never invents one. */
   cell->read_clock = cell->read_clock < now ? cell->read_clock : now;
   cell->readers |= self;
-  cell->read |= (uint8_t)part;
+  cell->read = (uint8_t)(shared ? cell->read & part : cell->read | part);
   if (kind == SIM_PLAIN)
     note_lane(cell->read_lane, part, lane);
 }
