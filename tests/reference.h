@@ -23,6 +23,9 @@ uint32_t reference_query_len(const struct reference *reference, uint32_t request
 /* Index in Q, O, LSE and the new K and V of a request's first query token. */
 uint32_t reference_query_begin(const struct reference *reference, uint32_t request);
 
+/* The id of the page that has a token of a paged cache. */
+int64_t reference_page(const struct reference *reference, uint32_t request, uint32_t token);
+
 /* Elements from k.data, and from v.data, to dimension 0 of a token. */
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);

@@ -53,6 +53,15 @@ int64_t reference_v_new_offset(const struct reference *reference, uint32_t token
   return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference->spec.v_dim, token, kv_head);
 }
 
+int64_t reference_page(const struct reference *reference, uint32_t request, uint32_t token) {
+  const fi_spec *spec = &reference->spec;
+  const fi_batch *batch = &reference->batch;
+  int64_t first = spec->index == FI_INDEX_DENSE ? request * batch->page_table_stride : batch->kv_indptr[request];
+  int64_t entry = first + token / spec->page_size;
+  return spec->page_ids == FI_IDS_INT64 ? ((const int64_t *)batch->page_table)[entry]
+                                        : ((const int32_t *)batch->page_table)[entry];
+}
+
 static int64_t cache_offset(const struct reference *reference, const fi_kv *kv, uint32_t dim, uint32_t request,
                             uint32_t token, uint32_t kv_head) {
   const fi_spec *spec = &reference->spec;
@@ -66,10 +75,7 @@ static int64_t cache_offset(const struct reference *reference, const fi_kv *kv, 
     return request * page_stride + token * token_stride + row;
   if (spec->page_size == 0)
     return (batch->kv_indptr[request] + (int64_t)token) * token_stride + row;
-  int64_t first = is_dense ? request * batch->page_table_stride : batch->kv_indptr[request];
-  int64_t entry = first + token / spec->page_size;
-  int64_t page = spec->page_ids == FI_IDS_INT64 ? ((const int64_t *)batch->page_table)[entry]
-                                                : ((const int32_t *)batch->page_table)[entry];
+  int64_t page = reference_page(reference, request, token);
   return page * page_stride + token % spec->page_size * token_stride + row;
 }
 

@@ -29,11 +29,12 @@ static uint32_t pages_of(const struct batch_case *batch, uint32_t request) {
   return (batch->kv_len[request] + batch->spec.page_size - 1) / batch->spec.page_size;
 }
 
-static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
+int32_t *batch_case_ints(const struct batch_case *batch, enum buffer buffer) {
   return batch->buffers[buffer].host;
 }
 
-static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element) {
+bool batch_case_buffer(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count,
+                       size_t element) {
   return mirror_create(&batch->buffers[buffer], &trial->device, count * element) ||
          trial_ok(trial, "the buffers", FI_OK);
 }
@@ -42,7 +43,7 @@ static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer b
 
 /* Where each request's KV begins in a list of all: tokens, or entries of the page table, with gaps. */
 static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
-  int32_t *kv_indptr = ints(batch, BUFFER_KV_INDPTR);
+  int32_t *kv_indptr = batch_case_ints(batch, BUFFER_KV_INDPTR);
   int32_t next = 0;
   for (uint32_t r = 0; r < batch->requests; r++) {
     kv_indptr[r] = next;
@@ -56,18 +57,18 @@ static int32_t fill_kv_indptr(struct batch_case *batch, struct trial *trial) {
 
 static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
-  if (!reserve(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_LAST_PAGE_LEN, requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
+  if (!batch_case_buffer(batch, trial, BUFFER_Q_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_LAST_PAGE_LEN, requests, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_KV_LEN, requests, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_KV_INDPTR, requests + 1, sizeof(int32_t)))
     return false;
-  int32_t *q_indptr = ints(batch, BUFFER_Q_INDPTR);
+  int32_t *q_indptr = batch_case_ints(batch, BUFFER_Q_INDPTR);
   q_indptr[0] = (int32_t)batch->first_token;
   for (uint32_t r = 0; r < requests; r++) {
     q_indptr[r + 1] = q_indptr[r] + (int32_t)batch->q_len[r];
-    ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
+    batch_case_ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
     if (is_paged(batch) && batch->kv_len[r] > 0)
-      ints(batch, BUFFER_LAST_PAGE_LEN)[r] = (int32_t)((batch->kv_len[r] - 1) % batch->spec.page_size) + 1;
+      batch_case_ints(batch, BUFFER_LAST_PAGE_LEN)[r] = (int32_t)((batch->kv_len[r] - 1) % batch->spec.page_size) + 1;
   }
   batch->has_gaps = is_csr(batch) && trial_chance(trial, 2);
   batch->has_last_page_len = is_csr(batch) && is_paged(batch) && !batch->has_gaps && trial_chance(trial, 2);
@@ -118,13 +119,13 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   const size_t entries = is_csr(batch) ? (size_t)batch->listed : batch->requests * (size_t)batch->page_table_stride;
   if (batch->pool.units > sizeof order / sizeof *order)
     return trial_fail(trial, "the batch has %u pages, too many for this test", batch->pool.units);
-  if (!reserve(batch, trial, BUFFER_PAGE_TABLE, entries, id_bytes(&batch->spec)))
+  if (!batch_case_buffer(batch, trial, BUFFER_PAGE_TABLE, entries, id_bytes(&batch->spec)))
     return false;
   for (size_t i = 0; i < entries; i++)
     set_page(batch, i, NO_PAGE);
   random_permutation(&trial->random, order, batch->pool.units);
   for (uint32_t r = 0; r < batch->requests; r++) {
-    const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
+    const int64_t first = is_csr(batch) ? batch_case_ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
       set_page(batch, (size_t)first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
   }
@@ -132,14 +133,11 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
 }
 
 /* Whether a token has a page. */
-static bool has_page(struct batch_case *batch, uint32_t request, uint32_t token) {
+static bool has_page(const struct batch_case *batch, uint32_t request, uint32_t token) {
   if (!is_paged(batch))
     return true;
-  const int64_t first = is_csr(batch) ? ints(batch, BUFFER_KV_INDPTR)[request] : request * batch->page_table_stride;
-  const size_t entry = (size_t)first + token / batch->spec.page_size;
-  const void *table = batch->buffers[BUFFER_PAGE_TABLE].host;
-  const int64_t page =
-      batch->spec.page_ids == FI_IDS_INT64 ? ((const int64_t *)table)[entry] : ((const int32_t *)table)[entry];
+  const struct reference reference = batch_case_reference(batch);
+  const int64_t page = reference_page(&reference, request, token);
   return page >= 0 && page < batch->pool.units;
 }
 
@@ -357,17 +355,17 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
   const size_t axes = batch->spec.rope_axes == 3 ? 3 : 1;
   const size_t places = derived_rotates_keys(&batch->spec) ? key_places(batch) : 0;
-  return reserve(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&
-         reserve(batch, trial, BUFFER_KEY_POSITIONS, axes * places, sizeof(int32_t)) &&
-         reserve(batch, trial, BUFFER_ROPE_TABLE, batch->spec.rope_dim / 2, sizeof(uint64_t)) &&
-         reserve(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
-         reserve(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
-         reserve(batch, trial, BUFFER_Q, batch->q.elements, element) &&
-         reserve(batch, trial, BUFFER_O, batch->o.elements, o_element) &&
-         reserve(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
-         reserve(batch, trial, BUFFER_K_NEW, batch->k_new.elements, element) &&
-         reserve(batch, trial, BUFFER_V_NEW, batch->v_new.elements, element) &&
-         reserve(batch, trial, BUFFER_SLOTS, batch->tokens, sizeof(int64_t));
+  return batch_case_buffer(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&
+         batch_case_buffer(batch, trial, BUFFER_KEY_POSITIONS, axes * places, sizeof(int32_t)) &&
+         batch_case_buffer(batch, trial, BUFFER_ROPE_TABLE, batch->spec.rope_dim / 2, sizeof(uint64_t)) &&
+         batch_case_buffer(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
+         batch_case_buffer(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
+         batch_case_buffer(batch, trial, BUFFER_Q, batch->q.elements, element) &&
+         batch_case_buffer(batch, trial, BUFFER_O, batch->o.elements, o_element) &&
+         batch_case_buffer(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
+         batch_case_buffer(batch, trial, BUFFER_K_NEW, batch->k_new.elements, element) &&
+         batch_case_buffer(batch, trial, BUFFER_V_NEW, batch->v_new.elements, element) &&
+         batch_case_buffer(batch, trial, BUFFER_SLOTS, batch->tokens, sizeof(int64_t));
 }
 
 static void set_slot(struct batch_case *batch, uint32_t token, int64_t slot) {
@@ -382,8 +380,8 @@ static void set_slot(struct batch_case *batch, uint32_t token, int64_t slot) {
 static int64_t slot_of(struct batch_case *batch, uint32_t request, uint32_t at) {
   const uint32_t page_size = batch->spec.page_size;
   if (page_size == 0)
-    return ints(batch, BUFFER_KV_INDPTR)[request] + (int64_t)at;
-  const int64_t page = ints(batch, BUFFER_PAGE_TABLE)[request * batch->page_table_stride + at / page_size];
+    return batch_case_ints(batch, BUFFER_KV_INDPTR)[request] + (int64_t)at;
+  const int64_t page = batch_case_ints(batch, BUFFER_PAGE_TABLE)[request * batch->page_table_stride + at / page_size];
   return page * page_size + at % page_size;
 }
 
@@ -454,7 +452,7 @@ bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_
   return trial_ok(trial, "the workspace", FI_OK);
 }
 
-static const void *pointer(const struct batch_case *batch, enum buffer buffer, bool on_host) {
+const void *batch_case_pointer(const struct batch_case *batch, enum buffer buffer, bool on_host) {
   const struct mirror *mirror = &batch->buffers[buffer];
   return on_host ? mirror->host : mirror->device;
 }
@@ -464,39 +462,39 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
   const bool is_ragged = is_csr(batch) && !is_paged(batch);
   fi_batch lengths = {.struct_size = sizeof lengths, .requests = batch->requests};
   if (batch->kind != BATCH_SINGLE)
-    lengths.q_indptr = pointer(batch, BUFFER_Q_INDPTR, on_host);
+    lengths.q_indptr = batch_case_pointer(batch, BUFFER_Q_INDPTR, on_host);
   if (batch->has_last_page_len)
-    lengths.last_page_len = pointer(batch, BUFFER_LAST_PAGE_LEN, on_host);
+    lengths.last_page_len = batch_case_pointer(batch, BUFFER_LAST_PAGE_LEN, on_host);
   else if (!is_ragged || batch->has_gaps)
-    lengths.kv_len = pointer(batch, BUFFER_KV_LEN, on_host);
+    lengths.kv_len = batch_case_pointer(batch, BUFFER_KV_LEN, on_host);
   if (batch->spec.kv_start)
-    lengths.kv_start = pointer(batch, BUFFER_KV_START, on_host);
+    lengths.kv_start = batch_case_pointer(batch, BUFFER_KV_START, on_host);
   if (batch->spec.ranges) {
-    lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
-    lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
+    lengths.ranges = batch_case_pointer(batch, BUFFER_RANGES, on_host);
+    lengths.range_indptr = batch_case_pointer(batch, BUFFER_RANGE_INDPTR, on_host);
   }
   if (batch->spec.mask_bits) {
-    lengths.mask_bits = pointer(batch, BUFFER_MASK_BITS, on_host);
-    lengths.mask_offsets = pointer(batch, BUFFER_MASK_OFFSETS, on_host);
+    lengths.mask_bits = batch_case_pointer(batch, BUFFER_MASK_BITS, on_host);
+    lengths.mask_offsets = batch_case_pointer(batch, BUFFER_MASK_OFFSETS, on_host);
     lengths.mask_stride = batch->mask_stride;
   }
   if (is_csr(batch))
-    lengths.kv_indptr = pointer(batch, BUFFER_KV_INDPTR, on_host);
+    lengths.kv_indptr = batch_case_pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)
     lengths.page_count = batch->pool.units;
   if (is_paged(batch))
-    lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
+    lengths.page_table = batch_case_pointer(batch, BUFFER_PAGE_TABLE, on_host);
   if (is_paged(batch) && !is_csr(batch))
     lengths.page_table_stride = batch->page_table_stride;
   return lengths;
 }
 
 static void describe_positions(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
-  tensors->positions = pointer(batch, BUFFER_POSITIONS, on_host);
+  tensors->positions = batch_case_pointer(batch, BUFFER_POSITIONS, on_host);
   tensors->position_stride = batch->tokens;
   if (!derived_rotates_keys(&batch->spec) || !batch->has_key_positions)
     return;
-  tensors->key_positions = pointer(batch, BUFFER_KEY_POSITIONS, on_host);
+  tensors->key_positions = batch_case_pointer(batch, BUFFER_KEY_POSITIONS, on_host);
   tensors->key_position_stride = (int64_t)key_places(batch);
   if (!is_paged(batch) && !is_csr(batch))
     tensors->key_page_stride = batch->workspace.max_kv_len;
@@ -507,14 +505,14 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   fi_tensors tensors = {
       .struct_size = sizeof tensors,
       .softmax_scale = batch->softmax_scale,
-      .q = pointer(batch, BUFFER_Q, on_host),
-      .o = (void *)(uintptr_t)pointer(batch, BUFFER_O, on_host),
+      .q = batch_case_pointer(batch, BUFFER_Q, on_host),
+      .o = (void *)(uintptr_t)batch_case_pointer(batch, BUFFER_O, on_host),
       .q_token_stride = batch->q.token_stride,
       .q_head_stride = batch->q.head_stride,
       .o_token_stride = batch->o.token_stride,
       .o_head_stride = batch->o.head_stride,
-      .k_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_K_NEW, on_host),
-      .v_new.data = (void *)(uintptr_t)pointer(batch, BUFFER_V_NEW, on_host),
+      .k_new.data = (void *)(uintptr_t)batch_case_pointer(batch, BUFFER_K_NEW, on_host),
+      .v_new.data = (void *)(uintptr_t)batch_case_pointer(batch, BUFFER_V_NEW, on_host),
       .k_new.token_stride = batch->k_new.token_stride,
       .k_new.head_stride = batch->k_new.head_stride,
       .v_new.token_stride = batch->v_new.token_stride,
@@ -526,21 +524,21 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   tensors.k.scale = batch->k_scale;
   tensors.v.scale = batch->v_scale;
   if (spec->slots != FI_SLOTS_NONE) {
-    tensors.slots = pointer(batch, BUFFER_SLOTS, on_host);
+    tensors.slots = batch_case_pointer(batch, BUFFER_SLOTS, on_host);
     tensors.tokens = batch->tokens;
     tensors.heads = batch->kv_heads;
   }
   if (spec->lse)
-    tensors.lse = (float *)(uintptr_t)pointer(batch, BUFFER_LSE, on_host);
+    tensors.lse = (float *)(uintptr_t)batch_case_pointer(batch, BUFFER_LSE, on_host);
   if (spec->rope != FI_ROPE_NONE) {
-    tensors.rope_table = pointer(batch, BUFFER_ROPE_TABLE, on_host);
+    tensors.rope_table = batch_case_pointer(batch, BUFFER_ROPE_TABLE, on_host);
     tensors.rope_magnitude = batch->rope_magnitude;
   }
   if (spec->rope_positions == FI_POSITIONS_ARRAY)
     describe_positions(batch, on_host, &tensors);
   if (spec->kv_scale != FI_SCALE_NONE) {
-    tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
-    tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);
+    tensors.k.scales = batch_case_pointer(batch, BUFFER_K_SCALE, on_host);
+    tensors.v.scales = batch_case_pointer(batch, BUFFER_V_SCALE, on_host);
   }
   return tensors;
 }

@@ -99,6 +99,11 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
                        enum batch_kind kind);
 void batch_case_free(struct batch_case *batch, struct trial *trial);
 
+/* Makes a buffer for so many elements; where it is; and what a buffer of int32_t has on the host. */
+bool batch_case_buffer(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element);
+const void *batch_case_pointer(const struct batch_case *batch, enum buffer buffer, bool on_host);
+int32_t *batch_case_ints(const struct batch_case *batch, enum buffer buffer);
+
 /* Brings a batch to the device again. */
 bool batch_case_upload(struct batch_case *batch, struct trial *trial);
 

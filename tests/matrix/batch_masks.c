@@ -3,15 +3,6 @@
 
 enum { MOST_RANGES = 4 }; /* of a request */
 
-static int32_t *ints(struct batch_case *batch, enum buffer buffer) {
-  return batch->buffers[buffer].host;
-}
-
-static bool reserve(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element) {
-  return mirror_create(&batch->buffers[buffer], &trial->device, count * element) ||
-         trial_ok(trial, "the buffers of masks", FI_OK);
-}
-
 /* At the first token, somewhere, or where nothing is left. */
 static int32_t draw_start(const struct batch_case *batch, struct trial *trial, uint32_t request) {
   const uint32_t kv_len = batch->kv_len[request];
@@ -27,9 +18,9 @@ static int32_t draw_ranges(struct batch_case *batch, struct trial *trial, uint32
   uint32_t at = 0;
   for (uint32_t i = 0; i < count; i++) {
     at += trial_between(trial, 0, room / 2);
-    ints(batch, BUFFER_RANGES)[2 * next] = (int32_t)at;
+    batch_case_ints(batch, BUFFER_RANGES)[2 * next] = (int32_t)at;
     at += trial_between(trial, 1, room);
-    ints(batch, BUFFER_RANGES)[2 * next + 1] = (int32_t)at;
+    batch_case_ints(batch, BUFFER_RANGES)[2 * next + 1] = (int32_t)at;
     next++;
   }
   return next;
@@ -46,7 +37,7 @@ static bool place_bits(struct batch_case *batch, struct trial *trial) {
     offsets[r] = next;
     next += batch->q_len[r] * (batch->mask_stride ? batch->mask_stride : (batch->kv_len[r] + 31) / 32);
   }
-  return reserve(batch, trial, BUFFER_MASK_BITS, (size_t)next, sizeof(uint32_t));
+  return batch_case_buffer(batch, trial, BUFFER_MASK_BITS, (size_t)next, sizeof(uint32_t));
 }
 
 /* Words of ones, of zeros, and of any bits: a kind for each stretch of a row. */
@@ -67,15 +58,15 @@ static bool fill_bits(struct batch_case *batch, struct trial *trial) {
 
 bool batch_masks_create(struct batch_case *batch, struct trial *trial) {
   const size_t requests = batch->requests;
-  if (!reserve(batch, trial, BUFFER_KV_START, requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_RANGES, 2 * MOST_RANGES * requests, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_RANGE_INDPTR, requests + 1, sizeof(int32_t)) ||
-      !reserve(batch, trial, BUFFER_MASK_OFFSETS, requests, sizeof(int64_t)))
+  if (!batch_case_buffer(batch, trial, BUFFER_KV_START, requests, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_RANGES, 2 * MOST_RANGES * requests, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_RANGE_INDPTR, requests + 1, sizeof(int32_t)) ||
+      !batch_case_buffer(batch, trial, BUFFER_MASK_OFFSETS, requests, sizeof(int64_t)))
     return false;
-  int32_t *range_indptr = ints(batch, BUFFER_RANGE_INDPTR);
+  int32_t *range_indptr = batch_case_ints(batch, BUFFER_RANGE_INDPTR);
   range_indptr[0] = 0;
   for (uint32_t r = 0; r < requests; r++) {
-    ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
+    batch_case_ints(batch, BUFFER_KV_START)[r] = draw_start(batch, trial, r);
     range_indptr[r + 1] = draw_ranges(batch, trial, r, range_indptr[r]);
   }
   return place_bits(batch, trial) && fill_bits(batch, trial);

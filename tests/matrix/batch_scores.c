@@ -106,9 +106,8 @@ static bool create_bias(struct batch_case *batch, struct trial *trial) {
   const size_t row = is_dense ? batch->workspace.max_kv_len : batch->bias_extent;
   const size_t heads = (size_t)batch->bias_head_stride * (heads_of(batch) - 1);
   const size_t tokens = (size_t)batch->bias_token_stride * (batch->tokens > 0 ? batch->tokens - 1 : 0);
-  if (!mirror_create(&batch->buffers[BUFFER_BIAS], &trial->device,
-                     (tokens + heads + row) * dtype_bytes(bias_dtype(&batch->spec))))
-    return trial_ok(trial, "the bias", FI_OK);
+  if (!batch_case_buffer(batch, trial, BUFFER_BIAS, tokens + heads + row, dtype_bytes(bias_dtype(&batch->spec))))
+    return false;
   fill_bias(batch, trial);
   return true;
 }
@@ -116,17 +115,12 @@ static bool create_bias(struct batch_case *batch, struct trial *trial) {
 /* ------------------------------------------------------------------------------------------------ public */
 
 bool batch_scores_draw(struct batch_case *batch, struct trial *trial) {
-  const size_t bytes = heads_of(batch) * sizeof(float);
-  if (!mirror_create(&batch->buffers[BUFFER_SINKS], &trial->device, bytes) ||
-      !mirror_create(&batch->buffers[BUFFER_SLOPES], &trial->device, bytes))
-    return trial_ok(trial, "the buffers of heads", FI_OK);
+  if (!batch_case_buffer(batch, trial, BUFFER_SINKS, heads_of(batch), sizeof(float)) ||
+      !batch_case_buffer(batch, trial, BUFFER_SLOPES, heads_of(batch), sizeof(float)))
+    return false;
   fill_heads(batch, trial);
   batch->softcap = draw_softcap(trial);
   return batch->spec.bias < FI_BIAS_DISTANCE || create_bias(batch, trial);
-}
-
-static const void *pointer(const struct batch_case *batch, enum buffer buffer, bool on_host) {
-  return on_host ? batch->buffers[buffer].host : batch->buffers[buffer].device;
 }
 
 void batch_scores_describe(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
@@ -134,12 +128,12 @@ void batch_scores_describe(const struct batch_case *batch, bool on_host, fi_tens
   if (spec->softcap)
     tensors->softcap = batch->softcap;
   if (spec->sinks)
-    tensors->sinks = pointer(batch, BUFFER_SINKS, on_host);
+    tensors->sinks = batch_case_pointer(batch, BUFFER_SINKS, on_host);
   if (spec->bias == FI_BIAS_SLOPES)
-    tensors->slopes = pointer(batch, BUFFER_SLOPES, on_host);
+    tensors->slopes = batch_case_pointer(batch, BUFFER_SLOPES, on_host);
   if (spec->bias < FI_BIAS_DISTANCE)
     return;
-  tensors->bias = pointer(batch, BUFFER_BIAS, on_host);
+  tensors->bias = batch_case_pointer(batch, BUFFER_BIAS, on_host);
   tensors->bias_token_stride = batch->bias_token_stride;
   tensors->bias_head_stride = batch->bias_head_stride;
   tensors->bias_extent = batch->bias_extent;
