@@ -10,7 +10,7 @@ struct tile_row {
   int token;         /* in Q and O */
   int visible;       /* KV tokens that it sees */
   int part;          /* its row among the item's partial rows */
-  int position;      /* that Q is rotated to */
+  int position;      /* that Q is rotated to, where an array has it */
   float query_scale; /* a power of two that its Q was divided by */
   int first;         /* KV token that it sees, where that is not 0 */
   int place;         /* of its token in the KV of its request */

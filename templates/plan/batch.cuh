@@ -51,8 +51,9 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
-  if (args.ranges && bad_range_of(args, request) >= 0)
-    return {kFaultRange, bad_range_of(args, request)};
+  const int bad_range = args.ranges ? bad_range_of(args, request) : -1;
+  if (bad_range >= 0)
+    return {kFaultRange, bad_range};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
   return {0, 0};

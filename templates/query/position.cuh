@@ -1,3 +1,5 @@
+//@use tile_records
+
 //# Where tokens are, for rotation.
 
 //@if rope_axes == 3
@@ -17,6 +19,9 @@ Position position_at(const int *positions, long long stride, long long at) {
   return {positions[at], positions[at + stride], positions[at + 2 * stride]};
 }
 
+/* Positions of rows stay where they are until Q is rotated. */
+void note_position(tile_row &to, const fi_attention_args &args) {}
+
 /* That of Q of a row. */
 Position query_position(const fi_attention_args &args, const tile_row &row) {
   return position_at(args.positions, args.rope.position_stride, row.token);
@@ -34,8 +39,23 @@ Position position_at(const int *positions, long long stride, long long at) {
   return positions[at];
 }
 
+//@if rope_positions == array
+/* Brings the position of a row of the tile into shared memory. */
+void note_position(tile_row &to, const fi_attention_args &args) {
+  to.position = args.positions[to.token];
+}
+
 /* That of Q of a row. */
 Position query_position(const fi_attention_args &args, const tile_row &row) {
   return row.position;
 }
+//@else
+/* The position of a row is its place. */
+void note_position(tile_row &to, const fi_attention_args &args) {}
+
+/* That of Q of a row. */
+Position query_position(const fi_attention_args &args, const tile_row &row) {
+  return row.place;
+}
+//@end
 //@end

@@ -20,6 +20,16 @@ Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int to
 //@if rotates_pairs
 //@use query/rotate_key_pairs
 //@else
+/* Rotates unit `unit` of row `row` of a K tile into a tile of 16-bit rows. */
+void rotate_key_unit(u8 *rotated, const u8 *keys, u32 row, u32 unit, const Rotation &by) {
+  const auto load = [&](float(&values)[8], u32 chunk) { read_key_chunk(values, keys, row, chunk); };
+  const auto store = [&](const float(&values)[8], u32 chunk) {
+    *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
+  };
+  rotate_unit(unit, by, load, store);
+}
+//@end
+
 /*
  * Rotates the team's K tile, whose first token is `token`, into a tile of 16-bit rows. Ends with a barrier of the
  * team.
@@ -30,16 +40,11 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attentio
 #pragma unroll 1
   for (u32 i = threads.number(); i < kTeamTokens * kRowUnits<kQkDim>; i += 32 * kTeamWarps) {
     const u32 row = i / kRowUnits<kQkDim>;
-    const auto load = [&](float(&values)[8], u32 chunk) { read_key_chunk(values, keys, row, chunk); };
-    const auto store = [&](const float(&values)[8], u32 chunk) {
-      *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
-    };
-    rotate_unit(i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row), load, store);
+    rotate_key_unit(rotated, keys, row, i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row));
   }
   threads.sync();
   return rotated;
 }
-//@end
 
 /* Rotates pair `pair` of a stored row of K. */
 void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {

@@ -50,10 +50,25 @@ float query_factor(const tile_row &row) {
 }
 //@end
 
+//@if rope != none || converts_query
 //@if rotates_pairs
 //@use query/transform_pairs
 //@else
-//@if rope != none || converts_query
+/* Turns unit `unit` of a row of the tile, whose elements are multiplied with a factor. */
+void transform_unit(u8 *query, u32 row, u32 unit, float factor, const Rotation &by) {
+  const auto load = [&](float(&values)[8], u32 chunk) {
+    unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+#pragma unroll
+    for (float &value : values)
+      value *= factor;
+  };
+  const auto store = [&](const float(&values)[8], u32 chunk) {
+    *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
+  };
+  rotate_unit(unit, by, load, store);
+}
+//@end
+
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
 void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
   find_query_scales(threads, query, tile);
@@ -61,21 +76,12 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
     const u32 row = i / kRowUnits<kQkDim>;
     const float factor = query_factor(tile.rows[row]);
-    const auto load = [&](float(&values)[8], u32 chunk) {
-      unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
-#pragma unroll
-      for (float &value : values)
-        value *= factor;
-    };
-    const auto store = [&](const float(&values)[8], u32 chunk) {
-      *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
-    };
-    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, query_position(args, tile.rows[row])), load, store);
+    const Rotation by = rotation_to(args.rope, query_position(args, tile.rows[row]));
+    transform_unit(query, row, i % kRowUnits<kQkDim>, factor, by);
   }
   threads.sync();
 }
 //@else
 /* The tile is what the fragments need. */
 void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {}
-//@end
 //@end

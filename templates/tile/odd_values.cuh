@@ -112,17 +112,10 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
   }
 }
 
-//@if mask_bits
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
-  return true;
+  return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
-//@else
-/* Whether a row may not see a token of its item. */
-bool sees_less(const ItemTile &tile, u32 row) {
-  return kHidesTokens || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
-}
-//@end
 
 /*
  * Does the rows of an item again that do not see all of its tokens. Not inlined: beside the main loop it would take

@@ -1,6 +1,7 @@
 //@use tile/threads
 //@use tile_records
 //@use work/mask
+//@use query/position
 
 //# A work item in a CTA: its record and the rows of its tile in shared memory.
 
@@ -25,18 +26,6 @@ const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row
   return args.plan.rows[index_of_row(item, row)];
 }
 
-//@if rope_positions == array
-/* The position that Q of a row is rotated to. */
-int position_of(const fi_attention_args &args, const fi_row &row) {
-  return args.positions[row.token];
-}
-//@else
-/* The position that Q of a row is rotated to. */
-int position_of(const fi_attention_args &args, const fi_row &row) {
-  return row.position;
-}
-//@end
-
 /* What is done after an item's rows are published. */
 struct ItemEnd {
   int unit;
@@ -60,8 +49,8 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     tile_row &to = tile.rows[row];
     to.token = source.token;
     to.part = source.part + (int)(row % kGroup);
-    to.position = position_of(args, source);
     to.place = source.position;
+    note_position(to, args);
     note_seen(to, args, index_of_row(item, row), item);
   }
 }

@@ -53,14 +53,10 @@ bool all_visible(const fi_item &item, int token, int count) {
 }
 //@end
 
-//@if mask_bits
+/* Whether rows may not see tokens of what they see by the plan: by a packed mask, or by their logits. */
+constexpr bool kHides = kMaskBits || kHidesTokens;
+
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return true;
+  return kHides || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
-//@else
-/* Whether some row may not see a token of the item. */
-bool may_differ(const fi_item &item) {
-  return kHidesTokens || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
-}
-//@end

@@ -119,6 +119,7 @@ struct fi_attention_args {
 constexpr int kVDim = 128;               /* elements of a row of V and O */
 constexpr int kGroup = 4;                /* query heads per KV head */
 constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
+constexpr int kMaskBits = 0;             /* 1: a packed mask says which of them are seen */
 constexpr int kRopeDim = 128;            /* dims that are rotated */
 constexpr int kRopeFirst = 0;            /* the first rotated dim */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
@@ -467,7 +468,7 @@ struct tile_row {
   int token;         /* in Q and O */
   int visible;       /* KV tokens that it sees */
   int part;          /* its row among the item's partial rows */
-  int position;      /* that Q is rotated to */
+  int position;      /* that Q is rotated to, where an array has it */
   float query_scale; /* a power of two that its Q was divided by */
   int first;         /* KV token that it sees, where that is not 0 */
   int place;         /* of its token in the KV of its request */
@@ -648,9 +649,12 @@ bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.inner_end;
 }
 
+/* Whether rows may not see tokens of what they see by the plan: by a packed mask, or by their logits. */
+constexpr bool kHides = kMaskBits || kHidesTokens;
+
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return kHidesTokens || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
+  return kHides || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
@@ -808,6 +812,21 @@ kv_loader &place_loader(kv_loader &own, u8 *shared) {
   return own;
 }
 
+typedef int Position;
+
+/* The position that turns a pair. */
+int position_for(Position position, u64 entry) {
+  return position;
+}
+
+/* The position of a row is its place. */
+void note_position(tile_row &to, const fi_attention_args &args) {}
+
+/* That of Q of a row. */
+Position query_position(const fi_attention_args &args, const tile_row &row) {
+  return row.place;
+}
+
 /* A work item in shared memory, with the rows of its tile. */
 struct ItemTile {
   fi_item item;
@@ -827,11 +846,6 @@ u32 index_of_row(const fi_item &item, u32 row) {
 
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
   return args.plan.rows[index_of_row(item, row)];
-}
-
-/* The position that Q of a row is rotated to. */
-int position_of(const fi_attention_args &args, const fi_row &row) {
-  return row.position;
 }
 
 /* What is done after an item's rows are published. */
@@ -857,8 +871,8 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     tile_row &to = tile.rows[row];
     to.token = source.token;
     to.part = source.part + (int)(row % kGroup);
-    to.position = position_of(args, source);
     to.place = source.position;
+    note_position(to, args);
     note_seen(to, args, index_of_row(item, row), item);
   }
 }
@@ -883,18 +897,6 @@ float sin_fast(float x) {
   float y;
   asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
-}
-
-typedef int Position;
-
-/* The position that turns a pair. */
-int position_for(Position position, u64 entry) {
-  return position;
-}
-
-/* That of Q of a row. */
-Position query_position(const fi_attention_args &args, const tile_row &row) {
-  return row.position;
 }
 
 /* 2 pi / 2^32 */
@@ -1049,6 +1051,20 @@ float query_factor(const tile_row &row) {
   return __uint_as_float((254u << 23) - __float_as_uint(row.query_scale));
 }
 
+/* Turns unit `unit` of a row of the tile, whose elements are multiplied with a factor. */
+void transform_unit(u8 *query, u32 row, u32 unit, float factor, const Rotation &by) {
+  const auto load = [&](float(&values)[8], u32 chunk) {
+    unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+#pragma unroll
+    for (float &value : values)
+      value *= factor;
+  };
+  const auto store = [&](const float(&values)[8], u32 chunk) {
+    *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
+  };
+  rotate_unit(unit, by, load, store);
+}
+
 /* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
 void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
   find_query_scales(threads, query, tile);
@@ -1056,16 +1072,8 @@ void transform_query(Cta threads, u8 *query, const fi_attention_args &args, Item
   for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
     const u32 row = i / kRowUnits<kQkDim>;
     const float factor = query_factor(tile.rows[row]);
-    const auto load = [&](float(&values)[8], u32 chunk) {
-      unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
-#pragma unroll
-      for (float &value : values)
-        value *= factor;
-    };
-    const auto store = [&](const float(&values)[8], u32 chunk) {
-      *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
-    };
-    rotate_unit(i % kRowUnits<kQkDim>, rotation_to(args.rope, query_position(args, tile.rows[row])), load, store);
+    const Rotation by = rotation_to(args.rope, query_position(args, tile.rows[row]));
+    transform_unit(query, row, i % kRowUnits<kQkDim>, factor, by);
   }
   threads.sync();
 }
@@ -1075,6 +1083,15 @@ constexpr u32 kScorePitch = kQueryPitch;
 /* What K of a token of an item is rotated by. */
 Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
   return rotation_to(args.rope, token);
+}
+
+/* Rotates unit `unit` of row `row` of a K tile into a tile of 16-bit rows. */
+void rotate_key_unit(u8 *rotated, const u8 *keys, u32 row, u32 unit, const Rotation &by) {
+  const auto load = [&](float(&values)[8], u32 chunk) { read_key_chunk(values, keys, row, chunk); };
+  const auto store = [&](const float(&values)[8], u32 chunk) {
+    *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
+  };
+  rotate_unit(unit, by, load, store);
 }
 
 /*
@@ -1087,11 +1104,7 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attentio
 #pragma unroll 1
   for (u32 i = threads.number(); i < kTeamTokens * kRowUnits<kQkDim>; i += 32 * kTeamWarps) {
     const u32 row = i / kRowUnits<kQkDim>;
-    const auto load = [&](float(&values)[8], u32 chunk) { read_key_chunk(values, keys, row, chunk); };
-    const auto store = [&](const float(&values)[8], u32 chunk) {
-      *(uint4 *)(rotated + chunk_at<kScorePitch>(row, chunk)) = pack_chunk(values, pack_compute);
-    };
-    rotate_unit(i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row), load, store);
+    rotate_key_unit(rotated, keys, row, i % kRowUnits<kQkDim>, key_rotation(args, item, token + (int)row));
   }
   threads.sync();
   return rotated;
@@ -1486,7 +1499,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
-  return kHidesTokens || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+  return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 
 /*

@@ -335,9 +335,11 @@ void add_range(const fi_plan_args &args, int request, int kv_len, int place, fi_
 }
 
 /* What the query token at a place of its request's KV sees, by windows, chunks, ranges and the request's start. */
-fi_interval masked_interval(const fi_plan_args &args, int request, int kv_len, int place) {
-  const int start = kv_start_of(args, request);
+fi_interval interval_of(const fi_plan_args &args, int request, int kv_len, int place) {
   fi_interval seen = {0, args.causal ? min(kv_len, place + 1) : kv_len};
+  if (!args.intervals)
+    return seen;
+  const int start = kv_start_of(args, request);
   if (args.window_left)
     seen.first = max(seen.first, place - args.window_left + 1);
   if (args.window_right)
@@ -353,13 +355,6 @@ fi_interval masked_interval(const fi_plan_args &args, int request, int kv_len, i
     add_range(args, request, kv_len, place, seen);
   seen.first = max(seen.first, start);
   return seen;
-}
-
-/* What the query token at a place of its request's KV sees. */
-fi_interval interval_of(const fi_plan_args &args, int request, int kv_len, int place) {
-  if (args.intervals)
-    return masked_interval(args, request, kv_len, place);
-  return {0, args.causal ? min(kv_len, place + 1) : kv_len};
 }
 
 /* The first of a request's KV tokens that one of its query tokens sees: that of the first. */
@@ -433,8 +428,9 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
-  if (args.ranges && bad_range_of(args, request) >= 0)
-    return {kFaultRange, bad_range_of(args, request)};
+  const int bad_range = args.ranges ? bad_range_of(args, request) : -1;
+  if (bad_range >= 0)
+    return {kFaultRange, bad_range};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
   return {0, 0};

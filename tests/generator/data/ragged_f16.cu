@@ -118,6 +118,7 @@ struct fi_attention_args {
 
 constexpr int kVDim = 64;                /* elements of a row of V and O */
 constexpr int kGroup = 1;                /* query heads per KV head */
+constexpr int kMaskBits = 0;             /* 1: a packed mask says which of them are seen */
 constexpr int kQkDim = 64;               /* elements of a head of Q and K */
 constexpr int kKvBits = 16;              /* of a stored element of K or V */
 constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
@@ -407,7 +408,7 @@ struct tile_row {
   int token;         /* in Q and O */
   int visible;       /* KV tokens that it sees */
   int part;          /* its row among the item's partial rows */
-  int position;      /* that Q is rotated to */
+  int position;      /* that Q is rotated to, where an array has it */
   float query_scale; /* a power of two that its Q was divided by */
   int first;         /* KV token that it sees, where that is not 0 */
   int place;         /* of its token in the KV of its request */
@@ -570,9 +571,12 @@ bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.inner_end;
 }
 
+/* Whether rows may not see tokens of what they see by the plan: by a packed mask, or by their logits. */
+constexpr bool kHides = kMaskBits || kHidesTokens;
+
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
-  return kHidesTokens || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
+  return kHides || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
 }
 
 constexpr u32 kWarpTokens = kTeamTokens / kTeamWarps; /* consecutive rows of the team's tile that a warp copies */
@@ -723,6 +727,9 @@ kv_loader &place_loader(kv_loader &own, u8 *shared) {
   return own;
 }
 
+/* The position of a row is its place. */
+void note_position(tile_row &to, const fi_attention_args &args) {}
+
 /* A work item in shared memory, with the rows of its tile. */
 struct ItemTile {
   fi_item item;
@@ -742,11 +749,6 @@ u32 index_of_row(const fi_item &item, u32 row) {
 
 const fi_row &row_of(const fi_attention_args &args, const fi_item &item, u32 row) {
   return args.plan.rows[index_of_row(item, row)];
-}
-
-/* The position that Q of a row is rotated to. */
-int position_of(const fi_attention_args &args, const fi_row &row) {
-  return row.position;
 }
 
 /* What is done after an item's rows are published. */
@@ -772,8 +774,8 @@ void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, cons
     tile_row &to = tile.rows[row];
     to.token = source.token;
     to.part = source.part + (int)(row % kGroup);
-    to.position = position_of(args, source);
     to.place = source.position;
+    note_position(to, args);
     note_seen(to, args, index_of_row(item, row), item);
   }
 }
@@ -1241,7 +1243,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
-  return kHidesTokens || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+  return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 
 /*
