@@ -37,7 +37,8 @@ NO_MATTER = re.compile(
 
 # Classes whose default is no model: a head dim that is odd, or parts only.
 BROKEN = {"blt": "three transformers", "pi0": "parts only", "reformer": "hashing", "roformer": "sinusoids",
-          "glm4v_moe_text": "32 pairs of 10", "qwen3_omni_moe_text": "64 pairs of 36",
+          "glm4v_moe_text": "32 pairs of 10", "glm4v_text": "64 pairs of 32", "glm_ocr_text": "32 pairs of 16",
+          "qwen3_omni_moe_text": "64 pairs of 36",
           "udop": "relative biases by layout",
           "xlstm": "no attention", "xlnet": "two streams", "evolla": "decoder and aligner",
              "idefics": "cross attention",

@@ -2,6 +2,7 @@
 #include "models.h"
 
 #include "files.h"
+#include "tools/flashjit/model/frequencies.h"
 #include "tools/flashjit/problem.h"
 
 #include <criterion/criterion.h>
@@ -454,12 +455,70 @@ Test(model_fields, types_of_values) {
 
 /* ------------------------------------------------------------------------------------------------ images */
 
+/* The order of the sections is in the code, that of Ernie's numbers too; a digit a pair says which position turns it.
+ */
+Test(model_fields, three_positions_a_token) {
+  static const struct {
+    const char *config;
+    uint32_t sections[3];
+    const char *axes; /* of the first pairs */
+    int last;
+  } rows[] = {
+      {LLAMA ", \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [16, 24, 24]}}", {16, 24, 24}, "0000", 2},
+      {LLAMA ", \"rope_scaling\": {\"mrope_interleaved\": true, \"mrope_section\": [24, 20, 20]}}",
+       {24, 20, 20},
+       "0120",
+       0},
+      {"{\"model_type\": \"qwen2_vl\"}", {16, 24, 24}, "0000", 2},
+      {"{\"model_type\": \"qwen3_vl\"}", {24, 20, 20}, "0120", 0},
+      {"{\"model_type\": \"qwen3_vl\", \"rope_scaling\": {\"mrope_interleaved\": false, \"mrope_section\": [24, 20, "
+       "20]}}",
+       {24, 20, 20},
+       "0000",
+       2},
+      {"{\"model_type\": \"qwen3_5\"}", {11, 11, 10}, "0120", 1},
+      {"{\"model_type\": \"glm4v\", \"partial_rotary_factor\": 0.5}", {8, 12, 12}, "0000", 2},
+      {"{\"model_type\": \"ernie4_5_vl_moe\"}", {20, 22, 22}, "1212", 0},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const struct model_layer *kind = NULL;
+    const struct model *model = read_text(rows[i].config);
+    for (uint32_t k = 0; k < model->kinds; k++)
+      kind = model->layers[k].layer.attends ? &model->layers[k] : kind;
+    const struct rope *rope = &kind->layer.rope;
+    uint64_t table[MOST_PAIRS];
+    float magnitude;
+    cr_expect_str_eq(kind->missing, "", "row %zu: %s", i, kind->missing);
+    cr_expect_eq(kind->spec.rope_axes, 3, "row %zu", i);
+    cr_expect_eq(kind->spec.rope_positions, FI_POSITIONS_ARRAY, "row %zu", i);
+    cr_assert_eq(layer_frequencies(&kind->layer, table, &magnitude), FI_OK, "row %zu: %s", i, fi_last_error());
+    for (uint32_t axis = 0; axis < 3; axis++)
+      cr_expect_eq(rope->sections[axis], rows[i].sections[axis], "row %zu: %u", i, rope->sections[axis]);
+    for (uint32_t pair = 0; rows[i].axes[pair]; pair++)
+      cr_expect_eq(table[pair] % 4, (uint64_t)(rows[i].axes[pair] - '0'), "row %zu, pair %u", i, pair);
+    cr_expect_eq(table[rope->dims / 2 - 1] % 4, (uint64_t)rows[i].last, "row %zu, the last pair", i);
+  }
+}
+
 Test(model_fields, text_only_leaves_out_images) {
-  const char *path = scratch_file("config.json", LLAMA ", \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": "
-                                                       "[16, 24, 24]}}");
-  cr_expect_not_null(strstr(read_choice(&(struct model_choice){.path = path})->layers[0].missing,
-                            "three positions a token (mrope 16+24+24"));
+  const char *path = scratch_file("config.json", LLAMA ", \"rope_scaling\": {\"type\": \"xdrope\", \"alpha\": 1000, "
+                                                       "\"xdrope_section\": [16, 16, 16, 16]}}");
+  cr_expect_not_null(
+      strstr(read_choice(&(struct model_choice){.path = path})->layers[0].missing, "4 positions a token (--text-only"));
   cr_expect_str_eq(read_choice(&(struct model_choice){.path = path, .text_only = true})->layers[0].missing, "");
+  path = scratch_file("config.json", "{\"model_type\": \"qwen3_vl\"}");
+  const fi_spec spec = read_choice(&(struct model_choice){.path = path, .text_only = true})->layers[0].spec;
+  cr_expect_eq(spec.rope_positions, FI_POSITIONS_KV_OFFSET);
+  cr_expect_neq(spec.rope_axes, 3);
+}
+
+Test(model_fields, sections_that_do_not_add_up) {
+  static const char *const sections[] = {"[16, 24, 23]", "[16, 24]", "[65, 0, 0]", "[16.5, 24, 23.5]", "[-1, 33, 32]"};
+  for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+    char text[256];
+    snprintf(text, sizeof text, LLAMA ", \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": %s}}", sections[i]);
+    expect_refused_config(text, "three numbers of pairs that add up to the 64 of the head");
+  }
 }
 
 /* ------------------------------------------------------------------------------------------------ yarn */

@@ -175,6 +175,8 @@ Test(run, kinds_of_models, .init = use_simulator) {
        "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40"),
       "\"attn_logit_softcapping\": 50, \"model_type\": \"gemma2\"",
       "\"sliding_window\": 12, \"model_type\": \"gpt_oss\"",
+      "\"model_type\": \"qwen3_vl\", \"rope_theta\": 5000000, \"mrope_section\": [12, 10, 10]",
+      "\"model_type\": \"ernie4_5_vl_moe\", \"mrope_section\": [11, 11, 10]",
   };
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     char text[512];

@@ -67,6 +67,7 @@ static void measure(struct batch_memory *batch) {
   enum { SPARE_ROWS = 997 };
   const struct schedule *schedule = batch->schedule;
   const size_t rows = (size_t)schedule->max_tokens + SPARE_ROWS;
+  batch->images = images_for(schedule->max_kv_len);
   batch->slot_tokens = schedule->max_kv_len + 1;
   batch->cache_tokens =
       is_paged(batch) ? most_pages(batch) * batch->spec.page_size : (size_t)schedule->slots * batch->slot_tokens;
@@ -87,16 +88,8 @@ static size_t row_bytes(const struct batch_memory *batch, enum buffer buffer) {
          dtype_bytes(is_cache ? spec->kv_dtype : spec->q_dtype);
 }
 
-/* Images, for spec.ranges: the prompts have one after the other with some text between them. */
-enum { MOST_IMAGE_TOKENS = 256, TEXT_PER_IMAGE = 3 };
-
-static uint32_t image_tokens(const struct batch_memory *batch) {
-  const uint32_t tokens = batch->schedule->max_kv_len / 16 + 1;
-  return tokens < MOST_IMAGE_TOKENS ? tokens : MOST_IMAGE_TOKENS;
-}
-
-static uint32_t images_of_slot(const struct batch_memory *batch) {
-  return batch->spec.ranges ? batch->schedule->max_kv_len / image_tokens(batch) / (1 + TEXT_PER_IMAGE) + 1 : 0;
+static uint32_t ranges_of_slot(const struct batch_memory *batch) {
+  return batch->spec.ranges ? images_count(&batch->images, batch->schedule->max_kv_len) : 0;
 }
 
 static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer) {
@@ -122,9 +115,11 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   case BUFFER_KV_LEN:
     return (schedule->slots + 1) * sizeof(int32_t);
   case BUFFER_RANGES:
-    return (size_t)schedule->slots * images_of_slot(batch) * 2 * sizeof(int32_t);
+    return (size_t)schedule->slots * ranges_of_slot(batch) * 2 * sizeof(int32_t);
   case BUFFER_RANGE_INDPTR:
     return batch->spec.ranges ? (schedule->slots + 1) * sizeof(int32_t) : 0;
+  case BUFFER_POSITIONS:
+    return batch->spec.rope_axes > 1 ? (size_t)batch->spec.rope_axes * schedule->max_tokens * sizeof(int32_t) : 0;
   default:
     return is_paged(batch) ? (size_t)schedule->slots * pages_of(batch, schedule->max_kv_len) * sizeof(int32_t) : 0;
   }
@@ -190,16 +185,15 @@ static void fill_heads(struct batch_memory *batch, struct device *device) {
 }
 
 static void fill_ranges(struct batch_memory *batch, struct device *device) {
-  const uint32_t tokens = image_tokens(batch);
-  const uint32_t images = images_of_slot(batch);
+  const uint32_t images = ranges_of_slot(batch);
   int32_t *range = batch->buffers[BUFFER_RANGES].host;
   int32_t *range_indptr = batch->buffers[BUFFER_RANGE_INDPTR].host;
   for (uint32_t slot = 0; slot <= batch->schedule->slots && images > 0; slot++)
     range_indptr[slot] = (int32_t)(slot * images);
   for (uint32_t i = 0; i < batch->schedule->slots * images; i++) {
-    const uint32_t first = tokens / 2 + i % images * tokens * (1 + TEXT_PER_IMAGE);
+    const uint32_t first = images_begin(&batch->images, i % images);
     *range++ = (int32_t)first;
-    *range++ = (int32_t)(first + tokens);
+    *range++ = (int32_t)(first + images_tokens(&batch->images));
   }
   upload_all(batch, device, BUFFER_RANGES);
   upload_all(batch, device, BUFFER_RANGE_INDPTR);
@@ -296,6 +290,22 @@ static void write_lengths(struct batch_memory *batch, const struct step *step) {
   }
 }
 
+/* Of the step's query tokens, an axis after the other. */
+static void write_positions(struct batch_memory *batch, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  const int32_t *q_indptr = batch->buffers[BUFFER_Q_INDPTR].host;
+  int32_t *positions = batch->buffers[BUFFER_POSITIONS].host;
+  for (uint32_t p = 0; p < step->pieces && batch->spec.rope_axes > 1; p++) {
+    int32_t *to = positions + q_indptr[pieces[p].slot];
+    for (uint32_t token = pieces[p].begin; token < pieces[p].end; token++, to++) {
+      int32_t position[3];
+      images_position(&batch->images, token, position);
+      for (uint32_t axis = 0; axis < batch->spec.rope_axes; axis++)
+        to[axis * batch->schedule->max_tokens] = position[axis];
+    }
+  }
+}
+
 /* Pages that no query token of the step sees are none to the device: engines may have given them back. */
 static void upload_pages(struct batch_memory *batch, struct device *device, const struct step *step) {
   const struct piece *pieces = pieces_of(batch, step);
@@ -329,9 +339,11 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
   deal_pages(batch, step);
   set_lengths(batch, step);
   write_lengths(batch, step);
+  write_positions(batch, step);
   choose_rows(batch, step);
   upload_all(batch, device, BUFFER_Q_INDPTR);
   upload_all(batch, device, BUFFER_KV_LEN);
+  upload_all(batch, device, BUFFER_POSITIONS);
   upload_pages(batch, device, step);
   device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * row_bytes(batch, BUFFER_O));
 }
@@ -408,6 +420,10 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   if (!is_paged(batch)) {
     tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
     tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
+  }
+  if (batch->spec.rope_axes > 1) {
+    tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
+    tensors.position_stride = batch->schedule->max_tokens;
   }
   if (batch->spec.sinks)
     tensors.sinks = pointer(batch, BUFFER_SINKS, on_host);

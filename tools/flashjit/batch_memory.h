@@ -7,6 +7,7 @@
 
 #include "tools/common/mirror.h"
 #include "tools/common/random.h"
+#include "tools/flashjit/images.h"
 #include "tools/flashjit/schedule.h"
 
 enum buffer {
@@ -25,6 +26,7 @@ enum buffer {
   BUFFER_PAGE_TABLE,
   BUFFER_RANGES,
   BUFFER_RANGE_INDPTR,
+  BUFFER_POSITIONS,
   BUFFERS
 };
 
@@ -32,6 +34,7 @@ struct batch_memory {
   fi_spec spec; /* of attention: types, dims, group and page size */
   uint32_t kv_heads;
   const struct schedule *schedule;
+  struct images images; /* for spec.ranges and spec.rope_axes */
   uint32_t slot_tokens; /* without pages, of the cache of one slot */
   size_t cache_tokens;  /* that the whole cache has room for */
   int32_t *free_pages;  /* a stack, in random order */

@@ -33,6 +33,8 @@ fi_status layer_frequencies(const struct layer *layer, uint64_t *table, float *m
       .attention_factor = rope->attention_factor,
       .short_factors = rope->short_factors,
       .long_factors = rope->long_factors,
+      .sections = {rope->sections[0], rope->sections[1], rope->sections[2]},
+      .section_order = rope->section_order,
   };
   return fi_rope_table(&given, table, magnitude);
 }

@@ -43,10 +43,8 @@ static void needs_rope_type(const struct layer *layer, char *text, size_t size) 
 }
 
 static void needs_positions(const struct layer *layer, char *text, size_t size) {
-  const double *sections = layer->rope.sections;
-  if (sections[0] > 0)
-    snprintf(text, size, "three positions a token (mrope %g+%g+%g; --text-only: those of text are equal)", sections[0],
-             sections[1], sections[2]);
+  if (layer->rope.axes > 3)
+    snprintf(text, size, "%u positions a token (--text-only: those of text are equal)", layer->rope.axes);
 }
 
 static const struct {
@@ -59,10 +57,14 @@ static const struct {
 
 /* ------------------------------------------------------------------------------------------------ the spec */
 
-static void fill_rope(const struct rope *rope, fi_spec *spec) {
+static void fill_rope(const struct rope *rope, bool text_only, fi_spec *spec) {
   spec->rope = rope->pairing;
   spec->rope_dim = rope->dims;
   spec->rope_first = rope->at_end ? spec->head_dim - rope->dims : 0;
+  if (rope->axes == 3 && !text_only) {
+    spec->rope_positions = FI_POSITIONS_ARRAY;
+    spec->rope_axes = rope->axes;
+  }
 }
 
 static void fill_mask(const struct layer *layer, bool text_only, fi_spec *spec) {
@@ -85,7 +87,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->softcap = layer->softcap > 0;
   spec->sinks = layer->has_sinks;
   spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : FI_BIAS_NONE;
-  fill_rope(&layer->rope, spec);
+  fill_rope(&layer->rope, text_only, spec);
 }
 
 void layer_spec(const struct layer *layer, bool text_only, fi_spec *spec, char *lacks, size_t size) {

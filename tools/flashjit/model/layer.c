@@ -31,6 +31,16 @@ static void add_factors(json_t *object, const char *key, const struct rope *rope
   json_object_set_new(object, key, list);
 }
 
+static const char *const section_orders[] = {"contiguous", "interleaved", "alternating"};
+
+static void add_sections(json_t *object, const struct rope *rope) {
+  json_t *sections = json_array();
+  for (int i = 0; i < 3; i++)
+    json_array_append_new(sections, json_integer(rope->sections[i]));
+  json_object_set_new(object, "sections", sections);
+  add_text(object, "section_order", section_orders[rope->section_order]);
+}
+
 static json_t *rope_json(const struct rope *rope) {
   if (rope->pairing == FI_ROPE_NONE)
     return json_null();
@@ -54,13 +64,8 @@ static json_t *rope_json(const struct rope *rope) {
     add_factors(object, "short_factors", rope, rope->short_factors);
     add_factors(object, "long_factors", rope, rope->long_factors);
   }
-  if (rope->sections[0] > 0) {
-    json_t *sections = json_array();
-    for (int i = 0; i < 3; i++)
-      json_array_append_new(sections, json_integer((json_int_t)rope->sections[i]));
-    json_object_set_new(object, "sections", sections);
-    add_flag(object, "interleaved_sections", rope->interleaved_sections);
-  }
+  if (rope->axes == 3)
+    add_sections(object, rope);
   return object;
 }
 
@@ -141,6 +146,9 @@ static void add_rope(struct line *line, const struct layer *layer) {
     add(line, ", %s", rope->type_name);
   if (rope->factor > 0 && rope->type != ROPE_PROPORTIONAL && rope->type != ROPE_DEFAULT)
     add(line, " factor %.9g", rope->factor);
+  if (rope->axes == 3)
+    add(line, ", %s sections %u+%u+%u", section_orders[rope->section_order], rope->sections[0], rope->sections[1],
+        rope->sections[2]);
 }
 
 static void add_shape(struct line *line, const struct layer *layer) {

@@ -42,8 +42,9 @@ struct rope {
   uint32_t max_tokens;              /* longrope and dynamic: of the longest request */
   double short_factors[MOST_PAIRS]; /* longrope */
   double long_factors[MOST_PAIRS];
-  double sections[3]; /* mrope: pairs for time, height and width */
-  bool interleaved_sections;
+  uint32_t axes;          /* positions of a token; 0: one */
+  uint32_t sections[3];   /* three positions: pairs that turn by time, height and width */
+  uint32_t section_order; /* FI_SECTIONS_ */
 };
 
 enum layer_mask { LAYER_CAUSAL, LAYER_ALL_KEYS, LAYER_TWO_SIDED };

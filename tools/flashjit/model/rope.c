@@ -450,25 +450,52 @@ static bool read_scaling(const struct source *source, struct layer *layer) {
 
 /* --------------------------------------------------------------------------------------------------- images */
 
-static bool read_sections(const struct source *source, struct rope *rope) {
+static const json_t *find_sections(const struct source *source) {
   const json_t *list = source_find(source, "mrope_section");
   if (!list)
     list = source_find(source, "xdrope_section");
-  if (!list)
-    list = config_find(source->config, "mrope_section");
-  const json_t *interleaved = source_find(source, "mrope_interleaved");
-  rope->interleaved_sections =
-      interleaved ? json_is_true(interleaved) : config_trait(source->config, "interleaved_sections") != NULL;
+  return list ? list : config_find(source->config, "mrope_section");
+}
+
+/* A flag of the file goes before what the code does; alternating sections are the code's alone. */
+static uint32_t section_order(const struct source *source) {
+  const char *order = config_trait_text(source->config, "sections", "");
+  const json_t *is_interleaved = source_find(source, "mrope_interleaved");
+  if (strcmp(order, "alternating") == 0)
+    return FI_SECTIONS_ALTERNATING;
+  if (is_interleaved ? json_is_true(is_interleaved) : strcmp(order, "interleaved") == 0)
+    return FI_SECTIONS_INTERLEAVED;
+  return FI_SECTIONS_CONTIGUOUS;
+}
+
+/* Of interleaved sections those of height and width are cut out of the pairs, and time has what is left. */
+static bool fill_sections(const json_t *list, struct rope *rope) {
+  const uint32_t pairs = rope->dims / 2;
+  /* Alternating ones are listed as height, width, time. */
+  const size_t first = rope->section_order == FI_SECTIONS_ALTERNATING ? 2 : 0;
+  for (size_t i = 0; i < 3; i++) {
+    const double section = json_number_value(json_array_get(list, (first + i) % 3));
+    if (!(section >= 0 && section <= pairs && section == floor(section)))
+      return false;
+    rope->sections[i] = (uint32_t)section;
+  }
+  const uint32_t images = rope->sections[1] + rope->sections[2];
+  if (rope->section_order == FI_SECTIONS_INTERLEAVED && images + rope->sections[0] <= pairs)
+    rope->sections[0] = pairs - images;
+  return images + rope->sections[0] == pairs;
+}
+
+static bool read_sections(const struct source *source, struct rope *rope) {
+  const json_t *list = find_sections(source);
   if (!list)
     return true;
-  double pairs = 0;
-  for (size_t i = 0; i < 3; i++) {
-    rope->sections[i] = json_number_value(json_array_get(list, i));
-    pairs += rope->sections[i];
-  }
-  if (json_array_size(list) < 3 || pairs > rope->dims / 2)
-    return config_mistake(source->config, "mrope_section", list, "three or more numbers of pairs that the head has");
-  return true;
+  rope->axes = (uint32_t)json_array_size(list);
+  rope->section_order = section_order(source);
+  if (rope->axes > 3 || (rope->axes == 3 && fill_sections(list, rope)))
+    return true;
+  char allowed[80];
+  snprintf(allowed, sizeof allowed, "three numbers of pairs that add up to the %u of the head", rope->dims / 2);
+  return config_mistake(source->config, "mrope_section", list, allowed);
 }
 
 /* ------------------------------------------------------------------------------------------------ a layer */
