@@ -81,12 +81,18 @@ static bool count_is_legal(const char *opcode, uint32_t count) {
     uint32_t least;
     uint32_t most;
   } choices[] = {
-      {"bar", ".sync", 1, 2}, {"bar", ".red", 3, 4},       {"min.", "f32", 3, 4},
-      {"max.", "f32", 3, 4},  {"cp.async.", "hint", 4, 5}, {"cp.async.c", "global", 3, 4},
+      {"bar", ".sync", 1, 2},
+      {"bar", ".red", 3, 4},
+      {"min.", "f32", 3, 4},
+      {"max.", "f32", 3, 4},
+      {"cp.async.", "hint", 4, 5},
+      {"cp.async.c", "global", 3, 4},
+      {"mbarrier.arrive", ".b64", 2, 3},
+      {"mbarrier.try_wait", ".b64", 3, 4},
   };
   for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
     if (strncmp(opcode, choices[i].head, strlen(choices[i].head)) == 0 && strstr(opcode, choices[i].part) &&
-        !strstr(opcode, "warp") && !strstr(opcode, "NaN"))
+        !strstr(opcode, "warp") && !strstr(opcode, "NaN") && !strstr(opcode, "_tx") && !strstr(opcode, "noComplete"))
       return count >= choices[i].least && count <= choices[i].most;
   return false;
 }

@@ -52,7 +52,7 @@ uint32_t sim_global_read(struct sim_warp *warp, const struct sim_inst *inst, uin
 }
 
 static void note_write(const struct sim_warp *warp, uint64_t word, uint32_t part) {
-  uint32_t clock = warp->seen[warp->index];
+  uint32_t clock = warp->known.seen[warp->index];
   if (warp->block->index >> BLOCK_BITS || clock >> CLOCK_BITS)
     return;
   uint64_t cell = (uint64_t)warp->block->launch->tag << TAG_SHIFT | (uint64_t)warp->block->index << BLOCK_SHIFT |

@@ -30,12 +30,19 @@ struct sim_sync_table {
 enum { TABLE_START = 64 };
 
 void sim_clocks_join(sim_clocks into, const sim_clocks from) {
-  for (int i = 0; i < SIM_MAX_WARPS; i++)
+  for (int i = 0; i < SIM_ACTORS; i++)
     into[i] = into[i] > from[i] ? into[i] : from[i];
 }
 
+void sim_known_join(struct sim_known *into, const struct sim_known *from) {
+  sim_clocks_join(into->seen, from->seen);
+  sim_clocks_join(into->fenced, from->fenced);
+  sim_clocks_join(into->fenced_cta, from->fenced_cta);
+  sim_clocks_join(into->proxied, from->proxied);
+}
+
 void sim_clock_tick(struct sim_warp *warp) {
-  warp->seen[warp->index] = ++warp->block->clock;
+  warp->known.seen[warp->index] = ++warp->block->clock;
 }
 
 static size_t foreign_position(const struct sim_foreign *foreign, uint32_t block) {
@@ -124,7 +131,7 @@ static void acquire(struct sim_warp *warp, const struct sim_foreign *released) {
   struct sim_block *block = warp->block;
   for (size_t i = 0; i < released->count; i++) {
     if (released->entries[i].block == block->index)
-      sim_clocks_join(warp->seen, released->entries[i].clocks);
+      sim_clocks_join(warp->known.seen, released->entries[i].clocks);
     else
       foreign_join(block->foreign, released->entries[i].block, released->entries[i].clocks);
   }
@@ -138,9 +145,9 @@ static void release(const struct sim_warp *warp, struct sim_foreign *released, c
 void sim_order_fence(struct sim_warp *warp, bool device) {
   acquire(warp, warp->acquiring);
   warp->acquiring->count = 0;
-  memcpy(warp->fenced_cta, warp->seen, sizeof warp->seen);
+  memcpy(warp->known.fenced_cta, warp->known.seen, sizeof warp->known.seen);
   if (device)
-    memcpy(warp->fenced, warp->seen, sizeof warp->seen);
+    memcpy(warp->known.fenced, warp->known.seen, sizeof warp->known.seen);
   sim_clock_tick(warp);
 }
 
@@ -153,8 +160,8 @@ static void access_location(struct sim_warp *warp, struct sync_location *locatio
   if (!writes)
     return;
   bool block_scope = is_shared || (order & SIM_CTA_SCOPE);
-  const uint32_t *fenced = block_scope ? warp->fenced_cta : warp->fenced;
-  release(warp, &location->released, (order & SIM_RELEASE) ? warp->seen : fenced);
+  const uint32_t *fenced = block_scope ? warp->known.fenced_cta : warp->known.fenced;
+  release(warp, &location->released, (order & SIM_RELEASE) ? warp->known.seen : fenced);
 }
 
 /* Accesses of block scope order only the warps of one block: they have locations of their own. */
@@ -182,7 +189,7 @@ void sim_order_access(struct sim_warp *warp, uint64_t address, bool is_shared, u
 
 bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
   if (block == warp->block->index)
-    return clock <= warp->seen[writer];
+    return clock <= warp->known.seen[writer];
   const struct sim_foreign *foreign = warp->block->foreign;
   size_t at = foreign_position(foreign, block);
   return at < foreign->count && foreign->entries[at].block == block && clock <= foreign->entries[at].clocks[writer];

@@ -7,6 +7,7 @@
 /* Starts a new interval of the warp's own clock: what it did before can be told from what it does now. */
 void sim_clock_tick(struct sim_warp *warp);
 void sim_clocks_join(sim_clocks into, const sim_clocks from);
+void sim_known_join(struct sim_known *into, const struct sim_known *from);
 
 /* A fence; `device` is false for block scope. */
 void sim_order_fence(struct sim_warp *warp, bool device);

@@ -4,10 +4,11 @@
 #include "check/shared.h"
 
 #include "machine/fault.h"
+#include "machine/mbarrier.h"
 
 #include <string.h>
 
-enum { WORD_BYTES = 4, WORD_MASK = 15 };
+enum { WORD_BYTES = 4, WORD_MASK = 15, CELL_MBARRIER = 16 };
 
 /* A word of shared memory. */
 struct sim_cell {
@@ -18,7 +19,7 @@ struct sim_cell {
   uint8_t written;       /* bytes of the last write */
   uint8_t read;          /* bytes of the reads since */
   uint8_t defined;       /* bytes */
-  uint8_t pending;       /* bytes that an asynchronous copy will write */
+  uint8_t pending;       /* bytes that an asynchronous copy will write, and CELL_MBARRIER */
   uint8_t atomic;        /* the last write was strong */
   uint8_t write_lane[2]; /* of each half word, or SIM_LANE_* */
   uint8_t read_lane[2];
@@ -71,10 +72,13 @@ static void note_lane(uint8_t lanes[2], uint32_t part, uint32_t lane) {
 
 static void check_pending(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                           const struct sim_cell *cell, uint32_t offset, uint32_t part, const char *what) {
-  if (cell->pending & part)
-    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-              "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what,
+  if (!(cell->pending & (part | CELL_MBARRIER)))
+    return;
+  if (cell->pending & CELL_MBARRIER)
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "%s of shared memory at %u, which is a part of an mbarrier", what,
               offset);
+  sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+            "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what, offset);
 }
 
 /* Is the last write to the cell unordered with this access? */
@@ -83,11 +87,11 @@ static void check_last_write(const struct sim_warp *warp, const struct sim_inst 
                              const char *what) {
   if (!(cell->written & part) || (kind == SIM_ATOMIC && cell->atomic))
     return;
-  if (cell->write_clock > warp->seen[cell->writer])
+  if (cell->write_clock > warp->known.seen[cell->writer])
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
               "data race: %s of shared memory at %u, written by warp %u with nothing that orders the two", what, offset,
               cell->writer);
-  bool same_interval = cell->writer == warp->index && cell->write_clock == warp->seen[warp->index];
+  bool same_interval = cell->writer == warp->index && cell->write_clock == warp->known.seen[warp->index];
   bool is_read = what[0] == 'r';
   if (!is_read || !same_interval || cell->atomic || kind == SIM_ATOMIC)
     return;
@@ -104,12 +108,12 @@ static void check_reads(const struct sim_warp *warp, const struct sim_inst *inst
   if (!(cell->read & part))
     return;
   SIM_FOR_LANES(reader, cell->readers) {
-    if (reader != warp->index && cell->read_clock > warp->seen[reader])
+    if (reader != warp->index && cell->read_clock > warp->known.seen[reader])
       sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
                 "data race: %s of shared memory at %u, read by warp %u with nothing that orders the two", what, offset,
                 reader);
   }
-  if (cell->readers == 1u << warp->index && cell->read_clock == warp->seen[warp->index] &&
+  if (cell->readers == 1u << warp->index && cell->read_clock == warp->known.seen[warp->index] &&
       other_lane(cell->read_lane, part & cell->read, lane))
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
               "data race within the warp: %s of shared memory at %u, read by another lane with no bar.warp.sync "
@@ -119,7 +123,7 @@ static void check_reads(const struct sim_warp *warp, const struct sim_inst *inst
 
 static bool readers_ordered(const struct sim_warp *warp, const struct sim_cell *cell) {
   SIM_FOR_LANES(reader, cell->readers) {
-    if (cell->read_clock > warp->seen[reader])
+    if (cell->read_clock > warp->known.seen[reader])
       return false;
   }
   return true;
@@ -133,7 +137,7 @@ static void forget_reads(struct sim_cell *cell) {
 
 static void note_read(const struct sim_warp *warp, struct sim_cell *cell, uint32_t part, uint32_t lane,
                       enum sim_access_kind kind) {
-  uint32_t now = warp->seen[warp->index];
+  uint32_t now = warp->known.seen[warp->index];
   uint32_t self = 1u << warp->index;
   bool is_current = cell->readers == self && cell->read_clock == now;
   if (!is_current && (!cell->readers || readers_ordered(warp, cell))) {
@@ -175,7 +179,7 @@ uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uin
 
 static void note_write(const struct sim_warp *warp, struct sim_cell *cell, uint32_t part, uint32_t lane,
                        bool is_atomic) {
-  uint32_t now = warp->seen[warp->index];
+  uint32_t now = warp->known.seen[warp->index];
   bool same = cell->writer == warp->index && cell->write_clock == now && cell->atomic == is_atomic;
   if (!same) {
     cell->written = 0;
@@ -209,6 +213,11 @@ void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32
     note_write(warp, cell, part, lane, kind == SIM_ATOMIC);
     cell->defined = (uint8_t)((cell->defined | part) & ~(missing & part));
   }
+}
+
+void sim_shared_mark_mbarrier(struct sim_block *block, uint32_t offset, bool marked) {
+  for (uint32_t word = offset / WORD_BYTES; word < (offset + SIM_MBARRIER_BYTES) / WORD_BYTES; word++)
+    block->cells[word].pending = marked ? CELL_MBARRIER : 0;
 }
 
 void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,

@@ -16,6 +16,9 @@ uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uin
 /* `undefined` has a bit per byte that is written with an undefined value. */
 void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                       uint32_t bytes, uint32_t undefined, enum sim_access_kind kind);
+/* Words of an mbarrier are for its instructions alone. */
+void sim_shared_mark_mbarrier(struct sim_block *block, uint32_t offset, bool marked);
+
 void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                            uint32_t bytes);
 void sim_shared_copy_end(struct sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined);

@@ -60,11 +60,10 @@ static void complete(struct sim_block *block, uint32_t id) {
     }
     if (!released)
       continue;
-    sim_clocks_join(warp->seen, barrier->clocks);
-    sim_clocks_join(warp->fenced, barrier->fenced);
-    sim_clocks_join(warp->fenced_cta, barrier->fenced_cta);
+    sim_known_join(&warp->known, &barrier->known);
     sim_clock_tick(warp);
   }
+  block->events++;
   memset(barrier, 0, sizeof *barrier);
 }
 
@@ -78,9 +77,7 @@ static void count_arrival(struct sim_warp *warp, const struct sim_inst *inst, ui
               barrier->expected);
   barrier->expected = needed;
   barrier->arrived += arriving_threads(inst, lanes, expected);
-  sim_clocks_join(barrier->clocks, warp->seen);
-  sim_clocks_join(barrier->fenced, warp->fenced);
-  sim_clocks_join(barrier->fenced_cta, warp->fenced_cta);
+  sim_known_join(&barrier->known, &warp->known);
   sim_clock_tick(warp);
   if (barrier->arrived > needed)
     sim_fault(warp, inst, SIM_NO_LANE, SIM_FAULT_CHECK, "%u threads arrive at barrier %u, which expects %u",

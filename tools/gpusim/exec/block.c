@@ -4,6 +4,7 @@
 
 #include "check/ordering.h"
 #include "check/shared.h"
+#include "machine/mbarrier.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ void sim_block_destroy(struct sim_block *block) {
   }
   sim_foreign_destroy(block->foreign);
   sim_sync_table_destroy(block->sync);
+  sim_mbarriers_clear(block);
   free(block->warps);
   free(block->slots);
   free(block->taint);
@@ -133,6 +135,7 @@ static void start_warp(struct sim_block *block, uint32_t index) {
   uint32_t threads = block->threads - index * SIM_LANES;
   warp->live = threads >= SIM_LANES ? UINT32_MAX : (1u << threads) - 1;
   warp->early = block->launch->checks && block->launch->overlaps ? warp->live : 0;
+  warp->registers = program->registers;
   warp->fragments[0].lanes = warp->live;
   warp->fragment_count = 1;
   memcpy(warp->slots, program->image, (size_t)program->image_slots * SIM_SLOT_BYTES);
@@ -171,6 +174,11 @@ void sim_block_start(struct sim_block *block, uint32_t index) {
   block->exited = 0;
   block->executed = 0;
   block->clock = 0;
+  block->events = 0;
+  block->let_goes = 0;
+  block->let_go_events = 0;
+  block->free_registers = 0;
+  sim_mbarriers_clear(block);
   memset(block->barriers, 0, sizeof block->barriers);
   memset(block->taint, 0, (size_t)block->warp_count * block->program->slots * SIM_LANES);
   memset(block->local_defined, 0, (size_t)block->warp_count * SIM_LANES * block->program->local_bytes);

@@ -206,7 +206,6 @@ static const struct sim_form forms[] = {
     ROW("nanosleep.u32", ":w", exec_sleep, NULL, NULL),
     ROW("griddepcontrol.wait", "", exec_wait_for_launch, sim_taint_none, NULL),
     ROW("griddepcontrol.launch_dependents", "", exec_nothing, sim_taint_none, NULL),
-    ROW("setmaxnreg(.inc|.dec).sync.aligned.u32", ":i", exec_nothing, sim_taint_none, NULL),
     ROW("discard.global.L2", ":mi", exec_nothing, sim_taint_none, NULL),
     ROW("bar[.cta].sync[.aligned]", ":w", exec_barrier_sync, NULL, prepare_aligned),
     ROW("bar[.cta].sync[.aligned]", ":ww", exec_barrier_sync, NULL, prepare_aligned),

@@ -5,11 +5,13 @@
 #include "exec/scheduler.h"
 
 #include "check/taint.h"
+#include "exec/deadlock.h"
 #include "machine/fault.h"
 
 #include <string.h>
 
-enum { QUANTUM = 4096 };
+/* Failures of a poll that does not wait by itself, and useless rounds of polls, after which they count as waiting. */
+enum { QUANTUM = 4096, PATIENCE = 16, FRUITLESS = 8 };
 
 static bool same_stack(const struct sim_fragment *a, const struct sim_fragment *b) {
   return a->depth == b->depth && memcmp(a->returns, b->returns, a->depth * sizeof *a->returns) == 0;
@@ -79,6 +81,36 @@ bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed) {
   return false;
 }
 
+void sim_wait_for_event(struct sim_warp *warp, uint32_t lanes) {
+  sim_split(warp, lanes);
+  struct sim_fragment *fragment = sim_current(warp);
+  fragment->pc--;
+  fragment->wait = SIM_WAIT_EVENT;
+  fragment->polls = false;
+  fragment->event = warp->block->events;
+  warp->reschedule = true;
+}
+
+/* Counts failures in a row, with no event between them. */
+static bool patient(struct sim_fragment *fragment, uint32_t events) {
+  if (fragment->event != events)
+    fragment->failures = 0;
+  fragment->event = events;
+  return fragment->failures++ < PATIENCE;
+}
+
+bool sim_poll_failed(struct sim_warp *warp, uint32_t lanes, bool blocks) {
+  struct sim_fragment *fragment = sim_current(warp);
+  bool go_on = fragment->let_go || (!blocks && patient(fragment, warp->block->events));
+  fragment->let_go = false;
+  warp->yield = true;
+  if (go_on)
+    return true;
+  sim_wait_for_event(warp, lanes);
+  sim_current(warp)->polls = true;
+  return false;
+}
+
 void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
@@ -99,7 +131,10 @@ static bool choose_fragment(struct sim_warp *warp) {
   uint32_t runnable = 0;
   uint32_t best = SIM_LANES;
   for (uint32_t i = 0; i < warp->fragment_count; i++) {
-    if (warp->fragments[i].wait != SIM_RUNNABLE)
+    struct sim_fragment *fragment = &warp->fragments[i];
+    if (fragment->wait == SIM_WAIT_EVENT && fragment->event != warp->block->events)
+      fragment->wait = SIM_RUNNABLE;
+    if (fragment->wait != SIM_RUNNABLE)
       continue;
     runnable++;
     if (best == SIM_LANES || warp->fragments[i].pc < warp->fragments[best].pc)
@@ -171,31 +206,21 @@ static bool run_warp(struct sim_warp *warp) {
   return executed > 0;
 }
 
-static const struct sim_inst *stuck_at(const struct sim_block *block, const struct sim_fragment *fragment) {
-  return fragment->wait == SIM_WAIT_BARRIER ? fragment->waiting : &block->program->code[fragment->pc];
-}
-
-/* Names what the first stuck warp waits for. */
-static __attribute__((noreturn)) void report_deadlock(const struct sim_block *block) {
-  const struct sim_warp *stuck = NULL;
-  const struct sim_fragment *fragment = NULL;
-  for (uint32_t w = 0; w < block->warp_count; w++)
+/* Lets warps go on that wait only for so long, so that what they do instead can bring an end. False when that has been
+ * of no use several times. */
+static bool let_go(struct sim_block *block) {
+  bool any = false;
+  block->let_goes = block->let_go_events == block->events ? block->let_goes + 1 : 0;
+  block->let_go_events = block->events;
+  for (uint32_t w = 0; w < block->warp_count && block->let_goes < FRUITLESS; w++)
     for (uint32_t f = 0; f < block->warps[w].fragment_count; f++) {
-      const struct sim_fragment *candidate = &block->warps[w].fragments[f];
-      if (!fragment || (candidate->wait == SIM_WAIT_CONVERGENCE && fragment->wait != SIM_WAIT_CONVERGENCE)) {
-        stuck = &block->warps[w];
-        fragment = candidate;
-      }
+      struct sim_fragment *fragment = &block->warps[w].fragments[f];
+      if (fragment->wait != SIM_WAIT_EVENT || !fragment->polls)
+        continue;
+      fragment->let_go = any = true;
+      fragment->wait = SIM_RUNNABLE;
     }
-  const struct sim_inst *inst = stuck_at(block, fragment);
-  if (fragment->wait == SIM_WAIT_CONVERGENCE)
-    sim_fault(stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
-              "divergent: lanes %#x wait here for the other lanes of the warp (live: %#x), which do not come",
-              fragment->lanes, stuck->live);
-  const struct sim_barrier *barrier = &block->barriers[fragment->barrier];
-  sim_fault(stuck, inst, (uint32_t)__builtin_ctz(fragment->lanes), SIM_FAULT_CHECK,
-            "deadlock: barrier %u has %u of %u threads, and no warp of the block can run (%u threads have exited)",
-            fragment->barrier, barrier->arrived, barrier->expected, block->exited);
+  return any;
 }
 
 bool sim_run_block(struct sim_block *block, uint64_t budget) {
@@ -206,8 +231,8 @@ bool sim_run_block(struct sim_block *block, uint64_t budget) {
     for (uint32_t i = 0; i < block->warp_count; i++)
       if (block->warps[block->order[i]].fragment_count > 0)
         progress |= run_warp(&block->warps[block->order[i]]);
-    if (!progress)
-      report_deadlock(block);
+    if (!progress && !let_go(block))
+      sim_report_deadlock(block);
     if (launch->block_limit && block->executed > launch->block_limit)
       sim_fault(&block->warps[0], NULL, SIM_NO_LANE, SIM_FAULT_OTHER,
                 "the block has executed %llu instructions: it does not seem to end",

@@ -19,6 +19,13 @@ bool sim_converged(struct sim_warp *warp, uint32_t lanes, uint32_t needed);
 void sim_branch(struct sim_warp *warp, uint32_t lanes, uint32_t target);
 void sim_branch_each(struct sim_warp *warp, uint32_t lanes, const uint32_t targets[SIM_LANES]);
 
+/* The current fragment waits for an event of its block, and executes the instruction again. */
+void sim_wait_for_event(struct sim_warp *warp, uint32_t lanes);
+
+/* What the lanes ask for has not come. True: they are told so now. False: they wait, as sim_wait_for_event has it;
+ * at once if the instruction `blocks`, or else after many failures with no event between them. */
+bool sim_poll_failed(struct sim_warp *warp, uint32_t lanes, bool blocks);
+
 void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
 
 #endif

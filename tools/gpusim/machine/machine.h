@@ -13,7 +13,8 @@ enum { SIM_MAX_BARRIERS = 16, SIM_MAX_CALL_DEPTH = 8, SIM_LOOKUP_ENTRIES = 64 };
 enum sim_wait {
   SIM_RUNNABLE,
   SIM_WAIT_CONVERGENCE, /* pc is the instruction that needs more lanes */
-  SIM_WAIT_BARRIER
+  SIM_WAIT_BARRIER,
+  SIM_WAIT_EVENT /* pc is the instruction, executed again after the next event of the block */
 };
 
 /* Lanes of a warp at the same pc. */
@@ -23,15 +24,28 @@ struct sim_fragment {
   uint8_t wait;
   uint8_t barrier;
   uint8_t depth;
+  bool polls;                     /* what waits for an event may go on without one */
+  bool let_go;                    /* and has to */
+  uint8_t failures;               /* of polls since `event` */
+  uint32_t event;                 /* events of the block when the wait began */
   const struct sim_inst *waiting; /* at the barrier */
   uint32_t returns[SIM_MAX_CALL_DEPTH];
   const struct sim_call *calls[SIM_MAX_CALL_DEPTH];
 };
 
-/* Vector clock over the warps of a block. An operation of warp w at its clock c happened before warp v's
- * present if c <= v.seen[w]. Clocks are drawn from one counter per block, so they also order roughly in time.
- */
-typedef uint32_t sim_clocks[SIM_MAX_WARPS];
+/* Vector clock over the actors of a block: its warps, and agents that write for them. An operation of actor w at its
+ * clock c happened before warp v's present if c <= v.seen[w]. Clocks are drawn from one counter per block, so they
+ * also order roughly in time. */
+enum { SIM_MAX_AGENTS = 32, SIM_ACTORS = SIM_MAX_WARPS + SIM_MAX_AGENTS };
+typedef uint32_t sim_clocks[SIM_ACTORS];
+
+/* What a warp knows, and what it passes on when it synchronises. */
+struct sim_known {
+  sim_clocks seen;
+  sim_clocks fenced;     /* what the last fence published to the device */
+  sim_clocks fenced_cta; /* ... to the block */
+  sim_clocks proxied;    /* what a proxy fence has shown to asynchronous copies and matrix products */
+};
 
 struct sim_async_copy {
   uint64_t source;
@@ -64,9 +78,8 @@ struct sim_warp {
   bool yield;
   bool tainted;
   uint32_t rotation;
-  sim_clocks seen;
-  sim_clocks fenced;             /* what the last fence published to the device */
-  sim_clocks fenced_cta;         /* ... to the block */
+  struct sim_known known;
+  uint32_t registers;            /* per thread; 0: unknown */
   struct sim_foreign *acquiring; /* seen by relaxed reads, to be acquired by the next fence */
   struct sim_async async;
 };
@@ -76,9 +89,7 @@ struct sim_barrier {
   uint32_t expected; /* 0 while unused */
   uint32_t votes;    /* of bar.red */
   uint32_t voters;
-  sim_clocks clocks;
-  sim_clocks fenced;
-  sim_clocks fenced_cta;
+  struct sim_known known;
 };
 
 struct sim_block {
@@ -99,6 +110,11 @@ struct sim_block {
   uint8_t *local;         /* local_bytes per thread */
   uint8_t *local_defined;
   struct sim_barrier barriers[SIM_MAX_BARRIERS];
+  struct sim_mbarriers *mbarriers;
+  uint32_t free_registers;
+  uint32_t events;   /* changes of what warps wait for */
+  uint32_t let_goes; /* of polling warps since ... */
+  uint32_t let_go_events;
   uint32_t clock;
   struct sim_foreign *foreign; /* what this block knows of others */
   struct sim_sync_table *sync; /* shared locations with strong accesses */

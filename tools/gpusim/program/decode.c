@@ -186,6 +186,16 @@ static void decode_all(struct sim_decoder *decoder) {
   sim_place_values(decoder);
 }
 
+/* The share of a thread when so many blocks of so many threads divide the registers of a multiprocessor. */
+static uint32_t registers_at_start(const struct ptx_function *entry) {
+  enum { REGISTERS = 65536, STEP = 8, MOST = 256 };
+  if (!entry->max_threads)
+    return 0;
+  uint32_t blocks = entry->min_blocks ? entry->min_blocks : 1;
+  uint32_t share = REGISTERS / blocks / entry->max_threads / STEP * STEP;
+  return share < MOST ? share : MOST;
+}
+
 struct sim_program *sim_decode(const struct ptx_module *module, const struct ptx_function *entry,
                                struct sim_form_set forms, char error[PTX_ERROR_BYTES]) {
   struct sim_program *program = sim_allocate(sizeof *program);
@@ -193,6 +203,7 @@ struct sim_program *sim_decode(const struct ptx_module *module, const struct ptx
   program->source = module;
   program->entry = entry;
   program->max_threads = entry->max_threads ? entry->max_threads : SIM_MAX_THREADS;
+  program->registers = registers_at_start(entry);
   struct sim_decoder decoder = {.program = program, .forms = forms, .error = error};
   decoder.constant_index = sim_allocate(SIM_CONSTANT_BUCKETS * sizeof *decoder.constant_index);
   decode_all(&decoder);

@@ -118,6 +118,7 @@ struct sim_program {
   uint32_t static_shared;
   uint32_t local_bytes; /* per thread */
   uint32_t max_threads; /* .maxntid or 1024 */
+  uint32_t registers;   /* per thread at the start, as ptxas divides them for .maxntid; 0: unknown */
 };
 
 void sim_program_destroy(struct sim_program *program);

@@ -39,6 +39,7 @@ static uint32_t parameter_list(struct ptx_cursor *cursor, enum ptx_space space, 
 static void function_directives(struct ptx_cursor *cursor) {
   while (cursor->token.kind == TOKEN_DIRECTIVE) {
     bool is_limit = ptx_token_is(&cursor->token, ".maxntid") || ptx_token_is(&cursor->token, ".reqntid");
+    bool is_minimum = ptx_token_is(&cursor->token, ".minnctapersm");
     uint64_t product = 1;
     ptx_advance(cursor);
     while (cursor->token.kind == TOKEN_INTEGER) {
@@ -48,6 +49,8 @@ static void function_directives(struct ptx_cursor *cursor) {
     }
     if (is_limit)
       cursor->function->max_threads = (uint32_t)product;
+    if (is_minimum)
+      cursor->function->min_blocks = (uint32_t)product;
   }
 }
 
