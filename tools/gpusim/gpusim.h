@@ -19,7 +19,7 @@ void gpusim_reset(void);
 uint64_t gpusim_executed(void);
 
 /* Reads the settings from the environment again: FLASHJIT_SIM_CHECKS, _SEED, _QUIET, _LIMIT, _ARCH, _SMS,
- * _THREADS. */
+ * _DEVICES, _THREADS. */
 void gpusim_configure(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Driver interface: the one device, its attributes and its context. */
+/* Driver interface: the devices, which are all alike, their attributes and their contexts. */
 #include "api/device.h"
 
 #include "api/settings.h"
@@ -21,8 +21,8 @@ static const struct api_limits architectures[] = {
     {120, 99 * 1024, 100 * 1024, 1536, 24},  {121, 99 * 1024, 100 * 1024, 1536, 24},
 };
 
-/* The context has no content: its address is the handle. */
-static struct CUctx_st { int unused; } primary_context;
+/* The primary context of each device; its address is the handle. */
+static struct CUctx_st { uint32_t device; } primary[SIM_MAX_DEVICES] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
 
 static _Thread_local CUcontext stack[MAX_CONTEXT_STACK];
 static _Thread_local int depth;
@@ -33,6 +33,25 @@ const struct api_limits *api_architecture(void) {
     if (architectures[i].architecture <= sim_settings()->architecture)
       best = &architectures[i];
   return best;
+}
+
+bool api_device_exists(CUdevice device) {
+  return device >= 0 && (uint64_t)device < sim_settings()->devices;
+}
+
+static CUresult check_device(CUdevice device) {
+  return api_device_exists(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+}
+
+static bool is_context(CUcontext context) {
+  for (size_t i = 0; i < sim_settings()->devices; i++)
+    if (context == &primary[i])
+      return true;
+  return false;
+}
+
+uint32_t api_current_device(void) {
+  return depth ? stack[depth - 1]->device : 0;
 }
 
 static CUresult init(unsigned flags) {
@@ -50,31 +69,32 @@ static CUresult driver_version(int *version) {
 }
 
 static CUresult device_count(int *count) {
-  *count = 1;
+  *count = (int)sim_settings()->devices;
   return CUDA_SUCCESS;
 }
 
 static CUresult device_get(CUdevice *device, int ordinal) {
-  *device = 0;
-  return ordinal == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  *device = ordinal;
+  return check_device(ordinal);
 }
 
 static CUresult device_name(char *name, int bytes, CUdevice device) {
-  if (device != 0 || bytes <= 0)
-    return device ? CUDA_ERROR_INVALID_DEVICE : CUDA_ERROR_INVALID_VALUE;
+  if (!api_device_exists(device) || bytes <= 0)
+    return bytes > 0 ? CUDA_ERROR_INVALID_DEVICE : CUDA_ERROR_INVALID_VALUE;
   snprintf(name, (size_t)bytes, "flashjit simulator");
   return CUDA_SUCCESS;
 }
 
 static CUresult device_total_memory(size_t *bytes, CUdevice device) {
   *bytes = sim_memory_total();
-  return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  return check_device(device);
 }
 
 static CUresult device_uuid(CUuuid *uuid, CUdevice device) {
   memset(uuid, 0, sizeof *uuid);
   memcpy(uuid->bytes, "flashjit-sim", 12);
-  return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  uuid->bytes[sizeof uuid->bytes - 1] = (char)device;
+  return check_device(device);
 }
 
 static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdevice device) {
@@ -112,19 +132,19 @@ static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdev
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i].attribute == attribute) {
       *value = table[i].value;
-      return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+      return check_device(device);
     }
   *value = 0; /* a feature the simulator does not have */
-  return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  return check_device(device);
 }
 
 static CUresult primary_retain(CUcontext *context, CUdevice device) {
-  *context = (CUcontext)(void *)&primary_context;
-  return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  *context = api_device_exists(device) ? &primary[device] : NULL;
+  return check_device(device);
 }
 
 static CUresult primary_release(CUdevice device) {
-  return device == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+  return check_device(device);
 }
 
 static CUresult context_current(CUcontext *context) {
@@ -133,7 +153,7 @@ static CUresult context_current(CUcontext *context) {
 }
 
 static CUresult context_set(CUcontext context) {
-  if (context && context != (CUcontext)(void *)&primary_context)
+  if (context && !is_context(context))
     return CUDA_ERROR_INVALID_CONTEXT;
   depth -= depth > 0;
   if (context)
@@ -142,7 +162,7 @@ static CUresult context_set(CUcontext context) {
 }
 
 static CUresult context_push(CUcontext context) {
-  if (context != (CUcontext)(void *)&primary_context || depth == MAX_CONTEXT_STACK)
+  if (!is_context(context) || depth == MAX_CONTEXT_STACK)
     return CUDA_ERROR_INVALID_CONTEXT;
   stack[depth++] = context;
   return CUDA_SUCCESS;
@@ -158,13 +178,15 @@ static CUresult context_pop(CUcontext *context) {
 }
 
 static CUresult context_device(CUdevice *device) {
-  *device = 0;
+  *device = (CUdevice)api_current_device();
   return depth ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 static CUresult context_id(CUcontext context, unsigned long long *id) {
-  (void)context;
-  *id = 1;
+  const CUcontext asked = context || !depth ? context : stack[depth - 1];
+  if (!is_context(asked))
+    return CUDA_ERROR_INVALID_CONTEXT;
+  *id = asked->device + 1;
   return CUDA_SUCCESS;
 }
 

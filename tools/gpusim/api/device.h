@@ -1,9 +1,10 @@
-/* The one device, its attributes and its context. */
+/* The devices, which are all alike, their attributes and their contexts. */
 #ifndef GPUSIM_API_DEVICE_H
 #define GPUSIM_API_DEVICE_H
 
 #include "api/entry.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Limits of the simulated architecture. */
@@ -18,6 +19,12 @@ struct api_limits {
 enum { API_SHARED_DEFAULT = 48 * 1024, API_SHARED_RESERVED = 1024 };
 
 const struct api_limits *api_architecture(void);
+
+/* That of the current context; the first in a thread without a context. */
+uint32_t api_current_device(void);
+
+/* Whether there is a device of this number. */
+bool api_device_exists(CUdevice device);
 
 extern const struct api_table api_device_table;
 

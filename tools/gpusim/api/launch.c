@@ -43,7 +43,8 @@ static uint32_t next_tag(void) {
 
 static CUresult run_launch(const struct api_operation *operation) {
   const struct sim_configuration *settings = sim_settings();
-  struct sim_launch launch = {.program = operation->kernel->program,
+  struct sim_launch launch = {.program = operation->program,
+                              .device = operation->device,
                               .dynamic_shared = operation->dynamic_shared,
                               .parameters = operation->parameters,
                               .tag = next_tag(),
@@ -67,7 +68,7 @@ static uint32_t product(const uint32_t values[3]) {
   return values[0] * values[1] * values[2];
 }
 
-static CUresult check_launch(const struct api_operation *operation) {
+static CUresult check_launch(const struct api_operation *operation, uint32_t device) {
   const struct api_kernel *kernel = operation->kernel;
   uint32_t threads = product(operation->threads);
   uint32_t total;
@@ -76,7 +77,7 @@ static CUresult check_launch(const struct api_operation *operation) {
   if (threads > kernel->program->max_threads)
     return CUDA_ERROR_INVALID_VALUE;
   total = kernel->program->static_shared + operation->dynamic_shared;
-  if (total > API_SHARED_DEFAULT && operation->dynamic_shared > kernel->max_dynamic_shared)
+  if (total > API_SHARED_DEFAULT && operation->dynamic_shared > kernel->on[device].max_dynamic_shared)
     return CUDA_ERROR_INVALID_VALUE;
   return total > (uint32_t)api_architecture()->shared_optin ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
@@ -88,15 +89,30 @@ static uint8_t *copy_parameters(const struct sim_program *program, void **values
   return parameters;
 }
 
+/* Code is loaded at the first launch on a device; but not while the stream is being captured. */
+static CUresult find_code(CUstream stream, struct api_operation *operation, uint32_t device) {
+  operation->program = api_kernel_code(operation->kernel, device);
+  if (operation->program)
+    return CUDA_SUCCESS;
+  if (api_stream_captures(stream))
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  const CUresult result = api_kernel_load(operation->kernel, device);
+  operation->program = api_kernel_code(operation->kernel, device);
+  return result;
+}
+
 static CUresult launch_operation(CUstream stream, struct api_operation *operation, void **parameters, void **extra) {
   if (!operation->kernel || extra || (!parameters && operation->kernel->program->entry->parameter_count))
     return CUDA_ERROR_INVALID_VALUE;
-  CUresult result = check_launch(operation);
-  if (result != CUDA_SUCCESS)
-    return result;
-  operation->parameters = copy_parameters(operation->kernel->program, parameters);
   api_lock();
-  result = api_enqueue(stream, operation);
+  const uint32_t device = api_stream_device(stream);
+  CUresult result = check_launch(operation, device);
+  if (result == CUDA_SUCCESS)
+    result = find_code(stream, operation, device);
+  if (result == CUDA_SUCCESS) {
+    operation->parameters = copy_parameters(operation->program, parameters);
+    result = api_enqueue(stream, operation);
+  }
   api_unlock();
   return result;
 }

@@ -14,7 +14,9 @@
 #include <string.h>
 
 struct CUlib_st {
-  struct sim_module *module;
+  char *text;
+  struct sim_module *modules[SIM_MAX_DEVICES]; /* by device; NULL until it is loaded there */
+  size_t kernel_count;
   struct api_kernel *kernels;
 };
 
@@ -44,6 +46,43 @@ static CUresult reject(const char *reason, unsigned count, const CUjit_option *o
   return CUDA_ERROR_INVALID_PTX;
 }
 
+/* Under the lock. */
+static bool load_on(CUlibrary library, uint32_t device, char error[PTX_ERROR_BYTES]) {
+  if (!library->modules[device])
+    library->modules[device] = sim_module_load(library->text, device, (uint32_t)sim_settings()->architecture, error);
+  return library->modules[device] != NULL;
+}
+
+const struct sim_program *api_kernel_code(const struct api_kernel *kernel, uint32_t device) {
+  const struct sim_module *module = kernel->library->modules[device];
+  return module ? module->programs[kernel->entry] : NULL;
+}
+
+CUresult api_kernel_load(const struct api_kernel *kernel, uint32_t device) {
+  char error[PTX_ERROR_BYTES];
+  return load_on(kernel->library, device, error) ? CUDA_SUCCESS : reject(error, 0, NULL, NULL);
+}
+
+static void name_kernels(CUlibrary library, const struct sim_module *module) {
+  library->kernel_count = module->program_count;
+  library->kernels = sim_allocate(module->program_count * sizeof *library->kernels);
+  for (size_t i = 0; i < module->program_count; i++) {
+    struct api_kernel *kernel = &library->kernels[i];
+    *kernel = (struct api_kernel){.program = module->programs[i], .library = library, .entry = i};
+    for (size_t device = 0; device < SIM_MAX_DEVICES; device++)
+      kernel->on[device].carveout = -1;
+  }
+}
+
+static void destroy(CUlibrary library) {
+  for (size_t device = 0; device < SIM_MAX_DEVICES; device++)
+    if (library->modules[device])
+      sim_module_unload(library->modules[device]);
+  free(library->kernels);
+  free(library->text);
+  free(library);
+}
+
 static CUresult library_load(CUlibrary *library, const void *code, CUjit_option *options, void **values,
                              unsigned option_count, CUlibraryOption *library_options, void **library_values,
                              unsigned library_option_count) {
@@ -58,32 +97,32 @@ static CUresult library_load(CUlibrary *library, const void *code, CUjit_option 
     return CUDA_ERROR_INVALID_IMAGE;
   if (!sim_memory_start())
     return CUDA_ERROR_OUT_OF_MEMORY;
-  api_lock();
-  struct sim_module *module = sim_module_load(code, (uint32_t)sim_settings()->architecture, error);
-  api_unlock();
-  if (!module)
-    return reject(error, option_count, options, values);
   CUlibrary loaded = sim_allocate(sizeof *loaded);
-  loaded->module = module;
-  loaded->kernels = sim_allocate(module->program_count * sizeof *loaded->kernels);
-  for (size_t i = 0; i < module->program_count; i++)
-    loaded->kernels[i] = (struct api_kernel){.program = module->programs[i], .library = loaded, .carveout = -1};
+  loaded->text = sim_allocate(strlen(code) + 1);
+  strcpy(loaded->text, code);
+  const uint32_t device = api_current_device();
+  api_lock();
+  const bool fits = load_on(loaded, device, error);
+  api_unlock();
+  if (!fits) {
+    destroy(loaded);
+    return reject(error, option_count, options, values);
+  }
+  name_kernels(loaded, loaded->modules[device]);
   *library = loaded;
   return CUDA_SUCCESS;
 }
 
 static CUresult library_unload(CUlibrary library) {
   api_lock();
-  sim_module_unload(library->module);
+  destroy(library);
   api_unlock();
-  free(library->kernels);
-  free(library);
   return CUDA_SUCCESS;
 }
 
 static CUresult library_kernel(CUkernel *kernel, CUlibrary library, const char *name) {
-  for (size_t i = 0; i < library->module->program_count; i++)
-    if (strcmp(library->module->programs[i]->name, name) == 0) {
+  for (size_t i = 0; i < library->kernel_count; i++)
+    if (strcmp(library->kernels[i].program->name, name) == 0) {
       *kernel = (CUkernel)(void *)&library->kernels[i];
       return CUDA_SUCCESS;
     }
@@ -91,18 +130,25 @@ static CUresult library_kernel(CUkernel *kernel, CUlibrary library, const char *
 }
 
 static CUresult library_kernel_count(unsigned *count, CUlibrary library) {
-  *count = (unsigned)library->module->program_count;
+  *count = (unsigned)library->kernel_count;
   return CUDA_SUCCESS;
 }
 
 static CUresult library_kernels(CUkernel *kernels, unsigned count, CUlibrary library) {
-  for (size_t i = 0; i < count && i < library->module->program_count; i++)
+  for (size_t i = 0; i < count && i < library->kernel_count; i++)
     kernels[i] = (CUkernel)(void *)&library->kernels[i];
   return CUDA_SUCCESS;
 }
 
 static CUresult library_global(CUdeviceptr *address, size_t *bytes, CUlibrary library, const char *name) {
-  const struct ptx_module *source = library->module->source;
+  char error[PTX_ERROR_BYTES];
+  const uint32_t device = api_current_device();
+  api_lock();
+  const bool fits = load_on(library, device, error);
+  api_unlock();
+  if (!fits)
+    return reject(error, 0, NULL, NULL);
+  const struct ptx_module *source = library->modules[device]->source;
   for (size_t i = 0; i < source->variable_count; i++) {
     const struct ptx_variable *variable = source->variables[i];
     if ((variable->space != PTX_GLOBAL && variable->space != PTX_CONST) || strcmp(variable->name, name) != 0)
@@ -116,9 +162,13 @@ static CUresult library_global(CUdeviceptr *address, size_t *bytes, CUlibrary li
   return CUDA_ERROR_NOT_FOUND;
 }
 
+/* Loads the code of the current device, as a driver does. */
 static CUresult kernel_function(CUfunction *function, CUkernel kernel) {
+  api_lock();
+  const CUresult result = api_kernel_load(as_kernel(kernel), api_current_device());
+  api_unlock();
   *function = (CUfunction)(void *)kernel;
-  return CUDA_SUCCESS;
+  return result;
 }
 
 static CUresult kernel_name(const char **name, CUkernel kernel) {
@@ -136,7 +186,8 @@ static CUresult kernel_parameter(CUkernel kernel, size_t index, size_t *offset, 
   return CUDA_SUCCESS;
 }
 
-static CUresult attribute_get(int *value, CUfunction_attribute attribute, const struct api_kernel *kernel) {
+static CUresult attribute_get(int *value, CUfunction_attribute attribute, const struct api_kernel *kernel,
+                              uint32_t device) {
   const struct sim_program *program = kernel->program;
   switch (attribute) {
   case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
@@ -149,10 +200,10 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
     *value = (int)program->local_bytes;
     return CUDA_SUCCESS;
   case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
-    *value = (int)kernel->max_dynamic_shared;
+    *value = (int)kernel->on[device].max_dynamic_shared;
     return CUDA_SUCCESS;
   case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
-    *value = kernel->carveout;
+    *value = kernel->on[device].carveout;
     return CUDA_SUCCESS;
   case CU_FUNC_ATTRIBUTE_PTX_VERSION:
   case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
@@ -167,42 +218,44 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
   }
 }
 
-static CUresult attribute_set(CUfunction_attribute attribute, int value, struct api_kernel *kernel) {
+static CUresult attribute_set(CUfunction_attribute attribute, int value, struct api_kernel *kernel, uint32_t device) {
   int limit = api_architecture()->shared_optin - (int)kernel->program->static_shared;
   if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
-    kernel->carveout = value;
+    kernel->on[device].carveout = value;
     return CUDA_SUCCESS;
   }
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 || value > limit)
     return CUDA_ERROR_INVALID_VALUE;
-  kernel->max_dynamic_shared = (uint32_t)value;
+  kernel->on[device].max_dynamic_shared = (uint32_t)value;
   return CUDA_SUCCESS;
 }
 
 static CUresult kernel_attribute(int *value, CUfunction_attribute attribute, CUkernel kernel, CUdevice device) {
-  return device == 0 ? attribute_get(value, attribute, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
+  return api_device_exists(device) ? attribute_get(value, attribute, as_kernel(kernel), (uint32_t)device)
+                                   : CUDA_ERROR_INVALID_DEVICE;
 }
 
 static CUresult kernel_set_attribute(CUfunction_attribute attribute, int value, CUkernel kernel, CUdevice device) {
-  return device == 0 ? attribute_set(attribute, value, as_kernel(kernel)) : CUDA_ERROR_INVALID_DEVICE;
+  return api_device_exists(device) ? attribute_set(attribute, value, as_kernel(kernel), (uint32_t)device)
+                                   : CUDA_ERROR_INVALID_DEVICE;
 }
 
 static CUresult function_attribute(int *value, CUfunction_attribute attribute, CUfunction function) {
-  return attribute_get(value, attribute, (const struct api_kernel *)(void *)function);
+  return attribute_get(value, attribute, (const struct api_kernel *)(void *)function, api_current_device());
 }
 
 static CUresult function_set_attribute(CUfunction function, CUfunction_attribute attribute, int value) {
-  return attribute_set(attribute, value, (struct api_kernel *)(void *)function);
+  return attribute_set(attribute, value, (struct api_kernel *)(void *)function, api_current_device());
 }
 
 static CUresult function_load(CUfunction function) {
-  (void)function;
-  return CUDA_SUCCESS;
+  CUfunction same;
+  return kernel_function(&same, (CUkernel)(void *)function);
 }
 
 static CUresult function_is_loaded(CUfunctionLoadingState *state, CUfunction function) {
-  (void)function;
-  *state = CU_FUNCTION_LOADING_STATE_LOADED;
+  const struct sim_program *code = api_kernel_code((const struct api_kernel *)(void *)function, api_current_device());
+  *state = code ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
   return CUDA_SUCCESS;
 }
 

@@ -1,10 +1,15 @@
 /* Driver interface: device memory, copies and fills. */
 #include "api/memory.h"
 
+#include "api/device.h"
+#include "api/settings.h"
 #include "api/state.h"
 #include "api/stream.h"
 #include "machine/memory.h"
+#include "machine/report.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static CUresult memory_alloc(CUdeviceptr *address, size_t bytes) {
@@ -12,7 +17,7 @@ static CUresult memory_alloc(CUdeviceptr *address, size_t bytes) {
     return CUDA_ERROR_INVALID_VALUE;
   api_lock();
   CUresult result = api_failure();
-  *address = result == CUDA_SUCCESS ? sim_memory_allocate(bytes, NULL) : 0;
+  *address = result == CUDA_SUCCESS ? sim_memory_allocate(api_current_device(), bytes, NULL) : 0;
   if (result == CUDA_SUCCESS && !*address)
     result = CUDA_ERROR_OUT_OF_MEMORY;
   api_unlock();
@@ -31,7 +36,7 @@ static CUresult memory_free(CUdeviceptr address) {
 static CUresult memory_info(size_t *available, size_t *total) {
   api_lock();
   *total = sim_memory_total();
-  *available = sim_memory_total() - sim_memory_used();
+  *available = sim_memory_total() - sim_memory_used(api_current_device());
   api_unlock();
   return CUDA_SUCCESS;
 }
@@ -49,14 +54,15 @@ static CUresult memory_range(CUdeviceptr *base, size_t *bytes, CUdeviceptr addre
 
 static CUresult pointer_attribute(void *value, CUpointer_attribute attribute, CUdeviceptr address) {
   api_lock();
-  bool known = sim_memory_find(address);
+  const struct sim_allocation *allocation = sim_memory_find(address);
+  const uint32_t device = allocation ? allocation->device : 0;
   api_unlock();
-  if (!known)
+  if (!allocation)
     return CUDA_ERROR_INVALID_VALUE;
   if (attribute == CU_POINTER_ATTRIBUTE_MEMORY_TYPE)
     *(unsigned *)value = CU_MEMORYTYPE_DEVICE;
   else if (attribute == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL)
-    *(int *)value = 0;
+    *(int *)value = (int)device;
   else if (attribute == CU_POINTER_ATTRIBUTE_DEVICE_POINTER)
     *(CUdeviceptr *)value = address;
   else
@@ -64,15 +70,35 @@ static CUresult pointer_attribute(void *value, CUpointer_attribute attribute, CU
   return CUDA_SUCCESS;
 }
 
-static bool inside(uint64_t address, uint64_t bytes) {
+static void tell_owner(const struct sim_allocation *allocation, uint64_t address, uint64_t bytes, uint32_t device) {
+  char place[256];
+  char text[SIM_REPORT_BYTES];
+  sim_memory_describe(address, place, sizeof place);
+  snprintf(text, sizeof text,
+           "flashjit simulator: a copy or fill of %" PRIu64 " bytes at %#" PRIx64
+           ": they are memory of device %u, and it runs on device %u: %s",
+           bytes, address, allocation->device, device, place);
+  sim_report_set(text, sim_settings()->quiet);
+}
+
+/* Whether all of it is memory of the device. */
+static bool inside(uint64_t address, uint64_t bytes, uint32_t device) {
   const struct sim_allocation *allocation = sim_memory_find(address);
-  return allocation && address + bytes <= allocation->base + allocation->size;
+  if (!allocation || address + bytes > allocation->base + allocation->size)
+    return false;
+  if (allocation->device != device)
+    tell_owner(allocation, address, bytes, device);
+  return allocation->device == device;
 }
 
 /* Which ends of a copy are device memory is told by the addresses: the ranges do not overlap with host
  * memory. */
 static bool device_end(uint64_t address) {
   return address >= sim_window_shared() && sim_memory_find(address);
+}
+
+static bool end_is_usable(uint64_t address, uint64_t bytes, uint32_t device, bool on_device) {
+  return (!on_device && !device_end(address)) || inside(address, bytes, device);
 }
 
 static CUresult run_fill(const struct api_operation *operation) {
@@ -106,8 +132,9 @@ static CUresult run_copy(const struct api_operation *operation) {
 static CUresult copy(CUstream stream, uint64_t to, uint64_t from, size_t bytes, bool to_device, bool from_device) {
   struct api_operation operation = {.run = run_copy, .destination = to, .source = from, .bytes = bytes};
   api_lock();
+  const uint32_t device = api_stream_device(stream);
   CUresult result = CUDA_SUCCESS;
-  if (bytes && ((to_device && !inside(to, bytes)) || (from_device && !inside(from, bytes))))
+  if (bytes && !(end_is_usable(to, bytes, device, to_device) && end_is_usable(from, bytes, device, from_device)))
     result = CUDA_ERROR_INVALID_VALUE;
   if (result == CUDA_SUCCESS)
     result = api_enqueue(stream, &operation);
@@ -144,7 +171,8 @@ static CUresult set(CUstream stream, CUdeviceptr to, uint32_t value, uint32_t wi
   struct api_operation operation = {
       .run = run_fill, .destination = to, .bytes = bytes, .value = value, .value_bytes = width};
   api_lock();
-  CUresult result = bytes && (!inside(to, bytes) || to % width) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+  const uint32_t device = api_stream_device(stream);
+  CUresult result = bytes && (!inside(to, bytes, device) || to % width) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
   if (result == CUDA_SUCCESS)
     result = api_enqueue(stream, &operation);
   api_unlock();

@@ -14,12 +14,12 @@ static bool in_device_memory(const struct ptx_variable *variable) {
   return variable->space == PTX_GLOBAL || variable->space == PTX_CONST;
 }
 
-static bool place_variable(struct ptx_variable *variable, char error[PTX_ERROR_BYTES]) {
+static bool place_variable(struct ptx_variable *variable, uint32_t device, char error[PTX_ERROR_BYTES]) {
   if (variable->is_extern || variable->size == 0) {
     snprintf(error, PTX_ERROR_BYTES, "variable '%s' is not defined in this module", variable->name);
     return false;
   }
-  variable->address = sim_memory_allocate(variable->size, variable->name);
+  variable->address = sim_memory_allocate(device, variable->size, variable->name);
   if (!variable->address) {
     snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name, variable->size);
     return false;
@@ -33,9 +33,9 @@ static bool place_variable(struct ptx_variable *variable, char error[PTX_ERROR_B
   return true;
 }
 
-static bool place_variables(const struct ptx_module *source, char error[PTX_ERROR_BYTES]) {
+static bool place_variables(const struct ptx_module *source, uint32_t device, char error[PTX_ERROR_BYTES]) {
   for (size_t i = 0; i < source->variable_count; i++)
-    if (in_device_memory(source->variables[i]) && !place_variable(source->variables[i], error))
+    if (in_device_memory(source->variables[i]) && !place_variable(source->variables[i], device, error))
       return false;
   return true;
 }
@@ -67,13 +67,15 @@ static bool target_fits(const struct ptx_module *source, uint32_t architecture, 
   return fits;
 }
 
-struct sim_module *sim_module_load(const char *text, uint32_t architecture, char error[PTX_ERROR_BYTES]) {
+struct sim_module *sim_module_load(const char *text, uint32_t device, uint32_t architecture,
+                                   char error[PTX_ERROR_BYTES]) {
   struct ptx_module *source = ptx_parse(text, error);
   if (!source)
     return NULL;
   struct sim_module *module = sim_allocate(sizeof *module);
   module->source = source;
-  if (target_fits(source, architecture, error) && place_variables(source, error) && decode_entries(module, error))
+  if (target_fits(source, architecture, error) && place_variables(source, device, error) &&
+      decode_entries(module, error))
     return module;
   sim_module_unload(module);
   return NULL;

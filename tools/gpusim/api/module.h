@@ -10,8 +10,9 @@ struct sim_module {
   size_t program_count;
 };
 
-/* For a device of this compute capability times 10. Returns NULL with the reason in `error`. */
-struct sim_module *sim_module_load(const char *text, uint32_t architecture, char error[PTX_ERROR_BYTES]);
+/* On a device, whose compute capability times 10 is given. Returns NULL with the reason in `error`. */
+struct sim_module *sim_module_load(const char *text, uint32_t device, uint32_t architecture,
+                                   char error[PTX_ERROR_BYTES]);
 void sim_module_unload(struct sim_module *module);
 
 #endif

@@ -6,7 +6,9 @@
 
 struct api_operation {
   CUresult (*run)(const struct api_operation *operation);
+  uint32_t device; /* that it runs on */
   const struct api_kernel *kernel;
+  const struct sim_program *program; /* its code on the device */
   uint32_t grid[3];
   uint32_t threads[3];
   uint32_t dynamic_shared;

@@ -27,6 +27,7 @@ static const struct variable variables[] = {
     {VARIABLE("FLASHJIT_SIM_SEED", seed), 0, 0, UINT64_MAX},
     {VARIABLE("FLASHJIT_SIM_LIMIT", block_limit), UINT64_C(1) << 32, 1, UINT64_MAX},
     {VARIABLE("FLASHJIT_SIM_ARCH", architecture), 90, 80, 129},
+    {VARIABLE("FLASHJIT_SIM_DEVICES", devices), 1, 1, SIM_MAX_DEVICES},
     {VARIABLE("FLASHJIT_SIM_SMS", multiprocessors), 4, 1, 1024},
     {VARIABLE("FLASHJIT_SIM_THREADS", threads), 0, 1, SIM_MAX_WORKERS},
 };

@@ -11,7 +11,8 @@ struct sim_configuration {
   uint64_t seed;            /* FLASHJIT_SIM_SEED: order of warps; 0 is ascending */
   uint64_t block_limit;     /* FLASHJIT_SIM_LIMIT: warp instructions of a block */
   uint64_t architecture;    /* FLASHJIT_SIM_ARCH: 90 is compute capability 9.0 */
-  uint64_t multiprocessors; /* FLASHJIT_SIM_SMS */
+  uint64_t devices;         /* FLASHJIT_SIM_DEVICES, all alike */
+  uint64_t multiprocessors; /* FLASHJIT_SIM_SMS: of each */
   uint64_t threads;         /* FLASHJIT_SIM_THREADS: host threads of a launch; 0: one per core */
 };
 

@@ -2,6 +2,7 @@
  * failures. */
 #include "api/stream.h"
 
+#include "api/device.h"
 #include "api/graph.h"
 #include "api/state.h"
 
@@ -10,6 +11,7 @@
 
 struct CUstream_st {
   CUgraph capture; /* NULL unless capturing */
+  uint32_t device;
 };
 
 struct CUevent_st {
@@ -30,6 +32,7 @@ static CUstream real_stream(CUstream stream) {
 static CUresult stream_create(CUstream *stream, unsigned flags) {
   (void)flags;
   *stream = sim_allocate(sizeof **stream);
+  (*stream)->device = api_current_device();
   return CUDA_SUCCESS;
 }
 
@@ -48,8 +51,7 @@ static CUresult stream_destroy(CUstream stream) {
 
 static CUresult stream_synchronize(CUstream stream) {
   api_lock();
-  stream = real_stream(stream);
-  CUresult result = stream && stream->capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : api_failure();
+  CUresult result = api_stream_captures(stream) ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : api_failure();
   api_unlock();
   return result;
 }
@@ -77,9 +79,18 @@ static CUresult end_capture(CUstream stream, CUgraph *graph) {
   return CUDA_SUCCESS;
 }
 
-static CUresult is_capturing(CUstream stream, CUstreamCaptureStatus *status) {
+uint32_t api_stream_device(CUstream stream) {
   stream = real_stream(stream);
-  *status = stream && stream->capture ? CU_STREAM_CAPTURE_STATUS_ACTIVE : CU_STREAM_CAPTURE_STATUS_NONE;
+  return stream ? stream->device : api_current_device();
+}
+
+bool api_stream_captures(CUstream stream) {
+  stream = real_stream(stream);
+  return stream && stream->capture;
+}
+
+static CUresult is_capturing(CUstream stream, CUstreamCaptureStatus *status) {
+  *status = api_stream_captures(stream) ? CU_STREAM_CAPTURE_STATUS_ACTIVE : CU_STREAM_CAPTURE_STATUS_NONE;
   return CUDA_SUCCESS;
 }
 
@@ -92,8 +103,8 @@ static CUresult exchange_capture_mode(CUstreamCaptureMode *mode) {
 }
 
 CUresult api_enqueue(CUstream stream, struct api_operation *operation) {
-  stream = real_stream(stream);
-  if (stream && stream->capture) {
+  operation->device = api_stream_device(stream);
+  if (api_stream_captures(stream)) {
     api_graph_append(stream->capture, operation);
     return CUDA_SUCCESS;
   }

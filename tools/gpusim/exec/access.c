@@ -80,10 +80,16 @@ static void resolve_parameters(const struct sim_warp *warp, const struct sim_ins
 static struct sim_allocation *lookup(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                                      uint64_t address, uint32_t bytes) {
   struct sim_allocation *allocation = sim_memory_find(address);
-  if (allocation && address + bytes <= allocation->base + allocation->size)
+  const uint32_t device = warp->block->launch->device;
+  const bool inside = allocation && address + bytes <= allocation->base + allocation->size;
+  if (inside && allocation->device == device)
     return allocation;
   char place[256];
   sim_memory_describe(address, place, sizeof place);
+  if (inside)
+    sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS,
+              "%u bytes at global address %#llx are memory of device %u, and the kernel runs on device %u: %s", bytes,
+              (unsigned long long)address, allocation->device, device, place);
   sim_fault(warp, inst, lane, SIM_FAULT_ADDRESS, "%u bytes at global address %#llx are out of bounds: %s", bytes,
             (unsigned long long)address, place);
 }

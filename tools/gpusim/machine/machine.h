@@ -128,6 +128,7 @@ struct sim_launch {
   uint32_t threads[3];
   uint32_t dynamic_shared;
   const uint8_t *parameters;
+  uint32_t device;
   uint32_t tag; /* number of the launch, 1 to SIM_TAG_MAX, in the cells of global memory */
   bool checks;
   bool quiet;           /* no report on stderr */

@@ -1,4 +1,4 @@
-/* Device memory: one reserved range, allocations sorted by address, and their shadow. */
+/* Device memory of all devices: one reserved range, allocations sorted by address, and their shadow. */
 #include "machine/memory.h"
 
 #include "arena.h"
@@ -23,7 +23,7 @@ static struct {
   size_t count;
   size_t capacity;
   uint64_t cursor; /* where the next search starts, so that freed addresses stay unused for long */
-  uint64_t used;
+  uint64_t used[SIM_MAX_DEVICES];
   uint32_t serial;
 } memory;
 
@@ -57,8 +57,8 @@ uint64_t sim_window_parameters(void) {
   return memory.range + UINT64_C(3) * SIM_WINDOW_BYTES;
 }
 
-uint64_t sim_memory_used(void) {
-  return memory.used;
+uint64_t sim_memory_used(uint32_t device) {
+  return memory.used[device];
 }
 
 uint64_t sim_memory_total(void) {
@@ -107,9 +107,9 @@ static uint64_t search_gap(uint64_t start, uint64_t bytes) {
   return 0;
 }
 
-uint64_t sim_memory_allocate(uint64_t bytes, const char *name) {
+uint64_t sim_memory_allocate(uint32_t device, uint64_t bytes, const char *name) {
   uint64_t mapped = mapped_bytes(bytes);
-  if (bytes == 0 || memory.used + bytes > DEVICE_BYTES)
+  if (bytes == 0 || memory.used[device] + bytes > DEVICE_BYTES)
     return 0;
   uint64_t base = search_gap(memory.cursor, mapped);
   if (!base)
@@ -119,6 +119,7 @@ uint64_t sim_memory_allocate(uint64_t bytes, const char *name) {
   struct sim_allocation *allocation = sim_allocate(sizeof *allocation);
   allocation->base = base;
   allocation->size = bytes;
+  allocation->device = device;
   allocation->serial = ++memory.serial;
   allocation->name = name;
   allocation->undefined = bytes;
@@ -127,7 +128,7 @@ uint64_t sim_memory_allocate(uint64_t bytes, const char *name) {
   memmove(memory.sorted + at + 1, memory.sorted + at, (memory.count - at) * sizeof *memory.sorted);
   memory.sorted[at] = allocation;
   memory.count++;
-  memory.used += bytes;
+  memory.used[device] += bytes;
   memory.cursor = base + mapped + GAP;
   return base;
 }
@@ -171,7 +172,7 @@ bool sim_memory_free(uint64_t base) {
     return false;
   size_t at = upper_bound(base) - 1;
   forget(allocation);
-  memory.used -= allocation->size;
+  memory.used[allocation->device] -= allocation->size;
   memory.count--;
   memmove(memory.sorted + at, memory.sorted + at + 1, (memory.count - at) * sizeof *memory.sorted);
   free(allocation);

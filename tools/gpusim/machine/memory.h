@@ -1,6 +1,7 @@
 /* Simulated device memory. A device address is also the host address of its byte: allocations lie in one
  * reserved range above 4 GiB, with inaccessible gaps between them. The first part of the range is never
- * allocated; it holds the windows through which generic addresses name shared and local memory. */
+ * allocated; it holds the windows through which generic addresses name shared and local memory. Devices have one
+ * range, as a driver's have, so that an address of another device is known as such; no memory is of two. */
 #ifndef GPUSIM_MACHINE_MEMORY_H
 #define GPUSIM_MACHINE_MEMORY_H
 
@@ -9,11 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIM_WINDOW_BYTES = 16 << 20 };
+enum { SIM_WINDOW_BYTES = 16 << 20, SIM_MAX_DEVICES = 8 };
 
 struct sim_allocation {
   uint64_t base;
   uint64_t size;
+  uint32_t device;                 /* whose memory it is */
   uint32_t serial;                 /* order of creation, for reports */
   const char *name;                /* of a module variable, or NULL */
   _Atomic uint64_t undefined;      /* bytes never written */
@@ -25,11 +27,11 @@ uint64_t sim_window_shared(void);
 uint64_t sim_window_local(void);
 uint64_t sim_window_parameters(void);
 
-/* Returns 0 when there is no room. Memory starts undefined. */
-uint64_t sim_memory_allocate(uint64_t bytes, const char *name);
+/* Memory of a device; 0 when it has no room. It starts undefined. */
+uint64_t sim_memory_allocate(uint32_t device, uint64_t bytes, const char *name);
 bool sim_memory_free(uint64_t base);
-uint64_t sim_memory_used(void);
-uint64_t sim_memory_total(void);
+uint64_t sim_memory_used(uint32_t device);
+uint64_t sim_memory_total(void); /* of each device */
 
 /* The live allocation that holds the address, or NULL. */
 struct sim_allocation *sim_memory_find(uint64_t address);
