@@ -1,0 +1,198 @@
+"""The arrays of a launch: their types and shapes are checked, their addresses and strides go into fi_tensors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from . import _declarations as c
+from ._structs import fill, new
+from .arrays import RAW, SIZES, View, view
+from .errors import ArgumentError
+from .spec import Spec, axes
+
+SHAPES = {
+    "q": "[tokens][query heads][head_dim]",
+    "o": "[tokens][query heads][v_dim]",
+    "k_new": "[tokens][KV heads][head_dim]",
+    "v_new": "[tokens][KV heads][v_dim]",
+}
+PAGED = "[pages][page_size][KV heads][dim]"
+CONTIGUOUS = "[requests][tokens][KV heads][dim]"
+RAGGED = "[tokens][KV heads][dim]"
+
+
+class Rule(NamedTuple):
+    """What an array must be: ``dtypes`` are names, or the field of the spec that has it; ``dim`` its last extent."""
+
+    dtypes: Any
+    dim: str | None = None
+    strides: tuple[str, ...] = ()
+    ndim: int = 0  # 0: any, and packed
+
+
+RULES = {
+    "q": Rule("q_dtype", "head_dim", ("q_token_stride", "q_head_stride"), 3),
+    "o": Rule("o_dtype", "v_dim", ("o_token_stride", "o_head_stride"), 3),
+    "lse": Rule(("f32",)),
+    "positions": Rule(("i32",)),
+    "slots": Rule(("i32", "i64")),
+    "parts_o": Rule("o_dtype", "v_dim"),
+    "parts_lse": Rule(("f32",)),
+    "rope_table": Rule(("u64", "i64")),
+    "key_positions": Rule(("i32",)),
+    "sinks": Rule(("f32",)),
+    "slopes": Rule(("f32",)),
+    "bias": Rule(("f32", "f16", "bf16")),
+}
+KV_RULES = {
+    "k": Rule("kv_dtype", "head_dim", ("page_stride", "token_stride", "head_stride"), 4),
+    "v": Rule("kv_dtype", "v_dim", ("page_stride", "token_stride", "head_stride"), 4),
+    "k_new": Rule("q_dtype", "head_dim", ("token_stride", "head_stride"), 3),
+    "v_new": Rule("q_dtype", "v_dim", ("token_stride", "head_stride"), 3),
+}
+RAGGED_RULE_STRIDES = ("token_stride", "head_stride")
+SCALES = {"k_scales": ("k", "scales"), "v_scales": ("v", "scales")}
+HOST_SCALES = {"k_scale": ("k", "scale"), "v_scale": ("v", "scale")}
+
+
+def dtype_name(spec: Spec, field: str) -> str:
+    """The name of the type that a field of a full spec has."""
+    names = axes()[field].names or {}
+    return next(name for name, number in names.items() if number == getattr(spec, field))
+
+
+def _same_type(dtype: str, allowed: tuple[str, ...]) -> bool:
+    return dtype in allowed or (dtype in RAW and any(SIZES[dtype] == SIZES[name] for name in allowed))
+
+
+def is_ragged(spec: Spec) -> bool:
+    return spec.index == c.FI_INDEX_CSR and spec.page_size == 0
+
+
+def _kv_shape(spec: Spec) -> str:
+    return RAGGED if is_ragged(spec) else PAGED if spec.page_size else CONTIGUOUS
+
+
+class Tensors:
+    """fi_tensors of a launch: ``struct``, and ``arrays`` by their names."""
+
+    def __init__(self, spec: Spec, values: dict[str, Any], simulated: bool) -> None:
+        self.spec, self.simulated = spec, simulated
+        self.struct = new(c.fi_tensors)
+        self.arrays: dict[str, View] = {}
+        self._pointers: list[tuple[Any, str, View]] = []
+        self.update(values)
+
+    def update(self, values: dict[str, Any]) -> None:
+        numbers = {}
+        for name, value in values.items():
+            if value is None:
+                continue
+            if name in RULES:
+                self._add(name, self.struct, name, RULES[name], value)
+            elif name in KV_RULES:
+                self._add(name, getattr(self.struct, name), "data", self._kv_rule(name), value)
+            elif name in SCALES:
+                kv, field = SCALES[name]
+                self._add(name, getattr(self.struct, kv), field, Rule(("f32",)), value)
+            elif name in HOST_SCALES:
+                kv, field = HOST_SCALES[name]
+                fill(getattr(self.struct, kv), {field: value})
+            else:
+                numbers[name] = value
+        fill(self.struct, numbers)
+        self._fill_bias(numbers)
+        self._fill_counts(numbers)
+        self._check_heads()
+
+    def place(self, address: Any) -> None:
+        """Writes all addresses, as ``address(view)`` tells them."""
+        for struct, field, array in self._pointers:
+            setattr(struct, field, address(array))
+
+    def _kv_rule(self, name: str) -> Rule:
+        rule = KV_RULES[name]
+        if rule.ndim == 4 and is_ragged(self.spec):
+            return rule._replace(strides=RAGGED_RULE_STRIDES, ndim=3)
+        return rule
+
+    def _add(self, name: str, struct: Any, field: str, rule: Rule, value: Any) -> None:
+        array = view(value)
+        self._check(name, array, rule)
+        for stride, number in zip(rule.strides, _strides(array)):
+            setattr(struct, stride, number)
+        self.arrays[name] = array
+        self._pointers = [entry for entry in self._pointers if entry[0] is not struct or entry[1] != field]
+        self._pointers.append((struct, field, array))
+        setattr(struct, field, array.address)
+
+    def _check(self, name: str, array: View, rule: Rule) -> None:
+        dtypes = (dtype_name(self.spec, rule.dtypes),) if isinstance(rule.dtypes, str) else rule.dtypes
+        if not _same_type(array.dtype, dtypes):
+            raise ArgumentError(f"{name} has type {array.dtype}; allowed: {' '.join(dtypes)}")
+        if rule.ndim and len(array.shape) != rule.ndim:
+            shape = SHAPES.get(name) or _kv_shape(self.spec)
+            raise ArgumentError(f"{name} has shape {list(array.shape)}; it must be {shape}")
+        if rule.dim and (not array.shape or array.shape[-1] != getattr(self.spec, rule.dim)):
+            dim = getattr(self.spec, rule.dim)
+            raise ArgumentError(f"{name} has shape {list(array.shape)}; its last extent must be {rule.dim}, {dim}")
+        if array.shape and array.shape[-1] > 1 and array.strides[-1] != 1:
+            raise ArgumentError(f"{name} has strides {list(array.strides)}; the last one must be 1")
+        if not rule.ndim and name != "bias" and _gaps(array):
+            raise ArgumentError(f"{name} has strides {list(array.strides)}; it must be packed")
+        if name in ("k", "v") and self.spec.page_size and array.shape[1] != self.spec.page_size:
+            raise ArgumentError(f"{name} has pages of {array.shape[1]} tokens; the spec says {self.spec.page_size}")
+        if array.on_host and not self.simulated:
+            raise ArgumentError(f"{name} is in the host's memory; it must be on the device")
+
+    def _fill_bias(self, given: dict) -> None:
+        """Strides of a bias by its shape: [heads][extent], or [tokens][heads][extent]."""
+        array = self.arrays.get("bias")
+        if array is None:
+            return
+        found = {"bias_head_stride": _strides(array)[-2] if len(array.shape) > 1 else 0}
+        if self.spec.bias != c.FI_BIAS_DENSE:
+            found["bias_extent"] = array.shape[-1]
+        if len(array.shape) == 3:
+            found["bias_token_stride"] = _strides(array)[0]
+        fill(self.struct, {field: number for field, number in found.items() if field not in given})
+
+    def _fill_counts(self, given: dict) -> None:
+        """What launches without a plan take from shapes."""
+        found = {}
+        if "parts_o" in self.arrays and len(self.arrays["parts_o"].shape) == 4:
+            found = dict(zip(("parts", "tokens", "heads"), self.arrays["parts_o"].shape))
+        if "slots" in self.arrays and "k_new" in self.arrays:
+            found = {"tokens": math.prod(self.arrays["slots"].shape), "heads": self.arrays["k_new"].shape[1]}
+        fill(self.struct, {field: number for field, number in found.items() if field not in given})
+
+    def _check_heads(self) -> None:
+        q, k, o = (self.arrays.get(name) for name in ("q", "k", "o"))
+        if q and k and q.shape[1] != k.shape[-2] * self.spec.group:
+            raise ArgumentError(
+                f"q has {q.shape[1]} heads and k {k.shape[-2]}; the group of the spec is {self.spec.group}"
+            )
+        if q and o and q.shape[:2] != o.shape[:2]:
+            raise ArgumentError(f"q has shape {list(q.shape)} and o {list(o.shape)}; tokens and heads must be equal")
+
+
+def _gaps(array: View) -> bool:
+    step = 1
+    for extent, stride in zip(reversed(array.shape), reversed(array.strides)):
+        if extent > 1 and stride != step:
+            return True
+        step *= extent
+    return False
+
+
+def _strides(array: View) -> list[int]:
+    """All but the last one's; that of an extent of 1 does not matter, and is what it would be if packed."""
+    found, step = [], array.shape[-1]
+    for extent, stride in zip(reversed(array.shape[:-1]), reversed(array.strides[:-1])):
+        if extent > 1 and stride == 0:
+            raise ArgumentError(f"strides are {list(array.strides)}: one array for all is not possible")
+        used = stride if extent > 1 else step
+        found.insert(0, used)
+        step = used * extent
+    return found
