@@ -613,8 +613,9 @@ typedef struct fi_tensors {
 
 /*
  * Launches the kernel once. Attention and append use the plan in the workspace; merge, and append by slots, ignore
- * workspace, which may be NULL. Attention writes every row of o and lse that the batch has. An append kernel writes K
- * and V of the batch's query tokens to the places of the last q_len tokens of each request's KV.
+ * workspace, which may be NULL. Attention writes every row of o and lse that the batch has; a NaN in a row of Q makes
+ * O and LSE of that row NaN, if it sees a token, and of no other. An append kernel writes K and V of the batch's query
+ * tokens to the places of the last q_len tokens of each request's KV.
  */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
 

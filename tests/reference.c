@@ -167,16 +167,16 @@ void reference_attend(const struct reference *reference, const struct reference_
 
   double sink = spec->sinks ? (double)tensors->sinks[head] : -INFINITY;
   double maximum = sink;
+  bool is_empty = true;
   for (int64_t t = first; t < seen; t++) {
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
     double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
     loaded->weights[t] = reference_has_bit(reference, request, i, t) ? logit : -INFINITY;
-    maximum = fmax(maximum, loaded->weights[t]);
+    maximum = fmax(maximum, loaded->weights[t]); /* of numbers: NaN stays in the sum */
+    is_empty = is_empty && loaded->weights[t] == -INFINITY;
   }
-  bool hides = spec->mask_bits || spec->bias == FI_BIAS_DENSE;
-  bool is_empty = seen <= first || (hides && maximum == -INFINITY);
   double sum = maximum > -INFINITY ? exp(sink - maximum) : 0;
   for (int64_t t = first; t < seen; t++)
     sum += loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : exp(loaded->weights[t] - maximum);
@@ -215,13 +215,14 @@ void reference_merge(const struct reference *reference, uint32_t token, uint32_t
   for (uint32_t p = 0; p < tensors->parts; p++)
     maximum = fmax(maximum, unit * (double)tensors->parts_lse[p * rows + row]);
   double sum = 0;
-  for (uint32_t p = 0; p < tensors->parts && maximum > -INFINITY; p++)
-    sum += exp(unit * (double)tensors->parts_lse[p * rows + row] - maximum);
-  double natural = sum > 0 ? maximum + log(sum) : -INFINITY;
+  for (uint32_t p = 0; p < tensors->parts; p++)
+    if (tensors->parts_lse[p * rows + row] != -INFINITY)
+      sum += exp(unit * (double)tensors->parts_lse[p * rows + row] - maximum);
+  double natural = maximum + log(sum);
   *lse = natural / unit;
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
-  for (uint32_t p = 0; p < tensors->parts && sum > 0; p++) {
+  for (uint32_t p = 0; p < tensors->parts && natural != -INFINITY; p++) {
     double weight = exp(unit * (double)tensors->parts_lse[p * rows + row] - natural);
     for (uint32_t d = 0; d < spec->v_dim; d++)
       o[d] += weight * dtype_decode(spec->o_dtype, tensors->parts_o, (p * rows + row) * spec->v_dim + d);

@@ -2,7 +2,7 @@
  * Attention on values at the edges of what is allowed. Each edge changes a random batch so that its result stays well
  * defined: equal keys, however large, have equal weights, and others
  * those of their differences; a row's only key has weight 1; Q may be of any size where
- * the softmax scale makes up for it; what a row does not see cannot change it.
+ * the softmax scale makes up for it; what a row does not see cannot change it, nor can the Q of another row.
  */
 #include "tests/matrix/runs.h"
 
@@ -267,6 +267,26 @@ static void fill_specials(struct edge_run *run) {
   multiply_row(FI_F32, batch->buffers[BUFFER_SLOPES].host, 0, q_heads(run), 0x1p-9);
 }
 
+/* ------------------------------------------------------------------------------------------------ odd queries */
+
+/*
+ * Some rows of Q have an element that is infinite or NaN, beside others of their tile that have none: O and LSE of the
+ * others stay what they are. Of a rotated infinity the sign of a sine that is nearly zero would matter.
+ */
+static void fill_odd_queries(struct edge_run *run) {
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++) {
+      const size_t at = (size_t)reference_q_offset(&run->reference, token, head);
+      const double special = rotates(spec) ? NAN : draw_special(run->trial, spec->q_dtype);
+      if (trial_chance(run->trial, 5))
+        dtype_encode(spec->q_dtype, special, q_data(run), at + random_below(&run->trial->random, spec->head_dim));
+    }
+  }
+  batch->sees_specials = true;
+}
+
 static bool hides_tokens(const fi_spec *spec) {
   return spec->mask == FI_MASK_CAUSAL || spec->bias == FI_BIAS_DENSE;
 }
@@ -286,6 +306,7 @@ static const struct edge {
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
     {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},
     {"infinity and NaN out of sight", hides_tokens, fill_specials, {BATCH_MIXED, BATCH_SPLIT}},
+    {"infinity and NaN in Q", has_any_keys, fill_odd_queries, {BATCH_MIXED, BATCH_SPLIT}},
 };
 
 static bool run_batch(struct edge_run *run, const struct edge *edge, const struct tile *tile, const fi_spec *canonical,

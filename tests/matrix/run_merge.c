@@ -45,7 +45,7 @@ static bool create(struct merge_run *run, struct trial *trial) {
          mirror_create(&run->lse, &trial->device, rows * sizeof(float));
 }
 
-/* A part without KV is zeros and minus infinity; one row in eight has nothing else. */
+/* A part without KV is zeros and minus infinity; one row in eight has nothing else. Some parts are NaN. */
 static void fill(struct merge_run *run, struct trial *trial) {
   const size_t rows = (size_t)run->tokens * run->heads;
   const size_t row_bytes = run->spec.v_dim * dtype_bytes(run->spec.o_dtype);
@@ -56,7 +56,9 @@ static void fill(struct merge_run *run, struct trial *trial) {
     for (uint32_t part = 0; part < run->parts; part++) {
       const size_t at = part * rows + row;
       lse[at] = (float)trial_between(trial, 0, 2000) / 100 - 10;
-      if (!is_empty && !trial_chance(trial, 5))
+      if (!is_empty && trial_chance(trial, 20))
+        lse[at] = NAN;
+      if (!is_empty && (isnan(lse[at]) || !trial_chance(trial, 5)))
         continue;
       lse[at] = -INFINITY;
       memset((char *)run->parts_o.host + at * row_bytes, 0, row_bytes);
