@@ -22,6 +22,7 @@
 #include "prune.h"
 #include "spec.h"
 #include "tidy.h"
+#include "tile_choice.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

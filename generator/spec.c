@@ -4,7 +4,7 @@
 #include "abi.h"
 #include "axes.h"
 #include "error.h"
-#include "tile.h"
+#include "tile_choice.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "abi.h"
 #include "axes.h"
-#include "tile.h"
+#include "tile_choice.h"
 
 #include <stdbool.h>
 

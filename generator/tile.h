@@ -42,13 +42,6 @@ struct tile {
   struct tile_number numbers[TILE_NUMBERS];
 };
 
-/*
- * The tiles of a canonical spec, in the order of preference: choice 0 has as many of the rows that the spec asks for as
- * fit the target, and 1, 2, ... are what to compile when the one before spills. FI_ERROR_UNSUPPORTED when there is no
- * such choice; for choice 0, when the rows of one query token do not fit. A NULL target asks for the roomiest one.
- */
-fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t choice, struct tile *tile);
-
 /* KV tokens that a CTA takes in one step. */
 uint32_t tile_step_tokens(const struct tile *tile);
 

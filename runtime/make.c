@@ -5,6 +5,7 @@
 
 #include "generator/error.h"
 #include "generator/family.h"
+#include "generator/tile_choice.h"
 #include "runtime/clock.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The plan of tiles: every spec has one on every target, it fits, and it is smaller than asked for only where
  * it must. */
 #include "generator/spec.h"
-#include "generator/tile.h"
+#include "generator/tile_choice.h"
 #include "random_spec.h"
 
 #include <criterion/criterion.h>

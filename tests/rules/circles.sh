@@ -1,12 +1,12 @@
 #!/bin/sh
-# The files of cache and runtime: no circles of includes, nor of objects that use each other.
+# The files of generator, cache and runtime: no circles of includes, nor of objects that use each other.
 # usage: circles.sh SOURCE_FOLDER OBJECTS...
 . "$(dirname "$0")/rules.sh"
 cd "$1" || exit 1
 shift
 scratch_folder
 
-include_pairs cache runtime >"$scratch/includes"
+include_pairs generator cache runtime >"$scratch/includes"
 some includes "$scratch/includes"
 # shellcheck disable=SC2068 # each is a list
 object_pairs $@ >"$scratch/uses"

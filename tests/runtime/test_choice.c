@@ -2,7 +2,7 @@
 #include "fakes.h"
 
 #include "generator/spec.h"
-#include "generator/tile.h"
+#include "generator/tile_choice.h"
 #include "runtime/build.h"
 #include "runtime/kernel.h"
 
