@@ -53,8 +53,21 @@ static uint32_t half_chunks(const fi_spec *spec) {
   return derived_kv_bits(spec) == 8 && (qk_tail(spec) || v_tail(spec));
 }
 
+uint32_t derived_has_token_scales(const fi_spec *spec) {
+  return spec->kv_scale == FI_SCALE_TOKEN;
+}
+
+/* A float for K and one for V. */
+uint32_t derived_scale_bytes(const fi_spec *spec) {
+  return derived_has_token_scales(spec) ? 2 * sizeof(float) : 0;
+}
+
+static uint32_t quantizes_rows(const fi_spec *spec) {
+  return dtype_of(spec->kv_dtype)->whole;
+}
+
 static uint32_t changes_scores(const fi_spec *spec) {
-  return spec->softcap || spec->bias != FI_BIAS_NONE;
+  return spec->softcap || spec->bias != FI_BIAS_NONE || derived_has_token_scales(spec);
 }
 
 uint32_t derived_hides_tokens(const fi_spec *spec) {
@@ -73,6 +86,9 @@ const struct derived *derived_at(uint32_t number) {
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},
+      {"token_scales", derived_has_token_scales, "1: K and V of a token and head have scales of their own"},
+      {"scale_bytes", derived_scale_bytes, "of the scales of a token and head"},
+      {"quantizes_rows", quantizes_rows, "1: append converts a row as a whole"},
       {"changes_scores", changes_scores, "1: a score becomes its logit by more than a factor"},
       {"hides_tokens", derived_hides_tokens, "1: logits of -infinity are of tokens that are not seen"},
   };

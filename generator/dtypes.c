@@ -5,7 +5,7 @@
 
 const struct dtype *dtype_of(uint32_t code) {
   static const struct dtype dtypes[] = {
-#define DTYPE(code, bits, operand) [code] = {bits, operand},
+#define DTYPE(code, bits, operand, whole) [code] = {bits, operand, whole},
 #include "dtypes.def"
   };
   return &dtypes[code];

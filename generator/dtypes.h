@@ -7,6 +7,7 @@
 struct dtype {
   uint32_t bits;    /* of an element */
   uint32_t operand; /* FI_F16 or FI_BF16, as which the matrix instructions take it */
+  uint32_t whole;   /* 1: without infinities and NaN */
 };
 
 /* The row of FI_F16 and so on. */

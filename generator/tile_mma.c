@@ -2,6 +2,7 @@
 #include "tile_plans.h"
 
 #include "derived.h"
+#include "dtypes.h"
 #include "flashjit_args.h"
 #include "shared_layout.h"
 #include "tile_records.h"
@@ -183,12 +184,14 @@ static uint32_t preferred_team_tokens(const struct purpose *purpose, const struc
   return tokens;
 }
 
-enum { REGIONS = 8 };
+enum { REGIONS = 9 };
 
 /* The regions of shared memory. */
 static void lay_out(const struct purpose *purpose, const struct mma *mma, struct region regions[REGIONS]) {
   const bool rotates = derived_rotates_keys(purpose->spec);
-  const uint32_t team_tile = mma->team_tokens * (mma->key_pitch + mma->value_pitch);
+  const uint32_t scale_bytes = derived_scale_bytes(purpose->spec);
+  const uint32_t team_tile = mma->team_tokens * (mma->key_pitch + mma->value_pitch + scale_bytes);
+  const uint32_t worths = mma->teams * mma->team_tokens * (uint32_t)sizeof(struct token_worth);
   const uint32_t item_tiles = mma->teams > 1 ? 2 : 1;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
   const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)sizeof(struct kv_loader) : 0;
@@ -198,6 +201,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
       {"shared_query", 128, mma->rows * mma->query_pitch, "the tile of Q"},
       {"shared_rotated", 128, rotates ? mma->teams * mma->team_tokens * mma->query_pitch : 0,
        "K after rotation, one tile a team"},
+      {"shared_worths", 16, scale_bytes ? worths : 0, "what the KV tokens of a step are worth"},
       {"shared_state", 16, mma->teams > 1 ? mma->teams * mma->rows * 2 * (uint32_t)sizeof(float) : 0,
        "row maxima and sums of the teams"},
       {"shared_items", 16, item_tiles * item_bytes, "work items with the rows of their tiles"},
@@ -272,7 +276,8 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   const bool mixed_rows =
       purpose->spec->mask_bits || derived_hides_tokens(purpose->spec) ||
       (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
-  tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
+  tile_add(tile, "mixed_rows", mixed_rows && !dtype_of(purpose->spec->kv_dtype)->whole,
+           "1: some row of a tile may not see a KV token of its item, and V may be infinite or NaN");
   struct region regions[REGIONS];
   lay_out(purpose, mma, regions);
   shared_layout_add(regions, REGIONS, tile);

@@ -16,6 +16,14 @@ struct tile_row {
   int place;         /* of its token in the KV of its request */
 };
 
+/* What a KV token's elements are worth, where its scales are its own. Five words apart, tokens use different banks. */
+struct token_worth {
+  float key_scale;
+  float value_log;     /* the base-2 logarithm of the scale of V */
+  float value_inverse; /* and its inverse */
+  int reserved[2];
+};
+
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
 struct kv_loader {
   unsigned stage;   /* of the next step to compute */

@@ -111,11 +111,19 @@ enum {
 
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
-/* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. */
-enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5 };
+/*
+ * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_INT8
+ * is a whole number from -128 to 127, of which append writes -127 to 127.
+ */
+enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_INT8 = 6 };
 
-/* Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V. */
-enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2 };
+/*
+ * Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V: one, one
+ * a KV head, or one a token and KV head, which append makes: the largest magnitude of the row, rounded to q_dtype (an
+ * infinite one to its largest number), / 127. Then a value is the element / scale, rounded to nearest even; NaN is 0.
+ * To append the row again that what is stored is worth, in q_dtype, changes no bit of it.
+ */
+enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN = 3 };
 
 /*
  * How a request finds its KV.
@@ -195,9 +203,9 @@ typedef struct fi_spec {
                          launch have; any query length is right with any value. A tile that does not fit the
                          target is made smaller. 0: the smallest that holds group */
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
-  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2; 0: as q_dtype */
+  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_INT8; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
-  uint32_t kv_scale;  /* for 8-bit kv_dtype only */
+  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_INT8 */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
   uint32_t slots;     /* of append */
   uint32_t page_ids;
@@ -547,9 +555,15 @@ typedef struct fi_kv {
   int64_t page_stride; /* between pages; between requests when contiguous (then it must be given) */
   int64_t token_stride;
   int64_t head_stride;
-  const float *scales; /* [1] or [KV heads], positive, for spec.kv_scale: what is stored is worth value * scale */
-  float scale;         /* the same on the host, positive, for 8-bit kv_dtype: they are multiplied; 0: 1 */
-  uint32_t reserved[13];
+  void *scales;  /* for spec.kv_scale, positive: what is stored is worth value * scale. [1], [KV heads], or laid out as
+                    the rows are: [pages][page_size][KV heads]; else [requests][tokens].. or [tokens]..; of these, a
+                    row of zeros may have 0, and those of tokens that no query token sees are not read as numbers */
+  float scale;   /* the same on the host, positive, for 8-bit kv_dtype: they are multiplied; 0: 1 */
+  uint32_t unused;
+  int64_t scale_page_stride;  /* of the scales of tokens: between pages; between requests when contiguous (then it must */
+  int64_t scale_token_stride; /* be given); tokens; heads. 0: packed in the order shown */
+  int64_t scale_head_stride;
+  uint32_t reserved[6];
 } fi_kv;
 
 /*
@@ -691,8 +705,8 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
  *  1. Snippets of the caller    spec 0-1 their hash, 2 kind; tensors 0-1 their parameters
- *  2. Low-bit KV                spec 3 type of V, 4 what a scale covers, 5 elements of its group, 6 zero points;
- *                               kv 1-2, 3-4, 5-6 strides of the scales between pages, tokens and heads, 7-8 zero points
+ *  2. Low-bit KV                spec 3 type of V, 4 what a scale of V covers, 5 elements of its group, 6 zero points;
+ *                               kv 0-1 zero points
  *  3. Latent attention          spec 7 V is the first dims of K, 8 dims that are rotated apart
  *  4. A second source of KV     spec 9 there is one; tensors 2-49 its K and V (two fi_kv); batch 1-2 its page table,
  *                               3-4 the table's stride, 5-6 its lengths

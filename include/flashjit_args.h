@@ -6,7 +6,7 @@
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
 
-#define FLASHJIT_ARGS_VERSION 4
+#define FLASHJIT_ARGS_VERSION 5
 
 /* Of records that are written and read in pieces of 16 bytes. */
 #define FI_WIDE __attribute__((aligned(16)))
@@ -84,8 +84,9 @@ struct fi_plan_arrays {
 /* K or V; strides in elements. */
 struct fi_kv_args {
   void *data;
-  const float *scales;
+  float *scales;
   long long page_stride, token_stride, head_stride;
+  long long scale_page_stride, scale_token_stride, scale_head_stride; /* of the scales of tokens */
   float scale; /* that of append; attention has it in scale_log2 and o_factor */
   int reserved;
 };

@@ -31,7 +31,7 @@ static float or_one(float scale) {
   return scale == 0 ? 1 : scale;
 }
 
-static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides, int first_stride) {
+static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides, int first_stride, int scale_stride) {
   return (struct fi_kv_args){
       .data = kv->data,
       .scales = kv->scales,
@@ -39,6 +39,9 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
       .page_stride = strides->of[first_stride],
       .token_stride = strides->of[first_stride + 1],
       .head_stride = strides->of[first_stride + 2],
+      .scale_page_stride = strides->of[scale_stride],
+      .scale_token_stride = strides->of[scale_stride + 1],
+      .scale_head_stride = strides->of[scale_stride + 2],
   };
 }
 
@@ -69,8 +72,8 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
-      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
-      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
+      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
+      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE),
       .positions = tensors->positions,
       .q_token_stride = stride[STRIDE_Q_TOKEN],
       .q_head_stride = stride[STRIDE_Q_HEAD],
@@ -91,10 +94,10 @@ static uint32_t fill_append(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
   args->append = (struct fi_append_args){
       .plan = run->layout.arrays.plan,
-      .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE),
-      .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE),
-      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE),
-      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE),
+      .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE, STRIDE_K_SCALE_PAGE),
+      .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE, STRIDE_V_SCALE_PAGE),
+      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
+      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE),
       .positions = tensors->positions,
       .slots = tensors->slots,
       .kv_heads = (int)run->kv_heads,

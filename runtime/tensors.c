@@ -2,6 +2,7 @@
 #include "runtime/tensors.h"
 
 #include "generator/abi.h"
+#include "generator/derived.h"
 #include "generator/dtypes.h"
 #include "generator/error.h"
 
@@ -149,8 +150,8 @@ static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) 
 /* The extents that make up a packed stride, besides the dim of a row. */
 enum { HEADS = 1, KV_HEADS = 2, PAGE = 4 };
 
-/* Which dim the rows have, and which type their elements. */
-enum row { Q_ROW, O_ROW, K_ROW, V_ROW, K_NEW_ROW, V_NEW_ROW };
+/* Which dim the rows have, and which type their elements. Those of scales are what a token and head has. */
+enum row { Q_ROW, O_ROW, K_ROW, V_ROW, K_NEW_ROW, V_NEW_ROW, K_SCALES, V_SCALES };
 
 #define STRIDE(field, ops, row, packed)                                                                                \
   { #field, offsetof(fi_tensors, field), ops, row, packed }
@@ -176,6 +177,12 @@ static const struct stride_rule {
     [STRIDE_K_NEW_HEAD] = STRIDE(k_new.head_stride, APPEND, K_NEW_ROW, 0),
     [STRIDE_V_NEW_TOKEN] = STRIDE(v_new.token_stride, APPEND, V_NEW_ROW, KV_HEADS),
     [STRIDE_V_NEW_HEAD] = STRIDE(v_new.head_stride, APPEND, V_NEW_ROW, 0),
+    [STRIDE_K_SCALE_PAGE] = STRIDE(k.scale_page_stride, ATTENTION | APPEND, K_SCALES, KV_HEADS | PAGE),
+    [STRIDE_K_SCALE_TOKEN] = STRIDE(k.scale_token_stride, ATTENTION | APPEND, K_SCALES, KV_HEADS),
+    [STRIDE_K_SCALE_HEAD] = STRIDE(k.scale_head_stride, ATTENTION | APPEND, K_SCALES, 0),
+    [STRIDE_V_SCALE_PAGE] = STRIDE(v.scale_page_stride, ATTENTION | APPEND, V_SCALES, KV_HEADS | PAGE),
+    [STRIDE_V_SCALE_TOKEN] = STRIDE(v.scale_token_stride, ATTENTION | APPEND, V_SCALES, KV_HEADS),
+    [STRIDE_V_SCALE_HEAD] = STRIDE(v.scale_head_stride, ATTENTION | APPEND, V_SCALES, 0),
 };
 
 /* Rows of V and of O have v_dim elements, those of Q and K head_dim. */
@@ -183,21 +190,45 @@ static bool has_v_dim(enum row row) {
   return row == O_ROW || row == V_ROW || row == V_NEW_ROW;
 }
 
+static bool is_of_scales(enum row row) {
+  return row == K_SCALES || row == V_SCALES;
+}
+
 static uint32_t row_dim(enum row row, const fi_spec *spec) {
+  if (is_of_scales(row))
+    return 1;
   return has_v_dim(row) ? spec->v_dim : spec->head_dim;
 }
 
+static const char *row_dim_name(enum row row) {
+  if (is_of_scales(row))
+    return "one scale";
+  return has_v_dim(row) ? "v_dim" : "head_dim";
+}
+
 static int64_t element_bytes(enum row row, const fi_spec *spec) {
+  if (is_of_scales(row))
+    return sizeof(float);
   const uint32_t dtype = row == K_ROW || row == V_ROW ? spec->kv_dtype : row == O_ROW ? spec->o_dtype : spec->q_dtype;
   return dtype_of(dtype)->bits / 8;
 }
 
+/* What strides of a row are multiples of, in bytes. */
+static int64_t row_alignment(enum row row, const fi_spec *spec) {
+  if (is_of_scales(row))
+    return sizeof(float);
+  return row_dim(row, spec) * element_bytes(row, spec) % CHUNK ? HALF_CHUNK : CHUNK;
+}
+
 static bool is_page_stride(int stride) {
-  return stride == STRIDE_K_PAGE || stride == STRIDE_V_PAGE;
+  return stride == STRIDE_K_PAGE || stride == STRIDE_V_PAGE || stride == STRIDE_K_SCALE_PAGE ||
+         stride == STRIDE_V_SCALE_PAGE;
 }
 
 /* Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
+  if (is_of_scales(stride_rules[stride].row) && !derived_has_token_scales(spec))
+    return false;
   if (is_page_stride(stride) && spec->page_size == 0 && (spec->index == FI_INDEX_CSR || spec->slots != FI_SLOTS_NONE))
     return false;
   return is_read_by(stride_rules[stride].ops, spec);
@@ -207,9 +238,9 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
   const uint32_t dim = row_dim(rule->row, spec);
   if (stride < dim)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
-                     (long long)stride, has_v_dim(rule->row) ? "v_dim" : "head_dim", dim);
+                     (long long)stride, row_dim_name(rule->row), dim);
   const int64_t bytes = element_bytes(rule->row, spec);
-  const int64_t alignment = dim * bytes % CHUNK ? HALF_CHUNK : CHUNK;
+  const int64_t alignment = row_alignment(rule->row, spec);
   const int64_t multiple = alignment / bytes;
   if (stride % multiple)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (%lld bytes)",
@@ -258,10 +289,15 @@ static fi_status check_records(const fi_tensors *tensors) {
                  {"tensors.v", &tensors->v},
                  {"tensors.k_new", &tensors->k_new},
                  {"tensors.v_new", &tensors->v_new}};
-  fi_status status = FI_OK;
-  for (size_t i = 0; i < sizeof records / sizeof *records && !status; i++)
-    status = abi_check_reserved(records[i].name, records[i].kv->reserved, sizeof records[i].kv->reserved);
-  return status;
+  for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+    const fi_kv *kv = records[i].kv;
+    const fi_status status = abi_check_reserved(records[i].name, kv->reserved, sizeof kv->reserved);
+    if (status)
+      return status;
+    if (kv->unused)
+      return error_set(FI_ERROR_ABI, "%s.unused is %u; it must be 0", records[i].name, kv->unused);
+  }
+  return FI_OK;
 }
 
 /* -------------------------------------------------------------------------------- scales */
@@ -354,31 +390,32 @@ static fi_status check_overlap(const struct strides *strides, struct axis a, str
                    (long long)strides->of[b.stride]);
 }
 
+/* Of K, of V or of their scales, whose stride between pages is the first of three. */
+static fi_status check_cache_overlaps(const fi_spec *spec, uint32_t kv_heads, const struct strides *strides,
+                                      int page_stride) {
+  const struct axis page = {page_stride, 0};
+  const struct axis token = {page_stride + 1, spec->page_size};
+  const struct axis head = {page_stride + 2, kv_heads};
+  fi_status status = FI_OK;
+  if (is_used(token.stride, spec))
+    status = check_overlap(strides, token, head);
+  if (!status && is_used(page.stride, spec))
+    status = check_overlap(strides, page, token);
+  if (!status && is_used(page.stride, spec))
+    status = check_overlap(strides, page, head);
+  return status;
+}
+
 /* Only where an overlap is never meant: in O and in the cache. */
 static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads, const struct strides *strides) {
-  const struct axis k_page = {STRIDE_K_PAGE, 0};
-  const struct axis k_token = {STRIDE_K_TOKEN, spec->page_size};
-  const struct axis k_head = {STRIDE_K_HEAD, kv_heads};
-  const struct axis v_page = {STRIDE_V_PAGE, 0};
-  const struct axis v_token = {STRIDE_V_TOKEN, spec->page_size};
-  const struct axis v_head = {STRIDE_V_HEAD, kv_heads};
-  const struct {
-    struct axis a;
-    struct axis b;
-  } pairs[] = {
-      {{STRIDE_O_TOKEN, 0}, {STRIDE_O_HEAD, heads}},
-      {k_token, k_head},
-      {k_page, k_token},
-      {k_page, k_head},
-      {v_token, v_head},
-      {v_page, v_token},
-      {v_page, v_head},
-  };
+  static const int page_strides[] = {STRIDE_K_PAGE, STRIDE_V_PAGE, STRIDE_K_SCALE_PAGE, STRIDE_V_SCALE_PAGE};
+  const struct axis o_token = {STRIDE_O_TOKEN, 0};
+  const struct axis o_head = {STRIDE_O_HEAD, heads};
   fi_status status = FI_OK;
-  for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !status; i++) {
-    if (is_used(pairs[i].a.stride, spec) && is_used(pairs[i].b.stride, spec))
-      status = check_overlap(strides, pairs[i].a, pairs[i].b);
-  }
+  if (is_used(STRIDE_O_TOKEN, spec))
+    status = check_overlap(strides, o_token, o_head);
+  for (size_t i = 0; i < sizeof page_strides / sizeof *page_strides && !status; i++)
+    status = check_cache_overlaps(spec, kv_heads, strides, page_strides[i]);
   return status;
 }
 

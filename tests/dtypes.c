@@ -9,7 +9,7 @@
 struct format {
   const char *name;
   size_t bytes;
-  int exponent_bits;
+  int exponent_bits; /* 0: whole numbers, in two's complement */
   int mantissa_bits;
   double largest;
   int has_infinity; /* the exponent of all ones holds infinity and NaN; else only the code of all ones is NaN
@@ -20,7 +20,7 @@ struct format {
 static const struct format formats[] = {
     [FI_F16] = {"f16", 2, 5, 10, 65504.0, 1, 0},        [FI_BF16] = {"bf16", 2, 8, 7, 0x1.fep127, 1, 0},
     [FI_E4M3] = {"e4m3", 1, 4, 3, 448.0, 0, 1},         [FI_E5M2] = {"e5m2", 1, 5, 2, 57344.0, 1, 1},
-    [FI_F32] = {"f32", 4, 8, 23, 0x1.fffffep127, 1, 0},
+    [FI_F32] = {"f32", 4, 8, 23, 0x1.fffffep127, 1, 0}, [FI_INT8] = {"int8", 1, 0, 7, 127.0, 0, 1},
 };
 
 static int format_bias(const struct format *format) {
@@ -44,8 +44,8 @@ const char *dtype_name(uint32_t dtype) {
 }
 
 uint32_t dtype_find(const char *name) {
-  for (uint32_t dtype = FI_F16; dtype <= FI_E5M2; dtype++)
-    if (strcmp(formats[dtype].name, name) == 0)
+  for (uint32_t dtype = FI_F16; dtype < sizeof formats / sizeof *formats; dtype++)
+    if (dtype != FI_F32 && strcmp(formats[dtype].name, name) == 0)
       return dtype;
   return FI_DTYPE_DEFAULT;
 }
@@ -56,15 +56,24 @@ double dtype_largest(uint32_t dtype) {
 
 double dtype_spacing(uint32_t dtype, double value) {
   const struct format *format = &formats[dtype];
+  if (format->exponent_bits == 0)
+    return 1;
   int lowest = 1 - format_bias(format);
   int exponent = value == 0 ? lowest : ilogb(fabs(value));
   return ldexp(1.0, (exponent > lowest ? exponent : lowest) - format->mantissa_bits);
+}
+
+static double decode_whole(const struct format *format, uint32_t code) {
+  const uint32_t sign = 1u << format->mantissa_bits;
+  return (double)(code & (sign - 1)) - (double)(code & sign);
 }
 
 double dtype_decode(uint32_t dtype, const void *data, size_t index) {
   const struct format *format = &formats[dtype];
   uint32_t code = 0;
   memcpy(&code, (const char *)data + index * format->bytes, format->bytes);
+  if (format->exponent_bits == 0)
+    return decode_whole(format, code);
   uint32_t magnitude = code & format_nan(format);
   uint32_t mantissa = magnitude & ((1u << format->mantissa_bits) - 1);
   int exponent = (int)(magnitude >> format->mantissa_bits);
@@ -100,16 +109,24 @@ static uint32_t encode_magnitude(uint32_t dtype, double value) {
   return ((uint32_t)exponent << format->mantissa_bits) + steps - (1u << format->mantissa_bits);
 }
 
+/* NaN is 0. */
+static uint32_t encode_whole(const struct format *format, double value) {
+  const double kept = isnan(value) ? 0 : fmax(-format->largest, fmin(format->largest, rint(value)));
+  return (uint32_t)(int32_t)kept & ((2u << format->mantissa_bits) - 1);
+}
+
 void dtype_encode(uint32_t dtype, double value, void *data, size_t index) {
   const struct format *format = &formats[dtype];
   uint32_t code;
-  if (isnan(value))
+  if (format->exponent_bits == 0)
+    code = encode_whole(format, value);
+  else if (isnan(value))
     code = format_nan(format);
   else if (isinf(value) && !format->saturates)
     code = format_infinity(format);
   else
     code = encode_magnitude(dtype, fmin(fabs(value), 2 * format->largest));
-  if (signbit(value))
+  if (signbit(value) && format->exponent_bits > 0)
     code |= 1u << (format->exponent_bits + format->mantissa_bits);
   memcpy((char *)data + index * format->bytes, &code, format->bytes);
 }

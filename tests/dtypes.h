@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of an element of FI_F16, FI_BF16, FI_E4M3, FI_E5M2 or FI_F32. */
+/* Bytes of an element. */
 size_t dtype_bytes(uint32_t dtype);
 
 /* "f16" and so on. */
@@ -17,7 +17,8 @@ uint32_t dtype_find(const char *name);
 
 double dtype_decode(uint32_t dtype, const void *data, size_t index);
 
-/* Beyond the largest value f16 and bf16 become infinite, e4m3 and e5m2 stay at the largest. NaN stays NaN. */
+/* Beyond the largest value f16 and bf16 become infinite, others stay at the largest. NaN stays NaN; of whole
+ * numbers it is 0. */
 void dtype_encode(uint32_t dtype, double value, void *data, size_t index);
 
 /* The largest finite value. */

@@ -12,11 +12,20 @@ static double or_one(float scale) {
   return scale != 0 ? (double)scale : 1;
 }
 
-/* Scales are positive; an infinite one counts as a large one. */
-static double kv_scale(const struct reference *reference, const fi_kv *kv, uint32_t kv_head) {
+/* Of K or V of a token and head. Scales are positive; an infinite one counts as a large one. */
+static double kv_scale(const struct reference *reference, const fi_kv *kv, uint32_t request, uint32_t token,
+                       uint32_t kv_head) {
+  const fi_tensors *tensors = &reference->tensors;
+  int64_t index = 0;
   if (reference->spec.kv_scale == FI_SCALE_NONE)
     return or_one(kv->scale);
-  return or_one(kv->scale) * fmin((double)kv->scales[reference->spec.kv_scale == FI_SCALE_HEAD ? kv_head : 0], 1e290);
+  if (reference->spec.kv_scale == FI_SCALE_HEAD)
+    index = kv_head;
+  if (reference->spec.kv_scale == FI_SCALE_TOKEN)
+    index = kv == &tensors->k ? reference_k_scale_offset(reference, request, token, kv_head)
+                              : reference_v_scale_offset(reference, request, token, kv_head);
+  double scale = (double)((const float *)kv->scales)[index];
+  return or_one(kv->scale) * (scale > 1e290 ? 1e290 : scale);
 }
 
 /* The natural logarithm of the base of the log-sum-exp. */
@@ -89,8 +98,6 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   const fi_spec *spec = &reference->spec;
   const fi_tensors *tensors = &reference->tensors;
   uint32_t kv_len = reference_kv_len(reference, request);
-  double k_scale = kv_scale(reference, &tensors->k, kv_head);
-  double v_scale = kv_scale(reference, &tensors->v, kv_head);
   loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->v = calloc((size_t)kv_len * spec->v_dim + 1, sizeof(double));
   loaded->weights = calloc(kv_len + 1, sizeof(double));
@@ -105,6 +112,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     double *v = loaded->v + (size_t)t * spec->v_dim;
     int64_t k_offset = reference_cache_offset(reference, request, t, kv_head);
     int64_t v_offset = reference_v_offset(reference, request, t, kv_head);
+    double k_scale = kv_scale(reference, &tensors->k, request, t, kv_head);
+    double v_scale = kv_scale(reference, &tensors->v, request, t, kv_head);
     decode_row(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, k_scale, k);
     decode_row(spec->kv_dtype, tensors->v.data, v_offset, spec->v_dim, v_scale, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
@@ -197,8 +206,9 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   uint32_t token = reference_query_begin(reference, request) + i;
   int64_t k_offset = reference_new_offset(reference, token, kv_head);
   int64_t v_offset = reference_v_new_offset(reference, token, kv_head);
-  double k_scale = kv_scale(reference, &tensors->k, kv_head);
-  double v_scale = kv_scale(reference, &tensors->v, kv_head);
+  uint32_t t = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
+  double k_scale = kv_scale(reference, &tensors->k, request, t, kv_head);
+  double v_scale = kv_scale(reference, &tensors->v, request, t, kv_head);
   decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1 / k_scale, k);
   decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1 / v_scale, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)

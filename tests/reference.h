@@ -30,6 +30,10 @@ int64_t reference_page(const struct reference *reference, uint32_t request, uint
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
+/* Elements from k.scales, and from v.scales, to that of a token, for FI_SCALE_TOKEN. */
+int64_t reference_k_scale_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+int64_t reference_v_scale_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+
 /* Elements from q, o, k_new and v_new to dimension 0 of a token of the batch. */
 int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head);
 int64_t reference_o_offset(const struct reference *reference, uint32_t token, uint32_t head);

@@ -87,6 +87,24 @@ int64_t reference_v_offset(const struct reference *reference, uint32_t request, 
   return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
 }
 
+static int64_t scale_offset(const struct reference *reference, const fi_kv *kv, uint32_t request, uint32_t token,
+                            uint32_t kv_head) {
+  const fi_kv scales = {.page_stride = kv->scale_page_stride,
+                        .token_stride = kv->scale_token_stride,
+                        .head_stride = kv->scale_head_stride};
+  return cache_offset(reference, &scales, 1, request, token, kv_head);
+}
+
+int64_t reference_k_scale_offset(const struct reference *reference, uint32_t request, uint32_t token,
+                                 uint32_t kv_head) {
+  return scale_offset(reference, &reference->tensors.k, request, token, kv_head);
+}
+
+int64_t reference_v_scale_offset(const struct reference *reference, uint32_t request, uint32_t token,
+                                 uint32_t kv_head) {
+  return scale_offset(reference, &reference->tensors.v, request, token, kv_head);
+}
+
 int64_t reference_key_place(const struct reference *reference, uint32_t request, uint32_t token) {
   const fi_kv positions = {.page_stride = reference->tensors.key_page_stride, .token_stride = 1, .head_stride = 1};
   return cache_offset(reference, &positions, 1, request, token, 0);

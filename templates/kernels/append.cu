@@ -1,7 +1,11 @@
 //@use ptx/types
 //@use ptx/overlap
 //@use operand/convert
+//@if quantizes_rows
+//@use query/rope_{rope}
+//@else
 //@use operand/store
+//@end
 
 /* A query token whose K and V are appended, and what kv_row finds its place by. */
 struct NewToken {
@@ -33,6 +37,35 @@ int position_of(const fi_append_args &args, const NewToken &row) {
 }
 //@end
 
+//@if quantizes_rows
+//@use operand/quantize_rows
+/*
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the
+ * type of the cache. A warp takes a row at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
+  __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
+  float *row = rows[warp()];
+  const long long count = (long long)new_tokens(args) * args.kv_heads * 2;
+  const long long warps = (long long)gridDim.x * (kThreads / 32);
+  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
+    const int head = i / 2 % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / 2 / args.kv_heads));
+    const RowPlace at = {token.place, token.at, head};
+    if (token.at < 0)
+      continue;
+    if (i % 2 == 0) {
+      take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
+      store_row<kQkDim>(args.k, at, row);
+    } else {
+      take_value(row, new_row(args.v_new, token.token, head));
+      store_row<kVDim>(args.v, at, row);
+    }
+  }
+}
+//@else
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
  * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
@@ -56,3 +89,4 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
                         unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
   }
 }
+//@end

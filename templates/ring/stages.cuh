@@ -6,7 +6,12 @@ constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
 constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
 constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
+//@if token_scales
+constexpr u32 kScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* those of K of all tokens, then those of V */
+constexpr u32 kStageBytes = kScalesAt + kTeamTokens * kScaleBytes;
+//@else
 constexpr u32 kStageBytes = kValuesAt + kTeamTokens * kValuePitch;
+//@end
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
 /*
@@ -41,11 +46,29 @@ u32 stage_after(u32 stage) {
   return stage == kStages - 1 ? 0 : stage + 1;
 }
 
+//@if token_scales
+/* The tile of K in a stage, where what its tokens are worth is to be worked out too. */
+struct ScaledKeys {
+  const u8 *rows;
+};
+
+ScaledKeys keys_of(const u8 *stage) {
+  return {stage + kKeysAt};
+}
+
+/* The scales of K in the stage, which those of V follow. */
+const float *scales_of(const ScaledKeys &keys) {
+  return (const float *)(keys.rows - kKeysAt + kScalesAt);
+}
+
+/* The tile of V in a stage. */
+//@else
 /* The tiles of K and V in a stage. */
 const u8 *keys_of(const u8 *stage) {
   return stage + kKeysAt;
 }
 
+//@end
 const u8 *values_of(const u8 *stage) {
   return stage + kValuesAt;
 }

@@ -89,6 +89,25 @@ float logit_of(const fi_attention_args &args, float score, float scale, const Ro
   return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
 }
 
+//@if token_scales
+//@use tile/worths
+/* Scores become base-2 logits of weights of the stored elements of V; `token` is the first of the tile. */
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {
+  const u32 lane = fresh_lane();
+  const token_worth *worths = token_worths() + first_column(lane);
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const RowBias bias = open_bias(args, tile, first_row() + 8 * r, token + (int)first_column(lane));
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++) {
+      const token_worth &worth = worths[column_step(i)];
+      float &score = at(scores, r, i);
+      score = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i)) + worth.value_log;
+    }
+  }
+}
+//@else
 /* Scores become base-2 logits; `token` is the first of the tile. */
 void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
                int token) {
@@ -103,6 +122,7 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
     }
   }
 }
+//@end
 
 /* The same for one score, of row `row` and KV token `token`. */
 float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {

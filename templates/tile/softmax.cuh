@@ -61,6 +61,26 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   }
 }
 
+//@if token_scales
+/*
+ * The online softmax: scores become exp2(logit - row maximum), weights of the stored elements of V. What is summed into
+ * the state are the weights of its tokens.
+ */
+void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  const token_worth *worths = token_worths() + first_column(fresh_lane());
+  raise_maxima(state, scores, offsets, scale);
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++) {
+      float &score = at(scores, r, i);
+      score = exp2_fast(fmaf(score, scale.of(r), -offsets[r]));
+      state.sum[r] = fmaf(score, worths[column_step(i)].value_inverse, state.sum[r]);
+    }
+  }
+}
+//@else
 /* The online softmax: scores become exp2(logit - row maximum), summed into the state. */
 void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
   float offsets[kRowGroups];
@@ -75,6 +95,7 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
     }
   }
 }
+//@end
 
 /*
  * Closes an item: sums over all columns, maxima that states are joined by, -infinity for rows that saw nothing. Maxima

@@ -1,6 +1,6 @@
 //# What K and V of a head are multiplied with.
 
-//@if kv_scale == none
+//@if kv_scale == none || kv_scale == token
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
@@ -17,4 +17,24 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[kv_head];
 }
+//@end
+
+//@if token_scales
+/* Where the scale of a token and head is; `place` is that of the token's rows (see kv_row). */
+//@if page_size > 0
+float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
+  return kv.scales + place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride +
+         head * kv.scale_head_stride;
+}
+//@else
+//@if index == dense
+float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
+  return kv.scales + place * kv.scale_page_stride + token * kv.scale_token_stride + head * kv.scale_head_stride;
+}
+//@else
+float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
+  return kv.scales + ((long long)place + token) * kv.scale_token_stride + head * kv.scale_head_stride;
+}
+//@end
+//@end
 //@end

@@ -357,8 +357,8 @@ Test(reference, ragged_lengths) {
 }
 
 Test(reference, scales_multiply_what_is_stored) {
-  static const float k_scales[] = {2.0f, 0.5f};
-  static const float v_scales[] = {3.0f, 7.0f};
+  static float k_scales[] = {2.0f, 0.5f};
+  static float v_scales[] = {3.0f, 7.0f};
   struct problem problem;
   struct reference_head loaded;
   make(&problem, 1, 3, 2, 1);
@@ -375,8 +375,8 @@ Test(reference, scales_multiply_what_is_stored) {
 
 /* What append stores, times the scale, is what was given. */
 Test(reference, append_divides_by_the_scale) {
-  static const float k_scale = 0.25f;
-  static const float v_scale = 0.5f;
+  static float k_scale = 0.25f;
+  static float v_scale = 0.5f;
   struct problem problem;
   double k[DIM];
   double v[DIM];

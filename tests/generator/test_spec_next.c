@@ -84,7 +84,7 @@ Test(spec_next, merge_and_plan_are_small) {
 /* Without rotation, and with it: two pairings, one or two widths, positions from KV lengths or an array of one or
  * three. */
 Test(spec_next, append_counts_every_combination) {
-  const uint32_t types = 2 * 8;                              /* q, and KV with its scales */
+  const uint32_t types = 2 * 12;                             /* q, and KV with its scales */
   const uint32_t by_plan = types * 7 * 2;                    /* page size with its ids, index */
   const uint32_t by_slots = types * 4 * 2;                   /* page size, two types; positions from an array if any */
   const uint32_t dims = 9 * 4 + 2 * 3;                       /* of K with three of V, or its own besides them */

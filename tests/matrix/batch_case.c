@@ -5,6 +5,7 @@
 #include "tests/dtypes.h"
 #include "tests/matrix/batch_lengths.h"
 #include "tests/matrix/batch_masks.h"
+#include "tests/matrix/batch_scales.h"
 #include "tests/matrix/batch_scores.h"
 
 #include <math.h>
@@ -269,6 +270,7 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
       for (uint32_t head = 0; head < batch->kv_heads; head++) {
         fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
         fill_row(trial, noise, &v, reference_v_offset(&reference, r, token, head));
+        batch_scales_draw_token(batch, trial, &reference, r, token, head);
       }
     }
   }
@@ -295,14 +297,6 @@ static float draw_softmax_scale(const fi_spec *spec, struct trial *trial) {
   return usual * (float)trial_between(trial, 50, 150) / 100;
 }
 
-/* Up to so many hundredths; what is appended may have any scale. */
-static float draw_scale(const struct batch_case *batch, struct trial *trial, uint32_t most) {
-  static const float edges[] = {1e-39f, 1e-30f, 0x1p-40f, 0x1p40f, 1e30f};
-  if (batch->spec.op == FI_OP_APPEND && trial_chance(trial, 4))
-    return edges[trial_between(trial, 0, sizeof edges / sizeof *edges - 1)];
-  return (float)trial_between(trial, 50, most) / 100;
-}
-
 /* Entries of any size, as frequencies and their scalings give them. */
 static void draw_rope(struct batch_case *batch, struct trial *trial) {
   uint64_t *table = batch->buffers[BUFFER_ROPE_TABLE].host;
@@ -315,8 +309,7 @@ static void draw_rope(struct batch_case *batch, struct trial *trial) {
   batch->rope_magnitude = trial_chance(trial, 2) ? (float)trial_between(trial, 50, 150) / 100 : 0;
 }
 
-/* How many places of tokens the cache has. */
-static size_t key_places(const struct batch_case *batch) {
+size_t batch_case_places(const struct batch_case *batch) {
   if (is_paged(batch))
     return (size_t)batch->pool.units * batch->spec.page_size;
   return is_csr(batch) ? (size_t)batch->listed + 1 : (size_t)batch->requests * batch->workspace.max_kv_len;
@@ -329,19 +322,11 @@ static void draw_positions(struct trial *trial, const struct mirror *positions) 
 
 /* Positions and scales are read by few specs, and made for all. */
 static void fill_small(struct batch_case *batch, struct trial *trial) {
-  float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
-  float *v_scale = batch->buffers[BUFFER_V_SCALE].host;
-  for (uint32_t head = 0; head < batch->kv_heads; head++) {
-    k_scale[head] = draw_scale(batch, trial, 150);
-    v_scale[head] = draw_scale(batch, trial, 400);
-  }
+  batch_scales_draw(batch, trial);
   draw_positions(trial, &batch->buffers[BUFFER_POSITIONS]);
   draw_positions(trial, &batch->buffers[BUFFER_KEY_POSITIONS]);
   draw_rope(batch, trial);
   batch->softmax_scale = draw_softmax_scale(&batch->spec, trial);
-  const bool on_host = dtype_bytes(batch->spec.kv_dtype) == 1 && trial_chance(trial, 2);
-  batch->k_scale = on_host ? (float)trial_between(trial, 50, 150) / 100 : 0;
-  batch->v_scale = on_host ? (float)trial_between(trial, 50, 400) / 100 : 0;
   batch->o_scale = trial_chance(trial, 3) ? (float)trial_between(trial, 50, 400) / -100 : 0;
 }
 
@@ -354,13 +339,11 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
   batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
   const size_t axes = batch->spec.rope_axes == 3 ? 3 : 1;
-  const size_t places = derived_rotates_keys(&batch->spec) ? key_places(batch) : 0;
+  const size_t places = derived_rotates_keys(&batch->spec) ? batch_case_places(batch) : 0;
   return batch_case_buffer(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&
          batch_case_buffer(batch, trial, BUFFER_KEY_POSITIONS, axes * places, sizeof(int32_t)) &&
          batch_case_buffer(batch, trial, BUFFER_ROPE_TABLE, batch->spec.rope_dim / 2, sizeof(uint64_t)) &&
-         batch_case_buffer(batch, trial, BUFFER_K_SCALE, batch->kv_heads, sizeof(float)) &&
-         batch_case_buffer(batch, trial, BUFFER_V_SCALE, batch->kv_heads, sizeof(float)) &&
-         batch_case_buffer(batch, trial, BUFFER_Q, batch->q.elements, element) &&
+         batch_scales_create(batch, trial) && batch_case_buffer(batch, trial, BUFFER_Q, batch->q.elements, element) &&
          batch_case_buffer(batch, trial, BUFFER_O, batch->o.elements, o_element) &&
          batch_case_buffer(batch, trial, BUFFER_LSE, (size_t)(batch->tokens + SPARE_TOKENS) * heads, sizeof(float)) &&
          batch_case_buffer(batch, trial, BUFFER_K_NEW, batch->k_new.elements, element) &&
@@ -495,7 +478,7 @@ static void describe_positions(const struct batch_case *batch, bool on_host, fi_
   if (!derived_rotates_keys(&batch->spec) || !batch->has_key_positions)
     return;
   tensors->key_positions = batch_case_pointer(batch, BUFFER_KEY_POSITIONS, on_host);
-  tensors->key_position_stride = (int64_t)key_places(batch);
+  tensors->key_position_stride = (int64_t)batch_case_places(batch);
   if (!is_paged(batch) && !is_csr(batch))
     tensors->key_page_stride = batch->workspace.max_kv_len;
 }
@@ -521,8 +504,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
   tensors.o_scale = batch->o_scale;
-  tensors.k.scale = batch->k_scale;
-  tensors.v.scale = batch->v_scale;
+  batch_scales_describe(batch, on_host, &tensors);
   if (spec->slots != FI_SLOTS_NONE) {
     tensors.slots = batch_case_pointer(batch, BUFFER_SLOTS, on_host);
     tensors.tokens = batch->tokens;
@@ -536,10 +518,6 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   }
   if (spec->rope_positions == FI_POSITIONS_ARRAY)
     describe_positions(batch, on_host, &tensors);
-  if (spec->kv_scale != FI_SCALE_NONE) {
-    tensors.k.scales = batch_case_pointer(batch, BUFFER_K_SCALE, on_host);
-    tensors.v.scales = batch_case_pointer(batch, BUFFER_V_SCALE, on_host);
-  }
   return tensors;
 }
 

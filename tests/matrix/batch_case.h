@@ -54,6 +54,14 @@ struct row_layout {
   size_t elements;
 };
 
+/* Strides of the scales of tokens; 0: packed. */
+struct scale_layout {
+  int64_t page_stride;
+  int64_t token_stride;
+  int64_t head_stride;
+  size_t elements;
+};
+
 struct batch_case {
   fi_spec spec; /* canonical */
   struct tile tile;
@@ -90,6 +98,8 @@ struct batch_case {
   struct row_layout k_new;
   struct row_layout v_new;
   struct kv_pool pool;
+  struct scale_layout k_scales;
+  struct scale_layout v_scales;
   struct mirror buffers[BUFFERS];
   fi_workspace workspace; /* bounds, with some room; no memory yet */
 };
@@ -103,6 +113,9 @@ void batch_case_free(struct batch_case *batch, struct trial *trial);
 bool batch_case_buffer(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element);
 const void *batch_case_pointer(const struct batch_case *batch, enum buffer buffer, bool on_host);
 int32_t *batch_case_ints(const struct batch_case *batch, enum buffer buffer);
+
+/* How many places of tokens the cache has. */
+size_t batch_case_places(const struct batch_case *batch);
 
 /* Brings a batch to the device again. */
 bool batch_case_upload(struct batch_case *batch, struct trial *trial);

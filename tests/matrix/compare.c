@@ -73,7 +73,7 @@ static bool is_rounded(uint32_t dtype, double expected, double noise, double got
   double kept = 0;
   dtype_encode(dtype, expected, &kept, 0);
   kept = dtype_decode(dtype, &kept, 0);
-  if (isnan(kept) || isinf(kept))
+  if (isnan(kept) || isinf(kept) || isnan(expected))
     return isnan(kept) ? isnan(got) : got == kept;
   const double limit = dtype_largest(dtype);
   const double step = dtype_spacing(dtype, fmax(fabs(got), fabs(kept)));
@@ -90,6 +90,21 @@ bool compare_stored(struct trial *trial, const fi_spec *spec, const struct store
       return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", stored->tensor, row, d, got, expected[d]);
   }
   return true;
+}
+
+bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
+                   const double *expected, double scale) {
+  const double largest = dtype_largest(spec->q_dtype);
+  const double norm = row_rms(expected, stored->dim) * sqrt(stored->dim);
+  double magnitude = 0;
+  for (uint32_t d = 0; d < stored->dim; d++)
+    magnitude = isnan(expected[d]) ? magnitude : fmax(magnitude, fmin(fabs(expected[d]), largest));
+  const double noise = float_error * (stored->is_rotated ? norm : magnitude);
+  const double got = scale * dtype_largest(spec->kv_dtype);
+  if (is_rounded(spec->q_dtype, magnitude, noise, got))
+    return true;
+  return trial_fail(trial, "the scale of %s of %s is %g, expected %g", stored->tensor, row, scale,
+                    magnitude / dtype_largest(spec->kv_dtype));
 }
 
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset) {

@@ -39,6 +39,10 @@ struct stored_row {
 bool compare_stored(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
                     const double *expected);
 
+/* Whether the scale that a row of these magnitudes has makes its largest one, of q_dtype, that of the codes. */
+bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
+                   const double *expected, double scale);
+
 /* Whether a row is finite: what can be said of a row that is not worth the reference's time. */
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset);
 

@@ -20,7 +20,7 @@ static const struct declaration declarations[] = {
     {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL},
     {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71"},
     {"rope", "*", "*"},
-    {"kv", "*", "*"},
+    {"kv", "*", "f16 bf16 e4m3 e5m2"},
     {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056"},
     {"rope_dim", "default 2 16 20 32 64 102 128", NULL},
     {"rope_first", "0 2 8 12 64 128", NULL},

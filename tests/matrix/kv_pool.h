@@ -1,6 +1,6 @@
 /*
  * The KV cache of a case: K and V in one piece of memory, in one of the orders that strides can say. What no
- * live token fills is NaN.
+ * live token fills is NaN, or large where there is none.
  */
 #ifndef TESTS_MATRIX_KV_POOL_H
 #define TESTS_MATRIX_KV_POOL_H
@@ -25,6 +25,7 @@ struct kv_rows {
  */
 struct kv_pool {
   size_t element; /* bytes */
+  int poison;     /* each byte of what no live token fills */
   uint32_t units;
   struct kv_rows k;
   struct kv_rows v;

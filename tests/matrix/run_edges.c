@@ -79,7 +79,7 @@ static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype
 
 /* Scores of equal keys are equal. */
 static bool has_plain_keys(const fi_spec *spec) {
-  return !rotates(spec) && spec->bias == FI_BIAS_NONE;
+  return !rotates(spec) && spec->bias == FI_BIAS_NONE && spec->kv_scale != FI_SCALE_TOKEN;
 }
 
 /* Every key of a request and head is the same, and so is every dim of a query. */
@@ -235,6 +235,17 @@ static double draw_special(struct trial *trial, uint32_t dtype) {
   return dtype == FI_E4M3 ? NAN : specials[trial_between(trial, 0, 2)];
 }
 
+/* Whole numbers are never special, but the scales of a token may be NaN: O and LSE of rows that see it are NaN. */
+static void spoil_scales(struct edge_run *run, uint32_t request, uint32_t token) {
+  const struct reference *reference = &run->reference;
+  float *k = run->batch.buffers[BUFFER_K_SCALE].host;
+  float *v = run->batch.buffers[BUFFER_V_SCALE].host;
+  for (uint32_t head = 0; head < run->batch.kv_heads && run->batch.spec.kv_scale == FI_SCALE_TOKEN; head++) {
+    k[reference_k_scale_offset(reference, request, token, head)] = NAN;
+    v[reference_v_scale_offset(reference, request, token, head)] = NAN;
+  }
+}
+
 static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) {
   const uint32_t dtype = run->batch.spec.kv_dtype;
   const bool is_k = trial_chance(run->trial, 4);
@@ -245,6 +256,7 @@ static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) 
     else
       set_v(run, request, token, head, special);
   }
+  spoil_scales(run, request, token);
 }
 
 /*

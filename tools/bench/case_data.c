@@ -44,6 +44,11 @@ static size_t cache_bytes(const struct case_data *data, uint32_t dim) {
   return data->cache_tokens * data->what->kv_heads * dim * dtype_bytes(data->spec.kv_dtype);
 }
 
+static size_t scale_bytes(const struct case_data *data) {
+  const bool has_scales = data->spec.kv_scale == FI_SCALE_TOKEN;
+  return has_scales ? data->cache_tokens * data->what->kv_heads * sizeof(float) : 0;
+}
+
 /* Lengths, and pages in random order; ragged tokens when there are no pages. */
 static void make_lengths(struct case_data *data, random_state *random) {
   const struct bench_case *what = data->what;
@@ -87,6 +92,14 @@ static void *random_elements(uint32_t dtype, size_t count, random_state *random)
   return elements;
 }
 
+/* Scales of tokens, with which codes are of the size of other types' elements. */
+static float *random_scales(size_t count, random_state *random) {
+  float *scales = malloc(count * sizeof *scales);
+  for (size_t i = 0; i < count; i++)
+    scales[i] = (float)(16 + random_below(random, 32)) / 1024;
+  return scales;
+}
+
 static void *uploaded(struct device *device, const void *from, size_t bytes) {
   if (!from)
     return NULL;
@@ -115,6 +128,8 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .o = device_alloc(device, o_bytes(data)),
       .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.head_dim)),
       .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dim)),
+      .k.scales = uploaded(device, data->k_scales, scale_bytes(data)),
+      .v.scales = uploaded(device, data->v_scales, scale_bytes(data)),
       .sinks = data->sinks.device,
       .slopes = data->slopes.device,
       .softcap = data->spec.softcap ? softcap : 0,
@@ -172,6 +187,10 @@ static void draw_tensors(struct case_data *data, random_state *random) {
   data->q = random_elements(spec->q_dtype, data->tokens * query_heads(data) * spec->head_dim, random);
   data->k = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->head_dim, random);
   data->v = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->v_dim, random);
+  if (scale_bytes(data) > 0) {
+    data->k_scales = random_scales(data->cache_tokens * heads, random);
+    data->v_scales = random_scales(data->cache_tokens * heads, random);
+  }
 }
 
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
@@ -186,6 +205,8 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
   make_lengths(data, random);
   data->kv_bytes = (double)data->kv_tokens * what->kv_heads * (data->spec.head_dim + data->spec.v_dim) *
                    (double)dtype_bytes(data->spec.kv_dtype);
+  if (scale_bytes(data) > 0)
+    data->kv_bytes += (double)data->kv_tokens * what->kv_heads * 2 * sizeof(float);
   data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
   if (data->sets > MOST_SETS)
     data->sets = MOST_SETS;
@@ -203,16 +224,18 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
 
 void case_data_free(struct case_data *data) {
   for (uint32_t set = 0; set < data->sets; set++) {
-    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,   data->batch[set].kv_indptr,
-                            data->batch[set].page_table, data->tensors[set].q,      data->tensors[set].o,
-                            data->tensors[set].k.data,   data->tensors[set].v.data, data->workspace[set].memory};
+    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,    data->batch[set].kv_indptr,
+                            data->batch[set].page_table, data->tensors[set].q,       data->tensors[set].o,
+                            data->tensors[set].k.data,   data->tensors[set].v.data,  data->tensors[set].k.scales,
+                            data->tensors[set].v.scales, data->workspace[set].memory};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
       device_free(data->device, (void *)(uintptr_t)memory[i]);
   }
   struct mirror *const mirrors[] = {&data->sinks, &data->slopes, &data->rope_table};
   for (size_t i = 0; i < sizeof mirrors / sizeof *mirrors; i++)
     mirror_free(mirrors[i], data->device);
-  void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q, data->k, data->v};
+  void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q,
+                  data->k,      data->v,        data->k_scales,  data->v_scales};
   for (size_t i = 0; i < sizeof host / sizeof *host; i++)
     free(host[i]);
 }
@@ -228,6 +251,8 @@ static struct reference reference_of(const struct case_data *data) {
   reference.tensors.q = data->q;
   reference.tensors.k.data = data->k;
   reference.tensors.v.data = data->v;
+  reference.tensors.k.scales = data->k_scales;
+  reference.tensors.v.scales = data->v_scales;
   reference.tensors.sinks = data->sinks.host;
   reference.tensors.slopes = data->slopes.host;
   reference.tensors.rope_table = data->rope_table.host;

@@ -29,8 +29,9 @@ void random_normal(random_state *state, uint32_t dtype, void *data, size_t count
   enum { TABLE = 4096 };
   const size_t bytes = dtype_bytes(dtype);
   uint32_t table[TABLE]; /* room for the widest */
+  const double deviation = dtype_spacing(dtype, 0) < 1 ? 1 : dtype_largest(dtype) / 4; /* of whole numbers */
   for (size_t i = 0; i < TABLE; i++)
-    dtype_encode(dtype, normal(state), table, i);
+    dtype_encode(dtype, deviation * normal(state), table, i);
   for (size_t i = 0; i < count; i++)
     memcpy((char *)data + i * bytes, (const char *)table + random_next(state) % TABLE * bytes, bytes);
 }

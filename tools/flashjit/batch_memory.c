@@ -17,6 +17,11 @@ static bool is_scaled(const struct batch_memory *batch) {
   return batch->spec.kv_scale != FI_SCALE_NONE;
 }
 
+/* They are append's to write. */
+static bool has_token_scales(const struct batch_memory *batch) {
+  return batch->spec.kv_scale == FI_SCALE_TOKEN;
+}
+
 static uint32_t pages_of(const struct batch_memory *batch, uint32_t tokens) {
   return (tokens + batch->spec.page_size - 1) / batch->spec.page_size;
 }
@@ -106,7 +111,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return batch->cache_tokens * row_bytes(batch, buffer);
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
-    return batch->kv_heads * sizeof(float); /* at most one a head */
+    return (has_token_scales(batch) ? batch->cache_tokens : 1) * batch->kv_heads * sizeof(float);
   case BUFFER_SINKS:
     return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
   case BUFFER_SLOPES:
@@ -162,6 +167,8 @@ static void scale_queries(struct batch_memory *batch, struct device *device, dou
 static void fill_scales(struct batch_memory *batch, struct device *device) {
   float *k = batch->buffers[BUFFER_K_SCALE].host;
   float *v = batch->buffers[BUFFER_V_SCALE].host;
+  if (has_token_scales(batch))
+    return;
   for (uint32_t head = 0; head < batch->kv_heads; head++) {
     k[head] = 0.05f / (float)(1 + head % 3);
     v[head] = 0.03f / (float)(1 + head % 5);
@@ -354,6 +361,9 @@ static void download_run(struct batch_memory *batch, struct device *device, size
     const size_t bytes = row_bytes(batch, buffer);
     mirror_download_part(&batch->buffers[buffer], device, place * bytes, tokens * bytes);
   }
+  const size_t scales = batch->kv_heads * sizeof(float);
+  for (enum buffer buffer = BUFFER_K_SCALE; buffer <= BUFFER_V_SCALE && has_token_scales(batch); buffer++)
+    mirror_download_part(&batch->buffers[buffer], device, place * scales, tokens * scales);
 }
 
 static void download_piece(struct batch_memory *batch, struct device *device, const struct piece *piece) {
@@ -420,6 +430,8 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   if (!is_paged(batch)) {
     tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
     tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
+    tensors.k.scale_page_stride = (int64_t)batch->slot_tokens * batch->kv_heads;
+    tensors.v.scale_page_stride = (int64_t)batch->slot_tokens * batch->kv_heads;
   }
   if (batch->spec.rope_axes > 1) {
     tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);

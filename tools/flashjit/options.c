@@ -14,8 +14,8 @@ const char model_options_help[] =
     "Of a model:\n"
     "  --model CONFIG.json its Hugging Face config, or the folder with it\n"
     "  --tp N              GPUs that share its heads; default: 1\n"
-    "  --kv-dtype TYPE     auto, f16, bf16, e4m3 or e5m2 in the cache; default: auto, which is what the\n"
-    "                      config says of the cache, else the model's type\n"
+    "  --kv-dtype TYPE     auto, f16, bf16, e4m3, e5m2 or int8 in the cache; default: auto, which is what\n"
+    "                      the config says of the cache, else the model's type\n"
     "  --page-size N       tokens of a cache page, 0 for none; default: 16\n"
     "  --text-only         no images: their positions and masks are left out\n"
     "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n";
@@ -27,7 +27,7 @@ static bool option_kv_dtype(const char *command, const char *text, uint32_t *dty
   }
   *dtype = dtype_find(text);
   if (*dtype == FI_DTYPE_DEFAULT)
-    usage_error(command, "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2", text);
+    usage_error(command, "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2, int8", text);
   return *dtype != FI_DTYPE_DEFAULT;
 }
 

@@ -76,8 +76,9 @@ struct fi_plan_arrays {
 /* K or V; strides in elements. */
 struct fi_kv_args {
   void *data;
-  const float *scales;
+  float *scales;
   long long page_stride, token_stride, head_stride;
+  long long scale_page_stride, scale_token_stride, scale_head_stride; /* of the scales of tokens */
   float scale; /* that of append; attention has it in scale_log2 and o_factor */
   int reserved;
 };

@@ -97,7 +97,8 @@ static void add_attention(json_t *object, const struct layer *layer) {
   add_text(object, "sparse", layer->sparse);
   add_text(object, "kv_type", layer->kv_type);
   add_text(object, "kv_scale",
-           layer->kv_scale == FI_SCALE_HEAD     ? "head"
+           layer->kv_scale == FI_SCALE_TOKEN    ? "token"
+           : layer->kv_scale == FI_SCALE_HEAD   ? "head"
            : layer->kv_scale == FI_SCALE_TENSOR ? "tensor"
                                                 : "");
   if (layer->latent.rank > 0)

@@ -75,8 +75,10 @@ static bool read_algorithm(struct config *config, const json_t *value, struct la
     set_type(layer, FI_E4M3, FI_SCALE_TENSOR, "e4m3");
   else if (name && strcmp(name, "NVFP4") == 0)
     set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
-  else if (name && (strcmp(name, "INT8") == 0 || strcmp(name, "INT4") == 0))
-    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, strcmp(name, "INT8") == 0 ? "int8" : "int4");
+  else if (name && strcmp(name, "INT8") == 0)
+    set_type(layer, FI_INT8, FI_SCALE_TENSOR, "int8");
+  else if (name && strcmp(name, "INT4") == 0)
+    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "int4");
   else
     return config_mistake(config, "kv_cache_quant_algo", value, "FP8, NVFP4, INT8 or INT4");
   return true;
@@ -118,15 +120,23 @@ static bool read_beside(struct config *config, struct layer *layer) {
   return read;
 }
 
-static bool is_8_bit(uint32_t dtype) {
-  return dtype == FI_E4M3 || dtype == FI_E5M2;
-}
-
-/* What the config says of a cache is also how its scales lie, where that of the choice has some. */
+/*
+ * What the config says of a cache is also how its scales lie, where that of the choice has some. Of int8 it is a token,
+ * unless the config says int8 too.
+ */
 static void choose_type(uint32_t kv_dtype, struct layer *layer) {
-  static const char *const names[] = {[FI_F16] = "f16", [FI_BF16] = "bf16", [FI_E4M3] = "e4m3", [FI_E5M2] = "e5m2"};
-  const uint32_t scale = layer->kv_scale == FI_SCALE_NONE ? FI_SCALE_TENSOR : layer->kv_scale;
-  set_type(layer, kv_dtype, is_8_bit(kv_dtype) ? scale : FI_SCALE_NONE, names[kv_dtype]);
+  static const struct {
+    const char *name;
+    bool is_scaled;
+    uint32_t usual_scale;
+  } types[] = {[FI_F16] = {"f16", false, FI_SCALE_NONE},
+               [FI_BF16] = {"bf16", false, FI_SCALE_NONE},
+               [FI_E4M3] = {"e4m3", true, FI_SCALE_TENSOR},
+               [FI_E5M2] = {"e5m2", true, FI_SCALE_TENSOR},
+               [FI_INT8] = {"int8", true, FI_SCALE_TOKEN}};
+  const bool is_told = layer->kv_scale != FI_SCALE_NONE && (kv_dtype != FI_INT8 || layer->kv_dtype == FI_INT8);
+  const uint32_t scale = is_told ? layer->kv_scale : types[kv_dtype].usual_scale;
+  set_type(layer, kv_dtype, types[kv_dtype].is_scaled ? scale : FI_SCALE_NONE, types[kv_dtype].name);
 }
 
 static void tell_cache(struct config *config, const struct layer *layer) {
