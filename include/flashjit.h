@@ -112,16 +112,16 @@ enum {
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
 /*
- * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_INT8
+ * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
  * is a whole number from -128 to 127, of which append writes -127 to 127.
  */
-enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_INT8 = 6 };
+enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
 
 /*
  * Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V: one, one
  * a KV head, or one a token and KV head, which append makes: the largest magnitude of the row, rounded to q_dtype (an
  * infinite one to its largest number), / 127. Then a value is the element / scale, rounded to nearest even; NaN is 0.
- * To append the row again that what is stored is worth, in q_dtype, changes no bit of it.
+ * To append the row that is stored again, in q_dtype, changes no bit of it, unless q_dtype has it as subnormal numbers.
  */
 enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN = 3 };
 
@@ -203,9 +203,9 @@ typedef struct fi_spec {
                          launch have; any query length is right with any value. A tile that does not fit the
                          target is made smaller. 0: the smallest that holds group */
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
-  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_INT8; 0: as q_dtype */
+  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
-  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_INT8 */
+  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8 */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
   uint32_t slots;     /* of append */
   uint32_t page_ids;
@@ -557,11 +557,12 @@ typedef struct fi_kv {
   int64_t head_stride;
   void *scales;  /* for spec.kv_scale, positive: what is stored is worth value * scale. [1], [KV heads], or laid out as
                     the rows are: [pages][page_size][KV heads]; else [requests][tokens].. or [tokens]..; of these, a
-                    row of zeros may have 0, and those of tokens that no query token sees are not read as numbers */
+                    row of zeros may have 0, and what no query token sees anything; O and LSE of one that sees NaN
+                    are NaN */
   float scale;   /* the same on the host, positive, for 8-bit kv_dtype: they are multiplied; 0: 1 */
   uint32_t unused;
-  int64_t scale_page_stride;  /* of the scales of tokens: between pages; between requests when contiguous (then it must */
-  int64_t scale_token_stride; /* be given); tokens; heads. 0: packed in the order shown */
+  int64_t scale_page_stride;  /* of the scales of tokens, likewise: they lie as the rows do */
+  int64_t scale_token_stride;
   int64_t scale_head_stride;
   uint32_t reserved[6];
 } fi_kv;

@@ -20,7 +20,7 @@ struct format {
 static const struct format formats[] = {
     [FI_F16] = {"f16", 2, 5, 10, 65504.0, 1, 0},        [FI_BF16] = {"bf16", 2, 8, 7, 0x1.fep127, 1, 0},
     [FI_E4M3] = {"e4m3", 1, 4, 3, 448.0, 0, 1},         [FI_E5M2] = {"e5m2", 1, 5, 2, 57344.0, 1, 1},
-    [FI_F32] = {"f32", 4, 8, 23, 0x1.fffffep127, 1, 0}, [FI_INT8] = {"int8", 1, 0, 7, 127.0, 0, 1},
+    [FI_F32] = {"f32", 4, 8, 23, 0x1.fffffep127, 1, 0}, [FI_I8] = {"int8", 1, 0, 7, 127.0, 0, 1},
 };
 
 static int format_bias(const struct format *format) {

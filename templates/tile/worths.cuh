@@ -8,7 +8,7 @@
 //# logarithm, so that weights are those of the stored elements: no f16 need hold their product. The sum of a row takes
 //# it back.
 
-/* A row of zeros may have a scale of 0. NaN stays, but its inverse is a number: that of a token out of sight is 0 times that. */
+/* A row of zeros may have a scale of 0. NaN stays, but its inverse is a number: a token out of sight adds 0 of it. */
 constexpr float kLeastScale = 0x1p-100f;
 
 /* What the team's tokens of a step are worth. */

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
+static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8};
 
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 

@@ -419,7 +419,7 @@ Test(model_fields, types_of_the_cache) {
       {"{\"kv_cache_scheme\": null, \"quant_method\": \"compressed-tensors\"}", FI_BF16, FI_SCALE_NONE, ""},
       {"{\"quant_method\": \"modelopt\", \"kv_cache_quant_algo\": \"FP8\"}", FI_E4M3, FI_SCALE_TENSOR, ""},
       {"{\"quantization\": {\"kv_cache_quant_algo\": \"FP8\"}}", FI_E4M3, FI_SCALE_TENSOR, ""},
-      {"{\"kv_cache_quant_algo\": \"INT8\"}", FI_INT8, FI_SCALE_TENSOR, ""},
+      {"{\"kv_cache_quant_algo\": \"INT8\"}", FI_I8, FI_SCALE_TENSOR, ""},
       {"{\"kv_cache_quant_algo\": \"NVFP4\"}", FI_DTYPE_DEFAULT, FI_SCALE_NONE, "a cache of nvfp4"},
   };
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -443,8 +443,8 @@ Test(model_fields, a_chosen_cache_type) {
   const struct model *model = read_choice(&(struct model_choice){.path = path, .kv_dtype = FI_E5M2});
   cr_expect_eq(model->layers[0].spec.kv_dtype, FI_E5M2);
   cr_expect_eq(model->layers[0].spec.kv_scale, FI_SCALE_TENSOR);
-  model = read_choice(&(struct model_choice){.path = path, .kv_dtype = FI_INT8});
-  cr_expect_eq(model->layers[0].spec.kv_dtype, FI_INT8);
+  model = read_choice(&(struct model_choice){.path = path, .kv_dtype = FI_I8});
+  cr_expect_eq(model->layers[0].spec.kv_dtype, FI_I8);
   cr_expect_eq(model->layers[0].spec.kv_scale, FI_SCALE_TOKEN);
   cr_expect_str_eq(model->layers[0].missing, "");
 }

@@ -70,7 +70,7 @@ Test(axes, describes_a_list_of_names) {
   cr_assert_eq(axis.values[3], FI_E5M2);
   cr_assert_str_eq(axis.value_names[3], "e5m2");
   cr_assert_eq(axis.minimum, FI_F16);
-  cr_assert_eq(axis.maximum, FI_INT8);
+  cr_assert_eq(axis.maximum, FI_I8);
 }
 
 Test(axes, describes_a_range) {

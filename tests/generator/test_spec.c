@@ -180,7 +180,7 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.kv_scale = FI_SCALE_TENSOR, .kv_dtype = FI_E5M2}, NULL},
       {{.kv_scale = FI_SCALE_TOKEN, .kv_dtype = FI_E5M2},
        "kv_scale is token with kv_dtype e5m2: only kv_dtype int8 has scales of tokens"},
-      {{.kv_scale = FI_SCALE_TOKEN, .kv_dtype = FI_INT8}, NULL},
+      {{.kv_scale = FI_SCALE_TOKEN, .kv_dtype = FI_I8}, NULL},
       {{.group = 17, .rows = 16}, "rows is 16 with group 17: a tile must hold the whole group"},
       {{.group = 16, .rows = 16}, NULL},
       {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},

@@ -10,7 +10,7 @@ static bool has_token_scales(const struct batch_case *batch) {
 
 /* Codes are up to 127: in the size of what other types hold. */
 static float code_unit(const struct batch_case *batch) {
-  return batch->spec.kv_dtype == FI_INT8 ? 1.0f / 32 : 1;
+  return batch->spec.kv_dtype == FI_I8 ? 1.0f / 32 : 1;
 }
 
 /* Up to so many hundredths; what is appended may have any scale. */

@@ -160,6 +160,8 @@ static fi_tensors good_tensors(void) {
                       .k.page_stride = 1 << 20,
                       .v.page_stride = 1 << 20,
                       .k.scales = address(0x70000),
+                      .k.scale_page_stride = 1 << 16,
+                      .v.scale_page_stride = 1 << 16,
                       .v.scales = address(0x80000),
                       .k_new.data = address(0x90000),
                       .v_new.data = address(0xa0000),

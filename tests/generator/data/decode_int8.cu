@@ -1113,7 +1113,7 @@ float logit_of(const fi_attention_args &args, float score, float scale, const Ro
   return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
 }
 
-/* A row of zeros may have a scale of 0. NaN stays, but its inverse is a number: that of a token out of sight is 0 times that. */
+/* A row of zeros may have a scale of 0. NaN stays, but its inverse is a number: a token out of sight adds 0 of it. */
 constexpr float kLeastScale = 0x1p-100f;
 
 /* What the team's tokens of a step are worth. */

@@ -76,7 +76,7 @@ static bool read_algorithm(struct config *config, const json_t *value, struct la
   else if (name && strcmp(name, "NVFP4") == 0)
     set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
   else if (name && strcmp(name, "INT8") == 0)
-    set_type(layer, FI_INT8, FI_SCALE_TENSOR, "int8");
+    set_type(layer, FI_I8, FI_SCALE_TENSOR, "int8");
   else if (name && strcmp(name, "INT4") == 0)
     set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "int4");
   else
@@ -133,8 +133,8 @@ static void choose_type(uint32_t kv_dtype, struct layer *layer) {
                [FI_BF16] = {"bf16", false, FI_SCALE_NONE},
                [FI_E4M3] = {"e4m3", true, FI_SCALE_TENSOR},
                [FI_E5M2] = {"e5m2", true, FI_SCALE_TENSOR},
-               [FI_INT8] = {"int8", true, FI_SCALE_TOKEN}};
-  const bool is_told = layer->kv_scale != FI_SCALE_NONE && (kv_dtype != FI_INT8 || layer->kv_dtype == FI_INT8);
+               [FI_I8] = {"int8", true, FI_SCALE_TOKEN}};
+  const bool is_told = layer->kv_scale != FI_SCALE_NONE && (kv_dtype != FI_I8 || layer->kv_dtype == FI_I8);
   const uint32_t scale = is_told ? layer->kv_scale : types[kv_dtype].usual_scale;
   set_type(layer, kv_dtype, types[kv_dtype].is_scaled ? scale : FI_SCALE_NONE, types[kv_dtype].name);
 }
