@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8};
+static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
 
 enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 
@@ -81,6 +81,20 @@ Test(dtypes, beyond_the_largest) {
   cr_expect_eq(encode(FI_E5M2, INFINITY), 0x7b);
   for (int d = 0; d < DTYPES; d++)
     cr_expect_eq(decode(dtypes[d], encode(dtypes[d], dtype_largest(dtypes[d]))), dtype_largest(dtypes[d]));
+}
+
+Test(dtypes, whole_numbers) {
+  for (int value = -127; value <= 127; value++) {
+    cr_expect_eq(encode(FI_I8, value), (uint32_t)value & 0xff);
+    cr_expect_eq(decode(FI_I8, (uint32_t)value & 0xff), value);
+    cr_expect_eq(decode(FI_I8, encode(FI_I8, value + 0.5)), fmin(127, rint(value + 0.5)));
+  }
+  cr_expect_eq(decode(FI_I8, 0x80), -128);
+  cr_expect_eq(encode(FI_I8, -1000), 0x81);
+  cr_expect_eq(encode(FI_I8, INFINITY), 0x7f);
+  cr_expect_eq(encode(FI_I8, NAN), 0);
+  cr_expect_eq(dtype_spacing(FI_I8, 100), 1);
+  cr_expect_eq(dtype_find("int8"), FI_I8);
 }
 
 Test(dtypes, names) {

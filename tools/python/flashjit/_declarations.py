@@ -36,9 +36,11 @@ FI_BF16 = 2
 FI_E4M3 = 3
 FI_E5M2 = 4
 FI_F32 = 5
+FI_I8 = 6
 FI_SCALE_NONE = 0
 FI_SCALE_TENSOR = 1
 FI_SCALE_HEAD = 2
+FI_SCALE_TOKEN = 3
 FI_INDEX_DENSE = 0
 FI_INDEX_CSR = 1
 FI_IDS_INT32 = 0
@@ -286,7 +288,11 @@ class fi_kv(Structure):
         ("head_stride", c_int64),
         ("scales", c_void_p),
         ("scale", c_float),
-        ("reserved", c_uint32 * 13),
+        ("unused", c_uint32),
+        ("scale_page_stride", c_int64),
+        ("scale_token_stride", c_int64),
+        ("scale_head_stride", c_int64),
+        ("reserved", c_uint32 * 6),
     ]
 
 
