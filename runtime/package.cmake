@@ -2,17 +2,19 @@
 include(CMakePackageConfigHelpers)
 foreach(library flashjit flashjit_static)
   if(TARGET ${library})
-    install(TARGETS ${library} EXPORT flashjitTargets)
+    install(TARGETS ${library} EXPORT flashjitTargets
+            LIBRARY COMPONENT library NAMELINK_COMPONENT development
+            ARCHIVE COMPONENT development)
   endif()
 endforeach()
-install(FILES include/flashjit.h TYPE INCLUDE)
+install(FILES include/flashjit.h TYPE INCLUDE COMPONENT development)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/flashjit)
 configure_package_config_file(runtime/flashjitConfig.cmake.in flashjitConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(flashjitConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(EXPORT flashjitTargets NAMESPACE flashjit:: DESTINATION ${package_dir})
+install(EXPORT flashjitTargets NAMESPACE flashjit:: DESTINATION ${package_dir} COMPONENT development)
 install(FILES ${PROJECT_BINARY_DIR}/flashjitConfig.cmake ${PROJECT_BINARY_DIR}/flashjitConfigVersion.cmake
-        DESTINATION ${package_dir})
+        DESTINATION ${package_dir} COMPONENT development)
 
 # A package may be moved: pkg-config finds the prefix from the place of the file, unless that is fixed. A folder that
 # was given as an absolute path stays as it is.
@@ -40,18 +42,21 @@ if(NOT TARGET flashjit)
   unset(pc_libs_private)
 endif()
 configure_file(runtime/flashjit.pc.in flashjit.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/flashjit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/flashjit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 if(FLASHJIT_BUILD_TOOLS)
-  install(TARGETS flashjit_cli)
-  install(TARGETS flashjit-sim LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  # The command finds the library when both are moved, if their folders move.
+  install(TARGETS flashjit_cli COMPONENT command)
+  install(TARGETS flashjit-sim LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT command)
+  # The command finds the library when both are moved, if their folders move. In /usr the loader looks by itself.
   set(rpath ${CMAKE_INSTALL_LIBDIR})
-  if(NOT IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} AND NOT IS_ABSOLUTE ${CMAKE_INSTALL_BINDIR})
+  if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    unset(rpath)
+  elseif(NOT IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} AND NOT IS_ABSOLUTE ${CMAKE_INSTALL_BINDIR})
     file(RELATIVE_PATH rpath /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
     string(PREPEND rpath "$ORIGIN/")
   elseif(NOT IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
     set(rpath ${CMAKE_INSTALL_FULL_LIBDIR})
   endif()
   set_target_properties(flashjit_cli PROPERTIES INSTALL_RPATH "${rpath}")
+  include(runtime/sbom.cmake)
 endif()
