@@ -15,9 +15,16 @@ unset(sbom_relationships)
 
 # sbom_part(NAME VERSION LICENSE RELATION COMMENT): RELATION is that of flashjit to the part, empty for flashjit itself.
 function(sbom_part name version license relation comment)
-  list(APPEND sbom_packages "    { \"SPDXID\": \"SPDXRef-${name}\", \"name\": \"${name}\", \"versionInfo\": \"${version}\",\n      \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false, \"licenseConcluded\": \"${license}\",\n      \"licenseDeclared\": \"${license}\", \"copyrightText\": \"NOASSERTION\", \"comment\": \"${comment}\" }")
+  string(CONCAT package
+    "    { \"SPDXID\": \"SPDXRef-${name}\", \"name\": \"${name}\", \"versionInfo\": \"${version}\",\n"
+    "      \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false, \"licenseConcluded\": \"${license}\",\n"
+    "      \"licenseDeclared\": \"${license}\", \"copyrightText\": \"NOASSERTION\", \"comment\": \"${comment}\" }")
+  string(CONCAT relationship
+    "    { \"spdxElementId\": \"SPDXRef-flashjit\", \"relationshipType\": \"${relation}\", "
+    "\"relatedSpdxElement\": \"SPDXRef-${name}\" }")
+  list(APPEND sbom_packages "${package}")
   if(relation)
-    list(APPEND sbom_relationships "    { \"spdxElementId\": \"SPDXRef-flashjit\", \"relationshipType\": \"${relation}\", \"relatedSpdxElement\": \"SPDXRef-${name}\" }")
+    list(APPEND sbom_relationships "${relationship}")
   endif()
   set(sbom_packages "${sbom_packages}" PARENT_SCOPE)
   set(sbom_relationships "${sbom_relationships}" PARENT_SCOPE)
@@ -26,7 +33,8 @@ endfunction()
 sbom_part(flashjit ${PROJECT_VERSION} Apache-2.0 "" "libflashjit, the flashjit command and the simulator")
 sbom_part(xxHash ${xxhash_version} BSD-2-Clause STATIC_LINK "a header whose functions are compiled into libflashjit")
 sbom_part(jansson ${jansson_version} MIT DYNAMIC_LINK "linked by the command alone")
-sbom_part(glibc ${FLASHJIT_GLIBC_VERSION} LGPL-2.1-or-later DYNAMIC_LINK "that of the build or newer, unless built with musl")
+sbom_part(glibc ${FLASHJIT_GLIBC_VERSION} LGPL-2.1-or-later DYNAMIC_LINK
+          "that of the build or newer, unless built with musl")
 
 list(JOIN sbom_packages ",\n" sbom_packages)
 list(JOIN sbom_relationships ",\n" sbom_relationships)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # The binary interface: every function, constant, struct and field of flashjit.h, with its number or its place, against
-# flashjit.abi. What stands there never changes; what is new is added with FLASHJIT_UPDATE_ABI=1.
+# data/flashjit.abi. What stands there never changes; what is new is added with FLASHJIT_UPDATE_ABI=1.
 # usage: abi.sh SOURCE_FOLDER BUILD_FOLDER C_COMPILER
 . "$(dirname "$0")/../rules/rules.sh"
 source=$1
 compiler=$3
-kept=$source/tests/package/flashjit.abi
+kept=$source/tests/package/data/flashjit.abi
 scratch_folder
 
 # The header without comments and directives, one declaration, brace or field a line.
