@@ -15,10 +15,13 @@ uint2 convert_four(u32 codes) {
 //@else
 /*
  * A pair of f16 from two e4m3 codes, each in the upper byte of its half: the bits moved into f16's fields are the
- * value over 2^8, denormals included. The NaN code becomes 480.
+ * value over 2^8, denormals included. The code of NaN, all ones, is the one whose successor reaches the sign; shifted
+ * as the others are, that fills the exponent.
  */
 u32 f16_of_spread(u32 spread) {
-  const u32 scaled = (spread & 0x80008000u) | ((spread & 0x7f007f00u) >> 1);
+  const u32 magnitudes = spread & 0x7f007f00u;
+  const u32 nans = (magnitudes + 0x01000100u) & 0x80008000u;
+  const u32 scaled = (spread & 0x80008000u) | ((magnitudes | nans) >> 1);
   u32 word;
   asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(word) : "r"(scaled), "r"(0x5c005c00u));
   return word;

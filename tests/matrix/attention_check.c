@@ -107,9 +107,7 @@ bool attention_check(struct trial *trial, const struct batch_case *batch) {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .comparison = {.dtype = measure_dtype(&batch->spec),
-                     .lse_tolerance = batch->lse_tolerance,
-                     .skips_nan = batch->nan_is_number},
+      .comparison = {.dtype = measure_dtype(&batch->spec), .lse_tolerance = batch->lse_tolerance},
       .sampling = batch->sees_specials ? 1 : sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {

@@ -81,7 +81,6 @@ struct batch_case {
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN: all are compared */
-  bool nan_is_number;   /* to the kernel's target: rows that see NaN are not compared */
   float k_scale;        /* on the host; 0 without */
   float v_scale;
   float o_scale;

@@ -11,7 +11,6 @@
 struct comparison {
   uint32_t dtype;       /* of the tolerance */
   double lse_tolerance; /* 0: that of the dtype */
-  bool skips_nan;       /* what is expected to be NaN is not compared */
   double difference;    /* sums of squares */
   double reference;
 };
