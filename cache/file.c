@@ -12,7 +12,7 @@
 enum { TEMPORARY_NAME_ATTEMPTS = 4 };
 
 /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
 enum { WRITE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW };
 
 /* The count of bytes read, less than `size` at the end of the file; or -1. */
@@ -32,7 +32,7 @@ static ssize_t read_up_to(const struct cache_io *io, int file, unsigned char *by
 }
 
 static enum cache_file_result read_open_file(const struct cache_layer *layer, int descriptor, const char *name,
-                                             struct cache_file *file, struct cache_reason *reason) {
+                                             size_t most, struct cache_file *file, struct cache_reason *reason) {
   const struct cache_io *io = layer->io;
   struct stat status;
   if (io->status(io->context, descriptor, &status) != 0) {
@@ -45,7 +45,7 @@ static enum cache_file_result read_open_file(const struct cache_layer *layer, in
   }
   if (!cache_layer_trusts(layer, name, &status, reason))
     return CACHE_FILE_UNREADABLE;
-  if (status.st_size <= 0 || (uint64_t)status.st_size > CACHE_ENTRY_SIZE_MAX) {
+  if (status.st_size <= 0 || (uint64_t)status.st_size > most) {
     cache_refuse(reason, "%s: %s has %lld bytes", layer->root, name, (long long)status.st_size);
     return CACHE_FILE_DAMAGED;
   }
@@ -68,19 +68,29 @@ static enum cache_file_result read_open_file(const struct cache_layer *layer, in
   return CACHE_FILE_UNREADABLE;
 }
 
-enum cache_file_result cache_file_read(const struct cache_layer *layer, int directory, const char *name,
-                                       struct cache_file *file, struct cache_reason *reason) {
+static enum cache_file_result read_file(const struct cache_layer *layer, int directory, const char *name, int flags,
+                                        size_t most, struct cache_file *file, struct cache_reason *reason) {
   const struct cache_io *io = layer->io;
-  int descriptor = io->open_at(io->context, directory, name, READ_FLAGS, 0);
+  int descriptor = io->open_at(io->context, directory, name, READ_FLAGS | flags, 0);
   if (descriptor < 0 && errno == ENOENT)
     return CACHE_FILE_ABSENT;
   if (descriptor < 0) {
     cache_refuse(reason, "%s: cannot open %s: %m", layer->root, name);
     return CACHE_FILE_UNREADABLE;
   }
-  enum cache_file_result result = read_open_file(layer, descriptor, name, file, reason);
+  enum cache_file_result result = read_open_file(layer, descriptor, name, most, file, reason);
   io->close(io->context, descriptor);
   return result;
+}
+
+enum cache_file_result cache_file_read(const struct cache_layer *layer, int directory, const char *name,
+                                       struct cache_file *file, struct cache_reason *reason) {
+  return read_file(layer, directory, name, O_NOFOLLOW, CACHE_ENTRY_SIZE_MAX, file, reason);
+}
+
+enum cache_file_result cache_file_read_root(const struct cache_layer *layer, size_t most, struct cache_file *file,
+                                            struct cache_reason *reason) {
+  return read_file(layer, AT_FDCWD, layer->root, 0, most, file, reason);
 }
 
 static int write_all(const struct cache_io *io, int file, const unsigned char *bytes, size_t size) {

@@ -22,6 +22,10 @@ struct cache_file {
 enum cache_file_result cache_file_read(const struct cache_layer *layer, int directory, const char *name,
                                        struct cache_file *file, struct cache_reason *reason);
 
+/* The same for the file that is the layer's root, of at most `most` bytes. The root may be a symbolic link. */
+enum cache_file_result cache_file_read_root(const struct cache_layer *layer, size_t most, struct cache_file *file,
+                                            struct cache_reason *reason);
+
 /* Makes `name` appear in the directory with these bytes, whole or not at all, in place of what was there.
  * With `sync` it is also on the disk. Returns 0, or the error that stopped it and a reason. */
 int cache_file_write(const struct cache_layer *layer, int directory, const char *name, const void *bytes, size_t size,

@@ -11,10 +11,13 @@
 
 enum { TOUCH_AFTER_SECONDS = 3600 }; /* how exact eviction's idea of last use is */
 
+/* An entry of a bundle has its name, without a directory. */
 static char *entry_path(const struct cache_layer *layer, const char *subdirectory, const char *name) {
   size_t size = strlen(layer->root) + sizeof "/" CACHE_FORMAT_DIRECTORY "/" + strlen(subdirectory) + 1 + strlen(name);
   char *path = malloc(size);
-  if (path)
+  if (path && layer->is_bundle)
+    snprintf(path, size, "%s:%s", layer->root, name);
+  else if (path)
     snprintf(path, size, "%s/" CACHE_FORMAT_DIRECTORY "/%s/%s", layer->root, subdirectory, name);
   return path;
 }
@@ -55,14 +58,71 @@ static bool is_entry_of_name(const struct search *search, const char *name) {
   return strcmp(name, expected) == 0 || cache_refuse(search->reason, "entry belongs to another toolchain");
 }
 
+/* -------------------------------------------------------------------------------- bundle or directory */
+
+/* Calls `visit` with the file names of the key's entries in a bundle. */
+static void list_rows(const struct search *search, cache_visit *visit, void *visitor) {
+  const struct cache_bundle *bundle = &search->layer->bundle;
+  for (uint32_t i = cache_bundle_first(bundle, &search->key); i < bundle->rows; i++) {
+    const struct cache_bundle_row row = cache_bundle_row(bundle, i);
+    char name[CACHE_FILE_NAME_SIZE];
+    if (!cache_key_equal(&row.key, &search->key))
+      return;
+    cache_file_name(&row.key, row.toolchain, name);
+    visit(visitor, name);
+  }
+}
+
+/* Likewise in either; those of other keys, too, in a directory. */
+static bool list_names(const struct search *search, cache_visit *visit, void *visitor) {
+  const struct cache_io *io = &search->store->io;
+  if (search->layer->is_bundle) {
+    list_rows(search, visit, visitor);
+    return true;
+  }
+  return io->list(io->context, search->directory, visit, visitor) == 0;
+}
+
+static enum cache_file_result read_row(const struct search *search, const char *name, struct cache_file *file) {
+  const struct cache_bundle *bundle = &search->layer->bundle;
+  for (uint32_t i = cache_bundle_first(bundle, &search->key); i < bundle->rows; i++) {
+    const struct cache_bundle_row row = cache_bundle_row(bundle, i);
+    char row_name[CACHE_FILE_NAME_SIZE];
+    if (!cache_key_equal(&row.key, &search->key))
+      return CACHE_FILE_ABSENT;
+    cache_file_name(&row.key, row.toolchain, row_name);
+    if (strcmp(name, row_name) != 0)
+      continue;
+    file->bytes = cache_bundle_unpack(&row, search->reason);
+    file->size = row.size;
+    return file->bytes ? CACHE_FILE_READ : CACHE_FILE_UNREADABLE;
+  }
+  return CACHE_FILE_ABSENT;
+}
+
+static enum cache_file_result read_named(const struct search *search, const char *name, struct cache_file *file) {
+  if (search->layer->is_bundle)
+    return read_row(search, name, file);
+  return cache_file_read(search->layer, search->directory, name, file, search->reason);
+}
+
+static enum cache_origin origin_of(const struct cache_layer *layer) {
+  if (layer->is_bundle)
+    return CACHE_FROM_BUNDLE;
+  return layer->writable ? CACHE_FROM_USER : CACHE_FROM_READ_ONLY;
+}
+
+/* -------------------------------------------------------------------------------- entries */
+
 static bool find_file(const struct search *search, const char *name) {
   struct cache_found *found = search->found;
   struct cache_file file = {0};
-  enum cache_file_result result = cache_file_read(search->layer, search->directory, name, &file, search->reason);
+  enum cache_file_result result = read_named(search, name, &file);
   *found = (struct cache_found){
       .bytes = file.bytes,
       .size = file.size,
       .layer = (size_t)(search->layer - search->store->layers),
+      .origin = origin_of(search->layer),
   };
   if (result == CACHE_FILE_READ && !is_entry_of_name(search, name))
     result = CACHE_FILE_DAMAGED;
@@ -100,10 +160,9 @@ static void visit_toolchain(void *visitor, const char *name) {
 }
 
 static bool find_other(struct search *search) {
-  const struct cache_io *io = &search->store->io;
   for (;;) {
     struct newest newest = {.search = search};
-    if (io->list(io->context, search->directory, visit_toolchain, &newest) != 0)
+    if (!list_names(search, visit_toolchain, &newest))
       return cache_refuse(search->reason, "%s: cannot list %s: %m", search->layer->root, search->subdirectory);
     if (newest.name[0] == '\0')
       return false;
@@ -115,6 +174,8 @@ static bool find_other(struct search *search) {
 
 static bool look_in_layer(struct search *search, bool (*look)(struct search *search)) {
   const struct cache_layer *layer = search->layer;
+  if (layer->is_bundle)
+    return look(search);
   if (layer->entries < 0)
     return false;
   search->directory = cache_layer_open_below(layer, layer->entries, search->subdirectory, false, search->reason);

@@ -1,4 +1,4 @@
-/* One directory of entries, and the rules for what in it is trusted. An entry is code that the GPU will run
+/* One bundle or directory of entries, and the rules for what in it is trusted. An entry is code that the GPU will run
  * with the caller's data, so a directory or file counts only when nobody else can have written it: its owner
  * is the effective user, and neither group nor others may write. In a read-only layer root may be the owner, and root's
  * group may write, as some container platforms want it in images. Whether others may read is of no matter: a kernel is
@@ -6,6 +6,7 @@
 #ifndef FLASHJIT_CACHE_LAYER_H
 #define FLASHJIT_CACHE_LAYER_H
 
+#include "cache/bundle.h"
 #include "cache/io.h"
 #include "cache/reason.h"
 
@@ -15,7 +16,11 @@ struct cache_layer {
   uid_t owner;   /* effective user when the store was opened */
   bool writable; /* the user's own directory; at most one, always the last */
   bool shared;   /* others may read what is made in it */
-  int entries;   /* directory <root>/v1, or -1: the layer is not used */
+  int entries;   /* directory <root>/v1, or -1: a bundle, or not used */
+
+  bool is_bundle;             /* root is its file, or says that it is in memory */
+  struct cache_bundle bundle; /* no rows: not used */
+  unsigned char *read;        /* the bytes of its file, to be freed */
 };
 
 /* Adds the reason, about `what` in this layer, when it does not. */

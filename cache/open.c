@@ -22,8 +22,28 @@ static void write_tag(const struct cache_layer *layer, int root) {
     cache_file_write(layer, root, CACHE_TAG_FILE, tag_text, sizeof tag_text - 1, false, &unused);
 }
 
+/* Where the bytes of a file do not hold a bundle that may be used, the layer has no rows. */
+static void open_bundle(struct cache_layer *layer, const struct cache_signer *signer, struct cache_reason *reason) {
+  struct cache_file file = {.bytes = NULL};
+  struct cache_reason why;
+  const void *bytes = layer->bundle.bytes;
+  size_t size = layer->bundle.size;
+  cache_reason_clear(&why);
+  if (!bytes) {
+    if (cache_file_read_root(layer, CACHE_BUNDLE_SIZE_MAX, &file, reason) == CACHE_FILE_ABSENT)
+      cache_refuse(reason, "%s: does not exist", layer->root);
+    layer->read = file.bytes;
+    bytes = file.bytes;
+    size = file.size;
+  }
+  if (!bytes || cache_bundle_open(bytes, size, signer, &layer->bundle, &why))
+    return;
+  layer->bundle.rows = 0;
+  cache_refuse(reason, "%s: refused: %s", layer->root, why.text);
+}
+
 /* The root stays open when `kept_root` is not NULL. */
-static void open_layer(struct cache_layer *layer, int *kept_root, struct cache_reason *reason) {
+static void open_directory(struct cache_layer *layer, int *kept_root, struct cache_reason *reason) {
   const struct cache_io *io = layer->io;
   int root = cache_layer_open_root(layer, reason);
   if (root < 0) {
@@ -40,16 +60,14 @@ static void open_layer(struct cache_layer *layer, int *kept_root, struct cache_r
     io->close(io->context, root);
 }
 
-static bool add_layer(struct cache_store *store, const char *root, size_t root_size, bool writable, bool shared) {
+/* `model` has what is not the same in all layers. */
+static bool add_layer(struct cache_store *store, const char *root, size_t root_size, struct cache_layer model) {
   struct cache_layer *layer = &store->layers[store->layer_count];
-  *layer = (struct cache_layer){
-      .io = &store->io,
-      .root = strndup(root, root_size),
-      .owner = geteuid(),
-      .writable = writable,
-      .shared = shared,
-      .entries = -1,
-  };
+  *layer = model;
+  layer->io = &store->io;
+  layer->root = strndup(root, root_size);
+  layer->owner = geteuid();
+  layer->entries = -1;
   if (!layer->root)
     return false;
   store->layer_count++;
@@ -63,10 +81,10 @@ static size_t count_paths(const char *paths) {
   return count;
 }
 
-static bool add_read_only_layers(struct cache_store *store, const char *paths) {
+static bool add_paths(struct cache_store *store, const char *paths, struct cache_layer model) {
   for (;;) {
     size_t size = strcspn(paths, ":");
-    if (size > 0 && !add_layer(store, paths, size, false, false))
+    if (size > 0 && !add_layer(store, paths, size, model))
       return false;
     if (paths[size] == '\0')
       return true;
@@ -75,10 +93,18 @@ static bool add_read_only_layers(struct cache_store *store, const char *paths) {
 }
 
 static bool add_layers(struct cache_store *store, const struct cache_config *config) {
+  static const char in_memory[] = "(memory)";
+  const char *bundles = config->bundles ? config->bundles : "";
   const char *read_only = config->read_only ? config->read_only : "";
-  store->layers = calloc(count_paths(read_only) + 1, sizeof *store->layers);
-  return store->layers && add_read_only_layers(store, read_only) &&
-         (!config->user || add_layer(store, config->user, strlen(config->user), true, config->shared));
+  const struct cache_layer memory = {.is_bundle = true,
+                                     .bundle = {.bytes = config->bundle, .size = config->bundle_size}};
+  const struct cache_layer bundle = {.is_bundle = true};
+  const struct cache_layer directory = {.is_bundle = false};
+  const struct cache_layer user = {.writable = true, .shared = config->shared};
+  store->layers = calloc(1 + count_paths(bundles) + count_paths(read_only) + 1, sizeof *store->layers);
+  return store->layers && (!config->bundle || add_layer(store, in_memory, sizeof in_memory - 1, memory)) &&
+         add_paths(store, bundles, bundle) && add_paths(store, read_only, directory) &&
+         (!config->user || add_layer(store, config->user, strlen(config->user), user));
 }
 
 /* A lock directory that was asked for and is unusable is not replaced by the user directory: locks there may
@@ -112,7 +138,10 @@ struct cache_store *cache_store_open(const struct cache_config *config, const st
   for (size_t i = 0; i < store->layer_count; i++) {
     struct cache_layer *layer = &store->layers[i];
     bool keep_root = layer->writable && !config->lock_directory;
-    open_layer(layer, keep_root ? &store->lock_directory : NULL, reason);
+    if (layer->is_bundle)
+      open_bundle(layer, config->signer, reason);
+    else
+      open_directory(layer, keep_root ? &store->lock_directory : NULL, reason);
   }
   return store;
 }
@@ -123,6 +152,7 @@ void cache_store_close(struct cache_store *store) {
   for (size_t i = 0; i < store->layer_count; i++) {
     if (store->layers[i].entries >= 0)
       store->io.close(store->io.context, store->layers[i].entries);
+    free(store->layers[i].read);
     free(store->layers[i].root);
   }
   if (store->lock_directory >= 0)

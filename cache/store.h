@@ -1,8 +1,8 @@
-/* The store: directories of compiled kernels, found by key.
+/* The store: bundles and directories of compiled kernels, found by key.
  *
- * Read-only layers (a system package, a container image) come first, in the order given, then the user's own
- * directory, the only one that is written. Any layer may be missing or refused; a store without layers always
- * misses.
+ * Bundles come first, then read-only directories (a system package, a container image), both in the order given, then
+ * the user's own directory, the only one that is written. Any layer may be missing or refused; a store without layers
+ * always misses.
  *
  * No failure here is an error of the program. A find that fails is a miss, a publish that fails leaves the
  * caller with the bytes it already has, and without a lock it compiles. Each call tells in `reason` what went
@@ -12,6 +12,7 @@
 #ifndef FLASHJIT_CACHE_STORE_H
 #define FLASHJIT_CACHE_STORE_H
 
+#include "cache/bundle.h"
 #include "cache/entry.h"
 #include "cache/io.h"
 
@@ -21,8 +22,12 @@ struct cache_store;
 
 /* Strings may be NULL for none, and are copied. */
 struct cache_config {
-  const char *read_only;      /* FLASHJIT_CACHE_RO: directories separated by colons */
-  const char *user;           /* see cache_user_directory; made when it does not exist. NULL: memory only */
+  const char *bundles;               /* FLASHJIT_BUNDLES: files separated by colons */
+  const void *bundle;                /* one more, in memory, which is searched before them; borrowed */
+  size_t bundle_size;                /* its bytes */
+  const struct cache_signer *signer; /* whose bundles alone are opened */
+  const char *read_only;             /* FLASHJIT_CACHE_RO: directories separated by colons */
+  const char *user;                  /* see cache_user_directory; made when it does not exist. NULL: memory only */
   const char *lock_directory; /* FLASHJIT_LOCK_DIR: node-local, for a user directory on a network; else the latter */
   uint64_t budget;            /* bytes in the user directory, approximately; 0 is CACHE_BUDGET_DEFAULT */
   bool sync;                  /* FLASHJIT_CACHE_SYNC: force each entry to the disk */
@@ -46,12 +51,15 @@ struct cache_counters cache_store_counters(const struct cache_store *store);
 /* Whether there is a user directory and it could be opened: without it nothing is ever published. */
 bool cache_store_has_user_directory(const struct cache_store *store);
 
+enum cache_origin { CACHE_FROM_BUNDLE, CACHE_FROM_READ_ONLY, CACHE_FROM_USER };
+
 struct cache_found {
   struct cache_entry entry; /* points into bytes */
   unsigned char *bytes;     /* the verified entry */
   size_t size;
   char *path;
-  size_t layer; /* position among the read-only directories; their count for the user's own */
+  size_t layer; /* position among the bundles and directories, in the order of the search */
+  enum cache_origin origin;
 };
 
 /* The entries of a key have an order: first those of `toolchain`, layer by layer, then those of all others,

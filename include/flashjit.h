@@ -292,7 +292,8 @@ enum {
   FI_LAYER_MEMORY = 0,
   FI_LAYER_READ_ONLY = 1, /* a read-only cache directory */
   FI_LAYER_USER = 2,      /* the user's cache directory */
-  FI_LAYER_COMPILED = 3
+  FI_LAYER_COMPILED = 3,
+  FI_LAYER_BUNDLE = 4 /* a bundle */
 };
 
 enum {
@@ -341,7 +342,13 @@ typedef struct fi_options {
   void *user;
   uint32_t deadline_ms;  /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
   uint32_t cache_shared; /* [FLASHJIT_CACHE_SHARED] 1: other users may read what is written to cache_dir */
-  uint32_t reserved[14];
+  const char *bundles;   /* [FLASHJIT_BUNDLES] files that flashjit bundle has made, colon-separated, searched first */
+  const void
+      *bundle; /* one in memory, searched before them; it stays the caller's, unchanged, as long as the context */
+  uint64_t bundle_bytes;  /* its size */
+  const char *bundle_key; /* [FLASHJIT_BUNDLE_KEY] Ed25519 public key, 64 hex digits: bundles that are not signed by its
+                             owner, or cannot be checked (by libcrypto), are not used. NULL: any that are undamaged */
+  uint32_t reserved[6];
 } fi_options;
 
 /* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */
@@ -367,7 +374,8 @@ typedef struct fi_counters {
   uint64_t failures;
   uint64_t cache_problems;
   double compile_ms;
-  uint32_t reserved[16];
+  uint64_t bundle_hits;
+  uint32_t reserved[14];
 } fi_counters;
 
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);

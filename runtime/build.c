@@ -98,12 +98,19 @@ static bool adopt_choice(struct build *build) {
 }
 
 static void take_found(struct build *build) {
-  fi_ctx *ctx = build->ctx;
-  const bool read_only = build->found.layer < ctx->read_only_layers;
+  struct counters *counters = &build->ctx->counters;
+  const struct {
+    uint32_t layer;
+    atomic_uint_least64_t *hits;
+  } origins[] = {
+      [CACHE_FROM_BUNDLE] = {FI_LAYER_BUNDLE, &counters->bundle_hits},
+      [CACHE_FROM_READ_ONLY] = {FI_LAYER_READ_ONLY, &counters->read_only_hits},
+      [CACHE_FROM_USER] = {FI_LAYER_USER, &counters->user_hits},
+  };
   build->entry = build->found.entry;
   build->stored = true;
-  build->layer = read_only ? FI_LAYER_READ_ONLY : FI_LAYER_USER;
-  atomic_fetch_add(read_only ? &ctx->counters.read_only_hits : &ctx->counters.user_hits, 1);
+  build->layer = origins[build->found.origin].layer;
+  atomic_fetch_add(origins[build->found.origin].hits, 1);
 }
 
 /* From what the cache found on to the first whose tile is known. */

@@ -24,7 +24,7 @@ struct build {
   struct cache_entry entry;
   struct cache_found found;
   struct compile_output output;
-  uint32_t layer; /* FI_LAYER_READ_ONLY, FI_LAYER_USER or FI_LAYER_COMPILED */
+  uint32_t layer; /* FI_LAYER_BUNDLE, _READ_ONLY, _USER or _COMPILED */
   double compile_ms;
   bool stored; /* the entry is in a cache */
 

@@ -1,6 +1,8 @@
 /* Making and reading contexts. */
 #include "runtime/context.h"
 
+#include "cache/ed25519.h"
+
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "generator/spec.h"
@@ -22,16 +24,6 @@ uint32_t fi_library_version(void) {
 
 /* -------------------------------------------------------------------------------- create, destroy */
 
-static size_t count_directories(const char *list) {
-  size_t count = 0;
-  while (list && *list) {
-    const size_t length = strcspn(list, ":");
-    count += length > 0;
-    list += length + (list[length] == ':');
-  }
-  return count;
-}
-
 static const char *why_no_directory(const struct options *options) {
   return options->cache_dir ? "the cache directory (FLASHJIT_CACHE_DIR) is given as \"\", none"
                             : "none of FLASHJIT_CACHE_DIR, XDG_CACHE_HOME and HOME tells a cache directory";
@@ -47,7 +39,14 @@ static void tell_problem(fi_ctx *ctx, const char *text) {
 static fi_status open_store(fi_ctx *ctx) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
+  struct cache_signer signer = {.check = cache_ed25519_check};
+  if (options->bundle_key)
+    cache_signer_parse(options->bundle_key, signer.key);
   const struct cache_config config = {
+      .bundles = options->bundles,
+      .bundle = options->bundle,
+      .bundle_size = options->bundle_bytes,
+      .signer = options->bundle_key ? &signer : NULL,
       .read_only = options->read_only_dirs,
       .user = user,
       .lock_directory = options->lock_dir,
@@ -56,7 +55,6 @@ static fi_status open_store(fi_ctx *ctx) {
       .shared = options->cache_shared != 0,
   };
   struct cache_reason problem;
-  ctx->read_only_layers = count_directories(options->read_only_dirs);
   ctx->store = cache_store_open(&config, ctx->parts.io, &problem);
   ctx->not_kept = problem;
   if (!user)
@@ -75,6 +73,10 @@ void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
   cache_reason_clear(folders);
+  if (options->bundle)
+    cache_refuse(folders, "the bundle in memory");
+  if (options->bundles && options->bundles[0])
+    cache_refuse(folders, "%s", options->bundles);
   if (options->read_only_dirs && options->read_only_dirs[0])
     cache_refuse(folders, "%s", options->read_only_dirs);
   if (user)
@@ -100,6 +102,18 @@ void context_free(fi_ctx *ctx) {
   pthread_mutex_destroy(&ctx->table_lock);
   pthread_cond_destroy(&ctx->settled);
   free(ctx);
+}
+
+/* A key that is none would refuse every bundle. */
+static fi_status check_bundle_key(const fi_ctx *ctx) {
+  unsigned char key[CACHE_SIGNER_SIZE];
+  const char *text = ctx->options.bundle_key;
+  if (!text || cache_signer_parse(text, key))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "options.bundle_key (FLASHJIT_BUNDLE_KEY) is \"%s\"; it must be an Ed25519 public key "
+                   "of %d hex digits",
+                   text, 2 * CACHE_SIGNER_SIZE);
 }
 
 /* A target that was given must exist; that is known without a device. */
@@ -132,6 +146,8 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
   pthread_cond_init(&ctx->settled, NULL);
   status = options_read(options, &ctx->options);
   atomic_store(&ctx->mode, (uint32_t)ctx->options.mode);
+  if (!status)
+    status = check_bundle_key(ctx);
   if (!status)
     status = check_target(ctx);
   if (!status)
@@ -294,6 +310,7 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
       .compiles = atomic_load(&ctx->counters.compiles),
       .failures = atomic_load(&ctx->counters.failures),
       .cache_problems = atomic_load(&ctx->counters.cache_problems),
+      .bundle_hits = atomic_load(&ctx->counters.bundle_hits),
       .compile_ms = (double)atomic_load(&ctx->counters.compile_us) / 1000,
   };
   return FI_OK;

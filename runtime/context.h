@@ -30,6 +30,7 @@ struct counters {
   atomic_uint_least64_t failures;
   atomic_uint_least64_t cache_problems;
   atomic_uint_least64_t compile_us;
+  atomic_uint_least64_t bundle_hits;
 };
 
 struct fi_ctx {
@@ -37,7 +38,6 @@ struct fi_ctx {
   atomic_uint_least32_t mode; /* begins as options.mode */
   struct parts parts;
   uint32_t generation; /* of the process that made it, see fork.h */
-  size_t read_only_layers;
   struct cache_store *store;
 
   /* Opened at first use, under open_lock; never changed afterwards. */

@@ -32,6 +32,8 @@ static const struct variable variables[] = {
     {"FLASHJIT_MODE", "on, load_only or memory_only", MODE, FIELD(mode), FI_MODE_ON, FI_MODE_MEMORY_ONLY},
     {"FLASHJIT_TARGET", "target of all kernels", TEXT, FIELD(target), 0, 0},
     {"FLASHJIT_CACHE_DIR", "the user's cache directory", TEXT, FIELD(cache_dir), 0, 0},
+    {"FLASHJIT_BUNDLES", "files of bundles", TEXT, FIELD(bundles), 0, 0},
+    {"FLASHJIT_BUNDLE_KEY", "public key that bundles are signed with", TEXT, FIELD(bundle_key), 0, 0},
     {"FLASHJIT_CACHE_RO", "read-only cache directories", TEXT, FIELD(read_only_dirs), 0, 0},
     {"FLASHJIT_CACHE_BYTES", "budget of the cache directory", NUMBER, FIELD(cache_bytes), 0, UINT64_MAX},
     {"FLASHJIT_CACHE_SYNC", "1: force entries to the disk", NUMBER, PRIVATE(cache_sync), 0, 1},
@@ -124,6 +126,8 @@ fi_status options_read(const fi_options *given, struct options *options) {
   if (given) {
     options->on_event = given->on_event;
     options->user = given->user;
+    options->bundle = given->bundle;
+    options->bundle_bytes = given->bundle_bytes;
   }
   fi_status status = FI_OK;
   for (size_t i = 0; i < VARIABLE_COUNT && !status; i++) {

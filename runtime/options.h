@@ -12,6 +12,10 @@ struct options {
   char *nvrtc;
   char *driver;
   char *lock_dir;
+  char *bundles;
+  char *bundle_key;
+  const void *bundle; /* borrowed */
+  uint64_t bundle_bytes;
   uint64_t mode;
   uint64_t cache_bytes;
   uint64_t deadline_ms;
