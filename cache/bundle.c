@@ -9,14 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const unsigned char bundle_magic[BUNDLE_MAGIC_SIZE] = {'F', 'I', 'B', 'U', 'N', 'D', '\r', '\n'};
-
-void bundle_checksum(const unsigned char *bytes, size_t size, unsigned char checksum[BUNDLE_CHECKSUM_SIZE]) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, size));
-  memcpy(checksum, canonical.digest, BUNDLE_CHECKSUM_SIZE);
-}
-
 static bool header_known(const unsigned char *bytes, size_t size, struct cache_reason *reason) {
   if (size < BUNDLE_HEADER_SIZE + BUNDLE_CHECKSUM_SIZE)
     return cache_refuse(reason, "%zu bytes are less than a bundle has", size);

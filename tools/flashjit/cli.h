@@ -13,6 +13,8 @@ int command_run(int argc, char **argv);
 int command_build(int argc, char **argv);
 int command_specs(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_bundle(int argc, char **argv);
+int command_cache(int argc, char **argv);
 int command_version(void);
 
 /* A line on stderr: "flashjit: ...". */

@@ -15,6 +15,8 @@ static const struct command commands[] = {
     {"build", command_build, "compile kernels into the cache"},
     {"specs", command_specs, "list the specs of a model, or all"},
     {"show", command_show, "print the generated source of a spec"},
+    {"cache", command_cache, "list, check and clear the cache"},
+    {"bundle", command_bundle, "make and use single files of kernels"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

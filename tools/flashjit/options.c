@@ -20,6 +20,19 @@ const char model_options_help[] =
     "  --text-only         no images: their positions and masks are left out\n"
     "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n";
 
+const struct cli_option model_option_rows[] = {
+    {"model", 0, "CONFIG.json", "its Hugging Face config, or the folder with it", OPTION_MODEL},
+    {"tp", 0, "N", "GPUs that share its heads; default: 1", OPTION_TP},
+    {"kv-dtype", 0, "TYPE",
+     "auto, f16, bf16, e4m3 or e5m2 in the cache; default: auto, which is what the\n"
+     "config says of the cache, else the model's type",
+     OPTION_KV_DTYPE},
+    {"page-size", 0, "N", "tokens of a cache page, 0 for none; default: 16", OPTION_PAGE_SIZE},
+    {"text-only", 0, NULL, "no images: their positions and masks are left out", OPTION_TEXT_ONLY},
+    {"set", 0, "FIELD=VALUE", "a field of the language model, in place of the file's; null takes it out", OPTION_SET},
+    {0},
+};
+
 static bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
   if (strcmp(text, "auto") == 0) {
     *dtype = FI_DTYPE_DEFAULT;

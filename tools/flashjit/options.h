@@ -2,6 +2,7 @@
 #ifndef TOOLS_FLASHJIT_OPTIONS_H
 #define TOOLS_FLASHJIT_OPTIONS_H
 
+#include "tools/flashjit/option_table.h"
 #include "tools/flashjit/roles.h"
 
 /* Options on a model and its cache, which specs, build and run share. */
@@ -41,6 +42,9 @@ bool option_number(const char *command, const char *option, const char *text, ui
 
 /* Whether there is a target of this name. False after a complaint. */
 bool option_target(const char *command, const char *text);
+
+/* The same rows for tables of options. */
+extern const struct cli_option model_option_rows[];
 
 /* The lines of --help on these options. */
 extern const char model_options_help[];

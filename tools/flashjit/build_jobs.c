@@ -1,0 +1,260 @@
+/* Lists jobs, runs them in worker processes, and tells how it goes. */
+#include "tools/flashjit/build_jobs.h"
+
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/spec_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ----------------------------------------------------------------------------------------------- progress */
+
+struct progress {
+  const struct job *jobs;
+  size_t count;
+  size_t done;
+  size_t compiled;
+  size_t cached;
+  size_t failed;
+  double milliseconds;
+  double begin; /* seconds */
+  bool terminal;
+  job_callback also;
+  void *user;
+};
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* "1:23 left", by the kernels done so far; "" when nothing can be said. */
+static void describe_rest(const struct progress *progress, char *text, size_t size) {
+  text[0] = '\0';
+  if (progress->done == 0 || progress->done == progress->count)
+    return;
+  const double each = (now() - progress->begin) / (double)progress->done;
+  const unsigned left = (unsigned)(each * (double)(progress->count - progress->done) + 0.5);
+  snprintf(text, size, ", %u:%02u left", left / 60, left % 60);
+}
+
+/* "attention group=4 ... (sm_90a)" */
+static void describe_job(const struct job *job, char *text, size_t size) {
+  char spec[FI_SPEC_TEXT_SIZE] = "?";
+  fi_spec_print(&job->spec, spec, sizeof spec);
+  snprintf(text, size, "%s (%s)", spec, job->target);
+}
+
+static void draw_bar(const struct progress *progress, const char *job) {
+  enum { WIDTH = 30 };
+  char bar[WIDTH + 1];
+  char rest[32];
+  size_t filled = progress->count > 0 ? WIDTH * progress->done / progress->count : WIDTH;
+  memset(bar, '-', WIDTH);
+  memset(bar, '#', filled);
+  bar[WIDTH] = '\0';
+  describe_rest(progress, rest, sizeof rest);
+  fprintf(stderr, "\r\033[K[%s] %zu/%zu, %zu failed%s  %.60s", bar, progress->done, progress->count, progress->failed,
+          rest, job);
+}
+
+static void note_result(void *user, const struct job_result *result) {
+  struct progress *progress = user;
+  const bool compiled = result->status == FI_OK && result->facts.layer == FI_LAYER_COMPILED;
+  char job[FI_SPEC_TEXT_SIZE + 32];
+  describe_job(&progress->jobs[result->job], job, sizeof job);
+  progress->done++;
+  progress->failed += result->status != FI_OK;
+  progress->compiled += compiled;
+  progress->cached += result->status == FI_OK && !compiled;
+  progress->milliseconds += compiled ? result->facts.compile_ms : 0;
+  if (result->status)
+    fprintf(stderr, "%sfailed: %s: %s\n", progress->terminal ? "\r\033[K" : "", job, result->message);
+  if (progress->terminal)
+    draw_bar(progress, job);
+  else if (compiled)
+    fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count, result->facts.compile_ms,
+            job);
+  else if (result->status == FI_OK)
+    fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, job);
+  if (progress->also)
+    progress->also(progress->user, result);
+}
+
+static int summarise(const struct progress *progress, FILE *file, int signal_number) {
+  if (progress->terminal)
+    fputc('\n', stderr);
+  fprintf(file, "%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed", progress->count,
+          progress->compiled, progress->milliseconds / 1000, progress->cached, progress->failed);
+  if (progress->done < progress->count)
+    fprintf(file, ", %zu not done", progress->count - progress->done);
+  fputc('\n', file);
+  if (signal_number != 0)
+    return 128 + signal_number;
+  return progress->failed > 0 || progress->done < progress->count ? CLI_FAILED : CLI_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ jobs */
+
+struct job_list {
+  struct job *jobs;
+  size_t count;
+};
+
+static int list_specs(const struct build_choice *choice, const char *target, struct spec_list *list) {
+  if (choice->specs)
+    return spec_list_file(list, choice->specs);
+  if (choice->model.model.path)
+    return spec_list_model(list, &choice->model, target);
+  return spec_list_all(list);
+}
+
+static bool has_plan(const struct spec_list *list) {
+  for (size_t i = 0; i < list->count; i++) {
+    if (list->specs[i].op == FI_OP_PLAN)
+      return true;
+  }
+  return false;
+}
+
+/* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported.
+ */
+static int add_jobs(struct job_list *jobs, const struct build_choice *choice, const char *target) {
+  struct spec_list list = {0};
+  int code = list_specs(choice, target, &list);
+  struct job *longer = NULL;
+  if (code == CLI_OK)
+    longer = realloc(jobs->jobs, (jobs->count + list.count + 2) * sizeof *longer);
+  if (longer)
+    jobs->jobs = longer;
+  if (longer && choice->with_plan && !has_plan(&list))
+    jobs->jobs[jobs->count++] = (struct job){plan_spec(), target};
+  for (size_t i = 0; longer && i < list.count; i++) {
+    if (!choice->all || fi_spec_supported(&list.specs[i], target) == FI_OK)
+      jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};
+  }
+  spec_list_free(&list);
+  if (code == CLI_OK && !longer) {
+    complain("out of memory");
+    code = CLI_FAILED;
+  }
+  return code;
+}
+
+static int list_jobs(struct job_list *jobs, const struct build_choice *choice) {
+  char *rest = choice->targets;
+  int code = CLI_OK;
+  while (code == CLI_OK && rest)
+    code = add_jobs(jobs, choice, strsep(&rest, ","));
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ targets */
+
+static void take_target(void *user, const struct job_result *result) {
+  char *target = user;
+  if (result->status)
+    complain("%s", result->message);
+  else
+    memcpy(target, result->facts.target, TARGET_SIZE);
+}
+
+/*
+ * The library's choice, which the facts of a plan kernel tell; every batch needs one in any case. A worker
+ * asks, because processes that are started after this one has opened a driver could not use it.
+ */
+static int find_target(struct build_choice *choice) {
+  const struct job plan = {.spec = plan_spec()};
+  const int signal_number = workers_run(&plan, 1, 1, take_target, choice->found);
+  choice->targets = choice->found;
+  if (signal_number != 0)
+    return 128 + signal_number;
+  return choice->found[0] ? CLI_OK : CLI_FAILED;
+}
+
+static bool check_targets(const struct build_choice *choice) {
+  char target[32];
+  for (const char *at = choice->targets; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    snprintf(target, sizeof target, "%.*s", (int)strcspn(at, ","), at);
+    if (!option_target(choice->command, target))
+      return false;
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ cache */
+
+static void take_problem(void *user, const fi_event *event) {
+  bool *can_keep = user;
+  if (event->kind != FI_EVENT_CACHE_PROBLEM || !event->unkept)
+    return;
+  complain("no kernel can be kept: %s", event->message);
+  *can_keep = false;
+}
+
+/* Asked before anything is compiled, once for all jobs. */
+static bool check_cache(void) {
+  const char *folder = getenv("FLASHJIT_CACHE_DIR");
+  bool can_keep = true;
+  fi_ctx *ctx;
+  const fi_options context_options = {.struct_size = sizeof context_options,
+                                      .target = "",      /* not FLASHJIT_TARGET: --target may say otherwise */
+                                      .cache_shared = 1, /* it is made to be shipped */
+                                      .on_event = take_problem,
+                                      .user = &can_keep};
+  if (folder && !*folder) {
+    complain("no kernel can be kept: FLASHJIT_CACHE_DIR is empty, which means no cache directory");
+    return false;
+  }
+  if (fi_ctx_create(&context_options, &ctx)) {
+    complain("%s", fi_last_error());
+    return false;
+  }
+  fi_ctx_destroy(ctx);
+  return can_keep;
+}
+
+int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_result, void *user) {
+  struct job_list list = {0};
+  int code = CLI_OK;
+  if (choice->targets && !check_targets(choice))
+    return CLI_USAGE;
+  if (!check_cache())
+    return CLI_FAILED;
+  if (!choice->targets)
+    code = find_target(choice);
+  if (code == CLI_OK)
+    code = list_jobs(&list, choice);
+  if (code == CLI_OK) {
+    struct progress progress = {.jobs = list.jobs,
+                                .count = list.count,
+                                .begin = now(),
+                                .terminal = isatty(STDERR_FILENO),
+                                .also = on_result,
+                                .user = user};
+    size_t workers = choice->workers < list.count ? (size_t)choice->workers : list.count;
+    code = summarise(&progress, summary, workers_run(list.jobs, list.count, workers, note_result, &progress));
+  }
+  free(list.jobs);
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ choice */
+
+void build_choice_init(struct build_choice *choice, const char *command) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  *choice = (struct build_choice){.command = command, .workers = cores > 0 ? (uint64_t)cores : 1};
+  model_options_init(&choice->model);
+}
+
+int build_choice_check(const struct build_choice *choice) {
+  const bool has_model = choice->model.model.path;
+  if ((choice->specs ? 1 : 0) + has_model + choice->all != 1)
+    return usage_error(choice->command, "give one of --specs, --model and --all");
+  if (choice->specs && strcmp(choice->specs, "-") == 0 && choice->targets && strchr(choice->targets, ','))
+    return usage_error(choice->command, "--specs - goes with one target");
+  return CLI_OK;
+}
