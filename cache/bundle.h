@@ -27,21 +27,10 @@
 
 #include "cache/entry.h"
 #include "cache/paths.h"
-
-enum { CACHE_SIGNER_SIZE = 32, CACHE_SIGNATURE_SIZE = 64 };
+#include "cache/signature.h"
 
 /* No larger bundle is read or made. */
 #define CACHE_BUNDLE_SIZE_MAX ((size_t)1 << 30)
-
-/* Is this the signature of the signer over the bytes? False with a reason, also when that cannot be told. */
-typedef bool cache_check_signature(const unsigned char signer[CACHE_SIGNER_SIZE], const void *bytes, size_t size,
-                                   const unsigned char signature[CACHE_SIGNATURE_SIZE], struct cache_reason *reason);
-
-/* Whose bundles are opened. */
-struct cache_signer {
-  unsigned char key[CACHE_SIGNER_SIZE];
-  cache_check_signature *check;
-};
 
 /* The bytes are borrowed, and must not change. */
 struct cache_bundle {

@@ -2,7 +2,8 @@
 #ifndef FLASHJIT_CACHE_BUNDLE_LAYOUT_H
 #define FLASHJIT_CACHE_BUNDLE_LAYOUT_H
 
-#include "cache/bundle.h"
+#include "cache/paths.h"
+#include "cache/signature.h"
 
 enum {
   BUNDLE_FORMAT = 1,

@@ -2,7 +2,7 @@
 #ifndef FLASHJIT_CACHE_ED25519_H
 #define FLASHJIT_CACHE_ED25519_H
 
-#include "cache/bundle.h"
+#include "cache/signature.h"
 
 /* A cache_check_signature. */
 bool cache_ed25519_check(const unsigned char signer[CACHE_SIGNER_SIZE], const void *bytes, size_t size,
