@@ -74,6 +74,7 @@ FI_LAYER_MEMORY = 0
 FI_LAYER_READ_ONLY = 1
 FI_LAYER_USER = 2
 FI_LAYER_COMPILED = 3
+FI_LAYER_BUNDLE = 4
 FI_EVENT_COMPILE_BEGIN = 1
 FI_EVENT_COMPILE_END = 2
 FI_EVENT_LOADED = 3
@@ -194,7 +195,11 @@ class fi_options(Structure):
         ("user", c_void_p),
         ("deadline_ms", c_uint32),
         ("cache_shared", c_uint32),
-        ("reserved", c_uint32 * 14),
+        ("bundles", c_char_p),
+        ("bundle", c_void_p),
+        ("bundle_bytes", c_uint64),
+        ("bundle_key", c_char_p),
+        ("reserved", c_uint32 * 6),
     ]
 
 
@@ -209,7 +214,8 @@ class fi_counters(Structure):
         ("failures", c_uint64),
         ("cache_problems", c_uint64),
         ("compile_ms", c_double),
-        ("reserved", c_uint32 * 16),
+        ("bundle_hits", c_uint64),
+        ("reserved", c_uint32 * 14),
     ]
 
 
