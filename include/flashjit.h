@@ -36,9 +36,11 @@
  * of the SONAME; an earlier one refuses, with FI_ERROR_ABI, a field that it does not know.
  * - All pointers inside fi_batch and fi_tensors are device pointers; shapes are written [slowest]...[fastest] and
  *   strides count elements. Memory stays the caller's; nothing is retained after the stream has passed the call.
- * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t, NULL for the default stream) in the
- *   caller's current CUDA context, never synchronise, and may be captured in a CUDA graph. A replay reads the lengths
- *   and page tables that are in device memory at that time.
+ * - fi_plan and fi_run enqueue on the caller's stream (a CUstream or cudaStream_t of the current CUDA context, NULL for
+ *   its default stream), never synchronise, and may be captured in a CUDA graph. A replay reads the lengths and page
+ *   tables that are in device memory at that time.
+ * - Several devices of one kind share a context and its kernels. A call is about the device whose CUDA context is
+ *   current in the thread; stream, workspaces and tensors are that device's own.
  * - From compute capability 9.0 and driver 12.3 on, launches are programmatic dependent ones: one may begin while that
  *   in front of it in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of
  *   the caller before or after one of these needs to know nothing of it, unless it is such a launch itself: then
@@ -441,8 +443,9 @@ fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
 fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
 
 /*
- * Loads the kernel's code on the current device, so that later launches load nothing. fi_get_kernel has done it for the
- * device that was current then. Needed before capture on any other device.
+ * Loads the code of the kernel, and of the one behind its fi_plan, on the current device, so that later launches load
+ * nothing. The fi_get_kernel that made the kernel has done it for the device that was current then. Needed before
+ * capture on any other device. FI_ERROR_UNSUPPORTED on another kind of device: it takes a context of its own.
  */
 fi_status fi_kernel_prepare(fi_kernel *kernel);
 

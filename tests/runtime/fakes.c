@@ -3,6 +3,7 @@
 
 #include "flashjit_args.h"
 #include "generator/error.h"
+#include "runtime/kernel.h"
 
 #include <ftw.h>
 #include <pthread.h>
@@ -114,6 +115,7 @@ static fi_status open_compiler(const char *path, uint32_t *next, struct compiler
 /* -------------------------------------------------------------------------------- driver */
 
 static _Thread_local void *current_context;
+static _Thread_local int device_of_thread;
 
 static void *get_context(struct driver *self) {
   (void)self;
@@ -129,11 +131,15 @@ void fake_context(void *context) {
   current_context = context;
 }
 
+void fake_device(int number) {
+  device_of_thread = number;
+}
+
 static fi_status current_device(struct driver *self, int *ordinal) {
   (void)self;
   if (fakes.no_context || (fakes.needs_context && !current_context))
     return error_set(FI_ERROR_DRIVER, "no CUDA context is current in this thread");
-  *ordinal = fakes.device;
+  *ordinal = fakes.device + device_of_thread;
   return FI_OK;
 }
 
@@ -153,6 +159,12 @@ static void note_mark(char mark) {
   pthread_mutex_unlock(&log_lock);
 }
 
+/* Its kernel is its symbol, with which it begins. */
+struct fake_module {
+  char symbol[64];
+  atomic_bool prepared[KERNEL_MOST_DEVICES];
+};
+
 static fi_status load(struct driver *self, const struct image *image, struct module *module, bool *rejected) {
   const char mark = *(const char *)image->bytes;
   (void)self;
@@ -163,8 +175,9 @@ static fi_status load(struct driver *self, const struct image *image, struct mod
     return error_set(FI_ERROR_DRIVER, "the fake driver does not like image %c", mark);
   }
   atomic_fetch_add(&fakes.loads, 1);
-  char *symbol = strdup(image->symbol);
-  *module = (struct module){.library = symbol, .kernel = symbol};
+  struct fake_module *loaded = calloc(1, sizeof *loaded);
+  snprintf(loaded->symbol, sizeof loaded->symbol, "%s", image->symbol);
+  *module = (struct module){.library = loaded, .kernel = loaded->symbol};
   return FI_OK;
 }
 
@@ -177,8 +190,9 @@ static void unload(struct driver *self, const struct module *module) {
 static fi_status prepare(struct driver *self, const struct module *module, const struct shape *shape, int ordinal,
                          uint32_t *ctas_per_sm) {
   (void)self;
-  (void)ordinal;
+  struct fake_module *loaded = module->library;
   fakes.prepared = *shape;
+  atomic_store(&loaded->prepared[ordinal], true);
   note("prepare", strchr(module->kernel, '_') + 1);
   atomic_fetch_add(&fakes.prepares, 1);
   *ctas_per_sm = fakes.occupancy;
@@ -200,11 +214,17 @@ static size_t args_size(const char *symbol) {
 }
 
 static fi_status launch(struct driver *self, const struct module *module, const struct launch *request) {
-  (void)self;
+  struct fake_module *loaded = module->library;
+  int ordinal = 0;
+  current_device(self, &ordinal);
+  if (!atomic_load(&loaded->prepared[ordinal]))
+    atomic_fetch_add(&fakes.unprepared, 1);
+  pthread_mutex_lock(&log_lock);
   fakes.launches++;
   fakes.launch = *request;
   fakes.symbol = module->kernel;
   memcpy(fakes.args, request->args, args_size(fakes.symbol));
+  pthread_mutex_unlock(&log_lock);
   return FI_OK;
 }
 

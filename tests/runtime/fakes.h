@@ -45,7 +45,8 @@ struct fakes {
   atomic_uint loads;
   atomic_uint unloads;
   atomic_uint prepares;
-  struct shape prepared; /* the last one */
+  atomic_uint unprepared; /* launches on a device where the kernel was not prepared */
+  struct shape prepared;  /* the last one */
 
   /* The last launch. */
   uint32_t launches;
@@ -73,6 +74,9 @@ fi_ctx *make_context_with(fi_options options);
 
 /* Makes a CUDA context current in this thread, for needs_context. */
 void fake_context(void *context);
+
+/* The device of this thread comes so many after fakes.device. */
+void fake_device(int number);
 
 fi_counters counters_of(const fi_ctx *ctx);
 

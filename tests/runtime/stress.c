@@ -1,5 +1,5 @@
-/* Many threads, few kernels: each must be compiled and loaded once. A plain program, so that it runs under
- * ThreadSanitizer. */
+/* Many threads, few kernels: each must be compiled and loaded once, and prepared once on each device that threads use.
+ * A plain program, so that it runs under ThreadSanitizer. */
 #include "fakes.h"
 
 #include <pthread.h>
@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000 };
+enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000, DEVICES = 4 };
 
 static const char *const specs[] = {"attention group=4 page=16", "attention group=8", "append page=16", "merge",
                                     "plan"};
 
-enum { SPECS = sizeof specs / sizeof *specs };
+enum { SPECS = sizeof specs / sizeof *specs, PAGED = 0, ATTENTIONS = 2 };
 
 struct worker {
   pthread_t thread;
@@ -46,6 +46,49 @@ static void *work_at_once(void *data) {
   return NULL;
 }
 
+/* Addresses that are never read. */
+static void *address(uintptr_t value) {
+  return (void *)value;
+}
+
+/* Plans and runs attention: a launch on a device of which nobody has said that the kernel is to be prepared. */
+static fi_status launch(fi_kernel *kernel, unsigned pages) {
+  const fi_batch batch = {.struct_size = sizeof batch,
+                          .requests = 8,
+                          .kv_len = address(0x2000),
+                          .page_table = pages ? address(0x3000) : NULL,
+                          .page_table_stride = pages};
+  const fi_tensors tensors = {.struct_size = sizeof tensors,
+                              .q = address(0x10000),
+                              .o = address(0x20000),
+                              .k = {.data = address(0x30000), .page_stride = pages ? 0 : 1 << 20},
+                              .v = {.data = address(0x40000), .page_stride = pages ? 0 : 1 << 20}};
+  fi_workspace workspace = {
+      .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 8, .max_kv_len = 1000, .kv_heads = 2};
+  fi_status status = fi_workspace_size(kernel, &workspace);
+  workspace.memory = address(0x100000);
+  workspace.scratch = address(0x9000000);
+  if (!status)
+    status = fi_plan(kernel, &batch, &workspace, NULL);
+  return status ? status : fi_run(kernel, &tensors, &workspace, NULL);
+}
+
+/* Threads of several devices; half of them prepare their kernels themselves. */
+static void *work_on_devices(void *data) {
+  struct worker *worker = data;
+  fake_device((int)(worker->number % DEVICES));
+  for (unsigned i = 0; i < CALLS / 10; i++) {
+    const unsigned which = (i + worker->number) % SPECS;
+    const fi_spec spec = spec_of(specs[which]);
+    worker->failures += fi_get_kernel(worker->ctx, &spec, &worker->kernels[which]) != FI_OK;
+    if (i < SPECS && (worker->number / DEVICES % 2 || which >= ATTENTIONS))
+      worker->failures += fi_kernel_prepare(worker->kernels[which]) != FI_OK;
+    if (which < ATTENTIONS)
+      worker->failures += launch(worker->kernels[which], which == PAGED ? 63 : 0) != FI_OK;
+  }
+  return NULL;
+}
+
 static unsigned run(fi_ctx *ctx, void *(*body)(void *data)) {
   static struct worker workers[THREADS];
   unsigned failures = 0;
@@ -65,17 +108,21 @@ static unsigned run(fi_ctx *ctx, void *(*body)(void *data)) {
   return failures;
 }
 
-static unsigned expect_once(const char *what, void *(*body)(void *data)) {
+static unsigned expect_once(const char *what, void *(*body)(void *data), unsigned devices) {
   fakes_reset();
   fakes.compile_ms = 20;
   fi_ctx *ctx = make_context(NULL);
   const unsigned failures = run(ctx, body);
   fi_ctx_destroy(ctx);
-  printf("%s: %u compiles and %u loads for %d kernels, %u failures\n", what, (unsigned)fakes.compiles,
-         (unsigned)fakes.loads, SPECS, failures);
-  return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS;
+  printf("%s: %u compiles and %u loads for %d kernels, prepared %u times for %u devices, %u failures, %u launches too "
+         "early\n",
+         what, (unsigned)fakes.compiles, (unsigned)fakes.loads, SPECS, (unsigned)fakes.prepares, devices, failures,
+         (unsigned)fakes.unprepared);
+  return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS ||
+         fakes.prepares != SPECS * devices || fakes.unprepared;
 }
 
 int main(void) {
-  return expect_once("one by one", work) || expect_once("at once", work_at_once);
+  return expect_once("one by one", work, 1) || expect_once("at once", work_at_once, 1) ||
+         expect_once("on devices", work_on_devices, DEVICES);
 }

@@ -385,8 +385,11 @@ Test(pipeline, a_forked_child_gets_an_error) {
   fi_ctx_destroy(ctx);
 }
 
+/* A context of its own serves it. */
 Test(pipeline, another_kind_of_device_is_refused) {
+  fi_facts facts = {.struct_size = sizeof facts};
   fi_ctx *ctx = make_context(NULL);
+  fi_ctx *other = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, attention);
   fakes.device = 1;
   cr_expect_eq(fi_kernel_prepare(kernel), FI_OK);
@@ -395,6 +398,11 @@ Test(pipeline, another_kind_of_device_is_refused) {
   fakes.major = 8;
   cr_expect_eq(fi_kernel_prepare(kernel), FI_ERROR_UNSUPPORTED);
   cr_expect(strstr(fi_last_error(), "device 2 has compute capability 8.0"), "%s", fi_last_error());
+  fi_kernel *theirs = kernel_of(other, attention);
+  cr_expect_eq(fi_kernel_prepare(theirs), FI_OK);
+  cr_expect_eq(fi_kernel_facts(theirs, &facts), FI_OK);
+  cr_expect_str_eq(facts.target, "compute_80");
+  fi_ctx_destroy(other);
   fi_ctx_destroy(ctx);
 }
 

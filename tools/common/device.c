@@ -15,6 +15,7 @@
   FUNCTION(cuInit, 2000)                                                                                               \
   FUNCTION(cuDriverGetVersion, 2020)                                                                                   \
   FUNCTION(cuGetErrorName, 6000)                                                                                       \
+  FUNCTION(cuDeviceGetCount, 2000)                                                                                     \
   FUNCTION(cuDeviceGet, 2000)                                                                                          \
   FUNCTION(cuDeviceGetName, 2000)                                                                                      \
   FUNCTION(cuDeviceGetAttribute, 2000)                                                                                 \
@@ -50,6 +51,7 @@
 struct driver {
   void *library;
   CUdevice device;
+  CUcontext context;
   DRIVER_FUNCTIONS(MEMBER)
 };
 
@@ -148,27 +150,42 @@ static void forget_driver(struct device *device) {
   device->driver = NULL;
 }
 
+static bool find_device(struct device *device) {
+  if (!CALL(device, cuInit, 0) || !CALL(device, cuDeviceGetCount, &device->count))
+    return false;
+  if (device->number < device->count)
+    return CALL(device, cuDeviceGet, &device->driver->device, device->number);
+  snprintf(device->error, sizeof device->error, "there is no device %d, only %d", device->number, device->count);
+  return false;
+}
+
+bool device_use(struct device *device) {
+  return CALL(device, cuCtxSetCurrent, device->driver->context);
+}
+
 static bool retain_context(struct device *device) {
   struct driver *driver = device->driver;
-  CUcontext context = NULL;
   int l2_bytes = 0;
-  if (!CALL(device, cuInit, 0) || !CALL(device, cuDeviceGet, &driver->device, 0) ||
-      !CALL(device, cuDeviceGetName, device->name, sizeof device->name, driver->device) ||
+  if (!find_device(device) || !CALL(device, cuDeviceGetName, device->name, sizeof device->name, driver->device) ||
       !CALL(device, cuDeviceGetAttribute, &device->sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, driver->device) ||
       !CALL(device, cuDeviceGetAttribute, &l2_bytes, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, driver->device) ||
-      !CALL(device, cuDevicePrimaryCtxRetain, &context, driver->device))
+      !CALL(device, cuDevicePrimaryCtxRetain, &driver->context, driver->device))
     return false;
   device->l2_bytes = (size_t)l2_bytes;
   device->simulated |= strstr(device->name, "simulator") != NULL; /* under whatever file name */
-  return CALL(device, cuCtxSetCurrent, context);
+  return device_use(device);
 }
 
-bool device_open(struct device *device, const char *driver) {
-  memset(device, 0, sizeof *device);
+bool device_open_number(struct device *device, const char *driver, int number) {
+  *device = (struct device){.number = number};
   if (open_library(device, driver) && retain_context(device))
     return true;
   forget_driver(device);
   return false;
+}
+
+bool device_open(struct device *device, const char *driver) {
+  return device_open_number(device, driver, 0);
 }
 
 void device_close(struct device *device) {

@@ -17,6 +17,8 @@ struct device {
   char name[128];
   bool simulated;
   int version; /* of the driver: 1000 * major + 10 * minor */
+  int number;  /* which one it is, */
+  int count;   /* of how many */
   int sms;
   size_t l2_bytes;
   struct driver *driver;
@@ -27,6 +29,13 @@ struct device {
  * else libcuda.so.1), the path of a driver, or "sim": libflashjit-sim.so beside the executable.
  */
 bool device_open(struct device *device, const char *driver);
+
+/* Likewise, another one than the first. */
+bool device_open_number(struct device *device, const char *driver, int number);
+
+/* Makes the device current in this thread, which all calls on it need. False after any failure. */
+bool device_use(struct device *device);
+
 void device_close(struct device *device);
 bool device_failed(const struct device *device);
 
