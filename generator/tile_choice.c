@@ -36,3 +36,22 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
                    "group=%u with head_dim=%u has no tile that fits a CTA on %s, with %u bytes of shared memory",
                    spec->group, spec->head_dim, target->name, target->shared_per_block);
 }
+
+fi_status tile_first(const fi_spec *spec, const struct target *target, uint32_t shared, uint32_t *choice) {
+  struct tile tile;
+  fi_status status = tile_plan(spec, target, 0, &tile);
+  uint32_t least = tile.shared_bytes;
+  *choice = 0;
+  if (status)
+    return status;
+  while (!status && tile.shared_bytes > shared) {
+    status = tile_plan(spec, target, ++*choice, &tile);
+    least = !status && tile.shared_bytes < least ? tile.shared_bytes : least;
+  }
+  if (!status)
+    return FI_OK;
+  return error_set(FI_ERROR_UNSUPPORTED,
+                   "the kernel, which is for %s, needs %u bytes of shared memory with the least of its %u tiles; a CTA "
+                   "on the device has %u",
+                   target->name, least, *choice, shared);
+}

@@ -11,4 +11,10 @@
  */
 fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t choice, struct tile *tile);
 
+/*
+ * The first of them that needs no more dynamic shared memory than a CTA of some device has, which may be less than the
+ * target's. FI_ERROR_UNSUPPORTED when there is none.
+ */
+fi_status tile_first(const fi_spec *spec, const struct target *target, uint32_t shared, uint32_t *choice);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "cache/image.h"
 #include "generator/error.h"
+#include "generator/tile_choice.h"
 #include "runtime/clock.h"
 #include "runtime/ptxas_log.h"
 
@@ -44,12 +45,16 @@ static fi_status choose(struct build *build, uint32_t choice) {
   return FI_OK;
 }
 
-fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical) {
+fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical, uint32_t shared) {
   *build = (struct build){.ctx = ctx, .spec = canonical};
   spec_print(canonical, build->spec_text, sizeof build->spec_text);
   fi_status status = context_target(ctx, &build->target);
+  if (status)
+    return status;
+  build->shared = shared < build->target->shared_per_block ? shared : build->target->shared_per_block;
+  status = tile_first(canonical, build->target, build->shared, &build->first_choice);
   if (!status)
-    status = choose(build, 0);
+    status = choose(build, build->first_choice);
   if (status)
     return status;
   compile_options_print(build->target, build->options);
@@ -88,9 +93,12 @@ static const char *wanted_toolchain(fi_ctx *ctx) {
   return compiler->toolchain;
 }
 
-/* The tile of an entry is known by its number only while the number stands for the same source. */
+/* The tile of an entry is known by its number only while the number stands for the same source. One that was compiled
+ * where a CTA has more shared memory may not fit. */
 static bool adopt_choice(struct build *build) {
   const struct cache_entry *entry = &build->found.entry;
+  if ((uint64_t)entry->facts.static_shared + entry->facts.dynamic_shared > build->shared)
+    return false;
   if (entry->choice != build->choice && choose(build, entry->choice))
     return false;
   const struct cache_key variant = key_of(build);
@@ -213,10 +221,9 @@ static fi_status check_resources(const struct build *build, const struct ptxas_f
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
                      build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
   const uint64_t shared = (uint64_t)facts->static_shared + build->source.tile.shared_bytes;
-  if (shared > build->target->shared_per_block)
+  if (shared > build->shared)
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s needs %llu bytes of shared memory; a CTA has %u",
-                     build->spec_text, build->target->name, (unsigned long long)shared,
-                     build->target->shared_per_block);
+                     build->spec_text, build->target->name, (unsigned long long)shared, build->shared);
   if (facts->serialised)
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s", build->spec_text,
                      build->target->name, log);
@@ -313,8 +320,8 @@ fi_status build_compiler(const struct build *build, uint32_t number, struct comp
 static fi_status next_choice(struct build *build, fi_status failure) {
   char why[ERROR_SIZE];
   snprintf(why, sizeof why, "%s", fi_last_error());
-  const uint32_t tried = build->choice + 1;
-  const fi_status status = choose(build, tried);
+  const uint32_t tried = build->choice + 1 - build->first_choice;
+  const fi_status status = choose(build, build->choice + 1);
   if (status != FI_ERROR_UNSUPPORTED)
     return status;
   if (tried == 1)
@@ -324,7 +331,7 @@ static fi_status next_choice(struct build *build, fi_status failure) {
 
 fi_status build_compile(struct build *build, struct compiler *compiler) {
   bool unfit;
-  fi_status status = build->choice ? choose(build, 0) : FI_OK;
+  fi_status status = build->choice != build->first_choice ? choose(build, build->first_choice) : FI_OK;
   if (status)
     return status;
   status = run_compiler(build, compiler, &unfit);

@@ -10,13 +10,15 @@ struct build {
   struct fi_ctx *ctx;
   const fi_spec *spec; /* canonical */
   const struct target *target;
+  uint32_t shared; /* bytes of shared memory that a CTA has: the target's, or those of a device that has less */
   char spec_text[FI_SPEC_TEXT_SIZE];
   char options[COMPILE_OPTIONS_TEXT_SIZE];
 
-  /* The source of the entry below: that of choice 0 until another is compiled or found. The key is always that of
-   * choice 0's. */
+  /* The source of the entry below: that of the first choice, of those that fit the shared memory, until another is
+   * compiled or found. The key is always that of the first choice's. */
   struct source source;
-  uint32_t choice; /* see tile_plan */
+  uint32_t first_choice; /* see tile_first */
+  uint32_t choice;       /* see tile_plan */
   struct cache_key key;
   char key_hex[CACHE_KEY_DIGITS + 1];
 
@@ -35,8 +37,9 @@ struct build {
   char hopeless[MOST_COMPILERS][CACHE_TOOLCHAIN_MAX + 1]; /* compilers whose fresh image it was; "" at the end */
 };
 
-/* Renders the source and makes the key. build_end is due whatever the result. */
-fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical);
+/* Renders the source and makes the key. `shared` is that of the device, or more than the target has; build_end is due
+ * whatever the result. */
+fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical, uint32_t shared);
 void build_end(struct build *build);
 
 /* The first entry of the cache that could be the kernel's image, and the next one after the driver refused that for the

@@ -3,6 +3,7 @@
 #include "generator/abi.h"
 #include "generator/error.h"
 #include "generator/spec.h"
+#include "generator/tile_choice.h"
 #include "runtime/flight.h"
 #include "runtime/make.h"
 
@@ -110,7 +111,7 @@ static fi_status not_kept(const struct build *build) {
 
 static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {
   struct build build;
-  fi_status status = build_begin(&build, ctx, canonical);
+  fi_status status = build_begin(&build, ctx, canonical, UINT32_MAX);
   if (!status)
     status = make_image(&build);
   if (!status && facts)
@@ -119,6 +120,14 @@ static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *fac
     status = not_kept(&build);
   build_end(&build);
   return status;
+}
+
+/* Whether the target has a tile: without one nothing is compiled, the plan kernel neither. */
+static fi_status check_tile(fi_ctx *ctx, const fi_spec *canonical) {
+  const struct target *target;
+  uint32_t choice;
+  const fi_status status = context_target(ctx, &target);
+  return status ? status : tile_first(canonical, target, UINT32_MAX, &choice);
 }
 
 /* With a kernel comes the plan kernel: fi_get_kernel will ask the cache for both. The facts are those of a
@@ -131,6 +140,8 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
     status = abi_check(ABI_facts, facts);
   if (!status)
     status = spec_canonical(spec, &canonical);
+  if (!status)
+    status = check_tile(ctx, &canonical);
   if (!status && has_plan(&canonical, &plan))
     status = precompile(ctx, &plan, NULL);
   if (status && status != FI_ERROR_NOT_CACHED)

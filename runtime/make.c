@@ -10,10 +10,22 @@
 
 #include <stdio.h>
 
+/* The shared memory that a CTA of the current device has. The plan kernel makes do with what there is. */
+static fi_status shared_on_device(struct driver *driver, const fi_spec *canonical, uint32_t *bytes) {
+  struct device device = {.shared_per_block = UINT32_MAX};
+  int ordinal;
+  fi_status status = driver->current_device(driver, &ordinal);
+  if (!status)
+    status = driver->describe_device(driver, ordinal, &device);
+  *bytes = canonical->op == FI_OP_PLAN ? UINT32_MAX : device.shared_per_block;
+  return status;
+}
+
 fi_status make_check(fi_ctx *ctx, const fi_spec *canonical) {
   struct driver *driver;
   const struct target *target;
-  struct tile tile;
+  uint32_t shared;
+  uint32_t choice;
   int ordinal;
   if (atomic_load(&ctx->mode) == FI_MODE_MEMORY_ONLY)
     return error_set(FI_ERROR_NOT_CACHED, "the mode is memory_only, and the context does not hold the kernel");
@@ -24,7 +36,9 @@ fi_status make_check(fi_ctx *ctx, const fi_spec *canonical) {
     status = context_target(ctx, &target);
   if (!status)
     status = kernel_check_device(ctx, ordinal);
-  return status ? status : tile_plan(canonical, target, 0, &tile);
+  if (!status)
+    status = shared_on_device(driver, canonical, &shared);
+  return status ? status : tile_first(canonical, target, shared, &choice);
 }
 
 /* -------------------------------------------------------------------------------- image */
@@ -177,10 +191,13 @@ static fi_status load_kernel(fi_kernel *kernel) {
   struct build build;
   struct loader loader = {.kernel = kernel, .build = &build};
   const double begin = clock_ms();
+  uint32_t shared;
   fi_status status = context_driver(kernel->ctx, &loader.driver);
+  if (!status)
+    status = shared_on_device(loader.driver, &kernel->spec, &shared);
   if (status)
     return status;
-  status = build_begin(&build, kernel->ctx, &kernel->spec);
+  status = build_begin(&build, kernel->ctx, &kernel->spec, shared);
   if (!status)
     status = load_found(&loader, build_find(&build));
   if (!status && loader.rejected)

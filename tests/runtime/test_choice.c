@@ -112,7 +112,7 @@ static void make_stale(const char *directory, uint32_t choice) {
   struct cache_found found;
   fi_ctx *ctx = make_context(NULL);
   cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
-  cr_assert_eq(build_begin(&build, ctx, &canonical), FI_OK);
+  cr_assert_eq(build_begin(&build, ctx, &canonical, UINT32_MAX), FI_OK);
   struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
   cr_assert(cache_store_find(store, &build.key, NULL, &found, &reason), "%s", reason.text);
   struct cache_entry entry = found.entry;

@@ -408,7 +408,6 @@ Test(pipeline, another_kind_of_device_is_refused) {
 
 /* 8.6 and 8.9 run kernels for sm_80 and have 99 KiB where 8.0 has 163. */
 Test(pipeline, a_device_with_less_shared_memory) {
-  static const char large[] = "attention hd=256 rows=128";
   fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
   fakes.major = 8;
   fakes.minor = 6;
@@ -416,11 +415,67 @@ Test(pipeline, a_device_with_less_shared_memory) {
   cr_expect_eq(get(ctx, "plan"), FI_OK, "%s", fi_last_error());
   cr_expect_leq(fakes.prepared.dynamic_shared, fakes.shared_per_block);
   cr_expect_gt(fakes.prepared.dynamic_shared, fakes.shared_per_block - 4096);
-  cr_expect_eq(get(ctx, large), FI_ERROR_UNSUPPORTED);
-  cr_expect(strstr(fi_last_error(), "a CTA on device 0 has 101376"), "%s", fi_last_error());
-  fakes.minor = 0;
-  fakes.shared_per_block = 163 << 10;
-  cr_expect_eq(get(ctx, large), FI_OK, "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
+/* There a kernel has the first of its tiles that fits, under a key of its own, so that neither device finds the
+ * other's. */
+Test(pipeline, a_tile_that_fits_the_device) {
+  static const char large[] = "attention hd=256 group=16 rows=128";
+  static const uint32_t sizes[] = {163 << 10, 99 << 10, 163 << 10, 99 << 10};
+  char *directory = make_directory();
+  fi_facts facts[4];
+  for (size_t i = 0; i < 4; i++) {
+    fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80", .cache_dir = directory});
+    fakes.major = 8;
+    fakes.compiles = 0;
+    fakes.shared_per_block = sizes[i];
+    facts[i] = (fi_facts){.struct_size = sizeof facts[i]};
+    cr_assert_eq(get(ctx, large), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_kernel_facts(kernel_of(ctx, large), &facts[i]), FI_OK);
+    cr_expect_leq(fakes.prepared.dynamic_shared, sizes[i]);
+    cr_expect_eq(fakes.compiles, i == 0 ? 2 : i == 1 ? 1 : 0, "run %zu: %u", i, (unsigned)fakes.compiles);
+    fi_ctx_destroy(ctx);
+  }
+  cr_expect_eq(facts[0].choice, 0);
+  cr_expect_gt(facts[1].choice, 0);
+  cr_expect_str_neq(facts[0].key, facts[1].key);
+  cr_expect_str_eq(facts[0].key, facts[2].key);
+  cr_expect_str_eq(facts[1].key, facts[3].key);
+  remove_directory(directory);
+}
+
+/* When the first that fits spills, those after it are tried, and no other. */
+Test(pipeline, a_tile_that_fits_the_device_and_spills) {
+  static const char large[] = "attention hd=256 group=16 rows=128";
+  uint32_t chosen[2];
+  for (uint32_t spills = 0; spills < 2; spills++) {
+    fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
+    fi_facts facts = {.struct_size = sizeof facts};
+    fakes_reset();
+    fakes.major = 8;
+    fakes.shared_per_block = 99 << 10;
+    fakes.spills = spills;
+    cr_assert_eq(get(ctx, large), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_kernel_facts(kernel_of(ctx, large), &facts), FI_OK);
+    chosen[spills] = facts.choice;
+    cr_expect_eq(fakes.compiles, 2 + spills);
+    fi_ctx_destroy(ctx);
+  }
+  cr_expect_gt(chosen[1], chosen[0]);
+}
+
+/* What no tile is for is told before anything is compiled, the plan kernel neither. */
+Test(pipeline, no_tile_no_compile) {
+  const fi_spec spec = spec_of("attention hd=512 group=128");
+  fi_ctx *ctx = make_context(NULL);
+  cr_expect_eq(get(ctx, "attention hd=512 group=128"), FI_ERROR_UNSUPPORTED);
+  cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_ERROR_UNSUPPORTED);
+  cr_expect(strstr(fi_last_error(), "has no tile"), "%s", fi_last_error());
+  fakes.shared_per_block = 8 << 10;
+  cr_expect_eq(get(ctx, attention), FI_ERROR_UNSUPPORTED);
+  cr_expect(strstr(fi_last_error(), "a CTA on the device has 8192"), "%s", fi_last_error());
+  cr_expect_eq(fakes.compiles, 0);
   fi_ctx_destroy(ctx);
 }
 
@@ -470,7 +525,7 @@ static struct cache_key key_of(const char *target, const char *text) {
   fi_spec canonical;
   struct build build;
   cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK);
-  cr_assert_eq(build_begin(&build, ctx, &canonical), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(build_begin(&build, ctx, &canonical, UINT32_MAX), FI_OK, "%s", fi_last_error());
   const struct cache_key key = build.key;
   build_end(&build);
   fi_ctx_destroy(ctx);
