@@ -114,6 +114,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     int64_t v_offset = reference_v_offset(reference, request, t, kv_head);
     double k_scale = kv_scale(reference, &tensors->k, request, t, kv_head);
     double v_scale = kv_scale(reference, &tensors->v, request, t, kv_head);
+    if (k_scale < 0 && spec->kv_scale != FI_SCALE_TOKEN)
+      k_scale = 0; /* it would turn the softmax around */
     decode_row(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, k_scale, k);
     decode_row(spec->kv_dtype, tensors->v.data, v_offset, spec->v_dim, v_scale, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)

@@ -110,13 +110,14 @@ static bool is_scaled(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE && has_plain_keys(spec);
 }
 
-/* K scales of any size, with keys that are equal. */
+/* K scales of any size, with keys that are equal. Negative ones count as 0; those of tokens are never so. */
 static void fill_k_scales(struct edge_run *run) {
-  static const float scales[] = {1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f, INFINITY};
+  static const float scales[] = {-0.5f, -INFINITY, 1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f, INFINITY};
   struct batch_case *batch = &run->batch;
   float *k_scale = batch->buffers[BUFFER_K_SCALE].host;
+  const uint32_t least = batch->spec.kv_scale == FI_SCALE_TOKEN ? 2 : 0;
   for (uint32_t head = 0; head < batch->kv_heads; head++)
-    k_scale[head] = scales[trial_between(run->trial, 0, sizeof scales / sizeof *scales - 1)];
+    k_scale[head] = scales[trial_between(run->trial, least, sizeof scales / sizeof *scales - 1)];
   fill_equal_keys(run);
   for (uint32_t token = 0; token < batch->tokens; token++) {
     for (uint32_t head = 0; head < q_heads(run); head++)
