@@ -28,7 +28,7 @@ static struct build found_build(fi_ctx *ctx, const char *text) {
   fi_spec *spec = &canonical[count++ % MOST_ENTRIES];
   const fi_spec given = spec_of(text);
   cr_assert_eq(spec_canonical(&given, spec), FI_OK);
-  cr_assert_eq(build_begin(&build, ctx, spec), FI_OK);
+  cr_assert_eq(build_begin(&build, ctx, spec, UINT32_MAX), FI_OK);
   cr_assert(build_find(&build), "%s", text);
   return build;
 }
