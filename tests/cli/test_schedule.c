@@ -1,6 +1,8 @@
 /* Steps of bounded size that take every token of every request once, in order. */
 #include "tools/flashjit/schedule.h"
 
+#include "tests/reference.h"
+#include "tools/common/visible.h"
 #include "tools/flashjit/problem.h"
 
 #include <criterion/criterion.h>
@@ -127,6 +129,25 @@ Test(schedule, work_of_a_step) {
   cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &chunks), 4 + 5);
   schedule_free(&schedule);
   trace_free(&trace);
+}
+
+/* Counted is what the reference, which asks of every token, says is seen. */
+Test(schedule, work_is_what_is_seen) {
+  static const uint32_t numbers[] = {0, 1, 2, 3, 5, 8, 21, 2147483647};
+  enum { NUMBERS = sizeof numbers / sizeof *numbers, PLACES = 40 };
+  const fi_batch batch = {0};
+  for (uint32_t i = 0; i < NUMBERS * NUMBERS; i++) {
+    const fi_spec spec = {.window_left = numbers[i % NUMBERS], .chunk = numbers[i / NUMBERS]};
+    double pairs = 0;
+    for (uint32_t place = 0; place < PLACES; place++) {
+      int64_t first, end;
+      reference_seen(&spec, &batch, 0, PLACES, place, &first, &end);
+      cr_expect_eq(visible_first(&spec, place), first, "window %u, chunk %u, place %u", spec.window_left, spec.chunk,
+                   place);
+      pairs += (double)(end - first);
+    }
+    cr_expect_eq(visible_pairs(&spec, 0, PLACES), pairs, "window %u, chunk %u", spec.window_left, spec.chunk);
+  }
 }
 
 /* Thousands of requests cost no time that matters. */
