@@ -407,7 +407,8 @@ fi_status fi_get_kernels(fi_ctx *ctx, const fi_spec *specs, uint32_t count, uint
 /*
  * Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone.
  * FI_ERROR_NOT_CACHED when nothing can be kept: no cache directory, or it cannot be written. The facts are those of the
- * compile even so.
+ * compile even so. Whatever fails after the spec was found right, they have target, key and source_lines. In
+ * FI_MODE_LOAD_ONLY it only looks: FI_OK when the cache has the kernel.
  */
 typedef struct fi_facts fi_facts;
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts);

@@ -295,10 +295,26 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler, bo
   return status;
 }
 
+/* No cache has the kernel: said once a context, in the file that an operator may have named. */
+static void note_miss(const struct build *build) {
+  fi_ctx *ctx = build->ctx;
+  struct cache_reason reason;
+  if (!ctx->options.miss_log || !ctx->options.miss_log[0])
+    return;
+  pthread_mutex_lock(&ctx->table_lock);
+  const bool is_new = miss_log_is_new(&ctx->misses, &build->key);
+  pthread_mutex_unlock(&ctx->table_lock);
+  if (!is_new)
+    return;
+  miss_log_write(ctx->parts.io, ctx->options.miss_log, build->spec_text, &reason);
+  build_problem(build, reason.text);
+}
+
 /* Without a compiler, what the cache has is part of the reason. */
 static fi_status fail_uncompiled(const struct build *build, fi_status status, const char *why) {
   const char *target = build->target->name;
   struct cache_reason folders;
+  note_miss(build);
   if (!build->refused) {
     context_list_folders(build->ctx, &folders);
     return error_set(status, "%s, and no cache has \"%s\" for %s (key %s); searched: %s", why, build->spec_text, target,
@@ -334,6 +350,7 @@ fi_status build_compile(struct build *build, struct compiler *compiler) {
   fi_status status = build->choice != build->first_choice ? choose(build, build->first_choice) : FI_OK;
   if (status)
     return status;
+  note_miss(build);
   status = run_compiler(build, compiler, &unfit);
   while (unfit) {
     const fi_status next = next_choice(build, status);
@@ -345,6 +362,12 @@ fi_status build_compile(struct build *build, struct compiler *compiler) {
 }
 
 /* -------------------------------------------------------------------------------- facts */
+
+void build_identity(const struct build *build, fi_facts *facts) {
+  *facts = (fi_facts){.struct_size = sizeof *facts, .source_lines = build->source.lines};
+  snprintf(facts->target, sizeof facts->target, "%s", build->target->name);
+  snprintf(facts->key, sizeof facts->key, "%s", build->key_hex);
+}
 
 void build_facts(const struct build *build, fi_facts *facts) {
   const struct cache_entry *entry = &build->entry;

@@ -66,6 +66,9 @@ void build_unlock(const struct build *build, struct cache_lock *lock);
 
 void build_facts(const struct build *build, fi_facts *facts);
 
+/* Those that are known before there is an entry: target, key and source. */
+void build_identity(const struct build *build, fi_facts *facts);
+
 /* Reports an event about this kernel; a problem of the cache or with an image, unless its text is empty. */
 void build_event(const struct build *build, fi_event event);
 void build_problem(const struct build *build, const char *text);

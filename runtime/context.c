@@ -96,6 +96,7 @@ void context_free(fi_ctx *ctx) {
   if (driver)
     driver->close(driver);
   table_free(&ctx->table);
+  miss_log_free(&ctx->misses);
   cache_store_close(ctx->store);
   options_free(&ctx->options);
   pthread_mutex_destroy(&ctx->open_lock);

@@ -6,6 +6,7 @@
 #include "generator/target.h"
 #include "runtime/compiler.h"
 #include "runtime/driver.h"
+#include "runtime/miss_log.h"
 #include "runtime/options.h"
 #include "runtime/table.h"
 
@@ -48,10 +49,11 @@ struct fi_ctx {
   _Atomic(struct driver *) driver;
   _Atomic(const struct target *) target;
 
-  /* Additions to the table, the states of its kernels, and not_kept. */
+  /* Additions to the table, the states of its kernels, misses and not_kept. */
   pthread_mutex_t table_lock;
   pthread_cond_t settled;
   struct table table;
+  struct miss_log misses;
   struct cache_reason not_kept; /* why nothing can be written to the cache, or the last failure to do so */
 
   struct counters counters;

@@ -112,6 +112,8 @@ static fi_status not_kept(const struct build *build) {
 static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {
   struct build build;
   fi_status status = build_begin(&build, ctx, canonical, UINT32_MAX);
+  if (!status && facts)
+    build_identity(&build, facts);
   if (!status)
     status = make_image(&build);
   if (!status && facts)

@@ -12,6 +12,7 @@ struct options {
   char *nvrtc;
   char *driver;
   char *lock_dir;
+  char *miss_log;
   char *bundles;
   char *bundle_key;
   const void *bundle; /* borrowed */

@@ -2,6 +2,9 @@
 #ifndef TOOLS_FLASHJIT_CLI_H
 #define TOOLS_FLASHJIT_CLI_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum {
   CLI_OK = 0,
   CLI_FAILED = 1, /* a wrong output, a kernel that could not be had, an unreadable file */
@@ -15,7 +18,12 @@ int command_specs(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_bundle(int argc, char **argv);
 int command_cache(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_version(void);
+
+/* The arguments as one text. False when it is too long. */
+bool join_words(int count, char **words, char *text, size_t size);
 
 /* A line on stderr: "flashjit: ...". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

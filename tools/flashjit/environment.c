@@ -39,8 +39,7 @@ char *environment_cache_directory(void) {
   return directory;
 }
 
-static struct cache_store *open_store(const struct options *options, char *user) {
-  struct cache_reason reason;
+static struct cache_store *open_store(const struct options *options, char *user, struct cache_reason *reason) {
   struct cache_signer signer = {.check = cache_ed25519_check};
   if (options->bundle_key && !cache_signer_parse(options->bundle_key, signer.key)) {
     complain("FLASHJIT_BUNDLE_KEY is \"%s\", no Ed25519 public key of %d hex digits", options->bundle_key,
@@ -57,21 +56,28 @@ static struct cache_store *open_store(const struct options *options, char *user)
       .sync = options->cache_sync != 0,
       .shared = true,
   };
-  struct cache_store *store = cache_store_open(&config, &cache_io_posix, &reason);
+  struct cache_store *store = cache_store_open(&config, &cache_io_posix, reason);
   if (!store)
     complain("out of memory");
-  else if (reason.text[0])
-    complain("%s", reason.text);
+  return store;
+}
+
+struct cache_store *environment_open_store_quietly(struct cache_reason *reason) {
+  struct options options;
+  cache_reason_clear(reason);
+  if (!environment_read(&options))
+    return NULL;
+  char *user = options_cache_directory(&options);
+  struct cache_store *store = open_store(&options, user, reason);
+  free(user);
+  options_free(&options);
   return store;
 }
 
 struct cache_store *environment_open_store(void) {
-  struct options options;
-  if (!environment_read(&options))
-    return NULL;
-  char *user = options_cache_directory(&options);
-  struct cache_store *store = open_store(&options, user);
-  free(user);
-  options_free(&options);
+  struct cache_reason reason;
+  struct cache_store *store = environment_open_store_quietly(&reason);
+  if (store && reason.text[0])
+    complain("%s", reason.text);
   return store;
 }

@@ -14,4 +14,7 @@ char *environment_cache_directory(void);
 /* The store of a context without options; NULL after a complaint. What cannot be used of it is told on stderr. */
 struct cache_store *environment_open_store(void);
 
+/* The same, with what cannot be used of it in `reason`. */
+struct cache_store *environment_open_store_quietly(struct cache_reason *reason);
+
 #endif

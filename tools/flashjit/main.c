@@ -15,6 +15,8 @@ static const struct command commands[] = {
     {"build", command_build, "compile kernels into the cache"},
     {"specs", command_specs, "list the specs of a model, or all"},
     {"show", command_show, "print the generated source of a spec"},
+    {"explain", command_explain, "what a spec becomes, and what the cache has of it"},
+    {"doctor", command_doctor, "look for what is missing or wrong on this machine"},
     {"cache", command_cache, "list, check and clear the cache"},
     {"bundle", command_bundle, "make and use single files of kernels"},
 };

@@ -26,6 +26,9 @@ struct report {
 /* The report as an object; NULL when memory is out. */
 json_t *report_json(const struct report *report);
 
+/* "user" for FI_LAYER_USER, and so on. */
+const char *layer_name(uint32_t layer);
+
 /* A table of an array of such objects. */
 void report_print(const json_t *reports);
 

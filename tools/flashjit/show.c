@@ -23,18 +23,6 @@ static const struct option options[] = {
     {0},
 };
 
-/* The arguments as one text. */
-static bool join(int count, char **words, char *text, size_t size) {
-  size_t used = 0;
-  for (int i = 0; i < count; i++) {
-    int length = snprintf(text + used, size - used, "%s%s", i > 0 ? " " : "", words[i]);
-    used += (size_t)length;
-    if (used >= size)
-      return false;
-  }
-  return true;
-}
-
 static int print_source(const fi_spec *spec, const char *target) {
   size_t size = 0;
   char *source = NULL;
@@ -70,7 +58,7 @@ int command_show(int argc, char **argv) {
   }
   if (optind == argc)
     return usage_error("show", "the spec is missing");
-  if (!join(argc - optind, argv + optind, text, sizeof text))
+  if (!join_words(argc - optind, argv + optind, text, sizeof text))
     return usage_error("show", "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
   if (fi_spec_parse(text, &spec))
     return usage_error("show", "%s", fi_last_error());

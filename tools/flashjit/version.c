@@ -1,4 +1,6 @@
 /* flashjit --version: the library, and which compiler and driver it would find. */
+#include "tools/flashjit/version.h"
+
 #include "tools/flashjit/cli.h"
 
 #include "flashjit.h"
@@ -28,16 +30,21 @@ static void *open_nvrtc(const char **path) {
   return library;
 }
 
-static void print_nvrtc(void) {
-  const char *path;
-  void *library = open_nvrtc(&path);
+int nvrtc_version(const char **path) {
+  void *library = open_nvrtc(path);
   void *symbol = library ? dlsym(library, "nvrtcVersion") : NULL;
   nvrtc_version_function version;
   int major = 0;
   int minor = 0;
   memcpy(&version, &symbol, sizeof symbol);
-  if (symbol && version(&major, &minor) == 0)
-    printf("nvrtc    %d.%d (%s)\n", major, minor, path);
+  return symbol && version(&major, &minor) == 0 ? major * 1000 + minor * 10 : 0;
+}
+
+static void print_nvrtc(void) {
+  const char *path;
+  const int version = nvrtc_version(&path);
+  if (version)
+    printf("nvrtc    %d.%d (%s)\n", version / 1000, version % 1000 / 10, path);
   else
     puts("nvrtc    not found: only cached kernels can be loaded");
 }

@@ -1,0 +1,133 @@
+/* flashjit explain and flashjit doctor: what they say of a spec and of a machine. Needs NVRTC, no GPU. */
+#include "command.h"
+
+#include "files.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct output output;
+
+Test(explain, what_is_not_cached) {
+  command(&output, "explain attention group=4 page=16");
+  expect_code(&output, 0);
+  expect_text(output.out, "spec     attention group=4 page=16\ntarget   sm_90a\nkernel   flashjit_attention\n");
+  expect_text(output.out, "16 rows");
+  expect_text(output.out, "options --gpu-architecture=sm_90a ");
+  expect_text(output.out, "cache    not found: libnvrtc ");
+  command_in(&output, "FLASHJIT_NVRTC=/no/nvrtc", "explain merge");
+  expect_code(&output, 0);
+  expect_text(output.out, "not found, and there is no libnvrtc");
+}
+
+/* The key is the one under which the cache has the kernel. */
+Test(explain, what_is_cached) {
+  char arguments[256], key[64];
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_80", scratch_file("specs", "merge hd=64\n"));
+  command(&output, arguments);
+  command(&output, "cache ls --json");
+  const char *at = strstr(output.out, "\"key\": \"");
+  cr_assert(at, "%s", output.out);
+  snprintf(key, sizeof key, "key      %.32s\n", at + 8);
+  command(&output, "explain --target sm_80 merge hd=64");
+  expect_code(&output, 0);
+  expect_text(output.out, key);
+  expect_text(output.out, "cache    found: user, of nv");
+  command(&output, "explain --target sm_80 merge hd=64 --json");
+  expect_text(output.out, "\"schema\": \"flashjit.explain\",\n  \"schema_version\": 1");
+  expect_text(output.out, "\"layer\": \"user\"");
+}
+
+Test(explain, what_has_no_kernel) {
+  command(&output, "explain attention group=64 rows=16");
+  expect_code(&output, 1);
+  expect_text(output.out, "no kernel: ");
+  command(&output, "explain attention group=64 rows=16 --json");
+  expect_code(&output, 1);
+  expect_text(output.out, "\"supported\": false");
+}
+
+Test(explain, mistakes_are_told) {
+  static const struct {
+    const char *arguments;
+    const char *text;
+  } rows[] = {
+      {"explain", "the spec is missing"},
+      {"explain attention hd=7", "hd"},
+      {"explain merge --target sm_1", "--target"},
+      {"doctor x", "unexpected argument \"x\""},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    command(&output, rows[i].arguments);
+    expect_code(&output, 2);
+    expect_text(output.err, rows[i].text);
+    cr_expect_str_empty(output.out, "%s", rows[i].arguments);
+  }
+}
+
+/* -------------------------------------------------------------------------------- doctor */
+
+/* Nothing is wrong, and each thing that can be spoiled is found with a remedy. */
+Test(doctor, a_healthy_machine) {
+  command_in(&output, "FLASHJIT_DRIVER=sim", "doctor");
+  expect_code(&output, 0);
+  expect_text(output.out, "fine     driver      CUDA ");
+  expect_text(output.out, "fine     compiler    ");
+  expect_text(output.out, "fine     cache       ");
+  cr_expect_null(strstr(output.out, "->"), "%s", output.out);
+  command_in(&output, "FLASHJIT_DRIVER=sim", "doctor --json");
+  expect_text(output.out, "\"schema\": \"flashjit.doctor\",\n  \"schema_version\": 1,\n  \"verdict\": \"fine\"");
+}
+
+Test(doctor, finds_what_is_wrong) {
+  static const struct {
+    const char *environment;
+    int code;
+    const char *finding;
+    const char *remedy;
+  } rows[] = {
+      {"FLASHJIT_DRIVER=/no/driver", 0, "warning  driver      not found", "-> install the NVIDIA driver"},
+      {"FLASHJIT_NVRTC=/no/nvrtc", 0, "warning  compiler    /no/nvrtc cannot be opened", "-> install NVRTC"},
+      {"FLASHJIT_CACHE_DIR=/dev/null/x", 1, "problem  cache       /dev/null/x: ", "-> mend what is named"},
+      {"FLASHJIT_CACHE_DIR=", 1, "problem  cache       there is no cache directory", "-> set FLASHJIT_CACHE_DIR"},
+      {"FLASHJIT_BUNDLES=/no/such", 0, "warning  cache       /no/such: does not exist", "-> mend what is named"},
+      {"FLASHJIT_LOCK_DIR=/dev/null/y", 0, "warning  lock        no locks", "-> set FLASHJIT_LOCK_DIR"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char environment[256];
+    snprintf(environment, sizeof environment, "FLASHJIT_DRIVER=sim %s", rows[i].environment);
+    command_in(&output, environment, "doctor");
+    expect_code(&output, rows[i].code);
+    expect_text(output.out, rows[i].finding);
+    expect_text(output.out, rows[i].remedy);
+  }
+}
+
+/* A machine that must not compile needs no compiler. */
+Test(doctor, load_only_needs_no_compiler) {
+  command_in(&output, "FLASHJIT_DRIVER=sim FLASHJIT_NVRTC=/no/nvrtc FLASHJIT_MODE=load_only", "doctor");
+  expect_code(&output, 0);
+  expect_text(output.out, "fine     compiler    /no/nvrtc cannot be opened");
+  cr_expect_null(strstr(output.out, "->"), "%s", output.out);
+}
+
+Test(doctor, finds_damaged_kernels) {
+  command(&output, "bundle install " TEST_DATA "/../cache/data/bundle-v1.fib");
+  char *line;
+  cr_assert(asprintf(&line, "cd %s/cache && truncate -s 100 $(ls v1/*/*.fik | head -n 1)", scratch_folder()) > 0);
+  cr_assert_eq(WEXITSTATUS(system(line)), 0);
+  free(line);
+  command_in(&output, "FLASHJIT_DRIVER=sim", "doctor");
+  expect_code(&output, 0);
+  expect_text(output.out, "warning  entries     4 kernels, 1 damaged");
+  expect_text(output.out, "-> flashjit cache verify --repair");
+}
+
+Test(doctor, wrong_values_of_variables) {
+  command_in(&output, "FLASHJIT_MODE=off", "doctor");
+  expect_code(&output, 1);
+  expect_text(output.err, "FLASHJIT_MODE is \"off\"");
+}

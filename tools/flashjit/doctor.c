@@ -1,0 +1,240 @@
+/* flashjit doctor: looks at everything that the library needs, and says what to do about what is missing. */
+#include "tools/flashjit/doctor.h"
+
+#include "cache/crypto.h"
+#include "cache/walk.h"
+#include "tools/common/device.h"
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/entry_report.h"
+#include "tools/flashjit/environment.h"
+#include "tools/flashjit/version.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+enum verdict { FINE, WARNING, PROBLEM };
+static const char *const verdict_names[] = {[FINE] = "fine", [WARNING] = "warning", [PROBLEM] = "problem"};
+
+enum { NFS_MAGIC = 0x6969, LEAST_FREE = 256 << 20 };
+
+struct examination {
+  struct options options;
+  json_t *findings;
+  enum verdict worst;
+};
+
+/* Adds a finding; `remedy` is NULL when nothing is to be done. */
+static void __attribute__((format(printf, 5, 6)))
+find(struct examination *examination, const char *what, enum verdict verdict, const char *remedy, const char *format,
+     ...) {
+  char text[1536];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  json_array_append_new(examination->findings, json_pack("{s:s, s:s, s:s, s:s?}", "what", what, "verdict",
+                                                         verdict_names[verdict], "finding", text, "remedy", remedy));
+  examination->worst = verdict > examination->worst ? verdict : examination->worst;
+}
+
+/* ------------------------------------------------------------------------------------------------ driver, compiler */
+
+static void examine_library(struct examination *examination) {
+  const uint32_t version = fi_library_version();
+  const uint32_t own = FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
+  find(examination, "library", version == own ? FINE : WARNING,
+       version == own ? NULL : "install command and library together, or set LD_LIBRARY_PATH", "%u.%u.%u",
+       version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+static int examine_driver(struct examination *examination) {
+  struct device device;
+  bool simulated;
+  const int version = device_driver_version(examination->options.driver, &simulated);
+  if (!version) {
+    find(examination, "driver", WARNING, "install the NVIDIA driver, or set FLASHJIT_DRIVER=sim to simulate one",
+         "not found: kernels can be compiled and not run");
+    return 0;
+  }
+  if (!device_open(&device, examination->options.driver))
+    find(examination, "driver", PROBLEM, "see that a GPU is visible to this process (nvidia-smi, CUDA_VISIBLE_DEVICES)",
+         "CUDA %d.%d, and no device: %s", version / 1000, version % 1000 / 10, device.error);
+  else
+    find(examination, "driver", FINE, NULL, "CUDA %d.%d, %s%s", version / 1000, version % 1000 / 10, device.name,
+         simulated ? " (simulated)" : "");
+  device_close(&device);
+  return version;
+}
+
+static void examine_compiler(struct examination *examination, int driver) {
+  const char *path;
+  const int version = nvrtc_version(&path);
+  const bool compiles = examination->options.mode == FI_MODE_ON;
+  if (!version)
+    find(examination, "compiler", compiles ? WARNING : FINE,
+         compiles
+             ? "install NVRTC (cuda-nvrtc of NVIDIA's repository, or nvidia-cuda-nvrtc of PyPI) or set FLASHJIT_NVRTC; "
+               "or ship kernels with 'flashjit bundle create'"
+             : NULL,
+         "%s cannot be opened: only cached kernels can be used", path);
+  else if (driver && version / 1000 > driver / 1000)
+    find(examination, "compiler", WARNING, "update the driver, or set FLASHJIT_NVRTC to libnvrtc.so.12",
+         "%s is of CUDA %d.%d, newer than the driver, which may refuse what it makes", path, version / 1000,
+         version % 1000 / 10);
+  else
+    find(examination, "compiler", FINE, NULL, "%s, CUDA %d.%d", path, version / 1000, version % 1000 / 10);
+}
+
+/* ------------------------------------------------------------------------------------------------ cache */
+
+static void examine_layers(struct examination *examination, const char *directory) {
+  struct cache_reason reason;
+  struct cache_store *store = environment_open_store_quietly(&reason);
+  if (!store)
+    return;
+  if (reason.text[0])
+    find(examination, "cache", cache_store_has_user_directory(store) ? WARNING : PROBLEM,
+         "mend what is named here: the owner must be you (or root, for what is only read), and nobody else may write",
+         "%s", reason.text);
+  if (cache_store_has_user_directory(store))
+    find(examination, "cache", FINE, NULL, "%s", directory);
+  struct cache_lock lock;
+  const struct cache_key key = {{0}};
+  const enum cache_lock_result result = cache_store_lock(store, &key, 0, &lock, &reason);
+  if (cache_store_has_user_directory(store) && result == CACHE_LOCK_UNAVAILABLE)
+    find(examination, "lock", WARNING, "set FLASHJIT_LOCK_DIR to a folder on this machine",
+         "no locks: processes may compile the same kernel at the same time; %s", reason.text);
+  cache_store_unlock(store, &lock);
+  cache_store_close(store);
+}
+
+static void examine_space(struct examination *examination, const char *directory) {
+  struct statfs space;
+  if (statfs(directory, &space) != 0)
+    return;
+  const uint64_t free_bytes = (uint64_t)space.f_bavail * (uint64_t)space.f_bsize;
+  find(examination, "space", free_bytes < LEAST_FREE ? WARNING : FINE,
+       free_bytes < LEAST_FREE ? "free some, or 'flashjit cache prune --bytes N'" : NULL, "%" PRIu64 " MiB are free",
+       free_bytes >> 20);
+  if ((unsigned long)space.f_type == NFS_MAGIC && !examination->options.lock_dir)
+    find(examination, "lock", WARNING, "set FLASHJIT_LOCK_DIR to a folder on this machine",
+         "the cache is on NFS, whose locks may be slow or missing");
+}
+
+struct health {
+  uint64_t files[CACHE_WALK_FOREIGN + 1];
+};
+
+static bool count(void *user, const struct cache_walk_file *file) {
+  struct health *health = user;
+  health->files[file->state]++;
+  return false;
+}
+
+static void examine_entries(struct examination *examination, const char *directory) {
+  struct health health = {{0}};
+  struct cache_walk_result result;
+  struct cache_reason reason;
+  cache_walk(directory, &cache_io_posix, count, &health, &result, &reason);
+  const uint64_t damaged = health.files[CACHE_WALK_DAMAGED];
+  const uint64_t unreadable = health.files[CACHE_WALK_UNREADABLE];
+  find(examination, "entries", damaged || unreadable ? WARNING : FINE,
+       damaged      ? "flashjit cache verify --repair"
+       : unreadable ? "'flashjit cache verify' names them"
+                    : NULL,
+       "%" PRIu64 " kernels, %" PRIu64 " damaged, %" PRIu64 " that cannot be read or are not trusted",
+       health.files[CACHE_WALK_ENTRY], damaged, unreadable);
+}
+
+static void examine_cache(struct examination *examination) {
+  char *directory = options_cache_directory(&examination->options);
+  if (!directory)
+    find(examination, "cache", PROBLEM, "set FLASHJIT_CACHE_DIR or HOME",
+         "there is no cache directory: kernels are compiled again by every process");
+  examine_layers(examination, directory);
+  if (directory) {
+    examine_space(examination, directory);
+    examine_entries(examination, directory);
+  }
+  free(directory);
+}
+
+static void examine_signatures(struct examination *examination) {
+  struct crypto crypto;
+  struct cache_reason reason = {""};
+  if (!examination->options.bundle_key)
+    return;
+  if (crypto_open(&crypto, &reason))
+    find(examination, "signatures", FINE, NULL, "libcrypto can be opened");
+  else
+    find(examination, "signatures", PROBLEM, "install libssl3, or every bundle is refused", "%s", reason.text);
+}
+
+/* ------------------------------------------------------------------------------------------------ doctor */
+
+static void print_findings(const json_t *findings) {
+  const json_t *finding;
+  size_t i;
+  json_array_foreach(findings, i, finding) {
+    const char *remedy = json_string_value(json_object_get(finding, "remedy"));
+    printf("%-8s %-11s %s\n", json_string_value(json_object_get(finding, "verdict")),
+           json_string_value(json_object_get(finding, "what")), json_string_value(json_object_get(finding, "finding")));
+    if (remedy)
+      printf("%-20s -> %s\n", "", remedy);
+  }
+}
+
+static bool take_option(void *user, int code, char *text) {
+  (void)code, (void)text;
+  *(bool *)user = true;
+  return true;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+  struct examination examination = {.worst = FINE};
+  bool is_json = false;
+  int first;
+  const int code = cli_parse(command, argc, argv, take_option, &is_json, &first);
+  if (code >= 0)
+    return code;
+  if (first < argc)
+    return usage_error(command->name, "unexpected argument \"%s\"", argv[first]);
+  if (!environment_read(&examination.options))
+    return CLI_FAILED;
+  examination.findings = json_array();
+  examine_library(&examination);
+  examine_compiler(&examination, examine_driver(&examination));
+  examine_cache(&examination);
+  examine_signatures(&examination);
+  if (is_json)
+    document_print("flashjit.doctor", json_pack("{s:s, s:O}", "verdict", verdict_names[examination.worst], "findings",
+                                                examination.findings));
+  else
+    print_findings(examination.findings);
+  json_decref(examination.findings);
+  options_free(&examination.options);
+  return examination.worst == PROBLEM ? CLI_FAILED : CLI_OK;
+}
+
+static const struct cli_option options[] = {
+    {"json", 0, NULL, "print JSON", 1},
+    {0},
+};
+
+const struct cli_command doctor_command = {
+    .name = "doctor",
+    .summary = "look for what is missing or wrong on this machine",
+    .arguments = "[--json]",
+    .about = "Looks at driver, compiler, their versions, cache, permissions and space, with the environment as it\n"
+             "is, and says what to do about each finding. Exits with 1 when something will not work.",
+    .options = options,
+    .run = run,
+};
+
+int command_doctor(int argc, char **argv) {
+  return run(&doctor_command, argc, argv);
+}

@@ -1,0 +1,248 @@
+/* flashjit explain: what a spec becomes, what its key is made of, and what the cache has of it. */
+#include "tools/flashjit/explain.h"
+
+#include "runtime/compiler.h"
+
+#include "flashjit_args.h"
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/entry_report.h"
+#include "tools/flashjit/options.h"
+#include "tools/flashjit/report.h"
+#include "tools/flashjit/version.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_TARGET = 1, OPTION_JSON };
+
+struct choice {
+  const char *target;
+  bool json;
+};
+
+/* ------------------------------------------------------------------------------------------------ source */
+
+/* The numbers of the tile, as the source has them: "constexpr int kRows = 16; (comment)". */
+static json_t *tile_json(const char *source) {
+  json_t *tile = json_object();
+  for (const char *line = strstr(source, "\nconstexpr int k"); line; line = strstr(line + 1, "\nconstexpr int k")) {
+    char name[64];
+    int value;
+    if (sscanf(line, "\nconstexpr int k%63[A-Za-z0-9] = %d;", name, &value) == 2)
+      json_object_set_new(tile, name, json_integer(value));
+  }
+  return tile;
+}
+
+/* The name of the kernel in its source. */
+static json_t *symbol_json(const char *source) {
+  const char *kernel = strstr(source, "__global__");
+  const char *name = kernel ? strstr(kernel, "flashjit_") : NULL;
+  return name ? json_stringn(name, strcspn(name, "(")) : json_null();
+}
+
+static char *source_of(const fi_spec *spec, const char *target) {
+  size_t size = 0;
+  if (fi_kernel_source(spec, target, NULL, &size))
+    return NULL;
+  char *source = malloc(size);
+  if (source && fi_kernel_source(spec, target, source, &size)) {
+    free(source);
+    return NULL;
+  }
+  return source;
+}
+
+static json_t *key_parts_json(const char *source, const char *target) {
+  char compiler_options[COMPILE_OPTIONS_TEXT_SIZE];
+  const struct target named = {.name = target};
+  compile_options_print(&named, compiler_options);
+  return json_pack("{s:I, s:s, s:s, s:o, s:i}", "source_bytes", (json_int_t)strlen(source), "options", compiler_options,
+                   "target", target, "symbol", symbol_json(source), "arguments", FLASHJIT_ARGS_VERSION);
+}
+
+/* ------------------------------------------------------------------------------------------------ cache */
+
+static void take_problem(void *user, const fi_event *event) {
+  if (event->kind == FI_EVENT_CACHE_PROBLEM)
+    json_array_append_new(user, json_string(event->message));
+}
+
+/* Looks without compiling. NULL after a complaint. */
+static json_t *look(const fi_spec *spec, const char *target) {
+  fi_ctx *ctx;
+  fi_facts facts = {.struct_size = sizeof facts};
+  json_t *problems = json_array();
+  const fi_options context_options = {.struct_size = sizeof context_options,
+                                      .mode = FI_MODE_LOAD_ONLY,
+                                      .target = target,
+                                      .on_event = take_problem,
+                                      .user = problems};
+  if (fi_ctx_create(&context_options, &ctx)) {
+    complain("%s", fi_last_error());
+    json_decref(problems);
+    return NULL;
+  }
+  const fi_status status = fi_precompile(ctx, spec, &facts);
+  const bool is_found = facts.toolchain[0];
+  json_t *cache = json_pack("{s:s, s:b, s:o}", "key", facts.key, "found", is_found, "problems", problems);
+  if (is_found && status)
+    json_array_append_new(problems, json_string("its plan kernel is not in the cache"));
+  if (is_found)
+    json_object_update_new(cache,
+                           json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "layer", layer_name(facts.layer), "toolchain",
+                                     facts.toolchain, "registers", (json_int_t)facts.registers, "shared",
+                                     (json_int_t)facts.static_shared + facts.dynamic_shared, "image_bytes",
+                                     (json_int_t)facts.image_bytes, "choice", (json_int_t)facts.choice));
+  fi_ctx_destroy(ctx);
+  return cache;
+}
+
+static json_t *compiler_json(void) {
+  const char *path;
+  const int version = nvrtc_version(&path);
+  char text[32];
+  snprintf(text, sizeof text, "%d.%d", version / 1000, version % 1000 / 10);
+  return version ? json_pack("{s:s, s:s}", "version", text, "path", path) : json_null();
+}
+
+/* ------------------------------------------------------------------------------------------------ text */
+
+static const char *text_of(const json_t *object, const char *key) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text ? text : "none";
+}
+
+static json_int_t number_of(const json_t *object, const char *key) {
+  return json_integer_value(json_object_get(object, key));
+}
+
+static void print_tile(const json_t *tile) {
+  static const char *const names[] = {"Threads", "CtasPerSm", "Rows", "Teams", "TeamTokens", "Stages"};
+  static const char *const words[] = {"threads", "CTAs per SM", "rows", "teams of warps", "KV tokens a team and step",
+                                      "stages"};
+  const char *comma = "";
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (!json_object_get(tile, names[i]))
+      continue;
+    printf("%s%" JSON_INTEGER_FORMAT " %s", comma, number_of(tile, names[i]), words[i]);
+    comma = ", ";
+  }
+  putchar('\n');
+}
+
+static void print_cache(const json_t *cache, const json_t *compiler) {
+  const json_t *problem;
+  size_t i;
+  if (json_is_true(json_object_get(cache, "found")))
+    printf("cache    found: %s, of %s, %" JSON_INTEGER_FORMAT " registers, %" JSON_INTEGER_FORMAT
+           " bytes of shared memory\n",
+           text_of(cache, "layer"), text_of(cache, "toolchain"), number_of(cache, "registers"),
+           number_of(cache, "shared"));
+  else if (json_is_object(compiler))
+    printf("cache    not found: libnvrtc %s would compile it at first use\n", text_of(compiler, "version"));
+  else
+    puts("cache    not found, and there is no libnvrtc to compile it");
+  json_array_foreach(json_object_get(cache, "problems"), i, problem)
+      printf("problem  %s\n", json_string_value(problem));
+}
+
+static void print_text(const json_t *document) {
+  const json_t *parts = json_object_get(document, "key_parts");
+  const json_t *cache = json_object_get(document, "cache");
+  printf("spec     %s\ntarget   %s\nkernel   %s\ntile     ", text_of(document, "spec"), text_of(document, "target"),
+         text_of(parts, "symbol"));
+  print_tile(json_object_get(document, "tile"));
+  printf("key      %s\n         of the source (%" JSON_INTEGER_FORMAT
+         " bytes, 'flashjit show' prints it), target, symbol, "
+         "arguments' version %" JSON_INTEGER_FORMAT ",\n         options %s\n",
+         text_of(cache, "key"), number_of(parts, "source_bytes"), number_of(parts, "arguments"),
+         text_of(parts, "options"));
+  print_cache(cache, json_object_get(document, "compiler"));
+}
+
+static void print_document(json_t *document, bool is_json) {
+  if (is_json) {
+    document_print("flashjit.explain", document);
+    return;
+  }
+  print_text(document);
+  json_decref(document);
+}
+
+/* ------------------------------------------------------------------------------------------------ explain */
+
+/* A spec without a kernel is explained by the reason. */
+static int explain_refusal(const char *spec, const struct choice *choice) {
+  const char *why = fi_last_error();
+  if (choice->json)
+    document_print("flashjit.explain", json_pack("{s:s, s:s, s:b, s:s}", "spec", spec, "target", choice->target,
+                                                 "supported", 0, "why", why));
+  else
+    printf("spec     %s\ntarget   %s\nno kernel: %s\n", spec, choice->target, why);
+  return CLI_FAILED;
+}
+
+/* `given` is the spec as it was given: one that has no kernel has no canonical text. */
+static int explain(const fi_spec *spec, const char *given, const struct choice *choice) {
+  char text[FI_SPEC_TEXT_SIZE];
+  if (fi_spec_supported(spec, choice->target))
+    return explain_refusal(given, choice);
+  char *source = source_of(spec, choice->target);
+  json_t *cache = source && fi_spec_print(spec, text, sizeof text) == FI_OK ? look(spec, choice->target) : NULL;
+  if (cache)
+    print_document(json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target, "supported",
+                             1, "tile", tile_json(source), "key_parts", key_parts_json(source, choice->target), "cache",
+                             cache, "compiler", compiler_json()),
+                   choice->json);
+  else if (!source)
+    complain("%s", fi_last_error());
+  free(source);
+  return cache ? CLI_OK : CLI_FAILED;
+}
+
+static bool take_option(void *user, int code, char *text) {
+  struct choice *choice = user;
+  choice->json |= code == OPTION_JSON;
+  if (code == OPTION_TARGET)
+    choice->target = text;
+  return code != OPTION_TARGET || option_target("explain", text);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+  struct choice choice = {.target = "sm_90a"};
+  char text[FI_SPEC_TEXT_SIZE];
+  fi_spec spec;
+  int first;
+  const int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  if (code >= 0)
+    return code;
+  if (first == argc)
+    return usage_error(command->name, "the spec is missing");
+  if (!join_words(argc - first, argv + first, text, sizeof text))
+    return usage_error(command->name, "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
+  if (fi_spec_parse(text, &spec))
+    return usage_error(command->name, "%s", fi_last_error());
+  return explain(&spec, text, &choice);
+}
+
+static const struct cli_option options[] = {
+    {"target", 0, "TARGET", "default: sm_90a", OPTION_TARGET},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
+    {0},
+};
+
+const struct cli_command explain_command = {
+    .name = "explain",
+    .summary = "what a spec becomes, and what the cache has of it",
+    .arguments = "SPEC [options]",
+    .about = "Says which kernel and tile a spec gets on a target, or why it has none; what its key is made of;\n"
+             "which layer of the cache would serve it, or what would compile it. Compiles nothing, needs no GPU.",
+    .options = options,
+    .run = run,
+};
+
+int command_explain(int argc, char **argv) {
+  return run(&explain_command, argc, argv);
+}
