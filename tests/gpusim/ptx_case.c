@@ -10,12 +10,14 @@
 
 enum { MOST_THREADS = 1024, SEEDS = 5, REPORT_BYTES = 2048 };
 
-static const char prologue[] = ".version 8.5\n.target sm_90a\n.address_size 64\n"
-                               ".entry k(.param .u64 out)\n.maxntid %u, 1, 1\n{\n"
-                               ".reg .pred %%p<8>, %%first, %%leader; .reg .b32 %%r<32>, %%t, %%lane, %%warp, %%m;\n"
-                               ".reg .b64 %%d<16>, %%a, %%o; .shared .align 1024 .b8 memory[8192];\n"
-                               "mov.u32 %%t, %%tid.x; mov.u32 %%lane, %%laneid; shr.u32 %%warp, %%t, 5;\n"
-                               "setp.eq.u32 %%first, %%t, 0; setp.eq.u32 %%leader, %%lane, 0; mov.u32 %%m, memory;\n";
+static const char prologue[] =
+    ".version 8.5\n.target sm_90a\n.address_size 64\n"
+    ".entry k(.param .u64 out, .param .u64 input, .param .align 64 .b8 tensor[128])\n.maxntid %u, 1, 1\n{\n"
+    ".reg .pred %%p<8>, %%first, %%leader; .reg .b32 %%r<32>, %%t, %%lane, %%warp, %%m; .reg .f32 %%f<128>;\n"
+    ".reg .b64 %%d<16>, %%a, %%o, %%data, %%map; .shared .align 1024 .b8 memory[16384];\n"
+    "mov.u32 %%t, %%tid.x; mov.u32 %%lane, %%laneid; shr.u32 %%warp, %%t, 5; ld.param.u64 %%data, [input];\n"
+    "mov.b64 %%map, tensor; cvta.param.u64 %%map, %%map;\n"
+    "setp.eq.u32 %%first, %%t, 0; setp.eq.u32 %%leader, %%lane, 0; mov.u32 %%m, memory;\n";
 
 static const char epilogue[] = "\nld.param.u64 %a, [out]; mul.wide.u32 %o, %t, 4; add.u64 %a, %a, %o;\n"
                                "st.global.u32 [%a], %r0; ret;\n}\n";
@@ -28,6 +30,29 @@ static char *text_of(const struct ptx_case *c) {
   used += snprintf(text + used, bytes - (size_t)used, "%s", c->body);
   snprintf(text + used, bytes - (size_t)used, "%s", epilogue);
   return text;
+}
+
+CUresult ptx_map_encode(CUtensorMap *out, const struct ptx_map *map, CUdeviceptr data) {
+  __typeof__(cuTensorMapEncodeTiled) *encode =
+      (__typeof__(cuTensorMapEncodeTiled) *)sim_function("cuTensorMapEncodeTiled");
+  cuuint64_t strides[PTX_MAX_RANK];
+  cuuint32_t steps[PTX_MAX_RANK];
+  cuuint64_t dense = map->element_bytes;
+  for (unsigned d = 0; d < map->rank; d++) {
+    dense *= map->dims[d];
+    strides[d] = d + 1 < map->rank && map->strides[d] ? map->strides[d] : dense;
+    steps[d] = map->steps[d] ? map->steps[d] : 1;
+  }
+  return encode(out, map->type, map->rank, (void *)(uintptr_t)data, map->dims, strides, map->box, steps,
+                CU_TENSOR_MAP_INTERLEAVE_NONE, map->swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+                map->nan ? CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA : CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+static CUdeviceptr upload_words(void) {
+  static uint32_t words[PTX_DATA_WORDS];
+  for (uint32_t i = 0; i < PTX_DATA_WORDS; i++)
+    words[i] = i;
+  return sim_upload(words, sizeof words);
 }
 
 static void expect_words(const struct ptx_case *c, CUdeviceptr out) {
@@ -43,7 +68,11 @@ static void run_case(const struct ptx_case *c, CUkernel kernel, const char *seed
   sim_set("FLASHJIT_SIM_SEED", seed);
   sim_forget_fault();
   CUdeviceptr out = sim_buffer(c->threads * sizeof(uint32_t));
-  void *parameters[] = {&out};
+  CUdeviceptr data = upload_words();
+  CUtensorMap map = {0};
+  if (c->map)
+    cr_assert_eq(ptx_map_encode(&map, c->map, data), CUDA_SUCCESS, "%s", c->what);
+  void *parameters[] = {&out, &data, &map};
   CUresult result = sim_launch(kernel, 1, c->threads, 0, parameters);
   sim_report_text(report, sizeof report);
   cr_expect_eq(result, c->error, "%s: error %d, expected %d: %s", c->what, result, c->error, report);

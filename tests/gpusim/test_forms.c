@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPCODE_BYTES = 160, TEXT_BYTES = 1024, MAX_OPERANDS = 8, MAX_ITEMS = 9 };
+enum { OPCODE_BYTES = 160, TEXT_BYTES = 4096, MAX_OPERANDS = 12, MAX_ITEMS = 132 };
 
 /* An operand: items, in braces if it is a list. */
 struct spelled {
@@ -133,9 +133,11 @@ static void change_lists(const struct statement *whole) {
   }
 }
 
+enum { MOST_DECORATED = 4 };
+
 /* One operand with something before or after each of its items. */
 static void decorate(const struct statement *whole, uint32_t at, const char *before, const char *after) {
-  for (uint32_t item = 0; item < whole->operands[at].count; item++) {
+  for (uint32_t item = 0; item < whole->operands[at].count && item < MOST_DECORATED; item++) {
     char text[32];
     struct statement changed = *whole;
     snprintf(text, sizeof text, "%s%s%s", before, whole->operands[at].items[item], after);
@@ -153,6 +155,14 @@ static void decorate_operands(const struct statement *whole) {
   }
 }
 
+/* A map with as many coordinates as the opcode has dimensions. */
+static const char *tensor_of(const char *opcode) {
+  static const char *const tensors[] = {"[%d2, {%r1}]", "[%d2, {%r1,%r2}]", "[%d2, {%r1,%r2,%r3}]",
+                                        "[%d2, {%r1,%r2,%r3,%r1}]", "[%d2, {%r1,%r2,%r3,%r1,%r2}]"};
+  const char *rank = strstr(opcode, "tensor.") + strlen("tensor.");
+  return tensors[*rank - '1'];
+}
+
 /* How an item of a letter is spelled. Letters v and e are as wide as the type at the end of the opcode. */
 static const char *spell_letter(char letter, const char *opcode) {
   bool wide = strcmp(opcode + strlen(opcode) - 2, "64") == 0;
@@ -167,8 +177,12 @@ static const char *spell_letter(char letter, const char *opcode) {
     return "%q1";
   case 'm':
     return "[%d2]";
+  case 'M':
+    return tensor_of(opcode);
   case 'i':
     return "16";
+  case 'j':
+    return "1";
   case 'l':
     return "L";
   case 't':
@@ -183,13 +197,14 @@ static uint32_t vector_count(const char *opcode) {
   for (const char *at = strchr(opcode, '.'); at; at = strchr(at + 1, '.'))
     if ((at[1] == 'v' || at[1] == 'x') && at[2] >= '1' && at[2] <= '8' && (at[3] == '.' || !at[3]))
       return (uint32_t)(at[2] - '0');
-  return 1;
+  const char *columns = strstr(opcode, ".m64n");
+  return columns ? (uint32_t)atoi(columns + strlen(".m64n")) / 2 : 1;
 }
 
 static void spell_operands(struct statement *statement, const char *letters) {
   bool destination = true;
   statement->count = 0;
-  for (; *letters; letters++) {
+  for (letters += *letters == '+'; *letters; letters++) {
     struct spelled *operand = &statement->operands[statement->count];
     if (*letters == ':') {
       destination = false;

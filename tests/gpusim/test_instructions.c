@@ -323,7 +323,7 @@ Test(gpusim_instructions, unknown_forms_are_named) {
       {"cvt.rm.ftz.f16.s32 %ha, %rb;", "cvt.rm.ftz.f16.s32"},
       {"cvt.rm.sat.bf16.f32 %ha, %rb;", "cvt.rm.sat.bf16.f32"},
       {"cvt.rn.bf16.u8 %ha, %rb;", "cvt.rn.bf16.u8"},
-      {"wgmma.fence.sync.aligned;", "wgmma.fence.sync.aligned"},
+      {"tcgen05.fence::before_thread_sync;", "tcgen05.fence::before_thread_sync"},
       {"bra NOWHERE;", "unknown label"},
   };
   sim_set("FLASHJIT_SIM_QUIET", "1");

@@ -6,6 +6,7 @@
 #include "api/library.h"
 #include "api/memory.h"
 #include "api/stream.h"
+#include "api/tensor_map.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -18,8 +19,8 @@ static const struct api_entry entries[] = {
 static const struct api_table lookup_table = API_TABLE(entries);
 
 static const struct api_table *const tables[] = {
-    &lookup_table,     &api_error_table, &api_device_table,  &api_memory_table,
-    &api_stream_table, &api_graph_table, &api_library_table, &api_launch_table,
+    &lookup_table,    &api_error_table,   &api_device_table, &api_memory_table,     &api_stream_table,
+    &api_graph_table, &api_library_table, &api_launch_table, &api_tensor_map_table,
 };
 
 __attribute__((visibility("default"))) CUresult CUDAAPI cuGetProcAddress_v2(const char *symbol, void **function,

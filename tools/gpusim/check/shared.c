@@ -3,32 +3,16 @@
  * never towards a false report. */
 #include "check/shared.h"
 
+#include "check/cell.h"
+#include "check/reads.h"
 #include "machine/fault.h"
 #include "machine/mbarrier.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { WORD_BYTES = 4, WORD_MASK = 15, CELL_MBARRIER = 16 };
-
-/* A word of shared memory. */
-struct sim_cell {
-  uint32_t write_clock;
-  uint32_t read_clock;
-  uint32_t readers; /* warps */
-  uint8_t writer;
-  uint8_t written;       /* bytes of the last write */
-  uint8_t read;          /* bytes of the reads since */
-  uint8_t defined;       /* bytes */
-  uint8_t pending;       /* bytes that an asynchronous copy will write, and CELL_MBARRIER */
-  uint8_t atomic;        /* the last write was strong */
-  uint8_t write_lane[2]; /* of each half word, or SIM_LANE_* */
-  uint8_t read_lane[2];
-};
-
-enum { SIM_LANE_MANY = 0xfe, SIM_LANE_NONE = 0xff };
-
 static size_t cell_count(uint32_t bytes) {
-  return (size_t)bytes / WORD_BYTES + 1;
+  return (size_t)bytes / SIM_WORD_BYTES + 1;
 }
 
 struct sim_cell *sim_shared_cells(uint32_t bytes) {
@@ -48,11 +32,11 @@ static uint32_t half_of(uint32_t bytes) {
 
 /* The bytes of word `word` touched by [offset, offset + bytes). Accesses are aligned: longer ones take whole words. */
 static uint32_t word_part(uint32_t word, uint32_t offset, uint32_t bytes) {
-  if (bytes >= WORD_BYTES)
-    return WORD_MASK;
-  uint32_t start = word * WORD_BYTES;
+  if (bytes >= SIM_WORD_BYTES)
+    return SIM_WORD_MASK;
+  uint32_t start = word * SIM_WORD_BYTES;
   uint32_t first = offset > start ? offset - start : 0;
-  uint32_t end = offset + bytes - start < WORD_BYTES ? offset + bytes - start : WORD_BYTES;
+  uint32_t end = offset + bytes - start < SIM_WORD_BYTES ? offset + bytes - start : SIM_WORD_BYTES;
   return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
@@ -70,15 +54,54 @@ static void note_lane(uint8_t lanes[2], uint32_t part, uint32_t lane) {
     lanes[half] = lanes[half] == SIM_LANE_NONE || lanes[half] == lane ? (uint8_t)lane : SIM_LANE_MANY;
 }
 
-static void check_pending(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
-                          const struct sim_cell *cell, uint32_t offset, uint32_t part, const char *what) {
-  if (!(cell->pending & (part | CELL_MBARRIER)))
-    return;
-  if (cell->pending & CELL_MBARRIER)
+void sim_shared_describe_actor(const struct sim_block *block, uint32_t actor, char *text, size_t bytes) {
+  uint32_t index = 0;
+  const struct sim_mbarrier *mbarrier;
+  snprintf(text, bytes, "warp %u", actor);
+  while (actor >= SIM_MAX_WARPS && (mbarrier = sim_mbarrier_next(block, &index)))
+    if (mbarrier->agent == actor && mbarrier->copy)
+      snprintf(text, bytes, "the copy at PTX line %u, which completes on the mbarrier at %u", mbarrier->copy->line,
+               mbarrier->address);
+}
+
+/* The bulk copy in flight that will write there, or NULL: then it is a cp.async. */
+static const struct sim_flight *bulk_copy_to(const struct sim_block *block, uint32_t offset) {
+  for (size_t i = 0; i < block->timed.count; i++) {
+    const struct sim_flight *flight = &block->timed.items[i];
+    if (offset - flight->destination < flight->bytes)
+      return flight;
+  }
+  return NULL;
+}
+
+void sim_shared_fault_pending(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                              const struct sim_block *owner, uint32_t offset, const char *what) {
+  const struct sim_flight *flight = bulk_copy_to(owner, offset);
+  if (owner->cells[offset / SIM_WORD_BYTES].pending & SIM_CELL_MBARRIER)
     sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "%s of shared memory at %u, which is a part of an mbarrier", what,
               offset);
+  if (flight)
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "%s of shared memory at %u, which the copy at PTX line %u (warp %u, lane %u) still has to write (no wait "
+              "for its mbarrier yet)",
+              what, offset, flight->inst->line, flight->warp, flight->lane);
   sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
             "%s of shared memory at %u, which a cp.async still has to write (no wait_group for it yet)", what, offset);
+}
+
+static void check_pending(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                          const struct sim_cell *cell, uint32_t offset, uint32_t part, const char *what) {
+  if (cell->pending & (part | SIM_CELL_MBARRIER))
+    sim_shared_fault_pending(warp, inst, lane, warp->block, offset, what);
+}
+
+static __attribute__((cold, noreturn)) void fault_race(const struct sim_warp *warp, const struct sim_inst *inst,
+                                                       uint32_t lane, const struct sim_cell *cell, uint32_t offset,
+                                                       const char *what) {
+  char who[128];
+  sim_shared_describe_actor(warp->block, cell->writer, who, sizeof who);
+  sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+            "data race: %s of shared memory at %u, written by %s with nothing that orders the two", what, offset, who);
 }
 
 /* Is the last write to the cell unordered with this access? */
@@ -88,9 +111,7 @@ static void check_last_write(const struct sim_warp *warp, const struct sim_inst 
   if (!(cell->written & part) || (kind == SIM_ATOMIC && cell->atomic))
     return;
   if (cell->write_clock > warp->known.seen[cell->writer])
-    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-              "data race: %s of shared memory at %u, written by warp %u with nothing that orders the two", what, offset,
-              cell->writer);
+    fault_race(warp, inst, lane, cell, offset, what);
   bool same_interval = cell->writer == warp->index && cell->write_clock == warp->known.seen[warp->index];
   bool is_read = what[0] == 'r';
   if (!is_read || !same_interval || cell->atomic || kind == SIM_ATOMIC)
@@ -162,30 +183,30 @@ uint32_t sim_shared_read(struct sim_warp *warp, const struct sim_inst *inst, uin
                          uint32_t bytes, enum sim_access_kind kind) {
   struct sim_cell *cells = warp->block->cells;
   uint32_t undefined = 0;
-  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+  for (uint32_t word = offset / SIM_WORD_BYTES; word * SIM_WORD_BYTES < offset + bytes; word++) {
     struct sim_cell *cell = &cells[word];
     uint32_t part = word_part(word, offset, bytes);
-    check_pending(warp, inst, lane, cell, word * WORD_BYTES, part, "read");
-    check_last_write(warp, inst, lane, cell, word * WORD_BYTES, part, kind, "read");
+    check_pending(warp, inst, lane, cell, word * SIM_WORD_BYTES, part, "read");
+    check_last_write(warp, inst, lane, cell, word * SIM_WORD_BYTES, part, kind, "read");
     if (kind != SIM_ATOMIC)
       note_read(warp, cell, part, lane, kind);
     uint32_t missing = part & ~(uint32_t)cell->defined;
     if (missing)
-      undefined |= word * WORD_BYTES >= offset ? missing << (word * WORD_BYTES - offset)
-                                               : missing >> (offset - word * WORD_BYTES);
+      undefined |= word * SIM_WORD_BYTES >= offset ? missing << (word * SIM_WORD_BYTES - offset)
+                                                   : missing >> (offset - word * SIM_WORD_BYTES);
   }
   return undefined;
 }
 
-static void note_write(const struct sim_warp *warp, struct sim_cell *cell, uint32_t part, uint32_t lane,
+static void note_write(uint32_t actor, uint32_t now, struct sim_cell *cell, uint32_t part, uint32_t lane,
                        bool is_atomic) {
-  uint32_t now = warp->known.seen[warp->index];
-  bool same = cell->writer == warp->index && cell->write_clock == now && cell->atomic == is_atomic;
+  bool same = cell->writer == actor && cell->write_clock == now && cell->atomic == is_atomic;
   if (!same) {
     cell->written = 0;
     cell->write_lane[0] = cell->write_lane[1] = SIM_LANE_NONE;
   }
-  cell->writer = (uint8_t)warp->index;
+  cell->writer = (uint8_t)actor;
+  cell->proxy = 0;
   cell->write_clock = now;
   cell->atomic = is_atomic;
   cell->written |= (uint8_t)part;
@@ -202,42 +223,47 @@ static void check_write(const struct sim_warp *warp, const struct sim_inst *inst
 void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                       uint32_t bytes, uint32_t undefined, enum sim_access_kind kind) {
   struct sim_cell *cells = warp->block->cells;
-  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+  if (warp->block->reads)
+    sim_reads_check(warp, inst, lane, warp->block, offset, bytes);
+  for (uint32_t word = offset / SIM_WORD_BYTES; word * SIM_WORD_BYTES < offset + bytes; word++) {
     struct sim_cell *cell = &cells[word];
     uint32_t part = word_part(word, offset, bytes);
-    uint32_t missing = word * WORD_BYTES >= offset ? undefined >> (word * WORD_BYTES - offset)
-                                                   : undefined << (offset - word * WORD_BYTES);
-    check_write(warp, inst, lane, cell, word * WORD_BYTES, part, kind);
-    if (part == WORD_MASK || (part & cell->read) == cell->read)
+    uint32_t missing = word * SIM_WORD_BYTES >= offset ? undefined >> (word * SIM_WORD_BYTES - offset)
+                                                       : undefined << (offset - word * SIM_WORD_BYTES);
+    check_write(warp, inst, lane, cell, word * SIM_WORD_BYTES, part, kind);
+    if (part == SIM_WORD_MASK || (part & cell->read) == cell->read)
       forget_reads(cell);
-    note_write(warp, cell, part, lane, kind == SIM_ATOMIC);
+    note_write(warp->index, warp->known.seen[warp->index], cell, part, lane, kind == SIM_ATOMIC);
     cell->defined = (uint8_t)((cell->defined | part) & ~(missing & part));
   }
 }
 
 void sim_shared_mark_mbarrier(struct sim_block *block, uint32_t offset, bool marked) {
-  for (uint32_t word = offset / WORD_BYTES; word < (offset + SIM_MBARRIER_BYTES) / WORD_BYTES; word++)
-    block->cells[word].pending = marked ? CELL_MBARRIER : 0;
+  for (uint32_t word = offset / SIM_WORD_BYTES; word < (offset + SIM_MBARRIER_BYTES) / SIM_WORD_BYTES; word++)
+    block->cells[word].pending = marked ? SIM_CELL_MBARRIER : 0;
 }
 
 void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                            uint32_t bytes) {
   struct sim_cell *cells = warp->block->cells;
-  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+  if (warp->block->reads)
+    sim_reads_check(warp, inst, lane, warp->block, offset, bytes);
+  for (uint32_t word = offset / SIM_WORD_BYTES; word * SIM_WORD_BYTES < offset + bytes; word++) {
     uint32_t part = word_part(word, offset, bytes);
-    check_write(warp, inst, lane, &cells[word], word * WORD_BYTES, part, SIM_PLAIN);
+    check_write(warp, inst, lane, &cells[word], word * SIM_WORD_BYTES, part, SIM_PLAIN);
     forget_reads(&cells[word]);
     cells[word].pending |= (uint8_t)part;
   }
 }
 
-void sim_shared_copy_end(struct sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined) {
-  struct sim_cell *cells = warp->block->cells;
-  for (uint32_t word = offset / WORD_BYTES; word * WORD_BYTES < offset + bytes; word++) {
+void sim_shared_copy_end(struct sim_block *block, uint32_t actor, uint32_t clock, uint32_t lane, uint32_t offset,
+                         uint32_t bytes, uint32_t undefined) {
+  struct sim_cell *cells = block->cells;
+  for (uint32_t word = offset / SIM_WORD_BYTES; word * SIM_WORD_BYTES < offset + bytes; word++) {
     uint32_t part = word_part(word, offset, bytes);
-    uint32_t missing = undefined >> (word * WORD_BYTES - offset);
+    uint32_t missing = undefined >> (word * SIM_WORD_BYTES - offset);
     cells[word].pending &= (uint8_t)~part;
-    note_write(warp, &cells[word], part, lane, false);
+    note_write(actor, clock, &cells[word], part, lane, false);
     cells[word].defined = (uint8_t)((cells[word].defined | part) & ~(missing & part));
   }
 }

@@ -19,8 +19,18 @@ void sim_shared_write(struct sim_warp *warp, const struct sim_inst *inst, uint32
 /* Words of an mbarrier are for its instructions alone. */
 void sim_shared_mark_mbarrier(struct sim_block *block, uint32_t offset, bool marked);
 
+/* A cp.async of a lane, and its end: a write by an actor at its clock. */
 void sim_shared_copy_begin(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                            uint32_t bytes);
-void sim_shared_copy_end(struct sim_warp *warp, uint32_t lane, uint32_t offset, uint32_t bytes, uint32_t undefined);
+void sim_shared_copy_end(struct sim_block *block, uint32_t actor, uint32_t clock, uint32_t lane, uint32_t offset,
+                         uint32_t bytes, uint32_t undefined);
+
+/* Reports an access to bytes that an operation in flight will write, or that are an mbarrier's. */
+__attribute__((cold, noreturn)) void sim_shared_fault_pending(const struct sim_warp *warp, const struct sim_inst *inst,
+                                                              uint32_t lane, const struct sim_block *owner,
+                                                              uint32_t offset, const char *what);
+
+/* "warp 3", or the copy that an agent has made. */
+void sim_shared_describe_actor(const struct sim_block *block, uint32_t actor, char *text, size_t bytes);
 
 #endif

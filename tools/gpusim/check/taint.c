@@ -193,7 +193,7 @@ void sim_taint_warp(struct sim_warp *warp, const struct sim_inst *inst, uint32_t
 void sim_taint_address(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   SIM_FOR_LANES(lane, lanes) {
     for (uint32_t a = 0; a < inst->address_count; a++)
-      if (source_taint(warp, inst, a, lane))
+      if (source_taint(warp, inst, inst->address_source[a], lane))
         sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
                   "the address depends on an undefined value (from memory never written)");
   }

@@ -9,11 +9,11 @@
 static void gather(struct sim_warp *warp, const struct sim_inst *inst, uint32_t which, uint64_t *address) {
   uint64_t offset = inst->offset[which];
   if (inst->address_wide[which]) {
-    const uint64_t *base = sim_source(warp, inst, which);
+    const uint64_t *base = sim_source(warp, inst, inst->address_source[which]);
     for (int i = 0; i < SIM_LANES; i++)
       address[i] = base[i] + offset;
   } else {
-    const uint32_t *base = sim_source(warp, inst, which);
+    const uint32_t *base = sim_source(warp, inst, inst->address_source[which]);
     for (int i = 0; i < SIM_LANES; i++)
       address[i] = (uint32_t)(base[i] + (uint32_t)offset);
   }
@@ -77,8 +77,8 @@ static void resolve_parameters(const struct sim_warp *warp, const struct sim_ins
   }
 }
 
-static struct sim_allocation *lookup(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
-                                     uint64_t address, uint32_t bytes) {
+struct sim_allocation *sim_check_global(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                                        uint64_t address, uint32_t bytes) {
   struct sim_allocation *allocation = sim_memory_find(address);
   const uint32_t device = warp->block->launch->device;
   const bool inside = allocation && address + bytes <= allocation->base + allocation->size;
@@ -95,7 +95,7 @@ static struct sim_allocation *lookup(struct sim_warp *warp, const struct sim_ins
 }
 
 /* For what the launch before may write: not constants, though they lie in global memory, nor parameters. */
-static void check_early(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+void sim_check_early(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   if (lanes & warp->early)
     sim_fault(warp, inst, (uint32_t)__builtin_ctz(lanes & warp->early), SIM_FAULT_CHECK,
               "global memory is accessed before griddepcontrol.wait: the launch before may still write it");
@@ -108,7 +108,7 @@ static void resolve_global(struct sim_warp *warp, const struct sim_inst *inst, u
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
     if (!known || address - known->base >= known->size || address + access->bytes > known->base + known->size)
-      known = lookup(warp, inst, lane, address, access->bytes);
+      known = sim_check_global(warp, inst, lane, address, access->bytes);
     access->allocation[lane] = known;
     access->host[lane] = (uint8_t *)(uintptr_t)address;
   }
@@ -140,7 +140,7 @@ static void resolve_generic(struct sim_warp *warp, const struct sim_inst *inst, 
   resolve_shared(warp, inst, shared, access);
   resolve_local(warp, inst, local, access);
   resolve_parameters(warp, inst, parameters, access);
-  check_early(warp, inst, global);
+  sim_check_early(warp, inst, global);
   resolve_global(warp, inst, global, access);
 }
 
@@ -155,7 +155,7 @@ void sim_resolve(struct sim_warp *warp, const struct sim_inst *inst, uint32_t la
     resolve_generic(warp, inst, lanes, access);
     break;
   case PTX_GLOBAL:
-    check_early(warp, inst, lanes);
+    sim_check_early(warp, inst, lanes);
     resolve_global(warp, inst, lanes, access);
     break;
   case PTX_CONST:

@@ -19,6 +19,13 @@ struct sim_access {
 void sim_resolve(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t which,
                  enum ptx_space space, uint32_t bytes, uint32_t alignment, struct sim_access *access);
 
+/* The allocation of bytes of global memory, which has to hold all of them. */
+struct sim_allocation *sim_check_global(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                                        uint64_t address, uint32_t bytes);
+
+/* Global memory may be accessed only after the wait for the launch before. */
+void sim_check_early(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes);
+
 /* Shadow of a read: undefined bytes of the lane's data. */
 uint32_t sim_access_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                          const struct sim_access *access, enum sim_access_kind kind);

@@ -3,8 +3,11 @@
 #include "check/global.h"
 #include "check/shared.h"
 #include "exec/access.h"
+#include "exec/flight.h"
 #include "exec/lanes.h"
+#include "exec/phase.h"
 #include "machine/fault.h"
+#include "program/modifiers.h"
 
 /* What operand 2 says about the source. Other bytes of the destination become zero. */
 enum { COPY_ALL, COPY_SIZE, COPY_UNLESS };
@@ -16,9 +19,17 @@ static uint32_t source_bytes(const struct sim_warp *warp, const struct sim_inst 
   return inst->mode == COPY_UNLESS && sim_lane_in(*operand, lane) ? 0 : bytes;
 }
 
-static void add_copy(struct sim_async *async, struct sim_async_copy copy) {
-  SIM_PUSH(async->copies, async->copy_count, async->copy_capacity);
-  async->copies[async->copy_count++] = copy;
+static void move_bytes(struct sim_warp *warp, const struct sim_flight *copy) {
+  uint8_t *to = warp->block->shared + copy->destination;
+  memset(to, 0, copy->bytes);
+  if (copy->source_bytes)
+    memcpy(to, (const void *)(uintptr_t)copy->source, copy->source_bytes);
+}
+
+static void land_copy(struct sim_warp *warp, struct sim_flight *copy, const struct sim_actor *by) {
+  move_bytes(warp, copy);
+  if (warp->block->launch->checks)
+    sim_shared_copy_end(warp->block, by->index, by->clock, copy->lane, copy->destination, copy->bytes, copy->undefined);
 }
 
 static void exec_copy(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
@@ -36,12 +47,12 @@ static void exec_copy(struct sim_warp *warp, const struct sim_inst *inst, uint32
   }
   sim_resolve(warp, inst, reading, 1, PTX_GLOBAL, 1, bytes, &from);
   SIM_FOR_LANES(lane, lanes) {
-    struct sim_async_copy copy = {.source = from.address[lane],
-                                  .destination = (uint32_t)to.address[lane],
-                                  .group = warp->async.commits[lane],
-                                  .lane = (uint8_t)lane,
-                                  .bytes = (uint8_t)bytes,
-                                  .source_bytes = (uint8_t)source_bytes(warp, inst, lane, bytes)};
+    struct sim_flight copy = {.land = land_copy,
+                              .source = from.address[lane],
+                              .destination = (uint32_t)to.address[lane],
+                              .lane = (uint8_t)lane,
+                              .bytes = bytes,
+                              .source_bytes = source_bytes(warp, inst, lane, bytes)};
     struct sim_allocation *allocation = sim_lane_in(reading, lane) ? from.allocation[lane] : NULL;
     uint64_t last = copy.source + copy.source_bytes - 1;
     if (allocation && last - allocation->base >= allocation->size)
@@ -52,52 +63,59 @@ static void exec_copy(struct sim_warp *warp, const struct sim_inst *inst, uint32
         copy.undefined = sim_global_read(warp, inst, lane, allocation, copy.source, copy.source_bytes, SIM_PLAIN);
       sim_shared_copy_begin(warp, inst, lane, copy.destination, bytes);
     }
-    add_copy(&warp->async, copy);
+    sim_flight_issue(&warp->copies, &copy);
   }
-}
-
-static void finish_copy(struct sim_warp *warp, const struct sim_async_copy *copy) {
-  uint8_t *to = warp->block->shared + copy->destination;
-  memset(to, 0, copy->bytes);
-  if (copy->source_bytes)
-    memcpy(to, (const void *)(uintptr_t)copy->source, copy->source_bytes);
-  if (warp->block->launch->checks)
-    sim_shared_copy_end(warp, copy->lane, copy->destination, copy->bytes, copy->undefined);
-}
-
-/* Finishes the copies of `lanes` that belong to groups before the lane's limit, in the order of issue. */
-static void finish_groups(struct sim_warp *warp, uint32_t lanes, const uint32_t *limits) {
-  struct sim_async *async = &warp->async;
-  size_t kept = 0;
-  for (size_t i = 0; i < async->copy_count; i++) {
-    const struct sim_async_copy *copy = &async->copies[i];
-    if (sim_lane_in(lanes, copy->lane) && copy->group < limits[copy->lane])
-      finish_copy(warp, copy);
-    else
-      async->copies[kept++] = *copy;
-  }
-  async->copy_count = kept;
 }
 
 static void exec_commit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)inst;
-  SIM_FOR_LANES(lane, lanes)
-    warp->async.commits[lane]++;
+  sim_flight_commit(&warp->copies, lanes);
 }
 
 static void exec_wait_group(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
-  uint32_t limits[SIM_LANES];
-  uint32_t pending = (uint32_t)inst->immediate;
-  for (int i = 0; i < SIM_LANES; i++)
-    limits[i] = warp->async.commits[i] > pending ? warp->async.commits[i] - pending : 0;
-  finish_groups(warp, lanes, limits);
+  sim_flight_land_groups(warp, &warp->copies, lanes, (uint32_t)inst->immediate);
 }
 
 static void exec_wait_all(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
-  uint32_t limits[SIM_LANES];
+  const struct sim_actor self = sim_flight_self(warp);
   (void)inst;
-  memset(limits, 0xff, sizeof limits);
-  finish_groups(warp, lanes, limits);
+  sim_flight_land_before(warp, &warp->copies, lanes, UINT64_MAX, &self);
+}
+
+/* An arrival that comes when the copies before it have ended. What they wrote is the mbarrier's agent's. */
+static void land_arrival(struct sim_warp *warp, struct sim_flight *arrival, const struct sim_actor *by) {
+  struct sim_block *block = warp->block;
+  uint32_t lane = arrival->lane;
+  struct sim_mbarrier *mbarrier = sim_phase_object(warp, arrival->inst, lane, block, arrival->destination);
+  const struct sim_actor agent = {mbarrier->agent, ++block->clock};
+  (void)by;
+  mbarrier->copy = arrival->inst;
+  mbarrier->arriving.seen[agent.index] = agent.clock;
+  sim_flight_land_before(warp, &warp->copies, 1u << lane, arrival->source, &agent);
+  sim_phase_arrive(warp, arrival->inst, lane, block, mbarrier, 1, false);
+}
+
+enum { ARRIVE_COUNTED, ARRIVE_NOT_COUNTED };
+
+static void exec_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_access access;
+  sim_resolve(warp, inst, lanes, 0, inst->space, SIM_MBARRIER_BYTES, SIM_MBARRIER_BYTES, &access);
+  SIM_FOR_LANES(lane, lanes) {
+    struct sim_mbarrier *mbarrier = sim_phase_object(warp, inst, lane, warp->block, (uint32_t)access.address[lane]);
+    mbarrier->pending += inst->mode == ARRIVE_COUNTED;
+    const struct sim_flight arrival = {.land = land_arrival,
+                                       .inst = inst,
+                                       .source = warp->copies.issued,
+                                       .destination = mbarrier->address,
+                                       .lane = (uint8_t)lane};
+    sim_flight_issue_timed(warp, &arrival);
+  }
+}
+
+static bool prepare_arrive(struct sim_inst *inst, const struct sim_captures *captures) {
+  inst->mode = sim_capture_is(captures, 0, ".noinc") ? ARRIVE_NOT_COUNTED : ARRIVE_COUNTED;
+  sim_set_space(inst, captures, 1);
+  return true;
 }
 
 #define ROW(pattern, operands, exec, taint, prepare)                                                                   \
@@ -127,6 +145,8 @@ static const struct sim_form forms[] = {
     ROW("cp.async.commit_group", "", exec_commit, sim_taint_none, NULL),
     ROW("cp.async.wait_group", ":i", exec_wait_group, sim_taint_none, NULL),
     ROW("cp.async.wait_all", "", exec_wait_all, sim_taint_none, NULL),
+    ROW("cp.async.mbarrier.arrive[.noinc][.shared|.shared::cta].b64", ":m", exec_arrive, sim_taint_address,
+        prepare_arrive),
 };
 
 const struct sim_form_table SIM_TABLE(sim_forms_async) = SIM_FORM_TABLE(forms);

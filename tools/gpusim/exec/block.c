@@ -3,7 +3,9 @@
 #include "exec/block.h"
 
 #include "check/ordering.h"
+#include "check/reads.h"
 #include "check/shared.h"
+#include "exec/flight.h"
 #include "machine/mbarrier.h"
 
 #include <stdlib.h>
@@ -38,12 +40,18 @@ struct sim_block *sim_block_create(struct sim_launch *launch) {
 
 void sim_block_destroy(struct sim_block *block) {
   for (uint32_t w = 0; w < block->warp_count; w++) {
-    free(block->warps[w].async.copies);
+    sim_flights_release(&block->warps[w].copies);
+    sim_flights_release(&block->warps[w].bulk);
+    sim_flights_release(&block->warps[w].writes);
+    free(block->warps[w].products.items);
+    free(block->warps[w].products.busy);
     sim_foreign_destroy(block->warps[w].acquiring);
   }
   sim_foreign_destroy(block->foreign);
   sim_sync_table_destroy(block->sync);
   sim_mbarriers_clear(block);
+  sim_reads_clear(block);
+  sim_flights_release(&block->timed);
   free(block->warps);
   free(block->slots);
   free(block->taint);
@@ -120,12 +128,22 @@ static uint32_t special_value(const struct sim_warp *warp, enum sim_special spec
 static void start_warp(struct sim_block *block, uint32_t index) {
   const struct sim_program *program = block->program;
   struct sim_warp *warp = &block->warps[index];
-  struct sim_async async = warp->async;
+  struct sim_flights copies = warp->copies;
+  struct sim_flights bulk = warp->bulk;
+  struct sim_flights writes = warp->writes;
+  struct sim_product *items = warp->products.items;
+  uint32_t capacity = warp->products.capacity;
+  free(warp->products.busy);
   struct sim_foreign *acquiring = warp->acquiring;
-  async.copy_count = 0;
-  memset(async.commits, 0, sizeof async.commits);
+  sim_flights_clear(&copies);
+  sim_flights_clear(&bulk);
+  sim_flights_clear(&writes);
   memset(warp, 0, sizeof *warp);
-  warp->async = async;
+  warp->copies = copies;
+  warp->bulk = bulk;
+  warp->writes = writes;
+  warp->products.items = items;
+  warp->products.capacity = capacity;
   warp->acquiring = acquiring;
   sim_foreign_clear(acquiring);
   warp->block = block;
@@ -178,7 +196,11 @@ void sim_block_start(struct sim_block *block, uint32_t index) {
   block->let_goes = 0;
   block->let_go_events = 0;
   block->free_registers = 0;
+  block->round = 0;
+  block->chance = (launch->seed + 1) * 0x9e3779b97f4a7c15u + index;
   sim_mbarriers_clear(block);
+  sim_reads_clear(block);
+  sim_flights_clear(&block->timed);
   memset(block->barriers, 0, sizeof block->barriers);
   memset(block->taint, 0, (size_t)block->warp_count * block->program->slots * SIM_LANES);
   memset(block->local_defined, 0, (size_t)block->warp_count * SIM_LANES * block->program->local_bytes);

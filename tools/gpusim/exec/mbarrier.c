@@ -151,10 +151,7 @@ static void exec_pending_count(struct sim_warp *warp, const struct sim_inst *ins
 static void exec_fence_init(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)inst;
   (void)lanes;
-  uint32_t index = 0;
-  struct sim_mbarrier *mbarrier;
-  while ((mbarrier = sim_mbarrier_next(warp->block, &index)))
-    mbarrier->published |= mbarrier->initializer == warp->index;
+  sim_mbarriers_publish(warp);
 }
 
 static bool has_part(const struct sim_captures *captures, const char *part) {

@@ -1,5 +1,6 @@
 /* ld, st, fences and cvta. */
 #include "check/ordering.h"
+#include "check/proxy.h"
 #include "exec/access.h"
 #include "exec/lanes.h"
 #include "program/modifiers.h"
@@ -121,6 +122,12 @@ static void exec_fence(struct sim_warp *warp, const struct sim_inst *inst, uint3
     sim_order_fence(warp, inst->mode);
 }
 
+static void exec_fence_proxy(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  (void)inst;
+  (void)lanes;
+  sim_proxy_fence(warp);
+}
+
 /* Generic addresses of global and constant memory are the addresses themselves. */
 static uint64_t window_of(const struct sim_inst *inst) {
   switch ((enum ptx_space)inst->space) {
@@ -190,8 +197,9 @@ static const struct sim_form forms[] = {
     {"membar(.cta|.gl|.sys)", "", exec_fence, sim_taint_none, prepare_fence, SIM_FLOW_NEXT},
     {"fence[.sc|.acq_rel|.acquire|.release](.cta|.cluster|.gpu|.sys)", "", exec_fence, sim_taint_none, prepare_fence,
      SIM_FLOW_NEXT},
-    {"fence.proxy(.alias|.async|.async.global|.async.shared::cta|.async.shared::cluster)", "", exec_nothing,
+    {"fence.proxy(.async|.async.global|.async.shared::cta|.async.shared::cluster)", "", exec_fence_proxy,
      sim_taint_none, NULL, SIM_FLOW_NEXT},
+    {"fence.proxy.alias", "", exec_nothing, sim_taint_none, NULL, SIM_FLOW_NEXT},
     {"cvta[.to](.global|.shared|.shared::cta|.local|.const|.param|.param::entry).u64", "x:x", exec_cvta, NULL,
      prepare_cvta, SIM_FLOW_NEXT},
     {"isspacep(.global|.shared|.shared::cta|.local|.const|.param)", "p:x", exec_isspacep, NULL, prepare_isspacep,

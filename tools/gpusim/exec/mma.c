@@ -4,40 +4,22 @@
  *
  * So the lanes of one word, read as an array of elements, are a row-major tile of 8 rows of A (or columns of
  * B) by 4 e elements, and the words of C zipped in pairs are rows of 8. */
-#include "exec/half.h"
 #include "exec/lanes.h"
 #include "exec/scheduler.h"
+#include "exec/tile.h"
 
-enum { ROWS = 16, COLUMNS = 8, MAX_DEPTH = 32, TILE_ROWS = 8 };
-enum { MODE_F16, MODE_BF16, MODE_E4M3, MODE_E5M2, MODE_HALF_RESULT = 16 };
+enum { ROWS = 16, COLUMNS = SIM_TILE_COLUMNS, MAX_DEPTH = 32, TILE_ROWS = SIM_TILE_ROWS };
 
-typedef float row_vector __attribute__((vector_size(COLUMNS * sizeof(float))));
+/* Over the format, in the mode. */
+enum { MODE_HALF_RESULT = 16 };
 
 static uint32_t per_word(const struct sim_inst *inst) {
-  return (inst->mode & 15) <= MODE_BF16 ? 2 : 4;
+  return (inst->mode & 15) <= SIM_TILE_BF16 ? 2 : 4;
 }
 
 /* The elements of the 32 lanes of a word, in order. */
 static void unpack_tile(const void *words, uint32_t format, float *out) {
-  const uint16_t *halves = words;
-  const uint8_t *bytes = words;
-  switch (format) {
-  case MODE_F16:
-    for (int i = 0; i < 2 * SIM_LANES; i++)
-      out[i] = sim_half_to_float(halves[i]);
-    break;
-  case MODE_BF16:
-    for (int i = 0; i < 2 * SIM_LANES; i++)
-      out[i] = sim_bf16_to_float(halves[i]);
-    break;
-  case MODE_E4M3:
-    for (int i = 0; i < 4 * SIM_LANES; i++)
-      out[i] = sim_fp8_to_float(bytes[i], &sim_e4m3);
-    break;
-  default:
-    for (int i = 0; i < 4 * SIM_LANES; i++)
-      out[i] = sim_fp8_to_float(bytes[i], &sim_e5m2);
-  }
+  sim_unpack(words, format, SIM_SLOT_BYTES, out);
 }
 
 /* Tile r of A is tile_a[r]; row i of the tile starts at i * width. */
@@ -48,7 +30,7 @@ static void read_a(const struct sim_warp *warp, const struct sim_inst *inst, uin
 }
 
 static void read_b(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t first, uint32_t words,
-                   row_vector rows[MAX_DEPTH]) {
+                   sim_row_vector rows[MAX_DEPTH]) {
   uint32_t width = 4 * per_word(inst);
   for (uint32_t r = 0; r < words; r++) {
     float tile[TILE_ROWS * MAX_DEPTH / 2];
@@ -63,7 +45,7 @@ static void read_c(const struct sim_warp *warp, const struct sim_inst *inst, uin
   for (uint32_t half = 0; half < 2; half++) {
     float *to = c + half * TILE_ROWS * COLUMNS;
     if (inst->mode & MODE_HALF_RESULT) {
-      unpack_tile(sim_source(warp, inst, first + half), MODE_F16, to);
+      unpack_tile(sim_source(warp, inst, first + half), SIM_TILE_F16, to);
       continue;
     }
     const float *even = sim_source(warp, inst, first + 2 * half);
@@ -96,20 +78,13 @@ static void write_d(struct sim_warp *warp, const struct sim_inst *inst, uint32_t
   }
 }
 
-/* Eight rows at a time keep their sums in registers. */
-static void multiply_tile(row_vector sums[TILE_ROWS], const float *tile, uint32_t width, const row_vector *rows) {
-  for (uint32_t k = 0; k < width; k++)
-    for (uint32_t i = 0; i < TILE_ROWS; i++)
-      sums[i] += rows[k] * tile[i * width + k];
-}
-
-static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2], const row_vector *rows,
+static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2], const sim_row_vector *rows,
                      uint32_t width, uint32_t b_words) {
   for (uint32_t half = 0; half < 2; half++) {
-    row_vector sums[TILE_ROWS];
+    sim_row_vector sums[TILE_ROWS];
     memcpy(sums, d + half * TILE_ROWS * COLUMNS, sizeof sums);
     for (uint32_t r = 0; r < b_words; r++)
-      multiply_tile(sums, tiles[2 * r + half], width, rows + r * width);
+      sim_multiply_tile(sums, tiles[2 * r + half], width, width, rows + r * width);
     memcpy(d + half * TILE_ROWS * COLUMNS, sums, sizeof sums);
   }
 }
@@ -118,7 +93,7 @@ static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEP
 static void exec_mma(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   float tiles[4][TILE_ROWS * MAX_DEPTH / 2];
   float d[ROWS * COLUMNS];
-  row_vector rows[MAX_DEPTH];
+  sim_row_vector rows[MAX_DEPTH];
   uint32_t b_words = inst->count;
   uint32_t a_words = 2 * b_words;
   if (!sim_converged(warp, lanes, UINT32_MAX))
@@ -163,7 +138,7 @@ static bool prepare_mma(struct sim_inst *inst, const struct sim_captures *captur
   static const struct {
     const char *name;
     uint8_t format;
-  } formats[] = {{".f16", MODE_F16}, {".bf16", MODE_BF16}, {".e4m3", MODE_E4M3}, {".e5m2", MODE_E5M2}};
+  } formats[] = {{".f16", SIM_TILE_F16}, {".bf16", SIM_TILE_BF16}, {".e4m3", SIM_TILE_E4M3}, {".e5m2", SIM_TILE_E5M2}};
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
     if (sim_capture_is(captures, 2, formats[i].name))
       inst->mode = formats[i].format;

@@ -4,8 +4,11 @@
  * hanging. */
 #include "exec/scheduler.h"
 
+#include "check/busy.h"
 #include "check/taint.h"
 #include "exec/deadlock.h"
+#include "exec/flight.h"
+#include "exec/transfer.h"
 #include "machine/fault.h"
 
 #include <string.h>
@@ -171,6 +174,8 @@ static void execute(struct sim_warp *warp, const struct sim_inst *inst, uint32_t
     return;
   if (warp->tainted)
     (inst->taint ? inst->taint : sim_taint_any)(warp, inst, lanes);
+  if (warp->products.busy)
+    sim_busy_check(warp, inst, lanes);
   inst->exec(warp, inst, lanes);
 }
 
@@ -228,10 +233,13 @@ bool sim_run_block(struct sim_block *block, uint64_t budget) {
   struct sim_launch *launch = block->launch;
   while (block->exited < block->threads) {
     bool progress = false;
+    block->round++;
+    if (block->timed.count)
+      sim_flight_land_due(block);
     for (uint32_t i = 0; i < block->warp_count; i++)
       if (block->warps[block->order[i]].fragment_count > 0)
         progress |= run_warp(&block->warps[block->order[i]]);
-    if (!progress && !let_go(block))
+    if (!progress && !sim_flight_advance(block) && !let_go(block))
       sim_report_deadlock(block);
     if (launch->block_limit && block->executed > launch->block_limit)
       sim_fault(&block->warps[0], NULL, SIM_NO_LANE, SIM_FAULT_OTHER,
@@ -240,5 +248,6 @@ bool sim_run_block(struct sim_block *block, uint64_t budget) {
     if (block->executed > end || atomic_load_explicit(&launch->fault, memory_order_relaxed))
       return false;
   }
+  sim_transfer_finish(block);
   return true;
 }

@@ -2,7 +2,9 @@
 #ifndef GPUSIM_MACHINE_MACHINE_H
 #define GPUSIM_MACHINE_MACHINE_H
 
+#include "machine/flight.h"
 #include "machine/memory.h"
+#include "machine/product.h"
 #include "program/program.h"
 
 #include <pthread.h>
@@ -47,23 +49,6 @@ struct sim_known {
   sim_clocks proxied;    /* what a proxy fence has shown to asynchronous copies and matrix products */
 };
 
-struct sim_async_copy {
-  uint64_t source;
-  uint32_t destination;
-  uint32_t group; /* commits of the lane before this copy */
-  uint32_t undefined;
-  uint8_t lane;
-  uint8_t bytes;
-  uint8_t source_bytes;
-};
-
-struct sim_async {
-  struct sim_async_copy *copies; /* issued and not yet done, oldest first */
-  size_t copy_count;
-  size_t copy_capacity;
-  uint32_t commits[SIM_LANES];
-};
-
 struct sim_warp {
   uint8_t *slots;
   uint8_t *taint; /* SIM_LANES bytes per slot: a bit per undefined byte */
@@ -78,10 +63,13 @@ struct sim_warp {
   bool yield;
   bool tainted;
   uint32_t rotation;
+  struct sim_products products;
   struct sim_known known;
   uint32_t registers;            /* per thread; 0: unknown */
   struct sim_foreign *acquiring; /* seen by relaxed reads, to be acquired by the next fence */
-  struct sim_async async;
+  struct sim_flights copies;     /* cp.async */
+  struct sim_flights bulk;       /* bulk copies that read shared memory */
+  struct sim_flights writes;     /* those that have read it, and write global memory */
 };
 
 struct sim_barrier {
@@ -111,6 +99,10 @@ struct sim_block {
   uint8_t *local_defined;
   struct sim_barrier barriers[SIM_MAX_BARRIERS];
   struct sim_mbarriers *mbarriers;
+  struct sim_flights timed; /* operations that end by themselves */
+  struct sim_reads *reads;  /* of shared memory by operations */
+  uint64_t chance;          /* state of the draws */
+  uint32_t round;           /* turns of all warps */
   uint32_t free_registers;
   uint32_t events;   /* changes of what warps wait for */
   uint32_t let_goes; /* of polling warps since ... */

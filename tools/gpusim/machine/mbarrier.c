@@ -73,3 +73,10 @@ struct sim_mbarrier *sim_mbarrier_next(const struct sim_block *block, uint32_t *
   }
   return NULL;
 }
+
+void sim_mbarriers_publish(const struct sim_warp *warp) {
+  uint32_t index = 0;
+  struct sim_mbarrier *mbarrier;
+  while ((mbarrier = sim_mbarrier_next(warp->block, &index)))
+    mbarrier->published |= mbarrier->initializer == warp->index;
+}

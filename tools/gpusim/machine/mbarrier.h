@@ -33,6 +33,9 @@ struct sim_mbarrier *sim_mbarrier_find(const struct sim_block *block, uint32_t a
 struct sim_mbarrier *sim_mbarrier_add(struct sim_block *block, uint32_t address);
 void sim_mbarrier_remove(struct sim_block *block, struct sim_mbarrier *mbarrier);
 
+/* A fence by the warp shows what it has initialised to copies and to other blocks. */
+void sim_mbarriers_publish(const struct sim_warp *warp);
+
 /* All of them in order of creation: the next after `index`, which is moved on; NULL at the end. */
 struct sim_mbarrier *sim_mbarrier_next(const struct sim_block *block, uint32_t *index);
 

@@ -4,7 +4,7 @@
 
 #include "program/decoder.h"
 
-enum { SIM_MAX_OPERANDS = 160 };
+enum { SIM_MAX_OPERANDS = 280 };
 
 /* Operands of one instruction while they are read. */
 struct sim_draft {

@@ -9,8 +9,10 @@
  *
  * pattern   the opcode; [.a|.b] is optional, (.a|.b) required; each group is captured
  * operands  destinations ':' sources. p predicate, w word, x wide, v word or wide, e wide if the element has
- * 8 bytes, m memory address, i integer, l label, t table of labels, o the optional q of p|q. A digit before a
- *           letter asks for a list of that many, '*' for one of inst->count
+ * 8 bytes, m memory address, M address of a tensor map with inst->count coordinates, i integer, j small
+ *           integer (the immediate holds all of them, 8 bits each, the last one lowest), l label, t table of labels,
+ *           o the optional q of p|q. A digit before a letter asks for a list of that many, '*' for one of inst->count.
+ *           '+' in front: the destinations are read too, as the last sources
  * prepare   sets fields of the instruction from the captures, before the operands are read */
 struct sim_form {
   const char *pattern;

@@ -45,18 +45,34 @@ static bool read_value(struct sim_decoder *decoder, struct sim_draft *d, const s
 }
 
 static bool read_address(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand) {
-  if (operand->kind != PTX_ADDRESS || d->inst.address_count == 2)
+  if (operand->kind != PTX_ADDRESS || operand->item_count != 1 || d->inst.address_count == SIM_MAX_ADDRESSES)
     return false;
   const struct ptx_operand *base = operand->items;
   if (base->negated || base->pair)
     return false;
   bool word = base->kind == PTX_REGISTER && sim_operand_class(decoder, base) == PTX_CLASS_WORD;
   d->inst.address_wide[d->inst.address_count] = !word;
+  d->inst.address_source[d->inst.address_count] = (uint8_t)(d->count - d->inst.destinations);
   d->inst.offset[d->inst.address_count++] = operand->value;
   if (base->kind == PTX_VARIABLE && base->variable->space == PTX_CALL)
     d->inst.space = PTX_CALL;
   uint32_t value;
   return sim_source_value(decoder, base, word ? 'w' : 'x', &value) && push(d, value);
+}
+
+/* [map, {coordinates}]: the address of a tensor map, then as many words as the tensor has dimensions. */
+static bool read_tensor(struct sim_decoder *decoder, struct sim_draft *d, const struct ptx_operand *operand) {
+  if (operand->kind != PTX_ADDRESS || operand->item_count != 2)
+    return false;
+  struct ptx_operand map = *operand;
+  const struct ptx_operand *at = &operand->items[1];
+  map.item_count = 1;
+  if (!read_address(decoder, d, &map) || at->kind != PTX_LIST || at->item_count != d->inst.count)
+    return false;
+  for (uint32_t i = 0; i < at->item_count; i++)
+    if (at->items[i].pair || !read_value(decoder, d, &at->items[i], 'w', false))
+      return false;
+  return true;
 }
 
 static const struct ptx_label *find_label(const struct ptx_function *function, const char *name, uint32_t scope) {
@@ -135,8 +151,13 @@ static bool read_operand(struct sim_decoder *decoder, struct sim_draft *d, const
   switch (letter) {
   case 'm':
     return read_address(decoder, d, operand);
+  case 'M':
+    return read_tensor(decoder, d, operand);
   case 'i':
     d->inst.immediate = operand->value;
+    return operand->kind == PTX_INTEGER;
+  case 'j':
+    d->inst.immediate = d->inst.immediate << 8 | (operand->value & 255);
     return operand->kind == PTX_INTEGER;
   case 'l':
     return read_targets(decoder, d, operand, 1);
@@ -151,7 +172,9 @@ bool sim_read_operands(struct sim_decoder *decoder, struct sim_draft *d, const s
   const struct ptx_statement *statement = decoder->statement;
   const char *letters = form->operands;
   bool destination = true;
+  bool in_out = *letters == '+';
   uint32_t next = 0;
+  letters += in_out;
   while (*letters) {
     if (*letters == ':') {
       destination = false;
@@ -162,6 +185,9 @@ bool sim_read_operands(struct sim_decoder *decoder, struct sim_draft *d, const s
       return false;
     }
   }
+  for (uint32_t i = 0; in_out && i < d->inst.destinations; i++)
+    if (!push(d, d->values[i]))
+      return false;
   d->inst.sources = (uint8_t)(d->count - d->inst.destinations);
   return next == statement->operand_count;
 }

@@ -22,17 +22,19 @@ typedef void (*sim_taint_fn)(struct sim_warp *warp, const struct sim_inst *inst,
 
 enum sim_flow { SIM_FLOW_NEXT, SIM_FLOW_END };
 
+enum { SIM_MAX_ADDRESSES = 3 };
+
 /* Memory ordering of an access. */
 enum { SIM_STRONG = 1, SIM_ACQUIRE = 2, SIM_RELEASE = 4, SIM_CTA_SCOPE = 8 };
 
 struct sim_inst {
   sim_exec_fn exec;
   sim_taint_fn taint;
-  uint32_t *operands; /* slots, destinations first */
-  uint32_t *targets;  /* branch targets */
-  uint64_t immediate; /* an integer operand, or the entry of a called function */
-  uint64_t offset[2]; /* of the address operands */
-  uint32_t guard;     /* slot of a predicate; a constant when there is none */
+  uint32_t *operands;                 /* slots, destinations first */
+  uint32_t *targets;                  /* branch targets */
+  uint64_t immediate;                 /* an integer operand, or the entry of a called function */
+  uint64_t offset[SIM_MAX_ADDRESSES]; /* of the address operands */
+  uint32_t guard;                     /* slot of a predicate; a constant when there is none */
   uint32_t guard_flip;
   uint32_t line;
   uint16_t target_count;
@@ -42,13 +44,15 @@ struct sim_inst {
   uint8_t size;   /* bytes of an element */
   uint8_t count;  /* elements of a vector */
   uint8_t mode;   /* meaning belongs to the form */
-  uint8_t order;  /* SIM_STRONG and friends */
+  uint8_t order;  /* SIM_STRONG and friends; of a product the words of A in registers */
   uint8_t flow;   /* sim_flow */
   bool is_signed; /* elements are sign-extended */
   bool wide;      /* registers of the elements are wide */
   bool aligned;   /* all lanes of the warp execute it together */
+  bool in_flight; /* its registers are in use until a wait: they share no slots */
   uint8_t address_count;
-  bool address_wide[2];
+  uint8_t address_source[SIM_MAX_ADDRESSES]; /* which sources they are */
+  bool address_wide[SIM_MAX_ADDRESSES];
   struct sim_call *call;
 };
 

@@ -152,6 +152,14 @@ static void extend_set(struct analysis *a, const uint64_t *set, size_t position)
       extend(a, (uint32_t)(w * 64 + (size_t)__builtin_ctzll(rest)), position);
 }
 
+/* When the registers are free again is known only as the warp runs. */
+static void extend_everywhere(struct analysis *a, const struct sim_inst *inst) {
+  for (uint32_t o = 0; o < (uint32_t)inst->destinations + inst->sources; o++) {
+    extend(a, inst->operands[o], a->from);
+    extend(a, inst->operands[o], a->to - 1);
+  }
+}
+
 static void find_intervals(struct analysis *a) {
   memset(a->first, 0xff, a->values * sizeof *a->first);
   memset(a->last, 0xff, a->values * sizeof *a->last);
@@ -164,6 +172,8 @@ static void find_intervals(struct analysis *a) {
       for (uint32_t o = 0; o < (uint32_t)inst->destinations + inst->sources; o++)
         extend(a, inst->operands[o], i);
       extend(a, inst->guard, i);
+      if (inst->in_flight)
+        extend_everywhere(a, inst);
     }
   }
 }

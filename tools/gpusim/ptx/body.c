@@ -78,7 +78,7 @@ static void operand_list(struct ptx_cursor *cursor, char close, struct ptx_opera
   memcpy(result->items, items, count * sizeof *items);
 }
 
-/* [base], [base+4], [base+-4] or [1024] */
+/* [base], [base+4], [base+-4], [1024] or [base, {x, y}] */
 static void address(struct ptx_cursor *cursor, struct ptx_operand *result) {
   struct ptx_operand base;
   operand(cursor, &base);
@@ -91,11 +91,13 @@ static void address(struct ptx_cursor *cursor, struct ptx_operand *result) {
     operand(cursor, &offset);
     result->value = offset.value;
   }
+  result->items = sim_arena_take(cursor->module->arena, 2 * sizeof base);
+  result->items[0] = base;
+  result->item_count = 1;
+  if (ptx_accept(cursor, ','))
+    operand(cursor, &result->items[result->item_count++]);
   ptx_expect(cursor, ']');
   result->kind = PTX_ADDRESS;
-  result->item_count = 1;
-  result->items = sim_arena_take(cursor->module->arena, sizeof base);
-  *result->items = base;
 }
 
 static void name_operand(struct ptx_cursor *cursor, struct ptx_operand *result) {

@@ -40,7 +40,7 @@ enum ptx_kind {
   PTX_SINGLE,  /* 0f3F800000: bits in value */
   PTX_DOUBLE,  /* 0d...: bits in value; decimals too */
   PTX_LIST,    /* {a, b} or (a, b): items */
-  PTX_ADDRESS, /* [items[0] + value] */
+  PTX_ADDRESS, /* [items[0] + value], or [items[0] + value, items[1]] */
   PTX_SINK     /* _ */
 };
 
