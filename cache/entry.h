@@ -34,6 +34,7 @@ struct cache_entry {
   const char *options;   /* of the compiler, joined by spaces */
   const char *symbol;    /* entry point in the image */
   const char *log;       /* of the compiler; may be empty */
+  const char *snippet;   /* C text of the caller's in the kernel; NULL: none */
   const void *image;
   size_t image_size;
   struct cache_facts facts;

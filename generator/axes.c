@@ -60,8 +60,8 @@ static const struct axis axes[] = {
 
 enum { AXIS_COUNT = sizeof axes / sizeof *axes };
 
-_Static_assert(offsetof(fi_spec, reserved) == sizeof(uint32_t) * (AXIS_COUNT + 1),
-               "axes.def has a row for each field of fi_spec");
+_Static_assert(offsetof(fi_spec, reserved) == sizeof(uint32_t) * (AXIS_COUNT + 1) + sizeof(uint64_t),
+               "axes.def has a row for each field of fi_spec but the hash, which needs no padding");
 
 const struct axis *axis_at(uint32_t number) {
   return number < AXIS_COUNT ? &axes[number] : NULL;

@@ -67,11 +67,12 @@ static uint32_t quantizes_rows(const fi_spec *spec) {
 }
 
 static uint32_t changes_scores(const fi_spec *spec) {
-  return spec->softcap || spec->bias != FI_BIAS_NONE || derived_has_token_scales(spec);
+  return spec->softcap || spec->bias != FI_BIAS_NONE || spec->snippet != FI_SNIPPET_NONE ||
+         derived_has_token_scales(spec);
 }
 
 uint32_t derived_hides_tokens(const fi_spec *spec) {
-  return spec->bias == FI_BIAS_DENSE;
+  return spec->bias == FI_BIAS_DENSE || spec->snippet != FI_SNIPPET_NONE;
 }
 
 const struct derived *derived_at(uint32_t number) {

@@ -10,8 +10,8 @@
  *   //# ...          a note to maintainers, left out
  *
  * The source is the shared argument records, the constants of spec and tile, and the kernel's template,
- * without the definitions that the kernel does not use. Directives inside a block that is left out are
- * checked all the same.
+ * without the definitions that the kernel does not use; then the caller's snippet as it came. Directives inside a block
+ * that is left out are checked all the same.
  */
 #include "render.h"
 
@@ -20,6 +20,7 @@
 #include "expression.h"
 #include "family.h"
 #include "prune.h"
+#include "snippet.h"
 #include "spec.h"
 #include "tidy.h"
 #include "tile_choice.h"
@@ -270,6 +271,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   if (pruned)
     out->lines = tidy_lines(used.data, used.size, &tidy);
   text_free(&used);
+  if (pruned && out->snippet)
+    out->lines = snippet_print(renderer->facts.spec, out->snippet, SOURCE_NAME, &tidy);
   out->size = tidy.size;
   out->text = text_take(&tidy);
   return pruned && out->text;
@@ -278,9 +281,11 @@ static bool finish(const struct renderer *renderer, struct source *out) {
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
                            uint32_t choice, struct source *out) {
   *out = (struct source){0};
-  const fi_status planned = tile_plan(canonical, target, choice, &out->tile);
-  if (planned != FI_OK)
-    return planned;
+  fi_status status = tile_plan(canonical, target, choice, &out->tile);
+  if (status == FI_OK)
+    status = snippet_of(canonical, &out->snippet);
+  if (status != FI_OK)
+    return status;
   const struct family *family = out->tile.family;
   const char *name = family->template;
   out->symbol = family->symbol;
@@ -290,7 +295,7 @@ fi_status render_templates(const struct template_set *set, const fi_spec *canoni
     return error_set(FI_ERROR_COMPILE, "there is no template %s", records ? name : "flashjit_args.h");
   struct renderer renderer = {.set = set, .facts = {canonical, target, &out->tile}};
   renderer.pasted = calloc(set->count, sizeof *renderer.pasted);
-  fi_status status = FI_ERROR_MEMORY;
+  status = FI_ERROR_MEMORY;
   if (renderer.pasted)
     status = read_all(&renderer, records, kernel);
   if (status == FI_OK && !finish(&renderer, out))

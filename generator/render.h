@@ -10,10 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What compilers call a source in their messages. */
+#define SOURCE_NAME "flashjit.cu"
+
 struct source {
   char *text;
-  size_t size;        /* bytes of text, without the closing zero */
-  const char *symbol; /* of the kernel, extern "C" */
+  size_t size;         /* bytes of text, without the closing zero */
+  const char *symbol;  /* of the kernel, extern "C" */
+  const char *snippet; /* of the caller, kept as long as the process runs; NULL: none */
   struct tile tile;
   uint32_t lines;
 };

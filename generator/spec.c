@@ -6,6 +6,7 @@
 #include "error.h"
 #include "tile_choice.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,18 @@ static fi_status settle_axis(const struct axis *axis, fi_spec *spec) {
   return FI_OK;
 }
 
+/* The hash is no axis: it names a text, and is there when the axis `snippet` says so. */
+static fi_status settle_snippet(fi_spec *spec) {
+  if (spec->op != FI_OP_ATTENTION)
+    spec->snippet_hash = 0;
+  if ((spec->snippet == FI_SNIPPET_NONE) == (spec->snippet_hash == 0))
+    return FI_OK;
+  if (spec->snippet_hash)
+    return error_set(FI_ERROR_SPEC, "snippet_hash is %016" PRIx64 " with snippet none; allowed: 0", spec->snippet_hash);
+  return error_set(FI_ERROR_SPEC, "snippet_hash is 0 with snippet %s; allowed: what fi_register_snippet gives",
+                   axis_value_name(axis_find_field("snippet", strlen("snippet")), spec->snippet));
+}
+
 static fi_status check_rule(const struct rule *rule, const fi_spec *spec) {
   if (!rule->refuses(spec))
     return FI_OK;
@@ -77,6 +90,8 @@ fi_status spec_canonical(const fi_spec *in, fi_spec *out) {
   const struct axis *axis;
   for (uint32_t i = 1; status == FI_OK && (axis = axis_at(i)); i++)
     status = settle_axis(axis, out);
+  if (status == FI_OK)
+    status = settle_snippet(out);
   for (size_t i = 0; status == FI_OK && i < sizeof rules / sizeof *rules; i++)
     status = check_rule(&rules[i], out);
   return status;

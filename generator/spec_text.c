@@ -1,12 +1,14 @@
 /*
  * The text form of a spec: the op, then "key=value" for each axis that differs from its default, in the
- * table's order, with single spaces. Values are names where the axis has names, else decimal numbers.
+ * table's order, with single spaces. Values are names where the axis has names, else decimal numbers. A snippet's has
+ * the hash of its text too: "snippet=logit:0123456789abcdef".
  */
 #include "spec.h"
 
 #include "axes.h"
 #include "error.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,14 +17,22 @@
 enum {
   VALUE_SIZE = 32,
   FIELD_SIZE = 40,
-  SHOWN = 40 /* most bytes of a word of the user that a message repeats */
+  SHOWN = 40,    /* most bytes of a word of the user that a message repeats */
+  HASH_SIZE = 16 /* digits */
 };
+
+static const char hex_digits[] = "0123456789abcdef";
 
 /* A word of the text: bytes without spaces. */
 struct word {
   const char *text;
   size_t size;
 };
+
+/* The axis whose value is followed by a hash. */
+static bool is_snippet(const struct axis *axis) {
+  return axis->offset == offsetof(fi_spec, snippet);
+}
 
 void spec_print(const fi_spec *canonical, char *text, size_t size) {
   size_t used = (size_t)snprintf(text, size, "%s", axis_value_name(axis_at(0), canonical->op));
@@ -34,6 +44,8 @@ void spec_print(const fi_spec *canonical, char *text, size_t size) {
     char shown[VALUE_SIZE];
     axis_print_value(axis, value, shown, sizeof shown);
     used += (size_t)snprintf(text + used, size - used, " %s=%s", axis->key, shown);
+    if (is_snippet(axis) && used < size)
+      used += (size_t)snprintf(text + used, size - used, ":%016" PRIx64, canonical->snippet_hash);
   }
 }
 
@@ -103,6 +115,30 @@ static bool parse_value(const struct axis *axis, const struct word *word, uint32
   return parse_number(word, value) && axis_allows(axis, *value);
 }
 
+static bool parse_hash(const struct word *word, uint64_t *hash) {
+  *hash = 0;
+  for (size_t i = 0; i < word->size; i++) {
+    const char *digit = memchr(hex_digits, word->text[i], HASH_SIZE);
+    if (!digit)
+      return false;
+    *hash = *hash << 4 | (uint64_t)(digit - hex_digits);
+  }
+  return word->size == HASH_SIZE;
+}
+
+/* Cuts the hash off the word of a snippet; one without it has none yet. */
+static fi_status parse_snippet(struct word *value, fi_spec *spec) {
+  const char *colon = memchr(value->text, ':', value->size);
+  if (!colon)
+    return FI_OK;
+  const struct word hash = {colon + 1, value->size - (size_t)(colon + 1 - value->text)};
+  value->size = (size_t)(colon - value->text);
+  if (parse_hash(&hash, &spec->snippet_hash))
+    return FI_OK;
+  return error_set(FI_ERROR_SPEC, "the hash of the snippet is \"%.*s\"; allowed: %d digits of 0 to 9 and a to f",
+                   shown(hash.size), hash.text, HASH_SIZE);
+}
+
 /* Reads one "key=value"; *seen has a bit for each axis that was given before. */
 static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *seen) {
   const char *equals = memchr(word->text, '=', word->size);
@@ -110,7 +146,7 @@ static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *se
     return error_set(FI_ERROR_SPEC, "\"%.*s\" has no \"=\": an axis is written key=value", shown(word->size),
                      word->text);
   const struct word key = {word->text, (size_t)(equals - word->text)};
-  const struct word value = {equals + 1, word->size - key.size - 1};
+  struct word value = {equals + 1, word->size - key.size - 1};
   const struct axis *axis = axis_find_key(key.text, key.size);
   if (!axis || axis == axis_at(0))
     return refuse_key(&key);
@@ -119,6 +155,9 @@ static fi_status parse_axis(const struct word *word, fi_spec *spec, uint64_t *se
     return error_set(FI_ERROR_SPEC, "%s is given twice", axis->key);
   *seen |= bit;
   uint32_t number;
+  const fi_status status = is_snippet(axis) ? parse_snippet(&value, spec) : FI_OK;
+  if (status)
+    return status;
   if (!parse_value(axis, &value, &number))
     return refuse_value(axis, &value);
   axis_set(axis, spec, number);

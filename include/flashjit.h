@@ -191,6 +191,20 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN_DISTANCE = 3, FI_BIAS_DENSE = 4 };
 
 /*
+ * A snippet is C text of the caller's with a function of one score; README.md has an example. It is given
+ *   struct fi_score { float score; int query, kv, head, request; };
+ * the scaled, capped and biased score in natural-logarithm units, the indexes of query token (the place p above, below
+ * 0 where q_len exceeds kv_len) and KV token in the KV of their request, the query head, and the request; and
+ * fi_tensors.snippet_params. The function must give the same for the same.
+ * LOGIT calls `float logit(struct fi_score, const void *)` for what takes the score's place; -infinity hides the KV
+ * token. WEIGHT calls `weight`, likewise, for what V is multiplied with, rounded to f16 (at most 65504) or bf16, in
+ * place of exp(score): O is the plain sum, not divided by anything, without sinks, LSE and FI_SCALE_TOKEN; 0 hides the
+ * KV token. What is hidden counts for nothing, whatever its V is. Neither is called for tokens that the mask hides (for
+ * those of mask_bits it may be, in vain) or where the score is -infinity.
+ */
+enum { FI_SNIPPET_NONE = 0, FI_SNIPPET_LOGIT = 1, FI_SNIPPET_WEIGHT = 2 };
+
+/*
  * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
  * do; change what differs; every zero is the default.
  */
@@ -225,11 +239,13 @@ typedef struct fi_spec {
   uint32_t rope_dim;   /* even, 2 to head_dim; 0: head_dim */
   uint32_t rope_first; /* the first rotated dim, even: head_dim - rope_dim for the last ones of the head */
   uint32_t rope_positions;
-  uint32_t rope_axes; /* with FI_POSITIONS_ARRAY: positions of a token, 1 or 3 (time, height, width); 0: 1 */
-  uint32_t softcap;   /* 1: a scaled score x becomes c * tanh(x / c), where c is fi_tensors.softcap */
-  uint32_t sinks;     /* 1: the softmax of a row has one more logit, of its head, without a V: fi_tensors.sinks */
-  uint32_t bias;      /* added to scaled, capped scores: FI_BIAS_ */
-  uint32_t reserved[60];
+  uint32_t rope_axes;    /* with FI_POSITIONS_ARRAY: positions of a token, 1 or 3 (time, height, width); 0: 1 */
+  uint32_t softcap;      /* 1: a scaled score x becomes c * tanh(x / c), where c is fi_tensors.softcap */
+  uint32_t sinks;        /* 1: the softmax of a row has one more logit, of its head, without a V: fi_tensors.sinks */
+  uint32_t bias;         /* added to scaled, capped scores: FI_BIAS_ */
+  uint64_t snippet_hash; /* of the text that the next field is about, as fi_register_snippet gives it */
+  uint32_t snippet;      /* what a text of the caller's computes of a score: FI_SNIPPET_ */
+  uint32_t reserved[57];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -247,8 +263,17 @@ fi_status fi_spec_supported(const fi_spec *spec, const char *target);
 enum { FI_SPEC_TEXT_SIZE = 1024 };
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 
-/* The inverse; fields may come in any order, and an axis that is left out has its default. */
+/* The inverse; axes in any order, or left out. A snippet is snippet=logit:0123456789abcdef; its hash may be left out */
 fi_status fi_spec_parse(const char *text, fi_spec *spec);
+
+/*
+ * Keeps a copy of the text of a snippet for all contexts of the process and gives its hash, XXH3-64. Any thread may
+ * call it, and again. Every process registers the texts of its kernels, of those in the cache too: the key of a kernel
+ * is its source, and a hash of which it has no text is FI_ERROR_SPEC. A text reads no files (#include). A mistake in it
+ * is FI_ERROR_COMPILE of the call that compiles it, told as "snippet(3): ...", with the line of the text.
+ */
+enum { FI_SNIPPET_SIZE = 1048576 }; /* bytes that a text may have */
+fi_status fi_register_snippet(const char *text, uint64_t *hash);
 
 /* One axis of the spec, for programs that list the choices: fi_axis_describe(0), (1), ... until it is not FI_OK. */
 typedef struct fi_axis {
@@ -542,10 +567,9 @@ typedef struct fi_batch {
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
  * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index, page_size and
- * page_ids, may use it until the lengths change.
- * fi_plan and its fi_runs take the same bounds, memory and ctas. What the memory holds is known on the device only: a
- * run without a plan, or with that of another kind of kernel or of other bounds, does nothing and says so in the
- * memory's fi_fault.
+ * page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and ctas. What
+ * the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel or of
+ * other bounds, does nothing and says so in the memory's fi_fault.
  */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
@@ -624,18 +648,20 @@ typedef struct fi_tensors {
   float rope_magnitude;         /* rotated Q and K are multiplied with it; positive; 0: 1 */
 
   /* attention: what a score becomes, and how a row ends */
-  float softcap;             /* for spec.softcap: above 0, at most 10000; logits are off by about 3e-7 of it */
-  const float *sinks;        /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the
-                                sum of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may
-                                have it, others -infinity, which is none. A row that sees nothing has O 0, and the sink
-                                as its LSE */
-  const float *slopes;       /* [query heads] for FI_BIAS_SLOPES */
-  const void *bias;          /* for the other kinds of bias */
-  int64_t bias_token_stride; /* elements, at least bias_extent or, if dense, max_kv_len */
-  int64_t bias_head_stride;  /* likewise; 0: all heads have one */
-  uint32_t bias_extent;      /* distances that a row of bias has, for FI_BIAS_DISTANCE and FI_BIAS_TOKEN_DISTANCE */
-  int32_t bias_first;        /* the distance of its first element, for FI_BIAS_DISTANCE */
-  uint32_t reserved[104];
+  float softcap;              /* for spec.softcap: above 0, at most 10000; logits are off by about 3e-7 of it */
+  const float *sinks;         /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the
+                                 sum of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may
+                                 have it, others -infinity, which is none. A row that sees nothing has O 0, and the sink
+                                 as its LSE */
+  const float *slopes;        /* [query heads] for FI_BIAS_SLOPES */
+  const void *bias;           /* for the other kinds of bias */
+  int64_t bias_token_stride;  /* elements, at least bias_extent or, if dense, max_kv_len */
+  int64_t bias_head_stride;   /* likewise; 0: all heads have one */
+  uint32_t bias_extent;       /* distances that a row of bias has, for FI_BIAS_DISTANCE and FI_BIAS_TOKEN_DISTANCE */
+  int32_t bias_first;         /* the distance of its first element, for FI_BIAS_DISTANCE */
+  const void *snippet_params; /* for spec.snippet: handed to the text as it is, and read by it alone: NULL is no mistake
+                                 unless the text reads it, which is then a fault of the device, as of any kernel */
+  uint32_t reserved[102];
 } fi_tensors;
 
 /*
@@ -717,16 +743,15 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
- *  1. Snippets of the caller    spec 0-1 their hash, 2 kind; tensors 0-1 their parameters
- *  2. Low-bit KV                spec 3 type of V, 4 what a scale of V covers, 5 elements of its group, 6 zero points;
+ *  1. Low-bit KV                spec 0 type of V, 1 what a scale of V covers, 2 elements of its group, 3 zero points;
  *                               kv 0-1 zero points
- *  3. Latent attention          spec 7 V is the first dims of K, 8 dims that are rotated apart
- *  4. A second source of KV     spec 9 there is one; tensors 2-49 its K and V (two fi_kv); batch 1-2 its page table,
+ *  2. Latent attention          spec 4 V is the first dims of K, 5 dims that are rotated apart
+ *  3. A second source of KV     spec 6 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
  *                               3-4 the table's stride, 5-6 its lengths
- *  5. Lists of tokens, blocks   spec 10 kind, 11 tokens of a block, 12 by KV head; tensors 50-51 lists, 52-53 and 54-55
- *                               their strides, 56-57 their lengths
- *  6. Shared prefixes           spec 13 not looked for; batch 7-8 a hint; workspace 0 the most that are told
- *  7. Indexer                   spec 14-17; tensors 58-73
+ *  4. Lists of tokens, blocks   spec 7 kind, 8 tokens of a block, 9 by KV head; tensors 48-49 lists, 50-51 and 52-53
+ *                               their strides, 54-55 their lengths
+ *  5. Shared prefixes           spec 10 not looked for; batch 7-8 a hint; workspace 0 the most that are told
+ *  6. Indexer                   spec 11-14; tensors 56-71
  */
 
 #ifdef __GNUC__

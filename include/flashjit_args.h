@@ -73,8 +73,9 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -123,6 +124,7 @@ struct fi_attention_args {
   float cap_log2; /* softcap * log2(e) */
   int reserved;
   struct fi_rope_args rope;
+  const void *snippet_params;
 };
 
 struct fi_append_args {
@@ -201,11 +203,12 @@ struct fi_plan_args {
   int ctas;
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
-  int max_sections;  /* 1: every head's KV is read once, and the heads of a tile follow each other */
-  int section_steps; /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;   /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
-  int unit_steps;    /* steps that a unit costs besides those of its KV */
-  unsigned id;       /* as in the header */
+  int names_requests; /* 1: plan.requests is written */
+  int max_sections;   /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int unit_steps;     /* steps that a unit costs besides those of its KV */
+  unsigned id;        /* as in the header */
   unsigned rows_id;
 };
 

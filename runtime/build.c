@@ -253,6 +253,7 @@ static fi_status make_entry(struct build *build, const char *toolchain, bool *un
       .options = build->options,
       .symbol = build->source.symbol,
       .log = log,
+      .snippet = build->source.snippet,
       .image = output->image,
       .image_size = output->image_size,
       .facts = {.registers = facts.registers,

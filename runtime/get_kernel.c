@@ -2,10 +2,18 @@
  * fi_precompile. */
 #include "generator/abi.h"
 #include "generator/error.h"
+#include "generator/snippet.h"
 #include "generator/spec.h"
 #include "generator/tile_choice.h"
 #include "runtime/flight.h"
 #include "runtime/make.h"
+
+/* The canonical spec of a kernel that has all it is made of: its snippet is registered. */
+static fi_status find_spec(const fi_spec *spec, fi_spec *canonical) {
+  const char *snippet;
+  const fi_status status = spec_canonical(spec, canonical);
+  return status ? status : snippet_of(canonical, &snippet);
+}
 
 static fi_kernel *find_ready(fi_ctx *ctx, const fi_spec *spec) {
   fi_kernel *kernel = table_find(&ctx->table, spec);
@@ -68,7 +76,7 @@ static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kerne
 /* A kernel that is not in the table, or under another spelling only. */
 static fi_status get_slowly(fi_ctx *ctx, const fi_spec *spec, fi_kernel **out) {
   fi_spec canonical;
-  fi_status status = spec_canonical(spec, &canonical);
+  fi_status status = find_spec(spec, &canonical);
   if (status)
     return status;
   fi_kernel *kernel = find_ready(ctx, &canonical);
@@ -141,7 +149,7 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
   if (!status && facts)
     status = abi_check(ABI_facts, facts);
   if (!status)
-    status = spec_canonical(spec, &canonical);
+    status = find_spec(spec, &canonical);
   if (!status)
     status = check_tile(ctx, &canonical);
   if (!status && has_plan(&canonical, &plan))

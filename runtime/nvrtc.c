@@ -1,5 +1,6 @@
 /* The compiler: libnvrtc, opened at run time. The only file that includes nvrtc.h. */
 #include "generator/error.h"
+#include "generator/render.h"
 #include "runtime/compiler.h"
 
 #include <dlfcn.h>
@@ -17,7 +18,7 @@
 enum { MOST_OPTIONS = 16 };
 
 /* A constant name: with none, symbols of internal linkage get names that differ from run to run. */
-static const char program_name[] = "flashjit.cu";
+static const char program_name[] = SOURCE_NAME;
 
 /* Newest first: what a driver refuses of the one it may take of the next. */
 static const char *const usual_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};

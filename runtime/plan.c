@@ -156,6 +156,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .ctas = layout->counts.first ? (int)layout->ctas : 0,
       .max_tokens = (int)workspace->max_tokens,
       .max_kv_len = max_kv_len(spec, batch, workspace),
+      .names_requests = spec->snippet != FI_SNIPPET_NONE,
       .max_sections = (int)layout->max_sections,
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,

@@ -83,6 +83,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .plan_id = run->layout.id,
       .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
       .rope = rope_args(run),
+      .snippet_params = tensors->snippet_params,
   };
   scores_fill(&run->kernel->spec, tensors, &args->attention);
   return run->layout.ctas;

@@ -42,6 +42,7 @@ static const struct part parts[] = {
     PART(plan.rows, rows, PLAN_MEMORY, sizeof(struct fi_row), false),
     PART(plan.seen, seen, PLAN_MEMORY, sizeof(struct fi_interval), false),
     PART(plan.row_bits, row_bits, PLAN_MEMORY, sizeof(unsigned *), false),
+    PART(plan.requests, requests, PLAN_MEMORY, sizeof(int), false),
     PART(checked, checked, PLAN_MEMORY, sizeof(int), false),
     PART(tile_begin, tile_begins, PLAN_MEMORY, sizeof(int), false),
     PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
@@ -235,6 +236,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,   spec->kv_start,
       spec->window_left,    spec->window_right, spec->chunk,          spec->ranges,       layout->step_tokens,
       spec->mask_bits,
+      spec->snippet,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
@@ -248,6 +250,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
                  .rows = bounds->max_tokens,
                  .seen = derived_has_intervals(&kernel->spec) ? bounds->max_tokens : 0,
                  .row_bits = kernel->spec.mask_bits ? bounds->max_tokens : 0,
+                 .requests = kernel->spec.snippet ? bounds->max_tokens : 0,
                  .checked = kernel->spec.page_size ? bounds->max_requests : 0},
       .ctas = ctas,
       .max_tiles = bounds->max_tokens,

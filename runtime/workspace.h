@@ -11,6 +11,7 @@ struct workspace_counts {
   uint64_t rows;
   uint64_t seen;
   uint64_t row_bits;
+  uint64_t requests;
   uint64_t checked;
   uint64_t tile_begins; /* 0: shared memory holds requests and tiles */
   uint64_t step_begins;

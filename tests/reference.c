@@ -179,18 +179,24 @@ void reference_attend(const struct reference *reference, const struct reference_
   double sink = spec->sinks ? (double)tensors->sinks[head] : -INFINITY;
   double maximum = sink;
   bool is_empty = true;
+  bool is_plain = spec->snippet == FI_SNIPPET_WEIGHT; /* a sum of V by weights as they are */
   for (int64_t t = first; t < seen; t++) {
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
     double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
+    if (reference->snippet && logit != -INFINITY)
+      logit = reference->snippet(logit, place, t, head, request, tensors->snippet_params);
     loaded->weights[t] = reference_has_bit(reference, request, i, t) ? logit : -INFINITY;
     maximum = fmax(maximum, loaded->weights[t]); /* of numbers: NaN stays in the sum */
     is_empty = is_empty && loaded->weights[t] == -INFINITY;
   }
-  double sum = maximum > -INFINITY ? exp(sink - maximum) : 0;
-  for (int64_t t = first; t < seen; t++)
-    sum += loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : exp(loaded->weights[t] - maximum);
+  double sum = is_plain ? 1 : maximum > -INFINITY ? exp(sink - maximum) : 0;
+  for (int64_t t = first; t < seen; t++) {
+    double weight = is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
+    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight;
+    sum += is_plain ? 0 : loaded->weights[t];
+  }
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
   for (int64_t t = first; t < seen && !is_empty; t++)

@@ -7,6 +7,7 @@
 #define TESTS_REFERENCE_H
 
 #include "flashjit.h"
+#include "tests/snippet.h"
 
 #include <stdbool.h>
 
@@ -15,6 +16,7 @@ struct reference {
   fi_batch batch;
   fi_tensors tensors; /* strides of 0 are packed */
   uint32_t kv_heads;
+  snippet_function *snippet; /* what the text of spec.snippet computes; NULL: there is none */
 };
 
 uint32_t reference_kv_len(const struct reference *reference, uint32_t request);

@@ -51,6 +51,12 @@ void write_rows(const fi_plan_args &args, int tokens) {
       args.plan.row_bits[token] = bits_of_token(args, token);
 }
 
+/* The request of each row, for those who ask. */
+void write_requests(const fi_plan_args &args, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride)
+    args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
+}
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -61,6 +67,8 @@ void write_plan(const fi_plan_args &args) {
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
+  if (args.names_requests)
+    write_requests(args, tokens);
   if (writes_header())
     write_header(args, tokens, true);
 }

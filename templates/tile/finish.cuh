@@ -33,9 +33,16 @@ float sink_of(const fi_attention_args &args, u32 head) {
   return 0;
 }
 
+//@if snippet == weight
+/* Nor is O divided by a sum of weights. */
+Ending with_sink(float most, float sum, float sink) {
+  return {most, 1, 1};
+}
+//@else
 Ending with_sink(float most, float sum, float sink) {
   return {most, sum, 1};
 }
+//@end
 //@end
 
 //@if lse

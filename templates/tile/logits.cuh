@@ -66,7 +66,7 @@ float row_scale(float scale, const tile_row &row) {
 //@end
 
 //@if hides_tokens
-/* Whether a bias, and so the logit that it makes, takes a token out of sight. */
+/* Whether a bias or a snippet, and so the logit that it makes, takes a token out of sight. */
 bool is_hidden(float logit) {
   return logit == minus_infinity();
 }
@@ -82,6 +82,7 @@ constexpr float kLog2E = 1.4426950408889634f;
 
 //@use tile/softcap
 //@use tile/bias_{bias}
+//@use tile/snippet_{snippet}
 
 /* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
 float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
@@ -98,12 +99,16 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
   const token_worth *worths = token_worths() + first_column(lane);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const RowBias bias = open_bias(args, tile, first_row() + 8 * r, token + (int)first_column(lane));
+    const u32 row = first_row() + 8 * r;
+    const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
+    const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       const token_worth &worth = worths[column_step(i)];
       float &score = at(scores, r, i);
-      score = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i)) + worth.value_log;
+      const float logit = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i));
+      const float asked_logit = with_snippet(asked, logit, column_step(i));
+      score = is_hidden(asked_logit) ? asked_logit : asked_logit + worth.value_log; /* of a NaN scale, too */
     }
   }
 }
@@ -114,11 +119,13 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
   const u32 lane = fresh_lane();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const RowBias bias = open_bias(args, tile, first_row() + 8 * r, token + (int)first_column(lane));
+    const u32 row = first_row() + 8 * r;
+    const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
+    const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = logit_of(args, score, scale.of(r), bias, column_step(i));
+      score = with_snippet(asked, logit_of(args, score, scale.of(r), bias, column_step(i)), column_step(i));
     }
   }
 }
@@ -126,7 +133,8 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
 
 /* The same for one score, of row `row` and KV token `token`. */
 float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
-  return logit_of(args, score, scale, open_bias(args, tile, row, token), 0);
+  const float logit = logit_of(args, score, scale, open_bias(args, tile, row, token), 0);
+  return with_snippet(open_snippet(args, tile, row, token), logit, 0);
 }
 
 /* Scores are logits before the softmax. */

@@ -81,17 +81,13 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     score = to_logit(score, args, tile, row, scale, token);
     if (is_hidden(score))
       continue;
-    const float higher = fmaxf(most, score);
-    const float shrink = exp2_fast((most - higher) * unit);
-    const float weight = exp2_fast((score - higher) * unit);
-    most = higher;
-    sum = fmaf(sum, shrink, weight);
+    const TokenWeight by = weigh_token(most, sum, score, unit);
     const u8 *value = kv_row(args.v, place, token, item.kv_head);
 #pragma unroll
     for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
       const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
-      o[i].x = fmaf(o[i].x, shrink, weight * stored_element(value, dim));
-      o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
+      o[i].x = fmaf(o[i].x, by.shrink, by.weight * stored_element(value, dim));
+      o[i].y = fmaf(o[i].y, by.shrink, by.weight * stored_element(value, dim + 1));
     }
   }
   most = sum == 0 ? minus_infinity() : joined_score(most, of);

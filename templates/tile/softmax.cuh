@@ -20,6 +20,15 @@ void open_rows(RowState &state) {
     most = kNothing;
 }
 
+/* What one more token means for a row alone: a factor of its O so far, and the weight of the token's V. */
+struct TokenWeight {
+  float shrink;
+  float weight;
+};
+
+//@if snippet == weight
+//@use tile/plain_weights
+//@else
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -110,3 +119,14 @@ void close_rows(RowState &state, const tile_row *rows) {
     state.most[r] = state.sum[r] == 0 ? minus_infinity() : joined_score(state.most[r], first[8 * r]);
   }
 }
+
+/* Takes one more score, which `scale` makes a base-2 logit, into the maximum and the sum of a row alone. */
+TokenWeight weigh_token(float &most, float &sum, float score, float scale) {
+  const float higher = fmaxf(most, score);
+  const float shrink = exp2_fast((most - higher) * scale);
+  const float weight = exp2_fast((score - higher) * scale);
+  most = higher;
+  sum = fmaf(sum, shrink, weight);
+  return {shrink, weight};
+}
+//@end

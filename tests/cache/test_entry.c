@@ -204,6 +204,44 @@ Test(cache_entry, the_extension_is_there_when_it_says_something) {
   sample_free(&made);
 }
 
+/* The same of the caller's text, which another release of v1 does not look for. */
+Test(cache_entry, a_snippet_is_there_when_there_is_one) {
+  static const size_t header_sizes[] = {104, 128};
+  for (uint32_t choice = 0; choice < 2; choice++) {
+    struct sample made;
+    struct cache_entry found;
+    struct cache_reason reason = {""};
+    sample_make(&made, 7, 100);
+    made.entry.snippet = "float logit(struct fi_score at, const void *params) {\n  return at.score;\n}\n";
+    made.entry.choice = choice;
+    made.entry.variant = sample_key(9);
+    struct block block = encode(&made.entry);
+    cr_expect_eq(bytes_get_u16(block.bytes + AT_HEADER_SIZE), header_sizes[choice]);
+    cr_expect_eq(bytes_get_u32(block.bytes + AT_FLAGS), 2 + choice);
+    cr_assert(cache_entry_decode(block.bytes, block.size, &made.entry.key, &found, &reason), "%s", reason.text);
+    cr_expect(sample_equals(&made, &found));
+    cr_expect_str_eq(found.snippet, made.entry.snippet);
+    cr_expect_eq(found.choice, choice);
+    cr_expect(cache_key_equal(&found.variant, choice ? &made.entry.variant : &made.entry.key));
+    for (size_t bit = 0; bit < 8 * block.size; bit++) {
+      block.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+      cr_expect(!decodes(block.bytes, block.size, &reason), "bit %zu", bit);
+      block.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    free(block.bytes);
+    sample_free(&made);
+  }
+}
+
+Test(cache_entry, an_entry_without_a_snippet_has_none) {
+  struct block block = encode_sample(100);
+  struct cache_entry found = {.snippet = "what was there before"};
+  struct cache_reason reason = {""};
+  cr_assert(cache_entry_decode(block.bytes, block.size, NULL, &found, &reason), "%s", reason.text);
+  cr_expect_null(found.snippet);
+  free(block.bytes);
+}
+
 /* What the checksum cannot catch: blocks that were sealed with nonsense in them. */
 Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
   static const struct {
@@ -216,7 +254,9 @@ Test(cache_entry, sealed_nonsense_is_refused_with_the_reason) {
       {AT_FORMAT, 2, 0, "format 0 is not 1"},
       {AT_FORMAT, 2, 2, "format 2 is not 1"},
       {AT_HEADER_SIZE, 2, 95, "header size 95"},
-      {AT_FLAGS, 4, 2, "flags 0x2"},
+      {AT_FLAGS, 4, 4, "flags 0x4"},
+      {AT_FLAGS, 4, 2, "header size 96 is not 104"},
+      {AT_FLAGS, 4, 3, "header size 96 is not 128"},
       {AT_FLAGS, 4, 1, "header size 96 is not 120"},
       {AT_SIZES + 0, 4, 0, "toolchain has 0 bytes"},
       {AT_SIZES + 4, 4, 0xffffffff, "header tells of"},
@@ -312,6 +352,9 @@ Test(cache_entry, what_would_not_decode_is_not_encoded) {
   entry = made.entry;
   entry.symbol = "";
   expect_not_encoded(&entry, "symbol has 0 bytes, allowed are 1 to 1024");
+  entry = made.entry;
+  entry.snippet = "";
+  expect_not_encoded(&entry, "snippet has 0 bytes, allowed are 1 to 1048576");
   entry = made.entry;
   entry.image_size = 0;
   expect_not_encoded(&entry, "image is empty");

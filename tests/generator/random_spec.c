@@ -27,6 +27,8 @@ fi_spec random_spec(struct random_source *source, uint32_t op) {
     if (random_below(source, 3) > 0)
       axis_set(axis, &spec, random_value(source, axis));
   }
+  if (spec.snippet != FI_SNIPPET_NONE)
+    spec.snippet_hash = (uint64_t)random_below(source, UINT32_MAX) << 32 | random_below(source, UINT32_MAX);
   if (random_below(source, 2)) {
     spec.rope_dim = spec.rope_dim / 2 * 2;
     spec.rope_first = spec.rope_first / 2 * 2;

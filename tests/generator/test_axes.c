@@ -20,9 +20,11 @@ static fi_axis describe_field(const char *field) {
 
 Test(axes, describes_every_field_of_the_spec_in_order) {
   uint32_t number = 0;
-  for (; number < offsetof(fi_spec, reserved) / 4 - 1; number++) {
-    const fi_axis axis = describe(number);
-    cr_expect_eq(axis.offset, 4 * (number + 1), "%s", axis.name);
+  for (size_t offset = offsetof(fi_spec, op); offset < offsetof(fi_spec, reserved); offset += sizeof(uint32_t)) {
+    if (offset == offsetof(fi_spec, snippet_hash)) /* is no axis */
+      offset += sizeof(uint64_t);
+    const fi_axis axis = describe(number++);
+    cr_expect_eq(axis.offset, offset, "%s", axis.name);
     cr_expect_gt(strlen(axis.meaning), 0, "%s", axis.name);
     cr_expect_gt(axis.ops, 0, "%s", axis.name);
   }

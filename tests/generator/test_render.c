@@ -1,6 +1,7 @@
 /* The renderer, with small templates of its own. */
 #include "generator/error.h"
 #include "generator/render.h"
+#include "generator/snippet.h"
 #include "generator/spec.h"
 #include "random_spec.h"
 
@@ -208,6 +209,8 @@ Test(render, real_sources_are_the_same_bytes_each_time) {
     const struct target *target = target_at(random_below(&random, 12));
     if (spec_canonical(&spec, &canonical) != FI_OK)
       continue;
+    if (canonical.snippet != FI_SNIPPET_NONE)
+      cr_assert_eq(snippet_keep("int unused;\n", canonical.snippet_hash), FI_OK);
     const fi_status status = render_source(&canonical, target, 0, &first);
     cr_assert(status == FI_OK || status == FI_ERROR_UNSUPPORTED, "%s", fi_last_error());
     if (status != FI_OK)

@@ -214,3 +214,20 @@ Test(spec, unknown_targets_are_unsupported) {
   cr_assert_not_null(strstr(fi_last_error(), ", compute_120a"), "%s", fi_last_error());
   cr_assert_eq(fi_spec_supported(&spec, "sm_90a"), FI_OK);
 }
+
+Test(spec, a_hash_and_what_its_text_computes_go_together) {
+  fi_spec out;
+  fi_spec spec = zero_spec(FI_OP_ATTENTION);
+  spec.snippet_hash = 0xabc;
+  cr_assert_eq(spec_canonical(&spec, &out), FI_ERROR_SPEC);
+  cr_expect_str_eq(fi_last_error(), "snippet_hash is 0000000000000abc with snippet none; allowed: 0");
+  spec.snippet = FI_SNIPPET_LOGIT;
+  spec.lse = FI_LSE_BASE2;
+  cr_assert_eq(canonical(spec).snippet_hash, 0xabc);
+  spec.snippet = FI_SNIPPET_WEIGHT;
+  cr_assert_eq(spec_canonical(&spec, &out), FI_ERROR_UNSUPPORTED);
+  cr_expect_str_eq(fi_last_error(), "snippet is weight with lse 2: weights of a snippet have no log-sum-exp");
+  spec.op = FI_OP_MERGE;
+  cr_expect_eq(canonical(spec).snippet, FI_SNIPPET_NONE);
+  cr_expect_eq(canonical(spec).snippet_hash, 0);
+}

@@ -28,6 +28,20 @@ Test(spec_text, holds_what_differs_from_the_defaults) {
   expect_text("plan hd=64", "plan");
 }
 
+Test(spec_text, snippets_have_the_hash_of_their_text) {
+  expect_text("attention snippet=logit:0123456789abcdef group=4", "attention group=4 snippet=logit:0123456789abcdef");
+  expect_text("attention snippet=weight:00000000000000a1", "attention snippet=weight:00000000000000a1");
+  expect_text("append snippet=weight:00000000000000a1", "append");
+  fi_spec spec;
+  char text[FI_SPEC_TEXT_SIZE];
+  cr_assert_eq(fi_spec_parse("attention snippet=weight", &spec), FI_OK);
+  cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_ERROR_SPEC);
+  cr_assert_str_eq(fi_last_error(), "snippet_hash is 0 with snippet weight; allowed: what fi_register_snippet gives");
+  spec.snippet_hash = 0xfedcba9876543210;
+  cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+  cr_assert_str_eq(text, "attention snippet=weight:fedcba9876543210");
+}
+
 Test(spec_text, takes_any_order_and_spaces) {
   expect_text("  attention   page=16  hd=64 ", "attention hd=64 page=16");
   expect_text("attention rope=half mask=none index=csr", "attention index=csr mask=none rope=half");
@@ -80,7 +94,8 @@ Test(spec_text, print_refuses_bad_specs_and_small_buffers) {
 
 Test(spec_text, parse_errors_name_word_and_choice) {
   static const char keys[] = "family, hd, v_dim, group, rows, q, kv, o, scale, page, slots, ids, index, start, mask, "
-                             "left, right, chunk, ranges, bits, lse, rope, keys, rope_dim, rope_first, positions, axes";
+                             "left, right, chunk, ranges, bits, lse, rope, keys, rope_dim, rope_first, positions, "
+                             "axes, softcap, sinks, bias, snippet";
   static const struct {
     const char *text;
     const char *why;
@@ -101,6 +116,13 @@ Test(spec_text, parse_errors_name_word_and_choice) {
       {"attention lse=3", "lse is \"3\"; allowed: 0, 1, 2"},
       {"attention group", "\"group\" has no \"=\": an axis is written key=value"},
       {"attention hd=64 hd=64", "hd is given twice"},
+      {"attention snippet=tanh", "snippet is \"tanh\"; allowed: none, logit, weight"},
+      {"attention snippet=logit:", "the hash of the snippet is \"\"; allowed: 16 digits of 0 to 9 and a to f"},
+      {"attention snippet=logit:123", "the hash of the snippet is \"123\"; allowed: 16 digits of 0 to 9 and a to f"},
+      {"attention snippet=logit:0123456789ABCDEF",
+       "the hash of the snippet is \"0123456789ABCDEF\"; allowed: 16 digits of 0 to 9 and a to f"},
+      {"attention snippet=logit:0123456789abcdef0",
+       "the hash of the snippet is \"0123456789abcdef0\"; allowed: 16 digits of 0 to 9 and a to f"},
       {"attention\thd=64", "op is \"attention\thd=64\"; allowed: attention, append, merge, plan"},
       {"attention head_dim=64", NULL},
       {"attention op=merge", NULL},

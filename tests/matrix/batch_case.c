@@ -7,6 +7,7 @@
 #include "tests/matrix/batch_masks.h"
 #include "tests/matrix/batch_scales.h"
 #include "tests/matrix/batch_scores.h"
+#include "tests/matrix/batch_snippet.h"
 
 #include <math.h>
 #include <string.h>
@@ -404,7 +405,8 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
     batch->spec.index = FI_INDEX_CSR; /* one list of rows */
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
-         batch_scores_draw(batch, trial) && fill_and_upload(batch, trial);
+         batch_scores_draw(batch, trial) &&
+         (canonical->snippet == FI_SNIPPET_NONE || batch_snippet_draw(batch, trial)) && fill_and_upload(batch, trial);
 }
 
 bool batch_case_upload(struct batch_case *batch, struct trial *trial) {
@@ -503,6 +505,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   };
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
+  tensors.snippet_params = batch_case_pointer(batch, BUFFER_SNIPPET, on_host);
   tensors.o_scale = batch->o_scale;
   batch_scales_describe(batch, on_host, &tensors);
   if (spec->slots != FI_SLOTS_NONE) {
@@ -527,5 +530,6 @@ struct reference batch_case_reference(const struct batch_case *batch) {
       .batch = batch_case_lengths(batch, true),
       .tensors = batch_case_tensors(batch, true),
       .kv_heads = batch->kv_heads,
+      .snippet = snippet_function_of(batch->spec.snippet),
   };
 }

@@ -66,6 +66,11 @@ static const char *const edge_specs[] = {
     "attention group=4 kv=int8 scale=token page=16 lse=1",
     "attention rows=64 kv=int8 scale=head lse=1",
     "attention hd=72 group=8 rows=128 q=f16 kv=int8 scale=token index=csr rope=half keys=unrotated lse=1",
+    "attention group=4 page=16 snippet=logit lse=1",
+    "attention rows=64 kv=e4m3 scale=head mask=none bias=dense snippet=logit sinks=1 lse=2",
+    "attention group=2 rows=32 q=f16 bits=1 page=16 snippet=weight",
+    "attention hd=72 mask=none left=100 kv=f16 rows=128 snippet=weight",
+    "attention group=4 kv=int8 scale=token page=16 snippet=logit lse=1",
 };
 
 /* Again for the oldest target, where the text of a type differs. */

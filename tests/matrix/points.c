@@ -2,6 +2,7 @@
 #include "tests/matrix/points.h"
 
 #include "generator/spec.h"
+#include "tests/snippet.h"
 
 #include <stdlib.h>
 
@@ -24,7 +25,10 @@ void points_free(struct points *points) {
 }
 
 bool points_canonical(const struct target_list *targets, const struct point *point, struct point *canonical) {
+  fi_spec spec = point->spec;
   canonical->target = point->target;
-  return fi_spec_supported(&point->spec, targets->of[point->target]->name) == FI_OK &&
-         spec_canonical(&point->spec, &canonical->spec) == FI_OK;
+  if (spec.snippet != FI_SNIPPET_NONE && fi_register_snippet(snippet_text, &spec.snippet_hash))
+    return false;
+  return fi_spec_supported(&spec, targets->of[point->target]->name) == FI_OK &&
+         spec_canonical(&spec, &canonical->spec) == FI_OK;
 }

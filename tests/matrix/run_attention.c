@@ -4,6 +4,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/matrix/attention_check.h"
+#include "tests/matrix/batch_snippet.h"
 #include "tests/matrix/inside.h"
 #include "tests/matrix/plan_check.h"
 
@@ -117,6 +118,7 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
     tensors.lse += token * batch->kv_heads * spec->group;
   if (tensors.positions)
     tensors.positions += token;
+  tensors.snippet_params = batch_snippet_alone(batch, tensors.snippet_params, request);
   if (tensors.bias)
     tensors.bias = shifted(tensors.bias, token * tensors.bias_token_stride,
                            spec->bias == FI_BIAS_DISTANCE ? sizeof(float) : sizeof(uint16_t));

@@ -106,8 +106,13 @@ static void fill_equal_keys(struct edge_run *run) {
   batch->lse_tolerance = SINGLE_LSE;
 }
 
+/* What a snippet makes of scores beyond all floats is not what it makes of doubles. */
+static bool has_snippet(const fi_spec *spec) {
+  return spec->snippet != FI_SNIPPET_NONE;
+}
+
 static bool is_scaled(const fi_spec *spec) {
-  return spec->kv_scale != FI_SCALE_NONE && has_plain_keys(spec);
+  return spec->kv_scale != FI_SCALE_NONE && has_plain_keys(spec) && !has_snippet(spec);
 }
 
 /* K scales of any size, with keys that are equal. Negative ones count as 0; those of tokens are never so. */
@@ -130,7 +135,7 @@ static void fill_k_scales(struct edge_run *run) {
 
 /* Beside a sink, weights of keys with large negative logits are less than any number. */
 static bool has_plain_keys_alone(const fi_spec *spec) {
-  return has_plain_keys(spec) && !spec->sinks;
+  return has_plain_keys(spec) && !spec->sinks && !has_snippet(spec);
 }
 
 /*
@@ -167,9 +172,9 @@ static void fill_large_keys(struct edge_run *run) {
 
 /* ------------------------------------------------------------------------------------------------ one key */
 
-static bool has_any_keys(const fi_spec *spec) {
-  (void)spec;
-  return true;
+/* One key has weight 1. */
+static bool has_softmax_alone(const fi_spec *spec) {
+  return !has_snippet(spec);
 }
 
 /* Q and K of any size; O is V, and a logit that sums large products of both signs is not checked. */
@@ -188,6 +193,11 @@ static void fill_one_key(struct edge_run *run) {
 }
 
 /* ------------------------------------------------------------------------------------------------ Q */
+
+static bool has_any_keys(const fi_spec *spec) {
+  (void)spec;
+  return true;
+}
 
 /* All of Q times a power of two that the softmax scale takes back, as far as it is allowed. */
 static void fill_q_range(struct edge_run *run) {
@@ -259,9 +269,14 @@ static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) 
   spoil_scales(run, request, token);
 }
 
+/* Whether tokens are hidden from some query tokens by other than where they are. */
+static bool hides_by_token(const fi_spec *spec) {
+  return spec->bias == FI_BIAS_DENSE || spec->mask_bits || has_snippet(spec);
+}
+
 /*
- * All of one request, and of the others the tokens that only a last query token sees; of those that a bias hides from
- * some query tokens, some.
+ * All of one request, and of the others the tokens that only a last query token sees; of those that are hidden by more
+ * than the mask, some.
  */
 static void fill_specials(struct edge_run *run) {
   struct batch_case *batch = &run->batch;
@@ -271,7 +286,7 @@ static void fill_specials(struct edge_run *run) {
     const uint32_t first = is_spoiled || batch->kv_len[r] == 0 ? 0 : batch->kv_len[r] - 1;
     for (uint32_t token = first; (is_spoiled || batch->q_len[r] > 1) && token < batch->kv_len[r]; token++)
       spoil_token(run, r, token);
-    for (uint32_t token = 0; batch->spec.bias == FI_BIAS_DENSE && batch->q_len[r] > 0 && token < first; token += 100)
+    for (uint32_t token = 0; hides_by_token(&batch->spec) && batch->q_len[r] > 0 && token < first; token += 100)
       spoil_token(run, r, token);
   }
   batch->sees_specials = true;
@@ -300,7 +315,7 @@ static void fill_odd_queries(struct edge_run *run) {
 }
 
 static bool hides_tokens(const fi_spec *spec) {
-  return spec->mask == FI_MASK_CAUSAL || spec->bias == FI_BIAS_DENSE;
+  return spec->mask == FI_MASK_CAUSAL || hides_by_token(spec);
 }
 
 /* ------------------------------------------------------------------------------------------------ run */
@@ -312,7 +327,7 @@ static const struct edge {
   enum batch_kind kinds[2];
 } edges[] = {
     {"equal keys", has_plain_keys, fill_equal_keys, {BATCH_MIXED, BATCH_SPLIT}},
-    {"one key", has_any_keys, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
+    {"one key", has_softmax_alone, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
     {"large keys", has_plain_keys_alone, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},

@@ -84,6 +84,19 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(softcap, 2), FI_ERROR_SPEC, "softcap is 2; allowed: 0, 1"},
     {NULL, SPEC(sinks, 2), FI_ERROR_SPEC, "sinks is 2; allowed: 0, 1"},
     {NULL, SPEC(bias, 5), FI_ERROR_SPEC, "bias is 5; allowed: none, slopes"},
+    {NULL, SPEC(snippet, 3), FI_ERROR_SPEC, "snippet is 3; allowed: none, logit, weight"},
+    {NULL, SPEC(snippet, FI_SNIPPET_LOGIT), FI_ERROR_SPEC,
+     "snippet_hash is 0 with snippet logit; allowed: what fi_register_snippet gives"},
+    {NULL, SPEC(snippet_hash, 0xdeadbeef), FI_ERROR_SPEC,
+     "snippet_hash is 00000000deadbeef with snippet none; allowed: 0"},
+    {"attention snippet=logit:00000000deadbeef", SPEC(group, 2), FI_ERROR_SPEC,
+     "no snippet of this hash is registered in this process"},
+    {"attention snippet=weight:00000000deadbeef", SPEC(lse, FI_LSE_BASE2), FI_ERROR_UNSUPPORTED,
+     "snippet is weight with lse 2: weights of a snippet have no log-sum-exp"},
+    {"attention snippet=weight:00000000deadbeef", SPEC(sinks, 1), FI_ERROR_UNSUPPORTED,
+     "snippet is weight with sinks 1: weights of a snippet have no sum for a sink"},
+    {"attention kv=int8 snippet=weight:00000000deadbeef", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED,
+     "snippet is weight with kv_scale token: weights of a snippet do not take the scale of V of each token"},
 };
 
 Test(bad_input, specs) {

@@ -11,7 +11,7 @@ static const char help[] =
     "Compiles kernels into the cache (FLASHJIT_CACHE_DIR). What is cached already is left alone, so that\n"
     "a build that was stopped goes on where it was. Needs no GPU when a target is given.\n"
     "\n"
-    "  --specs FILE        one spec a line; - for standard input\n"
+    "  --specs FILE        one spec a line; - for standard input. A snippet without a hash is that of --snippet\n"
     "  --model CONFIG.json the kernels of a model\n"
     "  --all               every spec that has a kernel\n"
     "  --target T[,T...]   such as sm_90a,sm_80; default: that of the GPU\n"

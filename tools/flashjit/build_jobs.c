@@ -133,6 +133,7 @@ static int add_jobs(struct job_list *jobs, const struct build_choice *choice, co
   if (longer && choice->with_plan && !has_plan(&list))
     jobs->jobs[jobs->count++] = (struct job){plan_spec(), target};
   for (size_t i = 0; longer && i < list.count; i++) {
+    snippet_fill(&choice->model.snippet, &list.specs[i]);
     if (!choice->all || fi_spec_supported(&list.specs[i], target) == FI_OK)
       jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};
   }

@@ -19,6 +19,8 @@ struct model *model_load(const struct model_options *options) {
     free(model);
     return NULL;
   }
+  for (uint32_t i = 0; i < model->kinds; i++)
+    snippet_set(&options->snippet, &model->layers[i].spec);
   for (uint32_t i = 0; i < model->notes.count; i++)
     fprintf(stderr, "# %s: %s\n", model->name, model->notes.text[i]);
   if (options->model.devices > 1)

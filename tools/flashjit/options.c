@@ -18,7 +18,9 @@ const char model_options_help[] =
     "                      the config says of the cache, else the model's type\n"
     "  --page-size N       tokens of a cache page, 0 for none; default: 16\n"
     "  --text-only         no images: their positions and masks are left out\n"
-    "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n";
+    "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n"
+    "  --snippet FILE      C text with a function of scores, logit or (weight:FILE) weight, which flashjit.h\n"
+    "                      explains; attention of the model calls it. 'run' has no parameters for it\n";
 
 const struct cli_option model_option_rows[] = {
     {"model", 0, "CONFIG.json", "its Hugging Face config, or the folder with it", OPTION_MODEL},
@@ -90,6 +92,8 @@ bool model_option(const char *command, int code, const char *text, struct model_
     return option_kv_dtype(command, text, &options->model.kv_dtype);
   case OPTION_PAGE_SIZE:
     return number_option(command, "--page-size", text, 0, largest_page(), &options->page_size);
+  case OPTION_SNIPPET:
+    return snippet_option(command, text, &options->snippet);
   case OPTION_TEXT_ONLY:
     options->model.text_only = true;
     return true;

@@ -4,11 +4,13 @@
 
 #include "tools/flashjit/option_table.h"
 #include "tools/flashjit/roles.h"
+#include "tools/flashjit/snippet.h"
 
 /* Options on a model and its cache, which specs, build and run share. */
 struct model_options {
   struct model_choice model;
   uint32_t page_size;
+  struct snippet_option snippet;
   char settings[4096]; /* of --set, a line each */
 };
 
@@ -19,6 +21,7 @@ enum {
   OPTION_PAGE_SIZE,
   OPTION_TEXT_ONLY,
   OPTION_SET,
+  OPTION_SNIPPET,
   OPTIONS_OF_MODEL /* codes of other options begin here */
 };
 
@@ -26,8 +29,9 @@ enum {
 #define MODEL_OPTION_ROWS                                                                                              \
   {"model", required_argument, NULL, OPTION_MODEL}, {"tp", required_argument, NULL, OPTION_TP},                        \
       {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},                                                          \
-      {"page-size", required_argument, NULL, OPTION_PAGE_SIZE}, {"text-only", no_argument, NULL, OPTION_TEXT_ONLY}, {  \
-    "set", required_argument, NULL, OPTION_SET                                                                         \
+      {"page-size", required_argument, NULL, OPTION_PAGE_SIZE}, {"text-only", no_argument, NULL, OPTION_TEXT_ONLY},    \
+      {"set", required_argument, NULL, OPTION_SET}, {                                                                  \
+    "snippet", required_argument, NULL, OPTION_SNIPPET                                                                 \
   }
 
 /* What holds unless options say otherwise. */

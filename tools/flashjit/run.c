@@ -339,5 +339,7 @@ int command_run(int argc, char **argv) {
     return usage_error("run", "--model is missing");
   if (choice.trace && choice.lengths)
     return usage_error("run", "give either --trace or --lengths");
+  if (choice.verify && choice.model.snippet.hash)
+    return usage_error("run", "give either --verify or --snippet: the reference knows nothing of the text");
   return run(&choice);
 }

@@ -1,5 +1,6 @@
 /* flashjit show: the generated source of a spec. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/snippet.h"
 
 #include "flashjit.h"
 
@@ -10,15 +11,17 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: flashjit show SPEC [--target TARGET]\n"
+    "usage: flashjit show SPEC [--target TARGET] [--snippet FILE]\n"
     "\n"
     "Prints the CUDA C++ text of a spec, for example of 'attention group=4 kv=e4m3 page=16'. The spec\n"
     "may be one argument or several.\n"
     "\n"
-    "  --target TARGET     default: sm_90a\n";
+    "  --target TARGET     default: sm_90a\n"
+    "  --snippet FILE      the text of a spec with snippet=logit or snippet=weight\n";
 
 static const struct option options[] = {
     {"target", required_argument, NULL, 't'},
+    {"snippet", required_argument, NULL, 's'},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -41,6 +44,7 @@ static int print_source(const fi_spec *spec, const char *target) {
 
 int command_show(int argc, char **argv) {
   const char *target = NULL;
+  struct snippet_option snippet = {0};
   char text[FI_SPEC_TEXT_SIZE];
   fi_spec spec;
   int code;
@@ -48,6 +52,10 @@ int command_show(int argc, char **argv) {
     switch (code) {
     case 't':
       target = optarg;
+      break;
+    case 's':
+      if (!snippet_option("show", optarg, &snippet))
+        return CLI_USAGE;
       break;
     case 'h':
       fputs(help, stdout);
@@ -62,5 +70,6 @@ int command_show(int argc, char **argv) {
     return usage_error("show", "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
   if (fi_spec_parse(text, &spec))
     return usage_error("show", "%s", fi_last_error());
+  snippet_fill(&snippet, &spec);
   return print_source(&spec, target);
 }

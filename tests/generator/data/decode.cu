@@ -65,8 +65,9 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -115,6 +116,7 @@ struct fi_attention_args {
   float cap_log2; /* softcap * log2(e) */
   int reserved;
   struct fi_rope_args rope;
+  const void *snippet_params;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -983,6 +985,12 @@ void open_rows(RowState &state) {
     most = kNothing;
 }
 
+/* What one more token means for a row alone: a factor of its O so far, and the weight of the token's V. */
+struct TokenWeight {
+  float shrink;
+  float weight;
+};
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -1051,6 +1059,16 @@ void close_rows(RowState &state, const tile_row *rows) {
     state.sum[r] += __shfl_xor_sync(kAllLanes, state.sum[r], 2);
     state.most[r] = state.sum[r] == 0 ? minus_infinity() : joined_score(state.most[r], first[8 * r]);
   }
+}
+
+/* Takes one more score, which `scale` makes a base-2 logit, into the maximum and the sum of a row alone. */
+TokenWeight weigh_token(float &most, float &sum, float score, float scale) {
+  const float higher = fmaxf(most, score);
+  const float shrink = exp2_fast((most - higher) * scale);
+  const float weight = exp2_fast((score - higher) * scale);
+  most = higher;
+  sum = fmaf(sum, shrink, weight);
+  return {shrink, weight};
 }
 
 /* Whether some row of the warp sees a KV token from `token` on: it has all rows, for which the item was made. */
@@ -1226,17 +1244,13 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     score = to_logit(score, args, tile, row, scale, token);
     if (is_hidden(score))
       continue;
-    const float higher = fmaxf(most, score);
-    const float shrink = exp2_fast((most - higher) * unit);
-    const float weight = exp2_fast((score - higher) * unit);
-    most = higher;
-    sum = fmaf(sum, shrink, weight);
+    const TokenWeight by = weigh_token(most, sum, score, unit);
     const u8 *value = kv_row(args.v, place, token, item.kv_head);
 #pragma unroll
     for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
       const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
-      o[i].x = fmaf(o[i].x, shrink, weight * stored_element(value, dim));
-      o[i].y = fmaf(o[i].y, shrink, weight * stored_element(value, dim + 1));
+      o[i].x = fmaf(o[i].x, by.shrink, by.weight * stored_element(value, dim));
+      o[i].y = fmaf(o[i].y, by.shrink, by.weight * stored_element(value, dim + 1));
     }
   }
   most = sum == 0 ? minus_infinity() : joined_score(most, of);

@@ -65,8 +65,9 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -123,11 +124,12 @@ struct fi_plan_args {
   int ctas;
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
-  int max_sections;  /* 1: every head's KV is read once, and the heads of a tile follow each other */
-  int section_steps; /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;   /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
-  int unit_steps;    /* steps that a unit costs besides those of its KV */
-  unsigned id;       /* as in the header */
+  int names_requests; /* 1: plan.requests is written */
+  int max_sections;   /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int unit_steps;     /* steps that a unit costs besides those of its KV */
+  unsigned id;        /* as in the header */
   unsigned rows_id;
 };
 
@@ -919,6 +921,12 @@ void write_rows(const fi_plan_args &args, int tokens) {
       args.plan.row_bits[token] = bits_of_token(args, token);
 }
 
+/* The request of each row, for those who ask. */
+void write_requests(const fi_plan_args &args, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride)
+    args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
+}
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -929,6 +937,8 @@ void write_plan(const fi_plan_args &args) {
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
+  if (args.names_requests)
+    write_requests(args, tokens);
   if (writes_header())
     write_header(args, tokens, true);
 }

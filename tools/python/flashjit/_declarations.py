@@ -65,7 +65,11 @@ FI_BIAS_SLOPES = 1
 FI_BIAS_DISTANCE = 2
 FI_BIAS_TOKEN_DISTANCE = 3
 FI_BIAS_DENSE = 4
+FI_SNIPPET_NONE = 0
+FI_SNIPPET_LOGIT = 1
+FI_SNIPPET_WEIGHT = 2
 FI_SPEC_TEXT_SIZE = 1024
+FI_SNIPPET_SIZE = 1048576
 FI_MODE_DEFAULT = 0
 FI_MODE_ON = 1
 FI_MODE_LOAD_ONLY = 2
@@ -138,7 +142,9 @@ class fi_spec(Structure):
         ("softcap", c_uint32),
         ("sinks", c_uint32),
         ("bias", c_uint32),
-        ("reserved", c_uint32 * 60),
+        ("snippet_hash", c_uint64),
+        ("snippet", c_uint32),
+        ("reserved", c_uint32 * 57),
     ]
 
 
@@ -339,7 +345,8 @@ class fi_tensors(Structure):
         ("bias_head_stride", c_int64),
         ("bias_extent", c_uint32),
         ("bias_first", c_int32),
-        ("reserved", c_uint32 * 104),
+        ("snippet_params", c_void_p),
+        ("reserved", c_uint32 * 102),
     ]
 
 
@@ -380,6 +387,7 @@ FUNCTIONS = {
     "fi_spec_supported": (c_int32, [c_void_p, c_char_p]),
     "fi_spec_print": (c_int32, [c_void_p, c_void_p, c_size_t]),
     "fi_spec_parse": (c_int32, [c_char_p, c_void_p]),
+    "fi_register_snippet": (c_int32, [c_char_p, c_void_p]),
     "fi_axis_describe": (c_int32, [c_uint32, c_void_p]),
     "fi_spec_next": (c_int, [c_void_p]),
     "fi_ctx_create": (c_int32, [c_void_p, c_void_p]),

@@ -1,0 +1,110 @@
+/* What a text must be to become part of a kernel, whose key is its source: it may not depend on files. */
+#include "snippet.h"
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+}
+
+/* A copy without backslashes at the end of a line, as the compiler first makes it; NULL without memory. */
+static char *join_lines(const char *text) {
+  char *joined = malloc(strlen(text) + 1);
+  size_t used = 0;
+  for (const char *at = text; joined && *at; at++) {
+    const size_t newline = at[1] == '\r' ? 2 : 1;
+    if (*at == '\\' && at[newline] == '\n')
+      at += newline;
+    else
+      joined[used++] = *at;
+  }
+  if (joined)
+    joined[used] = '\0';
+  return joined;
+}
+
+/* After the comment that begins here; the same place when none does. */
+static const char *skip_comment(const char *at) {
+  if (at[0] != '/' || (at[1] != '*' && at[1] != '/'))
+    return at;
+  if (at[1] == '/')
+    return at + strcspn(at, "\n");
+  const char *end = strstr(at + 2, "*/");
+  return end ? end + 2 : at + strlen(at);
+}
+
+static const char *skip_blanks(const char *at) {
+  for (;;) {
+    const char *after = skip_comment(at);
+    if (after == at && is_blank(*at))
+      after++;
+    if (after == at)
+      return at;
+    at = after;
+  }
+}
+
+/* After a string or character, which ends with its line at the latest. */
+static const char *skip_quoted(const char *at) {
+  const char quote = *at++;
+  while (*at && *at != '\n' && *at != quote)
+    at += at[0] == '\\' && at[1] && at[1] != '\n' ? 2 : 1;
+  return *at == quote ? at + 1 : at;
+}
+
+static const char *skip_line(const char *at) {
+  while (*at && *at != '\n') {
+    const char *after = skip_comment(at);
+    if (after == at)
+      after = *at == '"' || *at == '\'' ? skip_quoted(at) : at + 1;
+    at = after;
+  }
+  return *at ? at + 1 : at;
+}
+
+/* The name of a directive that begins here, after its sign; NULL when none does. */
+static const char *directive_at(const char *at) {
+  if (*at == '#')
+    return skip_blanks(at + 1);
+  return at[0] == '%' && at[1] == ':' ? skip_blanks(at + 2) : NULL;
+}
+
+/* What a text may not say, since the kernel would depend on what is in a file: NULL when it does not. */
+static const char *find_file(const char *joined) {
+  static const char *const directives[] = {"include", "import", "embed"};
+  static const char *const questions[] = {"__has_include", "__has_embed"};
+  for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+    if (strstr(joined, questions[i]))
+      return questions[i];
+  }
+  for (const char *at = joined; *at; at = skip_line(at)) {
+    at = skip_blanks(at);
+    const char *name = directive_at(at);
+    for (size_t i = 0; name && i < sizeof directives / sizeof *directives; i++) {
+      if (strncmp(name, directives[i], strlen(directives[i])) == 0)
+        return directives[i];
+    }
+  }
+  return NULL;
+}
+
+fi_status snippet_check(const char *text) {
+  if (!text)
+    return error_set(FI_ERROR_ARGUMENT, "text is NULL");
+  const size_t size = strlen(text);
+  if (size == 0 || size > FI_SNIPPET_SIZE)
+    return error_set(FI_ERROR_ARGUMENT, "text has %zu bytes; allowed: 1 to %d", size, FI_SNIPPET_SIZE);
+  char *joined = join_lines(text);
+  if (!joined)
+    return error_set(FI_ERROR_MEMORY, "the host is out of memory");
+  const char *found = find_file(joined);
+  free(joined);
+  if (!found)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "text has %s%s; a snippet holds all that it needs, and reads no files",
+                   found[0] == '_' ? "" : "#", found);
+}
