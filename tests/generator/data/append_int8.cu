@@ -65,8 +65,9 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */

@@ -65,8 +65,9 @@ struct fi_plan_arrays {
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
   struct fi_row *rows;
-  struct fi_interval *seen; /* for masks that need it: the KV tokens that each row sees */
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
@@ -115,6 +116,7 @@ struct fi_attention_args {
   float cap_log2; /* softcap * log2(e) */
   int reserved;
   struct fi_rope_args rope;
+  const void *snippet_params;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -1107,6 +1109,16 @@ RowBias open_bias(const fi_attention_args &args, const ItemTile &tile, u32 row, 
   return {};
 }
 
+struct SnippetRow {};
+
+SnippetRow open_snippet(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
+  return {};
+}
+
+float with_snippet(const SnippetRow &row, float logit, u32 step) {
+  return logit;
+}
+
 /* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
 float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
   const float added = bias.at(step);
@@ -1143,12 +1155,16 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
   const token_worth *worths = token_worths() + first_column(lane);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const RowBias bias = open_bias(args, tile, first_row() + 8 * r, token + (int)first_column(lane));
+    const u32 row = first_row() + 8 * r;
+    const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
+    const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       const token_worth &worth = worths[column_step(i)];
       float &score = at(scores, r, i);
-      score = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i)) + worth.value_log;
+      const float logit = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i));
+      const float asked_logit = with_snippet(asked, logit, column_step(i));
+      score = is_hidden(asked_logit) ? asked_logit : asked_logit + worth.value_log; /* of a NaN scale, too */
     }
   }
 }
