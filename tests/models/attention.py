@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models of transformers with their attention replaced by flashjit, through the C library.
+"""Models of transformers with their attention replaced by flashjit, through the Python package.
 
 For each model, logits of a prompt and of tokens decoded after it are held against those of float32 with eager
 attention: the error with flashjit may be at most 1.5 times that of the library's own bf16 attention. Weights are
@@ -16,23 +16,25 @@ import sys
 import time
 import warnings
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../tools/python"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 sys.dont_write_bytecode = True  # no files among the sources
 warnings.simplefilter("ignore", FutureWarning)  # of names that later versions of transformers have
 
-import torch
-import transformers
+try:
+    import torch
+    import transformers
+except ImportError as reason:
+    print(f"skipped: {reason}")
+    sys.exit(77)
 
-import memory
 import models
-import replace
-from header import Header
-from library import Library, Missing
 
 MOST_RATIO = 1.5
-FEATURES = ("window", "chunk", "softcap", "sinks")
-HERE = os.path.dirname(os.path.abspath(__file__))
+FEATURES = {"window": "window_left", "chunk": "chunk", "softcap": "softcap", "sinks": "sinks"}
+NAME = "jit"  # with "flash" in it some models would take another
 
 
 class Variant:
@@ -86,7 +88,7 @@ def new_cache(variant, config):
     return transformers.DynamicCache() if variant.cache == "whole" else None
 
 
-def logits_of(model, variant, ids, valid, ranges, after):
+def logits_of(model, variant, ids, valid, ranges):
     """[the prompt's, those of decoded tokens]: logits of all tokens that are no padding, in float64."""
     cache = new_cache(variant, model.config)
     found = {"prefill": [], "decode": []}
@@ -98,7 +100,6 @@ def logits_of(model, variant, ids, valid, ranges, after):
             arguments.update(attention_mask=valid[:, :end].long(), position_ids=positions[:, begin:])
             rows = valid[:, begin:end]
         logits = model(**arguments).logits
-        after()
         is_decode = variant.cache and end - begin == 1
         found["decode" if is_decode else "prefill"].append(logits[rows].double())
     return {phase: torch.cat(parts) for phase, parts in found.items() if parts}
@@ -123,10 +124,22 @@ class Comparison:
         self.exact, self.rounded = models.build(model, self.size, self.device, self.seed)
         self.default = self.rounded.config._attn_implementation
 
-    def _logits(self, model, implementation, batch, after=lambda: None):
+    def _logits(self, model, implementation, batch):
         model.set_attn_implementation(implementation)
         with torch.no_grad():
-            return logits_of(model, *batch, after)
+            return logits_of(model, *batch)
+
+    def _replaced(self, batch):
+        """What no launch of flashjit has made, or one with a fault, is an error."""
+        context = self.attention.plans.context
+        before = context.runs
+        logits = self._logits(self.rounded, NAME, batch)
+        layers, forwards = self.rounded.config.num_hidden_layers, len(batch[-1])
+        if context.runs - before != layers * forwards:
+            raise RuntimeError(f"{context.runs - before} launches for {layers} layers and {forwards} forwards")
+        if self.attention.plans.faults():
+            raise RuntimeError(f"plans have faults: {self.attention.plans.faults()}")
+        return logits
 
     def run(self, variant):
         """Rows of (phase, tokens, own error, flashjit's error)."""
@@ -136,8 +149,8 @@ class Comparison:
             *draw_batch(variant, prompt, decode, self.device, self.seed),
             ranges_of(variant, prompt, decode),
         )
-        self.attention.is_packed = variant.is_packed
-        replaced = self._logits(self.rounded, replace.NAME, batch, self.attention.finish)
+        self.attention.packed = variant.is_packed
+        replaced = self._replaced(batch)
         exact = self._logits(self.exact, "eager", batch)
         # The library's default, or eager where that is closer: its sdpa path leaves out Gemma 2's softcap.
         own = [self._logits(self.rounded, name, batch) for name in {"eager", self.default}]
@@ -182,27 +195,47 @@ def compare_model(comparison, model, variants, table):
         try:
             for row in comparison.run(variant):
                 table.compared(model, variant, row)
-        except Missing as reason:
+        except flashjit().UnsupportedError as reason:
             table.skipped(model, variant, reason)
         except Exception as reason:  # the other models are still worth seeing
             table.broken(model, variant, f"{type(reason).__name__}: {reason}")
-        finally:
-            replace.Forward.forwards.clear()
-            comparison.attention.library.memory.release()
 
 
 # ---------------------------------------------------------------------------------------------------------- command
 
 
+def flashjit():
+    """The package, once the command has said which library it takes."""
+    import flashjit
+
+    return flashjit
+
+
+def register(without):
+    import flashjit.transformers as integration
+
+    class Without(integration.Needs):
+        """Without a feature: the comparison must notice."""
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            for feature in without:
+                self.axes.pop(FEATURES[feature], None)
+                self.numbers.pop(feature, None)
+
+    integration.Needs = Without
+    return integration.register()
+
+
 def arguments_of_command():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", required=True, help="path of libflashjit.so")
-    parser.add_argument("--header", default=os.path.join(HERE, "../../include/flashjit.h"), help="its flashjit.h")
     parser.add_argument("--quick", action="store_true", help="a model of each family, windows and chunks of 256")
     parser.add_argument("--simulated", action="store_true", help="on the simulator beside the library; tiny models")
     parser.add_argument("--model", default="", help="only models with this in their names")
     parser.add_argument("--batch", default="", help="only batches with this in their names")
-    parser.add_argument("--without", action="append", default=[], choices=FEATURES, help="leave out: it must fail then")
+    without = {"action": "append", "default": [], "choices": list(FEATURES)}
+    parser.add_argument("--without", **without, help="leave out: it must fail then")
     parser.add_argument("--strict", action="store_true", help="what is skipped counts as failed")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -221,13 +254,16 @@ def main():
     arguments = arguments_of_command()
     if not arguments.simulated and not torch.cuda.is_available():
         sys.exit("there is no GPU: --simulated runs tiny models on the simulator")
-    place = memory.Simulator(arguments.library) if arguments.simulated else memory.Gpu()
-    library = Library(arguments.library, Header(arguments.header), place, arguments.without)
+    os.environ["FLASHJIT_LIBRARY"] = os.path.abspath(arguments.library)
+    if arguments.simulated:
+        os.environ["FLASHJIT_DRIVER"] = "sim"
+    device = "cpu" if arguments.simulated else "cuda"
+    place = "simulated" if arguments.simulated else torch.cuda.get_device_name()
     size = "tiny" if arguments.simulated else "quick" if arguments.quick else "full"
     torch.set_float32_matmul_precision("highest")
-    print(f"# {place.name}, torch {torch.__version__}, transformers {transformers.__version__}, {size} sizes")
+    print(f"# {place}, torch {torch.__version__}, transformers {transformers.__version__}, {size} sizes")
     begin = time.monotonic()
-    comparison = Comparison(replace.register(library), place.device, size, arguments.seed)
+    comparison = Comparison(register(arguments.without), device, size, arguments.seed)
     table = Table()
     chosen_models, variants = chosen(arguments)
     for model in chosen_models:

@@ -65,6 +65,7 @@ class Workspace:
         self.struct.memory, self.struct.scratch = self.memory.address, self.scratch.address
         self.batch: dict[str, View] = {}
         self.staged: Staged | None = None
+        self.plan: Any = None  # of plans.Plan
 
     def fault(self) -> Fault | None:
         """What was wrong with the batch. Waits for the default stream, so ask once in a while."""
@@ -170,6 +171,12 @@ class Kernel:
             "split_tokens": split_tokens,
         }
         return Workspace(self, bounds, scratch)
+
+    def workspace_bytes(self, **bounds: int) -> tuple[int, int]:
+        """Bytes of memory and of scratch that ``workspace`` with these bounds takes."""
+        struct = new(c.fi_workspace, **bounds)
+        library.check(library.fi_workspace_size(self.handle, ctypes.byref(struct)))
+        return struct.bytes, struct.scratch_bytes
 
     def plan(self, workspace: Workspace, *, stream: Any = None, **batch: Any) -> None:
         """Splits a batch into work items, on the device: once a step, for all layers of this kind.
