@@ -315,7 +315,7 @@ static const struct ptx_case right[] = {
                   WAIT(0) "@%first mbarrier.arrive.shared.b64 _, [%m+8192];\n" RESULT(
                       f3) "bra E;\n"
                           "P: mbarrier.try_wait.parity.shared.b64 %p5, [%m+8192], 0; @!%p5 bra P; @%leader "
-                          "st.shared.u32 [%m], %t; mov.u32 "
+                          "st.shared.u32 [%m+1536], %t; mov.u32 "
                           "%r0, 32;\nE:\n",
      CUDA_SUCCESS, NULL, once, NULL},
 };

@@ -8,14 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE = 1024, PAGES = 256 };
+
 struct sim_reads {
   struct sim_read **items;
   size_t count;
   size_t capacity;
+  uint16_t live[PAGES]; /* reads not forgotten that begin or end in a page of shared memory, or reach over it */
 };
 
 static uint32_t end_of(const struct sim_read *read) {
   return read->set.first + read->set.chunks * SIM_READ_CHUNK;
+}
+
+static void count_live(struct sim_reads *reads, const struct sim_read *read, int change) {
+  for (uint32_t page = read->set.first / PAGE; page <= (end_of(read) - 1) / PAGE; page++)
+    reads->live[page] = (uint16_t)(reads->live[page] + change);
+}
+
+static bool any_live(const struct sim_reads *reads, uint32_t offset, uint32_t bytes) {
+  uint32_t live = 0;
+  for (uint32_t page = offset / PAGE; page <= (offset + bytes - 1) / PAGE; page++)
+    live |= reads->live[page];
+  return live;
 }
 
 static uint64_t *copy_bits(const struct sim_read_set *set) {
@@ -52,7 +67,10 @@ struct sim_read *sim_read_begin(const struct sim_warp *warp, const struct sim_in
     read->key = key;
     read->warp = (uint8_t)first_warp;
     read->warps = (uint8_t)warps;
+    read->forgotten = true;
   }
+  if (read->forgotten)
+    count_live(reads, read, 1);
   read->inst = inst;
   read->in_flight = true;
   read->forgotten = false;
@@ -93,7 +111,9 @@ static bool ordered(const struct sim_warp *warp, const struct sim_block *owner, 
 void sim_reads_check(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, struct sim_block *owner,
                      uint32_t offset, uint32_t bytes) {
   struct sim_reads *reads = owner->reads;
-  for (size_t i = 0; reads && i < reads->count; i++) {
+  if (!reads || !any_live(reads, offset, bytes))
+    return;
+  for (size_t i = 0; i < reads->count; i++) {
     struct sim_read *read = reads->items[i];
     if (read->forgotten || !overlaps(read, offset, bytes))
       continue;
@@ -107,6 +127,8 @@ void sim_reads_check(const struct sim_warp *warp, const struct sim_inst *inst, u
                 "that orders the two",
                 offset, read->inst->line, read->warp);
     read->forgotten = offset <= read->set.first && offset + bytes >= end_of(read);
+    if (read->forgotten)
+      count_live(reads, read, -1);
   }
 }
 

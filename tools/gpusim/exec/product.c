@@ -136,7 +136,7 @@ static uint32_t issued(const struct sim_products *products) {
   return products->first + products->count;
 }
 
-static const struct sim_product *part_of(const struct sim_warp *warp, uint32_t number) {
+static struct sim_product *part_of(const struct sim_warp *warp, uint32_t number) {
   return &warp->products.items[number - warp->products.first];
 }
 
@@ -153,19 +153,21 @@ static void compute_one(struct sim_warp *warp, struct sim_warp *const warps[SIM_
                         sim_compute_fn compute, sim_operands_fn operands_of) {
   const struct sim_product *parts[SIM_GROUP_WARPS];
   struct sim_product_operands operands;
+  struct sim_read *reads[2 * SIM_GROUP_WARPS];
   for (uint32_t w = 0; w < SIM_GROUP_WARPS; w++) {
     parts[w] = part_of(warps[w], number);
+    reads[2 * w] = parts[w]->read_a;
+    reads[2 * w + 1] = parts[w]->read_b;
     check_same(warps[0], parts[0], warps[w], parts[w]);
     warps[w]->products.done = number + 1;
   }
   operands_of(parts[0], &operands);
   compute(warps, parts, &operands);
-  for (uint32_t w = 0; w < SIM_GROUP_WARPS; w++) {
-    if (parts[w]->read_a)
-      sim_read_end(warp, parts[w]->read_a);
-    if (parts[w]->read_b)
-      sim_read_end(warp, parts[w]->read_b);
-  }
+  for (uint32_t w = 0; w < SIM_GROUP_WARPS; w++)
+    memcpy(part_of(warps[w], number)->reads, reads, sizeof reads);
+  for (uint32_t r = 0; r < 2 * SIM_GROUP_WARPS; r++)
+    if (reads[r])
+      sim_read_end(warp, reads[r]);
 }
 
 /* The number after the last product of the groups that are waited for. */
@@ -181,11 +183,10 @@ static void retire(struct sim_warp *warp, uint32_t target) {
   uint32_t count = target - products->first;
   if (!count)
     return;
-  for (uint32_t i = 0; i < count; i++) {
-    if (products->items[i].read_a)
-      sim_read_also_end(warp, products->items[i].read_a);
-    if (products->items[i].read_b)
-      sim_read_also_end(warp, products->items[i].read_b);
+  for (uint32_t i = 0; i < 2 * SIM_GROUP_WARPS * count; i++) {
+    struct sim_read *read = products->items[i / (2 * SIM_GROUP_WARPS)].reads[i % (2 * SIM_GROUP_WARPS)];
+    if (read)
+      sim_read_also_end(warp, read);
   }
   memmove(products->items, products->items + count, (products->count - count) * sizeof *products->items);
   products->count -= count;
