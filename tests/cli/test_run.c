@@ -193,6 +193,49 @@ Test(run, kinds_of_models, .init = use_simulator) {
                                                       "--lengths 150:9,3:2,1:0,97:5 --max-tokens 64");
 }
 
+static void use_devices(void) {
+  use_simulator();
+  setenv("FLASHJIT_SIM_DEVICES", "4", 1);
+}
+
+/* KV heads that are divided, and replicated where there are fewer than devices; what is checked is the whole layer. */
+Test(run, heads_on_devices, .init = use_devices) {
+  char arguments[512];
+  run_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,1:0,17:3 --devices 2");
+  run_right("--model " MODEL("Qwen3-0.6B") " --lengths 20:9,3:2 --devices 4 --tp 4 --page-size 0 --kv-dtype e4m3");
+  snprintf(arguments, sizeof arguments, "--model %s --lengths 70:9,17:3 --devices 4",
+           scratch_file("kind.json", "{\"model_type\": \"gpt_oss\", \"num_hidden_layers\": 1, \"sliding_window\": 12, "
+                                     "\"num_attention_heads\": 8, \"num_key_value_heads\": 2, \"head_dim\": 64, "
+                                     "\"torch_dtype\": \"bfloat16\"}"));
+  run_right(arguments);
+  expect_text(output.err, "heads of one of 4 GPUs");
+  expect_text(output.err, "2 query heads on 1 KV heads");
+}
+
+Test(run, wrong_devices, .init = use_devices) {
+  static const struct {
+    const char *arguments;
+    int code;
+    const char *complaint;
+  } rows[] = {
+      {"--devices 5", 1, "--tp is 5, which does not divide the 16 query heads"},
+      {"--devices 8", 1, "there is no device 7, only 4 (FLASHJIT_DRIVER=sim runs on the simulator, which has as many "},
+      {"--devices 0", 2, "--devices is \"0\"; allowed are 1 to 64"},
+      {"--devices 2 --tp 4", 2, "--tp is 4 and --devices 2: all devices that share the heads are needed"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "run --model " MODEL("Qwen3-0.6B") " --lengths 9:2 %s", rows[i].arguments);
+    command(&output, arguments);
+    expect_code(&output, rows[i].code);
+    expect_text(output.err, rows[i].complaint);
+  }
+  setenv("FLASHJIT_CLI_CORRUPT", "1:5:17", 1);
+  command(&output, "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 20:6,9:2 --devices 2");
+  expect_code(&output, 1);
+  expect_text(output.err, "request 1, token 5, head 0, dim 17: got ");
+}
+
 Test(run, unsupported_model, .init = use_simulator) {
   char arguments[512];
   snprintf(arguments, sizeof arguments, "run --model %s",

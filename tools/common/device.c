@@ -70,7 +70,7 @@ static const char simulator[] = "libflashjit-sim.so";
 /* ------------------------------------------------------------------------------------------------ errors */
 
 bool device_failed(const struct device *device) {
-  return device->error[0] != '\0';
+  return device && device->error[0] != '\0';
 }
 
 /* Keeps the text of a failed call; false after any failure. */
@@ -207,6 +207,8 @@ int device_driver_version(const char *driver, bool *simulated) {
 
 void *device_alloc(struct device *device, size_t bytes) {
   CUdeviceptr memory = 0;
+  if (!device)
+    return NULL;
   CALL(device, cuMemAlloc, &memory, bytes > 0 ? bytes : 1);
   return (void *)(uintptr_t)memory;
 }
@@ -219,20 +221,20 @@ void device_free(struct device *device, void *memory) {
 
 /* Copies from pageable memory may be under way when the call returns, and streams made here do not wait for them. */
 void device_upload(struct device *device, void *to, const void *from, size_t bytes) {
-  if (bytes == 0)
+  if (bytes == 0 || !device)
     return;
   CALL(device, cuMemcpyHtoD, (CUdeviceptr)(uintptr_t)to, from, bytes);
   device_sync(device, NULL);
 }
 
 void device_download(struct device *device, void *to, const void *from, size_t bytes) {
-  if (bytes > 0)
+  if (bytes > 0 && device)
     CALL(device, cuMemcpyDtoH, to, (CUdeviceptr)(uintptr_t)from, bytes);
 }
 
 /* So may fills. */
 void device_fill(struct device *device, void *to, unsigned char value, size_t bytes) {
-  if (bytes == 0)
+  if (bytes == 0 || !device)
     return;
   CALL(device, cuMemsetD8, (CUdeviceptr)(uintptr_t)to, value, bytes);
   device_sync(device, NULL);

@@ -42,6 +42,7 @@ bool device_failed(const struct device *device);
 /* The version of the driver without any device: 0 when there is no driver. */
 int device_driver_version(const char *driver, bool *simulated);
 
+/* Of these, NULL for the device is none: nothing is there, and calls do nothing. */
 void *device_alloc(struct device *device, size_t bytes);
 void device_free(struct device *device, void *memory);
 void device_upload(struct device *device, void *to, const void *from, size_t bytes);

@@ -9,9 +9,9 @@ bool mirror_create(struct mirror *mirror, struct device *device, size_t bytes) {
   mirror->bytes = bytes;
   mirror->host = malloc(bytes + 1);
   mirror->device = device_alloc(device, bytes);
-  if (!mirror->host && !device_failed(device))
+  if (!mirror->host && device && !device_failed(device))
     snprintf(device->error, sizeof device->error, "no host memory for %zu bytes", bytes);
-  if (device_failed(device))
+  if (!mirror->host || device_failed(device))
     return false;
   memset(mirror->host, POISON, bytes);
   device_fill(device, mirror->device, POISON, bytes);

@@ -13,7 +13,7 @@ struct mirror {
 /* What nothing has written reads as NaN in every dtype. */
 enum { POISON = 0xff };
 
-/* False when there is no memory for it; both copies hold POISON. */
+/* False when there is no memory for it; both copies hold POISON. Without a device, NULL, there is the host's alone. */
 bool mirror_create(struct mirror *mirror, struct device *device, size_t bytes);
 void mirror_free(struct mirror *mirror, struct device *device);
 

@@ -28,7 +28,7 @@ static double normal(random_state *state) {
 void random_normal(random_state *state, uint32_t dtype, void *data, size_t count) {
   enum { TABLE = 4096 };
   const size_t bytes = dtype_bytes(dtype);
-  uint32_t table[TABLE]; /* room for the widest */
+  uint32_t table[TABLE];                                                               /* room for the widest */
   const double deviation = dtype_spacing(dtype, 0) < 1 ? 1 : dtype_largest(dtype) / 4; /* of whole numbers */
   for (size_t i = 0; i < TABLE; i++)
     dtype_encode(dtype, deviation * normal(state), table, i);

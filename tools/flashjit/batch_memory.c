@@ -18,7 +18,7 @@ static bool is_scaled(const struct batch_memory *batch) {
 }
 
 /* They are append's to write. */
-static bool has_token_scales(const struct batch_memory *batch) {
+bool batch_has_token_scales(const struct batch_memory *batch) {
   return batch->spec.kv_scale == FI_SCALE_TOKEN;
 }
 
@@ -83,14 +83,31 @@ static size_t query_heads(const struct batch_memory *batch) {
   return (size_t)batch->kv_heads * batch->spec.group;
 }
 
-/* Bytes of a row of all heads of a tensor. */
-static size_t row_bytes(const struct batch_memory *batch, enum buffer buffer) {
+size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const fi_spec *spec = &batch->spec;
-  const bool is_v = buffer == BUFFER_O || buffer == BUFFER_V_NEW || buffer == BUFFER_V_CACHE;
-  const bool is_cache = buffer == BUFFER_K_CACHE || buffer == BUFFER_V_CACHE;
-  const size_t group = buffer == BUFFER_Q || buffer == BUFFER_O ? spec->group : 1;
-  return batch->kv_heads * group * (is_v ? spec->v_dim : spec->head_dim) *
-         dtype_bytes(is_cache ? spec->kv_dtype : spec->q_dtype);
+  const size_t kv_heads = batch->kv_heads;
+  switch (buffer) {
+  case BUFFER_Q:
+    return query_heads(batch) * spec->head_dim * dtype_bytes(spec->q_dtype);
+  case BUFFER_O:
+    return query_heads(batch) * spec->v_dim * dtype_bytes(spec->q_dtype);
+  case BUFFER_K_NEW:
+    return kv_heads * spec->head_dim * dtype_bytes(spec->q_dtype);
+  case BUFFER_V_NEW:
+    return kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype);
+  case BUFFER_K_CACHE:
+    return kv_heads * spec->head_dim * dtype_bytes(spec->kv_dtype);
+  case BUFFER_V_CACHE:
+    return kv_heads * spec->v_dim * dtype_bytes(spec->kv_dtype);
+  case BUFFER_K_SCALE:
+  case BUFFER_V_SCALE:
+    return kv_heads * sizeof(float);
+  case BUFFER_SINKS:
+  case BUFFER_SLOPES:
+    return query_heads(batch) * sizeof(float);
+  default:
+    return 0;
+  }
 }
 
 static uint32_t ranges_of_slot(const struct batch_memory *batch) {
@@ -101,17 +118,17 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   const struct schedule *schedule = batch->schedule;
   switch (buffer) {
   case BUFFER_O:
-    return schedule->max_tokens * row_bytes(batch, buffer);
+    return schedule->max_tokens * batch_row_bytes(batch, buffer);
   case BUFFER_Q:
   case BUFFER_K_NEW:
   case BUFFER_V_NEW:
-    return batch->input_rows * row_bytes(batch, buffer);
+    return batch->input_rows * batch_row_bytes(batch, buffer);
   case BUFFER_K_CACHE:
   case BUFFER_V_CACHE:
-    return batch->cache_tokens * row_bytes(batch, buffer);
+    return batch->cache_tokens * batch_row_bytes(batch, buffer);
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
-    return (has_token_scales(batch) ? batch->cache_tokens : 1) * batch->kv_heads * sizeof(float);
+    return (batch_has_token_scales(batch) ? batch->cache_tokens : 1) * batch->kv_heads * sizeof(float);
   case BUFFER_SINKS:
     return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
   case BUFFER_SLOPES:
@@ -167,7 +184,7 @@ static void scale_queries(struct batch_memory *batch, struct device *device, dou
 static void fill_scales(struct batch_memory *batch, struct device *device) {
   float *k = batch->buffers[BUFFER_K_SCALE].host;
   float *v = batch->buffers[BUFFER_V_SCALE].host;
-  if (has_token_scales(batch))
+  if (batch_has_token_scales(batch))
     return;
   for (uint32_t head = 0; head < batch->kv_heads; head++) {
     k[head] = 0.05f / (float)(1 + head % 3);
@@ -218,7 +235,7 @@ static bool shuffle_pages(struct batch_memory *batch, random_state *random) {
 }
 
 static bool fail(struct device *device) {
-  if (!device_failed(device))
+  if (device && !device_failed(device))
     snprintf(device->error, sizeof device->error, "out of memory");
   return false;
 }
@@ -352,40 +369,37 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
   upload_all(batch, device, BUFFER_KV_LEN);
   upload_all(batch, device, BUFFER_POSITIONS);
   upload_pages(batch, device, step);
-  device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * row_bytes(batch, BUFFER_O));
+  device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * batch_row_bytes(batch, BUFFER_O));
 }
 
-/* Tokens begin .. end of a slot, which lie side by side in the cache. */
-static void download_run(struct batch_memory *batch, struct device *device, size_t place, uint32_t tokens) {
-  for (enum buffer buffer = BUFFER_K_CACHE; buffer <= BUFFER_V_CACHE; buffer++) {
-    const size_t bytes = row_bytes(batch, buffer);
-    mirror_download_part(&batch->buffers[buffer], device, place * bytes, tokens * bytes);
-  }
-  const size_t scales = batch->kv_heads * sizeof(float);
-  for (enum buffer buffer = BUFFER_K_SCALE; buffer <= BUFFER_V_SCALE && has_token_scales(batch); buffer++)
-    mirror_download_part(&batch->buffers[buffer], device, place * scales, tokens * scales);
-}
-
-static void download_piece(struct batch_memory *batch, struct device *device, const struct piece *piece) {
+size_t batch_cache_place(const struct batch_memory *batch, uint32_t slot, uint32_t token, uint32_t *tokens) {
   const uint32_t page_size = batch->spec.page_size;
-  if (!is_paged(batch)) {
-    download_run(batch, device, (size_t)piece->slot * batch->slot_tokens + piece->begin, piece->end - piece->begin);
-    return;
-  }
-  for (uint32_t token = piece->begin; token < piece->end;) {
-    const uint32_t in_page = token % page_size;
-    const uint32_t rest = page_size - in_page < piece->end - token ? page_size - in_page : piece->end - token;
-    const size_t page = (size_t)pages_of_slot(batch, piece->slot)[token / page_size];
-    download_run(batch, device, page * page_size + in_page, rest);
-    token += rest;
+  if (!is_paged(batch))
+    return (size_t)slot * batch->slot_tokens + token;
+  const uint32_t left = page_size - token % page_size;
+  *tokens = left < *tokens ? left : *tokens;
+  return (size_t)pages_of_slot(batch, slot)[token / page_size] * page_size + token % page_size;
+}
+
+static void download_run(struct batch_memory *batch, struct device *device, size_t place, uint32_t tokens) {
+  const enum buffer last = batch_has_token_scales(batch) ? BUFFER_V_SCALE : BUFFER_V_CACHE;
+  for (enum buffer buffer = BUFFER_K_CACHE; buffer <= last; buffer++) {
+    const size_t bytes = batch_row_bytes(batch, buffer);
+    mirror_download_part(&batch->buffers[buffer], device, place * bytes, tokens * bytes);
   }
 }
 
 void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step) {
   const struct piece *pieces = pieces_of(batch, step);
-  mirror_download(&batch->buffers[BUFFER_O], device, step->tokens * row_bytes(batch, BUFFER_O));
-  for (uint32_t p = 0; p < step->pieces; p++)
-    download_piece(batch, device, &pieces[p]);
+  mirror_download(&batch->buffers[BUFFER_O], device, step->tokens * batch_row_bytes(batch, BUFFER_O));
+  for (uint32_t p = 0; p < step->pieces; p++) {
+    uint32_t tokens;
+    for (uint32_t token = pieces[p].begin; token < pieces[p].end; token += tokens) {
+      tokens = pieces[p].end - token;
+      const size_t place = batch_cache_place(batch, pieces[p].slot, token, &tokens);
+      download_run(batch, device, place, tokens);
+    }
+  }
 }
 
 /* ----------------------------------------------------------------------------------------------- pointers */
@@ -396,7 +410,7 @@ static void *pointer(const struct batch_memory *batch, enum buffer buffer, bool 
 }
 
 static void *input(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
-  return (char *)pointer(batch, buffer, on_host) + batch->input_begin * row_bytes(batch, buffer);
+  return (char *)pointer(batch, buffer, on_host) + batch->input_begin * batch_row_bytes(batch, buffer);
 }
 
 fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {

@@ -49,8 +49,8 @@ struct batch_memory {
 };
 
 /*
- * False with device->error. The cache and O hold POISON, and the pages are dealt in random order. Q has about the
- * deviation that is given, K and V have 1.
+ * False with device->error; with NULL for the device, all is on the host alone. The cache and O hold POISON, and the
+ * pages are dealt in random order. Q has about the deviation that is given, K and V have 1.
  */
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
                   double q_deviation, const struct schedule *schedule, random_state *random);
@@ -61,6 +61,15 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
 
 /* Brings what the step has written to the host: O, and the step's tokens of the cache. */
 void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step);
+
+/* Bytes of a row of all heads of a tensor; 0 of what has no heads. */
+size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer);
+
+/* Whether there is a scale for each token and head of the cache. */
+bool batch_has_token_scales(const struct batch_memory *batch);
+
+/* The row of the cache that a token of a slot has, and how many of *tokens from there on lie side by side. */
+size_t batch_cache_place(const struct batch_memory *batch, uint32_t slot, uint32_t token, uint32_t *tokens);
 
 /* Bytes of one cache, and of all device memory of the batch. */
 size_t batch_cache_bytes(const struct batch_memory *batch);

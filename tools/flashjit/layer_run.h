@@ -7,6 +7,8 @@
 #include "tools/flashjit/schedule.h"
 
 struct run_settings {
+  struct device *devices; /* that have shares of the layers' heads */
+  uint32_t device_count;
   const struct schedule *schedule;
   uint32_t page_size;
   const char *target; /* of the context's kernels */
@@ -15,8 +17,11 @@ struct run_settings {
   bool verify;
 };
 
-/* Appends a report for each kernel. Returns an exit code, after complaints. */
-int layer_run(struct device *device, fi_ctx *ctx, const struct model_layer *layer, const struct run_settings *settings,
-              json_t *reports);
+/*
+ * Appends a report for each kernel. Returns an exit code, after complaints. `layer` is the share of one device, `whole`
+ * what all have together.
+ */
+int layer_run(fi_ctx *ctx, const struct model_layer *layer, const struct model_layer *whole,
+              const struct run_settings *settings, json_t *reports);
 
 #endif

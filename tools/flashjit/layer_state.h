@@ -1,12 +1,17 @@
-/* What the run of one kind of layer goes through its steps with. */
+/* What the run of one kind of layer goes through its steps with, on one device. */
 #ifndef TOOLS_FLASHJIT_LAYER_STATE_H
 #define TOOLS_FLASHJIT_LAYER_STATE_H
 
-#include "tools/flashjit/batch_memory.h"
+#include "tools/flashjit/batch_share.h"
 #include "tools/flashjit/layer_run.h"
 
+/*
+ * Of a layer that several devices have shares of, each device has such a struct; one more, with NULL for the device, is
+ * the whole layer in host memory.
+ */
 struct layer_run {
   struct device *device;
+  struct share share;
   fi_ctx *ctx;
   const struct model_layer *layer;
   const struct run_settings *settings;
@@ -27,7 +32,21 @@ bool layer_works(const struct layer_run *run);
 /* What its kernels take, with the device's pointers or the host's. */
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host);
 
-/* Holds what a step has left on the device against the reference; false after a complaint. */
+/* Of Q, so that logits deviate by about 1, as those of models do; or by as much as a cap bends. */
+double layer_q_deviation(const struct layer *layer);
+
+/* Each makes device, ctx, layer, settings and share of a run into more of it; false after a complaint. */
+bool layer_make_rope_table(struct layer_run *run);
+bool layer_part_prepare(struct layer_run *run);
+void layer_part_free(struct layer_run *run);
+
+/* Enqueues a step on the device, which is current; false after a complaint. */
+bool layer_part_launch(struct layer_run *run, enum role attention);
+
+/* Times a kernel in the one step that it is timed in, on a real device. */
+bool layer_part_time(struct layer_run *run, enum role role, const struct step *step);
+
+/* Holds what a step has left, which is on the host, against the reference; false after a complaint. */
 bool layer_check_step(struct layer_run *run, const struct step *step);
 
 /* After the last step: nothing was written but what each step should. */

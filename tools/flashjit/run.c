@@ -24,6 +24,7 @@ static const char help[] =
     "  --kv-len-limit N    cuts prompts so that no request is longer\n"
     "  --max-tokens N      query tokens of a step: longer prompts are taken in chunks; default: 16384\n"
     "  --max-requests N    requests that run at once, for which the cache has room; default: 64\n"
+    "  --devices N         each has its share of the heads, as --tp N says; default: 1\n"
     "  --layers KIND,...   only these kinds, such as full_attention\n"
     "  --verify            hold every output against a double-precision reference\n"
     "  --repeat N          timed replays of each kernel; default: 5\n"
@@ -39,6 +40,7 @@ enum {
   OPTION_LIMIT,
   OPTION_MAX_TOKENS,
   OPTION_MAX_REQUESTS,
+  OPTION_DEVICES,
   OPTION_LAYERS,
   OPTION_VERIFY,
   OPTION_REPEAT,
@@ -56,6 +58,7 @@ static const struct option options[] = {
     {"kv-len-limit", required_argument, NULL, OPTION_LIMIT},
     {"max-tokens", required_argument, NULL, OPTION_MAX_TOKENS},
     {"max-requests", required_argument, NULL, OPTION_MAX_REQUESTS},
+    {"devices", required_argument, NULL, OPTION_DEVICES},
     {"layers", required_argument, NULL, OPTION_LAYERS},
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"repeat", required_argument, NULL, OPTION_REPEAT},
@@ -77,6 +80,7 @@ struct choice {
   uint64_t limit; /* 0: none */
   uint64_t max_tokens;
   uint64_t max_requests;
+  uint64_t devices;
   uint64_t repeat;
   uint64_t seed;
   bool verify;
@@ -85,7 +89,7 @@ struct choice {
 
 /* ------------------------------------------------------------------------------------------------ lengths */
 
-enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24 };
+enum { SIMULATED_LENGTH = 256, MOST_LENGTH = 1 << 24, MOST_DEVICES = 64 };
 
 static int read_lengths(const struct choice *choice, struct trace *trace) {
   const size_t requests = (size_t)choice->requests;
@@ -121,6 +125,40 @@ static void shorten(const struct choice *choice, bool simulated, struct trace *t
           choice->scale == 0 ? ", because the device is simulated (--scale 1 keeps them)" : "");
 }
 
+/* ------------------------------------------------------------------------------------------------ models */
+
+/* A device's share of each kind of layer, and the whole that all devices have together; the same of one device. */
+struct models {
+  struct model *part;
+  struct model *whole;
+};
+
+static void free_models(struct models *models) {
+  if (models->whole != models->part)
+    free(models->whole);
+  free(models->part);
+}
+
+/* Kinds of the whole may be one kind to a device. */
+static bool load_models(const struct choice *choice, struct models *models) {
+  struct model_choice whole = choice->model.model;
+  *models = (struct models){.part = model_load(&choice->model)};
+  models->whole = models->part;
+  if (choice->devices == 1 || !models->part)
+    return models->part != NULL;
+  whole.devices = 1;
+  models->whole = malloc(sizeof *models->whole);
+  if (!models->whole || !model_read(&whole, models->whole)) {
+    complain("%s", models->whole ? problem_last() : "out of memory");
+    return false;
+  }
+  if (models->whole->kinds == models->part->kinds)
+    return true;
+  complain("%s: %u kinds of layers, of which %u devices have the same share", models->part->name, models->whole->kinds,
+           (uint32_t)choice->devices);
+  return false;
+}
+
 /* ------------------------------------------------------------------------------------------------ layers */
 
 /* Whether a comma-separated list has the name; no list has them all. */
@@ -133,18 +171,26 @@ static bool is_chosen(const char *list, const char *name) {
   return !list;
 }
 
-static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *choice, const struct model *model,
+static bool has_failed(const struct run_settings *settings) {
+  bool failed = false;
+  for (uint32_t i = 0; i < settings->device_count; i++)
+    failed |= device_failed(&settings->devices[i]);
+  return failed;
+}
+
+static int run_layers(fi_ctx *ctx, const struct choice *choice, const struct models *models,
                       const struct run_settings *settings, json_t *reports) {
+  const struct model *model = models->part;
   int code = CLI_OK;
   uint32_t ran = 0;
-  for (uint32_t i = 0; i < model->kinds && !device_failed(device); i++) {
+  for (uint32_t i = 0; i < model->kinds && !has_failed(settings); i++) {
     const struct model_layer *layer = &model->layers[i];
     if (!is_chosen(choice->layers, layer->kind))
       continue;
     if (!describe_layer(model, layer, settings->page_size, settings->target))
       continue;
     ran++;
-    if (layer_run(device, ctx, layer, settings, reports))
+    if (layer_run(ctx, layer, &models->whole->layers[i], settings, reports))
       code = CLI_FAILED;
   }
   if (ran > 0)
@@ -155,6 +201,7 @@ static int run_layers(struct device *device, fi_ctx *ctx, const struct choice *c
 
 static void print_reports(const struct choice *choice, const struct device *device, const struct model *model,
                           const json_t *reports) {
+  char devices[64] = "";
   if (choice->json) {
     json_dumpf(reports, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -162,7 +209,9 @@ static void print_reports(const struct choice *choice, const struct device *devi
   }
   if (json_array_size(reports) == 0)
     return;
-  printf("%s on %s\n", model->name, device->name);
+  if (choice->devices > 1)
+    snprintf(devices, sizeof devices, "%u devices, each with its share of the heads: ", (uint32_t)choice->devices);
+  printf("%s on %s%s\n", model->name, devices, device->name);
   report_print(reports);
   if (!device->simulated)
     fprintf(stderr,
@@ -187,26 +236,28 @@ static bool find_target(fi_ctx *ctx, char *target, size_t size) {
   return true;
 }
 
-static int run_on(struct device *device, fi_ctx *ctx, const struct choice *choice, const struct model *model,
+static int run_on(struct device *devices, fi_ctx *ctx, const struct choice *choice, const struct models *models,
                   struct trace *trace) {
   char target[sizeof((fi_facts *)NULL)->target];
   if (!find_target(ctx, target, sizeof target))
     return CLI_FAILED;
-  shorten(choice, device->simulated, trace);
+  shorten(choice, devices->simulated, trace);
   struct schedule schedule;
   if (!schedule_make(&schedule, trace, (uint32_t)choice->max_tokens, (uint32_t)choice->max_requests)) {
     complain("%s", problem_last());
     return CLI_FAILED;
   }
-  struct run_settings settings = {.schedule = &schedule,
+  struct run_settings settings = {.devices = devices,
+                                  .device_count = (uint32_t)choice->devices,
+                                  .schedule = &schedule,
                                   .page_size = choice->model.page_size,
                                   .target = target,
                                   .seed = choice->seed,
                                   .repeat = (uint32_t)choice->repeat,
                                   .verify = choice->verify};
   json_t *reports = json_array();
-  int code = run_layers(device, ctx, choice, model, &settings, reports);
-  print_reports(choice, device, model, reports);
+  int code = run_layers(ctx, choice, models, &settings, reports);
+  print_reports(choice, devices, models->part, reports);
   json_decref(reports);
   schedule_free(&schedule);
   return code;
@@ -221,23 +272,33 @@ static void tell_cache_problem(void *told, const fi_event *event) {
   complain("the cache: %s", event->message);
 }
 
-static int run_model(const struct choice *choice, const struct model *model, struct trace *trace) {
-  struct device device;
+/* The first is current when all are open. */
+static bool open_devices(const struct choice *choice, struct device *devices) {
+  for (uint32_t i = (uint32_t)choice->devices; i-- > 0;) {
+    if (device_open_number(&devices[i], NULL, (int)i))
+      continue;
+    complain("%s (FLASHJIT_DRIVER=sim runs on the simulator%s)", devices[i].error,
+             choice->devices > 1 ? ", which has as many devices as FLASHJIT_SIM_DEVICES says" : "");
+    return false;
+  }
+  return true;
+}
+
+static int run_model(const struct choice *choice, const struct models *models, struct trace *trace) {
+  struct device devices[MOST_DEVICES] = {0};
   fi_ctx *ctx = NULL;
   bool told = false;
   fi_options context_options = {
       .struct_size = sizeof context_options, .target = choice->target, .on_event = tell_cache_problem, .user = &told};
-  if (!device_open(&device, NULL)) {
-    complain("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
-    return CLI_FAILED;
-  }
   int code = CLI_FAILED;
-  if (fi_ctx_create(&context_options, &ctx))
+  const bool opened = open_devices(choice, devices);
+  if (opened && fi_ctx_create(&context_options, &ctx))
     complain("%s", fi_last_error());
-  else
-    code = run_on(&device, ctx, choice, model, trace);
+  else if (opened)
+    code = run_on(devices, ctx, choice, models, trace);
   fi_ctx_destroy(ctx);
-  device_close(&device);
+  for (uint32_t i = 0; i < MOST_DEVICES; i++)
+    device_close(&devices[i]);
   return code;
 }
 
@@ -246,9 +307,9 @@ static int run(const struct choice *choice) {
   int code = read_lengths(choice, &trace);
   if (code != CLI_OK)
     return code;
-  struct model *model = model_load(&choice->model);
-  code = model ? run_model(choice, model, &trace) : CLI_FAILED;
-  free(model);
+  struct models models;
+  code = load_models(choice, &models) ? run_model(choice, &models, &trace) : CLI_FAILED;
+  free_models(&models);
   trace_free(&trace);
   return code;
 }
@@ -285,6 +346,7 @@ static bool take_number(struct choice *choice, int code, const char *name) {
       {OPTION_REQUESTS, 1, 65536, &choice->requests},
       {OPTION_SCALE, 1, MOST_LENGTH, &choice->scale},
       {OPTION_LIMIT, 1, MOST_LENGTH, &choice->limit},
+      {OPTION_DEVICES, 1, MOST_DEVICES, &choice->devices},
       {OPTION_REPEAT, 1, 10000, &choice->repeat},
       {OPTION_MAX_TOKENS, EXTEND_TOKENS, MOST_LENGTH, &choice->max_tokens},
       {OPTION_MAX_REQUESTS, 1, 65536, &choice->max_requests},
@@ -317,7 +379,7 @@ static bool take_option(struct choice *choice, int code, const char *name) {
 }
 
 int command_run(int argc, char **argv) {
-  struct choice choice = {.requests = 8, .repeat = 5, .seed = 1, .max_tokens = 16384, .max_requests = 64};
+  struct choice choice = {.requests = 8, .devices = 1, .repeat = 5, .seed = 1, .max_tokens = 16384, .max_requests = 64};
   int place = 0;
   int code;
   model_options_init(&choice.model);
@@ -341,5 +403,10 @@ int command_run(int argc, char **argv) {
     return usage_error("run", "give either --trace or --lengths");
   if (choice.verify && choice.model.snippet.hash)
     return usage_error("run", "give either --verify or --snippet: the reference knows nothing of the text");
+  if (choice.devices > 1 && choice.model.model.devices > 1 && choice.model.model.devices != choice.devices)
+    return usage_error("run", "--tp is %u and --devices %u: all devices that share the heads are needed",
+                       choice.model.model.devices, (uint32_t)choice.devices);
+  if (choice.devices > 1)
+    choice.model.model.devices = (uint32_t)choice.devices;
   return run(&choice);
 }
