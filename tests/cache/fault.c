@@ -8,6 +8,8 @@ static bool fails(struct fault *state, unsigned operation) {
   if ((state->operations & operation) == 0)
     return false;
   state->calls++;
+  if (state->calls == state->kill_at)
+    raise(SIGKILL);
   if (state->fail_at == 0 || state->calls < state->fail_at || (state->calls > state->fail_at && !state->lasting))
     return false;
   errno = state->error;

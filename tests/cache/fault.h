@@ -29,6 +29,7 @@ struct fault {
   int error;           /* errno of the failure */
   size_t chunk;        /* most bytes a read or write moves; 0 for no limit */
   bool kill_at_rename; /* the process dies where it would rename */
+  unsigned kill_at;    /* the process dies instead of this call; 0 for none */
   bool fake_owner;     /* everything belongs to `owner` */
   uid_t owner;
   bool fake_clock; /* only pauses make time pass */
