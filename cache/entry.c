@@ -50,6 +50,7 @@ enum {
   CHOICE_VARIANT = 8,
   CHOICE_SIZE = 24,
   FLAG_SNIPPET = 2,
+  SNIPPET_ZERO = 4,
   SNIPPET_SIZE = 8,
   CHECKSUM_SIZE = 16,
   IMAGE_ALIGNMENT = 64
@@ -297,6 +298,19 @@ static bool texts_from_bytes(const unsigned char *bytes, const struct layout *la
   return true;
 }
 
+/* Whether the encoder would write these bytes: what says nothing is not there, and what means nothing is zero. */
+static bool is_exact(const unsigned char *bytes, const struct layout *layout, const struct cache_entry *entry) {
+  const size_t last = layout->texts - 1;
+  bool exact = layout->flags == flags_of(entry);
+  if (layout->flags & FLAG_CHOICE)
+    exact = exact && (entry->choice != 0 || cache_key_equal(&entry->variant, &entry->key));
+  if (layout->flags & FLAG_SNIPPET)
+    exact = exact && bytes_get_u32(bytes + layout->snippet_at + SNIPPET_ZERO) == 0;
+  for (uint64_t at = layout->text_at[last] + layout->text_size[last]; exact && at < layout->image_at; at++)
+    exact = bytes[at] == 0;
+  return exact;
+}
+
 bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *key, struct cache_entry *entry,
                         struct cache_reason *reason) {
   const unsigned char *block = bytes;
@@ -320,5 +334,7 @@ bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *
     *entry_fact(&entry->facts, &fact_fields[i]) = bytes_get_u32(block + AT_FACTS + 4 * i);
   if (key && !cache_key_equal(key, &entry->key))
     return cache_refuse(reason, "entry belongs to another key");
+  if (!is_exact(block, &layout, entry))
+    return cache_refuse(reason, "a byte is set that means nothing");
   return entry_plausible(entry, reason);
 }

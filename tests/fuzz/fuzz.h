@@ -1,32 +1,26 @@
-/* What is fuzzed, and mutations of its input. */
+/*
+ * Each program of this folder gives bytes to one reader of untrusted input. libFuzzer makes them up, or replay.c takes
+ * them from files. A reader may refuse what it likes; it must not crash, leak, hang, or accept what it does not mean.
+ */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
-enum { MOST_BYTES = 1 << 17, MOST_SEEDS = 16 };
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct input {
-  unsigned char bytes[MOST_BYTES];
-  size_t size;
-};
+/* The bytes as a text, which ends at the first zero among them. The caller frees it. */
+char *fuzz_text(const uint8_t *data, size_t size);
 
-struct subject {
-  const char *name;
-  const char *const *seeds; /* files below tests/, or texts; NULL at the end */
-  bool seeds_are_files;
-  /* Reads the input. What holds of every input that is taken is checked: false when it does not. */
-  bool (*read)(struct input *input, uint64_t random, bool *taken);
-};
+/* The path of a file with these bytes, in memory, good until the next call. */
+const char *fuzz_file(const uint8_t *data, size_t size);
 
-/* One row each; NULL after the last. */
-const struct subject *subject_find(const char *name);
-
-uint64_t next_random(uint64_t *state);
-
-/* Changes the input in a few of many ways. `other` gives bytes to be put in. */
-void mutate(struct input *input, const struct input *other, uint64_t *random);
+/* Ends the program when a reader broke a promise. */
+static inline void fuzz_expect(int holds) {
+  if (!holds)
+    abort();
+}
 
 #endif
