@@ -69,7 +69,10 @@ static uint32_t count_lines(const struct text *text) {
   return lines;
 }
 
-/* The text is in a namespace, so that its names are its own, and last, so that its macros are. */
+/*
+ * The text is in a namespace, so that its names are its own, and last, so that its macros are; what follows has names
+ * that no text has for anything.
+ */
 uint32_t snippet_print(const fi_spec *canonical, const char *snippet, const char *source_name, struct text *source) {
   const char *name = axis_value_name(axis_find_field("snippet", strlen("snippet")), canonical->snippet);
   const bool ends_line = snippet[strlen(snippet) - 1] == '\n';
@@ -78,8 +81,8 @@ uint32_t snippet_print(const fi_spec *canonical, const char *snippet, const char
   text_print(source, "#line %u \"%s\"\n", count_lines(source) + 2, source_name);
   text_print(source,
              "} // namespace snippet\n\n"
-             "float call_snippet(const fi_score &score, const void *params) {\n"
-             "  return snippet::%s(score, params);\n"
+             "float call_snippet(const fi_score &fi_asked, const void *fi_params) {\n"
+             "  return snippet::%s(fi_asked, fi_params);\n"
              "}\n",
              name);
   return count_lines(source);

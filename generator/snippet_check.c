@@ -48,32 +48,17 @@ static const char *skip_blanks(const char *at) {
   }
 }
 
-/* After a string or character, which ends with its line at the latest. */
-static const char *skip_quoted(const char *at) {
-  const char quote = *at++;
-  while (*at && *at != '\n' && *at != quote)
-    at += at[0] == '\\' && at[1] && at[1] != '\n' ? 2 : 1;
-  return *at == quote ? at + 1 : at;
-}
-
-static const char *skip_line(const char *at) {
-  while (*at && *at != '\n') {
-    const char *after = skip_comment(at);
-    if (after == at)
-      after = *at == '"' || *at == '\'' ? skip_quoted(at) : at + 1;
-    at = after;
-  }
-  return *at ? at + 1 : at;
-}
-
-/* The name of a directive that begins here, after its sign; NULL when none does. */
+/* What follows the sign of a directive that may begin here; NULL when none does. */
 static const char *directive_at(const char *at) {
   if (*at == '#')
     return skip_blanks(at + 1);
   return at[0] == '%' && at[1] == ':' ? skip_blanks(at + 2) : NULL;
 }
 
-/* What a text may not say, since the kernel would depend on what is in a file: NULL when it does not. */
+/*
+ * What a text may not say, since the kernel would depend on what is in a file: NULL when it does not. Not in comments
+ * and strings either: whoever tells them apart otherwise than the compiler lets something through.
+ */
 static const char *find_file(const char *joined) {
   static const char *const directives[] = {"include", "import", "embed"};
   static const char *const questions[] = {"__has_include", "__has_embed"};
@@ -81,8 +66,7 @@ static const char *find_file(const char *joined) {
     if (strstr(joined, questions[i]))
       return questions[i];
   }
-  for (const char *at = joined; *at; at = skip_line(at)) {
-    at = skip_blanks(at);
+  for (const char *at = joined; *at; at++) {
     const char *name = directive_at(at);
     for (size_t i = 0; name && i < sizeof directives / sizeof *directives; i++) {
       if (strncmp(name, directives[i], strlen(directives[i])) == 0)

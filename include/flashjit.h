@@ -269,8 +269,9 @@ fi_status fi_spec_parse(const char *text, fi_spec *spec);
 /*
  * Keeps a copy of the text of a snippet for all contexts of the process and gives its hash, XXH3-64. Any thread may
  * call it, and again. Every process registers the texts of its kernels, of those in the cache too: the key of a kernel
- * is its source, and a hash of which it has no text is FI_ERROR_SPEC. A text reads no files (#include). A mistake in it
- * is FI_ERROR_COMPILE of the call that compiles it, told as "snippet(3): ...", with the line of the text.
+ * is its source, and a hash of which it has no text is FI_ERROR_SPEC. A text reads no files: the word #include is
+ * refused anywhere in it. A mistake in it is FI_ERROR_COMPILE of the call that compiles it, told as "snippet(3): ...",
+ * with the line of the text.
  */
 enum { FI_SNIPPET_SIZE = 1048576 }; /* bytes that a text may have */
 fi_status fi_register_snippet(const char *text, uint64_t *hash);

@@ -55,6 +55,15 @@ Test(snippet, show) {
   expect_text(output.err, "snippet_hash is 0 with snippet logit");
 }
 
+Test(snippet, explain) {
+  command_with(cap, "", "explain attention group=4 snippet=weight");
+  expect_code(&output, 0);
+  expect_text(output.out, word_of("weight", cap));
+  command(&output, "explain attention snippet=weight:00000000deadbeef");
+  expect_code(&output, 1);
+  expect_text(output.err, "snippet_hash is 00000000deadbeef, and no snippet of this hash is registered");
+}
+
 /* Those of attention alone have it, with the function that the option names. */
 Test(snippet, specs_of_a_model) {
   command_with(cap, "", "specs --model " MODEL("Qwen3-0.6B"));

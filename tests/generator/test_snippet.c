@@ -65,8 +65,8 @@ Test(snippet, the_sources_own_lines_go_on_after_the_text) {
 Test(snippet, each_kind_calls_its_function) {
   const struct source logit = source_with(cap, 1, "attention snippet=logit");
   const struct source weight = source_with(cap, 1, "attention snippet=weight");
-  cr_expect_not_null(strstr(logit.text, "return snippet::logit(score, params);"));
-  cr_expect_not_null(strstr(weight.text, "return snippet::weight(score, params);"));
+  cr_expect_not_null(strstr(logit.text, "return snippet::logit(fi_asked, fi_params);"));
+  cr_expect_not_null(strstr(weight.text, "return snippet::weight(fi_asked, fi_params);"));
   free(logit.text);
   free(weight.text);
 }
@@ -148,6 +148,12 @@ Test(snippet, no_spelling_of_include_is_taken) {
       "// it's \"\n#include \"a.h\"",
       "char a = '\\'';\n#include \"a.h\"",
       "char a[] = \"\\\\\";\n#include \"a.h\"",
+      "int a; #include \"a.h\"",
+      "#/*\n*/include \"a.h\"",
+      "const char *a = R\"(\n/*\n)\";\n#include \"a.h\"\n// */",
+      "int a = 1'0 + '\"'; const char *b = \"/*\";\n#include \"a.h\"\n// */",
+      "// #include <math.h>",
+      "const char *a = \"#include\";",
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     cr_expect_eq(snippet_check(texts[i]), FI_ERROR_ARGUMENT, "%s", texts[i]);
@@ -157,8 +163,11 @@ Test(snippet, no_spelling_of_include_is_taken) {
 
 Test(snippet, what_is_no_include_is_taken) {
   static const char *const texts[] = {
-      "// #include <math.h>", "/*\n#include <math.h>\n*/",          "const char *a = \"#include\";",
-      "int include;",         "#define x(y) #y\n#define include 3", "int a = 3 % 2; // :include",
+      "int include;",
+      "#define x(y) #y\nint include = 3;",
+      "int a = 3 % 2; // :include",
+      "# // include\nint include;",
+      "/* see math.h */",
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     cr_expect_eq(snippet_check(texts[i]), FI_OK, "%s: %s", texts[i], fi_last_error());

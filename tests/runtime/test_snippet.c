@@ -156,9 +156,10 @@ Test(snippet, mistakes_have_the_line_of_the_text) {
 Test(snippet, names_and_macros_of_a_text_are_its_own) {
   static const char text[] =
       "#define kRows 3\n"
+      "#define params ((const float *)given)\n"
       "struct Team {};\n"
       "float exp2_fast(float x) { return x; }\n"
-      "float logit(struct fi_score at, const void *params) { return exp2_fast(at.score) + kRows; }";
+      "float logit(struct fi_score at, const void *given) { return exp2_fast(at.score) + kRows * params[0]; }";
   cr_expect_eq(compile(text, "attention snippet=logit"), FI_OK, "%s", fi_last_error());
 }
 

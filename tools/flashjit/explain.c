@@ -8,16 +8,18 @@
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
+#include "tools/flashjit/snippet.h"
 #include "tools/flashjit/version.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_TARGET = 1, OPTION_JSON };
+enum { OPTION_TARGET = OPTIONS_OF_MODEL, OPTION_JSON };
 
 struct choice {
   const char *target;
+  struct snippet_option snippet;
   bool json;
 };
 
@@ -207,6 +209,8 @@ static bool take_option(void *user, int code, char *text) {
   choice->json |= code == OPTION_JSON;
   if (code == OPTION_TARGET)
     choice->target = text;
+  if (code == OPTION_SNIPPET)
+    return snippet_option("explain", text, &choice->snippet);
   return code != OPTION_TARGET || option_target("explain", text);
 }
 
@@ -224,12 +228,14 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     return usage_error(command->name, "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
   if (fi_spec_parse(text, &spec))
     return usage_error(command->name, "%s", fi_last_error());
+  snippet_fill(&choice.snippet, &spec);
   return explain(&spec, text, &choice);
 }
 
 static const struct cli_option options[] = {
     {"target", 0, "TARGET", "default: sm_90a", OPTION_TARGET},
     {"json", 0, NULL, "print JSON", OPTION_JSON},
+    {"snippet", 0, "FILE", "the text of a spec with snippet=logit or snippet=weight", OPTION_SNIPPET},
     {0},
 };
 
