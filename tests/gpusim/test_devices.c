@@ -177,7 +177,7 @@ Test(gpusim_devices, variables_are_of_each_device) {
     cr_assert_eq(DRIVER(cuLibraryGetGlobal)(&calls[device], NULL, library, "calls"), CUDA_SUCCESS);
   }
   for (int device = 0; device < DEVICES; device++)
-    cr_expect_eq(word_at(calls[device]), device + 1);
+    cr_expect_eq(word_at(calls[device]), (uint32_t)device + 1);
 }
 
 Test(gpusim_devices, shared_memory_is_granted_on_each_device) {
