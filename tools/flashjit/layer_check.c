@@ -90,8 +90,7 @@ static bool accept(struct layer_run *run, enum role role, const struct step *ste
 static struct reference host_reference(const struct layer_run *run, enum role role) {
   struct reference reference = {
       .batch = batch_lengths(&run->batch, true), .tensors = layer_tensors(run, true), .kv_heads = run->batch.kv_heads};
-  reference.spec.struct_size = sizeof reference.spec;
-  fi_kernel_spec(run->kernels[role], &reference.spec);
+  reference.spec = run->specs[role];
   reference.spec.group = run->batch.spec.group; /* the kernel has the group of a share */
   return reference;
 }

@@ -12,7 +12,7 @@
 
 enum { TIMED_LAUNCHES = 8 }; /* in a graph: enough that its own start does not count */
 
-static bool succeeded(fi_status status, const char *call, const char *spec) {
+bool layer_succeeded(fi_status status, const char *call, const char *spec) {
   if (status)
     complain("%s for %s: %s: %s", call, spec, fi_status_name(status), fi_last_error());
   return status == FI_OK;
@@ -40,24 +40,23 @@ double layer_q_deviation(const struct layer *layer) {
   return deviation / (scale * sqrt(layer->head_dim));
 }
 
-static bool get_kernel(struct layer_run *run, enum role role) {
+bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec) {
   struct report *report = &run->reports[role];
-  fi_spec spec;
   *report = (struct report){.layer = run->layer->kind,
                             .role = role,
-                            .simulated = run->device->simulated,
+                            .simulated = run->settings->devices->simulated,
                             .passed = true,
                             .facts.struct_size = sizeof report->facts};
-  role_spec(run->layer, run->settings->page_size, role, run->settings->target, &spec);
-  report->dtype = measure_dtype(&spec);
-  fi_spec_print(&spec, report->spec, sizeof report->spec);
+  report->dtype = measure_dtype(spec);
+  fi_spec_print(spec, report->spec, sizeof report->spec);
   double begin = now_ms();
-  if (!succeeded(fi_get_kernel(run->ctx, &spec, &run->kernels[role]), "fi_get_kernel", report->spec))
+  if (!layer_succeeded(fi_get_kernel(run->ctx, spec, &run->kernels[role]), "fi_get_kernel", report->spec))
     return false;
   report->get_ms = now_ms() - begin;
-  if (!succeeded(fi_kernel_prepare(run->kernels[role]), "fi_kernel_prepare", report->spec))
+  if (!layer_succeeded(fi_kernel_prepare(run->kernels[role]), "fi_kernel_prepare", report->spec))
     return false;
-  if (!succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec))
+  if (!layer_succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec) ||
+      !layer_succeeded(fi_kernel_spec(run->kernels[role], &run->specs[role]), "fi_kernel_spec", report->spec))
     return false;
   for (enum role before = 0; before < role; before++) {
     if (run->kernels[before] == run->kernels[role]) { /* its facts tell of the first call */
@@ -76,7 +75,7 @@ bool layer_make_rope_table(struct layer_run *run) {
     return false;
   const fi_status status = layer_frequencies(layer, run->rope_table.host, &run->rope_magnitude);
   mirror_upload(&run->rope_table, run->device, run->rope_table.bytes);
-  return succeeded(status, "fi_rope_table", run->layer->kind);
+  return layer_succeeded(status, "fi_rope_table", run->layer->kind);
 }
 
 /* One workspace that is large enough for each kernel. */
@@ -90,8 +89,8 @@ static bool make_workspace(struct layer_run *run) {
   uint64_t bytes = 0;
   uint64_t scratch_bytes = 0;
   for (enum role role = 0; role < ROLE_COUNT; role++) {
-    if (!succeeded(fi_workspace_size(run->kernels[role], &run->workspace), "fi_workspace_size",
-                   run->reports[role].spec))
+    if (!layer_succeeded(fi_workspace_size(run->kernels[role], &run->workspace), "fi_workspace_size",
+                         run->reports[role].spec))
       return false;
     bytes = run->workspace.bytes > bytes ? run->workspace.bytes : bytes;
     scratch_bytes = run->workspace.scratch_bytes > scratch_bytes ? run->workspace.scratch_bytes : scratch_bytes;
@@ -147,14 +146,13 @@ bool layer_part_prepare(struct layer_run *run) {
   if (!device_use(run->device))
     return layer_works(run);
   for (enum role role = 0; role < ROLE_COUNT; role++) {
-    if (!get_kernel(run, role))
+    fi_spec spec;
+    role_spec(run->layer, run->settings->page_size, role, run->settings->target, &spec);
+    if (!layer_get_kernel(run, role, &spec))
       return false;
   }
-  fi_spec spec = {.struct_size = sizeof spec};
-  if (!succeeded(fi_kernel_spec(run->kernels[ROLE_DECODE], &spec), "fi_kernel_spec", run->reports[ROLE_DECODE].spec))
-    return false;
   run->stream = device_stream_create(run->device);
-  const bool created = batch_create(&run->batch, run->device, &spec, run->layer->kv_heads,
+  const bool created = batch_create(&run->batch, run->device, &run->specs[ROLE_DECODE], run->layer->kv_heads,
                                     layer_q_deviation(&run->layer->layer), run->settings->schedule, &run->random) &&
                        layer_make_rope_table(run) && make_workspace(run);
   if (run->share.number == 0)
@@ -184,12 +182,12 @@ bool layer_part_launch(struct layer_run *run, enum role attention) {
   fi_batch lengths = batch_lengths(&run->batch, false);
   fi_tensors tensors = layer_tensors(run, false);
   const char *spec = run->reports[attention].spec;
-  if (!succeeded(fi_plan(run->kernels[attention], &lengths, &run->workspace, run->stream), "fi_plan", spec) ||
-      !succeeded(fi_run(run->kernels[ROLE_APPEND], &tensors, &run->workspace, run->stream), "fi_run",
-                 run->reports[ROLE_APPEND].spec))
+  if (!layer_succeeded(fi_plan(run->kernels[attention], &lengths, &run->workspace, run->stream), "fi_plan", spec) ||
+      !layer_succeeded(fi_run(run->kernels[ROLE_APPEND], &tensors, &run->workspace, run->stream), "fi_run",
+                       run->reports[ROLE_APPEND].spec))
     return false;
   if (attention != ROLE_APPEND &&
-      !succeeded(fi_run(run->kernels[attention], &tensors, &run->workspace, run->stream), "fi_run", spec))
+      !layer_succeeded(fi_run(run->kernels[attention], &tensors, &run->workspace, run->stream), "fi_run", spec))
     return false;
   return layer_works(run);
 }
@@ -204,8 +202,8 @@ static bool launch_role(void *user, uint32_t set, void *stream) {
   struct layer_run *run = timed->run;
   const fi_tensors tensors = layer_tensors(run, false);
   (void)set; /* there is one batch */
-  return succeeded(fi_run(run->kernels[timed->role], &tensors, &run->workspace, stream), "fi_run",
-                   run->reports[timed->role].spec);
+  return layer_succeeded(fi_run(run->kernels[timed->role], &tensors, &run->workspace, stream), "fi_run",
+                         run->reports[timed->role].spec);
 }
 
 /* Each kernel is timed in one step. */

@@ -23,6 +23,7 @@ struct layer_run {
   float rope_magnitude;
   fi_workspace workspace;
   fi_kernel *kernels[ROLE_COUNT];
+  fi_spec specs[ROLE_COUNT]; /* what they compute, every default filled in */
   struct report reports[ROLE_COUNT];
 };
 
@@ -31,6 +32,12 @@ bool layer_works(const struct layer_run *run);
 
 /* What its kernels take, with the device's pointers or the host's. */
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host);
+
+/* Whether a call of the library succeeded; else a complaint. */
+bool layer_succeeded(fi_status status, const char *call, const char *spec);
+
+/* The kernel of a role, on the current device, with its report. */
+bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec);
 
 /* Of Q, so that logits deviate by about 1, as those of models do; or by as much as a cap bends. */
 double layer_q_deviation(const struct layer *layer);

@@ -1,5 +1,6 @@
 /* flashjit run: a model's attention layers on a batch of requests. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/context_run.h"
 #include "tools/flashjit/describe.h"
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
@@ -25,6 +26,7 @@ static const char help[] =
     "  --max-tokens N      query tokens of a step: longer prompts are taken in chunks; default: 16384\n"
     "  --max-requests N    requests that run at once, for which the cache has room; default: 64\n"
     "  --devices N         each has its share of the heads, as --tp N says; default: 1\n"
+    "  --context-parallel  each of --devices has its share of the tokens of each request instead, by pages\n"
     "  --layers KIND,...   only these kinds, such as full_attention\n"
     "  --verify            hold every output against a double-precision reference\n"
     "  --repeat N          timed replays of each kernel; default: 5\n"
@@ -41,6 +43,7 @@ enum {
   OPTION_MAX_TOKENS,
   OPTION_MAX_REQUESTS,
   OPTION_DEVICES,
+  OPTION_CONTEXT_PARALLEL,
   OPTION_LAYERS,
   OPTION_VERIFY,
   OPTION_REPEAT,
@@ -59,6 +62,7 @@ static const struct option options[] = {
     {"max-tokens", required_argument, NULL, OPTION_MAX_TOKENS},
     {"max-requests", required_argument, NULL, OPTION_MAX_REQUESTS},
     {"devices", required_argument, NULL, OPTION_DEVICES},
+    {"context-parallel", no_argument, NULL, OPTION_CONTEXT_PARALLEL},
     {"layers", required_argument, NULL, OPTION_LAYERS},
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"repeat", required_argument, NULL, OPTION_REPEAT},
@@ -83,6 +87,7 @@ struct choice {
   uint64_t devices;
   uint64_t repeat;
   uint64_t seed;
+  bool by_tokens; /* what devices have shares of; else heads */
   bool verify;
   bool json;
 };
@@ -144,7 +149,7 @@ static bool load_models(const struct choice *choice, struct models *models) {
   struct model_choice whole = choice->model.model;
   *models = (struct models){.part = model_load(&choice->model)};
   models->whole = models->part;
-  if (choice->devices == 1 || !models->part)
+  if (choice->devices == 1 || choice->by_tokens || !models->part)
     return models->part != NULL;
   whole.devices = 1;
   models->whole = malloc(sizeof *models->whole);
@@ -190,7 +195,8 @@ static int run_layers(fi_ctx *ctx, const struct choice *choice, const struct mod
     if (!describe_layer(model, layer, settings->page_size, settings->target))
       continue;
     ran++;
-    if (layer_run(ctx, layer, &models->whole->layers[i], settings, reports))
+    if (choice->by_tokens ? context_run(ctx, layer, settings, reports)
+                          : layer_run(ctx, layer, &models->whole->layers[i], settings, reports))
       code = CLI_FAILED;
   }
   if (ran > 0)
@@ -210,7 +216,8 @@ static void print_reports(const struct choice *choice, const struct device *devi
   if (json_array_size(reports) == 0)
     return;
   if (choice->devices > 1)
-    snprintf(devices, sizeof devices, "%u devices, each with its share of the heads: ", (uint32_t)choice->devices);
+    snprintf(devices, sizeof devices, "%u devices, each with its share of the %s: ", (uint32_t)choice->devices,
+             choice->by_tokens ? "tokens" : "heads");
   printf("%s on %s%s\n", model->name, devices, device->name);
   report_print(reports);
   if (!device->simulated)
@@ -362,6 +369,9 @@ static bool take_number(struct choice *choice, int code, const char *name) {
 /* False when the value is wrong. */
 static bool take_option(struct choice *choice, int code, const char *name) {
   switch (code) {
+  case OPTION_CONTEXT_PARALLEL:
+    choice->by_tokens = true;
+    return true;
   case OPTION_VERIFY:
     choice->verify = true;
     return true;
@@ -403,10 +413,13 @@ int command_run(int argc, char **argv) {
     return usage_error("run", "give either --trace or --lengths");
   if (choice.verify && choice.model.snippet.hash)
     return usage_error("run", "give either --verify or --snippet: the reference knows nothing of the text");
-  if (choice.devices > 1 && choice.model.model.devices > 1 && choice.model.model.devices != choice.devices)
+  if (choice.by_tokens && choice.devices == 1)
+    return usage_error("run", "--context-parallel needs --devices");
+  if (!choice.by_tokens && choice.devices > 1 && choice.model.model.devices > 1 &&
+      choice.model.model.devices != choice.devices)
     return usage_error("run", "--tp is %u and --devices %u: all devices that share the heads are needed",
                        choice.model.model.devices, (uint32_t)choice.devices);
-  if (choice.devices > 1)
+  if (choice.devices > 1 && !choice.by_tokens)
     choice.model.model.devices = (uint32_t)choice.devices;
   return run(&choice);
 }
