@@ -236,6 +236,50 @@ Test(run, wrong_devices, .init = use_devices) {
   expect_text(output.err, "request 1, token 5, head 0, dim 17: got ");
 }
 
+/* By pages over devices, each of which may have none of a request: masks, starts, and sinks that one alone has; the
+ * states exchanged by the host and by NCCL. */
+Test(run, tokens_on_devices, .init = use_devices) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments,
+           "--model %s --lengths 90:9,3:2,1:0,57:5 --max-tokens 64 --page-size 8 --devices 3 --context-parallel",
+           scratch_file("kind.json", "{\"model_type\": \"gpt_oss\", \"num_hidden_layers\": 1, \"sliding_window\": 12, "
+                                     "\"num_attention_heads\": 8, \"num_key_value_heads\": 2, \"head_dim\": 64, "
+                                     "\"torch_dtype\": \"bfloat16\"}"));
+  run_steps_right(arguments);
+  expect_text(output.out, "start=1 mask=none lse=1");
+  expect_text(output.out, "mask=none bits=1 lse=1");
+  setenv("FLASHJIT_NCCL", FAKE_NCCL, 1);
+  run_steps_right(arguments);
+  run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:2 --devices 2 --context-parallel --kv-dtype e4m3");
+}
+
+Test(run, wrong_tokens_on_devices, .init = use_devices) {
+  static const char model[] =
+      "run --verify --model " MODEL("Qwen3-0.6B") " --lengths 20:6,9:2 --devices 2 --context-parallel";
+  char arguments[512];
+  setenv("FLASHJIT_NCCL", "/no/libnccl.so", 1);
+  command(&output, model);
+  expect_code(&output, 1);
+  expect_text(output.err, "no NCCL: /no/libnccl.so");
+  setenv("FLASHJIT_NCCL", FAKE_NCCL, 1);
+  setenv("FAKE_NCCL_FAILS", "1", 1);
+  command(&output, model);
+  expect_code(&output, 1);
+  expect_text(output.err, "ncclAllGather failed: the fake fails (5)");
+  unsetenv("FAKE_NCCL_FAILS");
+  setenv("FLASHJIT_CLI_CORRUPT", "1:5:17", 1);
+  command(&output, model);
+  expect_code(&output, 1);
+  expect_text(output.err, "request 1, token 5, head 0, dim 17: got ");
+  snprintf(arguments, sizeof arguments, "%s --page-size 0", model);
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "--context-parallel is not for a cache without pages");
+  command(&output, "run --model " MODEL("Qwen3-0.6B") " --context-parallel");
+  expect_code(&output, 2);
+  expect_text(output.err, "--context-parallel needs --devices");
+}
+
 Test(run, unsupported_model, .init = use_simulator) {
   char arguments[512];
   snprintf(arguments, sizeof arguments, "run --model %s",
