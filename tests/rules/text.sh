@@ -35,8 +35,10 @@ wide_lines() {
   sources | xargs awk -v most="$widest_line" 'length > most { print FILENAME ":" FNR ": " length " columns" }'
 }
 
+# Go's own formatter indents by tabs.
 stray_space() {
-  sources | xargs grep -nP '[ \t]$|\t'
+  sources | grep -v '\.go$' | xargs grep -nP '[ \t]$|\t'
+  named '\.go$' | xargs grep -nP '[ \t]$'
 }
 
 # One dialect: structs have no second name, and a pointer is a condition.

@@ -1,0 +1,3 @@
+module flashjit
+
+go 1.19
