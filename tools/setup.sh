@@ -48,6 +48,8 @@ have_package() {
     gcc-aarch64-linux-gnu) command -v aarch64-linux-gnu-gcc >/dev/null ;;
     libc6-dev-arm64-cross) [ -f /usr/aarch64-linux-gnu/include/stdlib.h ] ;;
     lintian) command -v lintian >/dev/null ;;
+    cargo) command -v cargo >/dev/null ;;
+    golang-go) command -v go >/dev/null ;;
     qemu-user) command -v qemu-aarch64 >/dev/null ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     *) fail "no rule says how to look for the package $1" ;;
