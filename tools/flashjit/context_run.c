@@ -5,20 +5,11 @@
 #include "tools/flashjit/context_run.h"
 
 #include "tools/flashjit/cli.h"
-#include "tools/flashjit/exchange.h"
+#include "tools/flashjit/context_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct context_run {
-  struct layer_run whole; /* in host memory: inputs, the cache as one device would have it, results, reports */
-  struct context_part *parts;
-  uint32_t count;
-  fi_kernel *merge;
-  char merge_spec[FI_SPEC_TEXT_SIZE];
-  struct exchange exchange;
-};
 
 /* ------------------------------------------------------------------------------------------------ kernels */
 
@@ -86,7 +77,7 @@ static bool prepare_kernels(const struct context_run *run) {
 
 /* ------------------------------------------------------------------------------------------------ prepare */
 
-static bool works(const struct context_part *part) {
+bool context_works(const struct context_part *part) {
   if (device_failed(part->device))
     complain("%s: device %u: %s", part->whole->layer->kind, part->share.number, part->device->error);
   return !device_failed(part->device);
@@ -116,7 +107,7 @@ static bool make_workspace(const struct context_run *run, struct context_part *p
   workspace->memory = device_alloc(part->device, bytes);
   workspace->scratch_bytes = scratch_bytes;
   workspace->scratch = device_alloc(part->device, scratch_bytes);
-  return works(part);
+  return context_works(part);
 }
 
 static void tell_size(const struct context_run *run) {
@@ -145,24 +136,31 @@ static bool prepare(struct context_run *run) {
     if (!prepare_kernels(run) || !context_part_create(part) || !make_workspace(run, part))
       return false;
   }
+  layer_choose_timed(whole);
   tell_size(run);
   return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ a step */
 
-static bool attend(const struct context_run *run, struct context_part *part, const struct step *step) {
+bool context_launch(const struct context_run *run, const struct context_part *part, enum role role,
+                    const struct step *step) {
+  const fi_tensors tensors = context_tensors(part, step);
+  const fi_workspace *workspace = role == ROLE_APPEND ? NULL : &part->workspace;
+  return layer_succeeded(fi_run(run->whole.kernels[role], &tensors, workspace, part->stream), "fi_run",
+                         run->whole.reports[role].spec);
+}
+
+static bool attend(const struct context_run *run, const struct context_part *part, const struct step *step) {
   const enum role role = step->attention;
   const fi_batch lengths = context_lengths(part);
-  const fi_tensors tensors = context_tensors(part, step);
-  fi_kernel *const *kernels = run->whole.kernels;
-  const struct report *reports = run->whole.reports;
-  if (!layer_succeeded(fi_run(kernels[ROLE_APPEND], &tensors, NULL, part->stream), "fi_run", reports[ROLE_APPEND].spec))
+  if (!context_launch(run, part, ROLE_APPEND, step))
     return false;
-  return role == ROLE_APPEND || (layer_succeeded(fi_plan(kernels[role], &lengths, &part->workspace, part->stream),
-                                                 "fi_plan", reports[role].spec) &&
-                                 layer_succeeded(fi_run(kernels[role], &tensors, &part->workspace, part->stream),
-                                                 "fi_run", reports[role].spec));
+  if (role == ROLE_APPEND)
+    return true;
+  return layer_succeeded(fi_plan(run->whole.kernels[role], &lengths, &part->workspace, part->stream), "fi_plan",
+                         run->whole.reports[role].spec) &&
+         context_launch(run, part, role, step);
 }
 
 static bool merge(const struct context_run *run, const struct context_part *part, const struct step *step) {
@@ -177,7 +175,7 @@ static bool merge(const struct context_run *run, const struct context_part *part
   return layer_succeeded(fi_run(run->merge, &tensors, NULL, part->stream), "fi_run", run->merge_spec);
 }
 
-static bool merge_all(struct context_run *run, const struct step *step) {
+bool context_merge(struct context_run *run, const struct step *step) {
   if (!exchange_states(&run->exchange, run->parts, run->count, step->tokens))
     return false;
   for (uint32_t i = 0; i < run->count; i++) {
@@ -193,7 +191,7 @@ static bool wait_for_all(const struct context_run *run) {
     const struct context_part *part = &run->parts[i];
     device_use(part->device);
     device_sync(part->device, part->stream);
-    if (!works(part))
+    if (!context_works(part))
       return false;
   }
   return true;
@@ -204,10 +202,10 @@ static bool launch(struct context_run *run, const struct step *step) {
     struct context_part *part = &run->parts[i];
     device_use(part->device);
     context_begin_step(part, step);
-    if (!works(part) || !attend(run, part, step))
+    if (!context_works(part) || !attend(run, part, step))
       return false;
   }
-  return (step->attention == ROLE_APPEND || merge_all(run, step)) && wait_for_all(run);
+  return (step->attention == ROLE_APPEND || context_merge(run, step)) && wait_for_all(run);
 }
 
 /* ------------------------------------------------------------------------------------------------ check */
@@ -237,7 +235,7 @@ static bool check(struct context_run *run, const struct step *step) {
   for (uint32_t i = 0; i < run->count; i++) {
     device_use(run->parts[i].device);
     context_give_tokens(&run->parts[i], step);
-    if (!works(&run->parts[i]))
+    if (!context_works(&run->parts[i]))
       return false;
   }
   return layer_check_step(&run->whole, step) && right;
@@ -252,7 +250,7 @@ static bool check_rest(struct context_run *run) {
       size_t offset;
       if (mirror_is_equal(&part->buffers[buffer], part->device, &offset))
         continue;
-      if (works(part))
+      if (context_works(part))
         complain("wrong cache: byte %zu of %s of device %u was written when it should not", offset,
                  buffer == CONTEXT_K_CACHE ? "K" : "V", i);
       run->whole.reports[ROLE_APPEND].passed = false;
@@ -270,7 +268,7 @@ static bool run_steps(struct context_run *run) {
   for (size_t s = 0; s < settings->schedule->step_count; s++) {
     const struct step *step = &settings->schedule->steps[s];
     batch_begin_step(&run->whole.batch, NULL, step);
-    if (!launch(run, step))
+    if (!launch(run, step) || !context_time(run, step))
       return false;
     right &= !settings->verify || check(run, step);
   }

@@ -120,7 +120,7 @@ static double work_of(const struct layer_run *run, enum role role, const struct 
   return step_kv_tokens(schedule, step, &batch->spec) * row * (double)dtype_bytes(batch->spec.kv_dtype);
 }
 
-static void choose_timed(struct layer_run *run) {
+void layer_choose_timed(struct layer_run *run) {
   const struct schedule *schedule = run->settings->schedule;
   for (enum role role = 0; role < ROLE_COUNT; role++) {
     for (size_t s = 0; s < schedule->step_count; s++) {
@@ -162,7 +162,7 @@ bool layer_part_prepare(struct layer_run *run) {
     fprintf(stderr, "# --max-requests, --max-tokens and --kv-len-limit make it smaller\n");
     return false;
   }
-  choose_timed(run);
+  layer_choose_timed(run);
   return true;
 }
 

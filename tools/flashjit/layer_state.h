@@ -47,6 +47,9 @@ bool layer_make_rope_table(struct layer_run *run);
 bool layer_part_prepare(struct layer_run *run);
 void layer_part_free(struct layer_run *run);
 
+/* Finds the step with the most work for each kernel. */
+void layer_choose_timed(struct layer_run *run);
+
 /* Enqueues a step on the device, which is current; false after a complaint. */
 bool layer_part_launch(struct layer_run *run, enum role attention);
 

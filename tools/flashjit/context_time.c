@@ -1,0 +1,115 @@
+/* How long the kernels of divided tokens take, and what comes after them. */
+#include "tools/flashjit/context_state.h"
+
+#include "tools/common/timing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TIMED_LAUNCHES = 8 }; /* in a graph: enough that its own start does not count */
+
+struct timed_role {
+  const struct context_run *run;
+  enum role role;
+  const struct step *step;
+};
+
+static bool launch_role(void *user, uint32_t set, void *stream) {
+  const struct timed_role *timed = user;
+  (void)set;    /* there is one batch */
+  (void)stream; /* the part's */
+  return context_launch(timed->run, &timed->run->parts[0], timed->role, timed->step);
+}
+
+static bool time_role(struct context_run *run, enum role role, const struct step *step) {
+  const struct context_part *part = &run->parts[0];
+  struct timed_role user = {run, role, step};
+  const struct timed timed = {.launch = launch_role,
+                              .user = &user,
+                              .sets = 1,
+                              .launches = TIMED_LAUNCHES,
+                              .replays = run->whole.settings->repeat};
+  struct timing timing = {0};
+  if (run->whole.timed[role] != step)
+    return true;
+  device_use(part->device);
+  const bool launched = time_launches(part->device, part->stream, &timed, &timing);
+  run->whole.reports[role].microseconds = timing.median;
+  run->whole.reports[role].work /= run->count;
+  return context_works(part) && launched;
+}
+
+/* ------------------------------------------------------------------------------------------ exchange and merge */
+
+/* One graph for each device. */
+static bool capture(struct context_run *run, const struct step *step, void **graphs) {
+  bool captured = true;
+  for (uint32_t i = 0; i < run->count; i++) {
+    device_use(run->parts[i].device);
+    device_capture_begin(run->parts[i].device, run->parts[i].stream);
+  }
+  for (int n = 0; n < TIMED_LAUNCHES && captured; n++)
+    captured = context_merge(run, step);
+  for (uint32_t i = 0; i < run->count; i++) {
+    device_use(run->parts[i].device);
+    graphs[i] = device_capture_end(run->parts[i].device, run->parts[i].stream);
+    captured &= context_works(&run->parts[i]);
+  }
+  return captured;
+}
+
+/* Milliseconds on the first device. */
+static double replay(const struct context_run *run, void *const *graphs, void *begin, void *end) {
+  for (uint32_t i = 0; i < run->count; i++) {
+    const struct context_part *part = &run->parts[i];
+    device_use(part->device);
+    if (i == 0)
+      device_event_record(part->device, begin, part->stream);
+    device_graph_launch(part->device, graphs[i], part->stream);
+    if (i == 0)
+      device_event_record(part->device, end, part->stream);
+  }
+  for (uint32_t i = run->count; i-- > 0;) {
+    device_use(run->parts[i].device);
+    device_sync(run->parts[i].device, run->parts[i].stream);
+  }
+  return device_event_elapsed(run->parts[0].device, begin, end);
+}
+
+static void replay_all(const struct context_run *run, const struct step *step, void *const *graphs) {
+  struct device *device = run->parts[0].device;
+  device_use(device);
+  void *begin = device_event_create(device);
+  void *end = device_event_create(device);
+  double least = replay(run, graphs, begin, end);
+  for (uint32_t i = 0; i < run->whole.settings->repeat; i++) {
+    const double milliseconds = replay(run, graphs, begin, end);
+    least = milliseconds < least ? milliseconds : least;
+  }
+  device_event_destroy(device, begin);
+  device_event_destroy(device, end);
+  fprintf(stderr, "# %s: exchange and merge of %u query tokens on %u devices: %.1f us\n", run->whole.layer->kind,
+          step->tokens, run->count, least * 1e3 / TIMED_LAUNCHES);
+}
+
+static bool time_merge(struct context_run *run, const struct step *step) {
+  void **graphs = calloc(run->count, sizeof *graphs);
+  const bool captured = graphs && capture(run, step, graphs);
+  if (captured)
+    replay_all(run, step, graphs);
+  for (uint32_t i = 0; i < run->count && graphs; i++) {
+    device_use(run->parts[i].device);
+    device_graph_destroy(run->parts[i].device, graphs[i]);
+  }
+  free(graphs);
+  return captured && context_works(&run->parts[0]);
+}
+
+bool context_time(struct context_run *run, const struct step *step) {
+  const enum role role = step->attention;
+  if (run->whole.settings->devices->simulated)
+    return true;
+  if (!time_role(run, ROLE_APPEND, step) || (role != ROLE_APPEND && !time_role(run, role, step)))
+    return false;
+  return step != run->whole.timed[ROLE_DECODE] || time_merge(run, step);
+}
