@@ -59,6 +59,10 @@ const char *options_variable_name(size_t number) {
   return number < VARIABLE_COUNT ? variables[number].name : NULL;
 }
 
+const char *options_variable_meaning(size_t number) {
+  return number < VARIABLE_COUNT ? variables[number].meaning : NULL;
+}
+
 static bool parse_number(const char *text, uint64_t maximum, uint64_t *number) {
   char *end;
   errno = 0;

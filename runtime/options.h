@@ -34,7 +34,10 @@ void options_free(struct options *options);
 /* The user's cache directory by the options and the XDG rules, to be freed; NULL when there is none. */
 char *options_cache_directory(const struct options *options);
 
-/* One row of the table of variables, for the tests; NULL after the last. */
+/* One row of the table of variables; NULL after the last. */
 const char *options_variable_name(size_t number);
+
+/* Its meaning, in a few words. */
+const char *options_variable_meaning(size_t number);
 
 #endif

@@ -80,7 +80,7 @@ static random_state seed_of(const struct worker *worker, const struct job *job) 
 static bool compile(struct worker *worker, const struct job *job, struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
   const fi_status status = fi_precompile(worker->trial.ctx, &job->spec, &facts);
-  const bool only_not_kept = status == FI_ERROR_NOT_CACHED && *facts.target;
+  const bool only_not_kept = status == FI_ERROR_NOT_CACHED && *facts.toolchain;
   if (!only_not_kept && !trial_ok(&worker->trial, "fi_precompile", status))
     return false;
   result->registers = facts.registers;

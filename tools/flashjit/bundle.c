@@ -1,9 +1,8 @@
 /* flashjit bundle: ls, verify and install. */
-#include "tools/flashjit/bundle.h"
-
 #include "cache/ed25519.h"
 #include "cache/verify.h"
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/whole_file.h"
@@ -215,11 +214,3 @@ const struct cli_command bundle_install = {
     .options = install_options,
     .run = run_install,
 };
-
-/* ------------------------------------------------------------------------------------------------ bundle */
-
-int command_bundle(int argc, char **argv) {
-  static const struct cli_command *const commands[] = {&bundle_create, &bundle_ls, &bundle_verify, &bundle_install,
-                                                       NULL};
-  return cli_run("bundle", commands, argc, argv);
-}

@@ -1,9 +1,8 @@
 /* flashjit bundle create: compiles kernels, and puts what the cache then has of them into one file. */
-#include "tools/flashjit/bundle.h"
-
 #include "cache/ed25519_sign.h"
 #include "tools/flashjit/build_jobs.h"
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/whole_file.h"
 
@@ -205,6 +204,6 @@ const struct cli_command bundle_create = {
              "GPU when a target is given.",
     .options = options,
     .more_options = model_option_rows,
-    .more_title = "Of a model:",
+    .more_title = model_option_title,
     .run = run,
 };

@@ -2,6 +2,7 @@
 #include "tools/flashjit/cache.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
 
@@ -311,11 +312,3 @@ const struct cli_command cache_rm = {
     .options = rm_options,
     .run = run_rm,
 };
-
-/* ------------------------------------------------------------------------------------------------ cache */
-
-int command_cache(int argc, char **argv) {
-  static const struct cli_command *const commands[] = {&cache_path,  &cache_ls, &cache_stats, &cache_verify_command,
-                                                       &cache_prune, &cache_rm, NULL};
-  return cli_run("cache", commands, argc, argv);
-}

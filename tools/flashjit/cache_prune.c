@@ -2,6 +2,7 @@
 #include "tools/flashjit/cache.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/options.h"
 
 #include <inttypes.h>

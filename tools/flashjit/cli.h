@@ -1,4 +1,4 @@
-/* What the subcommands share: their table, exit codes, and how they complain. */
+/* What the subcommands share: exit codes, and how they complain. */
 #ifndef TOOLS_FLASHJIT_CLI_H
 #define TOOLS_FLASHJIT_CLI_H
 
@@ -10,17 +10,6 @@ enum {
   CLI_FAILED = 1, /* a wrong output, a kernel that could not be had, an unreadable file */
   CLI_USAGE = 2   /* the command line */
 };
-
-/* argv[0] is the subcommand. They return an exit code. */
-int command_run(int argc, char **argv);
-int command_build(int argc, char **argv);
-int command_specs(int argc, char **argv);
-int command_show(int argc, char **argv);
-int command_bundle(int argc, char **argv);
-int command_cache(int argc, char **argv);
-int command_explain(int argc, char **argv);
-int command_doctor(int argc, char **argv);
-int command_version(void);
 
 /* The arguments as one text. False when it is too long. */
 bool join_words(int count, char **words, char *text, size_t size);

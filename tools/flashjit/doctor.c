@@ -1,10 +1,9 @@
 /* flashjit doctor: looks at everything that the library needs, and says what to do about what is missing. */
-#include "tools/flashjit/doctor.h"
-
 #include "cache/crypto.h"
 #include "cache/walk.h"
 #include "tools/common/device.h"
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/version.h"
@@ -234,7 +233,3 @@ const struct cli_command doctor_command = {
     .options = options,
     .run = run,
 };
-
-int command_doctor(int argc, char **argv) {
-  return run(&doctor_command, argc, argv);
-}

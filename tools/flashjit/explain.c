@@ -1,10 +1,9 @@
 /* flashjit explain: what a spec becomes, what its key is made of, and what the cache has of it. */
-#include "tools/flashjit/explain.h"
-
 #include "runtime/compiler.h"
 
 #include "flashjit_args.h"
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
@@ -248,7 +247,3 @@ const struct cli_command explain_command = {
     .options = options,
     .run = run,
 };
-
-int command_explain(int argc, char **argv) {
-  return run(&explain_command, argc, argv);
-}

@@ -113,32 +113,3 @@ void cli_print_help(const struct cli_command *command, FILE *file) {
     print_options(file, command->more_options);
   }
 }
-
-/* -------------------------------------------------------------------------------- groups */
-
-/* The last word of a command's name. */
-static const char *verb_of(const struct cli_command *command) {
-  const char *blank = strrchr(command->name, ' ');
-  return blank ? blank + 1 : command->name;
-}
-
-static int print_verbs(const char *group, const struct cli_command *const *commands) {
-  printf("usage: flashjit %s COMMAND [options]\n\n", group);
-  for (; *commands; commands++)
-    printf("  %-10s%s\n", verb_of(*commands), (*commands)->summary);
-  printf("\n'flashjit %s COMMAND --help' lists the options of one.\n", group);
-  return CLI_OK;
-}
-
-int cli_run(const char *group, const struct cli_command *const *commands, int argc, char **argv) {
-  const char *verb = argc > 1 ? argv[1] : NULL;
-  if (!verb)
-    return usage_error(group, "a command is missing");
-  if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
-    return print_verbs(group, commands);
-  for (; *commands; commands++) {
-    if (strcmp(verb_of(*commands), verb) == 0)
-      return (*commands)->run(*commands, argc - 1, argv + 1);
-  }
-  return usage_error(group, "there is no command \"%s\"", verb);
-}

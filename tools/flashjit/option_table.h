@@ -36,7 +36,4 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, cli_take
 
 void cli_print_help(const struct cli_command *command, FILE *file);
 
-/* Runs the command that argv names among these, which have one word more than `group`; NULL: the first words. */
-int cli_run(const char *group, const struct cli_command *const *commands, int argc, char **argv);
-
 #endif

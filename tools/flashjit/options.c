@@ -9,29 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 
-const char model_options_help[] =
-    "\n"
-    "Of a model:\n"
-    "  --model CONFIG.json its Hugging Face config, or the folder with it\n"
-    "  --tp N              GPUs that share its heads; default: 1\n"
-    "  --kv-dtype TYPE     auto, f16, bf16, e4m3, e5m2 or int8 in the cache; default: auto, which is what\n"
-    "                      the config says of the cache, else the model's type\n"
-    "  --page-size N       tokens of a cache page, 0 for none; default: 16\n"
-    "  --text-only         no images: their positions and masks are left out\n"
-    "  --set FIELD=VALUE   a field of the language model, in place of the file's; null takes it out\n"
-    "  --snippet FILE      C text with a function of scores, logit or (weight:FILE) weight, which flashjit.h\n"
-    "                      explains; attention of the model calls it. 'run' has no parameters for it\n";
+const char model_option_title[] = "Of a model:";
 
 const struct cli_option model_option_rows[] = {
     {"model", 0, "CONFIG.json", "its Hugging Face config, or the folder with it", OPTION_MODEL},
     {"tp", 0, "N", "GPUs that share its heads; default: 1", OPTION_TP},
     {"kv-dtype", 0, "TYPE",
-     "auto, f16, bf16, e4m3 or e5m2 in the cache; default: auto, which is what the\n"
-     "config says of the cache, else the model's type",
+     "auto, f16, bf16, e4m3, e5m2 or int8 in the cache; default: auto, which is what\n"
+     "the config says of the cache, else the model's type",
      OPTION_KV_DTYPE},
     {"page-size", 0, "N", "tokens of a cache page, 0 for none; default: 16", OPTION_PAGE_SIZE},
     {"text-only", 0, NULL, "no images: their positions and masks are left out", OPTION_TEXT_ONLY},
     {"set", 0, "FIELD=VALUE", "a field of the language model, in place of the file's; null takes it out", OPTION_SET},
+    {"snippet", 0, "FILE",
+     "C text with a function of scores, logit or (weight:FILE) weight, which flashjit.h\n"
+     "explains; attention of the model calls it. 'run' has no parameters for it",
+     OPTION_SNIPPET},
     {0},
 };
 

@@ -25,15 +25,6 @@ enum {
   OPTIONS_OF_MODEL /* codes of other options begin here */
 };
 
-/* Their rows for getopt_long. */
-#define MODEL_OPTION_ROWS                                                                                              \
-  {"model", required_argument, NULL, OPTION_MODEL}, {"tp", required_argument, NULL, OPTION_TP},                        \
-      {"kv-dtype", required_argument, NULL, OPTION_KV_DTYPE},                                                          \
-      {"page-size", required_argument, NULL, OPTION_PAGE_SIZE}, {"text-only", no_argument, NULL, OPTION_TEXT_ONLY},    \
-      {"set", required_argument, NULL, OPTION_SET}, {                                                                  \
-    "snippet", required_argument, NULL, OPTION_SNIPPET                                                                 \
-  }
-
 /* What holds unless options say otherwise. */
 void model_options_init(struct model_options *options);
 
@@ -47,10 +38,8 @@ bool option_number(const char *command, const char *option, const char *text, ui
 /* Whether there is a target of this name. False after a complaint. */
 bool option_target(const char *command, const char *text);
 
-/* The same rows for tables of options. */
+/* Their rows, and the line above them. */
 extern const struct cli_option model_option_rows[];
-
-/* The lines of --help on these options. */
-extern const char model_options_help[];
+extern const char model_option_title[];
 
 #endif

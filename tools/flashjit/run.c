@@ -1,38 +1,15 @@
 /* flashjit run: a model's attention layers on a batch of requests. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/context_run.h"
 #include "tools/flashjit/describe.h"
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/problem.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-    "usage: flashjit run --model CONFIG.json [options]\n"
-    "\n"
-    "Takes each kind of attention layer of a model through requests as a server does, in steps of bounded\n"
-    "size: prompts in chunks, a few tokens at once, single tokens; appending to a cache with pages in\n"
-    "random order. Prints one row a kernel. Exits with 1 when an output is wrong or nothing can be run.\n"
-    "\n"
-    "  --trace FILE        lengths of requests: Azure's CSV or Mooncake's JSON lines\n"
-    "  --lengths P:G,...   lengths of requests: prompt and generated tokens; default: a built-in mix\n"
-    "  --requests N        how many requests; default: 8\n"
-    "  --scale N           divides all lengths; default: 1, on the simulator so that none is over 256\n"
-    "  --kv-len-limit N    cuts prompts so that no request is longer\n"
-    "  --max-tokens N      query tokens of a step: longer prompts are taken in chunks; default: 16384\n"
-    "  --max-requests N    requests that run at once, for which the cache has room; default: 64\n"
-    "  --devices N         each has its share of the heads, as --tp N says; default: 1\n"
-    "  --context-parallel  each of --devices has its share of the tokens of each request instead, by pages\n"
-    "  --layers KIND,...   only these kinds, such as full_attention\n"
-    "  --verify            hold every output against a double-precision reference\n"
-    "  --repeat N          timed replays of each kernel; default: 5\n"
-    "  --seed N            of all random data; default: 1\n"
-    "  --target TARGET     such as sm_80; default: that of the device\n"
-    "  --json              print the rows as JSON\n";
 
 enum {
   OPTION_TRACE = OPTIONS_OF_MODEL,
@@ -52,24 +29,26 @@ enum {
   OPTION_JSON
 };
 
-static const struct option options[] = {
-    MODEL_OPTION_ROWS,
-    {"trace", required_argument, NULL, OPTION_TRACE},
-    {"lengths", required_argument, NULL, OPTION_LENGTHS},
-    {"requests", required_argument, NULL, OPTION_REQUESTS},
-    {"scale", required_argument, NULL, OPTION_SCALE},
-    {"kv-len-limit", required_argument, NULL, OPTION_LIMIT},
-    {"max-tokens", required_argument, NULL, OPTION_MAX_TOKENS},
-    {"max-requests", required_argument, NULL, OPTION_MAX_REQUESTS},
-    {"devices", required_argument, NULL, OPTION_DEVICES},
-    {"context-parallel", no_argument, NULL, OPTION_CONTEXT_PARALLEL},
-    {"layers", required_argument, NULL, OPTION_LAYERS},
-    {"verify", no_argument, NULL, OPTION_VERIFY},
-    {"repeat", required_argument, NULL, OPTION_REPEAT},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"target", required_argument, NULL, OPTION_TARGET},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, 'h'},
+static const struct cli_option options[] = {
+    {"trace", 0, "FILE", "lengths of requests: Azure's CSV or Mooncake's JSON lines", OPTION_TRACE},
+    {"lengths", 0, "P:G,...", "lengths of requests: prompt and generated tokens; default: a built-in mix",
+     OPTION_LENGTHS},
+    {"requests", 0, "N", "how many requests; default: 8", OPTION_REQUESTS},
+    {"scale", 0, "N", "divides all lengths; default: 1, on the simulator so that none is over 256", OPTION_SCALE},
+    {"kv-len-limit", 0, "N", "cuts prompts so that no request is longer", OPTION_LIMIT},
+    {"max-tokens", 0, "N", "query tokens of a step: longer prompts are taken in chunks; default: 16384",
+     OPTION_MAX_TOKENS},
+    {"max-requests", 0, "N", "requests that run at once, for which the cache has room; default: 64",
+     OPTION_MAX_REQUESTS},
+    {"devices", 0, "N", "each has its share of the heads, as --tp N says; default: 1", OPTION_DEVICES},
+    {"context-parallel", 0, NULL, "each of --devices has its share of the tokens of each request instead, by pages",
+     OPTION_CONTEXT_PARALLEL},
+    {"layers", 0, "KIND,...", "only these kinds, such as full_attention", OPTION_LAYERS},
+    {"verify", 0, NULL, "hold every output against a double-precision reference", OPTION_VERIFY},
+    {"repeat", 0, "N", "timed replays of each kernel; default: 5", OPTION_REPEAT},
+    {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
+    {"target", 0, "TARGET", "such as sm_80; default: that of the device", OPTION_TARGET},
+    {"json", 0, NULL, "print the rows as JSON", OPTION_JSON},
     {0},
 };
 
@@ -235,7 +214,7 @@ static bool find_target(fi_ctx *ctx, char *target, size_t size) {
   const fi_spec plan = plan_spec();
   fi_facts facts = {.struct_size = sizeof facts};
   /* A cache that cannot be written, or none, costs compiles and nothing else: the facts are there. */
-  if (fi_precompile(ctx, &plan, &facts) && !*facts.target) {
+  if (fi_precompile(ctx, &plan, &facts) && !*facts.toolchain) {
     complain("%s", fi_last_error());
     return false;
   }
@@ -309,7 +288,7 @@ static int run_model(const struct choice *choice, const struct models *models, s
   return code;
 }
 
-static int run(const struct choice *choice) {
+static int run_requests(const struct choice *choice) {
   struct trace trace;
   int code = read_lengths(choice, &trace);
   if (code != CLI_OK)
@@ -324,7 +303,7 @@ static int run(const struct choice *choice) {
 /* ------------------------------------------------------------------------------------------------ options */
 
 /* An option with a plain value; false when code is none of these. */
-static bool take_text(struct choice *choice, int code) {
+static bool take_text(struct choice *choice, int code, const char *text) {
   const struct {
     int code;
     const char **text;
@@ -335,15 +314,25 @@ static bool take_text(struct choice *choice, int code) {
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].code == code) {
-      *texts[i].text = optarg;
+      *texts[i].text = text;
       return true;
     }
   }
   return false;
 }
 
+/* "--requests" and so on. */
+static const char *option_name(int code) {
+  static char name[32];
+  for (const struct cli_option *row = options; row->name; row++) {
+    if (row->code == code)
+      snprintf(name, sizeof name, "--%s", row->name);
+  }
+  return name;
+}
+
 /* An option with a number; false after a complaint. */
-static bool take_number(struct choice *choice, int code, const char *name) {
+static bool take_number(struct choice *choice, int code, const char *text) {
   const struct {
     int code;
     uint64_t minimum;
@@ -361,13 +350,13 @@ static bool take_number(struct choice *choice, int code, const char *name) {
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     if (numbers[i].code == code)
-      return option_number("run", name, optarg, numbers[i].minimum, numbers[i].maximum, numbers[i].number);
+      return option_number("run", option_name(code), text, numbers[i].minimum, numbers[i].maximum, numbers[i].number);
   }
   return false;
 }
 
-/* False when the value is wrong. */
-static bool take_option(struct choice *choice, int code, const char *name) {
+static bool take_option(void *user, int code, char *text) {
+  struct choice *choice = user;
   switch (code) {
   case OPTION_CONTEXT_PARALLEL:
     choice->by_tokens = true;
@@ -379,34 +368,24 @@ static bool take_option(struct choice *choice, int code, const char *name) {
     choice->json = true;
     return true;
   case OPTION_TARGET:
-    choice->target = optarg;
-    return option_target("run", optarg);
+    choice->target = text;
+    return option_target("run", text);
   default:
     if (code < OPTIONS_OF_MODEL)
-      return model_option("run", code, optarg, &choice->model);
-    return take_text(choice, code) || take_number(choice, code, name);
+      return model_option("run", code, text, &choice->model);
+    return take_text(choice, code, text) || take_number(choice, code, text);
   }
 }
 
-int command_run(int argc, char **argv) {
+static int run(const struct cli_command *command, int argc, char **argv) {
   struct choice choice = {.requests = 8, .devices = 1, .repeat = 5, .seed = 1, .max_tokens = 16384, .max_requests = 64};
-  int place = 0;
-  int code;
+  int first;
   model_options_init(&choice.model);
-  while ((code = getopt_long(argc, argv, ":h", options, &place)) != -1) {
-    if (code == 'h') {
-      printf("%s%s", help, model_options_help);
-      return CLI_OK;
-    }
-    if (code == '?' || code == ':')
-      return unknown_option("run", code, argv);
-    char name[32];
-    snprintf(name, sizeof name, "--%s", options[place].name);
-    if (!take_option(&choice, code, name))
-      return CLI_USAGE;
-  }
-  if (optind < argc)
-    return usage_error("run", "unexpected argument \"%s\"", argv[optind]);
+  const int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  if (code >= 0)
+    return code;
+  if (first < argc)
+    return usage_error("run", "unexpected argument \"%s\"", argv[first]);
   if (!choice.model.model.path)
     return usage_error("run", "--model is missing");
   if (choice.trace && choice.lengths)
@@ -421,5 +400,18 @@ int command_run(int argc, char **argv) {
                        choice.model.model.devices, (uint32_t)choice.devices);
   if (choice.devices > 1 && !choice.by_tokens)
     choice.model.model.devices = (uint32_t)choice.devices;
-  return run(&choice);
+  return run_requests(&choice);
 }
+
+const struct cli_command run_command = {
+    .name = "run",
+    .summary = "run a model's attention layers on a batch of requests, and verify the results",
+    .arguments = "--model CONFIG.json [options]",
+    .about = "Takes each kind of attention layer of a model through requests as a server does, in steps of bounded\n"
+             "size: prompts in chunks, a few tokens at once, single tokens; appending to a cache with pages in\n"
+             "random order. Prints one row a kernel. Exits with 1 when an output is wrong or nothing can be run.",
+    .options = options,
+    .more_options = model_option_rows,
+    .more_title = model_option_title,
+    .run = run,
+};

@@ -1,30 +1,14 @@
 /* flashjit show: the generated source of a spec. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/snippet.h"
 
 #include "flashjit.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-    "usage: flashjit show SPEC [--target TARGET] [--snippet FILE]\n"
-    "\n"
-    "Prints the CUDA C++ text of a spec, for example of 'attention group=4 kv=e4m3 page=16'. The spec\n"
-    "may be one argument or several.\n"
-    "\n"
-    "  --target TARGET     default: sm_90a\n"
-    "  --snippet FILE      the text of a spec with snippet=logit or snippet=weight\n";
-
-static const struct option options[] = {
-    {"target", required_argument, NULL, 't'},
-    {"snippet", required_argument, NULL, 's'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
 
 static int print_source(const fi_spec *spec, const char *target) {
   size_t size = 0;
@@ -42,34 +26,51 @@ static int print_source(const fi_spec *spec, const char *target) {
   return source && status == FI_OK ? CLI_OK : CLI_FAILED;
 }
 
-int command_show(int argc, char **argv) {
-  const char *target = NULL;
-  struct snippet_option snippet = {0};
+enum { OPTION_TARGET = 1, OPTION_SNIPPET_FILE };
+
+struct choice {
+  const char *target;
+  struct snippet_option snippet;
+};
+
+static bool take_option(void *user, int code, char *text) {
+  struct choice *choice = user;
+  if (code == OPTION_SNIPPET_FILE)
+    return snippet_option("show", text, &choice->snippet);
+  choice->target = text;
+  return true;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+  struct choice choice = {.target = NULL};
   char text[FI_SPEC_TEXT_SIZE];
   fi_spec spec;
-  int code;
-  while ((code = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-    switch (code) {
-    case 't':
-      target = optarg;
-      break;
-    case 's':
-      if (!snippet_option("show", optarg, &snippet))
-        return CLI_USAGE;
-      break;
-    case 'h':
-      fputs(help, stdout);
-      return CLI_OK;
-    default:
-      return unknown_option("show", code, argv);
-    }
-  }
-  if (optind == argc)
+  int first;
+  const int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  if (code >= 0)
+    return code;
+  if (first == argc)
     return usage_error("show", "the spec is missing");
-  if (!join_words(argc - optind, argv + optind, text, sizeof text))
+  if (!join_words(argc - first, argv + first, text, sizeof text))
     return usage_error("show", "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
   if (fi_spec_parse(text, &spec))
     return usage_error("show", "%s", fi_last_error());
-  snippet_fill(&snippet, &spec);
-  return print_source(&spec, target);
+  snippet_fill(&choice.snippet, &spec);
+  return print_source(&spec, choice.target);
 }
+
+static const struct cli_option options[] = {
+    {"target", 0, "TARGET", "default: sm_90a", OPTION_TARGET},
+    {"snippet", 0, "FILE", "the text of a spec with snippet=logit or snippet=weight", OPTION_SNIPPET_FILE},
+    {0},
+};
+
+const struct cli_command show_command = {
+    .name = "show",
+    .summary = "print the generated source of a spec",
+    .arguments = "SPEC [options]",
+    .about = "Prints the CUDA C++ text of a spec, for example of 'attention group=4 kv=e4m3 page=16'. The spec\n"
+             "may be one argument or several.",
+    .options = options,
+    .run = run,
+};

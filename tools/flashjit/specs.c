@@ -1,36 +1,22 @@
 /* flashjit specs: lists specs, one canonical text a line. */
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 #include "tools/flashjit/describe.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/spec_list.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char help[] =
-    "usage: flashjit specs --model CONFIG.json [options]\n"
-    "       flashjit specs --all [--op OP]\n"
-    "\n"
-    "Lists specs, one a line, in the form that 'show' and 'build --specs' read. What is said of the\n"
-    "model's layers goes to stderr.\n"
-    "\n"
-    "  --model CONFIG.json the kernels of a model\n"
-    "  --json              with --model: what attention computes in each kind of layer, with what is\n"
-    "                      missing, in place of the specs\n"
-    "  --all               every spec that has a kernel\n"
-    "  --op OP             with --all: only attention, append, merge or plan\n"
-    "  --target TARGET     a target that must have the kernels, such as sm_90a; default: any\n";
-
 enum { OPTION_ALL = OPTIONS_OF_MODEL, OPTION_OP, OPTION_TARGET, OPTION_JSON };
 
-static const struct option options[] = {
-    MODEL_OPTION_ROWS,
-    {"all", no_argument, NULL, OPTION_ALL},
-    {"op", required_argument, NULL, OPTION_OP},
-    {"target", required_argument, NULL, OPTION_TARGET},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, 'h'},
+static const struct cli_option options[] = {
+    {"json", 0, NULL,
+     "with --model: what attention computes in each kind of layer, with what is\nmissing, in place of the specs",
+     OPTION_JSON},
+    {"all", 0, NULL, "every spec that has a kernel", OPTION_ALL},
+    {"op", 0, "OP", "with --all: only attention, append, merge or plan", OPTION_OP},
+    {"target", 0, "TARGET", "a target that must have the kernels, such as sm_90a; default: any", OPTION_TARGET},
     {0},
 };
 
@@ -84,43 +70,36 @@ static int list_specs(const struct choice *choice) {
   return code;
 }
 
-/* False when its value is wrong. */
-static bool take_option(struct choice *choice, int code) {
+static bool take_option(void *user, int code, char *text) {
+  struct choice *choice = user;
   switch (code) {
   case OPTION_ALL:
     choice->all = true;
     return true;
   case OPTION_OP:
-    choice->op = optarg;
+    choice->op = text;
     return true;
   case OPTION_JSON:
     choice->json = true;
     return true;
   case OPTION_TARGET:
-    choice->target = optarg;
-    return option_target("specs", optarg);
+    choice->target = text;
+    return option_target("specs", text);
   default:
-    return model_option("specs", code, optarg, &choice->model);
+    return model_option("specs", code, text, &choice->model);
   }
 }
 
-int command_specs(int argc, char **argv) {
+static int run(const struct cli_command *command, int argc, char **argv) {
   struct choice choice = {0};
-  int code;
+  int first;
   model_options_init(&choice.model);
-  while ((code = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-    if (code == 'h') {
-      printf("%s%s", help, model_options_help);
-      return CLI_OK;
-    }
-    if (code == '?' || code == ':')
-      return unknown_option("specs", code, argv);
-    if (!take_option(&choice, code))
-      return CLI_USAGE;
-  }
+  const int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  if (code >= 0)
+    return code;
   const bool has_model = choice.model.model.path;
-  if (optind < argc)
-    return usage_error("specs", "unexpected argument \"%s\"", argv[optind]);
+  if (first < argc)
+    return usage_error("specs", "unexpected argument \"%s\"", argv[first]);
   if (choice.all == has_model)
     return usage_error("specs", "give either --model or --all");
   if (choice.op && has_model)
@@ -129,3 +108,15 @@ int command_specs(int argc, char **argv) {
     return usage_error("specs", "--json goes with --model");
   return choice.json ? print_json(&choice) : list_specs(&choice);
 }
+
+const struct cli_command specs_command = {
+    .name = "specs",
+    .summary = "list the specs of a model, or all",
+    .arguments = "--model CONFIG.json [options]\n--all [--op OP]",
+    .about = "Lists specs, one a line, in the form that 'show' and 'build --specs' read. What is said of the\n"
+             "model's layers goes to stderr.",
+    .options = options,
+    .more_options = model_option_rows,
+    .more_title = model_option_title,
+    .run = run,
+};

@@ -2,6 +2,7 @@
 #include "tools/flashjit/version.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
 
 #include "flashjit.h"
 #include "tools/common/device.h"
