@@ -245,7 +245,8 @@ typedef struct fi_spec {
   uint32_t bias;         /* added to scaled, capped scores: FI_BIAS_ */
   uint64_t snippet_hash; /* of the text that the next field is about, as fi_register_snippet gives it */
   uint32_t snippet;      /* what a text of the caller's computes of a score: FI_SNIPPET_ */
-  uint32_t reserved[57];
+  uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too */
+  uint32_t reserved[56];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);

@@ -1,6 +1,7 @@
 /* From a spec to a kernel: fi_get_kernel, whose usual case is a look-up of the spec's bytes, and
  * fi_precompile. */
 #include "generator/abi.h"
+#include "generator/derived.h"
 #include "generator/error.h"
 #include "generator/snippet.h"
 #include "generator/spec.h"
@@ -39,6 +40,7 @@ static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;
+  spec.intervals = derived_has_intervals(canonical);
   return spec_canonical(&spec, plan) == FI_OK;
 }
 

@@ -211,8 +211,17 @@ static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uin
   return args.count ? kernel_launch(plan, &launch) : FI_OK;
 }
 
+/* The plan kernel of one of the kernels: one that knows intervals if some of them have such. */
+static const fi_kernel *plan_kernel(fi_kernel *const *kernels, uint32_t count) {
+  uint32_t chosen = 0;
+  for (uint32_t i = 0; i < count; i++)
+    chosen = kernels[i]->plan->spec.intervals ? i : chosen;
+  return kernels[chosen]->plan;
+}
+
 /* The stages of at most as many plans as go in one launch. */
-static fi_status launch_jobs(const fi_kernel *plan, const struct job *jobs, uint32_t count, void *stream) {
+static fi_status launch_jobs(fi_kernel *const *kernels, const struct job *jobs, uint32_t count, void *stream) {
+  const fi_kernel *plan = plan_kernel(kernels, count);
   fi_status status = FI_OK;
   for (int stage = FI_STAGE_CHECK; stage <= FI_STAGE_SHARE && !status; stage++)
     status = launch_stage(plan, jobs, count, stage, stream);
@@ -222,7 +231,7 @@ static fi_status launch_jobs(const fi_kernel *plan, const struct job *jobs, uint
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream) {
   struct job job;
   const fi_status status = make_job(kernel, batch, workspace, stream, &job);
-  return status ? status : launch_jobs(kernel->plan, &job, 1, stream);
+  return status ? status : launch_jobs(&kernel, &job, 1, stream);
 }
 
 static fi_status make_jobs(fi_kernel *const *kernels, const fi_batch *const *batches,
@@ -250,7 +259,6 @@ fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches,
   struct job jobs[FI_MOST_PLANS];
   fi_status status = make_jobs(kernels, batches, workspaces, count, stream, jobs);
   for (uint32_t i = 0; i < count && !status; i += FI_PLANS_AT_ONCE)
-    status =
-        launch_jobs(kernels[0]->plan, jobs + i, count - i < FI_PLANS_AT_ONCE ? count - i : FI_PLANS_AT_ONCE, stream);
+    status = launch_jobs(kernels + i, jobs + i, count - i < FI_PLANS_AT_ONCE ? count - i : FI_PLANS_AT_ONCE, stream);
   return status;
 }

@@ -40,12 +40,22 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
   header.rows_id = args.rows_id;
 }
 
-void write_rows(const fi_plan_args &args, int tokens) {
-  for (int token = first_index(); token < tokens; token += kIndexStride)
-    args.plan.rows[token] = row_of_token(args, token);
+//@if intervals
+/* What each row sees. */
+void write_intervals(const fi_plan_args &args, int tokens) {
   if (args.intervals)
     for (int token = first_index(); token < tokens; token += kIndexStride)
       args.plan.seen[token] = interval_of_token(args, token);
+}
+//@else
+/* Where rows see is not written. */
+void write_intervals(const fi_plan_args &args, int tokens) {}
+//@end
+
+void write_rows(const fi_plan_args &args, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride)
+    args.plan.rows[token] = row_of_token(args, token);
+  write_intervals(args, tokens);
   if (args.mask_bits)
     for (int token = first_index(); token < tokens; token += kIndexStride)
       args.plan.row_bits[token] = bits_of_token(args, token);

@@ -39,7 +39,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int q_begin = args.q_indptr ? args.q_indptr[request] : request;
   const int q_end = args.q_indptr ? args.q_indptr[request + 1] : request + 1;
   const long long kv_len = given_kv_len(args, request);
-  const int kv_start = args.kv_start ? args.kv_start[request] : 0;
+  const int kv_start = given_kv_start(args, request);
   if (q_begin < 0 || q_end < q_begin)
     return {kFaultQIndptr, q_begin < 0 ? q_begin : q_end};
   if (q_end > args.max_tokens)
@@ -51,7 +51,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
-  const int bad_range = args.ranges ? bad_range_of(args, request) : -1;
+  const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
   if (args.checked && args.checked[request] < 0)

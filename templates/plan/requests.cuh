@@ -44,11 +44,6 @@ int kv_len_of(const fi_plan_args &args, int request) {
   return args.checked ? max(0, args.checked[request]) : sane_kv_len(args, request);
 }
 
-/* First KV token of a request that is seen. */
-int kv_start_of(const fi_plan_args &args, int request) {
-  return args.kv_start ? max(0, args.kv_start[request]) : 0;
-}
-
 int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }

@@ -57,6 +57,22 @@ Test(bundle, same_kernels_same_bytes) {
   cr_expect(sizes[0] == sizes[1] && memcmp(bytes[0], bytes[1], sizes[0]) == 0, "%zu and %zu bytes", sizes[0], sizes[1]);
 }
 
+/* With a kernel goes the plan kernel that it needs: a context that may not compile serves both from the bundle. */
+Test(bundle, plan_kernels_of_windows) {
+  char environment[512];
+  char arguments[256];
+  const char *path = create("windows.fib", "", "attention hd=32 left=9\n", "-j 1");
+  expect_code(&output, 0);
+  expect_text(output.out, "windows.fib: 3 kernels, ");
+  snprintf(environment, sizeof environment,
+           "FLASHJIT_CACHE_DIR=%s/read-only FLASHJIT_BUNDLES=%s FLASHJIT_NVRTC=/no/nvrtc", scratch_folder(), path);
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a",
+           scratch_file("wanted", "attention hd=32 left=9\nplan intervals=1\n"));
+  command_in(&output, environment, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "2 cached before, 0 failed");
+}
+
 static void expect_lists_and_verifies(const char *path) {
   on_bundle("", "ls", path, "");
   expect_code(&output, 0);

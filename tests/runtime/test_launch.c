@@ -119,6 +119,11 @@ Test(launch, several_plans_at_once) {
   cr_assert_eq(fi_plan_all(kernels, batches, pointers, PLANS, NULL), FI_OK, "%s", fi_last_error());
   cr_expect_eq(fakes.launches, 2);
   cr_expect_eq(fakes.launch.ctas, 2 * 64);
+  kernels[1] = kernel_of(ctx, "attention group=4 page=16 left=9");
+  for (uint32_t first = 0; first < 3; first++) { /* by the plan kernel that knows windows, wherever it is */
+    cr_assert_eq(fi_plan_all(kernels + first, batches, pointers, 2, NULL), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(fakes.symbol, kernels[first < 2 ? 1 : 2]->plan->module.kernel, "from %u on", first);
+  }
   workspaces[1].memory = workspaces[0].memory;
   cr_expect_eq(fi_plan_all(kernels, batches, pointers, 2, NULL), FI_ERROR_ARGUMENT);
   cr_expect(strstr(fi_last_error(), "workspaces[1] has the memory of workspaces[0]"), "%s", fi_last_error());

@@ -112,27 +112,21 @@ static int list_specs(const struct build_choice *choice, const char *target, str
   return spec_list_all(list);
 }
 
-static bool has_plan(const struct spec_list *list) {
-  for (size_t i = 0; i < list->count; i++) {
-    if (list->specs[i].op == FI_OP_PLAN)
-      return true;
-  }
-  return false;
-}
-
 /* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported.
  */
 static int add_jobs(struct job_list *jobs, const struct build_choice *choice, const char *target) {
   struct spec_list list = {0};
   int code = list_specs(choice, target, &list);
+  const size_t asked = list.count;
   struct job *longer = NULL;
+  if (code == CLI_OK && choice->with_plan)
+    code = spec_list_plans(&list);
   if (code == CLI_OK)
-    longer = realloc(jobs->jobs, (jobs->count + list.count + 2) * sizeof *longer);
+    longer = realloc(jobs->jobs, (jobs->count + list.count + 1) * sizeof *longer);
   if (longer)
     jobs->jobs = longer;
-  if (longer && choice->with_plan && !has_plan(&list))
-    jobs->jobs[jobs->count++] = (struct job){plan_spec(), target};
-  for (size_t i = 0; longer && i < list.count; i++) {
+  for (size_t n = 0; longer && n < list.count; n++) {
+    const size_t i = (asked + n) % list.count; /* plan kernels first: others bring them along */
     snippet_fill(&choice->model.snippet, &list.specs[i]);
     if (!choice->all || fi_spec_supported(&list.specs[i], target) == FI_OK)
       jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};

@@ -19,6 +19,14 @@ fi_spec plan_spec(void) {
   return spec;
 }
 
+bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
+  const bool is_attention = spec->op == FI_OP_ATTENTION;
+  *plan = plan_spec();
+  plan->intervals =
+      is_attention && (spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges);
+  return is_attention || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
+}
+
 /* The largest tile that has a kernel; the smallest when none has. */
 static uint32_t most_rows(fi_spec spec, const char *target) {
   for (int i = TILE_ROWS - 1; i > 0; i--) {

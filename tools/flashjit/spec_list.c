@@ -62,6 +62,19 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
   return code;
 }
 
+int spec_list_plans(struct spec_list *list) {
+  fi_spec plan = plan_spec();
+  bool is_needed[2] = {true, false}; /* without intervals, with them */
+  int code = CLI_OK;
+  for (size_t i = 0; i < list->count; i++) {
+    if (plan_spec_of(&list->specs[i], &plan))
+      is_needed[plan.intervals] = true;
+  }
+  for (plan.intervals = 0; plan.intervals < 2 && code == CLI_OK; plan.intervals++)
+    code = is_needed[plan.intervals] ? add_once(list, &plan) : CLI_OK;
+  return code;
+}
+
 int spec_list_model(struct spec_list *list, const struct model_options *options, const char *target) {
   struct model *model = model_load(options);
   int code = model ? CLI_OK : CLI_FAILED;
@@ -71,8 +84,7 @@ int spec_list_model(struct spec_list *list, const struct model_options *options,
       code = add_layer(list, &model->layers[i], options->page_size, target);
   }
   if (code == CLI_OK && list->count > before) {
-    const fi_spec plan = plan_spec();
-    code = add_once(list, &plan);
+    code = spec_list_plans(list);
   } else if (code == CLI_OK) {
     complain("%s: no kind of layer has a kernel", options->model.path);
     code = CLI_FAILED;

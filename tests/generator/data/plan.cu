@@ -293,11 +293,6 @@ int kv_len_of(const fi_plan_args &args, int request) {
   return args.checked ? max(0, args.checked[request]) : sane_kv_len(args, request);
 }
 
-/* First KV token of a request that is seen. */
-int kv_start_of(const fi_plan_args &args, int request) {
-  return args.kv_start ? max(0, args.kv_start[request]) : 0;
-}
-
 int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
@@ -308,77 +303,35 @@ long long page_id(const fi_plan_args &args, int request, int number) {
   return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }
 
-/* The last range of a request that begins at a place or before it; the number of its first one if there is none. */
-int range_at(const fi_plan_args &args, int request, int place) {
-  const int first = args.range_indptr[request];
-  int low = first;
-  int high = args.range_indptr[request + 1];
-  while (low + 1 < high) {
-    const int middle = (low + high) / 2;
-    if (args.ranges[2 * middle] <= place)
-      low = middle;
-    else
-      high = middle;
-  }
-  return low;
+/* What the query token at a place of its request's KV sees by the mask alone. */
+fi_interval seen_by_mask(const fi_plan_args &args, int kv_len, int place) {
+  return {0, args.causal ? min(kv_len, place + 1) : kv_len};
 }
 
-/* Adds the range that a place lies in to what it sees. */
-void add_range(const fi_plan_args &args, int request, int kv_len, int place, fi_interval &seen) {
-  if (args.range_indptr[request] >= args.range_indptr[request + 1])
-    return;
-  const int range = range_at(args, request, place);
-  const int begin = args.ranges[2 * range];
-  const int end = args.ranges[2 * range + 1];
-  if (place < begin || place >= end)
-    return;
-  seen.first = min(seen.first, begin);
-  seen.end = max(seen.end, min(kv_len, end));
+/* KV is seen from its first token on. */
+int given_kv_start(const fi_plan_args &args, int request) {
+  return 0;
 }
 
-/* What the query token at a place of its request's KV sees, by windows, chunks, ranges and the request's start. */
+/* What the query token at a place of its request's KV sees. */
 fi_interval interval_of(const fi_plan_args &args, int request, int kv_len, int place) {
-  fi_interval seen = {0, args.causal ? min(kv_len, place + 1) : kv_len};
-  if (!args.intervals)
-    return seen;
-  const int start = kv_start_of(args, request);
-  if (args.window_left)
-    seen.first = max(seen.first, place - args.window_left + 1);
-  if (args.window_right)
-    seen.end = (int)min((long long)seen.end, (long long)place + args.window_right);
-  if (args.chunk && place < start)
-    seen.end = min(seen.end, start);
-  else if (args.chunk) {
-    const int chunk = start + (place - start) / args.chunk * args.chunk;
-    seen.first = max(seen.first, chunk);
-    seen.end = (int)min((long long)seen.end, (long long)chunk + args.chunk);
-  }
-  if (args.ranges)
-    add_range(args, request, kv_len, place, seen);
-  seen.first = max(seen.first, start);
-  return seen;
+  return seen_by_mask(args, kv_len, place);
 }
 
-/* The first of a request's KV tokens that one of its query tokens sees: that of the first. */
+/* The first of a request's KV tokens that one of its query tokens sees. */
 int first_seen_of(const fi_plan_args &args, int request, int kv_len) {
-  return args.intervals ? max(0, interval_of(args, request, kv_len, kv_len - query_len_of(args, request)).first) : 0;
+  return 0;
+}
+
+/* There are no ranges. */
+int bad_range_of(const fi_plan_args &args, int request) {
+  return -1;
 }
 
 /* The bits of a query token of a request, by the KV tokens of the request. */
 const unsigned *bits_of(const fi_plan_args &args, int request, int token) {
   const long long stride = args.mask_stride ? args.mask_stride : (kv_len_of(args, request) + 31) / 32;
   return args.mask_bits + args.mask_offsets[request] + (token - first_token(args, request)) * stride;
-}
-
-/* The number of a request's first range that is empty, negative or not after the one before it; -1 if none is. */
-int bad_range_of(const fi_plan_args &args, int request) {
-  int before = 0;
-  for (int range = args.range_indptr[request]; range < args.range_indptr[request + 1]; range++) {
-    if (args.ranges[2 * range] < before || args.ranges[2 * range + 1] <= args.ranges[2 * range])
-      return range;
-    before = args.ranges[2 * range + 1];
-  }
-  return -1;
 }
 
 /* What is wrong with a request, as fi_fault of flashjit.h; kind is 0 if nothing is. */
@@ -418,7 +371,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int q_begin = args.q_indptr ? args.q_indptr[request] : request;
   const int q_end = args.q_indptr ? args.q_indptr[request + 1] : request + 1;
   const long long kv_len = given_kv_len(args, request);
-  const int kv_start = args.kv_start ? args.kv_start[request] : 0;
+  const int kv_start = given_kv_start(args, request);
   if (q_begin < 0 || q_end < q_begin)
     return {kFaultQIndptr, q_begin < 0 ? q_begin : q_end};
   if (q_end > args.max_tokens)
@@ -430,7 +383,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
     return {kFaultKvLen, kv_len};
   if (kv_start < 0 || kv_start > kv_len)
     return {kFaultKvStart, kv_start};
-  const int bad_range = args.ranges ? bad_range_of(args, request) : -1;
+  const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
   if (args.checked && args.checked[request] < 0)
@@ -532,15 +485,6 @@ fi_row row_of_token(const fi_plan_args &args, int token) {
 /* The bits of a query token; null if it belongs to nobody. */
 const unsigned *bits_of_token(const fi_plan_args &args, int token) {
   return token < first_token(args, 0) ? nullptr : bits_of(args, request_of(args, token), token);
-}
-
-/* What a query token sees; nothing if it belongs to nobody. */
-fi_interval interval_of_token(const fi_plan_args &args, int token) {
-  if (token < first_token(args, 0))
-    return {0, 0};
-  const int request = request_of(args, token);
-  const int kv_len = kv_len_of(args, request);
-  return interval_of(args, request, kv_len, kv_len - (first_token(args, request + 1) - token));
 }
 
 /* The tiles of the batch, and the line of their steps on one head. */
@@ -910,12 +854,13 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
   header.rows_id = args.rows_id;
 }
 
+/* Where rows see is not written. */
+void write_intervals(const fi_plan_args &args, int tokens) {}
+
 void write_rows(const fi_plan_args &args, int tokens) {
   for (int token = first_index(); token < tokens; token += kIndexStride)
     args.plan.rows[token] = row_of_token(args, token);
-  if (args.intervals)
-    for (int token = first_index(); token < tokens; token += kIndexStride)
-      args.plan.seen[token] = interval_of_token(args, token);
+  write_intervals(args, tokens);
   if (args.mask_bits)
     for (int token = first_index(); token < tokens; token += kIndexStride)
       args.plan.row_bits[token] = bits_of_token(args, token);

@@ -144,7 +144,8 @@ class fi_spec(Structure):
         ("bias", c_uint32),
         ("snippet_hash", c_uint64),
         ("snippet", c_uint32),
-        ("reserved", c_uint32 * 57),
+        ("intervals", c_uint32),
+        ("reserved", c_uint32 * 56),
     ]
 
 
