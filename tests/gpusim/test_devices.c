@@ -145,6 +145,7 @@ Test(gpusim_devices, copies_of_another_device_are_refused) {
   cr_expect_eq(DRIVER(cuMemcpyHtoDAsync)(theirs, &host, 4, stream), CUDA_SUCCESS, "the stream's device counts");
   cr_expect_eq(word_at(theirs), 5);
   cr_expect_eq(word_at(ours), 0);
+  cr_expect_eq(DRIVER(cuStreamDestroy)(stream), CUDA_SUCCESS);
 }
 
 Test(gpusim_devices, kernels_run_on_the_device_of_the_stream) {
@@ -161,6 +162,7 @@ Test(gpusim_devices, kernels_run_on_the_device_of_the_stream) {
   cr_expect_eq(sim_launch(kernel, 1, 1, 0, parameters), CUDA_ERROR_ILLEGAL_ADDRESS);
   expect_report("are memory of device 1, and the kernel runs on device 0: allocation #");
   cr_expect_eq(word_at(theirs), 1);
+  cr_expect_eq(DRIVER(cuStreamDestroy)(stream), CUDA_SUCCESS);
 }
 
 Test(gpusim_devices, variables_are_of_each_device) {
@@ -211,4 +213,5 @@ Test(gpusim_devices, capture_needs_code_on_the_device) {
     cr_assert_eq(DRIVER(cuGraphDestroy)(graph), CUDA_SUCCESS);
     cr_assert_eq(DRIVER(cuKernelGetFunction)(&function, kernel), CUDA_SUCCESS);
   }
+  cr_expect_eq(DRIVER(cuStreamDestroy)(stream), CUDA_SUCCESS);
 }
