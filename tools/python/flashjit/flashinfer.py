@@ -1,10 +1,10 @@
 """The part of FlashInfer's interface that engines and its tests call for paged and ragged attention, by flashjit.
 
-Wrappers for decode and prefill, merge_state, merge_states, append_paged_kv_cache and its helpers. What changes the result
+Wrappers for decode and prefill, merge_state, merge_states, append_paged_kv_cache and its helpers. What changes results
 and is not known raises UnsupportedError. ``install()`` puts it into sys.modules as flashinfer; opt in, once a process.
 
 LSE is to base 2, [tokens][heads]. window_left counts tokens to the left without the token itself. Workspace buffers of
-the caller are not used. In a captured graph each run plans, on the device, so that a replay reads the lengths of its time.
+the caller are not used. In a captured graph each run plans, on the device: a replay reads the lengths of its time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Wrapper:
         buffer[: array.numel()].copy_(array)
         return buffer[: array.numel()]
 
-    def _set(self, q_heads: int, kv_heads: int, dims: tuple[int, int | None], types_: tuple, axes: dict, **options: Any):
+    def _set(self, q_heads: int, kv_heads: int, dims: tuple, types_: tuple, axes: dict, **options: Any) -> None:
         group, rest = divmod(q_heads, kv_heads)
         if rest:
             raise ArgumentError(f"num_qo_heads is {q_heads}; it must be a multiple of num_kv_heads, {kv_heads}")
