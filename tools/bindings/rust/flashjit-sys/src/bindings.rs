@@ -147,7 +147,8 @@ pub struct fi_spec {
     pub bias: u32,
     pub snippet_hash: u64,
     pub snippet: u32,
-    pub reserved: [u32; 57],
+    pub intervals: u32,
+    pub reserved: [u32; 56],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
