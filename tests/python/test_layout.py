@@ -11,7 +11,7 @@ from flashjit import _declarations as c
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = os.path.join(HERE, "../../include")
-SCRIPT = os.path.join(HERE, "../../tools/python/declarations.py")
+SCRIPTS = [os.path.join(HERE, "../../tools", name) for name in ("python/declarations.py", "bindings/rust/bindings.py")]
 STRUCTS = {name: kind for name, kind in vars(c).items() if name.startswith("fi_") and hasattr(kind, "_fields_")}
 CONSTANTS = {name: value for name, value in vars(c).items() if name.startswith("FI_")}
 
@@ -49,7 +49,8 @@ def as_declared():
 
 class Layout(unittest.TestCase):
     def test_declarations_are_current(self):
-        subprocess.run([sys.executable, SCRIPT, "--check"], check=True)
+        for script in SCRIPTS:
+            subprocess.run([sys.executable, script, "--check"], check=True)
 
     def test_a_compiler_agrees(self):
         self.assertEqual(as_declared(), as_compiled())
