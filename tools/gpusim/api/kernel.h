@@ -11,7 +11,8 @@
 struct api_kernel {
   const struct sim_program *program; /* that of the device where the library was loaded; others have the same sizes */
   CUlibrary library;
-  size_t entry; /* its number in the library */
+  bool large_clusters; /* more than 8 blocks are allowed */
+  size_t entry;        /* its number in the library */
   struct {
     uint32_t max_dynamic_shared;
     int carveout;

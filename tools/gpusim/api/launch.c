@@ -8,9 +8,12 @@
 #include "check/global.h"
 #include "exec/launch.h"
 #include "gpusim.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 
 #include <string.h>
+
+enum { PORTABLE_CLUSTER = 8 }; /* blocks */
 
 static _Atomic uint64_t executed;
 static uint32_t launch_tag;
@@ -56,6 +59,7 @@ static CUresult run_launch(const struct api_operation *operation) {
                               .seed = settings->seed,
                               .multiprocessors = (uint32_t)settings->multiprocessors};
   memcpy(launch.grid, operation->grid, sizeof launch.grid);
+  memcpy(launch.cluster, operation->cluster, sizeof launch.cluster);
   memcpy(launch.threads, operation->threads, sizeof launch.threads);
   sim_launch_run(&launch);
   executed += launch.executed;
@@ -66,6 +70,25 @@ static CUresult run_launch(const struct api_operation *operation) {
 
 static uint32_t product(const uint32_t values[3]) {
   return values[0] * values[1] * values[2];
+}
+
+/* The grid is whole clusters, of as many blocks as the kernel says, if it does. */
+static CUresult check_cluster(struct api_operation *operation) {
+  const uint32_t *required = operation->kernel->program->entry->cluster;
+  uint32_t count = 1;
+  for (int d = 0; d < 3; d++) {
+    uint32_t *size = &operation->cluster[d];
+    if (*size && required[0] && *size != required[d])
+      return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+    *size = *size ? *size : required[0] ? required[d] : 1;
+    if (operation->grid[d] % *size)
+      return CUDA_ERROR_INVALID_VALUE;
+    count *= *size;
+  }
+  if (count > 1 && sim_settings()->architecture < 90)
+    return CUDA_ERROR_NOT_SUPPORTED;
+  const uint32_t most = operation->kernel->large_clusters ? SIM_MAX_CLUSTER : PORTABLE_CLUSTER;
+  return count <= most ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CLUSTER_SIZE;
 }
 
 static CUresult check_launch(const struct api_operation *operation, uint32_t device) {
@@ -108,6 +131,8 @@ static CUresult launch_operation(CUstream stream, struct api_operation *operatio
   const uint32_t device = api_stream_device(stream);
   CUresult result = check_launch(operation, device);
   if (result == CUDA_SUCCESS)
+    result = check_cluster(operation);
+  if (result == CUDA_SUCCESS)
     result = find_code(stream, operation, device);
   if (result == CUDA_SUCCESS) {
     operation->parameters = copy_parameters(operation->program, parameters);
@@ -128,13 +153,11 @@ static CUresult launch_kernel(CUfunction function, unsigned grid_x, unsigned gri
   return launch_operation(stream, &operation, parameters, extra);
 }
 
-/* Attributes that only tune are accepted, as are launches that overlap; clusters of more than one block are
- * not simulated. */
+/* Attributes that only tune are accepted, as are launches that overlap, and clusters. */
 static bool attribute_known(const CUlaunchAttribute *attribute) {
-  const CUlaunchAttributeValue *value = &attribute->value;
   switch (attribute->id) {
   case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-    return value->clusterDim.x * value->clusterDim.y * value->clusterDim.z == 1;
+  case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
   case CU_LAUNCH_ATTRIBUTE_IGNORE:
   case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
   case CU_LAUNCH_ATTRIBUTE_PRIORITY:
@@ -143,6 +166,12 @@ static bool attribute_known(const CUlaunchAttribute *attribute) {
   default:
     return false;
   }
+}
+
+static void set_cluster(struct api_operation *operation, const CUlaunchAttribute *attribute) {
+  operation->cluster[0] = attribute->value.clusterDim.x;
+  operation->cluster[1] = attribute->value.clusterDim.y;
+  operation->cluster[2] = attribute->value.clusterDim.z;
 }
 
 static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra) {
@@ -157,6 +186,8 @@ static CUresult launch_kernel_ex(const CUlaunchConfig *config, CUfunction functi
       return CUDA_ERROR_NOT_SUPPORTED;
     if (attribute->id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
       operation.overlaps = attribute->value.programmaticStreamSerializationAllowed != 0;
+    if (attribute->id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)
+      set_cluster(&operation, attribute);
   }
   return launch_operation(config->hStream, &operation, parameters, extra);
 }

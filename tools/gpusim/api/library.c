@@ -220,6 +220,10 @@ static CUresult attribute_get(int *value, CUfunction_attribute attribute, const 
 
 static CUresult attribute_set(CUfunction_attribute attribute, int value, struct api_kernel *kernel, uint32_t device) {
   int limit = api_architecture()->shared_optin - (int)kernel->program->static_shared;
+  if (attribute == CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED) {
+    kernel->large_clusters = value != 0;
+    return CUDA_SUCCESS;
+  }
   if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
     kernel->on[device].carveout = value;
     return CUDA_SUCCESS;

@@ -10,6 +10,7 @@ struct api_operation {
   const struct api_kernel *kernel;
   const struct sim_program *program; /* its code on the device */
   uint32_t grid[3];
+  uint32_t cluster[3]; /* 0: what the kernel says, or 1 */
   uint32_t threads[3];
   uint32_t dynamic_shared;
   bool overlaps;

@@ -187,6 +187,15 @@ void sim_order_access(struct sim_warp *warp, uint64_t address, bool is_shared, u
     sim_clock_tick(warp);
 }
 
+void sim_order_location(struct sim_warp *warp, uint64_t key, bool acquires, bool releases) {
+  struct sim_launch *launch = warp->block->launch;
+  if (!launch->checks)
+    return;
+  pthread_mutex_lock(&launch->sync_lock);
+  access_location(warp, add_location(launch->sync, key), false, SIM_ACQUIRE | SIM_RELEASE, acquires, releases);
+  pthread_mutex_unlock(&launch->sync_lock);
+}
+
 bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
   if (block == warp->block->index)
     return clock <= warp->known.seen[writer];

@@ -16,6 +16,9 @@ void sim_order_fence(struct sim_warp *warp, bool device);
  * apply. */
 void sim_order_access(struct sim_warp *warp, uint64_t address, bool is_shared, uint8_t order, bool reads, bool writes);
 
+/* The same for a location that is no address, by all that the warp has seen. */
+void sim_order_location(struct sim_warp *warp, uint64_t key, bool acquires, bool releases);
+
 /* True when the write or read at `clock` by a warp of a block happened before this warp's present. */
 bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock);
 

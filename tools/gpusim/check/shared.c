@@ -5,6 +5,7 @@
 
 #include "check/cell.h"
 #include "check/reads.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 #include "machine/mbarrier.h"
 
@@ -57,7 +58,10 @@ static void note_lane(uint8_t lanes[2], uint32_t part, uint32_t lane) {
 void sim_shared_describe_actor(const struct sim_block *block, uint32_t actor, char *text, size_t bytes) {
   uint32_t index = 0;
   const struct sim_mbarrier *mbarrier;
-  snprintf(text, bytes, "warp %u", actor);
+  if (actor == SIM_REMOTE_ACTOR)
+    snprintf(text, bytes, "other blocks of the cluster");
+  else
+    snprintf(text, bytes, "warp %u", actor);
   while (actor >= SIM_MAX_WARPS && (mbarrier = sim_mbarrier_next(block, &index)))
     if (mbarrier->agent == actor && mbarrier->copy)
       snprintf(text, bytes, "the copy at PTX line %u, which completes on the mbarrier at %u", mbarrier->copy->line,
@@ -66,10 +70,13 @@ void sim_shared_describe_actor(const struct sim_block *block, uint32_t actor, ch
 
 /* The bulk copy in flight that will write there, or NULL: then it is a cp.async. */
 static const struct sim_flight *bulk_copy_to(const struct sim_block *block, uint32_t offset) {
-  for (size_t i = 0; i < block->timed.count; i++) {
-    const struct sim_flight *flight = &block->timed.items[i];
-    if (offset - flight->destination < flight->bytes)
-      return flight;
+  for (uint32_t b = 0; b < block->cluster->count; b++) {
+    const struct sim_flights *timed = &block->cluster->blocks[b]->timed;
+    for (size_t i = 0; i < timed->count; i++) {
+      const struct sim_flight *flight = &timed->items[i];
+      if (flight->target == block->rank && offset - flight->destination < flight->bytes)
+        return flight;
+    }
   }
   return NULL;
 }

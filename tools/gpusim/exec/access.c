@@ -3,7 +3,9 @@
 
 #include "check/global.h"
 #include "check/ordering.h"
+#include "check/remote.h"
 #include "check/shared.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 
 static void gather(struct sim_warp *warp, const struct sim_inst *inst, uint32_t which, uint64_t *address) {
@@ -40,13 +42,33 @@ static __attribute__((cold, noreturn)) void fault_bounds(const struct sim_warp *
             bytes, space, (long long)address, (unsigned long long)limit);
 }
 
+/* An address of another block of the cluster, or of none. */
+static void resolve_remote(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                           struct sim_access *access) {
+  uint64_t address = access->address[lane];
+  const struct sim_block *owner = sim_cluster_owner(warp->block, address);
+  uint32_t offset = sim_cluster_offset(address);
+  uint32_t limit = warp->block->shared_bytes; /* all blocks have the same */
+  if (!owner || offset + access->bytes > limit)
+    fault_bounds(warp, inst, lane, "shared", address, access->bytes, limit);
+  if (owner->finished)
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "the block whose shared memory this is has ended");
+  access->host[lane] = owner->shared + offset;
+  if (owner == warp->block)
+    access->address[lane] = offset;
+  else
+    access->remote |= 1u << lane;
+}
+
 static void resolve_shared(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                            struct sim_access *access) {
   const struct sim_block *block = warp->block;
   SIM_FOR_LANES(lane, lanes) {
     uint64_t address = access->address[lane];
-    if (address + access->bytes > block->shared_bytes || address > UINT32_MAX)
-      fault_bounds(warp, inst, lane, "shared", address, access->bytes, block->shared_bytes);
+    if (address + access->bytes > block->shared_bytes || address > UINT32_MAX) {
+      resolve_remote(warp, inst, lane, access);
+      continue;
+    }
     access->host[lane] = block->shared + address;
   }
   access->shared |= lanes;
@@ -116,14 +138,10 @@ static void resolve_global(struct sim_warp *warp, const struct sim_inst *inst, u
   access->global |= lanes;
 }
 
-static bool in_window(uint64_t address, uint64_t window) {
-  return address - window < SIM_WINDOW_BYTES;
-}
-
-static uint32_t take_window(uint32_t lanes, struct sim_access *access, uint64_t window) {
+static uint32_t take_window(uint32_t lanes, struct sim_access *access, uint64_t window, uint64_t bytes) {
   uint32_t inside = 0;
   SIM_FOR_LANES(lane, lanes) {
-    if (!in_window(access->address[lane], window))
+    if (access->address[lane] - window >= bytes)
       continue;
     inside |= 1u << lane;
     access->address[lane] -= window;
@@ -133,9 +151,9 @@ static uint32_t take_window(uint32_t lanes, struct sim_access *access, uint64_t 
 
 static void resolve_generic(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                             struct sim_access *access) {
-  uint32_t shared = take_window(lanes, access, sim_window_shared());
-  uint32_t local = take_window(lanes & ~shared, access, sim_window_local());
-  uint32_t parameters = take_window(lanes & ~(shared | local), access, sim_window_parameters());
+  uint32_t shared = take_window(lanes, access, sim_window_shared(), (uint64_t)SIM_SHARED_WINDOWS * SIM_WINDOW_BYTES);
+  uint32_t local = take_window(lanes & ~shared, access, sim_window_local(), SIM_WINDOW_BYTES);
+  uint32_t parameters = take_window(lanes & ~(shared | local), access, sim_window_parameters(), SIM_WINDOW_BYTES);
   uint32_t global = lanes & ~(shared | local | parameters);
   resolve_shared(warp, inst, shared, access);
   resolve_local(warp, inst, local, access);
@@ -147,7 +165,7 @@ static void resolve_generic(struct sim_warp *warp, const struct sim_inst *inst, 
 void sim_resolve(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes, uint32_t which,
                  enum ptx_space space, uint32_t bytes, uint32_t alignment, struct sim_access *access) {
   gather(warp, inst, which, access->address);
-  access->shared = access->global = access->local = 0;
+  access->shared = access->global = access->local = access->remote = 0;
   access->bytes = bytes;
   check_alignment(warp, inst, lanes, access->address, alignment);
   switch (space) {
@@ -180,6 +198,9 @@ static uint8_t *local_defined(const struct sim_warp *warp, uint32_t lane, const 
 
 uint32_t sim_access_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                          const struct sim_access *access, enum sim_access_kind kind) {
+  if (sim_lane_in(access->remote, lane))
+    return sim_remote_read(warp, inst, lane, sim_cluster_owner(warp->block, access->address[lane]),
+                           sim_cluster_offset(access->address[lane]), access->bytes, kind);
   if (sim_lane_in(access->shared, lane))
     return sim_shared_read(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, kind);
   if (sim_lane_in(access->global, lane))
@@ -195,7 +216,10 @@ uint32_t sim_access_read(struct sim_warp *warp, const struct sim_inst *inst, uin
 
 void sim_access_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                       const struct sim_access *access, uint32_t undefined, enum sim_access_kind kind) {
-  if (sim_lane_in(access->shared, lane)) {
+  if (sim_lane_in(access->remote, lane)) {
+    sim_remote_write(warp, inst, lane, sim_cluster_owner(warp->block, access->address[lane]),
+                     sim_cluster_offset(access->address[lane]), access->bytes, undefined, kind);
+  } else if (sim_lane_in(access->shared, lane)) {
     sim_shared_write(warp, inst, lane, (uint32_t)access->address[lane], access->bytes, undefined, kind);
   } else if (sim_lane_in(access->global, lane)) {
     if (undefined)
@@ -212,12 +236,12 @@ void sim_access_write(struct sim_warp *warp, const struct sim_inst *inst, uint32
 
 void sim_access_release(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                         const struct sim_access *access) {
-  SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
+  SIM_FOR_LANES(lane, lanes & (access->shared | access->global) & ~access->remote)
     sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, false, true);
 }
 
 void sim_access_acquire(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes,
                         const struct sim_access *access) {
-  SIM_FOR_LANES(lane, lanes & (access->shared | access->global))
+  SIM_FOR_LANES(lane, lanes & (access->shared | access->global) & ~access->remote)
     sim_order_access(warp, access->address[lane], sim_lane_in(access->shared, lane), inst->order, true, false);
 }

@@ -9,6 +9,7 @@ struct sim_access {
   uint64_t address[SIM_LANES];
   uint8_t *host[SIM_LANES];
   struct sim_allocation *allocation[SIM_LANES]; /* of lanes in global memory */
+  uint32_t remote;                              /* of those in shared memory, in another block's */
   uint32_t shared;                              /* lanes by space; the rest read constants and parameters */
   uint32_t global;
   uint32_t local;

@@ -143,7 +143,8 @@ static bool prepare_atom(struct sim_inst *inst, const struct sim_captures *captu
   return true;
 }
 
-#define ATOM_SEMANTICS "[.relaxed|.acquire|.release|.acq_rel]" SIM_SCOPE "[.global|.shared|.shared::cta]"
+#define ATOM_SEMANTICS                                                                                                 \
+  "[.relaxed|.acquire|.release|.acq_rel]" SIM_SCOPE "[.global|.shared|.shared::cta|.shared::cluster]"
 
 static const struct sim_form forms[] = {
     {"atom" ATOM_SEMANTICS "(.add|.min|.max|.inc|.dec|.exch|.and|.or|.xor)"

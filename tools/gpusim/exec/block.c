@@ -6,6 +6,7 @@
 #include "check/reads.h"
 #include "check/shared.h"
 #include "exec/flight.h"
+#include "machine/cluster.h"
 #include "machine/mbarrier.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ static uint32_t total_shared(const struct sim_launch *launch) {
   return launch->program->static_shared + launch->dynamic_shared;
 }
 
-struct sim_block *sim_block_create(struct sim_launch *launch) {
+static struct sim_block *create_block(struct sim_launch *launch) {
   struct sim_block *block = sim_allocate(sizeof *block);
   const struct sim_program *program = launch->program;
   block->launch = launch;
@@ -38,7 +39,7 @@ struct sim_block *sim_block_create(struct sim_launch *launch) {
   return block;
 }
 
-void sim_block_destroy(struct sim_block *block) {
+static void destroy_block(struct sim_block *block) {
   for (uint32_t w = 0; w < block->warp_count; w++) {
     sim_flights_release(&block->warps[w].copies);
     sim_flights_release(&block->warps[w].bulk);
@@ -101,6 +102,26 @@ static uint32_t special_value(const struct sim_warp *warp, enum sim_special spec
   case SIM_NCTAID_Y:
   case SIM_NCTAID_Z:
     return launch->grid[special - SIM_NCTAID_X];
+  case SIM_CLUSTERID_X:
+  case SIM_CLUSTERID_Y:
+  case SIM_CLUSTERID_Z:
+    return block->id[special - SIM_CLUSTERID_X] / launch->cluster[special - SIM_CLUSTERID_X];
+  case SIM_NCLUSTERID_X:
+  case SIM_NCLUSTERID_Y:
+  case SIM_NCLUSTERID_Z:
+    return launch->grid[special - SIM_NCLUSTERID_X] / launch->cluster[special - SIM_NCLUSTERID_X];
+  case SIM_CLUSTER_CTAID_X:
+  case SIM_CLUSTER_CTAID_Y:
+  case SIM_CLUSTER_CTAID_Z:
+    return block->id[special - SIM_CLUSTER_CTAID_X] % launch->cluster[special - SIM_CLUSTER_CTAID_X];
+  case SIM_CLUSTER_NCTAID_X:
+  case SIM_CLUSTER_NCTAID_Y:
+  case SIM_CLUSTER_NCTAID_Z:
+    return launch->cluster[special - SIM_CLUSTER_NCTAID_X];
+  case SIM_CLUSTER_CTARANK:
+    return block->rank;
+  case SIM_CLUSTER_NCTARANK:
+    return block->cluster->count;
   case SIM_LANEID:
     return lane;
   case SIM_WARPID:
@@ -183,12 +204,13 @@ static void order_warps(struct sim_block *block) {
   }
 }
 
-void sim_block_start(struct sim_block *block, uint32_t index) {
+static void start_block(struct sim_block *block, const uint32_t id[3]) {
   const struct sim_launch *launch = block->launch;
+  uint32_t index = (id[2] * launch->grid[1] + id[1]) * launch->grid[0] + id[0];
   block->index = index;
-  block->id[0] = index % launch->grid[0];
-  block->id[1] = index / launch->grid[0] % launch->grid[1];
-  block->id[2] = index / launch->grid[0] / launch->grid[1];
+  memcpy(block->id, id, sizeof block->id);
+  block->finished = false;
+  memset(&block->met, 0, sizeof block->met);
   block->exited = 0;
   block->executed = 0;
   block->clock = 0;
@@ -213,4 +235,49 @@ void sim_block_start(struct sim_block *block, uint32_t index) {
   order_warps(block);
   for (uint32_t w = 0; w < block->warp_count; w++)
     start_warp(block, w);
+}
+
+struct sim_cluster *sim_cluster_create(struct sim_launch *launch) {
+  struct sim_cluster *cluster = sim_allocate(sizeof *cluster);
+  cluster->count = launch->cluster[0] * launch->cluster[1] * launch->cluster[2];
+  for (uint32_t rank = 0; rank < cluster->count; rank++) {
+    cluster->blocks[rank] = create_block(launch);
+    cluster->blocks[rank]->cluster = cluster;
+    cluster->blocks[rank]->rank = rank;
+  }
+  return cluster;
+}
+
+void sim_cluster_destroy(struct sim_cluster *cluster) {
+  for (uint32_t rank = 0; rank < cluster->count; rank++)
+    destroy_block(cluster->blocks[rank]);
+  free(cluster);
+}
+
+/* `number` in its dimensions. */
+static void split(uint32_t number, const uint32_t dims[3], uint32_t out[3]) {
+  for (int d = 0; d < 3; d++) {
+    out[d] = number % dims[d];
+    number /= dims[d];
+  }
+}
+
+void sim_cluster_start(struct sim_cluster *cluster, struct sim_worker *worker, uint32_t index) {
+  const struct sim_launch *launch = cluster->blocks[0]->launch;
+  uint32_t clusters[3];
+  uint32_t at[3];
+  for (int d = 0; d < 3; d++)
+    clusters[d] = launch->grid[d] / launch->cluster[d];
+  split(index, clusters, at);
+  cluster->index = index;
+  cluster->arrived = 0;
+  cluster->phase = 0;
+  for (uint32_t rank = 0; rank < cluster->count; rank++) {
+    uint32_t id[3];
+    split(rank, launch->cluster, id);
+    for (int d = 0; d < 3; d++)
+      id[d] += at[d] * launch->cluster[d];
+    cluster->blocks[rank]->worker = worker;
+    start_block(cluster->blocks[rank], id);
+  }
 }

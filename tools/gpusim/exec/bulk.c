@@ -23,7 +23,8 @@ static void exec_load(struct sim_warp *warp, const struct sim_inst *inst, uint32
   SIM_FOR_LANES(lane, lanes) {
     struct sim_box box;
     sim_box_set_linear(&box, from.address[lane], bytes_of(warp, inst, lane));
-    sim_transfer_load(warp, inst, lane, &box, to.address[lane], mbarrier.address[lane], 0);
+    sim_transfer_load(warp, inst, lane, &box, to.address[lane], mbarrier.address[lane],
+                      sim_transfer_mask(warp, inst, lane));
   }
 }
 
@@ -56,6 +57,12 @@ static void exec_commit(struct sim_warp *warp, const struct sim_inst *inst, uint
 
 static void exec_wait(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   sim_transfer_wait(warp, lanes, (uint32_t)inst->immediate, inst->mode);
+}
+
+static bool prepare_multicast(struct sim_inst *inst, const struct sim_captures *captures) {
+  (void)captures;
+  inst->mode = SIM_MULTICAST;
+  return true;
 }
 
 static bool prepare_wait(struct sim_inst *inst, const struct sim_captures *captures) {
@@ -91,6 +98,8 @@ static bool prepare_reduction(struct sim_inst *inst, const struct sim_captures *
 static const struct sim_form forms[] = {
     ROW(LOAD, ":mmwm", exec_load, sim_taint_address, NULL),
     ROW(LOAD ".L2::cache_hint", ":mmwmx", exec_load, sim_taint_address, NULL),
+    ROW(LOAD ".multicast::cluster", ":mmwmw", exec_load, sim_taint_address, prepare_multicast),
+    ROW(LOAD ".multicast::cluster.L2::cache_hint", ":mmwmwx", exec_load, sim_taint_address, prepare_multicast),
     ROW(STORE, ":mmw", exec_store, sim_taint_address, NULL),
     ROW(STORE ".L2::cache_hint", ":mmwx", exec_store, sim_taint_address, NULL),
     ROW(REDUCE "(.add|.min|.max|.inc|.dec)[.noftz](.u32|.s32|.u64|.s64|.f16|.bf16|.f32|.f64)", ":mmw", exec_store,

@@ -1,6 +1,7 @@
 /* What a block waits for that cannot go on: its warps, their lines, and the state of its barriers. */
 #include "exec/deadlock.h"
 
+#include "machine/cluster.h"
 #include "machine/fault.h"
 #include "machine/mbarrier.h"
 
@@ -70,6 +71,18 @@ static void add_barriers(struct text *text, const struct sim_block *block) {
         mbarrier->bytes);
 }
 
+static void add_blocks(struct text *text, const struct sim_cluster *cluster) {
+  for (uint32_t b = 0; b < cluster->count; b++) {
+    const struct sim_block *block = cluster->blocks[b];
+    if (block->finished)
+      continue;
+    if (cluster->count > 1)
+      add(text, "\n  block %u of the cluster:", b);
+    add_warps(text, block);
+    add_barriers(text, block);
+  }
+}
+
 /* The fragment to tell first: lanes that wait for others, or else at a barrier, or else the first. */
 static const struct sim_fragment *first_stuck(const struct sim_block *block, const struct sim_warp **stuck) {
   static const uint8_t urgency[] = {[SIM_WAIT_EVENT] = 1, [SIM_WAIT_BARRIER] = 2, [SIM_WAIT_CONVERGENCE] = 3};
@@ -91,8 +104,7 @@ void sim_report_deadlock(const struct sim_block *block) {
   const struct sim_inst *inst = stuck_at(block, fragment);
   uint32_t lane = (uint32_t)__builtin_ctz(fragment->lanes);
   struct text others = {.used = 0};
-  add_warps(&others, block);
-  add_barriers(&others, block);
+  add_blocks(&others, block->cluster);
   if (fragment->wait == SIM_WAIT_CONVERGENCE)
     sim_fault(stuck, inst, lane, SIM_FAULT_CHECK,
               "divergent: lanes %#x wait here for the other lanes of the warp (live: %#x), which do not come%s",

@@ -7,8 +7,9 @@
 #define EACH_FILE(X)                                                                                                   \
   X(integer)                                                                                                           \
   X(bits)                                                                                                              \
-  X(move) X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control)     \
-      X(mbarrier) X(registers) X(bulk) X(tensor) X(wgmma)
+  X(move)                                                                                                              \
+  X(float) X(round) X(compare) X(convert) X(memory) X(atomic) X(warp) X(matrix) X(mma) X(async) X(control) X(mbarrier) \
+      X(registers) X(bulk) X(tensor) X(wgmma) X(cluster)
 
 #define DECLARE_BASE(name) extern const struct sim_form_table sim_forms_##name##_base;
 #define DECLARE_AVX2(name) extern const struct sim_form_table sim_forms_##name##_avx2;

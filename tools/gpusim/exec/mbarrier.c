@@ -5,6 +5,7 @@
 #include "exec/lanes.h"
 #include "exec/phase.h"
 #include "exec/scheduler.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 #include "program/modifiers.h"
 
@@ -21,9 +22,20 @@ static void resolve(struct sim_warp *warp, const struct sim_inst *inst, uint32_t
               "an mbarrier lies in shared memory");
 }
 
+static struct sim_block *owner_of(const struct sim_warp *warp, const struct sim_access *access, uint32_t lane) {
+  return sim_cluster_owner(warp->block, access->address[lane]);
+}
+
 static struct sim_mbarrier *object_of(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                                       const struct sim_access *access) {
-  return sim_phase_object(warp, inst, lane, warp->block, (uint32_t)access->address[lane]);
+  return sim_phase_object(warp, inst, lane, owner_of(warp, access, lane), sim_cluster_offset(access->address[lane]));
+}
+
+/* Other blocks arrive at an object; they neither begin nor end it, nor wait for it. */
+static void check_own(const struct sim_warp *warp, const struct sim_inst *inst, const struct sim_access *access) {
+  if (access->remote)
+    sim_fault(warp, inst, (uint32_t)__builtin_ctz(access->remote), SIM_FAULT_CHECK,
+              "the mbarrier is another block's: only arrivals may be remote");
 }
 
 static uint32_t word_or(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t index, uint32_t lane,
@@ -35,6 +47,7 @@ static void exec_init(struct sim_warp *warp, const struct sim_inst *inst, uint32
   struct sim_access access;
   struct sim_block *block = warp->block;
   resolve(warp, inst, lanes, &access);
+  check_own(warp, inst, &access);
   SIM_FOR_LANES(lane, lanes) {
     uint32_t address = (uint32_t)access.address[lane];
     uint32_t count = word_or(warp, inst, 1, lane, 0);
@@ -61,6 +74,7 @@ static void exec_init(struct sim_warp *warp, const struct sim_inst *inst, uint32
 static void exec_inval(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   struct sim_access access;
   resolve(warp, inst, lanes, &access);
+  check_own(warp, inst, &access);
   SIM_FOR_LANES(lane, lanes) {
     struct sim_mbarrier *mbarrier = object_of(warp, inst, lane, &access);
     if (warp->block->launch->checks)
@@ -86,7 +100,8 @@ static void exec_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint
     uint32_t count = expects ? 1 : word_or(warp, inst, 1, lane, 1);
     if (inst->mode & ARRIVE_DROPS)
       mbarrier->expected -= count < mbarrier->expected ? count : mbarrier->expected;
-    bool ended = sim_phase_arrive(warp, inst, lane, warp->block, mbarrier, count, inst->order & SIM_RELEASE);
+    bool ended =
+        sim_phase_arrive(warp, inst, lane, owner_of(warp, &access, lane), mbarrier, count, inst->order & SIM_RELEASE);
     if (ended && (inst->mode & ARRIVE_ENDS_NOTHING))
       sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "the arrival with .noComplete ends the phase of the mbarrier at %u",
                 mbarrier->address);
@@ -107,7 +122,7 @@ static void exec_complete(struct sim_warp *warp, const struct sim_inst *inst, ui
   struct sim_access access;
   resolve(warp, inst, lanes, &access);
   SIM_FOR_LANES(lane, lanes)
-    sim_phase_complete(warp, inst, lane, warp->block, object_of(warp, inst, lane, &access),
+    sim_phase_complete(warp, inst, lane, owner_of(warp, &access, lane), object_of(warp, inst, lane, &access),
                        word_or(warp, inst, 1, lane, 0));
 }
 
@@ -126,13 +141,14 @@ static void exec_wait(struct sim_warp *warp, const struct sim_inst *inst, uint32
   struct sim_access access;
   uint32_t ended = 0;
   resolve(warp, inst, lanes, &access);
+  check_own(warp, inst, &access);
   SIM_FOR_LANES(lane, lanes) {
     const struct sim_mbarrier *mbarrier = object_of(warp, inst, lane, &access);
     if (!has_ended(warp, inst, lane, mbarrier))
       continue;
     ended |= 1u << lane;
     if (inst->order & SIM_ACQUIRE)
-      sim_known_join(&warp->known, &mbarrier->completed);
+      sim_phase_acquire(warp, mbarrier);
   }
   if (!ended && !sim_poll_failed(warp, lanes, inst->mode & WAIT_BLOCKS))
     return;
@@ -185,6 +201,7 @@ static bool prepare_wait(struct sim_inst *inst, const struct sim_captures *captu
 #define ROW(pattern, operands, exec, prepare)                                                                          \
   { pattern, operands, exec, sim_taint_address, prepare, SIM_FLOW_NEXT }
 #define SPACE "[.shared|.shared::cta]"
+#define ANY_SPACE "[.shared|.shared::cta|.shared::cluster]"
 #define RELEASE "[.release|.relaxed][.cta|.cluster]"
 #define ACQUIRE "[.acquire|.relaxed][.cta|.cluster]"
 #define ARRIVE "mbarrier(.arrive|.arrive_drop)"
@@ -192,12 +209,12 @@ static bool prepare_wait(struct sim_inst *inst, const struct sim_captures *captu
 static const struct sim_form forms[] = {
     ROW("mbarrier.init" SPACE ".b64", ":mw", exec_init, prepare_object),
     ROW("mbarrier.inval" SPACE ".b64", ":m", exec_inval, prepare_object),
-    ROW(ARRIVE RELEASE SPACE ".b64", "x:m", exec_arrive, prepare_arrive),
-    ROW(ARRIVE RELEASE SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
-    ROW(ARRIVE "(.expect_tx)" RELEASE SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
-    ROW(ARRIVE "(.noComplete)" RELEASE SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
-    ROW("mbarrier.expect_tx[.relaxed][.cta|.cluster]" SPACE ".b64", ":mw", exec_expect, prepare_object),
-    ROW("mbarrier.complete_tx[.relaxed][.cta|.cluster]" SPACE ".b64", ":mw", exec_complete, prepare_object),
+    ROW(ARRIVE RELEASE ANY_SPACE ".b64", "x:m", exec_arrive, prepare_arrive),
+    ROW(ARRIVE RELEASE ANY_SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
+    ROW(ARRIVE "(.expect_tx)" RELEASE ANY_SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
+    ROW(ARRIVE "(.noComplete)" RELEASE ANY_SPACE ".b64", "x:mw", exec_arrive, prepare_arrive),
+    ROW("mbarrier.expect_tx[.relaxed][.cta|.cluster]" ANY_SPACE ".b64", ":mw", exec_expect, prepare_object),
+    ROW("mbarrier.complete_tx[.relaxed][.cta|.cluster]" ANY_SPACE ".b64", ":mw", exec_complete, prepare_object),
     ROW("mbarrier(.test_wait)" ACQUIRE SPACE ".b64", "p:mx", exec_wait, prepare_wait),
     ROW("mbarrier(.test_wait)(.parity)" ACQUIRE SPACE ".b64", "p:mw", exec_wait, prepare_wait),
     ROW("mbarrier(.try_wait)" ACQUIRE SPACE ".b64", "p:mx", exec_wait, prepare_wait),

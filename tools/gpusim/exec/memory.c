@@ -11,7 +11,7 @@ static void set_count(struct sim_inst *inst, const struct sim_captures *captures
 }
 
 #define SEMANTICS "[.weak|.volatile|.relaxed|.acquire|.release|.mmio]"
-#define SPACE "[.global|.shared|.shared::cta|.local|.const|.param|.param::entry|.param::func]"
+#define SPACE "[.global|.shared|.shared::cta|.shared::cluster|.local|.const|.param|.param::entry|.param::func]"
 #define CACHE "[.ca|.cg|.cs|.lu|.cv|.wb|.wt]"
 #define L1_HINT "[.L1::evict_normal|.L1::evict_unchanged|.L1::evict_first|.L1::evict_last|.L1::no_allocate]"
 #define L2_HINT "[.L2::64B|.L2::128B|.L2::256B|.L2::evict_first|.L2::evict_last|.L2::evict_normal]"
@@ -200,8 +200,8 @@ static const struct sim_form forms[] = {
     {"fence.proxy(.async|.async.global|.async.shared::cta|.async.shared::cluster)", "", exec_fence_proxy,
      sim_taint_none, NULL, SIM_FLOW_NEXT},
     {"fence.proxy.alias", "", exec_nothing, sim_taint_none, NULL, SIM_FLOW_NEXT},
-    {"cvta[.to](.global|.shared|.shared::cta|.local|.const|.param|.param::entry).u64", "x:x", exec_cvta, NULL,
-     prepare_cvta, SIM_FLOW_NEXT},
+    {"cvta[.to](.global|.shared|.shared::cta|.shared::cluster|.local|.const|.param|.param::entry).u64", "x:x",
+     exec_cvta, NULL, prepare_cvta, SIM_FLOW_NEXT},
     {"isspacep(.global|.shared|.shared::cta|.local|.const|.param)", "p:x", exec_isspacep, NULL, prepare_isspacep,
      SIM_FLOW_NEXT},
     {"prefetch[.global|.local](.L1|.L2)", ":m", exec_nothing, sim_taint_address, NULL, SIM_FLOW_NEXT},

@@ -2,6 +2,7 @@
 #include "exec/phase.h"
 
 #include "check/ordering.h"
+#include "check/remote.h"
 #include "machine/fault.h"
 
 struct sim_mbarrier *sim_phase_object(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
@@ -31,6 +32,24 @@ static bool end_phase(struct sim_block *owner, struct sim_mbarrier *mbarrier) {
   return true;
 }
 
+/* A location of its own for each object, above all addresses. */
+static uint64_t location_of(const struct sim_block *owner, const struct sim_mbarrier *mbarrier) {
+  return UINT64_C(3) << 62 | (uint64_t)owner->index << 24 | mbarrier->address;
+}
+
+/* Other blocks pass on what they know through a location. */
+static void release_remote(struct sim_warp *warp, struct sim_block *owner, struct sim_mbarrier *mbarrier) {
+  mbarrier->remote = true;
+  sim_remote_publish(owner, &mbarrier->arriving);
+  sim_order_location(warp, location_of(owner, mbarrier), false, true);
+}
+
+void sim_phase_acquire(struct sim_warp *warp, const struct sim_mbarrier *mbarrier) {
+  sim_known_join(&warp->known, &mbarrier->completed);
+  if (mbarrier->remote)
+    sim_order_location(warp, location_of(warp->block, mbarrier), true, false);
+}
+
 bool sim_phase_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, struct sim_block *owner,
                       struct sim_mbarrier *mbarrier, uint32_t count, bool release) {
   if (count == 0 || count > mbarrier->pending)
@@ -40,6 +59,8 @@ bool sim_phase_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint32
   mbarrier->pending -= count;
   if (release && owner == warp->block)
     sim_known_join(&mbarrier->arriving, &warp->known);
+  else if (release)
+    release_remote(warp, owner, mbarrier);
   return end_phase(owner, mbarrier);
 }
 

@@ -20,4 +20,7 @@ void sim_phase_expect(const struct sim_warp *warp, const struct sim_inst *inst, 
 void sim_phase_complete(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                         struct sim_block *owner, struct sim_mbarrier *mbarrier, uint32_t bytes);
 
+/* The warp has waited for the last phase that ended. */
+void sim_phase_acquire(struct sim_warp *warp, const struct sim_mbarrier *mbarrier);
+
 #endif

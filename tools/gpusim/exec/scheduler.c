@@ -9,6 +9,7 @@
 #include "exec/deadlock.h"
 #include "exec/flight.h"
 #include "exec/transfer.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 
 #include <string.h>
@@ -121,6 +122,8 @@ void sim_exit(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes
   sim_split(warp, lanes);
   warp->live &= ~lanes;
   warp->block->exited += (uint32_t)__builtin_popcount(lanes);
+  for (uint32_t b = 0; b < warp->block->cluster->count; b++)
+    warp->block->cluster->blocks[b]->events++;
   remove_fragment(warp, warp->current);
   for (uint32_t i = 0; i < warp->fragment_count; i++)
     if (warp->fragments[i].wait == SIM_WAIT_CONVERGENCE)
@@ -228,26 +231,71 @@ static bool let_go(struct sim_block *block) {
   return any;
 }
 
-bool sim_run_block(struct sim_block *block, uint64_t budget) {
-  uint64_t end = block->executed + budget;
-  struct sim_launch *launch = block->launch;
-  while (block->exited < block->threads) {
-    bool progress = false;
-    block->round++;
-    if (block->timed.count)
-      sim_flight_land_due(block);
-    for (uint32_t i = 0; i < block->warp_count; i++)
-      if (block->warps[block->order[i]].fragment_count > 0)
-        progress |= run_warp(&block->warps[block->order[i]]);
-    if (!progress && !sim_flight_advance(block) && !let_go(block))
-      sim_report_deadlock(block);
-    if (launch->block_limit && block->executed > launch->block_limit)
-      sim_fault(&block->warps[0], NULL, SIM_NO_LANE, SIM_FAULT_OTHER,
-                "the block has executed %llu instructions: it does not seem to end",
-                (unsigned long long)block->executed);
-    if (block->executed > end || atomic_load_explicit(&launch->fault, memory_order_relaxed))
-      return false;
-  }
+/* A turn of all warps of a block. True when something has happened. */
+static bool run_round(struct sim_block *block) {
+  bool progress = false;
+  block->round++;
+  if (block->timed.count)
+    sim_flight_land_due(block);
+  for (uint32_t i = 0; i < block->warp_count; i++)
+    if (block->warps[block->order[i]].fragment_count > 0)
+      progress |= run_warp(&block->warps[block->order[i]]);
+  if (block->exited < block->threads)
+    return progress;
   sim_transfer_finish(block);
+  block->finished = true;
+  return true;
+}
+
+static void check_limit(const struct sim_block *block) {
+  uint64_t limit = block->launch->block_limit;
+  if (limit && block->executed > limit)
+    sim_fault(&block->warps[0], NULL, SIM_NO_LANE, SIM_FAULT_OTHER,
+              "the block has executed %llu instructions: it does not seem to end", (unsigned long long)block->executed);
+}
+
+/* When no warp can run: the next operation in flight ends, or else polls fail. */
+static bool go_on(const struct sim_cluster *cluster) {
+  for (uint32_t b = 0; b < cluster->count; b++)
+    if (!cluster->blocks[b]->finished && sim_flight_advance(cluster->blocks[b]))
+      return true;
+  bool any = false;
+  for (uint32_t b = 0; b < cluster->count; b++)
+    if (!cluster->blocks[b]->finished)
+      any |= let_go(cluster->blocks[b]);
+  return any;
+}
+
+static const struct sim_block *first_running(const struct sim_cluster *cluster) {
+  uint32_t rank = 0;
+  while (rank < cluster->count && cluster->blocks[rank]->finished)
+    rank++;
+  return rank < cluster->count ? cluster->blocks[rank] : NULL;
+}
+
+static uint64_t executed_by(const struct sim_cluster *cluster) {
+  uint64_t executed = 0;
+  for (uint32_t b = 0; b < cluster->count; b++)
+    executed += cluster->blocks[b]->executed;
+  return executed;
+}
+
+bool sim_run_cluster(struct sim_cluster *cluster, uint64_t budget) {
+  const struct sim_launch *launch = cluster->blocks[0]->launch;
+  uint64_t end = executed_by(cluster) + budget;
+  const struct sim_block *running;
+  while ((running = first_running(cluster))) {
+    bool progress = false;
+    for (uint32_t b = 0; b < cluster->count; b++) {
+      if (cluster->blocks[b]->finished)
+        continue;
+      progress |= run_round(cluster->blocks[b]);
+      check_limit(cluster->blocks[b]);
+    }
+    if (!progress && !go_on(cluster))
+      sim_report_deadlock(running);
+    if (executed_by(cluster) > end || atomic_load_explicit(&launch->fault, memory_order_relaxed))
+      return !first_running(cluster);
+  }
   return true;
 }

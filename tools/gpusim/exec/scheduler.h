@@ -2,11 +2,11 @@
 #ifndef GPUSIM_EXEC_SCHEDULER_H
 #define GPUSIM_EXEC_SCHEDULER_H
 
-#include "machine/machine.h"
+#include "machine/cluster.h"
 
-/* Runs until the block ends (true), or has used its budget of instructions or another block failed (false).
- */
-bool sim_run_block(struct sim_block *block, uint64_t budget);
+/* Runs until all blocks of the cluster have ended (true), or have used their budget of instructions or another block
+ * failed (false). */
+bool sim_run_cluster(struct sim_cluster *cluster, uint64_t budget);
 
 /* Makes `lanes` of the current fragment a fragment of their own, and the current one. */
 void sim_split(struct sim_warp *warp, uint32_t lanes);

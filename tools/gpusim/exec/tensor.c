@@ -35,7 +35,8 @@ static void exec_load(struct sim_warp *warp, const struct sim_inst *inst, uint32
   SIM_FOR_LANES(lane, lanes) {
     struct sim_box box;
     box_of(warp, inst, lane, 1, &map, &box);
-    sim_transfer_load(warp, inst, lane, &box, to.address[lane], mbarrier.address[lane], 0);
+    sim_transfer_load(warp, inst, lane, &box, to.address[lane], mbarrier.address[lane],
+                      sim_transfer_mask(warp, inst, lane));
   }
 }
 
@@ -70,6 +71,11 @@ static bool prepare_box(struct sim_inst *inst, const struct sim_captures *captur
   return true;
 }
 
+static bool prepare_multicast(struct sim_inst *inst, const struct sim_captures *captures) {
+  inst->mode = SIM_MULTICAST;
+  return prepare_box(inst, captures);
+}
+
 static bool prepare_map(struct sim_inst *inst, const struct sim_captures *captures) {
   sim_set_space(inst, captures, 0);
   return true;
@@ -90,6 +96,8 @@ static bool prepare_reduction(struct sim_inst *inst, const struct sim_captures *
 static const struct sim_form forms[] = {
     ROW(LOAD, ":mMm", exec_load, prepare_box),
     ROW(LOAD ".L2::cache_hint", ":mMmx", exec_load, prepare_box),
+    ROW(LOAD ".multicast::cluster", ":mMmw", exec_load, prepare_multicast),
+    ROW(LOAD ".multicast::cluster.L2::cache_hint", ":mMmwx", exec_load, prepare_multicast),
     ROW(STORE, ":Mm", exec_store, prepare_box),
     ROW(STORE ".L2::cache_hint", ":Mmx", exec_store, prepare_box),
     ROW(REDUCE "(.add|.min|.max|.inc|.dec|.and|.or|.xor)[.tile].bulk_group", ":Mm", exec_store, prepare_reduction),

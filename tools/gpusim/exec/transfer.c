@@ -8,6 +8,7 @@
 #include "exec/access.h"
 #include "exec/flight.h"
 #include "exec/phase.h"
+#include "machine/cluster.h"
 #include "machine/fault.h"
 
 #include <stdlib.h>
@@ -127,33 +128,56 @@ static void land_load(struct sim_warp *warp, struct sim_flight *flight, const st
   free(transfer);
 }
 
-void sim_transfer_load(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, const struct sim_box *box,
-                       uint64_t destination, uint64_t mbarrier, uint32_t mask) {
-  struct sim_block *owner = warp->block;
-  (void)mask;
-  check_box(warp, inst, lane, box);
-  check_rows(warp, inst, lane, box, true);
-  uint32_t bytes = check_shared(warp, inst, lane, owner, box, (uint32_t)destination);
-  struct sim_mbarrier *object = sim_phase_object(warp, inst, lane, owner, (uint32_t)mbarrier);
+uint32_t sim_transfer_mask(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane) {
+  if (inst->mode != SIM_MULTICAST)
+    return 0;
+  uint32_t source = inst->address_source[inst->address_count - 1] + 1u;
+  return ((const uint32_t *)sim_source(warp, inst, source))[lane] & 0xffff;
+}
+
+/* The part of a load for one block: its memory, and its mbarrier. */
+static void load_block(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, const struct sim_box *box,
+                       struct sim_block *owner, uint32_t destination, uint32_t mbarrier) {
+  uint32_t bytes = check_shared(warp, inst, lane, owner, box, destination);
+  const struct sim_mbarrier *object = sim_phase_object(warp, inst, lane, owner, mbarrier);
   if (warp->block->launch->checks) {
     if (!object->published)
       sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
                 "the mbarrier at shared memory %u (PTX line %u) is not shown to copies: no fence.mbarrier_init or "
                 "fence.proxy.async after its init",
                 object->address, object->init->line);
-    sim_proxy_write_begin(warp, inst, lane, owner, (uint32_t)destination, bytes);
+    sim_proxy_write_begin(warp, inst, lane, owner, destination, bytes);
   }
   struct sim_transfer *transfer = sim_allocate(sizeof *transfer);
   transfer->box = *box;
   transfer->owner = owner;
-  transfer->mbarrier = (uint32_t)mbarrier;
+  transfer->mbarrier = mbarrier;
   const struct sim_flight flight = {.land = land_load,
                                     .inst = inst,
                                     .transfer = transfer,
-                                    .destination = (uint32_t)destination,
+                                    .destination = destination,
                                     .bytes = bytes,
-                                    .lane = (uint8_t)lane};
+                                    .lane = (uint8_t)lane,
+                                    .target = (uint8_t)owner->rank};
   sim_flight_issue_timed(warp, &flight);
+}
+
+void sim_transfer_load(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, const struct sim_box *box,
+                       uint64_t destination, uint64_t mbarrier, uint32_t mask) {
+  struct sim_cluster *cluster = warp->block->cluster;
+  struct sim_block *owner = sim_cluster_owner(warp->block, destination);
+  uint32_t to = sim_cluster_offset(destination);
+  uint32_t object = sim_cluster_offset(mbarrier);
+  check_box(warp, inst, lane, box);
+  check_rows(warp, inst, lane, box, true);
+  if (mask >> cluster->count)
+    sim_fault(warp, inst, lane, SIM_FAULT_OTHER, "a copy to blocks %#x of a cluster of %u", mask, cluster->count);
+  if (owner != sim_cluster_owner(warp->block, mbarrier))
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK, "the copy and its mbarrier are in different blocks");
+  if (!mask)
+    load_block(warp, inst, lane, box, owner, to, object);
+  SIM_FOR_LANES(rank, mask)
+    load_block(warp, inst, lane, box, cluster->blocks[rank], to, object);
 }
 
 static void land_write(struct sim_warp *warp, struct sim_flight *flight, const struct sim_actor *by) {

@@ -8,6 +8,12 @@
 
 enum { SIM_BULK_ALIGNMENT = 16, SIM_BOX_ALIGNMENT = 128 };
 
+/* Mode of a load that goes to the blocks of a mask: the source after its mbarrier. */
+enum { SIM_MULTICAST = 1 };
+
+/* The mask of a lane; 0: the load goes to one block. */
+uint32_t sim_transfer_mask(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane);
+
 /* Issues a copy of a box to shared memory, whose bytes an mbarrier waits for; both at these addresses of a block, or of
  * each block of a cluster in `mask`. */
 void sim_transfer_load(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, const struct sim_box *box,

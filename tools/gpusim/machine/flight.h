@@ -28,6 +28,7 @@ struct sim_flight {
   uint32_t due;      /* the round of its block when its time has come */
   uint8_t lane;
   uint8_t warp;
+  uint8_t target; /* rank of the block in whose shared memory it writes */
 };
 
 struct sim_flights {

@@ -38,7 +38,8 @@ struct sim_fragment {
 /* Vector clock over the actors of a block: its warps, and agents that write for them. An operation of actor w at its
  * clock c happened before warp v's present if c <= v.seen[w]. Clocks are drawn from one counter per block, so they
  * also order roughly in time. */
-enum { SIM_MAX_AGENTS = 32, SIM_ACTORS = SIM_MAX_WARPS + SIM_MAX_AGENTS };
+enum { SIM_MAX_AGENTS = 31, SIM_ACTORS = SIM_MAX_WARPS + SIM_MAX_AGENTS + 1 };
+enum { SIM_REMOTE_ACTOR = SIM_ACTORS - 1 }; /* other blocks of the cluster */
 typedef uint32_t sim_clocks[SIM_ACTORS];
 
 /* What a warp knows, and what it passes on when it synchronises. */
@@ -56,9 +57,11 @@ struct sim_warp {
   struct sim_fragment fragments[SIM_LANES];
   uint32_t fragment_count;
   uint32_t current;
-  uint32_t live;  /* lanes that have not exited */
-  uint32_t early; /* lanes that have not waited for the launch before yet, and must */
-  uint32_t index; /* in the block */
+  uint32_t live;      /* lanes that have not exited */
+  uint32_t early;     /* lanes that have not waited for the launch before yet, and must */
+  uint32_t index;     /* in the block */
+  uint32_t met;       /* lanes that have arrived at the cluster's barrier and not waited */
+  uint32_t met_phase; /* of it, when they arrived */
   bool reschedule;
   bool yield;
   bool tainted;
@@ -84,6 +87,10 @@ struct sim_block {
   struct sim_launch *launch;
   struct sim_worker *worker;
   const struct sim_program *program;
+  struct sim_cluster *cluster;
+  uint32_t rank; /* in the cluster */
+  bool finished;
+  struct sim_known met; /* at the cluster's barrier */
   uint32_t index;
   uint32_t id[3];
   struct sim_warp *warps;
@@ -117,6 +124,7 @@ struct sim_block {
 struct sim_launch {
   const struct sim_program *program;
   uint32_t grid[3];
+  uint32_t cluster[3]; /* blocks */
   uint32_t threads[3];
   uint32_t dynamic_shared;
   const uint8_t *parameters;
@@ -129,8 +137,8 @@ struct sim_launch {
   uint64_t seed;
   uint32_t multiprocessors;
   uint32_t workers; /* host threads; 0: one per core */
-  uint32_t block_count;
-  _Atomic uint32_t next_block;
+  uint32_t cluster_count;
+  _Atomic uint32_t next_cluster;
   _Atomic int fault; /* sim_fault_kind */
   _Atomic uint64_t executed;
   struct sim_sync_table *sync; /* global locations with strong accesses */

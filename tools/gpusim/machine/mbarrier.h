@@ -15,6 +15,7 @@ struct sim_mbarrier {
   uint32_t phase;    /* phases that have ended */
   uint8_t agent;     /* the actor whose writes it completes */
   uint8_t initializer;
+  bool remote;    /* other blocks have arrived */
   bool published; /* its initialisation, by a fence, to copies and to other blocks */
   uint32_t init_clock;
   const struct sim_inst *init;

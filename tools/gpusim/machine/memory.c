@@ -13,7 +13,7 @@
 #define DEVICE_BYTES (UINT64_C(16) << 30)
 #define PAGE UINT64_C(4096)
 #define GAP (16 * PAGE)
-#define FIRST_OFFSET (UINT64_C(4) * SIM_WINDOW_BYTES)
+#define FIRST_OFFSET ((uint64_t)(SIM_SHARED_WINDOWS + 3) * SIM_WINDOW_BYTES)
 
 static struct {
   uint64_t range;
@@ -50,11 +50,11 @@ uint64_t sim_window_shared(void) {
 }
 
 uint64_t sim_window_local(void) {
-  return memory.range + UINT64_C(2) * SIM_WINDOW_BYTES;
+  return memory.range + (uint64_t)(SIM_SHARED_WINDOWS + 1) * SIM_WINDOW_BYTES;
 }
 
 uint64_t sim_window_parameters(void) {
-  return memory.range + UINT64_C(3) * SIM_WINDOW_BYTES;
+  return memory.range + (uint64_t)(SIM_SHARED_WINDOWS + 2) * SIM_WINDOW_BYTES;
 }
 
 uint64_t sim_memory_used(uint32_t device) {

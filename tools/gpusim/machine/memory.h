@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIM_WINDOW_BYTES = 16 << 20, SIM_MAX_DEVICES = 8 };
+/* Windows of shared memory: the block's own, then those of the blocks of its cluster. */
+enum { SIM_WINDOW_BYTES = 16 << 20, SIM_SHARED_WINDOWS = 17, SIM_MAX_DEVICES = 8 };
 
 struct sim_allocation {
   uint64_t base;

@@ -17,7 +17,7 @@ struct sim_product {
   bool adds;      /* to what the accumulators hold */
   struct sim_read *read_a;
   struct sim_read *read_b;
-  struct sim_read *reads[2 * SIM_GROUP_WARPS]; /* of all warps of the group, once it is computed */
+  struct sim_read *reads[2 * SIM_GROUP_WARPS];          /* of all warps of the group, once it is computed */
   uint16_t undefined_rows;                              /* of A */
   uint64_t undefined_columns[SIM_PRODUCT_COLUMNS / 64]; /* of B, as far as this warp has looked */
 };

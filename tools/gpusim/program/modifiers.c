@@ -26,9 +26,11 @@ void sim_set_space(struct sim_inst *inst, const struct sim_captures *captures, u
   static const struct {
     const char *name;
     enum ptx_space space;
-  } spaces[] = {{".global", PTX_GLOBAL},      {".shared", PTX_SHARED},   {".shared::cta", PTX_SHARED},
-                {".local", PTX_LOCAL},        {".const", PTX_CONST},     {".param", PTX_PARAM},
-                {".param::entry", PTX_PARAM}, {".param::func", PTX_CALL}};
+  } spaces[] = {{".global", PTX_GLOBAL},      {".shared", PTX_SHARED},
+                {".shared::cta", PTX_SHARED}, {".shared::cluster", PTX_SHARED},
+                {".local", PTX_LOCAL},        {".const", PTX_CONST},
+                {".param", PTX_PARAM},        {".param::entry", PTX_PARAM},
+                {".param::func", PTX_CALL}};
   inst->space = PTX_GENERIC;
   for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
     if (sim_capture_is(captures, index, spaces[i].name))

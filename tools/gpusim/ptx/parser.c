@@ -40,15 +40,22 @@ static void function_directives(struct ptx_cursor *cursor) {
   while (cursor->token.kind == TOKEN_DIRECTIVE) {
     bool is_limit = ptx_token_is(&cursor->token, ".maxntid") || ptx_token_is(&cursor->token, ".reqntid");
     bool is_minimum = ptx_token_is(&cursor->token, ".minnctapersm");
+    bool is_cluster = ptx_token_is(&cursor->token, ".reqnctapercluster");
+    uint32_t sizes[3] = {1, 1, 1};
+    uint32_t count = 0;
     uint64_t product = 1;
     ptx_advance(cursor);
     while (cursor->token.kind == TOKEN_INTEGER) {
       product *= cursor->token.value;
+      if (count < 3)
+        sizes[count++] = (uint32_t)cursor->token.value;
       ptx_advance(cursor);
       ptx_accept(cursor, ',');
     }
     if (is_limit)
       cursor->function->max_threads = (uint32_t)product;
+    if (is_cluster)
+      memcpy(cursor->function->cluster, sizes, sizeof sizes);
     if (is_minimum)
       cursor->function->min_blocks = (uint32_t)product;
   }

@@ -96,6 +96,7 @@ struct ptx_function {
   size_t register_count;
   size_t register_capacity;
   uint32_t max_threads; /* .maxntid product, 0 if absent */
+  uint32_t cluster[3];  /* .reqnctapercluster, 0 if absent */
   uint32_t min_blocks;  /* .minnctapersm, 0 if absent */
 };
 
