@@ -275,6 +275,12 @@ Test(run, wrong_tokens_on_devices, .init = use_devices) {
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "--context-parallel is not for a cache without pages");
+  snprintf(arguments, sizeof arguments,
+           "run --model " MODEL("Qwen3-0.6B") " --lengths 9:2 --devices 2 --context-parallel --snippet %s",
+           scratch_file("snippet", "float logit(const fi_score &score, const void *params) { return score.value; }"));
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "--context-parallel is not for snippets");
   command(&output, "run --model " MODEL("Qwen3-0.6B") " --context-parallel");
   expect_code(&output, 2);
   expect_text(output.err, "--context-parallel needs --devices");

@@ -275,13 +275,23 @@ static bool run_steps(struct context_run *run) {
   return right && (!settings->verify || check_rest(run));
 }
 
-/* Slopes go by the distance of tokens, which a device does not know of its own ones. */
+/* Slopes go by the distance of tokens and snippets by their places, which a device does not know of its own ones. */
 static bool can_be_divided(const struct model_layer *layer, const struct run_settings *settings) {
-  if (settings->page_size > 0 && layer->spec.bias == FI_BIAS_NONE)
-    return true;
-  complain("%s: --context-parallel is not for %s", layer->kind,
-           settings->page_size > 0 ? "biases by distance" : "a cache without pages (--page-size 0)");
-  return false;
+  const struct {
+    bool holds;
+    const char *what;
+  } obstacles[] = {
+      {settings->page_size == 0, "a cache without pages (--page-size 0)"},
+      {layer->spec.bias != FI_BIAS_NONE, "biases by distance"},
+      {layer->spec.snippet != FI_SNIPPET_NONE, "snippets"},
+  };
+  for (size_t i = 0; i < sizeof obstacles / sizeof *obstacles; i++) {
+    if (!obstacles[i].holds)
+      continue;
+    complain("%s: --context-parallel is not for %s", layer->kind, obstacles[i].what);
+    return false;
+  }
+  return true;
 }
 
 int context_run(fi_ctx *ctx, const struct model_layer *layer, const struct run_settings *settings, json_t *reports) {
