@@ -26,7 +26,7 @@ for package in "$scratch"/one/packages/*.deb; do
 done
 equal "packages" "$(cd "$scratch/one/packages" && ls -- *.deb | sed 's/_.*//' | tr '\n' ' ')" \
   "flashjit libflashjit-dev libflashjit0 "
-must "lintian" lintian --allow-root --fail-on error,warning --suppress-tags no-manual-page "$scratch"/one/packages/*.deb
+must "lintian" lintian --allow-root --fail-on error,warning "$scratch"/one/packages/*.deb
 
 root=$scratch/root
 for package in "$scratch"/one/packages/*.deb; do
