@@ -11,7 +11,8 @@ from flashjit import _declarations as c
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INCLUDE = os.path.join(HERE, "../../include")
-SCRIPTS = [os.path.join(HERE, "../../tools", name) for name in ("python/declarations.py", "bindings/rust/bindings.py")]
+TOOLS = os.path.join(HERE, "../../tools")
+SCRIPTS = [f"{TOOLS}/{name}.py" for name in ("python/declarations", "bindings/rust/bindings", "bindings/zig/bindings")]
 STRUCTS = {name: kind for name, kind in vars(c).items() if name.startswith("fi_") and hasattr(kind, "_fields_")}
 CONSTANTS = {name: value for name, value in vars(c).items() if name.startswith("FI_")}
 
