@@ -43,6 +43,14 @@ void sim_flight_commit(struct sim_flights *queue, uint32_t lanes) {
     queue->commits[lane]++;
 }
 
+/* What stays moves up; each transfer has one owner at any time, as a fault may end the launch. */
+static void keep(struct sim_flights *queue, size_t from, size_t to) {
+  if (from == to)
+    return;
+  queue->items[to] = queue->items[from];
+  queue->items[from].transfer = NULL;
+}
+
 void sim_flight_land_groups(struct sim_warp *warp, struct sim_flights *queue, uint32_t lanes, uint32_t pending) {
   const struct sim_actor self = sim_flight_self(warp);
   size_t kept = 0;
@@ -51,7 +59,7 @@ void sim_flight_land_groups(struct sim_warp *warp, struct sim_flights *queue, ui
     if (sim_lane_in(lanes, flight->lane) && flight->group + pending < queue->commits[flight->lane])
       flight->land(warp, flight, &self);
     else
-      queue->items[kept++] = *flight;
+      keep(queue, i, kept++);
   }
   queue->count = kept;
 }
@@ -64,7 +72,7 @@ void sim_flight_land_before(struct sim_warp *warp, struct sim_flights *queue, ui
     if (sim_lane_in(lanes, flight->lane) && flight->sequence < sequence)
       flight->land(warp, flight, by);
     else
-      queue->items[kept++] = *flight;
+      keep(queue, i, kept++);
   }
   queue->count = kept;
 }
@@ -79,13 +87,13 @@ static size_t next_timed(const struct sim_flights *queue) {
 }
 
 static void land_timed(struct sim_block *block, size_t index) {
-  struct sim_flight flight = block->timed.items[index];
+  struct sim_flight *flight = &block->timed.items[index];
+  struct sim_warp *warp = &block->warps[flight->warp];
+  const struct sim_actor self = sim_flight_self(warp);
+  flight->land(warp, flight, &self);
   block->timed.count--;
   memmove(&block->timed.items[index], &block->timed.items[index + 1],
           (block->timed.count - index) * sizeof *block->timed.items);
-  struct sim_warp *warp = &block->warps[flight.warp];
-  const struct sim_actor self = sim_flight_self(warp);
-  flight.land(warp, &flight, &self);
 }
 
 void sim_flight_land_due(struct sim_block *block) {

@@ -22,7 +22,7 @@ struct sim_transfer {
   uint32_t mbarrier;
   enum sim_reduction reduction;
   struct sim_read *read;
-  uint8_t *data; /* what a store has read */
+  uint8_t data[]; /* what a store has read */
 };
 
 static uint32_t place_of(const struct sim_transfer *transfer, uint32_t shared, uint32_t offset) {
@@ -98,6 +98,12 @@ static uint32_t fetch_chunk(const struct sim_box *box, const struct sim_box_row 
   return undefined;
 }
 
+/* The flight owns its transfer until then, also when a fault ends the launch. */
+static void end_transfer(struct sim_flight *flight) {
+  free(flight->transfer);
+  flight->transfer = NULL;
+}
+
 static void land_chunks(const struct sim_transfer *transfer, uint32_t shared, uint8_t agent, uint32_t clock) {
   struct sim_block *owner = transfer->owner;
   const struct sim_box *box = &transfer->box;
@@ -125,7 +131,7 @@ static void land_load(struct sim_warp *warp, struct sim_flight *flight, const st
   mbarrier->arriving.seen[mbarrier->agent] = clock;
   land_chunks(transfer, flight->destination, mbarrier->agent, clock);
   sim_phase_complete(warp, flight->inst, flight->lane, owner, mbarrier, flight->bytes);
-  free(transfer);
+  end_transfer(flight);
 }
 
 uint32_t sim_transfer_mask(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane) {
@@ -204,15 +210,13 @@ static void land_write(struct sim_warp *warp, struct sim_flight *flight, const s
       sim_global_write(warp, flight->inst, flight->lane, sim_memory_find(row.address), row.address + i - row.from, step,
                        reduces ? SIM_ATOMIC : SIM_PLAIN);
   }
-  free(transfer->data);
-  free(transfer);
+  end_transfer(flight);
 }
 
 /* Shared memory is read; what it held waits for the write. */
 static void land_read(struct sim_warp *warp, struct sim_flight *flight, const struct sim_actor *by) {
   struct sim_transfer *transfer = flight->transfer;
   (void)by;
-  transfer->data = sim_allocate(flight->bytes);
   for (uint32_t offset = 0; offset < flight->bytes; offset += CHUNK)
     memcpy(transfer->data + offset, transfer->owner->shared + place_of(transfer, flight->destination, offset), CHUNK);
   if (transfer->read)
@@ -220,6 +224,7 @@ static void land_read(struct sim_warp *warp, struct sim_flight *flight, const st
   struct sim_flight write = *flight;
   write.land = land_write;
   sim_flight_move(&warp->writes, &write);
+  flight->transfer = NULL;
 }
 
 static void check_source(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
@@ -243,15 +248,17 @@ void sim_transfer_store(struct sim_warp *warp, const struct sim_inst *inst, uint
   check_box(warp, inst, lane, box);
   check_rows(warp, inst, lane, box, false);
   uint32_t bytes = check_shared(warp, inst, lane, block, box, shared);
-  struct sim_transfer *transfer = sim_allocate(sizeof *transfer);
-  transfer->box = *box;
-  transfer->owner = block;
-  transfer->reduction = reduction;
+  struct sim_read *read = NULL;
   if (block->launch->checks) {
     const struct sim_read_set set = {.first = shared, .chunks = bytes / CHUNK};
     check_source(warp, inst, lane, box, shared);
-    transfer->read = sim_read_begin(warp, inst, warp->index, 1, (uint64_t)bytes << 32 | shared, &set);
+    read = sim_read_begin(warp, inst, warp->index, 1, (uint64_t)bytes << 32 | shared, &set);
   }
+  struct sim_transfer *transfer = sim_allocate(sizeof *transfer + bytes);
+  transfer->box = *box;
+  transfer->owner = block;
+  transfer->reduction = reduction;
+  transfer->read = read;
   const struct sim_flight flight = {.land = land_read,
                                     .inst = inst,
                                     .transfer = transfer,
