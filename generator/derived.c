@@ -13,6 +13,10 @@ uint32_t derived_kv_bits(const fi_spec *spec) {
   return dtype_of(spec->kv_dtype)->bits;
 }
 
+uint32_t derived_v_bits(const fi_spec *spec) {
+  return dtype_of(spec->v_dtype)->bits;
+}
+
 uint32_t derived_rotates_keys(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
 }
@@ -57,13 +61,46 @@ uint32_t derived_has_token_scales(const fi_spec *spec) {
   return spec->kv_scale == FI_SCALE_TOKEN;
 }
 
-/* A float for K and one for V. */
-uint32_t derived_scale_bytes(const fi_spec *spec) {
-  return derived_has_token_scales(spec) ? 2 * sizeof(float) : 0;
+uint32_t derived_group_scale_bytes(uint32_t dtype) {
+  return dtype == FI_I4 ? 2 : dtype == FI_NVFP4 ? 1 : 0;
+}
+
+/* Of the scales of a token and head, for K or V of this type. */
+static uint32_t scale_bytes(const fi_spec *spec, uint32_t dtype, uint32_t dim) {
+  const uint32_t of_group = derived_group_scale_bytes(dtype);
+  if (of_group > 0)
+    return dim / spec->scale_group * of_group;
+  return derived_has_token_scales(spec) ? sizeof(float) : 0;
+}
+
+uint32_t derived_key_scale_bytes(const fi_spec *spec) {
+  return scale_bytes(spec, spec->kv_dtype, spec->head_dim);
+}
+
+uint32_t derived_value_scale_bytes(const fi_spec *spec) {
+  return scale_bytes(spec, spec->v_dtype, spec->v_dim);
+}
+
+/* Bytes of one of these scales. */
+static uint32_t scale_element(uint32_t dtype) {
+  const uint32_t of_group = derived_group_scale_bytes(dtype);
+  return of_group > 0 ? of_group : sizeof(float);
+}
+
+uint32_t derived_key_scale_element(const fi_spec *spec) {
+  return scale_element(spec->kv_dtype);
+}
+
+uint32_t derived_value_scale_element(const fi_spec *spec) {
+  return scale_element(spec->v_dtype);
+}
+
+static uint32_t copies_scales(const fi_spec *spec) {
+  return derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 
 static uint32_t quantizes_rows(const fi_spec *spec) {
-  return dtype_of(spec->kv_dtype)->whole;
+  return dtype_of(spec->v_dtype)->whole;
 }
 
 static uint32_t changes_scores(const fi_spec *spec) {
@@ -87,8 +124,13 @@ const struct derived *derived_at(uint32_t number) {
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
       {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},
-      {"token_scales", derived_has_token_scales, "1: K and V of a token and head have scales of their own"},
-      {"scale_bytes", derived_scale_bytes, "of the scales of a token and head"},
+      {"v_bits", derived_v_bits, "of a stored element of V"},
+      {"token_scales", derived_has_token_scales, "1: K of a token and head, and 8-bit V, have a scale of their own"},
+      {"key_scale_bytes", derived_key_scale_bytes, "of the scales that K of a token and head has of its own"},
+      {"value_scale_bytes", derived_value_scale_bytes, "of those that V has"},
+      {"key_scale_element", derived_key_scale_element, "bytes of one of the scales of K"},
+      {"value_scale_element", derived_value_scale_element, "bytes of one of those of V"},
+      {"copies_scales", copies_scales, "1: there are such"},
       {"quantizes_rows", quantizes_rows, "1: append converts a row as a whole"},
       {"changes_scores", changes_scores, "1: a score becomes its logit by more than a factor"},
       {"hides_tokens", derived_hides_tokens, "1: logits of -infinity are of tokens that are not seen"},

@@ -18,10 +18,17 @@ const struct derived *derived_at(uint32_t number);
 
 uint32_t derived_qk_dim(const fi_spec *spec);
 uint32_t derived_kv_bits(const fi_spec *spec);
+uint32_t derived_v_bits(const fi_spec *spec);
 uint32_t derived_rotates_keys(const fi_spec *spec);
 uint32_t derived_has_intervals(const fi_spec *spec);
 uint32_t derived_hides_tokens(const fi_spec *spec);
 uint32_t derived_has_token_scales(const fi_spec *spec);
-uint32_t derived_scale_bytes(const fi_spec *spec);
+uint32_t derived_key_scale_bytes(const fi_spec *spec);
+uint32_t derived_value_scale_bytes(const fi_spec *spec);
+uint32_t derived_key_scale_element(const fi_spec *spec);
+uint32_t derived_value_scale_element(const fi_spec *spec);
+
+/* Of the scale of a group of elements of FI_I4 and so on; 0 for types without groups. */
+uint32_t derived_group_scale_bytes(uint32_t dtype);
 
 #endif

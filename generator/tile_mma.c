@@ -70,12 +70,13 @@ struct purpose {
   const struct target *target;
   uint32_t qk_dim;
   uint32_t v_dim;
-  uint32_t kv_bits;
+  uint32_t kv_bits; /* of K */
+  uint32_t v_bits;
 };
 
 /* Bytes of a row of K or V in shared memory, which has whole chunks. */
-static uint32_t chunk_bytes(const struct purpose *purpose, uint32_t dim) {
-  return (dim * purpose->kv_bits / 8 + CHUNK - 1) / CHUNK * CHUNK;
+static uint32_t chunk_bytes(uint32_t dim, uint32_t bits) {
+  return (dim * bits / 8 + CHUNK - 1) / CHUNK * CHUNK;
 }
 
 /*
@@ -144,9 +145,24 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
   mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
   mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
-  mma->key_pitch = kv_pitch(chunk_bytes(purpose, purpose->qk_dim), 1, mma->teams > 1);
-  mma->value_pitch = kv_pitch(chunk_bytes(purpose, purpose->v_dim), mma->value_warps, mma->teams > 1);
+  mma->key_pitch = kv_pitch(chunk_bytes(purpose->qk_dim, purpose->kv_bits), 1, mma->teams > 1);
+  mma->value_pitch = kv_pitch(chunk_bytes(purpose->v_dim, purpose->v_bits), mma->value_warps, mma->teams > 1);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
+}
+
+/* Bytes of K and V of a token and head. */
+static uint32_t token_row_bytes(const struct purpose *purpose) {
+  return (purpose->qk_dim * purpose->kv_bits + purpose->v_dim * purpose->v_bits) / 8;
+}
+
+/* What teams exchange their O through, in a stage of each. */
+static uint32_t exchange_bytes(const struct purpose *purpose, const struct mma *mma) {
+  return mma->teams > 1 ? mma->rows * purpose->v_dim * (uint32_t)sizeof(float) : 0;
+}
+
+/* Whether stages are as large as the exchange in any case: rows of few bits would else need tokens for it. */
+static bool pads_stages(const struct purpose *purpose) {
+  return purpose->v_bits < 8;
 }
 
 /*
@@ -154,10 +170,9 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
  * room to exchange a team's O in one stage.
  */
 static uint32_t least_team_tokens(const struct purpose *purpose, const struct mma *mma) {
-  const uint32_t row_bytes = (purpose->qk_dim + purpose->v_dim) * purpose->kv_bits / 8;
-  const uint32_t exchange = mma->teams > 1 ? mma->rows * purpose->v_dim * (uint32_t)sizeof(float) : 0;
-  uint32_t tokens = 256 / purpose->kv_bits;
-  while (tokens < team_warps(mma) || tokens * row_bytes < exchange)
+  const uint32_t exchange = pads_stages(purpose) ? 0 : exchange_bytes(purpose, mma);
+  uint32_t tokens = purpose->kv_bits > 8 ? 256 / purpose->kv_bits : 32;
+  while (tokens < team_warps(mma) || tokens * token_row_bytes(purpose) < exchange)
     tokens *= 2;
   return tokens;
 }
@@ -184,13 +199,21 @@ static uint32_t preferred_team_tokens(const struct purpose *purpose, const struc
   return tokens;
 }
 
+/* Of one team: the tiles of K and V, and scales that tokens have of their own. */
+static uint32_t stage_bytes(const struct purpose *purpose, const struct mma *mma) {
+  const uint32_t scales = derived_key_scale_bytes(purpose->spec) + derived_value_scale_bytes(purpose->spec);
+  const uint32_t tiles = mma->team_tokens * (mma->key_pitch + mma->value_pitch + scales);
+  const uint32_t exchange = pads_stages(purpose) ? exchange_bytes(purpose, mma) : 0;
+  return tiles > exchange ? tiles : exchange;
+}
+
 enum { REGIONS = 9 };
 
 /* The regions of shared memory. */
 static void lay_out(const struct purpose *purpose, const struct mma *mma, struct region regions[REGIONS]) {
   const bool rotates = derived_rotates_keys(purpose->spec);
-  const uint32_t scale_bytes = derived_scale_bytes(purpose->spec);
-  const uint32_t team_tile = mma->team_tokens * (mma->key_pitch + mma->value_pitch + scale_bytes);
+  const bool has_worths = derived_has_token_scales(purpose->spec);
+  const uint32_t team_tile = stage_bytes(purpose, mma);
   const uint32_t worths = mma->teams * mma->team_tokens * (uint32_t)sizeof(struct token_worth);
   const uint32_t item_tiles = mma->teams > 1 ? 2 : 1;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
@@ -201,7 +224,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
       {"shared_query", 128, mma->rows * mma->query_pitch, "the tile of Q"},
       {"shared_rotated", 128, rotates ? mma->teams * mma->team_tokens * mma->query_pitch : 0,
        "K after rotation, one tile a team"},
-      {"shared_worths", 16, scale_bytes ? worths : 0, "what the KV tokens of a step are worth"},
+      {"shared_worths", 16, has_worths ? worths : 0, "what the KV tokens of a step are worth"},
       {"shared_state", 16, mma->teams > 1 ? mma->teams * mma->rows * 2 * (uint32_t)sizeof(float) : 0,
        "row maxima and sums of the teams"},
       {"shared_items", 16, item_tiles * item_bytes, "work items with the rows of their tiles"},
@@ -258,7 +281,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile->teams = mma->teams;
   tile->team_tokens = mma->team_tokens;
   tile->stages = mma->stages;
-  tile->token_bytes = (purpose->qk_dim + purpose->v_dim) * purpose->kv_bits / 8;
+  tile->token_bytes = token_row_bytes(purpose);
   const uint32_t warp_tokens = mma->team_tokens / team_warps(mma);
   const bool one_page = purpose->spec->page_size % warp_tokens == 0;
   tile_add(tile, "row_warps", mma->row_warps, "warps of a team that divide the rows");
@@ -266,6 +289,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "row_blocks", mma->row_blocks, "16-row blocks of a warp");
   tile_add(tile, "key_pitch", mma->key_pitch, "bytes from row to row of a tile of K");
   tile_add(tile, "value_pitch", mma->value_pitch, "bytes from row to row of a tile of V");
+  tile_add(tile, "padded_stage", stage_bytes(purpose, mma), "bytes of a stage of the ring that has scales");
   tile_add(tile, "query_pitch", mma->query_pitch, "bytes from row to row of a tile of Q, or of K after rotation");
   tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
@@ -276,7 +300,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   const bool mixed_rows =
       purpose->spec->mask_bits || derived_hides_tokens(purpose->spec) ||
       (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
-  tile_add(tile, "mixed_rows", mixed_rows && !dtype_of(purpose->spec->kv_dtype)->whole,
+  tile_add(tile, "mixed_rows", mixed_rows && !dtype_of(purpose->spec->v_dtype)->whole,
            "1: some row of a tile may not see a KV token of its item, and V may be infinite or NaN");
   struct region regions[REGIONS];
   lay_out(purpose, mma, regions);
@@ -292,7 +316,8 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
                                   .target = target,
                                   .qk_dim = derived_qk_dim(spec),
                                   .v_dim = spec->v_dim,
-                                  .kv_bits = derived_kv_bits(spec)};
+                                  .kv_bits = derived_kv_bits(spec),
+                                  .v_bits = derived_v_bits(spec)};
   struct mma last = {0};
   for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
     for (uint32_t teams = most_teams(&purpose, rows); teams >= 1; teams /= 2) {

@@ -115,9 +115,12 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
 
 /*
  * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
- * is a whole number from -128 to 127, of which append writes -127 to 127.
+ * is a whole number from -128 to 127, of which append writes -127 to 127. FI_I4 is one from -8 to 7, FI_NVFP4 e2m1: 0,
+ * 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign. Of these two a byte has two elements, the first in its lower half, and each
+ * spec.scale_group elements of a row have a scale of their own.
  */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
+enum { FI_I4 = 7, FI_NVFP4 = 8 }; /* of K and V */
 
 /*
  * Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V: one, one
@@ -126,6 +129,17 @@ enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, 
  * To append the row that is stored again, in q_dtype, changes no bit of it, unless q_dtype has it as subnormal numbers.
  */
 enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN = 3 };
+
+/*
+ * Scales of groups lie as rows do, of head_dim / scale_group or v_dim / scale_group scales: f16 for FI_I4, e4m3 for
+ * FI_NVFP4. An element is worth element * scale * fi_kv.scale; attention rounds element * scale to f16 for FI_I4, and
+ * has that of FI_NVFP4 exactly. Scales are finite, those of KV that no query token sees, too.
+ * Append divides elements by scale * h, where h is fi_kv.scale, and rounds to nearest even; what is too large becomes
+ * the largest, and NaN 0. The scales that it writes are, of FI_I4, the element of largest magnitude (of two the
+ * negative one) / -8 / h, rounded to 7 significant bits, half away from 0, at most 8188 of either sign, and 2^-14 where
+ * it has less; of FI_NVFP4 the largest magnitude / 6 / h, from 2^-6 to 448, rounded to nearest even. To append what is
+ * stored again changes no bit here, too.
+ */
 
 /*
  * How a request finds its KV.
@@ -219,7 +233,7 @@ typedef struct fi_spec {
                          launch have; any query length is right with any value. A tile that does not fit the
                          target is made smaller. 0: the smallest that holds group */
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
-  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8; 0: as q_dtype */
+  uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8 */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
@@ -246,7 +260,9 @@ typedef struct fi_spec {
   uint64_t snippet_hash; /* of the text that the next field is about, as fi_register_snippet gives it */
   uint32_t snippet;      /* what a text of the caller's computes of a score: FI_SNIPPET_ */
   uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too */
-  uint32_t reserved[56];
+  uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
+  uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
+  uint32_t reserved[54];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -593,13 +609,14 @@ typedef struct fi_kv {
   int64_t page_stride; /* between pages; between requests when contiguous (then it must be given) */
   int64_t token_stride;
   int64_t head_stride;
-  void *scales;  /* for spec.kv_scale, positive: what is stored is worth value * scale. [1], [KV heads], or laid out as
-                    the rows are: [pages][page_size][KV heads]; else [requests][tokens].. or [tokens]..; of these, a
-                    row of zeros may have 0, and what no query token sees anything; O and LSE of one that sees NaN
-                    are NaN */
-  float scale;   /* the same on the host, positive, for 8-bit kv_dtype: they are multiplied; 0: 1 */
+  void *scales; /* for spec.kv_scale floats, positive: what is stored is worth value * scale. [1], [KV heads], or laid
+                   out as the rows are: [pages][page_size][KV heads]; else [requests][tokens].. or [tokens]..; of these,
+                   a row of zeros may have 0, and what no query token sees anything; O and LSE of one that sees NaN are
+                   NaN. Of types with groups see FI_I4; aligned as their strides */
+  float scale;  /* the same on the host, positive, for types of 8 and 4 bits: they are multiplied; 0: 1 */
   uint32_t unused;
-  int64_t scale_page_stride;  /* of the scales of tokens, likewise: they lie as the rows do */
+  int64_t scale_page_stride; /* of the scales of tokens or groups, in scales, likewise; multiples of 16 bytes where
+                                those of a row are, else of 8, else of 4 */
   int64_t scale_token_stride;
   int64_t scale_head_stride;
   uint32_t reserved[6];
@@ -745,15 +762,14 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
- *  1. Low-bit KV                spec 0 type of V, 1 what a scale of V covers, 2 elements of its group, 3 zero points;
- *                               kv 0-1 zero points
- *  2. Latent attention          spec 4 V is the first dims of K, 5 dims that are rotated apart
- *  3. A second source of KV     spec 6 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
+ *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
+ *  2. Latent attention          spec 2 V is the first dims of K, 3 dims that are rotated apart
+ *  3. A second source of KV     spec 4 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
  *                               3-4 the table's stride, 5-6 its lengths
- *  4. Lists of tokens, blocks   spec 7 kind, 8 tokens of a block, 9 by KV head; tensors 48-49 lists, 50-51 and 52-53
+ *  4. Lists of tokens, blocks   spec 5 kind, 6 tokens of a block, 7 by KV head; tensors 48-49 lists, 50-51 and 52-53
  *                               their strides, 54-55 their lengths
- *  5. Shared prefixes           spec 10 not looked for; batch 7-8 a hint; workspace 0 the most that are told
- *  6. Indexer                   spec 11-14; tensors 56-71
+ *  5. Shared prefixes           spec 8 not looked for; batch 7-8 a hint; workspace 0 the most that are told
+ *  6. Indexer                   spec 9-12; tensors 56-71
  */
 
 #ifdef __GNUC__

@@ -1,5 +1,6 @@
 /* fi_run: checks tensors, fills the kernel's argument and launches it. */
 #include "generator/abi.h"
+#include "generator/derived.h"
 #include "generator/error.h"
 #include "runtime/scores.h"
 #include "runtime/tensors.h"
@@ -45,6 +46,17 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
   };
 }
 
+/* Kernels count V in elements of K: where it has fewer bits, there are fewer of them. */
+static struct fi_kv_args value_args(const struct run *run) {
+  const fi_spec *spec = &run->kernel->spec;
+  struct fi_kv_args args = kv_args(&run->tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
+  const int64_t ratio = derived_kv_bits(spec) / derived_v_bits(spec);
+  args.page_stride /= ratio;
+  args.token_stride /= ratio;
+  args.head_stride /= ratio;
+  return args;
+}
+
 static struct fi_rope_args rope_args(const struct run *run) {
   const fi_tensors *tensors = run->tensors;
   const int64_t page_stride = tensors->key_page_stride;
@@ -73,7 +85,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o = tensors->o,
       .lse = tensors->lse,
       .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
-      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE),
+      .v = value_args(run),
       .positions = tensors->positions,
       .q_token_stride = stride[STRIDE_Q_TOKEN],
       .q_head_stride = stride[STRIDE_Q_HEAD],
@@ -81,7 +93,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o_head_stride = stride[STRIDE_O_HEAD],
       .lse_token_stride = (int)run->heads,
       .plan_id = run->layout.id,
-      .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale),
+      .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale) * scores_unit(run->kernel->spec.v_dtype),
       .rope = rope_args(run),
       .snippet_params = tensors->snippet_params,
   };
@@ -98,7 +110,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE, STRIDE_K_SCALE_PAGE),
       .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE, STRIDE_V_SCALE_PAGE),
       .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
-      .v = kv_args(&tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE),
+      .v = value_args(run),
       .positions = tensors->positions,
       .slots = tensors->slots,
       .kv_heads = (int)run->kv_heads,

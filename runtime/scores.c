@@ -13,9 +13,13 @@ static const float most_softcap = 10000;
 
 static const int32_t most_distance = 1 << 30;
 
+float scores_unit(uint32_t dtype) {
+  return dtype == FI_NVFP4 ? 128 : 1;
+}
+
 static float scale_log2(const fi_spec *spec, const fi_tensors *tensors) {
   const float given = tensors->softmax_scale > 0 ? tensors->softmax_scale : 1 / sqrtf((float)spec->head_dim);
-  return log2_e * given * (tensors->k.scale == 0 ? 1 : tensors->k.scale);
+  return log2_e * given * scores_unit(spec->kv_dtype) * (tensors->k.scale == 0 ? 1 : tensors->k.scale);
 }
 
 static fi_status check_scale(const fi_spec *spec, const fi_tensors *tensors) {

@@ -14,7 +14,7 @@
 enum { ATTENTION = 1 << FI_OP_ATTENTION, APPEND = 1 << FI_OP_APPEND, MERGE = 1 << FI_OP_MERGE };
 
 /* Bytes. Rows of the cache that are not whole chunks are copied by half chunks. */
-enum { CHUNK = 16, HALF_CHUNK = 8 };
+enum { CHUNK = 16, HALF_CHUNK = 8, WORD = 4 };
 
 static bool is_read_by(uint32_t ops, const fi_spec *spec) {
   return ops >> spec->op & 1;
@@ -47,8 +47,12 @@ static bool needs_key_positions(const fi_spec *spec) {
   return reads_key_positions(spec) && spec->rope_axes == 3;
 }
 
-static bool reads_scales(const fi_spec *spec) {
+static bool reads_k_scales(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE;
+}
+
+static bool reads_v_scales(const fi_spec *spec) {
+  return spec->kv_scale != FI_SCALE_NONE && derived_group_scale_bytes(spec->v_dtype) == 0;
 }
 
 static bool reads_sinks(const fi_spec *spec) {
@@ -75,12 +79,12 @@ static bool reads_wide_slots(const fi_spec *spec) {
   return spec->slots == FI_SLOTS_INT64;
 }
 
-static bool is_in_chunks(uint32_t dim, const fi_spec *spec) {
-  return dim * dtype_of(spec->kv_dtype)->bits / 8 % CHUNK == 0;
+static bool is_in_chunks(uint32_t dim, uint32_t dtype) {
+  return dim * dtype_of(dtype)->bits / 8 % CHUNK == 0;
 }
 
 static bool has_k_in_chunks(const fi_spec *spec) {
-  return is_in_chunks(spec->head_dim, spec);
+  return is_in_chunks(spec->head_dim, spec->kv_dtype);
 }
 
 static bool has_k_in_halves(const fi_spec *spec) {
@@ -88,7 +92,7 @@ static bool has_k_in_halves(const fi_spec *spec) {
 }
 
 static bool has_v_in_chunks(const fi_spec *spec) {
-  return is_in_chunks(spec->v_dim, spec);
+  return is_in_chunks(spec->v_dim, spec->v_dtype);
 }
 
 static bool has_v_in_halves(const fi_spec *spec) {
@@ -115,8 +119,8 @@ static const struct pointer_rule {
     {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_halves, "the cache", HALF_CHUNK},
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_chunks, "the cache", CHUNK},
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_halves, "the cache", HALF_CHUNK},
-    {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
-    {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_scales, "kv_scale", sizeof(float)},
+    {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_k_scales, "kv_scale", sizeof(float)},
+    {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_v_scales, "kv_scale", sizeof(float)},
     {"sinks", offsetof(fi_tensors, sinks), ATTENTION, reads_sinks, "spec.sinks", sizeof(float)},
     {"slopes", offsetof(fi_tensors, slopes), ATTENTION, reads_slopes, "bias=slopes", sizeof(float)},
     {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_distances, "spec.bias", sizeof(float)},
@@ -194,30 +198,50 @@ static bool is_of_scales(enum row row) {
   return row == K_SCALES || row == V_SCALES;
 }
 
+/* Of all scales of a token and head, and of one. */
+static uint32_t scale_row_bytes(enum row row, const fi_spec *spec) {
+  return row == K_SCALES ? derived_key_scale_bytes(spec) : derived_value_scale_bytes(spec);
+}
+
+static uint32_t scale_bytes(enum row row, const fi_spec *spec) {
+  return row == K_SCALES ? derived_key_scale_element(spec) : derived_value_scale_element(spec);
+}
+
 static uint32_t row_dim(enum row row, const fi_spec *spec) {
   if (is_of_scales(row))
-    return 1;
+    return scale_row_bytes(row, spec) / scale_bytes(row, spec);
   return has_v_dim(row) ? spec->v_dim : spec->head_dim;
 }
 
 static const char *row_dim_name(enum row row) {
   if (is_of_scales(row))
-    return "one scale";
+    return "the scales of a row";
   return has_v_dim(row) ? "v_dim" : "head_dim";
 }
 
-static int64_t element_bytes(enum row row, const fi_spec *spec) {
-  if (is_of_scales(row))
-    return sizeof(float);
-  const uint32_t dtype = row == K_ROW || row == V_ROW ? spec->kv_dtype : row == O_ROW ? spec->o_dtype : spec->q_dtype;
-  return dtype_of(dtype)->bits / 8;
+static uint32_t row_dtype(enum row row, const fi_spec *spec) {
+  switch (row) {
+  case K_ROW:
+    return spec->kv_dtype;
+  case V_ROW:
+    return spec->v_dtype;
+  case O_ROW:
+    return spec->o_dtype;
+  default:
+    return spec->q_dtype;
+  }
+}
+
+static int64_t element_bits(enum row row, const fi_spec *spec) {
+  return is_of_scales(row) ? 8 * scale_bytes(row, spec) : dtype_of(row_dtype(row, spec))->bits;
 }
 
 /* What strides of a row are multiples of, in bytes. */
 static int64_t row_alignment(enum row row, const fi_spec *spec) {
+  const uint32_t bytes = scale_row_bytes(row, spec);
   if (is_of_scales(row))
-    return sizeof(float);
-  return row_dim(row, spec) * element_bytes(row, spec) % CHUNK ? HALF_CHUNK : CHUNK;
+    return bytes % CHUNK == 0 ? CHUNK : bytes % HALF_CHUNK == 0 ? HALF_CHUNK : WORD;
+  return row_dim(row, spec) * element_bits(row, spec) / 8 % CHUNK ? HALF_CHUNK : CHUNK;
 }
 
 static bool is_page_stride(int stride) {
@@ -227,11 +251,33 @@ static bool is_page_stride(int stride) {
 
 /* Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
-  if (is_of_scales(stride_rules[stride].row) && !derived_has_token_scales(spec))
+  const enum row row = stride_rules[stride].row;
+  if (is_of_scales(row) && scale_row_bytes(row, spec) == 0)
     return false;
   if (is_page_stride(stride) && spec->page_size == 0 && (spec->index == FI_INDEX_CSR || spec->slots != FI_SLOTS_NONE))
     return false;
   return is_read_by(stride_rules[stride].ops, spec);
+}
+
+/* Scales of groups are aligned as they are copied. */
+static fi_status check_group_scales(const fi_spec *spec, const fi_tensors *tensors) {
+  const struct {
+    const char *name;
+    const void *scales;
+    enum row row;
+    uint32_t dtype;
+  } sides[] = {{"k", tensors->k.scales, K_SCALES, spec->kv_dtype}, {"v", tensors->v.scales, V_SCALES, spec->v_dtype}};
+  for (size_t i = 0; i < 2 && is_read_by(ATTENTION | APPEND, spec); i++) {
+    if (derived_group_scale_bytes(sides[i].dtype) == 0)
+      continue;
+    if (!sides[i].scales)
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s.scales is NULL; 4-bit types need it", sides[i].name);
+    const int64_t alignment = row_alignment(sides[i].row, spec);
+    if ((uintptr_t)sides[i].scales % (uintptr_t)alignment)
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s.scales is %p; it must be aligned to %lld bytes", sides[i].name,
+                       sides[i].scales, (long long)alignment);
+  }
+  return FI_OK;
 }
 
 static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, int64_t stride) {
@@ -239,9 +285,8 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
   if (stride < dim)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
                      (long long)stride, row_dim_name(rule->row), dim);
-  const int64_t bytes = element_bytes(rule->row, spec);
   const int64_t alignment = row_alignment(rule->row, spec);
-  const int64_t multiple = alignment / bytes;
+  const int64_t multiple = alignment * 8 / element_bits(rule->row, spec);
   if (stride % multiple)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (%lld bytes)",
                      rule->name, (long long)stride, (long long)multiple, (long long)alignment);
@@ -302,22 +347,22 @@ static fi_status check_records(const fi_tensors *tensors) {
 
 /* -------------------------------------------------------------------------------- scales */
 
-static fi_status check_scale(const char *name, float scale, const fi_spec *spec) {
-  const bool scaled = dtype_of(spec->kv_dtype)->bits == 8;
+static fi_status check_scale(const char *name, float scale, uint32_t dtype) {
+  const bool scaled = dtype_of(dtype)->bits <= 8;
   if (scale == 0 || (scaled && scale > 0 && scale <= FLT_MAX))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT,
                    scaled ? "tensors.%s.scale is %g; it must be 0 (1) or positive and finite"
-                          : "tensors.%s.scale is %g; it must be 0, as kv_dtype is not of 8 bits",
+                          : "tensors.%s.scale is %g; it must be 0, as kv_dtype is of 16 bits",
                    name, (double)scale);
 }
 
 static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   fi_status status = FI_OK;
   if (is_read_by(ATTENTION | APPEND, spec))
-    status = check_scale("k", tensors->k.scale, spec);
+    status = check_scale("k", tensors->k.scale, spec->kv_dtype);
   if (!status && is_read_by(ATTENTION | APPEND, spec))
-    status = check_scale("v", tensors->v.scale, spec);
+    status = check_scale("v", tensors->v.scale, spec->v_dtype);
   if (!status && is_read_by(ATTENTION | MERGE, spec) && !isfinite(tensors->o_scale))
     status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g; it must be finite", (double)tensors->o_scale);
   if (!status && is_read_by(ATTENTION, spec) && !isfinite(tensors->o_scale * tensors->v.scale))
@@ -428,6 +473,8 @@ fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t
     status = check_positions(spec, tensors);
   if (!status)
     status = check_pointers(spec, tensors);
+  if (!status)
+    status = check_group_scales(spec, tensors);
   if (!status)
     status = resolve_strides(spec, tensors, heads, kv_heads, strides);
   return status ? status : check_overlaps(spec, heads, kv_heads, strides);

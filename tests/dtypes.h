@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of an element. */
+/* Bits of an element, and bytes where it has whole ones. */
+size_t dtype_bits(uint32_t dtype);
 size_t dtype_bytes(uint32_t dtype);
 
 /* "f16" and so on. */

@@ -12,22 +12,6 @@ static double or_one(float scale) {
   return scale != 0 ? (double)scale : 1;
 }
 
-/* Of K or V of a token and head. Scales are positive; an infinite one counts as a large one. */
-static double kv_scale(const struct reference *reference, const fi_kv *kv, uint32_t request, uint32_t token,
-                       uint32_t kv_head) {
-  const fi_tensors *tensors = &reference->tensors;
-  int64_t index = 0;
-  if (reference->spec.kv_scale == FI_SCALE_NONE)
-    return or_one(kv->scale);
-  if (reference->spec.kv_scale == FI_SCALE_HEAD)
-    index = kv_head;
-  if (reference->spec.kv_scale == FI_SCALE_TOKEN)
-    index = kv == &tensors->k ? reference_k_scale_offset(reference, request, token, kv_head)
-                              : reference_v_scale_offset(reference, request, token, kv_head);
-  double scale = (double)((const float *)kv->scales)[index];
-  return or_one(kv->scale) * (scale > 1e290 ? 1e290 : scale);
-}
-
 /* The natural logarithm of the base of the log-sum-exp. */
 static double lse_unit(const fi_spec *spec) {
   return spec->lse == FI_LSE_BASE2 ? log(2) : 1;
@@ -63,6 +47,12 @@ static struct position key_position(const struct reference *reference, uint32_t 
 static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_t size, double scale, double *row) {
   for (uint32_t d = 0; d < size; d++)
     row[d] = dtype_decode(dtype, data, (size_t)offset + d) * scale;
+}
+
+static void decode_stored(uint32_t dtype, const void *data, int64_t offset, uint32_t size,
+                          const struct reference_scales *scales, double *row) {
+  for (uint32_t d = 0; d < size; d++)
+    row[d] = dtype_decode(dtype, data, (size_t)offset + d) * reference_scale(scales, d);
 }
 
 /* -------------------------------------------------------------------------------- rope */
@@ -112,12 +102,12 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     double *v = loaded->v + (size_t)t * spec->v_dim;
     int64_t k_offset = reference_cache_offset(reference, request, t, kv_head);
     int64_t v_offset = reference_v_offset(reference, request, t, kv_head);
-    double k_scale = kv_scale(reference, &tensors->k, request, t, kv_head);
-    double v_scale = kv_scale(reference, &tensors->v, request, t, kv_head);
-    if (k_scale < 0 && spec->kv_scale != FI_SCALE_TOKEN)
-      k_scale = 0; /* it would turn the softmax around */
-    decode_row(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, k_scale, k);
-    decode_row(spec->kv_dtype, tensors->v.data, v_offset, spec->v_dim, v_scale, v);
+    struct reference_scales k_scales = reference_k_scales(reference, request, t, kv_head);
+    struct reference_scales v_scales = reference_v_scales(reference, request, t, kv_head);
+    if (reference_scale(&k_scales, 0) < 0 && spec->kv_scale != FI_SCALE_TOKEN && k_scales.dtype == FI_F32)
+      k_scales.host = 0; /* it would turn the softmax around */
+    decode_stored(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, &k_scales, k);
+    decode_stored(spec->v_dtype, tensors->v.data, v_offset, spec->v_dim, &v_scales, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(reference, key_position(reference, request, t), k);
   }
@@ -215,12 +205,16 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   int64_t k_offset = reference_new_offset(reference, token, kv_head);
   int64_t v_offset = reference_v_new_offset(reference, token, kv_head);
   uint32_t t = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
-  double k_scale = kv_scale(reference, &tensors->k, request, t, kv_head);
-  double v_scale = kv_scale(reference, &tensors->v, request, t, kv_head);
-  decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1 / k_scale, k);
-  decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1 / v_scale, v);
+  struct reference_scales k_scales = reference_k_scales(reference, request, t, kv_head);
+  struct reference_scales v_scales = reference_v_scales(reference, request, t, kv_head);
+  decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1, k);
+  decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
     reference_rotate(reference, query_position(reference, request, i), k);
+  for (uint32_t d = 0; d < spec->head_dim; d++)
+    k[d] /= reference_scale(&k_scales, d);
+  for (uint32_t d = 0; d < spec->v_dim; d++)
+    v[d] /= reference_scale(&v_scales, d);
 }
 
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse) {

@@ -32,9 +32,25 @@ int64_t reference_page(const struct reference *reference, uint32_t request, uint
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
-/* Elements from k.scales, and from v.scales, to that of a token, for FI_SCALE_TOKEN. */
-int64_t reference_k_scale_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
-int64_t reference_v_scale_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+/* The scales of K or V of a token and head: element d is multiplied with scale first + d / group, and host. */
+struct reference_scales {
+  uint32_t dtype;
+  const void *data; /* NULL: host alone */
+  int64_t first;
+  uint32_t group;
+  double host;
+};
+
+struct reference_scales reference_k_scales(const struct reference *reference, uint32_t request, uint32_t token,
+                                           uint32_t kv_head);
+struct reference_scales reference_v_scales(const struct reference *reference, uint32_t request, uint32_t token,
+                                           uint32_t kv_head);
+
+/* What element d is multiplied with. An infinite scale counts as a large one. */
+double reference_scale(const struct reference_scales *scales, uint32_t d);
+
+/* The type of the scales of a type of K or V. */
+uint32_t reference_scale_dtype(uint32_t dtype);
 
 /* Elements from q, o, k_new and v_new to dimension 0 of a token of the batch. */
 int64_t reference_q_offset(const struct reference *reference, uint32_t token, uint32_t head);

@@ -1,6 +1,8 @@
 /* Where the reference finds things: lengths of requests, and offsets of rows. */
 #include "tests/reference.h"
 
+#include "tests/dtypes.h"
+
 uint32_t reference_query_begin(const struct reference *reference, uint32_t request) {
   const int32_t *q_indptr = reference->batch.q_indptr;
   return q_indptr ? (uint32_t)q_indptr[request] : request;
@@ -87,22 +89,56 @@ int64_t reference_v_offset(const struct reference *reference, uint32_t request, 
   return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
 }
 
-static int64_t scale_offset(const struct reference *reference, const fi_kv *kv, uint32_t request, uint32_t token,
-                            uint32_t kv_head) {
+/* -------------------------------------------------------------------------------- scales */
+
+uint32_t reference_scale_dtype(uint32_t dtype) {
+  return dtype == FI_I4 ? FI_F16 : dtype == FI_NVFP4 ? FI_E4M3 : FI_F32;
+}
+
+static int64_t scale_offset(const struct reference *reference, const fi_kv *kv, uint32_t count, uint32_t request,
+                            uint32_t token, uint32_t kv_head) {
   const fi_kv scales = {.page_stride = kv->scale_page_stride,
                         .token_stride = kv->scale_token_stride,
                         .head_stride = kv->scale_head_stride};
-  return cache_offset(reference, &scales, 1, request, token, kv_head);
+  return cache_offset(reference, &scales, count, request, token, kv_head);
 }
 
-int64_t reference_k_scale_offset(const struct reference *reference, uint32_t request, uint32_t token,
-                                 uint32_t kv_head) {
-  return scale_offset(reference, &reference->tensors.k, request, token, kv_head);
+static struct reference_scales scales_of(const struct reference *reference, const fi_kv *kv, uint32_t dtype,
+                                         uint32_t dim, uint32_t request, uint32_t token, uint32_t kv_head) {
+  const fi_spec *spec = &reference->spec;
+  struct reference_scales scales = {.dtype = reference_scale_dtype(dtype),
+                                    .data = kv->scales,
+                                    .group = UINT32_MAX,
+                                    .host = kv->scale != 0 ? (double)kv->scale : 1};
+  if (scales.dtype != FI_F32) {
+    scales.group = spec->scale_group;
+    scales.first = scale_offset(reference, kv, dim / spec->scale_group, request, token, kv_head);
+  } else if (spec->kv_scale == FI_SCALE_TOKEN) {
+    scales.first = scale_offset(reference, kv, 1, request, token, kv_head);
+  } else if (spec->kv_scale == FI_SCALE_HEAD) {
+    scales.first = kv_head;
+  } else if (spec->kv_scale == FI_SCALE_NONE) {
+    scales.data = NULL;
+  }
+  return scales;
 }
 
-int64_t reference_v_scale_offset(const struct reference *reference, uint32_t request, uint32_t token,
-                                 uint32_t kv_head) {
-  return scale_offset(reference, &reference->tensors.v, request, token, kv_head);
+struct reference_scales reference_k_scales(const struct reference *reference, uint32_t request, uint32_t token,
+                                           uint32_t kv_head) {
+  const fi_spec *spec = &reference->spec;
+  return scales_of(reference, &reference->tensors.k, spec->kv_dtype, spec->head_dim, request, token, kv_head);
+}
+
+struct reference_scales reference_v_scales(const struct reference *reference, uint32_t request, uint32_t token,
+                                           uint32_t kv_head) {
+  const fi_spec *spec = &reference->spec;
+  return scales_of(reference, &reference->tensors.v, spec->v_dtype, spec->v_dim, request, token, kv_head);
+}
+
+double reference_scale(const struct reference_scales *scales, uint32_t d) {
+  const double scale =
+      scales->data ? dtype_decode(scales->dtype, scales->data, (size_t)scales->first + d / scales->group) : 1;
+  return scales->host * (scale > 1e290 ? 1e290 : scale);
 }
 
 int64_t reference_key_place(const struct reference *reference, uint32_t request, uint32_t token) {

@@ -58,10 +58,10 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
       continue;
     if (i % 2 == 0) {
       take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
-      store_row<kQkDim>(args.k, at, row);
+      store_key_row(args.k, at, row);
     } else {
       take_value(row, new_row(args.v_new, token.token, head));
-      store_row<kVDim>(args.v, at, row);
+      store_value_row(args.v, at, row);
     }
   }
 }

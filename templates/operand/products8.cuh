@@ -20,4 +20,8 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
 //@else
 //@use operand/keys8
 //@end
+//@if v_bits == 4
+//@use operand/values4
+//@else
 //@use operand/values8
+//@end

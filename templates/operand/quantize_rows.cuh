@@ -50,28 +50,6 @@ void take_value(float *row, const u16 *from) {
   __syncwarp();
 }
 
-//@if q_dtype == bf16
-constexpr float kLargestQuery = 0x1.fep127f;
-
-float rounded_to_query(float value) {
-  return unpack_query(pack_bf16(value, 0)).x;
-}
-//@else
-constexpr float kLargestQuery = 65504;
-
-float rounded_to_query(float value) {
-  return unpack_query(pack_f16(value, 0)).x;
-}
-//@end
-
-/* The largest magnitude of the lanes' values, as 16-bit elements have it: finite, and that of no NaN. */
-float largest_of_lanes(float magnitude) {
-#pragma unroll
-  for (u32 step = 16; step > 0; step /= 2)
-    magnitude = fmaxf(magnitude, __shfl_xor_sync(kAllLanes, magnitude, step));
-  return fminf(rounded_to_query(fminf(magnitude, kLargestQuery)), kLargestQuery);
-}
-
 /* The place of a row in the cache. */
 struct RowPlace {
   int place;
@@ -79,41 +57,49 @@ struct RowPlace {
   int head;
 };
 
-constexpr int kLargestCode = 127;
+//@use operand/rows_{kv_dtype}
+//@use operand/rows_{v_dtype}
 
-//@if token_scales
-/* Finds the scale of a row of kDim elements, and writes it beside the cache; returns what an element is divided by. */
-template <u32 kDim> float make_scale(const fi_kv_args &kv, const RowPlace &at, const float *row) {
-  float magnitude = 0;
-#pragma unroll 1
-  for (u32 dim = lane(); dim < kDim; dim += 32)
-    magnitude = fmaxf(magnitude, fabsf(row[dim]));
-  const float scale = largest_of_lanes(magnitude) / kLargestCode / kv.scale;
-  if (lane() == 0)
-    *token_scale(kv, at.place, at.token, at.head) = scale;
-  return kv.scale * scale;
+//@if kv_dtype == int8
+/* Writes a row of K into the cache, with the scales that it has of its own. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int8_row<kQkDim>(kv, at, row);
 }
-//@else
-/* The scale of a row, which is there. */
-template <u32 kDim> float make_scale(const fi_kv_args &kv, const RowPlace &at, const float *row) {
-  return kv.scale * scale_of(kv, at.head);
+//@end
+//@if kv_dtype == int4
+/* Writes a row of K into the cache, with the scales that it has of its own. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int4_row<kQkDim>(kv, at, row);
+}
+//@end
+//@if kv_dtype == nvfp4
+/* Writes a row of K into the cache, with the scales that it has of its own. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_nvfp4_row<kQkDim>(kv, at, row);
+}
+//@end
+//@if kv_dtype == e4m3 || kv_dtype == e5m2
+/* Writes a row of K into the cache. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_fp8_row<kQkDim>(kv, at, row);
 }
 //@end
 
-/* The nearest code; NaN is 0. */
-u32 code_of(float value) {
-  return (u32)max(-kLargestCode, min(kLargestCode, __float2int_rn(value))) & 0xff;
+//@if v_dtype == int8
+/* Writes a row of V into the cache, with the scales that it has of its own. */
+void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int8_row<kVDim>(kv, at, row);
 }
-
-/* Writes a row of kDim elements, 4 a lane, and its scale. */
-template <u32 kDim> void store_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
-  u32 *to = (u32 *)kv_row(kv, at.place, at.token, at.head);
-  const float scale = make_scale<kDim>(kv, at, row);
-#pragma unroll 1
-  for (u32 word = lane(); word < kDim / 4; word += 32) {
-    const float *from = row + word * 4;
-    to[word] = code_of(from[0] / scale) | code_of(from[1] / scale) << 8 | code_of(from[2] / scale) << 16 |
-               code_of(from[3] / scale) << 24;
-  }
-  __syncwarp();
+//@end
+//@if v_dtype == int4
+/* Writes a row of V into the cache, with the scales that it has of its own. */
+void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int4_row<kVDim>(kv, at, row);
 }
+//@end
+//@if v_dtype == nvfp4
+/* Writes a row of V into the cache, with the scales that it has of its own. */
+void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_nvfp4_row<kVDim>(kv, at, row);
+}
+//@end

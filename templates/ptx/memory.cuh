@@ -18,7 +18,7 @@ void copy_async_half(u32 to, const u8 *from, bool valid) {
 }
 
 /* The same of 4 bytes. */
-void copy_async_word(u32 to, const void *from, bool valid) {
+void copy_async_word(u32 to, const u8 *from, bool valid) {
   asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
                "cp.async.ca.shared.global [%0], [%1], 4, ignore;}"
                : : "r"(to), "l"(from), "r"((u32)valid) : "memory");

@@ -131,19 +131,8 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 //@use ring/copy_chunks
 //@end
 
-//@if token_scales
-//@use work/scales
-/* Starts the copies of the scales of the warp's tokens, a token a lane. */
-void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 tiles, const ValidRows &valid) {
-  const u32 row = fresh_lane();
-  const int token = warp_token(loader) + (int)row;
-  const u32 to = tiles + kScalesAt + (team_warp() * kWarpTokens + row) * sizeof(float);
-  if (row >= kWarpTokens)
-    return;
-  copy_async_word(to, token_scale(args.k, loader.page, token, loader.kv_head), valid.has(row));
-  copy_async_word(to + kTeamTokens * sizeof(float), token_scale(args.v, loader.page, token, loader.kv_head),
-                  valid.has(row));
-}
+//@if copies_scales
+//@use ring/copy_scales
 //@end
 
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
@@ -159,7 +148,7 @@ void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 
   }
 }
 
-//@if token_scales
+//@if copies_scales
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */
 void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   if (loader.token < loader.kv_end) {

@@ -3,12 +3,17 @@
 //# Tiles in shared memory: the stages of each team's ring, K and V of some tokens, and rows of 16-bit elements.
 
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
+//@if v_bits == kv_bits
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
+//@else
+constexpr u32 kValueRowBytes = kVDim * kVBits / 8;
+//@end
 constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
 constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
-//@if token_scales
-constexpr u32 kScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* those of K of all tokens, then those of V */
-constexpr u32 kStageBytes = kScalesAt + kTeamTokens * kScaleBytes;
+//@if copies_scales
+constexpr u32 kKeyScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* where scales begin that K of tokens has */
+constexpr u32 kValueScalesAt = kKeyScalesAt + kTeamTokens * kKeyScaleBytes;
+constexpr u32 kStageBytes = kPaddedStage;
 //@else
 constexpr u32 kStageBytes = kValuesAt + kTeamTokens * kValuePitch;
 //@end
@@ -56,10 +61,17 @@ ScaledKeys keys_of(const u8 *stage) {
   return {stage + kKeysAt};
 }
 
-/* The scales of K in the stage, which those of V follow. */
-const float *scales_of(const ScaledKeys &keys) {
-  return (const float *)(keys.rows - kKeysAt + kScalesAt);
+/* The stage's scales of K. */
+const float *key_scales_of(const ScaledKeys &keys) {
+  return (const float *)(keys.rows - kKeysAt + kKeyScalesAt);
 }
+
+//@if v_bits == 8
+/* And those of V. */
+const float *value_scales_of(const ScaledKeys &keys) {
+  return (const float *)(keys.rows - kKeysAt + kValueScalesAt);
+}
+//@end
 
 /* The tile of V in a stage. */
 //@else

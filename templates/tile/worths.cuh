@@ -17,15 +17,25 @@ token_worth *token_worths() {
   return (token_worth *)(shared + kSharedWorths) + team() * kTeamTokens;
 }
 
+//@if v_bits == 8
+/* What token `i` of a stage is worth. */
+token_worth worth_of(const ScaledKeys &keys, u32 i) {
+  const float stored = value_scales_of(keys)[i];
+  const float value = stored < kLeastScale ? kLeastScale : stored;
+  return {key_scales_of(keys)[i], log2_fast(value), fminf(1 / value, kLargest)};
+}
+//@else
+/* What token `i` of a stage is worth: V has scales of groups, with which its elements are multiplied. */
+token_worth worth_of(const ScaledKeys &keys, u32 i) {
+  return {key_scales_of(keys)[i], 0, 1};
+}
+//@end
+
 /* K of a step, and what its tokens are worth. Ends with a barrier of the team. */
 const u8 *ready_keys(Team threads, u8 *shared, const ScaledKeys &keys, const fi_attention_args &args,
                      const fi_item &item, int token) {
-  const float *scales = scales_of(keys);
-  for (u32 i = threads.number(); i < kTeamTokens; i += 32 * kTeamWarps) {
-    const float stored = scales[kTeamTokens + i];
-    const float value = stored < kLeastScale ? kLeastScale : stored;
-    token_worths()[i] = {scales[i], log2_fast(value), fminf(1 / value, kLargest)};
-  }
+  for (u32 i = threads.number(); i < kTeamTokens; i += 32 * kTeamWarps)
+    token_worths()[i] = worth_of(keys, i);
   const u8 *ready = ready_keys(threads, shared, keys.rows, args, item, token);
   threads.sync();
   return ready;

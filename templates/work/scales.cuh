@@ -19,21 +19,22 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
 }
 //@end
 
-//@if token_scales
-/* Where the scale of a token and head is; `place` is that of the token's rows (see kv_row). */
+//@if copies_scales
 //@if page_size > 0
-float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
-  return kv.scales + place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride +
-         head * kv.scale_head_stride;
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@else
 //@if index == dense
-float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
-  return kv.scales + place * kv.scale_page_stride + token * kv.scale_token_stride + head * kv.scale_head_stride;
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return place * kv.scale_page_stride + token * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@else
-float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
-  return kv.scales + ((long long)place + token) * kv.scale_token_stride + head * kv.scale_head_stride;
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return ((long long)place + token) * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@end
 //@end

@@ -49,6 +49,7 @@ static void make(struct problem *problem, int32_t q_len, int32_t kv_len, uint32_
   reference->spec.q_dtype = FI_F16;
   reference->spec.o_dtype = FI_F16;
   reference->spec.kv_dtype = FI_F16;
+  reference->spec.v_dtype = FI_F16;
   reference->spec.o_dtype = FI_F16;
   reference->kv_heads = kv_heads;
   reference->batch = (fi_batch){.requests = 1, .q_indptr = problem->q_indptr, .kv_len = problem->kv_len};

@@ -68,11 +68,11 @@ Test(axes, with_steps_allow_them_and_nothing_between) {
 Test(axes, describes_a_list_of_names) {
   const fi_axis axis = describe_field("kv_dtype");
   cr_assert_eq(axis.default_value, 0, "it depends on q_dtype");
-  cr_assert_eq(axis.value_count, 5);
+  cr_assert_eq(axis.value_count, 7);
   cr_assert_eq(axis.values[3], FI_E5M2);
   cr_assert_str_eq(axis.value_names[3], "e5m2");
   cr_assert_eq(axis.minimum, FI_F16);
-  cr_assert_eq(axis.maximum, FI_I8);
+  cr_assert_eq(axis.maximum, FI_NVFP4);
 }
 
 Test(axes, describes_a_range) {

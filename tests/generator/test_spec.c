@@ -31,6 +31,8 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .o_dtype = FI_BF16,
       .rope_dim = 128,
       .rope_axes = 1,
+      .v_dtype = FI_BF16,
+      .scale_group = 32,
   };
   fi_spec spec = canonical(zero_spec(FI_OP_ATTENTION));
   cr_assert_arr_eq(&spec, &expected, sizeof spec);
@@ -134,6 +136,7 @@ static fi_spec full_spec(uint32_t op) {
   spec.rope_positions = FI_POSITIONS_ARRAY;
   spec.page_size = 16;
   spec.mask = FI_MASK_NONE;
+  spec.kv_dtype = FI_I4;
   return spec;
 }
 
@@ -181,14 +184,35 @@ Test(spec, every_rule_refuses_with_its_reason) {
     const char *why; /* NULL: the same without breaking the rule */
   } rows[] = {
       {{.kv_scale = FI_SCALE_TENSOR},
-       "kv_scale is tensor with kv_dtype bf16: only kv_dtype e4m3, e5m2 and int8 are scaled"},
+       "kv_scale is tensor with kv_dtype bf16: only kv_dtype e4m3, e5m2 and int8 are scaled so"},
       {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_F16},
-       "kv_scale is head with kv_dtype f16: only kv_dtype e4m3, e5m2 and int8 are scaled"},
+       "kv_scale is head with kv_dtype f16: only kv_dtype e4m3, e5m2 and int8 are scaled so"},
       {{.kv_scale = FI_SCALE_HEAD, .kv_dtype = FI_E4M3}, NULL},
       {{.kv_scale = FI_SCALE_TENSOR, .kv_dtype = FI_E5M2}, NULL},
       {{.kv_scale = FI_SCALE_TOKEN, .kv_dtype = FI_E5M2},
        "kv_scale is token with kv_dtype e5m2: only kv_dtype int8 has scales of tokens"},
       {{.kv_scale = FI_SCALE_TOKEN, .kv_dtype = FI_I8}, NULL},
+      {{.kv_scale = FI_SCALE_TENSOR, .kv_dtype = FI_NVFP4},
+       "kv_scale is tensor with kv_dtype nvfp4: only kv_dtype e4m3, e5m2 and int8 are scaled so"},
+      {{.kv_dtype = FI_E4M3, .v_dtype = FI_I8},
+       "v_dtype is int8 with kv_dtype e4m3: V has the type of K, or int4 or nvfp4 beside e4m3, e5m2 or int8"},
+      {{.kv_dtype = FI_I4, .v_dtype = FI_NVFP4},
+       "v_dtype is nvfp4 with kv_dtype int4: V has the type of K, or int4 or nvfp4 beside e4m3, e5m2 or int8"},
+      {{.kv_dtype = FI_E4M3, .v_dtype = FI_NVFP4}, NULL},
+      {{.kv_dtype = FI_I8, .kv_scale = FI_SCALE_HEAD, .v_dtype = FI_I4},
+       "v_dtype is int4 with kv_scale head: beside V of another type K has scales of tokens, or on the host alone"},
+      {{.kv_dtype = FI_I8, .kv_scale = FI_SCALE_TOKEN, .v_dtype = FI_I4}, NULL},
+      {{.kv_dtype = FI_I8, .v_dtype = FI_I4, .v_dim = 88},
+       "v_dtype is int4 with v_dim 88: rows of 4-bit elements are whole blocks of 32"},
+      {{.kv_dtype = FI_I4, .head_dim = 72, .v_dim = 64},
+       "kv_dtype is int4 with head_dim 72: rows of 4-bit elements are whole blocks of 32"},
+      {{.kv_dtype = FI_NVFP4, .scale_group = 32},
+       "scale_group is 32 with v_dtype nvfp4: groups of nvfp4 have 16 elements"},
+      {{.kv_dtype = FI_I4, .scale_group = 64, .v_dim = 64},
+       "scale_group is 64 with v_dim 64: the scales of a row fill words of 4 bytes"},
+      {{.kv_dtype = FI_NVFP4, .head_dim = 96, .v_dim = 128},
+       "scale_group is 16 with head_dim 96: the scales of a row fill words of 4 bytes"},
+      {{.kv_dtype = FI_I4, .scale_group = 16, .head_dim = 96}, NULL},
       {{.group = 17, .rows = 16}, "rows is 16 with group 17: a tile must hold the whole group"},
       {{.group = 16, .rows = 16}, NULL},
       {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},

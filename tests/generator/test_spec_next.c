@@ -81,16 +81,40 @@ Test(spec_next, merge_and_plan_are_small) {
   cr_assert_eq(walk(FI_OP_PLAN), 2);
 }
 
-/* Without rotation, and with it: two pairings, one or two widths, positions from KV lengths or an array of one or
- * three. */
+/* How many types and groups V of 4 bits can have with such dims: int4 with its groups, and nvfp4. */
+static uint32_t groups_of(uint32_t dim, uint32_t other) {
+  uint32_t count = dim % 64 == 0 && other % 64 == 0;
+  for (uint32_t group = 16; group <= 64; group *= 2)
+    count += dim % 32 == 0 && other % 32 == 0 && dim % (2 * group) == 0 && other % (2 * group) == 0;
+  return count;
+}
+
+/* K and V of one type with their scales, V of 4 bits beside K of 8 without or with scales of tokens, and both of 4. */
+static uint32_t types_of(uint32_t head_dim, uint32_t v_dim) {
+  return 2 + 2 * 3 + 4 + (2 + 2) * groups_of(v_dim, 0) + groups_of(head_dim, v_dim);
+}
+
+/*
+ * For each type of Q: by plan seven page sizes with their ids and two indexes, by slots four and two types of them.
+ * Without rotation, and with it: two pairings, one or two widths, positions from KV lengths, but by slots, or an array
+ * of one or three.
+ */
+static uint32_t ways_of(uint32_t head_dim) {
+  const uint32_t widths = head_dim == 32 ? 1 : 2;
+  return 2 * (7 * 2 * (1 + 2 * widths * 3) + 4 * 2 * (1 + 2 * widths * 2));
+}
+
 Test(spec_next, append_counts_every_combination) {
-  const uint32_t types = 2 * 12;                             /* q, and KV with its scales */
-  const uint32_t by_plan = types * 7 * 2;                    /* page size with its ids, index */
-  const uint32_t by_slots = types * 4 * 2;                   /* page size, two types; positions from an array if any */
-  const uint32_t dims = 9 * 4 + 2 * 3;                       /* of K with three of V, or its own besides them */
-  const uint32_t widths = 1 * 4 * 1 + 8 * 4 * 2 + 2 * 3 * 2; /* 32 has its own alone */
-  const uint32_t turns = 2 * widths;
-  cr_assert_eq(walk(FI_OP_APPEND), by_plan * (dims + turns * 3) + by_slots * (dims + turns * 2));
+  static const uint32_t head_dims[] = {32, 64, 72, 80, 96, 112, 128, 160, 192, 256, 512};
+  uint32_t expected = 0;
+  for (size_t i = 0; i < sizeof head_dims / sizeof *head_dims; i++) {
+    const uint32_t v_dims[] = {head_dims[i], 64, 88, 128};
+    for (size_t v = 0; v < 4; v++) {
+      if (v == 0 || v_dims[v] != head_dims[i])
+        expected += ways_of(head_dims[i]) * types_of(head_dims[i], v_dims[v]);
+    }
+  }
+  cr_assert_eq(walk(FI_OP_APPEND), expected);
 }
 
 /* A spec after `from` that differs in some of the last axes; `from` itself if none was found. */

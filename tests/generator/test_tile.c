@@ -33,8 +33,8 @@ static uint32_t number(const struct tile *tile, const char *name) {
   return found->value;
 }
 
-static uint32_t kv_bytes(const fi_spec *spec) {
-  return spec->kv_dtype >= FI_E4M3 ? 1 : 2;
+static uint32_t row_bytes(uint32_t dtype, uint32_t dim) {
+  return dim * (dtype < FI_E4M3 ? 16 : dtype < FI_I4 ? 8 : 4) / 8;
 }
 
 static void check_division(const fi_spec *spec, const struct tile *tile) {
@@ -52,8 +52,8 @@ static void check_division(const fi_spec *spec, const struct tile *tile) {
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
   const uint32_t wide = spec->head_dim * 2;
-  const uint32_t key = spec->head_dim * kv_bytes(spec);
-  const uint32_t value = spec->v_dim * kv_bytes(spec);
+  const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim);
+  const uint32_t value = row_bytes(spec->v_dtype, spec->v_dim);
   const uint32_t rotated = rotates_keys(spec) ? tile->teams * tile->team_tokens * wide : 0;
   const struct {
     uint32_t begin, end, needed;
@@ -79,9 +79,10 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
 
 /* Enough for one team with the shortest ring of a tile of so many rows. */
 static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
-  const uint32_t tokens = 32 / kv_bytes(spec);
+  const uint32_t tokens = spec->kv_dtype < FI_E4M3 ? 16 : 32;
   const uint32_t wide_row = spec->head_dim * 2 + 16;
-  const uint32_t ring = 2 * tokens * ((spec->head_dim + spec->v_dim) * kv_bytes(spec) + 32);
+  const uint32_t ring =
+      2 * tokens * (row_bytes(spec->kv_dtype, spec->head_dim) + row_bytes(spec->v_dtype, spec->v_dim) + 32 + 64);
   const uint32_t loaders = 256 * 40;
   return ring + (rows + tokens) * wide_row + rows * 16 + loaders + KIB;
 }

@@ -10,13 +10,14 @@
 /* K or V of the new tokens. */
 struct side {
   const char *name;
+  uint32_t dtype;
   uint32_t dim;
   enum buffer rows;   /* new ones */
-  enum buffer scales; /* of tokens */
-  size_t begin;       /* in the pool */
-  double host_scale;
+  enum buffer scales; /* of tokens or groups */
+  const void *data;   /* of the cache, on the host */
   int64_t (*row)(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
-  int64_t (*scale)(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+  struct reference_scales (*scale)(const struct reference *reference, uint32_t request, uint32_t token,
+                                   uint32_t kv_head);
   int64_t (*new_row)(const struct reference *reference, uint32_t token, uint32_t kv_head);
 };
 
@@ -31,7 +32,7 @@ struct place {
 /* What the cache was after the first launch. */
 struct kept {
   unsigned char *rows;
-  float *scales[2];
+  void *scales[2];
 };
 
 struct again {
@@ -43,60 +44,60 @@ struct again {
 };
 
 bool append_again_applies(const fi_spec *spec) {
-  return spec->kv_scale == FI_SCALE_TOKEN && spec->rope == FI_ROPE_NONE;
+  const bool finds_k = reference_scale_dtype(spec->kv_dtype) != FI_F32 || spec->kv_scale == FI_SCALE_TOKEN;
+  return finds_k && spec->rope == FI_ROPE_NONE;
 }
 
-static double or_one(float scale) {
-  return scale != 0 ? (double)scale : 1;
+static struct reference_scales scales_at(const struct again *again, const struct side *side,
+                                         const struct place *place) {
+  return side->scale(&again->reference, place->request, place->token, place->head);
 }
 
-static float *scales_of(const struct again *again, const struct side *side) {
-  return again->batch->buffers[side->scales].host;
+static size_t row_at(const struct again *again, const struct side *side, const struct place *place) {
+  return (size_t)side->row(&again->reference, place->request, place->token, place->head);
 }
 
-static size_t scale_index(const struct again *again, const struct side *side, const struct place *place) {
-  return (size_t)side->scale(&again->reference, place->request, place->token, place->head);
-}
-
-static size_t row_index(const struct again *again, const struct side *side, const struct place *place) {
-  return side->begin + (size_t)side->row(&again->reference, place->request, place->token, place->head);
-}
-
-/* Elements of q_dtype that are subnormal are too coarse for what a row is worth. */
-static bool can_be_taken(const struct again *again, double scale) {
-  return scale == 0 || scale > 4 * dtype_spacing(again->batch->spec.q_dtype, 0);
-}
-
-static double worth_of(const struct again *again, const struct side *side, const struct place *place) {
-  return side->host_scale * (double)scales_of(again, side)[scale_index(again, side, place)];
+/* Elements of q_dtype that are subnormal, or infinite, do not say what a row is worth. */
+static bool can_be_taken(const struct again *again, const struct side *side, const struct reference_scales *scales) {
+  const uint32_t dtype = again->batch->spec.q_dtype;
+  for (uint32_t d = 0; d < side->dim; d++) {
+    const double scale = fabs(reference_scale(scales, d));
+    if (scale != 0 && (scale < 4 * dtype_spacing(dtype, 0) || scale * 128 > dtype_largest(dtype)))
+      return false;
+  }
+  return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ each row */
 
 static bool take_row(struct again *again, const struct side *side, const struct place *place) {
   const fi_spec *spec = &again->batch->spec;
-  const double scale = worth_of(again, side, place);
-  const size_t from = row_index(again, side, place);
+  const struct reference_scales scales = scales_at(again, side, place);
+  const size_t from = row_at(again, side, place);
   const size_t to = (size_t)side->new_row(&again->reference, place->number, place->head);
-  for (uint32_t d = 0; d < side->dim && can_be_taken(again, scale); d++) {
-    const double value = scale * dtype_decode(spec->kv_dtype, again->batch->pool.host, from + d);
+  const bool is_taken = can_be_taken(again, side, &scales);
+  for (uint32_t d = 0; d < side->dim && is_taken; d++) {
+    const double value = reference_scale(&scales, d) * dtype_decode(side->dtype, side->data, from + d);
     dtype_encode(spec->q_dtype, value, again->batch->buffers[side->rows].host, to + d);
   }
   return true;
 }
 
 static bool compare_again(struct again *again, const struct side *side, const struct place *place) {
-  const size_t element = again->batch->pool.element;
-  const size_t at = row_index(again, side, place) * element;
-  const size_t scale = scale_index(again, side, place);
-  const float before = again->kept.scales[side - again->sides][scale];
-  const float after = scales_of(again, side)[scale];
-  if (!can_be_taken(again, side->host_scale * (double)before))
+  struct reference_scales after = scales_at(again, side, place);
+  struct reference_scales before = after;
+  const size_t pool_at = (size_t)((const unsigned char *)side->data - again->batch->pool.host);
+  const size_t at = row_at(again, side, place);
+  before.data = again->kept.scales[side - again->sides];
+  if (!can_be_taken(again, side, &before))
     return true;
-  if (before == after && memcmp(again->kept.rows + at, again->batch->pool.host + at, side->dim * element) == 0)
-    return true;
-  return trial_fail(again->trial, "%s of request %u, token %u, head %u, is other bits when appended again", side->name,
-                    place->request, place->token, place->head);
+  for (uint32_t d = 0; d < side->dim; d++) {
+    if (reference_scale(&before, d) != reference_scale(&after, d) ||
+        dtype_decode(side->dtype, again->kept.rows + pool_at, at + d) != dtype_decode(side->dtype, side->data, at + d))
+      return trial_fail(again->trial, "%s of request %u, token %u, head %u, dim %u, is another when appended again",
+                        side->name, place->request, place->token, place->head, d);
+  }
+  return true;
 }
 
 static bool for_each_row(struct again *again,
@@ -153,14 +154,15 @@ static void upload_rows(struct again *again) {
 
 bool append_again(struct trial *trial, struct batch_case *batch, fi_kernel *kernel,
                   bool (*launch)(struct trial *trial, fi_kernel *kernel, const struct batch_case *batch)) {
+  const fi_tensors tensors = batch_case_tensors(batch, true);
   struct again again = {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .sides = {{"K", batch->spec.head_dim, BUFFER_K_NEW, BUFFER_K_SCALE, (size_t)batch->pool.k.begin,
-                 or_one(batch->k_scale), reference_cache_offset, reference_k_scale_offset, reference_new_offset},
-                {"V", batch->spec.v_dim, BUFFER_V_NEW, BUFFER_V_SCALE, (size_t)batch->pool.v.begin,
-                 or_one(batch->v_scale), reference_v_offset, reference_v_scale_offset, reference_v_new_offset}},
+      .sides = {{"K", batch->spec.kv_dtype, batch->spec.head_dim, BUFFER_K_NEW, BUFFER_K_SCALE, tensors.k.data,
+                 reference_cache_offset, reference_k_scales, reference_new_offset},
+                {"V", batch->spec.v_dtype, batch->spec.v_dim, BUFFER_V_NEW, BUFFER_V_SCALE, tensors.v.data,
+                 reference_v_offset, reference_v_scales, reference_v_new_offset}},
   };
   download(&again);
   bool passed = keep(&again) && for_each_row(&again, take_row);

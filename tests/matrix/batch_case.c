@@ -196,9 +196,9 @@ struct rows {
 
 /* Copies random elements to a row. */
 static void fill_row(struct trial *trial, const uint16_t *noise, const struct rows *rows, int64_t offset) {
-  const size_t element = dtype_bytes(rows->dtype);
+  const size_t bits = dtype_bits(rows->dtype);
   const size_t from = random_below(&trial->random, NOISE - rows->dim);
-  memcpy((char *)rows->data + offset * (int64_t)element, (const char *)noise + from * element, rows->dim * element);
+  memcpy((char *)rows->data + offset * (int64_t)bits / 8, (const char *)noise + from * bits / 8, rows->dim * bits / 8);
 }
 
 /* A row as large or small as any that an 8-bit type holds. */
@@ -255,23 +255,24 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
  * KV that nobody sees stays NaN, or is as all other at times: rows beside NaN are worked out in another way, and what
  * is usually there must not be seen either. Where no page has it, it is nowhere.
  */
-static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise) {
+static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise, const uint16_t *v_noise) {
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
   const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
-  const struct rows v = {reference.tensors.v.data, spec->kv_dtype, spec->v_dim};
+  const struct rows v = {reference.tensors.v.data, spec->v_dtype, spec->v_dim};
   const bool is_hidden = trial_chance(trial, 2);
   for (uint32_t r = 0; r < batch->requests; r++) {
     int64_t first, end;
     batch_masks_seen(batch, r, &first, &end);
     for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
       const bool is_seen = token >= first && token < end;
-      if ((is_hidden && !is_seen) || !has_page(batch, r, token))
-        continue;
-      for (uint32_t head = 0; head < batch->kv_heads; head++) {
+      const bool is_filled = is_seen || !is_hidden;
+      for (uint32_t head = 0; head < batch->kv_heads && has_page(batch, r, token); head++) {
+        batch_scales_draw_token(batch, trial, &reference, &(struct scaled_token){r, token, head, is_filled});
+        if (!is_filled)
+          continue;
         fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
-        fill_row(trial, noise, &v, reference_v_offset(&reference, r, token, head));
-        batch_scales_draw_token(batch, trial, &reference, r, token, head);
+        fill_row(trial, v_noise, &v, reference_v_offset(&reference, r, token, head));
       }
     }
   }
@@ -391,8 +392,10 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   fill_slots(batch);
   random_normal(&trial->random, batch->spec.q_dtype, noise, NOISE);
   fill_queries(batch, trial, noise);
+  uint16_t v_noise[NOISE];
   random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
-  fill_cache(batch, trial, noise);
+  random_normal(&trial->random, batch->spec.v_dtype, v_noise, NOISE);
+  fill_cache(batch, trial, noise, v_noise);
   return batch_case_upload(batch, trial);
 }
 

@@ -74,35 +74,66 @@ static bool is_rounded(uint32_t dtype, double expected, double noise, double got
   if (isnan(kept) || isinf(kept) || isnan(expected))
     return isnan(kept) ? isnan(got) : got == kept;
   const double limit = dtype_largest(dtype);
+  const double least = dtype == FI_I4 ? -8 : -limit;
   const double step = dtype_spacing(dtype, fmax(fabs(got), fabs(kept)));
-  return fabs(got - fmax(-limit, fmin(limit, expected))) <= step / 2 + noise;
+  return fabs(got - fmax(least, fmin(limit, expected))) <= step / 2 + noise;
 }
 
-bool compare_stored(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
-                    const double *expected) {
+bool compare_stored(struct trial *trial, const struct stored_row *stored, const char *row, const double *expected) {
   const double norm = row_rms(expected, stored->dim) * sqrt(stored->dim);
   for (uint32_t d = 0; d < stored->dim; d++) {
-    const double got = dtype_decode(spec->kv_dtype, stored->data, stored->offset + d);
+    const double got = dtype_decode(stored->dtype, stored->data, stored->offset + d);
     const double noise = float_error * (stored->is_rotated ? norm : fabs(expected[d]));
-    if (!is_rounded(spec->kv_dtype, expected[d], noise, got))
+    if (!is_rounded(stored->dtype, expected[d], noise, got))
       return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", stored->tensor, row, d, got, expected[d]);
   }
   return true;
 }
 
+/* The least and the largest of a row, as finite numbers, of int8 those of q_dtype; NaN is none. */
+struct extent {
+  double least;
+  double most;
+  double noise; /* what single precision adds to them */
+};
+
+static struct extent extent_of(const fi_spec *spec, const struct stored_row *stored, const double *row) {
+  const double largest = stored->dtype == FI_I8 ? dtype_largest(spec->q_dtype) : (double)FLT_MAX;
+  struct extent extent = {0};
+  for (uint32_t d = 0; d < stored->dim; d++) {
+    const double value = isnan(row[d]) ? 0 : fmax(-largest, fmin(largest, row[d]));
+    extent.least = fmin(extent.least, value);
+    extent.most = fmax(extent.most, value);
+  }
+  const double norm = row_rms(row, stored->dim) * sqrt(stored->dim);
+  extent.noise = float_error * (stored->is_rotated ? norm : fmax(-extent.least, extent.most));
+  return extent;
+}
+
+/* Seven significant bits, with the sign against that of the extreme element. */
+static bool is_int4_scale(const struct extent *extent, double scale, double host) {
+  const double exact = fmax(0x1p-14, fmin(8188, fmax(-extent->least, extent->most) / 8 / host));
+  const double spacing = ldexp(1, ilogb(exact) - 6);
+  const double noise = extent->noise / 8 / host + 0x1p-20 * exact;
+  const bool is_small = exact == 0x1p-14;
+  const bool has_either = fabs(extent->least + extent->most) <= 2 * extent->noise;
+  const bool is_negative = extent->most > -extent->least && !is_small;
+  return fabs(fabs(scale) - exact) <= spacing / 2 + noise && (has_either || is_small || signbit(scale) == is_negative);
+}
+
 bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
-                   const double *expected, double scale) {
-  const double largest = dtype_largest(spec->q_dtype);
-  const double norm = row_rms(expected, stored->dim) * sqrt(stored->dim);
-  double magnitude = 0;
-  for (uint32_t d = 0; d < stored->dim; d++)
-    magnitude = isnan(expected[d]) ? magnitude : fmax(magnitude, fmin(fabs(expected[d]), largest));
-  const double noise = float_error * (stored->is_rotated ? norm : magnitude);
-  const double got = scale * dtype_largest(spec->kv_dtype);
-  if (is_rounded(spec->q_dtype, magnitude, noise, got))
-    return true;
-  return trial_fail(trial, "the scale of %s of %s is %g, expected %g", stored->tensor, row, scale,
-                    magnitude / dtype_largest(spec->kv_dtype));
+                   const double *expected, double scale, double host) {
+  const struct extent extent = extent_of(spec, stored, expected);
+  const double most = fmax(-extent.least, extent.most);
+  bool is_right;
+  if (stored->dtype == FI_I4)
+    is_right = is_int4_scale(&extent, scale / host, host);
+  else if (stored->dtype == FI_NVFP4)
+    is_right = is_rounded(FI_E4M3, fmax(0x1p-6, fmin(448, most / 6 / host)), extent.noise / 6 / host, scale / host);
+  else
+    is_right = is_rounded(spec->q_dtype, most, extent.noise, scale * dtype_largest(stored->dtype));
+  return is_right || trial_fail(trial, "the scale of %s of %s is %g, where elements are %g to %g", stored->tensor, row,
+                                scale, extent.least, extent.most);
 }
 
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset) {

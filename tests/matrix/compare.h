@@ -28,19 +28,19 @@ bool compare_norm(const struct comparison *comparison, struct trial *trial);
 /* A row of the cache. */
 struct stored_row {
   const char *tensor; /* "K" or "V" */
+  uint32_t dtype;
   uint32_t dim;
   bool is_rotated; /* in single precision, with an error in the size of the row */
   const void *data;
   size_t offset; /* elements */
 };
 
-/* Whether a row is what was to be stored, rounded to the nearest of kv_dtype. */
-bool compare_stored(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
-                    const double *expected);
+/* Whether a row is what was to be stored, rounded to the nearest of its type. */
+bool compare_stored(struct trial *trial, const struct stored_row *stored, const char *row, const double *expected);
 
-/* Whether the scale that a row of these magnitudes has makes its largest one, of q_dtype, that of the codes. */
+/* Whether a scale, and that on the host in it, is what append makes of a row or group. */
 bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
-                   const double *expected, double scale);
+                   const double *expected, double scale, double host);
 
 /* Whether a row is finite: what can be said of a row that is not worth the reference's time. */
 bool compare_finite(struct trial *trial, const fi_spec *spec, const char *row, const void *data, size_t offset);

@@ -16,40 +16,39 @@ enum { LARGE_CODES = 0x77 };
 /* Offsets in a far pool do not fit 32 bits, as bytes or as elements of two bytes. */
 static const size_t FAR_BYTES = ((size_t)1 << 32) + ((size_t)1 << 26);
 
-/* Elements that strides of these rows must be a multiple of: a chunk, or half a one where the rows end with it. */
-static int64_t unit_of(const struct kv_pool *pool, const struct kv_rows *rows) {
-  return (rows->dim * pool->element % CHUNK ? HALF_CHUNK : CHUNK) / (int64_t)pool->element;
+/* What strides of these rows must be multiples of: a chunk, or half a one where the rows end with it. */
+static int64_t unit_of(const struct kv_rows *rows) {
+  return rows->row_bytes % CHUNK ? HALF_CHUNK : CHUNK;
 }
 
-/* No elements, or a few units of them. */
-static int64_t draw_padding(const struct kv_pool *pool, const struct kv_rows *rows, struct trial *trial) {
+/* No bytes, or a few units of them. */
+static int64_t draw_padding(const struct kv_rows *rows, struct trial *trial) {
   const uint32_t units = trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0;
-  return units * unit_of(pool, rows);
+  return units * unit_of(rows);
 }
 
-static int64_t align_up(int64_t elements, int64_t unit) {
-  return (elements + unit - 1) / unit * unit;
+static int64_t align_up(int64_t bytes, int64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
 }
 
-/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's elements. */
-static int64_t lay_out_unit(const struct kv_pool *pool, struct trial *trial, uint32_t kv_heads, uint32_t unit_tokens,
-                            struct kv_rows *rows) {
-  const int64_t row = rows->dim + draw_padding(pool, rows, trial);
+/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's bytes. */
+static int64_t lay_out_unit(struct trial *trial, uint32_t kv_heads, uint32_t unit_tokens, struct kv_rows *rows) {
+  const int64_t row = rows->row_bytes + draw_padding(rows, trial);
   if (trial_chance(trial, 3)) {
     rows->token_stride = row;
-    rows->head_stride = unit_tokens * row + draw_padding(pool, rows, trial);
+    rows->head_stride = unit_tokens * row + draw_padding(rows, trial);
     return kv_heads * rows->head_stride;
   }
   rows->head_stride = row;
-  rows->token_stride = kv_heads * row + draw_padding(pool, rows, trial);
-  rows->packed = rows->token_stride == (int64_t)kv_heads * rows->dim;
+  rows->token_stride = kv_heads * row + draw_padding(rows, trial);
+  rows->packed = rows->token_stride == kv_heads * rows->row_bytes;
   return unit_tokens * rows->token_stride;
 }
 
-/* Each unit's V after its K. Returns the elements of the whole pool. */
+/* Each unit's V after its K. Returns the bytes of the whole pool. */
 static int64_t interleave(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
-  pool->v.begin = align_up(k_extent + draw_padding(pool, &pool->k, trial), unit_of(pool, &pool->v));
-  pool->k.unit_stride = align_up(pool->v.begin + v_extent + draw_padding(pool, &pool->v, trial), CHUNK);
+  pool->v.begin = align_up(k_extent + draw_padding(&pool->k, trial), unit_of(&pool->v));
+  pool->k.unit_stride = align_up(pool->v.begin + v_extent + draw_padding(&pool->v, trial), CHUNK);
   pool->v.unit_stride = pool->k.unit_stride;
   pool->k.packed = false;
   pool->v.packed = false;
@@ -58,25 +57,25 @@ static int64_t interleave(struct kv_pool *pool, struct trial *trial, int64_t k_e
 
 /* V after all of K. */
 static int64_t lay_out_apart(struct kv_pool *pool, struct trial *trial, int64_t k_extent, int64_t v_extent) {
-  pool->k.unit_stride = k_extent + draw_padding(pool, &pool->k, trial);
-  pool->v.unit_stride = v_extent + draw_padding(pool, &pool->v, trial);
+  pool->k.unit_stride = k_extent + draw_padding(&pool->k, trial);
+  pool->v.unit_stride = v_extent + draw_padding(&pool->v, trial);
   pool->k.packed &= pool->k.unit_stride == k_extent;
   pool->v.packed &= pool->v.unit_stride == v_extent;
-  pool->v.begin = align_up(pool->units * pool->k.unit_stride, unit_of(pool, &pool->v));
+  pool->v.begin = align_up(pool->units * pool->k.unit_stride, unit_of(&pool->v));
   return pool->v.begin + pool->units * pool->v.unit_stride;
 }
 
 /* Each unit's V after its K, and the last unit more than 4 GiB from the first. */
 static void lay_out_far(struct kv_pool *pool, int64_t k_extent, int64_t v_extent) {
   const size_t distance = (FAR_BYTES - (1u << 25)) / (pool->units - 1) / CHUNK * CHUNK;
-  pool->v.begin = align_up(k_extent, unit_of(pool, &pool->v));
-  pool->k.unit_stride = (int64_t)(distance / pool->element);
+  pool->v.begin = align_up(k_extent, unit_of(&pool->v));
+  pool->k.unit_stride = (int64_t)distance;
   pool->v.unit_stride = pool->k.unit_stride;
   pool->k.packed = false;
   pool->v.packed = false;
   pool->spans = pool->units;
   pool->span_stride = distance;
-  pool->span_bytes = (size_t)(pool->v.begin + v_extent) * pool->element;
+  pool->span_bytes = (size_t)(pool->v.begin + v_extent);
 }
 
 /* Host memory that costs what is touched of it. */
@@ -98,17 +97,21 @@ static bool reserve(struct kv_pool *pool, struct trial *trial) {
   return trial_ok(trial, "the cache", FI_OK);
 }
 
+static int64_t bytes_of(uint32_t dtype, uint32_t elements) {
+  return (int64_t)(dtype_bits(dtype) * elements / 8);
+}
+
 bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *spec, uint32_t kv_heads, uint32_t units,
                     uint32_t unit_tokens) {
-  *pool = (struct kv_pool){.element = dtype_bytes(spec->kv_dtype), .units = units, .spans = 1};
-  pool->poison = dtype_of(spec->kv_dtype)->whole ? LARGE_CODES : POISON;
-  pool->k.dim = spec->head_dim;
-  pool->v.dim = spec->v_dim;
-  const int64_t k_extent = lay_out_unit(pool, trial, kv_heads, unit_tokens, &pool->k);
-  const int64_t v_extent = lay_out_unit(pool, trial, kv_heads, unit_tokens, &pool->v);
-  const int64_t elements = trial_chance(trial, 3) ? interleave(pool, trial, k_extent, v_extent)
-                                                  : lay_out_apart(pool, trial, k_extent, v_extent);
-  pool->host_bytes = (size_t)elements * pool->element;
+  *pool = (struct kv_pool){.units = units, .spans = 1};
+  pool->poison = dtype_of(spec->v_dtype)->whole ? LARGE_CODES : POISON;
+  pool->k = (struct kv_rows){.dtype = spec->kv_dtype, .row_bytes = bytes_of(spec->kv_dtype, spec->head_dim)};
+  pool->v = (struct kv_rows){.dtype = spec->v_dtype, .row_bytes = bytes_of(spec->v_dtype, spec->v_dim)};
+  const int64_t k_extent = lay_out_unit(trial, kv_heads, unit_tokens, &pool->k);
+  const int64_t v_extent = lay_out_unit(trial, kv_heads, unit_tokens, &pool->v);
+  const int64_t bytes = trial_chance(trial, 3) ? interleave(pool, trial, k_extent, v_extent)
+                                               : lay_out_apart(pool, trial, k_extent, v_extent);
+  pool->host_bytes = (size_t)bytes;
   pool->span_bytes = pool->host_bytes;
   if (units > 1 && trial_chance(trial, 8)) {
     lay_out_far(pool, k_extent, v_extent);
@@ -153,12 +156,13 @@ void kv_pool_copy_free(const struct kv_pool *pool, unsigned char *copy) {
 static void describe(const struct kv_pool *pool, const struct kv_rows *rows, const fi_spec *spec, bool on_host,
                      fi_kv *kv) {
   char *memory = on_host ? (char *)pool->host : pool->device;
-  kv->data = memory + rows->begin * (int64_t)pool->element;
+  const int64_t bits = (int64_t)dtype_bits(rows->dtype);
+  kv->data = memory + rows->begin;
   if (!rows->packed || spec->page_size == 0)
-    kv->page_stride = rows->unit_stride;
+    kv->page_stride = rows->unit_stride * 8 / bits;
   if (!rows->packed) {
-    kv->token_stride = rows->token_stride;
-    kv->head_stride = rows->head_stride;
+    kv->token_stride = rows->token_stride * 8 / bits;
+    kv->head_stride = rows->head_stride * 8 / bits;
   }
 }
 

@@ -9,10 +9,11 @@
 
 #include <stdint.h>
 
-/* Rows of K or of V. Strides and offsets count elements. */
+/* Rows of K or of V. Strides and offsets count bytes. */
 struct kv_rows {
-  uint32_t dim;
-  int64_t begin; /* from the pool's first element */
+  uint32_t dtype;
+  int64_t row_bytes;
+  int64_t begin; /* from the pool's first byte */
   int64_t unit_stride;
   int64_t token_stride;
   int64_t head_stride;
@@ -24,8 +25,7 @@ struct kv_rows {
  * ragged one.
  */
 struct kv_pool {
-  size_t element; /* bytes */
-  int poison;     /* each byte of what no live token fills */
+  int poison; /* each byte of what no live token fills */
   uint32_t units;
   struct kv_rows k;
   struct kv_rows v;

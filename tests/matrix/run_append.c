@@ -35,72 +35,66 @@ static bool plan_and_launch(struct trial *trial, fi_kernel *kernel, struct batch
   return launch(trial, kernel, batch);
 }
 
-static void restore_row(const struct kv_pool *pool, const unsigned char *before, size_t offset, uint32_t dim) {
-  memcpy(pool->host + offset * pool->element, before + offset * pool->element, dim * pool->element);
+/* Puts back the bytes of a row. */
+static void restore_row(const struct kv_pool *pool, const unsigned char *before, const struct kv_rows *rows,
+                        const void *data, size_t offset) {
+  const size_t at = (size_t)((const unsigned char *)data - pool->host) + offset * dtype_bits(rows->dtype) / 8;
+  memcpy(pool->host + at, before + at, (size_t)rows->row_bytes);
 }
 
-/* The scales of K and V of a token, and those that were there before. */
-struct token_scales {
-  float *k;
-  float *v;
-  size_t at_k;
-  size_t at_v;
-};
-
-static struct token_scales scales_of(const struct batch_case *batch, const struct reference *reference,
-                                     uint32_t request, uint32_t token, uint32_t kv_head) {
-  return (struct token_scales){
-      .k = batch->buffers[BUFFER_K_SCALE].host,
-      .v = batch->buffers[BUFFER_V_SCALE].host,
-      .at_k = (size_t)reference_k_scale_offset(reference, request, token, kv_head),
-      .at_v = (size_t)reference_v_scale_offset(reference, request, token, kv_head),
-  };
+/* Holds the new scales of a row against what it was, then makes them NaN again, as all were. */
+static bool check_scales(struct trial *trial, const struct batch_case *batch, const struct reference_scales *scales,
+                         const struct stored_row *stored, const char *name, const double *row) {
+  const bool has_groups = scales->dtype != FI_F32;
+  const uint32_t group = has_groups ? scales->group : stored->dim;
+  if (!has_groups && batch->spec.kv_scale != FI_SCALE_TOKEN)
+    return true;
+  for (uint32_t d = 0; d < stored->dim; d += group) {
+    struct stored_row part = *stored;
+    part.dim = group;
+    if (!compare_scale(trial, &batch->spec, &part, name, row + d, reference_scale(scales, d), scales->host))
+      return false;
+  }
+  memset((char *)(uintptr_t)scales->data + (size_t)scales->first * dtype_bytes(scales->dtype), POISON,
+         stored->dim / group * dtype_bytes(scales->dtype));
+  return true;
 }
 
-/* Holds new scales against the rows before they are divided, then makes them NaN again as all were. */
-static bool check_scales(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
-                         const struct stored_row *k, const struct stored_row *v, const char *name, uint32_t request,
-                         uint32_t i, uint32_t kv_head) {
-  double k_row[MOST_HEAD_DIM];
-  double v_row[MOST_HEAD_DIM];
-  struct reference whole = *reference;
-  const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
-  const struct token_scales scales = scales_of(batch, reference, request, token, kv_head);
-  const double host_k = reference->tensors.k.scale != 0 ? (double)reference->tensors.k.scale : 1;
-  const double host_v = reference->tensors.v.scale != 0 ? (double)reference->tensors.v.scale : 1;
-  whole.spec.kv_scale = FI_SCALE_NONE;
-  whole.tensors.k.scale = 0;
-  whole.tensors.v.scale = 0;
-  reference_append(&whole, request, i, kv_head, k_row, v_row);
-  const bool passed = compare_scale(trial, &batch->spec, k, name, k_row, host_k * (double)scales.k[scales.at_k]) &&
-                      compare_scale(trial, &batch->spec, v, name, v_row, host_v * (double)scales.v[scales.at_v]);
-  scales.k[scales.at_k] = NAN;
-  scales.v[scales.at_v] = NAN;
+/* Holds new K or V against what is to be stored, and its scales, then puts back what was there before. */
+static bool check_stored(struct trial *trial, const struct batch_case *batch, const unsigned char *before,
+                         const struct kv_rows *rows, const struct stored_row *stored,
+                         const struct reference_scales *scales, const char *name, const double *expected) {
+  double row[MOST_HEAD_DIM];
+  for (uint32_t d = 0; d < stored->dim; d++) {
+    const double scale = reference_scale(scales, d);
+    row[d] = scale == 0 ? 0 : expected[d] * scale; /* only a row of zeros has that */
+  }
+  const bool passed =
+      compare_stored(trial, stored, name, expected) && check_scales(trial, batch, scales, stored, name, row);
+  restore_row(&batch->pool, before, rows, stored->data, stored->offset);
   return passed;
 }
 
-/* Holds a new row against the reference, then puts back what was there before. */
 static bool check_row(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
                       const unsigned char *before, uint32_t request, uint32_t i, uint32_t kv_head) {
   double k[MOST_HEAD_DIM];
   double v[MOST_HEAD_DIM];
   char name[96];
-  const struct kv_pool *pool = &batch->pool;
+  const fi_spec *spec = &batch->spec;
+  const fi_tensors *tensors = &reference->tensors;
   const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
-  const size_t at_k = (size_t)(pool->k.begin + reference_cache_offset(reference, request, token, kv_head));
-  const size_t at_v = (size_t)(pool->v.begin + reference_v_offset(reference, request, token, kv_head));
+  const size_t at_k = (size_t)reference_cache_offset(reference, request, token, kv_head);
+  const size_t at_v = (size_t)reference_v_offset(reference, request, token, kv_head);
+  const struct reference_scales k_scales = reference_k_scales(reference, request, token, kv_head);
+  const struct reference_scales v_scales = reference_v_scales(reference, request, token, kv_head);
   snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
            batch->kv_len[request], i, kv_head);
   reference_append(reference, request, i, kv_head, k, v);
-  const struct stored_row stored_k = {"K", pool->k.dim, batch->spec.rope != FI_ROPE_NONE, pool->host, at_k};
-  const struct stored_row stored_v = {"V", pool->v.dim, false, pool->host, at_v};
-  const bool passed = compare_stored(trial, &batch->spec, &stored_k, name, k) &&
-                      compare_stored(trial, &batch->spec, &stored_v, name, v) &&
-                      (batch->spec.kv_scale != FI_SCALE_TOKEN ||
-                       check_scales(trial, batch, reference, &stored_k, &stored_v, name, request, i, kv_head));
-  restore_row(pool, before, at_k, pool->k.dim);
-  restore_row(pool, before, at_v, pool->v.dim);
-  return passed;
+  const struct stored_row stored_k = {"K", spec->kv_dtype, spec->head_dim, spec->rope != FI_ROPE_NONE, tensors->k.data,
+                                      at_k};
+  const struct stored_row stored_v = {"V", spec->v_dtype, spec->v_dim, false, tensors->v.data, at_v};
+  return check_stored(trial, batch, before, &batch->pool.k, &stored_k, &k_scales, name, k) &&
+         check_stored(trial, batch, before, &batch->pool.v, &stored_v, &v_scales, name, v);
 }
 
 static bool check_rows(struct trial *trial, const struct batch_case *batch, const unsigned char *before) {
@@ -116,14 +110,18 @@ static bool check_rows(struct trial *trial, const struct batch_case *batch, cons
   return true;
 }
 
-/* Of tokens: all others are NaN as they were. */
+/* Of tokens or groups: all others are NaN as they were. */
 static bool check_other_scales(struct trial *trial, const struct batch_case *batch) {
-  for (enum buffer buffer = BUFFER_K_SCALE; buffer <= BUFFER_V_SCALE; buffer++) {
-    const float *scales = batch->buffers[buffer].host;
-    for (size_t i = 0; i < batch->buffers[buffer].bytes / sizeof *scales; i++) {
-      if (batch->spec.kv_scale == FI_SCALE_TOKEN && !isnan(scales[i]))
-        return trial_fail(trial, "scale %zu that no new token has was written", i);
-    }
+  const struct {
+    enum buffer buffer;
+    uint32_t dtype;
+  } sides[] = {{BUFFER_K_SCALE, reference_scale_dtype(batch->spec.kv_dtype)},
+               {BUFFER_V_SCALE, reference_scale_dtype(batch->spec.v_dtype)}};
+  for (size_t side = 0; side < 2; side++) {
+    const struct mirror *scales = &batch->buffers[sides[side].buffer];
+    const bool has_rows = batch->spec.kv_scale == FI_SCALE_TOKEN || sides[side].dtype != FI_F32;
+    if (has_rows && !compare_poison(trial, "the scales", scales->host, scales->bytes))
+      return false;
   }
   return true;
 }

@@ -105,6 +105,13 @@ static void *shifted(const void *pointer, int64_t elements, size_t element) {
   return (char *)(uintptr_t)pointer + elements * (int64_t)element;
 }
 
+/* Scales of tokens or groups, to those of one request of a contiguous cache. */
+static void shift_scales(const struct batch_case *batch, uint32_t dtype, uint32_t request, fi_kv *kv) {
+  const uint32_t scale = reference_scale_dtype(dtype);
+  if (batch->spec.kv_scale == FI_SCALE_TOKEN || scale != FI_F32)
+    kv->scales = shifted(kv->scales, request * kv->scale_page_stride, dtype_bytes(scale));
+}
+
 /* The tensors of one request alone: pointers to its first token, and to its place in a contiguous cache. */
 static fi_tensors tensors_alone(const struct attention_run *run, uint32_t request) {
   const struct batch_case *batch = &run->batch;
@@ -123,8 +130,10 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
     tensors.bias = shifted(tensors.bias, token * tensors.bias_token_stride,
                            spec->bias == FI_BIAS_DISTANCE ? sizeof(float) : sizeof(uint16_t));
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
-    tensors.k.data = shifted(tensors.k.data, request * tensors.k.page_stride, batch->pool.element);
-    tensors.v.data = shifted(tensors.v.data, request * tensors.v.page_stride, batch->pool.element);
+    tensors.k.data = shifted(tensors.k.data, request * batch->pool.k.unit_stride, 1);
+    tensors.v.data = shifted(tensors.v.data, request * batch->pool.v.unit_stride, 1);
+    shift_scales(batch, spec->kv_dtype, request, &tensors.k);
+    shift_scales(batch, spec->v_dtype, request, &tensors.v);
     if (tensors.key_positions)
       tensors.key_positions += request * tensors.key_page_stride;
   }

@@ -62,7 +62,7 @@ static void set_k(const struct edge_run *run, uint32_t request, uint32_t token, 
 static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
   const fi_spec *spec = &run->batch.spec;
   const int64_t offset = reference_v_offset(&run->reference, request, token, head);
-  set_row(spec->kv_dtype, run->reference.tensors.v.data, offset, spec->v_dim, value);
+  set_row(spec->v_dtype, run->reference.tensors.v.data, offset, spec->v_dim, value);
 }
 
 /* ------------------------------------------------------------------------------------------------ equal keys */
@@ -251,14 +251,15 @@ static void spoil_scales(struct edge_run *run, uint32_t request, uint32_t token)
   float *k = run->batch.buffers[BUFFER_K_SCALE].host;
   float *v = run->batch.buffers[BUFFER_V_SCALE].host;
   for (uint32_t head = 0; head < run->batch.kv_heads && run->batch.spec.kv_scale == FI_SCALE_TOKEN; head++) {
-    k[reference_k_scale_offset(reference, request, token, head)] = NAN;
-    v[reference_v_scale_offset(reference, request, token, head)] = NAN;
+    k[reference_k_scales(reference, request, token, head).first] = NAN;
+    if (run->batch.spec.v_dtype == FI_I8)
+      v[reference_v_scales(reference, request, token, head).first] = NAN;
   }
 }
 
 static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) {
-  const uint32_t dtype = run->batch.spec.kv_dtype;
   const bool is_k = trial_chance(run->trial, 4);
+  const uint32_t dtype = is_k ? run->batch.spec.kv_dtype : run->batch.spec.v_dtype;
   for (uint32_t head = 0; head < run->batch.kv_heads; head++) {
     const double special = draw_special(run->trial, dtype);
     if (is_k)

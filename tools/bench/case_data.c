@@ -40,13 +40,20 @@ static size_t o_bytes(const struct case_data *data) {
   return data->tokens * query_heads(data) * data->spec.v_dim * dtype_bytes(data->spec.o_dtype);
 }
 
-static size_t cache_bytes(const struct case_data *data, uint32_t dim) {
-  return data->cache_tokens * data->what->kv_heads * dim * dtype_bytes(data->spec.kv_dtype);
+static size_t cache_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  return data->cache_tokens * data->what->kv_heads * dim * dtype_bits(dtype) / 8;
 }
 
-static size_t scale_bytes(const struct case_data *data) {
-  const bool has_scales = data->spec.kv_scale == FI_SCALE_TOKEN;
-  return has_scales ? data->cache_tokens * data->what->kv_heads * sizeof(float) : 0;
+/* How many scales K or V of a token and head has of its own. */
+static size_t row_scales(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  if (reference_scale_dtype(dtype) != FI_F32)
+    return dim / data->spec.scale_group;
+  return data->spec.kv_scale == FI_SCALE_TOKEN ? 1 : 0;
+}
+
+static size_t scale_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  const size_t rows = data->cache_tokens * data->what->kv_heads;
+  return rows * row_scales(data, dtype, dim) * dtype_bytes(reference_scale_dtype(dtype));
 }
 
 /* Lengths, and pages in random order; ragged tokens when there are no pages. */
@@ -83,20 +90,23 @@ static void make_lengths(struct case_data *data, random_state *random) {
 }
 
 static void *random_elements(uint32_t dtype, size_t count, random_state *random) {
-  const size_t size = dtype_bytes(dtype);
-  char *elements = malloc(count * size);
+  const size_t bits = dtype_bits(dtype);
+  char *elements = malloc(count * bits / 8);
   const size_t pattern = count < PATTERN_ELEMENTS ? count : PATTERN_ELEMENTS;
   random_normal(random, dtype, elements, pattern);
   for (size_t done = pattern; done < count; done += pattern)
-    memcpy(elements + done * size, elements, (count - done < pattern ? count - done : pattern) * size);
+    memcpy(elements + done * bits / 8, elements, (count - done < pattern ? count - done : pattern) * bits / 8);
   return elements;
 }
 
-/* Scales of tokens, with which codes are of the size of other types' elements. */
-static float *random_scales(size_t count, random_state *random) {
-  float *scales = malloc(count * sizeof *scales);
-  for (size_t i = 0; i < count; i++)
-    scales[i] = (float)(16 + random_below(random, 32)) / 1024;
+/* Scales of tokens or groups, with which codes are of the size of other types' elements. */
+static void *random_scales(const struct case_data *data, uint32_t dtype, uint32_t dim, random_state *random) {
+  const size_t bytes = scale_bytes(data, dtype, dim);
+  const uint32_t type = reference_scale_dtype(dtype);
+  const double unit = dtype == FI_I8 ? 1.0 / 32 : 0.5;
+  void *scales = bytes > 0 ? malloc(bytes) : NULL;
+  for (size_t i = 0; scales && i < bytes / dtype_bytes(type); i++)
+    dtype_encode(type, unit * (16 + random_below(random, 32)) / 32, scales, i);
   return scales;
 }
 
@@ -126,10 +136,10 @@ static bool make_set(struct case_data *data, uint32_t set) {
       .struct_size = sizeof(fi_tensors),
       .q = uploaded(device, data->q, q_bytes(data)),
       .o = device_alloc(device, o_bytes(data)),
-      .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.head_dim)),
-      .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dim)),
-      .k.scales = uploaded(device, data->k_scales, scale_bytes(data)),
-      .v.scales = uploaded(device, data->v_scales, scale_bytes(data)),
+      .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.kv_dtype, data->spec.head_dim)),
+      .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dtype, data->spec.v_dim)),
+      .k.scales = uploaded(device, data->k_scales, scale_bytes(data, data->spec.kv_dtype, data->spec.head_dim)),
+      .v.scales = uploaded(device, data->v_scales, scale_bytes(data, data->spec.v_dtype, data->spec.v_dim)),
       .sinks = data->sinks.device,
       .slopes = data->slopes.device,
       .softcap = data->spec.softcap ? softcap : 0,
@@ -186,11 +196,18 @@ static void draw_tensors(struct case_data *data, random_state *random) {
   const size_t heads = data->what->kv_heads;
   data->q = random_elements(spec->q_dtype, data->tokens * query_heads(data) * spec->head_dim, random);
   data->k = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->head_dim, random);
-  data->v = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->v_dim, random);
-  if (scale_bytes(data) > 0) {
-    data->k_scales = random_scales(data->cache_tokens * heads, random);
-    data->v_scales = random_scales(data->cache_tokens * heads, random);
-  }
+  data->v = random_elements(spec->v_dtype, data->cache_tokens * heads * spec->v_dim, random);
+  data->k_scales = random_scales(data, spec->kv_dtype, spec->head_dim, random);
+  data->v_scales = random_scales(data, spec->v_dtype, spec->v_dim, random);
+}
+
+/* Bytes of K and V of a token and head, and of their scales. */
+static double token_bytes(const struct case_data *data) {
+  const fi_spec *spec = &data->spec;
+  return (double)(spec->head_dim * dtype_bits(spec->kv_dtype) + spec->v_dim * dtype_bits(spec->v_dtype)) / 8 +
+         (double)(row_scales(data, spec->kv_dtype, spec->head_dim) *
+                      dtype_bytes(reference_scale_dtype(spec->kv_dtype)) +
+                  row_scales(data, spec->v_dtype, spec->v_dim) * dtype_bytes(reference_scale_dtype(spec->v_dtype)));
 }
 
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
@@ -203,10 +220,7 @@ bool case_data_make(struct case_data *data, const struct bench_case *what, struc
       case_data_failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
     return false;
   make_lengths(data, random);
-  data->kv_bytes = (double)data->kv_tokens * what->kv_heads * (data->spec.head_dim + data->spec.v_dim) *
-                   (double)dtype_bytes(data->spec.kv_dtype);
-  if (scale_bytes(data) > 0)
-    data->kv_bytes += (double)data->kv_tokens * what->kv_heads * 2 * sizeof(float);
+  data->kv_bytes = (double)data->kv_tokens * what->kv_heads * token_bytes(data);
   data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
   if (data->sets > MOST_SETS)
     data->sets = MOST_SETS;

@@ -30,8 +30,8 @@ struct case_data {
   void *q;
   void *k;
   void *v;
-  float *k_scales; /* of tokens */
-  float *v_scales;
+  void *k_scales; /* of tokens or groups */
+  void *v_scales;
   struct mirror sinks;
   struct mirror slopes;
   struct mirror rope_table;

@@ -27,12 +27,13 @@ static double normal(random_state *state) {
 /* Draws from a table of encoded values, because gigabytes are wanted. */
 void random_normal(random_state *state, uint32_t dtype, void *data, size_t count) {
   enum { TABLE = 4096 };
-  const size_t bytes = dtype_bytes(dtype);
+  const size_t at_once = dtype_bits(dtype) < 8 ? 2 : 1;
+  const size_t bytes = dtype_bits(dtype) * at_once / 8;
   uint32_t table[TABLE];                                                               /* room for the widest */
   const double deviation = dtype_spacing(dtype, 0) < 1 ? 1 : dtype_largest(dtype) / 4; /* of whole numbers */
-  for (size_t i = 0; i < TABLE; i++)
+  for (size_t i = 0; i < TABLE * at_once; i++)
     dtype_encode(dtype, deviation * normal(state), table, i);
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count / at_once; i++)
     memcpy((char *)data + i * bytes, (const char *)table + random_next(state) % TABLE * bytes, bytes);
 }
 

@@ -19,7 +19,14 @@ static bool is_scaled(const struct batch_memory *batch) {
 
 /* They are append's to write. */
 bool batch_has_token_scales(const struct batch_memory *batch) {
-  return batch->spec.kv_scale == FI_SCALE_TOKEN;
+  return batch->spec.kv_scale == FI_SCALE_TOKEN || reference_scale_dtype(batch->spec.v_dtype) != FI_F32;
+}
+
+/* Bytes of the scales of K or V of a token. */
+static size_t scale_row_bytes(const struct batch_memory *batch, uint32_t dtype, uint32_t dim) {
+  const uint32_t type = reference_scale_dtype(dtype);
+  const uint32_t scales = type == FI_F32 ? 1 : dim / batch->spec.scale_group;
+  return batch->kv_heads * scales * dtype_bytes(type);
 }
 
 static uint32_t pages_of(const struct batch_memory *batch, uint32_t tokens) {
@@ -96,12 +103,13 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   case BUFFER_V_NEW:
     return kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_K_CACHE:
-    return kv_heads * spec->head_dim * dtype_bytes(spec->kv_dtype);
+    return kv_heads * spec->head_dim * dtype_bits(spec->kv_dtype) / 8;
   case BUFFER_V_CACHE:
-    return kv_heads * spec->v_dim * dtype_bytes(spec->kv_dtype);
+    return kv_heads * spec->v_dim * dtype_bits(spec->v_dtype) / 8;
   case BUFFER_K_SCALE:
+    return scale_row_bytes(batch, spec->kv_dtype, spec->head_dim);
   case BUFFER_V_SCALE:
-    return kv_heads * sizeof(float);
+    return scale_row_bytes(batch, spec->v_dtype, spec->v_dim);
   case BUFFER_SINKS:
   case BUFFER_SLOPES:
     return query_heads(batch) * sizeof(float);
@@ -128,7 +136,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return batch->cache_tokens * batch_row_bytes(batch, buffer);
   case BUFFER_K_SCALE:
   case BUFFER_V_SCALE:
-    return (batch_has_token_scales(batch) ? batch->cache_tokens : 1) * batch->kv_heads * sizeof(float);
+    return (batch_has_token_scales(batch) ? batch->cache_tokens : 1) * batch_row_bytes(batch, buffer);
   case BUFFER_SINKS:
     return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
   case BUFFER_SLOPES:
@@ -431,6 +439,11 @@ fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
   return lengths;
 }
 
+/* Of a slot, in scales. */
+static int64_t scale_page_stride(const struct batch_memory *batch, enum buffer buffer, uint32_t dtype) {
+  return (int64_t)(batch->slot_tokens * batch_row_bytes(batch, buffer) / dtype_bytes(reference_scale_dtype(dtype)));
+}
+
 fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   fi_tensors tensors = {
       .struct_size = sizeof tensors,
@@ -444,8 +457,8 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   if (!is_paged(batch)) {
     tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
     tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
-    tensors.k.scale_page_stride = (int64_t)batch->slot_tokens * batch->kv_heads;
-    tensors.v.scale_page_stride = (int64_t)batch->slot_tokens * batch->kv_heads;
+    tensors.k.scale_page_stride = scale_page_stride(batch, BUFFER_K_SCALE, batch->spec.kv_dtype);
+    tensors.v.scale_page_stride = scale_page_stride(batch, BUFFER_V_SCALE, batch->spec.v_dtype);
   }
   if (batch->spec.rope_axes > 1) {
     tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
@@ -455,7 +468,7 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
     tensors.sinks = pointer(batch, BUFFER_SINKS, on_host);
   if (batch->spec.bias == FI_BIAS_SLOPES)
     tensors.slopes = pointer(batch, BUFFER_SLOPES, on_host);
-  if (is_scaled(batch)) {
+  if (is_scaled(batch) || batch_has_token_scales(batch)) {
     tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
     tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);
   }

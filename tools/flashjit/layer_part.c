@@ -110,14 +110,16 @@ static bool make_workspace(struct layer_run *run) {
 static double work_of(const struct layer_run *run, enum role role, const struct step *step) {
   const struct batch_memory *batch = &run->batch;
   const struct schedule *schedule = run->settings->schedule;
-  const double row = (double)batch->kv_heads * (batch->spec.head_dim + batch->spec.v_dim); /* of K and V of a token */
+  const fi_spec *spec = &batch->spec;
+  const double row = (double)batch->kv_heads * (spec->head_dim + spec->v_dim); /* of K and V of a token */
+  const double stored = (double)(batch_row_bytes(batch, BUFFER_K_CACHE) + batch_row_bytes(batch, BUFFER_V_CACHE));
   if (role == ROLE_APPEND)
-    return step->tokens * row * (double)(dtype_bytes(batch->spec.q_dtype) + dtype_bytes(batch->spec.kv_dtype));
+    return step->tokens * (row * (double)dtype_bytes(spec->q_dtype) + stored);
   if (role != step->attention)
     return 0;
   if (role == ROLE_PREFILL)
-    return step_pairs(schedule, step, &batch->spec) * 2 * row * batch->spec.group;
-  return step_kv_tokens(schedule, step, &batch->spec) * row * (double)dtype_bytes(batch->spec.kv_dtype);
+    return step_pairs(schedule, step, spec) * 2 * row * spec->group;
+  return step_kv_tokens(schedule, step, spec) * stored;
 }
 
 void layer_choose_timed(struct layer_run *run) {

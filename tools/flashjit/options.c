@@ -15,8 +15,8 @@ const struct cli_option model_option_rows[] = {
     {"model", 0, "CONFIG.json", "its Hugging Face config, or the folder with it", OPTION_MODEL},
     {"tp", 0, "N", "GPUs that share its heads; default: 1", OPTION_TP},
     {"kv-dtype", 0, "TYPE",
-     "auto, f16, bf16, e4m3, e5m2 or int8 in the cache; default: auto, which is what\n"
-     "the config says of the cache, else the model's type",
+     "auto, f16, bf16, e4m3, e5m2, int8, int4 or nvfp4 in the cache, or types of K and V\n"
+     "as in int8/int4; default: auto, which is what the config says, else the model's type",
      OPTION_KV_DTYPE},
     {"page-size", 0, "N", "tokens of a cache page, 0 for none; default: 16", OPTION_PAGE_SIZE},
     {"text-only", 0, NULL, "no images: their positions and masks are left out", OPTION_TEXT_ONLY},
@@ -28,15 +28,24 @@ const struct cli_option model_option_rows[] = {
     {0},
 };
 
-static bool option_kv_dtype(const char *command, const char *text, uint32_t *dtype) {
+/* One type, or those of K and V with a slash between. */
+static bool option_kv_dtype(const char *command, const char *text, struct model_choice *model) {
   if (strcmp(text, "auto") == 0) {
-    *dtype = FI_DTYPE_DEFAULT;
+    model->kv_dtype = model->v_dtype = FI_DTYPE_DEFAULT;
     return true;
   }
-  *dtype = dtype_find(text);
-  if (*dtype == FI_DTYPE_DEFAULT)
-    usage_error(command, "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2, int8", text);
-  return *dtype != FI_DTYPE_DEFAULT;
+  char name[16];
+  const char *slash = strchr(text, '/');
+  snprintf(name, sizeof name, "%.*s", slash ? (int)(slash - text) : (int)strlen(text), text);
+  model->kv_dtype = dtype_find(name);
+  model->v_dtype = slash ? dtype_find(slash + 1) : model->kv_dtype;
+  if (model->kv_dtype == FI_DTYPE_DEFAULT || model->v_dtype == FI_DTYPE_DEFAULT)
+    usage_error(
+        command,
+        "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2, int8, int4, nvfp4, and types of K and V "
+        "such as int8/int4",
+        text);
+  return model->kv_dtype != FI_DTYPE_DEFAULT && model->v_dtype != FI_DTYPE_DEFAULT;
 }
 
 /* The library's bound. */
@@ -82,7 +91,7 @@ bool model_option(const char *command, int code, const char *text, struct model_
   case OPTION_TP:
     return number_option(command, "--tp", text, 1, 1024, &options->model.devices);
   case OPTION_KV_DTYPE:
-    return option_kv_dtype(command, text, &options->model.kv_dtype);
+    return option_kv_dtype(command, text, &options->model);
   case OPTION_PAGE_SIZE:
     return number_option(command, "--page-size", text, 0, largest_page(), &options->page_size);
   case OPTION_SNIPPET:

@@ -87,7 +87,8 @@ static bool is_job_checked(const struct crew *crew, size_t job) {
 /* The deviation of one stored element in units of what is allowed. */
 static double steps_off(uint32_t dtype, double stored, double expected, double row_largest) {
   double largest = dtype_largest(dtype);
-  double kept = dtype_bytes(dtype) == 1 ? fmax(-largest, fmin(largest, expected)) : expected;
+  double least = dtype == FI_I4 ? -8 : -largest;
+  double kept = dtype_bits(dtype) <= 8 ? fmax(least, fmin(largest, expected)) : expected;
   double step = dtype_spacing(dtype, fmax(fabs(stored), fabs(kept)));
   double steps = fabs(stored - kept) / (step + float_error * row_largest);
   return isnan(steps) ? INFINITY : steps;
@@ -98,6 +99,7 @@ static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, 
   const struct reference *reference = &crew->step->append;
   bool is_v = tensor[0] == 'V';
   uint32_t head_dim = is_v ? reference->spec.v_dim : reference->spec.head_dim;
+  uint32_t dtype = is_v ? reference->spec.v_dtype : reference->spec.kv_dtype;
   uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
   size_t offset = (size_t)(is_v ? reference_v_offset(reference, request, token, kv_head)
                                 : reference_cache_offset(reference, request, token, kv_head));
@@ -105,8 +107,8 @@ static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, 
   for (uint32_t d = 0; d < head_dim; d++)
     row_largest = fmax(row_largest, fabs(expected[d]));
   for (uint32_t d = 0; d < head_dim; d++) {
-    double stored = dtype_decode(reference->spec.kv_dtype, cache, offset + d);
-    double steps = steps_off(reference->spec.kv_dtype, stored, expected[d], row_largest);
+    double stored = dtype_decode(dtype, cache, offset + d);
+    double steps = steps_off(dtype, stored, expected[d], row_largest);
     if (!(steps <= 1) && !verdict->first.tensor)
       verdict->first = (struct mismatch){tensor, request, token, kv_head, d, stored, expected[d]};
     verdict->steps = fmax(verdict->steps, steps);

@@ -303,10 +303,9 @@ float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-/* Where the scale of a token and head is; `place` is that of the token's rows (see kv_row). */
-float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
-  return kv.scales + place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride +
-         head * kv.scale_head_stride;
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 
 constexpr u32 kLongestRow = kQkDim > kVDim ? kQkDim : kVDim;
@@ -343,6 +342,15 @@ void take_value(float *row, const u16 *from) {
   __syncwarp();
 }
 
+/* The place of a row in the cache. */
+struct RowPlace {
+  int place;
+  int token;
+  int head;
+};
+
+constexpr int kLargestCode = 127;
+
 constexpr float kLargestQuery = 0x1.fep127f;
 
 float rounded_to_query(float value) {
@@ -357,15 +365,6 @@ float largest_of_lanes(float magnitude) {
   return fminf(rounded_to_query(fminf(magnitude, kLargestQuery)), kLargestQuery);
 }
 
-/* The place of a row in the cache. */
-struct RowPlace {
-  int place;
-  int token;
-  int head;
-};
-
-constexpr int kLargestCode = 127;
-
 /* Finds the scale of a row of kDim elements, and writes it beside the cache; returns what an element is divided by. */
 template <u32 kDim> float make_scale(const fi_kv_args &kv, const RowPlace &at, const float *row) {
   float magnitude = 0;
@@ -374,26 +373,36 @@ template <u32 kDim> float make_scale(const fi_kv_args &kv, const RowPlace &at, c
     magnitude = fmaxf(magnitude, fabsf(row[dim]));
   const float scale = largest_of_lanes(magnitude) / kLargestCode / kv.scale;
   if (lane() == 0)
-    *token_scale(kv, at.place, at.token, at.head) = scale;
+    ((float *)kv.scales)[scale_index(kv, at.place, at.token, at.head)] = scale;
   return kv.scale * scale;
 }
 
 /* The nearest code; NaN is 0. */
-u32 code_of(float value) {
+u32 int8_code(float value) {
   return (u32)max(-kLargestCode, min(kLargestCode, __float2int_rn(value))) & 0xff;
 }
 
 /* Writes a row of kDim elements, 4 a lane, and its scale. */
-template <u32 kDim> void store_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+template <u32 kDim> void store_int8_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
   u32 *to = (u32 *)kv_row(kv, at.place, at.token, at.head);
   const float scale = make_scale<kDim>(kv, at, row);
 #pragma unroll 1
   for (u32 word = lane(); word < kDim / 4; word += 32) {
     const float *from = row + word * 4;
-    to[word] = code_of(from[0] / scale) | code_of(from[1] / scale) << 8 | code_of(from[2] / scale) << 16 |
-               code_of(from[3] / scale) << 24;
+    to[word] = int8_code(from[0] / scale) | int8_code(from[1] / scale) << 8 | int8_code(from[2] / scale) << 16 |
+               int8_code(from[3] / scale) << 24;
   }
   __syncwarp();
+}
+
+/* Writes a row of K into the cache, with the scales that it has of its own. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int8_row<kQkDim>(kv, at, row);
+}
+
+/* Writes a row of V into the cache, with the scales that it has of its own. */
+void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_int8_row<kVDim>(kv, at, row);
 }
 
 /*
@@ -415,10 +424,10 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
       continue;
     if (i % 2 == 0) {
       take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
-      store_row<kQkDim>(args.k, at, row);
+      store_key_row(args.k, at, row);
     } else {
       take_value(row, new_row(args.v_new, token.token, head));
-      store_row<kVDim>(args.v, at, row);
+      store_value_row(args.v, at, row);
     }
   }
 }

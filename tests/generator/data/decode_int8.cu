@@ -125,7 +125,10 @@ constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
 constexpr int kMaskBits = 0;             /* 1: a packed mask says which of them are seen */
 constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 8;               /* of a stored element of K or V */
-constexpr int kScaleBytes = 8;           /* of the scales of a token and head */
+constexpr int kKeyScaleBytes = 4;        /* of the scales that K of a token and head has of its own */
+constexpr int kValueScaleBytes = 4;      /* of those that V has */
+constexpr int kKeyScaleElement = 4;      /* bytes of one of the scales of K */
+constexpr int kValueScaleElement = 4;    /* bytes of one of those of V */
 constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
 
 constexpr int kThreads = 128;            /* of a CTA */
@@ -139,6 +142,7 @@ constexpr int kValueWarps = 1;           /* warps with the same rows, which divi
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
 constexpr int kKeyPitch = 128;           /* bytes from row to row of a tile of K */
 constexpr int kValuePitch = 128;         /* bytes from row to row of a tile of V */
+constexpr int kPaddedStage = 8448;       /* bytes of a stage of the ring that has scales */
 constexpr int kQueryPitch = 272;         /* bytes from row to row of a tile of Q, or of K after rotation */
 constexpr int kSharedRings = 0;          /* byte offset in shared memory: the rings of KV stages */
 constexpr int kSharedQuery = 101376;     /* the tile of Q */
@@ -250,8 +254,9 @@ constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
 constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
 constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
-constexpr u32 kScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* those of K of all tokens, then those of V */
-constexpr u32 kStageBytes = kScalesAt + kTeamTokens * kScaleBytes;
+constexpr u32 kKeyScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* where scales begin that K of tokens has */
+constexpr u32 kValueScalesAt = kKeyScalesAt + kTeamTokens * kKeyScaleBytes;
+constexpr u32 kStageBytes = kPaddedStage;
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
 /*
@@ -295,9 +300,14 @@ ScaledKeys keys_of(const u8 *stage) {
   return {stage + kKeysAt};
 }
 
-/* The scales of K in the stage, which those of V follow. */
-const float *scales_of(const ScaledKeys &keys) {
-  return (const float *)(keys.rows - kKeysAt + kScalesAt);
+/* The stage's scales of K. */
+const float *key_scales_of(const ScaledKeys &keys) {
+  return (const float *)(keys.rows - kKeysAt + kKeyScalesAt);
+}
+
+/* And those of V. */
+const float *value_scales_of(const ScaledKeys &keys) {
+  return (const float *)(keys.rows - kKeysAt + kValueScalesAt);
 }
 
 /* The tile of V in a stage. */
@@ -323,8 +333,15 @@ void copy_async(u32 to, const u8 *from, bool valid) {
                : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
 }
 
+/* The same of 8 bytes. */
+void copy_async_half(u32 to, const u8 *from, bool valid) {
+  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
+               "cp.async.ca.shared.global.L2::128B [%0], [%1], 8, ignore;}"
+               : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
+}
+
 /* The same of 4 bytes. */
-void copy_async_word(u32 to, const void *from, bool valid) {
+void copy_async_word(u32 to, const u8 *from, bool valid) {
   asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
                "cp.async.ca.shared.global [%0], [%1], 4, ignore;}"
                : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
@@ -492,10 +509,10 @@ struct token_worth {
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
 struct kv_loader {
-  unsigned stage;   /* of the next step to compute */
-  int next;         /* the item after the current one; -1: none */
-  unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
-  int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
+  unsigned stage;    /* of the next step to compute */
+  int next;          /* the item after the current one; -1: none */
+  unsigned ahead;    /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;          /* of this lane's row of the next step; without pages kv_base of the current item */
   const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
@@ -797,22 +814,37 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
 }
 
-/* Where the scale of a token and head is; `place` is that of the token's rows (see kv_row). */
-float *token_scale(const fi_kv_args &kv, int place, int token, int head) {
-  return kv.scales + place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride +
-         head * kv.scale_head_stride;
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 
-/* Starts the copies of the scales of the warp's tokens, a token a lane. */
-void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 tiles, const ValidRows &valid) {
+/* Starts the copy of kBytes, by the largest units that these are whole ones of. */
+template <u32 kBytes> void copy_scale_row(u32 to, const u8 *from, bool valid) {
+#pragma unroll
+  for (u32 done = 0; done < kBytes; done += kBytes % 16 == 0 ? 16 : kBytes % 8 == 0 ? 8 : 4) {
+    if constexpr (kBytes % 16 == 0)
+      copy_async(to + done, from + done, valid);
+    else if constexpr (kBytes % 8 == 0)
+      copy_async_half(to + done, from + done, valid);
+    else
+      copy_async_word(to + done, from + done, valid);
+  }
+}
+
+/* Starts the copies of the scales of the warp's tokens. */
+void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 stage, const ValidRows &valid) {
   const u32 row = fresh_lane();
+  const u32 place = team_warp() * kWarpTokens + row;
   const int token = warp_token(loader) + (int)row;
-  const u32 to = tiles + kScalesAt + (team_warp() * kWarpTokens + row) * sizeof(float);
   if (row >= kWarpTokens)
     return;
-  copy_async_word(to, token_scale(args.k, loader.page, token, loader.kv_head), valid.has(row));
-  copy_async_word(to + kTeamTokens * sizeof(float), token_scale(args.v, loader.page, token, loader.kv_head),
-                  valid.has(row));
+  const u8 *keys = (const u8 *)args.k.scales;
+  const u8 *values = (const u8 *)args.v.scales;
+  keys += scale_index(args.k, loader.page, token, loader.kv_head) * kKeyScaleElement;
+  values += scale_index(args.v, loader.page, token, loader.kv_head) * kValueScaleElement;
+  copy_scale_row<kKeyScaleBytes>(stage + kKeyScalesAt + place * kKeyScaleBytes, keys, valid.has(row));
+  copy_scale_row<kValueScaleBytes>(stage + kValueScalesAt + place * kValueScaleBytes, values, valid.has(row));
 }
 
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
@@ -1134,15 +1166,18 @@ token_worth *token_worths() {
   return (token_worth *)(shared + kSharedWorths) + team() * kTeamTokens;
 }
 
+/* What token `i` of a stage is worth. */
+token_worth worth_of(const ScaledKeys &keys, u32 i) {
+  const float stored = value_scales_of(keys)[i];
+  const float value = stored < kLeastScale ? kLeastScale : stored;
+  return {key_scales_of(keys)[i], log2_fast(value), fminf(1 / value, kLargest)};
+}
+
 /* K of a step, and what its tokens are worth. Ends with a barrier of the team. */
 const u8 *ready_keys(Team threads, u8 *shared, const ScaledKeys &keys, const fi_attention_args &args,
                      const fi_item &item, int token) {
-  const float *scales = scales_of(keys);
-  for (u32 i = threads.number(); i < kTeamTokens; i += 32 * kTeamWarps) {
-    const float stored = scales[kTeamTokens + i];
-    const float value = stored < kLeastScale ? kLeastScale : stored;
-    token_worths()[i] = {scales[i], log2_fast(value), fminf(1 / value, kLargest)};
-  }
+  for (u32 i = threads.number(); i < kTeamTokens; i += 32 * kTeamWarps)
+    token_worths()[i] = worth_of(keys, i);
   const u8 *ready = ready_keys(threads, shared, keys.rows, args, item, token);
   threads.sync();
   return ready;

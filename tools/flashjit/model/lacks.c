@@ -82,6 +82,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->group = layer->query_heads / layer->kv_heads;
   spec->q_dtype = layer->q_dtype;
   spec->kv_dtype = layer->kv_dtype;
+  spec->v_dtype = layer->v_dtype;
   spec->kv_scale = layer->kv_scale;
   fill_mask(layer, text_only, spec);
   spec->softcap = layer->softcap > 0;

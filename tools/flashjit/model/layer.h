@@ -82,6 +82,7 @@ struct layer {
   struct rope rope;
   uint32_t q_dtype;
   uint32_t kv_dtype; /* FI_DTYPE_DEFAULT: one that kv_type names */
+  uint32_t v_dtype;  /* FI_DTYPE_DEFAULT: as kv_dtype */
   uint32_t kv_scale;
   char kv_type[16];
 };

@@ -38,7 +38,7 @@ static bool read_attention(struct config *config, const struct kind *kind, const
   layer->is_cross = strcmp(kind->name, "cross_attention") == 0;
   layer->attends = true;
   return shape_read(config, kind, layer) && rope_read(config, kind, layer) && attention_read(config, kind, layer) &&
-         types_read(config, choice->kv_dtype, layer) &&
+         types_read(config, choice->kv_dtype, choice->v_dtype, layer) &&
          shape_divide(config, choice->devices > 0 ? choice->devices : 1, layer);
 }
 

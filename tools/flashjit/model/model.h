@@ -35,7 +35,8 @@ struct model_choice {
   const char *path;     /* of a config.json, or of the folder with it */
   uint32_t devices;     /* that share the heads; 0: 1 */
   bool text_only;       /* no images, so that their positions and blocks do not matter */
-  uint32_t kv_dtype;    /* of the cache; FI_DTYPE_DEFAULT: as the config says */
+  uint32_t kv_dtype;    /* of K in the cache; FI_DTYPE_DEFAULT: as the config says */
+  uint32_t v_dtype;     /* of V; FI_DTYPE_DEFAULT: as kv_dtype */
   const char *settings; /* "FIELD=VALUE" lines that go before the file's fields; NULL: none */
 };
 

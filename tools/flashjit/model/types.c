@@ -124,19 +124,22 @@ static bool read_beside(struct config *config, struct layer *layer) {
  * What the config says of a cache is also how its scales lie, where that of the choice has some. Of int8 it is a token,
  * unless the config says int8 too.
  */
-static void choose_type(uint32_t kv_dtype, struct layer *layer) {
+static void choose_type(uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer) {
   static const struct {
     const char *name;
     bool is_scaled;
     uint32_t usual_scale;
-  } types[] = {[FI_F16] = {"f16", false, FI_SCALE_NONE},
-               [FI_BF16] = {"bf16", false, FI_SCALE_NONE},
-               [FI_E4M3] = {"e4m3", true, FI_SCALE_TENSOR},
-               [FI_E5M2] = {"e5m2", true, FI_SCALE_TENSOR},
-               [FI_I8] = {"int8", true, FI_SCALE_TOKEN}};
+  } types[] = {[FI_F16] = {"f16", false, FI_SCALE_NONE},    [FI_BF16] = {"bf16", false, FI_SCALE_NONE},
+               [FI_E4M3] = {"e4m3", true, FI_SCALE_TENSOR}, [FI_E5M2] = {"e5m2", true, FI_SCALE_TENSOR},
+               [FI_I8] = {"int8", true, FI_SCALE_TOKEN},    [FI_I4] = {"int4", false, FI_SCALE_NONE},
+               [FI_NVFP4] = {"nvfp4", false, FI_SCALE_NONE}};
   const bool is_told = layer->kv_scale != FI_SCALE_NONE && (kv_dtype != FI_I8 || layer->kv_dtype == FI_I8);
-  const uint32_t scale = is_told ? layer->kv_scale : types[kv_dtype].usual_scale;
+  const bool is_mixed = v_dtype != FI_DTYPE_DEFAULT && v_dtype != kv_dtype;
+  uint32_t scale = is_told ? layer->kv_scale : types[kv_dtype].usual_scale;
+  if (is_mixed)
+    scale = kv_dtype == FI_I8 ? FI_SCALE_TOKEN : FI_SCALE_NONE;
   set_type(layer, kv_dtype, types[kv_dtype].is_scaled ? scale : FI_SCALE_NONE, types[kv_dtype].name);
+  layer->v_dtype = is_mixed ? v_dtype : FI_DTYPE_DEFAULT;
 }
 
 static void tell_cache(struct config *config, const struct layer *layer) {
@@ -145,7 +148,7 @@ static void tell_cache(struct config *config, const struct layer *layer) {
          layer->kv_type, layer->kv_scale == FI_SCALE_HEAD ? "KV head" : "tensor");
 }
 
-bool types_read(struct config *config, uint32_t kv_dtype, struct layer *layer) {
+bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer) {
   static const char *const fields[] = {"quantization_config", "compression_config", NULL};
   const json_t *quantization = find_anywhere(config, fields);
   if (!read_values(config, layer))
@@ -154,7 +157,7 @@ bool types_read(struct config *config, uint32_t kv_dtype, struct layer *layer) {
   if (quantization ? !read_quantization(config, quantization, layer) : !read_beside(config, layer))
     return false;
   if (kv_dtype != FI_DTYPE_DEFAULT)
-    choose_type(kv_dtype, layer);
+    choose_type(kv_dtype, v_dtype, layer);
   else
     tell_cache(config, layer);
   return true;

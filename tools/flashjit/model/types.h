@@ -5,8 +5,8 @@
 #include "tools/flashjit/model/config.h"
 #include "tools/flashjit/model/layer.h"
 
-/* Fills the types of the layer; kv_dtype is what the cache has been chosen to be, FI_DTYPE_DEFAULT: as the config says.
+/* Fills the types of the layer; kv_dtype and v_dtype are what the cache has been chosen to be, FI_DTYPE_DEFAULT: as the config says.
  */
-bool types_read(struct config *config, uint32_t kv_dtype, struct layer *layer);
+bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer);
 
 #endif

@@ -37,6 +37,8 @@ FI_E4M3 = 3
 FI_E5M2 = 4
 FI_F32 = 5
 FI_I8 = 6
+FI_I4 = 7
+FI_NVFP4 = 8
 FI_SCALE_NONE = 0
 FI_SCALE_TENSOR = 1
 FI_SCALE_HEAD = 2
@@ -145,7 +147,9 @@ class fi_spec(Structure):
         ("snippet_hash", c_uint64),
         ("snippet", c_uint32),
         ("intervals", c_uint32),
-        ("reserved", c_uint32 * 56),
+        ("v_dtype", c_uint32),
+        ("scale_group", c_uint32),
+        ("reserved", c_uint32 * 54),
     ]
 
 

@@ -30,6 +30,8 @@ pub const FI_E4M3: u32 = 3;
 pub const FI_E5M2: u32 = 4;
 pub const FI_F32: u32 = 5;
 pub const FI_I8: u32 = 6;
+pub const FI_I4: u32 = 7;
+pub const FI_NVFP4: u32 = 8;
 pub const FI_SCALE_NONE: u32 = 0;
 pub const FI_SCALE_TENSOR: u32 = 1;
 pub const FI_SCALE_HEAD: u32 = 2;
@@ -148,7 +150,9 @@ pub struct fi_spec {
     pub snippet_hash: u64,
     pub snippet: u32,
     pub intervals: u32,
-    pub reserved: [u32; 56],
+    pub v_dtype: u32,
+    pub scale_group: u32,
+    pub reserved: [u32; 54],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);

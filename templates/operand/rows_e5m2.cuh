@@ -1,0 +1,1 @@
+//@use operand/rows_fp8

@@ -1,0 +1,371 @@
+/* flashjit: append kv=nvfp4 page=16 */
+
+/* Of records that are written and read in pieces of 16 bytes. */
+#define FI_WIDE __attribute__((aligned(16)))
+
+/* One query token of the batch. A tile's tokens are consecutive rows, which may belong to several requests. */
+struct FI_WIDE fi_row {
+  int token;    /* index in Q, O, LSE, positions */
+  int position; /* index of the token in its request's KV: the last KV token it sees when causal */
+  int kv_base;  /* as fi_item.kv_base */
+  int part;     /* where its rows lie in a partial result, from the item's first row of partials on */
+};
+
+/* KV tokens from `first` to before `end`, of a request; none where end is not after first. */
+struct fi_interval {
+  int first, end;
+};
+
+/*
+ * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
+ * request's number (dense index) or kv_indptr[request] (CSR).
+ */
+struct FI_WIDE fi_item {
+  int kv_base;
+  int kv_head;
+  int kv_begin;              /* first token of the range */
+  int kv_end;                /* after its last token; no row sees beyond it */
+  int inner_begin;           /* every row sees the tokens from here on .. */
+  int inner_end;             /* .. to before this one; none where it is not after inner_begin */
+  int row_begin;             /* first of the tile's rows in fi_plan_arrays.rows */
+  unsigned short row_count;  /* tokens of the tile; 0: no item at all */
+  unsigned short unit_count; /* merge units that the item feeds */
+  int part;                  /* first row of its partial result; -1: it writes the output itself */
+  int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
+                                index of one in any case: the record is read ahead */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int reserved;
+};
+
+/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
+struct fi_unit {
+  int row_begin, row_count;
+  int kv_head;
+  int part_begin, part_stride, part_count;
+  int next; /* in the list of units that a CTA must merge; written during a launch */
+  int reserved;
+};
+
+/* What a plan says of its whole batch. Begins with what is public as fi_fault. */
+struct fi_plan_header {
+  unsigned fault;
+  unsigned fault_request;
+  long long fault_value;
+  const void *page_table;
+  long long page_table_stride;
+  int tokens;       /* rows */
+  unsigned id;      /* of the kernel and the bounds that the plan was made for */
+  unsigned rows_id; /* of what an append kernel must have in common with them */
+  unsigned reserved;
+};
+
+/* Where the parts of a plan lie in the workspace. */
+struct fi_plan_arrays {
+  struct fi_plan_header *header;
+  struct fi_item *first; /* [ctas] a copy of each CTA's first item */
+  struct fi_item *items;
+  struct fi_row *rows;
+  struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
+  const unsigned **row_bits; /* for packed masks: the first word of each row */
+  int *requests;             /* for kernels with a snippet: the request of each row */
+  struct fi_unit *units;
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
+  float *part_o;      /* [partial rows][v_dim], unnormalised */
+  float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
+};
+
+/* K or V; strides in elements. */
+struct fi_kv_args {
+  void *data;
+  float *scales;
+  long long page_stride, token_stride, head_stride;
+  long long scale_page_stride, scale_token_stride, scale_head_stride; /* of the scales of tokens */
+  float scale; /* that of append; attention has it in scale_log2 and o_factor */
+  int reserved;
+};
+
+/* What rotated rows turn by. */
+struct fi_rope_args {
+  const unsigned long long *table; /* turns per token of each pair, in units of 2^-64 */
+  const int *key_positions;        /* null: keys are where their indexes say */
+  long long position_stride;       /* between the three positions of a token */
+  long long key_position_stride;   /* of a key */
+  long long key_page_stride;       /* between pages, or requests */
+  float magnitude;
+  int reserved;
+};
+
+struct fi_append_args {
+  struct fi_plan_arrays plan;
+  struct fi_kv_args k, v;
+  struct fi_kv_args k_new, v_new;
+  const int *positions;
+  const void *slots;
+  int kv_heads;
+  unsigned rows_id; /* that the header must have */
+  int tokens;       /* by slots */
+  int reserved;
+  struct fi_rope_args rope;
+};
+
+constexpr int kVDim = 128;               /* elements of a row of V and O */
+constexpr int kPageSize = 16;            /* tokens of a page, 0 without pages */
+constexpr int kQkDim = 128;              /* elements of a head of Q and K */
+constexpr int kKvBits = 4;               /* of a stored element of K or V */
+
+constexpr int kThreads = 128;            /* of a CTA */
+constexpr int kCtasPerSm = 8;            /* CTAs that share an SM */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+constexpr u32 kAllLanes = 0xffffffffu;
+
+u32 lane() {
+  return threadIdx.x % 32;
+}
+
+u32 warp() {
+  return threadIdx.x / 32;
+}
+
+/*
+ * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
+ * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
+ * work ended first.
+ */
+void wait_for_stream() {
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+float2 unpack_bf16(u32 word) {
+  return make_float2(__uint_as_float(word << 16), __uint_as_float(word & 0xffff0000u));
+}
+
+/* Eight 16-bit elements of a chunk, by the conversion of a pair. */
+template <typename Unpack> void unpack_chunk(float (&values)[8], uint4 words, Unpack unpack) {
+  const u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float2 pair = unpack(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
+}
+
+typedef int Position;
+
+struct Rotation {};
+
+Rotation rotation_to(const fi_rope_args &rope, Position position) {
+  return {};
+}
+
+template <u32 kDim> constexpr u32 kRowUnits = kDim / 8;
+
+/* Takes the elements of unit `unit` of a row, and stores them. */
+template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotation &by, Load load, Store store) {
+  float values[8];
+  load(values, unit);
+  store(values, unit);
+}
+
+/* A query token whose K and V are appended, and what kv_row finds its place by. */
+struct NewToken {
+  int token;
+  int place;
+  int at;
+};
+
+typedef int PageId;
+
+/* The page ids of a request, first token's first. */
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
+}
+
+/* What kv_row finds a token of a request by: its page. */
+int kv_place(const fi_plan_header &header, int kv_base, int token) {
+  return (int)pages_of(header, kv_base)[(u32)token / kPageSize];
+}
+
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
+}
+
+constexpr u32 kFaultPlan = 6;
+
+/* Says in a plan's memory that a launch found another plan there, or none, and what it found. */
+void tell_foreign_plan(fi_plan_header &header, u32 found) {
+  if (blockIdx.x > 0 || threadIdx.x > 0)
+    return;
+  header.fault = kFaultPlan;
+  header.fault_request = 0;
+  header.fault_value = found;
+}
+
+/* How many tokens there may be; none if the memory has another plan. */
+int new_tokens(const fi_append_args &args) {
+  fi_plan_header &header = *args.plan.header;
+  const u32 id = header.rows_id;
+  if (id == args.rows_id)
+    return header.tokens;
+  tell_foreign_plan(header, id);
+  return 0;
+}
+
+/* Where token `number` goes: at < 0 is nowhere. */
+NewToken new_token(const fi_append_args &args, int number) {
+  const fi_row row = args.plan.rows[number];
+  const int place = row.position < 0 ? 0 : kv_place(*args.plan.header, row.kv_base, row.position);
+  return {row.token, place, row.position};
+}
+
+/* The row of a query token and head that is appended. */
+const u16 *new_row(const fi_kv_args &kv, int token, int head) {
+  return (const u16 *)kv.data + token * kv.token_stride + head * kv.head_stride;
+}
+
+/* The position that K of a new token is rotated to. */
+int position_of(const fi_append_args &args, const NewToken &row) {
+  return row.at;
+}
+
+float2 unpack_query(u32 word) {
+  return unpack_bf16(word);
+}
+
+/* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
+long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+  return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
+}
+
+constexpr u32 kLongestRow = kQkDim > kVDim ? kQkDim : kVDim;
+
+/* Reads the 8 elements of chunk `chunk` of a new row. */
+void read_chunk(float (&values)[8], const u16 *row, u32 chunk) {
+  unpack_chunk(values, *(const uint4 *)(row + chunk * 8), unpack_query);
+}
+
+/* Takes unit `unit` of a new row of K, rotated. */
+void take_key_unit(float *row, const u16 *from, u32 unit, const Rotation &by) {
+  const auto load = [&](float(&values)[8], u32 chunk) { read_chunk(values, from, chunk); };
+  const auto store = [&](const float(&values)[8], u32 chunk) {
+#pragma unroll
+    for (u32 i = 0; i < 8; i++)
+      row[chunk * 8 + i] = values[i];
+  };
+  rotate_unit(unit, by, load, store);
+}
+
+/* Takes a new row of K, rotated, into shared memory. */
+void take_key(float *row, const u16 *from, const Rotation &by) {
+#pragma unroll 1
+  for (u32 unit = lane(); unit < kRowUnits<kQkDim>; unit += 32)
+    take_key_unit(row, from, unit, by);
+  __syncwarp();
+}
+
+/* Takes a new row of V. */
+void take_value(float *row, const u16 *from) {
+#pragma unroll 1
+  for (u32 dim = lane(); dim < kVDim; dim += 32)
+    row[dim] = unpack_query(from[dim]).x;
+  __syncwarp();
+}
+
+/* The place of a row in the cache. */
+struct RowPlace {
+  int place;
+  int token;
+  int head;
+};
+
+/* The bits of the scale of a group, of which the upper 12 are all: e4m3 has three bits of the mantissa. */
+u32 nvfp4_scale(float magnitude, float host_scale) {
+  const u32 bits = __float_as_uint(fmaxf(0x1p-6f, fminf(448, magnitude / 6 / host_scale)));
+  return bits + 0x7ffff + (bits >> 20 & 1) & 0xfff00000;
+}
+
+/*
+ * The nearest code of e2m1; NaN is 0. Adding the power of two whose last bit is the code's lets the addition round;
+ * below 1 that bit stays where it is.
+ */
+u32 nvfp4_code(float value) {
+  const u32 bits = __float_as_uint(value);
+  const u32 magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000)
+    return 0;
+  const float kept = fminf(6, __uint_as_float(magnitude));
+  const u32 exponent = max(__float_as_uint(kept) >> 23, 127);
+  const float last_bit = __uint_as_float(exponent + 22 << 23);
+  const float rounded = __fadd_rn(__fadd_rn(kept, last_bit), -last_bit);
+  return bits >> 31 << 3 | __float_as_uint(rounded * 0x1p-126f) >> 22;
+}
+
+/* Writes a row of kDim elements, 8 a lane, and its scales. */
+template <u32 kDim> void store_nvfp4_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  u32 *to = (u32 *)kv_row(kv, at.place, at.token, at.head);
+  u8 *scales = (u8 *)kv.scales + scale_index(kv, at.place, at.token, at.head);
+#pragma unroll 1
+  for (u32 first = 0; first < kDim / 8; first += 32) {
+    const u32 word = min(first + lane(), kDim / 8 - 1);
+    const float *from = row + word * 8;
+    float magnitude = 0;
+#pragma unroll
+    for (u32 i = 0; i < 8; i++)
+      magnitude = fmaxf(magnitude, fabsf(from[i]));
+    magnitude = fmaxf(magnitude, __shfl_xor_sync(kAllLanes, magnitude, 1));
+    const u32 scale = nvfp4_scale(magnitude, kv.scale);
+    const float unit = __uint_as_float(scale) * kv.scale;
+    u32 codes = 0;
+#pragma unroll
+    for (u32 i = 0; i < 8; i++)
+      codes |= nvfp4_code(from[i] / unit) << 4 * i;
+    if (first + lane() < kDim / 8)
+      to[word] = codes;
+    if (first + lane() < kDim / 8 && word % 2 == 0)
+      scales[word / 2] = (u8)((scale >> 20) - (120 << 3));
+  }
+  __syncwarp();
+}
+
+/* Writes a row of K into the cache, with the scales that it has of its own. */
+void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_nvfp4_row<kQkDim>(kv, at, row);
+}
+
+/* Writes a row of V into the cache, with the scales that it has of its own. */
+void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
+  store_nvfp4_row<kVDim>(kv, at, row);
+}
+
+/*
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the
+ * type of the cache. A warp takes a row at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
+  __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
+  float *row = rows[warp()];
+  const long long count = (long long)new_tokens(args) * args.kv_heads * 2;
+  const long long warps = (long long)gridDim.x * (kThreads / 32);
+  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
+    const int head = i / 2 % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / 2 / args.kv_heads));
+    const RowPlace at = {token.place, token.at, head};
+    if (token.at < 0)
+      continue;
+    if (i % 2 == 0) {
+      take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
+      store_key_row(args.k, at, row);
+    } else {
+      take_value(row, new_row(args.v_new, token.token, head));
+      store_value_row(args.v, at, row);
+    }
+  }
+}
