@@ -6,8 +6,8 @@
 
 /*
  * Fragment of 16 rows and the 16 dims of block `block`: half of those of a block of 32, of which a lane has 8 from
- * 8 (l % 4) on. Word w has row l / 4 + 8 (w % 2) and, of these 8, p and p + 4, where p is w / 2, and 2 more in the second
- * half: as pairs of 4-bit elements are converted.
+ * 8 (l % 4) on. Word w has row l / 4 + 8 (w % 2) and, of these 8, p and p + 4, where p is w / 2, and 2 more in the
+ * second half: as pairs of 4-bit elements are converted.
  */
 void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u32 row = first_row + lane() / 4;

@@ -72,6 +72,7 @@ static void make(struct scene *scene) {
   reference.spec.v_dim = DIM;
   reference.spec.group = GROUP;
   reference.spec.kv_dtype = FI_BF16;
+  reference.spec.v_dtype = FI_BF16;
   reference.spec.page_size = PAGE;
   reference.spec.rope = FI_ROPE_HALF;
   reference.spec.rope_dim = DIM;

@@ -27,6 +27,8 @@ static const struct declaration declarations[] = {
     {"left", "0 1 5 64 1000", NULL},
     {"right", "0 1 7 100", NULL},
     {"chunk", "0 1 24 512", NULL},
+    {"v", "default int4 nvfp4", NULL},
+    {"scale_group", "default 16 64", NULL},
 };
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {

@@ -5,7 +5,9 @@
 #include "tools/flashjit/model/config.h"
 #include "tools/flashjit/model/layer.h"
 
-/* Fills the types of the layer; kv_dtype and v_dtype are what the cache has been chosen to be, FI_DTYPE_DEFAULT: as the config says.
+/*
+ * Fills the types of the layer; kv_dtype and v_dtype are what K and V of the cache have been chosen to be,
+ * FI_DTYPE_DEFAULT: as the config says, and V as K.
  */
 bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer);
 
