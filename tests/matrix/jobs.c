@@ -31,7 +31,7 @@ static const char *const prefix_specs[] = {
     "attention group=4 rows=64 page=16 rope=half keys=unrotated lse=1",
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
     "attention hd=72 v_dim=136 group=4 page=16 kv=e4m3",
-    "attention group=4 page=16 kv=int8 scale=token",
+    "attention group=4 page=16 kv=int8 scale=token v=int4",
 };
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
@@ -64,6 +64,8 @@ static const char *const edge_specs[] = {
     "attention q=f16 mask=none bias=distance softcap=1 lse=1",
     "attention group=4 bias=token_distance lse=1",
     "attention group=4 kv=int8 scale=token page=16 lse=1",
+    "attention group=4 kv=nvfp4 page=16 lse=1",
+    "attention hd=64 rows=64 q=f16 kv=e4m3 v=int4 lse=1",
     "attention rows=64 kv=int8 scale=head lse=1",
     "attention hd=72 group=8 rows=128 q=f16 kv=int8 scale=token index=csr rope=half keys=unrotated lse=1",
     "attention group=4 page=16 snippet=logit lse=1",

@@ -78,7 +78,8 @@ static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype
 
 /* Scores of equal keys are equal. */
 static bool has_plain_keys(const fi_spec *spec) {
-  return !rotates(spec) && spec->bias == FI_BIAS_NONE && spec->kv_scale != FI_SCALE_TOKEN;
+  const bool has_own_scales = spec->kv_scale == FI_SCALE_TOKEN || reference_scale_dtype(spec->kv_dtype) != FI_F32;
+  return !rotates(spec) && spec->bias == FI_BIAS_NONE && !has_own_scales;
 }
 
 /* Every key of a request and head is the same, and so is every dim of a query. */
