@@ -26,10 +26,10 @@ struct token_worth {
 
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
 struct kv_loader {
-  unsigned stage;    /* of the next step to compute */
-  int next;          /* the item after the current one; -1: none */
-  unsigned ahead;    /* lane l: its word l, so that going on to it does not wait for memory */
-  int page;          /* of this lane's row of the next step; without pages kv_base of the current item */
+  unsigned stage;   /* of the next step to compute */
+  int next;         /* the item after the current one; -1: none */
+  unsigned ahead;   /* lane l: its word l, so that going on to it does not wait for memory */
+  int page;         /* of this lane's row of the next step; without pages kv_base of the current item */
   const void *pages; /* of the current item's request */
   int kv_head;
   int kv_end;
