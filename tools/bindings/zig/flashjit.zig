@@ -28,6 +28,8 @@ pub const FI_E4M3 = 3;
 pub const FI_E5M2 = 4;
 pub const FI_F32 = 5;
 pub const FI_I8 = 6;
+pub const FI_I4 = 7;
+pub const FI_NVFP4 = 8;
 pub const FI_SCALE_NONE = 0;
 pub const FI_SCALE_TENSOR = 1;
 pub const FI_SCALE_HEAD = 2;
@@ -135,7 +137,9 @@ pub const fi_spec = extern struct {
     snippet_hash: u64,
     snippet: u32,
     intervals: u32,
-    reserved: [56]u32,
+    v_dtype: u32,
+    scale_group: u32,
+    reserved: [54]u32,
 };
 
 pub const fi_axis = extern struct {
