@@ -46,6 +46,7 @@ struct mma {
   uint32_t query_pitch;
   uint32_t query_registers;
   uint32_t loader_shared;
+  uint32_t ordered_loads;
 };
 
 /* What a tile does without so that it needs fewer registers, in the order of preference. */
@@ -54,12 +55,14 @@ struct saving {
   bool query_shared;
   uint32_t token_halvings;
   bool one_cta;
-  bool narrow; /* warps of 16 rows */
+  bool narrow;  /* warps of 16 rows */
+  bool ordered; /* matrix loads are not moved up, before those in front of them are used */
 };
 
 static const struct saving savings[] = {
-    {false, false, 0, false, false}, {true, false, 0, false, false}, {true, true, 0, false, false},
-    {true, true, 1, false, false},   {true, true, 2, false, false},  {true, true, 2, true, true},
+    {false, false, 0, false, false, false}, {true, false, 0, false, false, false}, {true, true, 0, false, false, false},
+    {true, true, 1, false, false, false},   {true, true, 2, false, false, false},  {true, true, 2, true, true, false},
+    {true, true, 0, true, false, true},     {true, true, 1, true, true, true},     {true, true, 2, true, true, true},
 };
 
 enum { SAVINGS = sizeof savings / sizeof *savings };
@@ -145,6 +148,7 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
   mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
   mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
+  mma->ordered_loads = saving->ordered;
   mma->key_pitch = kv_pitch(chunk_bytes(purpose->qk_dim, purpose->kv_bits), 1, mma->teams > 1);
   mma->value_pitch = kv_pitch(chunk_bytes(purpose->v_dim, purpose->v_bits), mma->value_warps, mma->teams > 1);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
@@ -293,6 +297,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "query_pitch", mma->query_pitch, "bytes from row to row of a tile of Q, or of K after rotation");
   tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
+  tile_add(tile, "ordered_loads", mma->ordered_loads, "1: matrix loads stay where they stand");
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
   tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;
   if (purpose->spec->mask_bits && tile->start_tokens < MASK_TOKENS)

@@ -1,6 +1,7 @@
 //@use ring/stages
 //@use query/tile
 //@use ptx/memory
+//@use ptx/matrices
 
 //# Scores by K of 16-bit elements, as they are stored or after rotation.
 

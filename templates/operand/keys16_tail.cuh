@@ -1,6 +1,7 @@
 //@use ring/stages
 //@use query/tile
 //@use ptx/memory
+//@use ptx/matrices
 
 //# Scores by K of 16-bit elements, whose dims are blocks of 16 and 8 more. These are a block whose other half is zeros
 //# in the registers: in memory the next row begins there.

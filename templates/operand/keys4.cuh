@@ -1,6 +1,7 @@
 //@use ring/stages
 //@use query/tile
 //@use ptx/memory
+//@use ptx/matrices
 
 //# Scores by K of 4-bit elements, each of which is converted once, in registers.
 

@@ -1,5 +1,6 @@
 //@use ring/stages
 //@use ptx/memory
+//@use ptx/matrices
 //@use tile/rows
 
 //# O by V of 16-bit elements, whose dims are pairs of octets and one more.

@@ -1,5 +1,6 @@
 //@use ring/stages
 //@use ptx/memory
+//@use ptx/matrices
 //@use tile/rows
 //@use operand/nibbles_{v_dtype}
 

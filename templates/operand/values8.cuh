@@ -1,5 +1,6 @@
 //@use ring/stages
 //@use ptx/memory
+//@use ptx/matrices
 //@use tile/rows
 
 //# O by V of 8-bit elements, each of which is converted once, in registers.

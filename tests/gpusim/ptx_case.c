@@ -38,9 +38,10 @@ CUresult ptx_map_encode(CUtensorMap *out, const struct ptx_map *map, CUdeviceptr
   cuuint64_t strides[PTX_MAX_RANK];
   cuuint32_t steps[PTX_MAX_RANK];
   cuuint64_t dense = map->element_bytes;
-  for (unsigned d = 0; d < map->rank; d++) {
+  const unsigned rank = map->rank < PTX_MAX_RANK ? map->rank : PTX_MAX_RANK;
+  for (unsigned d = 0; d < rank; d++) {
     dense *= map->dims[d];
-    strides[d] = d + 1 < map->rank && map->strides[d] ? map->strides[d] : dense;
+    strides[d] = d + 1 < rank && map->strides[d] ? map->strides[d] : dense;
     steps[d] = map->steps[d] ? map->steps[d] : 1;
   }
   return encode(out, map->type, map->rank, (void *)(uintptr_t)data, map->dims, strides, map->box, steps,

@@ -293,6 +293,19 @@ template <int kPending> void copy_wait() {
 }
 
 /*
+ * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': after
+ * the barrier that follows, plain loads of all its threads see them.
+ */
+u32 count_down(u32 *counter) {
+  u32 before;
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(counter), "r"(0xffffffffu)
+               : "memory");
+  return before;
+}
+
+/*
  * Four 8 x 8 matrices of 16-bit elements. Lane l gives the address of row l % 8 of matrix l / 8 and gets, in word m,
  * elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of matrix m.
  */
@@ -305,19 +318,6 @@ void load_matrices(u32 (&words)[4], u32 address) {
 void load_matrices_transposed(u32 (&words)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(address) : "memory");
-}
-
-/*
- * Takes one from a counter and returns what it was. Releases this CTA's writes and acquires the others': after
- * the barrier that follows, plain loads of all its threads see them.
- */
-u32 count_down(u32 *counter) {
-  u32 before;
-  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;"
-               : "=r"(before)
-               : "l"(counter), "r"(0xffffffffu)
-               : "memory");
-  return before;
 }
 
 /* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
