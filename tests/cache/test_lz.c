@@ -22,8 +22,12 @@ static void fill(unsigned char *bytes, size_t size, uint64_t seed) {
     size_t run = 1 + next_random(&seed) % (next_random(&seed) % 8 ? 40 : 5000);
     const size_t back = at ? 1 + next_random(&seed) % at : 0;
     const bool is_copy = back && next_random(&seed) % 2;
-    for (run = run < size - at ? run : size - at; run > 0; run--, at++)
-      bytes[at] = is_copy ? bytes[at - back] : (unsigned char)(next_random(&seed) % alphabet);
+    for (run = run < size - at ? run : size - at; run > 0; run--, at++) {
+      if (is_copy)
+        bytes[at] = bytes[at - back];
+      else
+        bytes[at] = (unsigned char)(next_random(&seed) % alphabet);
+    }
   }
 }
 
