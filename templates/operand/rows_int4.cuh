@@ -8,7 +8,7 @@
  */
 float int4_scale(float least, float most, float host_scale) {
   const float extreme = -least >= most ? least : most;
-  const u32 bits = __float_as_uint(extreme * -0.125f / host_scale) + 0x10000 & 0xfffe0000;
+  const u32 bits = (__float_as_uint(extreme * -0.125f / host_scale) + 0x10000) & 0xfffe0000;
   const float scale = fmaxf(-8188, fminf(8188, __uint_as_float(bits)));
   return fabsf(scale) < 0x1p-14f ? 0x1p-14f : scale;
 }
