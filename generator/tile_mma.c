@@ -300,8 +300,10 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "ordered_loads", mma->ordered_loads, "1: matrix loads stay where they stand");
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
   tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;
-  if (purpose->spec->mask_bits && tile->start_tokens < MASK_TOKENS)
-    tile->start_tokens = MASK_TOKENS;
+  const uint32_t step = tile_step_tokens(tile);
+  const uint32_t mask_start = step < MASK_TOKENS ? step : MASK_TOKENS; /* no step is whole before the first token */
+  if (purpose->spec->mask_bits && tile->start_tokens < mask_start)
+    tile->start_tokens = mask_start;
   const bool mixed_rows =
       purpose->spec->mask_bits || derived_hides_tokens(purpose->spec) ||
       (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));

@@ -138,7 +138,8 @@ struct reference_scales reference_v_scales(const struct reference *reference, ui
 double reference_scale(const struct reference_scales *scales, uint32_t d) {
   const double scale =
       scales->data ? dtype_decode(scales->dtype, scales->data, (size_t)scales->first + d / scales->group) : 1;
-  return scales->host * (scale > 1e290 ? 1e290 : scale);
+  const double finite = scale > 1e290 ? 1e290 : scale < -1e290 ? -1e290 : scale; /* NaN stays */
+  return scales->host * finite;
 }
 
 int64_t reference_key_place(const struct reference *reference, uint32_t request, uint32_t token) {

@@ -52,7 +52,8 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
     const double difference = fabs(got - o[d]);
     if (isfinite(o[d]) ? !(difference <= least + tolerance * fmax(rms, fabs(o[d]))) : !is_special(o[d], got))
       return trial_fail(trial, "O of %s, dim %u, is %g, expected %g", row, d, got, o[d]);
-    comparison->difference += isfinite(o[d]) ? difference * difference : 0;
+    const double counted = fmax(0, difference - least);
+    comparison->difference += isfinite(o[d]) ? counted * counted : 0;
     comparison->reference += isfinite(o[d]) ? o[d] * o[d] : 0;
   }
   return compare_lse(comparison, trial, row, lse, got_lse);
