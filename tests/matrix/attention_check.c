@@ -5,6 +5,7 @@
 #include "tests/matrix/compare.h"
 #include "tests/measure.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,6 +101,14 @@ static bool check_head(struct check *check, uint32_t request, uint32_t kv_head) 
   return passed;
 }
 
+/* Scores grow with the square of what rotation multiplies rows with, and so do their errors. */
+static double lse_tolerance_of(const struct batch_case *batch) {
+  const double magnitude = fmax(1, (double)batch->rope_magnitude);
+  if (batch->lse_tolerance > 0)
+    return batch->lse_tolerance;
+  return tolerance_of(measure_dtype(&batch->spec))->lse * magnitude * magnitude;
+}
+
 bool attention_check(struct trial *trial, const struct batch_case *batch) {
   const struct mirror *o = &batch->buffers[BUFFER_O];
   const struct mirror *lse = &batch->buffers[BUFFER_LSE];
@@ -107,7 +116,7 @@ bool attention_check(struct trial *trial, const struct batch_case *batch) {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .comparison = {.dtype = measure_dtype(&batch->spec), .lse_tolerance = batch->lse_tolerance},
+      .comparison = {.dtype = measure_dtype(&batch->spec), .lse_tolerance = lse_tolerance_of(batch)},
       .sampling = batch->sees_specials ? 1 : sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {
