@@ -10,7 +10,7 @@
 #include <string.h>
 
 static bool header_known(const unsigned char *bytes, size_t size, struct cache_reason *reason) {
-  if (size < BUNDLE_HEADER_SIZE + BUNDLE_CHECKSUM_SIZE)
+  if (size < BUNDLE_HEADER_SIZE + CACHE_CHECKSUM_SIZE)
     return cache_refuse(reason, "%zu bytes are less than a bundle has", size);
   if (memcmp(bytes, bundle_magic, BUNDLE_MAGIC_SIZE) != 0)
     return cache_refuse(reason, "not a bundle: wrong magic");
@@ -30,9 +30,9 @@ static bool header_known(const unsigned char *bytes, size_t size, struct cache_r
 }
 
 static bool checksum_matches(const unsigned char *bytes, size_t size, struct cache_reason *reason) {
-  unsigned char checksum[BUNDLE_CHECKSUM_SIZE];
-  bundle_checksum(bytes, size - BUNDLE_CHECKSUM_SIZE, checksum);
-  return memcmp(checksum, bytes + size - BUNDLE_CHECKSUM_SIZE, BUNDLE_CHECKSUM_SIZE) == 0 ||
+  unsigned char checksum[CACHE_CHECKSUM_SIZE];
+  cache_checksum(bytes, size - CACHE_CHECKSUM_SIZE, checksum);
+  return memcmp(checksum, bytes + size - CACHE_CHECKSUM_SIZE, CACHE_CHECKSUM_SIZE) == 0 ||
          cache_refuse(reason, "checksum does not match");
 }
 
@@ -102,7 +102,7 @@ bool cache_bundle_open(const void *bytes, size_t size, const struct cache_signer
     return false;
   *bundle = (struct cache_bundle){.bytes = bytes, .size = size};
   bundle->rows = bytes_get_u32(bundle->bytes + BUNDLE_AT_ROWS);
-  size_t end = size - BUNDLE_CHECKSUM_SIZE;
+  size_t end = size - CACHE_CHECKSUM_SIZE;
   if (bytes_get_u32(bundle->bytes + BUNDLE_AT_FLAGS)) {
     if (end < BUNDLE_HEADER_SIZE + BUNDLE_SIGNED_SIZE)
       return cache_refuse(reason, "%zu bytes are less than a signed bundle has", size);

@@ -2,6 +2,7 @@
 #ifndef FLASHJIT_CACHE_BUNDLE_LAYOUT_H
 #define FLASHJIT_CACHE_BUNDLE_LAYOUT_H
 
+#include "cache/checksum.h"
 #include "cache/paths.h"
 #include "cache/signature.h"
 
@@ -24,14 +25,11 @@ enum {
   BUNDLE_ROW_AT_SIZE = BUNDLE_ROW_AT_PACKED_SIZE + 4,
   BUNDLE_ROW_SIZE = BUNDLE_ROW_AT_SIZE + 4,
 
-  BUNDLE_SIGNED_SIZE = CACHE_SIGNER_SIZE + CACHE_SIGNATURE_SIZE,
-  BUNDLE_CHECKSUM_SIZE = 16
+  BUNDLE_SIGNED_SIZE = CACHE_SIGNER_SIZE + CACHE_SIGNATURE_SIZE
 };
 
 _Static_assert(BUNDLE_ROW_SIZE == 64, "a row has 64 bytes");
 
 extern const unsigned char bundle_magic[BUNDLE_MAGIC_SIZE];
-
-void bundle_checksum(const unsigned char *bytes, size_t size, unsigned char checksum[BUNDLE_CHECKSUM_SIZE]);
 
 #endif

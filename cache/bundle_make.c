@@ -72,7 +72,7 @@ static bool make_members(struct member *members, const struct cache_entry *entri
 }
 
 static size_t size_of(const struct member *members, size_t count, bool is_signed) {
-  size_t size = BUNDLE_HEADER_SIZE + BUNDLE_CHECKSUM_SIZE + (is_signed ? BUNDLE_SIGNED_SIZE : 0);
+  size_t size = BUNDLE_HEADER_SIZE + CACHE_CHECKSUM_SIZE + (is_signed ? BUNDLE_SIGNED_SIZE : 0);
   for (size_t i = 0; i < count; i++)
     size += BUNDLE_ROW_SIZE + members[i].packed_size;
   return size;
@@ -127,7 +127,7 @@ static unsigned char *assemble(const struct member *members, size_t count, const
     free(bytes);
     return NULL;
   }
-  bundle_checksum(bytes, *size - BUNDLE_CHECKSUM_SIZE, bytes + *size - BUNDLE_CHECKSUM_SIZE);
+  cache_checksum(bytes, *size - CACHE_CHECKSUM_SIZE, bytes + *size - CACHE_CHECKSUM_SIZE);
   return bytes;
 }
 

@@ -27,6 +27,7 @@
 #include "cache/entry.h"
 
 #include "cache/bytes.h"
+#include "cache/checksum.h"
 #include "cache/paths.h"
 
 #include <inttypes.h>
@@ -52,7 +53,6 @@ enum {
   FLAG_SNIPPET = 2,
   SNIPPET_ZERO = 4,
   SNIPPET_SIZE = 8,
-  CHECKSUM_SIZE = 16,
   IMAGE_ALIGNMENT = 64
 };
 
@@ -148,7 +148,7 @@ static void layout_place(struct layout *layout) {
   }
   layout->image_at = (at + IMAGE_ALIGNMENT - 1) / IMAGE_ALIGNMENT * IMAGE_ALIGNMENT;
   layout->checksum_at = layout->image_at + layout->image_size;
-  layout->size = layout->checksum_at + CHECKSUM_SIZE;
+  layout->size = layout->checksum_at + CACHE_CHECKSUM_SIZE;
 }
 
 static bool layout_allowed(const struct layout *layout, struct cache_reason *reason) {
@@ -178,12 +178,6 @@ static bool entry_plausible(const struct cache_entry *entry, struct cache_reason
                           field->least, field->most);
   }
   return true;
-}
-
-static void checksum_of(const unsigned char *bytes, uint64_t size, unsigned char checksum[CHECKSUM_SIZE]) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, (size_t)size));
-  memcpy(checksum, canonical.digest, CHECKSUM_SIZE);
 }
 
 static uint32_t flags_of(const struct cache_entry *entry) {
@@ -238,7 +232,7 @@ bool cache_entry_encode(const struct cache_entry *entry, unsigned char **bytes, 
   for (size_t i = 0; i < layout.texts; i++)
     memcpy(block + layout.text_at[i], entry_text_get(entry, &text_fields[i]), layout.text_size[i]);
   memcpy(block + layout.image_at, entry->image, layout.image_size);
-  checksum_of(block, layout.checksum_at, block + layout.checksum_at);
+  cache_checksum(block, (size_t)layout.checksum_at, block + layout.checksum_at);
   *bytes = block;
   *size = (size_t)layout.size;
   return true;
@@ -318,9 +312,9 @@ bool cache_entry_decode(const void *bytes, size_t size, const struct cache_key *
   if (!header_known(block, size, &layout, reason) || !layout_from_header(block, size, &layout, reason))
     return false;
 
-  unsigned char checksum[CHECKSUM_SIZE];
-  checksum_of(block, layout.checksum_at, checksum);
-  if (memcmp(checksum, block + layout.checksum_at, CHECKSUM_SIZE) != 0)
+  unsigned char checksum[CACHE_CHECKSUM_SIZE];
+  cache_checksum(block, (size_t)layout.checksum_at, checksum);
+  if (memcmp(checksum, block + layout.checksum_at, CACHE_CHECKSUM_SIZE) != 0)
     return cache_refuse(reason, "checksum does not match");
 
   if (!texts_from_bytes(block, &layout, entry, reason))

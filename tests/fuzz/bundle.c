@@ -5,11 +5,7 @@
 #include "fuzz.h"
 
 #include "cache/bundle.h"
-
-#include <string.h>
-#include <xxhash.h>
-
-enum { CHECKSUM_SIZE = sizeof(XXH128_canonical_t) };
+#include "seal.h"
 
 static void read_row(const struct cache_bundle *bundle, uint32_t number) {
   const struct cache_bundle_row row = cache_bundle_row(bundle, number);
@@ -32,15 +28,7 @@ static void read_bundle(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  XXH128_canonical_t checksum;
-  uint8_t *sealed = malloc(size + 1);
-  fuzz_expect(sealed != NULL);
-  if (size)
-    memcpy(sealed, data, size);
-  if (size >= CHECKSUM_SIZE) {
-    XXH128_canonicalFromHash(&checksum, XXH3_128bits(sealed, size - CHECKSUM_SIZE));
-    memcpy(sealed + size - CHECKSUM_SIZE, &checksum, CHECKSUM_SIZE);
-  }
+  uint8_t *sealed = fuzz_sealed(data, size);
   read_bundle(sealed, size);
   free(sealed);
   return 0;

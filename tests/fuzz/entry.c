@@ -5,11 +5,9 @@
 #include "fuzz.h"
 
 #include "cache/entry.h"
+#include "seal.h"
 
 #include <string.h>
-#include <xxhash.h>
-
-enum { CHECKSUM_SIZE = sizeof(XXH128_canonical_t) };
 
 static void read_and_write(const uint8_t *data, size_t size) {
   struct cache_entry entry;
@@ -24,17 +22,9 @@ static void read_and_write(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  XXH128_canonical_t checksum;
+  uint8_t *sealed = fuzz_sealed(data, size);
   read_and_write(data, size);
-  uint8_t *sealed = malloc(size + 1);
-  fuzz_expect(sealed != NULL);
-  if (size)
-    memcpy(sealed, data, size);
-  if (size >= CHECKSUM_SIZE) {
-    XXH128_canonicalFromHash(&checksum, XXH3_128bits(sealed, size - CHECKSUM_SIZE));
-    memcpy(sealed + size - CHECKSUM_SIZE, &checksum, CHECKSUM_SIZE);
-    read_and_write(sealed, size);
-  }
+  read_and_write(sealed, size);
   free(sealed);
   return 0;
 }
