@@ -33,14 +33,3 @@ int unknown_option(const char *command, int code, char **argv) {
     return usage_error(command, "option %s needs a value", option);
   return usage_error(command, "unknown option %s", option);
 }
-
-bool join_words(int count, char **words, char *text, size_t size) {
-  size_t used = 0;
-  for (int i = 0; i < count; i++) {
-    int length = snprintf(text + used, size - used, "%s%s", i > 0 ? " " : "", words[i]);
-    used += (size_t)length;
-    if (used >= size)
-      return false;
-  }
-  return true;
-}

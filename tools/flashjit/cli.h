@@ -11,9 +11,6 @@ enum {
   CLI_USAGE = 2   /* the command line */
 };
 
-/* The arguments as one text. False when it is too long. */
-bool join_words(int count, char **words, char *text, size_t size);
-
 /* A line on stderr: "flashjit: ...". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -8,6 +8,7 @@
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/snippet.h"
+#include "tools/flashjit/spec_words.h"
 #include "tools/flashjit/version.h"
 
 #include <inttypes.h>
@@ -218,15 +219,12 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   char text[FI_SPEC_TEXT_SIZE];
   fi_spec spec;
   int first;
-  const int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  int code = cli_parse(command, argc, argv, take_option, &choice, &first);
   if (code >= 0)
     return code;
-  if (first == argc)
-    return usage_error(command->name, "the spec is missing");
-  if (!join_words(argc - first, argv + first, text, sizeof text))
-    return usage_error(command->name, "the spec is longer than %d characters", FI_SPEC_TEXT_SIZE - 1);
-  if (fi_spec_parse(text, &spec))
-    return usage_error(command->name, "%s", fi_last_error());
+  code = spec_words(command->name, argc - first, argv + first, text, &spec);
+  if (code != CLI_OK)
+    return code;
   snippet_fill(&choice.snippet, &spec);
   return explain(&spec, text, &choice);
 }
