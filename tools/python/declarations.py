@@ -105,16 +105,16 @@ def rendered(header):
     return "\n".join(lines + ["}", ""])
 
 
-def main():
-    text = rendered(Header(HEADER))
+def main(result, text, script):
+    """Writes the file; with --check fails when it has another text."""
     if sys.argv[1:] == ["--check"]:
-        with open(RESULT, encoding="utf-8") as file:
+        with open(result, encoding="utf-8") as file:
             if file.read() != text:
-                sys.exit("tools/python/flashjit/_declarations.py is not that of flashjit.h: run declarations.py")
+                sys.exit(f"{os.path.basename(result)} is not that of flashjit.h: run {script}")
         return
-    with open(RESULT, "w", encoding="utf-8") as file:
+    with open(result, "w", encoding="utf-8") as file:
         file.write(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(RESULT, rendered(Header(HEADER)), "tools/python/declarations.py")

@@ -16,7 +16,7 @@ RESULT = os.path.join(HERE, "flashjit-sys/src/bindings.rs")
 sys.dont_write_bytecode = True
 sys.path.insert(0, PYTHON)
 
-from declarations import FIELD, HEADER, Header
+from declarations import FIELD, HEADER, Header, main
 
 TYPES = {
     "char": "c_char",
@@ -89,16 +89,5 @@ def rendered(header):
     return TOP + "\n".join(lines + ["}", ""])
 
 
-def main():
-    text = rendered(RustHeader(HEADER))
-    if sys.argv[1:] == ["--check"]:
-        with open(RESULT, encoding="utf-8") as file:
-            if file.read() != text:
-                sys.exit("flashjit-sys/src/bindings.rs is not that of flashjit.h: run tools/bindings/rust/bindings.py")
-        return
-    with open(RESULT, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 if __name__ == "__main__":
-    main()
+    main(RESULT, rendered(RustHeader(HEADER)), "tools/bindings/rust/bindings.py")

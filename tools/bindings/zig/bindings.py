@@ -13,7 +13,7 @@ RESULT = os.path.join(HERE, "flashjit.zig")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(HERE, "../../python"))
 
-from declarations import FIELD, HEADER, Header
+from declarations import FIELD, HEADER, Header, main
 
 TYPES = {
     "char": "u8",
@@ -66,16 +66,5 @@ def rendered(header):
     return "\n".join(lines + [""])
 
 
-def main():
-    text = rendered(ZigHeader(HEADER))
-    if sys.argv[1:] == ["--check"]:
-        with open(RESULT, encoding="utf-8") as file:
-            if file.read() != text:
-                sys.exit("flashjit.zig is not that of flashjit.h: run tools/bindings/zig/bindings.py")
-        return
-    with open(RESULT, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 if __name__ == "__main__":
-    main()
+    main(RESULT, rendered(ZigHeader(HEADER)), "tools/bindings/zig/bindings.py")
