@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every fuzz program for so many seconds, two at a time, from its seeds on. What is found is left in
-# BUILD_FOLDER/findings.
+# BUILD_FOLDER/findings. FLASHJIT_TEST_SEED, where set, is the seed of what is drawn.
 # usage: run.sh BUILD_FOLDER SECONDS [NAME]...
 set -eu
 build=$1
@@ -14,7 +14,7 @@ mkdir -p "$findings"
 # fuzz NAME: the corpus grows in the build folder.
 fuzz() {
   mkdir -p "$build/corpus/$1"
-  "$build/fuzz_$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
+  "$build/fuzz_$1" -seed="${FLASHJIT_TEST_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
     -artifact_prefix="$findings/$1-" "$build/corpus/$1" "$here/data/$1" >"$build/fuzz_$1.log" 2>&1
 }
 

@@ -304,6 +304,46 @@ Test(gpusim_instructions, known_answers) {
   free(text);
 }
 
+/* What a text may ask of the host has limits. */
+Test(gpusim_instructions, texts_that_ask_for_too_much_are_refused) {
+  char braces[512];
+  char lists[512];
+  char pairs[512];
+  memset(braces, '{', sizeof braces - 1);
+  braces[sizeof braces - 1] = '\0';
+  snprintf(lists, sizeof lists, "mov.b32 %%ra, %.200s", braces);
+  strcpy(pairs, "setp.eq.u32 %pt");
+  for (int i = 0; i < 100; i++)
+    strcat(pairs, "|%pt");
+  const struct {
+    const char *code;
+    const char *sentence;
+  } cases[] = {
+      {".reg .b32 %more<131072>;", "more than 131072 registers in a module"},
+      {".reg .b32 %more<4294967295>;", "more than 131072 registers in a module"},
+      {".reg .b32 %more<18446744073709551615>;", "more than 131072 registers in a module"},
+      {".local .b8 more[67108865];", "more than 67108864 bytes of variables in a module"},
+      {".local .b8 more[67108864]; .shared .b8 last[1];", "more than 67108864 bytes of variables in a module"},
+      {".local .b64 more[4294967295][4294967297];", "more than 67108864 bytes of variables in a module"},
+      {".local .align 0 .b8 more[4];", "an alignment is a power of two up to 4096, not 0"},
+      {".local .align 12 .b8 more[4];", "an alignment is a power of two up to 4096, not 12"},
+      {".local .align 4294967296 .b8 more[4];", "an alignment is a power of two up to 4096, not 4294967296"},
+      {braces, "nested more than 64 deep"},
+      {lists, "nested more than 64 deep"},
+      {pairs, "nested more than 64 deep"},
+  };
+  sim_set("FLASHJIT_SIM_QUIET", "1");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[2048];
+    char report[2048];
+    CUlibrary library;
+    snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, cases[i].code);
+    cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", cases[i].code);
+    sim_report_text(report, sizeof report);
+    cr_expect(strstr(report, cases[i].sentence) && strstr(report, "line 10"), "%s: %s", cases[i].code, report);
+  }
+}
+
 /* Forms that nobody emits are refused at load, by name and line. */
 Test(gpusim_instructions, unknown_forms_are_named) {
   static const struct {

@@ -22,7 +22,7 @@ static const char usage[] =
     "      --filter TEXT      only jobs with TEXT in the line that --list prints\n"
     "      --shard I/N        the I-th of N parts\n"
     "      --limit N          N specs, evenly spread\n"
-    "      --seed N           of all random inputs (default: the time)\n"
+    "      --seed N           of all random inputs (default: FLASHJIT_TEST_SEED, else the time)\n"
     "      --cache DIR        keep compiled kernels there (default: compile everything)\n"
     "      --list             print the specs and do nothing\n"
     "FLASHJIT_DRIVER chooses the device: \"sim\" is the simulator.\n";
@@ -103,12 +103,19 @@ static bool read_option(int option, struct settings *settings) {
   }
 }
 
+/* CI sets the variable, so that who reads its report can run the very same inputs. */
+static uint64_t default_seed(void) {
+  const char *text = getenv("FLASHJIT_TEST_SEED");
+  uint64_t seed;
+  return text && read_number(text, 0, UINT64_MAX, &seed) ? seed : (uint64_t)time(NULL);
+}
+
 static bool read_options(int argc, char **argv, struct settings *settings) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   int option;
   *settings = (struct settings){
       .choice = {.shard = 1, .shards = 1},
-      .workers = {.count = cores > 0 ? (uint32_t)cores : 1, .seed = (uint64_t)time(NULL), .cache_dir = ""},
+      .workers = {.count = cores > 0 ? (uint32_t)cores : 1, .seed = default_seed(), .cache_dir = ""},
   };
   while ((option = getopt_long(argc, argv, "j:", options, NULL)) != -1) {
     if (!read_option(option, settings))

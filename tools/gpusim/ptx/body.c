@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-enum { MAX_OPERANDS = 16, MAX_ITEMS = 256 };
+/* The largest kernel of the matrix has about 20,000 registers. */
+enum { MAX_OPERANDS = 16, MAX_ITEMS = 256, MAX_REGISTERS = 1 << 17 };
 
 static enum ptx_class register_class(const struct ptx_token *type) {
   static const struct {
@@ -22,11 +23,17 @@ static enum ptx_class register_class(const struct ptx_token *type) {
 static void add_registers(struct ptx_cursor *cursor, const struct ptx_token *name, uint32_t count,
                           enum ptx_class class) {
   struct ptx_function *function = cursor->function;
+  const uint32_t registers = count ? count : 1;
+  if (registers > MAX_REGISTERS - cursor->module->register_count) {
+    ptx_fail(cursor, "more than %d registers in a module", MAX_REGISTERS);
+    return;
+  }
+  cursor->module->register_count += registers;
   ptx_bind(cursor, &(struct ptx_binding){.prefix = name->text,
                                          .length = name->length,
                                          .first = (uint32_t)function->register_count,
                                          .count = count});
-  for (uint32_t i = 0; i < (count ? count : 1); i++) {
+  for (uint32_t i = 0; i < registers; i++) {
     SIM_PUSH(function->register_classes, function->register_count, function->register_capacity);
     function->register_classes[function->register_count++] = (uint8_t) class;
   }
@@ -41,7 +48,7 @@ static void register_declaration(struct ptx_cursor *cursor) {
     uint32_t count = 0;
     ptx_advance(cursor);
     if (ptx_accept(cursor, '<')) {
-      count = (uint32_t)cursor->token.value;
+      count = (uint32_t)(cursor->token.value < UINT32_MAX ? cursor->token.value : UINT32_MAX);
       ptx_advance(cursor);
       ptx_expect(cursor, '>');
     }
@@ -133,8 +140,7 @@ static void number_operand(struct ptx_cursor *cursor, bool negative, struct ptx_
   ptx_advance(cursor);
 }
 
-static void operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
-  memset(result, 0, sizeof *result);
+static void plain_operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
   bool negated = ptx_accept(cursor, '!');
   bool negative = ptx_accept(cursor, '-');
   enum token_kind kind = cursor->token.kind;
@@ -151,10 +157,19 @@ static void operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
   else
     ptx_fail(cursor, "expected an operand before '%.*s'", (int)cursor->token.length, cursor->token.text);
   result->negated = negated;
-  if (ptx_accept(cursor, '|')) {
-    result->pair = sim_arena_take(cursor->module->arena, sizeof *result->pair);
-    operand(cursor, result->pair);
+}
+
+/* One operand, or first|second. */
+static void operand(struct ptx_cursor *cursor, struct ptx_operand *result) {
+  memset(result, 0, sizeof *result);
+  if (ptx_enter(cursor)) {
+    plain_operand(cursor, result);
+    if (ptx_accept(cursor, '|')) {
+      result->pair = sim_arena_take(cursor->module->arena, sizeof *result->pair);
+      operand(cursor, result->pair);
+    }
   }
+  ptx_leave(cursor);
 }
 
 static struct ptx_statement *add_statement(struct ptx_cursor *cursor, uint32_t line) {
@@ -245,6 +260,7 @@ static void scope(struct ptx_cursor *cursor) {
   SIM_PUSH(function->scope_parents, function->scope_count, function->scope_capacity);
   function->scope_parents[function->scope_count++] = outer;
   cursor->scope = (uint32_t)function->scope_count;
+  ptx_enter(cursor);
   ptx_expect(cursor, '{');
   while (!ptx_is_mark(cursor, '}') && cursor->token.kind != TOKEN_END) {
     if (ptx_is_mark(cursor, '{'))
@@ -257,6 +273,7 @@ static void scope(struct ptx_cursor *cursor) {
       instruction(cursor);
   }
   ptx_expect(cursor, '}');
+  ptx_leave(cursor);
   cursor->scope = outer;
   cursor->binding_count = outer_bindings;
 }

@@ -49,6 +49,17 @@ void ptx_skip_line(struct ptx_cursor *cursor) {
     ptx_advance(cursor);
 }
 
+bool ptx_enter(struct ptx_cursor *cursor) {
+  enum { MOST = 64 };
+  if (++cursor->depth > MOST)
+    ptx_fail(cursor, "nested more than %d deep", MOST);
+  return !cursor->failed;
+}
+
+void ptx_leave(struct ptx_cursor *cursor) {
+  cursor->depth--;
+}
+
 /* True when `rest` is the decimal index of an element of a range of `count`. */
 static bool range_index(const char *rest, size_t length, uint32_t count, uint32_t *index) {
   uint64_t value = 0;

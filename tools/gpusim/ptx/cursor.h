@@ -23,6 +23,7 @@ struct ptx_cursor {
   size_t binding_count;
   size_t binding_capacity;
   uint32_t scope;
+  uint32_t depth; /* of nested braces and operands */
   bool failed;
 };
 
@@ -35,6 +36,10 @@ bool ptx_accept(struct ptx_cursor *cursor, char mark);
 void ptx_expect(struct ptx_cursor *cursor, char mark);
 bool ptx_token_is(const struct ptx_token *token, const char *text);
 void ptx_skip_line(struct ptx_cursor *cursor);
+
+/* Around whatever nests: fails, and gives false, when it nests too deeply. */
+bool ptx_enter(struct ptx_cursor *cursor);
+void ptx_leave(struct ptx_cursor *cursor);
 
 const struct ptx_binding *ptx_lookup(const struct ptx_cursor *cursor, const char *name, size_t length, uint32_t *index);
 void ptx_bind(struct ptx_cursor *cursor, const struct ptx_binding *binding);

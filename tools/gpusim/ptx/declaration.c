@@ -28,12 +28,14 @@ static uint64_t integer(struct ptx_cursor *cursor) {
 /* Flattened initialiser: { {1, 2}, 3 } or one number. */
 static void initialiser(struct ptx_cursor *cursor, const struct ptx_variable *variable, uint8_t *bytes, uint32_t *at) {
   if (ptx_accept(cursor, '{')) {
+    ptx_enter(cursor);
     while (!ptx_is_mark(cursor, '}') && cursor->token.kind != TOKEN_END) {
       initialiser(cursor, variable, bytes, at);
       if (!ptx_accept(cursor, ','))
         break;
     }
     ptx_expect(cursor, '}');
+    ptx_leave(cursor);
     return;
   }
   uint64_t value = integer(cursor);
@@ -45,13 +47,39 @@ static void initialiser(struct ptx_cursor *cursor, const struct ptx_variable *va
   *at += variable->element_size;
 }
 
-static uint32_t array_elements(struct ptx_cursor *cursor) {
+static uint64_t product(uint64_t a, uint64_t b) {
+  uint64_t value;
+  return __builtin_mul_overflow(a, b, &value) ? UINT64_MAX : value;
+}
+
+static uint64_t array_elements(struct ptx_cursor *cursor) {
   uint64_t count = 1;
   while (ptx_accept(cursor, '[')) {
-    count *= ptx_is_mark(cursor, ']') ? 0 : integer(cursor);
+    count = product(count, ptx_is_mark(cursor, ']') ? 0 : integer(cursor));
     ptx_expect(cursor, ']');
   }
-  return (uint32_t)count;
+  return count;
+}
+
+/* Of all variables of a module together; the largest tables of kernels have a few kilobytes. */
+static uint32_t variable_size(struct ptx_cursor *cursor, uint64_t bytes) {
+  enum { MOST = 64 << 20 };
+  struct ptx_module *module = cursor->module;
+  if (bytes > MOST - module->variable_bytes) {
+    ptx_fail(cursor, "more than %d bytes of variables in a module", MOST);
+    return 0;
+  }
+  module->variable_bytes += bytes;
+  return (uint32_t)bytes;
+}
+
+static uint32_t alignment(struct ptx_cursor *cursor) {
+  enum { MOST = 4096 };
+  const uint64_t value = cursor->token.value;
+  if (value == 0 || value > MOST || (value & (value - 1)) != 0)
+    ptx_fail(cursor, "an alignment is a power of two up to %d, not %.*s", MOST, (int)cursor->token.length,
+             cursor->token.text);
+  return (uint32_t)value;
 }
 
 struct ptx_variable *ptx_variable_declaration(struct ptx_cursor *cursor, enum ptx_space space) {
@@ -61,7 +89,7 @@ struct ptx_variable *ptx_variable_declaration(struct ptx_cursor *cursor, enum pt
   for (; cursor->token.kind == TOKEN_DIRECTIVE; ptx_advance(cursor)) {
     if (ptx_token_is(&cursor->token, ".align")) {
       ptx_advance(cursor);
-      variable->alignment = (uint32_t)cursor->token.value;
+      variable->alignment = alignment(cursor);
     } else if (ptx_token_is(&cursor->token, ".v2") || ptx_token_is(&cursor->token, ".v4")) {
       vector = (uint32_t)(cursor->token.text[2] - '0');
     } else if (type_size(&cursor->token)) {
@@ -74,7 +102,7 @@ struct ptx_variable *ptx_variable_declaration(struct ptx_cursor *cursor, enum pt
   }
   variable->name = sim_arena_intern(cursor->module->arena, cursor->token.text, cursor->token.length);
   ptx_advance(cursor);
-  variable->size = array_elements(cursor) * variable->element_size * vector;
+  variable->size = variable_size(cursor, product(array_elements(cursor), variable->element_size * vector));
   if (!variable->alignment)
     variable->alignment = variable->element_size * vector;
   if (ptx_accept(cursor, '=')) {

@@ -112,6 +112,8 @@ struct ptx_module {
   struct ptx_function **functions;
   size_t function_count;
   size_t function_capacity;
+  uint32_t register_count; /* of all functions */
+  uint64_t variable_bytes; /* of all variables */
   char error[PTX_ERROR_BYTES];
 };
 
