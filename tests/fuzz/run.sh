@@ -14,8 +14,9 @@ mkdir -p "$findings"
 # fuzz NAME: the corpus grows in the build folder.
 fuzz() {
   mkdir -p "$build/corpus/$1"
-  "$build/fuzz_$1" -seed="${FLASHJIT_TEST_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
-    -artifact_prefix="$findings/$1-" "$build/corpus/$1" "$here/data/$1" >"$build/fuzz_$1.log" 2>&1
+  "$build/fuzz_$1" -seed="${FLASHJIT_TEST_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
+    -max_len=65536 -print_final_stats=1 -artifact_prefix="$findings/$1-" "$build/corpus/$1" "$here/data/$1" \
+    >"$build/fuzz_$1.log" 2>&1
 }
 
 failed=
