@@ -47,6 +47,7 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
   const double rms = row_rms(o, spec->v_dim);
   const double tolerance = tolerance_of(comparison->dtype)->element;
   const double least = fmax(dtype_spacing(spec->o_dtype, 0), 0x1p-120); /* less than that may be 0 */
+  trial->rows++;
   for (uint32_t d = 0; d < spec->v_dim; d++) {
     const double got = dtype_decode(spec->o_dtype, data, offset + d);
     const double difference = fabs(got - o[d]);
@@ -61,31 +62,39 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
 
 bool compare_norm(const struct comparison *comparison, struct trial *trial) {
   const double allowed = tolerance_of(comparison->dtype)->norm;
-  if (comparison->difference <= allowed * allowed * comparison->reference)
-    return true;
-  return trial_fail(trial, "the norm of the difference is %g of the reference's, allowed are %g",
-                    sqrt(comparison->difference / comparison->reference), allowed);
+  const double error = comparison->difference == 0 ? 0 : sqrt(comparison->difference / comparison->reference);
+  trial->error = fmax(trial->error, error);
+  return error <= allowed ||
+         trial_fail(trial, "the norm of the difference is %g of the reference's, allowed are %g", error, allowed);
 }
 
-/* Rounded to nearest from a value that differs from the expected one by noise. */
-static bool is_rounded(uint32_t dtype, double expected, double noise, double got) {
+/* How far a number is from what a value rounds to that differs from the expected one by noise: at most 1 half step. */
+static double half_steps_off(uint32_t dtype, double expected, double noise, double got) {
   double kept = 0;
   dtype_encode(dtype, expected, &kept, 0);
   kept = dtype_decode(dtype, &kept, 0);
   if (isnan(kept) || isinf(kept) || isnan(expected))
-    return isnan(kept) ? isnan(got) : got == kept;
+    return (isnan(kept) ? isnan(got) : got == kept) ? 0 : INFINITY;
   const double limit = dtype_largest(dtype);
   const double least = dtype == FI_I4 ? -8 : -limit;
   const double step = dtype_spacing(dtype, fmax(fabs(got), fabs(kept)));
-  return fabs(got - fmax(least, fmin(limit, expected))) <= step / 2 + noise;
+  const double steps = fabs(got - fmax(least, fmin(limit, expected))) / (step / 2 + noise);
+  return isnan(steps) ? INFINITY : steps;
+}
+
+static bool is_rounded(uint32_t dtype, double expected, double noise, double got) {
+  return half_steps_off(dtype, expected, noise, got) <= 1;
 }
 
 bool compare_stored(struct trial *trial, const struct stored_row *stored, const char *row, const double *expected) {
   const double norm = row_rms(expected, stored->dim) * sqrt(stored->dim);
+  trial->rows++;
   for (uint32_t d = 0; d < stored->dim; d++) {
     const double got = dtype_decode(stored->dtype, stored->data, stored->offset + d);
     const double noise = float_error * (stored->is_rotated ? norm : fabs(expected[d]));
-    if (!is_rounded(stored->dtype, expected[d], noise, got))
+    const double off = half_steps_off(stored->dtype, expected[d], noise, got);
+    trial->error = fmax(trial->error, off);
+    if (off > 1)
       return trial_fail(trial, "%s of %s, dim %u, is %g, expected %g", stored->tensor, row, d, got, expected[d]);
   }
   return true;

@@ -2,44 +2,24 @@
 #include "tools/flashjit/build_jobs.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/progress.h"
 #include "tools/flashjit/spec_list.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------------------------------------------- progress */
 
-struct progress {
+struct building {
   const struct job *jobs;
-  size_t count;
-  size_t done;
+  struct progress progress;
   size_t compiled;
   size_t cached;
-  size_t failed;
   double milliseconds;
-  double begin; /* seconds */
-  bool terminal;
   job_callback also;
   void *user;
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* "1:23 left", by the kernels done so far; "" when nothing can be said. */
-static void describe_rest(const struct progress *progress, char *text, size_t size) {
-  text[0] = '\0';
-  if (progress->done == 0 || progress->done == progress->count)
-    return;
-  const double each = (now() - progress->begin) / (double)progress->done;
-  const unsigned left = (unsigned)(each * (double)(progress->count - progress->done) + 0.5);
-  snprintf(text, size, ", %u:%02u left", left / 60, left % 60);
-}
 
 /* "attention group=4 ... (sm_90a)" */
 static void describe_job(const struct job *job, char *text, size_t size) {
@@ -48,53 +28,68 @@ static void describe_job(const struct job *job, char *text, size_t size) {
   snprintf(text, size, "%s (%s)", spec, job->target);
 }
 
-static void draw_bar(const struct progress *progress, const char *job) {
-  enum { WIDTH = 30 };
-  char bar[WIDTH + 1];
-  char rest[32];
-  size_t filled = progress->count > 0 ? WIDTH * progress->done / progress->count : WIDTH;
-  memset(bar, '-', WIDTH);
-  memset(bar, '#', filled);
-  bar[WIDTH] = '\0';
-  describe_rest(progress, rest, sizeof rest);
-  fprintf(stderr, "\r\033[K[%s] %zu/%zu, %zu failed%s  %.60s", bar, progress->done, progress->count, progress->failed,
-          rest, job);
-}
-
 static void note_result(void *user, const struct job_result *result) {
-  struct progress *progress = user;
+  struct building *building = user;
+  struct progress *progress = &building->progress;
   const bool compiled = result->status == FI_OK && result->facts.layer == FI_LAYER_COMPILED;
   char job[FI_SPEC_TEXT_SIZE + 32];
-  describe_job(&progress->jobs[result->job], job, sizeof job);
-  progress->done++;
-  progress->failed += result->status != FI_OK;
-  progress->compiled += compiled;
-  progress->cached += result->status == FI_OK && !compiled;
-  progress->milliseconds += compiled ? result->facts.compile_ms : 0;
+  describe_job(&building->jobs[result->job], job, sizeof job);
+  progress_step(progress, result->status != FI_OK);
+  building->compiled += compiled;
+  building->cached += result->status == FI_OK && !compiled;
+  building->milliseconds += compiled ? result->facts.compile_ms : 0;
+  progress_clear(progress);
   if (result->status)
-    fprintf(stderr, "%sfailed: %s: %s\n", progress->terminal ? "\r\033[K" : "", job, result->message);
-  if (progress->terminal)
-    draw_bar(progress, job);
-  else if (compiled)
+    fprintf(stderr, "failed: %s: %s\n", job, result->message);
+  else if (!progress->terminal && compiled)
     fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count, result->facts.compile_ms,
             job);
-  else if (result->status == FI_OK)
+  else if (!progress->terminal)
     fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, job);
-  if (progress->also)
-    progress->also(progress->user, result);
+  progress_draw(progress, job);
+  if (building->also)
+    building->also(building->user, result);
 }
 
-static int summarise(const struct progress *progress, FILE *file, int signal_number) {
-  if (progress->terminal)
-    fputc('\n', stderr);
+static int summarise(const struct building *building, FILE *file, int signal_number) {
+  const struct progress *progress = &building->progress;
+  progress_end(progress);
   fprintf(file, "%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed", progress->count,
-          progress->compiled, progress->milliseconds / 1000, progress->cached, progress->failed);
+          building->compiled, building->milliseconds / 1000, building->cached, progress->failed);
   if (progress->done < progress->count)
     fprintf(file, ", %zu not done", progress->count - progress->done);
   fputc('\n', file);
   if (signal_number != 0)
     return 128 + signal_number;
   return progress->failed > 0 || progress->done < progress->count ? CLI_FAILED : CLI_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ a job */
+
+/* The context of a target, made anew when the target changes: jobs of one target follow each other. */
+struct compiling {
+  fi_ctx *ctx;
+  const char *target;
+};
+
+static fi_status use_target(struct compiling *own, const char *target) {
+  if (own->ctx && own->target == target)
+    return FI_OK;
+  const fi_options context_options = {.struct_size = sizeof context_options, .target = target, .cache_shared = 1};
+  fi_ctx_destroy(own->ctx);
+  *own = (struct compiling){.target = target};
+  return fi_ctx_create(&context_options, &own->ctx);
+}
+
+static bool compile(void *user, const struct job *job, struct job_result *result) {
+  static struct compiling compiling; /* of this process */
+  (void)user;
+  result->status = use_target(&compiling, job->target);
+  if (result->status == FI_OK)
+    result->status = fi_precompile(compiling.ctx, &job->spec, &result->facts);
+  if (result->status)
+    snprintf(result->message, sizeof result->message, "%s", fi_last_error());
+  return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ jobs */
@@ -163,7 +158,9 @@ static void take_target(void *user, const struct job_result *result) {
  */
 static int find_target(struct build_choice *choice) {
   const struct job plan = {.spec = plan_spec()};
-  const int signal_number = workers_run(&plan, 1, 1, take_target, choice->found);
+  const struct workers workers = {
+      .jobs = &plan, .count = 1, .processes = 1, .work = compile, .on_result = take_target, .user = choice->found};
+  const int signal_number = workers_run(&workers);
   choice->targets = choice->found;
   if (signal_number != 0)
     return 128 + signal_number;
@@ -224,14 +221,15 @@ int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_re
   if (code == CLI_OK)
     code = list_jobs(&list, choice);
   if (code == CLI_OK) {
-    struct progress progress = {.jobs = list.jobs,
-                                .count = list.count,
-                                .begin = now(),
-                                .terminal = isatty(STDERR_FILENO),
-                                .also = on_result,
-                                .user = user};
-    size_t workers = choice->workers < list.count ? (size_t)choice->workers : list.count;
-    code = summarise(&progress, summary, workers_run(list.jobs, list.count, workers, note_result, &progress));
+    struct building building = {.jobs = list.jobs, .also = on_result, .user = user};
+    const struct workers workers = {.jobs = list.jobs,
+                                    .count = list.count,
+                                    .processes = choice->workers < list.count ? (size_t)choice->workers : list.count,
+                                    .work = compile,
+                                    .on_result = note_result,
+                                    .user = &building};
+    progress_begin(&building.progress, list.count);
+    code = summarise(&building, summary, workers_run(&workers));
   }
   free(list.jobs);
   return code;

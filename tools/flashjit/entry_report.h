@@ -5,6 +5,8 @@
 #include "cache/entry.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 /* `size` is that of its file, or what it takes in a bundle. */
 json_t *entry_json(const struct cache_entry *entry, size_t size);
@@ -17,5 +19,8 @@ void entry_print_table(const json_t *entries);
  * version. Takes the reference. A version only gains members; what changes the meaning of one is another version.
  */
 void document_print(const char *schema, json_t *document);
+
+/* The same into a file; false when it cannot be written. */
+bool document_write(FILE *file, const char *schema, json_t *document);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/snippet.h"
+#include "tools/flashjit/source_text.h"
 #include "tools/flashjit/spec_words.h"
 #include "tools/flashjit/version.h"
 
@@ -25,15 +26,13 @@ struct choice {
 
 /* ------------------------------------------------------------------------------------------------ source */
 
-/* The numbers of the tile, as the source has them: "constexpr int kRows = 16; (comment)". */
+/* The numbers of the tile, as the source has them. */
 static json_t *tile_json(const char *source) {
   json_t *tile = json_object();
-  for (const char *line = strstr(source, "\nconstexpr int k"); line; line = strstr(line + 1, "\nconstexpr int k")) {
-    char name[64];
-    int value;
-    if (sscanf(line, "\nconstexpr int k%63[A-Za-z0-9] = %d;", name, &value) == 2)
-      json_object_set_new(tile, name, json_integer(value));
-  }
+  char name[64];
+  int value;
+  while (source_next_number(&source, name, sizeof name, &value))
+    json_object_set_new(tile, name, json_integer(value));
   return tile;
 }
 
@@ -42,18 +41,6 @@ static json_t *symbol_json(const char *source) {
   const char *kernel = strstr(source, "__global__");
   const char *name = kernel ? strstr(kernel, "flashjit_") : NULL;
   return name ? json_stringn(name, strcspn(name, "(")) : json_null();
-}
-
-static char *source_of(const fi_spec *spec, const char *target) {
-  size_t size = 0;
-  if (fi_kernel_source(spec, target, NULL, &size))
-    return NULL;
-  char *source = malloc(size);
-  if (source && fi_kernel_source(spec, target, source, &size)) {
-    free(source);
-    return NULL;
-  }
-  return source;
 }
 
 static json_t *key_parts_json(const char *source, const char *target) {
@@ -191,15 +178,13 @@ static int explain(const fi_spec *spec, const char *given, const struct choice *
   char text[FI_SPEC_TEXT_SIZE];
   if (fi_spec_supported(spec, choice->target))
     return explain_refusal(given, choice);
-  char *source = source_of(spec, choice->target);
+  char *source = source_text(spec, choice->target);
   json_t *cache = source && fi_spec_print(spec, text, sizeof text) == FI_OK ? look(spec, choice->target) : NULL;
   if (cache)
     print_document(json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target, "supported",
                              1, "tile", tile_json(source), "key_parts", key_parts_json(source, choice->target), "cache",
                              cache, "compiler", compiler_json()),
                    choice->json);
-  else if (!source)
-    complain("%s", fi_last_error());
   free(source);
   return cache ? CLI_OK : CLI_FAILED;
 }

@@ -2,6 +2,7 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/snippet.h"
+#include "tools/flashjit/source_text.h"
 #include "tools/flashjit/spec_words.h"
 
 #include "flashjit.h"
@@ -9,22 +10,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int print_source(const fi_spec *spec, const char *target) {
-  size_t size = 0;
-  char *source = NULL;
-  fi_status status = fi_kernel_source(spec, target, NULL, &size);
-  if (status == FI_OK)
-    source = malloc(size);
+  char *source = source_text(spec, target);
   if (source)
-    status = fi_kernel_source(spec, target, source, &size);
-  if (source && status == FI_OK)
     fputs(source, stdout);
-  else
-    complain("%s", status == FI_OK ? "out of memory" : fi_last_error());
   free(source);
-  return source && status == FI_OK ? CLI_OK : CLI_FAILED;
+  return source ? CLI_OK : CLI_FAILED;
 }
 
 enum { OPTION_TARGET = 1, OPTION_SNIPPET_FILE };

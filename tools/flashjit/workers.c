@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct record {
@@ -33,15 +34,11 @@ struct worker {
 };
 
 struct pool {
-  const struct job *jobs;
-  size_t count;
+  const struct workers *asked;
   size_t size;
-  size_t done;
   atomic_size_t *next; /* shared with the workers */
   int read_end;
   int write_end;
-  job_callback on_result;
-  void *user;
   struct worker workers[MOST_WORKERS];
 };
 
@@ -53,42 +50,32 @@ static void on_signal(int number) {
 
 /* ------------------------------------------------------------------------------------------------ worker */
 
-/* The context of a target, made anew when the target changes: jobs of one target follow each other. */
-static fi_status use_target(fi_ctx **ctx, const char **current, const char *target) {
-  if (*ctx && *current == target)
-    return FI_OK;
-  fi_options options = {.struct_size = sizeof options, .target = target, .cache_shared = 1};
-  fi_ctx_destroy(*ctx);
-  *ctx = NULL;
-  *current = target;
-  return fi_ctx_create(&options, ctx);
-}
-
 static bool send_record(int pipe_end, const struct record *record) {
   return write(pipe_end, record, sizeof *record) == (ssize_t)sizeof *record;
 }
 
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void work(const struct pool *pool, size_t worker) {
-  fi_ctx *ctx = NULL;
-  const char *target = NULL;
+  const struct workers *asked = pool->asked;
   size_t number;
-  while ((number = atomic_fetch_add(pool->next, 1)) < pool->count) {
-    const struct job *job = &pool->jobs[number];
+  bool goes_on = true;
+  while (goes_on && (number = atomic_fetch_add(pool->next, 1)) < asked->count) {
     struct record record = {.worker = worker, .result.job = number};
-    struct job_result *result = &record.result;
     if (!send_record(pool->write_end, &record))
       break; /* the parent is gone */
-    result->facts.struct_size = sizeof result->facts;
-    result->status = use_target(&ctx, &target, job->target);
-    if (result->status == FI_OK)
-      result->status = fi_precompile(ctx, &job->spec, &result->facts);
-    if (result->status)
-      snprintf(result->message, sizeof result->message, "%s", fi_last_error());
+    const double begin = now();
+    record.result.facts.struct_size = sizeof record.result.facts;
+    goes_on = asked->work(asked->user, &asked->jobs[number], &record.result);
+    record.result.seconds = now() - begin;
     record.ended = true;
     if (!send_record(pool->write_end, &record))
       break;
   }
-  fi_ctx_destroy(ctx);
 }
 
 /* ------------------------------------------------------------------------------------------------ parent */
@@ -108,9 +95,8 @@ static bool start_worker(struct pool *pool, size_t number) {
   return pid > 0;
 }
 
-static void finish_job(struct pool *pool, const struct job_result *result) {
-  pool->done++;
-  pool->on_result(pool->user, result);
+static void finish_job(const struct pool *pool, const struct job_result *result) {
+  pool->asked->on_result(pool->asked->user, result);
 }
 
 /* Reads what has been written; false when nothing was. */
@@ -124,19 +110,27 @@ static bool read_record(struct pool *pool) {
   return true;
 }
 
-static void fail_job(struct pool *pool, size_t job, const char *reason) {
+static void fail_job(const struct pool *pool, size_t job, const char *reason) {
   struct job_result result = {.job = job, .status = FI_ERROR_COMPILE};
   snprintf(result.message, sizeof result.message, "%s", reason);
   finish_job(pool, &result);
 }
 
 /* Fails all jobs that no worker has taken. */
-static void fail_rest(struct pool *pool, size_t next, const char *reason) {
-  for (size_t job = next; job < pool->count; job++)
+static void fail_rest(const struct pool *pool, size_t next, const char *reason) {
+  for (size_t job = next; job < pool->asked->count; job++)
     fail_job(pool, job, reason);
 }
 
-/* Takes leave of workers that have ended; one that died within a job fails it and is replaced. */
+static void fail_unfinished(const struct pool *pool, size_t job, int status) {
+  char reason[64];
+  snprintf(reason, sizeof reason, "the worker process was ended by signal %d",
+           WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  fail_job(pool, job, reason);
+}
+
+/* Takes leave of workers that have ended, and replaces them while there are jobs; one that died within a job fails
+ * it. */
 static void reap(struct pool *pool) {
   for (size_t i = 0; i < pool->size; i++) {
     struct worker *worker = &pool->workers[i];
@@ -147,13 +141,10 @@ static void reap(struct pool *pool) {
       continue; /* its last words */
     size_t job = worker->job;
     *worker = (struct worker){.job = no_job};
-    if (job == no_job)
-      continue;
-    char reason[64];
-    snprintf(reason, sizeof reason, "the worker process was ended by signal %d",
-             WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    fail_job(pool, job, reason);
-    start_worker(pool, i);
+    if (job != no_job)
+      fail_unfinished(pool, job, status);
+    if (atomic_load(pool->next) < pool->asked->count)
+      start_worker(pool, i);
   }
 }
 
@@ -198,11 +189,11 @@ static bool open_pool(struct pool *pool) {
   return fcntl(pool->read_end, F_SETFL, O_NONBLOCK) == 0;
 }
 
-int workers_run(const struct job *jobs, size_t count, size_t workers, job_callback on_result, void *user) {
-  struct pool pool = {.jobs = jobs, .count = count, .on_result = on_result, .user = user};
+int workers_run(const struct workers *workers) {
+  struct pool pool = {.asked = workers};
   struct sigaction action = {.sa_handler = on_signal};
   struct sigaction before[2];
-  pool.size = workers < MOST_WORKERS ? workers : MOST_WORKERS;
+  pool.size = workers->processes < MOST_WORKERS ? workers->processes : MOST_WORKERS;
   stopping_signal = 0;
   sigaction(SIGINT, &action, &before[0]);
   sigaction(SIGTERM, &action, &before[1]);

@@ -1,0 +1,213 @@
+/* flashjit verify: cached kernels against the reference. Needs NVRTC; runs on the simulator. */
+#include "command.h"
+
+#include "files.h"
+
+#include "cache/walk.h"
+#include "tools/flashjit/redact.h"
+
+#include <criterion/criterion.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct output output;
+
+static void build(const char *specs) {
+  char arguments[256];
+  snprintf(arguments, sizeof arguments, "build --specs %s", scratch_file("specs", specs));
+  command(&output, arguments);
+  expect_code(&output, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------ wrong kernels */
+
+/* Puts the image of a cached kernel into the entry of another one. */
+struct swap {
+  const char *from;
+  const char *to;
+  char path[512]; /* of the latter */
+  struct cache_entry entry;
+  void *image;
+  size_t image_size;
+};
+
+static bool find_image(void *user, const struct cache_walk_file *file) {
+  struct swap *swap = user;
+  if (file->state != CACHE_WALK_ENTRY || strcmp(file->entry.spec, swap->from) != 0)
+    return false;
+  swap->image_size = file->entry.image_size;
+  swap->image = malloc(swap->image_size);
+  cr_assert(swap->image);
+  memcpy(swap->image, file->entry.image, swap->image_size);
+  return false;
+}
+
+static bool put_image(void *user, const struct cache_walk_file *file) {
+  struct swap *swap = user;
+  struct cache_reason reason;
+  unsigned char *bytes;
+  size_t size;
+  if (file->state != CACHE_WALK_ENTRY || strcmp(file->entry.spec, swap->to) != 0)
+    return false;
+  struct cache_entry entry = file->entry;
+  entry.image = swap->image;
+  entry.image_size = swap->image_size;
+  cr_assert(cache_entry_encode(&entry, &bytes, &size, &reason), "%s", reason.text);
+  FILE *stream = fopen(file->path, "w");
+  cr_assert(stream && fwrite(bytes, 1, size, stream) == size && fclose(stream) == 0);
+  free(bytes);
+  return false;
+}
+
+static void swap_images(const char *from, const char *to) {
+  struct swap swap = {.from = from, .to = to};
+  struct cache_walk_result result;
+  struct cache_reason reason;
+  char folder[128];
+  snprintf(folder, sizeof folder, "%s/cache", scratch_folder());
+  cr_assert(cache_walk(folder, &cache_io_posix, find_image, &swap, &result, &reason), "%s", reason.text);
+  cr_assert(swap.image, "%s is not cached", from);
+  cr_assert(cache_walk(folder, &cache_io_posix, put_image, &swap, &result, &reason), "%s", reason.text);
+  free(swap.image);
+}
+
+/* ------------------------------------------------------------------------------------------------ tests */
+
+Test(verify_cache, right_kernels) {
+  build("merge hd=64\nappend hd=64\nattention hd=32 page=16 left=9\n");
+  command(&output, "verify");
+  expect_code(&output, 0);
+  expect_text(output.out, "compute_90a on flashjit simulator\n");
+  expect_text(output.out, "plan intervals=1 ");
+  /* The plan of append: nothing that takes its plans can be held against the reference. */
+  expect_text(output.err, "skipped: plan: no attention kernel of the list takes its plans");
+  expect_text(output.out, "5 kernels: 4 right, 0 wrong, 0 failed, 1 skipped\n");
+  command(&output, "verify --json --seed 7");
+  expect_code(&output, 0);
+  expect_text(output.out, "\"schema\": \"flashjit.verify\",\n  \"schema_version\": 1");
+  expect_text(output.out, "\"seed\": 7");
+  expect_text(output.out, "\"error_unit\": \"half rounding steps\"");
+}
+
+/* One computes something else, one writes where it must not, which ends the device: neither costs another kernel. */
+Test(verify_cache, wrong_kernels_are_found) {
+  build("merge hd=64\nmerge hd=64 q=f16\nmerge hd=256\nmerge hd=72\nmerge hd=80\n");
+  swap_images("merge hd=64 q=f16", "merge hd=64");
+  swap_images("merge hd=256", "merge hd=72");
+  command(&output, "verify");
+  expect_code(&output, 1);
+  expect_text(output.err, "wrong: merge hd=64: O of token ");
+  expect_text(output.err, "failed: merge hd=72: ");
+  expect_text(output.out, "6 kernels: 3 right, 1 wrong, 1 failed, 1 skipped\n");
+  command(&output, "verify --json");
+  expect_code(&output, 1);
+  expect_text(output.out, "\"status\": \"FI_ERROR_DRIVER\"");
+}
+
+Test(verify_cache, given_specs_are_compiled) {
+  char arguments[256];
+  command(&output, "verify merge hd=64");
+  expect_code(&output, 0);
+  expect_text(output.out, "merge hd=64  compiled");
+  expect_text(output.out, "1 kernels: 1 right");
+  snprintf(arguments, sizeof arguments, "verify --specs %s", scratch_file("specs", "merge hd=64\nmerge hd=72\n"));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "merge hd=64  user");
+  expect_text(output.out, "2 kernels: 2 right");
+}
+
+/* What another library, or the text of a caller, has made. */
+Test(verify_cache, what_is_skipped) {
+  command(&output, "bundle install " TEST_DATA "/../cache/data/bundle-v1.fib");
+  command(&output, "verify --target compute_90a");
+  expect_code(&output, 1);
+  expect_text(output.err, "skipped: decode.sm90a.hd128.g");
+  expect_text(output.err, "no spec of this library: ");
+}
+
+Test(verify_cache, an_empty_cache_is_told) {
+  command(&output, "verify");
+  expect_code(&output, 1);
+  expect_text(output.err, "there is no kernel for compute_90a in the cache, 0 for other targets");
+}
+
+Test(verify_cache, mistakes_are_told) {
+  static const struct {
+    const char *arguments;
+    int code;
+    const char *text;
+  } rows[] = {
+      {"verify attention --specs x", 2, "give either a spec or --specs"},
+      {"verify attention hd=7", 2, "hd"},
+      {"verify --seed x", 2, "--seed is \"x\"; allowed are 0 to"},
+      {"verify --target sm_1", 2, "--target: target is sm_1; allowed: sm_80"},
+      {"verify --report", 2, "option --report needs a value"},
+      {"verify --specs /no/specs", 1, "/no/specs: No such file"},
+      {"verify --report /no/folder/report", 1, "--report /no/folder/report: No such file"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    command(&output, rows[i].arguments);
+    expect_code(&output, rows[i].code);
+    expect_text(output.err, rows[i].text);
+    cr_expect_str_empty(output.out, "%s", rows[i].arguments);
+  }
+  command_in(&output, "FLASHJIT_DRIVER=/no/driver", "verify");
+  expect_code(&output, 1);
+  expect_text(output.err, "FLASHJIT_DRIVER=sim runs on the simulator");
+}
+
+/* ------------------------------------------------------------------------------------------------ reports */
+
+static void expect_absent(const char *text, const char *part) {
+  cr_expect_null(strstr(text, part), "\"%s\" is in:\n%s", part, text);
+}
+
+/* A failure whose message has a path: it is in the talk, not in the report. */
+Test(verify_cache, reports_name_nobody) {
+  static char report[1 << 16];
+  char arguments[256], host[256] = "";
+  const char *path = scratch_file("report", "");
+  snprintf(arguments, sizeof arguments, "verify --report %s --specs %s", path, scratch_file("specs", "merge hd=64\n"));
+  command_in(&output, "FLASHJIT_NVRTC=/home/somebody/nvrtc", arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "/home/somebody/nvrtc");
+  FILE *file = fopen(path, "r");
+  cr_assert(file);
+  report[fread(report, 1, sizeof report - 1, file)] = '\0';
+  fclose(file);
+  expect_text(report, "\"schema\": \"flashjit.verify\",\n  \"schema_version\": 1");
+  expect_text(report, "\"driver_cuda\": \"");
+  expect_text(report, "\"status\": \"FI_ERROR_NO_COMPILER\"");
+  expect_text(report, "PATH");
+  gethostname(host, sizeof host - 1);
+  expect_absent(report, "somebody");
+  expect_absent(report, scratch_folder());
+  expect_absent(report, host);
+}
+
+Test(verify_cache, redacts) {
+  char line[256], expected[256], out[256];
+  const struct passwd *user = getpwuid(getuid());
+  static const char *const rows[][2] = {
+      {"cannot open /home/me/x: no such file", "cannot open PATH: no such file"},
+      {"\"/home/me and you/x.so\" (/opt/y), 3 TB/s", "\"PATH\" (PATH), 3 TB/s"},
+      {"K/V of 7 / 8", "K/V of 7 / 8"},
+      {"dir=/var/cache", "dir=PATH"},
+      {"", ""},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    redact(rows[i][0], out, sizeof out);
+    cr_expect_str_eq(out, rows[i][1], "%s", out);
+  }
+  cr_assert(user);
+  snprintf(line, sizeof line, "by %s, %sling", user->pw_name, user->pw_name);
+  snprintf(expected, sizeof expected, "by NAME, %sling", user->pw_name);
+  redact(line, out, sizeof out);
+  cr_expect_str_eq(out, expected, "%s", out);
+  redact("a long line", out, 5);
+  cr_expect_str_eq(out, "a lo");
+}
