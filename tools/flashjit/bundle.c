@@ -3,6 +3,7 @@
 #include "cache/verify.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/whole_file.h"

@@ -3,6 +3,7 @@
 
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
 

@@ -4,7 +4,7 @@
 #include "tools/common/device.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
-#include "tools/flashjit/entry_report.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/version.h"
 

@@ -1,4 +1,4 @@
-/* Prints entries, and documents. */
+/* Prints entries. */
 #include "tools/flashjit/entry_report.h"
 
 #include "tools/flashjit/table.h"
@@ -39,20 +39,4 @@ void entry_print_table(const json_t *entries) {
       {"spec", "spec", false, NULL},
   };
   table_print(stdout, entries, columns, sizeof columns / sizeof *columns);
-}
-
-bool document_write(FILE *file, const char *schema, json_t *document) {
-  json_t *whole = json_object();
-  json_object_set_new(whole, "schema", json_string(schema));
-  json_object_set_new(whole, "schema_version", json_integer(1));
-  json_object_update(whole, document);
-  const bool is_written = json_dumpf(whole, file, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) == 0;
-  fputc('\n', file);
-  json_decref(whole);
-  json_decref(document);
-  return is_written;
-}
-
-void document_print(const char *schema, json_t *document) {
-  document_write(stdout, schema, document);
 }

@@ -4,7 +4,7 @@
 #include "flashjit_args.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
-#include "tools/flashjit/entry_report.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/snippet.h"
