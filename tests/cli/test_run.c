@@ -22,7 +22,8 @@ static void run_and_check(const char *arguments, bool has_all) {
   command(&output, all);
   expect_code(&output, 0);
   json_error_t error;
-  json_t *rows = json_loads(output.out, 0, &error);
+  json_t *document = json_loads(output.out, 0, &error);
+  const json_t *rows = json_object_get(document, "rows");
   cr_assert_eq(json_array_size(rows), 4, "%s: %s%s", arguments, output.out, output.err);
   for (size_t i = 0; i < 4; i++) {
     const json_t *row = json_array_get(rows, i);
@@ -37,7 +38,7 @@ static void run_and_check(const char *arguments, bool has_all) {
     cr_expect_gt(json_number_value(error_value), 0, "an error of nothing at all is suspicious");
     cr_expect_leq(json_number_value(error_value), json_number_value(json_object_get(row, "allowed")));
   }
-  json_decref(rows);
+  json_decref(document);
 }
 
 static void run_right(const char *arguments) {

@@ -12,7 +12,6 @@
 /* ----------------------------------------------------------------------------------------------- progress */
 
 struct building {
-  const struct job *jobs;
   struct progress progress;
   size_t compiled;
   size_t cached;
@@ -28,27 +27,27 @@ static void describe_job(const struct job *job, char *text, size_t size) {
   snprintf(text, size, "%s (%s)", spec, job->target);
 }
 
-static void note_result(void *user, const struct job_result *result) {
+static void note_result(void *user, const struct job *job, const struct job_result *result) {
   struct building *building = user;
   struct progress *progress = &building->progress;
   const bool compiled = result->status == FI_OK && result->facts.layer == FI_LAYER_COMPILED;
-  char job[FI_SPEC_TEXT_SIZE + 32];
-  describe_job(&building->jobs[result->job], job, sizeof job);
+  char text[FI_SPEC_TEXT_SIZE + 32];
+  describe_job(job, text, sizeof text);
   progress_step(progress, result->status != FI_OK);
   building->compiled += compiled;
   building->cached += result->status == FI_OK && !compiled;
   building->milliseconds += compiled ? result->facts.compile_ms : 0;
   progress_clear(progress);
   if (result->status)
-    fprintf(stderr, "failed: %s: %s\n", job, result->message);
+    fprintf(stderr, "failed: %s: %s\n", text, result->message);
   else if (!progress->terminal && compiled)
     fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count, result->facts.compile_ms,
-            job);
+            text);
   else if (!progress->terminal)
-    fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, job);
-  progress_draw(progress, job);
+    fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, text);
+  progress_draw(progress, text);
   if (building->also)
-    building->also(building->user, result);
+    building->also(building->user, job, result);
 }
 
 static int summarise(const struct building *building, FILE *file, int signal_number) {
@@ -144,7 +143,8 @@ static int list_jobs(struct job_list *jobs, const struct build_choice *choice) {
 
 /* ------------------------------------------------------------------------------------------------ targets */
 
-static void take_target(void *user, const struct job_result *result) {
+static void take_target(void *user, const struct job *job, const struct job_result *result) {
+  (void)job;
   char *target = user;
   if (result->status)
     complain("%s", result->message);
@@ -221,7 +221,7 @@ int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_re
   if (code == CLI_OK)
     code = list_jobs(&list, choice);
   if (code == CLI_OK) {
-    struct building building = {.jobs = list.jobs, .also = on_result, .user = user};
+    struct building building = {.also = on_result, .user = user};
     const struct workers workers = {.jobs = list.jobs,
                                     .count = list.count,
                                     .processes = choice->workers < list.count ? (size_t)choice->workers : list.count,

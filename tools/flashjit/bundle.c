@@ -196,20 +196,25 @@ static int run_install(const struct cli_command *command, int argc, char **argv)
   if (store)
     failed = each_entry(&opened, publish, store);
   cache_store_close(store);
-  printf("%" PRIu32 " of %" PRIu32 " kernels installed\n", opened.bundle.rows - failed, opened.bundle.rows);
+  if (choice.json)
+    document_print("flashjit.bundle.install", json_pack("{s:I, s:I}", "entries", (json_int_t)opened.bundle.rows,
+                                                        "installed", (json_int_t)(opened.bundle.rows - failed)));
+  else
+    printf("%" PRIu32 " of %" PRIu32 " kernels installed\n", opened.bundle.rows - failed, opened.bundle.rows);
   free(opened.bytes);
   return failed || !store ? CLI_FAILED : CLI_OK;
 }
 
 static const struct cli_option install_options[] = {
     {"key", 0, "HEX", "the public key that it must be signed with", OPTION_KEY},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
 
 const struct cli_command bundle_install = {
     .name = "bundle install",
     .summary = "put the kernels of a bundle into the cache",
-    .arguments = "FILE [--key HEX]",
+    .arguments = "FILE [--key HEX] [--json]",
     .about = "Puts the kernels of a bundle into the cache directory (FLASHJIT_CACHE_DIR), for programs that know\n"
              "no bundle.",
     .options = install_options,

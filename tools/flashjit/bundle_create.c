@@ -3,13 +3,14 @@
 #include "tools/flashjit/build_jobs.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/whole_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_JOBS, OPTION_SIGN };
+enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_JOBS, OPTION_SIGN, OPTION_JSON };
 
 static const struct cli_option options[] = {
     {"specs", 0, "FILE", "one spec a line; - for standard input", OPTION_SPECS},
@@ -18,12 +19,14 @@ static const struct cli_option options[] = {
     {"jobs", 'j', "N", "worker processes; default: one per core", OPTION_JOBS},
     {"sign", 0, "KEY.pem", "signs it with the private key that 'openssl genpkey -algorithm ed25519' makes",
      OPTION_SIGN},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
 
 struct choice {
   struct build_choice build;
   const char *sign;
+  bool json;
 };
 
 /* ------------------------------------------------------------------------------------------------ entries */
@@ -68,7 +71,8 @@ static bool grow(struct collection *collection) {
   return true;
 }
 
-static void collect(void *user, const struct job_result *result) {
+static void collect(void *user, const struct job *job, const struct job_result *result) {
+  (void)job;
   struct collection *collection = user;
   struct cache_key key;
   struct cache_reason reason;
@@ -119,14 +123,24 @@ static bool make(const struct collection *collection, const struct cache_signing
   return is_made;
 }
 
-static void print_signer(const struct cache_signing *signing) {
-  fputs("signed; the public key is ", stdout);
-  for (size_t i = 0; i < sizeof signing->signer; i++)
-    printf("%02x", signing->signer[i]);
-  putchar('\n');
+static void print_written(const char *path, size_t kernels, size_t size, const struct cache_signing *signing,
+                          bool is_json) {
+  char signer[2 * CACHE_SIGNER_SIZE + 1] = "";
+  for (size_t i = 0; signing && i < CACHE_SIGNER_SIZE; i++)
+    snprintf(signer + 2 * i, 3, "%02x", signing->signer[i]);
+  if (is_json) {
+    document_print("flashjit.bundle.create",
+                   json_pack("{s:s, s:I, s:I, s:s?}", "file", path, "kernels", (json_int_t)kernels, "bytes",
+                             (json_int_t)size, "signer", signing ? signer : NULL));
+    return;
+  }
+  printf("%s: %zu kernels, %zu bytes\n", path, kernels, size);
+  if (signing)
+    printf("signed; the public key is %s\n", signer);
 }
 
-static int write_bundle(const char *path, const struct collection *collection, const struct cache_signing *signing) {
+static int write_bundle(const char *path, const struct collection *collection, const struct cache_signing *signing,
+                        bool is_json) {
   unsigned char *bytes;
   size_t size;
   if (!make(collection, signing, &bytes, &size))
@@ -135,9 +149,7 @@ static int write_bundle(const char *path, const struct collection *collection, c
   free(bytes);
   if (!is_written)
     return CLI_FAILED;
-  printf("%s: %zu kernels, %zu bytes\n", path, collection->count, size);
-  if (signing)
-    print_signer(signing);
+  print_written(path, collection->count, size, signing, is_json);
   return CLI_OK;
 }
 
@@ -151,7 +163,8 @@ static int create(struct choice *choice, const char *path) {
   if (collection.store)
     code = build_kernels(&choice->build, stderr, collect, &collection);
   if (code == CLI_OK)
-    code = collection.is_broken ? CLI_FAILED : write_bundle(path, &collection, choice->sign ? &signing : NULL);
+    code = collection.is_broken ? CLI_FAILED
+                                : write_bundle(path, &collection, choice->sign ? &signing : NULL, choice->json);
   free_collection(&collection);
   cache_signing_close(&signing);
   return code;
@@ -175,6 +188,9 @@ static bool take_option(void *user, int code, char *text) {
     return option_number(choice->build.command, "--jobs", text, 1, MOST_WORKERS, &choice->build.workers);
   case OPTION_SIGN:
     choice->sign = text;
+    return true;
+  case OPTION_JSON:
+    choice->json = true;
     return true;
   default:
     return model_option(choice->build.command, code, text, &choice->build.model);

@@ -295,19 +295,23 @@ static int run_rm(const struct cli_command *command, int argc, char **argv) {
     return code;
   if (!cache_go_through(is_named, &removal, &result))
     return CLI_FAILED;
-  printf("%" PRIu64 " files deleted\n", result.deleted);
+  if (choice.json)
+    document_print("flashjit.cache.rm", json_pack("{s:I}", "deleted", (json_int_t)result.deleted));
+  else
+    printf("%" PRIu64 " files deleted\n", result.deleted);
   return result.undeleted || (removal.count && !result.deleted) ? CLI_FAILED : CLI_OK;
 }
 
 static const struct cli_option rm_options[] = {
     {"all", 0, NULL, "all kernels", OPTION_ALL},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
 
 const struct cli_command cache_rm = {
     .name = "cache rm",
     .summary = "delete kernels from the cache",
-    .arguments = "KEY...\n--all",
+    .arguments = "KEY... [--json]\n--all [--json]",
     .about = "Deletes the kernels whose keys begin with these digits, of all compilers. Exits with 1 when there\n"
              "is none.",
     .options = rm_options,

@@ -3,6 +3,7 @@
 
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/options.h"
 
 #include <inttypes.h>
@@ -10,11 +11,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { OPTION_BYTES = 1, OPTION_DAYS, SECONDS_OF_DAY = 86400 };
+enum { OPTION_BYTES = 1, OPTION_DAYS, OPTION_JSON, SECONDS_OF_DAY = 86400 };
 
 struct choice {
   uint64_t bytes; /* UINT64_MAX: any */
   uint64_t days;  /* likewise */
+  bool json;
 };
 
 struct candidate {
@@ -96,7 +98,10 @@ static int prune(const struct choice *choice) {
     qsort(chosen.at, chosen.count, sizeof *chosen.at, compare_paths);
     is_whole = cache_go_through(is_chosen, &chosen, &result) && !result.undeleted;
   }
-  if (is_whole)
+  if (is_whole && choice->json)
+    document_print("flashjit.cache.prune",
+                   json_pack("{s:I, s:I}", "files", (json_int_t)list.count, "deleted", (json_int_t)result.deleted));
+  else if (is_whole)
     printf("%" PRIu64 " of %zu files deleted\n", result.deleted, list.count);
   for (size_t i = 0; i < list.count; i++)
     free(list.at[i].path);
@@ -106,6 +111,9 @@ static int prune(const struct choice *choice) {
 
 static bool take_option(void *user, int code, char *text) {
   struct choice *choice = user;
+  choice->json |= code == OPTION_JSON;
+  if (code == OPTION_JSON)
+    return true;
   if (code == OPTION_BYTES)
     return option_number("cache prune", "--bytes", text, 0, INT64_MAX, &choice->bytes);
   return option_number("cache prune", "--days", text, 0, 100000, &choice->days);
@@ -127,13 +135,14 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 static const struct cli_option options[] = {
     {"bytes", 0, "N", "until no more than this is left", OPTION_BYTES},
     {"days", 0, "N", "what was not used for longer", OPTION_DAYS},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
 
 const struct cli_command cache_prune = {
     .name = "cache prune",
     .summary = "delete what was used longest ago",
-    .arguments = "[--bytes N] [--days N]",
+    .arguments = "[--bytes N] [--days N] [--json]",
     .about = "Deletes kernels, those first that were used longest ago. The library notes a use once an hour.",
     .options = options,
     .run = run,

@@ -3,6 +3,8 @@
 #define TOOLS_FLASHJIT_DOCUMENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 /* The members that every document begins with, and the version of all schemas. */
 #define DOCUMENT_SCHEMA "schema"
@@ -17,5 +19,8 @@ json_t *document_new(const char *schema);
 
 /* Prints a document on stdout: document_new with the members of an object, of which it takes the reference. */
 void document_print(const char *schema, json_t *document);
+
+/* The same into a file; false when it cannot be written. */
+bool document_write(FILE *file, const char *schema, json_t *document);
 
 #endif

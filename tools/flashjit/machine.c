@@ -50,8 +50,8 @@ static bool ask(void *user, const struct job *job, struct job_result *result) {
   return false;
 }
 
-static void take_answer(void *user, const struct job_result *result) {
-  (void)user;
+static void take_answer(void *user, const struct job *job, const struct job_result *result) {
+  (void)user, (void)job;
   if (result->status)
     complain("%s", result->message);
 }

@@ -75,7 +75,8 @@ static void print_exit_status(void) {
     const char *meaning;
   } codes[] = {
       {"0", "done"},
-      {"1", "something failed, or is not as it should be"},
+      {"1", "something failed, or is not as it should be: a wrong output, nothing that could be run, a damaged file, "
+            "a kernel that could not be had"},
       {"2", "a mistake on the command line"},
       {"128+N", "stopped by signal N"},
   };
@@ -103,8 +104,8 @@ static void print_manual(void) {
       "Compiles attention kernels for LLM serving into a cache, runs and verifies a model\\(aqs attention layers, and\n"
       "looks after caches and bundles of kernels. Data goes to standard output, talk to standard error. "
       "\\fB\\-\\-json\\fR\n"
-      "prints a document with the name of its schema and the version of it, where it does not print what attention\n"
-      "computes in a model, or the rows of a run.\n"
+      "prints a document with the name of its schema and the version of it. Nothing is coloured, with NO_COLOR or\n"
+      "without; progress is drawn on a terminal alone.\n"
       ".SH COMMANDS");
   for (const struct cli_command *const *command = command_list; *command; command++)
     print_command(*command);

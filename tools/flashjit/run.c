@@ -3,6 +3,7 @@
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/context_run.h"
 #include "tools/flashjit/describe.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/problem.h"
@@ -48,7 +49,7 @@ static const struct cli_option options[] = {
     {"repeat", 0, "N", "timed replays of each kernel; default: 5", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
     {"target", 0, "TARGET", "such as sm_80; default: that of the device", OPTION_TARGET},
-    {"json", 0, NULL, "print the rows as JSON", OPTION_JSON},
+    {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
 
@@ -185,11 +186,12 @@ static int run_layers(fi_ctx *ctx, const struct choice *choice, const struct mod
 }
 
 static void print_reports(const struct choice *choice, const struct device *device, const struct model *model,
-                          const json_t *reports) {
+                          json_t *reports) {
   char devices[64] = "";
   if (choice->json) {
-    json_dumpf(reports, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    putchar('\n');
+    document_print("flashjit.run", json_pack("{s:s, s:s, s:b, s:i, s:I, s:O}", "model", model->name, "device",
+                                             device->name, "simulated", device->simulated, "devices",
+                                             (int)choice->devices, "seed", (json_int_t)choice->seed, "rows", reports));
     return;
   }
   if (json_array_size(reports) == 0)

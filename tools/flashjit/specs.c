@@ -2,6 +2,7 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/describe.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/spec_list.h"
 
@@ -44,10 +45,7 @@ static int print_json(const struct choice *choice) {
   struct model *model = model_load(&choice->model);
   if (!model)
     return CLI_FAILED;
-  json_t *kinds = model_json(model);
-  json_dumpf(kinds, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-  putchar('\n');
-  json_decref(kinds);
+  document_print("flashjit.specs", json_pack("{s:s, s:o}", "model", model->name, "kinds", model_json(model)));
   free(model);
   return CLI_OK;
 }

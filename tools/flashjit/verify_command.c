@@ -1,7 +1,7 @@
 /* flashjit verify: kernels of the cache, or given ones, against the reference on this device. */
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
-#include "tools/flashjit/entry_report.h"
+#include "tools/flashjit/document.h"
 #include "tools/flashjit/kernel_trial.h"
 #include "tools/flashjit/machine.h"
 #include "tools/flashjit/options.h"

@@ -203,7 +203,8 @@ const char *verify_why(const struct verified_kernel *kernel) {
   return kernel->skip[0] ? kernel->skip : kernel->result.message;
 }
 
-static void note_result(void *user, const struct job_result *result) {
+static void note_result(void *user, const struct job *job, const struct job_result *result) {
+  (void)job;
   struct verifying *verifying = user;
   struct verified_kernel *kernel = &verifying->verification->kernels[result->job];
   kernel->result = *result;

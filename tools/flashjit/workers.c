@@ -96,7 +96,7 @@ static bool start_worker(struct pool *pool, size_t number) {
 }
 
 static void finish_job(const struct pool *pool, const struct job_result *result) {
-  pool->asked->on_result(pool->asked->user, result);
+  pool->asked->on_result(pool->asked->user, &pool->asked->jobs[result->job], result);
 }
 
 /* Reads what has been written; false when nothing was. */

@@ -23,7 +23,7 @@ struct job_finding {
 
 /* How one job ended. */
 struct job_result {
-  size_t job;
+  size_t job; /* its number */
   fi_status status;
   fi_facts facts;             /* when status is FI_OK */
   struct job_finding finding; /* of kernels that were run */
@@ -38,7 +38,7 @@ struct job_result {
 typedef bool worker_job(void *user, const struct job *job, struct job_result *result);
 
 /* Called in the parent after each job, in the order in which they end. */
-typedef void (*job_callback)(void *user, const struct job_result *result);
+typedef void (*job_callback)(void *user, const struct job *job, const struct job_result *result);
 
 enum { MOST_WORKERS = 256 };
 
