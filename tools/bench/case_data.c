@@ -2,311 +2,333 @@
 #include "tools/bench/case_data.h"
 
 #include "tests/dtypes.h"
-#include "tests/reference.h"
-#include "tools/common/visible.h"
+#include "tools/flashjit/problem.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
   PATTERN_ELEMENTS = 1 << 22, /* random elements that fill a cache again and again */
-  SET_BYTES = 300000000,      /* of KV in all sets together: several times L2 */
-  MOST_HEAD_DIM = 512
+  SET_BYTES = 300000000       /* of KV in all sets together: several times L2 */
 };
 
 static const float softcap = 50; /* Gemma 2's */
 
-bool case_data_failed(const struct case_data *data, const char *call, fi_status status) {
-  if (status)
-    fprintf(stderr, "%s: %s: %s: %s\n", data->what->spec, call, fi_status_name(status), fi_last_error());
-  return status != FI_OK;
+static bool call_worked(const char *call, fi_status status) {
+  return status == FI_OK || problem_set("%s: %s", call, fi_last_error());
 }
 
-static uint32_t kv_len_of(const struct bench_case *what, uint32_t request) {
-  return request == 0 && what->long_kv_len ? what->long_kv_len : what->kv_len;
+static bool is_paged(const struct case_data *data) {
+  return data->spec.page_size > 0;
 }
+
+static bool has_indptr(const struct case_data *data) {
+  return data->spec.index == FI_INDEX_CSR;
+}
+
+static uint32_t pages_of(const struct case_data *data, uint32_t request) {
+  const uint32_t page = data->spec.page_size;
+  return is_paged(data) ? (data->what->batch.requests[request].kv_len + page - 1) / page : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ sizes */
 
 static size_t query_heads(const struct case_data *data) {
   return (size_t)data->what->kv_heads * data->spec.group;
 }
 
-static size_t q_bytes(const struct case_data *data) {
-  return data->tokens * query_heads(data) * data->spec.head_dim * dtype_bytes(data->spec.q_dtype);
+static uint32_t scales_of_row(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  return reference_scale_dtype(dtype) != FI_F32 ? dim / data->spec.scale_group : 1;
 }
 
-static size_t o_bytes(const struct case_data *data) {
-  return data->tokens * query_heads(data) * data->spec.v_dim * dtype_bytes(data->spec.o_dtype);
+/* How many scales K or V has. */
+static size_t scale_count(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  const size_t heads = data->what->kv_heads;
+  if (reference_scale_dtype(dtype) != FI_F32 || data->spec.kv_scale == FI_SCALE_TOKEN)
+    return data->cache_tokens * heads * scales_of_row(data, dtype, dim);
+  if (data->spec.kv_scale == FI_SCALE_NONE || dtype_bits(dtype) > 8)
+    return 0;
+  return data->spec.kv_scale == FI_SCALE_HEAD ? heads : 1;
+}
+
+static size_t scale_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+  return scale_count(data, dtype, dim) * dtype_bytes(reference_scale_dtype(dtype));
 }
 
 static size_t cache_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
   return data->cache_tokens * data->what->kv_heads * dim * dtype_bits(dtype) / 8;
 }
 
-/* How many scales K or V of a token and head has of its own. */
-static size_t row_scales(const struct case_data *data, uint32_t dtype, uint32_t dim) {
-  if (reference_scale_dtype(dtype) != FI_F32)
-    return dim / data->spec.scale_group;
-  return data->spec.kv_scale == FI_SCALE_TOKEN ? 1 : 0;
-}
-
-static size_t scale_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
-  const size_t rows = data->cache_tokens * data->what->kv_heads;
-  return rows * row_scales(data, dtype, dim) * dtype_bytes(reference_scale_dtype(dtype));
-}
-
-/* Lengths, and pages in random order; ragged tokens when there are no pages. */
-static void make_lengths(struct case_data *data, random_state *random) {
-  const struct bench_case *what = data->what;
-  const uint32_t page = data->spec.page_size ? data->spec.page_size : 1;
-  uint32_t pages = 0;
-  data->kv_len = calloc(what->requests, sizeof(int32_t));
-  data->q_indptr = calloc(what->requests + 1, sizeof(int32_t));
-  data->kv_indptr = calloc(what->requests + 1, sizeof(int32_t));
-  for (uint32_t r = 0; r < what->requests; r++) {
-    const uint32_t length = kv_len_of(what, r);
-    const uint32_t request_pages = (length + page - 1) / page;
-    data->kv_len[r] = (int32_t)length;
-    data->q_indptr[r + 1] = data->q_indptr[r] + (int32_t)what->q_len;
-    data->kv_indptr[r + 1] = data->kv_indptr[r] + (int32_t)length;
-    data->kv_tokens += length - visible_first(&data->spec, length - what->q_len);
-    pages += request_pages;
-    if (request_pages > data->page_table_stride)
-      data->page_table_stride = request_pages;
+static void count_pages(struct case_data *data) {
+  const struct bench_batch *batch = &data->what->batch;
+  uint64_t tokens = 0;
+  for (uint32_t r = 0; r < batch->count; r++) {
+    const uint32_t pages = pages_of(data, r);
+    data->pages += pages;
+    data->table_stride = pages > data->table_stride ? pages : data->table_stride;
+    tokens += batch->requests[r].kv_len;
   }
-  data->tokens = (uint64_t)what->requests * what->q_len;
-  data->cache_tokens = (size_t)pages * page;
-  if (data->spec.page_size == 0)
-    return;
-  int32_t *order = calloc(pages, sizeof *order);
-  data->page_table = calloc(what->requests * (size_t)data->page_table_stride, sizeof(int32_t));
-  random_permutation(random, order, pages);
+  data->cache_tokens = is_paged(data)     ? (uint64_t)data->pages * data->spec.page_size
+                       : has_indptr(data) ? tokens
+                                          : (uint64_t)batch->count * bench_batch_most_kv(batch);
+}
+
+static void set_sizes(struct case_data *data) {
+  const fi_spec *spec = &data->spec;
+  const size_t requests = data->what->batch.count;
+  const size_t rows = bench_batch_tokens(&data->what->batch) * query_heads(data);
+  const size_t table = has_indptr(data) ? data->pages : requests * data->table_stride;
+  const size_t bytes[CASE_BUFFERS] = {
+      [CASE_Q] = rows * spec->head_dim * dtype_bytes(spec->q_dtype),
+      [CASE_O] = rows * spec->v_dim * dtype_bytes(spec->o_dtype),
+      [CASE_K] = cache_bytes(data, spec->kv_dtype, spec->head_dim),
+      [CASE_V] = cache_bytes(data, spec->v_dtype, spec->v_dim),
+      [CASE_K_SCALES] = scale_bytes(data, spec->kv_dtype, spec->head_dim),
+      [CASE_V_SCALES] = scale_bytes(data, spec->v_dtype, spec->v_dim),
+      [CASE_Q_INDPTR] = bench_batch_most_q(&data->what->batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
+      [CASE_KV_LEN] = is_paged(data) || !has_indptr(data) ? requests * sizeof(int32_t) : 0,
+      [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
+      [CASE_PAGE_TABLE] = is_paged(data) ? table * sizeof(int32_t) : 0,
+      [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
+      [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
+      [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
+      [CASE_LSE] = spec->lse ? rows * sizeof(float) : 0,
+      [CASE_MEMORY] = data->bounds.bytes,
+      [CASE_SCRATCH] = data->bounds.scratch_bytes,
+  };
+  memcpy(data->bytes, bytes, sizeof bytes);
+}
+
+/* What the kernels write, and nobody needs to have drawn. */
+static bool is_on_host(enum case_buffer buffer) {
+  return buffer != CASE_O && buffer != CASE_LSE && buffer != CASE_MEMORY && buffer != CASE_SCRATCH;
+}
+
+static bool make_host(struct case_data *data) {
+  for (enum case_buffer b = 0; b < CASE_BUFFERS; b++) {
+    if (data->bytes[b] == 0 || !is_on_host(b))
+      continue;
+    data->host[b] = calloc(1, data->bytes[b]);
+    if (!data->host[b])
+      return problem_set("no host memory for %zu bytes", data->bytes[b]);
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ contents */
+
+static void fill_indptr(const struct case_data *data) {
+  const struct bench_batch *batch = &data->what->batch;
+  int32_t *q_indptr = data->host[CASE_Q_INDPTR];
+  int32_t *kv_indptr = data->host[CASE_KV_INDPTR];
+  int32_t *kv_len = data->host[CASE_KV_LEN];
+  for (uint32_t r = 0; r < batch->count; r++) {
+    const struct bench_request *request = &batch->requests[r];
+    if (q_indptr)
+      q_indptr[r + 1] = q_indptr[r] + (int32_t)request->q_len;
+    if (kv_indptr)
+      kv_indptr[r + 1] = kv_indptr[r] + (int32_t)(is_paged(data) ? pages_of(data, r) : request->kv_len);
+    if (kv_len)
+      kv_len[r] = (int32_t)request->kv_len;
+  }
+}
+
+/* Pages in random order. */
+static bool fill_page_table(const struct case_data *data, random_state *random) {
+  int32_t *table = data->host[CASE_PAGE_TABLE];
   uint32_t next = 0;
-  for (uint32_t r = 0; r < what->requests; r++)
-    for (uint32_t i = 0; i < ((uint32_t)data->kv_len[r] + page - 1) / page; i++)
-      data->page_table[r * (size_t)data->page_table_stride + i] = order[next++];
+  if (!table)
+    return true;
+  int32_t *order = calloc(data->pages, sizeof *order);
+  if (!order)
+    return problem_set("no host memory for %u page ids", data->pages);
+  random_permutation(random, order, data->pages);
+  for (uint32_t r = 0; r < data->what->batch.count; r++) {
+    int32_t *row = has_indptr(data) ? table + next : table + (size_t)r * data->table_stride;
+    for (uint32_t i = 0; i < pages_of(data, r); i++)
+      row[i] = order[next++];
+  }
   free(order);
+  return true;
 }
 
-static void *random_elements(uint32_t dtype, size_t count, random_state *random) {
-  const size_t bits = dtype_bits(dtype);
-  char *elements = malloc(count * bits / 8);
-  const size_t pattern = count < PATTERN_ELEMENTS ? count : PATTERN_ELEMENTS;
-  random_normal(random, dtype, elements, pattern);
-  for (size_t done = pattern; done < count; done += pattern)
-    memcpy(elements + done * bits / 8, elements, (count - done < pattern ? count - done : pattern) * bits / 8);
-  return elements;
+static void fill_elements(const struct case_data *data, enum case_buffer buffer, uint32_t dtype, random_state *random) {
+  char *elements = data->host[buffer];
+  const size_t bytes = data->bytes[buffer];
+  const size_t whole = (size_t)PATTERN_ELEMENTS * dtype_bits(dtype) / 8;
+  const size_t pattern = bytes < whole ? bytes : whole;
+  random_normal(random, dtype, elements, pattern * 8 / dtype_bits(dtype));
+  for (size_t done = pattern; done < bytes; done += pattern)
+    memcpy(elements + done, elements, bytes - done < pattern ? bytes - done : pattern);
 }
 
-/* Scales of tokens or groups, with which codes are of the size of other types' elements. */
-static void *random_scales(const struct case_data *data, uint32_t dtype, uint32_t dim, random_state *random) {
-  const size_t bytes = scale_bytes(data, dtype, dim);
+/* Scales with which codes are of the size of other types' elements. */
+static void fill_scales(const struct case_data *data, enum case_buffer buffer, uint32_t dtype, random_state *random) {
   const uint32_t type = reference_scale_dtype(dtype);
   const double unit = dtype == FI_I8 ? 1.0 / 32 : 0.5;
-  void *scales = bytes > 0 ? malloc(bytes) : NULL;
-  for (size_t i = 0; scales && i < bytes / dtype_bytes(type); i++)
-    dtype_encode(type, unit * (16 + random_below(random, 32)) / 32, scales, i);
-  return scales;
-}
-
-static void *uploaded(struct device *device, const void *from, size_t bytes) {
-  if (!from)
-    return NULL;
-  void *memory = device_alloc(device, bytes);
-  device_upload(device, memory, from, bytes);
-  return memory;
-}
-
-static bool make_set(struct case_data *data, uint32_t set) {
-  const struct bench_case *what = data->what;
-  struct device *device = data->device;
-  const size_t requests = what->requests;
-  const bool ragged = data->spec.page_size == 0;
-  data->batch[set] = (fi_batch){
-      .struct_size = sizeof(fi_batch),
-      .requests = what->requests,
-      .q_indptr = what->q_len > 1 ? uploaded(device, data->q_indptr, (requests + 1) * 4) : NULL,
-      .kv_len = ragged ? NULL : uploaded(device, data->kv_len, requests * 4),
-      .kv_indptr = ragged ? uploaded(device, data->kv_indptr, (requests + 1) * 4) : NULL,
-      .page_table = uploaded(device, data->page_table, requests * (size_t)data->page_table_stride * 4),
-      .page_table_stride = data->page_table_stride,
-  };
-  data->tensors[set] = (fi_tensors){
-      .struct_size = sizeof(fi_tensors),
-      .q = uploaded(device, data->q, q_bytes(data)),
-      .o = device_alloc(device, o_bytes(data)),
-      .k.data = uploaded(device, data->k, cache_bytes(data, data->spec.kv_dtype, data->spec.head_dim)),
-      .v.data = uploaded(device, data->v, cache_bytes(data, data->spec.v_dtype, data->spec.v_dim)),
-      .k.scales = uploaded(device, data->k_scales, scale_bytes(data, data->spec.kv_dtype, data->spec.head_dim)),
-      .v.scales = uploaded(device, data->v_scales, scale_bytes(data, data->spec.v_dtype, data->spec.v_dim)),
-      .sinks = data->sinks.device,
-      .slopes = data->slopes.device,
-      .softcap = data->spec.softcap ? softcap : 0,
-      .rope_table = data->rope_table.device,
-      .rope_magnitude = data->rope_magnitude,
-  };
-  device_fill(device, data->tensors[set].o, 0xff, o_bytes(data));
-  data->workspace[set] = (fi_workspace){
-      .struct_size = sizeof(fi_workspace),
-      .max_requests = what->requests,
-      .max_tokens = (uint32_t)data->tokens,
-      .max_kv_len = kv_len_of(what, 0) > what->kv_len ? kv_len_of(what, 0) : what->kv_len,
-      .kv_heads = what->kv_heads,
-  };
-  fi_workspace *workspace = &data->workspace[set];
-  if (case_data_failed(data, "fi_workspace_size", fi_workspace_size(data->kernel, workspace)))
-    return false;
-  workspace->memory = device_alloc(device, workspace->bytes);
-  workspace->scratch = device_alloc(device, workspace->scratch_bytes);
-  return true;
+  for (size_t i = 0; i < data->bytes[buffer] / dtype_bytes(type); i++)
+    dtype_encode(type, unit * (16 + random_below(random, 32)) / 32, data->host[buffer], i);
 }
 
 /* One number a query head. */
-static bool make_numbers(struct case_data *data, struct mirror *numbers, double first, double ratio) {
+static void fill_heads(const struct case_data *data, enum case_buffer buffer, double first, double ratio) {
   const size_t heads = query_heads(data);
-  if (!mirror_create(numbers, data->device, heads * sizeof(float)))
-    return false;
-  for (size_t head = 0; head < heads; head++)
-    ((float *)numbers->host)[head] = (float)(first * pow(ratio, (double)head / (double)heads));
-  mirror_upload(numbers, data->device, numbers->bytes);
-  return true;
+  for (size_t head = 0; head < heads && data->bytes[buffer] > 0; head++)
+    ((float *)data->host[buffer])[head] = (float)(first * pow(ratio, (double)head / (double)heads));
 }
 
-static bool make_rope_table(struct case_data *data) {
+static bool fill_rope_table(struct case_data *data) {
   const fi_rope rope = {.struct_size = sizeof rope, .dim = data->spec.rope_dim, .theta = 500000};
-  struct mirror *table = &data->rope_table;
-  if (!mirror_create(table, data->device, rope.dim / 2 * sizeof(uint64_t)) ||
-      case_data_failed(data, "fi_rope_table", fi_rope_table(&rope, table->host, &data->rope_magnitude)))
-    return false;
-  mirror_upload(table, data->device, table->bytes);
-  return true;
+  uint64_t *table = data->host[CASE_ROPE_TABLE];
+  return !table || call_worked("fi_rope_table", fi_rope_table(&rope, table, &data->rope_magnitude));
 }
 
-/* What the spec needs besides Q and KV: sinks from 1 to 4, slopes from 1/2 to 1/256 as ALiBi has them. */
-static bool make_arguments(struct case_data *data) {
+static bool fill_host(struct case_data *data, random_state *random) {
   const fi_spec *spec = &data->spec;
-  return (!spec->sinks || make_numbers(data, &data->sinks, 1, 4)) &&
-         (spec->bias != FI_BIAS_SLOPES || make_numbers(data, &data->slopes, 0.5, 1.0 / 128)) &&
-         (spec->rope == FI_ROPE_NONE || make_rope_table(data));
+  fill_indptr(data);
+  fill_elements(data, CASE_Q, spec->q_dtype, random);
+  fill_elements(data, CASE_K, spec->kv_dtype, random);
+  fill_elements(data, CASE_V, spec->v_dtype, random);
+  fill_scales(data, CASE_K_SCALES, spec->kv_dtype, random);
+  fill_scales(data, CASE_V_SCALES, spec->v_dtype, random);
+  fill_heads(data, CASE_SINKS, 1, 4);
+  fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
+  return fill_page_table(data, random) && fill_rope_table(data);
 }
 
-static void draw_tensors(struct case_data *data, random_state *random) {
-  const fi_spec *spec = &data->spec;
-  const size_t heads = data->what->kv_heads;
-  data->q = random_elements(spec->q_dtype, data->tokens * query_heads(data) * spec->head_dim, random);
-  data->k = random_elements(spec->kv_dtype, data->cache_tokens * heads * spec->head_dim, random);
-  data->v = random_elements(spec->v_dtype, data->cache_tokens * heads * spec->v_dim, random);
-  data->k_scales = random_scales(data, spec->kv_dtype, spec->head_dim, random);
-  data->v_scales = random_scales(data, spec->v_dtype, spec->v_dim, random);
+/* ------------------------------------------------------------------------------------------------ device */
+
+static bool make_kernel(struct case_data *data, fi_ctx *ctx) {
+  const struct bench_case *what = data->what;
+  fi_spec spec;
+  data->spec.struct_size = sizeof data->spec;
+  data->bounds = (fi_workspace){
+      .struct_size = sizeof(fi_workspace),
+      .max_requests = what->batch.count,
+      .max_tokens = (uint32_t)bench_batch_tokens(&what->batch),
+      .max_kv_len = bench_batch_most_kv(&what->batch),
+      .kv_heads = what->kv_heads,
+  };
+  return call_worked("fi_spec_parse", fi_spec_parse(what->spec_text, &spec)) &&
+         call_worked("fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) &&
+         call_worked("fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)) &&
+         call_worked("fi_workspace_size", fi_workspace_size(data->kernel, &data->bounds));
 }
 
-/* Bytes of K and V of a token and head, and of their scales. */
-static double token_bytes(const struct case_data *data) {
-  const fi_spec *spec = &data->spec;
-  return (double)(spec->head_dim * dtype_bits(spec->kv_dtype) + spec->v_dim * dtype_bits(spec->v_dtype)) / 8 +
-         (double)(row_scales(data, spec->kv_dtype, spec->head_dim) *
-                      dtype_bytes(reference_scale_dtype(spec->kv_dtype)) +
-                  row_scales(data, spec->v_dtype, spec->v_dim) * dtype_bytes(reference_scale_dtype(spec->v_dtype)));
+static void make_set(struct case_data *data, uint32_t set) {
+  struct device *device = data->device;
+  for (enum case_buffer b = 0; b < CASE_BUFFERS; b++) {
+    if (data->bytes[b] == 0)
+      continue;
+    data->memory[set][b] = device_alloc(device, data->bytes[b]);
+    if (data->host[b])
+      device_upload(device, data->memory[set][b], data->host[b], data->bytes[b]);
+    else
+      device_fill(device, data->memory[set][b], 0xff, data->bytes[b]);
+  }
+}
+
+static uint32_t count_sets(const struct case_data *data) {
+  const double sets = data->device->simulated ? 1 : SET_BYTES / bench_case_bytes(data->what) + 1;
+  return sets > MOST_SETS ? MOST_SETS : (uint32_t)sets;
 }
 
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
                     random_state *random) {
   *data = (struct case_data){.what = what, .device = device};
-  data->spec.struct_size = sizeof data->spec;
-  fi_spec spec;
-  if (case_data_failed(data, "fi_spec_parse", fi_spec_parse(what->spec, &spec)) ||
-      case_data_failed(data, "fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) ||
-      case_data_failed(data, "fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)))
+  if (!make_kernel(data, ctx))
     return false;
-  make_lengths(data, random);
-  data->kv_bytes = (double)data->kv_tokens * what->kv_heads * token_bytes(data);
-  data->sets = (uint32_t)(SET_BYTES / data->kv_bytes) + 1;
-  if (data->sets > MOST_SETS)
-    data->sets = MOST_SETS;
-  draw_tensors(data, random);
-  if (!make_arguments(data))
+  count_pages(data);
+  set_sizes(data);
+  if (!make_host(data) || !fill_host(data, random))
     return false;
+  data->sets = count_sets(data);
   for (uint32_t set = 0; set < data->sets; set++) {
-    if (!make_set(data, set) ||
-        case_data_failed(data, "fi_plan", fi_plan(data->kernel, &data->batch[set], &data->workspace[set], NULL)))
+    make_set(data, set);
+    if (device_failed(device))
+      break;
+    const fi_batch batch = case_batch(data, set);
+    const fi_workspace workspace = case_workspace(data, set);
+    if (!call_worked("fi_plan", fi_plan(data->kernel, &batch, &workspace, NULL)))
       return false;
   }
   device_sync(device, NULL);
-  return !device_failed(device);
+  return !device_failed(device) || problem_set("%s", device->error);
 }
 
 void case_data_free(struct case_data *data) {
   for (uint32_t set = 0; set < data->sets; set++) {
-    const void *memory[] = {data->batch[set].q_indptr,   data->batch[set].kv_len,    data->batch[set].kv_indptr,
-                            data->batch[set].page_table, data->tensors[set].q,       data->tensors[set].o,
-                            data->tensors[set].k.data,   data->tensors[set].v.data,  data->tensors[set].k.scales,
-                            data->tensors[set].v.scales, data->workspace[set].memory};
-    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
-      device_free(data->device, (void *)(uintptr_t)memory[i]);
+    for (enum case_buffer b = 0; b < CASE_BUFFERS; b++) {
+      if (data->memory[set][b])
+        device_free(data->device, data->memory[set][b]);
+    }
   }
-  struct mirror *const mirrors[] = {&data->sinks, &data->slopes, &data->rope_table};
-  for (size_t i = 0; i < sizeof mirrors / sizeof *mirrors; i++)
-    mirror_free(mirrors[i], data->device);
-  void *host[] = {data->kv_len, data->q_indptr, data->kv_indptr, data->page_table, data->q,
-                  data->k,      data->v,        data->k_scales,  data->v_scales};
-  for (size_t i = 0; i < sizeof host / sizeof *host; i++)
-    free(host[i]);
+  for (enum case_buffer b = 0; b < CASE_BUFFERS; b++)
+    free(data->host[b]);
+  *data = (struct case_data){0};
 }
 
-/* The case as the reference takes it: the same structs with host pointers. */
-static struct reference reference_of(const struct case_data *data) {
-  struct reference reference = {
-      .spec = data->spec, .batch = data->batch[0], .tensors = data->tensors[0], .kv_heads = data->what->kv_heads};
-  reference.batch.q_indptr = data->batch[0].q_indptr ? data->q_indptr : NULL;
-  reference.batch.kv_len = data->batch[0].kv_len ? data->kv_len : NULL;
-  reference.batch.kv_indptr = data->batch[0].kv_indptr ? data->kv_indptr : NULL;
-  reference.batch.page_table = data->page_table;
-  reference.tensors.q = data->q;
-  reference.tensors.k.data = data->k;
-  reference.tensors.v.data = data->v;
-  reference.tensors.k.scales = data->k_scales;
-  reference.tensors.v.scales = data->v_scales;
-  reference.tensors.sinks = data->sinks.host;
-  reference.tensors.slopes = data->slopes.host;
-  reference.tensors.rope_table = data->rope_table.host;
-  return reference;
+/* ------------------------------------------------------------------------------------------------ structs */
+
+static fi_batch batch_on(const struct case_data *data, void *const *memory) {
+  return (fi_batch){.struct_size = sizeof(fi_batch),
+                    .requests = data->what->batch.count,
+                    .q_indptr = memory[CASE_Q_INDPTR],
+                    .kv_len = memory[CASE_KV_LEN],
+                    .kv_indptr = memory[CASE_KV_INDPTR],
+                    .page_table = memory[CASE_PAGE_TABLE],
+                    .page_table_stride = has_indptr(data) ? 0 : data->table_stride};
 }
 
-static double row_error(const struct case_data *data, const struct reference *reference, const void *o,
-                        random_state *random) {
-  const uint32_t request = random_below(random, data->what->requests);
-  const uint32_t i = random_below(random, data->what->q_len);
-  const uint32_t head = random_below(random, data->what->kv_heads * data->spec.group);
-  double expected[MOST_HEAD_DIM];
-  double lse;
-  struct reference_head loaded;
-  if (!reference_head_load(reference, request, head / data->spec.group, &loaded))
-    return INFINITY;
-  reference_attend(reference, &loaded, request, i, head, expected, &lse);
-  reference_head_free(&loaded);
-  const int64_t offset = reference_o_offset(reference, reference_query_begin(reference, request) + i, head);
-  double difference = 0;
-  double norm = 0;
-  for (uint32_t d = 0; d < data->spec.v_dim; d++) {
-    const double got = dtype_decode(data->spec.o_dtype, o, (size_t)offset + d);
-    difference += (got - expected[d]) * (got - expected[d]);
-    norm += expected[d] * expected[d];
-  }
-  const double error = sqrt(difference / norm);
-  return isnan(error) ? INFINITY : error;
+/* Of a contiguous cache: elements from a request to the next. */
+static int64_t request_stride(const struct case_data *data, uint32_t elements) {
+  const bool is_contiguous = !is_paged(data) && !has_indptr(data);
+  return is_contiguous ? (int64_t)bench_batch_most_kv(&data->what->batch) * data->what->kv_heads * elements : 0;
 }
 
-double case_data_check(const struct case_data *data, uint32_t rows, random_state *random) {
-  const size_t bytes = o_bytes(data);
-  void *o = malloc(bytes);
-  device_download(data->device, o, data->tensors[0].o, bytes);
-  const struct reference reference = reference_of(data);
-  double worst = 0;
-  for (uint32_t i = 0; i < rows; i++) {
-    const double error = row_error(data, &reference, o, random);
-    worst = error > worst ? error : worst;
-  }
-  free(o);
-  return worst;
+static fi_kv cache_on(const struct case_data *data, void *rows, void *scales, uint32_t dtype, uint32_t dim) {
+  return (fi_kv){.data = rows,
+                 .scales = scales,
+                 .page_stride = request_stride(data, dim),
+                 .scale_page_stride = request_stride(data, scales_of_row(data, dtype, dim))};
+}
+
+static fi_tensors tensors_on(const struct case_data *data, void *const *memory) {
+  const fi_spec *spec = &data->spec;
+  return (fi_tensors){
+      .struct_size = sizeof(fi_tensors),
+      .q = memory[CASE_Q],
+      .o = memory[CASE_O],
+      .lse = memory[CASE_LSE],
+      .k = cache_on(data, memory[CASE_K], memory[CASE_K_SCALES], spec->kv_dtype, spec->head_dim),
+      .v = cache_on(data, memory[CASE_V], memory[CASE_V_SCALES], spec->v_dtype, spec->v_dim),
+      .sinks = memory[CASE_SINKS],
+      .slopes = memory[CASE_SLOPES],
+      .softcap = spec->softcap ? softcap : 0,
+      .rope_table = memory[CASE_ROPE_TABLE],
+      .rope_magnitude = data->rope_magnitude,
+  };
+}
+
+fi_batch case_batch(const struct case_data *data, uint32_t set) {
+  return batch_on(data, data->memory[set]);
+}
+
+fi_tensors case_tensors(const struct case_data *data, uint32_t set) {
+  return tensors_on(data, data->memory[set]);
+}
+
+fi_workspace case_workspace(const struct case_data *data, uint32_t set) {
+  fi_workspace workspace = data->bounds;
+  workspace.memory = data->memory[set][CASE_MEMORY];
+  workspace.scratch = data->memory[set][CASE_SCRATCH];
+  return workspace;
+}
+
+struct reference case_reference(const struct case_data *data) {
+  return (struct reference){.spec = data->spec,
+                            .batch = batch_on(data, data->host),
+                            .tensors = tensors_on(data, data->host),
+                            .kv_heads = data->what->kv_heads};
 }

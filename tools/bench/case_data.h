@@ -1,55 +1,75 @@
-/* Kernel, lengths, tensors and workspace of one timed workload. */
+/* Kernel, lengths, tensors and workspaces of one timed workload. */
 #ifndef TOOLS_BENCH_CASE_DATA_H
 #define TOOLS_BENCH_CASE_DATA_H
 
-#include "flashjit.h"
-#include "tools/bench/cases.h"
-#include "tools/common/mirror.h"
+#include "tests/reference.h"
+#include "tools/bench/bench_case.h"
+#include "tools/common/device.h"
 #include "tools/common/random.h"
 
 #include <stdbool.h>
 
 enum { MOST_SETS = 16 };
 
+enum case_buffer {
+  CASE_Q,
+  CASE_O,
+  CASE_K,
+  CASE_V,
+  CASE_K_SCALES,
+  CASE_V_SCALES,
+  CASE_Q_INDPTR,
+  CASE_KV_LEN,
+  CASE_KV_INDPTR,
+  CASE_PAGE_TABLE,
+  CASE_SINKS,
+  CASE_SLOPES,
+  CASE_ROPE_TABLE,
+  CASE_LSE,
+  CASE_MEMORY,
+  CASE_SCRATCH,
+  CASE_BUFFERS
+};
+
 /* Inputs are held several times, together larger than L2, so that a replay reads cold data as a model would. */
 struct case_data {
   const struct bench_case *what;
   struct device *device;
   fi_kernel *kernel;
-  fi_spec spec;
-  uint64_t tokens;
-  uint64_t kv_tokens;
-  double kv_bytes;     /* read in one launch */
-  size_t cache_tokens; /* that the cache has room for */
-  uint32_t sets;
-  int32_t *kv_len; /* host copies, for the reference */
-  int32_t *q_indptr;
-  int32_t *kv_indptr;
-  int32_t *page_table;
-  int64_t page_table_stride;
-  void *q;
-  void *k;
-  void *v;
-  void *k_scales; /* of tokens or groups */
-  void *v_scales;
-  struct mirror sinks;
-  struct mirror slopes;
-  struct mirror rope_table;
+  fi_spec spec;          /* as the kernel has it */
+  uint64_t cache_tokens; /* that the cache has room for */
+  uint32_t table_stride; /* pages of the longest request */
+  uint32_t pages;        /* of all requests */
   float rope_magnitude;
-  fi_batch batch[MOST_SETS];
-  fi_tensors tensors[MOST_SETS];
-  fi_workspace workspace[MOST_SETS];
+  size_t bytes[CASE_BUFFERS];
+  void *host[CASE_BUFFERS]; /* NULL of what only the device has */
+  uint32_t sets;
+  void *memory[MOST_SETS][CASE_BUFFERS];
+  fi_workspace bounds; /* without memory */
 };
 
-/* False, with a line on stderr, when a call fails. What was allocated is freed by case_data_free in any case. */
+/* On a device, larger than L2 several times; a simulated one has no cache to be larger than: one set. False, with a
+ * problem. What was allocated is freed by case_data_free in any case. */
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
                     random_state *random);
 void case_data_free(struct case_data *data);
 
-/* Whether a call of the library failed; then with a line on stderr. */
-bool case_data_failed(const struct case_data *data, const char *call, fi_status status);
+/* What the API takes, on a set's memory. */
+fi_batch case_batch(const struct case_data *data, uint32_t set);
+fi_tensors case_tensors(const struct case_data *data, uint32_t set);
+fi_workspace case_workspace(const struct case_data *data, uint32_t set);
 
-/* Relative error of some random rows of the last launch's O on set 0, in the worst row; NaN counts as infinite. */
-double case_data_check(const struct case_data *data, uint32_t rows, random_state *random);
+/* The same on the host, for the reference; O is elsewhere. */
+struct reference case_reference(const struct case_data *data);
+
+/* How far some random rows of the last launch's O on set 0 are from the reference. */
+struct case_error {
+  double error;   /* relative norm; infinite for NaN */
+  double allowed; /* of that */
+  bool passed;    /* that, and each element */
+};
+
+/* False, with a problem, without memory. */
+bool case_check(const struct case_data *data, random_state *random, struct case_error *error);
 
 #endif

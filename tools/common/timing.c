@@ -50,6 +50,8 @@ bool time_launches(struct device *device, void *stream, const struct timed *time
   const bool captured = graph != NULL;
   if (captured) {
     replay(device, stream, graph, timed->replays, times);
+    for (uint32_t i = 0; i < timed->replays && timed->samples; i++)
+      timed->samples[i] = microseconds * times[i];
     qsort(times, timed->replays, sizeof *times, compare);
     *timing = (struct timing){.median = microseconds * times[timed->replays / 2],
                               .least = microseconds * times[0],

@@ -19,6 +19,7 @@ struct timed {
   uint32_t sets;     /* 1 or more: launches take them in turn, so that inputs larger than L2 together are cold */
   uint32_t launches; /* of a graph, 1 or more; rounded up to a multiple of sets, so that all count alike */
   uint32_t replays;  /* that are timed, 1 or more */
+  double *samples;   /* [replays] gets the microseconds of a launch of each replay, in order; may be NULL */
 };
 
 /* Microseconds of one launch, each that of a whole replay divided by its launches. */

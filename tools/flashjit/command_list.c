@@ -4,10 +4,11 @@
 #include <string.h>
 
 const struct cli_command *const command_list[] = {
-    &run_command,          &verify_command, &build_command,      &specs_command,  &show_command,
-    &explain_command,      &doctor_command, &cache_path,         &cache_ls,       &cache_stats,
-    &cache_verify_command, &cache_prune,    &cache_rm,           &bundle_create,  &bundle_ls,
-    &bundle_verify,        &bundle_install, &completion_command, &manual_command, NULL,
+    &run_command,  &bench_command,        &verify_command, &build_command,      &specs_command,
+    &show_command, &explain_command,      &doctor_command, &cache_path,         &cache_ls,
+    &cache_stats,  &cache_verify_command, &cache_prune,    &cache_rm,           &bundle_create,
+    &bundle_ls,    &bundle_verify,        &bundle_install, &completion_command, &manual_command,
+    NULL,
 };
 
 const struct command_group command_groups[] = {

@@ -1,0 +1,174 @@
+/* The grammar of batches, and lines that are cases. */
+#include "tools/bench/bench_case.h"
+#include "tools/flashjit/problem.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+Test(batch, grammar) {
+  static const struct {
+    const char *text;
+    uint32_t requests;
+    struct bench_request first;
+    struct bench_request last;
+  } rows[] = {
+      {"8q1s1k", 8, {1, 1024}, {1, 1024}},
+      {"2q2k_32q1s1k", 34, {2048, 2048}, {1, 1024}},
+      {"q5", 1, {5, 5}, {5, 5}},
+      {"q1ks2k", 1, {1024, 2048}, {1024, 2048}},
+      {"1q1s1_3q7s9_1q4", 5, {1, 1}, {4, 4}},
+      {"65536q1s16777216", 65536, {1, 1 << 24}, {1, 1 << 24}},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct bench_batch batch;
+    cr_assert(bench_batch_parse(&batch, rows[i].text), "%s: %s", rows[i].text, problem_last());
+    cr_expect_eq(batch.count, rows[i].requests, "%s: %u", rows[i].text, batch.count);
+    const struct bench_request *last = &batch.requests[batch.count - 1];
+    cr_expect_eq(batch.requests[0].q_len, rows[i].first.q_len, "%s", rows[i].text);
+    cr_expect_eq(batch.requests[0].kv_len, rows[i].first.kv_len, "%s", rows[i].text);
+    cr_expect_eq(last->q_len, rows[i].last.q_len, "%s", rows[i].text);
+    cr_expect_eq(last->kv_len, rows[i].last.kv_len, "%s", rows[i].text);
+    cr_expect_str_eq(batch.text, rows[i].text);
+    bench_batch_free(&batch);
+  }
+}
+
+Test(batch, what_is_none) {
+  static const char *const texts[] = {"",
+                                      "_",
+                                      "8",
+                                      "8q",
+                                      "q1_",
+                                      "_q1",
+                                      "8q1s",
+                                      "8q1k1",
+                                      "0q1s1",
+                                      "q0",
+                                      "q1s0",
+                                      "q2s1",
+                                      "q1s1kk",
+                                      "-1q1",
+                                      "1q1 s1",
+                                      "1Q1",
+                                      "q1__q1",
+                                      "q1,q1",
+                                      "q16777217",
+                                      "q16385k",
+                                      "65537q1",
+                                      "65536q1_q1",
+                                      "9999999999999999999q1",
+                                      "q1s99999999999999999999k"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    struct bench_batch batch;
+    cr_expect_not(bench_batch_parse(&batch, texts[i]), "\"%s\" is a batch of %u", texts[i], batch.count);
+    cr_expect_null(batch.requests);
+  }
+}
+
+/* What is left has the text that means it. */
+Test(batch, cut) {
+  struct bench_batch batch;
+  cr_assert(bench_batch_parse(&batch, "2q2k_1q1s1k_1q1s8k_5q3s3"));
+  bench_batch_cut(&batch, 5, 64, 4096);
+  cr_expect_str_eq(batch.text, "2q64s2k_1q1s1k_1q1s4k_1q3");
+  struct bench_batch again;
+  cr_assert(bench_batch_parse(&again, batch.text));
+  cr_expect_eq(again.count, 5);
+  cr_expect_eq(bench_batch_tokens(&again), 64 + 64 + 1 + 1 + 3);
+  cr_expect_eq(bench_batch_most_kv(&again), 4096);
+  cr_expect_eq(bench_batch_most_q(&again), 64);
+  bench_batch_free(&batch);
+  bench_batch_free(&again);
+}
+
+Test(batch, of_a_trace) {
+  struct trace trace;
+  struct bench_batch batch;
+  cr_assert(trace_parse(&trace, "100:10,7:0,50:5"));
+  cr_assert(bench_batch_of_trace(&batch, &trace, "/some/where/name.csv"));
+  cr_expect_str_eq(batch.text, "3 of name.csv");
+  cr_expect_eq(batch.requests[0].kv_len, 105);
+  cr_expect_eq(batch.requests[1].kv_len, 7);
+  cr_expect_eq(batch.requests[2].kv_len, 52);
+  cr_expect_eq(bench_batch_tokens(&batch), 3);
+  bench_batch_free(&batch);
+  trace_free(&trace);
+}
+
+/* ------------------------------------------------------------------------------------------------ cases */
+
+static void with_case(const char *line, void (*look)(const struct bench_case *)) {
+  struct bench_case what;
+  cr_assert(bench_case_parse(&what, line), "%s: %s", line, problem_last());
+  look(&what);
+  bench_batch_free(&what.batch);
+}
+
+static void look_at_decode(const struct bench_case *what) {
+  char text[CASE_TEXT_SIZE];
+  cr_expect_eq(what->kv_heads, 2);
+  cr_expect_eq(bench_case_bytes(what), 2.0 * 2 * 3 * 100 * 128 * 2);
+  cr_expect_eq(bench_case_operations(what), 4.0 * 128 * 8 * 3 * 100);
+  cr_expect_not(bench_case_is_compute_bound(what));
+  bench_case_text(what, text);
+  cr_expect_str_eq(text, "attention group=4 page=16 heads=2 batch=3q1s100");
+}
+
+static void look_at_window(const struct bench_case *what) {
+  cr_expect_eq(bench_case_bytes(what), 8.0 * 10 * (64 + 32) * 2);
+}
+
+/* 4 bits and a half for each element: 32 have a scale of 16. */
+static void look_at_int4(const struct bench_case *what) {
+  cr_expect_eq(bench_case_bytes(what), 8.0 * 1000 * 2 * 128 * 4.5 / 8);
+}
+
+static void look_at_int8(const struct bench_case *what) {
+  cr_expect_eq(bench_case_bytes(what), 8.0 * 1000 * 2 * (128 + 4));
+}
+
+static void look_at_prompt(const struct bench_case *what) {
+  cr_expect_eq(bench_case_operations(what), 4.0 * 128 * 16 * 4096.0 * 4097 / 2);
+  cr_expect(bench_case_is_compute_bound(what));
+}
+
+Test(bench_case, work) {
+  with_case("attention group=4 heads=2 batch=3q1s100 page=16", look_at_decode);
+  with_case("attention left=10 hd=64 v_dim=32 batch=1q1s1k", look_at_window);
+  with_case("attention kv=int4 page=16 batch=1q1s1000", look_at_int4);
+  with_case("attention kv=int8 scale=token page=16 batch=1q1s1000", look_at_int8);
+  with_case("attention heads=16 batch=q4k", look_at_prompt);
+}
+
+static void expect_problem(const char *line, const char *part) {
+  struct bench_case what;
+  cr_expect_not(bench_case_parse(&what, line), "%s is a case", line);
+  cr_expect(strstr(problem_last(), part), "%s: %s", line, problem_last());
+}
+
+Test(bench_case, what_is_none) {
+  expect_problem("attention", "has no batch=");
+  expect_problem("attention batch=1q", "\"1q\" is not");
+  expect_problem("attention heads=0 batch=1q1", "heads is \"0\"; allowed are 1 to 1024");
+  expect_problem("attention heads=x batch=1q1", "heads is \"x\"");
+  expect_problem("attention hdd=64 batch=1q1", "hdd");
+  expect_problem("append batch=1q1", "for attention alone");
+  expect_problem("attention bias=dense batch=1q1", "axis bias");
+  expect_problem("attention bits=1 batch=1q1", "axis bits");
+}
+
+Test(bench_case, thirty) {
+  struct case_list list = {0};
+  cr_assert(case_list_default(&list), "%s", problem_last());
+  cr_expect_eq(list.count, 30);
+  for (size_t i = 0; i < list.count; i++) {
+    cr_expect_eq(fi_spec_supported(&list.cases[i].spec, "sm_90a"), FI_OK, "%s: %s", list.cases[i].spec_text,
+                 fi_last_error());
+    for (size_t j = 0; j < i; j++)
+      cr_expect(strcmp(list.cases[i].spec_text, list.cases[j].spec_text) != 0 ||
+                    strcmp(list.cases[i].batch.text, list.cases[j].batch.text) != 0,
+                "cases %zu and %zu are one", i, j);
+  }
+  case_list_free(&list);
+}

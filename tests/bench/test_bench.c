@@ -1,0 +1,186 @@
+/* flashjit bench on the simulator: outputs are checked, and its four formats say the same. */
+#include "tests/cli/command.h"
+#include "tests/cli/files.h"
+#include "tools/bench/ceiling.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct output output;
+
+static void use_simulator(void) {
+  setenv("FLASHJIT_DRIVER", "sim", 1);
+}
+
+TestSuite(bench, .init = use_simulator);
+
+#define SMALL "attention hd=32 page=4 --heads 2 --batch 2q1s9,1q3s5_1q1s70"
+
+static const char *text_of(const json_t *row, const char *key) {
+  const char *text = json_string_value(json_object_get(row, key));
+  return text ? text : "";
+}
+
+static void expect_row(const json_t *row) {
+  cr_expect_str_eq(text_of(row, "status"), "ok", "%s", output.out);
+  cr_expect_str_eq(text_of(row, "provider"), "flashjit");
+  cr_expect(json_is_true(json_object_get(row, "simulated")));
+  cr_expect_null(json_object_get(row, "us"), "the simulator has no times");
+  cr_expect_null(json_object_get(row, "rate"));
+  const double error = json_number_value(json_object_get(row, "error"));
+  cr_expect(error > 0 && error <= json_number_value(json_object_get(row, "allowed")), "error %g", error);
+}
+
+static void expect_head(const json_t *head) {
+  cr_expect_str_eq(text_of(head, "schema"), "flashjit.bench");
+  cr_expect_eq(json_integer_value(json_object_get(head, "schema_version")), 1);
+  cr_expect(json_is_true(json_object_get(head, "simulated")));
+}
+
+Test(bench, json) {
+  command(&output, "bench -o json " SMALL);
+  expect_code(&output, 0);
+  json_t *whole = json_loads(output.out, 0, NULL);
+  const json_t *rows = json_object_get(whole, "rows");
+  expect_head(whole);
+  cr_assert_eq(json_array_size(rows), 2, "%s%s", output.out, output.err);
+  expect_row(json_array_get(rows, 0));
+  expect_row(json_array_get(rows, 1));
+  cr_expect_str_eq(text_of(json_array_get(rows, 1), "case"), "attention hd=32 page=4 heads=2 batch=1q3s5_1q1s70");
+  json_decref(whole);
+}
+
+Test(bench, json_lines) {
+  command(&output, "bench -o jsonl " SMALL);
+  expect_code(&output, 0);
+  char *rest = output.out;
+  for (int i = 0; i < 3; i++) {
+    json_t *object = json_loads(strtok_r(rest, "\n", &rest), 0, NULL);
+    cr_assert(object, "line %d is no JSON", i);
+    (i == 0 ? expect_head : expect_row)(object);
+    json_decref(object);
+  }
+  cr_expect_null(strtok_r(NULL, "\n", &rest));
+}
+
+static size_t count(const char *text, char letter) {
+  size_t found = 0;
+  for (; *text; text++)
+    found += *text == letter;
+  return found;
+}
+
+Test(bench, csv) {
+  command(&output, "bench -o csv " SMALL);
+  expect_code(&output, 0);
+  char *rest = output.out;
+  const char *titles = strtok_r(rest, "\n", &rest);
+  cr_expect_eq(strncmp(titles, "schema_version,device,case,", 27), 0, "%s", titles);
+  for (int i = 0; i < 2; i++) {
+    const char *line = strtok_r(NULL, "\n", &rest);
+    cr_assert(line);
+    cr_expect_eq(count(line, ','), count(titles, ','), "%s", line);
+    cr_expect(strstr(line, "1,\"flashjit simulator\",\"attention hd=32 page=4 heads=2"), "%s", line);
+    cr_expect(strstr(line, "\"ok\",,true,,,"), "no reason and no times: %s", line);
+  }
+}
+
+/* Every line of the table has as many cells, and is as wide. */
+Test(bench, markdown) {
+  command(&output, "bench " SMALL);
+  expect_code(&output, 0);
+  expect_text(output.out, "simulated: outputs are checked, times mean nothing");
+  char *rest = output.out;
+  size_t lines = 0;
+  size_t width = 0;
+  for (char *line = strtok_r(rest, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    if (*line != '|')
+      continue;
+    width = lines++ == 0 ? strlen(line) : width;
+    cr_expect_eq(strlen(line), width, "%s", line);
+    cr_expect_eq(count(line, '|'), 12, "%s", line);
+  }
+  cr_expect_eq(lines, 4);
+}
+
+Test(bench, to_a_file_and_against_it) {
+  char arguments[1024];
+  snprintf(arguments, sizeof arguments, "bench -o jsonl --out %s/rows " SMALL, scratch_folder());
+  command(&output, arguments);
+  expect_code(&output, 0);
+  cr_expect_str_eq(output.out, "");
+  snprintf(arguments, sizeof arguments, "bench --baseline %s/rows " SMALL, scratch_folder());
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.err, "0 of 0 rows are slower");
+}
+
+Test(bench, model_and_trace) {
+  command(&output,
+          "bench -o json --model " MODEL("Qwen3-0.6B") " --trace " TRACE("azure-2023-conv.csv") " --requests 3");
+  expect_code(&output, 0);
+  json_t *whole = json_loads(output.out, 0, NULL);
+  const json_t *row = json_array_get(json_object_get(whole, "rows"), 0);
+  expect_row(row);
+  cr_expect_str_eq(text_of(row, "layer"), "full_attention");
+  cr_expect_eq(json_integer_value(json_object_get(row, "heads")), 8);
+  json_decref(whole);
+}
+
+Test(bench, cases_of_a_file) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "bench --cases %s",
+           scratch_file("cases", "# some\n\nattention hd=32 heads=1 batch=1q1s5\n"));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "1q1s5");
+  snprintf(arguments, sizeof arguments, "bench --cases %s", scratch_file("cases", "\nattention hd=33 batch=1q1\n"));
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "cases:2: ");
+  expect_text(output.err, "33");
+}
+
+Test(bench, bad_input) {
+  static const struct {
+    const char *arguments;
+    int code;
+    const char *part;
+  } rows[] = {
+      {"-o xml", 2, "-o is \"xml\"; allowed are md, csv, json and jsonl"},
+      {"attention --batch 8x", 2, "--batch: \"8x\" is not"},
+      {"attention --heads 0", 2, "--heads is \"0\"; allowed are 1 to 1024"},
+      {"attention --tolerance x", 2, "--tolerance is \"x\""},
+      {"attention hd=7", 2, "hd"},
+      {"attention bias=dense", 2, "axis bias"},
+      {"merge", 2, "for attention alone"},
+      {"--batch 1q1", 2, "--batch goes with a SPEC or --model"},
+      {"attention --cases x", 2, "give a SPEC, --model or --cases"},
+      {"--cases /nowhere", 1, "/nowhere: No such file"},
+      {"attention --batch 1q1 --baseline /nowhere", 1, "/nowhere: No such file"},
+      {"attention --batch 1q1 --out /nowhere/at/all", 1, "/nowhere/at/all: No such file"},
+      {"attention --trace /nowhere", 1, "/nowhere"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "bench %s", rows[i].arguments);
+    command(&output, arguments);
+    expect_code(&output, rows[i].code);
+    expect_text(output.err, rows[i].part);
+  }
+}
+
+/* The kernel that measures the ceiling reads all that it says it does: the sum has both ends. */
+Test(bench, ceiling_reads_everything) {
+  struct device device;
+  static const uint32_t ends[2] = {0x12345678, 0x9abcdef0};
+  uint32_t sum;
+  cr_assert(device_open(&device, "sim"), "%s", device.error);
+  const double rate = ceiling_read(&device, 1 << 20, ends, &sum);
+  cr_expect_gt(rate, 0, "%s", device.error);
+  cr_expect_eq(sum, ends[0] ^ ends[1]);
+  device_close(&device);
+}

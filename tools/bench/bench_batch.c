@@ -1,0 +1,177 @@
+/* Reads batches, and writes them as short as the grammar allows. */
+#include "tools/bench/bench_batch.h"
+
+#include "tools/flashjit/problem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_REQUESTS = 65536, MOST_TOKENS = 1 << 24, THOUSAND = 1024 };
+
+static bool set_text(struct bench_batch *batch, const char *text) {
+  if (strlen(text) >= sizeof batch->text)
+    return problem_set("the batch is longer than %zu characters", sizeof batch->text - 1);
+  snprintf(batch->text, sizeof batch->text, "%s", text);
+  return true;
+}
+
+static bool add(struct bench_batch *batch, uint32_t count, struct bench_request request) {
+  struct bench_request *requests = realloc(batch->requests, (batch->count + (size_t)count) * sizeof *requests);
+  if (!requests)
+    return problem_set("out of memory");
+  batch->requests = requests;
+  for (uint32_t i = 0; i < count; i++)
+    batch->requests[batch->count++] = request;
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ reading */
+
+/* Digits at *text, which is moved after them; 0 when there are none, or too many. */
+static uint32_t digits(const char **text) {
+  uint64_t number = 0;
+  for (; **text >= '0' && **text <= '9'; ++*text)
+    number = number > MOST_TOKENS ? number : number * 10 + (uint64_t)(**text - '0');
+  return number > MOST_TOKENS ? 0 : (uint32_t)number;
+}
+
+/* After a letter: digits, and perhaps a k. 0 when it is no such number. */
+static uint32_t tokens_after(char letter, const char **text) {
+  if (**text != letter)
+    return 0;
+  ++*text;
+  uint64_t tokens = digits(text);
+  if (**text == 'k') {
+    tokens *= THOUSAND;
+    ++*text;
+  }
+  return tokens > MOST_TOKENS ? 0 : (uint32_t)tokens;
+}
+
+static bool read_part(struct bench_batch *batch, const char **text) {
+  const char *begin = *text;
+  const uint32_t count = *begin == 'q' ? 1 : digits(text);
+  const uint32_t q_len = tokens_after('q', text);
+  const uint32_t kv_len = **text == 's' ? tokens_after('s', text) : q_len;
+  const int length = (int)strcspn(begin, "_");
+  if (count == 0 || q_len == 0 || kv_len == 0 || begin + length != *text)
+    return problem_set("\"%.*s\" is not [COUNT]qTOKENS[sTOKENS], as in 32q1s4k: counts and tokens are 1 to %d", length,
+                       begin, MOST_TOKENS);
+  if (kv_len < q_len)
+    return problem_set("\"%.*s\" has %u tokens of KV, fewer than its %u query tokens", length, begin, kv_len, q_len);
+  if (batch->count + (uint64_t)count > MOST_REQUESTS)
+    return problem_set("\"%s\" has more than %d requests", batch->text, MOST_REQUESTS);
+  return add(batch, count, (struct bench_request){q_len, kv_len});
+}
+
+bool bench_batch_parse(struct bench_batch *batch, const char *text) {
+  *batch = (struct bench_batch){0};
+  bool read = set_text(batch, text);
+  const char *at = text;
+  while (read) {
+    read = read_part(batch, &at);
+    if (!read || *at == '\0')
+      break;
+    at++;
+  }
+  if (!read)
+    bench_batch_free(batch);
+  return read;
+}
+
+bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path) {
+  const char *slash = strrchr(path, '/');
+  *batch = (struct bench_batch){0};
+  snprintf(batch->text, sizeof batch->text, "%zu of %.80s", trace->count, slash ? slash + 1 : path);
+  for (size_t i = 0; i < trace->count; i++) {
+    const struct request *request = &trace->requests[i];
+    if (!add(batch, 1, (struct bench_request){1, request->prompt + request->generated / 2})) {
+      bench_batch_free(batch);
+      return false;
+    }
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ writing */
+
+static void write_tokens(char *text, size_t size, char letter, uint32_t tokens) {
+  const size_t used = strlen(text);
+  const bool is_round = tokens % THOUSAND == 0;
+  snprintf(text + used, size - used, "%c%u%s", letter, is_round ? tokens / THOUSAND : tokens, is_round ? "k" : "");
+}
+
+static void write_part(char *text, size_t size, uint32_t count, struct bench_request request) {
+  const size_t used = strlen(text);
+  snprintf(text + used, size - used, "%s%u", used > 0 ? "_" : "", count);
+  write_tokens(text, size, 'q', request.q_len);
+  if (request.kv_len != request.q_len)
+    write_tokens(text, size, 's', request.kv_len);
+}
+
+static bool is_equal(struct bench_request a, struct bench_request b) {
+  return a.q_len == b.q_len && a.kv_len == b.kv_len;
+}
+
+static void write_text(struct bench_batch *batch) {
+  batch->text[0] = '\0';
+  for (uint32_t begin = 0; begin < batch->count;) {
+    uint32_t end = begin;
+    while (end < batch->count && is_equal(batch->requests[end], batch->requests[begin]))
+      end++;
+    write_part(batch->text, sizeof batch->text, end - begin, batch->requests[begin]);
+    begin = end;
+  }
+}
+
+void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_len, uint32_t kv_len) {
+  if (batch->count > requests)
+    batch->count = requests;
+  for (uint32_t r = 0; r < batch->count; r++) {
+    struct bench_request *request = &batch->requests[r];
+    request->q_len = request->q_len < q_len ? request->q_len : q_len;
+    request->kv_len = request->kv_len < kv_len ? request->kv_len : kv_len;
+  }
+  write_text(batch);
+}
+
+bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from) {
+  *batch = (struct bench_batch){0};
+  bool copied = true;
+  for (uint32_t r = 0; r < from->count && copied; r++)
+    copied = add(batch, 1, from->requests[r]);
+  if (copied)
+    memcpy(batch->text, from->text, sizeof batch->text);
+  else
+    bench_batch_free(batch);
+  return copied;
+}
+
+void bench_batch_free(struct bench_batch *batch) {
+  free(batch->requests);
+  *batch = (struct bench_batch){0};
+}
+
+/* ------------------------------------------------------------------------------------------------ sums */
+
+uint32_t bench_batch_most_q(const struct bench_batch *batch) {
+  uint32_t most = 0;
+  for (uint32_t r = 0; r < batch->count; r++)
+    most = batch->requests[r].q_len > most ? batch->requests[r].q_len : most;
+  return most;
+}
+
+uint32_t bench_batch_most_kv(const struct bench_batch *batch) {
+  uint32_t most = 0;
+  for (uint32_t r = 0; r < batch->count; r++)
+    most = batch->requests[r].kv_len > most ? batch->requests[r].kv_len : most;
+  return most;
+}
+
+uint64_t bench_batch_tokens(const struct bench_batch *batch) {
+  uint64_t tokens = 0;
+  for (uint32_t r = 0; r < batch->count; r++)
+    tokens += batch->requests[r].q_len;
+  return tokens;
+}

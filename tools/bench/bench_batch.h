@@ -1,0 +1,47 @@
+/*
+ * The requests of a timed launch, in the grammar of vLLM's benchmarks: parts joined by "_", each
+ * [COUNT]qTOKENS[sTOKENS], where TOKENS may end with k (1024). 2q2k_32q1s1k is two prompts of 2048 tokens, and 32
+ * requests that have a query token each on 1024 tokens of KV, that token among them. Without s the KV is the query
+ * tokens alone.
+ */
+#ifndef TOOLS_BENCH_BENCH_BATCH_H
+#define TOOLS_BENCH_BENCH_BATCH_H
+
+#include "tools/flashjit/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bench_request {
+  uint32_t q_len;
+  uint32_t kv_len; /* at least q_len */
+};
+
+enum { BATCH_TEXT_SIZE = 128 };
+
+struct bench_batch {
+  struct bench_request *requests;
+  uint32_t count;
+  char text[BATCH_TEXT_SIZE]; /* in the grammar; of a trace its file and how many requests it has */
+};
+
+/* False, with a problem, when the text is none. */
+bool bench_batch_parse(struct bench_batch *batch, const char *text);
+
+/* Decoding of a trace's requests, each halfway through what it generates. False without memory, with a problem. */
+bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path);
+
+/* At most so many requests, of at most so many query tokens and tokens of KV. */
+void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_len, uint32_t kv_len);
+
+bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from);
+void bench_batch_free(struct bench_batch *batch);
+
+uint32_t bench_batch_most_q(const struct bench_batch *batch);
+uint32_t bench_batch_most_kv(const struct bench_batch *batch);
+
+/* Query tokens of all requests. */
+uint64_t bench_batch_tokens(const struct bench_batch *batch);
+
+#endif

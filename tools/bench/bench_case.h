@@ -1,0 +1,54 @@
+/*
+ * A timed workload: a spec of attention, KV heads, and a batch. As a line "SPEC heads=N batch=BATCH", for example
+ * "attention group=4 page=16 heads=8 batch=64q1s4k".
+ */
+#ifndef TOOLS_BENCH_BENCH_CASE_H
+#define TOOLS_BENCH_BENCH_CASE_H
+
+#include "flashjit.h"
+#include "tools/bench/bench_batch.h"
+
+struct bench_case {
+  fi_spec spec; /* with its defaults filled in */
+  char spec_text[FI_SPEC_TEXT_SIZE];
+  char layer[32]; /* kind, of a model; else "" */
+  uint32_t kv_heads;
+  struct bench_batch batch;
+};
+
+/* False, with a problem, when the line is none, or its spec is not for bench. */
+bool bench_case_parse(struct bench_case *what, const char *line);
+
+/* Of parts. The batch is copied. */
+bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_heads, const struct bench_batch *batch);
+
+/* The line. */
+enum { CASE_TEXT_SIZE = FI_SPEC_TEXT_SIZE + BATCH_TEXT_SIZE + 32 };
+void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]);
+
+/* Bytes that a launch reads of K, V and their scales, and floating-point operations of the scores that are seen. */
+double bench_case_bytes(const struct bench_case *what);
+double bench_case_operations(const struct bench_case *what);
+
+/* Whether arithmetic, not memory, bounds it: it has enough operations for each byte. */
+bool bench_case_is_compute_bound(const struct bench_case *what);
+
+/* Bits of K and V of a token and head, with their scales. */
+uint64_t bench_token_bits(const fi_spec *spec);
+
+struct case_list {
+  struct bench_case *cases;
+  size_t count;
+};
+
+/* Takes the case over, also when it fails: false, with a problem, without memory. */
+bool case_list_add(struct case_list *list, struct bench_case *what);
+void case_list_free(struct case_list *list);
+
+/* The thirty that are timed when nothing else is asked for. */
+bool case_list_default(struct case_list *list);
+
+/* One a line; empty lines and those that begin with # are skipped. False, with a problem "path:line: ...". */
+bool case_list_file(struct case_list *list, const char *path);
+
+#endif

@@ -1,0 +1,143 @@
+/* The cases of a model, a spec, a file, or the thirty. */
+#include "tools/bench/bench_choice.h"
+
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/describe.h"
+#include "tools/flashjit/problem.h"
+#include "tools/flashjit/spec_words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BATCHES = 64 };
+
+static const char usual_batches[] = "1q1s1k,16q1s4k,64q1s4k,1q4k";
+
+struct batches {
+  struct bench_batch batches[MOST_BATCHES];
+  size_t count;
+};
+
+static void free_batches(struct batches *batches) {
+  for (size_t i = 0; i < batches->count; i++)
+    bench_batch_free(&batches->batches[i]);
+}
+
+/* ------------------------------------------------------------------------------------------------ batches */
+
+static int parse_batches(const char *text, struct batches *batches) {
+  for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    char one[BATCH_TEXT_SIZE];
+    const size_t length = strcspn(at, ",");
+    if (length >= sizeof one)
+      return usage_error("bench", "--batch: a batch is longer than %zu characters", sizeof one - 1);
+    if (batches->count == MOST_BATCHES)
+      return usage_error("bench", "--batch: more than %d batches", MOST_BATCHES);
+    snprintf(one, sizeof one, "%.*s", (int)length, at);
+    if (!bench_batch_parse(&batches->batches[batches->count], one))
+      return usage_error("bench", "--batch: %s", problem_last());
+    batches->count++;
+  }
+  return CLI_OK;
+}
+
+static int read_trace(const struct bench_choice *choice, struct batches *batches) {
+  struct trace trace;
+  if (!trace_read(&trace, choice->trace, (size_t)choice->requests)) {
+    complain("%s", problem_last());
+    return CLI_FAILED;
+  }
+  const bool made = bench_batch_of_trace(&batches->batches[batches->count], &trace, choice->trace);
+  trace_free(&trace);
+  if (made)
+    batches->count++;
+  else
+    complain("%s", problem_last());
+  return made ? CLI_OK : CLI_FAILED;
+}
+
+static int make_batches(const struct bench_choice *choice, struct batches *batches) {
+  *batches = (struct batches){.count = 0};
+  const char *text = choice->batches ? choice->batches : choice->trace ? NULL : usual_batches;
+  int code = choice->trace ? read_trace(choice, batches) : CLI_OK;
+  if (code == CLI_OK && text)
+    code = parse_batches(text, batches);
+  return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ cases */
+
+static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads,
+                     const struct bench_batch *batch) {
+  struct bench_case what;
+  if (!bench_case_make(&what, spec, (uint32_t)heads, batch))
+    return false;
+  snprintf(what.layer, sizeof what.layer, "%s", layer);
+  return case_list_add(list, &what);
+}
+
+static enum role role_of(const struct bench_batch *batch) {
+  const uint32_t tokens = bench_batch_most_q(batch);
+  return tokens == 1 ? ROLE_DECODE : tokens <= EXTEND_TOKENS ? ROLE_EXTEND : ROLE_PREFILL;
+}
+
+/* A kind of layer of which bench lacks the inputs is told and left out. */
+static void add_layer(const struct bench_choice *choice, const struct model_layer *layer, const struct batches *batches,
+                      struct case_list *list) {
+  for (size_t i = 0; i < batches->count; i++) {
+    fi_spec spec;
+    const enum role role = role_of(&batches->batches[i]);
+    if (!layer_has_role(layer, role))
+      continue;
+    const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
+    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads, &batches->batches[i]))
+      complain("%s, %s: %s", layer->kind, batches->batches[i].text, has_kernel ? problem_last() : fi_last_error());
+  }
+}
+
+static int add_model(const struct bench_choice *choice, const struct batches *batches, struct case_list *list) {
+  struct model *model = model_load(&choice->model);
+  for (uint32_t i = 0; model && i < model->kinds; i++) {
+    if (describe_layer(model, &model->layers[i], choice->model.page_size, NULL))
+      add_layer(choice, &model->layers[i], batches, list);
+  }
+  if (model && list->count == 0)
+    complain("%s: no kind of layer can be timed", choice->model.model.path);
+  free(model);
+  return list->count > 0 ? CLI_OK : CLI_FAILED;
+}
+
+static int add_spec(const struct bench_choice *choice, const struct batches *batches, struct case_list *list) {
+  char text[FI_SPEC_TEXT_SIZE];
+  fi_spec spec;
+  const int code = spec_words("bench", choice->word_count, choice->words, text, &spec);
+  if (code != CLI_OK)
+    return code;
+  if (fi_spec_supported(&spec, NULL))
+    return usage_error("bench", "%s", fi_last_error());
+  for (size_t i = 0; i < batches->count; i++) {
+    if (!add_case(list, &spec, "", choice->heads, &batches->batches[i]))
+      return usage_error("bench", "%s", problem_last());
+  }
+  return CLI_OK;
+}
+
+static int add_by_batches(const struct bench_choice *choice, struct case_list *list) {
+  struct batches batches;
+  int code = make_batches(choice, &batches);
+  if (code == CLI_OK)
+    code = choice->word_count > 0 ? add_spec(choice, &batches, list) : add_model(choice, &batches, list);
+  free_batches(&batches);
+  return code;
+}
+
+int bench_cases(const struct bench_choice *choice, struct case_list *list) {
+  *list = (struct case_list){0};
+  if (choice->word_count > 0 || choice->model.model.path)
+    return add_by_batches(choice, list);
+  if (choice->cases ? case_list_file(list, choice->cases) : case_list_default(list))
+    return CLI_OK;
+  complain("%s", problem_last());
+  return CLI_FAILED;
+}

@@ -1,0 +1,38 @@
+/* What flashjit bench was asked for. */
+#ifndef TOOLS_BENCH_BENCH_CHOICE_H
+#define TOOLS_BENCH_BENCH_CHOICE_H
+
+#include "tools/bench/bench_case.h"
+#include "tools/bench/bench_write.h"
+#include "tools/flashjit/options.h"
+
+struct bench_choice {
+  struct model_options model;
+  char **words; /* the spec, in one argument or several */
+  int word_count;
+  const char *batches; /* with commas between; NULL: the usual ones */
+  const char *trace;
+  const char *cases;
+  const char *baseline;
+  const char *plot;
+  const char *out;   /* NULL: standard output */
+  const char *peers; /* with commas between; NULL: this library alone */
+  const char *peers_from;
+  uint64_t heads;
+  uint64_t requests; /* of a trace */
+  uint64_t repeat;
+  uint64_t seed;
+  uint64_t tolerance; /* percent */
+  enum bench_format format;
+  bool whole; /* on the simulator, too */
+  bool quality;
+};
+
+/* The cases; an exit code, after a complaint where it is not CLI_OK. */
+int bench_cases(const struct bench_choice *choice, struct case_list *list);
+
+/* Runs them and writes what was asked for. Returns an exit code: CLI_FAILED also when an output is wrong or a row
+ * slower than in the baseline. */
+int bench_run(const struct bench_choice *choice, const struct case_list *list);
+
+#endif

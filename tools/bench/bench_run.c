@@ -1,0 +1,177 @@
+/* From cases to rows, and from rows to what was asked for. */
+#include "tools/bench/baseline.h"
+#include "tools/bench/bench_choice.h"
+#include "tools/bench/bench_row.h"
+#include "tools/bench/ceiling.h"
+#include "tools/bench/measure_case.h"
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/document.h"
+#include "tools/flashjit/problem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CUT_REQUESTS = 2, CUT_Q_LEN = 32, CUT_KV_LEN = 256 };
+
+struct table {
+  json_t *head;
+  json_t *rows;
+  struct ceilings ceilings;
+  bool simulated;
+};
+
+/* ------------------------------------------------------------------------------------------------ measuring */
+
+/* What a simulator can bear in a second a case. */
+static void cut_cases(const struct bench_choice *choice, const struct case_list *list, const struct device *device) {
+  if (!device->simulated || choice->whole)
+    return;
+  for (size_t i = 0; i < list->count; i++)
+    bench_batch_cut(&list->cases[i].batch, CUT_REQUESTS, CUT_Q_LEN, CUT_KV_LEN);
+  fprintf(stderr,
+          "# batches cut to %d requests, %d query tokens and %d tokens of KV, because the device is simulated "
+          "(--whole keeps them)\n",
+          CUT_REQUESTS, CUT_Q_LEN, CUT_KV_LEN);
+}
+
+static void describe(struct table *table, const struct device *device) {
+  const uint32_t version = fi_library_version();
+  table->simulated = device->simulated;
+  json_object_set_new(table->head, "version",
+                      json_sprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000));
+  json_object_set_new(table->head, "device", json_string(device->name));
+  json_object_set_new(table->head, "sms", json_integer(device->sms));
+  json_object_set_new(table->head, "driver", json_integer(device->version));
+  json_object_set_new(table->head, "simulated", json_boolean(device->simulated));
+  if (table->ceilings.bytes > 0)
+    json_object_set_new(table->head, "read_tb_s", json_real(table->ceilings.bytes / 1e12));
+}
+
+static bool add_row(struct table *table, const struct bench_case *what, json_t *measured) {
+  json_t *row = bench_row(what, measured, &table->ceilings);
+  return (row && json_array_append_new(table->rows, row) == 0) || problem_set("out of memory");
+}
+
+static bool measure_all(const struct measuring *measuring, const struct case_list *list, struct table *table) {
+  bool added = true;
+  for (size_t i = 0; i < list->count && added; i++) {
+    fprintf(stderr, "# %zu of %zu: %s, %s\n", i + 1, list->count, list->cases[i].spec_text, list->cases[i].batch.text);
+    added = add_row(table, &list->cases[i], measure_case(measuring, &list->cases[i]));
+    if (device_failed(measuring->device))
+      return problem_set("%s", measuring->device->error);
+  }
+  return added;
+}
+
+static bool measure_on(const struct bench_choice *choice, const struct case_list *list, struct device *device,
+                       fi_ctx *ctx, struct table *table) {
+  struct measuring measuring = {.device = device,
+                                .ctx = ctx,
+                                .stream = device_stream_create(device),
+                                .replays = (uint32_t)choice->repeat,
+                                .seed = choice->seed};
+  table->ceilings.bytes = ceiling_of(device);
+  cut_cases(choice, list, device);
+  describe(table, device);
+  const bool measured = device_failed(device) ? problem_set("%s", device->error) : measure_all(&measuring, list, table);
+  device_stream_destroy(device, measuring.stream);
+  return measured;
+}
+
+static bool measure_here(const struct bench_choice *choice, const struct case_list *list, struct table *table) {
+  struct device device;
+  fi_ctx *ctx = NULL;
+  bool measured = false;
+  if (!device_open(&device, NULL))
+    problem_set("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
+  else if (fi_ctx_create(NULL, &ctx))
+    problem_set("%s", fi_last_error());
+  else
+    measured = measure_on(choice, list, &device, ctx, table);
+  fi_ctx_destroy(ctx);
+  device_close(&device);
+  return measured;
+}
+
+/* ------------------------------------------------------------------------------------------------ results */
+
+static bool has_status(const json_t *row, const char *status) {
+  return strcmp(bench_row_text(row, "status"), status) == 0;
+}
+
+/* Peers may be absent or wrong; this library's rows must be right. */
+static int judge(const struct table *table) {
+  int code = CLI_OK;
+  for (size_t i = 0; i < json_array_size(table->rows); i++) {
+    const json_t *row = json_array_get(table->rows, i);
+    if (strcmp(bench_row_text(row, "provider"), "flashjit") != 0 || has_status(row, "ok"))
+      continue;
+    complain("%s: %s%s%s", bench_row_text(row, "case"), bench_row_text(row, "status"),
+             *bench_row_text(row, "reason") ? ": " : "", bench_row_text(row, "reason"));
+    code = CLI_FAILED;
+  }
+  return code;
+}
+
+static void tell_comparison(const struct comparison *comparison, const char *path) {
+  enum { FEW_ROWS = 5 };
+  fprintf(stderr, "# %zu of %zu rows are slower than in %s\n", comparison->slower, comparison->compared, path);
+  if (comparison->compared >= FEW_ROWS && fabs(comparison->drift - 1) > 0.02)
+    fprintf(stderr, "# the median row takes %.3f of its time there: the machines may differ\n", comparison->drift);
+}
+
+static int compare(const struct bench_choice *choice, struct table *table) {
+  struct baseline baseline;
+  int code = CLI_FAILED;
+  if (baseline_read(&baseline, choice->baseline)) {
+    const char *device = bench_row_text(baseline.head, "device");
+    if (strcmp(device, bench_row_text(table->head, "device")) != 0)
+      fprintf(stderr, "# %s is of another device: %s\n", choice->baseline, device);
+    const struct comparison comparison = baseline_compare(&baseline, table->rows, (double)choice->tolerance / 100);
+    tell_comparison(&comparison, choice->baseline);
+    code = comparison.slower > 0 ? CLI_FAILED : CLI_OK;
+  } else {
+    complain("%s", problem_last());
+  }
+  baseline_free(&baseline);
+  return code;
+}
+
+static int write_table(const struct bench_choice *choice, const struct table *table) {
+  FILE *file = choice->out ? fopen(choice->out, "w") : stdout;
+  if (!file) {
+    complain("%s: %s", choice->out, strerror(errno));
+    return CLI_FAILED;
+  }
+  bench_write(file, choice->format, table->head, table->rows);
+  const bool written = fflush(file) == 0 && !ferror(file);
+  if (!written)
+    complain("%s: %s", choice->out ? choice->out : "standard output", strerror(errno));
+  if (choice->out)
+    fclose(file);
+  return written ? CLI_OK : CLI_FAILED;
+}
+
+static int finish(const struct bench_choice *choice, struct table *table) {
+  int code = judge(table);
+  if (choice->baseline && compare(choice, table) != CLI_OK)
+    code = CLI_FAILED;
+  if (write_table(choice, table) != CLI_OK)
+    code = CLI_FAILED;
+  return code;
+}
+
+int bench_run(const struct bench_choice *choice, const struct case_list *list) {
+  struct table table = {.head = document_new("flashjit.bench"), .rows = json_array()};
+  int code = CLI_FAILED;
+  if (measure_here(choice, list, &table))
+    code = finish(choice, &table);
+  else
+    complain("%s", problem_last());
+  json_decref(table.head);
+  json_decref(table.rows);
+  return code;
+}

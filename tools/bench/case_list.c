@@ -1,0 +1,88 @@
+/* The cases of the table that one command fills, and lists of others from files. */
+#include "tools/bench/bench_case.h"
+#include "tools/flashjit/problem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const lines[] = {
+    /* decode, one request to many */
+    "attention group=4 page=16 heads=8 batch=1q1s1k",
+    "attention group=4 page=16 heads=8 batch=1q1s8k",
+    "attention group=4 page=16 heads=8 batch=1q1s128k",
+    "attention group=4 page=16 heads=8 batch=16q1s1k",
+    "attention group=4 page=16 heads=8 batch=64q1s1k",
+    "attention group=4 page=16 heads=8 batch=64q1s4k",
+    "attention group=4 page=16 heads=8 batch=128q1s4k",
+    /* pages and groups */
+    "attention group=4 page=1 heads=8 batch=128q1s4k",
+    "attention group=4 page=64 heads=8 batch=128q1s4k",
+    "attention page=16 heads=32 batch=16q1s8k",
+    "attention group=8 page=16 heads=1 batch=64q1s8k",
+    "attention hd=64 group=8 page=16 heads=8 batch=64q1s8k",
+    "attention hd=256 group=6 page=16 heads=4 batch=64q1s8k",
+    /* lengths that differ, and a few query tokens */
+    "attention group=4 page=16 heads=8 batch=1q1s128k_63q1s1k",
+    "attention group=4 page=16 heads=8 batch=64q4s4k",
+    "attention group=4 rows=64 page=16 heads=8 batch=64q16s4k",
+    /* KV of 8 and 4 bits */
+    "attention group=4 kv=e4m3 page=16 heads=8 batch=128q1s4k",
+    "attention group=4 kv=int8 scale=token page=16 heads=8 batch=128q1s4k",
+    "attention group=4 kv=int4 page=16 heads=8 batch=128q1s4k",
+    "attention group=4 kv=nvfp4 page=16 heads=8 batch=128q1s4k",
+    /* windows, sinks, caps, rotation */
+    "attention hd=64 group=8 page=16 left=128 sinks=1 heads=8 batch=64q1s8k",
+    "attention hd=256 group=2 page=16 left=1024 heads=8 batch=64q1s8k",
+    "attention group=4 page=16 softcap=1 heads=8 batch=64q1s4k",
+    "attention group=4 page=16 rope=half heads=8 batch=64q1s4k",
+    /* prompts, whole and in chunks */
+    "attention rows=128 index=csr heads=16 batch=16q1k",
+    "attention rows=128 index=csr heads=16 batch=4q4k",
+    "attention rows=128 index=csr heads=16 batch=1q16k",
+    "attention group=4 rows=128 page=16 heads=8 batch=1q16k",
+    "attention group=4 rows=128 page=16 heads=8 batch=1q512s8k",
+    "attention hd=192 v_dim=128 rows=128 index=csr heads=16 batch=4q4k",
+};
+
+static bool add_line(struct case_list *list, const char *line) {
+  struct bench_case what;
+  return bench_case_parse(&what, line) && case_list_add(list, &what);
+}
+
+bool case_list_default(struct case_list *list) {
+  bool added = true;
+  for (size_t i = 0; i < sizeof lines / sizeof *lines && added; i++)
+    added = add_line(list, lines[i]);
+  return added;
+}
+
+static bool is_skipped(const char *line) {
+  const char first = line[strspn(line, " \t\r\n")];
+  return first == '\0' || first == '#';
+}
+
+bool case_list_file(struct case_list *list, const char *path) {
+  FILE *file = fopen(path, "r");
+  char *line = NULL;
+  size_t room = 0;
+  size_t number = 0;
+  bool added = true;
+  if (!file)
+    return problem_set("%s: %s", path, strerror(errno));
+  while (added && getline(&line, &room, file) >= 0) {
+    number++;
+    added = is_skipped(line) || add_line(list, line);
+  }
+  if (!added) {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", problem_last());
+    problem_set("%s:%zu: %s", path, number, reason);
+  }
+  if (added && list->count == 0)
+    added = problem_set("%s: no cases", path);
+  free(line);
+  fclose(file);
+  return added;
+}

@@ -1,0 +1,92 @@
+/* One graph of launches over cold inputs, one of plans, and a look at the output. */
+#include "tools/bench/measure_case.h"
+
+#include "tools/bench/case_data.h"
+#include "tools/common/timing.h"
+#include "tools/flashjit/problem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { LAUNCHES = 24 };
+
+static bool launch_run(void *user, uint32_t set, void *stream) {
+  const struct case_data *data = user;
+  const fi_tensors tensors = case_tensors(data, set);
+  const fi_workspace workspace = case_workspace(data, set);
+  return fi_run(data->kernel, &tensors, &workspace, stream) == FI_OK || problem_set("fi_run: %s", fi_last_error());
+}
+
+static bool launch_plan(void *user, uint32_t set, void *stream) {
+  const struct case_data *data = user;
+  const fi_batch batch = case_batch(data, set);
+  const fi_workspace workspace = case_workspace(data, set);
+  return fi_plan(data->kernel, &batch, &workspace, stream) == FI_OK || problem_set("fi_plan: %s", fi_last_error());
+}
+
+/* Adds the times of a launch under a name. The simulator's say nothing, and it launches once, for the output. */
+static bool time_launch(const struct measuring *measuring, struct case_data *data, timed_launch launch,
+                        const char *name, json_t *measured) {
+  if (measuring->device->simulated) {
+    const bool launched = launch(data, 0, measuring->stream);
+    device_sync(measuring->device, measuring->stream);
+    return launched;
+  }
+  double *samples = calloc(measuring->replays, sizeof *samples);
+  struct timing timing;
+  const struct timed timed = {.launch = launch,
+                              .user = data,
+                              .sets = data->sets,
+                              .launches = LAUNCHES,
+                              .replays = measuring->replays,
+                              .samples = samples};
+  const bool worked = samples ? time_launches(data->device, measuring->stream, &timed, &timing)
+                              : problem_set("no host memory for %u times", measuring->replays);
+  json_t *array = json_array();
+  for (uint32_t i = 0; i < measuring->replays && worked; i++)
+    json_array_append_new(array, json_real(samples[i]));
+  json_object_set_new(measured, name, array);
+  free(samples);
+  return worked;
+}
+
+static void set_status(json_t *measured, const char *status, const char *reason) {
+  json_object_set_new(measured, "status", json_string(status));
+  if (reason)
+    json_object_set_new(measured, "reason", json_string(reason));
+}
+
+static void set_error(json_t *measured, const struct case_error *error) {
+  json_object_set_new(measured, "error", isfinite(error->error) ? json_real(error->error) : json_null());
+  json_object_set_new(measured, "allowed", json_real(error->allowed));
+  set_status(measured, error->passed ? "ok" : "wrong", NULL);
+}
+
+static bool run_case(const struct measuring *measuring, const struct bench_case *what, struct case_data *data,
+                     json_t *measured) {
+  random_state random = measuring->seed;
+  struct case_error error;
+  struct device *device = measuring->device;
+  const bool worked = case_data_make(data, what, device, measuring->ctx, &random) &&
+                      time_launch(measuring, data, launch_run, "samples", measured) &&
+                      time_launch(measuring, data, launch_plan, "plan_samples", measured) &&
+                      (!device_failed(device) || problem_set("%s", device->error)) && case_check(data, &random, &error);
+  if (worked)
+    set_error(measured, &error);
+  return worked;
+}
+
+json_t *measure_case(const struct measuring *measuring, const struct bench_case *what) {
+  const uint32_t version = fi_library_version();
+  json_t *measured = json_pack("{s:s, s:o, s:b}", "provider", "flashjit", "version",
+                               json_sprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000),
+                               "simulated", measuring->device->simulated);
+  struct case_data *data = calloc(1, sizeof *data);
+  const bool worked = measured && data && run_case(measuring, what, data, measured);
+  if (measured && !worked)
+    set_status(measured, "failed", data ? problem_last() : "no host memory");
+  if (data)
+    case_data_free(data);
+  free(data);
+  return measured;
+}

@@ -1,0 +1,148 @@
+/* flashjit bench: its options. */
+#include "tools/bench/bench_choice.h"
+#include "tools/flashjit/cli.h"
+#include "tools/flashjit/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  OPTION_HEADS = OPTIONS_OF_MODEL,
+  OPTION_BATCH,
+  OPTION_TRACE,
+  OPTION_REQUESTS,
+  OPTION_CASES,
+  OPTION_OUTPUT,
+  OPTION_OUT,
+  OPTION_BASELINE,
+  OPTION_TOLERANCE,
+  OPTION_REPEAT,
+  OPTION_SEED,
+  OPTION_WHOLE
+};
+
+static const struct cli_option options[] = {
+    {"batch", 0, "BATCH,...", "each [COUNT]qTOKENS[sTOKENS], joined by _: 8q1s1k, 2q2k_32q1s1k; k is 1024, s the KV",
+     OPTION_BATCH},
+    {"heads", 0, "N", "KV heads of a spec; default: 8", OPTION_HEADS},
+    {"trace", 0, "FILE", "decoding of a trace's requests: Azure's CSV or Mooncake's JSON lines", OPTION_TRACE},
+    {"requests", 0, "N", "how many of the trace; default: 64", OPTION_REQUESTS},
+    {"cases", 0, "FILE", "a case a line: SPEC heads=N batch=BATCH", OPTION_CASES},
+    {"output", 'o', "FORMAT", "md, csv, json or jsonl; default: md", OPTION_OUTPUT},
+    {"out", 0, "FILE", "where it goes; default: standard output", OPTION_OUT},
+    {"baseline", 0, "FILE", "json or jsonl of an earlier run: exits with 1 when a row is slower than there",
+     OPTION_BASELINE},
+    {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
+    {"repeat", 0, "N", "timed replays of each case; default: 31", OPTION_REPEAT},
+    {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
+    {"whole", 0, NULL, "on the simulator, too, batches as they are", OPTION_WHOLE},
+    {0},
+};
+
+/* An option with a plain value; false when code is none of these. */
+static bool take_text(struct bench_choice *choice, int code, const char *text) {
+  const struct {
+    int code;
+    const char **text;
+  } texts[] = {
+      {OPTION_BATCH, &choice->batches}, {OPTION_TRACE, &choice->trace},       {OPTION_CASES, &choice->cases},
+      {OPTION_OUT, &choice->out},       {OPTION_BASELINE, &choice->baseline},
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (texts[i].code == code) {
+      *texts[i].text = text;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* An option with a number; false after a complaint. */
+static bool take_number(struct bench_choice *choice, int code, const char *text) {
+  const struct {
+    int code;
+    const char *name;
+    uint64_t minimum;
+    uint64_t maximum;
+    uint64_t *number;
+  } numbers[] = {
+      {OPTION_HEADS, "--heads", 1, 1024, &choice->heads},
+      {OPTION_REQUESTS, "--requests", 1, 65536, &choice->requests},
+      {OPTION_TOLERANCE, "--tolerance", 0, 1000, &choice->tolerance},
+      {OPTION_REPEAT, "--repeat", 1, 10000, &choice->repeat},
+      {OPTION_SEED, "--seed", 0, UINT64_MAX, &choice->seed},
+  };
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    if (numbers[i].code == code)
+      return option_number("bench", numbers[i].name, text, numbers[i].minimum, numbers[i].maximum, numbers[i].number);
+  }
+  return false;
+}
+
+static bool take_format(struct bench_choice *choice, const char *text) {
+  const bool is_format = bench_format_find(text, &choice->format);
+  if (!is_format)
+    usage_error("bench", "-o is \"%s\"; allowed are md, csv, json and jsonl", text);
+  return is_format;
+}
+
+static bool take_option(void *user, int code, char *text) {
+  struct bench_choice *choice = user;
+  switch (code) {
+  case OPTION_OUTPUT:
+    return take_format(choice, text);
+  case OPTION_WHOLE:
+    choice->whole = true;
+    return true;
+  default:
+    if (code < OPTIONS_OF_MODEL)
+      return model_option("bench", code, text, &choice->model);
+    return take_text(choice, code, text) || take_number(choice, code, text);
+  }
+}
+
+/* What does not go together. */
+static int check(const struct bench_choice *choice) {
+  const bool has_model = choice->model.model.path;
+  const bool has_spec = choice->word_count > 0;
+  if (has_model + has_spec + (choice->cases ? 1 : 0) > 1)
+    return usage_error("bench", "give a SPEC, --model or --cases");
+  if ((choice->batches || choice->trace) && !has_model && !has_spec)
+    return usage_error("bench", "%s goes with a SPEC or --model", choice->batches ? "--batch" : "--trace");
+  if (choice->model.snippet.hash)
+    return usage_error("bench", "--snippet: the reference knows nothing of the text");
+  return CLI_OK;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+  struct bench_choice choice = {.heads = 8, .requests = 64, .repeat = 31, .seed = 1, .tolerance = 5};
+  struct case_list list;
+  int first;
+  model_options_init(&choice.model);
+  int code = cli_parse(command, argc, argv, take_option, &choice, &first);
+  if (code >= 0)
+    return code;
+  choice.words = argv + first;
+  choice.word_count = argc - first;
+  code = check(&choice);
+  if (code != CLI_OK)
+    return code;
+  code = bench_cases(&choice, &list);
+  if (code == CLI_OK)
+    code = bench_run(&choice, &list);
+  case_list_free(&list);
+  return code;
+}
+
+const struct cli_command bench_command = {
+    .name = "bench",
+    .summary = "time attention, and compare it",
+    .arguments = "SPEC [--batch BATCH,...] [options]\n--model CONFIG.json [options]\n[--cases FILE] [options]",
+    .about = "Times a spec, or the attention layers of a model, on batches: replays of a graph of launches on inputs\n"
+             "that are not in the cache; the plan, made once a step, by itself. Every output is checked. Without a\n"
+             "spec, a model and cases thirty cases fill a table.",
+    .options = options,
+    .more_options = model_option_rows,
+    .more_title = model_option_title,
+    .run = run,
+};
