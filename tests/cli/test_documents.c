@@ -1,4 +1,5 @@
-/* Documents: every command that prints data has --json, whose document names its schema. Needs NVRTC, no GPU. */
+/* Documents: every command that prints data has --json, or bench -o json, whose document names its schema. Needs NVRTC,
+ * no GPU. */
 #include "command.h"
 
 #include "files.h"
@@ -17,23 +18,24 @@ static const struct {
   const char *command;
   const char *arguments;
 } calls[] = {
-    {"run", "--model " MODEL("Qwen3-0.6B") " --lengths 5:1"},
-    {"specs", "--model " MODEL("Qwen3-0.6B")},
-    {"show", "merge"},
-    {"explain", "merge"},
-    {"doctor", ""},
-    {"build", "--target compute_90a --specs SPECS"},
-    {"verify", ""},
-    {"bundle create", "FILE --target compute_90a --specs SPECS"},
-    {"bundle ls", "FILE"},
-    {"bundle verify", "FILE"},
-    {"bundle install", "FILE"},
-    {"cache path", ""},
-    {"cache ls", ""},
-    {"cache stats", ""},
-    {"cache verify", ""},
-    {"cache prune", "--days 1"},
-    {"cache rm", "--all"},
+    {"run", "--json --model " MODEL("Qwen3-0.6B") " --lengths 5:1"},
+    {"bench", "-o json attention --batch 1q1s16 --repeat 1"},
+    {"specs", "--json --model " MODEL("Qwen3-0.6B")},
+    {"show", "--json merge"},
+    {"explain", "--json merge"},
+    {"doctor", "--json"},
+    {"build", "--json --target compute_90a --specs SPECS"},
+    {"verify", "--json"},
+    {"bundle create", "--json FILE --target compute_90a --specs SPECS"},
+    {"bundle ls", "--json FILE"},
+    {"bundle verify", "--json FILE"},
+    {"bundle install", "--json FILE"},
+    {"cache path", "--json"},
+    {"cache ls", "--json"},
+    {"cache stats", "--json"},
+    {"cache verify", "--json"},
+    {"cache prune", "--json --days 1"},
+    {"cache rm", "--json --all"},
 };
 
 /* What they print is no data: a program for a shell, and a page for man. */
@@ -82,7 +84,7 @@ Test(documents, all_name_their_schema) {
   snprintf(bundle, sizeof bundle, "%s/kernels.fib", scratch_folder());
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
     char arguments[1024];
-    snprintf(arguments, sizeof arguments, "%s --json %s", calls[i].command, calls[i].arguments);
+    snprintf(arguments, sizeof arguments, "%s %s", calls[i].command, calls[i].arguments);
     replace(arguments, "FILE", bundle);
     replace(arguments, "SPECS", scratch_file("specs", "merge hd=64\n"));
     command(&output, arguments);
