@@ -51,7 +51,10 @@ struct cache_counters cache_store_counters(const struct cache_store *store);
 /* Whether there is a user directory and it could be opened: without it nothing is ever published. */
 bool cache_store_has_user_directory(const struct cache_store *store);
 
-enum cache_origin { CACHE_FROM_BUNDLE, CACHE_FROM_READ_ONLY, CACHE_FROM_USER };
+enum cache_origin { CACHE_FROM_BUNDLE, CACHE_FROM_READ_ONLY, CACHE_FROM_USER, CACHE_FROM_HTTP };
+
+/* As a position: what was found elsewhere, see http.h, comes after all of them. */
+#define CACHE_AFTER_LAYERS (SIZE_MAX / 2)
 
 struct cache_found {
   struct cache_entry entry; /* points into bytes */

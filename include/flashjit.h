@@ -338,7 +338,8 @@ enum {
   FI_LAYER_READ_ONLY = 1, /* a read-only cache directory */
   FI_LAYER_USER = 2,      /* the user's cache directory */
   FI_LAYER_COMPILED = 3,
-  FI_LAYER_BUNDLE = 4 /* a bundle */
+  FI_LAYER_BUNDLE = 4, /* a bundle */
+  FI_LAYER_HTTP = 5    /* the server that http_url names */
 };
 
 enum {
@@ -393,7 +394,9 @@ typedef struct fi_options {
   uint64_t bundle_bytes;  /* its size */
   const char *bundle_key; /* [FLASHJIT_BUNDLE_KEY] Ed25519 public key, 64 hex digits: bundles that are not signed by its
                              owner, or cannot be checked (by libcrypto), are not used. NULL: any that are undamaged */
-  uint32_t reserved[6];
+  const char *http_url; /* [FLASHJIT_HTTP_URL] "http://..." or "https://...": where machines share kernels, searched
+                           before one is compiled, and given what is; not with bundle_key. "": none; default: none */
+  uint32_t reserved[4];
 } fi_options;
 
 /* Makes a context. Opens neither the driver nor the compiler yet; needs no GPU. options may be NULL. */
@@ -420,7 +423,8 @@ typedef struct fi_counters {
   uint64_t cache_problems;
   double compile_ms;
   uint64_t bundle_hits;
-  uint32_t reserved[14];
+  uint64_t http_hits;
+  uint32_t reserved[12];
 } fi_counters;
 
 fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);

@@ -114,6 +114,7 @@ static void take_found(struct build *build) {
       [CACHE_FROM_BUNDLE] = {FI_LAYER_BUNDLE, &counters->bundle_hits},
       [CACHE_FROM_READ_ONLY] = {FI_LAYER_READ_ONLY, &counters->read_only_hits},
       [CACHE_FROM_USER] = {FI_LAYER_USER, &counters->user_hits},
+      [CACHE_FROM_HTTP] = {FI_LAYER_HTTP, &counters->http_hits},
   };
   build->entry = build->found.entry;
   build->stored = true;
@@ -141,11 +142,8 @@ bool build_find(struct build *build) {
   return first_usable(build, is_found);
 }
 
-bool build_find_own(struct build *build, const struct compiler *compiler) {
-  struct cache_reason reason;
-  build->toolchain = compiler->toolchain;
-  const bool is_found = cache_store_find_own(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
-  build_problem(build, reason.text);
+/* Of one entry that was looked for, and has no next. */
+static bool is_usable(struct build *build, bool is_found) {
   if (!is_found)
     return false;
   if (adopt_choice(build)) {
@@ -154,6 +152,29 @@ bool build_find_own(struct build *build, const struct compiler *compiler) {
   }
   cache_found_free(&build->found);
   return false;
+}
+
+bool build_find_own(struct build *build, const struct compiler *compiler) {
+  struct cache_reason reason;
+  build->toolchain = compiler->toolchain;
+  const bool is_found = cache_store_find_own(build->ctx->store, &build->key, build->toolchain, &build->found, &reason);
+  build_problem(build, reason.text);
+  return is_usable(build, is_found);
+}
+
+bool build_fetch(struct build *build, const struct compiler *compiler) {
+  struct cache_reason reason;
+  fi_ctx *ctx = build->ctx;
+  if (!ctx->http)
+    return false;
+  build->toolchain = compiler->toolchain;
+  const bool is_found = cache_http_find(ctx->http, &build->key, build->toolchain, &build->found, &reason);
+  build_problem(build, reason.text);
+  if (!is_usable(build, is_found))
+    return false;
+  cache_store_publish(ctx->store, &build->entry, &reason);
+  build_problem(build, reason.text);
+  return true;
 }
 
 static void note_hopeless(struct build *build, const char *toolchain) {
@@ -209,6 +230,16 @@ void build_publish(struct build *build, uint32_t refused_by) {
     ctx->not_kept = reason;
     pthread_mutex_unlock(&ctx->table_lock);
   }
+  build_problem(build, reason.text);
+}
+
+void build_share(struct build *build) {
+  fi_ctx *ctx = build->ctx;
+  struct cache_reason reason;
+  if (!ctx->http || build->layer != FI_LAYER_COMPILED || build->entry.refused_by)
+    return;
+  if (cache_http_publish(ctx->http, &build->entry, &reason))
+    build->stored = true;
   build_problem(build, reason.text);
 }
 

@@ -26,7 +26,7 @@ struct build {
   struct cache_entry entry;
   struct cache_found found;
   struct compile_output output;
-  uint32_t layer; /* FI_LAYER_BUNDLE, _READ_ONLY, _USER or _COMPILED */
+  uint32_t layer; /* FI_LAYER_BUNDLE, _READ_ONLY, _USER, _HTTP or _COMPILED */
   double compile_ms;
   bool stored; /* the entry is in a cache */
 
@@ -50,6 +50,9 @@ bool build_find_next(struct build *build, bool fresh);
 /* Likewise, of one compiler alone. */
 bool build_find_own(struct build *build, const struct compiler *compiler);
 
+/* The entry that the server has of the compiler, which is kept in the user's directory, too. */
+bool build_fetch(struct build *build, const struct compiler *compiler);
+
 /* The compiler that is asked next: FI_OK, or what its lack means for the kernel. *number counts the compilers. */
 fi_status build_compiler(const struct build *build, uint32_t number, struct compiler **compiler);
 bool build_is_hopeless(const struct build *build, const struct compiler *compiler);
@@ -59,6 +62,9 @@ fi_status build_compile(struct build *build, struct compiler *compiler);
 
 /* Keeps what was compiled. refused_by is the version of the driver that did not load it, 0 for none. */
 void build_publish(struct build *build, uint32_t refused_by);
+
+/* Gives what was compiled, and what no driver has refused, to the server, which may take until the time-out. */
+void build_share(struct build *build);
 
 /* While the key is locked no other process compiles it. */
 void build_lock(const struct build *build, struct cache_lock *lock);

@@ -69,6 +69,25 @@ static fi_status open_store(fi_ctx *ctx) {
   return FI_OK;
 }
 
+/* Nobody signs what such a server has, so a context that asks for signatures does not use it. */
+static fi_status open_http(fi_ctx *ctx) {
+  const struct options *options = &ctx->options;
+  if (!options->http_url || !options->http_url[0])
+    return FI_OK;
+  if (options->bundle_key) {
+    tell_problem(ctx, "http_url is not used, as bundle_key asks for signatures and entries on a server have none");
+    return FI_OK;
+  }
+  const struct cache_http_config config = {
+      .url = options->http_url,
+      .token = options->http_token,
+      .ca_file = options->http_ca,
+      .timeout_ms = (uint32_t)options->http_timeout_ms,
+  };
+  ctx->http = cache_http_open(&config, ctx->parts.io);
+  return ctx->http ? FI_OK : error_set(FI_ERROR_MEMORY, "no memory for the cache");
+}
+
 void context_list_folders(const fi_ctx *ctx, struct cache_reason *folders) {
   const struct options *options = &ctx->options;
   char *user = options_cache_directory(options);
@@ -98,6 +117,7 @@ void context_free(fi_ctx *ctx) {
   table_free(&ctx->table);
   miss_log_free(&ctx->misses);
   cache_store_close(ctx->store);
+  cache_http_close(ctx->http);
   options_free(&ctx->options);
   pthread_mutex_destroy(&ctx->open_lock);
   pthread_mutex_destroy(&ctx->table_lock);
@@ -115,6 +135,19 @@ static fi_status check_bundle_key(const fi_ctx *ctx) {
                    "options.bundle_key (FLASHJIT_BUNDLE_KEY) is \"%s\"; it must be an Ed25519 public key "
                    "of %d hex digits",
                    text, 2 * CACHE_SIGNER_SIZE);
+}
+
+static fi_status check_http(const fi_ctx *ctx) {
+  struct cache_reason why = {""};
+  const char *url = ctx->options.http_url;
+  const char *token = ctx->options.http_token;
+  if (!url || !url[0])
+    return FI_OK;
+  if (!cache_http_url_check(url, &why))
+    return error_set(FI_ERROR_ARGUMENT, "options.http_url (FLASHJIT_HTTP_URL) is not allowed: %s", why.text);
+  if (token && !cache_http_token_check(token, &why))
+    return error_set(FI_ERROR_ARGUMENT, "FLASHJIT_HTTP_TOKEN is not allowed: %s", why.text);
+  return FI_OK;
 }
 
 /* A target that was given must exist; that is known without a device. */
@@ -152,7 +185,11 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
   if (!status)
     status = check_target(ctx);
   if (!status)
+    status = check_http(ctx);
+  if (!status)
     status = open_store(ctx);
+  if (!status)
+    status = open_http(ctx);
   if (status) {
     context_free(ctx);
     return status;
@@ -312,6 +349,7 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters) {
       .failures = atomic_load(&ctx->counters.failures),
       .cache_problems = atomic_load(&ctx->counters.cache_problems),
       .bundle_hits = atomic_load(&ctx->counters.bundle_hits),
+      .http_hits = atomic_load(&ctx->counters.http_hits),
       .compile_ms = (double)atomic_load(&ctx->counters.compile_us) / 1000,
   };
   return FI_OK;

@@ -2,7 +2,7 @@
 #ifndef RUNTIME_CONTEXT_H
 #define RUNTIME_CONTEXT_H
 
-#include "cache/store.h"
+#include "cache/http.h"
 #include "generator/target.h"
 #include "runtime/compiler.h"
 #include "runtime/driver.h"
@@ -32,6 +32,7 @@ struct counters {
   atomic_uint_least64_t cache_problems;
   atomic_uint_least64_t compile_us;
   atomic_uint_least64_t bundle_hits;
+  atomic_uint_least64_t http_hits;
 };
 
 struct fi_ctx {
@@ -40,6 +41,7 @@ struct fi_ctx {
   struct parts parts;
   uint32_t generation; /* of the process that made it, see fork.h */
   struct cache_store *store;
+  struct cache_http *http; /* NULL: none */
 
   /* Opened at first use, under open_lock; never changed afterwards. */
   pthread_mutex_t open_lock;

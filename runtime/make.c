@@ -1,6 +1,6 @@
-/* The steps of making a kernel, in order: render, find or compile, load, publish, prepare. The driver has the last word
- * on every image: what it refuses makes way for the next in the cache, then for what a compiler makes, then for what an
- * older one makes. */
+/* The steps of making a kernel, in order: render, find, fetch or compile, load, publish, prepare. The driver has the
+ * last word on every image: what it refuses makes way for the next in the cache, then for what a compiler makes, then
+ * for what an older one makes. */
 #include "runtime/make.h"
 
 #include "generator/error.h"
@@ -43,16 +43,20 @@ fi_status make_check(fi_ctx *ctx, const fi_spec *canonical) {
 
 /* -------------------------------------------------------------------------------- image */
 
+/* The server gets what was compiled when nobody waits for the lock any more. */
 static fi_status compile_and_publish(struct build *build, struct compiler *compiler) {
   struct cache_lock lock;
   fi_status status = FI_OK;
   build_lock(build, &lock);
-  if (!build_find_own(build, compiler)) { /* another process may have had the lock */
+  /* Another process may have had the lock. */
+  if (!build_find_own(build, compiler) && !build_fetch(build, compiler)) {
     status = build_compile(build, compiler);
     if (!status)
       build_publish(build, 0);
   }
   build_unlock(build, &lock);
+  if (!status)
+    build_share(build);
   return status;
 }
 
@@ -149,7 +153,12 @@ static fi_status compile_and_load(struct loader *loader, struct compiler *compil
   return status;
 }
 
-/* Another process may have had the lock, and published what this one would compile. */
+/* What the server has when nobody has seen it refused. */
+static bool fetch(struct build *build, struct compiler *compiler) {
+  return !build_is_hopeless(build, compiler) && build_fetch(build, compiler);
+}
+
+/* Another process may have had the lock, and published what this one would compile; or another machine has. */
 static fi_status load_from(struct loader *loader, struct compiler *compiler) {
   struct build *build = loader->build;
   struct cache_lock lock;
@@ -158,9 +167,13 @@ static fi_status load_from(struct loader *loader, struct compiler *compiler) {
   build_lock(build, &lock);
   if (!build->refused && build_find_own(build, compiler))
     status = load_found(loader, true);
+  if (loader->rejected && fetch(build, compiler))
+    status = load_found(loader, true);
   if (loader->rejected)
     status = build_is_hopeless(build, compiler) ? tell_refusal(loader, compiler) : compile_and_load(loader, compiler);
   build_unlock(build, &lock);
+  if (!status && !loader->rejected)
+    build_share(build);
   return status;
 }
 

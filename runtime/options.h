@@ -15,12 +15,16 @@ struct options {
   char *miss_log;
   char *bundles;
   char *bundle_key;
+  char *http_url;
+  char *http_token; /* never told */
+  char *http_ca;
   const void *bundle; /* borrowed */
   uint64_t bundle_bytes;
   uint64_t mode;
   uint64_t cache_bytes;
   uint64_t deadline_ms;
   uint64_t lock_wait_ms;
+  uint64_t http_timeout_ms;
   uint64_t cache_sync;
   uint64_t cache_shared;
   fi_event_callback on_event;

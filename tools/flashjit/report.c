@@ -10,7 +10,7 @@
 const char *layer_name(uint32_t layer) {
   static const char *const names[] = {
       [FI_LAYER_MEMORY] = "memory",     [FI_LAYER_READ_ONLY] = "read-only", [FI_LAYER_USER] = "user",
-      [FI_LAYER_COMPILED] = "compiled", [FI_LAYER_BUNDLE] = "bundle",
+      [FI_LAYER_COMPILED] = "compiled", [FI_LAYER_BUNDLE] = "bundle",       [FI_LAYER_HTTP] = "http",
   };
   return layer < sizeof names / sizeof *names ? names[layer] : "?";
 }
