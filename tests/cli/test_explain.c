@@ -95,6 +95,14 @@ Test(doctor, finds_what_is_wrong) {
       {"FLASHJIT_CACHE_DIR=", 1, "problem  cache       there is no cache directory", "-> set FLASHJIT_CACHE_DIR"},
       {"FLASHJIT_BUNDLES=/no/such", 0, "warning  cache       /no/such: does not exist", "-> mend what is named"},
       {"FLASHJIT_LOCK_DIR=/dev/null/y", 0, "warning  lock        no locks", "-> set FLASHJIT_LOCK_DIR"},
+      {"FLASHJIT_HTTP_URL=http://127.0.0.1:1", 0,
+       "warning  http        http://127.0.0.1:1 does not answer: ", "-> see that the server runs"},
+      {"FLASHJIT_HTTP_URL=cache.local", 0, "it begins with http://", "-> mend FLASHJIT_HTTP_URL"},
+      {"FLASHJIT_HTTP_URL=http://127.0.0.1:1 FLASHJIT_HTTP_TOKEN='a b'", 0, "visible ASCII",
+       "-> mend FLASHJIT_HTTP_TOKEN"},
+      {"FLASHJIT_HTTP_URL=http://127.0.0.1:1 "
+       "FLASHJIT_BUNDLE_KEY=d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+       0, "not used: FLASHJIT_BUNDLE_KEY", "-> unset FLASHJIT_BUNDLE_KEY or FLASHJIT_HTTP_URL"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     char environment[256];

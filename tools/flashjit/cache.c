@@ -6,6 +6,7 @@
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/entry_report.h"
 #include "tools/flashjit/environment.h"
+#include "tools/flashjit/http_state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -161,8 +162,9 @@ static bool count_file(void *user, const struct cache_walk_file *file) {
   return false;
 }
 
-static void print_counts(const struct count counts[STATES], const char *schema, bool is_json, uint64_t deleted) {
-  json_t *document = json_object();
+/* Members are added to `document`. */
+static void print_counts(const struct count counts[STATES], const char *schema, bool is_json, uint64_t deleted,
+                         json_t *document) {
   for (size_t i = 0; i < STATES; i++) {
     if (!is_json && (counts[i].files || i == CACHE_WALK_ENTRY))
       printf("%-12s%8" PRIu64 " files%14" PRIu64 " bytes\n", state_names[i], counts[i].files, counts[i].bytes);
@@ -179,6 +181,21 @@ static void print_counts(const struct count counts[STATES], const char *schema, 
     json_decref(document);
 }
 
+static json_t *server_json(void) {
+  struct options options;
+  if (!environment_read(&options))
+    return json_null();
+  json_t *server = http_state_json(&options);
+  options_free(&options);
+  return server;
+}
+
+static void print_server(const json_t *server) {
+  char text[HTTP_STATE_TEXT_SIZE];
+  http_state_print(server, text);
+  printf("%-12s%s\n", "http", text);
+}
+
 static int run_stats(const struct cli_command *command, int argc, char **argv) {
   struct choice choice = {.json = false};
   struct cache_walk_result result;
@@ -188,7 +205,12 @@ static int run_stats(const struct cli_command *command, int argc, char **argv) {
     return code;
   if (!cache_go_through(count_file, counts, &result))
     return CLI_FAILED;
-  print_counts(counts, "flashjit.cache.stats", choice.json, 0);
+  json_t *server = server_json();
+  json_t *document = json_pack("{s:O}", "http", server);
+  print_counts(counts, "flashjit.cache.stats", choice.json, 0, document);
+  if (!choice.json && json_is_object(server))
+    print_server(server);
+  json_decref(server);
   return CLI_OK;
 }
 
@@ -196,8 +218,10 @@ const struct cli_command cache_stats = {
     .name = "cache stats",
     .summary = "count files and bytes",
     .arguments = "[--json]",
-    .about = "Counts what is in the cache: entries, and what is damaged, not to be read or trusted, left behind by\n"
-             "a writer, or no file of the cache.",
+    .about =
+        "Counts what is in the cache: entries, and what is damaged, not to be read or trusted, left behind by\n"
+        "a writer, or no file of the cache. Says whether the server that machines share kernels on answers; what is\n"
+        "on it is not counted.",
     .options = json_options,
     .run = run_stats,
 };
@@ -227,7 +251,7 @@ static int run_verify(const struct cli_command *command, int argc, char **argv) 
   check.repair = choice.repair;
   if (!cache_go_through(check_file, &check, &result))
     return CLI_FAILED;
-  print_counts(check.counts, "flashjit.cache.verify", choice.json, result.deleted);
+  print_counts(check.counts, "flashjit.cache.verify", choice.json, result.deleted, json_object());
   const uint64_t left = check.counts[CACHE_WALK_DAMAGED].files - result.deleted;
   return left || check.counts[CACHE_WALK_UNREADABLE].files ? CLI_FAILED : CLI_OK;
 }

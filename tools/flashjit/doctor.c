@@ -6,6 +6,7 @@
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/environment.h"
+#include "tools/flashjit/http_state.h"
 #include "tools/flashjit/version.h"
 
 #include <inttypes.h>
@@ -162,6 +163,14 @@ static void examine_cache(struct examination *examination) {
   free(directory);
 }
 
+static void examine_http(struct examination *examination) {
+  struct http_state state;
+  if (!http_state_read(&examination->options, &state))
+    return;
+  find(examination, "http", state.remedy ? WARNING : FINE, state.remedy, "%s %s%s%s", state.url,
+       state.answers ? "answers" : "does not answer", state.problem.text[0] ? ": " : "", state.problem.text);
+}
+
 static void examine_signatures(struct examination *examination) {
   struct crypto crypto;
   struct cache_reason reason = {""};
@@ -208,6 +217,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   examine_library(&examination);
   examine_compiler(&examination, examine_driver(&examination));
   examine_cache(&examination);
+  examine_http(&examination);
   examine_signatures(&examination);
   if (is_json)
     document_print("flashjit.doctor", json_pack("{s:s, s:O}", "verdict", verdict_names[examination.worst], "findings",
@@ -228,8 +238,8 @@ const struct cli_command doctor_command = {
     .name = "doctor",
     .summary = "look for what is missing or wrong on this machine",
     .arguments = "[--json]",
-    .about = "Looks at driver, compiler, their versions, cache, permissions and space, with the environment as it\n"
-             "is, and says what to do about each finding. Exits with 1 when something will not work.",
+    .about = "Looks at driver, compiler, their versions, cache, permissions, space and server, with the environment\n"
+             "as it is, and says what to do about each finding. Exits with 1 when something will not work.",
     .options = options,
     .run = run,
 };

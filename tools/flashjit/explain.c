@@ -5,6 +5,8 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/document.h"
+#include "tools/flashjit/environment.h"
+#include "tools/flashjit/http_state.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/snippet.h"
@@ -96,6 +98,16 @@ static json_t *compiler_json(void) {
   return version ? json_pack("{s:s, s:s}", "version", text, "path", path) : json_null();
 }
 
+/* The server is asked for a kernel that is not here, before it is compiled. */
+static json_t *server_json(void) {
+  struct options options;
+  if (!environment_read(&options))
+    return json_null();
+  json_t *server = http_state_json(&options);
+  options_free(&options);
+  return server;
+}
+
 /* ------------------------------------------------------------------------------------------------ text */
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -137,6 +149,14 @@ static void print_cache(const json_t *cache, const json_t *compiler) {
       printf("problem  %s\n", json_string_value(problem));
 }
 
+static void print_server(const json_t *server, const char *key) {
+  char text[HTTP_STATE_TEXT_SIZE];
+  if (!json_is_object(server))
+    return;
+  http_state_print(server, text);
+  printf("http     %s\n         asked before a compile, for a name that begins with %s\n", text, key);
+}
+
 static void print_text(const json_t *document) {
   const json_t *parts = json_object_get(document, "key_parts");
   const json_t *cache = json_object_get(document, "cache");
@@ -149,6 +169,7 @@ static void print_text(const json_t *document) {
          text_of(cache, "key"), number_of(parts, "source_bytes"), number_of(parts, "arguments"),
          text_of(parts, "options"));
   print_cache(cache, json_object_get(document, "compiler"));
+  print_server(json_object_get(document, "http"), text_of(cache, "key"));
 }
 
 static void print_document(json_t *document, bool is_json) {
@@ -181,9 +202,10 @@ static int explain(const fi_spec *spec, const char *given, const struct choice *
   char *source = source_text(spec, choice->target);
   json_t *cache = source && fi_spec_print(spec, text, sizeof text) == FI_OK ? look(spec, choice->target) : NULL;
   if (cache)
-    print_document(json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target, "supported",
-                             1, "tile", tile_json(source), "key_parts", key_parts_json(source, choice->target), "cache",
-                             cache, "compiler", compiler_json()),
+    print_document(json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target,
+                             "supported", 1, "tile", tile_json(source), "key_parts",
+                             key_parts_json(source, choice->target), "cache", cache, "compiler", compiler_json(),
+                             "http", server_json()),
                    choice->json);
   free(source);
   return cache ? CLI_OK : CLI_FAILED;

@@ -72,6 +72,7 @@ pub const FI_LAYER_READ_ONLY = 1;
 pub const FI_LAYER_USER = 2;
 pub const FI_LAYER_COMPILED = 3;
 pub const FI_LAYER_BUNDLE = 4;
+pub const FI_LAYER_HTTP = 5;
 pub const FI_EVENT_COMPILE_BEGIN = 1;
 pub const FI_EVENT_COMPILE_END = 2;
 pub const FI_EVENT_LOADED = 3;
@@ -194,7 +195,8 @@ pub const fi_options = extern struct {
     bundle: ?*const anyopaque,
     bundle_bytes: u64,
     bundle_key: [*c]const u8,
-    reserved: [6]u32,
+    http_url: [*c]const u8,
+    reserved: [4]u32,
 };
 
 pub const fi_counters = extern struct {
@@ -208,7 +210,8 @@ pub const fi_counters = extern struct {
     cache_problems: u64,
     compile_ms: f64,
     bundle_hits: u64,
-    reserved: [14]u32,
+    http_hits: u64,
+    reserved: [12]u32,
 };
 
 pub const fi_facts = extern struct {

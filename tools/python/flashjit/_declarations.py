@@ -81,6 +81,7 @@ FI_LAYER_READ_ONLY = 1
 FI_LAYER_USER = 2
 FI_LAYER_COMPILED = 3
 FI_LAYER_BUNDLE = 4
+FI_LAYER_HTTP = 5
 FI_EVENT_COMPILE_BEGIN = 1
 FI_EVENT_COMPILE_END = 2
 FI_EVENT_LOADED = 3
@@ -210,7 +211,8 @@ class fi_options(Structure):
         ("bundle", c_void_p),
         ("bundle_bytes", c_uint64),
         ("bundle_key", c_char_p),
-        ("reserved", c_uint32 * 6),
+        ("http_url", c_char_p),
+        ("reserved", c_uint32 * 4),
     ]
 
 
@@ -226,7 +228,8 @@ class fi_counters(Structure):
         ("cache_problems", c_uint64),
         ("compile_ms", c_double),
         ("bundle_hits", c_uint64),
-        ("reserved", c_uint32 * 14),
+        ("http_hits", c_uint64),
+        ("reserved", c_uint32 * 12),
     ]
 
 

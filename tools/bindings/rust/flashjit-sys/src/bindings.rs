@@ -74,6 +74,7 @@ pub const FI_LAYER_READ_ONLY: u32 = 1;
 pub const FI_LAYER_USER: u32 = 2;
 pub const FI_LAYER_COMPILED: u32 = 3;
 pub const FI_LAYER_BUNDLE: u32 = 4;
+pub const FI_LAYER_HTTP: u32 = 5;
 pub const FI_EVENT_COMPILE_BEGIN: u32 = 1;
 pub const FI_EVENT_COMPILE_END: u32 = 2;
 pub const FI_EVENT_LOADED: u32 = 3;
@@ -219,7 +220,8 @@ pub struct fi_options {
     pub bundle: *const c_void,
     pub bundle_bytes: u64,
     pub bundle_key: *const c_char,
-    pub reserved: [u32; 6],
+    pub http_url: *const c_char,
+    pub reserved: [u32; 4],
 }
 const _: () = assert!(std::mem::size_of::<fi_options>() == 136);
 const _: () = assert!(std::mem::align_of::<fi_options>() == 8);
@@ -237,7 +239,8 @@ pub struct fi_counters {
     pub cache_problems: u64,
     pub compile_ms: f64,
     pub bundle_hits: u64,
-    pub reserved: [u32; 14],
+    pub http_hits: u64,
+    pub reserved: [u32; 12],
 }
 const _: () = assert!(std::mem::size_of::<fi_counters>() == 128);
 const _: () = assert!(std::mem::align_of::<fi_counters>() == 8);
