@@ -14,6 +14,9 @@
 /* What a text must be: there, not too long, and without files of its own. FI_ERROR_ARGUMENT says what it is not. */
 fi_status snippet_check(const char *text);
 
+/* Finds what makes a text depend on a file: *found is its name, such as "include", or NULL. */
+fi_status snippet_find_file(const char *text, const char **found);
+
 /* Keeps a copy of a text under its hash; a text that is kept already is left alone. Any thread may call it. */
 fi_status snippet_keep(const char *text, uint64_t hash);
 

@@ -76,19 +76,24 @@ static const char *find_file(const char *joined) {
   return NULL;
 }
 
+fi_status snippet_find_file(const char *text, const char **found) {
+  char *joined = join_lines(text);
+  *found = joined ? find_file(joined) : NULL;
+  const bool has_memory = joined;
+  free(joined);
+  return has_memory ? FI_OK : error_set(FI_ERROR_MEMORY, "the host is out of memory");
+}
+
 fi_status snippet_check(const char *text) {
   if (!text)
     return error_set(FI_ERROR_ARGUMENT, "text is NULL");
   const size_t size = strlen(text);
   if (size == 0 || size > FI_SNIPPET_SIZE)
     return error_set(FI_ERROR_ARGUMENT, "text has %zu bytes; allowed: 1 to %d", size, FI_SNIPPET_SIZE);
-  char *joined = join_lines(text);
-  if (!joined)
-    return error_set(FI_ERROR_MEMORY, "the host is out of memory");
-  const char *found = find_file(joined);
-  free(joined);
-  if (!found)
-    return FI_OK;
+  const char *found;
+  const fi_status status = snippet_find_file(text, &found);
+  if (status || !found)
+    return status;
   return error_set(FI_ERROR_ARGUMENT, "text has %s%s; a snippet holds all that it needs, and reads no files",
                    found[0] == '_' ? "" : "#", found);
 }

@@ -33,16 +33,34 @@ static struct cache_key key_of(const struct build *build) {
   return cache_key_end(&builder);
 }
 
-/* Renders the source of a choice in place of that at hand. FI_ERROR_UNSUPPORTED when there is no such choice. */
+/* Renders the source of a choice in place of that at hand. FI_ERROR_UNSUPPORTED when there is no such choice, or an
+ * edited source is not of this one. */
 static fi_status choose(struct build *build, uint32_t choice) {
   struct source source;
-  const fi_status status = render_source(build->spec, build->target, choice, &source);
-  if (status)
+  fi_status status = render_source(build->spec, build->target, choice, &source);
+  if (!status && build->edited)
+    status = edited_use(build->edited, &source);
+  if (status) {
+    source_free(&source);
     return status;
+  }
   source_free(&build->source);
   build->source = source;
   build->choice = choice;
   return FI_OK;
+}
+
+/* The first choice that fits; with an edited source the first whose numbers it has. */
+static fi_status choose_first(struct build *build) {
+  enum { MOST_CHOICES = 64 };
+  char why[ERROR_SIZE];
+  fi_status status = choose(build, build->first_choice);
+  if (!build->edited || status != FI_ERROR_UNSUPPORTED)
+    return status;
+  snprintf(why, sizeof why, "%s", fi_last_error());
+  while (status == FI_ERROR_UNSUPPORTED && build->first_choice < MOST_CHOICES)
+    status = choose(build, ++build->first_choice);
+  return status == FI_ERROR_UNSUPPORTED ? error_set(status, "%s", why) : status;
 }
 
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical, uint32_t shared) {
@@ -53,11 +71,13 @@ fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical
     return status;
   build->shared = shared < build->target->shared_per_block ? shared : build->target->shared_per_block;
   status = tile_first(canonical, build->target, build->shared, &build->first_choice);
+  if (edited_is_of(&ctx->edited, build->spec_text))
+    build->edited = &ctx->edited;
   if (!status)
-    status = choose(build, build->first_choice);
+    status = choose_first(build);
   if (status)
     return status;
-  compile_options_print(build->target, build->options);
+  compile_options_print(build->target, build->edited, build->options);
   build->key = key_of(build);
   cache_key_hex(&build->key, build->key_hex);
   return FI_OK;
@@ -165,7 +185,7 @@ bool build_find_own(struct build *build, const struct compiler *compiler) {
 bool build_fetch(struct build *build, const struct compiler *compiler) {
   struct cache_reason reason;
   fi_ctx *ctx = build->ctx;
-  if (!ctx->http)
+  if (!ctx->http || build->edited)
     return false;
   build->toolchain = compiler->toolchain;
   const bool is_found = cache_http_find(ctx->http, &build->key, build->toolchain, &build->found, &reason);
@@ -236,7 +256,7 @@ void build_publish(struct build *build, uint32_t refused_by) {
 void build_share(struct build *build) {
   fi_ctx *ctx = build->ctx;
   struct cache_reason reason;
-  if (!ctx->http || build->layer != FI_LAYER_COMPILED || build->entry.refused_by)
+  if (!ctx->http || build->layer != FI_LAYER_COMPILED || build->entry.refused_by || build->edited)
     return;
   if (cache_http_publish(ctx->http, &build->entry, &reason))
     build->stored = true;
@@ -305,6 +325,7 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler, bo
       .source = build->source.text,
       .target = build->target,
       .deadline_ms = (uint32_t)build->ctx->options.deadline_ms,
+      .line_info = build->edited,
   };
   struct counters *counters = &build->ctx->counters;
   *unfit = false;
@@ -331,7 +352,7 @@ static fi_status run_compiler(struct build *build, struct compiler *compiler, bo
 static void note_miss(const struct build *build) {
   fi_ctx *ctx = build->ctx;
   struct cache_reason reason;
-  if (!ctx->options.miss_log || !ctx->options.miss_log[0])
+  if (!ctx->options.miss_log || !ctx->options.miss_log[0] || build->edited)
     return;
   pthread_mutex_lock(&ctx->table_lock);
   const bool is_new = miss_log_is_new(&ctx->misses, &build->key);

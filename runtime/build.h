@@ -12,6 +12,7 @@ struct build {
   const struct target *target;
   uint32_t shared; /* bytes of shared memory that a CTA has: the target's, or those of a device that has less */
   char spec_text[FI_SPEC_TEXT_SIZE];
+  const struct edited *edited; /* that stands for the spec's source; NULL: none */
   char options[COMPILE_OPTIONS_TEXT_SIZE];
 
   /* The source of the entry below: that of the first choice, of those that fit the shared memory, until another is

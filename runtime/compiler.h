@@ -12,6 +12,7 @@ struct compile_job {
   const char *source;
   const struct target *target;
   uint32_t deadline_ms; /* 0: none */
+  bool line_info;       /* profilers are to find the lines of the source */
   bool keep_ptx;        /* for a cubin target: return the PTX on its way too */
 };
 
@@ -50,6 +51,7 @@ enum { COMPILE_OPTION_SIZE = 48, COMPILE_OPTIONS_TEXT_SIZE = 512 };
 struct compile_option {
   const char *text;  /* the target's name follows when it ends in '=' */
   int first_version; /* 1204: known to NVRTC 12.4 and later */
+  bool line_info;    /* for jobs with line_info only */
 };
 
 extern const struct compile_option compile_options[];
@@ -58,6 +60,6 @@ extern const size_t compile_option_count;
 /* One option, and the whole list joined by spaces. */
 void compile_option_print(const struct compile_option *option, const struct target *target,
                           char text[COMPILE_OPTION_SIZE]);
-void compile_options_print(const struct target *target, char text[COMPILE_OPTIONS_TEXT_SIZE]);
+void compile_options_print(const struct target *target, bool line_info, char text[COMPILE_OPTIONS_TEXT_SIZE]);
 
 #endif

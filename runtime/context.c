@@ -116,6 +116,7 @@ void context_free(fi_ctx *ctx) {
     driver->close(driver);
   table_free(&ctx->table);
   miss_log_free(&ctx->misses);
+  edited_free(&ctx->edited);
   cache_store_close(ctx->store);
   cache_http_close(ctx->http);
   options_free(&ctx->options);
@@ -186,6 +187,8 @@ fi_status context_create(const fi_options *options, const struct parts *parts, f
     status = check_target(ctx);
   if (!status)
     status = check_http(ctx);
+  if (!status)
+    status = edited_read(parts->io, ctx->options.source, &ctx->edited);
   if (!status)
     status = open_store(ctx);
   if (!status)

@@ -6,6 +6,7 @@
 #include "generator/target.h"
 #include "runtime/compiler.h"
 #include "runtime/driver.h"
+#include "runtime/edited.h"
 #include "runtime/miss_log.h"
 #include "runtime/options.h"
 #include "runtime/table.h"
@@ -42,6 +43,7 @@ struct fi_ctx {
   uint32_t generation; /* of the process that made it, see fork.h */
   struct cache_store *store;
   struct cache_http *http; /* NULL: none */
+  struct edited edited;
 
   /* Opened at first use, under open_lock; never changed afterwards. */
   pthread_mutex_t open_lock;

@@ -106,14 +106,15 @@ static fi_status status_of(nvrtcResult result) {
   }
 }
 
-static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program, const struct target *target) {
+static nvrtcResult compile_program(const struct nvrtc *nvrtc, nvrtcProgram program, const struct compile_job *job) {
   char texts[MOST_OPTIONS][COMPILE_OPTION_SIZE];
   const char *options[MOST_OPTIONS];
   int count = 0;
   for (size_t i = 0; i < compile_option_count && count < MOST_OPTIONS; i++) {
-    if (compile_options[i].first_version > nvrtc->version)
+    const struct compile_option *option = &compile_options[i];
+    if (option->first_version > nvrtc->version || (option->line_info && !job->line_info))
       continue;
-    compile_option_print(&compile_options[i], target, texts[count]);
+    compile_option_print(option, job->target, texts[count]);
     options[count] = texts[count];
     count++;
   }
@@ -151,7 +152,7 @@ static fi_status nvrtc_compile(struct compiler *self, const struct compile_job *
   deadline_start(&deadline, job->deadline_ms);
   if (job->deadline_ms && nvrtc->nvrtcSetFlowCallback)
     nvrtc->nvrtcSetFlowCallback(program, deadline_poll, &deadline);
-  result = compile_program(nvrtc, program, job->target);
+  result = compile_program(nvrtc, program, job);
   size_t log_size;
   result_of(program, nvrtc->nvrtcGetProgramLogSize, nvrtc->nvrtcGetProgramLog, &output->log, &log_size);
   fi_status status;

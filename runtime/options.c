@@ -46,6 +46,8 @@ static const struct variable variables[] = {
     {"FLASHJIT_LOCK_WAIT_MS", "longest wait for another process's compile", NUMBER, PRIVATE(lock_wait_ms), 30000,
      UINT32_MAX},
     {"FLASHJIT_MISS_LOG", "file that gets the specs no cache has", TEXT, PRIVATE(miss_log), 0, 0},
+    {"FLASHJIT_SOURCE", "file with a source in place of that of the spec in its first line", TEXT, PRIVATE(source), 0,
+     0},
     {"FLASHJIT_NVRTC", "path of libnvrtc", TEXT, FIELD(nvrtc), 0, 0},
     {"FLASHJIT_DRIVER", "path of libcuda, or sim", TEXT, FIELD(driver), 0, 0},
     {"FLASHJIT_DEADLINE_MS", "most milliseconds of one compile", NUMBER, FIELD(deadline_ms), 0, UINT32_MAX},

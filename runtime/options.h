@@ -13,6 +13,7 @@ struct options {
   char *driver;
   char *lock_dir;
   char *miss_log;
+  char *source;
   char *bundles;
   char *bundle_key;
   char *http_url;

@@ -14,6 +14,7 @@ struct bench_choice {
   const char *trace;
   const char *cases;
   const char *baseline;
+  const char *source; /* NULL: the generated ones */
   const char *plot;
   const char *out;   /* NULL: standard output */
   const char *peers; /* with commas between; NULL: this library alone */

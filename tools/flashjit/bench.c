@@ -2,6 +2,7 @@
 #include "tools/bench/bench_choice.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
+#include "tools/flashjit/source_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum {
   OPTION_TOLERANCE,
   OPTION_REPEAT,
   OPTION_SEED,
+  OPTION_SOURCE,
   OPTION_WHOLE
 };
 
@@ -35,6 +37,7 @@ static const struct cli_option options[] = {
     {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
     {"repeat", 0, "N", "timed replays of each case; default: 31", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
+    {"source", 0, "FILE", SOURCE_FILE_HELP, OPTION_SOURCE},
     {"whole", 0, NULL, "on the simulator, too, batches as they are", OPTION_WHOLE},
     {0},
 };
@@ -91,6 +94,9 @@ static bool take_option(void *user, int code, char *text) {
   switch (code) {
   case OPTION_OUTPUT:
     return take_format(choice, text);
+  case OPTION_SOURCE:
+    source_file_use(choice->source = text);
+    return true;
   case OPTION_WHOLE:
     choice->whole = true;
     return true;
@@ -114,6 +120,13 @@ static int check(const struct bench_choice *choice) {
   return CLI_OK;
 }
 
+static bool has_edited(const struct case_list *list) {
+  bool has = false;
+  for (size_t i = 0; i < list->count; i++)
+    has |= source_file_is_of(list->cases[i].spec_text);
+  return has;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv) {
   struct bench_choice choice = {.heads = 8, .requests = 64, .repeat = 31, .seed = 1, .tolerance = 5};
   struct case_list list;
@@ -128,6 +141,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   if (code != CLI_OK)
     return code;
   code = bench_cases(&choice, &list);
+  if (code == CLI_OK && choice.source && !has_edited(&list))
+    code = usage_error("bench", "--source %s: no case has the spec that its first line names", choice.source);
   if (code == CLI_OK)
     code = bench_run(&choice, &list);
   case_list_free(&list);

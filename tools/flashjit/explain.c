@@ -48,7 +48,7 @@ static json_t *symbol_json(const char *source) {
 static json_t *key_parts_json(const char *source, const char *target) {
   char compiler_options[COMPILE_OPTIONS_TEXT_SIZE];
   const struct target named = {.name = target};
-  compile_options_print(&named, compiler_options);
+  compile_options_print(&named, false, compiler_options);
   return json_pack("{s:I, s:s, s:s, s:o, s:i}", "source_bytes", (json_int_t)strlen(source), "options", compiler_options,
                    "target", target, "symbol", symbol_json(source), "arguments", FLASHJIT_ARGS_VERSION);
 }

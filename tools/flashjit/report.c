@@ -1,6 +1,7 @@
 /* One object for both forms of output, so that the table shows nothing that the JSON lacks. */
 #include "tools/flashjit/report.h"
 
+#include "tools/flashjit/source_file.h"
 #include "tools/flashjit/table.h"
 
 #include <math.h>
@@ -54,6 +55,7 @@ json_t *report_json(const struct report *report) {
   json_object_set_new(object, "spec", json_string(report->spec));
   json_object_set_new(object, "target", json_string(report->facts.target));
   json_object_set_new(object, "from", json_string(layer_name(report->facts.layer)));
+  json_object_set_new(object, "edited", json_boolean(source_file_is_of(report->spec)));
   json_object_set_new(object, "compile_ms", json_real(report->facts.compile_ms));
   json_object_set_new(object, "get_ms", json_real(report->get_ms));
   json_object_set_new(object, "registers", json_integer(report->facts.registers));
@@ -66,6 +68,11 @@ json_t *report_json(const struct report *report) {
 
 static double number(const json_t *row, const char *key) {
   return json_number_value(json_object_get(row, key));
+}
+
+static void from_cell(const json_t *row, char *text, size_t size) {
+  snprintf(text, size, "%s%s", json_is_true(json_object_get(row, "edited")) ? "edited, " : "",
+           json_string_value(json_object_get(row, "from")));
 }
 
 /* Of PTX nobody knows them yet. */
@@ -126,7 +133,7 @@ void report_print(const json_t *reports) {
       {"layer", "layer", false, NULL},
       {"phase", "phase", false, NULL},
       {"spec", "spec", false, NULL},
-      {"from", "from", false, NULL},
+      {"from", NULL, false, from_cell},
       {"compile ms", "compile_ms", true, NULL},
       {"registers", NULL, true, registers_cell},
       {"time", NULL, true, time_cell},

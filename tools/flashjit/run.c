@@ -7,6 +7,7 @@
 #include "tools/flashjit/layer_run.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/problem.h"
+#include "tools/flashjit/source_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ enum {
   OPTION_VERIFY,
   OPTION_REPEAT,
   OPTION_SEED,
+  OPTION_SOURCE,
   OPTION_TARGET,
   OPTION_JSON
 };
@@ -48,6 +50,7 @@ static const struct cli_option options[] = {
     {"verify", 0, NULL, "hold every output against a double-precision reference", OPTION_VERIFY},
     {"repeat", 0, "N", "timed replays of each kernel; default: 5", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
+    {"source", 0, "FILE", SOURCE_FILE_HELP, OPTION_SOURCE},
     {"target", 0, "TARGET", "such as sm_80; default: that of the device", OPTION_TARGET},
     {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
@@ -59,6 +62,7 @@ struct choice {
   const char *lengths;
   const char *layers;
   const char *target;
+  const char *source;
   uint64_t requests;
   uint64_t scale; /* 0: as the device asks for */
   uint64_t limit; /* 0: none */
@@ -185,6 +189,16 @@ static int run_layers(fi_ctx *ctx, const struct choice *choice, const struct mod
   return CLI_FAILED;
 }
 
+/* The source of a kernel that does not run would be forgotten. */
+static int find_edited(const char *path, const json_t *reports) {
+  for (size_t i = 0; i < json_array_size(reports); i++) {
+    if (json_is_true(json_object_get(json_array_get(reports, i), "edited")))
+      return CLI_OK;
+  }
+  complain("--source %s: none of these kernels has the spec that its first line names", path);
+  return CLI_FAILED;
+}
+
 static void print_reports(const struct choice *choice, const struct device *device, const struct model *model,
                           json_t *reports) {
   char devices[64] = "";
@@ -245,6 +259,8 @@ static int run_on(struct device *devices, fi_ctx *ctx, const struct choice *choi
                                   .verify = choice->verify};
   json_t *reports = json_array();
   int code = run_layers(ctx, choice, models, &settings, reports);
+  if (choice->source && code == CLI_OK)
+    code = find_edited(choice->source, reports);
   print_reports(choice, devices, models->part, reports);
   json_decref(reports);
   schedule_free(&schedule);
@@ -368,6 +384,9 @@ static bool take_option(void *user, int code, char *text) {
     return true;
   case OPTION_JSON:
     choice->json = true;
+    return true;
+  case OPTION_SOURCE:
+    source_file_use(choice->source = text);
     return true;
   case OPTION_TARGET:
     choice->target = text;

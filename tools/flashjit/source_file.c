@@ -1,0 +1,27 @@
+/* The variable of the library does the work. */
+#include "tools/flashjit/source_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char variable[] = "FLASHJIT_SOURCE";
+
+void source_file_use(const char *path) {
+  setenv(variable, path, 1);
+}
+
+/* By the canonical text of the spec in the first line, which the library has checked. */
+bool source_file_is_of(const char *spec) {
+  const char *path = getenv(variable);
+  FILE *file = path && *path ? fopen(path, "r") : NULL;
+  char named[FI_SPEC_TEXT_SIZE] = "";
+  char text[FI_SPEC_TEXT_SIZE] = "";
+  fi_spec parsed;
+  if (!file)
+    return false;
+  const bool is_named = fscanf(file, "/* flashjit: %1000[^*\n]", named) == 1;
+  fclose(file);
+  return is_named && fi_spec_parse(named, &parsed) == FI_OK && fi_spec_print(&parsed, text, sizeof text) == FI_OK &&
+         strcmp(text, spec) == 0;
+}
