@@ -118,6 +118,16 @@ Test(bench, to_a_file_and_against_it) {
   expect_text(output.err, "0 of 0 rows are slower");
 }
 
+Test(bench, plot_of_nothing_timed) {
+  char arguments[1024];
+  snprintf(arguments, sizeof arguments, "bench --plot %s/plot.svg attention --batch 1q1", scratch_folder());
+  command(&output, arguments);
+  expect_code(&output, 0);
+  command(&output, "bench --plot /nowhere/at/all.svg attention --batch 1q1");
+  expect_code(&output, 1);
+  expect_text(output.err, "/nowhere/at/all.svg: No such file");
+}
+
 Test(bench, model_and_trace) {
   command(&output,
           "bench -o json --model " MODEL("Qwen3-0.6B") " --trace " TRACE("azure-2023-conv.csv") " --requests 3");

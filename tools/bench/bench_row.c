@@ -88,6 +88,8 @@ static void set_case(json_t *row, const struct bench_case *what) {
   set_text(row, "spec", what->spec_text);
   json_object_set_new(row, "heads", json_integer(what->kv_heads));
   set_text(row, "batch", what->batch.text);
+  set_real(row, "bytes", bench_case_bytes(what));
+  set_real(row, "operations", bench_case_operations(what));
   if (what->layer[0])
     set_text(row, "layer", what->layer);
   snprintf(repro, sizeof repro, "flashjit bench %s --heads %u --batch %s", what->spec_text, what->kv_heads,

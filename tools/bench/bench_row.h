@@ -2,6 +2,7 @@
  * A row of the table: one case by one provider, as a JSON object that all writers, the baseline and the plot read.
  *
  * case, spec, heads, batch, layer   what was run; layer of models
+ * bytes, operations                 that a launch reads at least, and does
  * provider, version                 by whom: "flashjit", or a peer
  * status, reason                    "ok", "wrong" (the output), "failed" or "skipped", and why
  * simulated                         true: there are no times

@@ -4,6 +4,7 @@
 #include "tools/bench/bench_row.h"
 #include "tools/bench/ceiling.h"
 #include "tools/bench/measure_case.h"
+#include "tools/bench/plot.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/problem.h"
@@ -161,6 +162,10 @@ static int finish(const struct bench_choice *choice, struct table *table) {
     code = CLI_FAILED;
   if (write_table(choice, table) != CLI_OK)
     code = CLI_FAILED;
+  if (choice->plot && !plot_write(choice->plot, table->head, table->rows)) {
+    complain("%s", problem_last());
+    code = CLI_FAILED;
+  }
   return code;
 }
 

@@ -17,6 +17,7 @@ enum {
   OPTION_OUT,
   OPTION_BASELINE,
   OPTION_TOLERANCE,
+  OPTION_PLOT,
   OPTION_REPEAT,
   OPTION_SEED,
   OPTION_SOURCE,
@@ -35,6 +36,7 @@ static const struct cli_option options[] = {
     {"baseline", 0, "FILE", "json or jsonl of an earlier run: exits with 1 when a row is slower than there",
      OPTION_BASELINE},
     {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
+    {"plot", 0, "FILE.svg", "a picture: the roofline, and bars against peers", OPTION_PLOT},
     {"repeat", 0, "N", "timed replays of each case; default: 31", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
     {"source", 0, "FILE", SOURCE_FILE_HELP, OPTION_SOURCE},
@@ -49,7 +51,7 @@ static bool take_text(struct bench_choice *choice, int code, const char *text) {
     const char **text;
   } texts[] = {
       {OPTION_BATCH, &choice->batches}, {OPTION_TRACE, &choice->trace},       {OPTION_CASES, &choice->cases},
-      {OPTION_OUT, &choice->out},       {OPTION_BASELINE, &choice->baseline},
+      {OPTION_OUT, &choice->out},       {OPTION_BASELINE, &choice->baseline}, {OPTION_PLOT, &choice->plot},
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].code == code) {
