@@ -45,7 +45,7 @@ static const char *written(enum bench_format format, const json_t *rows) {
   json_t *head = document_new("flashjit.bench");
   json_object_set_new(head, "device", json_string("a GPU"));
   FILE *file = fmemopen(text, sizeof text, "w");
-  bench_write(file, format, head, rows);
+  bench_write(file, format, &bench_times, head, rows);
   fclose(file);
   json_decref(head);
   return text;

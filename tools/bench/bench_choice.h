@@ -36,4 +36,7 @@ int bench_cases(const struct bench_choice *choice, struct case_list *list);
  * slower than in the baseline. */
 int bench_run(const struct bench_choice *choice, const struct case_list *list);
 
+/* The errors that quantising makes, which needs neither cases nor a device. Returns an exit code. */
+int bench_quality_run(const struct bench_choice *choice);
+
 #endif

@@ -5,6 +5,7 @@
 #include "tools/bench/ceiling.h"
 #include "tools/bench/measure_case.h"
 #include "tools/bench/plot.h"
+#include "tools/bench/quality.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/problem.h"
@@ -141,13 +142,14 @@ static int compare(const struct bench_choice *choice, struct table *table) {
   return code;
 }
 
-static int write_table(const struct bench_choice *choice, const struct table *table) {
+static int write_table(const struct bench_choice *choice, const struct bench_layout *layout,
+                       const struct table *table) {
   FILE *file = choice->out ? fopen(choice->out, "w") : stdout;
   if (!file) {
     complain("%s: %s", choice->out, strerror(errno));
     return CLI_FAILED;
   }
-  bench_write(file, choice->format, table->head, table->rows);
+  bench_write(file, choice->format, layout, table->head, table->rows);
   const bool written = fflush(file) == 0 && !ferror(file);
   if (!written)
     complain("%s: %s", choice->out ? choice->out : "standard output", strerror(errno));
@@ -160,7 +162,7 @@ static int finish(const struct bench_choice *choice, struct table *table) {
   int code = judge(table);
   if (choice->baseline && compare(choice, table) != CLI_OK)
     code = CLI_FAILED;
-  if (write_table(choice, table) != CLI_OK)
+  if (write_table(choice, &bench_times, table) != CLI_OK)
     code = CLI_FAILED;
   if (choice->plot && !plot_write(choice->plot, table->head, table->rows)) {
     complain("%s", problem_last());
@@ -176,6 +178,16 @@ int bench_run(const struct bench_choice *choice, const struct case_list *list) {
     code = finish(choice, &table);
   else
     complain("%s", problem_last());
+  json_decref(table.head);
+  json_decref(table.rows);
+  return code;
+}
+
+int bench_quality_run(const struct bench_choice *choice) {
+  struct table table = {.head = document_new("flashjit.bench.quality"), .rows = quality_rows(choice->seed)};
+  const int code = table.rows ? write_table(choice, &bench_quality, &table) : CLI_FAILED;
+  if (!table.rows)
+    complain("out of memory");
   json_decref(table.head);
   json_decref(table.rows);
   return code;

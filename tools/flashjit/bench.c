@@ -18,6 +18,7 @@ enum {
   OPTION_BASELINE,
   OPTION_TOLERANCE,
   OPTION_PLOT,
+  OPTION_QUALITY,
   OPTION_REPEAT,
   OPTION_SEED,
   OPTION_SOURCE,
@@ -40,6 +41,8 @@ static const struct cli_option options[] = {
     {"repeat", 0, "N", "timed replays of each case; default: 31", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
     {"source", 0, "FILE", SOURCE_FILE_HELP, OPTION_SOURCE},
+    {"quality", 0, NULL, "in place of times the errors that quantising KV makes, on random K and on K with outliers",
+     OPTION_QUALITY},
     {"whole", 0, NULL, "on the simulator, too, batches as they are", OPTION_WHOLE},
     {0},
 };
@@ -99,6 +102,9 @@ static bool take_option(void *user, int code, char *text) {
   case OPTION_SOURCE:
     source_file_use(choice->source = text);
     return true;
+  case OPTION_QUALITY:
+    choice->quality = true;
+    return true;
   case OPTION_WHOLE:
     choice->whole = true;
     return true;
@@ -113,6 +119,8 @@ static bool take_option(void *user, int code, char *text) {
 static int check(const struct bench_choice *choice) {
   const bool has_model = choice->model.model.path;
   const bool has_spec = choice->word_count > 0;
+  if (choice->quality && (has_model || has_spec || choice->cases || choice->baseline || choice->plot))
+    return usage_error("bench", "--quality goes with -o, --out and --seed alone");
   if (has_model + has_spec + (choice->cases ? 1 : 0) > 1)
     return usage_error("bench", "give a SPEC, --model or --cases");
   if ((choice->batches || choice->trace) && !has_model && !has_spec)
@@ -142,6 +150,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   code = check(&choice);
   if (code != CLI_OK)
     return code;
+  if (choice.quality)
+    return bench_quality_run(&choice);
   code = bench_cases(&choice, &list);
   if (code == CLI_OK && choice.source && !has_edited(&list))
     code = usage_error("bench", "--source %s: no case has the spec that its first line names", choice.source);
@@ -154,7 +164,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command bench_command = {
     .name = "bench",
     .summary = "time attention, and compare it",
-    .arguments = "SPEC [--batch BATCH,...] [options]\n--model CONFIG.json [options]\n[--cases FILE] [options]",
+    .arguments = "SPEC [--batch BATCH,...] [options]\n--model CONFIG.json [options]\n[--cases FILE] "
+                 "[options]\n--quality [options]",
     .about = "Times a spec, or the attention layers of a model, on batches: replays of a graph of launches on inputs\n"
              "that are not in the cache; the plan, made once a step, by itself. Every output is checked. Without a\n"
              "spec, a model and cases thirty cases fill a table.",
