@@ -147,6 +147,8 @@ Test(verify_cache, mistakes_are_told) {
       {"verify --target sm_1", 2, "--target: target is sm_1; allowed: sm_80"},
       {"verify --report", 2, "option --report needs a value"},
       {"verify --specs /no/specs", 1, "/no/specs: No such file"},
+      {"verify --bench /no/times", 1, "--bench /no/times: No such file"},
+      {"verify --bench " MODEL("Qwen3-0.6B"), 1, "a baseline is what bench writes"},
       {"verify --report /no/folder/report", 1, "--report /no/folder/report: No such file"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -162,23 +164,28 @@ Test(verify_cache, mistakes_are_told) {
 
 /* ------------------------------------------------------------------------------------------------ reports */
 
+static const char *read_report(const char *path) {
+  static char report[1 << 16];
+  FILE *file = fopen(path, "r");
+  cr_assert(file);
+  report[fread(report, 1, sizeof report - 1, file)] = '\0';
+  fclose(file);
+  return report;
+}
+
 static void expect_absent(const char *text, const char *part) {
   cr_expect_null(strstr(text, part), "\"%s\" is in:\n%s", part, text);
 }
 
 /* A failure whose message has a path: it is in the talk, not in the report. */
 Test(verify_cache, reports_name_nobody) {
-  static char report[1 << 16];
   char arguments[256], host[256] = "";
   const char *path = scratch_file("report", "");
   snprintf(arguments, sizeof arguments, "verify --report %s --specs %s", path, scratch_file("specs", "merge hd=64\n"));
   command_in(&output, "FLASHJIT_NVRTC=/home/somebody/nvrtc", arguments);
   expect_code(&output, 1);
   expect_text(output.err, "/home/somebody/nvrtc");
-  FILE *file = fopen(path, "r");
-  cr_assert(file);
-  report[fread(report, 1, sizeof report - 1, file)] = '\0';
-  fclose(file);
+  const char *report = read_report(path);
   expect_text(report, "\"schema\": \"flashjit.verify\",\n  \"schema_version\": 1");
   expect_text(report, "\"driver_cuda\": \"");
   expect_text(report, "\"status\": \"FI_ERROR_NO_COMPILER\"");
@@ -187,6 +194,20 @@ Test(verify_cache, reports_name_nobody) {
   expect_absent(report, "somebody");
   expect_absent(report, scratch_folder());
   expect_absent(report, host);
+}
+
+Test(verify_cache, reports_have_the_times_of_bench) {
+  char arguments[256];
+  const char *path = scratch_file("report", "");
+  const char *times =
+      scratch_file("times", "{\"schema\": \"flashjit.bench\", \"schema_version\": 1, \"device\": \"an A100\", "
+                            "\"rows\": [{\"case\": \"decode\", \"us\": 7.5, \"reason\": \"/home/me/x\"}]}");
+  snprintf(arguments, sizeof arguments, "verify --report %s --bench %s merge hd=64", path, times);
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.err, "# what bench has written is of another device: an A100");
+  expect_text(read_report(path), "\"us\": 7.5");
+  expect_text(read_report(path), "\"reason\": \"PATH\"");
 }
 
 Test(verify_cache, redacts) {

@@ -1,10 +1,12 @@
 /* flashjit verify: kernels of the cache, or given ones, against the reference on this device. */
+#include "tools/flashjit/bench_document.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/kernel_trial.h"
 #include "tools/flashjit/machine.h"
 #include "tools/flashjit/options.h"
+#include "tools/flashjit/problem.h"
 #include "tools/flashjit/redact.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/spec_words.h"
@@ -15,12 +17,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { OPTION_SPECS = 1, OPTION_TARGET, OPTION_SEED, OPTION_REPORT, OPTION_JSON };
+enum { OPTION_SPECS = 1, OPTION_TARGET, OPTION_SEED, OPTION_REPORT, OPTION_BENCH, OPTION_JSON };
 
 struct choice {
   const char *specs;
   const char *target;
   const char *report;
+  const char *bench;
   uint64_t seed;
   bool json;
 };
@@ -149,14 +152,27 @@ static int result_of(const struct verification *verification) {
   return counts[VERIFY_RIGHT] && !counts[VERIFY_WRONG] && !counts[VERIFY_FAILED] ? CLI_OK : CLI_FAILED;
 }
 
-static int verify(struct verification *verification, const struct machine *machine, const struct choice *choice) {
+/* The document, with what bench has written; takes the reference to that, which may be NULL. */
+static json_t *whole_document(const struct verification *verification, const struct machine *machine, json_t *bench) {
+  json_t *document = document_of(verification, machine);
+  const char *device = json_string_value(json_object_get(bench, "device"));
+  if (device && strcmp(device, machine->device) != 0)
+    fprintf(stderr, "# what bench has written is of another device: %s\n", device);
+  if (bench)
+    json_object_set_new(document, "bench", bench);
+  return document;
+}
+
+static int verify(struct verification *verification, const struct machine *machine, const struct choice *choice,
+                  json_t *bench) {
   FILE *report = choice->report ? fopen(choice->report, "w") : NULL; /* before the work, not after it */
   if (choice->report && !report) {
     complain("--report %s: %s", choice->report, strerror(errno));
+    json_decref(bench);
     return CLI_FAILED;
   }
   const int signal_number = verify_run(verification);
-  json_t *document = document_of(verification, machine);
+  json_t *document = whole_document(verification, machine, bench);
   int code = result_of(verification);
   if (report && !write_report(choice->report, report, document))
     code = CLI_FAILED;
@@ -181,14 +197,21 @@ static int add_specs(struct verification *verification, const struct choice *cho
 static int verify_on_machine(const struct choice *choice, fi_spec *spec) {
   const bool is_given = choice->specs || spec;
   struct machine machine;
-  int code = machine_read(&machine, choice->target);
-  if (code != CLI_OK)
+  json_t *bench = choice->bench ? bench_document_read(choice->bench) : NULL;
+  if (choice->bench && !bench)
+    complain("--bench %s", problem_last());
+  int code = choice->bench && !bench ? CLI_FAILED : machine_read(&machine, choice->target);
+  if (code != CLI_OK) {
+    json_decref(bench);
     return code;
+  }
   struct verification verification = {
       .target = machine.target, .mode = is_given ? FI_MODE_ON : FI_MODE_LOAD_ONLY, .seed = choice->seed};
   code = is_given ? add_specs(&verification, choice, spec) : verify_add_cached(&verification);
   if (code == CLI_OK)
-    code = verify(&verification, &machine, choice);
+    code = verify(&verification, &machine, choice, bench);
+  else
+    json_decref(bench);
   verify_free(&verification);
   return code;
 }
@@ -206,6 +229,9 @@ static bool take_option(void *user, int code, char *text) {
     return option_target("verify", text);
   case OPTION_SEED:
     return option_number("verify", "--seed", text, 0, INT64_MAX, &choice->seed);
+  case OPTION_BENCH:
+    choice->bench = text;
+    return true;
   case OPTION_REPORT:
     choice->report = text;
     return true;
@@ -242,6 +268,7 @@ static const struct cli_option options[] = {
      "writes what --json prints to a file too, which can be sent: it names device, driver,\n"
      "compiler and kernels, and no person, host or path",
      OPTION_REPORT},
+    {"bench", 0, "FILE", "adds the times that 'flashjit bench -o json --out FILE' has written", OPTION_BENCH},
     {"json", 0, NULL, "print JSON", OPTION_JSON},
     {0},
 };
