@@ -78,3 +78,19 @@ Test(source, is_timed) {
   expect_code(&output, 0);
   expect_text(output.out, "\"status\": \"ok\"");
 }
+
+/* Both have the same spec; the cache keeps them apart. */
+Test(source, is_not_taken_for_the_generated_one) {
+  char environment[256];
+  snprintf(environment, sizeof environment, "FLASHJIT_SOURCE=%s", edit("merge hd=64", "2s/$/ /"));
+  command_in(&output, environment, "verify merge hd=64");
+  expect_code(&output, 0);
+  expect_text(output.out, "merge hd=64  compiled");
+  command(&output, "verify");
+  expect_code(&output, 1);
+  expect_text(output.err, "skipped: merge hd=64: ");
+  expect_text(output.out, "1 kernels: 0 right, 0 wrong, 0 failed, 1 skipped\n");
+  command_in(&output, environment, "verify");
+  expect_code(&output, 0);
+  expect_text(output.out, "merge hd=64  user");
+}
