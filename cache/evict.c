@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_PERCENT = 80, TEMPORARY_LIFE_SECONDS = 24 * 3600 };
+enum { KEPT_PERCENT = 80, TEMPORARY_LIFE_SECONDS = 24 * 3600, CLOCK_SKEW_SECONDS = 3600 };
 
 struct candidate {
   char name[CACHE_FILE_NAME_SIZE];
@@ -38,13 +38,21 @@ static bool grow(struct scan *scan) {
   return true;
 }
 
+/* Of machines that share a directory one may be ahead. An hour that is farther in the future was written before a clock
+ * was put back and says nothing: such an entry was last used when nobody knows. */
+static struct timespec use_of(const struct scan *scan, const struct stat *status) {
+  const struct cache_io *io = &scan->store->io;
+  const bool is_future = (int64_t)status->st_mtime - CLOCK_SKEW_SECONDS > io->wall_seconds(io->context);
+  return is_future ? (struct timespec){0} : status->st_mtim;
+}
+
 static void add_entry(struct scan *scan, const char *name, const struct stat *status) {
   uint64_t size = (uint64_t)status->st_size;
   scan->total += size;
   if (strcmp(name, scan->kept) == 0 || !grow(scan))
     return;
   struct candidate *candidate = &scan->candidates[scan->count++];
-  candidate->used = status->st_mtim;
+  candidate->used = use_of(scan, status);
   candidate->size = size;
   memcpy(candidate->name, name, strlen(name) + 1);
 }
@@ -59,7 +67,7 @@ static void visit_member(void *visitor, const char *name) {
     return;
   if (is_entry)
     add_entry(scan, name, &status);
-  else if (io->wall_seconds(io->context) - (int64_t)status.st_mtime > TEMPORARY_LIFE_SECONDS)
+  else if (llabs(io->wall_seconds(io->context) - (int64_t)status.st_mtime) > TEMPORARY_LIFE_SECONDS)
     io->unlink_at(io->context, scan->directory, name);
 }
 

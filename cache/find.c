@@ -42,9 +42,10 @@ static void drop_damaged(const struct search *search, const char *name) {
   cache_refuse(search->reason, "%s: %s is damaged", search->layer->root, name);
 }
 
+/* Also one of the future, which was written before a clock was put back. */
 static void touch(const struct search *search, const char *name, int64_t modified) {
   const struct cache_io *io = &search->store->io;
-  if (search->layer->writable && io->wall_seconds(io->context) - modified > TOUCH_AFTER_SECONDS)
+  if (search->layer->writable && llabs(io->wall_seconds(io->context) - modified) > TOUCH_AFTER_SECONDS)
     io->touch_at(io->context, search->directory, name);
 }
 

@@ -69,11 +69,22 @@ static int fault_rename_at(void *context, int directory, const char *from, const
   struct fault *state = context;
   if (state->kill_at_rename)
     raise(SIGKILL);
-  return fails(state, FAULT_RENAME) ? -1 : cache_io_posix.rename_at(NULL, directory, from, to);
+  if (!fails(state, FAULT_RENAME))
+    return cache_io_posix.rename_at(NULL, directory, from, to);
+  if (state->late)
+    cache_io_posix.rename_at(NULL, directory, from, to);
+  errno = state->error;
+  return -1;
 }
 
 static int fault_unlink_at(void *context, int directory, const char *name) {
-  return fails(context, FAULT_UNLINK) ? -1 : cache_io_posix.unlink_at(NULL, directory, name);
+  const struct fault *state = context;
+  if (!fails(context, FAULT_UNLINK))
+    return cache_io_posix.unlink_at(NULL, directory, name);
+  if (state->late)
+    cache_io_posix.unlink_at(NULL, directory, name);
+  errno = state->error;
+  return -1;
 }
 
 static int fault_make_directory_at(void *context, int directory, const char *path, mode_t mode) {

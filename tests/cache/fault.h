@@ -26,6 +26,7 @@ struct fault {
   unsigned operations; /* which ones count and fail */
   unsigned fail_at;    /* the call that fails, counted from 1; 0 for none */
   bool lasting;        /* and all calls after it */
+  bool late;           /* a rename or a deletion that fails has happened all the same */
   int error;           /* errno of the failure */
   size_t chunk;        /* most bytes a read or write moves; 0 for no limit */
   bool kill_at_rename; /* the process dies where it would rename */
