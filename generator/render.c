@@ -26,10 +26,11 @@
 #include "tile_choice.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST_IF = 16 };
+enum { DEEPEST_IF = 16, LONGEST_NAME = 128 };
 
 struct renderer {
   const struct template_set *set;
@@ -80,37 +81,29 @@ static const struct template_file *find_file(const struct template_set *set, con
   return NULL;
 }
 
-/* Adds the name of the value of the axis in braces at text[0..size); false when it is no axis with names. */
-static bool add_value_name(const struct renderer *renderer, const char *text, size_t size, struct text *name) {
+/* The name of the value of the axis in braces at text[0..size); NULL when it is no axis with names. */
+static const char *value_name(const struct renderer *renderer, const char *text, size_t size) {
   struct fact fact;
   if (!facts_find(&renderer->facts, text, size, &fact) || !fact.axis)
-    return false;
-  const char *value = axis_value_name(fact.axis, (uint32_t)fact.value);
-  text_print(name, "%s", value ? value : "");
-  return value;
+    return NULL;
+  return axis_value_name(fact.axis, (uint32_t)fact.value);
 }
 
 /* The file of a name, in which {axis} stands for the name of the axis's value. */
 static const struct template_file *find_fragment(const struct renderer *renderer, const struct span *name) {
   const char *open = memchr(name->text, '{', name->size);
   const char *close = memchr(name->text, '}', name->size);
-  struct text whole = {0};
-  const struct template_file *file = NULL;
-  if (!open || !close || close < open) {
-    text_add(&whole, name->text, name->size);
-  } else {
-    text_add(&whole, name->text, (size_t)(open - name->text));
-    if (!add_value_name(renderer, open + 1, (size_t)(close - open - 1), &whole))
-      text_add(&whole, open, (size_t)(close + 1 - open));
-    text_add(&whole, close + 1, (size_t)(name->text + name->size - close - 1));
-  }
-  const struct span found = {whole.data, whole.size};
-  if (!whole.failed && found.size > 0)
-    file = find_file(renderer->set, &found, ".cuh");
-  if (!whole.failed && found.size > 0 && !file)
-    file = find_file(renderer->set, &found, ".h");
-  text_free(&whole);
-  return file;
+  const char *end = name->text + name->size;
+  const char *value = open && close && close > open ? value_name(renderer, open + 1, (size_t)(close - open - 1)) : NULL;
+  char whole[LONGEST_NAME];
+  const int size = value ? snprintf(whole, sizeof whole, "%.*s%s%.*s", (int)(open - name->text), name->text, value,
+                                    (int)(end - close - 1), close + 1)
+                         : snprintf(whole, sizeof whole, "%.*s", (int)name->size, name->text);
+  if (size <= 0 || size >= (int)sizeof whole)
+    return NULL;
+  const struct span found = {whole, (size_t)size};
+  const struct template_file *file = find_file(renderer->set, &found, ".cuh");
+  return file ? file : find_file(renderer->set, &found, ".h");
 }
 
 static fi_status paste(struct reader *reader, const struct span *name) {

@@ -9,6 +9,8 @@
 #include "runtime/flight.h"
 #include "runtime/make.h"
 
+#include <stdio.h>
+
 /* The canonical spec of a kernel that has all it is made of: its snippet is registered. */
 static fi_status find_spec(const fi_spec *spec, fi_spec *canonical) {
   const char *snippet;
@@ -147,6 +149,7 @@ static fi_status check_tile(fi_ctx *ctx, const fi_spec *canonical) {
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
   fi_spec canonical;
   fi_spec plan;
+  char why[ERROR_SIZE]; /* the plan kernel cannot be kept */
   fi_status status = context_check(ctx);
   if (!status && facts)
     status = abi_check(ABI_facts, facts);
@@ -158,6 +161,9 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
     status = precompile(ctx, &plan, NULL);
   if (status && status != FI_ERROR_NOT_CACHED)
     return status;
+  snprintf(why, sizeof why, "%s", fi_last_error());
   const fi_status kernel_status = precompile(ctx, &canonical, facts);
-  return kernel_status ? kernel_status : status;
+  if (!status || kernel_status)
+    return kernel_status;
+  return error_set(status, "%s", why);
 }

@@ -76,9 +76,14 @@ fi_status make_image(struct build *build) {
   fi_ctx *ctx = build->ctx;
   uint32_t number = context_first_compiler(ctx);
   struct compiler *compiler;
-  if (!context_compiles(ctx) || context_compiler(ctx, number, &compiler))
-    return build_find(build) ? FI_OK : build_compiler(build, number, &compiler);
-  fi_status status;
+  fi_status status = FI_OK;
+  if (!context_compiles(ctx) || context_compiler(ctx, number, &compiler)) {
+    if (build_find(build))
+      return FI_OK;
+    status = build_compiler(build, number, &compiler); /* the mode may be another by now */
+  }
+  if (status)
+    return status;
   do {
     status = build_find_own(build, compiler) ? FI_OK : compile_and_publish(build, compiler);
   } while (status == FI_ERROR_NO_COMPILER && next_compiler(ctx, &number, &compiler));

@@ -157,8 +157,14 @@ void server_stop(struct server *server) {
   shutdown(server->socket, SHUT_RDWR);
   pthread_join(server->thread, NULL);
   close(server->socket);
-  for (size_t i = 0; i < SERVER_KEPT; i++)
+  server_forget(server);
+}
+
+void server_forget(struct server *server) {
+  for (size_t i = 0; i < SERVER_KEPT; i++) {
     free(server->kept[i].bytes);
+    server->kept[i] = (struct server_object){.bytes = NULL};
+  }
 }
 
 const struct server_object *server_object(const struct server *server, const char *path_end) {

@@ -42,6 +42,9 @@ struct server {
 void server_start(struct server *server);
 void server_stop(struct server *server);
 
+/* Forgets what it was sent. */
+void server_forget(struct server *server);
+
 /* What was PUT last under a path that ends in this; NULL: nothing. */
 const struct server_object *server_object(const struct server *server, const char *path_end);
 

@@ -59,6 +59,10 @@ static bool takes_spill(const char *symbol) {
   return true;
 }
 
+static fi_status no_memory(void) {
+  return error_set(FI_ERROR_MEMORY, "no memory for a fake");
+}
+
 static fi_status compile(struct compiler *self, const struct compile_job *job, struct compile_output *output) {
   const char *symbol = symbol_in(job->source);
   const char mark = ((const struct fake_compiler *)self)->mark;
@@ -85,7 +89,7 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
   output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", mark,
                                             strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);
-  return FI_OK;
+  return output->image ? FI_OK : no_memory();
 }
 
 static void close_compiler(struct compiler *self) {
@@ -99,8 +103,10 @@ static fi_status open_compiler(const char *path, uint32_t *next, struct compiler
     return error_set(FI_ERROR_NO_COMPILER, "the fake compiler is not there");
   if (*next > fakes.older_compilers)
     return error_set(FI_ERROR_NO_COMPILER, "there is no fake compiler of number %u", *next);
-  const uint32_t number = (*next)++;
   struct fake_compiler *fake = malloc(sizeof *fake);
+  if (!fake)
+    return no_memory();
+  const uint32_t number = (*next)++;
   *fake = (struct fake_compiler){.base = {.compile = compile, .close = close_compiler}, .mark = fakes.mark};
   if (number > 0)
     fake->mark = (char)('1' + number);
@@ -174,8 +180,10 @@ static fi_status load(struct driver *self, const struct image *image, struct mod
     *rejected = true;
     return error_set(FI_ERROR_DRIVER, "the fake driver does not like image %c", mark);
   }
-  atomic_fetch_add(&fakes.loads, 1);
   struct fake_module *loaded = calloc(1, sizeof *loaded);
+  if (!loaded)
+    return no_memory();
+  atomic_fetch_add(&fakes.loads, 1);
   snprintf(loaded->symbol, sizeof loaded->symbol, "%s", image->symbol);
   *module = (struct module){.library = loaded, .kernel = loaded->symbol};
   return FI_OK;
@@ -238,6 +246,8 @@ static fi_status open_driver(const char *path, struct driver **driver) {
   if (fakes.no_driver)
     return error_set(FI_ERROR_NO_DRIVER, "the fake driver is not there");
   *driver = malloc(sizeof **driver);
+  if (!*driver)
+    return no_memory();
   **driver = (struct driver){
       .simulated = true,
       .version = fakes.version,
