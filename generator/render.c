@@ -264,11 +264,13 @@ static bool finish(const struct renderer *renderer, struct source *out) {
   if (pruned)
     out->lines = tidy_lines(used.data, used.size, &tidy);
   text_free(&used);
-  if (pruned && out->snippet)
+  if (!pruned)
+    return false;
+  if (out->snippet)
     out->lines = snippet_print(renderer->facts.spec, out->snippet, SOURCE_NAME, &tidy);
   out->size = tidy.size;
   out->text = text_take(&tidy);
-  return pruned && out->text;
+  return out->text;
 }
 
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
