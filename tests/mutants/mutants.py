@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Edits one statement of the templates at a time and looks whether the simulator, or a wrong result, tells.
+
+mutants.py BUILD_FOLDER [--seed N] [--count N] [--least N] [--jobs N] [--only TEXT]
+
+Draws COUNT edits with the seed, the same ones as long as the lines that they are in stay. Each is compiled into kernels
+that have its line, which 'flashjit verify' runs on random batches, until one fails. Fails itself where fewer than LEAST
+are caught. Not counted: what does not compile, what the compiler makes the same code of, and what explained.txt, beside
+this file, says why.
+--only: edits in whose "file:line: kind: before -> after" the text is. The compiler is that of FLASHJIT_NVRTC.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TEMPLATES = os.path.join(HERE, "../../templates")
+TARGET = "compute_90a"
+TRIES = 3  # specs that an edit must survive
+WARP_INSTRUCTIONS = "1000000"  # of a CTA that is not hung
+SECONDS = 60  # of a spec; what takes longer does not end
+SPECS = """
+attention group=4 page=16
+attention hd=64 group=8 page=16 left=128 sinks=1
+attention group=4 kv=e4m3 scale=head page=1
+attention hd=64 group=5 rows=64 page=3 lse=1
+attention group=2 rows=128 index=csr softcap=1
+attention hd=256 kv=e5m2 mask=none
+attention hd=64 rows=128 mask=none bits=1 page=16
+attention hd=64 group=4 kv=int8 scale=token page=16
+attention hd=64 group=4 kv=nvfp4 page=16
+attention hd=64 group=4 kv=int8 scale=token v=int4
+attention hd=64 group=4 page=16 rope=half keys=unrotated
+attention hd=72 v_dim=88 group=4 rope=interleaved page=16
+attention hd=72 v_dim=88 kv=e4m3 group=4
+attention hd=64 group=4 bias=slopes ranges=1
+attention hd=64 rows=32 bias=dense start=1 q=f16 kv=bf16
+attention hd=64 mask=none left=20 right=9 bias=distance chunk=24
+append page=16 rope=half
+append kv=e4m3 scale=head page=3
+append kv=int8 scale=token slots=int64 rope=interleaved positions=array
+append kv=nvfp4 page=16
+append kv=int8 scale=token v=int4
+merge lse=1
+""".strip().split("\n")
+
+# What an order is made of: a statement with one of these words is dropped.
+ORDER = re.compile(r"sync|wait|commit|arrive|expect|fence|release|written|begin\b|turn|barrier|threadfence")
+STATEMENT = re.compile(r"^\s+(asm volatile\(\".*\"\)|[\w.:<>\[\]-]+\(.*\)|[\w.\[\]()>-]+ [-+*|&^]?= [^=].*);$")
+SWAPS = {
+    "comparison": {" < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ", " == ": " != ", " != ": " == "},
+    "operator": {" + ": " - ", " - ": " + ", " * ": " + ", " / ": " * ", " % ": " / ", " ^ ": " + ", " << ": " >> ",
+                 " >> ": " << ", " & ": " | ", " | ": " & ", " && ": " || ", " || ": " && ", " += ": " -= "},
+    "choice": {"min(": "max(", "max(": "min(", "fminf(": "fmaxf(", "fmaxf(": "fminf(", "true": "false",
+               "false": "true", "__any_sync": "__all_sync", "acquire": "relaxed", "release": "relaxed"},
+}
+
+
+class Edit:
+    """One line of a template, and what it becomes."""
+
+    def __init__(self, place, kind, before, after):
+        self.place, self.kind, self.before, self.after = place, kind, before, after
+
+    def __str__(self):
+        return f"{self.place}: {self.kind}: {self.before.strip()} -> {self.after.strip()}"
+
+    def rank(self, seed):
+        file = self.place.split(":")[0]
+        return hashlib.sha256(f"{seed} {file} {self.kind} {self.before} {self.after}".encode()).digest()
+
+
+def edits_of_line(place, line):
+    """All edits of a line of code."""
+    if STATEMENT.match(line) and not line.strip().startswith("return"):
+        indent = line[: len(line) - len(line.lstrip())]
+        yield Edit(place, "order" if ORDER.search(line) else "statement", line, indent + ";")
+    for kind, swaps in SWAPS.items():
+        for old, new in swaps.items():
+            for found in re.finditer(r"(?<!\w)" + re.escape(old) if old[0] != " " else re.escape(old), line):
+                yield Edit(place, kind, line, line[: found.start()] + new + line[found.end():])
+    if "asm" not in line and '"' not in line:
+        for found in re.finditer(r"(?<![\w.%])\d+(?![\w.])", line):
+            yield Edit(place, "number", line, f"{line[:found.start()]}{int(found.group()) + 1}{line[found.end():]}")
+    found = re.match(r"^(\s+(?:} else )?if \()(.*)(\).*)$", line)
+    if found and found.group(2).count("(") == found.group(2).count(")"):
+        yield Edit(place, "condition", line, f"{found.group(1)}!({found.group(2)}){found.group(3)}")
+
+
+def code_lines(text):
+    """(number, line) of the lines of a text that are code: no comments, directives or blank lines."""
+    inside = False
+    for number, line in enumerate(text.split("\n"), 1):
+        start = line.strip()
+        comment = inside or start.startswith(("/*", "//", "#", "template", "typedef", "struct"))
+        inside = (inside or start.startswith("/*")) and not start.endswith("*/")
+        if start and not comment:
+            yield number, line
+
+
+def all_edits():
+    for folder, _, names in sorted(os.walk(TEMPLATES)):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            with open(path, encoding="utf-8") as file:
+                for number, line in code_lines(file.read()):
+                    yield from edits_of_line(f"{os.path.relpath(path, TEMPLATES)}:{number}", line)
+
+
+def explained():
+    """What explained.txt has: a file, or file, line before and line after."""
+    known = set()
+    with open(os.path.join(HERE, "explained.txt"), encoding="utf-8") as file:
+        for entry in file.read().split("\n\n"):
+            lines = [line for line in entry.split("\n") if line and not line.startswith(("#", "  "))]
+            known.add(tuple(line if line == lines[0] else line[2:] for line in lines))
+    return known
+
+
+class Trials:
+    """Kernels on the simulator, by the command."""
+
+    def __init__(self, build, seed):
+        self.command = os.path.join(build, "flashjit")
+        self.seed = seed
+        self.environment = dict(os.environ, FLASHJIT_DRIVER="sim", FLASHJIT_SIM_THREADS="1",
+                                MUTANT_NVRTC=os.environ.get("FLASHJIT_NVRTC", "libnvrtc.so.13"),
+                                FLASHJIT_NVRTC=os.path.join(build, "libedited_nvrtc.so"),
+                                FLASHJIT_SIM_LIMIT=WARP_INSTRUCTIONS)
+        self.plans = {intervals: self.rendered(f"plan intervals={intervals}") for intervals in (0, 1)}
+        self.lines = {spec: self.rendered(spec) | self.rendered_plan(spec) for spec in SPECS}
+
+    def rendered_plan(self, spec):
+        return self.plans[has_intervals(spec)] if spec.startswith("attention") else set()
+
+    def rendered(self, spec):
+        """Lines of the source of a spec; those that are there twice are of no use."""
+        shown = subprocess.run([self.command, "show", "--target", TARGET, spec], env=self.environment, text=True,
+                               stdout=subprocess.PIPE, check=True)
+        lines = shown.stdout.split("\n")
+        return {line for line in lines if lines.count(line) == 1}
+
+    def candidates(self, edit):
+        """Specs that have the line, in an order of the edit's own."""
+        having = [spec for spec in SPECS if edit.before in self.lines[spec]]
+        return sorted(having, key=lambda spec: edit.rank(spec))[:TRIES]
+
+    def run(self, spec, edit, after, folder):
+        """(passed, output, PTX) of a spec with an edit."""
+        ptx = os.path.join(folder, "ptx")
+        cache = os.path.join(folder, "cache")
+        environment = dict(self.environment, MUTANT_FROM=edit.before, MUTANT_TO=after, MUTANT_PTX=ptx,
+                           FLASHJIT_CACHE_DIR=cache)
+        command = [self.command, "verify", spec, "--target", TARGET, "--seed", str(self.seed)]
+        try:
+            done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
+            return done.returncode == 0, done.stdout, contents(ptx)
+        except subprocess.TimeoutExpired:
+            return False, "it does not end", None
+
+    def judge(self, edit):
+        """What comes of an edit: caught, survived, same or invalid, and why."""
+        for spec in self.candidates(edit):
+            with tempfile.TemporaryDirectory() as edited, tempfile.TemporaryDirectory() as plain:
+                passed, output, ptx = self.run(spec, edit, edit.after, edited)
+                if "NVRTC_ERROR" in output:
+                    return "invalid", ""
+                if not passed:
+                    return "caught", reason(output)
+                if ptx == self.run(spec, edit, edit.before, plain)[2]:
+                    return "same", ""
+        return "survived", ""
+
+
+def has_intervals(spec):
+    return 1 if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else 0
+
+
+def reason(output):
+    """The line that says what was seen."""
+    lines = [line.strip() for line in output.split("\n") if line.strip()]
+    told = [line for line in lines if re.search(r"race|undefined|does not|deadlock|bounds|address|wrong", line)]
+    return (told or lines or ["it ended"])[0][:200]
+
+
+def contents(path):
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def draw(trials, arguments):
+    """Edits that a job has, in the order of the seed; of every kind in turn."""
+    known = explained()
+    kinds = {}
+    for edit in sorted(all_edits(), key=lambda edit: edit.rank(arguments.seed)):
+        key = (edit.place.split(":")[0], edit.before.strip(), edit.after.strip())
+        if key not in known and key[:1] not in known and arguments.only in str(edit):
+            kinds.setdefault(edit.kind, []).append(edit)
+    kinds = [kinds[name] for name in sorted(kinds)]
+    while any(kinds):
+        for edits in kinds:
+            while edits:
+                edit = edits.pop(0)
+                if trials.candidates(edit):
+                    yield edit
+                    break
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--least", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    trials = Trials(os.path.abspath(arguments.build), arguments.seed)
+    edits = draw(trials, arguments)
+    counts = {"caught": 0, "survived": 0, "same": 0, "invalid": 0}
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        while counts["caught"] + counts["survived"] < arguments.count:
+            left = arguments.count - counts["caught"] - counts["survived"]
+            some = [edit for edit, _ in zip(edits, range(left))]
+            if not some:
+                break
+            for edit, (result, why) in zip(some, pool.map(trials.judge, some)):
+                counts[result] += 1
+                if result in ("caught", "survived"):
+                    print(f"{result}: {edit}{': ' if why else ''}{why}", flush=True)
+    print(f"seed {arguments.seed}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    return 0 if counts["caught"] >= arguments.least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
