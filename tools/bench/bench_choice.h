@@ -16,9 +16,10 @@ struct bench_choice {
   const char *baseline;
   const char *source; /* NULL: the generated ones */
   const char *plot;
-  const char *out;   /* NULL: standard output */
-  const char *peers; /* with commas between; NULL: this library alone */
-  const char *peers_from;
+  const char *out;        /* NULL: standard output */
+  const char *peers;      /* with commas between; NULL: this library alone */
+  const char *peers_from; /* a folder of more plug-ins; NULL: none */
+  const char *python;
   uint64_t heads;
   uint64_t requests; /* of a trace */
   uint64_t repeat;

@@ -4,6 +4,7 @@
 #include "tools/bench/bench_row.h"
 #include "tools/bench/ceiling.h"
 #include "tools/bench/measure_case.h"
+#include "tools/bench/peers.h"
 #include "tools/bench/plot.h"
 #include "tools/bench/quality.h"
 #include "tools/flashjit/cli.h"
@@ -57,14 +58,57 @@ static bool add_row(struct table *table, const struct bench_case *what, json_t *
   return (row && json_array_append_new(table->rows, row) == 0) || problem_set("out of memory");
 }
 
-static bool measure_all(const struct measuring *measuring, const struct case_list *list, struct table *table) {
+static bool is_own(const json_t *measured) {
+  return strcmp(bench_row_text(measured, "provider"), "flashjit") == 0;
+}
+
+/* What this library could not be given beside its peers is measured here. */
+static bool has_own(const json_t *measured) {
+  for (size_t i = 0; i < json_array_size(measured); i++) {
+    const json_t *one = json_array_get(measured, i);
+    if (is_own(one) && strcmp(bench_row_text(one, "status"), "skipped") != 0)
+      return true;
+  }
+  return false;
+}
+
+/* The rows of a case, this library's first. */
+static bool add_case(const struct measuring *measuring, const struct bench_case *what, const json_t *by_peers,
+                     struct table *table) {
+  const bool is_measured = has_own(by_peers);
+  bool added = is_measured || add_row(table, what, measure_case(measuring, what));
+  for (size_t i = 0; i < json_array_size(by_peers) && added; i++) {
+    json_t *measured = json_array_get(by_peers, i);
+    if (is_measured || !is_own(measured))
+      added = add_row(table, what, json_incref(measured));
+  }
+  return added && (!device_failed(measuring->device) || problem_set("%s", measuring->device->error));
+}
+
+static bool measure_all(const struct measuring *measuring, const struct case_list *list, const json_t *by_peers,
+                        struct table *table) {
   bool added = true;
   for (size_t i = 0; i < list->count && added; i++) {
-    fprintf(stderr, "# %zu of %zu: %s, %s\n", i + 1, list->count, list->cases[i].spec_text, list->cases[i].batch.text);
-    added = add_row(table, &list->cases[i], measure_case(measuring, &list->cases[i]));
-    if (device_failed(measuring->device))
-      return problem_set("%s", measuring->device->error);
+    if (!by_peers)
+      fprintf(stderr, "# %zu of %zu: %s, %s\n", i + 1, list->count, list->cases[i].spec_text,
+              list->cases[i].batch.text);
+    added = add_case(measuring, &list->cases[i], json_array_get(by_peers, i), table);
   }
+  return added;
+}
+
+/* Peers run before, in a process of their own. */
+static bool measure_peers(const struct bench_choice *choice, const struct case_list *list,
+                          const struct measuring *measuring, struct table *table) {
+  struct peer_results results;
+  const bool measured = peers_measure(choice, list, measuring->device->simulated, &results);
+  table->ceilings.operations = results.products;
+  if (results.products > 0)
+    json_object_set_new(table->head, "products_tflop_s", json_real(results.products / 1e12));
+  if (json_object_size(results.absent) > 0)
+    json_object_set(table->head, "absent", results.absent);
+  const bool added = measured && measure_all(measuring, list, results.measured, table);
+  peers_free(&results);
   return added;
 }
 
@@ -78,7 +122,10 @@ static bool measure_on(const struct bench_choice *choice, const struct case_list
   table->ceilings.bytes = ceiling_of(device);
   cut_cases(choice, list, device);
   describe(table, device);
-  const bool measured = device_failed(device) ? problem_set("%s", device->error) : measure_all(&measuring, list, table);
+  bool measured = !device_failed(device) || problem_set("%s", device->error);
+  if (measured)
+    measured =
+        choice->peers ? measure_peers(choice, list, &measuring, table) : measure_all(&measuring, list, NULL, table);
   device_stream_destroy(device, measuring.stream);
   return measured;
 }
@@ -109,7 +156,7 @@ static int judge(const struct table *table) {
   int code = CLI_OK;
   for (size_t i = 0; i < json_array_size(table->rows); i++) {
     const json_t *row = json_array_get(table->rows, i);
-    if (strcmp(bench_row_text(row, "provider"), "flashjit") != 0 || has_status(row, "ok"))
+    if (!is_own(row) || has_status(row, "ok"))
       continue;
     complain("%s: %s%s%s", bench_row_text(row, "case"), bench_row_text(row, "status"),
              *bench_row_text(row, "reason") ? ": " : "", bench_row_text(row, "reason"));

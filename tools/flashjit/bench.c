@@ -17,6 +17,9 @@ enum {
   OPTION_OUT,
   OPTION_BASELINE,
   OPTION_TOLERANCE,
+  OPTION_PEERS,
+  OPTION_PEERS_FROM,
+  OPTION_PYTHON,
   OPTION_PLOT,
   OPTION_QUALITY,
   OPTION_REPEAT,
@@ -37,6 +40,13 @@ static const struct cli_option options[] = {
     {"baseline", 0, "FILE", "json or jsonl of an earlier run: exits with 1 when a row is slower than there",
      OPTION_BASELINE},
     {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
+    {"peers", 0, "NAME,...",
+     "all, fa3, flashinfer, flashmla, sdpa, sdpa_cudnn, flex, vllm_triton, paged_attention_v1,\n"
+     "paged_attention_v2, in turn with this library in one Python process; absent ones are told",
+     OPTION_PEERS},
+    {"peers-from", 0, "FOLDER", "more peers: files NAME.py with available, supports, prepare and run",
+     OPTION_PEERS_FROM},
+    {"python", 0, "PROGRAM", "with torch and the package flashjit; default: python3", OPTION_PYTHON},
     {"plot", 0, "FILE.svg", "a picture: the roofline, and bars against peers", OPTION_PLOT},
     {"repeat", 0, "N", "timed replays of each case; default: 31", OPTION_REPEAT},
     {"seed", 0, "N", "of all random data; default: 1", OPTION_SEED},
@@ -53,8 +63,9 @@ static bool take_text(struct bench_choice *choice, int code, const char *text) {
     int code;
     const char **text;
   } texts[] = {
-      {OPTION_BATCH, &choice->batches}, {OPTION_TRACE, &choice->trace},       {OPTION_CASES, &choice->cases},
-      {OPTION_OUT, &choice->out},       {OPTION_BASELINE, &choice->baseline}, {OPTION_PLOT, &choice->plot},
+      {OPTION_BATCH, &choice->batches}, {OPTION_TRACE, &choice->trace},           {OPTION_CASES, &choice->cases},
+      {OPTION_OUT, &choice->out},       {OPTION_BASELINE, &choice->baseline},     {OPTION_PLOT, &choice->plot},
+      {OPTION_PEERS, &choice->peers},   {OPTION_PEERS_FROM, &choice->peers_from}, {OPTION_PYTHON, &choice->python},
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].code == code) {
@@ -125,6 +136,8 @@ static int check(const struct bench_choice *choice) {
     return usage_error("bench", "give a SPEC, --model or --cases");
   if ((choice->batches || choice->trace) && !has_model && !has_spec)
     return usage_error("bench", "%s goes with a SPEC or --model", choice->batches ? "--batch" : "--trace");
+  if (choice->peers_from && !choice->peers)
+    return usage_error("bench", "--peers-from goes with --peers");
   if (choice->model.snippet.hash)
     return usage_error("bench", "--snippet: the reference knows nothing of the text");
   return CLI_OK;
@@ -138,7 +151,8 @@ static bool has_edited(const struct case_list *list) {
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
-  struct bench_choice choice = {.heads = 8, .requests = 64, .repeat = 31, .seed = 1, .tolerance = 5};
+  struct bench_choice choice = {
+      .heads = 8, .requests = 64, .repeat = 31, .seed = 1, .tolerance = 5, .python = "python3"};
   struct case_list list;
   int first;
   model_options_init(&choice.model);

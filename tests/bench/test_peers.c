@@ -1,0 +1,95 @@
+/* flashjit bench --peers on the simulator, with a peer of plain Python: this library's package on the same arrays. */
+#include "tests/cli/command.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct output output;
+
+#define PACKAGE                                                                                                        \
+  "FLASHJIT_DRIVER=sim FLASHJIT_SIM_QUIET=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=" PYTHON_PACKAGE                      \
+  " FLASHJIT_LIBRARY=" FLASHJIT_SHARED_LIBRARY " "
+#define FROM " --peers-from " FAKE_PEERS
+#define SMALL "bench -o json attention hd=32 group=2 page=4 --heads 1 --batch 2q1s9,1q3s5 --peers fake" FROM
+
+static json_t *rows_of(json_t *whole) {
+  return json_object_get(whole, "rows");
+}
+
+static const char *text_of(const json_t *row, const char *key) {
+  const char *text = json_string_value(json_object_get(row, key));
+  return text ? text : "";
+}
+
+static json_t *run(const char *environment, const char *arguments, int code, size_t rows) {
+  char all[2048];
+  snprintf(all, sizeof all, PACKAGE "%s", environment);
+  command_in(&output, all, arguments);
+  expect_code(&output, code);
+  json_t *whole = json_loads(output.out, 0, NULL);
+  cr_assert_eq(json_array_size(rows_of(whole)), rows, "%s%s", output.out, output.err);
+  return whole;
+}
+
+static void expect_row(const json_t *row, const char *provider, const char *status) {
+  cr_expect_str_eq(text_of(row, "provider"), provider);
+  cr_expect_str_eq(text_of(row, "status"), status, "%s: %s", provider, text_of(row, "reason"));
+  cr_expect(json_is_true(json_object_get(row, "simulated")));
+}
+
+Test(peers, unknown) {
+  command_in(&output, PACKAGE, "bench attention --batch 1q1 --peers fake,fa9" FROM);
+  expect_code(&output, 1);
+  expect_text(output.err, "there is no peer 'fa9'; there are fa3, fake, flashinfer");
+}
+
+/* Noise of a peer on standard output is no answer, and each output is checked. */
+Test(peers, two_cases) {
+  json_t *whole = run("", SMALL, 0, 4);
+  for (size_t i = 0; i < 4; i++) {
+    const json_t *row = json_array_get(rows_of(whole), i);
+    expect_row(row, i % 2 == 0 ? "flashjit" : "fake", "ok");
+    cr_expect_gt(json_number_value(json_object_get(row, "error")), 0);
+    cr_expect_str_eq(text_of(row, "batch"), i < 2 ? "2q1s9" : "1q3s5");
+  }
+  cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 1), "version"), "1.5");
+  json_decref(whole);
+}
+
+/* What peers do wrong is told, and no failure of this library. */
+Test(peers, wrong_failing_and_absent) {
+  json_t *whole = run("FLASHJIT_FAKE_PEER=wrong", SMALL, 0, 4);
+  expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
+  expect_row(json_array_get(rows_of(whole), 1), "fake", "wrong");
+  json_decref(whole);
+  whole = run("FLASHJIT_FAKE_PEER=fails", SMALL, 0, 4);
+  expect_row(json_array_get(rows_of(whole), 1), "fake", "failed");
+  cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 1), "reason"), "RuntimeError: no room for it");
+  json_decref(whole);
+  whole = run("FLASHJIT_FAKE_PEER=absent", SMALL, 0, 2);
+  cr_expect_str_eq(text_of(json_object_get(whole, "absent"), "fake"), "it is not here");
+  expect_text(output.err, "peer fake is absent: it is not here");
+  json_decref(whole);
+}
+
+/* A case that peers have no inputs for is this library's alone. */
+Test(peers, cases_of_ours_alone) {
+  json_t *whole = run("", "bench -o json attention hd=32 page=4 rope=half --batch 1q1s9 --peers fake" FROM, 0, 2);
+  expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
+  expect_row(json_array_get(rows_of(whole), 1), "fake", "skipped");
+  cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 1), "reason"),
+                   "there are no inputs for peers where rope is half");
+  json_decref(whole);
+}
+
+Test(peers, without_a_python) {
+  command_in(&output, "FLASHJIT_DRIVER=sim", SMALL " --python /nowhere/python");
+  expect_code(&output, 1);
+  expect_text(output.err, "/nowhere/python: No such file");
+  expect_text(output.err, "/nowhere/python with peers exited with 127");
+  command_in(&output, "FLASHJIT_DRIVER=sim", "bench attention --batch 1q1" FROM);
+  expect_code(&output, 2);
+  expect_text(output.err, "--peers-from goes with --peers");
+}

@@ -1,0 +1,172 @@
+"""The driver of peers: what it does with a fake device, whose times are set, and with fake peers. Needs no torch."""
+
+import sys
+import unittest
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+PEERS = Path(__file__).resolve().parents[2] / "tools" / "bench" / "peers"
+sys.path.insert(0, str(PEERS))
+
+import drive  # noqa: E402
+import plugin  # noqa: E402
+from case import Absent, read_case  # noqa: E402
+
+AXES = {
+    "op": "attention", "family": "auto", "head_dim": 32, "v_dim": 32, "group": 2, "rows": 16, "q_dtype": "bf16",
+    "kv_dtype": "bf16", "v_dtype": "bf16", "o_dtype": "bf16", "page_size": 4, "index": "dense", "mask": "causal",
+    "window_left": 0, "softcap": 0, "sinks": 0, "rope": "none", "bias": "none", "kv_scale": "none", "chunk": 0,
+}  # fmt: skip
+
+
+def member(**axes):
+    return {"text": "a case", "spec": "attention", "heads": 2, "requests": [[1, 9], [1, 3]], "axes": {**AXES, **axes}}
+
+
+class Device:
+    """Notes the order of replays; a graph takes as long as its state says, and each replay a little more."""
+
+    simulated = False
+
+    def __init__(self):
+        self.replays, self.released = [], 0
+
+    def tensors(self, case, seed):
+        return [SimpleNamespace(set=i) for i in range(3)]
+
+    def error(self, case, tensors, o):
+        return o, 0.01
+
+    def capture(self, launches):
+        for launch in launches:
+            launch()
+        return SimpleNamespace(name=Peer.last, launches=len(launches))
+
+    def time(self, graph):
+        self.replays.append(graph.name)
+        return 10.0 + len(self.replays)
+
+    def products(self):
+        return 700.0
+
+    def synchronize(self):
+        pass
+
+    def release(self):
+        self.released += 1
+
+
+class Peer(ModuleType):
+    """A plug-in that notes its launches."""
+
+    last = None
+
+    def __init__(self, name, error=0.001, refuses="", fails=""):
+        super().__init__(name)
+        self.error, self.refuses, self.fails, self.launched = error, refuses, fails, []
+
+    def available(self):
+        return "1"
+
+    def supports(self, case):
+        return self.refuses
+
+    def prepare(self, case, tensors):
+        if self.fails == "prepare":
+            raise RuntimeError("no\nroom")
+        return SimpleNamespace(o=self.error, set=tensors.set)
+
+    def run(self, state):
+        Peer.last = self.__name__
+        if self.fails == "run":
+            raise RuntimeError("launch")
+        self.launched.append(state.set)
+
+
+def run(*peers, replays=3, **axes):
+    device = Device()
+    modules = {peer.__name__: (peer, "1") for peer in peers}
+    rows = drive.run_case(read_case(member(**axes)), modules, device, replays, 1)
+    return device, {row["provider"]: row for row in rows}
+
+
+class Cases(unittest.TestCase):
+    def test_providers_take_turns_on_all_sets(self):
+        own, other = Peer("flashjit"), Peer("other")
+        device, rows = run(own, other)
+        self.assertEqual(device.replays, ["flashjit", "other"] * 3)
+        self.assertEqual(rows["flashjit"]["samples"], [11.0, 13.0, 15.0])
+        self.assertEqual(rows["other"]["samples"], [12.0, 14.0, 16.0])
+        self.assertEqual(own.launched, [0, 0, 1, 2])
+        self.assertEqual({row["status"] for row in rows.values()}, {"ok"})
+        self.assertEqual(device.released, 1)
+
+    def test_what_goes_wrong_costs_one_row(self):
+        peers = [
+            Peer("flashjit"), Peer("wrong", error=0.02), Peer("nan", error=float("nan")),
+            Peer("infinite", error=float("inf")), Peer("refuses", refuses="no windows"),
+            Peer("unprepared", fails="prepare"), Peer("unlaunched", fails="run"),
+        ]  # fmt: skip
+        device, rows = run(*peers)
+        found = {name: (row["status"], row.get("reason")) for name, row in rows.items()}
+        self.assertEqual(found["flashjit"], ("ok", None))
+        self.assertEqual([found[name] for name in ("wrong", "nan", "infinite")], [("wrong", None)] * 3)
+        self.assertEqual(found["refuses"], ("skipped", "no windows"))
+        self.assertEqual(found["unprepared"], ("failed", "RuntimeError: no room"))
+        self.assertEqual(found["unlaunched"], ("failed", "RuntimeError: launch"))
+        self.assertEqual(set(device.replays), {"flashjit"})
+        self.assertIsNone(rows["nan"]["error"])
+        self.assertNotIn("samples", rows["wrong"])
+
+    def test_plans_are_timed_apart(self):
+        own = Peer("flashjit")
+        own.plan = lambda state: None
+        _, rows = run(own, Peer("other"))
+        self.assertEqual(len(rows["flashjit"]["plan_samples"]), 3)
+        self.assertNotIn("plan_samples", rows["other"])
+
+    def test_cases_without_inputs_are_skipped_by_all(self):
+        for axes in ({"kv_dtype": "int8"}, {"rope": "half"}, {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0}):
+            _, rows = run(Peer("flashjit"), **axes)
+            self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
+            self.assertIn("there are no inputs", rows["flashjit"]["reason"])
+
+
+class Plugins(unittest.TestCase):
+    def test_all_have_what_a_plug_in_has(self):
+        names = plugin.names()
+        self.assertEqual(len(names), 9)
+        for name in names:
+            text = (plugin.HERE / f"{name}.py").read_text()
+            compile(text, name, "exec")
+            try:
+                module = plugin.load(name)
+            except Absent as reason:
+                self.assertTrue(str(reason))
+                continue
+            self.assertTrue(all(callable(getattr(module, function)) for function in plugin.FUNCTIONS))
+
+    def test_an_unknown_one_is_named(self):
+        with self.assertRaisesRegex(ValueError, "there is no peer 'fa9'; there are fa3, "):
+            plugin.load("fa9")
+
+    def test_absent_ones_are_told(self):
+        told = []
+        own, load = Peer("flashjit"), plugin.load
+
+        def fake(name, extra):
+            if name == "gone":
+                raise Absent("it is gone")
+            return own
+
+        plugin.load = fake
+        try:
+            modules = drive.load_all(["gone", "other"], None, told.append)
+        finally:
+            plugin.load = load
+        self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}])
+        self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,100 @@
+"""A case as plug-ins see it, and the tensors that all of them are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
+GIVEN = {
+    "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
+    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim",
+}  # fmt: skip
+DTYPES = ("bf16", "f16")
+SOFTCAP = 50.0
+
+
+class Absent(Exception):
+    """A peer that cannot be used here; the text says what is missing."""
+
+
+@dataclass
+class Case:
+    """``axes`` has a value for each axis: a number, or the name of a value ("bf16")."""
+
+    text: str
+    spec: str
+    heads: int  # of KV
+    requests: list[tuple[int, int]]  # query tokens, and tokens of KV with these
+    axes: dict[str, Any]
+
+    def lacks(self) -> str:
+        """What of the case there are no inputs for; "" when there are all."""
+        for name, value in self.axes.items():
+            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "auto", 1):
+                return f"{name} is {value}"
+        for name in ("q_dtype", "kv_dtype", "v_dtype", "o_dtype"):
+            if self.axes[name] not in DTYPES:
+                return f"{name} is {self.axes[name]}"
+        if self.axes["page_size"] == 0 and self.axes["index"] != "csr":
+            return "the cache is contiguous"
+        return ""
+
+    @property
+    def query_heads(self) -> int:
+        return self.heads * self.axes["group"]
+
+    @property
+    def tokens(self) -> int:
+        return sum(q for q, _ in self.requests)
+
+    @property
+    def most_q(self) -> int:
+        return max(q for q, _ in self.requests)
+
+    @property
+    def most_kv(self) -> int:
+        return max(kv for _, kv in self.requests)
+
+    @property
+    def is_decode(self) -> bool:
+        return self.most_q == 1
+
+    @property
+    def is_paged(self) -> bool:
+        return self.axes["page_size"] > 0
+
+    @property
+    def is_causal(self) -> bool:
+        return self.axes["mask"] == "causal"
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all requests are alike."""
+        return len(set(self.requests)) == 1
+
+    def pages(self, kv: int) -> int:
+        return -(-kv // self.axes["page_size"])
+
+    def refuses(self, *axes: str) -> str:
+        """Why a peer that knows none of these axes cannot run the case; "" when it can."""
+        return next((f"{name} is {self.axes[name]}" for name in axes if self.axes[name] not in (0, "none")), "")
+
+
+@dataclass
+class Tensors:
+    """Arrays on the device. Only ``o`` of a state is written."""
+
+    q: Any  # [tokens][query heads][head_dim]
+    k: Any  # [pages][page_size][KV heads][head_dim]; without pages [tokens][KV heads][head_dim]
+    v: Any
+    kv_len: Any  # [requests] int32
+    q_indptr: Any  # [requests + 1] int32
+    kv_indptr: Any  # [requests + 1] int32, first token, without pages; else None
+    page_table: Any  # [requests][pages of the longest] int32, or None
+    sinks: Any = None  # [query heads] f32
+
+
+def read_case(member: dict) -> Case:
+    requests = [(q, kv) for q, kv in member["requests"]]
+    return Case(member["text"], member["spec"], member["heads"], requests, member["axes"])

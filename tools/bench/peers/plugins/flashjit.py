@@ -1,0 +1,54 @@
+"""This library, by its Python package, on the tensors that its peers get."""
+
+from types import SimpleNamespace
+
+from case import SOFTCAP, Absent
+
+try:
+    import flashjit
+except ImportError:
+    raise Absent("the Python package flashjit is missing; tools/python has it") from None
+
+
+def available():
+    return flashjit.__version__
+
+
+def supports(case):
+    return ""
+
+
+def _output(case, tensors):
+    shape = (case.tokens, case.query_heads, case.axes["v_dim"])
+    if hasattr(tensors.q, "new_empty"):
+        return tensors.q.new_empty(shape)  # o_dtype is that of Q, or there are no inputs
+    return type(tensors.q)(shape, case.axes["o_dtype"])
+
+
+def prepare(case, tensors):
+    kernel = flashjit.default_context().kernel(case.spec)
+    workspace = kernel.workspace(
+        max_requests=len(case.requests), max_tokens=case.tokens, max_kv_len=case.most_kv, kv_heads=case.heads
+    )
+    batch = {"page_table": tensors.page_table, "kv_len": tensors.kv_len}
+    if not case.is_paged:
+        batch = {"kv_indptr": tensors.kv_indptr}
+    elif case.axes["index"] == "csr":
+        raise ValueError("a list of pages has no inputs here")
+    if not case.is_decode:
+        batch["q_indptr"] = tensors.q_indptr
+    extra = {"softcap": SOFTCAP} if case.axes["softcap"] else {}
+    if tensors.sinks is not None:
+        extra["sinks"] = tensors.sinks
+    o = _output(case, tensors)
+    kernel.plan(workspace, **batch)
+    launch = kernel.bind(workspace, q=tensors.q, k=tensors.k, v=tensors.v, o=o, **extra)
+    return SimpleNamespace(o=o, kernel=kernel, workspace=workspace, batch=batch, launch=launch)
+
+
+def run(state):
+    state.launch()
+
+
+def plan(state):
+    state.kernel.plan(state.workspace, **state.batch)

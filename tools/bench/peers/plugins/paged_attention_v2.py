@@ -1,0 +1,105 @@
+"""vLLM's PagedAttention v2, built on the spot: FLASHJIT_PAGED_ATTENTION names the folder of its sources without torch
+(mistral.rs has them: mistralrs-paged-attn/src/cuda), or a library that was built of them. K and V are laid out for it
+beforehand, which is not timed."""
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+from case import Absent
+
+try:
+    import torch
+except ImportError:
+    raise Absent("torch is missing") from None
+
+PARTITION = 512
+P, F = ctypes.c_void_p, ctypes.c_float
+_found = []
+
+
+def _build(folder):
+    """Once for each content of the sources."""
+    sources = sorted(folder.glob("pagedattention*bf16*.cu")) or sorted(folder.glob("pagedattention*.cu"))
+    if not sources:
+        raise Absent(f"{folder} has no pagedattention*.cu")
+    text = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.cu*")))
+    major, minor = torch.cuda.get_device_capability()
+    name = f"flashjit-pa-{hashlib.sha256(text).hexdigest()[:16]}-{major}{minor}-{os.getuid()}.so"
+    library = Path(tempfile.gettempdir()) / name
+    if not library.is_file():
+        part = library.with_suffix(f".{os.getpid()}")
+        arch = f"-arch=sm_{major}{minor}{'a' if major >= 9 else ''}"
+        made = subprocess.run(
+            ["nvcc", "-O3", "-std=c++17", arch, "-shared", "-Xcompiler", "-fPIC", f"-I{folder}", "-o", part, *sources],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if made.returncode:
+            raise Absent(f"nvcc: {made.stderr.strip()[-300:]}")
+        part.rename(library)
+    return library
+
+
+def available():
+    named = os.environ.get("FLASHJIT_PAGED_ATTENTION")
+    if not named:
+        raise Absent("FLASHJIT_PAGED_ATTENTION names neither its sources nor a library of them")
+    path = Path(named)
+    try:
+        _found.append(ctypes.CDLL(str(_build(path) if path.is_dir() else path)))
+    except OSError as error:
+        raise Absent(str(error)) from None
+    return path.name
+
+
+def supports(case):
+    if not case.is_decode or not case.is_paged:
+        return "it has decoding and pages alone"
+    if case.axes["page_size"] not in (8, 16, 32):
+        return "it has pages of 8, 16 and 32 tokens alone"
+    if case.axes["q_dtype"] != "bf16" or case.axes["head_dim"] != case.axes["v_dim"]:
+        return "it is built for bf16 and equal dims of K and V alone"
+    return case.refuses("window_left", "softcap", "sinks")
+
+
+def prepare(case, tensors):
+    x = 16 // tensors.k.element_size()
+    pages, page, heads, dim = tensors.k.shape
+    rows, parts = len(case.requests), -(-case.most_kv // PARTITION)
+    k = tensors.k.view(pages, page, heads, dim // x, x).permute(0, 2, 3, 1, 4).contiguous()
+    v = tensors.v.permute(0, 2, 3, 1).contiguous()
+    state = SimpleNamespace(
+        case=case, t=tensors, k=k, v=v, o=torch.empty_like(tensors.q), one=torch.ones(1, device="cuda"),
+        sums=torch.empty(rows, case.query_heads, parts, device="cuda"),
+        most=torch.empty(rows, case.query_heads, parts, device="cuda"),
+        part=torch.empty(rows, case.query_heads, parts, dim, dtype=tensors.q.dtype, device="cuda"),
+    )  # fmt: skip
+    state.tail = [
+        heads, F(dim**-0.5), F(1.0), P(tensors.page_table.data_ptr()), P(tensors.kv_len.data_ptr()), page, case.most_kv,
+        rows, case.query_heads, dim, tensors.page_table.shape[1], case.query_heads * dim, heads * dim * page,
+        dim * page,
+    ]  # fmt: skip
+    return state
+
+
+def _pointers(*tensors):
+    return [P(tensor.data_ptr()) for tensor in tensors]
+
+
+def _end(state):
+    one = P(state.one.data_ptr())
+    return [P(torch.cuda.current_stream().cuda_stream), 1, one, one, P(None)]
+
+
+def run(state):
+    first = _pointers(state.o, state.sums, state.most, state.part, state.t.q, state.k, state.v)
+    _found[0].paged_attention_v2_bf16(*first, P(None), *state.tail, *_end(state))
+
+
+def run_v1(state):
+    first = _pointers(state.o, state.t.q, state.k, state.v)
+    _found[0].paged_attention_v1_bf16(*first, P(None), *state.tail, *_end(state))
