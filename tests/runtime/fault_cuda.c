@@ -63,10 +63,11 @@ static CUresult wrapped_cuLibraryLoadData(CUlibrary *library, const void *code, 
   return result;
 }
 
-/* What fails to unload stays loaded, for which nobody can do anything. */
+/* What is said to have failed has happened, so that a failed unloading leaves nothing behind. */
 static CUresult wrapped_cuLibraryUnload(CUlibrary library) {
-  fault_cuda.loaded--;
-  return fails("cuLibraryUnload") ? (CUresult)fault_cuda.error : real_cuLibraryUnload(library);
+  const CUresult result = real_cuLibraryUnload(library);
+  fault_cuda.loaded -= result == CUDA_SUCCESS;
+  return fails("cuLibraryUnload") ? (CUresult)fault_cuda.error : result;
 }
 
 static const struct wrapped {

@@ -10,7 +10,7 @@ struct fault_cuda {
   unsigned fail_at;   /* the call that fails, counted from 1; 0: none */
   bool lasting;       /* and all after it */
   int error;          /* a CUresult */
-  int loaded;         /* libraries that are loaded now, those whose unloading was made to fail left out */
+  int loaded;         /* libraries that are loaded now */
   const char *failed; /* the function that failed last */
 };
 
