@@ -4,11 +4,15 @@
 #include "tools/bench/quantize.h"
 
 #include "flashjit.h"
+#include "tests/dtypes.h"
+#include "tools/common/device.h"
+#include "tools/common/random.h"
 
 #include "tests/cli/command.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DIM = 32 };
@@ -48,6 +52,114 @@ Test(quantize, zeros) {
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
     expect_quantized((struct quantizing){types[i], 16, 0}, row, row);
 }
+
+/* ------------------------------------------------------------------------------------------------ append */
+
+enum { TOKENS = 24, ROW = 128 };
+
+/* What one kernel of append makes of rows, each element with its scale. */
+struct appended {
+  uint16_t rows[TOKENS * ROW]; /* bf16 */
+  unsigned char codes[TOKENS * ROW];
+  unsigned char scales[TOKENS * ROW * 4];
+  uint32_t slots[TOKENS];
+};
+
+static void *uploaded(struct device *device, const void *data, size_t bytes) {
+  void *memory = device_alloc(device, bytes);
+  device_upload(device, memory, data, bytes);
+  return memory;
+}
+
+static void append(struct device *device, const char *text, struct appended *rows) {
+  fi_ctx *ctx;
+  fi_kernel *kernel;
+  fi_spec spec;
+  cr_assert_eq(fi_ctx_create(NULL, &ctx), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(fi_spec_parse(text, &spec), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
+  void *codes[2] = {device_alloc(device, sizeof rows->codes), device_alloc(device, sizeof rows->codes)};
+  void *scales[2] = {device_alloc(device, sizeof rows->scales), device_alloc(device, sizeof rows->scales)};
+  void *new = uploaded(device, rows->rows, sizeof rows->rows);
+  const fi_tensors tensors = {.struct_size = sizeof tensors,
+                              .k = {.data = codes[0], .scales = spec.kv_dtype >= FI_I8 ? scales[0] : NULL},
+                              .v = {.data = codes[1], .scales = spec.kv_dtype >= FI_I8 ? scales[1] : NULL},
+                              .k_new.data = new,
+                              .v_new.data = new,
+                              .slots = uploaded(device, rows->slots, sizeof rows->slots),
+                              .tokens = TOKENS,
+                              .heads = 1};
+  cr_assert_eq(fi_run(kernel, &tensors, NULL, NULL), FI_OK, "%s: %s", text, fi_last_error());
+  device_sync(device, NULL);
+  device_download(device, rows->codes, codes[0], sizeof rows->codes);
+  device_download(device, rows->scales, scales[0], sizeof rows->scales);
+  cr_assert_not(device_failed(device), "%s", device->error);
+  fi_ctx_destroy(ctx);
+}
+
+static double worth(const struct quantizing *quantizing, const struct appended *rows, size_t element) {
+  const double code = dtype_decode(quantizing->dtype, rows->codes, element);
+  if (quantizing->dtype == FI_I8)
+    return code * dtype_decode(FI_F32, rows->scales, element / ROW);
+  if (quantizing->dtype == FI_NVFP4)
+    return code * dtype_decode(FI_E4M3, rows->scales, element / quantizing->group);
+  if (quantizing->dtype != FI_I4)
+    return code;
+  uint16_t rounded;
+  dtype_encode(FI_F16, code * dtype_decode(FI_F16, rows->scales, element / quantizing->group), &rounded, 0);
+  return dtype_decode(FI_F16, &rounded, 0);
+}
+
+/* Rows of different sizes, each with an outlier. */
+static void draw_rows(struct appended *rows) {
+  random_state random = 11;
+  random_normal(&random, FI_BF16, rows->rows, TOKENS * ROW);
+  for (uint32_t t = 0; t < TOKENS; t++) {
+    rows->slots[t] = t;
+    for (uint32_t d = 0; d < ROW; d++) {
+      const double factor = ldexp(1, (int)t / 2 - 6) * (d == t ? 40 : 1);
+      dtype_encode(FI_BF16, factor * dtype_decode(FI_BF16, rows->rows, t * ROW + d), rows->rows, t * ROW + d);
+    }
+  }
+}
+
+/* The error that is printed is that of the cache that the library's own kernel writes. */
+Test(quantize, as_append_does) {
+  static const struct {
+    const char *spec;
+    struct quantizing quantizing;
+  } types[] = {
+      {"append slots=int32 kv=e4m3", {FI_E4M3, 0, 0}},
+      {"append slots=int32 kv=e5m2", {FI_E5M2, 0, 0}},
+      {"append slots=int32 kv=int8 scale=token", {FI_I8, 0, 0}},
+      {"append slots=int32 kv=int4 scale_group=16", {FI_I4, 16, 0}},
+      {"append slots=int32 kv=int4", {FI_I4, 32, 0}},
+      {"append slots=int32 kv=int4 scale_group=64", {FI_I4, 64, 0}},
+      {"append slots=int32 kv=nvfp4", {FI_NVFP4, 16, 0}},
+  };
+  static struct appended rows;
+  struct device device;
+  setenv("FLASHJIT_DRIVER", "sim", 1);
+  cr_assert(device_open(&device, NULL), "%s", device.error);
+  draw_rows(&rows);
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    append(&device, types[i].spec, &rows);
+    for (size_t t = 0; t < TOKENS; t++) {
+      double row[ROW];
+      for (size_t d = 0; d < ROW; d++)
+        row[d] = dtype_decode(FI_BF16, rows.rows, t * ROW + d);
+      quantize_row(&types[i].quantizing, row, ROW);
+      for (size_t d = 0; d < ROW; d++) {
+        const double stored = worth(&types[i].quantizing, &rows, t * ROW + d);
+        cr_assert(fabs(stored - row[d]) <= 1e-6 * fabs(row[d]), "%s: element %zu of row %zu is %.9g, not %.9g",
+                  types[i].spec, d, t, stored, row[d]);
+      }
+    }
+  }
+  device_close(&device);
+}
+
+/* ------------------------------------------------------------------------------------------------ errors */
 
 static double error(const json_t *rows, size_t row, const char *key) {
   return bench_row_number(json_array_get(rows, row), key);
