@@ -125,8 +125,15 @@ class Cases(unittest.TestCase):
         self.assertEqual(len(rows["flashjit"]["plan_samples"]), 3)
         self.assertNotIn("plan_samples", rows["other"])
 
+    def test_ragged_tokens_are_given(self):
+        _, rows = run(Peer("flashjit"), page_size=0, index="csr")
+        self.assertEqual(rows["flashjit"]["status"], "ok")
+
     def test_cases_without_inputs_are_skipped_by_all(self):
-        for axes in ({"kv_dtype": "int8"}, {"rope": "half"}, {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0}):
+        for axes in (
+            {"kv_dtype": "int8"}, {"rope": "half"}, {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0},
+            {"index": "csr"}, {"lse": 1}, {"o_dtype": "f32"}, {"kv_start": 1},
+        ):  # fmt: skip
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
             self.assertIn("there are no inputs", rows["flashjit"]["reason"])

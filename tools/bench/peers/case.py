@@ -8,7 +8,7 @@ from typing import Any
 # Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
 GIVEN = {
     "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
-    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim",
+    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes",
 }  # fmt: skip
 DTYPES = ("bf16", "f16")
 SOFTCAP = 50.0
@@ -31,13 +31,13 @@ class Case:
     def lacks(self) -> str:
         """What of the case there are no inputs for; "" when there are all."""
         for name, value in self.axes.items():
-            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "auto", 1):
+            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32"):
                 return f"{name} is {value}"
         for name in ("q_dtype", "kv_dtype", "v_dtype", "o_dtype"):
             if self.axes[name] not in DTYPES:
                 return f"{name} is {self.axes[name]}"
-        if self.axes["page_size"] == 0 and self.axes["index"] != "csr":
-            return "the cache is contiguous"
+        if self.is_paged == (self.axes["index"] == "csr"):
+            return "pages are one list" if self.is_paged else "the cache is contiguous"
         return ""
 
     @property

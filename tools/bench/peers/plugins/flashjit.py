@@ -33,8 +33,6 @@ def prepare(case, tensors):
     batch = {"page_table": tensors.page_table, "kv_len": tensors.kv_len}
     if not case.is_paged:
         batch = {"kv_indptr": tensors.kv_indptr}
-    elif case.axes["index"] == "csr":
-        raise ValueError("a list of pages has no inputs here")
     if not case.is_decode:
         batch["q_indptr"] = tensors.q_indptr
     extra = {"softcap": SOFTCAP} if case.axes["softcap"] else {}
