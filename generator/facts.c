@@ -19,6 +19,7 @@ static const struct tile_field tile_fields[] = {
     {FIELD(threads), "of a CTA"},
     {FIELD(ctas_per_sm), "CTAs that share an SM"},
     {FIELD(rows), "of the tile: query tokens x group"},
+    {FIELD(group_shares), "tiles that divide the query heads of a KV head"},
     {FIELD(tokens), "query tokens of the tile"},
     {FIELD(teams), "each takes its own KV tokens"},
     {FIELD(team_tokens), "KV tokens of a team in one step"},
@@ -55,6 +56,11 @@ static bool find_number(const struct tile *tile, const char *name, size_t size, 
   return number;
 }
 
+/* A fact of the tile takes the place of an axis of its name. */
+static bool find_tile_fact(const struct tile *tile, const char *name, size_t size, int64_t *value) {
+  return find_tile_field(tile, name, size, value) || find_number(tile, name, size, value);
+}
+
 static bool find_derived(const fi_spec *spec, const char *name, size_t size, int64_t *value) {
   const struct derived *derived;
   for (uint32_t i = 0; (derived = derived_at(i)); i++) {
@@ -83,8 +89,7 @@ static bool find_target_fact(const struct target *target, const char *name, size
 bool facts_find(const struct facts *facts, const char *name, size_t size, struct fact *fact) {
   *fact = (struct fact){0};
   /* The tile comes first: it has the rows too, and helper kernels have a tile whose rows are not the spec's. */
-  if (find_tile_field(facts->tile, name, size, &fact->value) || find_number(facts->tile, name, size, &fact->value) ||
-      find_derived(facts->spec, name, size, &fact->value))
+  if (find_tile_fact(facts->tile, name, size, &fact->value) || find_derived(facts->spec, name, size, &fact->value))
     return true;
   fact->axis = axis_find_field(name, size);
   if (fact->axis) {
@@ -122,7 +127,7 @@ void facts_print_constants(const struct facts *facts, struct text *text) {
   int64_t value;
   for (uint32_t i = 0; (axis = axis_at(i)); i++) {
     const uint32_t choice = axis_get(axis, facts->spec);
-    if (!find_tile_field(facts->tile, axis->field, strlen(axis->field), &value))
+    if (!find_tile_fact(facts->tile, axis->field, strlen(axis->field), &value))
       print_constant(axis->field, choice, axis_value_name(axis, choice), axis->meaning, text);
   }
   const struct derived *derived;

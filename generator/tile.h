@@ -31,7 +31,9 @@ struct tile {
   uint32_t threads;            /* of a CTA */
   uint32_t ctas_per_sm;        /* that registers and shared memory are budgeted for */
   uint32_t rows;               /* of the tile: query tokens x group */
-  uint32_t tokens;             /* query tokens of the tile: rows / group */
+  uint32_t group_shares;       /* tiles that divide the query heads of a KV head */
+  uint32_t heads;              /* query heads of the tile: group / group_shares */
+  uint32_t tokens;             /* query tokens of the tile: rows / heads */
   uint32_t teams;
   uint32_t team_tokens;  /* KV tokens of a team in one step */
   uint32_t start_tokens; /* steps begin at multiples of so many KV tokens */

@@ -75,7 +75,14 @@ struct purpose {
   uint32_t v_dim;
   uint32_t kv_bits; /* of K */
   uint32_t v_bits;
+  bool v_in_keys;        /* V is the first dims of K, in the tile of K */
+  uint32_t group_shares; /* tiles that divide the heads of a KV head */
 };
+
+/* The query heads of a tile. */
+static uint32_t tile_heads(const struct purpose *purpose) {
+  return purpose->spec->group / purpose->group_shares;
+}
 
 /* Bytes of a row of K or V in shared memory, which has whole chunks. */
 static uint32_t chunk_bytes(uint32_t dim, uint32_t bits) {
@@ -96,8 +103,8 @@ static uint32_t padded_pitch(uint32_t bytes) {
  * chunks change places by row instead: on an H200, copies into rows that straddle 128-byte lines made decode
  * 3 % slower. Shares of a row must then begin at such a multiple too.
  */
-static uint32_t kv_pitch(uint32_t bytes, uint32_t shares, bool waits_for_copies) {
-  return waits_for_copies && bytes % (128 * shares) == 0 ? bytes : padded_pitch(bytes);
+static uint32_t kv_pitch(uint32_t bytes, uint32_t share_bytes, bool waits_for_copies) {
+  return waits_for_copies && bytes % 128 == 0 && share_bytes % 128 == 0 ? bytes : padded_pitch(bytes);
 }
 
 /* The most teams of a tile: up to 32 rows, teams of few warps split the KV; above, one team of all warps
@@ -135,6 +142,15 @@ static uint32_t most_registers(const struct mma *mma) {
   return share < THREAD_REGISTERS ? share : THREAD_REGISTERS;
 }
 
+/* The pitches of K and V, which are one tile where V is in K. */
+static void divide_kv(const struct purpose *purpose, struct mma *mma) {
+  const uint32_t keys = chunk_bytes(purpose->qk_dim, purpose->kv_bits);
+  const uint32_t values = chunk_bytes(purpose->v_dim, purpose->v_bits);
+  const bool waits = mma->teams > 1;
+  mma->key_pitch = kv_pitch(keys, purpose->v_in_keys ? values / mma->value_warps : keys, waits);
+  mma->value_pitch = purpose->v_in_keys ? mma->key_pitch : kv_pitch(values, values / mma->value_warps, waits);
+}
+
 static void divide_rows(const struct purpose *purpose, const struct saving *saving, struct mma *mma) {
   const uint32_t blocks = mma->rows / MMA_ROWS;
   const bool wide = mma->rows == LARGE_ROWS && purpose->v_dim <= 128 && !saving->narrow;
@@ -149,14 +165,14 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
   mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
   mma->ordered_loads = saving->ordered;
-  mma->key_pitch = kv_pitch(chunk_bytes(purpose->qk_dim, purpose->kv_bits), 1, mma->teams > 1);
-  mma->value_pitch = kv_pitch(chunk_bytes(purpose->v_dim, purpose->v_bits), mma->value_warps, mma->teams > 1);
+  divide_kv(purpose, mma);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
 }
 
 /* Bytes of K and V of a token and head. */
 static uint32_t token_row_bytes(const struct purpose *purpose) {
-  return (purpose->qk_dim * purpose->kv_bits + purpose->v_dim * purpose->v_bits) / 8;
+  const uint32_t own_v = purpose->v_in_keys ? 0 : purpose->v_dim * purpose->v_bits;
+  return (purpose->qk_dim * purpose->kv_bits + own_v) / 8;
 }
 
 /* What teams exchange their O through, in a stage of each. */
@@ -206,7 +222,8 @@ static uint32_t preferred_team_tokens(const struct purpose *purpose, const struc
 /* Of one team: the tiles of K and V, and scales that tokens have of their own. */
 static uint32_t stage_bytes(const struct purpose *purpose, const struct mma *mma) {
   const uint32_t scales = derived_key_scale_bytes(purpose->spec) + derived_value_scale_bytes(purpose->spec);
-  const uint32_t tiles = mma->team_tokens * (mma->key_pitch + mma->value_pitch + scales);
+  const uint32_t own_v = purpose->v_in_keys ? 0 : mma->value_pitch;
+  const uint32_t tiles = mma->team_tokens * (mma->key_pitch + own_v + scales);
   const uint32_t exchange = pads_stages(purpose) ? exchange_bytes(purpose, mma) : 0;
   return tiles > exchange ? tiles : exchange;
 }
@@ -281,7 +298,9 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile->threads = mma->threads;
   tile->ctas_per_sm = mma->ctas_per_sm;
   tile->rows = mma->rows;
-  tile->tokens = mma->rows / purpose->spec->group;
+  tile->group_shares = purpose->group_shares;
+  tile->heads = tile_heads(purpose);
+  tile->tokens = mma->rows / tile->heads;
   tile->teams = mma->teams;
   tile->team_tokens = mma->team_tokens;
   tile->stages = mma->stages;
@@ -309,36 +328,59 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
       (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
   tile_add(tile, "mixed_rows", mixed_rows && !dtype_of(purpose->spec->v_dtype)->whole,
            "1: some row of a tile may not see a KV token of its item, and V may be infinite or NaN");
+  if (tile->group_shares > 1)
+    tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");
   struct region regions[REGIONS];
   lay_out(purpose, mma, regions);
   shared_layout_add(regions, REGIONS, tile);
 }
 
 /*
- * The tiles that fit: as many rows as the spec asks for, then fewer, but never less than a token's; as many teams as
- * possible, then fewer; and of each with more and more savings, which is what helps when the compiler spills.
+ * The tiles of a share of the heads: as many rows as the spec asks for, then fewer, but never less than a token's; as
+ * many teams as possible, then fewer; and of each with more and more savings, which is what helps when the compiler
+ * spills.
  */
-bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  const struct purpose purpose = {.spec = spec,
-                                  .target = target,
-                                  .qk_dim = derived_qk_dim(spec),
-                                  .v_dim = spec->v_dim,
-                                  .kv_bits = derived_kv_bits(spec),
-                                  .v_bits = derived_v_bits(spec)};
+static bool plan_share(const struct purpose *purpose, uint32_t *choice, struct tile *tile) {
   struct mma last = {0};
-  for (uint32_t rows = spec->rows; rows >= MMA_ROWS && rows >= spec->group; rows /= 2) {
-    for (uint32_t teams = most_teams(&purpose, rows); teams >= 1; teams /= 2) {
+  for (uint32_t rows = purpose->spec->rows; rows >= MMA_ROWS && rows >= tile_heads(purpose); rows /= 2) {
+    for (uint32_t teams = most_teams(purpose, rows); teams >= 1; teams /= 2) {
       for (size_t i = 0; i < SAVINGS; i++) {
         struct mma mma;
-        if (!make(&purpose, &savings[i], rows, teams, &mma) || memcmp(&mma, &last, sizeof mma) == 0)
+        if (!make(purpose, &savings[i], rows, teams, &mma) || memcmp(&mma, &last, sizeof mma) == 0)
           continue;
         last = mma;
         if ((*choice)-- > 0)
           continue;
-        describe(&purpose, &mma, tile);
+        describe(purpose, &mma, tile);
         return true;
       }
     }
+  }
+  return false;
+}
+
+/* Whether tokens have scales of their own, which tiles of shares do not find. */
+static bool has_own_scales(const struct purpose *purpose) {
+  return derived_key_scale_bytes(purpose->spec) + derived_value_scale_bytes(purpose->spec) > 0;
+}
+
+/*
+ * The tiles that fit: those that hold the whole group, then those of halves, quarters and so on of it: tiles of the
+ * same tokens, each of which reads the KV.
+ */
+bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  struct purpose purpose = {.spec = spec,
+                            .target = target,
+                            .qk_dim = derived_qk_dim(spec),
+                            .v_dim = spec->v_dim,
+                            .kv_bits = derived_kv_bits(spec),
+                            .v_bits = derived_v_bits(spec),
+                            .v_in_keys = spec->v_source == FI_V_KEYS};
+  const uint32_t most_shares = has_own_scales(&purpose) ? 1 : spec->group;
+  for (purpose.group_shares = 1; purpose.group_shares <= most_shares && spec->group % purpose.group_shares == 0;
+       purpose.group_shares *= 2) {
+    if (plan_share(&purpose, choice, tile))
+      return true;
   }
   return false;
 }

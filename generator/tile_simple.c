@@ -13,6 +13,8 @@ bool tile_plan_rows(const fi_spec *spec, const struct target *target, uint32_t *
   tile->threads = 128;
   tile->ctas_per_sm = 8;
   tile->rows = 1;
+  tile->group_shares = 1;
+  tile->heads = 1;
   tile->tokens = 1;
   return only_choice(choice);
 }
@@ -22,6 +24,8 @@ bool tile_plan_batch(const fi_spec *spec, const struct target *target, uint32_t 
   tile->threads = 256;
   tile->ctas_per_sm = 1;
   tile->rows = 1;
+  tile->group_shares = 1;
+  tile->heads = 1;
   tile->tokens = 1;
   tile->shared_bytes = target->shared_per_block - PLAN_STATIC;
   return only_choice(choice);

@@ -173,6 +173,15 @@ enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
 
 /*
+ * Where V of a token and head is. FI_V_KEYS: the first v_dim elements of its K, as they are stored. So is the latent of
+ * multi-head latent attention (arXiv 2405.04434, 2.1) with its up-projections absorbed into Q and O: head_dim = latent
+ * + rotated dims, v_dim = latent, rope_first = latent, one KV head whose group is all query heads of the rank. Then
+ * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 bits, or is
+ * FI_E4M3 or FI_E5M2.
+ */
+enum { FI_V_OWN = 0, FI_V_KEYS = 1 };
+
+/*
  * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key that
  * attention rotates is its index in the KV, or with the array that in fi_tensors.key_positions, if there is one.
  */
@@ -226,8 +235,8 @@ typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
   uint32_t family;    /* 0: the best for op and target */
-  uint32_t head_dim;  /* of Q and K: a multiple of 8 from 32 to 256, or 512; 0: 128 */
-  uint32_t v_dim;     /* of V and O, likewise; 0: head_dim */
+  uint32_t head_dim;  /* of Q and K: a multiple of 8 from 32 to 256, or 512; with FI_V_KEYS up to 576; 0: 128 */
+  uint32_t v_dim;     /* of V and O: a multiple of 8 from 32 to 256, or 512; 0: head_dim */
   uint32_t group;     /* query heads per KV head, 1..128; 0: 1 */
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
                          launch have; any query length is right with any value. A tile that does not fit the
@@ -262,7 +271,8 @@ typedef struct fi_spec {
   uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too */
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
-  uint32_t reserved[54];
+  uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
+  uint32_t reserved[53];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -646,7 +656,7 @@ typedef struct fi_tensors {
   const int32_t *positions; /* [tokens], or [3][tokens], for FI_POSITIONS_ARRAY; append reads it too */
 
   fi_kv k; /* the cache: attention reads it, append writes it */
-  fi_kv v;
+  fi_kv v; /* likewise; with FI_V_KEYS not read, as v_new */
 
   /* append */
   fi_kv k_new;       /* [tokens][KV heads][dim], rows of the step's query tokens, of q_dtype: data and the */
@@ -721,7 +731,7 @@ enum { FI_SCALING_LONGROPE = 4, FI_SCALING_DYNAMIC = 5, FI_SCALING_PROPORTIONAL 
 
 typedef struct fi_rope {
   uint32_t struct_size;
-  uint32_t dim;                /* spec.rope_dim: even, 2 to 512 */
+  uint32_t dim;                /* spec.rope_dim: even, 2 to 576 */
   uint32_t scaling;            /* FI_SCALING_ */
   uint32_t no_truncation;      /* yarn: 1 is truncate = false of configs */
   uint32_t turning_pairs;      /* proportional: up to dim / 2; 0: all */
@@ -767,13 +777,13 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
  *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
- *  2. Latent attention          spec 2 V is the first dims of K, 3 dims that are rotated apart
- *  3. A second source of KV     spec 4 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
+ *  2. Latent attention          spec 2 dims that are rotated apart
+ *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
  *                               3-4 the table's stride, 5-6 its lengths
- *  4. Lists of tokens, blocks   spec 5 kind, 6 tokens of a block, 7 by KV head; tensors 48-49 lists, 50-51 and 52-53
+ *  4. Lists of tokens, blocks   spec 4 kind, 5 tokens of a block, 6 by KV head; tensors 48-49 lists, 50-51 and 52-53
  *                               their strides, 54-55 their lengths
- *  5. Shared prefixes           spec 8 not looked for; batch 7-8 a hint; workspace 0 the most that are told
- *  6. Indexer                   spec 9-12; tensors 56-71
+ *  5. Shared prefixes           spec 7 not looked for; batch 7-8 a hint; workspace 0 the most that are told
+ *  6. Indexer                   spec 8-11; tensors 56-71
  */
 
 #ifdef __GNUC__

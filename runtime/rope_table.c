@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { ENTRY_BITS = 48, MOST_DIM = 512 };
+enum { ENTRY_BITS = 48, MOST_DIM = 576 };
 
 static const long double two_pi = 6.283185307179586476925286766559005768L;
 

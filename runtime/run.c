@@ -46,9 +46,15 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
   };
 }
 
+static struct fi_kv_args key_args(const struct run *run) {
+  return kv_args(&run->tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE);
+}
+
 /* Kernels count V in elements of K: where it has fewer bits, there are fewer of them. */
 static struct fi_kv_args value_args(const struct run *run) {
   const fi_spec *spec = &run->kernel->spec;
+  if (spec->v_source == FI_V_KEYS)
+    return key_args(run);
   struct fi_kv_args args = kv_args(&run->tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
   const int64_t ratio = derived_kv_bits(spec) / derived_v_bits(spec);
   args.page_stride /= ratio;
@@ -78,13 +84,14 @@ static fi_status check_attention(const struct run *run) {
 
 static uint32_t fill_attention(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
+  const fi_kv *values = tensors_values(&run->kernel->spec, tensors);
   const int64_t *stride = run->strides.of;
   args->attention = (struct fi_attention_args){
       .plan = run->layout.arrays.plan,
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
-      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
+      .k = key_args(run),
       .v = value_args(run),
       .positions = tensors->positions,
       .q_token_stride = stride[STRIDE_Q_TOKEN],
@@ -93,7 +100,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o_head_stride = stride[STRIDE_O_HEAD],
       .lse_token_stride = (int)run->heads,
       .plan_id = run->layout.id,
-      .o_factor = or_one(tensors->o_scale) * or_one(tensors->v.scale) * scores_unit(run->kernel->spec.v_dtype),
+      .o_factor = or_one(tensors->o_scale) * or_one(values->scale) * scores_unit(run->kernel->spec.v_dtype),
       .rope = rope_args(run),
       .snippet_params = tensors->snippet_params,
   };
@@ -109,7 +116,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .plan = run->layout.arrays.plan,
       .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE, STRIDE_K_SCALE_PAGE),
       .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE, STRIDE_V_SCALE_PAGE),
-      .k = kv_args(&tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE),
+      .k = key_args(run),
       .v = value_args(run),
       .positions = tensors->positions,
       .slots = tensors->slots,

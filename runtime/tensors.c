@@ -51,8 +51,12 @@ static bool reads_k_scales(const fi_spec *spec) {
   return spec->kv_scale != FI_SCALE_NONE;
 }
 
+static bool has_own_v(const fi_spec *spec) {
+  return spec->v_source == FI_V_OWN;
+}
+
 static bool reads_v_scales(const fi_spec *spec) {
-  return spec->kv_scale != FI_SCALE_NONE && derived_group_scale_bytes(spec->v_dtype) == 0;
+  return has_own_v(spec) && spec->kv_scale != FI_SCALE_NONE && derived_group_scale_bytes(spec->v_dtype) == 0;
 }
 
 static bool reads_sinks(const fi_spec *spec) {
@@ -91,12 +95,16 @@ static bool has_k_in_halves(const fi_spec *spec) {
   return !has_k_in_chunks(spec);
 }
 
+const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors) {
+  return has_own_v(spec) ? &tensors->v : &tensors->k;
+}
+
 static bool has_v_in_chunks(const fi_spec *spec) {
-  return is_in_chunks(spec->v_dim, spec->v_dtype);
+  return has_own_v(spec) && is_in_chunks(spec->v_dim, spec->v_dtype);
 }
 
 static bool has_v_in_halves(const fi_spec *spec) {
-  return !has_v_in_chunks(spec);
+  return has_own_v(spec) && !is_in_chunks(spec->v_dim, spec->v_dtype);
 }
 
 static const struct pointer_rule {
@@ -126,7 +134,7 @@ static const struct pointer_rule {
     {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_distances, "spec.bias", sizeof(float)},
     {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_halves, "spec.bias", sizeof(uint16_t)},
     {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", CHUNK},
-    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, always, "append", CHUNK},
+    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, has_own_v, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", CHUNK},
@@ -194,6 +202,10 @@ static bool has_v_dim(enum row row) {
   return row == O_ROW || row == V_ROW || row == V_NEW_ROW;
 }
 
+static bool is_of_v(enum row row) {
+  return row == V_ROW || row == V_NEW_ROW || row == V_SCALES;
+}
+
 static bool is_of_scales(enum row row) {
   return row == K_SCALES || row == V_SCALES;
 }
@@ -249,9 +261,11 @@ static bool is_page_stride(int stride) {
          stride == STRIDE_V_SCALE_PAGE;
 }
 
-/* Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
+/* V in K has no strides. Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
   const enum row row = stride_rules[stride].row;
+  if (is_of_v(row) && !has_own_v(spec))
+    return false;
   if (is_of_scales(row) && scale_row_bytes(row, spec) == 0)
     return false;
   if (is_page_stride(stride) && spec->page_size == 0 && (spec->index == FI_INDEX_CSR || spec->slots != FI_SLOTS_NONE))
@@ -361,13 +375,14 @@ static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   fi_status status = FI_OK;
   if (is_read_by(ATTENTION | APPEND, spec))
     status = check_scale("k", tensors->k.scale, spec->kv_dtype);
-  if (!status && is_read_by(ATTENTION | APPEND, spec))
+  if (!status && is_read_by(ATTENTION | APPEND, spec) && has_own_v(spec))
     status = check_scale("v", tensors->v.scale, spec->v_dtype);
   if (!status && is_read_by(ATTENTION | MERGE, spec) && !isfinite(tensors->o_scale))
     status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g; it must be finite", (double)tensors->o_scale);
-  if (!status && is_read_by(ATTENTION, spec) && !isfinite(tensors->o_scale * tensors->v.scale))
-    status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g and tensors.v.scale %g; their product is too large",
-                       (double)tensors->o_scale, (double)tensors->v.scale);
+  const float v_scale = tensors_values(spec, tensors)->scale;
+  if (!status && is_read_by(ATTENTION, spec) && !isfinite(tensors->o_scale * v_scale))
+    status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g and tensors.%s.scale %g; their product is too large",
+                       (double)tensors->o_scale, has_own_v(spec) ? "v" : "k", (double)v_scale);
   return status;
 }
 

@@ -35,6 +35,9 @@ struct strides {
   int64_t of[STRIDE_COUNT];
 };
 
+/* The cache of V: that of K where V is in it. */
+const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors);
+
 /*
  * Checks what the op reads of the tensors of a canonical spec: pointers, alignment, strides. Heads are those
  * of Q and O for attention, of O for merge.

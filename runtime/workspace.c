@@ -101,6 +101,10 @@ fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bo
 
 /* -------------------------------------------------------------------------------- counts */
 
+uint32_t workspace_heads(const fi_kernel *kernel, const fi_workspace *bounds) {
+  return bounds->kv_heads * kernel->tile.group_shares;
+}
+
 static uint64_t divide_up(uint64_t value, uint64_t by) {
   return (value + by - 1) / by;
 }
@@ -186,7 +190,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   struct workspace_counts *counts = &layout->counts;
   const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
   layout->max_tiles = least(bounds->max_tokens, request_tiles);
-  counts->units = (uint64_t)layout->max_tiles * bounds->kv_heads;
+  counts->units = (uint64_t)layout->max_tiles * workspace_heads(kernel, bounds);
   fi_status status = check_count("work units (tiles x KV heads)", counts->units, bounds);
   if (!status)
     status = find_plan_room(kernel, bounds, layout);
@@ -231,12 +235,29 @@ static uint32_t id_of(const uint32_t *words, size_t count) {
 static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const fi_spec *spec = &kernel->spec;
   const uint32_t words[] = {
-      spec->index,          spec->page_size,    spec->page_ids,       bounds->max_tokens, spec->op,
-      spec->group,          spec->mask,         kernel->tile.rows,    layout->ctas,       layout->start_tokens,
-      bounds->max_requests, bounds->max_kv_len, bounds->split_tokens, bounds->kv_heads,   spec->kv_start,
-      spec->window_left,    spec->window_right, spec->chunk,          spec->ranges,       layout->step_tokens,
+      spec->index,
+      spec->page_size,
+      spec->page_ids,
+      bounds->max_tokens,
+      spec->op,
+      spec->group,
+      spec->mask,
+      kernel->tile.rows,
+      layout->ctas,
+      layout->start_tokens,
+      bounds->max_requests,
+      bounds->max_kv_len,
+      bounds->split_tokens,
+      bounds->kv_heads,
+      spec->kv_start,
+      spec->window_left,
+      spec->window_right,
+      spec->chunk,
+      spec->ranges,
+      layout->step_tokens,
       spec->mask_bits,
       spec->snippet,
+      kernel->tile.group_shares,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);

@@ -53,6 +53,9 @@ struct workspace_layout {
  * 31 bits. */
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds);
 
+/* Heads that a plan counts: each KV head once for each tile that has a share of its query heads. */
+uint32_t workspace_heads(const fi_kernel *kernel, const fi_workspace *bounds);
+
 /* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. */
 fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
                             struct workspace_layout *layout);

@@ -107,7 +107,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     if (reference_scale(&k_scales, 0) < 0 && spec->kv_scale != FI_SCALE_TOKEN && k_scales.dtype == FI_F32)
       k_scales.host = 0; /* it would turn the softmax around */
     decode_stored(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, &k_scales, k);
-    decode_stored(spec->v_dtype, tensors->v.data, v_offset, spec->v_dim, &v_scales, v);
+    decode_stored(spec->v_dtype, reference_values(reference)->data, v_offset, spec->v_dim, &v_scales, v);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(reference, key_position(reference, request, t), k);
   }
@@ -162,7 +162,7 @@ void reference_attend(const struct reference *reference, const struct reference_
   reference_seen(spec, &reference->batch, request, kv_len, place, &first, &seen);
   double scale = tensors->softmax_scale != 0 ? (double)tensors->softmax_scale : 1 / sqrt(spec->head_dim);
 
-  double q[512];
+  double q[576];
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
   reference_rotate(reference, query_position(reference, request, i), q);
 
@@ -208,12 +208,13 @@ void reference_append(const struct reference *reference, uint32_t request, uint3
   struct reference_scales k_scales = reference_k_scales(reference, request, t, kv_head);
   struct reference_scales v_scales = reference_v_scales(reference, request, t, kv_head);
   decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1, k);
-  decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1, v);
+  if (spec->v_source == FI_V_OWN)
+    decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
     reference_rotate(reference, query_position(reference, request, i), k);
   for (uint32_t d = 0; d < spec->head_dim; d++)
     k[d] /= reference_scale(&k_scales, d);
-  for (uint32_t d = 0; d < spec->v_dim; d++)
+  for (uint32_t d = 0; d < spec->v_dim && spec->v_source == FI_V_OWN; d++)
     v[d] /= reference_scale(&v_scales, d);
 }
 

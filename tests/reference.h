@@ -28,7 +28,10 @@ uint32_t reference_query_begin(const struct reference *reference, uint32_t reque
 /* The id of the page that has a token of a paged cache. */
 int64_t reference_page(const struct reference *reference, uint32_t request, uint32_t token);
 
-/* Elements from k.data, and from v.data, to dimension 0 of a token. */
+/* The cache of V: that of K where V is in it. */
+const fi_kv *reference_values(const struct reference *reference);
+
+/* Elements from k.data, and from that of V, to dimension 0 of a token. */
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 
@@ -97,7 +100,8 @@ void reference_head_free(struct reference_head *loaded);
 void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
                       uint32_t i, uint32_t head, double *o, double *lse);
 
-/* What append leaves in the cache for query token i of the request, before it is rounded to kv_dtype. */
+/* What append leaves in the cache for query token i of the request, before it is rounded to kv_dtype; of K alone where
+ * V is in it. */
 void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
                       double *v);
 

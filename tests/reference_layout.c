@@ -85,7 +85,13 @@ int64_t reference_cache_offset(const struct reference *reference, uint32_t reque
   return cache_offset(reference, &reference->tensors.k, reference->spec.head_dim, request, token, kv_head);
 }
 
+const fi_kv *reference_values(const struct reference *reference) {
+  return reference->spec.v_source == FI_V_KEYS ? &reference->tensors.k : &reference->tensors.v;
+}
+
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
+  if (reference->spec.v_source == FI_V_KEYS)
+    return reference_cache_offset(reference, request, token, kv_head);
   return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
 }
 
@@ -132,7 +138,7 @@ struct reference_scales reference_k_scales(const struct reference *reference, ui
 struct reference_scales reference_v_scales(const struct reference *reference, uint32_t request, uint32_t token,
                                            uint32_t kv_head) {
   const fi_spec *spec = &reference->spec;
-  return scales_of(reference, &reference->tensors.v, spec->v_dtype, spec->v_dim, request, token, kv_head);
+  return scales_of(reference, reference_values(reference), spec->v_dtype, spec->v_dim, request, token, kv_head);
 }
 
 double reference_scale(const struct reference_scales *scales, uint32_t d) {

@@ -66,6 +66,25 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
   }
 }
 //@else
+//@if v_source == keys
+/*
+ * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
+ * converted to the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
+  const long long units = (long long)new_tokens(args) * args.kv_heads * kKeyUnits;
+  const long long threads = (long long)gridDim.x * kThreads;
+  for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
+    const int head = i / kKeyUnits % args.kv_heads;
+    const NewToken row = new_token(args, (int)(i / kKeyUnits / args.kv_heads));
+    if (row.at >= 0)
+      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), i % kKeyUnits,
+                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
+  }
+}
+//@else
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
  * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
@@ -89,4 +108,5 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
                         unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
   }
 }
+//@end
 //@end

@@ -135,6 +135,17 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 //@use ring/copy_scales
 //@end
 
+//@if v_source == keys
+/* Starts the warp's copies of a step of the item into a stage: of K, which has V in it. */
+void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
+  const ValidRows valid = valid_rows(loader);
+  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
+  const u32 tiles = shared_address(stage);
+#pragma unroll
+  for (u32 first = 0; first < kWarpTokens; first++)
+    copy_pass<kKeyRowBytes, kKeyPitch>(keys, tiles + kKeysAt, first, valid);
+}
+//@else
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const ValidRows valid = valid_rows(loader);
@@ -147,6 +158,7 @@ void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 
     copy_pass<kValueRowBytes, kValuePitch>(values, tiles + kValuesAt, first, valid);
   }
 }
+//@end
 
 //@if copies_scales
 /* Starts the copies of the next step into a stage of the team's ring and goes on to the step after it. */

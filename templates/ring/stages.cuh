@@ -9,7 +9,11 @@ constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
 constexpr u32 kValueRowBytes = kVDim * kVBits / 8;
 //@end
 constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, and that of V */
+//@if v_source == keys
+constexpr u32 kValuesAt = kKeysAt;
+//@else
 constexpr u32 kValuesAt = kTeamTokens * kKeyPitch;
+//@end
 //@if copies_scales
 constexpr u32 kKeyScalesAt = kValuesAt + kTeamTokens * kValuePitch; /* where scales begin that K of tokens has */
 constexpr u32 kValueScalesAt = kKeyScalesAt + kTeamTokens * kKeyScaleBytes;

@@ -12,7 +12,13 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[0];
 }
 //@end
-//@if kv_scale == head
+//@if kv_scale == head && group_shares > 1
+/* The scale of K or V of a head, which the plan counts once for each tile that has a share of its query heads. */
+float scale_of(const fi_kv_args &kv, int kv_head) {
+  return kv.scales[kv_head / kGroupShares];
+}
+//@end
+//@if kv_scale == head && group_shares <= 1
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[kv_head];

@@ -167,7 +167,11 @@ Test(spec, messages_say_what_is_allowed) {
   fi_spec spec = zero_spec(FI_OP_ATTENTION);
   spec.head_dim = 100;
   cr_assert_eq(fi_spec_supported(&spec, NULL), FI_ERROR_SPEC);
-  cr_assert_str_eq(fi_last_error(), "head_dim is 100; allowed: multiples of 8 from 32 to 256, and 512");
+  cr_assert_str_eq(fi_last_error(), "head_dim is 100; allowed: multiples of 8 from 32 to 576");
+  spec = zero_spec(FI_OP_ATTENTION);
+  spec.v_dim = 264;
+  fi_spec_supported(&spec, NULL);
+  cr_assert_str_eq(fi_last_error(), "v_dim is 264; allowed: multiples of 8 from 32 to 256, and 512");
   spec = zero_spec(FI_OP_ATTENTION);
   spec.q_dtype = FI_E4M3;
   fi_spec_supported(&spec, NULL);

@@ -89,6 +89,11 @@ static uint32_t groups_of(uint32_t dim, uint32_t other) {
   return count;
 }
 
+/* V in K, which has 16 bits or is e4m3 or e5m2 with its scales, and is no shorter. */
+static uint32_t types_of_one(uint32_t head_dim, uint32_t v_dim) {
+  return v_dim <= head_dim ? 2 + 2 * 3 : 0;
+}
+
 /* K and V of one type with their scales, V of 4 bits beside K of 8 without or with scales of tokens, and both of 4. */
 static uint32_t types_of(uint32_t head_dim, uint32_t v_dim) {
   return 2 + 2 * 3 + 4 + (2 + 2) * groups_of(v_dim, 0) + groups_of(head_dim, v_dim);
@@ -111,7 +116,7 @@ Test(spec_next, append_counts_every_combination) {
     const uint32_t v_dims[] = {head_dims[i], 64, 88, 128};
     for (size_t v = 0; v < 4; v++) {
       if (v == 0 || v_dims[v] != head_dims[i])
-        expected += ways_of(head_dims[i]) * types_of(head_dims[i], v_dims[v]);
+        expected += ways_of(head_dims[i]) * (types_of(head_dims[i], v_dims[v]) + types_of_one(head_dims[i], v_dims[v]));
     }
   }
   cr_assert_eq(walk(FI_OP_APPEND), expected);
@@ -164,6 +169,9 @@ Test(spec_next, begins_at_the_defaults) {
   cr_assert_eq(fi_spec_next(&spec), 1);
   cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
   cr_assert_str_eq(text, "attention");
+  cr_assert_eq(fi_spec_next(&spec), 1);
+  cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+  cr_assert_str_eq(text, "attention v_source=keys");
   cr_assert_eq(fi_spec_next(&spec), 1);
   cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
   cr_assert_str_eq(text, "attention bias=slopes");

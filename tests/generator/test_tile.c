@@ -38,8 +38,9 @@ static uint32_t row_bytes(uint32_t dtype, uint32_t dim) {
 }
 
 static void check_division(const fi_spec *spec, const struct tile *tile) {
-  cr_assert(tile->rows >= spec->group && tile->rows <= spec->rows, "%u rows", tile->rows);
-  cr_assert_eq(tile->tokens, tile->rows / spec->group);
+  cr_assert(tile->rows >= tile->heads && tile->rows <= spec->rows, "%u rows", tile->rows);
+  cr_assert_eq(tile->heads * tile->group_shares, spec->group);
+  cr_assert_eq(tile->tokens, tile->rows / tile->heads);
   cr_assert_eq(number(tile, "row_warps") * number(tile, "row_blocks") * 16, tile->rows,
                "every row has its warps in a team");
   cr_assert_eq(tile->teams * number(tile, "row_warps") * number(tile, "value_warps") * 32, tile->threads);
@@ -54,12 +55,13 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
   const uint32_t wide = spec->head_dim * 2;
   const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim);
   const uint32_t value = row_bytes(spec->v_dtype, spec->v_dim);
+  const uint32_t own_value = spec->v_source == FI_V_OWN ? value : 0;
   const uint32_t rotated = rotates_keys(spec) ? tile->teams * tile->team_tokens * wide : 0;
   const struct {
     uint32_t begin, end, needed;
   } regions[] = {
       {number(tile, "shared_rings"), number(tile, "shared_query"),
-       tile->teams * tile->stages * tile->team_tokens * (key + value)},
+       tile->teams * tile->stages * tile->team_tokens * (key + own_value)},
       {number(tile, "shared_query"), number(tile, "shared_rotated"), tile->rows * wide},
       {number(tile, "shared_rotated"), number(tile, "shared_state"), rotated},
       {number(tile, "shared_state"), number(tile, "shared_items"), tile->teams > 1 ? tile->teams * tile->rows * 8 : 0},
@@ -89,8 +91,12 @@ static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
 
 /* Rows of one query token whose O fills a CTA's registers, or whose Q its shared memory, have no tile. */
 static bool is_too_large(const fi_spec *spec, const struct target *target) {
+  const bool has_own_scales = spec->kv_scale == FI_SCALE_TOKEN || spec->v_dtype >= FI_I4;
+  uint32_t heads = spec->group;
   uint32_t rows = 16;
-  while (rows < spec->group)
+  while (heads % 2 == 0 && !has_own_scales)
+    heads /= 2; /* tiles share them */
+  while (rows < heads)
     rows *= 2;
   return rows * spec->v_dim > 32768 || sufficient_bytes(spec, rows) > target->shared_per_block;
 }
@@ -118,6 +124,10 @@ Test(tile, every_spec_has_one_that_fits_every_target) {
   cr_assert_gt(refused, 0);
 }
 
+static bool is_of_same_shares(const struct tile *tile, const struct tile *other) {
+  return tile->family == other->family && tile->group_shares == other->group_shares;
+}
+
 /* What is compiled when a tile spills: each time another one, that fits, and in the end one with all savings. */
 Test(tile, choices_differ_and_fit) {
   struct random_source source = {13};
@@ -131,7 +141,7 @@ Test(tile, choices_differ_and_fit) {
       for (; tile_plan(&spec, target, choice, &tile) == FI_OK; choice++) {
         cr_assert_neq(memcmp(&tile, &before, sizeof tile), 0, "choice %u is that before", choice);
         cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm);
-        cr_assert_leq(tile.rows, choice > 0 && tile.family == before.family ? before.rows : spec.rows);
+        cr_assert_leq(tile.rows, is_of_same_shares(&tile, &before) ? before.rows : spec.rows);
         check_division(&spec, &tile);
         before = tile;
       }

@@ -259,7 +259,7 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
   const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
-  const struct rows v = {reference.tensors.v.data, spec->v_dtype, spec->v_dim};
+  const struct rows v = {reference.tensors.v.data, spec->v_dtype, spec->v_dim}; /* where K has it there is none */
   const bool is_hidden = trial_chance(trial, 2);
   for (uint32_t r = 0; r < batch->requests; r++) {
     int64_t first, end;
@@ -272,7 +272,8 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
         if (!is_filled)
           continue;
         fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
-        fill_row(trial, v_noise, &v, reference_v_offset(&reference, r, token, head));
+        if (spec->v_source == FI_V_OWN)
+          fill_row(trial, v_noise, &v, reference_v_offset(&reference, r, token, head));
       }
     }
   }
@@ -506,6 +507,8 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .v_new.token_stride = batch->v_new.token_stride,
       .v_new.head_stride = batch->v_new.head_stride,
   };
+  if (spec->v_source == FI_V_KEYS)
+    tensors.v_new = (fi_kv){0};
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
   tensors.snippet_params = batch_case_pointer(batch, BUFFER_SNIPPET, on_host);

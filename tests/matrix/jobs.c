@@ -32,6 +32,7 @@ static const char *const prefix_specs[] = {
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
     "attention hd=72 v_dim=136 group=4 page=16 kv=e4m3",
     "attention group=4 page=16 kv=int8 scale=token v=int4",
+    "attention hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
 };
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
@@ -73,6 +74,8 @@ static const char *const edge_specs[] = {
     "attention group=2 rows=32 q=f16 bits=1 page=16 snippet=weight",
     "attention hd=72 mask=none left=100 kv=f16 rows=128 snippet=weight",
     "attention group=4 kv=int8 scale=token page=16 snippet=logit lse=1",
+    "attention hd=160 v_dim=128 group=4 page=16 lse=1 v_source=keys",
+    "attention hd=96 v_dim=64 rows=64 kv=f16 lse=1 v_source=keys",
 };
 
 /* Again for the oldest target, where the text of a type differs. */
@@ -80,6 +83,31 @@ static const char *const old_edge_specs[] = {
     "attention hd=64 group=5 kv=e4m3 scale=head page=16 lse=1",
     "attention hd=32 rows=64 kv=e4m3 lse=1",
     "attention hd=64 group=2 kv=e5m2 mask=none lse=1",
+};
+
+/*
+ * Latents of models, with V in K: groups that a tile holds and groups that tiles share, few query tokens and many; and
+ * such a group of heads whose V is their own, with a scale of each KV head.
+ */
+static const char *const latent_specs[] = {
+    "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
+    "attention hd=576 v_dim=512 group=128 page=1 lse=2 v_source=keys",
+    "attention hd=576 v_dim=512 group=5 rows=64 q=f16 page=16 index=csr v_source=keys",
+    "attention hd=576 v_dim=512 group=7 rows=32 index=csr mask=none rope=interleaved rope_dim=64 rope_first=512 "
+    "lse=1 v_source=keys",
+    "attention hd=512 group=64 page=1056 left=128 sinks=1 lse=1 v_source=keys",
+    "attention hd=320 v_dim=256 group=20 page=16 rope=half keys=unrotated rope_dim=64 rope_first=256 v_source=keys",
+    "attention hd=288 v_dim=256 group=40 rows=128 kv=f16 page=3 lse=1 v_source=keys",
+    "attention hd=160 v_dim=128 group=8 page=1 bits=1 sinks=1 v_source=keys",
+    "attention hd=512 group=128 kv=e4m3 scale=head page=16 lse=1",
+    "attention hd=576 v_dim=512 group=16 kv=e4m3 scale=tensor page=64 lse=1 v_source=keys",
+    "attention hd=160 v_dim=128 group=5 rows=64 q=f16 kv=e5m2 scale=head page=1 v_source=keys",
+};
+
+/* Again for the target with least shared memory, where tiles are smaller. */
+static const char *const small_latent_specs[] = {
+    "attention hd=576 v_dim=512 group=64 page=16 lse=1 v_source=keys",
+    "attention hd=576 v_dim=512 group=6 rows=128 q=f16 mask=none v_source=keys",
 };
 
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
@@ -245,36 +273,45 @@ static void sort_by_target(struct job_list *list) {
 
 #define SPECS(texts) texts, sizeof texts / sizeof *texts
 
+/* The first of the targets, or the first that is the oldest or has the least shared memory. */
+enum which_target { ON_FIRST, ON_OLDEST, ON_SMALLEST };
+
 /* Tests with specs of their own, in the order of their cost. */
 static const struct special {
   const char *name;
   bool (*run)(struct trial *trial, const fi_spec *canonical);
   const char *const *specs;
   size_t count;
-  bool on_oldest; /* of the targets, not on the first */
+  enum which_target which;
 } specials[] = {
-    {"plans of large batches", run_plan, SPECS(plan_specs), false},
-    {"shared prefixes", run_prefix, SPECS(prefix_specs), false},
-    {"values at the edges", run_edges, SPECS(edge_specs), false},
-    {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), true},
-    {"faults of batches", run_faults, SPECS(fault_specs), false},
-    {"threads without a context", run_threads, SPECS(thread_specs), false},
+    {"plans of large batches", run_plan, SPECS(plan_specs), ON_FIRST},
+    {"shared prefixes", run_prefix, SPECS(prefix_specs), ON_FIRST},
+    {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},
+    {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
+    {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
+    {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
+    {"faults of batches", run_faults, SPECS(fault_specs), ON_FIRST},
+    {"threads without a context", run_threads, SPECS(thread_specs), ON_FIRST},
 };
 
-static uint32_t oldest_target(const struct target_list *targets) {
-  uint32_t oldest = 0;
+static bool comes_first(const struct target *a, const struct target *b, enum which_target which) {
+  return which == ON_OLDEST ? a->arch < b->arch : which == ON_SMALLEST && a->shared_per_block < b->shared_per_block;
+}
+
+static uint32_t find_target(const struct target_list *targets, enum which_target which) {
+  uint32_t found = 0;
   for (uint32_t i = 1; i < targets->count; i++) {
-    if (targets->of[i]->arch < targets->of[oldest]->arch)
-      oldest = i;
+    if (comes_first(targets->of[i], targets->of[found], which))
+      found = i;
   }
-  return oldest;
+  return found;
 }
 
 static bool add_special(struct job_list *list, const struct special *special, char *why, size_t why_size) {
   const struct job_class described = {.name = special->name, .run = special->run};
   struct job_class *class = add_class(list, &described);
   for (size_t i = 0; i < special->count; i++) {
-    struct point point = {.target = special->on_oldest ? oldest_target(&list->targets) : 0};
+    struct point point = {.target = find_target(&list->targets, special->which)};
     struct point canonical;
     if (fi_spec_parse(special->specs[i], &point.spec) || !points_canonical(&list->targets, &point, &canonical)) {
       snprintf(why, why_size, "\"%s\": %s", special->specs[i], fi_last_error());

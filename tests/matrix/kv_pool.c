@@ -105,10 +105,11 @@ bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *sp
                     uint32_t unit_tokens) {
   *pool = (struct kv_pool){.units = units, .spans = 1};
   pool->poison = dtype_of(spec->v_dtype)->whole ? LARGE_CODES : POISON;
+  const bool has_v = spec->v_source == FI_V_OWN;
   pool->k = (struct kv_rows){.dtype = spec->kv_dtype, .row_bytes = bytes_of(spec->kv_dtype, spec->head_dim)};
-  pool->v = (struct kv_rows){.dtype = spec->v_dtype, .row_bytes = bytes_of(spec->v_dtype, spec->v_dim)};
+  pool->v = (struct kv_rows){.dtype = spec->v_dtype, .row_bytes = has_v ? bytes_of(spec->v_dtype, spec->v_dim) : 0};
   const int64_t k_extent = lay_out_unit(trial, kv_heads, unit_tokens, &pool->k);
-  const int64_t v_extent = lay_out_unit(trial, kv_heads, unit_tokens, &pool->v);
+  const int64_t v_extent = has_v ? lay_out_unit(trial, kv_heads, unit_tokens, &pool->v) : 0;
   const int64_t bytes = trial_chance(trial, 3) ? interleave(pool, trial, k_extent, v_extent)
                                                : lay_out_apart(pool, trial, k_extent, v_extent);
   pool->host_bytes = (size_t)bytes;
@@ -168,5 +169,6 @@ static void describe(const struct kv_pool *pool, const struct kv_rows *rows, con
 
 void kv_pool_describe(const struct kv_pool *pool, const fi_spec *spec, bool on_host, fi_tensors *tensors) {
   describe(pool, &pool->k, spec, on_host, &tensors->k);
-  describe(pool, &pool->v, spec, on_host, &tensors->v);
+  if (spec->v_source == FI_V_OWN)
+    describe(pool, &pool->v, spec, on_host, &tensors->v);
 }

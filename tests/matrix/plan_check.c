@@ -17,6 +17,7 @@ struct extent {
 struct check {
   struct trial *trial;
   const struct planned *planned;
+  const struct tile *tile; /* of the kernel */
   struct plan_view view;
   uint32_t tokens;          /* with those that belong to nobody */
   uint32_t *request_of;     /* [tokens] */
@@ -294,7 +295,7 @@ static int part_of(const struct check *check, const struct fi_item *item) {
 static bool has_places(const struct check *check, const struct fi_item *item) {
   const struct fi_row *rows = &check->view.host.rows[item->row_begin];
   for (int i = 0; i < item->row_count; i++) {
-    if (rows[i].part != rows[0].part + i * (int)check->planned->spec->group)
+    if (rows[i].part != rows[0].part + i * (int)check->tile->heads)
       return false;
   }
   return true;
@@ -320,7 +321,7 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   if (check->view.host.arrivals[first->unit] != count)
     return item_fails(check, first, "its unit does not wait for all pieces");
   for (uint32_t i = 0; i < count; i++) {
-    const int rows = items[i]->row_count * (int)check->planned->spec->group;
+    const int rows = items[i]->row_count * (int)check->tile->heads;
     if (items[i]->unit != first->unit || items[i]->unit_count != 1)
       return item_fails(check, items[i], "it feeds another unit than the pieces before it");
     const int part = part_of(check, items[i]);
@@ -331,8 +332,9 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   return true;
 }
 
-/* Each head has every row once. */
+/* Each head, or each share of the query heads of one, has every row once. */
 static bool check_units(struct check *check) {
+  const int heads = (int)(check->planned->workspace->kv_heads * check->tile->group_shares);
   const int first = (int)check->planned->first_token;
   int head = 0;
   int row = first;
@@ -354,7 +356,7 @@ static bool check_units(struct check *check) {
         !check_unit_parts(check, items, count))
       return false;
   }
-  if ((int)check->tokens > first && (head + 1 != (int)check->planned->workspace->kv_heads || row != (int)check->tokens))
+  if ((int)check->tokens > first && (head + 1 != heads || row != (int)check->tokens))
     return trial_fail(check->trial, "the plan ends at head %d, row %d", head, row);
   return true;
 }
@@ -394,7 +396,8 @@ static bool make_room(struct check *check) {
 }
 
 bool plan_check(struct trial *trial, const struct planned *planned) {
-  struct check check = {.trial = trial, .planned = planned, .tokens = planned->first_token};
+  struct check check = {.trial = trial, .planned = planned, .tile = inside_tile(planned->kernel)};
+  check.tokens = planned->first_token;
   for (uint32_t request = 0; request < planned->requests; request++)
     check.tokens += planned->q_len[request];
   const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HEAD_DIM = 512 };
+enum { MOST_HEAD_DIM = 576 };
 
 /* Measures of a batch: append has no tile. */
 static const struct tile append_tile = {.tokens = 8, .stages = 2, .teams = 1, .team_tokens = 32};
@@ -94,7 +94,8 @@ static bool check_row(struct trial *trial, const struct batch_case *batch, const
                                       at_k};
   const struct stored_row stored_v = {"V", spec->v_dtype, spec->v_dim, false, tensors->v.data, at_v};
   return check_stored(trial, batch, before, &batch->pool.k, &stored_k, &k_scales, name, k) &&
-         check_stored(trial, batch, before, &batch->pool.v, &stored_v, &v_scales, name, v);
+         (spec->v_source == FI_V_KEYS ||
+          check_stored(trial, batch, before, &batch->pool.v, &stored_v, &v_scales, name, v));
 }
 
 static bool check_rows(struct trial *trial, const struct batch_case *batch, const unsigned char *before) {

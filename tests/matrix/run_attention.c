@@ -131,7 +131,8 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
                            spec->bias == FI_BIAS_DISTANCE ? sizeof(float) : sizeof(uint16_t));
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
     tensors.k.data = shifted(tensors.k.data, request * batch->pool.k.unit_stride, 1);
-    tensors.v.data = shifted(tensors.v.data, request * batch->pool.v.unit_stride, 1);
+    if (spec->v_source == FI_V_OWN)
+      tensors.v.data = shifted(tensors.v.data, request * batch->pool.v.unit_stride, 1);
     shift_scales(batch, spec->kv_dtype, request, &tensors.k);
     shift_scales(batch, spec->v_dtype, request, &tensors.v);
     if (tensors.key_positions)

@@ -62,7 +62,7 @@ static void set_k(const struct edge_run *run, uint32_t request, uint32_t token, 
 static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
   const fi_spec *spec = &run->batch.spec;
   const int64_t offset = reference_v_offset(&run->reference, request, token, head);
-  set_row(spec->v_dtype, run->reference.tensors.v.data, offset, spec->v_dim, value);
+  set_row(spec->v_dtype, reference_values(&run->reference)->data, offset, spec->v_dim, value);
 }
 
 /* ------------------------------------------------------------------------------------------------ equal keys */
@@ -113,10 +113,11 @@ static bool has_snippet(const fi_spec *spec) {
 }
 
 static bool is_scaled(const fi_spec *spec) {
-  return spec->kv_scale != FI_SCALE_NONE && has_plain_keys(spec) && !has_snippet(spec);
+  return spec->kv_scale != FI_SCALE_NONE && spec->v_source == FI_V_OWN && has_plain_keys(spec) && !has_snippet(spec);
 }
 
-/* K scales of any size, with keys that are equal. Negative ones count as 0; those of tokens are never so. */
+/* K scales of any size, which V has not, with keys that are equal. Negative ones count as 0; those of tokens are never
+ * so. */
 static void fill_k_scales(struct edge_run *run) {
   static const float scales[] = {-0.5f, -INFINITY, 1e-39f, 1e-30f, 0x1p-20f, 0x1p20f, 1e12f, INFINITY};
   struct batch_case *batch = &run->batch;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_HEAD_DIM = 512, MERGE_BUFFERS = 4 };
+enum { MOST_HEAD_DIM = 576, MERGE_BUFFERS = 4 };
 
 struct merge_run {
   fi_spec spec;

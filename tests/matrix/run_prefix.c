@@ -47,7 +47,7 @@ static void share_pages(const struct batch_case *batch, struct trial *trial) {
  */
 static int part_of(const struct prefix_plan *plan, int head, int layer, int row) {
   const int rows = (int)plan->batch.tile.rows;
-  return (head * (PREFIX_PIECES + 1) + layer) * rows + row * (int)plan->batch.spec.group;
+  return (head * (PREFIX_PIECES + 1) + layer) * rows + row * (int)plan->batch.tile.heads;
 }
 
 static struct fi_item *add_item(struct prefix_plan *plan, int head, uint32_t request) {
@@ -102,7 +102,7 @@ static void add_own(struct prefix_plan *plan, int head, uint32_t request, int fi
 }
 
 static void add_items(struct prefix_plan *plan) {
-  for (int head = 0; head < (int)plan->batch.kv_heads; head++) {
+  for (int head = 0; head < (int)(plan->batch.kv_heads * plan->batch.tile.group_shares); head++) {
     int row = 0;
     add_prefix(plan, head);
     for (uint32_t request = 0; request < plan->batch.requests; request++) {
@@ -123,7 +123,7 @@ static void write_rows(const struct prefix_plan *plan) {
           .token = (int)(row - plan->view.host.rows),
           .position = (int)(batch->kv_len[request] - batch->q_len[request] + i),
           .kv_base = kv_base_of(batch, request),
-          .part = (int)(row - plan->view.host.rows) * (int)batch->spec.group,
+          .part = (int)(row - plan->view.host.rows) * (int)batch->tile.heads,
       };
   }
 }

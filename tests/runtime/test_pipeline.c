@@ -486,9 +486,9 @@ Test(pipeline, a_tile_that_fits_the_device_and_spills) {
 
 /* What no tile is for is told before anything is compiled, the plan kernel neither. */
 Test(pipeline, no_tile_no_compile) {
-  const fi_spec spec = spec_of("attention hd=512 group=128");
+  const fi_spec spec = spec_of("attention hd=512 group=127");
   fi_ctx *ctx = make_context(NULL);
-  cr_expect_eq(get(ctx, "attention hd=512 group=128"), FI_ERROR_UNSUPPORTED);
+  cr_expect_eq(get(ctx, "attention hd=512 group=127"), FI_ERROR_UNSUPPORTED);
   cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_ERROR_UNSUPPORTED);
   cr_expect(strstr(fi_last_error(), "has no tile"), "%s", fi_last_error());
   fakes.shared_per_block = 8 << 10;

@@ -225,9 +225,9 @@ Test(rope_table, refuses_with_field_value_and_what_is_allowed) {
     fi_rope rope;
     const char *why;
   } rows[] = {
-      {ROPE(.dim = 0), "rope.dim is 0; it must be even, 2 to 512"},
-      {ROPE(.dim = 7), "rope.dim is 7; it must be even, 2 to 512"},
-      {ROPE(.dim = 514), "rope.dim is 514; it must be even, 2 to 512"},
+      {ROPE(.dim = 0), "rope.dim is 0; it must be even, 2 to 576"},
+      {ROPE(.dim = 7), "rope.dim is 7; it must be even, 2 to 576"},
+      {ROPE(.dim = 578), "rope.dim is 578; it must be even, 2 to 576"},
       {ROPE(.dim = 64, .scaling = 7), "rope.scaling is 7; it must be 0 to 6"},
       {ROPE(.dim = 64, .theta = 1), "rope.theta is 1; it must be 0 (10000) or above 1"},
       {ROPE(.dim = 64, .theta = NAN), "rope.theta is nan; it must be 0 (10000) or above 1"},

@@ -153,7 +153,8 @@ static uint64_t row_bits(uint32_t dtype, uint32_t dim, const fi_spec *spec) {
 }
 
 uint64_t bench_token_bits(const fi_spec *spec) {
-  return row_bits(spec->kv_dtype, spec->head_dim, spec) + row_bits(spec->v_dtype, spec->v_dim, spec);
+  const uint64_t own_v = spec->v_source == FI_V_KEYS ? 0 : row_bits(spec->v_dtype, spec->v_dim, spec);
+  return row_bits(spec->kv_dtype, spec->head_dim, spec) + own_v;
 }
 
 double bench_case_bytes(const struct bench_case *what) {

@@ -31,7 +31,7 @@ class Case:
     def lacks(self) -> str:
         """What of the case there are no inputs for; "" when there are all."""
         for name, value in self.axes.items():
-            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32"):
+            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own"):
                 return f"{name} is {value}"
         for name in ("q_dtype", "kv_dtype", "v_dtype", "o_dtype"):
             if self.axes[name] not in DTYPES:

@@ -49,6 +49,8 @@ pub const FI_ROPE_HALF = 1;
 pub const FI_ROPE_INTERLEAVED = 2;
 pub const FI_KEYS_ROTATED = 0;
 pub const FI_KEYS_UNROTATED = 1;
+pub const FI_V_OWN = 0;
+pub const FI_V_KEYS = 1;
 pub const FI_POSITIONS_KV_OFFSET = 0;
 pub const FI_POSITIONS_ARRAY = 1;
 pub const FI_MASK_CAUSAL = 0;
@@ -140,7 +142,8 @@ pub const fi_spec = extern struct {
     intervals: u32,
     v_dtype: u32,
     scale_group: u32,
-    reserved: [54]u32,
+    v_source: u32,
+    reserved: [53]u32,
 };
 
 pub const fi_axis = extern struct {

@@ -58,6 +58,8 @@ FI_ROPE_HALF = 1
 FI_ROPE_INTERLEAVED = 2
 FI_KEYS_ROTATED = 0
 FI_KEYS_UNROTATED = 1
+FI_V_OWN = 0
+FI_V_KEYS = 1
 FI_POSITIONS_KV_OFFSET = 0
 FI_POSITIONS_ARRAY = 1
 FI_MASK_CAUSAL = 0
@@ -150,7 +152,8 @@ class fi_spec(Structure):
         ("intervals", c_uint32),
         ("v_dtype", c_uint32),
         ("scale_group", c_uint32),
-        ("reserved", c_uint32 * 54),
+        ("v_source", c_uint32),
+        ("reserved", c_uint32 * 53),
     ]
 
 

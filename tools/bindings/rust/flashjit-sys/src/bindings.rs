@@ -51,6 +51,8 @@ pub const FI_ROPE_HALF: u32 = 1;
 pub const FI_ROPE_INTERLEAVED: u32 = 2;
 pub const FI_KEYS_ROTATED: u32 = 0;
 pub const FI_KEYS_UNROTATED: u32 = 1;
+pub const FI_V_OWN: u32 = 0;
+pub const FI_V_KEYS: u32 = 1;
 pub const FI_POSITIONS_KV_OFFSET: u32 = 0;
 pub const FI_POSITIONS_ARRAY: u32 = 1;
 pub const FI_MASK_CAUSAL: u32 = 0;
@@ -153,7 +155,8 @@ pub struct fi_spec {
     pub intervals: u32,
     pub v_dtype: u32,
     pub scale_group: u32,
-    pub reserved: [u32; 54],
+    pub v_source: u32,
+    pub reserved: [u32; 53],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
