@@ -6,6 +6,7 @@
 #include "tools/flashjit/roles.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -195,9 +196,8 @@ Test(model, what_is_missing) {
       {"\"sliding_window\": 512, \"sliding_window_pattern\": 4", "sliding_attention", 6, ""},
       {"\"attention_chunk_size\": 100", "full_attention", 2, ""},
       {"\"attention_chunk_size\": 100", "chunked_attention", 6, ""},
-      {LATENT, "full_attention", 8, "multi-head latent attention (kv_lora_rank 512)"},
-      {LATENT ", \"num_key_value_heads\": 3, \"head_dim\": 3, \"dtype\": \"float32\"", "full_attention", 8,
-       "multi-head latent attention (kv_lora_rank 512)"},
+      {LATENT, "full_attention", 8, ""},
+      {LATENT ", \"num_key_value_heads\": 3, \"head_dim\": 3, \"dtype\": \"float32\"", "full_attention", 8, ""},
       {"\"hybrid_override_pattern\": \"MEM*E*-\"", "full_attention", 2, ""},
       {"\"hybrid_override_pattern\": \"MEM*E*-\"", "linear_attention", 2, ""},
       {"\"layer_types\": [\"linear_attention\", \"moon\"], \"num_hidden_layers\": 2", "moon", 1, ""},
@@ -277,11 +277,34 @@ Test(model, roles_choose_tiles) {
   }
 }
 
+/* The cache has one head of a latent vector and a rotated key, whose heads of V are all the latent vector. */
+Test(model, latents_are_absorbed) {
+  static const char *const texts[ROLE_COUNT] = {
+      [ROLE_PREFILL] = "attention hd=576 v_dim=512 group=16 rows=128 page=64 rope=half rope_dim=64 rope_first=512 "
+                       "v_source=keys",
+      [ROLE_APPEND] = "append hd=576 v_dim=512 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
+      [ROLE_EXTEND] = "attention hd=576 v_dim=512 group=16 rows=64 page=64 rope=half rope_dim=64 rope_first=512 "
+                      "v_source=keys",
+      [ROLE_DECODE] = "attention hd=576 v_dim=512 group=16 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
+  };
+  struct model model = read_model(config(LATENT));
+  const struct model_layer *layer = find(&model, "full_attention");
+  cr_expect_eq(layer->kv_heads, 1);
+  cr_expect_float_eq(layer_softmax_scale(&layer->layer), 1 / sqrt(192), 1e-12);
+  for (enum role role = 0; role < ROLE_COUNT; role++) {
+    char text[FI_SPEC_TEXT_SIZE];
+    fi_spec spec;
+    cr_assert_eq(role_spec(layer, 64, role, NULL, &spec), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+    cr_expect_str_eq(text, texts[role]);
+  }
+}
+
 /* The model reader's reason and the library's are both told. */
 Test(model, unsupported_layers_say_why) {
-  struct model model = read_model(config(LATENT));
-  cr_expect_not(layer_supported(find(&model, "full_attention"), 16, NULL));
-  cr_expect_not_null(strstr(problem_last(), "multi-head latent attention"), "%s", problem_last());
+  struct model model = read_model(config("\"rope_scaling\": {\"type\": \"spiral\"}"));
+  cr_expect_not(layer_supported(&model.layers[0], 16, NULL));
+  cr_expect_not_null(strstr(problem_last(), "rope_type spiral"), "%s", problem_last());
   model = read_model(config("\"head_dim\": 100"));
   cr_expect_not(layer_supported(&model.layers[0], 16, NULL));
   cr_expect_not_null(strstr(problem_last(), "100"), "%s", problem_last());

@@ -291,7 +291,7 @@ static const struct {
      "\"v_head_dim\": 128",
      "8 full_attention: 16 query heads, expanded 192/128 on 16 KV heads, absorbed 576/512 on 1, RoPE theta 10000 on "
      "the "
-     "last 64 dims, interleaved | multi-head latent attention (kv_lora_rank 512)\n"
+     "last 64 dims, interleaved\n"
      "8 expanded_full_attention: 16 query heads on 16 KV heads of 192 (V: 128), expanded for prefill, RoPE theta 10000 "
      "on the last 64 dims, interleaved"},
     {"\"rope_parameters\": {\"full_attention\": null, \"sliding_attention\": {\"rope_theta\": 7}}",

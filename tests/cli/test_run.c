@@ -295,7 +295,7 @@ Test(run, unsupported_model, .init = use_simulator) {
            scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
   command(&output, arguments);
   expect_code(&output, 1);
-  expect_text(output.err, "indexed_attention skipped: multi-head latent attention");
+  expect_text(output.err, "indexed_attention skipped: sparse attention (");
   expect_text(output.err, "no kind of layer can be run");
 }
 

@@ -86,6 +86,10 @@ static void measure(struct batch_memory *batch) {
   batch->input_rows = schedule->tokens < rows ? schedule->tokens : rows;
 }
 
+static bool has_own_v(const struct batch_memory *batch) {
+  return batch->spec.v_source == FI_V_OWN;
+}
+
 static size_t query_heads(const struct batch_memory *batch) {
   return (size_t)batch->kv_heads * batch->spec.group;
 }
@@ -101,11 +105,11 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   case BUFFER_K_NEW:
     return kv_heads * spec->head_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_V_NEW:
-    return kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype);
+    return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype) : 0;
   case BUFFER_K_CACHE:
     return kv_heads * spec->head_dim * dtype_bits(spec->kv_dtype) / 8;
   case BUFFER_V_CACHE:
-    return kv_heads * spec->v_dim * dtype_bits(spec->v_dtype) / 8;
+    return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bits(spec->v_dtype) / 8 : 0;
   case BUFFER_K_SCALE:
     return scale_row_bytes(batch, spec->kv_dtype, spec->head_dim);
   case BUFFER_V_SCALE:

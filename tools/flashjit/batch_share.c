@@ -32,7 +32,7 @@ static void take(struct batch_memory *part, const struct batch_memory *whole, st
   const size_t bytes = batch_row_bytes(part, buffer);
   const size_t whole_bytes = batch_row_bytes(whole, buffer);
   const char *from = (const char *)whole->buffers[buffer].host + offset_of(part, whole, share, buffer);
-  for (size_t row = 0; row < to->bytes / bytes; row++)
+  for (size_t row = 0; row * bytes < to->bytes; row++)
     memcpy((char *)to->host + row * bytes, from + row * whole_bytes, bytes);
 }
 

@@ -35,9 +35,10 @@ static double now_ms(void) {
 
 double layer_q_deviation(const struct layer *layer) {
   enum { CAP_PER_DEVIATION = 24 };
-  const double scale = layer->scale > 0 ? layer->scale : 1 / sqrt(layer->head_dim);
+  const double dims = layer_key_dim(layer);
+  const double scale = layer_softmax_scale(layer) > 0 ? layer_softmax_scale(layer) : 1 / sqrt(dims);
   const double deviation = layer->softcap > 0 ? layer->softcap / CAP_PER_DEVIATION : 1;
-  return deviation / (scale * sqrt(layer->head_dim));
+  return deviation / (scale * sqrt(dims));
 }
 
 bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec) {
@@ -111,14 +112,15 @@ static double work_of(const struct layer_run *run, enum role role, const struct 
   const struct batch_memory *batch = &run->batch;
   const struct schedule *schedule = run->settings->schedule;
   const fi_spec *spec = &batch->spec;
-  const double row = (double)batch->kv_heads * (spec->head_dim + spec->v_dim); /* of K and V of a token */
+  const double dims = (double)batch->kv_heads * (spec->head_dim + spec->v_dim); /* of scores and O of a token */
+  const size_t given = batch_row_bytes(batch, BUFFER_K_NEW) + batch_row_bytes(batch, BUFFER_V_NEW);
   const double stored = (double)(batch_row_bytes(batch, BUFFER_K_CACHE) + batch_row_bytes(batch, BUFFER_V_CACHE));
   if (role == ROLE_APPEND)
-    return step->tokens * (row * (double)dtype_bytes(spec->q_dtype) + stored);
+    return step->tokens * ((double)given + stored);
   if (role != step->attention)
     return 0;
   if (role == ROLE_PREFILL)
-    return step_pairs(schedule, step, spec) * 2 * row * spec->group;
+    return step_pairs(schedule, step, spec) * 2 * dims * spec->group;
   return step_kv_tokens(schedule, step, spec) * stored;
 }
 
@@ -172,7 +174,7 @@ bool layer_part_prepare(struct layer_run *run) {
 
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host) {
   fi_tensors tensors = batch_tensors(&run->batch, on_host);
-  tensors.softmax_scale = (float)run->layer->layer.scale;
+  tensors.softmax_scale = (float)layer_softmax_scale(&run->layer->layer);
   tensors.softcap = (float)run->layer->layer.softcap;
   tensors.rope_table = on_host ? run->rope_table.host : run->rope_table.device;
   tensors.rope_magnitude = run->rope_magnitude;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_THREADS = 64, MOST_HEAD_DIM = 512 };
+enum { MOST_THREADS = 64, MOST_HEAD_DIM = 576 };
 
 /* Of single precision, relative to the largest element of a row: two products and a sum with a sine and a
  * cosine. */
@@ -126,7 +126,8 @@ static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_
       continue;
     reference_append(reference, request, i, kv_head, k, v);
     check_stored(crew, request, i, kv_head, "K", reference->tensors.k.data, k, verdict);
-    check_stored(crew, request, i, kv_head, "V", reference->tensors.v.data, v, verdict);
+    if (reference->spec.v_source == FI_V_OWN)
+      check_stored(crew, request, i, kv_head, "V", reference->tensors.v.data, v, verdict);
     verdict->measure.rows++;
   }
 }

@@ -17,11 +17,6 @@ static bool rotates(const struct rope *rope) {
 /* Each writes what a layer needs of its kind, or leaves the text empty. */
 typedef void needs_function(const struct layer *layer, char *text, size_t size);
 
-static void needs_latent(const struct layer *layer, char *text, size_t size) {
-  if (layer->latent.rank > 0)
-    snprintf(text, size, "multi-head latent attention (kv_lora_rank %u)", layer->latent.rank);
-}
-
 static void needs_selection(const struct layer *layer, char *text, size_t size) {
   if (layer->sparse[0])
     snprintf(text, size, "sparse attention (%s)", layer->sparse);
@@ -51,8 +46,8 @@ static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
-    {needs_latent, false},     {needs_selection, false}, {needs_other, false},
-    {needs_cache_type, false}, {needs_rope_type, false}, {needs_positions, true},
+    {needs_selection, false}, {needs_other, false},    {needs_cache_type, false},
+    {needs_rope_type, false}, {needs_positions, true},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */
@@ -75,11 +70,16 @@ static void fill_mask(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->ranges = layer->has_image_blocks && !text_only;
 }
 
+static void fill_shape(const struct layer *layer, fi_spec *spec) {
+  spec->head_dim = layer_key_dim(layer);
+  spec->v_dim = layer->latent.rank > 0 ? layer->latent.rank : layer->v_dim;
+  spec->v_source = layer->latent.rank > 0 ? FI_V_KEYS : FI_V_OWN;
+  spec->group = layer->query_heads / layer_cached_heads(layer);
+}
+
 static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) {
   fi_spec_init(spec);
-  spec->head_dim = layer->head_dim;
-  spec->v_dim = layer->v_dim;
-  spec->group = layer->query_heads / layer->kv_heads;
+  fill_shape(layer, spec);
   spec->q_dtype = layer->q_dtype;
   spec->kv_dtype = layer->kv_dtype;
   spec->v_dtype = layer->v_dtype;

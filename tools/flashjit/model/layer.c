@@ -1,6 +1,7 @@
 /* A layer as JSON, and as a line of text. */
 #include "tools/flashjit/model/layer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,18 @@ static json_t *rope_json(const struct rope *rope) {
   if (rope->axes == 3)
     add_sections(object, rope);
   return object;
+}
+
+uint32_t layer_cached_heads(const struct layer *layer) {
+  return layer->latent.rank > 0 ? 1 : layer->kv_heads;
+}
+
+uint32_t layer_key_dim(const struct layer *layer) {
+  return layer->latent.rank > 0 ? layer->latent.rank + layer->latent.rope_dims : layer->head_dim;
+}
+
+double layer_softmax_scale(const struct layer *layer) {
+  return layer->scale == 0 && layer->latent.rank > 0 ? 1 / sqrt(layer->head_dim) : layer->scale;
 }
 
 static json_t *latent_json(const struct layer *layer) {

@@ -87,6 +87,16 @@ struct layer {
   char kv_type[16];
 };
 
+/*
+ * KV heads of the cache and dims of their keys: of latent attention one head, which has the latent vector and the
+ * rotated key.
+ */
+uint32_t layer_cached_heads(const struct layer *layer);
+uint32_t layer_key_dim(const struct layer *layer);
+
+/* What fi_tensors.softmax_scale is: 0 where it is that of the key's dims. */
+double layer_softmax_scale(const struct layer *layer);
+
 /* The description as an object, equal for equal layers; NULL when memory is out. */
 json_t *layer_json(const struct layer *layer);
 

@@ -89,7 +89,7 @@ static struct model_layer *find_equal(struct model *model, json_t *const *known,
 static void fill_kind(const struct layer *layer, bool text_only, struct model_layer *kind) {
   kind->layer = *layer;
   snprintf(kind->kind, sizeof kind->kind, "%s", layer->kind);
-  kind->kv_heads = layer->kv_heads;
+  kind->kv_heads = layer->attends ? layer_cached_heads(layer) : layer->kv_heads;
   fi_spec_init(&kind->spec);
   if (layer->attends)
     layer_spec(layer, text_only, &kind->spec, kind->missing, sizeof kind->missing);
