@@ -11,10 +11,6 @@
 
 static struct output output;
 
-static void use_simulator(void) {
-  setenv("FLASHJIT_DRIVER", "sim", 1);
-}
-
 TestSuite(bench, .init = use_simulator);
 
 #define SMALL "attention hd=32 page=4 --heads 2 --batch 2q1s9,1q3s5_1q1s70"

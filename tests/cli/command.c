@@ -36,6 +36,10 @@ void command_in(struct output *output, const char *environment, const char *argu
   free(line);
 }
 
+void use_simulator(void) {
+  setenv("FLASHJIT_DRIVER", "sim", 1);
+}
+
 void expect_code(const struct output *output, int code) {
   cr_expect_eq(output->code, code, "exit code %d, not %d\n%s%s", output->code, code, output->out, output->err);
 }

@@ -18,6 +18,9 @@ void command(struct output *output, const char *arguments);
 /* Likewise, in an environment that env(1) has changed by these words. */
 void command_in(struct output *output, const char *environment, const char *arguments);
 
+/* For .init of tests whose commands launch kernels. */
+void use_simulator(void);
+
 /* Criterion assertions with the output as their message. */
 void expect_code(const struct output *output, int code);
 void expect_text(const char *output, const char *part);

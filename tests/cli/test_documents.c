@@ -13,6 +13,8 @@
 
 static struct output output;
 
+TestSuite(documents, .init = use_simulator);
+
 /* A call of each command; in this order each finds what it needs. FILE is a bundle, SPECS lists specs. */
 static const struct {
   const char *command;

@@ -11,10 +11,6 @@
 
 static struct output output;
 
-static void use_simulator(void) {
-  setenv("FLASHJIT_DRIVER", "sim", 1);
-}
-
 /* Runs and checks what must hold of every right run; of one where each kernel has a step of its own, all rows. */
 static void run_and_check(const char *arguments, bool has_all) {
   char all[1024];

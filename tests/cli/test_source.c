@@ -10,6 +10,8 @@
 
 static struct output output;
 
+TestSuite(source, .init = use_simulator);
+
 #define SPEC "attention hd=32 page=16"
 
 /* A model of one layer, whose decode kernel this is. */

@@ -15,6 +15,8 @@
 
 static struct output output;
 
+TestSuite(verify_cache, .init = use_simulator);
+
 static void build(const char *specs) {
   char arguments[256];
   snprintf(arguments, sizeof arguments, "build --specs %s", scratch_file("specs", specs));
