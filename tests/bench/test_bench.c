@@ -62,6 +62,13 @@ Test(bench, json_lines) {
   cr_expect_null(strtok_r(NULL, "\n", &rest));
 }
 
+/* Latents have no V of their own. */
+Test(bench, latents) {
+  command(&output, "bench -o json 'attention hd=160 v_dim=128 group=8 page=16 v_source=keys' --batch 2q1s40");
+  expect_code(&output, 0);
+  expect_text(output.out, "\"status\": \"ok\"");
+}
+
 static size_t count(const char *text, char letter) {
   size_t found = 0;
   for (; *text; text++)

@@ -250,6 +250,8 @@ Test(run, tokens_on_devices, .init = use_devices) {
   setenv("FLASHJIT_NCCL", FAKE_NCCL, 1);
   run_steps_right(arguments);
   run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:2 --devices 2 --context-parallel --kv-dtype e4m3");
+  run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:2 --devices 2 --context-parallel "
+                                                 "--kv-dtype int8/int4");
 }
 
 Test(run, wrong_tokens_on_devices, .init = use_devices) {

@@ -78,14 +78,15 @@ static void set_sizes(struct case_data *data) {
   const fi_spec *spec = &data->spec;
   const size_t requests = data->what->batch.count;
   const size_t rows = bench_batch_tokens(&data->what->batch) * query_heads(data);
+  const bool has_own_v = spec->v_source == FI_V_OWN;
   const size_t table = has_indptr(data) ? data->pages : requests * data->table_stride;
   const size_t bytes[CASE_BUFFERS] = {
       [CASE_Q] = rows * spec->head_dim * dtype_bytes(spec->q_dtype),
       [CASE_O] = rows * spec->v_dim * dtype_bytes(spec->o_dtype),
       [CASE_K] = cache_bytes(data, spec->kv_dtype, spec->head_dim),
-      [CASE_V] = cache_bytes(data, spec->v_dtype, spec->v_dim),
+      [CASE_V] = has_own_v ? cache_bytes(data, spec->v_dtype, spec->v_dim) : 0,
       [CASE_K_SCALES] = scale_bytes(data, spec->kv_dtype, spec->head_dim),
-      [CASE_V_SCALES] = scale_bytes(data, spec->v_dtype, spec->v_dim),
+      [CASE_V_SCALES] = has_own_v ? scale_bytes(data, spec->v_dtype, spec->v_dim) : 0,
       [CASE_Q_INDPTR] = bench_batch_most_q(&data->what->batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_KV_LEN] = is_paged(data) || !has_indptr(data) ? requests * sizeof(int32_t) : 0,
       [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,

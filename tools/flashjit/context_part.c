@@ -57,8 +57,9 @@ static size_t buffer_bytes(const struct context_part *part, enum context_buffer 
   case CONTEXT_V_CACHE:
     return cache_tokens * batch_row_bytes(batch, BUFFER_V_CACHE);
   case CONTEXT_K_SCALE:
-  case CONTEXT_V_SCALE:
     return (batch_has_token_scales(batch) ? cache_tokens : 1) * batch_row_bytes(batch, BUFFER_K_SCALE);
+  case CONTEXT_V_SCALE:
+    return (batch_has_token_scales(batch) ? cache_tokens : 1) * batch_row_bytes(batch, BUFFER_V_SCALE);
   case CONTEXT_SINKS:
     return batch->spec.sinks ? batch_row_bytes(batch, BUFFER_SINKS) : 0;
   case CONTEXT_Q_INDPTR:
