@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,32 @@ Test(verify_cache, given_specs_are_compiled) {
   expect_code(&output, 0);
   expect_text(output.out, "merge hd=64  user");
   expect_text(output.out, "2 kernels: 2 right");
+}
+
+/* Tiles whose heads are a share of a KV head's: lengths are measured in the tokens of a tile. */
+Test(verify_cache, tiles_that_share_a_group) {
+  command(&output, "verify attention hd=576 v_dim=512 group=128 page=1 v_source=keys");
+  expect_code(&output, 0);
+  expect_text(output.out, "1 kernels: 1 right");
+}
+
+/* A signal while the first kernel is compiled, after the report was opened: no kernel counts as right. */
+Test(verify_cache, what_was_not_run_is_told) {
+  const char *specs = scratch_file("specs", "attention hd=128 group=8 page=16\nattention hd=256 group=8 page=16\n");
+  char *arguments;
+  cr_assert(asprintf(&arguments,
+                     "verify --specs %s --report %s/early >%s/talk & pid=$!; "
+                     "until [ -e %s/early ] && [ -n \"$(cat /proc/$pid/task/$pid/children)\" ]; do sleep 0.01; done; "
+                     "kill -TERM $pid; wait $pid; code=$?; { cat %s/talk; cat %s/early >&2; exit $code; }",
+                     specs, scratch_folder(), scratch_folder(), scratch_folder(), scratch_folder(),
+                     scratch_folder()) > 0);
+  command(&output, arguments);
+  free(arguments);
+  expect_code(&output, 128 + SIGTERM);
+  expect_text(output.out, "2 kernels: 0 right, 0 wrong, 0 failed, 0 skipped, 2 not run\n");
+  expect_text(output.err, "\"ok\": 0");
+  expect_text(output.err, "\"not_run\": 2");
+  expect_text(output.err, "\"result\": \"not_run\",\n      \"why\": \"the verification was stopped before its end\"");
 }
 
 /* What another library, or the text of a caller, has made. */

@@ -13,9 +13,10 @@ static bool read_tile(struct trial *trial, const fi_spec *spec, const char *targ
   char *source = source_text(spec, target);
   if (!source)
     return trial_fail(trial, "its source cannot be had");
+  const uint32_t heads = (uint32_t)source_number(source, "Group"); /* of a tile: a share of the spec's group */
   *tile = (struct tile){
       .rows = (uint32_t)source_number(source, "Rows"),
-      .tokens = (uint32_t)source_number(source, "Rows") / spec->group,
+      .tokens = heads ? (uint32_t)source_number(source, "Rows") / heads : 0,
       .teams = (uint32_t)source_number(source, "Teams"),
       .team_tokens = (uint32_t)source_number(source, "TeamTokens"),
       .stages = (uint32_t)source_number(source, "Stages"),

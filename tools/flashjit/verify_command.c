@@ -55,7 +55,7 @@ static json_t *kernel_json(const struct verified_kernel *kernel) {
     add_finding(object, kernel);
   if (state == VERIFY_FAILED)
     json_object_set_new(object, "status", json_string(fi_status_name(kernel->result.status)));
-  if (state != VERIFY_SKIPPED)
+  if (kernel->has_ended && state != VERIFY_SKIPPED)
     json_object_set_new(object, "seconds", json_real(kernel->result.seconds));
   if (state != VERIFY_RIGHT)
     json_object_set_new(object, "why", json_string(why));
@@ -128,8 +128,11 @@ static void print_text(const struct verification *verification, const struct mac
   count_states(verification, counts);
   printf("%s on %s\n", verification->target, machine->device);
   table_print(stdout, json_object_get(document, "kernels"), columns, sizeof columns / sizeof *columns);
-  printf("%zu kernels: %zu right, %zu wrong, %zu failed, %zu skipped\n", verification->count, counts[VERIFY_RIGHT],
+  printf("%zu kernels: %zu right, %zu wrong, %zu failed, %zu skipped", verification->count, counts[VERIFY_RIGHT],
          counts[VERIFY_WRONG], counts[VERIFY_FAILED], counts[VERIFY_SKIPPED]);
+  if (counts[VERIFY_NOT_RUN])
+    printf(", %zu not run", counts[VERIFY_NOT_RUN]);
+  putchar('\n');
 }
 
 /* ------------------------------------------------------------------------------------------------ verify */
@@ -142,14 +145,15 @@ static bool write_report(const char *path, FILE *file, json_t *document) {
   return false;
 }
 
-/* Right is what was verified, and only when something was. */
+/* Right is what was verified to its end, and only when something was. */
 static int result_of(const struct verification *verification) {
   size_t counts[VERIFY_STATES];
   count_states(verification, counts);
   if (verification->count == 0)
     complain("there is no kernel for %s in the cache, %zu for other targets", verification->target,
              verification->other_targets);
-  return counts[VERIFY_RIGHT] && !counts[VERIFY_WRONG] && !counts[VERIFY_FAILED] ? CLI_OK : CLI_FAILED;
+  const size_t bad = counts[VERIFY_WRONG] + counts[VERIFY_FAILED] + counts[VERIFY_NOT_RUN];
+  return counts[VERIFY_RIGHT] && !bad ? CLI_OK : CLI_FAILED;
 }
 
 /* The document, with what bench has written; takes the reference to that, which may be NULL. */
@@ -281,7 +285,7 @@ const struct cli_command verify_command = {
              "and holds what it computes against a double-precision reference. Compiles nothing unless specs are\n"
              "given. A plan kernel is verified by a kernel that takes its plans; what has a snippet, or is of\n"
              "another version of the library, is skipped. Exits with 1 when a kernel is wrong or cannot be run,\n"
-             "or none is right.",
+             "or none is right; with 128 and the signal's number when one stops it: the rest is not_run.",
     .options = options,
     .run = run,
 };

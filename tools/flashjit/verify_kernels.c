@@ -37,7 +37,7 @@ static struct verified_kernel *add_row(struct verification *verification, const 
     verification->room = room;
   }
   struct verified_kernel *kernel = &verification->kernels[verification->count++];
-  *kernel = (struct verified_kernel){.result.status = FI_OK};
+  *kernel = (struct verified_kernel){.has_ended = false};
   snprintf(kernel->text, sizeof kernel->text, "%s", text);
   return kernel;
 }
@@ -187,19 +187,25 @@ static bool verify_one(void *user, const struct job *job, struct job_result *res
 
 const char *verify_state_name(enum verify_state state) {
   static const char *const names[] = {
-      [VERIFY_RIGHT] = "ok", [VERIFY_WRONG] = "wrong", [VERIFY_FAILED] = "failed", [VERIFY_SKIPPED] = "skipped"};
+      [VERIFY_RIGHT] = "ok",        [VERIFY_WRONG] = "wrong",     [VERIFY_FAILED] = "failed",
+      [VERIFY_SKIPPED] = "skipped", [VERIFY_NOT_RUN] = "not_run",
+  };
   return names[state];
 }
 
 enum verify_state verify_state_of(const struct verified_kernel *kernel) {
   if (kernel->skip[0] || kernel->result.status == FI_ERROR_NOT_CACHED) /* of another version of the library */
     return VERIFY_SKIPPED;
+  if (!kernel->has_ended)
+    return VERIFY_NOT_RUN;
   if (kernel->result.status)
     return VERIFY_FAILED;
   return kernel->result.finding.wrong ? VERIFY_WRONG : VERIFY_RIGHT;
 }
 
 const char *verify_why(const struct verified_kernel *kernel) {
+  if (verify_state_of(kernel) == VERIFY_NOT_RUN)
+    return "the verification was stopped before its end";
   return kernel->skip[0] ? kernel->skip : kernel->result.message;
 }
 
@@ -208,6 +214,7 @@ static void note_result(void *user, const struct job *job, const struct job_resu
   struct verifying *verifying = user;
   struct verified_kernel *kernel = &verifying->verification->kernels[result->job];
   kernel->result = *result;
+  kernel->has_ended = true;
   const enum verify_state state = verify_state_of(kernel);
   progress_step(&verifying->progress, state == VERIFY_WRONG || state == VERIFY_FAILED);
   progress_clear(&verifying->progress);

@@ -10,6 +10,7 @@ struct verified_kernel {
   fi_spec spec;
   fi_spec runs;   /* the kernel that runs: of a plan kernel, one that takes its plans */
   char skip[160]; /* why it is not run; "" else */
+  bool has_ended; /* the result is there */
   struct job_result result;
 };
 
@@ -24,7 +25,7 @@ struct verification {
   struct job *jobs;
 };
 
-enum verify_state { VERIFY_RIGHT, VERIFY_WRONG, VERIFY_FAILED, VERIFY_SKIPPED, VERIFY_STATES };
+enum verify_state { VERIFY_RIGHT, VERIFY_WRONG, VERIFY_FAILED, VERIFY_SKIPPED, VERIFY_NOT_RUN, VERIFY_STATES };
 
 const char *verify_state_name(enum verify_state state);
 enum verify_state verify_state_of(const struct verified_kernel *kernel);
@@ -37,7 +38,8 @@ const char *verify_why(const struct verified_kernel *kernel);
 int verify_add_specs(struct verification *verification, const struct spec_list *list);
 int verify_add_cached(struct verification *verification);
 
-/* Runs them, with progress and what is wrong on stderr. Returns 0, or the number of the signal that stopped it. */
+/* Runs them, with progress and what is wrong on stderr. Returns 0, or the number of the signal that stopped it: what it
+ * had not ended by then is VERIFY_NOT_RUN. */
 int verify_run(struct verification *verification);
 
 void verify_free(struct verification *verification);
