@@ -138,8 +138,13 @@ static const char *next_line(const char *line) {
   return end ? end + 1 : line + strlen(line);
 }
 
+/* A number alone: an expression is none, nor is what follows one in the line, but for a comment. */
 static bool read_constant(const char *line, struct constant *constant) {
-  return sscanf(line, "constexpr int %63[A-Za-z0-9] = %d;", constant->name, &constant->value) == 2;
+  int end = 0;
+  if (sscanf(line, "constexpr int %63[A-Za-z0-9] = %i;%n", constant->name, &constant->value, &end) != 2 || !end)
+    return false;
+  const char *rest = line + end + strspn(line + end, " \t\r");
+  return !*rest || *rest == '\n' || *rest == '/';
 }
 
 static const char *first_constant(const char *line) {

@@ -138,6 +138,39 @@ Test(edited, numbers_of_the_launch_stay) {
   fi_ctx_destroy(ctx);
 }
 
+/* A number is what the compiler takes it for. */
+Test(edited, numbers_are_no_expressions) {
+  static const struct {
+    const char *number; /* of threads */
+    fi_status status;
+  } rows[] = {
+      {"128; ", FI_OK},
+      {"128;//", FI_OK},
+      {"0x80;", FI_OK},
+      {"0200;", FI_OK},
+      {"0128;", FI_ERROR_UNSUPPORTED},
+      {"128*2;", FI_ERROR_UNSUPPORTED},
+      {"128 +1;", FI_ERROR_UNSUPPORTED},
+      {"128/2;", FI_ERROR_UNSUPPORTED},
+      {"128u;", FI_ERROR_UNSUPPORTED},
+      {"1'28;", FI_ERROR_UNSUPPORTED},
+      {"128\n* 2;", FI_ERROR_UNSUPPORTED},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char *text = generated("merge hd=64", 0, "");
+    char *number = strstr(text, "kThreads = 128;");
+    cr_assert(number);
+    number += strlen("kThreads = ");
+    memset(number, ' ', strcspn(number, "\n"));
+    memcpy(number, rows[i].number, strlen(rows[i].number));
+    write_text(text);
+    free(text);
+    fi_ctx *ctx = make_context(directory);
+    cr_expect_eq(get(ctx, "merge hd=64"), rows[i].status, "%s: %s", rows[i].number, fi_last_error());
+    fi_ctx_destroy(ctx);
+  }
+}
+
 /* One more or less is another tile. */
 Test(edited, no_constant_is_missing) {
   char *text = generated("merge hd=64", 0, "");

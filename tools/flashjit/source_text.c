@@ -27,7 +27,8 @@ bool source_next_number(const char **at, char *name, size_t size, int *value) {
   for (const char *line = strstr(*at, mark); line; line = strstr(line + 1, mark)) {
     const char *found = line + sizeof mark - 1;
     const size_t length = strcspn(found, " ");
-    if (sscanf(found + length, " = %d;", value) != 1)
+    int end = 0;
+    if (sscanf(found + length, " = %d;%n", value, &end) != 1 || !end)
       continue;
     snprintf(name, size, "%.*s", (int)length, found);
     *at = found;
