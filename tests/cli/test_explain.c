@@ -97,9 +97,16 @@ Test(doctor, finds_what_is_wrong) {
       {"FLASHJIT_LOCK_DIR=/dev/null/y", 0, "warning  lock        no locks", "-> set FLASHJIT_LOCK_DIR"},
       {"FLASHJIT_HTTP_URL=http://127.0.0.1:1", 0,
        "warning  http        http://127.0.0.1:1 does not answer: ", "-> see that the server runs"},
-      {"FLASHJIT_HTTP_URL=cache.local", 0, "it begins with http://", "-> mend FLASHJIT_HTTP_URL"},
-      {"FLASHJIT_HTTP_URL=http://127.0.0.1:1 FLASHJIT_HTTP_TOKEN='a b'", 0, "visible ASCII",
+      {"FLASHJIT_HTTP_URL=cache.local", 1, "problem  http        FLASHJIT_HTTP_URL is refused: it begins with http://",
+       "-> mend FLASHJIT_HTTP_URL"},
+      {"FLASHJIT_HTTP_URL=http://127.0.0.1:1 FLASHJIT_HTTP_TOKEN='a b'", 1, "problem  http        http://127.0.0.1:1 ",
        "-> mend FLASHJIT_HTTP_TOKEN"},
+      {"FLASHJIT_SOURCE=/no/mine.cu", 1, "problem  context     FLASHJIT_SOURCE: cannot read /no/mine.cu: No such file",
+       "-> mend what is named"},
+      {"FLASHJIT_SOURCE=/dev/null", 1, "problem  context     FLASHJIT_SOURCE: the first line of /dev/null",
+       "-> mend what is named"},
+      {"FLASHJIT_TARGET=sm_1", 1, "problem  context     ", "-> mend what is named"},
+      {"FLASHJIT_BUNDLE_KEY=12", 1, "problem  context     ", "-> mend what is named"},
       {"FLASHJIT_HTTP_URL=http://127.0.0.1:1 "
        "FLASHJIT_BUNDLE_KEY=d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
        0, "not used: FLASHJIT_BUNDLE_KEY", "-> unset FLASHJIT_BUNDLE_KEY or FLASHJIT_HTTP_URL"},
@@ -111,6 +118,18 @@ Test(doctor, finds_what_is_wrong) {
     expect_code(&output, rows[i].code);
     expect_text(output.out, rows[i].finding);
     expect_text(output.out, rows[i].remedy);
+  }
+}
+
+/* A URL that is refused may hold a password. */
+Test(doctor, passwords_are_not_told) {
+  static const char *const verbs[] = {"doctor",        "doctor --json",       "cache stats", "cache stats --json",
+                                      "explain merge", "explain --json merge"};
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+    command_in(&output, "FLASHJIT_DRIVER=sim FLASHJIT_HTTP_URL=https://jane:secret@cache.local/v1", verbs[i]);
+    expect_text(i < 4 ? output.out : output.err, "it has no user, password");
+    cr_expect_null(strstr(output.out, "secret"), "%s", output.out);
+    cr_expect_null(strstr(output.err, "secret"), "%s", output.err);
   }
 }
 

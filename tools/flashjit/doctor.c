@@ -165,10 +165,11 @@ static void examine_cache(struct examination *examination) {
 
 static void examine_http(struct examination *examination) {
   struct http_state state;
+  char text[HTTP_STATE_TEXT_SIZE];
   if (!http_state_read(&examination->options, &state))
     return;
-  find(examination, "http", state.remedy ? WARNING : FINE, state.remedy, "%s %s%s%s", state.url,
-       state.answers ? "answers" : "does not answer", state.problem.text[0] ? ": " : "", state.problem.text);
+  http_state_describe(&state, text);
+  find(examination, "http", state.is_refused ? PROBLEM : state.remedy ? WARNING : FINE, state.remedy, "%s", text);
 }
 
 static void examine_signatures(struct examination *examination) {
@@ -180,6 +181,17 @@ static void examine_signatures(struct examination *examination) {
     find(examination, "signatures", FINE, NULL, "libcrypto can be opened");
   else
     find(examination, "signatures", PROBLEM, "install libssl3, or every bundle is refused", "%s", reason.text);
+}
+
+/* Some variables are read by the library alone: FLASHJIT_SOURCE names a file. */
+static void examine_context(struct examination *examination) {
+  fi_ctx *ctx = NULL;
+  if (fi_ctx_create(NULL, &ctx))
+    find(examination, "context", PROBLEM, "mend what is named here: until then no kernel can be had", "%s",
+         fi_last_error());
+  else
+    find(examination, "context", FINE, NULL, "can be made");
+  fi_ctx_destroy(ctx);
 }
 
 /* ------------------------------------------------------------------------------------------------ doctor */
@@ -219,6 +231,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   examine_cache(&examination);
   examine_http(&examination);
   examine_signatures(&examination);
+  examine_context(&examination);
   if (is_json)
     document_print("flashjit.doctor", json_pack("{s:s, s:O}", "verdict", verdict_names[examination.worst], "findings",
                                                 examination.findings));

@@ -8,12 +8,15 @@
 
 /* What a context would refuse, or leave alone. */
 static bool check(const struct options *options, struct http_state *state) {
-  if (!cache_http_url_check(options->http_url, &state->problem))
+  if (!cache_http_url_check(options->http_url, &state->problem)) {
+    state->url = NULL;
     state->remedy = "mend FLASHJIT_HTTP_URL: no context can be made";
-  else if (options->http_token && !cache_http_token_check(options->http_token, &state->problem))
+  } else if (options->http_token && !cache_http_token_check(options->http_token, &state->problem)) {
     state->remedy = "mend FLASHJIT_HTTP_TOKEN: no context can be made";
-  else if (options->bundle_key)
+  } else if (options->bundle_key) {
     state->remedy = "unset FLASHJIT_BUNDLE_KEY or FLASHJIT_HTTP_URL";
+  }
+  state->is_refused = state->problem.text[0];
   if (!state->problem.text[0] && state->remedy)
     cache_refuse(&state->problem, "not used: FLASHJIT_BUNDLE_KEY asks for signatures, and its entries have none");
   return !state->remedy;
@@ -52,13 +55,23 @@ json_t *http_state_json(const struct options *options) {
   struct http_state state;
   if (!http_state_read(options, &state))
     return json_null();
-  return json_pack("{s:s, s:b, s:b, s:s}", "url", state.url, "used", state.is_used, "answers", state.answers, "problem",
-                   state.problem.text);
+  return json_pack("{s:s?, s:b, s:b, s:s}", "url", state.url, "used", state.is_used, "answers", state.answers,
+                   "problem", state.problem.text);
+}
+
+static void print(const char *url, bool answers, const char *problem, char text[HTTP_STATE_TEXT_SIZE]) {
+  snprintf(text, HTTP_STATE_TEXT_SIZE, "%s %s%s%s", url ? url : "FLASHJIT_HTTP_URL",
+           !url      ? "is refused"
+           : answers ? "answers"
+                     : "does not answer",
+           problem[0] ? ": " : "", problem);
+}
+
+void http_state_describe(const struct http_state *state, char text[HTTP_STATE_TEXT_SIZE]) {
+  print(state->url, state->answers, state->problem.text, text);
 }
 
 void http_state_print(const json_t *state, char text[HTTP_STATE_TEXT_SIZE]) {
-  const char *problem = json_string_value(json_object_get(state, "problem"));
-  snprintf(text, HTTP_STATE_TEXT_SIZE, "%s %s%s%s", json_string_value(json_object_get(state, "url")),
-           json_is_true(json_object_get(state, "answers")) ? "answers" : "does not answer", problem[0] ? ": " : "",
-           problem);
+  print(json_string_value(json_object_get(state, "url")), json_is_true(json_object_get(state, "answers")),
+        json_string_value(json_object_get(state, "problem")), text);
 }
