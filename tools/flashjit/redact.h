@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 
-/* Copies a text with PATH for each absolute path, and NAME for the names of user and host where they are words; cut to
- * the size. */
+/*
+ * Copies a text, cut to the size, with PATH for each absolute path, and for each that the environment names (HOME, the
+ * working directory, what FLASHJIT_ variables hold), blanks in it included; and NAME for user and host, with the
+ * domain, where they are words.
+ */
 void redact(const char *text, char *out, size_t size);
 
 #endif
