@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct output output;
 
@@ -87,12 +88,50 @@ Test(source, is_not_taken_for_the_generated_one) {
   snprintf(environment, sizeof environment, "FLASHJIT_SOURCE=%s", edit("merge hd=64", "2s/$/ /"));
   command_in(&output, environment, "verify merge hd=64");
   expect_code(&output, 0);
-  expect_text(output.out, "merge hd=64  compiled");
+  expect_text(output.out, "merge hd=64  edited, compiled");
   command(&output, "verify");
   expect_code(&output, 1);
   expect_text(output.err, "skipped: merge hd=64: ");
   expect_text(output.out, "1 kernels: 0 right, 0 wrong, 0 failed, 1 skipped\n");
   command_in(&output, environment, "verify");
   expect_code(&output, 0);
-  expect_text(output.out, "merge hd=64  user");
+  expect_text(output.out, "merge hd=64  edited, user");
+  command_in(&output, environment, "verify --json");
+  expect_text(output.out, "\"edited\": true");
+}
+
+static void explain(const char *path, const char *words) {
+  char environment[256];
+  snprintf(environment, sizeof environment, "FLASHJIT_HTTP_URL=http://127.0.0.1:1 FLASHJIT_SOURCE=%s", path);
+  command_in(&output, environment, words);
+}
+
+/* Size, tile and options are those of the file, and its key is not the generated one's; no server is asked. */
+Test(source, is_explained) {
+  char line[512];
+  const char *path = edit("attention group=4 page=16", "$a // ten bytes");
+  explain(path, "explain attention group=4 page=16");
+  expect_code(&output, 0);
+  snprintf(line, sizeof line, "edited   %s, in place of the generated source; no server", path);
+  expect_text(output.out, line);
+  expect_text(output.out, "tile     128 threads");
+  expect_text(output.out, "--generate-line-info");
+  cr_expect_null(strstr(output.out, "http "), "%s", output.out);
+  struct stat facts;
+  cr_assert_eq(stat(path, &facts), 0);
+  snprintf(line, sizeof line, "of the source (%lld bytes, and where its file is)", (long long)facts.st_size);
+  expect_text(output.out, line);
+  explain(path, "explain --json attention group=4 page=16");
+  expect_text(output.out, "\"edited\": true");
+  expect_text(output.out, "\"http\": null");
+  explain(path, "explain attention group=4");
+  expect_code(&output, 0);
+  cr_expect_null(strstr(output.out, "edited"), "%s", output.out);
+  expect_text(output.out, "http     http://127.0.0.1:1 does not answer");
+}
+
+Test(source, of_another_tile_is_not_explained) {
+  explain(edit("merge hd=64", "s/kThreads = 128;/kThreads = 256;/"), "explain merge hd=64");
+  expect_code(&output, 1);
+  expect_text(output.err, "kThreads is 256 in the edited source");
 }

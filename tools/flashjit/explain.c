@@ -10,6 +10,7 @@
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/snippet.h"
+#include "tools/flashjit/source_file.h"
 #include "tools/flashjit/source_text.h"
 #include "tools/flashjit/spec_words.h"
 #include "tools/flashjit/version.h"
@@ -45,10 +46,10 @@ static json_t *symbol_json(const char *source) {
   return name ? json_stringn(name, strcspn(name, "(")) : json_null();
 }
 
-static json_t *key_parts_json(const char *source, const char *target) {
+static json_t *key_parts_json(const char *source, bool is_edited, const char *target) {
   char compiler_options[COMPILE_OPTIONS_TEXT_SIZE];
   const struct target named = {.name = target};
-  compile_options_print(&named, false, compiler_options);
+  compile_options_print(&named, is_edited, compiler_options);
   return json_pack("{s:I, s:s, s:s, s:o, s:i}", "source_bytes", (json_int_t)strlen(source), "options", compiler_options,
                    "target", target, "symbol", symbol_json(source), "arguments", FLASHJIT_ARGS_VERSION);
 }
@@ -76,6 +77,12 @@ static json_t *look(const fi_spec *spec, const char *target) {
     return NULL;
   }
   const fi_status status = fi_precompile(ctx, spec, &facts);
+  if (status && status != FI_ERROR_NOT_CACHED) { /* an edited source of another tile */
+    complain("%s", fi_last_error());
+    fi_ctx_destroy(ctx);
+    json_decref(problems);
+    return NULL;
+  }
   const bool is_found = facts.toolchain[0];
   json_t *cache = json_pack("{s:s, s:b, s:o}", "key", facts.key, "found", is_found, "problems", problems);
   if (is_found && status)
@@ -159,14 +166,18 @@ static void print_server(const json_t *server, const char *key) {
 
 static void print_text(const json_t *document) {
   const json_t *parts = json_object_get(document, "key_parts");
+  const bool is_edited = json_is_true(json_object_get(document, "edited"));
   const json_t *cache = json_object_get(document, "cache");
-  printf("spec     %s\ntarget   %s\nkernel   %s\ntile     ", text_of(document, "spec"), text_of(document, "target"),
+  printf("spec     %s\ntarget   %s\nkernel   %s\n", text_of(document, "spec"), text_of(document, "target"),
          text_of(parts, "symbol"));
+  if (is_edited)
+    printf("edited   %s, in place of the generated source; no server is asked for it\n", source_file_path());
+  fputs("tile     ", stdout);
   print_tile(json_object_get(document, "tile"));
-  printf("key      %s\n         of the source (%" JSON_INTEGER_FORMAT
-         " bytes, 'flashjit show' prints it), target, symbol, "
+  printf("key      %s\n         of the source (%" JSON_INTEGER_FORMAT " bytes, %s), target, symbol, "
          "arguments' version %" JSON_INTEGER_FORMAT ",\n         options %s\n",
-         text_of(cache, "key"), number_of(parts, "source_bytes"), number_of(parts, "arguments"),
+         text_of(cache, "key"), number_of(parts, "source_bytes"),
+         is_edited ? "and where its file is" : "'flashjit show' prints it", number_of(parts, "arguments"),
          text_of(parts, "options"));
   print_cache(cache, json_object_get(document, "compiler"));
   print_server(json_object_get(document, "http"), text_of(cache, "key"));
@@ -199,13 +210,14 @@ static int explain(const fi_spec *spec, const char *given, const struct choice *
   char text[FI_SPEC_TEXT_SIZE];
   if (fi_spec_supported(spec, choice->target))
     return explain_refusal(given, choice);
-  char *source = source_text(spec, choice->target);
-  json_t *cache = source && fi_spec_print(spec, text, sizeof text) == FI_OK ? look(spec, choice->target) : NULL;
+  const bool is_edited = fi_spec_print(spec, text, sizeof text) == FI_OK && source_file_is_of(text);
+  char *source = is_edited ? source_file_text() : source_text(spec, choice->target);
+  json_t *cache = source ? look(spec, choice->target) : NULL;
   if (cache)
-    print_document(json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target,
-                             "supported", 1, "tile", tile_json(source), "key_parts",
-                             key_parts_json(source, choice->target), "cache", cache, "compiler", compiler_json(),
-                             "http", server_json()),
+    print_document(json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target,
+                             "supported", 1, "edited", is_edited, "tile", tile_json(source), "key_parts",
+                             key_parts_json(source, is_edited, choice->target), "cache", cache, "compiler",
+                             compiler_json(), "http", is_edited ? json_null() : server_json()),
                    choice->json);
   free(source);
   return cache ? CLI_OK : CLI_FAILED;

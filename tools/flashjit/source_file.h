@@ -17,4 +17,8 @@ void source_file_use(const char *path);
 /* Whether a kernel of this spec is made of that file. */
 bool source_file_is_of(const char *spec);
 
+/* The file's path, and its text, to be freed; that is NULL after a complaint. For a spec that is of it. */
+const char *source_file_path(void);
+char *source_file_text(void);
+
 #endif

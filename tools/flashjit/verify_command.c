@@ -9,6 +9,7 @@
 #include "tools/flashjit/problem.h"
 #include "tools/flashjit/redact.h"
 #include "tools/flashjit/report.h"
+#include "tools/flashjit/source_file.h"
 #include "tools/flashjit/spec_words.h"
 #include "tools/flashjit/table.h"
 #include "tools/flashjit/verify_kernels.h"
@@ -50,7 +51,8 @@ static json_t *kernel_json(const struct verified_kernel *kernel) {
   const enum verify_state state = verify_state_of(kernel);
   char why[sizeof kernel->result.message];
   redact(verify_why(kernel), why, sizeof why);
-  json_t *object = json_pack("{s:s, s:s}", "spec", kernel->text, "result", verify_state_name(state));
+  json_t *object = json_pack("{s:s, s:b, s:s}", "spec", kernel->text, "edited", source_file_is_of(kernel->text),
+                             "result", verify_state_name(state));
   if (state == VERIFY_RIGHT || state == VERIFY_WRONG)
     add_finding(object, kernel);
   if (state == VERIFY_FAILED)
@@ -116,7 +118,7 @@ static void allowed_cell(const json_t *row, char *text, size_t size) {
 
 static void from_cell(const json_t *row, char *text, size_t size) {
   const char *from = json_string_value(json_object_get(row, "from"));
-  snprintf(text, size, "%s", from ? from : "-");
+  snprintf(text, size, "%s%s", json_is_true(json_object_get(row, "edited")) ? "edited, " : "", from ? from : "-");
 }
 
 static void print_text(const struct verification *verification, const struct machine *machine, const json_t *document) {
