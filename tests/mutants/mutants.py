@@ -5,8 +5,9 @@ mutants.py BUILD_FOLDER [--seed N] [--count N] [--least N] [--jobs N] [--only TE
 
 Draws COUNT edits with the seed, the same ones as long as the lines that they are in stay. Each is compiled into kernels
 that have its line, which 'flashjit verify' runs on random batches, until one fails. Fails itself where fewer than LEAST
-are caught. Not counted: what does not compile, what the compiler makes the same code of, and what explained.txt, beside
-this file, says why.
+are caught, or a kernel fails without any edit. Not counted: what does not compile, what the compiler makes the same
+code of, and what explained.txt, beside this file, says why. Not caught is what neither passes nor fails: a run that
+takes too long, or that ends otherwise than verify does.
 --only: edits in whose "file:line: kind: before -> after" the text is. The compiler is that of FLASHJIT_NVRTC.
 """
 
@@ -22,9 +23,11 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEMPLATES = os.path.join(HERE, "../../templates")
 TARGET = "compute_90a"
+PASSED, FAILED = 0, 1  # exit codes of verify
 TRIES = 3  # specs that an edit must survive
 WARP_INSTRUCTIONS = "1000000"  # of a CTA that is not hung
-SECONDS = 60  # of a spec; what takes longer does not end
+SECONDS = 60  # of a spec
+COUNTED = ("caught", "survived", "ended oddly")
 SPECS = """
 attention group=4 page=16
 attention hd=64 group=8 page=16 left=128 sinks=1
@@ -152,7 +155,7 @@ class Trials:
         return sorted(having, key=lambda spec: edit.rank(spec))[:TRIES]
 
     def run(self, spec, edit, after, folder):
-        """(passed, output, PTX) of a spec with an edit."""
+        """(exit code or why there is none, output, PTX) of a spec with an edit."""
         ptx = os.path.join(folder, "ptx")
         cache = os.path.join(folder, "cache")
         environment = dict(self.environment, MUTANT_FROM=edit.before, MUTANT_TO=after, MUTANT_PTX=ptx,
@@ -161,19 +164,30 @@ class Trials:
         try:
             done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
-            return done.returncode == 0, done.stdout, contents(ptx)
+            return done.returncode, done.stdout, contents(ptx)
         except subprocess.TimeoutExpired:
-            return False, "it does not end", None
+            return "time out", "", None
+
+    def unedited(self, spec):
+        """What is wrong with a spec as it is, by the way that edits take: a line becomes itself. "" when nothing is."""
+        line = min(line for line in self.lines[spec] if line.strip())
+        with tempfile.TemporaryDirectory() as folder:
+            code, output, ptx = self.run(spec, Edit("", "", line, line), line, folder)
+        if code == PASSED and not ptx:
+            return f"no line was edited\n{output}"
+        return "" if code == PASSED else f"{code}\n{output}"
 
     def judge(self, edit):
-        """What comes of an edit: caught, survived, same or invalid, and why."""
+        """What comes of an edit: caught, survived, same, invalid or ended oddly, and why."""
         for spec in self.candidates(edit):
             with tempfile.TemporaryDirectory() as edited, tempfile.TemporaryDirectory() as plain:
-                passed, output, ptx = self.run(spec, edit, edit.after, edited)
+                code, output, ptx = self.run(spec, edit, edit.after, edited)
                 if "NVRTC_ERROR" in output:
                     return "invalid", ""
-                if not passed:
+                if code == FAILED:
                     return "caught", reason(output)
+                if code != PASSED:
+                    return "ended oddly", f"{code} {spec}"
                 if ptx == self.run(spec, edit, edit.before, plain)[2]:
                     return "same", ""
         return "survived", ""
@@ -226,16 +240,19 @@ def main():
     arguments = parser.parse_args()
     trials = Trials(os.path.abspath(arguments.build), arguments.seed)
     edits = draw(trials, arguments)
-    counts = {"caught": 0, "survived": 0, "same": 0, "invalid": 0}
+    counts = {"caught": 0, "survived": 0, "ended oddly": 0, "same": 0, "invalid": 0}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        while counts["caught"] + counts["survived"] < arguments.count:
-            left = arguments.count - counts["caught"] - counts["survived"]
+        broken = [f"fails unedited: {spec}: {why}" for spec, why in zip(SPECS, pool.map(trials.unedited, SPECS)) if why]
+        if broken:
+            print("\n".join(broken))
+            return 1
+        while (left := arguments.count - sum(counts[result] for result in COUNTED)) > 0:
             some = [edit for edit, _ in zip(edits, range(left))]
             if not some:
                 break
             for edit, (result, why) in zip(some, pool.map(trials.judge, some)):
                 counts[result] += 1
-                if result in ("caught", "survived"):
+                if result in COUNTED:
                     print(f"{result}: {edit}{': ' if why else ''}{why}", flush=True)
     print(f"seed {arguments.seed}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     return 0 if counts["caught"] >= arguments.least else 1
