@@ -66,7 +66,9 @@ static void find_loss(enum bench_format format) {
   cr_expect_str_eq(bench_row_text(baseline.head, "device"), "a GPU");
   const struct comparison comparison = baseline_compare(&baseline, new, 0.05);
   cr_expect_eq(comparison.compared, 4);
+  cr_expect_eq(comparison.missing, 0);
   cr_expect_eq(comparison.slower, 1);
+  cr_expect_not(baseline_holds(&comparison, false));
   cr_expect_str_eq(verdict(new, 0), "same");
   cr_expect_str_eq(verdict(new, 1), "same");
   cr_expect_str_eq(verdict(new, 2), "slower");
@@ -99,10 +101,31 @@ Test(baseline, new_rows) {
   cr_assert(baseline_read(&baseline, scratch_file("baseline", written(BENCH_JSONL, old))));
   const struct comparison comparison = baseline_compare(&baseline, new, 0.05);
   cr_expect_eq(comparison.compared, 1);
+  cr_expect_eq(comparison.missing, 1);
   cr_expect_str_eq(verdict(new, 0), "new");
   cr_expect_str_eq(verdict(new, 1), "");
   cr_expect_str_eq(verdict(new, 2), "same");
   cr_expect_str_eq(verdict(new, 3), "new");
+  baseline_free(&baseline);
+  json_decref(old);
+  json_decref(new);
+}
+
+/* A baseline of which nothing was found again holds on a simulator alone, which has no times. */
+Test(baseline, what_compares_nothing) {
+  static const double times[] = {50, 60, 70, 80};
+  json_t *old = rows_of(times);
+  json_t *new = json_array();
+  struct baseline baseline;
+  add(new, "attention group=4 heads=1 batch=8q1s1k", "flashjit", 50);
+  cr_assert(baseline_read(&baseline, scratch_file("baseline", written(BENCH_JSONL, old))));
+  const struct comparison nothing = baseline_compare(&baseline, new, 0.05);
+  cr_expect_eq(nothing.compared, 0);
+  cr_expect_eq(nothing.missing, 4);
+  cr_expect_not(baseline_holds(&nothing, false));
+  cr_expect(baseline_holds(&nothing, true));
+  const struct comparison all = baseline_compare(&baseline, old, 0.05);
+  cr_expect(baseline_holds(&all, false));
   baseline_free(&baseline);
   json_decref(old);
   json_decref(new);

@@ -87,13 +87,33 @@ Test(batch, of_a_trace) {
   struct bench_batch batch;
   cr_assert(trace_parse(&trace, "100:10,7:0,50:5"));
   cr_assert(bench_batch_of_trace(&batch, &trace, "/some/where/name.csv"));
-  cr_expect_str_eq(batch.text, "3 of name.csv");
+  cr_expect(strncmp(batch.text, "3 of name.csv (", 15) == 0, "%s", batch.text);
   cr_expect_eq(batch.requests[0].kv_len, 105);
   cr_expect_eq(batch.requests[1].kv_len, 7);
   cr_expect_eq(batch.requests[2].kv_len, 52);
   cr_expect_eq(bench_batch_tokens(&batch), 3);
   bench_batch_free(&batch);
   trace_free(&trace);
+}
+
+static void write_trace_text(const char *lengths, const char *path, char text[BATCH_TEXT_SIZE]) {
+  struct trace trace;
+  struct bench_batch batch;
+  cr_assert(trace_parse(&trace, lengths));
+  cr_assert(bench_batch_of_trace(&batch, &trace, path));
+  memcpy(text, batch.text, sizeof batch.text);
+  bench_batch_free(&batch);
+  trace_free(&trace);
+}
+
+/* A baseline finds rows by their text. */
+Test(batch, traces_of_one_name) {
+  char text[3][BATCH_TEXT_SIZE];
+  write_trace_text("100:10,7:0", "/a/name.csv", text[0]);
+  write_trace_text("100:10,7:0", "/b/name.csv", text[1]);
+  write_trace_text("100:10,9:0", "/a/name.csv", text[2]);
+  cr_expect_str_eq(text[0], text[1]);
+  cr_expect_str_neq(text[0], text[2]);
 }
 
 /* ------------------------------------------------------------------------------------------------ cases */

@@ -121,6 +121,72 @@ Test(bench, to_a_file_and_against_it) {
   expect_text(output.err, "0 of 0 rows are slower");
 }
 
+static json_t *rows_of_file(const char *path) {
+  json_t *whole = json_load_file(path, 0, NULL);
+  json_t *rows = json_incref(json_object_get(whole, "rows"));
+  json_decref(whole);
+  return rows;
+}
+
+static void expect_failed(const json_t *row, const char *reason) {
+  cr_expect_str_eq(text_of(row, "status"), "failed");
+  expect_text(text_of(row, "reason"), reason);
+  expect_text(output.err, text_of(row, "case"));
+}
+
+/* The second of three batches has no room: O alone has 17 GB, of 16. */
+Test(bench, a_case_without_memory_costs_its_row) {
+  char arguments[1024];
+  snprintf(arguments, sizeof arguments,
+           "bench --whole attention hd=32 v_dim=256 group=64 o=f32 --heads 1 --batch 1q1s9,1q264k,1q1s5 -o json "
+           "--out %s/rows",
+           scratch_folder());
+  command(&output, arguments);
+  expect_code(&output, 1);
+  snprintf(arguments, sizeof arguments, "%s/rows", scratch_folder());
+  json_t *rows = rows_of_file(arguments);
+  cr_assert_eq(json_array_size(rows), 3);
+  expect_row(json_array_get(rows, 0));
+  expect_failed(json_array_get(rows, 1), "CUDA_ERROR_OUT_OF_MEMORY");
+  expect_row(json_array_get(rows, 2));
+  json_decref(rows);
+}
+
+/* After a launch that hangs a device is of no use: all rows say so. */
+Test(bench, a_lost_device_costs_no_table) {
+  char arguments[1024];
+  snprintf(arguments, sizeof arguments, "bench " SMALL " -o json --out %s/rows", scratch_folder());
+  command_in(&output, "FLASHJIT_SIM_QUIET=1 FLASHJIT_SIM_LIMIT=10", arguments);
+  expect_code(&output, 1);
+  snprintf(arguments, sizeof arguments, "%s/rows", scratch_folder());
+  json_t *rows = rows_of_file(arguments);
+  cr_assert_eq(json_array_size(rows), 2);
+  expect_failed(json_array_get(rows, 0), "CUDA_ERROR");
+  expect_failed(json_array_get(rows, 1), "CUDA_ERROR");
+  json_decref(rows);
+}
+
+/* The command of a row makes the same row, from a trace and whatever the first had been given. */
+Test(bench, repro_of_a_trace) {
+  char arguments[1024];
+  const char *trace =
+      scratch_file("it's a trace.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n0,9,4\n1,30,2\n2,5,0\n");
+  snprintf(arguments, sizeof arguments, "bench -o json --seed 7 --whole attention hd=32 --requests 2 --trace \"%s\"",
+           trace);
+  command(&output, arguments);
+  expect_code(&output, 0);
+  json_t *first = json_loads(output.out, 0, NULL);
+  const char *repro = text_of(json_array_get(json_object_get(first, "rows"), 0), "repro");
+  cr_assert(strncmp(repro, "flashjit bench ", 15) == 0, "%s", repro);
+  snprintf(arguments, sizeof arguments, "%s -o json", repro + strlen("flashjit "));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  json_t *second = json_loads(output.out, 0, NULL);
+  cr_expect(json_equal(first, second), "%s: %s", repro, output.out);
+  json_decref(first);
+  json_decref(second);
+}
+
 Test(bench, plot_of_nothing_timed) {
   char arguments[1024];
   snprintf(arguments, sizeof arguments, "bench --plot %s/plot.svg attention --batch 1q1", scratch_folder());
@@ -195,5 +261,8 @@ Test(bench, ceiling_reads_everything) {
   const double rate = ceiling_read(&device, 1 << 20, ends, &sum);
   cr_expect_gt(rate, 0, "%s", device.error);
   cr_expect_eq(sum, ends[0] ^ ends[1]);
+  cr_expect_eq(ceiling_read(&device, (size_t)1 << 40, ends, &sum), 0, "there is no room for it");
+  cr_expect(device_recover(&device), "%s", device.error);
+  cr_expect_gt(ceiling_read(&device, 1 << 20, ends, &sum), 0, "%s", device.error);
   device_close(&device);
 }

@@ -1,10 +1,13 @@
 /* flashjit bench --peers on the simulator, with a peer of plain Python: this library's package on the same arrays. */
 #include "tests/cli/command.h"
+#include "tests/cli/files.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct output output;
 
@@ -72,6 +75,46 @@ Test(peers, wrong_failing_and_absent) {
   cr_expect_str_eq(text_of(json_object_get(whole, "absent"), "fake"), "it is not here");
   expect_text(output.err, "peer fake is absent: it is not here");
   json_decref(whole);
+}
+
+/* What was told before the process died is kept, and this library goes on alone. */
+Test(peers, dying_in_the_second_case) {
+  json_t *whole = run("FLASHJIT_FAKE_PEER=dies", SMALL, 1, 3);
+  expect_text(output.err, "with peers was stopped by signal 9");
+  expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
+  expect_row(json_array_get(rows_of(whole), 1), "fake", "ok");
+  expect_row(json_array_get(rows_of(whole), 2), "flashjit", "ok");
+  cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 2), "batch"), "1q3s5");
+  json_decref(whole);
+}
+
+/* Whether a process runs; one that has ended may stay a zombie, where nobody asks for it. */
+static bool is_running(const char *pid) {
+  char path[64];
+  char state = 'Z';
+  snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+  FILE *file = fopen(path, "r");
+  if (file && fscanf(file, "%*d %*s %c", &state) != 1)
+    state = 'Z';
+  if (file)
+    fclose(file);
+  return state != 'Z' && state != 'X';
+}
+
+/* The peer kills bench, and would then sleep for a minute. */
+Test(peers, end_with_the_command) {
+  char all[2048];
+  char pid[32] = "";
+  const char *path = scratch_file("pid", "");
+  snprintf(all, sizeof all, PACKAGE "FLASHJIT_FAKE_PEER=orphan FLASHJIT_FAKE_PID=%s", path);
+  command_in(&output, all, SMALL);
+  expect_code(&output, 128 + SIGKILL);
+  FILE *file = fopen(path, "r");
+  cr_assert(file && fgets(pid, sizeof pid, file), "no peer was there");
+  fclose(file);
+  for (int tenths = 0; tenths < 100 && is_running(pid); tenths++)
+    usleep(100 * 1000);
+  cr_expect_not(is_running(pid));
 }
 
 /* A case that peers have no inputs for is this library's alone. */

@@ -1,5 +1,7 @@
 """The driver of peers: what it does with a fake device, whose times are set, and with fake peers. Needs no torch."""
 
+import contextlib
+import io
 import sys
 import unittest
 from pathlib import Path
@@ -28,10 +30,12 @@ class Device:
 
     simulated = False
 
-    def __init__(self):
-        self.replays, self.released = [], 0
+    def __init__(self, fails=""):
+        self.replays, self.released, self.fails = [], 0, fails
 
     def tensors(self, case, seed):
+        if self.fails == "tensors" and case.heads > 2:
+            raise MemoryError("no room")
         return [SimpleNamespace(set=i) for i in range(3)]
 
     def error(self, case, tensors, o):
@@ -44,9 +48,13 @@ class Device:
 
     def time(self, graph):
         self.replays.append(graph.name)
+        if graph.name == "untimed" and len(self.replays) > 2:
+            raise RuntimeError("a launch failed")
         return 10.0 + len(self.replays)
 
     def products(self):
+        if self.fails == "products":
+            raise RuntimeError("no room")
         return 700.0
 
     def synchronize(self):
@@ -54,6 +62,8 @@ class Device:
 
     def release(self):
         self.released += 1
+        if self.fails == "release":
+            raise RuntimeError("an illegal address")
 
 
 class Peer(ModuleType):
@@ -99,7 +109,6 @@ class Cases(unittest.TestCase):
         self.assertEqual(rows["other"]["samples"], [12.0, 14.0, 16.0])
         self.assertEqual(own.launched, [0, 0, 1, 2])
         self.assertEqual({row["status"] for row in rows.values()}, {"ok"})
-        self.assertEqual(device.released, 1)
 
     def test_what_goes_wrong_costs_one_row(self):
         peers = [
@@ -117,6 +126,13 @@ class Cases(unittest.TestCase):
         self.assertEqual(set(device.replays), {"flashjit"})
         self.assertIsNone(rows["nan"]["error"])
         self.assertNotIn("samples", rows["wrong"])
+
+    def test_what_cannot_be_timed_costs_one_row(self):
+        device, rows = run(Peer("flashjit"), Peer("untimed"), Peer("other"))
+        self.assertEqual(rows["untimed"]["status"], "failed")
+        self.assertEqual(rows["untimed"]["reason"], "RuntimeError: a launch failed")
+        for name in ("flashjit", "other"):
+            self.assertEqual((rows[name]["status"], len(rows[name]["samples"])), ("ok", 3))
 
     def test_plans_are_timed_apart(self):
         own = Peer("flashjit")
@@ -137,6 +153,47 @@ class Cases(unittest.TestCase):
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
             self.assertIn("there are no inputs", rows["flashjit"]["reason"])
+
+
+class Runs(unittest.TestCase):
+    """Of three cases, the second larger."""
+
+    def drive(self, fails=""):
+        device, emitted = Device(fails), []
+        load = plugin.load
+        plugin.load = lambda name, extra: Peer(name)
+        cases = [member(), {**member(), "heads": 64}, member()]
+        request = {"peers": ["other"], "from": None, "cases": cases, "replays": 3, "seed": 1}
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                drive.drive(request, device, emitted.append)
+        except RuntimeError as error:
+            emitted.append(str(error))
+        finally:
+            plugin.load = load
+        return device, emitted
+
+    def test_all_rows_are_told(self):
+        device, emitted = self.drive()
+        self.assertEqual(emitted[0], {"products_tflop_s": 700.0})
+        self.assertEqual([(row["case"], row["provider"]) for row in emitted[1:]],
+                         [(case, name) for case in range(3) for name in ("flashjit", "other")])  # fmt: skip
+        self.assertEqual({row["status"] for row in emitted[1:]}, {"ok"})
+        self.assertEqual(device.released, 3)
+
+    def test_a_case_without_room_costs_its_rows(self):
+        _, emitted = self.drive("tensors")
+        self.assertEqual([row["status"] for row in emitted[1:]], ["ok", "ok", "failed", "failed", "ok", "ok"])
+        self.assertEqual(emitted[3]["reason"], "MemoryError: no room")
+
+    def test_an_unknown_ceiling_costs_nothing(self):
+        _, emitted = self.drive("products")
+        self.assertEqual([row["status"] for row in emitted], ["ok"] * 6)
+
+    def test_rows_are_told_before_a_broken_device_ends_it(self):
+        _, emitted = self.drive("release")
+        self.assertEqual([row["status"] for row in emitted[1:3]], ["ok"] * 2)
+        self.assertEqual(emitted[3:], ["an illegal address"])
 
 
 class Plugins(unittest.TestCase):
@@ -164,14 +221,17 @@ class Plugins(unittest.TestCase):
         def fake(name, extra):
             if name == "gone":
                 raise Absent("it is gone")
+            if name == "broken":
+                raise AttributeError("no such thing")
             return own
 
         plugin.load = fake
         try:
-            modules = drive.load_all(["gone", "other"], None, told.append)
+            modules = drive.load_all(["gone", "broken", "other"], None, told.append)
         finally:
             plugin.load = load
-        self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}])
+        broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
+        self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
 
 

@@ -80,9 +80,10 @@ void baseline_free(struct baseline *baseline) {
 
 /* ------------------------------------------------------------------------------------------------ comparing */
 
-static const json_t *find(const struct baseline *baseline, const json_t *row) {
-  for (size_t i = 0; i < json_array_size(baseline->rows); i++) {
-    const json_t *other = json_array_get(baseline->rows, i);
+/* What has a time among rows, of the case and provider of a row. */
+static const json_t *find(const json_t *rows, const json_t *row) {
+  for (size_t i = 0; i < json_array_size(rows); i++) {
+    const json_t *other = json_array_get(rows, i);
     if (bench_row_is_timed(other) && strcmp(bench_row_text(other, "case"), bench_row_text(row, "case")) == 0 &&
         strcmp(bench_row_text(other, "provider"), bench_row_text(row, "provider")) == 0)
       return other;
@@ -119,13 +120,22 @@ static struct ratio compare_row(const json_t *before, json_t *row, double tolera
   return ratio;
 }
 
+static size_t count_missing(const json_t *before, const json_t *after) {
+  size_t missing = 0;
+  for (size_t i = 0; i < json_array_size(before); i++) {
+    const json_t *row = json_array_get(before, i);
+    missing += bench_row_is_timed(row) && !find(after, row);
+  }
+  return missing;
+}
+
 struct comparison baseline_compare(const struct baseline *baseline, json_t *rows, double tolerance) {
-  struct comparison comparison = {.drift = NAN};
+  struct comparison comparison = {.missing = count_missing(baseline->rows, rows), .drift = NAN};
   double *ratios = calloc(json_array_size(rows) + 1, sizeof *ratios);
   size_t count = 0;
   for (size_t i = 0; i < json_array_size(rows); i++) {
     json_t *row = json_array_get(rows, i);
-    const json_t *before = find(baseline, row);
+    const json_t *before = find(baseline->rows, row);
     if (!bench_row_is_timed(row))
       continue;
     if (!before) {
@@ -140,4 +150,8 @@ struct comparison baseline_compare(const struct baseline *baseline, json_t *rows
     comparison.drift = statistics_summary(ratios, count).median;
   free(ratios);
   return comparison;
+}
+
+bool baseline_holds(const struct comparison *comparison, bool simulated) {
+  return comparison->slower == 0 && (comparison->compared > 0 || simulated);
 }

@@ -24,10 +24,14 @@ void baseline_free(struct baseline *baseline);
 struct comparison {
   size_t compared;
   size_t slower;
-  double drift; /* the median of all ratios: what the machines, and not the rows, differ by; NaN of no rows */
+  size_t missing; /* rows with a time then, and none now */
+  double drift;   /* the median of all ratios: what the machines, and not the rows, differ by; NaN of no rows */
 };
 
 /* Adds the members above to every row that has a time. */
 struct comparison baseline_compare(const struct baseline *baseline, json_t *rows, double tolerance);
+
+/* Whether no row is slower, of one or more: where times are, to compare nothing is no success. */
+bool baseline_holds(const struct comparison *comparison, bool simulated);
 
 #endif

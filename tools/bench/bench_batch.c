@@ -1,6 +1,7 @@
 /* Reads batches, and writes them as short as the grammar allows. */
 #include "tools/bench/bench_batch.h"
 
+#include "cache/hash.h"
 #include "tools/flashjit/problem.h"
 
 #include <stdio.h>
@@ -80,10 +81,14 @@ bool bench_batch_parse(struct bench_batch *batch, const char *text) {
   return read;
 }
 
+/* Files of one name may differ, and a file may move: the text has a hash of all lengths. */
+static uint32_t hash_lengths(const struct bench_batch *batch) {
+  return (uint32_t)XXH3_64bits(batch->requests, batch->count * sizeof *batch->requests);
+}
+
 bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path) {
   const char *slash = strrchr(path, '/');
-  *batch = (struct bench_batch){0};
-  snprintf(batch->text, sizeof batch->text, "%zu of %.80s", trace->count, slash ? slash + 1 : path);
+  *batch = (struct bench_batch){.trace = path};
   for (size_t i = 0; i < trace->count; i++) {
     const struct request *request = &trace->requests[i];
     if (!add(batch, 1, (struct bench_request){1, request->prompt + request->generated / 2})) {
@@ -91,6 +96,8 @@ bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, 
       return false;
     }
   }
+  snprintf(batch->text, sizeof batch->text, "%zu of %.80s (%08x)", trace->count, slash ? slash + 1 : path,
+           hash_lengths(batch));
   return true;
 }
 
@@ -115,6 +122,7 @@ static bool is_equal(struct bench_request a, struct bench_request b) {
 }
 
 static void write_text(struct bench_batch *batch) {
+  batch->trace = NULL;
   batch->text[0] = '\0';
   for (uint32_t begin = 0; begin < batch->count;) {
     uint32_t end = begin;
@@ -137,7 +145,7 @@ void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_le
 }
 
 bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from) {
-  *batch = (struct bench_batch){0};
+  *batch = (struct bench_batch){.trace = from->trace};
   bool copied = true;
   for (uint32_t r = 0; r < from->count && copied; r++)
     copied = add(batch, 1, from->requests[r]);

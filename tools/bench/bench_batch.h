@@ -23,13 +23,15 @@ enum { BATCH_TEXT_SIZE = 128 };
 struct bench_batch {
   struct bench_request *requests;
   uint32_t count;
-  char text[BATCH_TEXT_SIZE]; /* in the grammar; of a trace its file and how many requests it has */
+  char text[BATCH_TEXT_SIZE]; /* in the grammar; of a trace how many requests of which file, and a hash of lengths */
+  const char *trace;          /* the path of its file, which is not copied; NULL: the text is in the grammar */
 };
 
 /* False, with a problem, when the text is none. */
 bool bench_batch_parse(struct bench_batch *batch, const char *text);
 
-/* Decoding of a trace's requests, each halfway through what it generates. False without memory, with a problem. */
+/* Decoding of a trace's requests, each halfway through what it generates. The path is kept. False without memory, with
+ * a problem. */
 bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path);
 
 /* At most so many requests, of at most so many query tokens and tokens of KV. */

@@ -4,7 +4,6 @@
 #include "tools/bench/statistics.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +81,6 @@ static void set_times(json_t *row, const struct bench_case *what, const struct c
 
 static void set_case(json_t *row, const struct bench_case *what) {
   char text[CASE_TEXT_SIZE];
-  char repro[CASE_TEXT_SIZE + 64];
   bench_case_text(what, text);
   set_text(row, "case", text);
   set_text(row, "spec", what->spec_text);
@@ -92,9 +90,6 @@ static void set_case(json_t *row, const struct bench_case *what) {
   set_real(row, "operations", bench_case_operations(what));
   if (what->layer[0])
     set_text(row, "layer", what->layer);
-  snprintf(repro, sizeof repro, "flashjit bench %s --heads %u --batch %s", what->spec_text, what->kv_heads,
-           what->batch.text);
-  set_text(row, "repro", repro);
 }
 
 json_t *bench_row(const struct bench_case *what, json_t *measured, const struct ceilings *ceilings) {

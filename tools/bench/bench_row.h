@@ -11,7 +11,7 @@
  * rate, rate_unit, share            TB/s or TFLOP/s, and of the ceiling that was measured in the same run
  * plan_us                           median of what is done once a step
  * error, allowed                    of the output against double precision; null is infinite
- * repro                             the command that times this row alone
+ * repro                             the command that times this row alone; from repro.h
  * baseline_...                      see baseline.h
  */
 #ifndef TOOLS_BENCH_BENCH_ROW_H

@@ -7,6 +7,7 @@
 #include "tools/bench/peers.h"
 #include "tools/bench/plot.h"
 #include "tools/bench/quality.h"
+#include "tools/bench/repro.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/problem.h"
@@ -15,15 +16,18 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CUT_REQUESTS = 2, CUT_Q_LEN = 32, CUT_KV_LEN = 256 };
 
 struct table {
+  const struct bench_choice *choice;
   json_t *head;
   json_t *rows;
   struct ceilings ceilings;
   bool simulated;
+  bool is_cut; /* rows of peers are missing */
 };
 
 /* ------------------------------------------------------------------------------------------------ measuring */
@@ -55,18 +59,25 @@ static void describe(struct table *table, const struct device *device) {
 
 static bool add_row(struct table *table, const struct bench_case *what, json_t *measured) {
   json_t *row = bench_row(what, measured, &table->ceilings);
-  return (row && json_array_append_new(table->rows, row) == 0) || problem_set("out of memory");
+  char *repro = repro_command(table->choice, what, bench_row_text(row, "provider"));
+  json_object_set_new(row, "repro", json_string(repro));
+  free(repro);
+  return json_array_append_new(table->rows, row) == 0 || problem_set("out of memory");
 }
 
 static bool is_own(const json_t *measured) {
   return strcmp(bench_row_text(measured, "provider"), "flashjit") == 0;
 }
 
-/* What this library could not be given beside its peers is measured here. */
-static bool has_own(const json_t *measured) {
+static bool has_status(const json_t *row, const char *status) {
+  return strcmp(bench_row_text(row, "status"), status) == 0;
+}
+
+/* What this library could not be given beside its peers is measured here, and what they may have broken. */
+static bool has_own(const json_t *measured, bool is_cut) {
   for (size_t i = 0; i < json_array_size(measured); i++) {
     const json_t *one = json_array_get(measured, i);
-    if (is_own(one) && strcmp(bench_row_text(one, "status"), "skipped") != 0)
+    if (is_own(one) && !has_status(one, "skipped") && !(is_cut && has_status(one, "failed")))
       return true;
   }
   return false;
@@ -75,14 +86,14 @@ static bool has_own(const json_t *measured) {
 /* The rows of a case, this library's first. */
 static bool add_case(const struct measuring *measuring, const struct bench_case *what, const json_t *by_peers,
                      struct table *table) {
-  const bool is_measured = has_own(by_peers);
+  const bool is_measured = has_own(by_peers, table->is_cut);
   bool added = is_measured || add_row(table, what, measure_case(measuring, what));
   for (size_t i = 0; i < json_array_size(by_peers) && added; i++) {
     json_t *measured = json_array_get(by_peers, i);
     if (is_measured || !is_own(measured))
       added = add_row(table, what, json_incref(measured));
   }
-  return added && (!device_failed(measuring->device) || problem_set("%s", measuring->device->error));
+  return added;
 }
 
 static bool measure_all(const struct measuring *measuring, const struct case_list *list, const json_t *by_peers,
@@ -97,7 +108,14 @@ static bool measure_all(const struct measuring *measuring, const struct case_lis
   return added;
 }
 
-/* Peers run before, in a process of their own. */
+static bool has_rows(const json_t *by_peers) {
+  size_t rows = 0;
+  for (size_t i = 0; i < json_array_size(by_peers); i++)
+    rows += json_array_size(json_array_get(by_peers, i));
+  return rows > 0;
+}
+
+/* Peers run before, in a process of their own. Where it gives up later, the rows that it has told are kept. */
 static bool measure_peers(const struct bench_choice *choice, const struct case_list *list,
                           const struct measuring *measuring, struct table *table) {
   struct peer_results results;
@@ -107,7 +125,10 @@ static bool measure_peers(const struct bench_choice *choice, const struct case_l
     json_object_set_new(table->head, "products_tflop_s", json_real(results.products / 1e12));
   if (json_object_size(results.absent) > 0)
     json_object_set(table->head, "absent", results.absent);
-  const bool added = measured && measure_all(measuring, list, results.measured, table);
+  table->is_cut = !measured && has_rows(results.measured);
+  if (table->is_cut)
+    complain("%s; this library's rows that are missing are measured without peers", problem_last());
+  const bool added = (measured || table->is_cut) && measure_all(measuring, list, results.measured, table);
   peers_free(&results);
   return added;
 }
@@ -147,10 +168,6 @@ static bool measure_here(const struct bench_choice *choice, const struct case_li
 
 /* ------------------------------------------------------------------------------------------------ results */
 
-static bool has_status(const json_t *row, const char *status) {
-  return strcmp(bench_row_text(row, "status"), status) == 0;
-}
-
 /* Peers may be absent or wrong; this library's rows must be right. */
 static int judge(const struct table *table) {
   int code = CLI_OK;
@@ -168,6 +185,8 @@ static int judge(const struct table *table) {
 static void tell_comparison(const struct comparison *comparison, const char *path) {
   enum { FEW_ROWS = 5 };
   fprintf(stderr, "# %zu of %zu rows are slower than in %s\n", comparison->slower, comparison->compared, path);
+  if (comparison->missing > 0)
+    fprintf(stderr, "# %zu rows of it have no time in this run\n", comparison->missing);
   if (comparison->compared >= FEW_ROWS && fabs(comparison->drift - 1) > 0.02)
     fprintf(stderr, "# the median row takes %.3f of its time there: the machines may differ\n", comparison->drift);
 }
@@ -181,7 +200,9 @@ static int compare(const struct bench_choice *choice, struct table *table) {
       fprintf(stderr, "# %s is of another device: %s\n", choice->baseline, device);
     const struct comparison comparison = baseline_compare(&baseline, table->rows, (double)choice->tolerance / 100);
     tell_comparison(&comparison, choice->baseline);
-    code = comparison.slower > 0 ? CLI_FAILED : CLI_OK;
+    code = baseline_holds(&comparison, table->simulated) ? CLI_OK : CLI_FAILED;
+    if (code != CLI_OK && comparison.slower == 0)
+      complain("no row could be compared with %s", choice->baseline);
   } else {
     complain("%s", problem_last());
   }
@@ -207,6 +228,8 @@ static int write_table(const struct bench_choice *choice, const struct bench_lay
 
 static int finish(const struct bench_choice *choice, struct table *table) {
   int code = judge(table);
+  if (table->is_cut)
+    code = CLI_FAILED;
   if (choice->baseline && compare(choice, table) != CLI_OK)
     code = CLI_FAILED;
   if (write_table(choice, &bench_times, table) != CLI_OK)
@@ -219,15 +242,16 @@ static int finish(const struct bench_choice *choice, struct table *table) {
 }
 
 int bench_run(const struct bench_choice *choice, const struct case_list *list) {
-  struct table table = {.head = document_new("flashjit.bench"), .rows = json_array()};
+  struct table table = {.choice = choice, .head = document_new("flashjit.bench"), .rows = json_array()};
   int code = CLI_FAILED;
-  if (measure_here(choice, list, &table))
-    code = finish(choice, &table);
-  else
+  const bool measured = measure_here(choice, list, &table);
+  if (!measured)
     complain("%s", problem_last());
+  if (measured || json_array_size(table.rows) > 0)
+    code = finish(choice, &table);
   json_decref(table.head);
   json_decref(table.rows);
-  return code;
+  return measured ? code : CLI_FAILED;
 }
 
 int bench_quality_run(const struct bench_choice *choice) {

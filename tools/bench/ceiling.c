@@ -153,5 +153,7 @@ double ceiling_of(struct device *device) {
   static const uint32_t ends[2] = {1, 2};
   uint32_t sum;
   const double rate = device->simulated ? 0 : ceiling_read(device, LARGE_BYTES, ends, &sum);
-  return rate > 0 && sum == 3 ? rate : 0;
+  const bool is_known = !device_failed(device) && rate > 0 && sum == 3;
+  device_recover(device);
+  return is_known ? rate : 0;
 }

@@ -62,6 +62,10 @@ static void set_error(json_t *measured, const struct case_error *error) {
   set_status(measured, error->passed ? "ok" : "wrong", NULL);
 }
 
+static bool is_usable(const struct device *device) {
+  return !device_failed(device) || problem_set("%s", device->error);
+}
+
 static bool run_case(const struct measuring *measuring, const struct bench_case *what, struct case_data *data,
                      json_t *measured) {
   random_state random = measuring->seed;
@@ -69,24 +73,30 @@ static bool run_case(const struct measuring *measuring, const struct bench_case 
   struct device *device = measuring->device;
   const bool worked = case_data_make(data, what, device, measuring->ctx, &random) &&
                       time_launch(measuring, data, launch_run, "samples", measured) &&
-                      time_launch(measuring, data, launch_plan, "plan_samples", measured) &&
-                      (!device_failed(device) || problem_set("%s", device->error)) && case_check(data, &random, &error);
+                      time_launch(measuring, data, launch_plan, "plan_samples", measured) && is_usable(device) &&
+                      case_check(data, &random, &error);
   if (worked)
     set_error(measured, &error);
   return worked;
 }
 
+static const char *reason_of(const struct device *device, const struct case_data *data) {
+  return device_failed(device) ? device->error : data ? problem_last() : "no host memory";
+}
+
+/* A device that another case has lost stays lost. */
 json_t *measure_case(const struct measuring *measuring, const struct bench_case *what) {
   const uint32_t version = fi_library_version();
   json_t *measured = json_pack("{s:s, s:o, s:b}", "provider", "flashjit", "version",
                                json_sprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000),
                                "simulated", measuring->device->simulated);
   struct case_data *data = calloc(1, sizeof *data);
-  const bool worked = measured && data && run_case(measuring, what, data, measured);
+  const bool worked = measured && data && is_usable(measuring->device) && run_case(measuring, what, data, measured);
   if (measured && !worked)
-    set_status(measured, "failed", data ? problem_last() : "no host memory");
+    set_status(measured, "failed", reason_of(measuring->device, data));
   if (data)
     case_data_free(data);
   free(data);
+  device_recover(measuring->device);
   return measured;
 }

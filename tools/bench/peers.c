@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,12 +107,16 @@ static bool find_driver(char path[PATH_SIZE]) {
 /* Its standard output; -1 with a problem. */
 static int start(const char *python, const char *driver, FILE *request, pid_t *pid) {
   int ends[2];
+  const pid_t parent = getpid();
   if (pipe(ends)) {
     problem_set("pipe: %s", strerror(errno));
     return -1;
   }
   *pid = fork();
   if (*pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody reads what it does after the parent */
+    if (getppid() != parent)
+      _exit(127);
     dup2(fileno(request), STDIN_FILENO);
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);

@@ -84,6 +84,15 @@ static bool succeeded(struct device *device, const char *call, CUresult result) 
   return !device_failed(device);
 }
 
+bool device_recover(struct device *device) {
+  const struct device failed = *device;
+  device->error[0] = '\0';
+  device_sync(device, NULL);
+  if (device_failed(device))
+    memcpy(device->error, failed.error, sizeof failed.error);
+  return !device_failed(device);
+}
+
 /* Calls a driver function unless an earlier call failed; the value is whether all is well. */
 #define CALL(device, function, ...)                                                                                    \
   succeeded(device, #function, device_failed(device) ? CUDA_SUCCESS : (device)->driver->function(__VA_ARGS__))

@@ -39,6 +39,10 @@ bool device_use(struct device *device);
 void device_close(struct device *device);
 bool device_failed(const struct device *device);
 
+/* Forgets a failure after which the device works on, as after one for want of memory. False when it does not: then the
+ * failure stays. */
+bool device_recover(struct device *device);
+
 /* The version of the driver without any device: 0 when there is no driver. */
 int device_driver_version(const char *driver, bool *simulated);
 

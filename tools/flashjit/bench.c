@@ -37,7 +37,8 @@ static const struct cli_option options[] = {
     {"cases", 0, "FILE", "a case a line: SPEC heads=N batch=BATCH", OPTION_CASES},
     {"output", 'o', "FORMAT", "md, csv, json or jsonl; default: md", OPTION_OUTPUT},
     {"out", 0, "FILE", "where it goes; default: standard output", OPTION_OUT},
-    {"baseline", 0, "FILE", "json or jsonl of an earlier run: exits with 1 when a row is slower than there",
+    {"baseline", 0, "FILE",
+     "json or jsonl of an earlier run: exits with 1 when a row is slower than there, or none is\nthere",
      OPTION_BASELINE},
     {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
     {"peers", 0, "NAME,...",
@@ -152,7 +153,7 @@ static bool has_edited(const struct case_list *list) {
 
 static int run(const struct cli_command *command, int argc, char **argv) {
   struct bench_choice choice = {
-      .heads = 8, .requests = 64, .repeat = 31, .seed = 1, .tolerance = 5, .python = "python3"};
+      .heads = 8, .requests = 64, .repeat = BENCH_REPEAT, .seed = BENCH_SEED, .tolerance = 5, .python = "python3"};
   struct case_list list;
   int first;
   model_options_init(&choice.model);

@@ -1,12 +1,16 @@
 """A peer of plain Python: right, unless FLASHJIT_FAKE_PEER says otherwise."""
 
 import os
+import signal
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 from case import Absent
 from host import Array, attend
 
 MOOD = os.environ.get("FLASHJIT_FAKE_PEER", "")
+_cases = []
 
 
 def available():
@@ -23,6 +27,13 @@ def supports(case):
 def prepare(case, tensors):
     if MOOD == "fails":
         raise RuntimeError("no room\nfor it")
+    _cases.append(case)
+    if MOOD == "dies" and len(_cases) > 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if MOOD == "orphan":
+        Path(os.environ["FLASHJIT_FAKE_PID"]).write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
     o = Array((case.tokens, case.query_heads, case.axes["v_dim"]), case.axes["o_dtype"])
     return SimpleNamespace(case=case, tensors=tensors, o=o)
 

@@ -119,6 +119,7 @@ class CudaDevice:
         torch.cuda.synchronize()
 
     def release(self) -> None:
+        torch.cuda.synchronize()
         torch.cuda.empty_cache()
 
 

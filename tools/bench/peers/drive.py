@@ -43,11 +43,12 @@ def sentence(error: Exception) -> str:
 
 
 def attempt(contender: Contender, step) -> None:
-    """A peer that fails costs its own row and no other."""
+    """A peer that fails costs its own row and no other, and keeps no memory."""
     try:
         step(contender)
     except Exception as error:  # whatever a peer raises
         contender.settle("failed", sentence(error))
+        contender.states, contender.graph, contender.plan_graph = [], None, None
 
 
 def prepare(contender: Contender, case: Case, sets: list, device) -> None:
@@ -71,36 +72,47 @@ def capture(contender: Contender, device) -> None:
         contender.plan_graph = device.capture([lambda state=state: module.plan(state) for state in states])
 
 
+def replay(contender: Contender, device, graph: str, key: str) -> None:
+    contender.row.setdefault(key, []).append(device.time(getattr(contender, graph)))
+
+
 def time_in_turn(running: list[Contender], device, replays: int) -> None:
     """A replay of each, again and again, so that whatever the machine does happens to all."""
     for graph, key in (("graph", "samples"), ("plan_graph", "plan_samples")):
-        timed = [contender for contender in running if getattr(contender, graph)]
         for _ in range(replays):
-            for contender in timed:
-                contender.row.setdefault(key, []).append(device.time(getattr(contender, graph)))
+            for contender in running:
+                if getattr(contender, graph):
+                    attempt(contender, lambda it: replay(it, device, graph, key))
+
+
+def run_on(sets: list, contenders: list[Contender], case: Case, device, replays: int) -> None:
+    for contender in contenders:
+        attempt(contender, lambda it: prepare(it, case, sets, device))
+    if not device.simulated:
+        for contender in [it for it in contenders if it.is_running]:
+            attempt(contender, lambda it: capture(it, device))
+        time_in_turn([it for it in contenders if it.is_running], device, replays)
+
+
+def run_contenders(contenders: list[Contender], case: Case, device, replays: int, seed: int) -> None:
+    """Settles all of them."""
+    lack = case.lacks()
+    status, reason = ("skipped", f"there are no inputs for peers where {lack}") if lack else ("ok", "")
+    try:
+        if not lack:
+            run_on(device.tensors(case, seed), contenders, case, device, replays)
+    except Exception as error:  # there is no room for the inputs
+        status, reason = "failed", sentence(error)
+    for contender in contenders:
+        if contender.is_running:
+            contender.settle(status, reason)
 
 
 def run_case(case: Case, modules: dict[str, tuple[ModuleType, str]], device, replays: int, seed: int) -> list[dict]:
     """The rows of a case, this library's first."""
     contenders = [Contender(name, module, version) for name, (module, version) in modules.items()]
-    lack = case.lacks()
-    if lack:
-        for contender in contenders:
-            contender.settle("skipped", f"there are no inputs for peers where {lack}")
-    else:
-        sets = device.tensors(case, seed)
-        for contender in contenders:
-            attempt(contender, lambda it: prepare(it, case, sets, device))
-        if not device.simulated:
-            for contender in [it for it in contenders if it.is_running]:
-                attempt(contender, lambda it: capture(it, device))
-            time_in_turn([it for it in contenders if it.is_running], device, replays)
-    for contender in contenders:
-        if contender.is_running:
-            contender.settle("ok")
-        contender.row["simulated"] = device.simulated
-    device.release()
-    return [contender.row for contender in contenders]
+    run_contenders(contenders, case, device, replays, seed)
+    return [{**contender.row, "simulated": device.simulated} for contender in contenders]
 
 
 def load_all(names: list[str], extra: str | None, emit) -> dict[str, tuple[ModuleType, str]]:
@@ -110,17 +122,28 @@ def load_all(names: list[str], extra: str | None, emit) -> dict[str, tuple[Modul
         try:
             module = plugin.load(name, extra)
             modules[name] = (module, module.available())
-        except Absent as reason:
+        except plugin.NoPlugin:
+            raise
+        except Exception as error:  # whatever a peer raises
             if name == OWN:
                 raise
-            emit({"absent": name, "reason": str(reason)})
+            emit({"absent": name, "reason": str(error) if isinstance(error, Absent) else sentence(error)})
     return modules
+
+
+def products_of(device) -> float:
+    """0: not known."""
+    try:
+        return device.products()
+    except Exception as error:
+        print(f"# the ceiling of products is not known: {sentence(error)}", file=sys.stderr)
+        return 0
 
 
 def drive(request: dict, device, emit) -> None:
     peers = plugin.names(request["from"]) if request["peers"] == ["all"] else request["peers"]
     modules = load_all(peers, request["from"], emit)
-    products = device.products()
+    products = products_of(device)
     if products:
         emit({"products_tflop_s": products})
     for number, member in enumerate(request["cases"]):
@@ -128,6 +151,7 @@ def drive(request: dict, device, emit) -> None:
         print(f"# {number + 1} of {len(request['cases'])}: {case.text}", file=sys.stderr, flush=True)
         for row in run_case(case, modules, device, request["replays"], request["seed"]):
             emit({"case": number, **row})
+        device.release()  # raises where a peer has broken the device: nothing more can be measured in this process
 
 
 def open_device(simulated: bool):
@@ -147,8 +171,9 @@ def main() -> int:
     os.dup2(2, 1)
     try:
         drive(request, open_device(request["simulated"]), lambda row: print(json.dumps(row), file=rows, flush=True))
-    except (Absent, ValueError, ImportError) as error:
-        print(json.dumps({"problem": str(error)}), file=rows, flush=True)
+    except Exception as error:
+        text = str(error) if isinstance(error, (Absent, ValueError, ImportError)) else sentence(error)
+        print(json.dumps({"problem": text}), file=rows, flush=True)
         return 1
     return 0
 

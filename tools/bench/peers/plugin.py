@@ -19,6 +19,10 @@ FUNCTIONS = ("available", "supports", "prepare", "run")
 HERE = Path(__file__).resolve().parent / "plugins"
 
 
+class NoPlugin(ValueError):
+    """A name that is none, or a file that is no plug-in: what was asked for cannot be done."""
+
+
 def folders(extra: str | None) -> list[Path]:
     return ([Path(extra)] if extra else []) + [HERE]
 
@@ -41,6 +45,6 @@ def load(name: str, extra: str | None = None) -> ModuleType:
         spec.loader.exec_module(module)
         missing = [function for function in FUNCTIONS if not hasattr(module, function)]
         if missing:
-            raise ValueError(f"{path} lacks {', '.join(missing)}")
+            raise NoPlugin(f"{path} lacks {', '.join(missing)}")
         return module
-    raise ValueError(f"there is no peer {name!r}; there are {', '.join(names(extra))}")
+    raise NoPlugin(f"there is no peer {name!r}; there are {', '.join(names(extra))}")

@@ -1,0 +1,71 @@
+/* Words, of which only those of files need quotes. */
+#include "tools/bench/repro.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void write_quoted(FILE *file, const char *word) {
+  fputc('\'', file);
+  for (; *word; word++) {
+    if (*word == '\'')
+      fputs("'\\''", file);
+    else
+      fputc(*word, file);
+  }
+  fputc('\'', file);
+}
+
+/* Nothing where there is no word. */
+static void write_option(FILE *file, const char *option, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./,:=+-";
+  if (!word)
+    return;
+  fprintf(file, " %s ", option);
+  if (*word && word[strspn(word, plain)] == '\0')
+    fputs(word, file);
+  else
+    write_quoted(file, word);
+}
+
+static void write_number(FILE *file, const char *option, uint64_t number, uint64_t usual) {
+  if (number != usual)
+    fprintf(file, " %s %" PRIu64, option, number);
+}
+
+static void write_batch(FILE *file, const struct bench_batch *batch) {
+  if (batch->trace)
+    fprintf(file, " --requests %u", batch->count);
+  else
+    write_option(file, "--batch", batch->text);
+  write_option(file, "--trace", batch->trace);
+}
+
+static void write_peer(FILE *file, const struct bench_choice *choice, const char *provider) {
+  write_option(file, "--peers", provider);
+  write_option(file, "--peers-from", choice->peers_from);
+  write_option(file, "--python", choice->python);
+}
+
+char *repro_command(const struct bench_choice *choice, const struct bench_case *what, const char *provider) {
+  char *text = NULL;
+  size_t size;
+  FILE *file = open_memstream(&text, &size);
+  if (!file)
+    return NULL;
+  fprintf(file, "flashjit bench %s --heads %u", what->spec_text, what->kv_heads);
+  write_batch(file, &what->batch);
+  write_number(file, "--seed", choice->seed, BENCH_SEED);
+  write_number(file, "--repeat", choice->repeat, BENCH_REPEAT);
+  write_option(file, "--source", choice->source);
+  if (choice->whole)
+    fputs(" --whole", file);
+  if (strcmp(provider, "flashjit") != 0)
+    write_peer(file, choice, provider);
+  const bool written = !ferror(file);
+  if (fclose(file) == 0 && written)
+    return text;
+  free(text);
+  return NULL;
+}
