@@ -58,6 +58,7 @@ Test(peers, two_cases) {
     cr_expect_str_eq(text_of(row, "batch"), i < 2 ? "2q1s9" : "1q3s5");
   }
   cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 1), "version"), "1.5");
+  expect_text(text_of(json_array_get(rows_of(whole), 1), "repro"), "--peers fake --peers-from /");
   json_decref(whole);
 }
 

@@ -233,7 +233,11 @@ Test(verify_cache, reports_have_the_times_of_bench) {
       scratch_file("times", "{\"schema\": \"flashjit.bench\", \"schema_version\": 1, \"device\": \"an A100\", "
                             "\"rows\": [{\"case\": \"decode\", \"us\": 7.5, \"reason\": \"/home/me/x\"}, "
                             "{\"case\": \"attention batch=64 of jane's.csv\", \"batch\": \"64 of jane's.csv\", "
-                            "\"repro\": \"flashjit bench --batch 64 of jane's.csv\"}]}");
+                            "\"repro\": \"flashjit bench --batch 64 of jane's.csv\"}, "
+                            "{\"case\": \"attention batch=64 of jane's.csv (0123abcd)\", "
+                            "\"batch\": \"64 of jane's.csv (0123abcd)\", "
+                            "\"repro\": \"flashjit bench attention --requests 64 --trace 'jane'\\\\''s.csv'\"}, "
+                            "{\"repro\": \"flashjit bench append --source jane.cu\"}]}");
   snprintf(arguments, sizeof arguments, "verify --report %s --bench %s merge hd=64", path, times);
   command(&output, arguments);
   expect_code(&output, 0);
@@ -241,6 +245,8 @@ Test(verify_cache, reports_have_the_times_of_bench) {
   expect_text(read_report(path), "\"us\": 7.5");
   expect_text(read_report(path), "\"reason\": \"PATH\"");
   expect_text(read_report(path), "\"case\": \"attention batch=64 of a trace\"");
+  expect_text(read_report(path), "\"repro\": \"flashjit bench attention --requests 64, with files\"");
+  expect_text(read_report(path), "\"repro\": \"flashjit bench append, with files\"");
   expect_absent(read_report(path), "jane");
 }
 

@@ -6,7 +6,9 @@
 #include "tools/bench/bench_write.h"
 #include "tools/flashjit/options.h"
 
-enum { BENCH_SEED = 1, BENCH_REPEAT = 31 }; /* where nothing else is asked for */
+/* Where nothing else is asked for. */
+enum { BENCH_SEED = 1, BENCH_REPEAT = 31 };
+#define BENCH_PYTHON "python3"
 
 struct bench_choice {
   struct model_options model;

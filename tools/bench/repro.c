@@ -39,18 +39,20 @@ static void write_batch(FILE *file, const struct bench_batch *batch) {
     fprintf(file, " --requests %u", batch->count);
   else
     write_option(file, "--batch", batch->text);
-  write_option(file, "--trace", batch->trace);
 }
 
-static void write_peer(FILE *file, const struct bench_choice *choice, const char *provider) {
-  write_option(file, "--peers", provider);
-  write_option(file, "--peers-from", choice->peers_from);
-  write_option(file, "--python", choice->python);
+/* The last ones, so that who hides files can cut them off. */
+static void write_files(FILE *file, const struct bench_choice *choice, const char *trace, bool by_peer) {
+  write_option(file, "--trace", trace);
+  write_option(file, "--source", choice->source);
+  write_option(file, "--peers-from", by_peer ? choice->peers_from : NULL);
+  write_option(file, "--python", by_peer && strcmp(choice->python, BENCH_PYTHON) != 0 ? choice->python : NULL);
 }
 
 char *repro_command(const struct bench_choice *choice, const struct bench_case *what, const char *provider) {
   char *text = NULL;
   size_t size;
+  const bool by_peer = strcmp(provider, "flashjit") != 0;
   FILE *file = open_memstream(&text, &size);
   if (!file)
     return NULL;
@@ -58,11 +60,10 @@ char *repro_command(const struct bench_choice *choice, const struct bench_case *
   write_batch(file, &what->batch);
   write_number(file, "--seed", choice->seed, BENCH_SEED);
   write_number(file, "--repeat", choice->repeat, BENCH_REPEAT);
-  write_option(file, "--source", choice->source);
   if (choice->whole)
     fputs(" --whole", file);
-  if (strcmp(provider, "flashjit") != 0)
-    write_peer(file, choice, provider);
+  write_option(file, "--peers", by_peer ? provider : NULL);
+  write_files(file, choice, what->batch.trace, by_peer);
   const bool written = !ferror(file);
   if (fclose(file) == 0 && written)
     return text;

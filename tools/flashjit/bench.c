@@ -153,7 +153,7 @@ static bool has_edited(const struct case_list *list) {
 
 static int run(const struct cli_command *command, int argc, char **argv) {
   struct bench_choice choice = {
-      .heads = 8, .requests = 64, .repeat = BENCH_REPEAT, .seed = BENCH_SEED, .tolerance = 5, .python = "python3"};
+      .heads = 8, .requests = 64, .repeat = BENCH_REPEAT, .seed = BENCH_SEED, .tolerance = 5, .python = BENCH_PYTHON};
   struct case_list list;
   int first;
   model_options_init(&choice.model);

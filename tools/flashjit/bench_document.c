@@ -44,13 +44,30 @@ static void hide_trace(json_t *row) {
   }
 }
 
+/* So are all files in the command of a row, where they are the last options. */
+static void hide_files(json_t *row) {
+  static const char *const options[] = {" --trace ", " --source ", " --peers-from ", " --python "};
+  const char *repro = bench_row_text(row, "repro");
+  size_t length = strlen(repro);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    const char *found = strstr(repro, options[i]);
+    if (found && (size_t)(found - repro) < length)
+      length = (size_t)(found - repro);
+  }
+  if (repro[length])
+    json_object_set_new(row, "repro", json_sprintf("%.*s, with files", (int)length, repro));
+}
+
 json_t *bench_document_read(const char *path) {
   struct baseline baseline;
   json_t *document = NULL;
   if (baseline_read(&baseline, path)) {
     json_t *row;
     size_t i;
-    json_array_foreach(baseline.rows, i, row) hide_trace(row);
+    json_array_foreach(baseline.rows, i, row) {
+      hide_trace(row);
+      hide_files(row);
+    }
     document = json_incref(baseline.head);
     json_object_set(document, "rows", baseline.rows);
     redact_strings(document);
