@@ -2,14 +2,19 @@
 
 import contextlib
 import io
+import os
+import stat
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from unittest import mock
 
 PEERS = Path(__file__).resolve().parents[2] / "tools" / "bench" / "peers"
 sys.path.insert(0, str(PEERS))
 
+import built  # noqa: E402
 import drive  # noqa: E402
 import plugin  # noqa: E402
 from case import Absent, read_case  # noqa: E402
@@ -233,6 +238,56 @@ class Plugins(unittest.TestCase):
         broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
         self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+class Built(unittest.TestCase):
+    """Libraries that plug-ins build: in a folder that is the user's alone, and whole or not at all."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name) / "cache" / "flashjit-peers"
+        change = mock.patch.dict(os.environ, XDG_CACHE_HOME=str(self.folder.parent))
+        change.start()
+        self.addCleanup(change.stop)
+
+    def expect_refused(self):
+        with self.assertRaises(built.Untrusted):
+            built.library("a.so", lambda path: path.write_text("new"))
+
+    def test_it_is_built_once_for_the_user_alone(self):
+        old = os.umask(0)
+        self.addCleanup(os.umask, old)
+        for content in ("first", "second"):
+            path = built.library("a.so", lambda path, content=content: path.write_text(content))
+        self.assertEqual((path, path.read_text()), (self.folder / "a.so", "first"))
+        self.assertEqual([stat.S_IMODE(it.stat().st_mode) for it in (self.folder, path)], [0o700, 0o700])
+
+    def test_nothing_is_left_of_what_cannot_be_built(self):
+        def build(path):
+            path.write_text("half")
+            raise Absent("no room")
+
+        with self.assertRaises(Absent):
+            built.library("a.so", build)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_what_others_may_write_is_not_loaded(self):
+        path = built.library("a.so", lambda path: path.write_text("ours"))
+        for place, mode in ((path, 0o720), (path, 0o702), (self.folder, 0o770), (self.folder, 0o707)):
+            place.chmod(mode)
+            self.expect_refused()
+            place.chmod(0o700)
+        with mock.patch("os.getuid", return_value=os.getuid() + 1):
+            self.expect_refused()
+        path.rename(path.with_name("other"))
+        path.symlink_to(path.with_name("other"))
+        self.expect_refused()
+
+    def test_a_folder_that_is_a_link_is_not_used(self):
+        self.folder.parent.mkdir()
+        self.folder.symlink_to(self.folder.parent)
+        self.expect_refused()
 
 
 if __name__ == "__main__":

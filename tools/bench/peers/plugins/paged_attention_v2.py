@@ -6,10 +6,10 @@ import ctypes
 import hashlib
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import built
 from case import Absent
 
 try:
@@ -29,19 +29,17 @@ def _build(folder):
         raise Absent(f"{folder} has no pagedattention*.cu")
     text = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.cu*")))
     major, minor = torch.cuda.get_device_capability()
-    name = f"flashjit-pa-{hashlib.sha256(text).hexdigest()[:16]}-{major}{minor}-{os.getuid()}.so"
-    library = Path(tempfile.gettempdir()) / name
-    if not library.is_file():
-        part = library.with_suffix(f".{os.getpid()}")
-        arch = f"-arch=sm_{major}{minor}{'a' if major >= 9 else ''}"
+    arch = f"sm_{major}{minor}{'a' if major >= 9 else ''}"
+
+    def build(path):
         made = subprocess.run(
-            ["nvcc", "-O3", "-std=c++17", arch, "-shared", "-Xcompiler", "-fPIC", f"-I{folder}", "-o", part, *sources],
-            capture_output=True, text=True,
+            ["nvcc", "-O3", "-std=c++17", f"-arch={arch}", "-shared", "-Xcompiler", "-fPIC", f"-I{folder}", "-o", path,
+             *sources], capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode:
             raise Absent(f"nvcc: {made.stderr.strip()[-300:]}")
-        part.rename(library)
-    return library
+
+    return built.library(f"paged-attention-{hashlib.sha256(text).hexdigest()}-{arch}.so", build)
 
 
 def available():
@@ -51,7 +49,7 @@ def available():
     path = Path(named)
     try:
         _found.append(ctypes.CDLL(str(_build(path) if path.is_dir() else path)))
-    except OSError as error:
+    except (OSError, built.Untrusted) as error:
         raise Absent(str(error)) from None
     return path.name
 
