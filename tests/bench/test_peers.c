@@ -78,6 +78,17 @@ Test(peers, wrong_failing_and_absent) {
   json_decref(whole);
 }
 
+/* V is the first dims of K, for peers as for this library. */
+Test(peers, latents) {
+  json_t *whole = run("",
+                      "bench -o json attention hd=160 v_dim=128 group=8 page=16 v_source=keys --heads 1 "
+                      "--batch 2q1s20 --peers fake" FROM,
+                      0, 2);
+  expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
+  expect_row(json_array_get(rows_of(whole), 1), "fake", "ok");
+  json_decref(whole);
+}
+
 /* What was told before the process died is kept, and this library goes on alone. */
 Test(peers, dying_in_the_second_case) {
   json_t *whole = run("FLASHJIT_FAKE_PEER=dies", SMALL, 1, 3);

@@ -18,11 +18,13 @@ import built  # noqa: E402
 import drive  # noqa: E402
 import plugin  # noqa: E402
 from case import Absent, read_case  # noqa: E402
+from host import HostDevice  # noqa: E402
 
 AXES = {
     "op": "attention", "family": "auto", "head_dim": 32, "v_dim": 32, "group": 2, "rows": 16, "q_dtype": "bf16",
     "kv_dtype": "bf16", "v_dtype": "bf16", "o_dtype": "bf16", "page_size": 4, "index": "dense", "mask": "causal",
     "window_left": 0, "softcap": 0, "sinks": 0, "rope": "none", "bias": "none", "kv_scale": "none", "chunk": 0,
+    "v_source": "own",
 }  # fmt: skip
 
 
@@ -238,6 +240,41 @@ class Plugins(unittest.TestCase):
         broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
         self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+class Latents(unittest.TestCase):
+    """V as the first part of K: the one input that FlashMLA takes."""
+
+    def setUp(self):
+        axes = {"head_dim": 576, "v_dim": 512, "group": 16, "page_size": 64, "v_source": "keys"}
+        self.case = read_case({**member(**axes), "heads": 1, "requests": [[1, 9]] * 2})
+
+    def test_v_is_a_view_of_k(self):
+        tensors = HostDevice().tensors(self.case, 1)[0]
+        k, v = tensors.k.__array_interface__, tensors.v.__array_interface__
+        self.assertEqual((k["shape"], v["shape"]), ((2, 64, 1, 576), (2, 64, 1, 512)))
+        self.assertEqual((k["data"], k["strides"]), (v["data"], v["strides"]))
+        self.assertEqual(k["strides"], (2 * 64 * 576, 2 * 576, 2 * 576, 2))
+        self.assertEqual(tensors.v.row(1, 7, 0), tensors.k.row(1, 7, 0)[:512])
+
+    def test_flashmla_is_given_them(self):
+        def flash_mla_with_kvcache(
+            q, k_cache, block_table, cache_seqlens, head_dim_v, tile_scheduler_metadata, num_splits=None,
+            softmax_scale=None, causal=False, is_fp8_kvcache=False, indices=None,
+        ):  # fmt: skip
+            return q, (k_cache, block_table, cache_seqlens, head_dim_v, tile_scheduler_metadata, num_splits)
+
+        library = ModuleType("flash_mla")
+        library.flash_mla_with_kvcache = flash_mla_with_kvcache
+        library.get_mla_metadata = lambda: ("plan", None)
+        q = SimpleNamespace(view=lambda *shape: shape)
+        with mock.patch.dict(sys.modules, torch=ModuleType("torch"), flash_mla=library):
+            peer = plugin.load("flashmla")
+            state = peer.prepare(self.case, SimpleNamespace(q=q, k="k", page_table="pages", kv_len="lengths"))
+            peer.run(state)
+        self.assertEqual((self.case.lacks(), peer.supports(self.case)), ("", ""))
+        self.assertEqual(state.o, (2, 1, 16, 576))
+        self.assertIn("576", peer.supports(read_case(member())))
 
 
 class Built(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""Libraries that plug-ins build on the spot, kept in the user's cache. Their code is loaded: nobody else may write it."""
+"""Libraries that plug-ins build on the spot, in the user's cache. Their code is loaded: nobody else may write it."""
 
 from __future__ import annotations
 

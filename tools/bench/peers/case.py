@@ -8,7 +8,7 @@ from typing import Any
 # Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
 GIVEN = {
     "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
-    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes",
+    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes", "v_source",
 }  # fmt: skip
 DTYPES = ("bf16", "f16")
 SOFTCAP = 50.0
@@ -65,6 +65,10 @@ class Case:
         return self.axes["page_size"] > 0
 
     @property
+    def has_own_v(self) -> bool:
+        return self.axes["v_source"] == "own"
+
+    @property
     def is_causal(self) -> bool:
         return self.axes["mask"] == "causal"
 
@@ -87,7 +91,7 @@ class Tensors:
 
     q: Any  # [tokens][query heads][head_dim]
     k: Any  # [pages][page_size][KV heads][head_dim]; without pages [tokens][KV heads][head_dim]
-    v: Any
+    v: Any  # likewise, of v_dim; where K has V, the first v_dim of each row of it
     kv_len: Any  # [requests] int32
     q_indptr: Any  # [requests + 1] int32
     kv_indptr: Any  # [requests + 1] int32, first token, without pages; else None

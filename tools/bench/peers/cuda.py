@@ -34,7 +34,8 @@ class CudaDevice:
     def tensors(self, case: Case, seed: int) -> list[Tensors]:
         torch.manual_seed(seed)
         axes = case.axes
-        bytes_of_set = sum(kv for _, kv in case.requests) * case.heads * (axes["head_dim"] + axes["v_dim"]) * 2
+        dims = axes["head_dim"] + (axes["v_dim"] if case.has_own_v else 0)
+        bytes_of_set = sum(kv for _, kv in case.requests) * case.heads * dims * 2
         sets = min(MOST_SETS, SET_BYTES // bytes_of_set + 1)
         return [self._set(case) for _ in range(sets)]
 
@@ -53,10 +54,11 @@ class CudaDevice:
         else:
             cache = (sum(kv for _, kv in requests), case.heads)
         ends = lambda lengths: torch.tensor([0, *lengths], **whole).cumsum(0, dtype=torch.int32)  # noqa: E731
+        k = normal((*cache, axes["head_dim"]), axes["kv_dtype"])
         return Tensors(
             q=normal((case.tokens, case.query_heads, axes["head_dim"]), axes["q_dtype"]),
-            k=normal((*cache, axes["head_dim"]), axes["kv_dtype"]),
-            v=normal((*cache, axes["v_dim"]), axes["v_dtype"]),
+            k=k,
+            v=normal((*cache, axes["v_dim"]), axes["v_dtype"]) if case.has_own_v else k[..., : axes["v_dim"]],
             kv_len=torch.tensor([kv for _, kv in requests], **whole),
             q_indptr=ends([q for q, _ in requests]),
             kv_indptr=None if case.is_paged else ends([kv for _, kv in requests]),

@@ -6,6 +6,9 @@ import math
 import random
 import struct
 from array import array
+from copy import copy
+from itertools import accumulate
+from operator import mul
 
 from case import SOFTCAP, Case, Tensors
 
@@ -30,26 +33,36 @@ class Array:
 
     def __init__(self, shape: tuple[int, ...], dtype: str, draw=None) -> None:
         self.shape, self.dtype = tuple(shape), dtype
+        self.pitch = self.shape[-1]  # elements from a row to the next
         self.bits = array("H", (bits_of(dtype, draw()) if draw else 0x7FFF for _ in range(math.prod(shape))))
+
+    def first(self, dim: int) -> Array:
+        """A view of the first elements of each row."""
+        view = copy(self)
+        view.shape = (*self.shape[:-1], dim)
+        return view
 
     @property
     def __array_interface__(self) -> dict:
-        return {"data": (self.bits.buffer_info()[0], False), "shape": self.shape, "typestr": "<u2", "version": 3}
+        data = (self.bits.buffer_info()[0], False)
+        strides = tuple(accumulate((self.pitch, *self.shape[-2:0:-1]), mul, initial=2))[::-1]
+        return {"data": data, "shape": self.shape, "strides": strides, "typestr": "<u2", "version": 3}
+
+    def _place(self, index: tuple[int, ...]) -> int:
+        """Of the first element of the last extent, at an index of all others."""
+        place = 0
+        for i, extent in zip(index, self.shape):
+            place = place * extent + i
+        return place * self.pitch
 
     def row(self, *index: int) -> list[float]:
-        """The last extent at an index of all others."""
-        place = 0
-        for i, extent in zip(index, self.shape):
-            place = place * extent + i
-        dim = self.shape[-1]
-        return [number_of(self.dtype, bits) for bits in self.bits[place * dim : (place + 1) * dim]]
+        place = self._place(index)
+        return [number_of(self.dtype, bits) for bits in self.bits[place : place + self.shape[-1]]]
 
     def set_row(self, values: list[float], *index: int) -> None:
-        place = 0
-        for i, extent in zip(index, self.shape):
-            place = place * extent + i
+        place = self._place(index)
         for d, value in enumerate(values):
-            self.bits[place * self.shape[-1] + d] = bits_of(self.dtype, value)
+            self.bits[place + d] = bits_of(self.dtype, value)
 
 
 def cache_row(case: Case, tensors: Tensors, cache: Array, request: int, token: int, head: int) -> list[float]:
@@ -105,11 +118,14 @@ class HostDevice:
             cache = (sum(pages), axes["page_size"], case.heads)
         else:
             cache = (starts[-1], case.heads)
+        q = Array((case.tokens, case.query_heads, axes["head_dim"]), axes["q_dtype"], gauss)
+        k = Array((*cache, axes["head_dim"]), axes["kv_dtype"], gauss)
+        v = Array((*cache, axes["v_dim"]), axes["v_dtype"], gauss) if case.has_own_v else k.first(axes["v_dim"])
         return [
             Tensors(
-                q=Array((case.tokens, case.query_heads, axes["head_dim"]), axes["q_dtype"], gauss),
-                k=Array((*cache, axes["head_dim"]), axes["kv_dtype"], gauss),
-                v=Array((*cache, axes["v_dim"]), axes["v_dtype"], gauss),
+                q=q,
+                k=k,
+                v=v,
                 kv_len=array("i", (kv for _, kv in requests)),
                 q_indptr=array("i", (sum(q for q, _ in requests[:r]) for r in range(len(requests) + 1))),
                 kv_indptr=None if case.is_paged else array("i", starts),

@@ -38,9 +38,11 @@ def prepare(case, tensors):
     extra = {"softcap": SOFTCAP} if case.axes["softcap"] else {}
     if tensors.sinks is not None:
         extra["sinks"] = tensors.sinks
+    if case.has_own_v:
+        extra["v"] = tensors.v
     o = _output(case, tensors)
     kernel.plan(workspace, **batch)
-    launch = kernel.bind(workspace, q=tensors.q, k=tensors.k, v=tensors.v, o=o, **extra)
+    launch = kernel.bind(workspace, q=tensors.q, k=tensors.k, o=o, **extra)
     return SimpleNamespace(o=o, kernel=kernel, workspace=workspace, batch=batch, launch=launch)
 
 

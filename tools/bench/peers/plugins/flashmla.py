@@ -1,4 +1,4 @@
-"""FlashMLA: latent attention with 576 dims of K, of which the first 512 are V."""
+"""FlashMLA: latent attention where the first 512 of 576 dims of K are V: hd=576 v_dim=512 page=64 v_source=keys."""
 
 from types import SimpleNamespace
 
@@ -17,8 +17,8 @@ def available():
 
 
 def supports(case):
-    if (case.axes["head_dim"], case.axes["v_dim"]) != (576, 512):
-        return "it has 576 dims of K and 512 of V alone"
+    if (case.axes["head_dim"], case.axes["v_dim"]) != (576, 512) or case.has_own_v:
+        return "it has 576 dims of K alone, of which 512 are V"
     if case.axes["page_size"] != 64 or case.heads != 1:
         return "it has pages of 64 tokens and one KV head alone"
     return "" if case.is_even else "requests differ"
@@ -33,5 +33,5 @@ def prepare(case, tensors):
 def run(state):
     state.o = flash_mla.flash_mla_with_kvcache(
         state.q, state.t.k, state.t.page_table, state.t.kv_len, 512, state.meta, None, 576**-0.5,
-        causal=state.case.is_causal and state.case.most_q > 1, use_legacy=True,
+        causal=state.case.is_causal and state.case.most_q > 1,
     )[0]  # fmt: skip
