@@ -93,8 +93,8 @@ static const char *const latent_specs[] = {
     "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
     "attention hd=576 v_dim=512 group=128 page=1 lse=2 v_source=keys",
     "attention hd=576 v_dim=512 group=5 rows=64 q=f16 page=16 index=csr v_source=keys",
-    "attention hd=576 v_dim=512 group=7 rows=32 index=csr mask=none rope=interleaved rope_dim=64 rope_first=512 "
-    "lse=1 v_source=keys",
+    ("attention hd=576 v_dim=512 group=7 rows=32 index=csr mask=none rope=interleaved rope_dim=64 rope_first=512 "
+     "lse=1 v_source=keys"),
     "attention hd=512 group=64 page=1056 left=128 sinks=1 lse=1 v_source=keys",
     "attention hd=320 v_dim=256 group=20 page=16 rope=half keys=unrotated rope_dim=64 rope_first=256 v_source=keys",
     "attention hd=288 v_dim=256 group=40 rows=128 kv=f16 page=3 lse=1 v_source=keys",
