@@ -111,7 +111,8 @@ static bool make_jobs(struct verification *verification) {
   verification->jobs = calloc(verification->count + 1, sizeof *verification->jobs);
   if (!verification->jobs)
     return false;
-  qsort(verification->kernels, verification->count, sizeof *verification->kernels, compare_texts);
+  if (verification->count > 0)
+    qsort(verification->kernels, verification->count, sizeof *verification->kernels, compare_texts);
   for (size_t i = 0; i < verification->count; i++) {
     struct verified_kernel *kernel = &verification->kernels[i];
     if (!kernel->skip[0] && kernel->spec.op == FI_OP_PLAN)
