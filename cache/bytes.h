@@ -10,6 +10,16 @@ static inline void bytes_put(unsigned char *at, size_t width, uint64_t value) {
     at[i] = (unsigned char)(value >> (8 * i));
 }
 
+/* Two lower-case digits a byte, and the closing zero. */
+static inline void bytes_print_hex(const unsigned char *bytes, size_t size, char *hex) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < size; i++) {
+    hex[2 * i] = digits[bytes[i] >> 4];
+    hex[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  hex[2 * size] = '\0';
+}
+
 static inline uint64_t bytes_get(const unsigned char *at, size_t width) {
   uint64_t value = 0;
   for (size_t i = 0; i < width; i++)

@@ -1,6 +1,7 @@
 /* Entries on a server, and when to leave it alone. */
 #include "cache/http.h"
 
+#include "cache/bytes.h"
 #include "cache/checksum.h"
 #include "cache/http_request.h"
 #include "cache/image.h"
@@ -146,16 +147,11 @@ static void note(struct cache_http *http, enum direction direction, enum http_ou
 
 /* -------------------------------------------------------------------------------- requests */
 
-static void print_hex(const unsigned char *bytes, size_t size, char *text) {
-  for (size_t i = 0; i < size; i++)
-    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
 void cache_http_name(const struct cache_key *key, const char *toolchain, char name[HTTP_NAME_SIZE]) {
   unsigned char checksum[CACHE_CHECKSUM_SIZE];
   cache_checksum(toolchain, strlen(toolchain), checksum);
-  print_hex(key->bytes, CACHE_KEY_SIZE, name);
-  print_hex(checksum, CACHE_CHECKSUM_SIZE, name + 2 * CACHE_KEY_SIZE);
+  bytes_print_hex(key->bytes, CACHE_KEY_SIZE, name);
+  bytes_print_hex(checksum, CACHE_CHECKSUM_SIZE, name + 2 * CACHE_KEY_SIZE);
 }
 
 static char *url_of(const struct cache_http *http, const char *name) {

@@ -32,12 +32,7 @@ struct cache_key cache_key_end(const struct cache_key_builder *builder) {
 }
 
 void cache_key_hex(const struct cache_key *key, char hex[CACHE_KEY_DIGITS + 1]) {
-  static const char digits[] = "0123456789abcdef";
-  for (size_t i = 0; i < CACHE_KEY_SIZE; i++) {
-    hex[2 * i] = digits[key->bytes[i] >> 4];
-    hex[2 * i + 1] = digits[key->bytes[i] & 15];
-  }
-  hex[CACHE_KEY_DIGITS] = '\0';
+  bytes_print_hex(key->bytes, CACHE_KEY_SIZE, hex);
 }
 
 bool cache_key_equal(const struct cache_key *a, const struct cache_key *b) {

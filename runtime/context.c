@@ -78,12 +78,7 @@ static fi_status open_http(fi_ctx *ctx) {
     tell_problem(ctx, "http_url is not used, as bundle_key asks for signatures and entries on a server have none");
     return FI_OK;
   }
-  const struct cache_http_config config = {
-      .url = options->http_url,
-      .token = options->http_token,
-      .ca_file = options->http_ca,
-      .timeout_ms = (uint32_t)options->http_timeout_ms,
-  };
+  const struct cache_http_config config = options_http(options);
   ctx->http = cache_http_open(&config, ctx->parts.io);
   return ctx->http ? FI_OK : error_set(FI_ERROR_MEMORY, "no memory for the cache");
 }

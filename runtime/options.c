@@ -61,6 +61,13 @@ static const char *const mode_names[] = {
 
 enum { VARIABLE_COUNT = sizeof variables / sizeof *variables };
 
+struct cache_http_config options_http(const struct options *options) {
+  return (struct cache_http_config){.url = options->http_url,
+                                    .token = options->http_token,
+                                    .ca_file = options->http_ca,
+                                    .timeout_ms = (uint32_t)options->http_timeout_ms};
+}
+
 const char *options_variable_name(size_t number) {
   return number < VARIABLE_COUNT ? variables[number].name : NULL;
 }

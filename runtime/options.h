@@ -2,6 +2,7 @@
 #ifndef RUNTIME_OPTIONS_H
 #define RUNTIME_OPTIONS_H
 
+#include "cache/http.h"
 #include "flashjit.h"
 
 /* Texts are owned. NULL means that nobody gave the option. */
@@ -38,6 +39,9 @@ void options_free(struct options *options);
 
 /* The user's cache directory by the options and the XDG rules, to be freed; NULL when there is none. */
 char *options_cache_directory(const struct options *options);
+
+/* How the server is reached that http_url names; the strings stay those of the options. */
+struct cache_http_config options_http(const struct options *options);
 
 /* One row of the table of variables; NULL after the last. */
 const char *options_variable_name(size_t number);

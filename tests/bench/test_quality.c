@@ -139,7 +139,7 @@ Test(quantize, as_append_does) {
   };
   static struct appended rows;
   struct device device;
-  setenv("FLASHJIT_DRIVER", "sim", 1);
+  use_simulator();
   cr_assert(device_open(&device, NULL), "%s", device.error);
   draw_rows(&rows);
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {

@@ -111,7 +111,7 @@ Test(build, unknown_target_is_told_once) {
 
 Test(build, target_of_the_device) {
   char arguments[256];
-  setenv("FLASHJIT_DRIVER", "sim", 1);
+  use_simulator();
   snprintf(arguments, sizeof arguments, "build --specs %s -j 1", scratch_file("specs", "merge\n"));
   command(&output, arguments);
   expect_code(&output, 0);

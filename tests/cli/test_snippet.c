@@ -135,7 +135,7 @@ Test(snippet, files_that_are_none) {
 }
 
 Test(snippet, run_does_not_verify_it) {
-  setenv("FLASHJIT_DRIVER", "sim", 1);
+  use_simulator();
   command_with(cap, "", "run --model " MODEL("Qwen3-0.6B") " --lengths 17:2 --repeat 1 --layers full_attention");
   expect_code(&output, 0);
   expect_text(output.out, "decode");

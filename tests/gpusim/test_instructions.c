@@ -304,6 +304,17 @@ Test(gpusim_instructions, known_answers) {
   free(text);
 }
 
+/* A kernel of this code is not loaded, and the report has the words and the line. */
+static void expect_refused(const char *code, const char *words) {
+  char text[2048];
+  char report[2048];
+  CUlibrary library;
+  snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, code);
+  cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", code);
+  sim_report_text(report, sizeof report);
+  cr_expect(strstr(report, words) && strstr(report, "line 10"), "%s: %s", code, report);
+}
+
 /* What a text may ask of the host has limits. */
 Test(gpusim_instructions, texts_that_ask_for_too_much_are_refused) {
   char braces[512];
@@ -333,15 +344,8 @@ Test(gpusim_instructions, texts_that_ask_for_too_much_are_refused) {
       {pairs, "nested more than 64 deep"},
   };
   sim_set("FLASHJIT_SIM_QUIET", "1");
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char text[2048];
-    char report[2048];
-    CUlibrary library;
-    snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, cases[i].code);
-    cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", cases[i].code);
-    sim_report_text(report, sizeof report);
-    cr_expect(strstr(report, cases[i].sentence) && strstr(report, "line 10"), "%s: %s", cases[i].code, report);
-  }
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    expect_refused(cases[i].code, cases[i].sentence);
 }
 
 /* Forms that nobody emits are refused at load, by name and line. */
@@ -367,13 +371,6 @@ Test(gpusim_instructions, unknown_forms_are_named) {
       {"bra NOWHERE;", "unknown label"},
   };
   sim_set("FLASHJIT_SIM_QUIET", "1");
-  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-    char text[2048];
-    char report[2048];
-    CUlibrary library;
-    snprintf(text, sizeof text, "%s%s\nret;\n}\n", prologue, unknown[i].code);
-    cr_expect_eq(sim_load(text, &library), CUDA_ERROR_INVALID_PTX, "%s", unknown[i].code);
-    sim_report_text(report, sizeof report);
-    cr_expect(strstr(report, unknown[i].name) && strstr(report, "line 10"), "%s: %s", unknown[i].code, report);
-  }
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+    expect_refused(unknown[i].code, unknown[i].name);
 }

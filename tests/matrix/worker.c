@@ -3,19 +3,13 @@
 
 #include "cache/hash.h"
 #include "tests/matrix/gaps.h"
+#include "tools/common/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const uint64_t CACHE_BYTES = (uint64_t)8 << 30;
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 void worker_open(struct worker *worker, const struct workers *workers) {
   *worker = (struct worker){.workers = workers};
@@ -115,12 +109,12 @@ static bool run(struct worker *worker, const struct job *job, struct job_result 
 
 void worker_do(struct worker *worker, const struct job *job, struct job_result *result) {
   struct trial *trial = &worker->trial;
-  const double begin = now();
+  const double begin = clock_seconds();
   result->state = JOB_RUNNING;
   trial->why[0] = '\0';
   trial->random = seed_of(worker, job);
   const bool passed = run(worker, job, result);
-  result->seconds = now() - begin;
+  result->seconds = clock_seconds() - begin;
   memcpy(result->why, trial->why, sizeof result->why);
   result->state = passed ? JOB_PASSED : JOB_FAILED;
 }

@@ -1,12 +1,12 @@
 /* Each allocation of the library failing in turn, alone or with all after it: the status is FI_ERROR_MEMORY or, where
  * the cache can do without, FI_OK; the same call is right as soon as there is memory; nothing stays behind (ASan looks
  * for that when the program ends). The linker puts the functions below in place of those that the library calls. */
+#include "expect.h"
 #include "fakes.h"
 
 #include "server.h"
 #include "tests/snippet.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,20 +61,6 @@ char *__wrap_strndup(const char *text, size_t size) {
 /* -------------------------------------------------------------------------------- steps */
 
 static struct server server;
-static unsigned failures;
-
-static void __attribute__((format(printf, 2, 3))) expect(bool holds, const char *format, ...) {
-  va_list arguments;
-  if (holds)
-    return;
-  failures++;
-  fputs("wrong: ", stdout);
-  va_start(arguments, format);
-  vprintf(format, arguments);
-  va_end(arguments);
-  putchar('\n');
-}
-
 /* What the steps work on. */
 struct scene {
   fi_options options;

@@ -2,12 +2,12 @@
  * FI_ERROR_DRIVER, or FI_OK where the library can do without; the same call is right as soon as the driver is; the
  * result has the same bits; every library is unloaded. On the simulator. A plain program; exits with 77, which is
  * skipping, without a compiler. */
+#include "expect.h"
 #include "fault_cuda.h"
 #include "small_step.h"
 
 #include <dlfcn.h>
 #include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,20 +16,6 @@
 enum { SKIPPED = 77, FEWEST = 20, UNKNOWN = 999, OUT_OF_MEMORY = 2 /* CUresult */ };
 
 static struct fault_cuda *fault;
-static unsigned failures;
-
-static void __attribute__((format(printf, 2, 3))) expect(bool holds, const char *format, ...) {
-  va_list arguments;
-  if (holds)
-    return;
-  failures++;
-  fputs("wrong: ", stdout);
-  va_start(arguments, format);
-  vprintf(format, arguments);
-  va_end(arguments);
-  putchar('\n');
-}
-
 /* -------------------------------------------------------------------------------- steps */
 
 struct scene {

@@ -1,5 +1,6 @@
 /* Machines that share kernels on a real nginx, which this program starts in a folder and on ports of its own: with a
  * token, with TLS, and while it is gone. Ends with 77, which ctest counts as skipped, where there is no nginx. */
+#include "expect.h"
 #include "fakes.h"
 
 #include "cache/curl.h"
@@ -8,7 +9,6 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,20 +42,6 @@ struct nginx {
   unsigned tls_port;
   pid_t process;
 };
-
-static unsigned failures;
-
-static void __attribute__((format(printf, 2, 3))) expect(bool holds, const char *format, ...) {
-  va_list arguments;
-  if (holds)
-    return;
-  failures++;
-  fputs("wrong: ", stderr);
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputc('\n', stderr);
-}
 
 /* -------------------------------------------------------------------------------- nginx */
 

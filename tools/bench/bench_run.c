@@ -11,6 +11,7 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/problem.h"
+#include "tools/flashjit/version.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -45,10 +46,10 @@ static void cut_cases(const struct bench_choice *choice, const struct case_list 
 }
 
 static void describe(struct table *table, const struct device *device) {
-  const uint32_t version = fi_library_version();
+  char version[LIBRARY_VERSION_SIZE];
   table->simulated = device->simulated;
-  json_object_set_new(table->head, "version",
-                      json_sprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000));
+  library_version(version);
+  json_object_set_new(table->head, "version", json_string(version));
   json_object_set_new(table->head, "device", json_string(device->name));
   json_object_set_new(table->head, "sms", json_integer(device->sms));
   json_object_set_new(table->head, "driver", json_integer(device->version));

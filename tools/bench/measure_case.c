@@ -4,6 +4,7 @@
 #include "tools/bench/case_data.h"
 #include "tools/common/timing.h"
 #include "tools/flashjit/problem.h"
+#include "tools/flashjit/version.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -86,10 +87,10 @@ static const char *reason_of(const struct device *device, const struct case_data
 
 /* A device that another case has lost stays lost. */
 json_t *measure_case(const struct measuring *measuring, const struct bench_case *what) {
-  const uint32_t version = fi_library_version();
-  json_t *measured = json_pack("{s:s, s:o, s:b}", "provider", "flashjit", "version",
-                               json_sprintf("%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000),
-                               "simulated", measuring->device->simulated);
+  char version[LIBRARY_VERSION_SIZE];
+  library_version(version);
+  json_t *measured = json_pack("{s:s, s:s, s:b}", "provider", "flashjit", "version", version, "simulated",
+                               measuring->device->simulated);
   struct case_data *data = calloc(1, sizeof *data);
   const bool worked = measured && data && is_usable(measuring->device) && run_case(measuring, what, data, measured);
   if (measured && !worked)

@@ -1,4 +1,5 @@
 /* flashjit bundle: ls, verify and install. */
+#include "cache/bytes.h"
 #include "cache/ed25519.h"
 #include "cache/verify.h"
 #include "tools/flashjit/cli.h"
@@ -97,9 +98,10 @@ static bool add_entry(void *entries, const struct cache_bundle_row *row, const s
 
 static json_t *signer_json(const struct cache_bundle *bundle) {
   char hex[2 * CACHE_SIGNER_SIZE + 1];
-  for (size_t i = 0; bundle->signer && i < CACHE_SIGNER_SIZE; i++)
-    snprintf(hex + 2 * i, 3, "%02x", bundle->signer[i]);
-  return bundle->signer ? json_string(hex) : json_null();
+  if (!bundle->signer)
+    return json_null();
+  bytes_print_hex(bundle->signer, CACHE_SIGNER_SIZE, hex);
+  return json_string(hex);
 }
 
 static int run_ls(const struct cli_command *command, int argc, char **argv) {

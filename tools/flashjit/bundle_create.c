@@ -1,4 +1,5 @@
 /* flashjit bundle create: compiles kernels, and puts what the cache then has of them into one file. */
+#include "cache/bytes.h"
 #include "cache/ed25519_sign.h"
 #include "tools/flashjit/build_jobs.h"
 #include "tools/flashjit/cli.h"
@@ -126,8 +127,8 @@ static bool make(const struct collection *collection, const struct cache_signing
 static void print_written(const char *path, size_t kernels, size_t size, const struct cache_signing *signing,
                           bool is_json) {
   char signer[2 * CACHE_SIGNER_SIZE + 1] = "";
-  for (size_t i = 0; signing && i < CACHE_SIGNER_SIZE; i++)
-    snprintf(signer + 2 * i, 3, "%02x", signing->signer[i]);
+  if (signing)
+    bytes_print_hex(signing->signer, CACHE_SIGNER_SIZE, signer);
   if (is_json) {
     document_print("flashjit.bundle.create",
                    json_pack("{s:s, s:I, s:I, s:s?}", "file", path, "kernels", (json_int_t)kernels, "bytes",

@@ -44,11 +44,12 @@ find(struct examination *examination, const char *what, enum verdict verdict, co
 /* ------------------------------------------------------------------------------------------------ driver, compiler */
 
 static void examine_library(struct examination *examination) {
+  char text[LIBRARY_VERSION_SIZE];
   const uint32_t version = fi_library_version();
   const uint32_t own = FLASHJIT_VERSION_MAJOR * 1000000 + FLASHJIT_VERSION_MINOR * 1000 + FLASHJIT_VERSION_PATCH;
+  library_version(text);
   find(examination, "library", version == own ? FINE : WARNING,
-       version == own ? NULL : "install command and library together, or set LD_LIBRARY_PATH", "%u.%u.%u",
-       version / 1000000, version / 1000 % 1000, version % 1000);
+       version == own ? NULL : "install command and library together, or set LD_LIBRARY_PATH", "%s", text);
 }
 
 static int examine_driver(struct examination *examination) {

@@ -23,12 +23,7 @@ static bool check(const struct options *options, struct http_state *state) {
 }
 
 static void ask(const struct options *options, struct http_state *state) {
-  const struct cache_http_config config = {
-      .url = options->http_url,
-      .token = options->http_token,
-      .ca_file = options->http_ca,
-      .timeout_ms = (uint32_t)options->http_timeout_ms,
-  };
+  const struct cache_http_config config = options_http(options);
   struct cache_http *http = cache_http_open(&config, &cache_io_posix);
   state->answers = http && cache_http_probe(http, &state->problem);
   cache_http_close(http);

@@ -1,5 +1,6 @@
 /* The kernels of one kind of layer on one device, with the heads that it has. */
 #include "tests/dtypes.h"
+#include "tools/common/clock.h"
 #include "tools/common/timing.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/layer_state.h"
@@ -8,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { TIMED_LAUNCHES = 8 }; /* in a graph: enough that its own start does not count */
 
@@ -22,12 +22,6 @@ bool layer_works(const struct layer_run *run) {
   if (device_failed(run->device))
     complain("%s: %s", run->layer->kind, run->device->error);
   return !device_failed(run->device);
-}
-
-static double now_ms(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return 1e3 * (double)time.tv_sec + 1e-6 * (double)time.tv_nsec;
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -50,10 +44,10 @@ bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec
                             .facts.struct_size = sizeof report->facts};
   report->dtype = measure_dtype(spec);
   fi_spec_print(spec, report->spec, sizeof report->spec);
-  double begin = now_ms();
+  const double begin = clock_seconds();
   if (!layer_succeeded(fi_get_kernel(run->ctx, spec, &run->kernels[role]), "fi_get_kernel", report->spec))
     return false;
-  report->get_ms = now_ms() - begin;
+  report->get_ms = 1e3 * (clock_seconds() - begin);
   if (!layer_succeeded(fi_kernel_prepare(run->kernels[role]), "fi_kernel_prepare", report->spec))
     return false;
   if (!layer_succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec) ||

@@ -103,12 +103,12 @@ static json_t *device_json(const struct machine *machine) {
 }
 
 json_t *machine_json(const struct machine *machine) {
-  const uint32_t library = fi_library_version();
+  char library[LIBRARY_VERSION_SIZE];
   const char *path;
   struct utsname system;
   uname(&system);
-  return json_pack("{s:o, s:i, s:{s:s, s:s}, s:o, s:o, s:s}", "library",
-                   json_sprintf("%u.%u.%u", library / 1000000, library / 1000 % 1000, library % 1000), "arguments",
-                   FLASHJIT_ARGS_VERSION, "system", "name", system.sysname, "machine", system.machine, "device",
-                   device_json(machine), "nvrtc", cuda_version(nvrtc_version(&path)), "target", machine->target);
+  library_version(library);
+  return json_pack("{s:s, s:i, s:{s:s, s:s}, s:o, s:o, s:s}", "library", library, "arguments", FLASHJIT_ARGS_VERSION,
+                   "system", "name", system.sysname, "machine", system.machine, "device", device_json(machine), "nvrtc",
+                   cuda_version(nvrtc_version(&path)), "target", machine->target);
 }

@@ -2,6 +2,7 @@
 #include "runtime/options.h"
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/command_list.h"
+#include "tools/flashjit/version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,9 +95,9 @@ static void print_environment(void) {
 }
 
 static void print_manual(void) {
-  const uint32_t version = fi_library_version();
-  printf(".TH FLASHJIT 1 \"\" \"flashjit %u.%u.%u\" \"User Commands\"\n", version / 1000000, version / 1000 % 1000,
-         version % 1000);
+  char version[LIBRARY_VERSION_SIZE];
+  library_version(version);
+  printf(".TH FLASHJIT 1 \"\" \"flashjit %s\" \"User Commands\"\n", version);
   puts(
       ".SH NAME\nflashjit \\- attention kernels, generated and compiled at run time\n"
       ".SH SYNOPSIS\n.B flashjit\n.I COMMAND\n[options]\n"

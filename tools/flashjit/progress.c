@@ -1,17 +1,12 @@
 /* The bar. */
 #include "tools/flashjit/progress.h"
 
+#include "tools/common/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 /* Whether stderr is a terminal whose lines can be drawn anew. */
 static bool can_draw(void) {
@@ -20,7 +15,7 @@ static bool can_draw(void) {
 }
 
 void progress_begin(struct progress *progress, size_t count) {
-  *progress = (struct progress){.count = count, .begin = now(), .terminal = can_draw()};
+  *progress = (struct progress){.count = count, .begin = clock_seconds(), .terminal = can_draw()};
 }
 
 void progress_clear(const struct progress *progress) {
@@ -38,7 +33,7 @@ static void describe_rest(const struct progress *progress, char *text, size_t si
   text[0] = '\0';
   if (progress->done == 0 || progress->done == progress->count)
     return;
-  const double each = (now() - progress->begin) / (double)progress->done;
+  const double each = (clock_seconds() - progress->begin) / (double)progress->done;
   const unsigned left = (unsigned)(each * (double)(progress->count - progress->done) + 0.5);
   snprintf(text, size, ", %u:%02u left", left / 60, left % 60);
 }

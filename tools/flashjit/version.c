@@ -41,6 +41,11 @@ int nvrtc_version(const char **path) {
   return symbol && version(&major, &minor) == 0 ? major * 1000 + minor * 10 : 0;
 }
 
+void library_version(char text[LIBRARY_VERSION_SIZE]) {
+  const uint32_t version = fi_library_version();
+  snprintf(text, LIBRARY_VERSION_SIZE, "%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
 static void print_nvrtc(void) {
   const char *path;
   const int version = nvrtc_version(&path);
@@ -51,10 +56,11 @@ static void print_nvrtc(void) {
 }
 
 int command_version(void) {
-  uint32_t library = fi_library_version();
+  char library[LIBRARY_VERSION_SIZE];
   bool simulated;
   int driver = device_driver_version(NULL, &simulated);
-  printf("flashjit %u.%u.%u\n", library / 1000000, library / 1000 % 1000, library % 1000);
+  library_version(library);
+  printf("flashjit %s\n", library);
   print_nvrtc();
   if (driver == 0)
     puts("driver   not found: kernels can be compiled but not run");

@@ -5,6 +5,8 @@
  */
 #include "tools/flashjit/workers.h"
 
+#include "tools/common/clock.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -15,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 struct record {
@@ -54,12 +55,6 @@ static bool send_record(int pipe_end, const struct record *record) {
   return write(pipe_end, record, sizeof *record) == (ssize_t)sizeof *record;
 }
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static void work(const struct pool *pool, size_t worker) {
   const struct workers *asked = pool->asked;
   size_t number;
@@ -68,10 +63,10 @@ static void work(const struct pool *pool, size_t worker) {
     struct record record = {.worker = worker, .result.job = number};
     if (!send_record(pool->write_end, &record))
       break; /* the parent is gone */
-    const double begin = now();
+    const double begin = clock_seconds();
     record.result.facts.struct_size = sizeof record.result.facts;
     goes_on = asked->work(asked->user, &asked->jobs[number], &record.result);
-    record.result.seconds = now() - begin;
+    record.result.seconds = clock_seconds() - begin;
     record.ended = true;
     if (!send_record(pool->write_end, &record))
       break;
