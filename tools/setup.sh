@@ -50,6 +50,9 @@ have_package() {
     lintian) command -v lintian >/dev/null ;;
     cargo) command -v cargo >/dev/null ;;
     golang-go) command -v go >/dev/null ;;
+    libcurl4) ldconfig -p | grep 'libcurl\.so\.4 ' >/dev/null ;;
+    nginx-light) command -v nginx >/dev/null ;;
+    openssl) command -v openssl >/dev/null ;;
     qemu-user) command -v qemu-aarch64 >/dev/null ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
     *) fail "no rule says how to look for the package $1" ;;
@@ -90,6 +93,10 @@ As root: apt-get update && apt-get install -y $missing"
 }
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libxxhash-dev libjansson-dev)
+test_packages=(g++ clang libcriterion-dev)
+# A test that lacks one of these is skipped.
+optional_packages=(libfabric-dev musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user lintian cargo golang-go
+  libcurl4 nginx-light openssl)
 
 # ---------------------------------------------------------------------------------------------- CUDA files
 
