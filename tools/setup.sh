@@ -95,8 +95,8 @@ As root: apt-get update && apt-get install -y $missing"
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libxxhash-dev libjansson-dev)
 test_packages=(g++ clang libcriterion-dev)
 # A test that lacks one of these is skipped.
-optional_packages=(libfabric-dev musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user lintian cargo golang-go
-  libcurl4 nginx-light openssl)
+optional_packages=(libfabric-dev musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user lintian cargo
+  golang-go libcurl4 nginx-light openssl)
 
 # ---------------------------------------------------------------------------------------------- CUDA files
 
