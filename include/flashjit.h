@@ -136,9 +136,9 @@ enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN
  * has that of FI_NVFP4 exactly. Scales are finite, those of KV that no query token sees, too.
  * Append divides elements by scale * h, where h is fi_kv.scale, and rounds to nearest even; what is too large becomes
  * the largest, and NaN 0. The scales that it writes are, of FI_I4, the element of largest magnitude (of two the
- * negative one) / -8 / h, rounded to 7 significant bits, half away from 0, at most 8188 of either sign, and 2^-14 where
- * it has less; of FI_NVFP4 the largest magnitude / 6 / h, from 2^-6 to 448, rounded to nearest even. To append what is
- * stored again changes no bit here, too.
+ * negative one) / -8 / h, rounded to 7 significant bits, half away from 0, at most 8128 of either sign, and 2^-14 where
+ * it has less, so that element * scale is an f16 number; of FI_NVFP4 the largest magnitude / 6 / h, from 2^-6 to 448,
+ * rounded to nearest even. To append what is stored again changes no bit here, too.
  */
 
 /*

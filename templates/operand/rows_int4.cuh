@@ -4,12 +4,13 @@
 
 /*
  * The scale of a group: its extreme over -8, so that of magnitudes one more is there than the codes of the other sign
- * have; of 7 significant bits, so that it is found again from what the group is worth as 16-bit elements.
+ * have; of 7 significant bits, so that it is found again from what the group is worth as 16-bit elements, and any element
+ * times it is an f16 number. 8128 is the largest such.
  */
 float int4_scale(float least, float most, float host_scale) {
   const float extreme = -least >= most ? least : most;
   const u32 bits = (__float_as_uint(extreme * -0.125f / host_scale) + 0x10000) & 0xfffe0000;
-  const float scale = fmaxf(-8188, fminf(8188, __uint_as_float(bits)));
+  const float scale = fmaxf(-8128, fminf(8128, __uint_as_float(bits)));
   return fabsf(scale) < 0x1p-14f ? 0x1p-14f : scale;
 }
 

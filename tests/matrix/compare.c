@@ -122,7 +122,7 @@ static struct extent extent_of(const fi_spec *spec, const struct stored_row *sto
 
 /* Seven significant bits, with the sign against that of the extreme element. */
 static bool is_int4_scale(const struct extent *extent, double scale, double host) {
-  const double exact = fmax(0x1p-14, fmin(8188, fmax(-extent->least, extent->most) / 8 / host));
+  const double exact = fmax(0x1p-14, fmin(8128, fmax(-extent->least, extent->most) / 8 / host));
   const double spacing = ldexp(1, ilogb(exact) - 6);
   const double noise = extent->noise / 8 / host + 0x1p-20 * exact;
   const bool is_small = exact == 0x1p-14;

@@ -44,7 +44,7 @@ static double int4_scale(const double *group, uint32_t count) {
   const double scale = to_seven_bits(extreme / -8);
   if (fabs(scale) < 0x1p-14)
     return copysign(0x1p-14, scale);
-  return copysign(fmin(fabs(scale), 8188), scale);
+  return copysign(fmin(fabs(scale), 8128), scale);
 }
 
 /* Attention rounds an element times its scale to f16. */
