@@ -4,8 +4,8 @@
 
 /*
  * The scale of a group: its extreme over -8, so that of magnitudes one more is there than the codes of the other sign
- * have; of 7 significant bits, so that it is found again from what the group is worth as 16-bit elements, and any element
- * times it is an f16 number. 8128 is the largest such.
+ * have; of 7 significant bits, so that it is found again from what the group is worth as 16-bit elements, and that any
+ * element times it is an f16 number. 8128 is the largest such.
  */
 float int4_scale(float least, float most, float host_scale) {
   const float extreme = -least >= most ? least : most;
