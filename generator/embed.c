@@ -1,9 +1,18 @@
 /*
- * A tool of the build: writes text files as the C source of a template set. A file in FOLDER is called by its path
- * from there, any other by its base name. Usage: embed OUTPUT FOLDER FILE...
+ * A tool of the build: writes text files as the C source of a packed template set. A file in FOLDER is called by its
+ * path from there, any other by its base name. Usage: embed OUTPUT FOLDER FILE...
  */
+#include "cache/lz.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* The texts of all files, each with a zero after it. */
+struct texts {
+  char *bytes;
+  size_t size;
+};
 
 static const char *name_of(const char *path, const char *folder) {
   const size_t size = strlen(folder);
@@ -13,38 +22,68 @@ static const char *name_of(const char *path, const char *folder) {
   return slash ? slash + 1 : path;
 }
 
-/* One string literal a line. Question marks are escaped because two of them may begin a trigraph. */
-static void write_literals(FILE *from, FILE *to) {
-  int c;
-  int line_open = 0;
-  while ((c = getc(from)) != EOF) {
-    if (!line_open)
-      fputs("\n    \"", to);
-    line_open = c != '\n';
-    if (c == '\n')
-      fputs("\\n\"", to);
-    else if (c == '"' || c == '\\' || c == '?')
-      fprintf(to, "\\%c", c);
-    else if (c < ' ' || c > '~')
-      fprintf(to, "\\%03o", (unsigned)c);
-    else
-      putc(c, to);
-  }
-  fputs(line_open ? "\"" : "\n    \"\"", to);
+static int add_text(struct texts *texts, const char *bytes, size_t size) {
+  char *longer = realloc(texts->bytes, texts->size + size);
+  if (!longer)
+    return 0;
+  memcpy(longer + texts->size, bytes, size);
+  texts->bytes = longer;
+  texts->size += size;
+  return 1;
 }
 
-static int write_file(const char *path, const char *name, FILE *to) {
+static int read_file(const char *path, struct texts *texts) {
+  char bytes[4096];
   FILE *from = fopen(path, "r");
-  if (!from) {
-    perror(path);
-    return 0;
+  int good = from != NULL;
+  while (good && !feof(from)) {
+    const size_t size = fread(bytes, 1, sizeof bytes, from);
+    good = !ferror(from) && (size == 0 || add_text(texts, bytes, size));
   }
-  fprintf(to, "    {\"%s\",", name);
-  write_literals(from, to);
-  fputs("},\n", to);
-  const int read = !ferror(from);
-  fclose(from);
-  return read;
+  good = good && add_text(texts, "", 1);
+  if (!good)
+    perror(path);
+  if (from)
+    fclose(from);
+  return good;
+}
+
+/* A row for each file, which says where its text will be. */
+static void write_files(int count, char **paths, const char *folder, const struct texts *texts, FILE *to) {
+  size_t at = 0;
+  fprintf(to, "static char texts[%zu];\n\nstatic const struct template_file files[] = {\n", texts->size);
+  for (int i = 0; i < count; i++) {
+    fprintf(to, "    {\"%s\", texts + %zu},\n", name_of(paths[i], folder), at);
+    at += strlen(texts->bytes + at) + 1;
+  }
+  fputs("};\n\n", to);
+}
+
+static int write_packed(const struct texts *texts, FILE *to) {
+  unsigned char *packed = malloc(cache_lz_bound(texts->size));
+  const size_t size = packed ? cache_lz_pack(texts->bytes, texts->size, packed) : 0;
+  fputs("static const unsigned char packed[] = {", to);
+  for (size_t i = 0; i < size; i++)
+    fprintf(to, "%s%u,", i % 32 ? "" : "\n    ", (unsigned)packed[i]);
+  fputs("\n};\n\n", to);
+  free(packed);
+  return size > 0;
+}
+
+static int write_set(int count, char **paths, const char *folder, FILE *to) {
+  struct texts texts = {0};
+  int good = 1;
+  for (int i = 0; i < count && good; i++)
+    good = read_file(paths[i], &texts);
+  fputs("#include \"generator/templates.h\"\n\n", to);
+  if (good)
+    write_files(count, paths, folder, &texts, to);
+  good = good && write_packed(&texts, to);
+  fputs("const struct template_pack templates_packed = {\n"
+        "    {files, sizeof files / sizeof *files}, packed, sizeof packed, texts, sizeof texts};\n",
+        to);
+  free(texts.bytes);
+  return good;
 }
 
 int main(int count, char **arguments) {
@@ -57,11 +96,7 @@ int main(int count, char **arguments) {
     perror(arguments[1]);
     return 1;
   }
-  int good = 1;
-  fputs("#include \"generator/templates.h\"\n\nstatic const struct template_file files[] = {\n", to);
-  for (int i = 3; i < count; i++)
-    good = write_file(arguments[i], name_of(arguments[i], arguments[2]), to) && good;
-  fputs("};\n\nconst struct template_set templates_embedded = {files, sizeof files / sizeof *files};\n", to);
+  int good = write_set(count - 3, arguments + 3, arguments[2], to);
   good = !ferror(to) && good;
   good = fclose(to) == 0 && good;
   return good ? 0 : 1;

@@ -276,6 +276,8 @@ static bool finish(const struct renderer *renderer, struct source *out) {
 fi_status render_templates(const struct template_set *set, const fi_spec *canonical, const struct target *target,
                            uint32_t choice, struct source *out) {
   *out = (struct source){0};
+  if (!set)
+    return error_set(FI_ERROR_COMPILE, "the templates in the library are damaged");
   fi_status status = tile_plan(canonical, target, choice, &out->tile);
   if (status == FI_OK)
     status = snippet_of(canonical, &out->snippet);
@@ -301,7 +303,7 @@ fi_status render_templates(const struct template_set *set, const fi_spec *canoni
 }
 
 fi_status render_source(const fi_spec *canonical, const struct target *target, uint32_t choice, struct source *out) {
-  return render_templates(&templates_embedded, canonical, target, choice, out);
+  return render_templates(templates_embedded(), canonical, target, choice, out);
 }
 
 void source_free(struct source *source) {
