@@ -158,6 +158,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .max_kv_len = max_kv_len(spec, batch, workspace),
       .names_requests = spec->snippet != FI_SNIPPET_NONE,
       .max_sections = (int)layout->max_sections,
+      .heads_apart = (int)layout->heads_apart,
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,
       .unit_steps = (int)layout->unit_steps,

@@ -17,7 +17,8 @@ enum {
   LARGE_TILE_SECTIONS = 4,
   LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
   LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
-  SECTION_BYTES = 24 << 20    /* of KV, about half of an L2 */
+  SECTION_BYTES = 24 << 20,   /* of KV, about half of an L2 */
+  LINE_BYTES = 128            /* that a copy brings into L2 */
 };
 
 /* Whose contents a plan makes, and what matters during a launch only. */
@@ -48,10 +49,11 @@ static const struct part parts[] = {
     PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
     PART(plan.first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
     PART(plan.items, items, PLAN_MEMORY, sizeof(struct fi_item), false),
-    PART(plan.units, units, PLAN_MEMORY, sizeof(struct fi_unit), false),
-    PART(plan.arrivals, units, PLAN_MEMORY, sizeof(unsigned), false),
+    PART(plan.units, merges, PLAN_MEMORY, sizeof(struct fi_unit), false),
+    PART(plan.arrivals, merges, PLAN_MEMORY, sizeof(unsigned), false),
     PART(plan.part_o, partial_rows, SCRATCH, sizeof(float), true),
     PART(plan.part_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
+    PART(plan.group_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
 };
 
 /* -------------------------------------------------------------------------------- bounds */
@@ -169,8 +171,8 @@ static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, 
 }
 
 /*
- * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends.
- * Pieces: each is a partial of its own.
+ * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends; a group of
+ * partials has the number of its first. Pieces: each is a partial of its own.
  */
 static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
@@ -179,11 +181,22 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
   if (bounds->split_tokens) {
     const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
     counts->items = pieces + layout->ctas;
+    counts->merges = counts->units;
     counts->partial_rows = pieces * kernel->tile.rows;
   } else {
     counts->items = counts->units + shares;
+    counts->merges = counts->units + 2 * shares;
     counts->partial_rows = 2 * shares * kernel->tile.rows;
   }
+}
+
+/*
+ * Whether heads share lines of KV, or the sectors of its scales. What is read of one head at another time than of those
+ * beside it comes from memory more than once.
+ */
+static bool shares_lines(const fi_spec *spec) {
+  const uint32_t key_bytes = derived_qk_dim(spec) * derived_kv_bits(spec) / 8;
+  return key_bytes < LINE_BYTES || derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 
 static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
@@ -199,6 +212,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   if (status)
     return status;
   layout->max_sections = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_SECTIONS : 1;
+  layout->heads_apart = layout->max_sections > 1 || shares_lines(&kernel->spec);
   layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);

@@ -18,6 +18,7 @@ struct workspace_counts {
   uint64_t first;
   uint64_t items;
   uint64_t units;
+  uint64_t merges; /* units and groups of partials */
   uint64_t partial_rows;
 };
 
@@ -41,6 +42,7 @@ struct workspace_layout {
   uint32_t step_tokens;  /* KV tokens of the plan's steps */
   uint32_t start_tokens; /* that they begin at multiples of */
   uint32_t max_sections;
+  bool heads_apart;
   uint32_t least_piece;
   uint32_t unit_steps;
   uint32_t section_steps;

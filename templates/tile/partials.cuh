@@ -74,3 +74,14 @@ void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, con
                  make_float4(o.x * factor, o.y * factor, o.z * factor, o.w * factor));
   }
 }
+
+/* Writes the thread's columns, from `column` on, of a row of a group, `row` of the partial rows. */
+template <u32 kQuads>
+void keep_group_row(const fi_attention_args &args, long long row, u32 column, const Partial<kQuads> &part) {
+  if (column == 0)
+    *(float2 *)(args.plan.group_ml + row * 2) = make_float2(part.most, part.sum);
+  float *to = args.plan.part_o + row * kVDim + column;
+#pragma unroll
+  for (u32 q = 0; q < kQuads; q++)
+    *(float4 *)(to + q * (4 * kRowThreads<kQuads>)) = part.o[q];
+}

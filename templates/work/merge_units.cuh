@@ -6,7 +6,7 @@
 
 //@if teams > 1
 constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
-constexpr u32 kMergeQuads = 2; /* groups of four columns that a thread takes of a row */
+constexpr u32 kMergeQuads = kVDim >= 512 ? 4 : 2; /* groups of four columns that a thread takes of a row */
 //@else
 //@if v_tail
 constexpr int kMergeParts = 4; /* partials whose loads are under way at once */
@@ -18,37 +18,43 @@ constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of 
 //@end
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
-/*
- * After an item's partial is written: counts down at each of the units that it feeds. A unit whose last partial this is
- * goes into the list of those that the CTA merges, whose head is `ready`.
- */
+/* A partial of a unit is there. If it is the last, the unit goes into the list of those that the CTA merges. */
+void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
+  if (count_down(plan.arrivals + unit) == 1) {
+    plan.units[unit].next = ready;
+    ready = unit;
+  }
+}
+
+/* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
 void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
   for (int u = unit; u < unit + unit_count; u++)
-    if (count_down(plan.arrivals + u) == 1) {
-      plan.units[u].next = ready;
-      ready = u;
-    }
+    count_part(plan, u, ready);
 }
 
-/* Merges all partials of a unit and writes its rows of O. */
+/* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
 void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
+  const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
   for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
-    const float2 *states = (const float2 *)args.plan.part_ml + first;
+    const float2 *states = (const float2 *)parts_ml + first;
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
     const Partial<kMergeQuads> part =
         join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
-    write_row(args, end, column, part);
+    if (unit.parent)
+      keep_group_row(args, first, column, part);
+    else
+      write_row(args, end, column, part);
   }
 }
 
@@ -72,6 +78,8 @@ void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int 
     if (threads.leads()) {
       ready = args.plan.units[number].next;
       args.plan.arrivals[number] = unit.part_count;
+      if (unit.parent)
+        count_part(args.plan, unit.parent - 1, ready);
     }
   }
 }

@@ -16,7 +16,8 @@ enum batch_kind {
   BATCH_SINGLE, /* one query token each, without q_indptr */
   BATCH_SPLIT,  /* few long requests, split over many CTAs */
   BATCH_PREFIX, /* requests whose first `prefix` tokens are the same, and which fit one tile */
-  BATCH_ONE_KEY /* requests of one token of KV */
+  BATCH_ONE_KEY, /* requests of one token of KV */
+  BATCH_PIECES   /* a request of so many pieces that groups of their partials are merged, and a short one */
 };
 
 enum buffer {

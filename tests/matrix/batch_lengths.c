@@ -5,7 +5,8 @@ enum {
   SPLIT_MULTIPLE = 256,
   LARGE_PAGE = 1056,     /* tokens */
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
-  MERGE_PARTS = 2        /* and in one without */
+  MERGE_PARTS = 2,       /* and in one without */
+  PARTS_AT_ONCE = 40     /* most partials that are not merged in groups (templates/plan/shares.cuh) */
 };
 
 enum request_kind {
@@ -16,7 +17,8 @@ enum request_kind {
   REQUEST_NO_KV,    /* a result of zeros */
   REQUEST_NO_QUERY, /* nothing to do, and its KV is NaN */
   REQUEST_OVERHANG, /* more query tokens than KV: the first see nothing when causal */
-  REQUEST_PREFIXED  /* a few tokens of its own after the prefix */
+  REQUEST_PREFIXED, /* a few tokens of its own after the prefix */
+  REQUEST_PIECES    /* more steps than partials are merged at once */
 };
 
 static const struct recipe {
@@ -29,6 +31,7 @@ static const struct recipe {
     [BATCH_SINGLE] = {4, {REQUEST_LONG, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV}},
     [BATCH_SPLIT] = {2, {REQUEST_LONG, REQUEST_TILES}},
     [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
+    [BATCH_PIECES] = {2, {REQUEST_PIECES, REQUEST_SHORT}},
     [BATCH_PREFIX] = {3, {REQUEST_PREFIXED, REQUEST_PREFIXED, REQUEST_PREFIXED}},
 };
 
@@ -88,6 +91,9 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
     *q_len = trial_between(trial, 1, batch->tile.tokens / batch->requests);
     *kv_len = batch->prefix + *q_len + trial_between(trial, 0, step);
     return;
+  case REQUEST_PIECES:
+    *kv_len = trial_between(trial, PARTS_AT_ONCE + 1, 2 * PARTS_AT_ONCE) * step - trial_between(trial, 0, step - 1);
+    return;
   }
 }
 
@@ -128,13 +134,15 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->max_tokens = batch->tokens + trial_between(trial, 0, 5);
   workspace->max_kv_len = longest_kv(batch) + trial_between(trial, 0, 100);
   workspace->kv_heads = batch->kv_heads;
-  workspace->ctas = batch->kind == BATCH_SPLIT ? trial_between(trial, 12, 40) : trial_between(trial, 0, 5);
+  workspace->ctas = batch->kind == BATCH_SPLIT    ? trial_between(trial, 12, 40)
+                    : batch->kind == BATCH_PIECES ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
+                                                  : trial_between(trial, 0, 5);
 }
 
 /* Fewer for groups of many heads, where requests are long, and one where pages are large. */
 static uint32_t draw_kv_heads(const struct batch_case *batch, struct trial *trial) {
   const uint32_t most = batch->spec.group < 16 ? 3 : 2;
-  if (batch->spec.page_size > LARGE_PAGE)
+  if (batch->spec.page_size > LARGE_PAGE || batch->kind == BATCH_PIECES)
     return 1;
   return trial_between(trial, 1, batch->kind == BATCH_SPLIT ? most - 1 : most);
 }

@@ -17,7 +17,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, st
       .id = layout.id,
       .bytes = layout.bytes,
       .items = layout.counts.items,
-      .units = layout.counts.units,
+      .units = layout.counts.merges,
       .partial_rows = layout.counts.partial_rows,
       .ctas = (int)layout.ctas,
       .most_sections = (int)layout.max_sections,

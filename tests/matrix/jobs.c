@@ -35,6 +35,14 @@ static const char *const prefix_specs[] = {
     "attention hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
 };
 
+/* Specs of partials merged in groups: tiles that cut at any step, with rows of few dims and of many. */
+static const char *const piece_specs[] = {
+    "attention page=16 lse=1",
+    "attention group=16 page=16 sinks=1",
+    "attention group=5 kv=int4 page=16 index=csr lse=1",
+    "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
+};
+
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
 static const char *const edge_specs[] = {
     "attention lse=1",
@@ -286,6 +294,7 @@ static const struct special {
 } specials[] = {
     {"plans of large batches", run_plan, SPECS(plan_specs), ON_FIRST},
     {"shared prefixes", run_prefix, SPECS(prefix_specs), ON_FIRST},
+    {"partials merged in groups", run_pieces, SPECS(piece_specs), ON_FIRST},
     {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},
     {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},

@@ -301,35 +301,46 @@ static bool has_places(const struct check *check, const struct fi_item *item) {
   return true;
 }
 
-static bool is_part_of(const struct fi_unit *unit, int part) {
-  const int distance = part - unit->part_begin;
-  return part >= 0 && distance >= 0 && unit->part_stride > 0 && distance % unit->part_stride == 0 &&
-         distance / unit->part_stride < unit->part_count;
+/* Whether a merge waits for `count` partials of an item's rows, a stride from each other, the first at `part`. */
+static bool merges(const struct check *check, int number, const struct fi_item *item, int part, int stride,
+                   uint32_t count) {
+  if (number < 0 || (uint64_t)number >= check->view.shape.units)
+    return item_fails(check, item, "no such unit");
+  const struct fi_unit *unit = &check->view.host.units[number];
+  if (unit->row_begin != item->row_begin || unit->row_count != item->row_count || unit->kv_head != item->kv_head)
+    return item_fails(check, item, "its unit has other rows");
+  if (unit->part_begin != part || unit->part_stride != stride || unit->part_count != (int)count)
+    return item_fails(check, item, "its unit has other pieces");
+  return check->view.host.arrivals[number] == count || item_fails(check, item, "its unit does not wait for all pieces");
 }
 
-/* A whole unit writes its output itself; the pieces of another have a partial each, which the unit merges. */
+/* A whole unit writes its output itself; the pieces of another have a partial each, which the unit or groups merge. */
 static bool check_unit_parts(struct check *check, const struct fi_item *const *items, uint32_t count) {
   const struct fi_item *first = items[0];
   if (count == 1)
     return first->part == -1 || item_fails(check, first, "a whole unit with a partial result");
-  if (first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units)
-    return item_fails(check, first, "no such unit");
-  const struct fi_unit *unit = &check->view.host.units[first->unit];
-  if (unit->row_begin != first->row_begin || unit->row_count != first->row_count || unit->kv_head != first->kv_head ||
-      unit->part_count != (int)count)
-    return item_fails(check, first, "its unit has other rows or another number of pieces");
-  if (check->view.host.arrivals[first->unit] != count)
-    return item_fails(check, first, "its unit does not wait for all pieces");
+  const int stride = (int)check->tile->rows;
+  const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
+                         ? 0
+                         : check->view.host.units[first->unit].parent;
+  const uint32_t group = parent ? (uint32_t)check->view.host.units[first->unit].part_count : count;
+  const int begin = part_of(check, first);
   for (uint32_t i = 0; i < count; i++) {
-    const int rows = items[i]->row_count * (int)check->tile->heads;
-    if (items[i]->unit != first->unit || items[i]->unit_count != 1)
-      return item_fails(check, items[i], "it feeds another unit than the pieces before it");
-    const int part = part_of(check, items[i]);
-    if (items[i]->part < 0 || !is_part_of(unit, part) || !has_places(check, items[i]))
-      return item_fails(check, items[i], "its unit does not merge its part");
-    check->partials[check->partial_count++] = (struct extent){part, part + rows};
+    const struct fi_item *item = items[i];
+    const uint32_t in_group = i % group;
+    const uint32_t rest = count - (i - in_group);
+    const int part = begin + (int)i * stride;
+    if (item->part < 0 || part_of(check, item) != part || !has_places(check, item))
+      return item_fails(check, item, "its partial is not where it should be");
+    if (item->unit_count != 1 || (in_group > 0 && item->unit != items[i - 1]->unit))
+      return item_fails(check, item, "it feeds another unit than the pieces before it");
+    if (in_group == 0 && !merges(check, item->unit, item, part, stride, rest < group ? rest : group))
+      return false;
+    if (check->view.host.units[item->unit].parent != parent)
+      return item_fails(check, item, "its partials are merged with those of another unit");
+    check->partials[check->partial_count++] = (struct extent){part, part + item->row_count * (int)check->tile->heads};
   }
-  return true;
+  return !parent || merges(check, parent - 1, first, begin, (int)group * stride, (count + group - 1) / group);
 }
 
 /* Each head, or each share of the query heads of one, has every row once. */

@@ -185,7 +185,8 @@ static bool check_batch(struct attention_run *run) {
   if (!batch_case_reserve(&run->batch, run->trial, run->kernel) || !plan(run, &lengths) || !check_plan(run, &lengths) ||
       !launch(run, &tensors) || !keep_outputs(run) || !attention_check(run->trial, &run->batch))
     return false;
-  const bool is_repeated = run->batch.kind == BATCH_SPLIT || trial_chance(run->trial, 4);
+  const bool is_repeated =
+      run->batch.kind == BATCH_SPLIT || run->batch.kind == BATCH_PIECES || trial_chance(run->trial, 4);
   if (is_repeated && (!check_repetition(run, &tensors) || !check_plan(run, &lengths)))
     return false;
   return run->batch.workspace.split_tokens == 0 || check_independence(run);
@@ -209,4 +210,10 @@ bool run_attention(struct trial *trial, const fi_spec *canonical) {
   const struct tile *tile = inside_tile(kernel);
   const enum batch_kind first = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
   return run_batch(trial, kernel, canonical, tile, first) && run_batch(trial, kernel, canonical, tile, BATCH_SPLIT);
+}
+
+bool run_pieces(struct trial *trial, const fi_spec *canonical) {
+  fi_kernel *kernel;
+  return trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)) &&
+         run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_PIECES);
 }

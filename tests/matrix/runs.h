@@ -11,6 +11,9 @@ bool run_merge(struct trial *trial, const fi_spec *canonical);
 /* Plans of large batches, without attention. */
 bool run_plan(struct trial *trial, const fi_spec *canonical);
 
+/* Attention on batches whose partials are merged in groups. */
+bool run_pieces(struct trial *trial, const fi_spec *canonical);
+
 /* Attention over a hand-made plan in which requests share a prefix. */
 bool run_prefix(struct trial *trial, const fi_spec *canonical);
 

@@ -357,12 +357,13 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
       {layout.arrays.step_begin, counts->step_begins * sizeof(int)},
       {layout.arrays.plan.first, counts->first * sizeof(struct fi_item)},
       {layout.arrays.plan.items, counts->items * sizeof(struct fi_item)},
-      {layout.arrays.plan.units, counts->units * sizeof(struct fi_unit)},
-      {layout.arrays.plan.arrivals, counts->units * sizeof(unsigned)},
+      {layout.arrays.plan.units, counts->merges * sizeof(struct fi_unit)},
+      {layout.arrays.plan.arrivals, counts->merges * sizeof(unsigned)},
   };
   const struct part scratch[] = {
       {layout.arrays.plan.part_o, counts->partial_rows * 128 * sizeof(float)},
       {layout.arrays.plan.part_ml, counts->partial_rows * 2 * sizeof(float)},
+      {layout.arrays.plan.group_ml, counts->partial_rows * 2 * sizeof(float)},
   };
   expect_packed(memory, sizeof memory / sizeof *memory, workspace.memory, workspace.bytes);
   expect_packed(scratch, sizeof scratch / sizeof *scratch, workspace.scratch, workspace.scratch_bytes);

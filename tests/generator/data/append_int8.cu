@@ -37,13 +37,17 @@ struct FI_WIDE fi_item {
   int reserved;
 };
 
-/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
+/*
+ * Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on.
+ * Many partials are merged in groups, each a unit of its own whose result takes the place of the group's first partial,
+ * but for its maxima and sums: these are in group_ml, and the stride says that the parts are groups.
+ */
 struct fi_unit {
   int row_begin, row_count;
   int kv_head;
   int part_begin, part_stride, part_count;
-  int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved;
+  int next;   /* in the list of units that a CTA must merge; written during a launch */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -72,6 +76,7 @@ struct fi_plan_arrays {
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
+  float *group_ml;    /* [partial rows][2]: the same of groups of partials, at the rows of the first */
 };
 
 /* K or V; strides in elements. */

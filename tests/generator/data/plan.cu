@@ -37,13 +37,17 @@ struct FI_WIDE fi_item {
   int reserved;
 };
 
-/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
+/*
+ * Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on.
+ * Many partials are merged in groups, each a unit of its own whose result takes the place of the group's first partial,
+ * but for its maxima and sums: these are in group_ml, and the stride says that the parts are groups.
+ */
 struct fi_unit {
   int row_begin, row_count;
   int kv_head;
   int part_begin, part_stride, part_count;
-  int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved;
+  int next;   /* in the list of units that a CTA must merge; written during a launch */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -72,6 +76,7 @@ struct fi_plan_arrays {
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
+  float *group_ml;    /* [partial rows][2]: the same of groups of partials, at the rows of the first */
 };
 
 /* How many CTAs make a plan, and how many plans a launch makes at most. */
@@ -125,7 +130,8 @@ struct fi_plan_args {
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
   int names_requests; /* 1: plan.requests is written */
-  int max_sections;   /* 1: every head's KV is read once, and the heads of a tile follow each other */
+  int max_sections;   /* 1: every head's KV is read once */
+  int heads_apart;    /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
   int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
@@ -551,15 +557,15 @@ int sections_of(const fi_plan_args &args, const Line &line) {
 }
 
 /*
- * The order of units: with sections, all tiles of a head follow each other, since they share its KV; else all
- * heads of a tile do, since they lie beside each other in memory.
+ * The order of units. Where tiles of a head share its KV, and where heads share a line of memory, all tiles of a head
+ * follow each other, so that the CTAs of several heads are at the same tokens at a time; else all heads of a tile do.
  */
 Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section, int tile, int head) {
   const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
   Unit unit;
   unit.tile = tile;
   unit.head = head;
-  if (args.max_sections > 1) {
+  if (args.heads_apart) {
     unit.number = head * line.tiles + tile;
     unit.begin = head * line.steps + line.step_begin[tile];
   } else {
@@ -571,14 +577,14 @@ Unit unit_of(const fi_plan_args &args, const Line &line, const Section &section,
 }
 
 Unit unit_at(const fi_plan_args &args, const Line &line, const Section &section, int number) {
-  if (args.max_sections > 1)
+  if (args.heads_apart)
     return unit_of(args, line, section, number % line.tiles, number / line.tiles);
   return unit_of(args, line, section, number / section.heads, number % section.heads);
 }
 
 /* The unit that a step belongs to. */
 Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &section, int step) {
-  if (args.max_sections > 1)
+  if (args.heads_apart)
     return unit_of(args, line, section, find_last(line.step_begin, line.tiles, step % line.steps), step / line.steps);
   const int tile = find_last(line.step_begin, line.tiles, step / section.heads);
   const int steps = line.step_begin[tile + 1] - line.step_begin[tile];
@@ -687,11 +693,40 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   return item;
 }
 
-/* Says of a unit in pieces where its partials lie, and that it waits for all of them; `item` is its first piece. */
-void write_unit(const fi_plan_args &args, const fi_item &item, int part_count) {
-  args.plan.units[item.unit] = {item.row_begin,  item.row_count, item.kv_head, item.part,
-                                args.tile_rows, part_count,     -1,           0};
-  args.plan.arrivals[item.unit] = part_count;
+/*
+ * Says of a unit, which has the rows of `item`, where its partials lie, and that it waits for all of them. They are in
+ * slots of partials from `slot` on, a slot in `step`.
+ */
+void write_unit(const fi_plan_args &args, const fi_item &item, int unit, int slot, int step, int count, int parent) {
+  args.plan.units[unit] = {item.row_begin,        item.row_count, item.kv_head, slot * args.tile_rows,
+                           step * args.tile_rows, count,          -1,           parent};
+  args.plan.arrivals[unit] = count;
+}
+
+/*
+ * How many of a unit's partials are merged as a group. One CTA merges a unit, and a partial after the other takes it
+ * longer than groups on several CTAs at a time and one more arrival.
+ */
+int group_of(int part_count) {
+  return part_count <= 40 ? 1 : part_count <= 64 ? 8 : 16;
+}
+
+/*
+ * Makes an item the piece `piece` of the `count` pieces of its unit, whose partials lie in slots from `slot` on.
+ * `units` is how many units the batch has: after them come groups, by the slot of their first partial.
+ */
+void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int piece, int count) {
+  const int unit = item.unit;
+  const int group = group_of(count);
+  item.part = (slot + piece) * args.tile_rows;
+  if (piece == 0)
+    write_unit(args, item, unit, slot, group, (count + group - 1) / group, 0);
+  if (group == 1)
+    return;
+  const int before = piece / group * group;
+  item.unit = units + slot + before;
+  if (piece == before)
+    write_unit(args, item, item.unit, slot + before, 1, min(group, count - before), unit + 1);
 }
 
 /*
@@ -725,10 +760,10 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const int index = item_index(args, line, section, unit, share);
   fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
   if (unit.begin < share_begin || unit.end > share_end) {
-    const int first_share = unit.begin < share_begin ? share_of(section, unit.begin) : share;
-    item.part = (2 * section.number * args.ctas + first_share + share) * args.tile_rows;
-    if (share == first_share)
-      write_unit(args, item, share_of(section, unit.end - 1) - share + 1);
+    const int first = unit.begin < share_begin ? share_of(section, unit.begin) : share;
+    const int last = unit.end > share_end ? share_of(section, unit.end - 1) : share;
+    const int slot = 2 * (section.number * args.ctas + first);
+    make_part(args, item, line.tiles * args.kv_heads, slot, share - first, last - first + 1);
   }
   item.next = unit.end < share_end ? index + 1 : item_after(args, line, section, share);
   args.plan.items[index] = item;
@@ -763,7 +798,7 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
     if (unit.end - unit.begin > 1) {
       item.part = step * args.tile_rows;
       if (step == unit.begin)
-        write_unit(args, item, unit.end - unit.begin);
+        write_unit(args, item, item.unit, step, 1, unit.end - unit.begin, 0);
     }
     const int share = share_of(section, step);
     item.next = step + 1 < section.cuts[share + 1] ? step + 1 : -1;
