@@ -23,7 +23,7 @@ struct sizes {
 };
 
 static uint64_t rows_of_partials(const fi_kernel *kernel, uint64_t rows) {
-  return round_256(4 * rows * kernel->spec.v_dim) + round_256(8 * rows);
+  return round_256(4 * rows * kernel->spec.v_dim) + 2 * round_256(8 * rows);
 }
 
 static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
@@ -32,12 +32,13 @@ static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bou
   tiles = tiles > bounds->max_tokens ? bounds->max_tokens : tiles;
   const uint64_t units = tiles * bounds->kv_heads;
   const uint64_t shares = ctas * (kernel->tile.rows >= 64 ? 4 : 1);
+  const uint64_t merges = units + 2 * shares;
   const uint64_t rows = 2 * shares * kernel->tile.rows;
   const uint64_t checked = kernel->spec.page_size ? 4ull * bounds->max_requests : 0;
   const uint64_t seen = kernel->spec.window_left ? 8ull * bounds->max_tokens : 0;
   const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256(seen) +
                           round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-                          round_256(ITEM * (units + shares)) + round_256(UNIT * units) + round_256(4 * units);
+                          round_256(ITEM * (units + shares)) + round_256(UNIT * merges) + round_256(4 * merges);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
