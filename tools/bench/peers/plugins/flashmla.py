@@ -1,5 +1,6 @@
 """FlashMLA: latent attention where the first 512 of 576 dims of K are V: hd=576 v_dim=512 page=64 v_source=keys."""
 
+import inspect
 from types import SimpleNamespace
 
 from case import Absent
@@ -10,6 +11,9 @@ try:
     import flash_mla
 except ImportError as error:
     raise Absent(f"{error.name} is missing") from None
+
+# sgl-flash-mla has the kernels of Hopper under another name than FlashMLA had them.
+LEGACY = {"use_legacy": True} if "use_legacy" in inspect.signature(flash_mla.flash_mla_with_kvcache).parameters else {}
 
 
 def available():
@@ -33,5 +37,5 @@ def prepare(case, tensors):
 def run(state):
     state.o = flash_mla.flash_mla_with_kvcache(
         state.q, state.t.k, state.t.page_table, state.t.kv_len, 512, state.meta, None, 576**-0.5,
-        causal=state.case.is_causal and state.case.most_q > 1,
+        causal=state.case.is_causal and state.case.most_q > 1, **LEGACY,
     )[0]  # fmt: skip
