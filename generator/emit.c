@@ -7,6 +7,7 @@
 
 static const struct emitter emitters[] = {
     {"mma", emit_mma},
+    {"wgmma", emit_wgmma},
 };
 
 const struct emitter *emit_find(const char *name, size_t size) {

@@ -19,4 +19,7 @@ const struct emitter *emit_find(const char *name, size_t size);
 
 void emit_mma(const struct facts *facts, struct text *text);
 
+/* emit_wgmma.c */
+void emit_wgmma(const struct facts *facts, struct text *text);
+
 #endif

@@ -2,6 +2,7 @@
 #include "facts.h"
 
 #include "derived.h"
+#include "family.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +94,8 @@ bool facts_find(const struct facts *facts, const char *name, size_t size, struct
     return true;
   fact->axis = axis_find_field(name, size);
   if (fact->axis) {
-    fact->value = axis_get(fact->axis, facts->spec);
+    /* A kernel is of the family that its tile is of, whether the spec names it or not. */
+    fact->value = same("family", name, size) ? facts->tile->family->number : axis_get(fact->axis, facts->spec);
     return true;
   }
   return find_target_fact(facts->target, name, size, &fact->value);

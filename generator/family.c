@@ -5,12 +5,16 @@
 #include "tile_plans.h"
 
 static const struct family families[] = {
+    {FI_OP_ATTENTION, FI_FAMILY_WGMMA, "kernels/attention_wgmma.cu", "flashjit_attention",
+     sizeof(struct fi_attention_maps_args), true, tile_plan_wgmma},
     {FI_OP_ATTENTION, FI_FAMILY_MMA, "kernels/attention_mma.cu", "flashjit_attention", sizeof(struct fi_attention_args),
-     tile_plan_mma},
-    {FI_OP_APPEND, FI_FAMILY_AUTO, "kernels/append.cu", "flashjit_append", sizeof(struct fi_append_args),
+     false, tile_plan_mma},
+    {FI_OP_APPEND, FI_FAMILY_AUTO, "kernels/append.cu", "flashjit_append", sizeof(struct fi_append_args), false,
      tile_plan_rows},
-    {FI_OP_MERGE, FI_FAMILY_AUTO, "kernels/merge.cu", "flashjit_merge", sizeof(struct fi_merge_args), tile_plan_rows},
-    {FI_OP_PLAN, FI_FAMILY_AUTO, "kernels/plan.cu", "flashjit_plan", sizeof(struct fi_plans_args), tile_plan_batch},
+    {FI_OP_MERGE, FI_FAMILY_AUTO, "kernels/merge.cu", "flashjit_merge", sizeof(struct fi_merge_args), false,
+     tile_plan_rows},
+    {FI_OP_PLAN, FI_FAMILY_AUTO, "kernels/plan.cu", "flashjit_plan", sizeof(struct fi_plans_args), false,
+     tile_plan_batch},
 };
 
 const struct family *family_at(uint32_t number) {

@@ -1,10 +1,17 @@
 /* The numbers of a tile plan. */
 #include "tile.h"
 
+#include "derived.h"
+
 #include <string.h>
 
 uint32_t tile_step_tokens(const struct tile *tile) {
   return tile->teams * tile->team_tokens;
+}
+
+bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec) {
+  return spec->mask_bits || derived_hides_tokens(spec) ||
+         (tile->tokens > 1 && (spec->mask == FI_MASK_CAUSAL || derived_has_intervals(spec)));
 }
 
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning) {

@@ -47,6 +47,9 @@ struct tile {
 /* KV tokens that a CTA takes in one step. */
 uint32_t tile_step_tokens(const struct tile *tile);
 
+/* Whether some row of the tile may not see a KV token of its item. */
+bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec);
+
 /* Gives the tile a number of its family's. */
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning);
 

@@ -307,6 +307,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile->token_bytes = token_row_bytes(purpose);
   const uint32_t warp_tokens = mma->team_tokens / team_warps(mma);
   const bool one_page = purpose->spec->page_size % warp_tokens == 0;
+  tile_add(tile, "workers", mma->threads, "threads that compute: all");
   tile_add(tile, "row_warps", mma->row_warps, "warps of a team that divide the rows");
   tile_add(tile, "value_warps", mma->value_warps, "warps with the same rows, which divide the dims of V");
   tile_add(tile, "row_blocks", mma->row_blocks, "16-row blocks of a warp");
@@ -323,10 +324,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   const uint32_t mask_start = step < MASK_TOKENS ? step : MASK_TOKENS; /* no step is whole before the first token */
   if (purpose->spec->mask_bits && tile->start_tokens < mask_start)
     tile->start_tokens = mask_start;
-  const bool mixed_rows =
-      purpose->spec->mask_bits || derived_hides_tokens(purpose->spec) ||
-      (tile->tokens > 1 && (purpose->spec->mask == FI_MASK_CAUSAL || derived_has_intervals(purpose->spec)));
-  tile_add(tile, "mixed_rows", mixed_rows && !dtype_of(purpose->spec->v_dtype)->whole,
+  tile_add(tile, "mixed_rows", tile_mixes_rows(tile, purpose->spec) && !dtype_of(purpose->spec->v_dtype)->whole,
            "1: some row of a tile may not see a KV token of its item, and V may be infinite or NaN");
   if (tile->group_shares > 1)
     tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");

@@ -111,7 +111,8 @@ enum {
   FI_OP_PLAN = 3       /* the kernel behind fi_plan; named so that it can be precompiled */
 };
 
-enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1 };
+/* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 rows on sm_90a. */
+enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
 /*
  * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8

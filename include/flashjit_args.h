@@ -132,6 +132,19 @@ struct fi_attention_args {
   const void *snippet_params;
 };
 
+/* A tensor map, as the driver encodes it: where boxes of a tensor are in memory. */
+struct __attribute__((aligned(64))) fi_tensor_map {
+  unsigned long long words[16];
+};
+
+/* Of attention by tensor maps: boxes of many rows, and of one token for ends that are not whole boxes. */
+struct fi_attention_maps_args {
+  struct fi_attention_args attention;
+  struct fi_tensor_map q, q_token;
+  struct fi_tensor_map k, k_token;
+  struct fi_tensor_map v, v_token;
+};
+
 struct fi_append_args {
   struct fi_plan_arrays plan;
   struct fi_kv_args k, v;

@@ -41,6 +41,17 @@ struct launch {
   void *stream;
 };
 
+enum { TENSOR_RANK = 4 };
+
+/* A tensor of 16-bit elements in memory, and the boxes that a kernel asks of a map of it. Elements of axis 0 are
+ * packed. */
+struct tensor {
+  const void *data;
+  uint64_t extents[TENSOR_RANK];
+  uint64_t strides[TENSOR_RANK - 1]; /* of the other axes, in bytes */
+  uint32_t box[TENSOR_RANK];
+};
+
 /* All functions that return a status set the thread's error text when it is not FI_OK. */
 struct driver {
   bool simulated;
@@ -62,6 +73,9 @@ struct driver {
   fi_status (*prepare)(struct driver *self, const struct module *module, const struct shape *shape, int ordinal,
                        uint32_t *ctas_per_sm);
   fi_status (*is_capturing)(struct driver *self, void *stream, bool *capturing);
+
+  /* Encodes a map of a tensor, 128 bytes at a multiple of 64: on the host alone, nothing is enqueued. */
+  fi_status (*map_tensor)(struct driver *self, const struct tensor *tensor, void *map);
   fi_status (*launch)(struct driver *self, const struct module *module, const struct launch *launch);
 
   void (*close)(struct driver *self);

@@ -2,12 +2,15 @@
 #include "generator/abi.h"
 #include "generator/derived.h"
 #include "generator/error.h"
+#include "generator/family.h"
+#include "runtime/maps.h"
 #include "runtime/scores.h"
 #include "runtime/tensors.h"
 #include "runtime/workspace.h"
 
 union args {
   struct fi_attention_args attention;
+  struct fi_attention_maps_args maps; /* begins with it */
   struct fi_append_args append;
   struct fi_merge_args merge;
 };
@@ -215,8 +218,13 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
     status = tensors_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
   if (status)
     return status;
+  const uint32_t ctas = rule->fill(&run, &args);
+  if (kernel->tile.family->maps)
+    status = maps_fill(kernel, &run.strides, run.heads, run.kv_heads, &args.maps);
+  if (status)
+    return status;
   const struct launch launch = {
-      .ctas = rule->fill(&run, &args),
+      .ctas = ctas,
       .shape = kernel_shape(kernel),
       .args = &args,
       .stream = stream,

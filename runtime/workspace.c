@@ -82,7 +82,7 @@ static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds
   if (bounds->split_tokens % SPLIT_MULTIPLE || bounds->split_tokens > INT32_MAX)
     return error_set(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; it must be a multiple of %d",
                      bounds->split_tokens, SPLIT_MULTIPLE);
-  const uint32_t step = tile_step_tokens(&kernel->tile);
+  const uint32_t step = kernel->tile.start_tokens;
   if (bounds->split_tokens % step)
     return error_set(FI_ERROR_ARGUMENT, "workspace.split_tokens is %u; this kernel needs a multiple of %u",
                      bounds->split_tokens, step);

@@ -9,7 +9,7 @@
 //@use tile/softmax
 //@use tile/mask_scores
 //@use tile/mask_bits
-//@use tile/odd_values
+//@use tile/odd_rows
 //@if teams > 1
 //@use tile/publish_teams
 //@else
@@ -87,7 +87,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), args, tile);
+    transform_query(cta, query_tile(shared), args, tile.rows);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);

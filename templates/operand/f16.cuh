@@ -22,5 +22,7 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   unpack_chunk(values, *(const uint4 *)(keys + chunk_at<kKeyPitch>(row, chunk)), unpack_compute);
 }
 
+//@if family == mma
 //@use operand/keys16
 //@use operand/values16
+//@end

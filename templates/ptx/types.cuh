@@ -25,6 +25,13 @@ u32 fresh_thread() {
   return thread;
 }
 
+/* A value of which the compiler does not know that it is the same as before, so that it does not keep what follows. */
+u32 fresh(u32 value) {
+  u32 same;
+  asm volatile("mov.u32 %0, %1;" : "=r"(same) : "r"(value));
+  return same;
+}
+
 u32 fresh_lane() {
   return fresh_thread() % 32;
 }

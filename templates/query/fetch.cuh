@@ -38,7 +38,7 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
 #pragma unroll
   for (const uint4 &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      *(uint4 *)(query + query_offset(i / kQueryChunks, i % kQueryChunks)) = chunk;
     i += kThreads;
   }
 }
@@ -53,7 +53,7 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
   for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    copy_async(shared_address(query + chunk_at<kQueryPitch>(row, chunk)), query_chunk(args, item, row, chunk), true);
+    copy_async(shared_address(query + query_offset(row, chunk)), query_chunk(args, item, row, chunk), true);
   }
   copy_commit();
 }

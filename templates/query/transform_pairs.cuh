@@ -2,7 +2,7 @@
 
 /* Where element `dim` of a row of Q is in its tile. */
 u16 &query_place(u8 *query, u32 row, u32 dim) {
-  return *(u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2);
+  return *(u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2);
 }
 
 /* Turns pair `pair` of a row of the tile, whose elements are multiplied with a factor. */

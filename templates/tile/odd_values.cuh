@@ -1,5 +1,5 @@
 //@use operand/{kv_dtype}
-//@use ring/cp_async
+//@use work/kv_address
 //@use tile/logits
 //@use tile/softmax
 //@use tile/finish
@@ -24,22 +24,12 @@ bool has_odd_values(const Output &o) {
   return product != product;
 }
 
-u32 &odd_values(u8 *shared) {
-  return *(u32 *)(shared + kSharedOdd);
-}
-
-/* Notes odd values of an item whose rows do not all see the same. */
-void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
-  if (may_differ(item) && has_odd_values(o))
-    atomicOr(&odd_values(shared), 1);
-}
-
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
 /* Element `dim` of a row of Q in its tile. */
 float query_element(const u8 *query, u32 row, u32 dim) {
-  return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
+  return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
 }
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
@@ -113,40 +103,4 @@ bool sees_less(const ItemTile &tile, u32 row) {
   return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 
-/*
- * Does the rows of an item again that do not see all of its tokens. Not inlined: beside the main loop it would take
- * registers from it.
- */
-__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
-  const fi_item &item = tile.item;
-#pragma unroll 1
-  for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kThreads / 32)
-    if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
-}
-
-/* After an item is published, and a barrier: does rows again if odd values were noted. */
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
-  if (!end.may_differ || odd_values(shared) == 0)
-    return;
-  threads.sync(); /* what is published of these rows has been written */
-  redo_rows(args, tile, query_tile(shared));
-  threads.sync();
-  if (threads.leads())
-    odd_values(shared) = 0;
-}
-
-/* Before the first item. */
-void clear_odd_values(Cta threads, u8 *shared) {
-  if (threads.leads())
-    odd_values(shared) = 0;
-}
-//@else
-/* All rows see the same tokens, and V of those that none sees is cleared. */
-void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {}
-
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
-}
-
-void clear_odd_values(Cta threads, u8 *shared) {}
 //@end

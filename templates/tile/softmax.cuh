@@ -32,11 +32,36 @@ struct TokenWeight {
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
+/* O of a row group shrinks by a factor, now. */
+void shrink_group(Output &o, u32 group, float factor) {
+#pragma unroll
+  for (u32 i = 0; i < kShareDims / 4; i++)
+    at(o, group, i) *= factor;
+}
+
+/* By what O must shrink, by row group, where it is in use. */
+struct Shrinks {
+  float factors[kRowGroups];
+};
+
+void shrink_group(Shrinks &shrinks, u32 group, float factor) {
+  shrinks.factors[group] = factor;
+}
+
+void shrink_output(Output &o, const Shrinks &shrinks) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    shrink_group(o, r, shrinks.factors[r]);
+}
+
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
- * that exceed its maximum by more than the slack, or large logits. The offsets are what is to be taken off logits.
+ * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
+ * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
+ * offsets are what is to be taken off logits.
  */
-void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], const LogitScale &scale) {
+template <typename Shrunk>
+bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
+                  const LogitScale &scale) {
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
@@ -51,7 +76,7 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
   if (!__any_sync(kAllLanes, moved))
-    return;
+    return false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const float offset = most[r] * scale.of(r);
@@ -64,21 +89,18 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) -= taken;
-#pragma unroll
-    for (u32 i = 0; i < kShareDims / 4; i++)
-      at(state.o, r, i) *= shrink;
+    shrink_group(shrunk, r, shrink);
   }
+  return true;
 }
 
 //@if token_scales
 /*
- * The online softmax: scores become exp2(logit - row maximum), weights of the stored elements of V. What is summed into
- * the state are the weights of its tokens.
+ * Scores become exp2(logit - row maximum), weights of the stored elements of V. What is summed into the state are the
+ * weights of its tokens.
  */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
-  float offsets[kRowGroups];
+void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
   const token_worth *worths = token_worths() + first_column(fresh_lane());
-  raise_maxima(state, scores, offsets, scale);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
 #pragma unroll
@@ -90,10 +112,8 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
   }
 }
 //@else
-/* The online softmax: scores become exp2(logit - row maximum), summed into the state. */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
-  float offsets[kRowGroups];
-  raise_maxima(state, scores, offsets, scale);
+/* Scores become weights, exp2(logit - row maximum), summed into the state. */
+void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
 #pragma unroll
@@ -105,6 +125,13 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
   }
 }
 //@end
+
+/* The online softmax. */
+void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  raise_maxima(state, scores, offsets, state.o, scale);
+  weigh(state, scores, offsets, scale);
+}
 
 /*
  * Closes an item: sums over all columns, maxima that states are joined by, -infinity for rows that saw nothing. Maxima

@@ -27,3 +27,6 @@ template <u32 kCount> struct Threads {
 };
 
 typedef Threads<kThreads> Cta;
+
+/* Those that compute. */
+typedef Threads<kWorkers> Workers;

@@ -40,11 +40,12 @@ ItemEnd item_end(const fi_item &item) {
 }
 
 /* Brings an item and its rows into shared memory. */
-void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+template <u32 kCount>
+void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
-  for (u32 row = thread; row < kRows; row += kThreads) {
+  for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];
     to.token = source.token;

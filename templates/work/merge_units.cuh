@@ -27,7 +27,7 @@ void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
 }
 
 /* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
-void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
+void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
@@ -36,11 +36,11 @@ void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, i
 }
 
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
-void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
   const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
-  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
@@ -62,7 +62,7 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
  * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {

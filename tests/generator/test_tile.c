@@ -1,5 +1,6 @@
 /* The plan of tiles: every spec has one on every target, it fits, and it is smaller than asked for only where
  * it must. */
+#include "generator/family.h"
 #include "generator/spec.h"
 #include "generator/tile_choice.h"
 #include "random_spec.h"
@@ -37,7 +38,35 @@ static uint32_t row_bytes(uint32_t dtype, uint32_t dim) {
   return dim * (dtype < FI_E4M3 ? 16 : dtype < FI_I4 ? 8 : 4) / 8;
 }
 
+static bool is_wgmma(const struct tile *tile) {
+  return tile->family->number == FI_FAMILY_WGMMA;
+}
+
+/* Consumers have 64 rows each, and one more warpgroup brings their operands. */
+static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
+  const uint32_t consumers = number(tile, "workers") / 128;
+  cr_assert_eq(tile->rows, 64 * consumers);
+  cr_assert_eq(tile->group_shares, 1);
+  cr_assert_eq(tile->heads, spec->group);
+  cr_assert_eq(tile->tokens, tile->rows / spec->group);
+  cr_assert_geq(tile->tokens, 1);
+  cr_assert_eq(tile->threads, 128 * (consumers + 1));
+  cr_assert_eq(number(tile, "row_warps"), 4 * consumers);
+  cr_assert(tile->stages == 2 || tile->stages == 4, "a power of two");
+  cr_assert_eq(tile->team_tokens % 16, 0, "a product takes 16 tokens of V");
+  cr_assert_eq(tile->team_tokens % number(tile, "box_tokens"), 0);
+  cr_assert(spec->page_size == 0 || spec->page_size % number(tile, "box_tokens") == 0, "a box lies in a page");
+  cr_assert_eq(256 % tile->start_tokens, 0, "split_tokens of 256 suits every tile");
+  const uint32_t launched = 65536 / tile->threads / 8 * 8;
+  cr_assert_leq(number(tile, "producer_registers") + consumers * number(tile, "consumer_registers"),
+                (consumers + 1) * launched, "what the consumers take is what the producer gives");
+}
+
 static void check_division(const fi_spec *spec, const struct tile *tile) {
+  if (is_wgmma(tile)) {
+    check_warpgroups(spec, tile);
+    return;
+  }
   cr_assert(tile->rows >= tile->heads && tile->rows <= spec->rows, "%u rows", tile->rows);
   cr_assert_eq(tile->heads * tile->group_shares, spec->group);
   cr_assert_eq(tile->tokens, tile->rows / tile->heads);
@@ -50,8 +79,39 @@ static void check_division(const fi_spec *spec, const struct tile *tile) {
   cr_assert_eq(256 % tile_step_tokens(tile), 0, "split_tokens of 256 suits every tile");
 }
 
+/* Rows in panels of 64 dims. */
+static uint32_t tile_bytes(uint32_t rows, uint32_t dim) {
+  return rows * ((dim + 63) / 64) * 128;
+}
+
+/* Panels begin where their pattern does, and each region holds what it is for. */
+static void check_panels(const fi_spec *spec, const struct tile *tile) {
+  const uint32_t items = number(tile, "query_tiles");
+  const struct {
+    uint32_t begin, end, needed;
+  } regions[] = {
+      {number(tile, "shared_query"), number(tile, "shared_keys"), items * tile_bytes(tile->rows, spec->head_dim)},
+      {number(tile, "shared_keys"), number(tile, "shared_values"),
+       tile->stages * tile_bytes(tile->team_tokens, spec->head_dim)},
+      {number(tile, "shared_values"), number(tile, "shared_output"),
+       tile->stages * tile_bytes(tile->team_tokens, spec->v_dim)},
+      {number(tile, "shared_output"), number(tile, "shared_items"), number(tile, "workers") / 32 * 1024},
+      {number(tile, "shared_items"), number(tile, "shared_barriers"), 2 * (48 + 28 * tile->rows)},
+      {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (4 + 2 * items + 4 * tile->stages) + 4},
+  };
+  for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+    cr_assert(regions[i].end - regions[i].begin >= regions[i].needed && regions[i].end > regions[i].begin,
+              "region %zu: %u to %u, needs %u bytes", i, regions[i].begin, regions[i].end, regions[i].needed);
+    cr_assert_eq(regions[i].begin % (i < 3 ? 1024 : 16), 0);
+  }
+}
+
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
+  if (is_wgmma(tile)) {
+    check_panels(spec, tile);
+    return;
+  }
   const uint32_t wide = spec->head_dim * 2;
   const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim);
   const uint32_t value = row_bytes(spec->v_dtype, spec->v_dim);
@@ -91,6 +151,8 @@ static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
 
 /* Rows of one query token whose O fills a CTA's registers, or whose Q its shared memory, have no tile. */
 static bool is_too_large(const fi_spec *spec, const struct target *target) {
+  if (spec->family == FI_FAMILY_WGMMA)
+    return fi_spec_supported(spec, target->name) != FI_OK;
   const bool has_own_scales = spec->kv_scale == FI_SCALE_TOKEN || spec->v_dtype >= FI_I4;
   uint32_t heads = spec->group;
   uint32_t rows = 16;
@@ -141,11 +203,12 @@ Test(tile, choices_differ_and_fit) {
       for (; tile_plan(&spec, target, choice, &tile) == FI_OK; choice++) {
         cr_assert_neq(memcmp(&tile, &before, sizeof tile), 0, "choice %u is that before", choice);
         cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm);
-        cr_assert_leq(tile.rows, is_of_same_shares(&tile, &before) ? before.rows : spec.rows);
+        cr_assert(tile.rows <= (is_of_same_shares(&tile, &before) ? before.rows : spec.rows) ||
+                  (is_wgmma(&tile) && tile.rows == 192));
         check_division(&spec, &tile);
         before = tile;
       }
-      if (choice == 0)
+      if (choice == 0 || is_wgmma(&before))
         continue;
       cr_assert_eq(before.ctas_per_sm, 1);
       cr_assert_eq(before.teams, 1);
@@ -164,7 +227,8 @@ Test(tile, has_fewer_rows_only_where_those_asked_for_do_not_fit) {
     for (uint32_t t = 0; (target = target_at(t)); t++) {
       struct tile tile;
       const uint32_t room = least(target->shared_per_block, target->shared_per_sm - CTA_RESERVE);
-      if (tile_plan(&spec, target, 0, &tile) != FI_OK || tile.rows == spec.rows || 2 * tile.rows * spec.v_dim > 32768)
+      if (tile_plan(&spec, target, 0, &tile) != FI_OK || is_wgmma(&tile) || tile.rows == spec.rows ||
+          2 * tile.rows * spec.v_dim > 32768)
         continue;
       smaller++;
       cr_assert_gt(sufficient_bytes(&spec, 2 * tile.rows), room, "%u rows, not %u, of hd=%u on %s", tile.rows,

@@ -214,8 +214,19 @@ static fi_status is_capturing(struct driver *self, void *stream, bool *capturing
   return FI_OK;
 }
 
+static fi_status map_tensor(struct driver *self, const struct tensor *tensor, void *map) {
+  (void)self;
+  if (fakes.map_status)
+    return error_set(fakes.map_status, "the fake driver maps nothing");
+  fakes.mapped[fakes.maps++ % FAKES_MAPS] = *tensor;
+  memset(map, (int)fakes.maps, sizeof(struct fi_tensor_map));
+  return FI_OK;
+}
+
+/* Of attention that of the family with the larger one, if a tensor was mapped. */
 static size_t args_size(const char *symbol) {
-  return strcmp(symbol, "flashjit_attention") == 0 ? sizeof(struct fi_attention_args)
+  const size_t attention = fakes.maps ? sizeof(struct fi_attention_maps_args) : sizeof(struct fi_attention_args);
+  return strcmp(symbol, "flashjit_attention") == 0 ? attention
          : strcmp(symbol, "flashjit_append") == 0  ? sizeof(struct fi_append_args)
          : strcmp(symbol, "flashjit_merge") == 0   ? sizeof(struct fi_merge_args)
                                                    : sizeof(struct fi_plans_args);
@@ -253,6 +264,7 @@ static fi_status open_driver(const char *path, struct driver **driver) {
       .version = fakes.version,
       .get_context = get_context,
       .set_context = set_context,
+      .map_tensor = map_tensor,
       .current_device = current_device,
       .describe_device = describe_device,
       .load = load,

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 4096 };
+enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 4096, FAKES_MAPS = 8 };
 
 struct fakes {
   char log[FAKES_LOG_SIZE]; /* words, in the order of the calls */
@@ -47,6 +47,11 @@ struct fakes {
   atomic_uint prepares;
   atomic_uint unprepared; /* launches on a device where the kernel was not prepared */
   struct shape prepared;  /* the last one */
+
+  /* Tensors that maps were asked of, and how the driver answers. The map of the first is all 1, and so on. */
+  uint32_t maps;
+  struct tensor mapped[FAKES_MAPS];
+  fi_status map_status;
 
   /* The last launch. */
   uint32_t launches;

@@ -49,7 +49,7 @@ static const char *text_of(const struct change *change) {
 
 static const struct change spec_changes[] = {
     {NULL, SPEC(op, 4), FI_ERROR_SPEC, "op is 4"},
-    {NULL, SPEC(family, 2), FI_ERROR_SPEC, "family is 2"},
+    {NULL, SPEC(family, 3), FI_ERROR_SPEC, "family is 3"},
     {NULL, SPEC(head_dim, 100), FI_ERROR_SPEC, "head_dim is 100"},
     {NULL, SPEC(head_dim, 584), FI_ERROR_SPEC, "head_dim is 584"},
     {NULL, SPEC(head_dim, 36), FI_ERROR_SPEC, "head_dim is 36; allowed: multiples of 8 from 32 to 576"},

@@ -1,0 +1,195 @@
+//@use ptx/types
+//@use ptx/overlap
+//@use ptx/warpgroup
+//@use tile/warpgroups
+//@use operand/{kv_dtype}
+//@use operand/panels16
+//@use ring/barriers
+//@if gathers
+//@use ring/gather
+//@else
+//@use ring/boxes
+//@end
+//@use query/bring
+//@use query/transform
+//@use query/rotate_keys
+//@use tile/softmax
+//@use tile/mask_scores
+//@use tile/mask_bits
+//@use tile/odd_rows_warp
+//@use tile/publish_staged
+//@use work/merge_units
+//@use work/plan_id
+
+/*
+ * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
+ * at each use: O and the scores need the registers.
+ */
+struct ItemView {
+  u32 count;
+  ScoreScale scale;
+
+  ItemTile &tile(u8 *shared) const {
+    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
+  }
+
+  u8 *query(u8 *shared) const {
+    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
+  }
+};
+
+/* The consumer's own rows of the tile of Q. */
+u8 *own_query(const ItemView &view, u8 *shared) {
+  return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
+}
+
+/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
+bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                const ItemView &view, u8 *shared, int token) {
+  const ItemTile &tile = view.tile(shared);
+  MaskBits bits;
+  fetch_bits(bits, args, tile, token);
+  to_logits(scores, args, tile, view.scale, token);
+  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+    mask_scores(scores, tile.rows, token);
+    mask_by_bits(scores, bits);
+  }
+  float offsets[kRowGroups];
+  const bool shrinks_output = raise_maxima(state, scores, offsets, shrinks, logit_scale(view.scale));
+  weigh(state, scores, offsets, logit_scale(view.scale));
+  return shrinks_output;
+}
+
+/* Starts the scores of a step, when its K is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  pin(scores);
+  products_begin();
+  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
+}
+
+/* Starts O += P V of a step, when its V is there. */
+void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
+  pin(o);
+  products_begin();
+  accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));
+}
+
+/* Waits for the products of a step's scores, then nobody needs its K; the products of O go on. */
+template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<kPending>();
+  pin(scores);
+  release(&barriers_of(shared).keys_empty[place.number()]);
+}
+
+/* Waits for the products of O of a step, then nobody needs its V. */
+void end_output(Output &o, const Place<kStages> &place, u8 *shared) {
+  products_wait<0>();
+  pin(o);
+  release(&barriers_of(shared).values_empty[place.number()]);
+}
+
+void wait_for_keys(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
+}
+
+/*
+ * A consumer's part of an item. The scores of a step are under way beside the product of the weights before them with
+ * V; while the latter still is, the scores become weights. Consumers take turns at starting products, so that one is at
+ * its softmax while the matrix units work for another.
+ */
+void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
+  int token = first_of_steps(view.tile(shared).item.kv_begin);
+  if (token >= view.tile(shared).item.kv_end)
+    return;
+  Scores scores;
+  Weights weights;
+  Shrinks shrinks;
+  wait_for_keys(place, shared);
+  begin_scores(scores, view, place, shared);
+  end_scores<0>(scores, place, shared);
+  weigh_step(state, scores, shrinks, args, view, shared, token);
+  pack_weights(weights, scores);
+#pragma unroll 1
+  for (token += (int)kTeamTokens; token < view.tile(shared).item.kv_end; token += (int)kTeamTokens) {
+    const Place<kStages> next = place.next();
+    wait_for_keys(next, shared);
+    wait_turn(fresh_thread() / 128);
+    begin_scores(scores, view, next, shared);
+    begin_output(state.o, weights, place, shared);
+    pass_turn(consumer_after(fresh_thread() / 128));
+    end_scores<1>(scores, next, shared);
+    const bool shrinks_output = weigh_step(state, scores, shrinks, args, view, shared, token);
+    end_output(state.o, place, shared);
+    pack_weights(weights, scores);
+    if (shrinks_output)
+      shrink_output(state.o, shrinks);
+    place = next;
+  }
+  begin_output(state.o, weights, place, shared);
+  end_output(state.o, place, shared);
+  place = place.next();
+}
+
+/*
+ * One CTA works through its items of the plan. Warps of the producer bring the rows of items, Q, and K and V of their
+ * steps, as far ahead as there is room; consumers have 64 rows of the tile each.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
+  wait_for_stream();
+  extern __shared__ __align__(1024) u8 shared[];
+  const fi_attention_args &args = maps.attention;
+  const fi_item *first = args.plan.first + blockIdx.x;
+  if (is_idle(args.plan, *first, args.plan_id))
+    return;
+  Barriers &barriers = barriers_of(shared);
+  clear_padding(shared);
+  clear_tails(shared);
+  if (threadIdx.x == 0)
+    open_barriers(barriers);
+  __syncthreads();
+
+  if (consumer() == kConsumers) {
+    keep_registers<kProducerRegisters>();
+    if (warp() == kRowsWarp)
+      bring_rows({kRowsWarp * 32, 0}, args, first, shared);
+    else if (warp() == kQueryWarp)
+      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+    else
+      bring_kv(maps, first, shared);
+    return;
+  }
+
+  take_registers<kConsumerRegisters>();
+  const u32 self = consumer();
+  const Workers workers = {0, kWorkersBarrier};
+  Place<kStages> kv = {0};
+  open_turns(self);
+  for (u32 count = 0;; count++) {
+    const Place<kItemsAhead> rows = {count};
+    const Place<kQueryTiles> query = {count};
+    barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
+    barrier_wait(&barriers.query_full[query.number()], query.parity());
+    ItemView view = {count};
+    ItemTile &tile = view.tile(shared);
+    transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
+    view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
+    RowState state;
+    open_rows(state);
+    attend(state, args, view, kv, shared);
+    ItemTile &ended = view.tile(shared);
+    close_rows(state, ended.rows);
+    publish(args, ended, state, staging(shared));
+    redo_odd_rows(args, ended, state.o, view.query(shared));
+    const ItemEnd end = item_end(ended.item);
+    release(&barriers.query_empty[query.number()]);
+    release(&barriers.rows_empty[rows.number()]);
+    if (end.is_partial)
+      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+    if (end.next < 0) {
+      close_turns(self);
+      return merge_units(workers, args, end.unit, barriers.ready);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+//@use ptx/tensor_map
+//@use ring/panels
+//@use ring/barriers
+//@use work/item
+
+//# Two warps of the producer bring items ahead of the consumers: what they need to know of the rows, and Q.
+
+constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
+constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
+
+ItemTile *item_tiles(u8 *shared) {
+  return (ItemTile *)(shared + kSharedItems);
+}
+
+/* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
+void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
+                 u64 *full) {
+  const u32 to = shared_address(tile);
+  const int head = item.kv_head * kGroup;
+  const fi_row *rows = args.attention.plan.rows + item.row_begin;
+  const u32 number = threads.number();
+  if (item.row_count == kTokens) {
+    if (number < kPanels<kQkDim>)
+      copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelDims), head, rows->token, 0);
+    return;
+  }
+#pragma unroll 1
+  for (u32 i = number; i < kPanels<kQkDim> * kTokens; i += 32) {
+    const u32 token = i / kPanels<kQkDim>;
+    const u32 panel = i % kPanels<kQkDim>;
+    copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
+             (int)(panel * kPanelDims), head, rows[min(token, item.row_count - 1u)].token, 0);
+  }
+}
+
+/* Brings Q of all items of the CTA, from `item` on. */
+void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  for (Place<kQueryTiles> place = {0};; place = place.next()) {
+    u64 *full = &barriers.query_full[place.number()];
+    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+    if (threads.leads())
+      barrier_expect(full, kQueryBytes);
+    threads.sync();
+    bring_query(threads, args, *item, query_tile_of(shared, place.number()), full);
+    if (item->next < 0)
+      return;
+    item = args.attention.plan.items + item->next;
+  }
+}
+
+/* Brings the rows of all items of the CTA, from `item` on. */
+void bring_rows(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  for (Place<kItemsAhead> place = {0};; place = place.next()) {
+    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+    stage_item(threads, item_tiles(shared)[place.number()], args, *item);
+    threads.sync();
+    if (threads.leads())
+      barrier_arrive(&barriers.rows_full[place.number()]);
+    if (item->next < 0)
+      return;
+    item = args.plan.items + item->next;
+  }
+}
+
+//@if rows > tokens * group
+/* Rows of the tiles that no query token has are 0, so that they are defined. */
+void clear_padding(u8 *shared) {
+  constexpr u32 kChunks = kPanels<kQkDim> * 8;
+  constexpr u32 kPadding = kRows - kTokens * kGroup;
+  for (u32 i = threadIdx.x; i < kQueryTiles * kPadding * kChunks; i += kThreads) {
+    const u32 row = kTokens * kGroup + i / kChunks % kPadding;
+    *(uint4 *)(query_tile_of(shared, i / kChunks / kPadding) + panel_chunk<kRows>(row, i % kChunks)) = {};
+  }
+  shared_written();
+}
+//@else
+/* All rows of the tiles belong to query tokens. */
+void clear_padding(u8 *shared) {}
+//@end

@@ -1,0 +1,77 @@
+//@use ptx/barrier
+//@use tile/warpgroups
+
+//# Who waits for whom: the rows of an item, each tile of Q, each stage of K and each of V are full or empty.
+
+constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
+
+struct Barriers {
+  u64 rows_full[kItemsAhead];
+  u64 rows_empty[kItemsAhead];
+  u64 query_full[kQueryTiles];
+  u64 query_empty[kQueryTiles];
+  u64 keys_full[kStages];
+  u64 keys_empty[kStages];
+  u64 values_full[kStages];
+  u64 values_empty[kStages];
+  int ready; /* first of the units that this CTA must merge */
+};
+
+Barriers &barriers_of(u8 *shared) {
+  return *(Barriers *)(shared + kSharedBarriers);
+}
+
+/* A place in a ring of kCount, a power of two, by how often one went on in it. */
+template <u32 kCount> struct Place {
+  u32 count;
+
+  u32 number() const {
+    return count % kCount;
+  }
+
+  /* The parity of the phase in which it is filled. Before that it is emptied in one of the other parity, as is every
+     place at first. */
+  u32 parity() const {
+    return count / kCount % 2;
+  }
+
+  u32 parity_before() const {
+    return parity() ^ 1;
+  }
+
+  Place next() const {
+    return {count + 1};
+  }
+};
+
+//@if gathers
+constexpr u32 kFillArrivals = 32 * kGatherWarps; /* of a stage: all threads that copy */
+//@else
+constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+//@end
+
+void open_barriers(Barriers &barriers) {
+  for (u32 i = 0; i < kItemsAhead; i++) {
+    barrier_open(&barriers.rows_full[i], 1);
+    barrier_open(&barriers.rows_empty[i], kConsumerWarps);
+  }
+  for (u32 i = 0; i < kQueryTiles; i++) {
+    barrier_open(&barriers.query_full[i], 1);
+    barrier_open(&barriers.query_empty[i], kConsumerWarps);
+  }
+  for (u32 i = 0; i < kStages; i++) {
+    barrier_open(&barriers.keys_full[i], kFillArrivals);
+    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
+    barrier_open(&barriers.values_full[i], kFillArrivals);
+    barrier_open(&barriers.values_empty[i], kConsumerWarps);
+  }
+  barriers.ready = -1;
+  barriers_opened();
+}
+
+/* A warp of a consumer is done with what a barrier is about. */
+void release(u64 *empty) {
+  __syncwarp();
+  if (lane() == 0)
+    barrier_arrive(empty);
+}

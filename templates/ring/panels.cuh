@@ -1,0 +1,31 @@
+//@use ptx/types
+//@use ptx/memory
+
+//# Tiles in shared memory as wgmma and tensor maps have them: panels of 64 dims, in which a row of 16-bit elements is
+//# 128 bytes, whose chunks change places by row. Panels begin at multiples of 1024 bytes, where the pattern begins.
+
+constexpr u32 kPanelDims = 64;
+constexpr u32 kPanelRow = 128; /* bytes */
+
+template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
+
+/* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
+template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
+
+/* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
+template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
+  return chunk / 8 * (kTileRows * kPanelRow) + row * kPanelRow + (chunk % 8 ^ row % 8) * 16;
+}
+
+/* The tiles of Q, and the stages of K and V. */
+u8 *query_tile_of(u8 *shared, u32 number) {
+  return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
+}
+
+u8 *keys_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
+}
+
+u8 *values_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
+}

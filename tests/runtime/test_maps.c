@@ -1,0 +1,128 @@
+/* The tensor maps that fi_run asks of the driver. */
+#include "fakes.h"
+
+#include "flashjit_args.h"
+#include "generator/family.h"
+#include "runtime/kernel.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(maps, .init = fakes_reset);
+
+enum { MANY = INT32_MAX };
+
+/* Addresses that are never read. */
+static void *address(uintptr_t value) {
+  return (void *)value;
+}
+
+/* The status of a launch on tensors at addresses that tell them apart. */
+static fi_status run(fi_kernel *kernel, fi_tensors tensors) {
+  fi_workspace workspace = {
+      .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
+  workspace.memory = address(0x100000);
+  workspace.scratch = address(0x9000000);
+  tensors.struct_size = sizeof tensors;
+  tensors.q = address(0x10000);
+  tensors.o = address(0x20000);
+  tensors.k.data = address(0x30000);
+  tensors.v.data = address(0x40000);
+  return fi_run(kernel, &tensors, &workspace, NULL);
+}
+
+static void expect_tensor(const char *spec, uint32_t number, const struct tensor *expected) {
+  const struct tensor *tensor = &fakes.mapped[number];
+  cr_expect_eq(tensor->data, expected->data, "%s, map %u", spec, number);
+  for (int i = 0; i < TENSOR_RANK; i++) {
+    cr_expect_eq(tensor->extents[i], expected->extents[i], "%s, map %u, extent %d is %lu", spec, number, i,
+                 (unsigned long)tensor->extents[i]);
+    cr_expect_eq(tensor->box[i], expected->box[i], "%s, map %u, box %d is %u", spec, number, i, tensor->box[i]);
+  }
+  for (int i = 0; i < TENSOR_RANK - 1; i++)
+    cr_expect_eq(tensor->strides[i], expected->strides[i], "%s, map %u, stride %d is %lu", spec, number, i,
+                 (unsigned long)tensor->strides[i]);
+}
+
+static const struct {
+  const char *spec;
+  fi_tensors tensors;
+  struct tensor q, k, v; /* data apart */
+} rows[] = {
+    {"attention rows=128 group=3 index=csr hd=192 v_dim=72",
+     {0},
+     {.extents = {192, 6, MANY, 1}, .strides = {384, 2304, 2304}, .box = {64, 3, 42, 1}},
+     {.extents = {192, MANY, 2, 1}, .strides = {768, 384, 768}, .box = {64, 128, 1, 1}},
+     {.extents = {72, MANY, 2, 1}, .strides = {288, 144, 288}, .box = {64, 128, 1, 1}}},
+    {"attention rows=128 group=8",
+     {.q_token_stride = 8192,
+      .k.page_stride = 1 << 20,
+      .v.page_stride = 1 << 21,
+      .v.head_stride = 256,
+      .v.token_stride = 512},
+     {.extents = {128, 16, MANY, 1}, .strides = {256, 16384, 16384}, .box = {64, 8, 16, 1}},
+     {.extents = {128, MANY, 2, MANY}, .strides = {512, 256, 2 << 20}, .box = {64, 128, 1, 1}},
+     {.extents = {128, MANY, 2, MANY}, .strides = {1024, 512, 2 << 21}, .box = {64, 128, 1, 1}}},
+    {"attention rows=128 page=48 hd=256",
+     {0},
+     {.extents = {256, 2, MANY, 1}, .strides = {512, 1024, 1024}, .box = {64, 1, 128, 1}},
+     {.extents = {256, 48, 2, MANY}, .strides = {1024, 512, 48 * 1024}, .box = {64, 16, 1, 1}},
+     {.extents = {256, 48, 2, MANY}, .strides = {1024, 512, 48 * 1024}, .box = {64, 16, 1, 1}}},
+};
+
+/* The map of boxes, and the same of boxes of one token. */
+static void expect_pair(const char *spec, uint32_t first, struct tensor tensor, const void *data, int token_axis) {
+  tensor.data = data;
+  expect_tensor(spec, first, &tensor);
+  tensor.box[token_axis] = 1;
+  expect_tensor(spec, first + 1, &tensor);
+}
+
+Test(maps, say_where_tensors_are) {
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
+    fakes.maps = 0;
+    cr_assert_eq(kernel->tile.family->number, FI_FAMILY_WGMMA);
+    cr_assert_eq(run(kernel, rows[i].tensors), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fakes.maps, 6);
+    expect_pair(rows[i].spec, 0, rows[i].q, address(0x10000), 2);
+    expect_pair(rows[i].spec, 2, rows[i].k, address(0x30000), 1);
+    expect_pair(rows[i].spec, 4, rows[i].v, address(0x40000), 1);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+Test(maps, are_part_of_the_argument) {
+  struct fi_attention_maps_args args;
+  fi_ctx *ctx = make_context(NULL);
+  cr_assert_eq(run(kernel_of(ctx, "attention rows=128 index=csr"), (fi_tensors){0}), FI_OK, "%s", fi_last_error());
+  memcpy(&args, fakes.args, sizeof args);
+  const struct fi_tensor_map *maps[] = {&args.q, &args.q_token, &args.k, &args.k_token, &args.v, &args.v_token};
+  for (uint64_t i = 0; i < sizeof maps / sizeof *maps; i++)
+    cr_expect_eq(maps[i]->words[15], 0x0101010101010101u * (i + 1));
+  cr_expect_eq(args.attention.q, address(0x10000));
+  cr_expect_eq((uintptr_t)fakes.launch.args % 64, 0);
+  fi_ctx_destroy(ctx);
+}
+
+/* Rows of small pages are copied one by one. */
+Test(maps, of_k_and_v_are_not_made_where_nothing_asks_them) {
+  fi_ctx *ctx = make_context(NULL);
+  cr_assert_eq(run(kernel_of(ctx, "attention rows=128 page=1"), (fi_tensors){0}), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.maps, 2);
+  cr_assert_eq(run(kernel_of(ctx, "attention rows=128 page=1 family=mma"), (fi_tensors){0}), FI_OK);
+  cr_expect_eq(fakes.maps, 2);
+  fi_ctx_destroy(ctx);
+}
+
+Test(maps, that_the_driver_refuses_fail_the_launch) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention rows=128 index=csr");
+  fakes.map_status = FI_ERROR_DRIVER;
+  cr_expect_eq(run(kernel, (fi_tensors){0}), FI_ERROR_DRIVER);
+  cr_expect_str_eq(fi_last_error(), "the fake driver maps nothing");
+  cr_expect_eq(fakes.launches, 0);
+  fi_ctx_destroy(ctx);
+}
