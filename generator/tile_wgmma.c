@@ -61,9 +61,10 @@ struct wgmma {
 
 /* Whether this family gains anything for a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && spec->rows == LARGE_ROWS && spec->q_dtype == spec->kv_dtype && derived_kv_bits(spec) == 16 &&
-         !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && spec->head_dim >= LEAST_DIM &&
-         spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
+  return target->wgmma && spec->rows == LARGE_ROWS && spec->q_dtype == spec->kv_dtype &&
+         spec->v_dtype == spec->kv_dtype && derived_kv_bits(spec) == 16 && !derived_rotates_keys(spec) &&
+         spec->v_source == FI_V_OWN && spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM &&
+         spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
 }
 
 static uint32_t greatest_divisor(uint32_t a, uint32_t b) {

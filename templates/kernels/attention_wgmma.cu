@@ -54,10 +54,7 @@ bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_atte
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
-  float offsets[kRowGroups];
-  const bool shrinks_output = raise_maxima(state, scores, offsets, shrinks, logit_scale(view.scale));
-  weigh(state, scores, offsets, logit_scale(view.scale));
-  return shrinks_output;
+  return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
 /* Starts the scores of a step, when its K is there. */

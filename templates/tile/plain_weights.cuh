@@ -1,12 +1,14 @@
 //# Weights of the caller's in place of the softmax: a row is a plain sum, without a maximum.
 
-/* Scores are weights already; that of a token that is not seen is -infinity. */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
+/* Scores are weights already; that of a token that is not seen is -infinity. O never shrinks. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) = is_hidden(at(scores, r, i)) ? 0 : at(scores, r, i);
+  return false;
 }
 
 /* Closes an item. States of a row are added: with these maxima and sums each counts once. */

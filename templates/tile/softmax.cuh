@@ -26,12 +26,6 @@ struct TokenWeight {
   float weight;
 };
 
-//@if snippet == weight
-//@use tile/plain_weights
-//@else
-/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
-constexpr float kSlack = 8;
-
 /* O of a row group shrinks by a factor, now. */
 void shrink_group(Output &o, u32 group, float factor) {
 #pragma unroll
@@ -53,6 +47,12 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
   for (u32 r = 0; r < kRowGroups; r++)
     shrink_group(o, r, shrinks.factors[r]);
 }
+
+//@if snippet == weight
+//@use tile/plain_weights
+//@else
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
 
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
@@ -126,11 +126,13 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 }
 //@end
 
-/* The online softmax. */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
+/* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
   float offsets[kRowGroups];
-  raise_maxima(state, scores, offsets, state.o, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
   weigh(state, scores, offsets, scale);
+  return shrinks;
 }
 
 /*

@@ -1093,9 +1093,6 @@ struct TokenWeight {
   float weight;
 };
 
-/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
-constexpr float kSlack = 8;
-
 /* O of a row group shrinks by a factor, now. */
 void shrink_group(Output &o, u32 group, float factor) {
 #pragma unroll
@@ -1117,6 +1114,9 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
   for (u32 r = 0; r < kRowGroups; r++)
     shrink_group(o, r, shrinks.factors[r]);
 }
+
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
 
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
@@ -1169,6 +1169,15 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
       state.sum[r] += score;
     }
   }
+}
+
+/* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  weigh(state, scores, offsets, scale);
+  return shrinks;
 }
 
 /*
@@ -1659,10 +1668,7 @@ bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_atte
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
-  float offsets[kRowGroups];
-  const bool shrinks_output = raise_maxima(state, scores, offsets, shrinks, logit_scale(view.scale));
-  weigh(state, scores, offsets, logit_scale(view.scale));
-  return shrinks_output;
+  return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
 /* Starts the scores of a step, when its K is there. */

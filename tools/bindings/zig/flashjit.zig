@@ -21,6 +21,7 @@ pub const FI_OP_MERGE = 2;
 pub const FI_OP_PLAN = 3;
 pub const FI_FAMILY_AUTO = 0;
 pub const FI_FAMILY_MMA = 1;
+pub const FI_FAMILY_WGMMA = 2;
 pub const FI_DTYPE_DEFAULT = 0;
 pub const FI_F16 = 1;
 pub const FI_BF16 = 2;

@@ -23,6 +23,7 @@ pub const FI_OP_MERGE: u32 = 2;
 pub const FI_OP_PLAN: u32 = 3;
 pub const FI_FAMILY_AUTO: u32 = 0;
 pub const FI_FAMILY_MMA: u32 = 1;
+pub const FI_FAMILY_WGMMA: u32 = 2;
 pub const FI_DTYPE_DEFAULT: u32 = 0;
 pub const FI_F16: u32 = 1;
 pub const FI_BF16: u32 = 2;
