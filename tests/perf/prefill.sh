@@ -1,7 +1,13 @@
 #!/bin/sh
 # Prefill of both families on one H200, in parts that take a few minutes each: correct, grid, sustained, variants.
 #   tests/perf/prefill.sh PART [FOLDER]     writes what it finds to FOLDER too, build/prefill unless it is given
+# Variants are built anew, each in a minute or less. On the simulator: FLASHJIT_DRIVER=sim TARGET=compute_90a LIMIT=2 for
+# "correct"; the others need a GPU.
 set -eu
+case ${1:-} in
+correct | grid | sustained | variants) ;;
+*) echo "usage: $0 correct|grid|sustained|variants [FOLDER]" >&2 && exit 2 ;;
+esac
 cd "$(dirname "$0")/../.."
 part=$1
 out=${2:-build/prefill}
@@ -15,8 +21,9 @@ build() {
 
 # Random batches against double precision: the family where it is asked for, and where it is chosen.
 correct() {
-  timeout 240 build/release/matrix --targets sm_90a --filter family=wgmma --limit 160 || true
-  timeout 240 build/release/matrix --targets sm_90a --filter rows=128 --limit 160 || true
+  for filter in family=wgmma rows=128; do
+    timeout 240 build/release/matrix --targets "${TARGET:-sm_90a}" --filter $filter --limit "${LIMIT:-160}" || true
+  done
 }
 
 # The grid by both families, one after the other so that the clocks are alike. $1: an option of the bench.
@@ -66,5 +73,4 @@ correct) correct ;;
 grid) grid ;;
 sustained) grid --sustained ;;
 variants) variants ;;
-*) echo "usage: $0 correct|grid|sustained|variants [FOLDER]" >&2 && exit 2 ;;
 esac | tee "$out/$part.txt"
