@@ -27,10 +27,12 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
   if (left < choice)
     return error_set(FI_ERROR_UNSUPPORTED, "there is no tile of number %u", choice);
   if (spec->family == FI_FAMILY_WGMMA)
-    return error_set(FI_ERROR_UNSUPPORTED,
-                     "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, Q, K and V of one 16-bit "
-                     "type, heads of 64 to 256 dims, and K that is not rotated inside",
-                     target->name);
+    return error_set(
+        FI_ERROR_UNSUPPORTED,
+        "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
+        "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, and K that "
+        "is not rotated inside",
+        target->name);
   const uint32_t rows = rows_of_token(spec);
   if (rows * spec->v_dim > MOST_OUTPUTS)
     return error_set(FI_ERROR_UNSUPPORTED,

@@ -30,6 +30,8 @@ enum {
   SPLIT_MULTIPLE = 256,    /* KV of an item of a fixed split begins at a multiple of it */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   SLICE_TOKENS = 32,       /* that a warp looks up at once where it gathers */
+  GATHER_WARPS = 2,        /* of the producer */
+  STORED_CHUNK = 16,       /* 8-bit elements that a thread copies at once */
   MASK_TOKENS = 32,        /* of a word of a packed mask */
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
@@ -59,12 +61,18 @@ struct wgmma {
   uint32_t box_tokens;
 };
 
+/* Whether K and V have 8 bits and become 16-bit elements on their way: whole chunks, which all have one scale. */
+static bool is_converted(const fi_spec *spec) {
+  return derived_kv_bits(spec) == 8 && !derived_has_token_scales(spec) && spec->head_dim % STORED_CHUNK == 0 &&
+         spec->v_dim % STORED_CHUNK == 0;
+}
+
 /* Whether this family gains anything for a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && spec->rows == LARGE_ROWS && spec->q_dtype == spec->kv_dtype &&
-         spec->v_dtype == spec->kv_dtype && derived_kv_bits(spec) == 16 && !derived_rotates_keys(spec) &&
-         spec->v_source == FI_V_OWN && spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM &&
-         spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
+  return target->wgmma && spec->rows == LARGE_ROWS && (spec->q_dtype == spec->kv_dtype || is_converted(spec)) &&
+         spec->v_dtype == spec->kv_dtype && !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN &&
+         spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
+         spec->v_dim <= MOST_DIM;
 }
 
 static uint32_t greatest_divisor(uint32_t a, uint32_t b) {
@@ -86,12 +94,28 @@ static uint32_t box_tokens(const fi_spec *spec, uint32_t tokens) {
   return greatest_divisor(greatest_divisor(spec->page_size, SPLIT_MULTIPLE), tokens);
 }
 
-/* Whether pages are so small that rows of K and V are copied one by one. */
+/* Whether rows of K and V are copied one by one: pages are small, or elements are converted. */
 static bool gathers(const fi_spec *spec) {
-  return spec->page_size > 0 && box_tokens(spec, MOST_TOKENS) < LEAST_BOX;
+  return is_converted(spec) || (spec->page_size > 0 && box_tokens(spec, MOST_TOKENS) < LEAST_BOX);
 }
 
-enum { REGIONS = 6 };
+/*
+ * Bytes of a tile of 8-bit elements on its way, of the wider of K and V: places that threads have of their own, one for
+ * each pass of the warps over rows of a slice.
+ */
+static uint32_t stored_bytes(const struct wgmma *wgmma) {
+  const fi_spec *spec = wgmma->spec;
+  const uint32_t dims[] = {spec->head_dim, spec->v_dim};
+  uint32_t most = 0;
+  for (int i = 0; i < 2 && is_converted(spec); i++) {
+    const uint32_t rows = GATHER_WARPS * (32 / (dims[i] / STORED_CHUNK));
+    const uint32_t passes = (SLICE_TOKENS + rows - 1) / rows;
+    most = passes > most ? passes : most;
+  }
+  return wgmma->tokens / SLICE_TOKENS * most * GATHER_WARPS * 32 * STORED_CHUNK;
+}
+
+enum { REGIONS = 7 };
 
 static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   const uint32_t workers = WARPGROUP * wgmma->division->consumers;
@@ -101,6 +125,7 @@ static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
        "byte offset in shared memory: the tiles of Q"},
       {"shared_keys", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->qk_panels, wgmma->tokens), "the ring of K"},
       {"shared_values", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->v_panels, wgmma->tokens), "the ring of V"},
+      {"shared_stored", 16, 2 * stored_bytes(wgmma), "8-bit K and V on their way, two tiles"},
       {"shared_output", PANEL_ROW, workers / 32 * STAGED_ROW_GROUP, "O on its way out, a part a warp"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
       {"shared_barriers", 16, (2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + 4 * wgmma->stages) * BARRIER + 16,
@@ -173,9 +198,12 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "query_tiles", wgmma->query_tiles, "tiles of Q: the next is brought while one is in use");
   tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
+  tile_add(tile, "converts", is_converted(spec), "1: K and V become 16-bit elements on their way");
+  tile_add(tile, "stored_bytes", stored_bytes(wgmma), "of a tile of them before");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
-  tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec), "1: some row of a tile may not see a KV token of its item");
+  tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole,
+           "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];
   lay_out(wgmma, regions);
   shared_layout_add(regions, REGIONS, tile);

@@ -15,6 +15,7 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
   unpack_chunk(values, make_uint4(first.x, first.y, second.x, second.y), unpack_compute);
 }
 
+//@if family == mma
 //@if rotates_keys
 //@use operand/keys16
 //@else
@@ -24,4 +25,5 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
 //@use operand/values4
 //@else
 //@use operand/values8
+//@end
 //@end
