@@ -14,10 +14,11 @@ static bool read_tile(struct trial *trial, const fi_spec *spec, const char *targ
   if (!source)
     return trial_fail(trial, "its source cannot be had");
   const uint32_t heads = (uint32_t)source_number(source, "Group"); /* of a tile: a share of the spec's group */
+  const uint32_t teams = (uint32_t)source_number(source, "Teams"); /* 0 where the kernel has none to tell apart */
   *tile = (struct tile){
       .rows = (uint32_t)source_number(source, "Rows"),
       .tokens = heads ? (uint32_t)source_number(source, "Rows") / heads : 0,
-      .teams = (uint32_t)source_number(source, "Teams"),
+      .teams = teams > 0 ? teams : 1,
       .team_tokens = (uint32_t)source_number(source, "TeamTokens"),
       .stages = (uint32_t)source_number(source, "Stages"),
   };
