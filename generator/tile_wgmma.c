@@ -47,7 +47,8 @@ struct division {
 
 static const struct division two_consumers = {2, 40, 232};
 static const struct division three_consumers = {3, 32, 160};
-static const struct division gathering = {2, 56, 224}; /* addresses of rows are in the producer's */
+static const struct division gathering = {2, 56, 224};  /* addresses of rows are in the producer's */
+static const struct division converting = {2, 72, 216}; /* and elements on their way */
 
 struct wgmma {
   const fi_spec *spec;
@@ -215,6 +216,8 @@ static uint32_t token_multiple(const fi_spec *spec) {
 }
 
 static const struct division *divide(const fi_spec *spec) {
+  if (is_converted(spec))
+    return &converting;
   if (gathers(spec))
     return &gathering;
   const bool narrow = spec->head_dim <= NARROW_DIM && spec->v_dim <= NARROW_DIM && spec->group <= NARROW_DIM;
