@@ -1,5 +1,5 @@
-//# Rows of 8-bit elements are copied by cp.async to places of the thread's own, from where it takes them one tile later,
-//# as elements of the type to compute in. Nobody else sees them before: no barrier is between the two.
+//# Rows of 8-bit elements are copied by cp.async to places of the thread's own, from where it takes them one tile
+//# later, as elements of the type to compute in. Nobody else sees them before: no barrier is between the two.
 
 /* Heads of converted elements are blocks of 16 dims: products take none beyond them. */
 void clear_tails(u8 *shared) {}
@@ -7,7 +7,8 @@ void clear_tails(u8 *shared) {}
 /* The chunks of 16 elements of a slice of 32 rows, which the warps take in passes of some rows each. */
 template <u32 kDim> constexpr u32 kRowChunks = kDim / 16;
 template <u32 kDim> constexpr u32 kPassRows = 32 / kRowChunks<kDim>; /* of a warp */
-template <u32 kDim> constexpr u32 kPasses = (32 + kGatherWarps * kPassRows<kDim> - 1) / (kGatherWarps * kPassRows<kDim>);
+template <u32 kDim> constexpr u32 kAllRows = kGatherWarps * kPassRows<kDim>; /* of the warps together */
+template <u32 kDim> constexpr u32 kPasses = (32 + kAllRows<kDim> - 1) / kAllRows<kDim>;
 
 /* The row of a slice that the thread has a chunk of in a pass; 32 and more: none. */
 template <u32 kDim> u32 row_of_pass(u32 pass) {
