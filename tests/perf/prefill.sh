@@ -36,7 +36,8 @@ cases() {
 
 # bench FLASHJIT FAMILY PATTERN REPEATS
 bench() {
-  cases "$2" "$3" >"$out/cases" || return 0
+  cases "$2" "$3" >"$out/cases"
+  [ -s "$out/cases" ] || return 0
   timeout 280 "$1" bench --cases "$out/cases" --repeat "$4" || true
 }
 
