@@ -30,8 +30,8 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
     return error_set(
         FI_ERROR_UNSUPPORTED,
         "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
-        "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, and K that "
-        "is not rotated inside",
+        "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
+        "is not rotated inside, and V of its own",
         target->name);
   const uint32_t rows = rows_of_token(spec);
   if (rows * spec->v_dim > MOST_OUTPUTS)
