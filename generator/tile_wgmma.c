@@ -36,6 +36,7 @@ enum {
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
   REST_REGISTERS = 32,     /* of a consumer, besides O, scores and weights */
+  LEAST_SPAN = 512,        /* KV tokens that a row sees, of long prompts */
 };
 
 /* How the registers of a CTA are divided: a multiple of 8 for each thread. */
@@ -68,7 +69,7 @@ static bool is_converted(const fi_spec *spec) {
          spec->v_dim % STORED_CHUNK == 0;
 }
 
-/* Whether this family gains anything for a spec. */
+/* Whether this family has tiles of a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
   return target->wgmma && spec->rows == LARGE_ROWS && (spec->q_dtype == spec->kv_dtype || is_converted(spec)) &&
          spec->v_dtype == spec->kv_dtype && !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN &&
@@ -98,6 +99,23 @@ static uint32_t box_tokens(const fi_spec *spec, uint32_t tokens) {
 /* Whether rows of K and V are copied one by one: pages are small, or elements are converted. */
 static bool gathers(const fi_spec *spec) {
   return is_converted(spec) || (spec->page_size > 0 && box_tokens(spec, MOST_TOKENS) < LEAST_BOX);
+}
+
+/* Most KV tokens that a row sees by its window and chunk. */
+static uint32_t span_of(const fi_spec *spec) {
+  const uint32_t left = spec->window_left ? spec->window_left : UINT32_MAX;
+  const uint32_t chunk = spec->chunk ? spec->chunk : UINT32_MAX;
+  return left < chunk ? left : chunk;
+}
+
+/*
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not where two warps copy row by row, which
+ * takes 1.9 times mma's time at pages of one token and with 8-bit K and V, and not where the few steps of a short
+ * window leave a tile no time to hide how it begins and ends, which takes 1.6 times mma's at 128 tokens; 1024 tokens
+ * take 0.6.
+ */
+static bool pays(const fi_spec *spec) {
+  return !gathers(spec) && span_of(spec) >= LEAST_SPAN;
 }
 
 /*
@@ -226,7 +244,7 @@ static const struct division *divide(const fi_spec *spec) {
 
 /* The tiles that fit: as many KV tokens a step as there is room for, then fewer, which is what helps against spills. */
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  if (!serves(spec, target))
+  if (!serves(spec, target) || (spec->family == FI_FAMILY_AUTO && !pays(spec)))
     return false;
   struct wgmma wgmma = {.spec = spec,
                         .division = divide(spec),

@@ -254,6 +254,40 @@ Test(tile, of_rows_that_do_not_fit_has_half_as_many) {
   cr_expect_eq(tile.tokens, 1);
 }
 
+/* What measurements say is faster; asked for, a family is taken in any case. */
+Test(tile, is_of_the_faster_family) {
+  static const struct {
+    const char *spec;
+    const char *target;
+    uint32_t family;
+  } cases[] = {
+      {"attention rows=128", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128", "sm_120a", FI_FAMILY_MMA},
+      {"attention rows=64", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 page=16", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 page=24", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 page=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=wgmma rows=128 page=1", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 page=1044", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=wgmma rows=128 kv=e4m3", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 left=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=wgmma rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 left=1024", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 left=1024 chunk=256", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=mma rows=128", "sm_90a", FI_FAMILY_MMA},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_spec spec;
+    fi_spec canonical;
+    struct tile tile;
+    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(tile.family->number, cases[i].family, "%s on %s", cases[i].spec, cases[i].target);
+  }
+}
+
 Test(tile, that_cannot_hold_a_group_is_refused) {
   const struct target small = {.name = "sm_small", .shared_per_block = 20 * KIB, .shared_per_sm = 2 * 21 * KIB};
   fi_spec spec;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-  TRIES = 12000,          /* random points after which a pair counts as impossible */
+  TRIES = 4000,           /* random points after which a pair counts as impossible */
   PAIR_CANDIDATES = 24,   /* supported ones among them to choose from */
   PRODUCT_CANDIDATES = 4, /* for a point of the product: there are many, and each adds a little */
   UNSUPPORTED = -1
@@ -85,6 +85,15 @@ static int gain(struct cover *cover, const choice_of choice, const flags_of fixe
   return new_pairs(cover, choice, present, false);
 }
 
+/* Gives dimensions that are not fixed what values of fixed ones need. */
+static void meet_needs(const struct cover *cover, choice_of choice, const flags_of fixed) {
+  for (uint32_t i = 0; i < cover->dimensions->need_count; i++) {
+    const struct need *need = &cover->dimensions->needs[i];
+    if (fixed[need->of] && choice[need->of] == need->value && !fixed[need->other])
+      choice[need->other] = need->needed;
+  }
+}
+
 /* Looks for a supported choice with the values of fixed dimensions that are in it already. */
 static int draw(struct cover *cover, choice_of choice, const flags_of fixed, int most_candidates) {
   choice_of drawn;
@@ -96,6 +105,7 @@ static int draw(struct cover *cover, choice_of choice, const flags_of fixed, int
       if (!fixed[d])
         drawn[d] = random_below(&cover->random, value_count(cover, d));
     }
+    meet_needs(cover, drawn, fixed);
     const int found = gain(cover, drawn, fixed);
     candidates += found != UNSUPPORTED;
     if (found > best) {

@@ -32,6 +32,19 @@ static const struct declaration declarations[] = {
     {"scale_group", "default 16 64", NULL},
 };
 
+/* An axis whose values are rarely possible, and what one of them needs others to be. */
+static const struct {
+  const char *key;
+  const char *value;
+  const char *other;
+  const char *needed;
+} needs[] = {
+    {"family", "wgmma", "rows", "128"},
+    {"family", "wgmma", "v", "default"},
+    {"family", "wgmma", "keys", "rotated"},
+    {"family", "wgmma", "v_source", "own"},
+};
+
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {
   uint32_t value;
   memcpy(&value, (const char *)point + dimension->offset, sizeof value);
@@ -139,6 +152,35 @@ static bool refuse(char *why, size_t why_size, const char *key) {
   return false;
 }
 
+/* The number of a dimension and of its value; false where there is none. */
+static bool find_value(const struct dimensions *dimensions, const char *key, const char *word, uint32_t *number,
+                       uint32_t *value_number) {
+  fi_axis axis = {.struct_size = sizeof axis};
+  uint32_t value;
+  for (uint32_t i = 0; fi_axis_describe(i, &axis) == FI_OK; i++) {
+    if (strcmp(axis.key, key) == 0)
+      break;
+  }
+  for (*number = 0; *number < dimensions->count && strcmp(dimensions->of[*number].key, key) != 0;)
+    ++*number;
+  if (*number == dimensions->count || !word_value(&axis, word, &value))
+    return false;
+  const struct dimension *dimension = &dimensions->of[*number];
+  for (*value_number = 0; *value_number < dimension->count && dimension->values[*value_number] != value;)
+    ++*value_number;
+  return *value_number < dimension->count;
+}
+
+static bool add_needs(struct dimensions *dimensions) {
+  for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+    struct need *need = &dimensions->needs[dimensions->need_count++];
+    if (!find_value(dimensions, needs[i].key, needs[i].value, &need->of, &need->value) ||
+        !find_value(dimensions, needs[i].other, needs[i].needed, &need->other, &need->needed))
+      return false;
+  }
+  return true;
+}
+
 static bool add_targets(struct dimensions *dimensions) {
   struct dimension *dimension = &dimensions->of[dimensions->count++];
   *dimension = (struct dimension){.key = "target", .offset = offsetof(struct point, target)};
@@ -163,5 +205,7 @@ bool dimensions_load(uint32_t op, const struct target_list *targets, struct dime
     if (!choose_values(dimension, &axis))
       return refuse(why, why_size, axis.key);
   }
+  if (op == FI_OP_ATTENTION && !add_needs(dimensions))
+    return refuse(why, why_size, "family");
   return add_targets(dimensions) || refuse(why, why_size, "target");
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MOST_DIMENSIONS = 40, MOST_VALUES = 32, MOST_TARGETS = 32 };
+enum { MOST_NEEDS = 8, MOST_DIMENSIONS = 40, MOST_VALUES = 32, MOST_TARGETS = 32 };
 
 /* What kernels are made for; the first is that of the device at hand. */
 struct target_list {
@@ -32,12 +32,25 @@ struct dimension {
   uint32_t product[MOST_VALUES]; /* their numbers in values */
 };
 
+/*
+ * What there is no kernel without: where dimension `of` has its value number `value`, dimension `other` has its value
+ * number `needed`. Random points that do not know of it would hardly ever be kernels.
+ */
+struct need {
+  uint32_t of;
+  uint32_t value;
+  uint32_t other;
+  uint32_t needed;
+};
+
 /* The dimensions of one op: all axes that it reads, except the op itself, and the target. */
 struct dimensions {
   uint32_t op;
   const struct target_list *targets;
   uint32_t count;
   struct dimension of[MOST_DIMENSIONS];
+  uint32_t need_count;
+  struct need needs[MOST_NEEDS];
 };
 
 /* False, with the reason in why, when the table does not fit axes.def. */

@@ -88,6 +88,17 @@ static struct point draw(struct proof *proof) {
   return point;
 }
 
+/* Gives dimensions other than those of two values what values need. */
+static void meet_needs(const struct proof *proof, struct value a, struct value b, struct point *point) {
+  for (uint32_t i = 0; i < proof->dimensions.need_count; i++) {
+    const struct need *need = &proof->dimensions.needs[i];
+    const struct dimension *of = &proof->dimensions.of[need->of];
+    const struct dimension *other = &proof->dimensions.of[need->other];
+    if (dimension_get(of, point) == of->values[need->value] && need->other != a.dimension && need->other != b.dimension)
+      dimension_set(other, point, other->values[need->needed]);
+  }
+}
+
 static void check_pair(const struct proof *proof, const struct point *point, uint32_t i, uint32_t j) {
   const struct value a = proof->values[i];
   const struct value b = proof->values[j];
@@ -123,6 +134,7 @@ static bool search(struct proof *proof, struct value a, struct value b, struct p
     struct point point = draw(proof);
     dimension_set(&proof->dimensions.of[a.dimension], &point, a.value);
     dimension_set(&proof->dimensions.of[b.dimension], &point, b.value);
+    meet_needs(proof, a, b, &point);
     if (points_canonical(&proof->targets, &point, canonical) && has(proof, canonical, a) && has(proof, canonical, b))
       return true;
   }
