@@ -144,6 +144,7 @@ constexpr int kRows = 16;                /* of the tile: query tokens x group */
 constexpr int kTeams = 4;                /* each takes its own KV tokens */
 constexpr int kTeamTokens = 32;          /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
+constexpr int kWorkers = 128;            /* threads that compute: all */
 constexpr int kRowWarps = 1;             /* warps of a team that divide the rows */
 constexpr int kValueWarps = 1;           /* warps with the same rows, which divide the dims of V */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
@@ -313,6 +314,11 @@ const u8 *values_of(const u8 *stage) {
 
 constexpr u32 kQueryChunks = kQkDim / 8;
 
+/* Where 16-byte chunk `chunk` of row `row` is in the tile. */
+u32 query_offset(u32 row, u32 chunk) {
+  return chunk_at<kQueryPitch>(row, chunk);
+}
+
 u8 *query_tile(u8 *shared) {
   return shared + kSharedQuery;
 }
@@ -425,6 +431,9 @@ template <u32 kCount> struct Threads {
 };
 
 typedef Threads<kThreads> Cta;
+
+/* Those that compute. */
+typedef Threads<kWorkers> Workers;
 
 constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
 
@@ -961,11 +970,12 @@ ItemEnd item_end(const fi_item &item) {
 }
 
 /* Brings an item and its rows into shared memory. */
-void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+template <u32 kCount>
+void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
-  for (u32 row = thread; row < kRows; row += kThreads) {
+  for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];
     to.token = source.token;
@@ -1026,13 +1036,23 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
 #pragma unroll
   for (const uint4 &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      *(uint4 *)(query + query_offset(i / kQueryChunks, i % kQueryChunks)) = chunk;
     i += kThreads;
   }
 }
 
 float2 unpack_query(u32 word) {
   return unpack_bf16(word);
+}
+
+/* Who transforms rows of the tile together: the CTA all of them. */
+constexpr u32 kSharers = kThreads;
+constexpr u32 kSharerRows = kRows;
+
+typedef Threads<kSharers> RowSharers;
+
+void end_transform(RowSharers threads) {
+  threads.sync();
 }
 
 /* Most of a row of Q is scaled to: half of what f16 holds twice over, since rotation makes it larger. */
@@ -1042,14 +1062,14 @@ constexpr u32 kScaledExponent = 127 + 12;
  * Finds what each row of the tile is divided by, a power of two. Eight threads share a row; magnitudes of bf16 compare
  * as integers.
  */
-void find_query_scales(Cta threads, const u8 *query, ItemTile &tile) {
+void find_query_scales(RowSharers threads, const u8 *query, tile_row *rows) {
 #pragma unroll 1
-  for (u32 i = threads.number(); i < kRows * 8; i += kThreads) {
+  for (u32 i = threads.number(); i < kSharerRows * 8; i += kSharers) {
     const u32 row = i / 8;
     u32 most = 0;
 #pragma unroll 1
     for (u32 chunk = i % 8; chunk < kQueryChunks; chunk += 8) {
-      const uint4 words = *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk));
+      const uint4 words = *(const uint4 *)(query + query_offset(row, chunk));
       const u32 pairs[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
       for (u32 pair : pairs)
@@ -1060,7 +1080,7 @@ void find_query_scales(Cta threads, const u8 *query, ItemTile &tile) {
       most = max(most, __shfl_xor_sync(kAllLanes, most, step));
     const u32 exponent = max(most >> 23, kScaledExponent - 126); /* of a normal number, as is its inverse */
     if (i % 8 == 0)
-      tile.rows[row].query_scale = __uint_as_float(exponent - (kScaledExponent - 127) << 23);
+      rows[row].query_scale = __uint_as_float(exponent - (kScaledExponent - 127) << 23);
   }
   threads.sync();
 }
@@ -1073,28 +1093,28 @@ float query_factor(const tile_row &row) {
 /* Turns unit `unit` of a row of the tile, whose elements are multiplied with a factor. */
 void transform_unit(u8 *query, u32 row, u32 unit, float factor, const Rotation &by) {
   const auto load = [&](float(&values)[8], u32 chunk) {
-    unpack_chunk(values, *(const uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)), unpack_query);
+    unpack_chunk(values, *(const uint4 *)(query + query_offset(row, chunk)), unpack_query);
 #pragma unroll
     for (float &value : values)
       value *= factor;
   };
   const auto store = [&](const float(&values)[8], u32 chunk) {
-    *(uint4 *)(query + chunk_at<kQueryPitch>(row, chunk)) = pack_chunk(values, pack_compute);
+    *(uint4 *)(query + query_offset(row, chunk)) = pack_chunk(values, pack_compute);
   };
   rotate_unit(unit, by, load, store);
 }
 
-/* Turns the tile from what was fetched into what the fragments need: rotated, and of the type to compute in. */
-void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {
-  find_query_scales(threads, query, tile);
+/* Turns the rows from what was fetched into what the fragments need: rotated, and of the type to compute in. */
+void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {
+  find_query_scales(threads, query, rows);
 #pragma unroll 1
-  for (u32 i = threads.number(); i < kRows * kRowUnits<kQkDim>; i += kThreads) {
+  for (u32 i = threads.number(); i < kSharerRows * kRowUnits<kQkDim>; i += kSharers) {
     const u32 row = i / kRowUnits<kQkDim>;
-    const float factor = query_factor(tile.rows[row]);
-    const Rotation by = rotation_to(args.rope, query_position(args, tile.rows[row]));
+    const float factor = query_factor(rows[row]);
+    const Rotation by = rotation_to(args.rope, query_position(args, rows[row]));
     transform_unit(query, row, i % kRowUnits<kQkDim>, factor, by);
   }
-  threads.sync();
+  end_transform(threads);
 }
 
 constexpr u32 kScorePitch = kKeyPitch;
@@ -1277,14 +1297,33 @@ void open_rows(RowState &state) {
     most = kNothing;
 }
 
+/* O of a row group shrinks by a factor, now. */
+void shrink_group(Output &o, u32 group, float factor) {
+#pragma unroll
+  for (u32 i = 0; i < kShareDims / 4; i++)
+    at(o, group, i) *= factor;
+}
+
+/* By what O must shrink, by row group, where it is in use. */
+struct Shrinks {
+  float factors[kRowGroups];
+};
+
+void shrink_group(Shrinks &shrinks, u32 group, float factor) {
+  shrinks.factors[group] = factor;
+}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
- * that exceed its maximum by more than the slack, or large logits. The offsets are what is to be taken off logits.
+ * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
+ * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
+ * offsets are what is to be taken off logits.
  */
-void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], const LogitScale &scale) {
+template <typename Shrunk>
+bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
+                  const LogitScale &scale) {
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
@@ -1299,7 +1338,7 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
   if (!__any_sync(kAllLanes, moved))
-    return;
+    return false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const float offset = most[r] * scale.of(r);
@@ -1312,20 +1351,17 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) -= taken;
-#pragma unroll
-    for (u32 i = 0; i < kShareDims / 4; i++)
-      at(state.o, r, i) *= shrink;
+    shrink_group(shrunk, r, shrink);
   }
+  return true;
 }
 
 /*
- * The online softmax: scores become exp2(logit - row maximum), weights of the stored elements of V. What is summed into
- * the state are the weights of its tokens.
+ * Scores become exp2(logit - row maximum), weights of the stored elements of V. What is summed into the state are the
+ * weights of its tokens.
  */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
-  float offsets[kRowGroups];
+void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
   const token_worth *worths = token_worths() + first_column(fresh_lane());
-  raise_maxima(state, scores, offsets, scale);
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
 #pragma unroll
@@ -1335,6 +1371,15 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
       state.sum[r] = fmaf(score, worths[column_step(i)].value_inverse, state.sum[r]);
     }
   }
+}
+
+/* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  weigh(state, scores, offsets, scale);
+  return shrinks;
 }
 
 /*
@@ -1616,7 +1661,7 @@ void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
 }
 
 /* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
-void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
+void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
@@ -1625,11 +1670,11 @@ void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, i
 }
 
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
-void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
   const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
-  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
@@ -1651,7 +1696,7 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
  * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
@@ -1727,7 +1772,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, logit_scale(scale));
+    softmax(state, scores, state.o, logit_scale(scale));
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);
@@ -1766,7 +1811,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), args, tile);
+    transform_query(cta, query_tile(shared), args, tile.rows);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);

@@ -37,13 +37,17 @@ struct FI_WIDE fi_item {
   int reserved;
 };
 
-/* Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on. */
+/*
+ * Rows of one KV head whose result is the merge of partials: partial i is rows part_begin + i * part_stride and on.
+ * Many partials are merged in groups, each a unit of its own whose result takes the place of the group's first partial,
+ * but for its maxima and sums: these are in group_ml, and the stride says that the parts are groups.
+ */
 struct fi_unit {
   int row_begin, row_count;
   int kv_head;
   int part_begin, part_stride, part_count;
-  int next; /* in the list of units that a CTA must merge; written during a launch */
-  int reserved;
+  int next;   /* in the list of units that a CTA must merge; written during a launch */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -72,6 +76,7 @@ struct fi_plan_arrays {
   unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
+  float *group_ml;    /* [partial rows][2]: the same of groups of partials, at the rows of the first */
 };
 
 /* K or V; strides in elements. */
@@ -1549,41 +1554,58 @@ void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, con
   }
 }
 
+/* Writes the thread's columns, from `column` on, of a row of a group, `row` of the partial rows. */
+template <u32 kQuads>
+void keep_group_row(const fi_attention_args &args, long long row, u32 column, const Partial<kQuads> &part) {
+  if (column == 0)
+    *(float2 *)(args.plan.group_ml + row * 2) = make_float2(part.most, part.sum);
+  float *to = args.plan.part_o + row * kVDim + column;
+#pragma unroll
+  for (u32 q = 0; q < kQuads; q++)
+    *(float4 *)(to + q * (4 * kRowThreads<kQuads>)) = part.o[q];
+}
+
 constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
 constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of a row */
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
-/*
- * After an item's partial is written: counts down at each of the units that it feeds. A unit whose last partial this is
- * goes into the list of those that the CTA merges, whose head is `ready`.
- */
+/* A partial of a unit is there. If it is the last, the unit goes into the list of those that the CTA merges. */
+void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
+  if (count_down(plan.arrivals + unit) == 1) {
+    plan.units[unit].next = ready;
+    ready = unit;
+  }
+}
+
+/* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
 void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
   for (int u = unit; u < unit + unit_count; u++)
-    if (count_down(plan.arrivals + u) == 1) {
-      plan.units[u].next = ready;
-      ready = u;
-    }
+    count_part(plan, u, ready);
 }
 
-/* Merges all partials of a unit and writes its rows of O. */
+/* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
 void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
+  const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
   for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
     const long long first = unit.part_begin + row;
-    const float2 *states = (const float2 *)args.plan.part_ml + first;
+    const float2 *states = (const float2 *)parts_ml + first;
     const float *values = args.plan.part_o + first * kVDim + column;
     const int stride = unit.part_stride;
     const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
     const Partial<kMergeQuads> part =
         join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
-    write_row(args, end, column, part);
+    if (unit.parent)
+      keep_group_row(args, first, column, part);
+    else
+      write_row(args, end, column, part);
   }
 }
 
@@ -1607,6 +1629,8 @@ void merge_units(Workers threads, const fi_attention_args &args, int last_unit, 
     if (threads.leads()) {
       ready = args.plan.units[number].next;
       args.plan.arrivals[number] = unit.part_count;
+      if (unit.parent)
+        count_part(args.plan, unit.parent - 1, ready);
     }
   }
 }

@@ -138,6 +138,7 @@ constexpr int kRows = 16;                /* of the tile: query tokens x group */
 constexpr int kTeams = 4;                /* each takes its own KV tokens */
 constexpr int kTeamTokens = 16;          /* KV tokens of a team in one step */
 constexpr int kStages = 3;               /* steps of KV in the ring */
+constexpr int kWorkers = 128;            /* threads that compute: all */
 constexpr int kRowWarps = 1;             /* warps of a team that divide the rows */
 constexpr int kValueWarps = 1;           /* warps with the same rows, which divide the dims of V */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
@@ -271,6 +272,11 @@ float stored_element(const u8 *row, u32 dim) {
 
 constexpr u32 kQueryChunks = kQkDim / 8;
 
+/* Where 16-byte chunk `chunk` of row `row` is in the tile. */
+u32 query_offset(u32 row, u32 chunk) {
+  return chunk_at<kQueryPitch>(row, chunk);
+}
+
 u8 *query_tile(u8 *shared) {
   return shared + kSharedQuery;
 }
@@ -356,6 +362,9 @@ template <u32 kCount> struct Threads {
 };
 
 typedef Threads<kThreads> Cta;
+
+/* Those that compute. */
+typedef Threads<kWorkers> Workers;
 
 constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
 
@@ -793,11 +802,12 @@ ItemEnd item_end(const fi_item &item) {
 }
 
 /* Brings an item and its rows into shared memory. */
-void stage_item(Cta threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
+template <u32 kCount>
+void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args &args, const fi_item &item) {
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
-  for (u32 row = thread; row < kRows; row += kThreads) {
+  for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];
     to.token = source.token;
@@ -854,13 +864,18 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
 #pragma unroll
   for (const uint4 &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + chunk_at<kQueryPitch>(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      *(uint4 *)(query + query_offset(i / kQueryChunks, i % kQueryChunks)) = chunk;
     i += kThreads;
   }
 }
 
+/* Who transforms rows of the tile together: the CTA all of them. */
+constexpr u32 kSharers = kThreads;
+
+typedef Threads<kSharers> RowSharers;
+
 /* The tile is what the fragments need. */
-void transform_query(Cta threads, u8 *query, const fi_attention_args &args, ItemTile &tile) {}
+void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
 
 constexpr u32 kScorePitch = kKeyPitch;
 
@@ -1066,14 +1081,33 @@ struct TokenWeight {
   float weight;
 };
 
+/* O of a row group shrinks by a factor, now. */
+void shrink_group(Output &o, u32 group, float factor) {
+#pragma unroll
+  for (u32 i = 0; i < kShareDims / 4; i++)
+    at(o, group, i) *= factor;
+}
+
+/* By what O must shrink, by row group, where it is in use. */
+struct Shrinks {
+  float factors[kRowGroups];
+};
+
+void shrink_group(Shrinks &shrinks, u32 group, float factor) {
+  shrinks.factors[group] = factor;
+}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O and sums by it, if some row of the warp has scores
- * that exceed its maximum by more than the slack, or large logits. The offsets are what is to be taken off logits.
+ * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
+ * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
+ * offsets are what is to be taken off logits.
  */
-void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], const LogitScale &scale) {
+template <typename Shrunk>
+bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
+                  const LogitScale &scale) {
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
@@ -1088,7 +1122,7 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
   if (!__any_sync(kAllLanes, moved))
-    return;
+    return false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const float offset = most[r] * scale.of(r);
@@ -1101,16 +1135,13 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) -= taken;
-#pragma unroll
-    for (u32 i = 0; i < kShareDims / 4; i++)
-      at(state.o, r, i) *= shrink;
+    shrink_group(shrunk, r, shrink);
   }
+  return true;
 }
 
-/* The online softmax: scores become exp2(logit - row maximum), summed into the state. */
-void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
-  float offsets[kRowGroups];
-  raise_maxima(state, scores, offsets, scale);
+/* Scores become weights, exp2(logit - row maximum), summed into the state. */
+void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
 #pragma unroll
@@ -1120,6 +1151,15 @@ void softmax(RowState &state, Scores &scores, const LogitScale &scale) {
       state.sum[r] += score;
     }
   }
+}
+
+/* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  weigh(state, scores, offsets, scale);
+  return shrinks;
 }
 
 /*
@@ -1272,22 +1312,12 @@ bool has_odd_values(const Output &o) {
   return product != product;
 }
 
-u32 &odd_values(u8 *shared) {
-  return *(u32 *)(shared + kSharedOdd);
-}
-
-/* Notes odd values of an item whose rows do not all see the same. */
-void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
-  if (may_differ(item) && has_odd_values(o))
-    atomicOr(&odd_values(shared), 1);
-}
-
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
 /* Element `dim` of a row of Q in its tile. */
 float query_element(const u8 *query, u32 row, u32 dim) {
-  return unpack_compute(*(const u16 *)(query + chunk_at<kQueryPitch>(row, dim / 8) + dim % 8 * 2)).x;
+  return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
 }
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
@@ -1359,6 +1389,16 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
   return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
+}
+
+u32 &odd_values(u8 *shared) {
+  return *(u32 *)(shared + kSharedOdd);
+}
+
+/* Notes odd values of an item whose rows do not all see the same. */
+void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
+  if (may_differ(item) && has_odd_values(o))
+    atomicOr(&odd_values(shared), 1);
 }
 
 /*
@@ -1546,7 +1586,7 @@ void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
 }
 
 /* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
-void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
+void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
   if (!threads.leads())
     return;
@@ -1555,11 +1595,11 @@ void arrive(Cta threads, const fi_plan_arrays &plan, int unit, int unit_count, i
 }
 
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
-void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
   const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
-  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kThreads) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
@@ -1581,7 +1621,7 @@ void merge_unit(Cta threads, const fi_attention_args &args, const fi_unit &unit)
  * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
  * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
  */
-void merge_units(Cta threads, const fi_attention_args &args, int last_unit, int &ready) {
+void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
@@ -1657,7 +1697,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, logit_scale(scale));
+    softmax(state, scores, state.o, logit_scale(scale));
     accumulate(state.o, scores, values_of(stage));
   }
   note_odd_values(tile.item, state.o, shared);
@@ -1696,7 +1736,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     stage_item(cta, tile, args, *item);
     end_fetch(cta, fetch, query_tile(shared));
     cta.sync();
-    transform_query(cta, query_tile(shared), args, tile);
+    transform_query(cta, query_tile(shared), args, tile.rows);
     RowState state;
     open_rows(state);
     attend(state, args, tile, loader, shared);
