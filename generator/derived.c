@@ -27,8 +27,13 @@ static uint32_t rotates_pairs(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && (spec->rope_dim % chunk > 0 || spec->rope_first % 8 > 0);
 }
 
-uint32_t derived_has_intervals(const fi_spec *spec) {
+uint32_t derived_plans_intervals(const fi_spec *spec) {
   return spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
+}
+
+/* The tokens of lists are looked at one by one. */
+uint32_t derived_has_intervals(const fi_spec *spec) {
+  return derived_plans_intervals(spec) && !spec->select;
 }
 
 static uint32_t converts_query(const fi_spec *spec) {

@@ -163,7 +163,8 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
   const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
   mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
-  mma->loader_shared = mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared;
+  mma->loader_shared =
+      mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared || purpose->spec->select > 0;
   mma->ordered_loads = saving->ordered;
   divide_kv(purpose, mma);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
@@ -238,7 +239,8 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
   const uint32_t worths = mma->teams * mma->team_tokens * (uint32_t)sizeof(struct token_worth);
   const uint32_t item_tiles = mma->teams > 1 ? 2 : 1;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
-  const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)sizeof(struct kv_loader) : 0;
+  const size_t loader = purpose->spec->select > 0 ? sizeof(struct list_loader) : sizeof(struct kv_loader);
+  const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)loader : 0;
   const struct region rows[REGIONS] = {
       {"shared_rings", 128, mma->teams * mma->stages * team_tile,
        "byte offset in shared memory: the rings of KV stages"},
@@ -300,13 +302,13 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile->rows = mma->rows;
   tile->group_shares = purpose->group_shares;
   tile->heads = tile_heads(purpose);
-  tile->tokens = mma->rows / tile->heads;
+  tile->tokens = purpose->spec->select > 0 ? 1 : mma->rows / tile->heads; /* each has its own lists */
   tile->teams = mma->teams;
   tile->team_tokens = mma->team_tokens;
   tile->stages = mma->stages;
   tile->token_bytes = token_row_bytes(purpose);
   const uint32_t warp_tokens = mma->team_tokens / team_warps(mma);
-  const bool one_page = purpose->spec->page_size % warp_tokens == 0;
+  const bool one_page = purpose->spec->select == 0 && purpose->spec->page_size % warp_tokens == 0;
   tile_add(tile, "workers", mma->threads, "threads that compute: all");
   tile_add(tile, "row_warps", mma->row_warps, "warps of a team that divide the rows");
   tile_add(tile, "value_warps", mma->value_warps, "warps with the same rows, which divide the dims of V");

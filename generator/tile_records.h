@@ -37,4 +37,15 @@ struct kv_loader {
   int token;    /* first of the CTA's next step; none is left when it is not below kv_end */
 };
 
+/* The same where lists say which tokens there are; kv counts those of the list. */
+struct list_loader {
+  struct kv_loader kv;
+  const int *list; /* of the current item */
+  int entry;       /* of this lane's row of the step after the next one; -1: none */
+  int token;       /* of this lane's row of the next step, in the KV of the request; -1: it is not seen */
+  int first;       /* KV token that the item's query token may see .. */
+  int end;         /* .. to before this one */
+  int blocks;      /* that the KV has */
+};
+
 #endif

@@ -204,6 +204,14 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  */
 
 /*
+ * With spec.select each query token has lists of blocks of that many tokens, of all KV heads or of each. Of what the
+ * mask lets it see, it sees the tokens of listed blocks, once for each time that a block is listed: block b is tokens
+ * b * select and on of the KV of its request, paged or not; -1 is none. A block that the KV does not have is not read,
+ * and told as FI_FAULT_SELECTED. Lists are a launch's, their lengths a plan's. Slots of a cache without pages are
+ * tokens of one request that has all of it as its KV, with FI_MASK_NONE.
+ */
+
+/*
  * What is added to the scaled, capped score of query token i (of Q), at place p of its request's KV, on KV token t, in
  * natural-logarithm units. SLOPES: slopes[head] * (t - p), float (ALiBi: arXiv 2108.12409). DISTANCE: float
  * bias[head][p - t - bias_first], 0 where that index is not 0 to bias_extent - 1; a causal model has bias_first 0, an
@@ -272,7 +280,8 @@ typedef struct fi_spec {
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
-  uint32_t reserved[53];
+  uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
+  uint32_t reserved[52];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -537,7 +546,8 @@ typedef struct fi_workspace {
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else a tile's KV is cut into pieces of so many
                              tokens (a multiple of 256), so that a request's result does not depend on the rest of the
                              batch */
-  uint32_t reserved[25];
+  uint32_t max_selected;  /* for spec.select: entries of the longest list, 1 and more */
+  uint32_t reserved[24];
 } fi_workspace;
 
 enum {
@@ -551,7 +561,10 @@ enum {
   FI_FAULT_PLAN = 6,     /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
                             nothing; value: what it found */
   FI_FAULT_LAST_PAGE = 7, /* last_page_len is not 1 to page_size for a request with pages; value: the number */
-  FI_FAULT_RANGE = 8      /* a range is empty, negative or not after the one before it; value: its number among all */
+  FI_FAULT_RANGE = 8,     /* a range is empty, negative or not after the one before it; value: its number among all */
+  FI_FAULT_SELECTED_LEN = 9, /* selected_len is not 0 to max_selected, to which it is cut; value: the length */
+  FI_FAULT_SELECTED = 10     /* fi_run met a block of a list that is neither -1 nor one of the KV, after a plan
+                                without a fault; request: the number of the query token; value: the block */
 };
 
 /*
@@ -593,7 +606,10 @@ typedef struct fi_batch {
                                   0: those of the request's KV */
   uint32_t page_count;         /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
                                   takes a launch of its own */
-  uint32_t reserved[39];
+  uint32_t unused;
+  const int32_t *selected_len; /* for spec.select: [query tokens] entries of each token's lists, holes included, 0 to
+                                  max_selected; NULL: all have max_selected */
+  uint32_t reserved[36];
 } fi_batch;
 
 /*
@@ -694,7 +710,12 @@ typedef struct fi_tensors {
   int32_t bias_first;         /* the distance of its first element, for FI_BIAS_DISTANCE */
   const void *snippet_params; /* for spec.snippet: handed to the text as it is, and read by it alone: NULL is no mistake
                                  unless the text reads it, which is then a fault of the device, as of any kernel */
-  uint32_t reserved[102];
+
+  /* attention, for spec.select */
+  const int32_t *selected;       /* [tokens][max_selected], or [tokens][KV heads][max_selected]: blocks, in any order */
+  int64_t selected_token_stride; /* entries, at least max_selected; 0: packed */
+  int64_t selected_head_stride;  /* likewise; 0: all KV heads have one list */
+  uint32_t reserved[96];
 } fi_tensors;
 
 /*
@@ -778,12 +799,10 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  *
  *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
  *  2. Latent attention          spec 2 dims that are rotated apart
- *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 1-2 its page table,
- *                               3-4 the table's stride, 5-6 its lengths
- *  4. Lists of tokens, blocks   spec 4 kind, 5 tokens of a block, 6 by KV head; tensors 48-49 lists, 50-51 and 52-53
- *                               their strides, 54-55 their lengths
- *  5. Shared prefixes           spec 7 not looked for; batch 7-8 a hint; workspace 0 the most that are told
- *  6. Indexer                   spec 8-11; tensors 56-71
+ *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
+ *                               2-3 the table's stride, 4-5 its lengths
+ *  4. Shared prefixes           spec 4 not looked for; batch 6-7 a hint; workspace 0 the most that are told
+ *  5. Indexer                   spec 5-8; tensors 48-63
  */
 
 #ifdef __GNUC__

@@ -26,7 +26,8 @@ struct fi_interval {
 
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
- * request's number (dense index) or kv_indptr[request] (CSR).
+ * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
+ * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -42,7 +43,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
-  int reserved;
+  int kv_len;                /* of its request */
 };
 
 /*
@@ -130,6 +131,8 @@ struct fi_attention_args {
   int reserved;
   struct fi_rope_args rope;
   const void *snippet_params;
+  const int *selected; /* lists of blocks */
+  long long selected_token_stride, selected_head_stride;
 };
 
 /* A tensor map, as the driver encodes it: where boxes of a tensor are in memory. */
@@ -198,6 +201,7 @@ struct fi_plan_args {
   const int *range_indptr;
   const unsigned *mask_bits;
   const long long *mask_offsets;
+  const int *selected_len; /* entries of the lists of each query token; null: max_selected */
   long long mask_stride;
   const void *page_table;
   long long page_table_stride;
@@ -206,6 +210,8 @@ struct fi_plan_args {
   int page_size; /* 0: none */
   int page_ids;  /* bytes of an id */
   int page_count;
+  int select;       /* tokens of a block of lists; 0: there are none */
+  int max_selected; /* entries of a list at most */
   int causal;
   int intervals;   /* rows see what interval_of of templates/plan/seen.cuh says, by these */
   int window_left; /* 0: none; as all of them */

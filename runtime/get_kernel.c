@@ -42,7 +42,7 @@ static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;
-  spec.intervals = derived_has_intervals(canonical);
+  spec.intervals = canonical->select ? 2 : derived_plans_intervals(canonical);
   return spec_canonical(&spec, plan) == FI_OK;
 }
 

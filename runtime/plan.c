@@ -63,6 +63,7 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"range_indptr", batch->range_indptr, spec->ranges, "spec.ranges", sizeof(int32_t)},
       {"mask_bits", batch->mask_bits, spec->mask_bits, "spec.mask_bits", sizeof(uint32_t)},
       {"mask_offsets", batch->mask_offsets, spec->mask_bits, "spec.mask_bits", sizeof(int64_t)},
+      {"selected_len", batch->selected_len, false, "", sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, rule->name, sizeof(int32_t)},
       {"page_table", batch->page_table, rule->page_table, rule->name, page_id_bytes(spec)},
   };
@@ -99,6 +100,8 @@ static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, con
   fi_status status = abi_check(ABI_batch, batch);
   if (status)
     return status;
+  if (batch->unused)
+    return error_set(FI_ERROR_ABI, "batch.unused is %u; it must be 0", batch->unused);
   if (batch->requests == 0 || batch->requests > workspace->max_requests)
     return error_set(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
                      batch->requests, workspace->max_requests);
@@ -134,6 +137,9 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .mask_bits = spec->mask_bits ? batch->mask_bits : NULL,
       .mask_offsets = spec->mask_bits ? (const long long *)batch->mask_offsets : NULL,
       .mask_stride = batch->mask_stride,
+      .select = (int)spec->select,
+      .max_selected = (int)workspace->max_selected,
+      .selected_len = spec->select ? batch->selected_len : NULL,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,
@@ -142,7 +148,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .page_ids = (int)page_id_bytes(spec),
       .page_count = (int)batch->page_count,
       .causal = spec->op == FI_OP_ATTENTION && spec->mask == FI_MASK_CAUSAL,
-      .intervals = (int)derived_has_intervals(spec),
+      .intervals = (int)derived_plans_intervals(spec),
       .window_left = (int)spec->window_left,
       .window_right = (int)spec->window_right,
       .chunk = (int)spec->chunk,
@@ -213,11 +219,11 @@ static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uin
   return args.count ? kernel_launch(plan, &launch) : FI_OK;
 }
 
-/* The plan kernel of one of the kernels: one that knows intervals if some of them have such. */
+/* The plan kernel of one of the kernels: the one that knows most, which knows what all others do. */
 static const fi_kernel *plan_kernel(fi_kernel *const *kernels, uint32_t count) {
   uint32_t chosen = 0;
   for (uint32_t i = 0; i < count; i++)
-    chosen = kernels[i]->plan->spec.intervals ? i : chosen;
+    chosen = kernels[i]->plan->spec.intervals > kernels[chosen]->plan->spec.intervals ? i : chosen;
   return kernels[chosen]->plan;
 }
 

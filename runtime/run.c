@@ -3,6 +3,7 @@
 #include "generator/derived.h"
 #include "generator/error.h"
 #include "generator/family.h"
+#include "runtime/lists.h"
 #include "runtime/maps.h"
 #include "runtime/scores.h"
 #include "runtime/tensors.h"
@@ -82,7 +83,8 @@ static struct fi_rope_args rope_args(const struct run *run) {
 /* -------------------------------------------------------------------------------- attention */
 
 static fi_status check_attention(const struct run *run) {
-  return scores_check(&run->kernel->spec, run->tensors, run->workspace->max_kv_len);
+  const fi_status status = scores_check(&run->kernel->spec, run->tensors, run->workspace->max_kv_len);
+  return status ? status : lists_check(&run->kernel->spec, run->tensors, run->workspace);
 }
 
 static uint32_t fill_attention(const struct run *run, union args *args) {
@@ -108,6 +110,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .snippet_params = tensors->snippet_params,
   };
   scores_fill(&run->kernel->spec, tensors, &args->attention);
+  lists_fill(tensors, run->workspace, &args->attention);
   return run->layout.ctas;
 }
 

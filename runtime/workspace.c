@@ -58,6 +58,15 @@ static const struct part parts[] = {
 
 /* -------------------------------------------------------------------------------- bounds */
 
+/* Lists are bounds of kernels that have such. */
+static fi_status check_lists(const fi_kernel *kernel, const fi_workspace *bounds) {
+  const uint32_t select = kernel->spec.select;
+  if (select == 0 || (bounds->max_selected > 0 && bounds->max_selected <= INT32_MAX / select))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "workspace.max_selected is %u; with select=%u it must be 1 to %u",
+                   bounds->max_selected, select, INT32_MAX / select);
+}
+
 static fi_status check_least(const fi_workspace *bounds) {
   const struct {
     const char *name;
@@ -94,6 +103,8 @@ fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bo
   if (!status)
     status = check_least(bounds);
   if (!status)
+    status = check_lists(kernel, bounds);
+  if (!status)
     status = check_split(kernel, bounds);
   if (!status && (uint64_t)bounds->kv_heads * kernel->spec.group > INT32_MAX)
     status = error_set(FI_ERROR_ARGUMENT, "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
@@ -113,6 +124,12 @@ static uint64_t divide_up(uint64_t value, uint64_t by) {
 
 static uint32_t least(uint64_t a, uint64_t b) {
   return (uint32_t)(a < b ? a : b);
+}
+
+/* KV tokens that an item's range is one of at most. */
+static uint32_t longest_range(const fi_kernel *kernel, const fi_workspace *bounds) {
+  const uint32_t select = kernel->spec.select;
+  return select > 0 ? bounds->max_selected * select : bounds->max_kv_len;
 }
 
 static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds) {
@@ -160,12 +177,14 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
 static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   layout->start_tokens = kernel->tile.start_tokens;
   layout->step_tokens = bounds->split_tokens ? bounds->split_tokens : tile_step_tokens(&kernel->tile);
-  uint64_t steps = layout->counts.units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+  uint64_t steps =
+      layout->counts.units * (divide_up(longest_range(kernel, bounds), layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
   if (bounds->split_tokens)
     return check_count("pieces (work units x KV pieces)", steps, bounds);
   while (steps > INT32_MAX && layout->step_tokens <= INT32_MAX / 2) {
     layout->step_tokens *= 2;
-    steps = layout->counts.units * (divide_up(bounds->max_kv_len, layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+    steps =
+        layout->counts.units * (divide_up(longest_range(kernel, bounds), layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
   }
   return check_count("steps (work units x KV steps)", steps, bounds);
 }
@@ -179,7 +198,7 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
   const uint64_t shares = (uint64_t)layout->ctas * layout->max_sections;
   counts->first = layout->ctas;
   if (bounds->split_tokens) {
-    const uint64_t pieces = counts->units * divide_up(bounds->max_kv_len, bounds->split_tokens);
+    const uint64_t pieces = counts->units * divide_up(longest_range(kernel, bounds), bounds->split_tokens);
     counts->items = pieces + layout->ctas;
     counts->merges = counts->units;
     counts->partial_rows = pieces * kernel->tile.rows;
@@ -211,7 +230,8 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
     status = find_step(kernel, bounds, layout);
   if (status)
     return status;
-  layout->max_sections = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_SECTIONS : 1;
+  const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
+  layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || shares_lines(&kernel->spec);
   layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
@@ -272,6 +292,8 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       spec->mask_bits,
       spec->snippet,
       kernel->tile.group_shares,
+      spec->select,
+      spec->select ? bounds->max_selected : 0,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
@@ -283,7 +305,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   *layout = (struct workspace_layout){
       .counts = {.header = 1,
                  .rows = bounds->max_tokens,
-                 .seen = derived_has_intervals(&kernel->spec) ? bounds->max_tokens : 0,
+                 .seen = derived_plans_intervals(&kernel->spec) ? bounds->max_tokens : 0,
                  .row_bits = kernel->spec.mask_bits ? bounds->max_tokens : 0,
                  .requests = kernel->spec.snippet ? bounds->max_tokens : 0,
                  .checked = kernel->spec.page_size ? bounds->max_requests : 0},

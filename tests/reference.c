@@ -151,6 +151,10 @@ static double logit_of(const struct reference *reference, double score, double b
   return bias == -INFINITY ? bias : capped + bias;
 }
 
+static uint32_t times_listed(const struct reference *reference, uint32_t token, uint32_t head, int64_t t) {
+  return reference_listed(reference, token, head / reference->spec.group, t);
+}
+
 void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
                       uint32_t i, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
@@ -177,14 +181,15 @@ void reference_attend(const struct reference *reference, const struct reference_
     double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
     if (reference->snippet && logit != -INFINITY)
       logit = reference->snippet(logit, place, t, head, request, tensors->snippet_params);
-    loaded->weights[t] = reference_has_bit(reference, request, i, t) ? logit : -INFINITY;
+    bool is_seen = reference_has_bit(reference, request, i, t) && times_listed(reference, token, head, t) > 0;
+    loaded->weights[t] = is_seen ? logit : -INFINITY;
     maximum = fmax(maximum, loaded->weights[t]); /* of numbers: NaN stays in the sum */
     is_empty = is_empty && loaded->weights[t] == -INFINITY;
   }
   double sum = is_plain ? 1 : maximum > -INFINITY ? exp(sink - maximum) : 0;
   for (int64_t t = first; t < seen; t++) {
     double weight = is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
-    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight;
+    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight * times_listed(reference, token, head, t);
     sum += is_plain ? 0 : loaded->weights[t];
   }
   for (uint32_t d = 0; d < spec->v_dim; d++)

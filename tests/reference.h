@@ -16,6 +16,7 @@ struct reference {
   fi_batch batch;
   fi_tensors tensors; /* strides of 0 are packed */
   uint32_t kv_heads;
+  uint32_t max_selected;     /* as in the workspace, for spec.select */
   snippet_function *snippet; /* what the text of spec.snippet computes; NULL: there is none */
 };
 
@@ -67,6 +68,12 @@ void reference_seen(const fi_spec *spec, const fi_batch *batch, uint32_t request
 
 /* Whether the packed mask, where there is one, shows KV token t to query token i of a request. */
 bool reference_has_bit(const struct reference *reference, uint32_t request, uint32_t i, int64_t t);
+
+/* How many times the lists of query token `token` (of the batch) on a head have KV token t; 1 without lists. */
+uint32_t reference_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t t);
+
+/* Entries from tensors.selected to the first of a token and KV head. */
+int64_t reference_list_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 
 /* From the first to after the last KV token that some query token of a request sees. */
 void reference_seen_by_some(const struct reference *reference, uint32_t request, int64_t *first, int64_t *end);

@@ -41,3 +41,25 @@ bool reference_has_bit(const struct reference *reference, uint32_t request, uint
   const uint32_t *row = batch->mask_bits + batch->mask_offsets[request] + i * stride;
   return row[t / 32] >> t % 32 & 1;
 }
+
+int64_t reference_list_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
+  const fi_tensors *tensors = &reference->tensors;
+  int64_t packed = reference->max_selected;
+  if (tensors->selected_head_stride != 0)
+    packed = reference->kv_heads * tensors->selected_head_stride;
+  int64_t stride = tensors->selected_token_stride != 0 ? tensors->selected_token_stride : packed;
+  return token * stride + kv_head * tensors->selected_head_stride;
+}
+
+uint32_t reference_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t t) {
+  uint32_t select = reference->spec.select;
+  if (select == 0)
+    return 1;
+  const int32_t *lengths = reference->batch.selected_len;
+  const int32_t *list = reference->tensors.selected + reference_list_offset(reference, token, kv_head);
+  int64_t length = lengths ? lengths[token] : (int64_t)reference->max_selected;
+  uint32_t times = 0;
+  for (int64_t i = 0; i < length; i++)
+    times += list[i] == t / select;
+  return times;
+}

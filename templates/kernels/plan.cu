@@ -67,6 +67,35 @@ void write_requests(const fi_plan_args &args, int tokens) {
     args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
 }
 
+//@if intervals > 1
+constexpr u32 kFaultSelectedLen = 9;
+
+/* Tells of the first length of lists that is out of bounds, unless its request or one before it has another fault. */
+void tell_bad_list(const fi_plan_args &args, int tokens) {
+  __shared__ int first;
+  if (threadIdx.x == 0)
+    first = tokens;
+  __syncthreads();
+  if (args.selected_len && args.select > 0)
+    for (int token = first_token(args, 0) + (int)threadIdx.x; token < tokens; token += kThreads)
+      if (args.selected_len[token] != entries_of(args, token))
+        atomicMin(&first, token);
+  __syncthreads();
+  if (threadIdx.x > 0 || first == tokens)
+    return;
+  fi_plan_header &header = *args.plan.header;
+  const u32 request = (u32)request_of(args, first);
+  if (header.fault > 0 && header.fault_request <= request)
+    return;
+  header.fault = kFaultSelectedLen;
+  header.fault_request = request;
+  header.fault_value = args.selected_len[first];
+}
+//@else
+/* There are no lists. */
+void tell_bad_list(const fi_plan_args &args, int tokens) {}
+//@end
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -79,8 +108,10 @@ void write_plan(const fi_plan_args &args) {
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
-  if (writes_header())
+  if (writes_header()) {
     write_header(args, tokens, true);
+    tell_bad_list(args, tokens);
+  }
 }
 
 /* A plan of nothing, for a batch that makes no sense. */

@@ -97,9 +97,21 @@ struct Tile {
   int kv_end;
   int inner_begin;
   int inner_end;
+  int kv_len; /* of the request */
   int first; /* token */
   int count;
 };
+
+//@if intervals > 1
+//@use plan/selected
+//@else
+/* There are no lists. */
+void take_list(const fi_plan_args &args, Tile &tile) {}
+
+fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, int kv_end) {
+  return {max(kv_begin, tile.inner_begin), min(kv_end, tile.inner_end)};
+}
+//@end
 
 Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
@@ -118,6 +130,8 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_end = seen ? by_last.end : 0;
   result.inner_begin = max(0, by_last.first);
   result.inner_end = max(0, by_first.end);
+  result.kv_len = kv_len;
+  take_list(args, result);
   return result;
 }
 

@@ -190,15 +190,16 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.kv_begin = max(tile.kv_begin, first + (begin + before) * args.step_tokens);
   const int kv_end = min(tile.kv_end, (int)min(0x7fffffffll, first + (end + before) * (long long)args.step_tokens));
   item.kv_end = max(item.kv_begin, kv_end);
-  item.inner_begin = max(item.kv_begin, tile.inner_begin);
-  item.inner_end = min(item.kv_end, tile.inner_end);
+  const fi_interval inner = inner_of(args, tile, item.kv_begin, item.kv_end);
+  item.inner_begin = inner.first;
+  item.inner_end = inner.end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
   item.part = -1;
   item.unit = section.first_head * line.tiles + unit.number;
   item.next = -1;
-  item.reserved = 0;
+  item.kv_len = tile.kv_len;
   return item;
 }
 

@@ -22,6 +22,9 @@ int field_of(u32 words, int fi_item::*field) {
   return (int)__shfl_sync(kAllLanes, words, (u32)(u64)&(item->*field) / 4);
 }
 
+//@if select > 0
+//@use ring/selected
+//@else
 //@if page_size > 0
 void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base) {
   loader.pages = pages_of(*args.plan.header, kv_base);
@@ -74,6 +77,7 @@ ValidRows valid_rows(const kv_loader &loader) {
   return {loader.kv_end - warp_token(loader)};
 }
 //@end
+//@end
 
 /* Goes on to the item whose words are in loader.ahead, and asks for the one after it. */
 void take_item(kv_loader &loader, const fi_attention_args &args) {
@@ -86,6 +90,7 @@ void take_item(kv_loader &loader, const fi_attention_args &args) {
     loader.ahead = item_word(args.plan.items[loader.next]);
 }
 
+//@if select == 0
 //@if page_size > 0
 //@if one_page
 /* The token whose page the lane looks up: the first, since one page has all rows of the warp. */
@@ -108,6 +113,7 @@ void look_up_page(kv_loader &loader) {
 //@else
 /* There are no pages. */
 void look_up_page(kv_loader &loader) {}
+//@end
 //@end
 
 /* When an item has been loaded goes on to the next that has KV. */
@@ -183,6 +189,12 @@ void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage
 }
 //@end
 
+//@if select > 0
+/* The thread's loader, in shared memory: it has a list's, too. */
+kv_loader &place_loader(kv_loader &own, u8 *shared) {
+  return ((list_loader *)(shared + kSharedLoaders))[threadIdx.x].kv;
+}
+//@else
 //@if loader_shared
 /* The thread's loader, in shared memory: O and the scores fill the registers. */
 kv_loader &place_loader(kv_loader &own, u8 *shared) {
@@ -193,4 +205,5 @@ kv_loader &place_loader(kv_loader &own, u8 *shared) {
 kv_loader &place_loader(kv_loader &own, u8 *shared) {
   return own;
 }
+//@end
 //@end

@@ -60,6 +60,9 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
   return args.plan.row_bits[index_of_row(tile.item, row)][token / 32] >> (u32)token % 32 & 1;
 }
 //@else
+//@if select > 0
+//@use tile/selected_bits
+//@else
 /* There are none: rows see all that they may. */
 struct MaskBits {};
 
@@ -74,4 +77,5 @@ void mask_by_bits(Scores &scores, const MaskBits &bits) {}
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;
 }
+//@end
 //@end

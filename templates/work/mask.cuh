@@ -8,6 +8,9 @@ constexpr bool kCausal = true;
 constexpr bool kCausal = false;
 //@end
 
+//@if select > 0
+//@use work/mask_selected
+//@else
 //@if has_intervals
 /* Notes the KV tokens that a row of the plan sees, of those of the item. */
 void note_seen(tile_row &to, const fi_attention_args &args, u32 row, const fi_item &item) {
@@ -51,6 +54,7 @@ int first_of_steps(int kv_begin) {
 bool all_visible(const fi_item &item, int token, int count) {
   return token + count <= item.inner_end;
 }
+//@end
 //@end
 
 /* Whether rows may not see tokens of what they see by the plan: by a packed mask, or by their logits. */

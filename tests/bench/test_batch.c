@@ -148,6 +148,14 @@ static void look_at_int8(const struct bench_case *what) {
   cr_expect_eq(bench_case_bytes(what), 8.0 * 1000 * 2 * (128 + 4));
 }
 
+static void look_at_lists(const struct bench_case *what) {
+  char text[CASE_TEXT_SIZE];
+  cr_expect_eq(what->listed, 3);
+  cr_expect_eq(bench_case_bytes(what), 8.0 * 128 * 2 * 2 * 2 * (48 + 40), "the second request has fewer tokens");
+  bench_case_text(what, text);
+  cr_expect_str_eq(text, "attention select=16 heads=8 listed=3 batch=1q2s100_1q2s40");
+}
+
 static void look_at_prompt(const struct bench_case *what) {
   cr_expect_eq(bench_case_operations(what), 4.0 * 128 * 16 * 4096.0 * 4097 / 2);
   cr_expect(bench_case_is_compute_bound(what));
@@ -158,6 +166,7 @@ Test(bench_case, work) {
   with_case("attention left=10 hd=64 v_dim=32 batch=1q1s1k", look_at_window);
   with_case("attention kv=int4 page=16 batch=1q1s1000", look_at_int4);
   with_case("attention kv=int8 scale=token page=16 batch=1q1s1000", look_at_int8);
+  with_case("attention select=16 listed=3 batch=1q2s100_1q2s40", look_at_lists);
   with_case("attention heads=16 batch=q4k", look_at_prompt);
 }
 
@@ -172,6 +181,9 @@ Test(bench_case, what_is_none) {
   expect_problem("attention batch=1q", "\"1q\" is not");
   expect_problem("attention heads=0 batch=1q1", "heads is \"0\"; allowed are 1 to 1024");
   expect_problem("attention heads=x batch=1q1", "heads is \"x\"");
+  expect_problem("attention select=1 batch=1q1", "select= without listed=; cases with select have both");
+  expect_problem("attention listed=4 batch=1q1", "listed= without select=");
+  expect_problem("attention select=1 listed=0 batch=1q1", "listed is \"0\"; allowed are 1 to 1048576");
   expect_problem("attention hdd=64 batch=1q1", "hdd");
   expect_problem("append batch=1q1", "for attention alone");
   expect_problem("attention bias=dense batch=1q1", "axis bias");

@@ -4,6 +4,7 @@
 #include "generator/derived.h"
 #include "tests/dtypes.h"
 #include "tests/matrix/batch_lengths.h"
+#include "tests/matrix/batch_lists.h"
 #include "tests/matrix/batch_masks.h"
 #include "tests/matrix/batch_scales.h"
 #include "tests/matrix/batch_scores.h"
@@ -76,7 +77,7 @@ static bool fill_lengths(struct batch_case *batch, struct trial *trial) {
   batch->has_last_page_len = is_csr(batch) && is_paged(batch) && !batch->has_gaps && trial_chance(trial, 2);
   batch->checks_pages = is_paged(batch) && trial_chance(trial, 3);
   batch->listed = fill_kv_indptr(batch, trial);
-  return batch_masks_create(batch, trial);
+  return batch_masks_create(batch, trial) && batch_lists_create(batch, trial);
 }
 
 /* ------------------------------------------------------------------------------------------------ cache */
@@ -265,7 +266,7 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
     int64_t first, end;
     batch_masks_seen(batch, r, &first, &end);
     for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
-      const bool is_seen = token >= first && token < end;
+      const bool is_seen = token >= first && token < end && batch_lists_have(batch, r, token);
       const bool is_filled = is_seen || !is_hidden;
       for (uint32_t head = 0; head < batch->kv_heads && has_page(batch, r, token); head++) {
         batch_scales_draw_token(batch, trial, &reference, &(struct scaled_token){r, token, head, is_filled});
@@ -472,6 +473,7 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.mask_offsets = batch_case_pointer(batch, BUFFER_MASK_OFFSETS, on_host);
     lengths.mask_stride = batch->mask_stride;
   }
+  batch_lists_lengths(batch, on_host, &lengths);
   if (is_csr(batch))
     lengths.kv_indptr = batch_case_pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)
@@ -516,6 +518,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
     tensors.v_new = (fi_kv){0};
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
+  batch_lists_describe(batch, on_host, &tensors);
   tensors.snippet_params = batch_case_pointer(batch, BUFFER_SNIPPET, on_host);
   tensors.o_scale = batch->o_scale;
   batch_scales_describe(batch, on_host, &tensors);
@@ -541,6 +544,7 @@ struct reference batch_case_reference(const struct batch_case *batch) {
       .batch = batch_case_lengths(batch, true),
       .tensors = batch_case_tensors(batch, true),
       .kv_heads = batch->kv_heads,
+      .max_selected = batch->workspace.max_selected,
       .snippet = snippet_function_of(batch->spec.snippet),
   };
 }

@@ -30,6 +30,8 @@ enum buffer {
   BUFFER_RANGE_INDPTR,
   BUFFER_MASK_BITS,
   BUFFER_MASK_OFFSETS,
+  BUFFER_SELECTED,
+  BUFFER_SELECTED_LEN,
   BUFFER_PAGE_TABLE,
   BUFFER_POSITIONS,
   BUFFER_KEY_POSITIONS,
@@ -80,6 +82,9 @@ struct batch_case {
   bool has_last_page_len; /* in place of kv_len */
   bool checks_pages;      /* page_count is given */
   int64_t mask_stride;
+  int64_t list_token_stride;
+  int64_t list_head_stride;
+  bool has_list_lengths; /* else all have the most entries */
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN: all are compared */

@@ -94,6 +94,12 @@ static void meet_needs(const struct cover *cover, choice_of choice, const flags_
   }
 }
 
+/* A value of a dimension. Where supported points are rare every other one is the first, which goes with most others. */
+static uint32_t draw_value(struct cover *cover, uint32_t d, bool are_rare) {
+  const uint32_t value = random_below(&cover->random, value_count(cover, d));
+  return are_rare && random_below(&cover->random, 2) ? 0 : value;
+}
+
 /* Looks for a supported choice with the values of fixed dimensions that are in it already. */
 static int draw(struct cover *cover, choice_of choice, const flags_of fixed, int most_candidates) {
   choice_of drawn;
@@ -103,7 +109,7 @@ static int draw(struct cover *cover, choice_of choice, const flags_of fixed, int
   for (int i = 0; i < TRIES && candidates < most_candidates; i++) {
     for (uint32_t d = 0; d < cover->dimensions->count; d++) {
       if (!fixed[d])
-        drawn[d] = random_below(&cover->random, value_count(cover, d));
+        drawn[d] = draw_value(cover, d, i >= TRIES / 2);
     }
     meet_needs(cover, drawn, fixed);
     const int found = gain(cover, drawn, fixed);

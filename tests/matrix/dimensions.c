@@ -30,6 +30,7 @@ static const struct declaration declarations[] = {
     {"chunk", "0 1 24 512", NULL},
     {"v", "default int4 nvfp4", NULL},
     {"scale_group", "default 16 64", NULL},
+    {"select", "0 1 3 64", NULL},
 };
 
 /* An axis whose values are rarely possible, and what one of them needs others to be. */

@@ -124,10 +124,27 @@ static const char *const small_latent_specs[] = {
     "attention hd=576 v_dim=512 group=6 rows=128 q=f16 mask=none v_source=keys",
 };
 
+/* Lists of tokens and of blocks: latents, groups of all sizes, types of K and V with scales of tokens, other masks. */
+static const char *const list_specs[] = {
+    "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys select=1",
+    "attention hd=576 v_dim=512 group=128 page=1 sinks=1 lse=2 v_source=keys select=1",
+    "attention hd=512 group=64 page=1056 sinks=1 lse=1 v_source=keys select=1",
+    "attention hd=576 v_dim=512 group=5 q=f16 kv=e4m3 scale=tensor mask=none lse=1 v_source=keys select=1",
+    "attention group=16 page=128 lse=1 select=128",
+    "attention group=4 page=16 index=csr mask=none lse=1 select=3",
+    "attention hd=64 group=8 rows=64 sinks=1 select=64",
+    "attention hd=72 kv=e5m2 scale=head page=7 left=30 select=2",
+    "attention group=4 kv=int8 scale=token page=16 lse=1 select=1",
+    "attention group=7 rows=128 kv=int8 scale=token index=csr v=int4 select=16",
+    "attention hd=256 group=12 q=f16 page=48 start=1 chunk=100 rope=half lse=1 select=100",
+};
+
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
 static const char *const fault_specs[] = {
     "attention page=16 start=1",
     "attention hd=64 group=8 rows=64 page=3 start=1 mask=none",
+    "attention hd=64 group=8 page=16 start=1 select=1",
+    "attention group=16 page=64 start=1 mask=none select=24",
 };
 
 /* Never made by another job: the kernel must not be there yet. */
@@ -305,6 +322,7 @@ static const struct special {
     {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
+    {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
     {"faults of batches", run_faults, SPECS(fault_specs), ON_FIRST},
     {"threads without a context", run_threads, SPECS(thread_specs), ON_FIRST},
 };

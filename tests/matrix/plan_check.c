@@ -92,11 +92,22 @@ static bool check_rows(const struct check *check) {
   return true;
 }
 
+/* The KV that items of a row have: what it sees, or all of its list if it sees anything. */
+static struct fi_interval planned_kv(const struct check *check, int row) {
+  const struct planned *planned = check->planned;
+  const struct fi_interval seen = check->seen[row];
+  if (!planned->spec->select || seen.first == seen.end)
+    return seen;
+  const int32_t *lengths = planned->masks->selected_len;
+  const uint32_t length = lengths ? (uint32_t)lengths[row] : planned->workspace->max_selected;
+  return (struct fi_interval){0, (int)(length * planned->spec->select)};
+}
+
 /* The KV that rows of an item's tile see: that from what the first one sees on, to what the last one sees. */
 static struct fi_interval kv_of(const struct check *check, const struct fi_item *item) {
   struct fi_interval seen = {INT32_MAX, 0};
   for (int row = item->row_begin; row < item->row_begin + item->row_count; row++) {
-    const struct fi_interval own = check->seen[row];
+    const struct fi_interval own = planned_kv(check, row);
     if (own.first == own.end)
       continue;
     seen.first = least(seen.first, own.first);
@@ -251,7 +262,8 @@ static int compare_items(const void *left, const void *right) {
 
 /* Whether the tokens that an item says all its rows see are seen by all, and are all such tokens of the item. */
 static bool has_inner(const struct check *check, const struct fi_item *item) {
-  struct fi_interval inner = {item->kv_begin, item->kv_end};
+  const bool has_list = check->planned->spec->select; /* of which it says what the mask shows */
+  struct fi_interval inner = {has_list ? 0 : item->kv_begin, has_list ? INT32_MAX : item->kv_end};
   for (int row = item->row_begin; row < item->row_begin + item->row_count; row++) {
     const struct fi_interval own = check->seen[row];
     inner.first = most(inner.first, own.first);

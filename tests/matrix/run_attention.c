@@ -78,6 +78,7 @@ static bool check_repetition(struct attention_run *run, const fi_tensors *tensor
 
 /* The lengths of one request alone. */
 static fi_batch lengths_alone(const struct attention_run *run, uint32_t request) {
+  const struct reference reference = batch_case_reference(&run->batch);
   fi_batch lengths = batch_case_lengths(&run->batch, false);
   lengths.requests = 1;
   if (lengths.q_indptr)
@@ -92,6 +93,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.mask_offsets += request;
   if (lengths.range_indptr)
     lengths.range_indptr += request;
+  if (lengths.selected_len)
+    lengths.selected_len += reference_query_begin(&reference, request);
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
   if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)
@@ -125,6 +128,8 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
     tensors.lse += token * batch->kv_heads * spec->group;
   if (tensors.positions)
     tensors.positions += token;
+  if (tensors.selected)
+    tensors.selected += reference_list_offset(&reference, (uint32_t)token, 0);
   tensors.snippet_params = batch_snippet_alone(batch, tensors.snippet_params, request);
   if (tensors.bias)
     tensors.bias = shifted(tensors.bias, token * tensors.bias_token_stride,

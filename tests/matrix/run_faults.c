@@ -4,6 +4,7 @@
  */
 #include "tests/matrix/runs.h"
 
+#include "tests/matrix/attention_check.h"
 #include "tests/matrix/batch_case.h"
 #include "tests/matrix/inside.h"
 
@@ -51,11 +52,17 @@ static struct fi_fault falling_tokens(struct fault_run *run) {
   return (struct fi_fault){FI_FAULT_Q_INDPTR, 0, ints(run, BUFFER_Q_INDPTR)[1]};
 }
 
-/* A page that the cache does not have, in the first request with KV and query tokens. */
-static struct fi_fault bad_page(struct fault_run *run) {
+/* The first request with KV and query tokens. */
+static uint32_t request_with_queries(const struct fault_run *run) {
   uint32_t request = 0;
   while (run->batch.kv_len[request] == 0 || run->batch.q_len[request] == 0)
     request++;
+  return request;
+}
+
+/* A page that the cache does not have. */
+static struct fi_fault bad_page(struct fault_run *run) {
+  const uint32_t request = request_with_queries(run);
   int32_t *entry = ints(run, BUFFER_PAGE_TABLE) + request * run->batch.page_table_stride;
   ints(run, BUFFER_KV_START)[request] = 0; /* so that the page is read */
   *entry = trial_chance(run->trial, 2) ? -7 : (int32_t)run->batch.pool.units;
@@ -71,8 +78,53 @@ static struct fi_fault bad_start(struct fault_run *run) {
   return (struct fi_fault){FI_FAULT_KV_START, request, value};
 }
 
-static struct fi_fault (*const kinds[])(struct fault_run *run) = {none,           bad_length, too_many_tokens,
-                                                                  falling_tokens, bad_page,   bad_start};
+/* Lists that end before they begin, or after the most that there may be. */
+static struct fi_fault bad_list_length(struct fault_run *run) {
+  const uint32_t request = request_with_queries(run);
+  const int32_t value = trial_chance(run->trial, 2) ? -1 : (int32_t)run->batch.workspace.max_selected + 1;
+  run->batch.has_list_lengths = true;
+  ints(run, BUFFER_SELECTED_LEN)[ints(run, BUFFER_Q_INDPTR)[request + 1] - 1] = value;
+  return (struct fi_fault){FI_FAULT_SELECTED_LEN, request, value};
+}
+
+/* Whether the last query token of a request sees some KV, so that its list is read. */
+static bool sees_some(const struct fault_run *run, uint32_t request) {
+  const uint32_t kv_len = run->batch.kv_len[request];
+  return run->batch.q_len[request] > 0 && ints(run, BUFFER_KV_START)[request] < (int32_t)kv_len;
+}
+
+/* A block that the KV does not have, which a launch tells of. Results are as if it was a hole. */
+static struct fi_fault bad_block(struct fault_run *run) {
+  const struct reference reference = batch_case_reference(&run->batch);
+  uint32_t request = 0;
+  while (request < run->batch.requests && !sees_some(run, request))
+    request++;
+  if (request == run->batch.requests)
+    return none(run);
+  const uint32_t token = (uint32_t)ints(run, BUFFER_Q_INDPTR)[request + 1] - 1;
+  const int32_t blocks = (int32_t)((run->batch.kv_len[request] + run->batch.spec.select - 1) / run->batch.spec.select);
+  const int32_t values[] = {-2, blocks, INT32_MAX, INT32_MIN};
+  const int32_t value = values[trial_between(run->trial, 0, 3)];
+  if (ints(run, BUFFER_SELECTED_LEN)[token] == 0)
+    ints(run, BUFFER_SELECTED_LEN)[token] = 1;
+  for (uint32_t head = 0; head < run->batch.kv_heads; head++) {
+    int32_t *list = ints(run, BUFFER_SELECTED) + reference_list_offset(&reference, token, head);
+    list[0] = list[0] < 0 ? -1 : list[0];
+  }
+  ints(run, BUFFER_SELECTED)[reference_list_offset(&reference, token, 0)] = value;
+  return (struct fi_fault){FI_FAULT_SELECTED, token, value};
+}
+
+/* What can be wrong, and with which batches. */
+static const struct kind {
+  struct fi_fault (*make)(struct fault_run *run);
+  bool has_lists;
+  bool is_launched; /* fi_run tells, and its results are right */
+} kinds[] = {
+    {none, false, false},           {bad_length, false, false}, {too_many_tokens, false, false},
+    {falling_tokens, false, false}, {bad_page, false, false},   {bad_start, false, false},
+    {bad_list_length, true, false}, {bad_block, true, true},
+};
 
 /* ------------------------------------------------------------------------------------------------ run */
 
@@ -110,11 +162,17 @@ static bool check_foreign_plan(struct fault_run *run, const fi_tensors *tensors)
   return passed;
 }
 
-static bool run_kind(struct fault_run *run, size_t kind, const fi_spec *canonical) {
+/* The plan tells nothing yet, the launch does. */
+static bool check_launch(struct fault_run *run, const fi_tensors *tensors, const struct fi_fault *expected) {
+  return attention_launch(run->trial, run->kernel, &run->batch, tensors) && check_fault(run, expected) &&
+         attention_check(run->trial, &run->batch);
+}
+
+static bool run_kind(struct fault_run *run, const struct kind *kind, const fi_spec *canonical) {
   struct batch_case *batch = &run->batch;
   if (!batch_case_create(batch, run->trial, canonical, inside_tile(run->kernel), BATCH_MIXED))
     return false;
-  const struct fi_fault expected = kinds[kind](run);
+  const struct fi_fault expected = kind->make(run);
   batch_case_upload(batch, run->trial);
   const fi_batch lengths = batch_case_lengths(batch, false);
   const fi_tensors tensors = batch_case_tensors(batch, false);
@@ -122,14 +180,18 @@ static bool run_kind(struct fault_run *run, size_t kind, const fi_spec *canonica
       !trial_ok(run->trial, "fi_plan", fi_plan(run->kernel, &lengths, &batch->workspace, NULL)))
     return false;
   device_sync(&run->trial->device, NULL);
-  return check_fault(run, &expected) && (expected.kind != FI_FAULT_NONE || check_foreign_plan(run, &tensors));
+  const struct fi_fault planned = kind->is_launched ? (struct fi_fault){0} : expected;
+  return check_fault(run, &planned) && (!kind->is_launched || check_launch(run, &tensors, &expected)) &&
+         (expected.kind != FI_FAULT_NONE || check_foreign_plan(run, &tensors));
 }
 
 bool run_faults(struct trial *trial, const fi_spec *canonical) {
   struct fault_run run = {.trial = trial};
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel));
   for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds && passed; kind++) {
-    passed = run_kind(&run, kind, canonical);
+    if (kinds[kind].has_lists && !canonical->select)
+      continue;
+    passed = run_kind(&run, &kinds[kind], canonical);
     batch_case_free(&run.batch, trial);
   }
   return passed;

@@ -40,6 +40,7 @@ attention hd=64 group=4 kv=int8 scale=token page=16
 attention hd=64 group=4 kv=nvfp4 page=16
 attention hd=64 group=4 kv=int8 scale=token v=int4
 attention hd=64 group=4 page=16 rope=half keys=unrotated
+attention hd=64 group=4 page=16 select=3
 attention hd=72 v_dim=88 group=4 rope=interleaved page=16
 attention hd=72 v_dim=88 kv=e4m3 group=4
 attention hd=64 group=4 bias=slopes ranges=1
@@ -136,7 +137,7 @@ class Trials:
                                 MUTANT_NVRTC=os.environ.get("FLASHJIT_NVRTC", "libnvrtc.so.13"),
                                 FLASHJIT_NVRTC=os.path.join(build, "libedited_nvrtc.so"),
                                 FLASHJIT_SIM_LIMIT=WARP_INSTRUCTIONS)
-        self.plans = {intervals: self.rendered(f"plan intervals={intervals}") for intervals in (0, 1)}
+        self.plans = {intervals: self.rendered(f"plan intervals={intervals}") for intervals in (0, 1, 2)}
         self.lines = {spec: self.rendered(spec) | self.rendered_plan(spec) for spec in SPECS}
 
     def rendered_plan(self, spec):
@@ -194,6 +195,8 @@ class Trials:
 
 
 def has_intervals(spec):
+    if "select=" in spec:
+        return 2
     return 1 if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else 0
 
 

@@ -112,6 +112,14 @@ static const struct change spec_changes[] = {
      "snippet is weight with sinks 1: weights of a snippet have no sum for a sink"},
     {"attention kv=int8 snippet=weight:00000000deadbeef", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED,
      "snippet is weight with kv_scale token: weights of a snippet do not take the scale of V of each token"},
+    {NULL, SPEC(select, 16385), FI_ERROR_SPEC, "select is 16385; allowed: 0 to 16384"},
+    {"attention bits=1", SPEC(select, 1), FI_ERROR_UNSUPPORTED, "select is 1 with mask_bits 1: lists say which tokens"},
+    {"attention bias=slopes", SPEC(select, 16), FI_ERROR_UNSUPPORTED,
+     "select is 16 with bias slopes: scores of listed"},
+    {"attention rope=half keys=unrotated", SPEC(select, 1), FI_ERROR_UNSUPPORTED,
+     "select is 1 with rope_keys unrotated"},
+    {"attention snippet=logit:00000000deadbeef", SPEC(select, 1), FI_ERROR_UNSUPPORTED,
+     "select is 1 with snippet logit"},
 };
 
 Test(bad_input, specs) {
@@ -149,13 +157,21 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(scratch, 0), FI_ERROR_ARGUMENT, "workspace.scratch is NULL"},
     {NULL, WORKSPACE(scratch, 0x10001), FI_ERROR_ARGUMENT, "workspace.scratch is 0x10001"},
     {NULL, WORKSPACE(scratch_bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of scratch; these bounds need "},
+    {"attention select=128", WORKSPACE(max_selected, 0), FI_ERROR_ARGUMENT,
+     "workspace.max_selected is 0; with select=128 it must be 1 to 16777215"},
+    {"attention select=1", WORKSPACE(max_selected, 0x80000000), FI_ERROR_ARGUMENT,
+     "workspace.max_selected is 2147483648; with select=1 it must be 1 to 2147483647"},
     {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of memory"},
     {"append page=16", WORKSPACE(memory, 8), FI_ERROR_ARGUMENT, "workspace.memory is 0x8"},
 };
 
 static fi_workspace good_workspace(const fi_kernel *kernel) {
-  fi_workspace workspace = {
-      .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};
+  fi_workspace workspace = {.struct_size = sizeof workspace,
+                            .max_requests = 8,
+                            .max_tokens = 40,
+                            .max_kv_len = 1000,
+                            .kv_heads = 2,
+                            .max_selected = 32};
   cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
   workspace.memory = address(0x100000);
   workspace.scratch = address(0x900000);
@@ -174,7 +190,8 @@ static fi_batch good_batch(void) {
                     .ranges = address(0x5000),
                     .range_indptr = address(0x6000),
                     .mask_bits = address(0x7000),
-                    .mask_offsets = address(0x8000)};
+                    .mask_offsets = address(0x8000),
+                    .selected_len = address(0x9000)};
 }
 
 static fi_tensors good_tensors(void) {
@@ -210,7 +227,8 @@ static fi_tensors good_tensors(void) {
                       .bias_token_stride = 1 << 20,
                       .bias_head_stride = 1 << 15,
                       .bias_extent = 64,
-                      .softcap = 50};
+                      .softcap = 50,
+                      .selected = address(0x110000)};
 }
 
 Test(bad_input, workspaces) {
@@ -257,6 +275,9 @@ static const struct change batch_changes[] = {
      "batch.mask_stride is 31; it must be 0, or 32 or more"},
     {"attention bits=1", BATCH(mask_stride, -1), FI_ERROR_ARGUMENT,
      "batch.mask_stride is -1; it must be 0, or 32 or more"},
+    {"attention select=1", BATCH(selected_len, 0x9002), FI_ERROR_ARGUMENT,
+     "batch.selected_len is 0x9002; it must be aligned to 4 bytes"},
+    {NULL, BATCH(unused, 4), FI_ERROR_ABI, "batch.unused is 4; it must be 0"},
 };
 
 Test(bad_input, batches) {
@@ -402,6 +423,14 @@ static const struct change tensor_changes[] = {
     {"attention sinks=1", TENSORS(sinks, 0), FI_ERROR_ARGUMENT, "tensors.sinks is NULL; spec.sinks needs it"},
     {"attention sinks=1", TENSORS(sinks, 0x1002), FI_ERROR_ARGUMENT, "tensors.sinks is 0x1002"},
     {"attention bias=slopes", TENSORS(slopes, 0), FI_ERROR_ARGUMENT, "tensors.slopes is NULL"},
+    {"attention select=1", TENSORS(selected, 0), FI_ERROR_ARGUMENT, "tensors.selected is NULL; spec.select needs it"},
+    {"attention select=1", TENSORS(selected, 0x110001), FI_ERROR_ARGUMENT,
+     "tensors.selected is 0x110001; it must be aligned to 4 bytes"},
+    {"attention select=1", TENSORS(selected_token_stride, 31), FI_ERROR_ARGUMENT,
+     "tensors.selected_token_stride is 31; it must be 0 (packed) or at least workspace.max_selected, 32"},
+    {"attention select=8", TENSORS(selected_head_stride, -32), FI_ERROR_ARGUMENT,
+     "tensors.selected_head_stride is -32; it must be 0 (all KV heads have one list) or at least "
+     "workspace.max_selected"},
     {"attention bias=distance", TENSORS(bias, 0), FI_ERROR_ARGUMENT, "tensors.bias is NULL; spec.bias needs it"},
     {"attention bias=distance", TENSORS(bias, 0x1002), FI_ERROR_ARGUMENT, "tensors.bias is 0x1002"},
     {"attention bias=distance", TENSORS(bias_extent, 0), FI_ERROR_ARGUMENT, "tensors.bias_extent is 0; it must be 1"},

@@ -78,13 +78,15 @@ static bool append_word(char *text, size_t size, const char *word) {
 }
 
 /* Splits the words of a line, which it overwrites, into the spec and what is not of it. */
-static bool split(char *line, char *spec, size_t size, const char **heads, const char **batch) {
+static bool split(char *line, char *spec, size_t size, const char **heads, const char **listed, const char **batch) {
   bool fits = true;
   char *rest = line;
   spec[0] = '\0';
   for (char *word = strtok_r(line, " \t\r\n", &rest); word && fits; word = strtok_r(NULL, " \t\r\n", &rest)) {
     if (value_of(word, "heads"))
       *heads = value_of(word, "heads");
+    else if (value_of(word, "listed"))
+      *listed = value_of(word, "listed");
     else if (value_of(word, "batch"))
       *batch = value_of(word, "batch");
     else
@@ -93,10 +95,26 @@ static bool split(char *line, char *spec, size_t size, const char **heads, const
   return fits;
 }
 
+/* Specs with lists say how long these are, and no others. */
+static bool take_listed(struct bench_case *what, const char *text) {
+  enum { MOST_LISTED = 1 << 20 };
+  uint64_t listed;
+  if (!what->spec.select && !text)
+    return true;
+  if (!what->spec.select || !text)
+    return problem_set("\"%s\" has %s; cases with select have both", what->spec_text,
+                       text ? "listed= without select=" : "select= without listed=");
+  if (!parse_number(text, 1, MOST_LISTED, &listed))
+    return problem_set("listed is \"%s\"; allowed are 1 to %d", text, MOST_LISTED);
+  what->listed = (uint32_t)listed;
+  return true;
+}
+
 bool bench_case_parse(struct bench_case *what, const char *line) {
   char words[CASE_TEXT_SIZE];
   char text[FI_SPEC_TEXT_SIZE];
   const char *heads = "8";
+  const char *listed = NULL;
   const char *batch_text = NULL;
   uint64_t kv_heads;
   fi_spec spec;
@@ -105,7 +123,7 @@ bool bench_case_parse(struct bench_case *what, const char *line) {
   if (strlen(line) >= sizeof words)
     return problem_set("the case is longer than %zu characters", sizeof words - 1);
   snprintf(words, sizeof words, "%s", line);
-  if (!split(words, text, sizeof text, &heads, &batch_text))
+  if (!split(words, text, sizeof text, &heads, &listed, &batch_text))
     return false;
   if (!batch_text)
     return problem_set("\"%s\" has no batch=, such as batch=8q1s1k", line);
@@ -117,11 +135,17 @@ bool bench_case_parse(struct bench_case *what, const char *line) {
     return false;
   const bool made = bench_case_make(what, &spec, (uint32_t)kv_heads, &batch);
   bench_batch_free(&batch);
-  return made;
+  if (!made || take_listed(what, listed))
+    return made;
+  bench_batch_free(&what->batch);
+  return false;
 }
 
 void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]) {
-  snprintf(text, CASE_TEXT_SIZE, "%s heads=%u batch=%s", what->spec_text, what->kv_heads, what->batch.text);
+  char listed[24] = "";
+  if (what->listed)
+    snprintf(listed, sizeof listed, " listed=%u", what->listed);
+  snprintf(text, CASE_TEXT_SIZE, "%s heads=%u%s batch=%s", what->spec_text, what->kv_heads, listed, what->batch.text);
 }
 
 /* ------------------------------------------------------------------------------------------------ lists */
@@ -157,11 +181,18 @@ uint64_t bench_token_bits(const fi_spec *spec) {
   return row_bits(spec->kv_dtype, spec->head_dim, spec) + own_v;
 }
 
+/* What a query token at a place reads by its lists. */
+static double listed_tokens(const struct bench_case *what, uint32_t kv_len) {
+  const double most = (double)what->listed * what->spec.select;
+  return most < kv_len ? most : kv_len;
+}
+
 double bench_case_bytes(const struct bench_case *what) {
   double tokens = 0;
   for (uint32_t r = 0; r < what->batch.count; r++) {
     const struct bench_request *request = &what->batch.requests[r];
-    tokens += request->kv_len - visible_first(&what->spec, request->kv_len - request->q_len);
+    tokens += what->listed ? request->q_len * listed_tokens(what, request->kv_len)
+                           : request->kv_len - visible_first(&what->spec, request->kv_len - request->q_len);
   }
   return tokens * what->kv_heads * (double)bench_token_bits(&what->spec) / 8;
 }
@@ -170,6 +201,10 @@ double bench_case_operations(const struct bench_case *what) {
   double pairs = 0;
   for (uint32_t r = 0; r < what->batch.count; r++) {
     const struct bench_request *request = &what->batch.requests[r];
+    if (what->listed) {
+      pairs += request->q_len * listed_tokens(what, request->kv_len);
+      continue;
+    }
     pairs += what->spec.mask == FI_MASK_CAUSAL
                  ? visible_pairs(&what->spec, request->kv_len - request->q_len, request->kv_len)
                  : (double)request->q_len * request->kv_len;

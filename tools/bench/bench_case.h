@@ -1,6 +1,7 @@
 /*
  * A timed workload: a spec of attention, KV heads, and a batch. As a line "SPEC heads=N batch=BATCH", for example
- * "attention group=4 page=16 heads=8 batch=64q1s4k".
+ * "attention group=4 page=16 heads=8 batch=64q1s4k". With the axis select also "listed=N", entries of each list: random
+ * blocks, each once, of what a query token sees; holes where it sees fewer.
  */
 #ifndef TOOLS_BENCH_BENCH_CASE_H
 #define TOOLS_BENCH_BENCH_CASE_H
@@ -13,6 +14,7 @@ struct bench_case {
   char spec_text[FI_SPEC_TEXT_SIZE];
   char layer[32]; /* kind, of a model; else "" */
   uint32_t kv_heads;
+  uint32_t listed; /* entries of each list; 0 without lists */
   struct bench_batch batch;
 };
 

@@ -94,6 +94,7 @@ static void set_sizes(struct case_data *data) {
       [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
+      [CASE_SELECTED] = bench_batch_tokens(&data->what->batch) * data->what->listed * sizeof(int32_t),
       [CASE_LSE] = spec->lse ? rows * sizeof(float) : 0,
       [CASE_MEMORY] = data->bounds.bytes,
       [CASE_SCRATCH] = data->bounds.scratch_bytes,
@@ -154,6 +155,39 @@ static bool fill_page_table(const struct case_data *data, random_state *random) 
   return true;
 }
 
+/* Random blocks of those that the query tokens of a request see, each once; holes where they see fewer. */
+static int32_t *fill_lists_of(const struct case_data *data, random_state *random, const struct bench_request *request,
+                              int32_t *blocks, int32_t *list) {
+  const uint32_t listed = data->what->listed;
+  const uint32_t first = data->spec.mask == FI_MASK_CAUSAL ? request->kv_len - request->q_len : request->kv_len - 1;
+  for (uint32_t i = 0; i < request->q_len; i++, list += listed) {
+    const uint32_t last = first + i < request->kv_len ? first + i : request->kv_len - 1;
+    const uint32_t seen = last / data->spec.select + 1;
+    for (uint32_t b = 0; b < seen; b++)
+      blocks[b] = (int32_t)b;
+    for (uint32_t e = 0; e < listed; e++) {
+      const uint32_t chosen = e < seen ? e + random_below(random, seen - e) : 0;
+      list[e] = e < seen ? blocks[chosen] : -1;
+      blocks[chosen] = e < seen ? blocks[e] : blocks[chosen];
+    }
+  }
+  return list;
+}
+
+static bool fill_lists(const struct case_data *data, random_state *random) {
+  const struct bench_batch *batch = &data->what->batch;
+  int32_t *list = data->host[CASE_SELECTED];
+  if (!list)
+    return true;
+  int32_t *blocks = calloc(bench_batch_most_kv(batch) + 1, sizeof *blocks);
+  if (!blocks)
+    return problem_set("no host memory for lists");
+  for (uint32_t r = 0; r < batch->count; r++)
+    list = fill_lists_of(data, random, &batch->requests[r], blocks, list);
+  free(blocks);
+  return true;
+}
+
 static void fill_elements(const struct case_data *data, enum case_buffer buffer, uint32_t dtype, random_state *random) {
   char *elements = data->host[buffer];
   const size_t bytes = data->bytes[buffer];
@@ -195,7 +229,7 @@ static bool fill_host(struct case_data *data, random_state *random) {
   fill_scales(data, CASE_V_SCALES, spec->v_dtype, random);
   fill_heads(data, CASE_SINKS, 1, 4);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
-  return fill_page_table(data, random) && fill_rope_table(data);
+  return fill_page_table(data, random) && fill_lists(data, random) && fill_rope_table(data);
 }
 
 /* ------------------------------------------------------------------------------------------------ device */
@@ -210,6 +244,7 @@ static bool make_kernel(struct case_data *data, fi_ctx *ctx) {
       .max_tokens = (uint32_t)bench_batch_tokens(&what->batch),
       .max_kv_len = bench_batch_most_kv(&what->batch),
       .kv_heads = what->kv_heads,
+      .max_selected = what->listed,
   };
   return call_worked("fi_spec_parse", fi_spec_parse(what->spec_text, &spec)) &&
          call_worked("fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) &&
@@ -309,6 +344,7 @@ static fi_tensors tensors_on(const struct case_data *data, void *const *memory) 
       .softcap = spec->softcap ? softcap : 0,
       .rope_table = memory[CASE_ROPE_TABLE],
       .rope_magnitude = data->rope_magnitude,
+      .selected = memory[CASE_SELECTED],
   };
 }
 
@@ -331,5 +367,6 @@ struct reference case_reference(const struct case_data *data) {
   return (struct reference){.spec = data->spec,
                             .batch = batch_on(data, data->host),
                             .tensors = tensors_on(data, data->host),
-                            .kv_heads = data->what->kv_heads};
+                            .kv_heads = data->what->kv_heads,
+                            .max_selected = data->what->listed};
 }

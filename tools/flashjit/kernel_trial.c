@@ -17,7 +17,9 @@ static bool read_tile(struct trial *trial, const fi_spec *spec, const char *targ
   const uint32_t teams = (uint32_t)source_number(source, "Teams"); /* 0 where the kernel has none to tell apart */
   *tile = (struct tile){
       .rows = (uint32_t)source_number(source, "Rows"),
-      .tokens = heads ? (uint32_t)source_number(source, "Rows") / heads : 0,
+      .tokens = spec->select ? 1
+                : heads      ? (uint32_t)source_number(source, "Rows") / heads
+                             : 0,
       .teams = teams > 0 ? teams : 1,
       .team_tokens = (uint32_t)source_number(source, "TeamTokens"),
       .stages = (uint32_t)source_number(source, "Stages"),

@@ -18,7 +18,8 @@ struct fi_interval {
 
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
- * request's number (dense index) or kv_indptr[request] (CSR).
+ * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
+ * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -34,7 +35,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
-  int reserved;
+  int kv_len;                /* of its request */
 };
 
 /*
@@ -106,6 +107,7 @@ struct fi_plan_args {
   const int *range_indptr;
   const unsigned *mask_bits;
   const long long *mask_offsets;
+  const int *selected_len; /* entries of the lists of each query token; null: max_selected */
   long long mask_stride;
   const void *page_table;
   long long page_table_stride;
@@ -114,6 +116,8 @@ struct fi_plan_args {
   int page_size; /* 0: none */
   int page_ids;  /* bytes of an id */
   int page_count;
+  int select;       /* tokens of a block of lists; 0: there are none */
+  int max_selected; /* entries of a list at most */
   int causal;
   int intervals;   /* rows see what interval_of of templates/plan/seen.cuh says, by these */
   int window_left; /* 0: none; as all of them */
@@ -436,9 +440,17 @@ struct Tile {
   int kv_end;
   int inner_begin;
   int inner_end;
+  int kv_len; /* of the request */
   int first; /* token */
   int count;
 };
+
+/* There are no lists. */
+void take_list(const fi_plan_args &args, Tile &tile) {}
+
+fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, int kv_end) {
+  return {max(kv_begin, tile.inner_begin), min(kv_end, tile.inner_end)};
+}
 
 Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
@@ -457,6 +469,8 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_end = seen ? by_last.end : 0;
   result.inner_begin = max(0, by_last.first);
   result.inner_end = max(0, by_first.end);
+  result.kv_len = kv_len;
+  take_list(args, result);
   return result;
 }
 
@@ -684,15 +698,16 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.kv_begin = max(tile.kv_begin, first + (begin + before) * args.step_tokens);
   const int kv_end = min(tile.kv_end, (int)min(0x7fffffffll, first + (end + before) * (long long)args.step_tokens));
   item.kv_end = max(item.kv_begin, kv_end);
-  item.inner_begin = max(item.kv_begin, tile.inner_begin);
-  item.inner_end = min(item.kv_end, tile.inner_end);
+  const fi_interval inner = inner_of(args, tile, item.kv_begin, item.kv_end);
+  item.inner_begin = inner.first;
+  item.inner_end = inner.end;
   item.row_begin = tile.first;
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
   item.part = -1;
   item.unit = section.first_head * line.tiles + unit.number;
   item.next = -1;
-  item.reserved = 0;
+  item.kv_len = tile.kv_len;
   return item;
 }
 
@@ -910,6 +925,9 @@ void write_requests(const fi_plan_args &args, int tokens) {
     args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
 }
 
+/* There are no lists. */
+void tell_bad_list(const fi_plan_args &args, int tokens) {}
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -922,8 +940,10 @@ void write_plan(const fi_plan_args &args) {
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
-  if (writes_header())
+  if (writes_header()) {
     write_header(args, tokens, true);
+    tell_bad_list(args, tokens);
+  }
 }
 
 /* A plan of nothing, for a batch that makes no sense. */

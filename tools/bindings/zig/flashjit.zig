@@ -90,6 +90,8 @@ pub const FI_FAULT_PAGE = 5;
 pub const FI_FAULT_PLAN = 6;
 pub const FI_FAULT_LAST_PAGE = 7;
 pub const FI_FAULT_RANGE = 8;
+pub const FI_FAULT_SELECTED_LEN = 9;
+pub const FI_FAULT_SELECTED = 10;
 pub const FI_MOST_PLANS = 64;
 pub const FI_SCALING_NONE = 0;
 pub const FI_SCALING_LINEAR = 1;
@@ -144,7 +146,8 @@ pub const fi_spec = extern struct {
     v_dtype: u32,
     scale_group: u32,
     v_source: u32,
-    reserved: [53]u32,
+    select: u32,
+    reserved: [52]u32,
 };
 
 pub const fi_axis = extern struct {
@@ -249,7 +252,8 @@ pub const fi_workspace = extern struct {
     scratch_bytes: u64,
     scratch: ?*anyopaque,
     split_tokens: u32,
-    reserved: [25]u32,
+    max_selected: u32,
+    reserved: [24]u32,
 };
 
 pub const fi_fault = extern struct {
@@ -274,7 +278,9 @@ pub const fi_batch = extern struct {
     mask_offsets: [*c]const i64,
     mask_stride: i64,
     page_count: u32,
-    reserved: [39]u32,
+    unused: u32,
+    selected_len: [*c]const i32,
+    reserved: [36]u32,
 };
 
 pub const fi_kv = extern struct {
@@ -328,7 +334,10 @@ pub const fi_tensors = extern struct {
     bias_extent: u32,
     bias_first: i32,
     snippet_params: ?*const anyopaque,
-    reserved: [102]u32,
+    selected: [*c]const i32,
+    selected_token_stride: i64,
+    selected_head_stride: i64,
+    reserved: [96]u32,
 };
 
 pub const fi_rope = extern struct {

@@ -99,6 +99,8 @@ FI_FAULT_PAGE = 5
 FI_FAULT_PLAN = 6
 FI_FAULT_LAST_PAGE = 7
 FI_FAULT_RANGE = 8
+FI_FAULT_SELECTED_LEN = 9
+FI_FAULT_SELECTED = 10
 FI_MOST_PLANS = 64
 FI_SCALING_NONE = 0
 FI_SCALING_LINEAR = 1
@@ -154,7 +156,8 @@ class fi_spec(Structure):
         ("v_dtype", c_uint32),
         ("scale_group", c_uint32),
         ("v_source", c_uint32),
-        ("reserved", c_uint32 * 53),
+        ("select", c_uint32),
+        ("reserved", c_uint32 * 52),
     ]
 
 
@@ -271,7 +274,8 @@ class fi_workspace(Structure):
         ("scratch_bytes", c_uint64),
         ("scratch", c_void_p),
         ("split_tokens", c_uint32),
-        ("reserved", c_uint32 * 25),
+        ("max_selected", c_uint32),
+        ("reserved", c_uint32 * 24),
     ]
 
 
@@ -300,7 +304,9 @@ class fi_batch(Structure):
         ("mask_offsets", c_void_p),
         ("mask_stride", c_int64),
         ("page_count", c_uint32),
-        ("reserved", c_uint32 * 39),
+        ("unused", c_uint32),
+        ("selected_len", c_void_p),
+        ("reserved", c_uint32 * 36),
     ]
 
 
@@ -358,7 +364,10 @@ class fi_tensors(Structure):
         ("bias_extent", c_uint32),
         ("bias_first", c_int32),
         ("snippet_params", c_void_p),
-        ("reserved", c_uint32 * 102),
+        ("selected", c_void_p),
+        ("selected_token_stride", c_int64),
+        ("selected_head_stride", c_int64),
+        ("reserved", c_uint32 * 96),
     ]
 
 

@@ -29,6 +29,7 @@ BATCH_DTYPES = {
     "range_indptr": ("i32",),
     "mask_bits": ("u32", "i32"),
     "mask_offsets": ("i64",),
+    "selected_len": ("i32",),
 }
 REQUESTS = {"kv_len": 0, "last_page_len": 0, "q_indptr": 1, "kv_indptr": 1}
 FAULTS = {
@@ -188,7 +189,8 @@ class Kernel:
         kv_indptr      [requests + 1] for index="csr": first entry of page_table, or first token without pages
         last_page_len  in place of kv_len, with a CSR page table: tokens in the last page
         kv_start       the first token that is seen
-        ranges, range_indptr, mask_bits, mask_offsets, mask_stride, page_count: see fi_batch in flashjit.h
+        ranges, range_indptr, mask_bits, mask_offsets, mask_stride, page_count, selected_len: see fi_batch in
+                       flashjit.h
         """
         driver = self.context.driver
         driver.make_current()
@@ -227,6 +229,7 @@ class Kernel:
         parts_o, parts_lse   [parts][tokens][heads][v_dim] and [parts][tokens][heads], what a merge kernel merges
         softmax_scale, softcap, sinks, slopes, bias, positions, rope_table, rope_magnitude, key_positions, o_scale:
                    fields of fi_tensors in flashjit.h
+        selected   [tokens][entries] int32, or [tokens][KV heads][entries]: lists of blocks, for spec.select
         k_scale, v_scale     floats; k_scales, v_scales   f32 arrays: of 8-bit K and V
         """
         if tensors.get("o") is None and "q" in tensors and hasattr(tensors["q"], "new_empty"):

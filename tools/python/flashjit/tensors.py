@@ -44,6 +44,7 @@ RULES = {
     "sinks": Rule(("f32",)),
     "slopes": Rule(("f32",)),
     "bias": Rule(("f32", "f16", "bf16")),
+    "selected": Rule(("i32",)),
 }
 KV_RULES = {
     "k": Rule("kv_dtype", "head_dim", ("page_stride", "token_stride", "head_stride"), 4),
@@ -103,6 +104,7 @@ class Tensors:
                 numbers[name] = value
         fill(self.struct, numbers)
         self._fill_bias(numbers)
+        self._fill_lists(numbers)
         self._fill_counts(numbers)
         self._check_heads()
 
@@ -156,6 +158,15 @@ class Tensors:
             found["bias_extent"] = array.shape[-1]
         if len(array.shape) == 3:
             found["bias_token_stride"] = _strides(array)[0]
+        fill(self.struct, {field: number for field, number in found.items() if field not in given})
+
+    def _fill_lists(self, given: dict) -> None:
+        """Strides of lists by their shape: [tokens][entries], or [tokens][KV heads][entries]."""
+        array = self.arrays.get("selected")
+        if array is None:
+            return
+        strides = _strides(array)
+        found = {"selected_token_stride": strides[0], "selected_head_stride": strides[1] if len(strides) > 1 else 0}
         fill(self.struct, {field: number for field, number in found.items() if field not in given})
 
     def _fill_counts(self, given: dict) -> None:

@@ -92,6 +92,8 @@ pub const FI_FAULT_PAGE: u32 = 5;
 pub const FI_FAULT_PLAN: u32 = 6;
 pub const FI_FAULT_LAST_PAGE: u32 = 7;
 pub const FI_FAULT_RANGE: u32 = 8;
+pub const FI_FAULT_SELECTED_LEN: u32 = 9;
+pub const FI_FAULT_SELECTED: u32 = 10;
 pub const FI_MOST_PLANS: u32 = 64;
 pub const FI_SCALING_NONE: u32 = 0;
 pub const FI_SCALING_LINEAR: u32 = 1;
@@ -157,7 +159,8 @@ pub struct fi_spec {
     pub v_dtype: u32,
     pub scale_group: u32,
     pub v_source: u32,
-    pub reserved: [u32; 53],
+    pub select: u32,
+    pub reserved: [u32; 52],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
@@ -286,7 +289,8 @@ pub struct fi_workspace {
     pub scratch_bytes: u64,
     pub scratch: *mut c_void,
     pub split_tokens: u32,
-    pub reserved: [u32; 25],
+    pub max_selected: u32,
+    pub reserved: [u32; 24],
 }
 const _: () = assert!(std::mem::size_of::<fi_workspace>() == 160);
 const _: () = assert!(std::mem::align_of::<fi_workspace>() == 8);
@@ -319,7 +323,9 @@ pub struct fi_batch {
     pub mask_offsets: *const i64,
     pub mask_stride: i64,
     pub page_count: u32,
-    pub reserved: [u32; 39],
+    pub unused: u32,
+    pub selected_len: *const i32,
+    pub reserved: [u32; 36],
 }
 const _: () = assert!(std::mem::size_of::<fi_batch>() == 264);
 const _: () = assert!(std::mem::align_of::<fi_batch>() == 8);
@@ -381,7 +387,10 @@ pub struct fi_tensors {
     pub bias_extent: u32,
     pub bias_first: i32,
     pub snippet_params: *const c_void,
-    pub reserved: [u32; 102],
+    pub selected: *const i32,
+    pub selected_token_stride: i64,
+    pub selected_head_stride: i64,
+    pub reserved: [u32; 96],
 }
 const _: () = assert!(std::mem::size_of::<fi_tensors>() == 1008);
 const _: () = assert!(std::mem::align_of::<fi_tensors>() == 8);

@@ -1,0 +1,84 @@
+//@use work/selected
+//@use tile/fragment
+//@use tile/rows
+//@use work/item
+//@use work/plan_id
+
+//# Which tokens of a step are seen where lists say it: the same for all rows of the tile.
+
+constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
+
+constexpr u32 kFaultSelected = 10;
+
+/* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
+struct MaskBits {
+  const fi_item *item;
+  fi_plan_header *header;
+  int token; /* of Q */
+  int place; /* in the list, of the lane's first column */
+  int entries[kMaskWords];
+
+  /* Whether the lane's column of a word is one of the step's. */
+  bool has(u32 word) const {
+    return (kTeamTokens % 32 == 0 || fresh_lane() < kTeamTokens) && place + 32 * (int)word < item->kv_end;
+  }
+
+  bool sees(u32 word) const {
+    const int at = place + 32 * (int)word;
+    const int blocks = blocks_of(item->kv_len);
+    return has(word) && listed_token(entries[word], at, item->inner_begin, item->inner_end, blocks) >= 0;
+  }
+};
+
+/* Asks for the entries of the tokens from `token` of the list on. */
+void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {
+  const int *list = list_of(args, tile.item.row_begin, tile.item.kv_head);
+  bits.item = &tile.item;
+  bits.header = args.plan.header;
+  bits.token = tile.rows[0].token;
+  bits.place = token + (int)fresh_lane();
+#pragma unroll
+  for (u32 w = 0; w < kMaskWords; w++)
+    bits.entries[w] = bits.has(w) ? list[(u32)(bits.place + 32 * (int)w) / kSelect] : -1;
+}
+
+/* Whether all tokens of a step are seen. */
+bool are_full(const MaskBits &bits) {
+  bool full = true;
+#pragma unroll
+  for (u32 w = 0; w < kMaskWords; w++)
+    full &= bits.sees(w) || (kTeamTokens % 32 != 0 && fresh_lane() >= kTeamTokens);
+  return __all_sync(kAllLanes, full);
+}
+
+/* Says in the plan's memory that an entry is none, if nothing else has been said. */
+void tell_bad_entry(const MaskBits &bits, int entry) {
+  if (entry >= -1 && entry < blocks_of(bits.item->kv_len))
+    return;
+  if (atomicCAS(&bits.header->fault, 0u, kFaultSelected) != 0)
+    return;
+  bits.header->fault_request = (u32)bits.token;
+  bits.header->fault_value = entry;
+}
+
+/* Takes scores of tokens that are not seen out of the softmax. */
+void mask_by_bits(Scores &scores, const MaskBits &bits) {
+  const u32 column = first_column(fresh_lane());
+  u32 words[kMaskWords];
+#pragma unroll
+  for (u32 w = 0; w < kMaskWords; w++) {
+    words[w] = __ballot_sync(kAllLanes, bits.sees(w));
+    tell_bad_entry(bits, bits.entries[w]);
+  }
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      if (!(words[(column + column_step(i)) / 32] >> (column + column_step(i)) % 32 & 1))
+        at(scores, r, i) = minus_infinity();
+}
+
+/* Rows do not differ, so that none is worked out by itself. */
+bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
+  return true;
+}
