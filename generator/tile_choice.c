@@ -24,7 +24,7 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
         FI_ERROR_UNSUPPORTED,
         "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
         "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
-        "is not rotated inside, V of its own, and no lists",
+        "is not rotated inside, V of its own, no lists and no shared prefixes",
         target->name);
   const uint32_t heads = derived_least_heads(spec);
   const uint32_t rows = rows_of_heads(heads);

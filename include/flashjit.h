@@ -281,7 +281,8 @@ typedef struct fi_spec {
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
   uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
-  uint32_t reserved[52];
+  uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes: see fi_plan; 0: it does not */
+  uint32_t reserved[51];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -618,7 +619,9 @@ typedef struct fi_batch {
  * page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and ctas. What
  * the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel or of
  * other bounds, does nothing and says so in the memory's fi_fault.
- */
+ *
+ * With spec.prefixes it finds requests, in any order, that see the same leading pages, and prefixes within prefixes. As
+ * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /*
@@ -801,8 +804,8 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  *  2. Latent attention          spec 2 dims that are rotated apart
  *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
  *                               2-3 the table's stride, 4-5 its lengths
- *  4. Shared prefixes           spec 4 not looked for; batch 6-7 a hint; workspace 0 the most that are told
- *  5. Indexer                   spec 5-8; tensors 48-63
+ *  4. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told
+ *  5. Indexer                   spec 4-7; tensors 48-63
  */
 
 #ifdef __GNUC__

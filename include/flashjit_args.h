@@ -234,6 +234,7 @@ struct fi_plan_args {
   int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
+  int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
   unsigned id;        /* as in the header */
   unsigned rows_id;
 };

@@ -42,7 +42,8 @@ static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;
-  spec.intervals = canonical->select ? 2 : derived_plans_intervals(canonical);
+  spec.prefixes = canonical->prefixes;
+  spec.intervals = spec.prefixes || canonical->select ? 2 : derived_plans_intervals(canonical);
   return spec_canonical(&spec, plan) == FI_OK;
 }
 

@@ -169,6 +169,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,
       .unit_steps = (int)layout->unit_steps,
+      .share_tokens = (int)layout->share_tokens,
       .id = layout->id,
       .rows_id = layout->rows_id,
   };
@@ -221,10 +222,13 @@ static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uin
 
 /* The plan kernel of one of the kernels: the one that knows most, which knows what all others do. */
 static const fi_kernel *plan_kernel(fi_kernel *const *kernels, uint32_t count) {
-  uint32_t chosen = 0;
-  for (uint32_t i = 0; i < count; i++)
-    chosen = kernels[i]->plan->spec.intervals > kernels[chosen]->plan->spec.intervals ? i : chosen;
-  return kernels[chosen]->plan;
+  const fi_kernel *chosen = kernels[0]->plan;
+  for (uint32_t i = 1; i < count; i++) {
+    const fi_kernel *plan = kernels[i]->plan;
+    if (plan->spec.intervals + plan->spec.prefixes > chosen->spec.intervals + chosen->spec.prefixes)
+      chosen = plan;
+  }
+  return chosen;
 }
 
 /* The stages of at most as many plans as go in one launch. */

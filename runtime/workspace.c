@@ -18,7 +18,11 @@ enum {
   LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
   LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
   SECTION_BYTES = 24 << 20,   /* of KV, about half of an L2 */
-  LINE_BYTES = 128            /* that a copy brings into L2 */
+  LINE_BYTES = 128,           /* that a copy brings into L2 */
+  LEAST_SHARED = 128,         /* tokens of a prefix: about what it costs to write and merge one partial result more */
+  SEARCH_ARRAYS = 13,         /* of templates/plan/prefix_tree.cuh: by request, and .. */
+  KEPT_ARRAYS = 4,            /* .. those that stay when the tree takes the place of the others */
+  SEARCH_TABLE = 64           /* its smallest table */
 };
 
 /* Whose contents a plan makes, and what matters during a launch only. */
@@ -153,6 +157,28 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 }
 
 /*
+ * Numbers that the plan kernel needs to find shared prefixes (room_for_search and tree_of of prefix_tree.cuh). The
+ * table has up to four for each request.
+ */
+static uint64_t search_room(const fi_workspace *bounds, const struct workspace_layout *layout) {
+  const uint64_t requests = bounds->max_requests + 1ull;
+  const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
+  const uint64_t tree = requests + 3ull * layout->max_tiles + 2;
+  return KEPT_ARRAYS * requests + (search > tree ? search : tree);
+}
+
+/* Prefixes are shared where two requests fit a tile and shared memory has room to find them; they end between steps. */
+static void find_share(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+  const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
+  const uint64_t needed = layout->ctas + 1ull + search_room(bounds, layout);
+  if (!kernel->spec.prefixes || kernel->tile.tokens < 2 || needed > room)
+    return;
+  layout->share_tokens = (uint32_t)divide_up(LEAST_SHARED, layout->step_tokens) * layout->step_tokens;
+  if (layout->plan_shared < needed * sizeof(int))
+    layout->plan_shared = (uint32_t)(needed * sizeof(int));
+}
+
+/*
  * The plan kernel keeps the cuts between CTAs in shared memory, and a number for each request and each tile as well if
  * there is room; else these are in the workspace.
  */
@@ -191,7 +217,8 @@ static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, 
 
 /*
  * Even shares: each CTA cuts at most two units in a section, where its share begins and where it ends; a group of
- * partials has the number of its first. Pieces: each is a partial of its own.
+ * partials has the number of its first. With shared prefixes a tile may be two units, and requests that share one have
+ * partials of all pieces. Pieces: each is a partial of its own, and sharing makes them fewer.
  */
 static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
@@ -203,9 +230,12 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
     counts->merges = counts->units;
     counts->partial_rows = pieces * kernel->tile.rows;
   } else {
-    counts->items = counts->units + shares;
+    const uint64_t units = layout->share_tokens ? 2 * counts->units : counts->units;
+    const uint64_t heads = workspace_heads(kernel, bounds);
+    const uint64_t shared = layout->share_tokens ? 2ull * bounds->max_requests * heads + layout->ctas : 0;
+    counts->items = units + shares;
     counts->merges = counts->units + 2 * shares;
-    counts->partial_rows = 2 * shares * kernel->tile.rows;
+    counts->partial_rows = (2 * shares + shared) * kernel->tile.rows;
   }
 }
 
@@ -230,6 +260,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
     status = find_step(kernel, bounds, layout);
   if (status)
     return status;
+  find_share(kernel, bounds, layout);
   const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || shares_lines(&kernel->spec);
@@ -294,6 +325,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       kernel->tile.group_shares,
       spec->select,
       spec->select ? bounds->max_selected : 0,
+      layout->share_tokens,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);

@@ -46,6 +46,7 @@ struct workspace_layout {
   uint32_t least_piece;
   uint32_t unit_steps;
   uint32_t section_steps;
+  uint32_t share_tokens; /* that shared prefixes count in; 0: none are looked for */
   uint32_t id;          /* of the kernel and the bounds, as far as the plan depends on them */
   uint32_t rows_id;     /* and as far as its rows do */
   uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */

@@ -1,6 +1,9 @@
 //@use ptx/types
 //@use ptx/overlap
 //@use plan/shares
+//@if prefixes
+//@use plan/prefix_shares
+//@end
 
 /* What is wrong with a request; where nothing is planned, of that only which is the reason. */
 Fault told_fault_of(const fi_plan_args &args, int request, bool planned) {
@@ -101,18 +104,37 @@ bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
 }
 
-void write_plan(const fi_plan_args &args) {
-  const int tokens = first_token(args, args.requests);
+/* Writes the items and the rows of a batch. */
+void plan_batch(const fi_plan_args &args, int tokens) {
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
-  if (writes_header()) {
-    write_header(args, tokens, true);
-    tell_bad_list(args, tokens);
-  }
 }
+
+/* What the last CTA says of the whole batch. */
+void end_plan(const fi_plan_args &args, int tokens) {
+  if (!writes_header())
+    return;
+  write_header(args, tokens, true);
+  tell_bad_list(args, tokens);
+}
+
+//@if prefixes
+void write_plan(const fi_plan_args &args) {
+  const int tokens = first_token(args, args.requests);
+  if (!plan_tree(args, tokens))
+    plan_batch(args, tokens);
+  end_plan(args, tokens);
+}
+//@else
+void write_plan(const fi_plan_args &args) {
+  const int tokens = first_token(args, args.requests);
+  plan_batch(args, tokens);
+  end_plan(args, tokens);
+}
+//@end
 
 /* A plan of nothing, for a batch that makes no sense. */
 void refuse_batch(const fi_plan_args &args) {

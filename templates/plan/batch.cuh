@@ -113,14 +113,14 @@ fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, i
 }
 //@end
 
-Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+/* Tile `number` of a request. */
+Tile tile_of_request(const fi_plan_args &args, int request, int number) {
   const int begin = first_token(args, request);
   const int end = first_token(args, request + 1);
   const int kv_len = kv_len_of(args, request);
   Tile result;
   result.kv_base = kv_base_of(args, request);
-  result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
+  result.first = begin + number * args.tile_tokens;
   result.count = min(args.tile_tokens, end - result.first);
   const int place = kv_len - (end - result.first);
   const fi_interval by_first = interval_of(args, request, kv_len, place);
@@ -133,6 +133,11 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_len = kv_len;
   take_list(args, result);
   return result;
+}
+
+Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
+  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+  return tile_of_request(args, request, tile - tile_begin[request]);
 }
 
 /* Where the steps of a tile's KV begin. */

@@ -54,6 +54,9 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
+//@if prefixes
+//@use tile/raise_own_maxima
+//@else
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -93,6 +96,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   }
   return true;
 }
+//@end
 
 //@if token_scales
 /*

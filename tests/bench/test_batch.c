@@ -13,12 +13,13 @@ Test(batch, grammar) {
     struct bench_request first;
     struct bench_request last;
   } rows[] = {
-      {"8q1s1k", 8, {1, 1024}, {1, 1024}},
-      {"2q2k_32q1s1k", 34, {2048, 2048}, {1, 1024}},
-      {"q5", 1, {5, 5}, {5, 5}},
-      {"q1ks2k", 1, {1024, 2048}, {1024, 2048}},
-      {"1q1s1_3q7s9_1q4", 5, {1, 1}, {4, 4}},
-      {"65536q1s16777216", 65536, {1, 1 << 24}, {1, 1 << 24}},
+      {"8q1s1k", 8, {1, 1024, 0, 0}, {1, 1024, 0, 0}},
+      {"2q2k_32q1s1k", 34, {2048, 2048, 0, 0}, {1, 1024, 0, 0}},
+      {"q5", 1, {5, 5, 0, 0}, {5, 5, 0, 0}},
+      {"q1ks2k", 1, {1024, 2048, 0, 0}, {1024, 2048, 0, 0}},
+      {"1q1s1_3q7s9_1q4", 5, {1, 1, 0, 0}, {4, 4, 0, 0}},
+      {"65536q1s16777216", 65536, {1, 1 << 24, 0, 0}, {1, 1 << 24, 0, 0}},
+      {"8q1s1kp512_2q1s2kp1k", 10, {1, 1024, 512, 0}, {1, 2048, 1024, 8}},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct bench_batch batch;
@@ -29,6 +30,8 @@ Test(batch, grammar) {
     cr_expect_eq(batch.requests[0].kv_len, rows[i].first.kv_len, "%s", rows[i].text);
     cr_expect_eq(last->q_len, rows[i].last.q_len, "%s", rows[i].text);
     cr_expect_eq(last->kv_len, rows[i].last.kv_len, "%s", rows[i].text);
+    cr_expect_eq(last->shared, rows[i].last.shared, "%s", rows[i].text);
+    cr_expect(last->shared == 0 || last->owner == rows[i].last.owner, "%s", rows[i].text);
     cr_expect_str_eq(batch.text, rows[i].text);
     bench_batch_free(&batch);
   }
@@ -48,6 +51,10 @@ Test(batch, what_is_none) {
                                       "q1s0",
                                       "q2s1",
                                       "q1s1kk",
+                                      "q1p1",
+                                      "q1s1p",
+                                      "q1s1kp0",
+                                      "q1s1kp1025",
                                       "-1q1",
                                       "1q1 s1",
                                       "1Q1",

@@ -99,7 +99,7 @@ Test(specs, all_of_an_op) {
   cr_expect(strncmp(output.out, "merge", 5) == 0);
   cr_expect_null(strstr(output.out, "attention"));
   command(&output, "specs --all --op plan");
-  cr_expect_str_eq(output.out, "plan\nplan intervals=1\nplan intervals=2\n");
+  cr_expect_str_eq(output.out, "plan\nplan intervals=1\nplan intervals=2\nplan intervals=2 prefixes=1\n");
 }
 
 Test(specs, show) {

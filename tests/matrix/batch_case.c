@@ -8,6 +8,7 @@
 #include "tests/matrix/batch_masks.h"
 #include "tests/matrix/batch_scales.h"
 #include "tests/matrix/batch_scores.h"
+#include "tests/matrix/batch_shares.h"
 #include "tests/matrix/batch_snippet.h"
 
 #include <math.h>
@@ -132,6 +133,8 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
       set_page(batch, (size_t)first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
   }
+  if (batch->kind == BATCH_SHARED)
+    batch_shares_draw(batch, trial);
   return true;
 }
 
@@ -261,7 +264,7 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
   const fi_spec *spec = &batch->spec;
   const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
   const struct rows v = {reference.tensors.v.data, spec->v_dtype, spec->v_dim}; /* where K has it there is none */
-  const bool is_hidden = trial_chance(trial, 2);
+  const bool is_hidden = batch->kind != BATCH_SHARED && trial_chance(trial, 2); /* others may see it */
   for (uint32_t r = 0; r < batch->requests; r++) {
     int64_t first, end;
     batch_masks_seen(batch, r, &first, &end);

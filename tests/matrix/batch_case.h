@@ -8,13 +8,14 @@
 #include "tests/reference.h"
 #include "tools/common/mirror.h"
 
-enum { MOST_REQUESTS = 8 };
+enum { MOST_REQUESTS = 24 };
 
 /* What the requests of a batch are like. */
 enum batch_kind {
   BATCH_MIXED,  /* one of every kind of request, on few CTAs */
   BATCH_SINGLE, /* one query token each, without q_indptr */
   BATCH_SPLIT,  /* few long requests, split over many CTAs */
+  BATCH_SHARED, /* more requests that may share pages than fit a tile, and some others */
   BATCH_PREFIX, /* requests whose first `prefix` tokens are the same, and which fit one tile */
   BATCH_ONE_KEY, /* requests of one token of KV */
   BATCH_PIECES   /* a request of so many pieces that groups of their partials are merged, and a short one */

@@ -6,7 +6,10 @@ enum {
   LARGE_PAGE = 1056,     /* tokens */
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2,       /* and in one without */
-  PARTS_AT_ONCE = 40     /* most partials that are not merged in groups (templates/plan/shares.cuh) */
+  PARTS_AT_ONCE = 40,    /* most partials that are not merged in groups (templates/plan/shares.cuh) */
+  LEAST_SHARED = 128,    /* tokens of a prefix that is shared (runtime/workspace.c) */
+  MOST_SHARERS = 18,
+  FEWER_SHARERS = 8 /* in a large tile */
 };
 
 enum request_kind {
@@ -18,7 +21,8 @@ enum request_kind {
   REQUEST_NO_QUERY, /* nothing to do, and its KV is NaN */
   REQUEST_OVERHANG, /* more query tokens than KV: the first see nothing when causal */
   REQUEST_PREFIXED, /* a few tokens of its own after the prefix */
-  REQUEST_PIECES    /* more steps than partials are merged at once */
+  REQUEST_PIECES,   /* more steps than partials are merged at once */
+  REQUEST_SHARER    /* several times as many as a prefix has that is shared, or fewer */
 };
 
 static const struct recipe {
@@ -30,6 +34,7 @@ static const struct recipe {
                       REQUEST_OVERHANG}},
     [BATCH_SINGLE] = {4, {REQUEST_LONG, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV}},
     [BATCH_SPLIT] = {2, {REQUEST_LONG, REQUEST_TILES}},
+    [BATCH_SHARED] = {4, {REQUEST_TILES, REQUEST_NO_KV, REQUEST_NO_QUERY, REQUEST_OVERHANG}},
     [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
     [BATCH_PIECES] = {2, {REQUEST_PIECES, REQUEST_SHORT}},
     [BATCH_PREFIX] = {3, {REQUEST_PREFIXED, REQUEST_PREFIXED, REQUEST_PREFIXED}},
@@ -54,6 +59,16 @@ static uint32_t long_kv(const struct batch_case *batch, struct trial *trial) {
     return (has_teams ? 1 : MERGE_PARTS) * split + trial_between(trial, 1, split);
   const uint32_t steps = batch->kind == BATCH_SPLIT && has_teams ? TEAMS_MERGE_PARTS : batch->tile.stages;
   return steps * step + trial_between(trial, 1, 2 * step);
+}
+
+/* Of some requests the same. */
+static uint32_t draw_shared_kv(const struct batch_case *batch, struct trial *trial) {
+  const uint32_t split = batch->workspace.split_tokens;
+  const uint32_t step = tile_step_tokens(&batch->tile);
+  const uint32_t unit = split ? split : step > LEAST_SHARED ? step : LEAST_SHARED;
+  if (trial_chance(trial, 4))
+    return 2 * unit + 1;
+  return trial_between(trial, 2, (split ? 2 : 3) * unit);
 }
 
 static void draw_request(struct batch_case *batch, struct trial *trial, enum request_kind kind, uint32_t r) {
@@ -94,6 +109,10 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
   case REQUEST_PIECES:
     *kv_len = trial_between(trial, PARTS_AT_ONCE + 1, 2 * PARTS_AT_ONCE) * step - trial_between(trial, 0, step - 1);
     return;
+  case REQUEST_SHARER:
+    *q_len = batch->tile.tokens > 3 && trial_chance(trial, 4) ? 2 : 1;
+    *kv_len = draw_shared_kv(batch, trial);
+    return;
   }
 }
 
@@ -104,10 +123,18 @@ static uint32_t draw_prefix(const struct batch_case *batch, struct trial *trial)
   return (batch->tile.stages * step + trial_between(trial, 0, step)) / page_size * page_size + page_size;
 }
 
+/* A few more than fit a small tile. */
+static uint32_t sharers_of(const struct batch_case *batch) {
+  const uint32_t more = batch->tile.tokens + 2;
+  if (batch->kind != BATCH_SHARED)
+    return 0;
+  return more <= MOST_SHARERS ? more : FEWER_SHARERS;
+}
+
 static void draw_requests(struct batch_case *batch, struct trial *trial) {
   const struct recipe *recipe = &recipes[batch->kind];
   int32_t order[MOST_REQUESTS];
-  batch->requests = recipe->requests;
+  batch->requests = recipe->requests + sharers_of(batch);
   random_permutation(&trial->random, order, batch->requests);
   if (batch->kind == BATCH_PREFIX)
     batch->prefix = draw_prefix(batch, trial);
@@ -115,7 +142,8 @@ static void draw_requests(struct batch_case *batch, struct trial *trial) {
     batch->first_token = trial_between(trial, 1, 5);
   batch->tokens = batch->first_token;
   for (uint32_t r = 0; r < batch->requests; r++) {
-    draw_request(batch, trial, recipe->kinds[order[r]], r);
+    const uint32_t kind = (uint32_t)order[r];
+    draw_request(batch, trial, kind < recipe->requests ? recipe->kinds[kind] : REQUEST_SHARER, r);
     batch->tokens += batch->q_len[r];
   }
 }
@@ -136,6 +164,7 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->kv_heads = batch->kv_heads;
   workspace->ctas = batch->kind == BATCH_SPLIT    ? trial_between(trial, 12, 40)
                     : batch->kind == BATCH_PIECES ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
+                    : batch->kind == BATCH_SHARED ? trial_between(trial, 1, 30)
                                                   : trial_between(trial, 0, 5);
 }
 
@@ -144,12 +173,12 @@ static uint32_t draw_kv_heads(const struct batch_case *batch, struct trial *tria
   const uint32_t most = batch->spec.group < 16 ? 3 : 2;
   if (batch->spec.page_size > LARGE_PAGE || batch->kind == BATCH_PIECES)
     return 1;
-  return trial_between(trial, 1, batch->kind == BATCH_SPLIT ? most - 1 : most);
+  return trial_between(trial, 1, batch->kind == BATCH_SPLIT || batch->kind == BATCH_SHARED ? most - 1 : most);
 }
 
 void batch_lengths_draw(struct batch_case *batch, struct trial *trial) {
   batch->kv_heads = draw_kv_heads(batch, trial);
-  if (batch->kind == BATCH_SPLIT && trial_chance(trial, 2))
+  if ((batch->kind == BATCH_SPLIT || batch->kind == BATCH_SHARED) && trial_chance(trial, 2))
     batch->workspace.split_tokens = common_multiple(SPLIT_MULTIPLE, tile_step_tokens(&batch->tile));
   draw_requests(batch, trial);
   draw_bounds(batch, trial);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-  TRIES = 4000,           /* random points after which a pair counts as impossible */
+  TRIES = 8000,           /* random points after which a pair counts as impossible */
   PAIR_CANDIDATES = 24,   /* supported ones among them to choose from */
   PRODUCT_CANDIDATES = 4, /* for a point of the product: there are many, and each adds a little */
   UNSUPPORTED = -1

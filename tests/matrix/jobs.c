@@ -44,6 +44,22 @@ static const char *const piece_specs[] = {
     "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
 };
 
+/* Four requests fit a tile. */
+static const char *const counted_specs[] = {"attention group=4 page=16 prefixes=1"};
+
+/* Specs whose plans find shared prefixes, in tiles of several requests; masks that hide them; all kinds of KV. */
+static const char *const found_specs[] = {
+    "attention page=16 prefixes=1",
+    "attention group=4 page=16 lse=1 prefixes=1",
+    "attention group=5 page=1 ids=int64 kv=e4m3 scale=head prefixes=1",
+    "attention hd=64 group=8 page=3 index=csr left=64 lse=1 prefixes=1",
+    "attention group=4 page=48 index=csr mask=none bits=1 lse=1 prefixes=1",
+    "attention hd=64 group=4 rows=64 page=16 rope=half keys=unrotated start=1 lse=1 prefixes=1",
+    "attention group=4 page=16 kv=int8 scale=token v=int4 chunk=512 prefixes=1",
+    "attention hd=64 group=2 rows=32 page=7 kv=nvfp4 ranges=1 sinks=1 prefixes=1",
+    "attention group=4 page=16 snippet=logit bias=slopes prefixes=1",
+};
+
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
 static const char *const edge_specs[] = {
     "attention lse=1",
@@ -318,6 +334,8 @@ static const struct special {
     {"plans of large batches", run_plan, SPECS(plan_specs), ON_FIRST},
     {"shared prefixes", run_prefix, SPECS(prefix_specs), ON_FIRST},
     {"partials merged in groups", run_pieces, SPECS(piece_specs), ON_FIRST},
+    {"shared prefixes, counted", run_counted, SPECS(counted_specs), ON_FIRST},
+    {"shared prefixes, found", run_attention, SPECS(found_specs), ON_FIRST},
     {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},
     {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},

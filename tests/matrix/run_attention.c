@@ -7,6 +7,7 @@
 #include "tests/matrix/batch_snippet.h"
 #include "tests/matrix/inside.h"
 #include "tests/matrix/plan_check.h"
+#include "tests/matrix/prefix_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,9 @@ static bool plan(struct attention_run *run, const fi_batch *lengths) {
 
 static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
   const struct batch_case *batch = &run->batch;
+  struct prefix_cost cost;
+  if (batch->kind == BATCH_SHARED)
+    return prefix_check(run->trial, batch, run->kernel, &cost);
   const fi_batch masks = batch_case_lengths(batch, true);
   const struct planned planned = {
       .kernel = run->kernel,
@@ -213,7 +217,8 @@ bool run_attention(struct trial *trial, const fi_spec *canonical) {
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
     return false;
   const struct tile *tile = inside_tile(kernel);
-  const enum batch_kind first = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
+  const enum batch_kind usual = trial_chance(trial, 4) ? BATCH_SINGLE : BATCH_MIXED;
+  const enum batch_kind first = canonical->prefixes ? BATCH_SHARED : usual;
   return run_batch(trial, kernel, canonical, tile, first) && run_batch(trial, kernel, canonical, tile, BATCH_SPLIT);
 }
 

@@ -17,6 +17,9 @@ bool run_pieces(struct trial *trial, const fi_spec *canonical);
 /* Attention over a hand-made plan in which requests share a prefix. */
 bool run_prefix(struct trial *trial, const fi_spec *canonical);
 
+/* Plans that find prefixes which requests share: what they read. */
+bool run_counted(struct trial *trial, const fi_spec *canonical);
+
 /* Attention on values at the edges of what is allowed. */
 bool run_edges(struct trial *trial, const fi_spec *canonical);
 

@@ -58,6 +58,8 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(v_dim, 24), FI_ERROR_SPEC, "v_dim is 24"},
     {NULL, SPEC(v_dim, 264), FI_ERROR_SPEC, "v_dim is 264; allowed: multiples of 8 from 32 to 256, and 512"},
     {NULL, SPEC(v_source, 2), FI_ERROR_SPEC, "v_source is 2; allowed: own, keys"},
+    {"attention page=16", SPEC(prefixes, 2), FI_ERROR_SPEC, "prefixes is 2; allowed: 0, 1"},
+    {"plan", SPEC(prefixes, 1), FI_ERROR_UNSUPPORTED, "prefixes is 1 with intervals 0: a plan that looks for prefixes"},
     {"attention v_dim=128 v_source=keys", SPEC(head_dim, 64), FI_ERROR_UNSUPPORTED,
      "v_dim is 128 with head_dim 64: V in K is no longer than K"},
     {"attention hd=320 v_dim=64 v_source=keys", SPEC(v_dim, 0), FI_ERROR_UNSUPPORTED,

@@ -282,6 +282,38 @@ Test(launch, append_reads_the_rows_of_an_attention_plan) {
   fi_ctx_destroy(ctx);
 }
 
+/* Prefixes count in steps; they are looked for where two requests fit a tile and the search fits shared memory. */
+Test(launch, plan_that_looks_for_prefixes) {
+  static const struct {
+    const char *spec;
+    uint32_t split_tokens;
+    uint32_t requests;
+    int share_tokens;
+  } rows[] = {
+      {"attention group=4 page=16", 0, 20, 0},
+      {"attention group=4 page=16 prefixes=1", 0, 20, 128},
+      {"attention group=4 page=16 prefixes=1", 512, 20, 512},
+      {"attention group=8 page=16 prefixes=1", 0, 20, 128},
+      {"attention group=9 page=16 prefixes=1", 0, 20, 0},
+      {"attention group=9 rows=32 page=16 prefixes=1", 0, 20, 128},
+      {"attention group=4 prefixes=1", 0, 20, 0},
+      {"attention group=4 page=16 prefixes=1", 0, 20000, 0},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
+    fi_workspace workspace = workspace_of(kernel);
+    const fi_batch batch = dense_batch();
+    workspace.split_tokens = rows[i].split_tokens;
+    workspace.max_requests = rows[i].requests;
+    workspace.max_tokens = rows[i].requests;
+    cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s: %s", rows[i].spec, fi_last_error());
+    cr_expect_eq(launched_plan().share_tokens, rows[i].share_tokens, "row %zu: %d", i, launched_plan().share_tokens);
+  }
+  fi_ctx_destroy(ctx);
+}
+
 Test(launch, plan_of_an_append_kernel_has_rows_only) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "append page=16");

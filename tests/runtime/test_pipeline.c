@@ -51,21 +51,30 @@ Test(pipeline, plan_kernel_is_shared) {
   fi_ctx_destroy(ctx);
 }
 
-/* Plans of windows and the like have a plan kernel of their own, which others need not carry. */
+/* Plans of windows and the like have a plan kernel of their own, as have those that look for prefixes: the one that
+ * knows all. */
 Test(pipeline, plan_kernels_of_intervals) {
   static const struct {
     const char *spec;
-    uint32_t intervals;
-  } rows[] = {{"attention", 0},          {"attention mask=none", 0},
-              {"attention bits=1", 0},   {"append page=16", 0},
-              {"attention left=1", 1},   {"attention mask=none right=9", 1},
-              {"attention chunk=7", 1},  {"attention start=1", 1},
-              {"attention ranges=1", 1}, {"attention bits=1 left=5 hd=64", 1}};
+    uint32_t plan;
+  } rows[] = {{"attention", 0},
+              {"attention mask=none", 0},
+              {"attention bits=1", 0},
+              {"append page=16", 0},
+              {"attention left=1", 1},
+              {"attention mask=none right=9", 1},
+              {"attention chunk=7", 1},
+              {"attention start=1", 1},
+              {"attention ranges=1", 1},
+              {"attention bits=1 left=5 hd=64", 1},
+              {"attention page=16 prefixes=1", 2},
+              {"attention page=16 left=1 prefixes=1", 2}};
   fi_ctx *ctx = make_context(NULL);
-  const fi_kernel *plans[] = {kernel_of(ctx, "plan"), kernel_of(ctx, "plan intervals=1")};
+  const fi_kernel *plans[] = {kernel_of(ctx, "plan"), kernel_of(ctx, "plan intervals=1"),
+                              kernel_of(ctx, "plan intervals=1 prefixes=1")};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].intervals], "%s", rows[i].spec);
-  cr_expect_eq(fakes.compiles, 2 + sizeof rows / sizeof *rows);
+    cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].plan], "%s", rows[i].spec);
+  cr_expect_eq(fakes.compiles, 3 + sizeof rows / sizeof *rows);
   fi_ctx_destroy(ctx);
 }
 

@@ -54,16 +54,22 @@ static bool read_part(struct bench_batch *batch, const char **text) {
   const char *begin = *text;
   const uint32_t count = *begin == 'q' ? 1 : digits(text);
   const uint32_t q_len = tokens_after('q', text);
-  const uint32_t kv_len = **text == 's' ? tokens_after('s', text) : q_len;
+  const bool has_kv = **text == 's';
+  const uint32_t kv_len = has_kv ? tokens_after('s', text) : q_len;
+  const bool has_shared = has_kv && **text == 'p';
+  const uint32_t shared = has_shared ? tokens_after('p', text) : 0;
   const int length = (int)strcspn(begin, "_");
-  if (count == 0 || q_len == 0 || kv_len == 0 || begin + length != *text)
-    return problem_set("\"%.*s\" is not [COUNT]qTOKENS[sTOKENS], as in 32q1s4k: counts and tokens are 1 to %d", length,
-                       begin, MOST_TOKENS);
+  if (count == 0 || q_len == 0 || kv_len == 0 || (has_shared && shared == 0) || begin + length != *text)
+    return problem_set("\"%.*s\" is not [COUNT]qTOKENS[sTOKENS[pTOKENS]], as in 32q1s4k: counts and tokens are 1 to %d",
+                       length, begin, MOST_TOKENS);
+  if (shared > kv_len)
+    return problem_set("\"%.*s\" has %u tokens of KV, fewer than the %u that are shared", length, begin, kv_len,
+                       shared);
   if (kv_len < q_len)
     return problem_set("\"%.*s\" has %u tokens of KV, fewer than its %u query tokens", length, begin, kv_len, q_len);
   if (batch->count + (uint64_t)count > MOST_REQUESTS)
     return problem_set("\"%s\" has more than %d requests", batch->text, MOST_REQUESTS);
-  return add(batch, count, (struct bench_request){q_len, kv_len});
+  return add(batch, count, (struct bench_request){q_len, kv_len, shared, batch->count});
 }
 
 bool bench_batch_parse(struct bench_batch *batch, const char *text) {
@@ -83,7 +89,14 @@ bool bench_batch_parse(struct bench_batch *batch, const char *text) {
 
 /* Files of one name may differ, and a file may move: the text has a hash of all lengths. */
 static uint32_t hash_lengths(const struct bench_batch *batch) {
-  return (uint32_t)XXH3_64bits(batch->requests, batch->count * sizeof *batch->requests);
+  uint32_t(*lengths)[2] = calloc(batch->count + 1, sizeof *lengths);
+  for (uint32_t r = 0; r < batch->count && lengths; r++) {
+    lengths[r][0] = batch->requests[r].q_len;
+    lengths[r][1] = batch->requests[r].kv_len;
+  }
+  const uint32_t hash = lengths ? (uint32_t)XXH3_64bits(lengths, batch->count * sizeof *lengths) : 0;
+  free(lengths);
+  return hash;
 }
 
 bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path) {
@@ -91,7 +104,8 @@ bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, 
   *batch = (struct bench_batch){.trace = path};
   for (size_t i = 0; i < trace->count; i++) {
     const struct request *request = &trace->requests[i];
-    if (!add(batch, 1, (struct bench_request){1, request->prompt + request->generated / 2})) {
+    const uint32_t kv_len = request->prompt + request->generated / 2;
+    if (!add(batch, 1, (struct bench_request){.q_len = 1, .kv_len = kv_len})) {
       bench_batch_free(batch);
       return false;
     }
@@ -113,12 +127,14 @@ static void write_part(char *text, size_t size, uint32_t count, struct bench_req
   const size_t used = strlen(text);
   snprintf(text + used, size - used, "%s%u", used > 0 ? "_" : "", count);
   write_tokens(text, size, 'q', request.q_len);
-  if (request.kv_len != request.q_len)
+  if (request.kv_len != request.q_len || request.shared > 0)
     write_tokens(text, size, 's', request.kv_len);
+  if (request.shared > 0)
+    write_tokens(text, size, 'p', request.shared);
 }
 
 static bool is_equal(struct bench_request a, struct bench_request b) {
-  return a.q_len == b.q_len && a.kv_len == b.kv_len;
+  return a.q_len == b.q_len && a.kv_len == b.kv_len && a.shared == b.shared && (a.shared == 0 || a.owner == b.owner);
 }
 
 static void write_text(struct bench_batch *batch) {
@@ -140,6 +156,7 @@ void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_le
     struct bench_request *request = &batch->requests[r];
     request->q_len = request->q_len < q_len ? request->q_len : q_len;
     request->kv_len = request->kv_len < kv_len ? request->kv_len : kv_len;
+    request->shared = request->shared < request->kv_len ? request->shared : request->kv_len;
   }
   write_text(batch);
 }
@@ -175,6 +192,11 @@ uint32_t bench_batch_most_kv(const struct bench_batch *batch) {
   for (uint32_t r = 0; r < batch->count; r++)
     most = batch->requests[r].kv_len > most ? batch->requests[r].kv_len : most;
   return most;
+}
+
+uint32_t bench_batch_borrowed(const struct bench_batch *batch, uint32_t request, uint32_t page_size) {
+  const struct bench_request *of = &batch->requests[request];
+  return page_size == 0 || of->shared == 0 || of->owner == request ? 0 : of->shared / page_size * page_size;
 }
 
 uint64_t bench_batch_tokens(const struct bench_batch *batch) {

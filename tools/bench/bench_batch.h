@@ -1,8 +1,9 @@
 /*
  * The requests of a timed launch, in the grammar of vLLM's benchmarks: parts joined by "_", each
- * [COUNT]qTOKENS[sTOKENS], where TOKENS may end with k (1024). 2q2k_32q1s1k is two prompts of 2048 tokens, and 32
- * requests that have a query token each on 1024 tokens of KV, that token among them. Without s the KV is the query
- * tokens alone.
+ * [COUNT]qTOKENS[sTOKENS[pTOKENS]], where TOKENS may end with k (1024). 2q2k_32q1s1k is two prompts of 2048 tokens, and
+ * 32 requests that have a query token each on 1024 tokens of KV, that token among them. Without s the KV is the query
+ * tokens alone. With p, which is not of vLLM's grammar, the requests of the part have these first tokens in common, as
+ * far as they fill pages: 8q1s1kp512.
  */
 #ifndef TOOLS_BENCH_BENCH_BATCH_H
 #define TOOLS_BENCH_BENCH_BATCH_H
@@ -16,6 +17,8 @@
 struct bench_request {
   uint32_t q_len;
   uint32_t kv_len; /* at least q_len */
+  uint32_t shared; /* its first tokens, which are also those of .. */
+  uint32_t owner;  /* .. this request, the first of its part */
 };
 
 enum { BATCH_TEXT_SIZE = 128 };
@@ -42,6 +45,9 @@ void bench_batch_free(struct bench_batch *batch);
 
 uint32_t bench_batch_most_q(const struct bench_batch *batch);
 uint32_t bench_batch_most_kv(const struct bench_batch *batch);
+
+/* Tokens at the beginning of a request's KV that lie in pages of another request. */
+uint32_t bench_batch_borrowed(const struct bench_batch *batch, uint32_t request, uint32_t page_size);
 
 /* Query tokens of all requests. */
 uint64_t bench_batch_tokens(const struct bench_batch *batch);

@@ -191,8 +191,13 @@ double bench_case_bytes(const struct bench_case *what) {
   double tokens = 0;
   for (uint32_t r = 0; r < what->batch.count; r++) {
     const struct bench_request *request = &what->batch.requests[r];
-    tokens += what->listed ? request->q_len * listed_tokens(what, request->kv_len)
-                           : request->kv_len - visible_first(&what->spec, request->kv_len - request->q_len);
+    if (what->listed) {
+      tokens += request->q_len * listed_tokens(what, request->kv_len);
+      continue;
+    }
+    const uint32_t first = visible_first(&what->spec, request->kv_len - request->q_len);
+    const uint32_t borrowed = bench_batch_borrowed(&what->batch, r, what->spec.page_size);
+    tokens += request->kv_len - (first > borrowed ? first : borrowed);
   }
   return tokens * what->kv_heads * (double)bench_token_bits(&what->spec) / 8;
 }

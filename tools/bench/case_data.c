@@ -32,6 +32,11 @@ static uint32_t pages_of(const struct case_data *data, uint32_t request) {
   return is_paged(data) ? (data->what->batch.requests[request].kv_len + page - 1) / page : 0;
 }
 
+static uint32_t borrowed_pages(const struct case_data *data, uint32_t request) {
+  const uint32_t page = data->spec.page_size;
+  return is_paged(data) ? bench_batch_borrowed(&data->what->batch, request, page) / page : 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ sizes */
 
 static size_t query_heads(const struct case_data *data) {
@@ -65,7 +70,8 @@ static void count_pages(struct case_data *data) {
   uint64_t tokens = 0;
   for (uint32_t r = 0; r < batch->count; r++) {
     const uint32_t pages = pages_of(data, r);
-    data->pages += pages;
+    data->entries += pages;
+    data->pages += pages - borrowed_pages(data, r);
     data->table_stride = pages > data->table_stride ? pages : data->table_stride;
     tokens += batch->requests[r].kv_len;
   }
@@ -79,7 +85,7 @@ static void set_sizes(struct case_data *data) {
   const size_t requests = data->what->batch.count;
   const size_t rows = bench_batch_tokens(&data->what->batch) * query_heads(data);
   const bool has_own_v = spec->v_source == FI_V_OWN;
-  const size_t table = has_indptr(data) ? data->pages : requests * data->table_stride;
+  const size_t table = has_indptr(data) ? data->entries : requests * data->table_stride;
   const size_t bytes[CASE_BUFFERS] = {
       [CASE_Q] = rows * spec->head_dim * dtype_bytes(spec->q_dtype),
       [CASE_O] = rows * spec->v_dim * dtype_bytes(spec->o_dtype),
@@ -136,9 +142,16 @@ static void fill_indptr(const struct case_data *data) {
   }
 }
 
+/* The entries of a request in the page table. */
+static int32_t *entries_of(const struct case_data *data, uint32_t request) {
+  int32_t *table = data->host[CASE_PAGE_TABLE];
+  const int32_t *kv_indptr = data->host[CASE_KV_INDPTR];
+  return has_indptr(data) ? table + kv_indptr[request] : table + (size_t)request * data->table_stride;
+}
+
 /* Pages in random order. */
 static bool fill_page_table(const struct case_data *data, random_state *random) {
-  int32_t *table = data->host[CASE_PAGE_TABLE];
+  const int32_t *table = data->host[CASE_PAGE_TABLE];
   uint32_t next = 0;
   if (!table)
     return true;
@@ -147,9 +160,10 @@ static bool fill_page_table(const struct case_data *data, random_state *random) 
     return problem_set("no host memory for %u page ids", data->pages);
   random_permutation(random, order, data->pages);
   for (uint32_t r = 0; r < data->what->batch.count; r++) {
-    int32_t *row = has_indptr(data) ? table + next : table + (size_t)r * data->table_stride;
+    int32_t *row = entries_of(data, r);
+    const uint32_t borrowed = borrowed_pages(data, r);
     for (uint32_t i = 0; i < pages_of(data, r); i++)
-      row[i] = order[next++];
+      row[i] = i < borrowed ? entries_of(data, data->what->batch.requests[r].owner)[i] : order[next++];
   }
   free(order);
   return true;

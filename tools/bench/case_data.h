@@ -40,7 +40,8 @@ struct case_data {
   fi_spec spec;          /* as the kernel has it */
   uint64_t cache_tokens; /* that the cache has room for */
   uint32_t table_stride; /* pages of the longest request */
-  uint32_t pages;        /* of all requests */
+  uint32_t entries;      /* of the page tables of all requests */
+  uint32_t pages;        /* that these name */
   float rope_magnitude;
   size_t bytes[CASE_BUFFERS];
   void *host[CASE_BUFFERS]; /* NULL of what only the device has */

@@ -29,7 +29,8 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    {"batch", 0, "BATCH,...", "each [COUNT]qTOKENS[sTOKENS], joined by _: 8q1s1k, 2q2k_32q1s1k; k is 1024, s the KV",
+    {"batch", 0, "BATCH,...",
+     "each [COUNT]qTOKENS[sTOKENS[pTOKENS]], joined by _: 8q1s1k, 2q2k_32q1s1k; k is 1024, s the KV, p shared of it",
      OPTION_BATCH},
     {"heads", 0, "N", "KV heads of a spec; default: 8", OPTION_HEADS},
     {"trace", 0, "FILE", "decoding of a trace's requests: Azure's CSV or Mooncake's JSON lines", OPTION_TRACE},

@@ -22,8 +22,10 @@ fi_spec plan_spec(void) {
 bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
   const bool is_attention = spec->op == FI_OP_ATTENTION;
   *plan = plan_spec();
+  plan->prefixes = is_attention && spec->page_size > 0 ? spec->prefixes : 0;
   plan->intervals =
-      is_attention && (spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges);
+      plan->prefixes ||
+      (is_attention && (spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges));
   return is_attention || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
 }
 

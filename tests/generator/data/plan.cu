@@ -140,6 +140,7 @@ struct fi_plan_args {
   int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
+  int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
   unsigned id;        /* as in the header */
   unsigned rows_id;
 };
@@ -459,7 +460,7 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   const int kv_len = kv_len_of(args, request);
   Tile result;
   result.kv_base = kv_base_of(args, request);
-  result.first = begin + (tile - tile_begin[request]) * args.tile_tokens;
+  result.first = begin + number * args.tile_tokens;
   result.count = min(args.tile_tokens, end - result.first);
   const int place = kv_len - (end - result.first);
   const fi_interval by_first = interval_of(args, request, kv_len, place);
@@ -472,6 +473,11 @@ Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
   result.kv_len = kv_len;
   take_list(args, result);
   return result;
+}
+
+Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
+  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+  return tile_of_request(args, request, tile - tile_begin[request]);
 }
 
 /* Where the steps of a tile's KV begin. */
@@ -933,8 +939,8 @@ bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
 }
 
-void write_plan(const fi_plan_args &args) {
-  const int tokens = first_token(args, args.requests);
+/* Writes the items and the rows of a batch. */
+void plan_batch(const fi_plan_args &args, int tokens) {
   if (args.ctas > 0)
     share_batch(args);
   write_rows(args, tokens);

@@ -147,7 +147,8 @@ pub const fi_spec = extern struct {
     scale_group: u32,
     v_source: u32,
     select: u32,
-    reserved: [52]u32,
+    prefixes: u32,
+    reserved: [51]u32,
 };
 
 pub const fi_axis = extern struct {

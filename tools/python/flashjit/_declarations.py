@@ -157,7 +157,8 @@ class fi_spec(Structure):
         ("scale_group", c_uint32),
         ("v_source", c_uint32),
         ("select", c_uint32),
-        ("reserved", c_uint32 * 52),
+        ("prefixes", c_uint32),
+        ("reserved", c_uint32 * 51),
     ]
 
 

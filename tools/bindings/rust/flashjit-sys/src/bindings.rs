@@ -160,7 +160,8 @@ pub struct fi_spec {
     pub scale_group: u32,
     pub v_source: u32,
     pub select: u32,
-    pub reserved: [u32; 52],
+    pub prefixes: u32,
+    pub reserved: [u32; 51],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);

@@ -1,0 +1,274 @@
+//@use plan/shares
+//@use plan/prefix_tree
+
+//# Batches whose requests share prefixes are cut into items like others, but for what a block is.
+//#
+//# A unit is an element of the tree on one head. The units of a block on one head follow each other on the line, then
+//# come those of the block on the next head. An item of a branch has rows of several requests; its partial result is
+//# one of those of each of them. All partials of a block on a head lie in layers, a row of the block always at the
+//# same place: the pieces of a branch have the layers after those of the branches around it, and those of a leaf are
+//# the last. So the partials of a tile are consecutive layers in the order of its KV, as they would be if it shared
+//# nothing.
+
+/* An element on one head. */
+struct TreeUnit {
+  int element;
+  int head;
+  int number; /* among all, with those that have no steps */
+  int block;  /* first tile of its block */
+  int tiles;  /* of the block */
+  int block_begin; /* first step on the line of the block on this head */
+  int begin;
+  int end;
+};
+
+TreeUnit unit_in_block(const fi_plan_args &args, const Tree &tree, int block, int tiles, int head, int element) {
+  const int first = tree.step_begin[2 * block];
+  const int steps = tree.step_begin[2 * (block + tiles)] - first;
+  TreeUnit unit;
+  unit.element = element;
+  unit.head = head;
+  unit.number = 2 * (block * args.kv_heads + head * tiles) + element - 2 * block;
+  unit.block = block;
+  unit.tiles = tiles;
+  unit.block_begin = first * args.kv_heads + head * steps;
+  unit.begin = unit.block_begin + tree.step_begin[element] - first;
+  unit.end = unit.block_begin + tree.step_begin[element + 1] - first;
+  return unit;
+}
+
+/* The unit by its number. */
+TreeUnit tree_unit_at(const fi_plan_args &args, const Tree &tree, int number) {
+  const int tile = number / 2 / args.kv_heads; /* some tile of the block */
+  const int block = block_begin(tree, tile);
+  const int tiles = block_end(tree, tile) - block;
+  const int within = number - 2 * block * args.kv_heads;
+  return unit_in_block(args, tree, block, tiles, within / (2 * tiles), 2 * block + within % (2 * tiles));
+}
+
+/* The unit that a step belongs to. */
+TreeUnit tree_unit_of_step(const fi_plan_args &args, const Tree &tree, int step) {
+  const int tile = find_last(tree.step_begin, 2 * tree.tiles, step / args.kv_heads) / 2; /* some tile of the block */
+  const int block = block_begin(tree, tile);
+  const int tiles = block_end(tree, tile) - block;
+  const int first = tree.step_begin[2 * block];
+  const int steps = tree.step_begin[2 * (block + tiles)] - first;
+  const int within = step - first * args.kv_heads;
+  const int element = find_last(tree.step_begin, 2 * tree.tiles, first + within % steps);
+  return unit_in_block(args, tree, block, tiles, within / steps, element);
+}
+
+/* All steps, cut into even shares. */
+Section section_of_tree(const fi_plan_args &args, const Tree &tree, const int *cuts) {
+  Section section;
+  section.number = 0;
+  section.count = 1;
+  section.first_head = 0;
+  section.heads = args.kv_heads;
+  section.steps = tree.steps * args.kv_heads;
+  section.shares = min(args.ctas, section.steps);
+  section.shares_a_step = (float)section.shares / (float)section.steps;
+  section.cuts = cuts;
+  return section;
+}
+
+void cut_tree(const fi_plan_args &args, const Section &section, int *cuts) {
+  const int whole = section.steps / section.shares;
+  for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
+    cuts[share] = share < section.shares ? share * whole + min(share, section.steps % section.shares) : section.steps;
+  __syncthreads();
+}
+
+/* Pieces of a unit: fixed ones, or one in each of its shares. */
+int pieces_of(const fi_plan_args &args, const Section &section, const TreeUnit &unit) {
+  if (args.fixed)
+    return unit.end - unit.begin;
+  return share_of(section, unit.end - 1) - share_of(section, unit.begin) + 1;
+}
+
+/* Layers of a block that the branches around an element have. */
+int layers_around(const fi_plan_args &args, const Tree &tree, const Section &section, const TreeUnit &unit,
+                  Branch branch) {
+  int layers = 0;
+  while (unit.tiles > 1 && branch.kv_begin > 0) {
+    branch = parent_of(tree.depth, branch);
+    const int element = element_of(tree.depth, branch);
+    layers += pieces_of(args, section, unit_in_block(args, tree, unit.block, unit.tiles, unit.head, element));
+  }
+  return layers;
+}
+
+/*
+ * The slot of the first layer of a block on a head. Fixed pieces have as many layers as steps at most. Of even shares
+ * those of a tile alone lie as in write_piece; those of other blocks after all of these: such a block has on a head no
+ * more layers than pieces, each of which adds one to the unit's number or to that of the share.
+ */
+int first_slot(const fi_plan_args &args, const Section &section, const TreeUnit &unit) {
+  if (args.fixed)
+    return unit.block_begin;
+  const int share = share_of(section, unit.block_begin);
+  const int number = 2 * (unit.block * args.kv_heads + unit.head * unit.tiles); /* of its first unit */
+  return unit.tiles == 1 ? 2 * share : 2 * args.ctas + number + share;
+}
+
+/* The KV and the rows of an element. */
+struct Extent {
+  Branch branch;
+  Tile tile; /* its first one; of a branch with the rows of all, which see all of its KV */
+  int first; /* where the steps begin */
+};
+
+Extent extent_of(const fi_plan_args &args, const Tree &tree, int element) {
+  Extent extent;
+  if (element % 2 == 1) {
+    extent.tile = tile_in_tree(args, tree, element / 2);
+    extent.branch = leaf_of(tree.depth, element / 2, extent.tile);
+    extent.first = extent.branch.kv_begin / args.start_tokens * args.start_tokens;
+    return extent;
+  }
+  extent.branch = branch_before(tree.depth, element / 2);
+  extent.tile = tile_in_tree(args, tree, extent.branch.first);
+  const Tile last = tile_in_tree(args, tree, extent.branch.end - 1);
+  extent.tile.count = last.first + last.count - extent.tile.first;
+  extent.tile.inner_begin = 0;
+  extent.tile.inner_end = extent.branch.kv_end;
+  extent.first = extent.branch.kv_begin;
+  return extent;
+}
+
+/* The item of steps [begin, end) of a unit. */
+fi_item tree_item(const fi_plan_args &args, const TreeUnit &unit, const Extent &extent, int begin, int end) {
+  const long long kv_end = extent.first + (end - unit.begin) * (long long)args.step_tokens;
+  const Branch &branch = extent.branch;
+  fi_item item;
+  item.kv_base = extent.tile.kv_base;
+  item.kv_head = unit.head;
+  item.kv_begin = max(branch.kv_begin, extent.first + (begin - unit.begin) * args.step_tokens);
+  item.kv_end = max(item.kv_begin, (int)min((long long)branch.kv_end, kv_end));
+  item.inner_begin = max(item.kv_begin, extent.tile.inner_begin);
+  item.inner_end = min(item.kv_end, extent.tile.inner_end);
+  item.row_begin = extent.tile.first;
+  item.row_count = (unsigned short)extent.tile.count;
+  item.unit_count = (unsigned short)(branch.end - branch.first);
+  item.part = -1;
+  item.unit = unit.block * args.kv_heads + unit.head * unit.tiles + branch.first - unit.block;
+  item.next = -1;
+  item.reserved = 0;
+  return item;
+}
+
+/* Writes piece `piece` of a unit, with its place among the partials. The first piece of a leaf tells of its tile. */
+void place_piece(const fi_plan_args &args, const Tree &tree, const Section &section, const TreeUnit &unit,
+                 const Extent &extent, fi_item &item, int piece) {
+  const int around = layers_around(args, tree, section, unit, extent.branch);
+  const int pieces = pieces_of(args, section, unit);
+  if (unit.tiles == 1 && pieces == 1)
+    return;
+  const int part = first_slot(args, section, unit) * args.tile_rows;
+  item.part = part + (around + piece) * args.tile_rows;
+  if (unit.element % 2 == 0 || piece > 0)
+    return;
+  const int row = (item.row_begin - row_of_tile(args, tree, unit.block)) * args.group;
+  args.plan.units[item.unit] = {item.row_begin, item.row_count,   item.kv_head, part + row,
+                                args.tile_rows, around + pieces, -1,           0};
+  args.plan.arrivals[item.unit] = around + pieces;
+}
+
+/* Writes the piece of a unit that lies in a share. */
+void write_tree_piece(const fi_plan_args &args, const Tree &tree, const Section &section, const TreeUnit &unit,
+                      int share) {
+  const int share_begin = section.cuts[share];
+  const int share_end = section.cuts[share + 1];
+  const Extent extent = extent_of(args, tree, unit.element);
+  fi_item item = tree_item(args, unit, extent, max(unit.begin, share_begin), min(unit.end, share_end));
+  place_piece(args, tree, section, unit, extent, item, share - share_of(section, unit.begin));
+  if (unit.end < share_end)
+    item.next = tree_unit_of_step(args, tree, unit.end).number + share;
+  args.plan.items[unit.number + share] = item;
+  if (unit.begin <= share_begin)
+    args.plan.first[share] = item;
+}
+
+/* Even shares, as write_shares does it. */
+void write_tree_shares(const fi_plan_args &args, const Tree &tree, const Section &section) {
+  const int units = 2 * tree.tiles * args.kv_heads;
+  for (int i = first_index(); i < units + section.shares; i += kIndexStride) {
+    const int cut = i < units ? 0 : section.cuts[i - units];
+    const TreeUnit unit = i < units ? tree_unit_at(args, tree, i) : tree_unit_of_step(args, tree, cut);
+    if (i < units ? unit.begin < unit.end : unit.begin < cut)
+      write_tree_piece(args, tree, section, unit, i < units ? share_of(section, unit.begin) : i - units);
+  }
+}
+
+/* Fixed pieces, as write_fixed_pieces does it. */
+void write_fixed_tree(const fi_plan_args &args, const Tree &tree, const Section &section) {
+  for (int step = first_index(); step < section.steps; step += kIndexStride) {
+    const TreeUnit unit = tree_unit_of_step(args, tree, step);
+    const Extent extent = extent_of(args, tree, unit.element);
+    fi_item item = tree_item(args, unit, extent, step, step + 1);
+    place_piece(args, tree, section, unit, extent, item, step - unit.begin);
+    const int share = share_of(section, step);
+    item.next = step + 1 < section.cuts[share + 1] ? step + 1 : -1;
+    args.plan.items[step] = item;
+    if (step == section.cuts[share])
+      args.plan.first[share] = item;
+  }
+}
+
+/* Cuts a batch that shares prefixes into shares. */
+void share_tree(const fi_plan_args &args, const Tree &tree, int *cuts) {
+  const Section section = section_of_tree(args, tree, cuts);
+  cut_tree(args, section, cuts);
+  close_empty_shares(args, section);
+  if (args.fixed)
+    write_fixed_tree(args, tree, section);
+  else
+    write_tree_shares(args, tree, section);
+}
+
+/* The row of a query token, and its record. Those that belong to nobody stay where they are. */
+int row_in_tree(const fi_plan_args &args, const Tree &tree, int token) {
+  if (token < first_token(args, 0))
+    return token;
+  const int request = request_of(args, token);
+  return tree.row_begin[tree.place[request]] + token - first_token(args, request);
+}
+
+fi_row row_record(const fi_plan_args &args, const Tree &tree, int token, int row) {
+  fi_row record = row_of_token(args, token);
+  if (token < first_token(args, 0))
+    return record;
+  const int tile = tree.tile_begin[tree.place[request_of(args, token)]];
+  const int block = block_begin(tree, tile);
+  if (block < tile)
+    record.part = (row - row_of_tile(args, tree, block)) * args.group;
+  return record;
+}
+
+/* Writes all rows in the order of the tree. */
+void write_tree_rows(const fi_plan_args &args, const Tree &tree, int tokens) {
+  for (int token = first_index(); token < tokens; token += kIndexStride) {
+    const int row = row_in_tree(args, tree, token);
+    args.plan.rows[row] = row_record(args, tree, token, row);
+    if (args.intervals)
+      args.plan.seen[row] = interval_of_token(args, token);
+    if (args.mask_bits)
+      args.plan.row_bits[row] = bits_of_token(args, token);
+    if (args.names_requests)
+      args.plan.requests[row] = request_of(args, max(token, first_token(args, 0)));
+  }
+}
+
+/* Plans a batch whose requests share prefixes. Returns whether they do. */
+bool plan_tree(const fi_plan_args &args, int tokens) {
+  extern __shared__ int cuts[]; /* [ctas + 1] */
+  if (args.share_tokens == 0)
+    return false;
+  const Search search = room_for_search(args, cuts + args.ctas + 1);
+  if (!find_order(args, search))
+    return false;
+  const Tree tree = tree_of(args, search);
+  share_tree(args, tree, cuts);
+  write_tree_rows(args, tree, tokens);
+  return true;
+}

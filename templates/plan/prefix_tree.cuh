@@ -1,0 +1,208 @@
+//@use plan/prefix_search
+
+//# Prefixes that requests share, as a tree over the tiles of a batch.
+//#
+//# Tiles are numbered in an order in which those that share most are neighbours, and their rows follow each other.
+//# Some neighbours that fit one tile of the kernel together are a block. `depth` says how many KV tokens a tile has in
+//# common with the one before it: 0 at the first of a block. Between two tiles of a block there may be a branch: all
+//# tiles around that have as many tokens in common, and of these tokens those that no larger branch has. The tokens
+//# that are in no branch are the tile's own, its leaf. So a tile's rows see the KV of its leaf and of the branches
+//# around it, one after the other.
+//#
+//# Elements of the tree are numbers: 2 * tile is the branch between a tile and the one before it, and 2 * tile + 1 is
+//# the leaf. Elements without steps are none.
+
+struct Tree {
+  int requests;
+  int tiles;
+  int steps;             /* of all elements, on one head */
+  const int *order;      /* [requests] the request at each place of the order */
+  const int *place;      /* [requests] */
+  const int *row_begin;  /* [requests + 1] by place: first row of a request */
+  const int *tile_begin; /* [requests + 1] first tile of a request */
+  const int *depth;      /* [tiles + 1] */
+  const int *step_begin; /* [2 * tiles + 1] of each element, on one head */
+};
+
+/* Tiles from first to before end, and the KV tokens that an element has of what all their rows see. */
+struct Branch {
+  int first;
+  int end;
+  int kv_begin; /* 0: it is in no larger branch */
+  int kv_end;
+};
+
+/* The branch that ties a tile to the one before it. */
+Branch branch_before(const int *depth, int tile) {
+  int first = tile - 1;
+  int end = tile + 1;
+  while (depth[first] >= depth[tile])
+    first--;
+  while (depth[end] >= depth[tile])
+    end++;
+  return {first, end, max(depth[first], depth[end]), depth[tile]};
+}
+
+/* The element that a branch is: that of the first tile which it ties to the one before. */
+int element_of(const int *depth, const Branch &branch) {
+  int tile = branch.first + 1;
+  while (depth[tile] > branch.kv_end)
+    tile++;
+  return 2 * tile;
+}
+
+/* The branch that a branch or leaf is in, which has KV before its own. */
+Branch parent_of(const int *depth, const Branch &branch) {
+  return branch_before(depth, depth[branch.first] >= depth[branch.end] ? branch.first : branch.end);
+}
+
+/* The first tile of a tile's block, and that after its last one. */
+int block_begin(const Tree &tree, int tile) {
+  while (tree.depth[tile] > 0)
+    tile--;
+  return tile;
+}
+
+int block_end(const Tree &tree, int tile) {
+  do
+    tile++;
+  while (tree.depth[tile] > 0);
+  return tile;
+}
+
+/* The place of a tile's request in the order. */
+int place_of_tile(const Tree &tree, int tile) {
+  return find_last(tree.tile_begin, tree.requests, tile);
+}
+
+/* A tile by its number in the tree; its rows are the plan's. */
+Tile tile_in_tree(const fi_plan_args &args, const Tree &tree, int tile) {
+  const int place = place_of_tile(tree, tile);
+  const int request = tree.order[place];
+  Tile result = tile_of_request(args, request, tile - tree.tile_begin[place]);
+  result.first += tree.row_begin[place] - first_token(args, request);
+  return result;
+}
+
+/* The first row of a tile. */
+int row_of_tile(const fi_plan_args &args, const Tree &tree, int tile) {
+  const int place = place_of_tile(tree, tile);
+  return tree.row_begin[place] + (tile - tree.tile_begin[place]) * args.tile_tokens;
+}
+
+/* What a tile has alone. */
+Branch leaf_of(const int *depth, int tile, const Tile &of) {
+  const int shared = max(depth[tile], depth[tile + 1]);
+  return {tile, tile + 1, shared > 0 ? shared : of.kv_begin, of.kv_end};
+}
+
+/* Steps of an element on one head. */
+int steps_of_element(const fi_plan_args &args, const Tree &tree, int element) {
+  const int tile = element / 2;
+  if (element % 2 == 1) {
+    const Tile of = tile_in_tree(args, tree, tile);
+    const Branch leaf = leaf_of(tree.depth, tile, of);
+    const int first = leaf.kv_begin / args.start_tokens * args.start_tokens;
+    return max(1, (leaf.kv_end - first + args.step_tokens - 1) / args.step_tokens);
+  }
+  if (tree.depth[tile] == 0)
+    return 0;
+  const Branch branch = branch_before(tree.depth, tile);
+  return element_of(tree.depth, branch) == element ? (branch.kv_end - branch.kv_begin) / args.step_tokens : 0;
+}
+
+/*
+ * Cuts what share a prefix, from `place` on, into blocks. One that would begin to fill a block too small for all that
+ * are closer to each other begins the next one.
+ */
+void cut_blocks(const fi_plan_args &args, const Tree &tree, const int *common, int place, int *depth) {
+  int rows = 0;
+  do {
+    const int own = tree.row_begin[place + 1] - tree.row_begin[place];
+    int close = own;
+    for (int next = place + 1; common[next] > common[place] && close <= args.tile_tokens; next++)
+      close += tree.row_begin[next + 1] - tree.row_begin[next];
+    if (rows + (close > args.tile_tokens ? own : close) > args.tile_tokens)
+      rows = 0;
+    depth[tree.tile_begin[place]] = rows > 0 ? common[place] : 0;
+    rows += own;
+    place++;
+  } while (common[place] > 0);
+}
+
+/* Finds the depth of all tiles. `common` is in tokens. */
+void find_depth(const fi_plan_args &args, const Tree &tree, const int *common, int *depth) {
+  for (int tile = (int)threadIdx.x; tile <= tree.tiles; tile += kThreads)
+    depth[tile] = 0;
+  __syncthreads();
+  for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads)
+    if (common[place] == 0 && common[place + 1] > 0)
+      cut_blocks(args, tree, common, place, depth);
+  __syncthreads();
+}
+
+/* The tokens that a request has in common with that before it: so many that cuts of their KV are where they were. */
+void count_common(const fi_plan_args &args, int *common) {
+  for (int place = (int)threadIdx.x; place < args.requests; place += kThreads)
+    common[place] = common[place] * args.page_size / args.share_tokens * args.share_tokens;
+  if (threadIdx.x == 0)
+    common[args.requests] = 0;
+  __syncthreads();
+}
+
+/* Takes some elements of the room. */
+int *take(int *&room, int count) {
+  int *taken = room;
+  room += count;
+  return taken;
+}
+
+Search room_for_search(const fi_plan_args &args, int *room) {
+  Search search;
+  const int size = args.requests + 1;
+  search.place = take(room, size);
+  search.common = take(room, size);
+  search.begin = take(room, size);
+  search.alone = take(room, size);
+  search.pages = take(room, size);
+  search.label = take(room, size);
+  search.next = take(room, size);
+  search.claim = take(room, size);
+  search.first = take(room, size);
+  search.members = take(room, size);
+  search.depth = take(room, size);
+  search.bound = take(room, size);
+  search.found = take(room, size);
+  search.table_size = table_size_of(args.requests);
+  search.table = take(room, search.table_size);
+  return search;
+}
+
+/* Lays out the tiles of the requests in the order that was found, over what the search no longer needs. */
+Tree tree_of(const fi_plan_args &args, const Search &search) {
+  Tree tree;
+  int *room = search.pages;
+  int *order = take(room, args.requests);
+  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
+    order[search.place[r]] = r;
+  count_common(args, search.common);
+  tree.requests = args.requests;
+  tree.order = order;
+  tree.place = search.place;
+  tree.row_begin = search.begin;
+  tree.tile_begin = search.alone;
+  const int first = first_token(args, 0);
+  prefix_sum(search.begin, args.requests, [&](int place) { return query_len_of(args, order[place]); });
+  tree.tiles = prefix_sum(search.alone, args.requests, [&](int place) { return tiles_of(args, order[place]); });
+  for (int place = (int)threadIdx.x; place <= args.requests; place += kThreads)
+    search.begin[place] += first;
+  __syncthreads();
+  int *depth = take(room, tree.tiles + 1);
+  int *step_begin = take(room, 2 * tree.tiles + 1);
+  tree.depth = depth;
+  tree.step_begin = step_begin;
+  find_depth(args, tree, search.common, depth);
+  const auto count_steps = [&](int element) { return steps_of_element(args, tree, element); };
+  tree.steps = prefix_sum(step_begin, 2 * tree.tiles, count_steps);
+  return tree;
+}

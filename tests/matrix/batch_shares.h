@@ -1,0 +1,15 @@
+/* Leading pages that requests of a batch share. */
+#ifndef TESTS_MATRIX_BATCH_SHARES_H
+#define TESTS_MATRIX_BATCH_SHARES_H
+
+#include "tests/matrix/batch_case.h"
+
+/* After the page table is filled: requests take leading pages of others that come before them. */
+void batch_shares_draw(struct batch_case *batch, struct trial *trial);
+
+/* The first entry of a request in the page table; a page of it, and the pages that hold its KV. */
+size_t batch_shares_entry(const struct batch_case *batch, uint32_t request);
+int64_t batch_shares_page(const struct batch_case *batch, uint32_t request, uint32_t number);
+uint32_t batch_shares_pages(const struct batch_case *batch, uint32_t request);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * Row by row: the items that have a row must follow each other over all KV that it sees, over pages that are its
+ * request's; and their partial results must lie where the row's unit merges them, each in a place of its own.
+ */
+#include "tests/matrix/prefix_check.h"
+
+#include "tests/matrix/batch_shares.h"
+#include "tests/matrix/plan_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_PIECES = 512 /* of a row */ };
+
+struct check {
+  struct trial *trial;
+  const struct batch_case *batch;
+  struct plan_view view;
+  uint32_t *request_of; /* [tokens] by row */
+  const struct fi_item **items;
+  uint32_t item_count;
+  unsigned char *is_taken; /* [partial_rows] */
+};
+
+static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
+  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, units %d + %u, part %d: %s",
+                    item->kv_head, item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit,
+                    item->unit_count, item->part, why);
+}
+
+/* ------------------------------------------------------------------------------------------------ rows */
+
+static uint32_t request_of_token(const struct check *check, uint32_t token) {
+  const int32_t *q_indptr = batch_case_ints(check->batch, BUFFER_Q_INDPTR);
+  uint32_t request = 0;
+  while ((int32_t)token >= q_indptr[request + 1])
+    request++;
+  return request;
+}
+
+/* The rows are the tokens, each once; those of a request follow each other. */
+static bool check_rows(struct check *check) {
+  const struct batch_case *batch = check->batch;
+  for (uint32_t i = batch->first_token; i < batch->tokens; i++) {
+    const struct fi_row *row = &check->view.host.rows[i];
+    if (row->token < (int)batch->first_token || row->token >= (int)batch->tokens)
+      return trial_fail(check->trial, "row %u of the plan is token %d", i, row->token);
+    const uint32_t request = request_of_token(check, (uint32_t)row->token);
+    const int left = batch_case_ints(batch, BUFFER_Q_INDPTR)[request + 1] - row->token;
+    const int base =
+        batch->spec.index == FI_INDEX_CSR ? batch_case_ints(batch, BUFFER_KV_INDPTR)[request] : (int)request;
+    check->request_of[i] = request;
+    if (row->position != (int)batch->kv_len[request] - left || row->kv_base != base)
+      return trial_fail(check->trial, "row %u of the plan, token %d, is at %d of KV %d", i, row->token, row->position,
+                        row->kv_base);
+    for (uint32_t j = batch->first_token; j < i; j++) {
+      if (check->view.host.rows[j].token == row->token)
+        return trial_fail(check->trial, "rows %u and %u of the plan are token %d", j, i, row->token);
+    }
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ items */
+
+static bool list_items(struct check *check) {
+  const uint64_t items = check->view.shape.items;
+  for (int cta = 0; cta < check->view.shape.ctas; cta++) {
+    const struct fi_item *item = &check->view.host.first[cta];
+    while (item->row_count > 0) {
+      if (check->item_count == items)
+        return trial_fail(check->trial, "shares overlap: they have more items than there are");
+      check->items[check->item_count++] = item;
+      if (item->next == -1)
+        break;
+      if (item->next < 0 || (uint64_t)item->next >= items)
+        return item_fails(check, item, "no such next item");
+      item = &check->view.host.items[item->next];
+    }
+  }
+  return true;
+}
+
+static uint32_t request_of_base(const struct check *check, int kv_base) {
+  const struct batch_case *batch = check->batch;
+  uint32_t request = 0;
+  if (batch->spec.index == FI_INDEX_DENSE)
+    return (uint32_t)kv_base;
+  while (request < batch->requests && (batch->q_len[request] == 0 || batch->kv_len[request] == 0 ||
+                                       batch_case_ints(batch, BUFFER_KV_INDPTR)[request] != kv_base))
+    request++;
+  return request;
+}
+
+/* Whether the KV that an item reads is that of a request. */
+static bool is_kv_of(const struct check *check, const struct fi_item *item, uint32_t request) {
+  const uint32_t owner = request_of_base(check, item->kv_base);
+  const uint32_t page_size = check->batch->spec.page_size;
+  if (item->kv_begin >= item->kv_end || owner == request)
+    return true;
+  if (owner >= check->batch->requests || (uint32_t)item->kv_end > check->batch->kv_len[request])
+    return false;
+  for (uint32_t page = (uint32_t)item->kv_begin / page_size; page * page_size < (uint32_t)item->kv_end; page++) {
+    if (batch_shares_page(check->batch, owner, page) != batch_shares_page(check->batch, request, page))
+      return false;
+  }
+  return true;
+}
+
+static bool is_seen_by_all(const struct check *check, const struct fi_item *item, uint32_t row) {
+  const struct batch_case *batch = check->batch;
+  const fi_batch masks = batch_case_lengths(batch, true);
+  const uint32_t request = check->request_of[row];
+  int64_t first, end;
+  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, &first,
+                 &end);
+  return item->inner_begin >= item->inner_end || (first <= item->inner_begin && end >= item->inner_end);
+}
+
+/* The item's rows, and their partial results. */
+static bool check_item(struct check *check, const struct fi_item *item) {
+  const struct batch_case *batch = check->batch;
+  const uint32_t begin = (uint32_t)item->row_begin;
+  const uint32_t end = begin + item->row_count;
+  if (begin < batch->first_token || end > batch->tokens || item->row_count > batch->tile.tokens)
+    return item_fails(check, item, "no such rows in a tile");
+  if (batch->workspace.split_tokens && item->kv_end - item->kv_begin > (int)batch->workspace.split_tokens)
+    return item_fails(check, item, "it is larger than a fixed piece");
+  for (uint32_t row = begin; row < end; row++) {
+    if (!is_kv_of(check, item, check->request_of[row]))
+      return item_fails(check, item, "its KV is not that of all rows");
+    if (!is_seen_by_all(check, item, row))
+      return item_fails(check, item, "its inner KV is not seen by all rows");
+    for (uint32_t i = 0; i < batch->tile.heads && item->part >= 0; i++) {
+      const uint64_t at = (uint64_t)(item->part + check->view.host.rows[row].part) + i;
+      if (at >= check->view.shape.partial_rows || check->is_taken[at])
+        return item_fails(check, item, "its partial result lies where another one does, or outside");
+      check->is_taken[at] = 1;
+    }
+  }
+  return true;
+}
+
+static int compare_items(const void *left, const void *right) {
+  const struct fi_item *a = *(const struct fi_item *const *)left;
+  const struct fi_item *b = *(const struct fi_item *const *)right;
+  if (a->kv_begin != b->kv_begin)
+    return a->kv_begin < b->kv_begin ? -1 : 1;
+  return (a->kv_end > b->kv_end) - (a->kv_end < b->kv_end);
+}
+
+/* ------------------------------------------------------------------------------------------------ rows on heads */
+
+/* The items of a row on a head, in the order of KV. */
+struct pieces {
+  const struct fi_item *of[MOST_PIECES];
+  uint32_t count;
+};
+
+static bool find_pieces(const struct check *check, uint32_t row, int head, struct pieces *pieces) {
+  pieces->count = 0;
+  for (uint32_t i = 0; i < check->item_count; i++) {
+    const struct fi_item *item = check->items[i];
+    if (item->kv_head != head || (int)row < item->row_begin || (int)row >= item->row_begin + item->row_count)
+      continue;
+    if (pieces->count == MOST_PIECES)
+      return item_fails(check, item, "its row has too many pieces for this test");
+    pieces->of[pieces->count++] = item;
+  }
+  qsort(pieces->of, pieces->count, sizeof *pieces->of, compare_items);
+  return pieces->count > 0 || trial_fail(check->trial, "row %u on head %d has no item", row, head);
+}
+
+/* They follow each other, and leave out nothing that the row sees. */
+static bool check_kv(const struct check *check, uint32_t row, const struct pieces *pieces) {
+  const struct batch_case *batch = check->batch;
+  const fi_batch masks = batch_case_lengths(batch, true);
+  const uint32_t request = check->request_of[row];
+  int64_t first, end;
+  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, &first,
+                 &end);
+  for (uint32_t i = 1; i < pieces->count; i++) {
+    if (pieces->of[i]->kv_begin != pieces->of[i - 1]->kv_end)
+      return item_fails(check, pieces->of[i], "it does not begin where the one before it ends");
+  }
+  if (first < end && (pieces->of[0]->kv_begin > first || pieces->of[pieces->count - 1]->kv_end < end))
+    return item_fails(check, pieces->of[0], "a row does not see its KV");
+  return true;
+}
+
+/* The row's unit, which its last item feeds alone, waits for all of its items and merges them in the order of KV. */
+static bool check_merge(const struct check *check, uint32_t row, const struct pieces *pieces) {
+  const struct fi_item *last = pieces->of[pieces->count - 1];
+  const struct fi_unit *unit = &check->view.host.units[last->unit];
+  if (last->unit < 0 || (uint64_t)last->unit >= check->view.shape.units)
+    return item_fails(check, last, "no such unit");
+  if (pieces->count == 1 && last->part == -1)
+    return true;
+  if (last->unit_count != 1 || unit->kv_head != last->kv_head || unit->row_begin > (int)row ||
+      unit->row_begin + unit->row_count <= (int)row || unit->part_count != (int)pieces->count ||
+      check->view.host.arrivals[last->unit] != pieces->count)
+    return item_fails(check, last, "its unit has not the row, or does not wait for its items");
+  for (uint32_t i = 0; i < pieces->count; i++) {
+    const struct fi_item *item = pieces->of[i];
+    const int lies = item->part + check->view.host.rows[row].part;
+    const int merged =
+        unit->part_begin + (int)i * unit->part_stride + ((int)row - unit->row_begin) * (int)check->batch->tile.heads;
+    if (item->part < 0 || lies != merged)
+      return item_fails(check, item, "its unit does not merge its part");
+    if (last->unit < item->unit || last->unit >= item->unit + item->unit_count)
+      return item_fails(check, item, "it does not feed the unit of a row");
+  }
+  return true;
+}
+
+static bool check_row(const struct check *check, uint32_t row, int head, struct prefix_cost *cost) {
+  struct pieces pieces;
+  uint32_t depth = 0;
+  if (!find_pieces(check, row, head, &pieces) || !check_kv(check, row, &pieces) || !check_merge(check, row, &pieces))
+    return false;
+  for (uint32_t i = 0; i < pieces.count; i++) {
+    const bool is_new = i == 0 || pieces.of[i]->row_begin != pieces.of[i - 1]->row_begin ||
+                        pieces.of[i]->row_count != pieces.of[i - 1]->row_count;
+    depth += pieces.of[i]->unit_count > 1 && is_new;
+  }
+  cost->deepest = depth > cost->deepest ? depth : cost->deepest;
+  return true;
+}
+
+/* An item feeds as many units as requests that it has rows of. */
+static bool count_cost(const struct check *check, struct prefix_cost *cost) {
+  for (uint32_t i = 0; i < check->item_count; i++) {
+    const struct fi_item *item = check->items[i];
+    uint32_t requests = 1;
+    for (int row = item->row_begin + 1; row < item->row_begin + item->row_count; row++)
+      requests += check->request_of[row] != check->request_of[row - 1];
+    if (item->unit_count != requests)
+      return item_fails(check, item, "it feeds other units than those of its requests");
+    cost->widest = requests > cost->widest ? requests : cost->widest;
+    if (item->kv_head == 0) {
+      cost->read += (uint64_t)(item->kv_end - item->kv_begin);
+      cost->unshared += (uint64_t)(item->kv_end - item->kv_begin) * requests;
+    }
+  }
+  return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ public */
+
+static bool make_room(struct check *check) {
+  check->request_of = calloc(check->batch->tokens + 1, sizeof *check->request_of);
+  check->items = calloc(check->view.shape.items + 1, sizeof *check->items);
+  check->is_taken = calloc(check->view.shape.partial_rows + 1, 1);
+  return (check->request_of && check->items && check->is_taken) ||
+         trial_fail(check->trial, "no memory for checking a plan");
+}
+
+static bool check_plan(struct check *check, struct prefix_cost *cost) {
+  const struct batch_case *batch = check->batch;
+  const struct fi_plan_header *header = check->view.host.header;
+  if (header->tokens != (int)batch->tokens || header->fault != FI_FAULT_NONE)
+    return trial_fail(check->trial, "the plan has %d rows for %u tokens, and fault %u of request %u, value %lld",
+                      header->tokens, batch->tokens, header->fault, header->fault_request, header->fault_value);
+  bool passed = check_rows(check) && list_items(check);
+  for (uint32_t i = 0; i < check->item_count && passed; i++)
+    passed = check_item(check, check->items[i]);
+  for (uint32_t row = batch->first_token; row < batch->tokens && passed; row++) {
+    for (int head = 0; head < (int)(batch->kv_heads * batch->tile.group_shares) && passed; head++)
+      passed = check_row(check, row, head, cost);
+  }
+  return passed && count_cost(check, cost);
+}
+
+bool prefix_check(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel, struct prefix_cost *cost) {
+  struct check check = {.trial = trial, .batch = batch};
+  *cost = (struct prefix_cost){0};
+  const bool passed = plan_view_open(&check.view, trial, kernel, &batch->workspace) &&
+                      plan_view_download(&check.view, trial) && make_room(&check) && check_plan(&check, cost);
+  plan_view_close(&check.view);
+  free(check.request_of);
+  free(check.items);
+  free(check.is_taken);
+  return passed;
+}
