@@ -99,6 +99,13 @@ static uint32_t copies_scales(const fi_spec *spec) {
   return derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 
+uint32_t derived_least_heads(const fi_spec *spec) {
+  uint32_t heads = spec->group;
+  while (heads % 2 == 0 && !copies_scales(spec)) /* tiles of shares do not find the scales of tokens */
+    heads /= 2;
+  return heads;
+}
+
 static uint32_t quantizes_rows(const fi_spec *spec) {
   return dtype_of(spec->v_dtype)->whole;
 }

@@ -28,6 +28,9 @@ uint32_t derived_value_scale_bytes(const fi_spec *spec);
 uint32_t derived_key_scale_element(const fi_spec *spec);
 uint32_t derived_value_scale_element(const fi_spec *spec);
 
+/* The fewest query heads of a KV head that a tile has: tiles share a group by halves, as far as it has such. */
+uint32_t derived_least_heads(const fi_spec *spec);
+
 /* Of the scale of a group of elements of FI_I4 and so on; 0 for types without groups. */
 uint32_t derived_group_scale_bytes(uint32_t dtype);
 

@@ -1,17 +1,37 @@
 /* The tile plan of a spec: that of the first family that has one. */
 #include "tile_choice.h"
 
+#include "derived.h"
 #include "error.h"
 #include "family.h"
 
+#include <stdio.h>
+
 enum { MOST_OUTPUTS = 32768 /* elements of O in registers, half of an SM's */ };
 
-/* The fewest rows of a tile that holds all heads of a query token. */
-static uint32_t rows_of_token(const fi_spec *spec) {
+/* The rows of the smallest tile that has so many heads of a query token. */
+static uint32_t rows_of_heads(uint32_t heads) {
   uint32_t rows = 16;
-  while (rows < spec->group)
+  while (rows < heads)
     rows *= 2;
   return rows;
+}
+
+/* No tile is for the spec, however small its share of the group. */
+static fi_status refuse(const fi_spec *spec, const struct target *target) {
+  const uint32_t heads = derived_least_heads(spec);
+  const uint32_t rows = rows_of_heads(heads);
+  char share[64] = "";
+  if (heads < spec->group)
+    snprintf(share, sizeof share, ", of which a tile has %u or more,", heads);
+  if (rows * spec->v_dim > MOST_OUTPUTS)
+    return error_set(FI_ERROR_UNSUPPORTED,
+                     "group=%u%s with v_dim=%u has no tile: it would have %u rows, and O of more than %u rows does not "
+                     "fit the registers of a CTA",
+                     spec->group, share, spec->v_dim, rows, MOST_OUTPUTS / spec->v_dim);
+  return error_set(FI_ERROR_UNSUPPORTED,
+                   "group=%u%s with head_dim=%u has no tile that fits a CTA on %s, with %u bytes of shared memory",
+                   spec->group, share, spec->head_dim, target->name, target->shared_per_block);
 }
 
 fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t choice, struct tile *tile) {
@@ -26,15 +46,7 @@ fi_status tile_plan(const fi_spec *spec, const struct target *target, uint32_t c
   }
   if (left < choice)
     return error_set(FI_ERROR_UNSUPPORTED, "there is no tile of number %u", choice);
-  const uint32_t rows = rows_of_token(spec);
-  if (rows * spec->v_dim > MOST_OUTPUTS)
-    return error_set(FI_ERROR_UNSUPPORTED,
-                     "group=%u with v_dim=%u has no tile: one that holds the group has %u rows, and O of more than "
-                     "%u rows does not fit the registers of a CTA",
-                     spec->group, spec->v_dim, rows, MOST_OUTPUTS / spec->v_dim);
-  return error_set(FI_ERROR_UNSUPPORTED,
-                   "group=%u with head_dim=%u has no tile that fits a CTA on %s, with %u bytes of shared memory",
-                   spec->group, spec->head_dim, target->name, target->shared_per_block);
+  return refuse(spec, target);
 }
 
 fi_status tile_first(const fi_spec *spec, const struct target *target, uint32_t shared, uint32_t *choice) {

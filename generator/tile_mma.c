@@ -359,11 +359,6 @@ static bool plan_share(const struct purpose *purpose, uint32_t *choice, struct t
   return false;
 }
 
-/* Whether tokens have scales of their own, which tiles of shares do not find. */
-static bool has_own_scales(const struct purpose *purpose) {
-  return derived_key_scale_bytes(purpose->spec) + derived_value_scale_bytes(purpose->spec) > 0;
-}
-
 /*
  * The tiles that fit: those that hold the whole group, then those of halves, quarters and so on of it: tiles of the
  * same tokens, each of which reads the KV.
@@ -376,9 +371,8 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
                             .kv_bits = derived_kv_bits(spec),
                             .v_bits = derived_v_bits(spec),
                             .v_in_keys = spec->v_source == FI_V_KEYS};
-  const uint32_t most_shares = has_own_scales(&purpose) ? 1 : spec->group;
-  for (purpose.group_shares = 1; purpose.group_shares <= most_shares && spec->group % purpose.group_shares == 0;
-       purpose.group_shares *= 2) {
+  const uint32_t most_shares = spec->group / derived_least_heads(spec);
+  for (purpose.group_shares = 1; purpose.group_shares <= most_shares; purpose.group_shares *= 2) {
     if (plan_share(&purpose, choice, tile))
       return true;
   }

@@ -198,7 +198,8 @@ struct fi_plan_args {
   int window_left; /* 0: none; as all of them */
   int window_right;
   int chunk;
-  int kv_heads;
+  int kv_heads;    /* each once for every tile that has a share of its query heads */
+  int head_tiles;  /* such tiles of a KV head, which read the same KV */
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;

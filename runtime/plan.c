@@ -147,6 +147,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .window_right = (int)spec->window_right,
       .chunk = (int)spec->chunk,
       .kv_heads = (int)workspace_heads(kernel, workspace),
+      .head_tiles = (int)kernel->tile.group_shares,
       .tile_tokens = (int)kernel->tile.tokens,
       .tile_rows = (int)kernel->tile.rows,
       .group = (int)kernel->tile.heads,

@@ -43,7 +43,7 @@ template <u32 kPitch> void load_key_fragments(u32 (&k)[4], u32 keys, u32 block, 
 
 /* scores += Q K^T, for rows of K of kPitch bytes. */
 template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
-#pragma unroll
+#pragma unroll kQueryUnroll
   for (u32 i = 0; i < kQueryBlocks; i++) {
     QueryBlock room;
     const QueryBlock &q = query_block(room, query, i);

@@ -25,7 +25,7 @@ void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32
 /* scores += Q K^T, for rows of K of kPitch bytes. */
 template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
   const u32 from = shared_address(keys) + chunk_at<kPitch>(lane(), 0);
-#pragma unroll
+#pragma unroll kQueryUnroll
   for (u32 i = 0; i < kQueryBlocks; i++) {
     QueryBlock room;
     const QueryBlock &q = query_block(room, query, i);

@@ -11,6 +11,13 @@ constexpr u32 kQueryBlocks = kQkDim / 16 + 1;
 constexpr u32 kQueryBlocks = kQkDim / 16;
 //@end
 
+/* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
+//@if ordered_loads
+constexpr u32 kQueryUnroll = 2;
+//@else
+constexpr u32 kQueryUnroll = kQueryBlocks;
+//@end
+
 /* Fragments of Q of one block of dims. */
 typedef u32 QueryBlock[kRowBlocks][4];
 

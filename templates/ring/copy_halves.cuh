@@ -8,12 +8,14 @@
 //# need not be aligned to more. What is after them in the tile stays as it is.
 
 /*
- * How a warp copies its rows of K or V, of kRowBytes: some rows at once, a unit a lane. No row has more units than a
- * warp has lanes.
+ * How a warp copies its rows of K or V, of kRowBytes: some rows at once, a unit a lane, or in several turns a row that
+ * has more units than the warp has lanes.
  */
 template <u32 kRowBytes> struct CopyShape {
   static constexpr u32 kUnitBytes = kRowBytes % 16 ? 8 : 16;
-  static constexpr u32 kRowLanes = kRowBytes / kUnitBytes;
+  static constexpr u32 kUnits = kRowBytes / kUnitBytes;
+  static constexpr u32 kTurns = (kUnits + 31) / 32;
+  static constexpr u32 kRowLanes = kUnits < 32 ? kUnits : 32;
   static constexpr u32 kPassRows = 32 / kRowLanes;
 };
 
@@ -68,10 +70,15 @@ void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &va
   const u32 lane = fresh_lane();
   const u32 place = lane / Shape::kRowLanes;
   const u32 row = first + place;
-  const u32 byte = lane % Shape::kRowLanes * Shape::kUnitBytes;
+  const u32 unit = lane % Shape::kRowLanes;
   const u8 *from = row_place<Shape::kRowLanes>(places, first);
   if (place >= Shape::kPassRows || row >= kWarpTokens)
     return;
-  const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, byte / 16) + byte % 16;
-  copy_unit<Shape::kUnitBytes>(tile + at, from + byte, valid.has(row));
+#pragma unroll
+  for (u32 turn = 0; turn < Shape::kTurns; turn++) {
+    const u32 byte = (turn * 32 + unit) * Shape::kUnitBytes;
+    const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, byte / 16) + byte % 16;
+    if (turn * 32 + unit < Shape::kUnits)
+      copy_unit<Shape::kUnitBytes>(tile + at, from + byte, valid.has(row));
+  }
 }

@@ -1,3 +1,5 @@
+//@use work/kv_head
+
 //# What K and V of a head are multiplied with.
 
 //@if kv_scale == none || kv_scale == token
@@ -12,15 +14,9 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[0];
 }
 //@end
-//@if kv_scale == head && group_shares > 1
-/* The scale of K or V of a head, which the plan counts once for each tile that has a share of its query heads. */
-float scale_of(const fi_kv_args &kv, int kv_head) {
-  return kv.scales[kv_head / kGroupShares];
-}
-//@end
-//@if kv_scale == head && group_shares <= 1
+//@if kv_scale == head
 /* The scale of K or V of a head. */
-float scale_of(const fi_kv_args &kv, int kv_head) {
+float scale_of(const fi_kv_args &kv, KvHead kv_head) {
   return kv.scales[kv_head];
 }
 //@end

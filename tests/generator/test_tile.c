@@ -197,15 +197,30 @@ Test(tile, that_cannot_hold_a_group_is_refused) {
   cr_expect_eq(tile_plan(&canonical, &small, 0, &tile), FI_ERROR_UNSUPPORTED);
   cr_expect_str_eq(
       fi_last_error(),
-      "group=64 with head_dim=128 has no tile that fits a CTA on sm_small, with 20480 bytes of shared memory");
+      "group=64, of which a tile has 1 or more, with head_dim=128 has no tile that fits a CTA on sm_small, with 20480 "
+      "bytes of shared memory");
 }
 
+/* Tiles share a group by halves, but for those whose tokens have scales of their own. */
 Test(tile, of_a_group_whose_output_fills_the_registers_is_refused) {
-  fi_spec spec;
-  cr_assert_eq(fi_spec_parse("attention hd=512 group=65", &spec), FI_OK);
-  cr_expect_eq(fi_spec_supported(&spec, NULL), FI_ERROR_UNSUPPORTED);
-  cr_expect_str_eq(fi_last_error(), "group=65 with v_dim=512 has no tile: one that holds the group has 128 rows, and O "
-                                    "of more than 64 rows does not fit the registers of a CTA");
-  spec.v_dim = 256;
-  cr_expect_eq(fi_spec_supported(&spec, NULL), FI_OK, "%s", fi_last_error());
+  static const struct {
+    const char *spec;
+    const char *why;
+  } cases[] = {
+      {"attention hd=512 group=65",
+       "group=65 with v_dim=512 has no tile: it would have 128 rows, and O of more than 64 "
+       "rows does not fit the registers of a CTA"},
+      {"attention hd=512 group=66", NULL},
+      {"attention hd=512 group=65 v_dim=256", NULL},
+      {"attention hd=512 group=66 kv=int8 scale=token",
+       "group=66 with v_dim=512 has no tile: it would have 128 rows, and O of more than 64 rows does not fit the "
+       "registers of a CTA"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_spec spec;
+    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK);
+    cr_expect_eq(fi_spec_supported(&spec, NULL), cases[i].why ? FI_ERROR_UNSUPPORTED : FI_OK, "%s", cases[i].spec);
+    if (cases[i].why)
+      cr_expect_str_eq(fi_last_error(), cases[i].why);
+  }
 }

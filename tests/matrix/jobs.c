@@ -20,6 +20,7 @@ static const char *const plan_specs[] = {
     "attention hd=64 group=64 mask=none",
     "attention rows=128 group=4 page=16",
     "attention hd=256 rows=128 index=csr",
+    "attention hd=512 group=128 page=16",
 };
 
 /* Specs of shared prefixes: at least three tokens fit a tile, and the cache has pages. */
@@ -110,6 +111,9 @@ static const char *const latent_specs[] = {
     "attention hd=512 group=128 kv=e4m3 scale=head page=16 lse=1",
     "attention hd=576 v_dim=512 group=16 kv=e4m3 scale=tensor page=64 lse=1 v_source=keys",
     "attention hd=160 v_dim=128 group=5 rows=64 q=f16 kv=e5m2 scale=head page=1 v_source=keys",
+    "attention hd=568 v_dim=512 group=16 kv=e4m3 page=16 lse=1 v_source=keys",
+    "attention hd=264 v_dim=248 group=4 rows=64 kv=e5m2 scale=head index=csr v_source=keys",
+    "attention hd=576 v_dim=72 group=6 kv=e4m3 scale=tensor page=7 v_source=keys",
 };
 
 /* Again for the target with least shared memory, where tiles are smaller. */

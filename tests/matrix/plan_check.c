@@ -111,6 +111,11 @@ static int first_of_steps(const struct check *check, const struct fi_item *item)
   return begin - begin % check->view.shape.start_tokens;
 }
 
+static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
+  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s", item->kv_head,
+                    item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
+}
+
 /* ------------------------------------------------------------------------------------------------ shares */
 
 /* What a CTA has. */
@@ -150,6 +155,11 @@ static bool goes_on(const struct check *check, const struct fi_item *before, con
   return item->kv_head == before->kv_head + 1 && item->row_begin == (int)check->planned->first_token;
 }
 
+/* The head whose KV it reads: tiles of several heads of the plan may share one. */
+static int kv_head_of(const struct check *check, const struct fi_item *item) {
+  return item->kv_head / (int)check->tile->group_shares;
+}
+
 /*
  * Lists the items of a CTA, and counts their steps and sections: a share of a section is one part of its
  * line, whose heads follow each other where a plan may have sections.
@@ -169,7 +179,10 @@ static bool take_share(struct check *check, const struct fi_item *first, struct 
     if (item->next < 0 || (uint64_t)item->next >= items)
       return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next, (unsigned long long)items);
     next = &check->view.host.items[item->next];
-    share->sections += check->view.shape.most_sections > 1 && !goes_on(check, item, next);
+    const bool begins_section = check->view.shape.most_sections > 1 && !goes_on(check, item, next);
+    if (begins_section && kv_head_of(check, item) == kv_head_of(check, next))
+      return item_fails(check, next, "two sections have its KV head");
+    share->sections += begins_section;
   }
 }
 
@@ -234,11 +247,6 @@ static int compare_items(const void *left, const void *right) {
   if (a->row_begin != b->row_begin)
     return a->row_begin < b->row_begin ? -1 : 1;
   return (a->kv_begin > b->kv_begin) - (a->kv_begin < b->kv_begin);
-}
-
-static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
-  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s", item->kv_head,
-                    item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
 }
 
 /* Whether the tokens that an item says all its rows see are seen by all, and are all such tokens of the item. */

@@ -2,7 +2,6 @@
 #include "tests/matrix/worker.h"
 
 #include "cache/hash.h"
-#include "tests/matrix/gaps.h"
 #include "tools/common/clock.h"
 
 #include <stdio.h>
@@ -75,8 +74,6 @@ static random_state seed_of(const struct worker *worker, const struct job *job) 
 static bool compile(struct worker *worker, const struct job *job, struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
   const fi_status status = fi_precompile(worker->trial.ctx, &job->spec, &facts);
-  if (status == FI_ERROR_COMPILE && is_gap(&job->spec, job->target))
-    return true;
   const bool only_not_kept = status == FI_ERROR_NOT_CACHED && *facts.toolchain;
   if (!only_not_kept && !trial_ok(&worker->trial, "fi_precompile", status))
     return false;

@@ -226,6 +226,9 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotati
   store(values, chunk);
 }
 
+/* The number of a KV head. */
+typedef int KvHead;
+
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[0];
@@ -295,7 +298,7 @@ int kv_place(const fi_plan_header &header, int kv_base, int token) {
 }
 
 /* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }

@@ -248,6 +248,9 @@ struct NewToken {
   int at;
 };
 
+/* The number of a KV head. */
+typedef int KvHead;
+
 typedef int PageId;
 
 /* The page ids of a request, first token's first. */
@@ -261,7 +264,7 @@ int kv_place(const fi_plan_header &header, int kv_base, int token) {
 }
 
 /* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }

@@ -474,6 +474,9 @@ bool has_row_end(u32 lane) {
 /* 16 dims of the head are one step of the matrix instruction. */
 constexpr u32 kQueryBlocks = kQkDim / 16;
 
+/* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
+constexpr u32 kQueryUnroll = kQueryBlocks;
+
 /* Fragments of Q of one block of dims. */
 typedef u32 QueryBlock[kRowBlocks][4];
 
@@ -500,7 +503,7 @@ const QueryBlock &query_block(QueryBlock &room, const Query &query, u32 i) {
 /* scores += Q K^T, for rows of K of kPitch bytes. */
 template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
   const u32 from = shared_address(keys) + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
-#pragma unroll
+#pragma unroll kQueryUnroll
   for (u32 i = 0; i < kQueryBlocks; i++) {
     QueryBlock room;
     const QueryBlock &q = query_block(room, query, i);
@@ -549,6 +552,9 @@ u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
 }
 
+/* The number of a KV head. */
+typedef int KvHead;
+
 typedef int PageId;
 
 /* The page ids of a request, first token's first. */
@@ -562,7 +568,7 @@ int kv_place(const fi_plan_header &header, int kv_base, int token) {
 }
 
 /* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }

@@ -119,7 +119,8 @@ struct fi_plan_args {
   int window_left; /* 0: none; as all of them */
   int window_right;
   int chunk;
-  int kv_heads;
+  int kv_heads;    /* each once for every tile that has a share of its query heads */
+  int head_tiles;  /* such tiles of a KV head, which read the same KV */
   int tile_tokens; /* query tokens of a tile */
   int tile_rows;   /* partial rows of a tile */
   int group;
@@ -535,7 +536,7 @@ int first_index() {
 constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
- * Sections are groups of heads whose KV fits in L2: the CTAs of a launch work on one group at a time, so that
+ * Sections are groups of KV heads that fit in L2: the CTAs of a launch work on one group at a time, so that
  * tiles of the same head find it there. Batches of few rows read everything once and have one section, as have
  * batches so small that more cuts would cost more than they save.
  */
@@ -551,9 +552,10 @@ int sections_of(const fi_plan_args &args, const Line &line) {
       atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
   __syncthreads();
   constexpr int kLeastPieces = 16; /* of a share in a section */
-  const int wanted = kv_steps * args.kv_heads / args.section_steps;
+  const int kv_heads = args.kv_heads / args.head_tiles;
+  const int wanted = kv_steps * kv_heads / args.section_steps;
   const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
-  return max(1, min(min(wanted, worth), min(args.max_sections, args.kv_heads)));
+  return max(1, min(min(wanted, worth), min(args.max_sections, kv_heads)));
 }
 
 /*
@@ -635,8 +637,9 @@ Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, 
   Section section;
   section.number = number;
   section.count = count;
-  section.first_head = number * args.kv_heads / count;
-  section.heads = (number + 1) * args.kv_heads / count - section.first_head;
+  const int kv_heads = args.kv_heads / args.head_tiles;
+  section.first_head = number * kv_heads / count * args.head_tiles;
+  section.heads = (number + 1) * kv_heads / count * args.head_tiles - section.first_head;
   section.steps = line.steps * section.heads;
   section.shares = shares_of(args, line, section);
   section.shares_a_step = (float)section.shares / (float)section.steps;

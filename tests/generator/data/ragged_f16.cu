@@ -470,6 +470,9 @@ bool has_row_end(u32 lane) {
 /* 16 dims of the head are one step of the matrix instruction. */
 constexpr u32 kQueryBlocks = kQkDim / 16;
 
+/* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
+constexpr u32 kQueryUnroll = kQueryBlocks;
+
 /* Fragments of Q of one block of dims. */
 typedef u32 QueryBlock[kRowBlocks][4];
 
@@ -496,7 +499,7 @@ const QueryBlock &query_block(QueryBlock &room, const Query &query, u32 i) {
 /* scores += Q K^T, for rows of K of kPitch bytes. */
 template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *keys) {
   const u32 from = shared_address(keys) + chunk_at<kPitch>(lane() % 8 + lane() / 16 * 8, lane() / 8 % 2);
-#pragma unroll
+#pragma unroll kQueryUnroll
   for (u32 i = 0; i < kQueryBlocks; i++) {
     QueryBlock room;
     const QueryBlock &q = query_block(room, query, i);
@@ -545,13 +548,16 @@ u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
 }
 
+/* The number of a KV head. */
+typedef int KvHead;
+
 /* What kv_row finds a token of a request by: where the KV of the request is. */
 int kv_place(const fi_plan_header &header, int kv_base, int token) {
   return kv_base;
 }
 
 /* The row of a token and head; kv_base is the request's first token. */
-u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, int head) {
+u8 *kv_row(const fi_kv_args &kv, int kv_base, int token, KvHead head) {
   const long long row = ((long long)kv_base + token) * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
