@@ -101,7 +101,7 @@ static uint32_t copies_scales(const fi_spec *spec) {
 
 uint32_t derived_least_heads(const fi_spec *spec) {
   uint32_t heads = spec->group;
-  while (heads % 2 == 0 && !copies_scales(spec)) /* tiles of shares do not find the scales of tokens */
+  while (heads % 2 == 0)
     heads /= 2;
   return heads;
 }

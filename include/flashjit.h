@@ -176,8 +176,7 @@ enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
  * Where V of a token and head is. FI_V_KEYS: the first v_dim elements of its K, as they are stored. So is the latent of
  * multi-head latent attention (arXiv 2405.04434, 2.1) with its up-projections absorbed into Q and O: head_dim = latent
  * + rotated dims, v_dim = latent, rope_first = latent, one KV head whose group is all query heads of the rank. Then
- * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 bits, or is
- * FI_E4M3 or FI_E5M2.
+ * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 or 8 bits.
  */
 enum { FI_V_OWN = 0, FI_V_KEYS = 1 };
 

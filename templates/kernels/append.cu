@@ -39,6 +39,28 @@ int position_of(const fi_append_args &args, const NewToken &row) {
 
 //@if quantizes_rows
 //@use operand/quantize_rows
+//@if v_source == keys
+/*
+ * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
+ * converted to the type of the cache. A warp takes a row at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
+  __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
+  float *row = rows[warp()];
+  const long long count = (long long)new_tokens(args) * args.kv_heads;
+  const long long warps = (long long)gridDim.x * (kThreads / 32);
+  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
+    const int head = i % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / args.kv_heads));
+    if (token.at < 0)
+      continue;
+    take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
+    store_key_row(args.k, {token.place, token.at, head}, row);
+  }
+}
+//@else
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the
  * type of the cache. A warp takes a row at a time.
@@ -65,6 +87,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
     }
   }
 }
+//@end
 //@else
 //@if v_source == keys
 /*

@@ -42,6 +42,7 @@ void take_key(float *row, const u16 *from, const Rotation &by) {
   __syncwarp();
 }
 
+//@if v_source == own
 /* Takes a new row of V. */
 void take_value(float *row, const u16 *from) {
 #pragma unroll 1
@@ -49,6 +50,7 @@ void take_value(float *row, const u16 *from) {
     row[dim] = unpack_query(from[dim]).x;
   __syncwarp();
 }
+//@end
 
 /* The place of a row in the cache. */
 struct RowPlace {
@@ -85,7 +87,7 @@ void store_key_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
 }
 //@end
 
-//@if v_dtype == int8
+//@if v_dtype == int8 && v_source == own
 /* Writes a row of V into the cache, with the scales that it has of its own. */
 void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row) {
   store_int8_row<kVDim>(kv, at, row);

@@ -24,18 +24,18 @@ float scale_of(const fi_kv_args &kv, KvHead kv_head) {
 //@if copies_scales
 //@if page_size > 0
 /* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
-long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
   return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@else
 //@if index == dense
 /* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
-long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
   return place * kv.scale_page_stride + token * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@else
 /* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
-long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
   return ((long long)place + token) * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 //@end

@@ -89,9 +89,9 @@ static uint32_t groups_of(uint32_t dim, uint32_t other) {
   return count;
 }
 
-/* V in K, which has 16 bits or is e4m3 or e5m2 with its scales, and is no shorter. */
+/* V in K, which has 16 bits or 8 with its scales, and is no shorter. */
 static uint32_t types_of_one(uint32_t head_dim, uint32_t v_dim) {
-  return v_dim <= head_dim ? 2 + 2 * 3 : 0;
+  return v_dim <= head_dim ? 2 + 2 * 3 + 4 : 0;
 }
 
 /* K and V of one type with their scales, V of 4 bits beside K of 8 without or with scales of tokens, and both of 4. */

@@ -114,6 +114,8 @@ static const char *const latent_specs[] = {
     "attention hd=568 v_dim=512 group=16 kv=e4m3 page=16 lse=1 v_source=keys",
     "attention hd=264 v_dim=248 group=4 rows=64 kv=e5m2 scale=head index=csr v_source=keys",
     "attention hd=576 v_dim=72 group=6 kv=e4m3 scale=tensor page=7 v_source=keys",
+    "attention hd=576 v_dim=512 group=128 kv=int8 scale=token page=64 lse=1 v_source=keys",
+    "attention hd=160 v_dim=128 group=5 kv=int8 scale=head page=3 v_source=keys",
 };
 
 /* Again for the target with least shared memory, where tiles are smaller. */

@@ -62,7 +62,7 @@ static const struct change spec_changes[] = {
      "v_dim is 128 with head_dim 64: V in K is no longer than K"},
     {"attention hd=320 v_dim=64 v_source=keys", SPEC(v_dim, 0), FI_ERROR_UNSUPPORTED,
      "v_dim is 320 with head_dim 320: V has multiples of 8 from 32 to 256, or 512 elements"},
-    {"append v_source=keys", SPEC(kv_dtype, FI_I8), FI_ERROR_UNSUPPORTED, "v_source is keys with kv_dtype int8"},
+    {"append v_source=keys", SPEC(kv_dtype, FI_I4), FI_ERROR_UNSUPPORTED, "v_source is keys with kv_dtype int4"},
     {NULL, SPEC(group, 129), FI_ERROR_SPEC, "group is 129"},
     {NULL, SPEC(rows, 17), FI_ERROR_SPEC, "rows is 17"},
     {NULL, SPEC(rows, 256), FI_ERROR_SPEC, "rows is 256"},

@@ -312,7 +312,7 @@ float2 unpack_query(u32 word) {
 }
 
 /* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
-long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
   return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 

@@ -826,7 +826,7 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
 }
 
 /* Which scale is the first of a token and head; `place` is that of the token's rows (see kv_row). */
-long long scale_index(const fi_kv_args &kv, int place, int token, int head) {
+long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
   return place * kv.scale_page_stride + (u32)token % kPageSize * kv.scale_token_stride + head * kv.scale_head_stride;
 }
 
