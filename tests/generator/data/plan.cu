@@ -453,8 +453,8 @@ fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, i
   return {max(kv_begin, tile.inner_begin), min(kv_end, tile.inner_end)};
 }
 
-Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+/* Tile `number` of a request. */
+Tile tile_of_request(const fi_plan_args &args, int request, int number) {
   const int begin = first_token(args, request);
   const int end = first_token(args, request + 1);
   const int kv_len = kv_len_of(args, request);
@@ -946,10 +946,20 @@ void plan_batch(const fi_plan_args &args, int tokens) {
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
-  if (writes_header()) {
-    write_header(args, tokens, true);
-    tell_bad_list(args, tokens);
-  }
+}
+
+/* What the last CTA says of the whole batch. */
+void end_plan(const fi_plan_args &args, int tokens) {
+  if (!writes_header())
+    return;
+  write_header(args, tokens, true);
+  tell_bad_list(args, tokens);
+}
+
+void write_plan(const fi_plan_args &args) {
+  const int tokens = first_token(args, args.requests);
+  plan_batch(args, tokens);
+  end_plan(args, tokens);
 }
 
 /* A plan of nothing, for a batch that makes no sense. */

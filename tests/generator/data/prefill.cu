@@ -18,7 +18,8 @@ struct fi_interval {
 
 /*
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
- * request's number (dense index) or kv_indptr[request] (CSR).
+ * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
+ * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -34,7 +35,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
-  int reserved;
+  int kv_len;                /* of its request */
 };
 
 /*
@@ -122,6 +123,8 @@ struct fi_attention_args {
   int reserved;
   struct fi_rope_args rope;
   const void *snippet_params;
+  const int *selected; /* lists of blocks */
+  long long selected_token_stride, selected_head_stride;
 };
 
 /* A tensor map, as the driver encodes it: where boxes of a tensor are in memory. */
@@ -690,6 +693,9 @@ void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, in
                : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(shared_address(barrier)) : "memory");
 }
 
+/* The number of a KV head. */
+typedef int KvHead;
+
 typedef int PageId;
 
 /* The page ids of a request, first token's first. */
@@ -703,7 +709,7 @@ int kv_place(const fi_plan_header &header, int kv_base, int token) {
 }
 
 /* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, int head) {
+u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
   const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
