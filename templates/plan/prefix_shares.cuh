@@ -153,7 +153,7 @@ fi_item tree_item(const fi_plan_args &args, const TreeUnit &unit, const Extent &
   item.part = -1;
   item.unit = unit.block * args.kv_heads + unit.head * unit.tiles + branch.first - unit.block;
   item.next = -1;
-  item.reserved = 0;
+  item.kv_len = extent.tile.kv_len;
   return item;
 }
 

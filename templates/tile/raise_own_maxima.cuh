@@ -1,10 +1,13 @@
 //# Rows of a tile may be of several requests: what is done to one does not depend on the others.
 
 /*
- * Lifts the maxima of rows to those of their new scores, and rescales their O and sums by it, where these exceed them
- * by more than the slack, or where logits are large. The offsets are what is to be taken off logits.
+ * Lifts the maxima of rows to those of their new scores, and rescales their O, or tells by what, and their sums by it,
+ * where these exceed them by more than the slack, or where logits are large; returns whether some are lifted. The
+ * offsets are what is to be taken off logits.
  */
-void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], const LogitScale &scale) {
+template <typename Shrunk>
+bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
+                  const LogitScale &scale) {
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
@@ -21,7 +24,7 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
     moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
-    return;
+    return false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const float offset = most[r] * scale.of(r);
@@ -34,8 +37,7 @@ void raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) -= taken;
-#pragma unroll
-    for (u32 i = 0; i < kShareDims / 4; i++)
-      at(state.o, r, i) *= shrink;
+    shrink_group(shrunk, r, shrink);
   }
+  return true;
 }

@@ -51,8 +51,8 @@ Test(pipeline, plan_kernel_is_shared) {
   fi_ctx_destroy(ctx);
 }
 
-/* Plans of windows and the like have a plan kernel of their own, as have those that look for prefixes: the one that
- * knows all. */
+/* Plans of windows and the like have a plan kernel of their own, as have those of lists, and those that look for
+ * prefixes: the one that knows all. */
 Test(pipeline, plan_kernels_of_intervals) {
   static const struct {
     const char *spec;
@@ -67,14 +67,16 @@ Test(pipeline, plan_kernels_of_intervals) {
               {"attention start=1", 1},
               {"attention ranges=1", 1},
               {"attention bits=1 left=5 hd=64", 1},
-              {"attention page=16 prefixes=1", 2},
-              {"attention page=16 left=1 prefixes=1", 2}};
+              {"attention select=1", 2},
+              {"attention page=16 left=1 select=8", 2},
+              {"attention page=16 prefixes=1", 3},
+              {"attention page=16 left=1 prefixes=1", 3}};
   fi_ctx *ctx = make_context(NULL);
   const fi_kernel *plans[] = {kernel_of(ctx, "plan"), kernel_of(ctx, "plan intervals=1"),
-                              kernel_of(ctx, "plan intervals=1 prefixes=1")};
+                              kernel_of(ctx, "plan intervals=2"), kernel_of(ctx, "plan intervals=2 prefixes=1")};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].plan], "%s", rows[i].spec);
-  cr_expect_eq(fakes.compiles, 3 + sizeof rows / sizeof *rows);
+  cr_expect_eq(fakes.compiles, 4 + sizeof rows / sizeof *rows);
   fi_ctx_destroy(ctx);
 }
 
