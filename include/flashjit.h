@@ -546,7 +546,7 @@ typedef struct fi_workspace {
                              only: all plans whose launches follow each other in a stream may share it */
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else a tile's KV is cut into pieces of so many
                              tokens (a multiple of 256), so that a request's result does not depend on the rest of the
-                             batch */
+                             batch; with spec.prefixes as long as all of Q is finite */
   uint32_t max_selected;  /* for spec.select: entries of the longest list, 1 and more */
   uint32_t reserved[24];
 } fi_workspace;
@@ -607,7 +607,7 @@ typedef struct fi_batch {
                                   0: those of the request's KV */
   uint32_t page_count;         /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
                                   takes a launch of its own */
-  uint32_t unused;
+  uint32_t unused;             /* 0; reserved */
   const int32_t *selected_len; /* for spec.select: [query tokens] entries of each token's lists, holes included, 0 to
                                   max_selected; NULL: all have max_selected */
   uint32_t reserved[36];

@@ -188,8 +188,8 @@ Test(bench_case, what_is_none) {
   expect_problem("attention batch=1q", "\"1q\" is not");
   expect_problem("attention heads=0 batch=1q1", "heads is \"0\"; allowed are 1 to 1024");
   expect_problem("attention heads=x batch=1q1", "heads is \"x\"");
-  expect_problem("attention select=1 batch=1q1", "select= without listed=; cases with select have both");
-  expect_problem("attention listed=4 batch=1q1", "listed= without select=");
+  expect_problem("attention select=1 batch=1q1", "select without listed blocks; specs with select go with");
+  expect_problem("attention listed=4 batch=1q1", "listed blocks without select");
   expect_problem("attention select=1 listed=0 batch=1q1", "listed is \"0\"; allowed are 1 to 1048576");
   expect_problem("attention hdd=64 batch=1q1", "hdd");
   expect_problem("append batch=1q1", "for attention alone");

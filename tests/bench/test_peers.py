@@ -29,7 +29,9 @@ AXES = {
 
 
 def member(**axes):
-    return {"text": "a case", "spec": "attention", "heads": 2, "requests": [[1, 9], [1, 3]], "axes": {**AXES, **axes}}
+    requests = [[1, 9], [1, 3]]
+    axes = {**AXES, **axes}
+    return {"text": "a case", "spec": "attention", "heads": 2, "requests": requests, "shares": False, "axes": axes}
 
 
 class Device:
@@ -160,6 +162,7 @@ class Cases(unittest.TestCase):
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
             self.assertIn("there are no inputs", rows["flashjit"]["reason"])
+        self.assertEqual(read_case({**member(), "shares": True}).lacks(), "requests share KV")
 
 
 class Runs(unittest.TestCase):

@@ -8,7 +8,10 @@
 #include "tests/reference.h"
 #include "tools/common/mirror.h"
 
-enum { MOST_REQUESTS = 24 };
+enum {
+  MOST_REQUESTS = 24,
+  PARTS_AT_ONCE = 40 /* most partials that are not merged in groups (templates/plan/shares.cuh) */
+};
 
 /* What the requests of a batch are like. */
 enum batch_kind {

@@ -4,6 +4,7 @@
  */
 #include "tests/matrix/plan_check.h"
 
+#include "tests/matrix/batch_case.h"
 #include "tests/matrix/plan_view.h"
 #include "tests/reference.h"
 
@@ -343,6 +344,8 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
                          ? 0
                          : check->view.host.units[first->unit].parent;
+  if ((parent != 0) != (count > PARTS_AT_ONCE && !check->planned->workspace->split_tokens))
+    return item_fails(check, first, "its partials are merged at once and should not be, or the other way round");
   const uint32_t group = parent ? (uint32_t)check->view.host.units[first->unit].part_count : count;
   const int begin = part_of(check, first);
   for (uint32_t i = 0; i < count; i++) {

@@ -21,7 +21,7 @@ function constant(text) { sub(/ *=.*/, "", text); gsub(/ /, "", text)
   if (text != "") printf "  printf(\"constant %s %%lld\\n\", (long long)%s);\n", text, text }
 function field(text) {
   sub(/;$/, "", text); sub(/(\[[^\]]*\])*$/, "", text); sub(/^.*[ *]/, "", text)
-  if (text != "reserved")
+  if (text != "reserved" && text != "unused")
     printf "  printf(\"field %s.%s %%zu %%zu\\n\", offsetof(%s, %s), sizeof(((%s *)0)->%s));\n",
       name, text, name, text, name, text }
 BEGIN { print "#include <flashjit.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {" }

@@ -63,6 +63,14 @@ bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_h
   return can_be_timed(spec, what->spec_text) && bench_batch_copy(&what->batch, batch);
 }
 
+bool bench_case_list(struct bench_case *what, uint32_t listed) {
+  if ((what->spec.select > 0) != (listed > 0))
+    return problem_set("\"%s\" has %s; specs with select go with a number of blocks, other specs do not",
+                       what->spec_text, listed > 0 ? "listed blocks without select" : "select without listed blocks");
+  what->listed = listed;
+  return true;
+}
+
 /* ------------------------------------------------------------------------------------------------ lines */
 
 /* The text after "KEY=" of a word; NULL when it is another word. */
@@ -97,17 +105,10 @@ static bool split(char *line, char *spec, size_t size, const char **heads, const
 
 /* Specs with lists say how long these are, and no others. */
 static bool take_listed(struct bench_case *what, const char *text) {
-  enum { MOST_LISTED = 1 << 20 };
-  uint64_t listed;
-  if (!what->spec.select && !text)
-    return true;
-  if (!what->spec.select || !text)
-    return problem_set("\"%s\" has %s; cases with select have both", what->spec_text,
-                       text ? "listed= without select=" : "select= without listed=");
-  if (!parse_number(text, 1, MOST_LISTED, &listed))
-    return problem_set("listed is \"%s\"; allowed are 1 to %d", text, MOST_LISTED);
-  what->listed = (uint32_t)listed;
-  return true;
+  uint64_t listed = 0;
+  if (text && !parse_number(text, 1, BENCH_MOST_LISTED, &listed))
+    return problem_set("listed is \"%s\"; allowed are 1 to %d", text, BENCH_MOST_LISTED);
+  return bench_case_list(what, (uint32_t)listed);
 }
 
 bool bench_case_parse(struct bench_case *what, const char *line) {

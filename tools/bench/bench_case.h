@@ -24,8 +24,13 @@ bool bench_case_parse(struct bench_case *what, const char *line);
 /* Of parts. The batch is copied. */
 bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_heads, const struct bench_batch *batch);
 
+/* How many blocks each query token of a case lists: 1 and more of specs with select, 0 of others; false, with the
+ * problem set, where it is otherwise. */
+enum { BENCH_MOST_LISTED = 1 << 20 };
+bool bench_case_list(struct bench_case *what, uint32_t listed);
+
 /* The line. */
-enum { CASE_TEXT_SIZE = FI_SPEC_TEXT_SIZE + BATCH_TEXT_SIZE + 32 };
+enum { CASE_TEXT_SIZE = FI_SPEC_TEXT_SIZE + BATCH_TEXT_SIZE + 64 };
 void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]);
 
 /* Bytes that a launch reads of K, V and their scales, and floating-point operations of the scores that are seen. */

@@ -68,11 +68,15 @@ static int make_batches(const struct bench_choice *choice, struct batches *batch
 
 /* ------------------------------------------------------------------------------------------------ cases */
 
-static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads,
+static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads, uint64_t listed,
                      const struct bench_batch *batch) {
   struct bench_case what;
   if (!bench_case_make(&what, spec, (uint32_t)heads, batch))
     return false;
+  if (!bench_case_list(&what, (uint32_t)listed)) {
+    bench_batch_free(&what.batch);
+    return false;
+  }
   snprintf(what.layer, sizeof what.layer, "%s", layer);
   return case_list_add(list, &what);
 }
@@ -91,7 +95,7 @@ static void add_layer(const struct bench_choice *choice, const struct model_laye
     if (!layer_has_role(layer, role))
       continue;
     const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
-    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads, &batches->batches[i]))
+    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads, 0, &batches->batches[i]))
       complain("%s, %s: %s", layer->kind, batches->batches[i].text, has_kernel ? problem_last() : fi_last_error());
   }
 }
@@ -117,7 +121,7 @@ static int add_spec(const struct bench_choice *choice, const struct batches *bat
   if (fi_spec_supported(&spec, NULL))
     return usage_error("bench", "%s", fi_last_error());
   for (size_t i = 0; i < batches->count; i++) {
-    if (!add_case(list, &spec, "", choice->heads, &batches->batches[i]))
+    if (!add_case(list, &spec, "", choice->heads, choice->listed, &batches->batches[i]))
       return usage_error("bench", "%s", problem_last());
   }
   return CLI_OK;

@@ -38,7 +38,8 @@ static bool check_batch(struct trial *trial, fi_kernel *kernel, struct batch_cas
 }
 
 static bool attend(struct trial *trial, const fi_spec *spec, const char *target) {
-  static const enum batch_kind kinds[] = {BATCH_MIXED, BATCH_SINGLE, BATCH_SPLIT};
+  static const enum batch_kind kinds[] = {BATCH_MIXED, BATCH_SINGLE, BATCH_SPLIT, BATCH_SHARED};
+  const size_t count = spec->prefixes ? 4 : 3;
   fi_kernel *kernel;
   fi_facts facts = {.struct_size = sizeof facts};
   struct tile tile;
@@ -46,7 +47,7 @@ static bool attend(struct trial *trial, const fi_spec *spec, const char *target)
       !trial_ok(trial, "fi_kernel_facts", fi_kernel_facts(kernel, &facts)) || !read_tile(trial, spec, target, &tile))
     return false;
   bool passed = true;
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds && passed; i++) {
+  for (size_t i = 0; i < count && passed; i++) {
     struct batch_case batch;
     passed = batch_case_create(&batch, trial, spec, &tile, kinds[i]);
     if (facts.choice > 0) /* the source is that of another tile: pieces must be whole steps of this one */

@@ -66,7 +66,12 @@ def packages(version):
             "flashjit",
             "flashjit",
             soname,
-            ("generator/*/flashjit_generator.dir", "cache/*/flashjit_cache.dir", "runtime/*/flashjit_runtime.dir"),
+            (
+                "generator/*/flashjit_generator.dir",
+                "cache/*/flashjit_cache.dir",
+                "cache/*/flashjit_unpack.dir",
+                "runtime/*/flashjit_runtime.dir",
+            ),
             [f"-Wl,--version-script={ROOT}/runtime/flashjit.map", f"-Wl,-soname,{soname}"],
             "Attention kernels for LLM serving, generated and compiled at run time",
             "Provides-Extra: nvrtc\nRequires-Dist: nvidia-cuda-nvrtc>=13; extra == 'nvrtc'\n"

@@ -26,10 +26,13 @@ class Case:
     spec: str
     heads: int  # of KV
     requests: list[tuple[int, int]]  # query tokens, and tokens of KV with these
+    shares: bool  # whether requests have tokens of KV in common
     axes: dict[str, Any]
 
     def lacks(self) -> str:
         """What of the case there are no inputs for; "" when there are all."""
+        if self.shares:
+            return "requests share KV"
         for name, value in self.axes.items():
             if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own"):
                 return f"{name} is {value}"
@@ -101,4 +104,4 @@ class Tensors:
 
 def read_case(member: dict) -> Case:
     requests = [(q, kv) for q, kv in member["requests"]]
-    return Case(member["text"], member["spec"], member["heads"], requests, member["axes"])
+    return Case(member["text"], member["spec"], member["heads"], requests, member["shares"], member["axes"])

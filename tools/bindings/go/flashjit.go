@@ -89,8 +89,8 @@ func (ctx *Context) Kernel(spec *Spec) (*Kernel, error) {
 	})
 }
 
-// Bounds of a batch.
-type Bounds struct{ MaxRequests, MaxTokens, MaxKVLen, KVHeads uint32 }
+// Bounds of a batch; MaxSelected is of lists, where the spec has select.
+type Bounds struct{ MaxRequests, MaxTokens, MaxKVLen, KVHeads, MaxSelected uint32 }
 
 // Workspace with these bounds; its memory is allocate's, of which the kernel says how many bytes it needs.
 func (kernel *Kernel) Workspace(bounds Bounds, allocate func(bytes uint64) Address) (*Workspace, error) {
@@ -100,6 +100,7 @@ func (kernel *Kernel) Workspace(bounds Bounds, allocate func(bytes uint64) Addre
 		max_tokens:   C.uint32_t(bounds.MaxTokens),
 		max_kv_len:   C.uint32_t(bounds.MaxKVLen),
 		kv_heads:     C.uint32_t(bounds.KVHeads),
+		max_selected: C.uint32_t(bounds.MaxSelected),
 	}
 	err := call(func() C.fi_status { return C.fi_workspace_size(kernel.handle, workspace) })
 	if err == nil {

@@ -150,6 +150,7 @@ class Kernel:
         max_tokens: int | None = None,
         ctas: int = 0,
         split_tokens: int = 0,
+        max_selected: int = 0,
         scratch: Workspace | Buffer | None = None,
     ) -> Workspace:
         """Memory for batches within these bounds.
@@ -160,6 +161,7 @@ class Kernel:
         kv_heads      KV heads on this device
         ctas          CTAs of a launch; 0: as many as the device holds at once
         split_tokens  0, or a multiple of 256: then a request's result does not depend on the rest of the batch
+        max_selected  entries of the longest list, where the spec has select
         scratch       another workspace whose scratch this one shares: their launches must follow in one stream
         """
         self.context.driver.make_current()
@@ -170,6 +172,7 @@ class Kernel:
             "kv_heads": kv_heads,
             "ctas": ctas,
             "split_tokens": split_tokens,
+            "max_selected": max_selected,
         }
         return Workspace(self, bounds, scratch)
 

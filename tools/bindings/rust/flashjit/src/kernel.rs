@@ -32,6 +32,8 @@ pub struct Bounds {
     pub ctas: u32,
     /// 0, or a multiple of 256.
     pub split_tokens: u32,
+    /// Entries of the longest list, where the spec has `select`.
+    pub max_selected: u32,
 }
 
 /// Bytes of device memory that a workspace needs.
@@ -150,6 +152,7 @@ impl<'ctx> Kernel<'ctx> {
         workspace.kv_heads = bounds.kv_heads;
         workspace.ctas = bounds.ctas;
         workspace.split_tokens = bounds.split_tokens;
+        workspace.max_selected = bounds.max_selected;
         check(unsafe { sys::fi_workspace_size(self.handle.as_ptr(), &mut workspace) })?;
         Ok(workspace)
     }
