@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { OUTPUT_SIZE = 1 << 16 };
+enum { OUTPUT_SIZE = 1 << 17 };
 
 struct output {
   int code; /* exit code; 128 + signal when it was killed */
