@@ -111,7 +111,7 @@ enum {
   FI_OP_PLAN = 3       /* the kernel behind fi_plan; named so that it can be precompiled */
 };
 
-/* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 rows on sm_90a. */
+/* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 or 192 rows on sm_90a. */
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
 /*
@@ -281,7 +281,7 @@ typedef struct fi_spec {
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
   uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
-  uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes: see fi_plan; 0: it does not */
+  uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
   uint32_t reserved[51];
 } fi_spec;
 
@@ -621,7 +621,8 @@ typedef struct fi_batch {
  * other bounds, does nothing and says so in the memory's fi_fault.
  *
  * With spec.prefixes it finds requests, in any order, that see the same leading pages, and prefixes within prefixes. As
- * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. */
+ * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. Bounds of
+ * so many requests and tiles that shared memory does not hold their tree (about 3,000) have it find none. */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /*

@@ -66,9 +66,14 @@ fi_status maps_fill(const fi_kernel *kernel, const struct strides *strides, uint
   const struct map_pair keys = {&args->k, &args->k_token, 1};
   const struct map_pair values = {&args->v, &args->v_token, 1};
   fi_status status = map_query(kernel, strides, heads, args);
-  if (!status && !number_of(&kernel->tile, "gathers"))
-    status = map_kv(kernel, &args->attention.k, kernel->spec.head_dim, kv_heads, &keys);
-  if (!status && !number_of(&kernel->tile, "gathers"))
+  if (status)
+    return status;
+  if (number_of(&kernel->tile, "gathers")) {
+    args->k = args->k_token = args->v = args->v_token = (struct fi_tensor_map){0};
+    return FI_OK;
+  }
+  status = map_kv(kernel, &args->attention.k, kernel->spec.head_dim, kv_heads, &keys);
+  if (!status)
     status = map_kv(kernel, &args->attention.v, kernel->spec.v_dim, kv_heads, &values);
   return status;
 }

@@ -269,6 +269,8 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   layout->section_steps = section_steps(kernel, layout->step_tokens);
   count_partials(kernel, bounds, layout);
   status = check_count("work items", counts->items, bounds);
+  if (!status)
+    status = check_count("merges", counts->merges, bounds);
   return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
 }
 
