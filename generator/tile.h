@@ -39,6 +39,7 @@ struct tile {
   uint32_t start_tokens; /* steps begin at multiples of so many KV tokens */
   uint32_t stages;       /* steps of KV in the ring */
   uint32_t token_bytes;  /* of K and V of one token and head */
+  uint32_t box_tokens;   /* KV tokens of a box of the tensor maps of K and V; 0: there are none */
   uint32_t shared_bytes; /* dynamic shared memory; for the plan op the most that a launch may ask for */
   uint32_t number_count;
   struct tile_number numbers[TILE_NUMBERS];

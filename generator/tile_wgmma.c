@@ -216,6 +216,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "value_warps", 1, "warps with the same rows");
   tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
   tile_add(tile, "query_tiles", wgmma->query_tiles, "tiles of Q: the next is brought while one is in use");
+  tile->box_tokens = gathers(spec) ? 0 : wgmma->box_tokens;
   tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
   tile_add(tile, "converts", is_converted(spec), "1: K and V become 16-bit elements on their way");

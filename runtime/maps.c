@@ -3,8 +3,6 @@
 
 #include "runtime/context.h"
 
-#include <string.h>
-
 enum {
   ELEMENT_BYTES = 2,
   BOX_DIMS = 64,   /* of a panel in shared memory: 128 bytes, as far as a swizzle pattern goes */
@@ -17,11 +15,6 @@ struct map_pair {
   struct fi_tensor_map *tokens;
   int token_axis;
 };
-
-static uint32_t number_of(const struct tile *tile, const char *name) {
-  const struct tile_number *number = tile_find(tile, name, strlen(name));
-  return number ? number->value : 1;
-}
 
 static fi_status encode(const fi_kernel *kernel, struct tensor tensor, const struct map_pair *pair) {
   struct driver *driver = atomic_load_explicit(&kernel->ctx->driver, memory_order_acquire);
@@ -56,7 +49,7 @@ static fi_status map_kv(const fi_kernel *kernel, const struct fi_kv_args *kv, ui
       .extents = {dim, spec->page_size ? spec->page_size : MANY, kv_heads, one_place ? 1 : MANY},
       .strides = {token_bytes, (uint64_t)kv->head_stride * ELEMENT_BYTES,
                   one_place ? token_bytes : (uint64_t)kv->page_stride * ELEMENT_BYTES},
-      .box = {BOX_DIMS, number_of(&kernel->tile, "box_tokens"), 1, 1},
+      .box = {BOX_DIMS, kernel->tile.box_tokens, 1, 1},
   };
   return encode(kernel, tensor, pair);
 }
@@ -68,7 +61,7 @@ fi_status maps_fill(const fi_kernel *kernel, const struct strides *strides, uint
   fi_status status = map_query(kernel, strides, heads, args);
   if (status)
     return status;
-  if (number_of(&kernel->tile, "gathers")) {
+  if (kernel->tile.box_tokens == 0) {
     args->k = args->k_token = args->v = args->v_token = (struct fi_tensor_map){0};
     return FI_OK;
   }

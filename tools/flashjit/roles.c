@@ -23,11 +23,10 @@ bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
   const bool is_attention = spec->op == FI_OP_ATTENTION;
   *plan = plan_spec();
   plan->prefixes = is_attention && spec->page_size > 0 ? spec->prefixes : 0;
-  plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
-  if (!is_attention)
-    plan->intervals = 0;
-  else if (plan->prefixes || spec->select)
+  if (is_attention && (plan->prefixes || spec->select))
     plan->intervals = 2;
+  else if (is_attention)
+    plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
   return is_attention || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
 }
 
