@@ -107,13 +107,18 @@ static bool is_kv_of(const struct check *check, const struct fi_item *item, uint
   return true;
 }
 
-static bool is_seen_by_all(const struct check *check, const struct fi_item *item, uint32_t row) {
+/* The KV tokens that a row sees by the reference. */
+static void find_seen(const struct check *check, uint32_t row, int64_t *first, int64_t *end) {
   const struct batch_case *batch = check->batch;
   const fi_batch masks = batch_case_lengths(batch, true);
   const uint32_t request = check->request_of[row];
+  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, first,
+                 end);
+}
+
+static bool is_seen_by_all(const struct check *check, const struct fi_item *item, uint32_t row) {
   int64_t first, end;
-  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, &first,
-                 &end);
+  find_seen(check, row, &first, &end);
   return item->inner_begin >= item->inner_end || (first <= item->inner_begin && end >= item->inner_end);
 }
 
@@ -173,12 +178,8 @@ static bool find_pieces(const struct check *check, uint32_t row, int head, struc
 
 /* They follow each other, and leave out nothing that the row sees. */
 static bool check_kv(const struct check *check, uint32_t row, const struct pieces *pieces) {
-  const struct batch_case *batch = check->batch;
-  const fi_batch masks = batch_case_lengths(batch, true);
-  const uint32_t request = check->request_of[row];
   int64_t first, end;
-  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, &first,
-                 &end);
+  find_seen(check, row, &first, &end);
   for (uint32_t i = 1; i < pieces->count; i++) {
     if (pieces->of[i]->kv_begin != pieces->of[i - 1]->kv_end)
       return item_fails(check, pieces->of[i], "it does not begin where the one before it ends");
