@@ -124,6 +124,36 @@ Test(model, gemma4) {
 
 /* --------------------------------------------------------------------------------------------- variations */
 
+/* What lists are of: tokens, groups of keys that are pooled, or blocks for each KV head. */
+Test(model, lists) {
+  static const struct {
+    const char *fields;
+    struct selection selection;
+    const char *missing;
+  } rows[] = {
+      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false}, ""},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false}, ""},
+      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false}, ""},
+      {"\"model_type\": \"qwen4_exp\", \"indexer_budget\": 2050, \"indexer_compress_ratio\": 32", {32, 65, false}, ""},
+      {"\"model_type\": \"qwen4_exp\"", {0}, "sparse attention (indexed tokens)"},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 0", {0}, "sparse attention (indexed tokens)"},
+      {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 1, 0, 0, 0, "
+       "1]}",
+       {128, 16, true},
+       ""},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct model model = read_model(config(rows[i].fields));
+    const struct model_layer *layer = &model.layers[model.kinds - 1];
+    const struct selection *found = &layer->layer.selection;
+    cr_expect(found->block == rows[i].selection.block && found->entries == rows[i].selection.entries &&
+                  found->by_head == rows[i].selection.by_head,
+              "%s: %u of %u tokens", rows[i].fields, found->entries, found->block);
+    cr_expect_eq(layer->spec.select, rows[i].selection.block);
+    cr_expect_str_eq(layer->missing, rows[i].missing, "%s", rows[i].fields);
+  }
+}
+
 Test(model, defaults) {
   struct model model = read_model(config(""));
   const struct model_layer *layer = &model.layers[0];

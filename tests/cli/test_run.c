@@ -161,9 +161,15 @@ Test(run, mixed_model, .init = use_simulator) {
   expect_text(output.err, "no kind of layer can be run");
 }
 
+/* MiniMax-M3 in small: each KV head has lists of 3 blocks of 16 tokens. */
+#define BLOCKS                                                                                                         \
+  "\"model_type\": \"minimax_m3\", \"rotary_dim\": 32, \"sparse_attention_config\": {\"sparse_attention_freq\": [1], " \
+  "\"sparse_topk_blocks\": 3, \"sparse_block_size\": 16}"
+
 /*
  * Windows, chunks and images, all shorter than the prompts: the device has none of the pages that no query token sees.
- * And a latent, absorbed and expanded, whose V has other dims than K, a softcap, and sinks.
+ * And a latent, absorbed and expanded, whose V has other dims than K, a softcap, and sinks; lists of tokens and of
+ * blocks, shorter than the prompts, too.
  */
 Test(run, kinds_of_models, .init = use_simulator) {
   static const char *const models[] = {
@@ -176,6 +182,9 @@ Test(run, kinds_of_models, .init = use_simulator) {
       "\"sliding_window\": 12, \"model_type\": \"gpt_oss\"",
       "\"model_type\": \"qwen3_vl\", \"rope_theta\": 5000000, \"mrope_section\": [12, 10, 10]",
       "\"model_type\": \"ernie4_5_vl_moe\", \"mrope_section\": [11, 11, 10]",
+      ("\"model_type\": \"deepseek_v32\", \"kv_lora_rank\": 64, \"qk_rope_head_dim\": 16, \"index_topk\": 40, "
+       "\"qk_nope_head_dim\": 32, \"v_head_dim\": 40"),
+      BLOCKS,
   };
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     char text[512];
@@ -209,6 +218,11 @@ Test(run, heads_on_devices, .init = use_devices) {
   run_right(arguments);
   expect_text(output.err, "heads of one of 4 GPUs");
   expect_text(output.err, "2 query heads on 1 KV heads");
+  snprintf(arguments, sizeof arguments, "--model %s --lengths 70:9,17:3 --devices 4",
+           scratch_file("kind.json", "{\"num_hidden_layers\": 1, \"num_attention_heads\": 8, "
+                                     "\"num_key_value_heads\": 2, \"head_dim\": 64, " BLOCKS "}"));
+  run_right(arguments);
+  expect_text(output.out, "select=16");
 }
 
 Test(run, wrong_devices, .init = use_devices) {
@@ -282,6 +296,12 @@ Test(run, wrong_tokens_on_devices, .init = use_devices) {
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "--context-parallel is not for snippets");
+  snprintf(arguments, sizeof arguments, "run --model %s --lengths 9:2 --devices 2 --context-parallel",
+           scratch_file("kind.json",
+                        "{\"num_hidden_layers\": 1, \"num_attention_heads\": 8, \"head_dim\": 64, " BLOCKS "}"));
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "--context-parallel is not for lists of what query tokens see");
   command(&output, "run --model " MODEL("Qwen3-0.6B") " --context-parallel");
   expect_code(&output, 2);
   expect_text(output.err, "--context-parallel needs --devices");
@@ -290,7 +310,7 @@ Test(run, wrong_tokens_on_devices, .init = use_devices) {
 Test(run, unsupported_model, .init = use_simulator) {
   char arguments[512];
   snprintf(arguments, sizeof arguments, "run --model %s",
-           scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
+           scratch_file("budget.json", "{\"model_type\": \"qwen4_exp\"}"));
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "indexed_attention skipped: sparse attention (");

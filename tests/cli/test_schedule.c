@@ -120,13 +120,15 @@ Test(schedule, work_of_a_step) {
   const fi_spec chunks = {.chunk = 4};
   cr_assert(trace_parse(&trace, "3:0,5:0"));
   struct schedule schedule = make(&trace, 6, 64);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &plain), 1 + 2 + 3 + 1 + 2 + 3);
-  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[0], &plain), 3 + 3);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &plain), 4 + 4 + 5);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &window), 1 + 2 + 2 + 1 + 2 + 2);
-  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &window), 2 + 3);
-  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &chunks), 4 + 4 + 1);
-  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &chunks), 4 + 5);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &plain, 0), 1 + 2 + 3 + 1 + 2 + 3);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[0], &plain, 0), 3 + 3);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &plain, 0), 4 + 4 + 5);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &window, 0), 1 + 2 + 2 + 1 + 2 + 2);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &window, 0), 2 + 3);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[1], &chunks, 0), 4 + 4 + 1);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &chunks, 0), 4 + 5);
+  cr_expect_eq(step_pairs(&schedule, &schedule.steps[0], &plain, 2), 1 + 2 + 2 + 1 + 2 + 2);
+  cr_expect_eq(step_kv_tokens(&schedule, &schedule.steps[1], &plain, 3), 3 + 3 + 3);
   schedule_free(&schedule);
   trace_free(&trace);
 }
@@ -146,7 +148,7 @@ Test(schedule, work_is_what_is_seen) {
                    place);
       pairs += (double)(end - first);
     }
-    cr_expect_eq(visible_pairs(&spec, 0, PLACES), pairs, "window %u, chunk %u", spec.window_left, spec.chunk);
+    cr_expect_eq(visible_pairs(&spec, 0, 0, PLACES), pairs, "window %u, chunk %u", spec.window_left, spec.chunk);
   }
 }
 

@@ -70,13 +70,27 @@ Test(specs, as_json) {
 Test(specs, unsupported_models_fail_with_reasons) {
   char arguments[512];
   snprintf(arguments, sizeof arguments, "specs --model %s",
-           scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
+           scratch_file("budget.json", "{\"model_type\": \"qwen4_exp\"}"));
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "indexed_attention skipped: ");
   expect_text(output.err, "sparse attention (");
   expect_text(output.err, "no kind of layer has a kernel");
   cr_expect_str_eq(output.out, "");
+}
+
+/* Prefill and decode of lists have one kernel, and latents that lists choose from are not expanded. */
+Test(specs, lists) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "specs --tp 8 --model %s",
+           scratch_file("latent.json", "{\"model_type\": \"deepseek_v32\"}"));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  cr_expect_str_eq(output.out,
+                   "attention hd=576 v_dim=512 group=16 page=16 rope=interleaved rope_dim=64 rope_first=512 "
+                   "v_source=keys select=1\n"
+                   "append hd=576 v_dim=512 page=16 rope=interleaved rope_dim=64 rope_first=512 v_source=keys\n"
+                   "plan\nplan intervals=2\n");
 }
 
 /* Supported kinds of a mixed model are listed in spite of the others. */

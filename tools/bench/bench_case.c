@@ -212,7 +212,7 @@ double bench_case_operations(const struct bench_case *what) {
       continue;
     }
     pairs += what->spec.mask == FI_MASK_CAUSAL
-                 ? visible_pairs(&what->spec, request->kv_len - request->q_len, request->kv_len)
+                 ? visible_pairs(&what->spec, 0, request->kv_len - request->q_len, request->kv_len)
                  : (double)request->q_len * request->kv_len;
   }
   const double heads = (double)what->kv_heads * what->spec.group;

@@ -8,9 +8,11 @@ uint32_t visible_first(const fi_spec *spec, uint32_t place) {
   return of_window > of_chunk ? of_window : of_chunk;
 }
 
-double visible_pairs(const fi_spec *spec, uint32_t begin, uint32_t end) {
+double visible_pairs(const fi_spec *spec, double listed, uint32_t begin, uint32_t end) {
   double pairs = 0;
-  for (uint32_t place = begin; place < end; place++)
-    pairs += place + 1 - visible_first(spec, place);
+  for (uint32_t place = begin; place < end; place++) {
+    const double seen = place + 1 - visible_first(spec, place);
+    pairs += listed > 0 && listed < seen ? listed : seen;
+  }
   return pairs;
 }

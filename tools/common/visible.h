@@ -7,7 +7,10 @@
 /* The first KV token that a query token sees by the window and chunks of a spec, without starts and ranges. */
 uint32_t visible_first(const fi_spec *spec, uint32_t place);
 
-/* Pairs of a query and a KV token that it sees, for the query tokens begin .. end - 1 of a request. */
-double visible_pairs(const fi_spec *spec, uint32_t begin, uint32_t end);
+/*
+ * Pairs of a query and a KV token that it sees, for the query tokens begin .. end - 1 of a request: with lists at most
+ * `listed` tokens each; 0: there are none.
+ */
+double visible_pairs(const fi_spec *spec, double listed, uint32_t begin, uint32_t end);
 
 #endif

@@ -128,6 +128,7 @@ static uint32_t ranges_of_slot(const struct batch_memory *batch) {
 
 static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const struct schedule *schedule = batch->schedule;
+  const size_t lists = (size_t)schedule->max_tokens * batch->listing.heads;
   switch (buffer) {
   case BUFFER_O:
     return schedule->max_tokens * batch_row_bytes(batch, buffer);
@@ -152,6 +153,10 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return (size_t)schedule->slots * ranges_of_slot(batch) * 2 * sizeof(int32_t);
   case BUFFER_RANGE_INDPTR:
     return batch->spec.ranges ? (schedule->slots + 1) * sizeof(int32_t) : 0;
+  case BUFFER_SELECTED:
+    return batch->spec.select ? lists * batch->listing.entries * sizeof(int32_t) : 0;
+  case BUFFER_SELECTED_LEN:
+    return batch->spec.select ? schedule->max_tokens * sizeof(int32_t) : 0;
   case BUFFER_POSITIONS:
     return batch->spec.rope_axes > 1 ? (size_t)batch->spec.rope_axes * schedule->max_tokens * sizeof(int32_t) : 0;
   default:
@@ -253,8 +258,11 @@ static bool fail(struct device *device) {
 }
 
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  double q_deviation, const struct schedule *schedule, random_state *random) {
+                  double q_deviation, const struct listing *listing, const struct schedule *schedule,
+                  random_state *random) {
   *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads, .schedule = schedule};
+  if (spec->select)
+    batch->listing = *listing;
   batch->lengths = calloc(schedule->slots + 1, sizeof *batch->lengths);
   batch->is_done = calloc(schedule->slots + 1, sizeof *batch->is_done);
   if (!batch->lengths || !batch->is_done)
@@ -342,6 +350,22 @@ static void write_positions(struct batch_memory *batch, const struct step *step)
   }
 }
 
+/* Of each of the step's query tokens, and of each head that has its own. */
+static void write_lists(struct batch_memory *batch, const struct step *step) {
+  const struct piece *pieces = pieces_of(batch, step);
+  const int32_t *q_indptr = batch->buffers[BUFFER_Q_INDPTR].host;
+  int32_t *lengths = batch->buffers[BUFFER_SELECTED_LEN].host;
+  const struct listing *listing = &batch->listing;
+  for (uint32_t p = 0; p < step->pieces && batch->spec.select; p++) {
+    int32_t row = q_indptr[pieces[p].slot];
+    for (uint32_t place = pieces[p].begin; place < pieces[p].end; place++, row++) {
+      int32_t *list = (int32_t *)batch->buffers[BUFFER_SELECTED].host + (size_t)row * listing->heads * listing->entries;
+      for (uint32_t head = 0; head < listing->heads; head++, list += listing->entries)
+        lengths[row] = (int32_t)listing_draw(listing, pieces[p].request, place, head, list);
+    }
+  }
+}
+
 /* Pages that no query token of the step sees are none to the device: engines may have given them back. */
 static void upload_pages(struct batch_memory *batch, struct device *device, const struct step *step) {
   const struct piece *pieces = pieces_of(batch, step);
@@ -376,10 +400,13 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
   set_lengths(batch, step);
   write_lengths(batch, step);
   write_positions(batch, step);
+  write_lists(batch, step);
   choose_rows(batch, step);
   upload_all(batch, device, BUFFER_Q_INDPTR);
   upload_all(batch, device, BUFFER_KV_LEN);
   upload_all(batch, device, BUFFER_POSITIONS);
+  upload_all(batch, device, BUFFER_SELECTED);
+  upload_all(batch, device, BUFFER_SELECTED_LEN);
   upload_pages(batch, device, step);
   device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * batch_row_bytes(batch, BUFFER_O));
 }
@@ -440,6 +467,8 @@ fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
     lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
     lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
   }
+  if (batch->spec.select)
+    lengths.selected_len = pointer(batch, BUFFER_SELECTED_LEN, on_host);
   return lengths;
 }
 
@@ -467,6 +496,10 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   if (batch->spec.rope_axes > 1) {
     tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
     tensors.position_stride = batch->schedule->max_tokens;
+  }
+  if (batch->spec.select) {
+    tensors.selected = pointer(batch, BUFFER_SELECTED, on_host);
+    tensors.selected_head_stride = batch->listing.heads > 1 ? batch->listing.entries : 0;
   }
   if (batch->spec.sinks)
     tensors.sinks = pointer(batch, BUFFER_SINKS, on_host);

@@ -8,6 +8,7 @@
 #include "tools/common/mirror.h"
 #include "tools/common/random.h"
 #include "tools/flashjit/images.h"
+#include "tools/flashjit/listing.h"
 #include "tools/flashjit/schedule.h"
 
 enum buffer {
@@ -27,6 +28,8 @@ enum buffer {
   BUFFER_RANGES,
   BUFFER_RANGE_INDPTR,
   BUFFER_POSITIONS,
+  BUFFER_SELECTED,
+  BUFFER_SELECTED_LEN,
   BUFFERS
 };
 
@@ -34,10 +37,11 @@ struct batch_memory {
   fi_spec spec; /* of attention: types, dims, group and page size */
   uint32_t kv_heads;
   const struct schedule *schedule;
-  struct images images; /* for spec.ranges and spec.rope_axes */
-  uint32_t slot_tokens; /* without pages, of the cache of one slot */
-  size_t cache_tokens;  /* that the whole cache has room for */
-  int32_t *free_pages;  /* a stack, in random order */
+  struct images images;   /* for spec.ranges and spec.rope_axes */
+  struct listing listing; /* for spec.select */
+  uint32_t slot_tokens;   /* without pages, of the cache of one slot */
+  size_t cache_tokens;    /* that the whole cache has room for */
+  int32_t *free_pages;    /* a stack, in random order */
   uint32_t free_count;
   int32_t *shown_pages; /* the page table as the device has it: pages that nobody sees are -1 there */
   uint32_t *lengths;    /* [slots] of the KV */
@@ -50,10 +54,12 @@ struct batch_memory {
 
 /*
  * False with device->error; with NULL for the device, all is on the host alone. The cache and O hold POISON, and the
- * pages are dealt in random order. Q has about the deviation that is given, K and V have 1.
+ * pages are dealt in random order. Q has about the deviation that is given, K and V have 1. The listing is read where
+ * the spec has lists.
  */
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  double q_deviation, const struct schedule *schedule, random_state *random);
+                  double q_deviation, const struct listing *listing, const struct schedule *schedule,
+                  random_state *random);
 void batch_free(struct batch_memory *batch, struct device *device);
 
 /* Lengths, pages, inputs and a poisoned O for a step. Of the pages the device has those alone that a query sees. */

@@ -40,6 +40,7 @@ void batch_take_share(struct batch_memory *part, const struct batch_memory *whol
                       struct device *device) {
   static const enum buffer inputs[] = {BUFFER_Q,       BUFFER_K_NEW, BUFFER_V_NEW, BUFFER_K_SCALE,
                                        BUFFER_V_SCALE, BUFFER_SINKS, BUFFER_SLOPES};
+  part->listing.first_head = whole->listing.heads > 1 ? first_kv_head(whole, share) : 0;
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
     const struct mirror *mirror = &part->buffers[inputs[i]];
     take(part, whole, share, inputs[i]);

@@ -124,7 +124,7 @@ static bool prepare(struct context_run *run) {
   if (!get_kernels(run) || !exchange_open(&run->exchange, whole->settings->devices, run->count))
     return false;
   if (!batch_create(&whole->batch, NULL, &whole->specs[ROLE_DECODE], whole->layer->kv_heads,
-                    layer_q_deviation(&whole->layer->layer), whole->settings->schedule, &whole->random)) {
+                    layer_q_deviation(&whole->layer->layer), NULL, whole->settings->schedule, &whole->random)) {
     complain("out of memory");
     return false;
   }
@@ -275,7 +275,7 @@ static bool run_steps(struct context_run *run) {
   return right && (!settings->verify || check_rest(run));
 }
 
-/* Slopes go by the distance of tokens and snippets by their places, which a device does not know of its own ones. */
+/* Slopes go by the distance of tokens, snippets and lists by their places, which a device does not know of its own. */
 static bool can_be_divided(const struct model_layer *layer, const struct run_settings *settings) {
   const struct {
     bool holds;
@@ -284,6 +284,7 @@ static bool can_be_divided(const struct model_layer *layer, const struct run_set
       {settings->page_size == 0, "a cache without pages (--page-size 0)"},
       {layer->spec.bias != FI_BIAS_NONE, "biases by distance"},
       {layer->spec.snippet != FI_SNIPPET_NONE, "snippets"},
+      {layer->spec.select > 0, "lists of what query tokens see"},
   };
   for (size_t i = 0; i < sizeof obstacles / sizeof *obstacles; i++) {
     if (!obstacles[i].holds)

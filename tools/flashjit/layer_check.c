@@ -88,8 +88,10 @@ static bool accept(struct layer_run *run, enum role role, const struct step *ste
 }
 
 static struct reference host_reference(const struct layer_run *run, enum role role) {
-  struct reference reference = {
-      .batch = batch_lengths(&run->batch, true), .tensors = layer_tensors(run, true), .kv_heads = run->batch.kv_heads};
+  struct reference reference = {.batch = batch_lengths(&run->batch, true),
+                                .tensors = layer_tensors(run, true),
+                                .kv_heads = run->batch.kv_heads,
+                                .max_selected = run->batch.listing.entries};
   reference.spec = run->specs[role];
   reference.spec.group = run->batch.spec.group; /* the kernel has the group of a share */
   return reference;

@@ -35,6 +35,18 @@ double layer_q_deviation(const struct layer *layer) {
   return deviation / (scale * sqrt(dims));
 }
 
+struct listing layer_listing(const struct model_layer *layer, const struct run_settings *settings) {
+  const struct selection *selection = &layer->layer.selection;
+  if (!selection->block)
+    return (struct listing){0};
+  const uint32_t blocks = (settings->schedule->max_kv_len + selection->block - 1) / selection->block;
+  const uint32_t entries = (selection->entries + settings->scale - 1) / settings->scale;
+  return (struct listing){.block = selection->block,
+                          .entries = entries < blocks ? entries : blocks,
+                          .heads = selection->by_head ? layer->kv_heads : 1,
+                          .seed = settings->seed};
+}
+
 bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec) {
   struct report *report = &run->reports[role];
   *report = (struct report){.layer = run->layer->kind,
@@ -80,7 +92,8 @@ static bool make_workspace(struct layer_run *run) {
                                   .max_requests = schedule->slots,
                                   .max_tokens = schedule->max_tokens,
                                   .max_kv_len = schedule->max_kv_len,
-                                  .kv_heads = run->batch.kv_heads};
+                                  .kv_heads = run->batch.kv_heads,
+                                  .max_selected = run->batch.listing.entries};
   uint64_t bytes = 0;
   uint64_t scratch_bytes = 0;
   for (enum role role = 0; role < ROLE_COUNT; role++) {
@@ -106,6 +119,7 @@ static double work_of(const struct layer_run *run, enum role role, const struct 
   const struct batch_memory *batch = &run->batch;
   const struct schedule *schedule = run->settings->schedule;
   const fi_spec *spec = &batch->spec;
+  const double listed = (double)batch->listing.entries * batch->listing.block;
   const double dims = (double)batch->kv_heads * (spec->head_dim + spec->v_dim); /* of scores and O of a token */
   const size_t given = batch_row_bytes(batch, BUFFER_K_NEW) + batch_row_bytes(batch, BUFFER_V_NEW);
   const double stored = (double)(batch_row_bytes(batch, BUFFER_K_CACHE) + batch_row_bytes(batch, BUFFER_V_CACHE));
@@ -114,8 +128,8 @@ static double work_of(const struct layer_run *run, enum role role, const struct 
   if (role != step->attention)
     return 0;
   if (role == ROLE_PREFILL)
-    return step_pairs(schedule, step, spec) * 2 * dims * spec->group;
-  return step_kv_tokens(schedule, step, spec) * stored;
+    return step_pairs(schedule, step, spec, listed) * 2 * dims * spec->group;
+  return step_kv_tokens(schedule, step, spec, listed) * stored;
 }
 
 void layer_choose_timed(struct layer_run *run) {
@@ -150,9 +164,11 @@ bool layer_part_prepare(struct layer_run *run) {
       return false;
   }
   run->stream = device_stream_create(run->device);
-  const bool created = batch_create(&run->batch, run->device, &run->specs[ROLE_DECODE], run->layer->kv_heads,
-                                    layer_q_deviation(&run->layer->layer), run->settings->schedule, &run->random) &&
-                       layer_make_rope_table(run) && make_workspace(run);
+  const struct listing listing = layer_listing(run->layer, run->settings);
+  const bool created =
+      batch_create(&run->batch, run->device, &run->specs[ROLE_DECODE], run->layer->kv_heads,
+                   layer_q_deviation(&run->layer->layer), &listing, run->settings->schedule, &run->random) &&
+      layer_make_rope_table(run) && make_workspace(run);
   if (run->share.number == 0)
     tell_size(run);
   if (!created) {

@@ -22,6 +22,7 @@ static bool divide(struct divided_run *run, const struct model_layer *whole_laye
   struct layer_run *whole = run->whole;
   random_state random = first->settings->seed;
   fi_spec spec = first->batch.spec;
+  const struct listing listing = layer_listing(whole_layer, first->settings);
   spec.group = whole_layer->spec.group;
   *whole = *first;
   whole->layer = whole_layer;
@@ -30,7 +31,7 @@ static bool divide(struct divided_run *run, const struct model_layer *whole_laye
   whole->rope_table = (struct mirror){0};
   whole->workspace = (fi_workspace){0};
   whole->stream = NULL;
-  if (!batch_create(&whole->batch, NULL, &spec, whole_layer->kv_heads, layer_q_deviation(&whole_layer->layer),
+  if (!batch_create(&whole->batch, NULL, &spec, whole_layer->kv_heads, layer_q_deviation(&whole_layer->layer), &listing,
                     first->settings->schedule, &random)) {
     complain("out of memory");
     return false;

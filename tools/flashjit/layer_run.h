@@ -10,6 +10,7 @@ struct run_settings {
   struct device *devices; /* that have shares of the layers' heads */
   uint32_t device_count;
   const struct schedule *schedule;
+  uint32_t scale; /* what lengths were divided by: lists are, too */
   uint32_t page_size;
   const char *target; /* of the context's kernels */
   uint64_t seed;

@@ -42,6 +42,9 @@ bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec
 /* Of Q, so that logits deviate by about 1, as those of models do; or by as much as a cap bends. */
 double layer_q_deviation(const struct layer *layer);
 
+/* The lists of a layer: shorter by the factor that lengths are, and no longer than the longest request has blocks. */
+struct listing layer_listing(const struct model_layer *layer, const struct run_settings *settings);
+
 /* Each makes device, ctx, layer, settings and share of a run into more of it; false after a complaint. */
 bool layer_make_rope_table(struct layer_run *run);
 bool layer_part_prepare(struct layer_run *run);

@@ -49,16 +49,17 @@ static uint32_t rows_for(uint32_t tokens, uint32_t group) {
   return tile_rows[TILE_ROWS - 1];
 }
 
+/* A tile of lists has one query token in any case. */
 fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum role role, const char *target,
                     fi_spec *spec) {
   *spec = layer->spec;
   spec->page_size = page_size;
   if (role == ROLE_APPEND)
     spec->op = FI_OP_APPEND;
-  else if (role == ROLE_PREFILL)
+  else if (role == ROLE_PREFILL && !spec->select)
     spec->rows = most_rows(*spec, target);
   else
-    spec->rows = rows_for(role == ROLE_EXTEND ? EXTEND_TOKENS : 1, spec->group);
+    spec->rows = rows_for(role == ROLE_EXTEND && !spec->select ? EXTEND_TOKENS : 1, spec->group);
   return fi_spec_supported(spec, target);
 }
 

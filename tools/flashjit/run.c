@@ -97,8 +97,8 @@ static int read_lengths(const struct choice *choice, struct trace *trace) {
   return CLI_FAILED;
 }
 
-/* Makes the requests as short as asked for, or as the simulator can bear. */
-static void shorten(const struct choice *choice, bool simulated, struct trace *trace) {
+/* Makes the requests as short as asked for, or as the simulator can bear: by a factor, which is returned. */
+static uint32_t shorten(const struct choice *choice, bool simulated, struct trace *trace) {
   uint64_t scale = choice->scale;
   if (choice->limit > 0) {
     size_t cut = trace_limit(trace, (uint32_t)choice->limit);
@@ -108,10 +108,11 @@ static void shorten(const struct choice *choice, bool simulated, struct trace *t
   if (scale == 0)
     scale = simulated ? (trace_longest(trace) + SIMULATED_LENGTH - 1) / SIMULATED_LENGTH : 1;
   if (scale <= 1)
-    return;
+    return 1;
   trace_scale(trace, (uint32_t)scale);
   fprintf(stderr, "# lengths divided by %u%s\n", (uint32_t)scale,
           choice->scale == 0 ? ", because the device is simulated (--scale 1 keeps them)" : "");
+  return (uint32_t)scale;
 }
 
 /* ------------------------------------------------------------------------------------------------ models */
@@ -243,7 +244,7 @@ static int run_on(struct device *devices, fi_ctx *ctx, const struct choice *choi
   char target[sizeof((fi_facts *)NULL)->target];
   if (!find_target(ctx, target, sizeof target))
     return CLI_FAILED;
-  shorten(choice, devices->simulated, trace);
+  const uint32_t scale = shorten(choice, devices->simulated, trace);
   struct schedule schedule;
   if (!schedule_make(&schedule, trace, (uint32_t)choice->max_tokens, (uint32_t)choice->max_requests)) {
     complain("%s", problem_last());
@@ -252,6 +253,7 @@ static int run_on(struct device *devices, fi_ctx *ctx, const struct choice *choi
   struct run_settings settings = {.devices = devices,
                                   .device_count = (uint32_t)choice->devices,
                                   .schedule = &schedule,
+                                  .scale = scale,
                                   .page_size = choice->model.page_size,
                                   .target = target,
                                   .seed = choice->seed,

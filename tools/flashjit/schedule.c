@@ -214,17 +214,19 @@ void schedule_free(struct schedule *schedule) {
   *schedule = (struct schedule){0};
 }
 
-double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec) {
+double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec, double listed) {
   double pairs = 0;
   for (uint32_t i = 0; i < step->pieces; i++) {
     const struct piece *piece = &schedule->pieces[step->first + i];
-    pairs += visible_pairs(spec, piece->begin, piece->end);
+    pairs += visible_pairs(spec, listed, piece->begin, piece->end);
   }
   return pairs;
 }
 
-double step_kv_tokens(const struct schedule *schedule, const struct step *step, const fi_spec *spec) {
+double step_kv_tokens(const struct schedule *schedule, const struct step *step, const fi_spec *spec, double listed) {
   double tokens = 0;
+  if (listed > 0)
+    return step_pairs(schedule, step, spec, listed);
   for (uint32_t i = 0; i < step->pieces; i++) {
     const struct piece *piece = &schedule->pieces[step->first + i];
     tokens += piece->end - visible_first(spec, piece->begin);

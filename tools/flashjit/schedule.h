@@ -41,9 +41,10 @@ void schedule_free(struct schedule *schedule);
 
 /*
  * What causal attention with the window and chunk of a spec does in a step: pairs of a query and a KV token that it
- * sees, and KV tokens that are read.
+ * sees, and KV tokens that are read. With lists a query token sees at most `listed` tokens, which it reads alone; 0:
+ * there are none.
  */
-double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec);
-double step_kv_tokens(const struct schedule *schedule, const struct step *step, const fi_spec *spec);
+double step_pairs(const struct schedule *schedule, const struct step *step, const fi_spec *spec, double listed);
+double step_kv_tokens(const struct schedule *schedule, const struct step *step, const fi_spec *spec, double listed);
 
 #endif

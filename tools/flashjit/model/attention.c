@@ -192,6 +192,21 @@ static void read_selection(const struct config *config, const struct kind *kind,
     snprintf(text, size, "%s", kind->sparse);
 }
 
+enum { MOST_BLOCK = 16384 }; /* tokens, of spec.select */
+
+/* Keys that are pooled are listed by groups, and what is left after the last whole group beside them. */
+static void read_lists(const struct config *config, const struct kind *kind, struct layer *layer) {
+  const bool has_blocks = kind->sparse && strcmp(kind->name, "minimax_m3_sparse") == 0;
+  const double pool = fmax(1, fmax(number_of(config, "index_kpool"), number_of(config, "indexer_compress_ratio")));
+  const double tokens = number_of(config, "index_topk");
+  const double block = has_blocks ? number_of(config, "index_block_size") : pool;
+  const double entries =
+      has_blocks ? number_of(config, "index_topk_blocks") : floor(tokens / pool) + (tokens > 0 && pool > 1);
+  if (kind->reach != REACH_FULL || block < 1 || block > MOST_BLOCK || entries < 1 || entries > INT32_MAX)
+    return;
+  layer->selection = (struct selection){.block = (uint32_t)block, .entries = (uint32_t)entries, .by_head = has_blocks};
+}
+
 static bool read_sharing(struct config *config, struct layer *layer) {
   const json_t *sources = config_find(config, "kv_source_layers");
   double shared;
@@ -217,5 +232,6 @@ bool attention_read(struct config *config, const struct kind *kind, struct layer
   layer->has_sinks = has_sinks(config, kind);
   read_other(config, layer);
   read_selection(config, kind, layer);
+  read_lists(config, kind, layer);
   return true;
 }

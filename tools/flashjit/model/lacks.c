@@ -18,7 +18,7 @@ static bool rotates(const struct rope *rope) {
 typedef void needs_function(const struct layer *layer, char *text, size_t size);
 
 static void needs_selection(const struct layer *layer, char *text, size_t size) {
-  if (layer->sparse[0])
+  if (layer->sparse[0] && !layer->selection.block)
     snprintf(text, size, "sparse attention (%s)", layer->sparse);
 }
 
@@ -85,6 +85,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->v_dtype = layer->v_dtype;
   spec->kv_scale = layer->kv_scale;
   fill_mask(layer, text_only, spec);
+  spec->select = layer->selection.block;
   spec->softcap = layer->softcap > 0;
   spec->sinks = layer->has_sinks;
   spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : FI_BIAS_NONE;

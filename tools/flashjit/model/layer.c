@@ -90,6 +90,14 @@ static json_t *latent_json(const struct layer *layer) {
   return object;
 }
 
+static json_t *selection_json(const struct selection *selection) {
+  json_t *object = json_object();
+  add_number(object, "block", selection->block);
+  add_number(object, "entries", selection->entries);
+  add_flag(object, "by_head", selection->by_head);
+  return object;
+}
+
 static void add_attention(json_t *object, const struct layer *layer) {
   static const char *const masks[] = {"causal", "all_keys", "two_sided"};
   add_number(object, "query_heads", layer->query_heads);
@@ -108,6 +116,8 @@ static void add_attention(json_t *object, const struct layer *layer) {
   add_flag(object, "cross", layer->is_cross);
   add_text(object, "other", layer->other);
   add_text(object, "sparse", layer->sparse);
+  if (layer->selection.block > 0)
+    json_object_set_new(object, "selection", selection_json(&layer->selection));
   add_text(object, "kv_type", layer->kv_type);
   add_text(object, "kv_scale",
            layer->kv_scale == FI_SCALE_TOKEN    ? "token"

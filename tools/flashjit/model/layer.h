@@ -56,6 +56,13 @@ struct latent {
   uint32_t plain_dims; /* of a head's key, not rotated */
 };
 
+/* What a query token sees is in lists of blocks, which an indexer makes. */
+struct selection {
+  uint32_t block;   /* tokens of a block; 0: no lists */
+  uint32_t entries; /* of the longest list */
+  bool by_head;     /* each KV head has a list of its own */
+};
+
 struct layer {
   char kind[32]; /* as in layer_types */
   bool attends;  /* false: it needs no kernel, reason says why */
@@ -77,6 +84,7 @@ struct layer {
   bool is_cross;         /* its keys come from an encoder */
   char other[64];        /* what else it needs, such as a bias of the logits; "": nothing */
   char sparse[96];       /* how keys are selected; "": all that the mask shows */
+  struct selection selection;
   struct latent latent;
   bool is_expanded; /* prefill of latent attention: keys and values of all heads are made of the latent vectors first */
   struct rope rope;

@@ -1,0 +1,30 @@
+/* Lists are samples of one block from each of as many equal parts of the KV, shuffled. */
+#include "tools/flashjit/listing.h"
+
+#include "tools/common/random.h"
+
+static void shuffle(random_state *random, int32_t *list, uint32_t count) {
+  for (uint32_t i = count; i > 1; i--) {
+    const uint32_t other = random_below(random, i);
+    const int32_t last = list[i - 1];
+    list[i - 1] = list[other];
+    list[other] = last;
+  }
+}
+
+uint32_t listing_draw(const struct listing *listing, uint32_t request, uint32_t place, uint32_t head, int32_t *list) {
+  const uint32_t blocks = place / listing->block + 1;
+  const uint32_t count = listing->entries < blocks ? listing->entries : blocks;
+  const uint64_t whose = (uint64_t)request << 40 ^ (uint64_t)(listing->first_head + head) << 32 ^ place;
+  random_state random = listing->seed ^ whose;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t first = (uint32_t)((uint64_t)i * blocks / count);
+    const uint32_t end = (uint32_t)((uint64_t)(i + 1) * blocks / count);
+    list[i] = (int32_t)(first + random_below(&random, end - first));
+  }
+  list[count - 1] = (int32_t)blocks - 1;
+  shuffle(&random, list, count);
+  for (uint32_t i = count; i < listing->entries; i++)
+    list[i] = -1;
+  return count;
+}
