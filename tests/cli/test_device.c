@@ -81,6 +81,27 @@ Test(device, graphs_and_events) {
   device_stream_destroy(&device, stream);
 }
 
+/* Of several captures at once, each must have stopped before the first graph is made. */
+Test(device, captures_at_once) {
+  void *streams[] = {device_stream_create(&device), device_stream_create(&device)};
+  for (int i = 0; i < 2; i++)
+    device_capture_begin(&device, streams[i]);
+  void *captured[] = {device_capture_stop(&device, streams[0]), device_capture_stop(&device, streams[1])};
+  for (int i = 0; i < 2; i++) {
+    void *graph = device_graph_make(&device, captured[i]);
+    cr_expect_not_null(graph);
+    device_graph_destroy(&device, graph);
+  }
+  cr_expect_not(device_failed(&device), "%s", device.error);
+  for (int i = 0; i < 2; i++)
+    device_capture_begin(&device, streams[i]);
+  cr_expect_null(device_capture_end(&device, streams[0]));
+  cr_expect_not_null(strstr(device.error, "CAPTURE_UNSUPPORTED"), "%s", device.error);
+  device_graph_destroy(&device, device_capture_end(&device, streams[1]));
+  for (int i = 0; i < 2; i++)
+    device_stream_destroy(&device, streams[i]);
+}
+
 /* The first error stays, and nothing is done after it. */
 Test(device, first_error_is_kept) {
   char host[4] = "abc";

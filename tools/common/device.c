@@ -301,13 +301,23 @@ void device_capture_begin(struct device *device, void *stream) {
   CALL(device, cuStreamBeginCapture, stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 }
 
-void *device_capture_end(struct device *device, void *stream) {
+void *device_capture_stop(struct device *device, void *stream) {
   CUgraph graph = NULL;
+  CALL(device, cuStreamEndCapture, stream, &graph);
+  return graph;
+}
+
+void *device_graph_make(struct device *device, void *captured) {
   CUgraphExec executable = NULL;
-  if (CALL(device, cuStreamEndCapture, stream, &graph) &&
-      CALL(device, cuGraphInstantiateWithFlags, &executable, graph, 0))
-    CALL(device, cuGraphDestroy, graph);
+  if (!captured)
+    return NULL;
+  CALL(device, cuGraphInstantiateWithFlags, &executable, captured, 0);
+  device->driver->cuGraphDestroy(captured);
   return executable;
+}
+
+void *device_capture_end(struct device *device, void *stream) {
+  return device_graph_make(device, device_capture_stop(device, stream));
 }
 
 void device_graph_launch(struct device *device, void *graph, void *stream) {

@@ -69,9 +69,14 @@ void *device_stream_create(struct device *device);
 void device_stream_destroy(struct device *device, void *stream);
 void device_sync(struct device *device, void *stream);
 
-/* What is enqueued on the stream between begin and end becomes an executable graph. */
+/*
+ * What is enqueued on the stream between begin and end becomes an executable graph. Where several streams are captured
+ * at once, each is stopped first: no graph can be made while a capture is under way.
+ */
 void device_capture_begin(struct device *device, void *stream);
 void *device_capture_end(struct device *device, void *stream);
+void *device_capture_stop(struct device *device, void *stream); /* what device_graph_make takes, and frees */
+void *device_graph_make(struct device *device, void *captured);
 void device_graph_launch(struct device *device, void *graph, void *stream);
 void device_graph_destroy(struct device *device, void *graph);
 

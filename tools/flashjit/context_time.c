@@ -41,7 +41,7 @@ static bool time_role(struct context_run *run, enum role role, const struct step
 
 /* ------------------------------------------------------------------------------------------ exchange and merge */
 
-/* One graph for each device. */
+/* One graph for each device; none can be made before all captures have ended. */
 static bool capture(struct context_run *run, const struct step *step, void **graphs) {
   bool captured = true;
   for (uint32_t i = 0; i < run->count; i++) {
@@ -52,7 +52,11 @@ static bool capture(struct context_run *run, const struct step *step, void **gra
     captured = context_merge(run, step);
   for (uint32_t i = 0; i < run->count; i++) {
     device_use(run->parts[i].device);
-    graphs[i] = device_capture_end(run->parts[i].device, run->parts[i].stream);
+    graphs[i] = device_capture_stop(run->parts[i].device, run->parts[i].stream);
+  }
+  for (uint32_t i = 0; i < run->count; i++) {
+    device_use(run->parts[i].device);
+    graphs[i] = device_graph_make(run->parts[i].device, graphs[i]);
     captured &= context_works(&run->parts[i]);
   }
   return captured;

@@ -45,6 +45,8 @@ static CUgraph copy_graph(CUgraph graph) {
 
 static CUresult graph_instantiate(CUgraphExec *executable, CUgraph graph, unsigned long long flags) {
   (void)flags;
+  if (api_captures() > 0)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   *executable = sim_allocate(sizeof **executable);
   (*executable)->graph = copy_graph(graph);
   return CUDA_SUCCESS;

@@ -25,6 +25,16 @@ void api_set_failure(CUresult error) {
   failure = error;
 }
 
+static _Thread_local int captures;
+
+void api_count_capture(int change) {
+  captures += change;
+}
+
+int api_captures(void) {
+  return captures;
+}
+
 __attribute__((visibility("default"))) void gpusim_reset(void) {
   api_lock();
   failure = CUDA_SUCCESS;

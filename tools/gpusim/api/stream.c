@@ -44,6 +44,8 @@ static CUresult stream_create_priority(CUstream *stream, unsigned flags, int pri
 static CUresult stream_destroy(CUstream stream) {
   if (!real_stream(stream))
     return CUDA_ERROR_INVALID_HANDLE;
+  if (stream->capture)
+    api_count_capture(-1);
   api_graph_destroy(stream->capture);
   free(stream);
   return CUDA_SUCCESS;
@@ -68,6 +70,7 @@ static CUresult begin_capture(CUstream stream, CUstreamCaptureMode mode) {
   if (!real_stream(stream) || stream->capture)
     return CUDA_ERROR_ILLEGAL_STATE;
   stream->capture = api_graph_create();
+  api_count_capture(1);
   return CUDA_SUCCESS;
 }
 
@@ -76,6 +79,7 @@ static CUresult end_capture(CUstream stream, CUgraph *graph) {
     return CUDA_ERROR_ILLEGAL_STATE;
   *graph = stream->capture;
   stream->capture = NULL;
+  api_count_capture(-1);
   return CUDA_SUCCESS;
 }
 
