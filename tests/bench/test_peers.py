@@ -280,6 +280,34 @@ class Latents(unittest.TestCase):
         self.assertIn("576", peer.supports(read_case(member())))
 
 
+class PagedAttention(unittest.TestCase):
+    """Which sources are compiled of the folder that the user names."""
+
+    def sources(self, *files):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text("")
+        modules = {name: ModuleType(name) for name in ("torch", "torch.utils", "torch.utils.cpp_extension")}
+        vars(modules["torch.utils.cpp_extension"]).update(CUDA_HOME=None, include_paths=lambda: ["/torch"])
+        with mock.patch.dict(sys.modules, modules):
+            sources, options = plugin.load("paged_attention_v2")._sources(folder)
+        return [path.name for path in sources], [option.replace(str(folder), "") for option in options]
+
+    def test_of_vllm_the_kernels_alone(self):
+        sources, options = self.sources("a/attention/attention_kernels.cuh", "a/attention/paged_attention_v1.cu")
+        self.assertEqual(sources, ["paged_attention.cu"])
+        self.assertEqual(options[1:], [f"-I{PEERS}/stand_in", "-I/a/attention", "-I/torch"])
+
+    def test_with_launches_of_their_own(self):
+        self.assertEqual(self.sources("pagedattention1_bf16.cu", "pagedattention1_f32.cu"),
+                         (["pagedattention1_bf16.cu"], ["-I"]))  # fmt: skip
+
+    def test_of_neither(self):
+        with self.assertRaisesRegex(Absent, "has neither attention_kernels.cuh nor pagedattention"):
+            self.sources("other.cu")
+
+
 class Built(unittest.TestCase):
     """Libraries that plug-ins build: in a folder that is the user's alone, and whole or not at all."""
 

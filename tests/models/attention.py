@@ -250,20 +250,25 @@ def chosen(arguments):
     )
 
 
-def main():
-    arguments = arguments_of_command()
+def set_up(arguments, without=()):
+    """The attention, registered; the device and the sizes that the command's arguments choose."""
     if not arguments.simulated and not torch.cuda.is_available():
         sys.exit("there is no GPU: --simulated runs tiny models on the simulator")
     os.environ["FLASHJIT_LIBRARY"] = os.path.abspath(arguments.library)
     if arguments.simulated:
         os.environ["FLASHJIT_DRIVER"] = "sim"
-    device = "cpu" if arguments.simulated else "cuda"
     place = "simulated" if arguments.simulated else torch.cuda.get_device_name()
     size = "tiny" if arguments.simulated else "quick" if arguments.quick else "full"
     torch.set_float32_matmul_precision("highest")
     print(f"# {place}, torch {torch.__version__}, transformers {transformers.__version__}, {size} sizes")
+    return register(without), "cpu" if arguments.simulated else "cuda", size
+
+
+def main():
+    arguments = arguments_of_command()
+    attention, device, size = set_up(arguments, arguments.without)
     begin = time.monotonic()
-    comparison = Comparison(register(arguments.without), device, size, arguments.seed)
+    comparison = Comparison(attention, device, size, arguments.seed)
     table = Table()
     chosen_models, variants = chosen(arguments)
     for model in chosen_models:

@@ -2,6 +2,7 @@
 
 import sys
 import unittest
+from unittest import mock
 
 try:
     import torch
@@ -93,6 +94,36 @@ class FlashAttn(unittest.TestCase):
         self.assertEqual(found.shape, (2, 1, 4, 32))
         self.expect(found.squeeze(1))
 
+    def test_inference_tensors_that_do_not_tell_when_they_are_written_to(self):
+        """A step ends where a layer's cache is seen again."""
+        self.q_lens, self.q = [1, 1], self.q[:2]
+        plans = []
+        with torch.inference_mode():
+            table, (k, v) = self.paged()
+            lengths = torch.tensor(self.kv_lens, dtype=torch.int32)
+            arguments = {"cache_seqlens": lengths, "block_table": table, "causal": True}
+            for cache in (k, k.clone(), k):
+                found = flash_attn.flash_attn_with_kvcache(self.q[:, None], cache, v, **arguments).squeeze(1)
+                plans.append(flash_attn._last.plan)
+                if cache is not k:
+                    self.expect(found, runs=2)
+                    lengths -= 1
+        self.assertIs(plans[0], plans[1])
+        self.assertIsNot(plans[1], plans[2])
+        right = attend(self.q[:1], self.k[:8], self.v[:8])
+        self.assertLess(float((found[:1].double() - right).abs().max()), 0.03)
+
+    def test_a_capture_has_its_own_plan(self):
+        self.q_lens, self.q = [1, 1], self.q[:2]
+        table, (k, v) = self.paged()
+        arguments = {"cache_seqlens": torch.tensor(self.kv_lens, dtype=torch.int32), "block_table": table}
+        plans = []
+        for capture in (0, 7, 7, 8):
+            with mock.patch.object(flash_attn, "capture_of", lambda context, capture=capture: capture):
+                flash_attn.flash_attn_with_kvcache(self.q[:, None], k, v, causal=True, **arguments)
+            plans.append(flash_attn._last.plan)
+        self.assertEqual([plans.index(plan) for plan in plans], [0, 1, 1, 3])
+
     def test_a_plan_serves_the_layers_of_a_step_and_no_other(self):
         self.q_lens, self.q = [1, 1], self.q[:2]
         table, (k, v) = self.paged()
@@ -100,12 +131,12 @@ class FlashAttn(unittest.TestCase):
         arguments = {"cache_seqlens": lengths, "block_table": table, "causal": True}
         for _ in range(2):
             flash_attn.flash_attn_with_kvcache(self.q[:, None], k, v, **arguments)
-        plan = flash_attn._last[1]
+        plan = flash_attn._last.plan
         self.expect(flash_attn.flash_attn_with_kvcache(self.q[:, None], k, v, **arguments).squeeze(1), runs=3)
-        self.assertIs(flash_attn._last[1], plan)
+        self.assertIs(flash_attn._last.plan, plan)
         lengths -= 1  # in place: the same tensor, of other numbers
         found = flash_attn.flash_attn_with_kvcache(self.q[:, None], k, v, **arguments).squeeze(1)
-        self.assertIsNot(flash_attn._last[1], plan)
+        self.assertIsNot(flash_attn._last.plan, plan)
         right = attend(self.q[:1], self.k[:8], self.v[:8])
         self.assertLess(float((found[:1].double() - right).abs().max()), 0.03)
 

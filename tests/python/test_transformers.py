@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import unittest
+from unittest import mock
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
 try:
@@ -117,6 +118,18 @@ class Models(unittest.TestCase):
             self.assertEqual(simulated().runs - before, 0 if name == "paged|sdpa" else LAYERS * TOKENS)
             self.assertEqual(tokens[name], tokens["paged|sdpa"])
         self.assertEqual(self.attention.plans.faults(), [])
+
+    def test_a_graph_has_its_own_plans(self):
+        """Continuous batching runs a step before its capture, with the same arguments."""
+        attention = integration.Attention(simulated())
+        states = [torch.zeros(1, heads, 2, 32, dtype=torch.bfloat16) for heads in (4, 2)]
+        others = {"write_index": [], "cu_seq_lens_q": torch.tensor([0, 2]), "max_seqlen_q": 2, "max_seqlen_k": 2}
+        arguments = ({"index": "csr"}, {"kv_indptr": torch.tensor([0, 2])}, None, others)
+        plans = []
+        for capture in (0, 0, 7, 7, 8):
+            with mock.patch.object(integration, "capture_of", lambda context, capture=capture: capture):
+                plans.append(attention._paged_plan(states[0], states[1], states[1], *arguments))
+        self.assertEqual([plans.index(plan) for plan in plans], [0, 0, 2, 2, 4])
 
     def test_nothing_falls_back_in_silence(self):
         self.model.set_attn_implementation("flashjit")

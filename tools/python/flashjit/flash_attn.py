@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
+from .arrays import current_stream
 from .errors import UnsupportedError
-from .plans import DTYPES, Plan, Plans, is_capturing, tile_rows
+from .plans import DTYPES, Plan, Plans, capture_of, tile_rows
 
 PLANS = Plans()
-_last: list[Any] = [None, None]
 
 
 def _refuse(**given: Any) -> None:
@@ -51,27 +51,55 @@ def _axes(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, query_tokens: int, 
     }
 
 
-def _key(kernel: Any, bounds: dict, batch: dict[str, Any]) -> tuple:
-    """The same for the same tensors, not written to since."""
-    arrays = tuple((a, a._version) if torch.is_tensor(a) else a for a in batch.values())
-    return (kernel, tuple(bounds.values()), arrays)
+class _Last:
+    """The plan of the last call, and what it was made of."""
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+        self.key: tuple = ()
+        self.sources: list[Any] = []
+        self.caches: set[int] = set()
+
+    def is_of(self, key: tuple, sources: list[Any], cache: int | None) -> bool:
+        """Whether it is of the same tensors, not written to since.
+
+        Inference tensors do not tell whether they were written to. Then a step ends where a cache is seen again, since
+        each layer has its own; without caches nothing tells.
+        """
+        if key != self.key or len(sources) != len(self.sources):
+            return False
+        if any(old is not new for (old, _), new in zip(self.sources, sources)):
+            return False
+        if any(torch.is_tensor(source) and source.is_inference() for source in sources):
+            return cache is not None and cache not in self.caches
+        return all(version == _version(source) for (_, version), source in zip(self.sources, sources))
+
+    def set(self, plan: Plan, key: tuple, sources: list[Any]) -> None:
+        self.plan, self.key, self.caches = plan, key, set()
+        self.sources = [(source, _version(source)) for source in sources]
 
 
-def _is_same(one: tuple | None, other: tuple) -> bool:
-    if one is None or one[:2] != other[:2] or len(one[2]) != len(other[2]):
-        return False
-    pairs = zip(one[2], other[2])
-    return all(a[0] is b[0] and a[1] == b[1] if isinstance(a, tuple) else a == b for a, b in pairs)
+def _version(source: Any) -> int:
+    return source._version if torch.is_tensor(source) and not source.is_inference() else 0
 
 
-def _plan(axes: dict[str, Any], bounds: dict[str, int], batch: dict[str, Any], source: dict[str, Any]) -> Plan:
-    """batch: of fi_batch; source: the caller's tensors that it was made of."""
+_last = _Last()
+
+
+def _plan(
+    axes: dict[str, Any], bounds: dict[str, int], batch: dict[str, Any], sources: list[Any], cache: int | None
+) -> Plan:
+    """batch: of fi_batch; sources: the caller's tensors that it was made of; cache: where K is, if it is a cache.
+
+    A graph must hold its plans: without them a replay would use those of other lengths.
+    """
     kernel = PLANS.kernel(**axes)
-    key = _key(kernel, bounds, source)
-    # A capture must hold the plan: without it a replay would use that of other lengths.
-    if is_capturing() or not _is_same(_last[0], key):
-        _last[:] = [None if is_capturing() else key, PLANS.plan(kernel, bounds, batch)]
-    return _last[1]
+    key = (kernel, current_stream(), capture_of(PLANS.context), *bounds.values())
+    if not _last.is_of(key, sources, cache):
+        _last.set(PLANS.plan(kernel, bounds, batch), key, sources)
+    if cache is not None:
+        _last.caches.add(cache)
+    return _last.plan
 
 
 def _run(plan: Plan, q: Any, k: Any, v: Any, softcap: float, scale: float | None, out: Any, s_aux: Any) -> Any:
@@ -128,8 +156,9 @@ def flash_attn_varlen_func(
         axes["page_size"] = k.shape[1]
         batch["page_table"] = block_table
         batch["kv_len"] = seqused_k if seqused_k is not None else (cu_seqlens_k[1:] - cu_seqlens_k[:-1]).int()
-    source = {"q": cu_seqlens_q, "k": cu_seqlens_k, "used": seqused_k, "table": block_table}
-    plan = _plan(_axes(q, k, v, int(max_seqlen_q), **axes), bounds, batch, source)
+    sources = [cu_seqlens_q, cu_seqlens_k, seqused_k, block_table]
+    cache = k.data_ptr() if block_table is not None else None
+    plan = _plan(_axes(q, k, v, int(max_seqlen_q), **axes), bounds, batch, sources, cache)
     return _run(plan, q, k, v, softcap, softmax_scale, out, s_aux)
 
 
@@ -182,8 +211,8 @@ def flash_attn_with_kvcache(
         batch["page_table"] = block_table
     if tokens > 1:
         batch["q_indptr"] = torch.arange(0, requests * tokens + 1, tokens, dtype=torch.int32, device=q.device)
-    source = {"lengths": cache_seqlens, "table": block_table, "new": k is not None and k.shape[1], "tokens": tokens}
-    plan = _plan(_axes(q, k_cache, v_cache, tokens, **axes), bounds, batch, source)
+    sources = [cache_seqlens, block_table, 0 if k is None else k.shape[1]]
+    plan = _plan(_axes(q, k_cache, v_cache, tokens, **axes), bounds, batch, sources, k_cache.data_ptr())
     if k is not None:
         _append(plan, k_cache, v_cache, k, v, page_size, tokens)
     flat = out.flatten(0, 1) if out is not None else None

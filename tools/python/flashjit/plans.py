@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from typing import Any
 
@@ -29,6 +30,16 @@ def is_capturing() -> bool:
     """Whether torch's current stream is being captured into a CUDA graph."""
     torch = sys.modules.get("torch")
     return bool(torch and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+
+
+def capture_of(context: Context) -> int:
+    """The number of the capture that torch's current stream is in; 0: of none. No two captures have the same."""
+    if not is_capturing():
+        return 0
+    status, number = ctypes.c_int(), ctypes.c_uint64()
+    results = (ctypes.byref(status), ctypes.byref(number), None, None, None)
+    context.driver.call("cuStreamGetCaptureInfo", ctypes.c_void_p(current_stream()), *results)
+    return number.value
 
 
 class Plan:

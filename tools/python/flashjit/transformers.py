@@ -19,7 +19,7 @@ import torch
 
 from .context import Context
 from .errors import UnsupportedError
-from .plans import DTYPES, Plan, Plans, tile_rows
+from .plans import DTYPES, Plan, Plans, capture_of, tile_rows
 
 NAMES = ("flashjit", "jit")
 
@@ -213,7 +213,7 @@ class Attention:
     def __init__(self, context: Context | None = None, packed: bool = False) -> None:
         self.plans = Plans(context)
         self.packed = packed
-        self._step: Any = None  # of continuous batching: what tells one from the next
+        self._step: tuple = (None, 0)  # of continuous batching: what tells one from the next
         self._step_plans: dict[tuple, Plan] = {}
 
     @torch.compiler.disable
@@ -332,9 +332,13 @@ class Attention:
         return (*(stored.unsqueeze(1) for stored in caches), batch, axes)
 
     def _paged_plan(self, query: Any, key: Any, value: Any, axes: dict, batch: dict, module: Any, others: dict) -> Plan:
-        """One for each kind of layer and step, whose arguments are made anew in each."""
-        if self._step is not others["write_index"]:
-            self._step, self._step_plans = others["write_index"], {}
+        """One for each kind of layer and step, whose arguments are made anew in each.
+
+        A step is run once before its capture, with the same arguments: the graph must have plans of its own.
+        """
+        step = (others["write_index"], capture_of(self.plans.context))
+        if self._step[0] is not step[0] or self._step[1] != step[1]:
+            self._step, self._step_plans = step, {}
         most_queries = int(others["max_seqlen_q"])
         kernel = self._kernel(query, key, value, most_queries, axes)
         table = batch.get("page_table")

@@ -1,6 +1,7 @@
-"""vLLM's PagedAttention v2, built on the spot: FLASHJIT_PAGED_ATTENTION names the folder of its sources without torch
-(mistral.rs has them: mistralrs-paged-attn/src/cuda), or a library that was built of them. K and V are laid out for it
-beforehand, which is not timed."""
+"""vLLM's PagedAttention v2, built on the spot: FLASHJIT_PAGED_ATTENTION names the folder csrc of vLLM's sources (to 0.24;
+PyPI has them), whose kernels are launched by paged_attention.cu here; or a folder with pagedattention*.cu, which have
+launches of their own without torch (mistral.rs: mistralrs-paged-attn/src/cuda); or a library that was built of either.
+K and V are laid out for it beforehand, which is not timed."""
 
 import ctypes
 import hashlib
@@ -14,32 +15,45 @@ from case import Absent
 
 try:
     import torch
+    from torch.utils.cpp_extension import CUDA_HOME, include_paths
 except ImportError:
     raise Absent("torch is missing") from None
 
+HERE = Path(built.__file__).parent
 PARTITION = 512
+DIMS = ((64, 64), (128, 128), (256, 256))
 P, F = ctypes.c_void_p, ctypes.c_float
 _found = []
 
 
-def _build(folder):
-    """Once for each content of the sources."""
+def _sources(folder):
+    """What is compiled, and how."""
+    kernels = next(folder.glob("**/attention_kernels.cuh"), None)
+    if kernels:
+        folders = [HERE / "stand_in", kernels.parent, *include_paths()]
+        return [HERE / "paged_attention.cu"], ["-diag-suppress=940", *(f"-I{path}" for path in folders)]
     sources = sorted(folder.glob("pagedattention*bf16*.cu")) or sorted(folder.glob("pagedattention*.cu"))
     if not sources:
-        raise Absent(f"{folder} has no pagedattention*.cu")
-    text = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.cu*")))
+        raise Absent(f"{folder} has neither attention_kernels.cuh nor pagedattention*.cu")
+    return sources, [f"-I{folder}"]
+
+
+def _build(folder):
+    """Once for each content of the sources."""
+    sources, options = _sources(folder)
+    texts = [*sources, *sorted(folder.rglob("*.cu*"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()
     major, minor = torch.cuda.get_device_capability()
     arch = f"sm_{major}{minor}{'a' if major >= 9 else ''}"
+    flags = ["-O3", "-std=c++17", f"-arch={arch}", "-shared", "-Xcompiler", "-fPIC"]
 
     def build(path):
-        made = subprocess.run(
-            ["nvcc", "-O3", "-std=c++17", f"-arch={arch}", "-shared", "-Xcompiler", "-fPIC", f"-I{folder}", "-o", path,
-             *sources], capture_output=True, text=True,
-        )  # fmt: skip
+        nvcc = f"{CUDA_HOME}/bin/nvcc" if CUDA_HOME else "nvcc"
+        made = subprocess.run([nvcc, *flags, *options, "-o", path, *sources], capture_output=True, text=True)
         if made.returncode:
             raise Absent(f"nvcc: {made.stderr.strip()[-300:]}")
 
-    return built.library(f"paged-attention-{hashlib.sha256(text).hexdigest()}-{arch}.so", build)
+    return built.library(f"paged-attention-{digest}-{arch}.so", build)
 
 
 def available():
@@ -57,10 +71,10 @@ def available():
 def supports(case):
     if not case.is_decode or not case.is_paged:
         return "it has decoding and pages alone"
-    if case.axes["page_size"] not in (8, 16, 32):
-        return "it has pages of 8, 16 and 32 tokens alone"
-    if case.axes["q_dtype"] != "bf16" or case.axes["head_dim"] != case.axes["v_dim"]:
-        return "it is built for bf16 and equal dims of K and V alone"
+    if case.axes["page_size"] not in (16, 32):
+        return "it is built for pages of 16 and 32 tokens alone"
+    if case.axes["q_dtype"] != "bf16" or (case.axes["head_dim"], case.axes["v_dim"]) not in DIMS:
+        return "it is built for bf16 and 64, 128 or 256 dims of K and V alone"
     return case.refuses("window_left", "softcap", "sinks")
 
 

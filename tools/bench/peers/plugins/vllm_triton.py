@@ -19,6 +19,7 @@ except ImportError as error:
 
 OPS = "vllm.v1.attention.ops"
 SEGMENTS = 16
+QUANTISED = {"NONE": 0, "FP8_PER_TENSOR": 1, "INT8_PER_TOKEN_HEAD": 2, "FP8_PER_TOKEN_HEAD": 3, "NVFP4": 4}
 _found = []
 
 
@@ -34,6 +35,7 @@ class _Platform:
     is_rocm = is_xpu = staticmethod(lambda: False)
     is_cuda = staticmethod(lambda: True)
     get_device_capability = staticmethod(torch.cuda.get_device_capability)
+    is_device_capability_family = staticmethod(lambda number: torch.cuda.get_device_capability()[0] * 10 == number)
 
 
 def _load_folder(folder):
@@ -45,7 +47,7 @@ def _load_folder(folder):
     _stand_in("vllm.logger", init_logger=logging.getLogger)
     _stand_in("vllm.platforms", current_platform=_Platform())
     _stand_in("vllm.triton_utils", triton=triton, tl=triton.language)
-    _stand_in("vllm.v1.kv_cache_interface", KVQuantMode=enum.IntEnum("KVQuantMode", {"NONE": 0}))
+    _stand_in("vllm.v1.kv_cache_interface", KVQuantMode=enum.IntEnum("KVQuantMode", QUANTISED))
     for stem in ("triton_attention_helpers", "triton_unified_attention"):
         path = Path(folder) / f"{stem}.py"
         if not path.is_file():
