@@ -1,6 +1,9 @@
-"""vLLM's PagedAttention v2, built on the spot: FLASHJIT_PAGED_ATTENTION names the folder csrc of vLLM's sources (to 0.24;
-PyPI has them), whose kernels are launched by paged_attention.cu here; or a folder with pagedattention*.cu, which have
-launches of their own without torch (mistral.rs: mistralrs-paged-attn/src/cuda); or a library that was built of either.
+"""vLLM's PagedAttention v2, built on the spot. FLASHJIT_PAGED_ATTENTION names one of
+
+the folder csrc of vLLM's sources (to 0.24; PyPI has them), whose kernels paged_attention.cu here launches
+a folder with pagedattention*.cu, with launches of their own (mistral.rs: mistralrs-paged-attn/src/cuda)
+a library that was built of either
+
 K and V are laid out for it beforehand, which is not timed."""
 
 import ctypes
