@@ -152,6 +152,26 @@ class FlashInfer(unittest.TestCase):
         flashinfer.append_paged_kv_cache(*new, requests, positions, *arguments)
         self.assertTrue(torch.equal(batch.cache.view(torch.int16), right.view(torch.int16)))
 
+    def test_lengths_in_tokens(self):
+        batch = Batch([3, 1, 5], [9, 4, 5])
+        wrapper = flashinfer.BatchAttention(device="cpu")
+        lengths = torch.tensor([9, 4, 5], dtype=torch.int32)
+        wrapper.plan(batch.q_indptr, batch.indptr, batch.indices, lengths, *SHAPE, DIM, PAGE, causal=True)
+        found, lse = wrapper.run(batch.q, batch.cache)
+        self.expect(found, batch.right()[0])
+        self.assertLess(float((lse - batch.right()[1]).abs().max()), 1e-2)
+
+    def test_types_of_decode(self):
+        """data_type is that of K and V where they have none; Q has one of its own."""
+        batch = Batch([1, 1], [9, 3])
+        wrapper = flashinfer.BatchDecodeWithPagedKVCacheWrapper(self.buffer)
+        wrapper.plan(*batch.pages(), *SHAPE, PAGE, data_type=torch.float8_e4m3fn, **BFLOAT)
+        cache = batch.cache.to(torch.float8_e4m3fn)
+        found = wrapper.run(batch.q, cache)
+        wrapper.plan(*batch.pages(), *SHAPE, PAGE, **BFLOAT)
+        right = wrapper.run(batch.q, cache.bfloat16())
+        self.assertLess(float((found.double() - right.double()).abs().max()), 0.02)
+
     def test_what_is_not_supported_is_told(self):
         batch = Batch([1], [6])
         wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
@@ -178,6 +198,17 @@ class FlashInfer(unittest.TestCase):
         with self.assertRaisesRegex(ImportError, "imported already"):
             flashinfer.install()
         del sys.modules["flashinfer"]
+
+
+    def test_states_are_merged_in_place_where_the_mask_says(self):
+        v, other = (torch.randn(3, HEADS, DIM).bfloat16() for _ in range(2))
+        s, s_other = (torch.randn(3, HEADS) for _ in range(2))
+        right, right_lse = flashinfer.merge_state(v, s, other, s_other)
+        mask = torch.tensor([True, False, True])
+        kept, kept_lse = v[1].clone(), s[1].clone()
+        flashinfer.merge_state_in_place(v, s, other, s_other, mask)
+        self.assertTrue(torch.equal(v[mask], right[mask]) and torch.equal(s[mask], right_lse[mask]))
+        self.assertTrue(torch.equal(v[1], kept) and torch.equal(s[1], kept_lse))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The part of FlashInfer's interface that engines and its tests call for paged and ragged attention, by flashjit.
 
-Wrappers for decode and prefill, merge_state, merge_states, append_paged_kv_cache and its helpers. What changes results
-and is not known raises UnsupportedError. ``install()`` puts it into sys.modules as flashinfer; opt in, once a process.
+Wrappers for decode, prefill and both, merge_state and its kin, append_paged_kv_cache and its helpers. What changes
+results and is not known raises UnsupportedError. ``install()`` puts it into sys.modules as flashinfer; opt in, once a
+process.
 
 LSE is to base 2, [tokens][heads]. window_left counts tokens to the left without the token itself. Workspace buffers of
 the caller are not used. In a captured graph each run plans, on the device: a replay reads the lengths of its time.
@@ -176,7 +177,7 @@ class BatchDecodeWithPagedKVCacheWrapper(_Paged):
     ) -> None:  # fmt: skip
         _refuse_others("decode", others)
         _refuse("decode", pos_encoding_mode=None if pos_encoding_mode == "NONE" else pos_encoding_mode)
-        types_ = (data_type or q_data_type, data_type or kv_data_type, o_data_type)
+        types_ = (q_data_type or data_type, kv_data_type or data_type, o_data_type)
         options = {"window_left": window_left, "logits_soft_cap": logits_soft_cap, "sm_scale": sm_scale}
         self._set(num_qo_heads, num_kv_heads, (head_dim, None), types_, {"page_size": page_size}, **options)
         self._most_queries = 1
@@ -242,6 +243,36 @@ class BatchPrefillWithPagedKVCacheWrapper(_Paged):
     forward_return_lse = run_return_lse
 
 
+class BatchAttention(_Paged):
+    """Prefill and decode in one batch, whose lengths are given in tokens; run() returns the LSE too."""
+
+    def __init__(self, kv_layout: str = "NHD", device: str = "cuda") -> None:
+        super().__init__(torch.empty(0, device=device), kv_layout)
+
+    def plan(
+        self, qo_indptr, kv_indptr, kv_indices, kv_len_arr, num_qo_heads, num_kv_heads, head_dim_qk, head_dim_vo,
+        page_size, causal=False, sm_scale=None, logits_soft_cap=None, q_data_type="bfloat16",
+        kv_data_type="bfloat16", use_profiler=False,
+    ) -> None:  # fmt: skip
+        _refuse("BatchAttention", use_profiler=use_profiler)
+        options = {"window_left": None, "logits_soft_cap": logits_soft_cap, "sm_scale": sm_scale}
+        axes = {"page_size": page_size, "mask": "causal" if causal else "none"}
+        self._set(num_qo_heads, num_kv_heads, (head_dim_qk, head_dim_vo), (q_data_type, kv_data_type, None), axes,
+                  **options)  # fmt: skip
+        self._most_queries = None
+        self._set_pages(kv_indptr, kv_indices, kv_len_arr, page_size, (None, None, None))
+        self._batch["kv_len"] = self._batch.pop("last_page_len")
+        self._batch["q_indptr"] = self._int32(qo_indptr)
+
+    def run(self, q, kv_cache, out=None, lse=None, k_scale=None, v_scale=None, logits_soft_cap=None,
+            profiler_buffer=None) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        _refuse("run()", profiler_buffer=profiler_buffer)
+        if logits_soft_cap is not None and logits_soft_cap != self._logits_soft_cap:
+            _refuse(f"run() after plan() with {self._logits_soft_cap}", logits_soft_cap=logits_soft_cap)
+        options = {"k_scale": k_scale, "v_scale": v_scale, "out": out, "lse": lse, "return_lse": True}
+        return self._run(q, *_pair(kv_cache, self._kv_layout), options)
+
+
 class BatchPrefillWithRaggedKVCacheWrapper(_Wrapper):
     """K and V as [tokens][heads][dim], one request after the other."""
 
@@ -301,6 +332,16 @@ def merge_state(v_a: Any, s_a: Any, v_b: Any, s_b: Any) -> tuple[torch.Tensor, t
     return merge_states(torch.stack([v_a, v_b], dim=1), torch.stack([s_a, s_b], dim=1))
 
 
+def merge_state_in_place(v: Any, s: Any, v_other: Any, s_other: Any, mask: torch.Tensor | None = None) -> None:
+    """The other state goes into v and s, for the tokens of the mask alone, where there is one."""
+    merged, lse = merge_state(v, s, v_other, s_other)
+    if mask is not None:
+        merged = torch.where(mask.bool()[:, None, None], merged, v)
+        lse = torch.where(mask.bool()[:, None], lse, s)
+    v.copy_(merged)
+    s.copy_(lse)
+
+
 def get_seq_lens(kv_indptr: torch.Tensor, kv_last_page_len: torch.Tensor, page_size: int) -> torch.Tensor:
     pages = kv_indptr[1:] - kv_indptr[:-1]
     return torch.where(pages > 0, (pages - 1) * page_size + kv_last_page_len, 0).to(torch.int32)
@@ -344,7 +385,8 @@ def append_paged_kv_cache(
 MODULES = {
     "decode": ("BatchDecodeWithPagedKVCacheWrapper", "CUDAGraphBatchDecodeWithPagedKVCacheWrapper"),
     "prefill": ("BatchPrefillWithPagedKVCacheWrapper", "BatchPrefillWithRaggedKVCacheWrapper"),
-    "cascade": ("merge_state", "merge_states"),
+    "attention": ("BatchAttention",),
+    "cascade": ("merge_state", "merge_state_in_place", "merge_states"),
     "page": ("append_paged_kv_cache", "get_batch_indices_positions", "get_seq_lens"),
 }
 

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""FlashInfer's own tests of attention on the façade flashjit.flashinfer: a draw of their cases.
+
+    python3 tests/python/flashinfer_suite.py FOLDER [--count 300] [--seed 1] [--seconds 60]
+
+FOLDER has test_*.py of FlashInfer, as its sources on PyPI (flashinfer-python 0.3.1) have them in tests/; they are run
+as they are. single_decode_with_kv_cache and single_prefill_with_kv_cache, which they compare with, are attention in
+doubles here: tests of these alone are left out, since they would test nothing, and so are the files test_logits_cap,
+test_alibi and test_single_prefill; test_attention_sink has kernels of its own source text. pytest is stood in for.
+It needs torch and a GPU, and FLASHJIT_LIBRARY; with --simulated no GPU, and only the smallest cases are drawn.
+"""
+
+import argparse
+import collections
+import contextlib
+import itertools
+import math
+import os
+import random
+import sys
+import time
+import traceback
+import types
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "python"))
+
+import torch
+
+FILES = (
+    "test_batch_decode_kernels", "test_batch_prefill_kernels", "test_batch_prefill", "test_tensor_cores_decode",
+    "test_sliding_window", "test_non_contiguous_decode", "test_non_contiguous_prefill", "test_fp8_prefill",
+    "test_decode_fp8_calibration_scale", "test_decode_prefill_lse", "test_page", "test_batch_attention",
+    "test_shared_prefix_kernels",
+)  # fmt: skip
+ALONE = ("test_single_",)
+SIMULATED_MOST = 4000  # tokens of KV of all requests
+
+
+class Skipped(Exception):
+    """By a test itself."""
+
+
+# ------------------------------------------------------------------------------------- what the tests import
+
+
+def parametrize(names, values, **options):
+    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    rows = [dict(zip(names, value if len(names) > 1 else (value,))) for value in values]
+
+    def mark(function):
+        function.axes = [rows, *getattr(function, "axes", [])]
+        return function
+
+    return mark
+
+
+def skip(reason=""):
+    raise Skipped(reason)
+
+
+class Marks:
+    parametrize = staticmethod(parametrize)
+
+    def __getattr__(self, name):
+        """skipif and the like: with whatever arguments."""
+        return lambda *args, **kwargs: lambda function: function
+
+
+def fixture(*args, **kwargs):
+    return args[0] if args and callable(args[0]) else lambda function: function
+
+
+@contextlib.contextmanager
+def raises(kind, **options):
+    try:
+        yield
+    except kind:
+        return
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def module(name, **members):
+    found = sys.modules[name] = types.ModuleType(name)
+    vars(found).update(members)
+    return found
+
+
+def attend(q, k, v, scale, softcap, window_left, causal):
+    """[tokens][heads][dim], in doubles; queries are the last tokens. LSE to base 2."""
+    group = q.shape[1] // k.shape[1]
+    q, k, v = (states.float().double() for states in (q, k, v))
+    k, v = (states.repeat_interleave(group, 1) for states in (k, v))
+    logits = torch.einsum("qhd,khd->hqk", q, k) * scale
+    logits = softcap * torch.tanh(logits / softcap) if softcap else logits
+    place = torch.arange(q.shape[0], device=q.device)[:, None] + k.shape[0] - q.shape[0]
+    key = torch.arange(k.shape[0], device=q.device)[None]
+    hidden = (key > place) & causal | (key < place - window_left) & (window_left >= 0)
+    logits = logits.masked_fill(hidden, -math.inf)
+    return torch.einsum("hqk,khd->qhd", logits.softmax(-1), v), logits.logsumexp(-1).T / math.log(2)
+
+
+def single(q, k, v, layout, position, scales, sm_scale, softcap, window_left, causal, return_lse):
+    if position != "NONE":
+        raise NotImplementedError(f"pos_encoding_mode={position}")
+    k, v = (states.transpose(0, 1) if layout == "HND" else states for states in (k, v))
+    scale = (sm_scale if sm_scale is not None else q.shape[-1] ** -0.5) * (scales[0] or 1.0) * (scales[1] or 1.0)
+    o, lse = attend(q, k, v, scale, softcap or 0.0, window_left, causal)
+    o = (o * (scales[2] or 1.0)).to(q.dtype)
+    return (o, lse.float()) if return_lse else o
+
+
+def single_decode(
+    q, k, v, kv_layout="NHD", pos_encoding_mode="NONE", use_tensor_cores=False, q_scale=None, k_scale=None,
+    v_scale=None, window_left=-1, logits_soft_cap=None, sm_scale=None, rope_scale=None, rope_theta=None,
+    return_lse=False,
+):  # fmt: skip
+    scales = (q_scale, k_scale, v_scale)
+    how = (kv_layout, pos_encoding_mode, scales, sm_scale, logits_soft_cap, window_left, False, return_lse)
+    found = single(q[None], k, v, *how)
+    return tuple(part[0] for part in found) if return_lse else found[0]
+
+
+def single_prefill(
+    q, k, v, scale_q=None, scale_k=None, scale_v=None, o_dtype=None, custom_mask=None, packed_custom_mask=None,
+    causal=False, kv_layout="NHD", pos_encoding_mode="NONE", use_fp16_qk_reduction=False, sm_scale=None,
+    window_left=-1, logits_soft_cap=None, rope_scale=None, rope_theta=None, backend="auto", return_lse=False,
+):  # fmt: skip
+    if custom_mask is not None or packed_custom_mask is not None:
+        raise NotImplementedError("custom_mask")
+    scales = (scale_q, scale_k, scale_v)
+    how = (kv_layout, pos_encoding_mode, scales, sm_scale, logits_soft_cap, window_left, causal, return_lse)
+    return single(q, k, v, *how)
+
+
+def stand_in():
+    """flashinfer by the façade, with what its tests take besides."""
+    from flashjit import flashinfer
+
+    top = flashinfer.install()
+    nothing = lambda *args, **kwargs: []  # noqa: E731
+    for place in (top, top.decode):
+        place.single_decode_with_kv_cache = single_decode
+    for place in (top, top.prefill):
+        place.single_prefill_with_kv_cache = single_prefill
+    top.jit = module("flashinfer.jit", build_jit_specs=nothing)
+    module("jit_utils", **{f"gen_{name}": nothing for name in ("decode_attention_modules", "prefill_attention_modules",
+                                                               "persistent_batch_attention_modules")})  # fmt: skip
+    module("pytest", mark=Marks(), fixture=fixture, skip=skip, raises=raises, param=lambda *values, **options: values)
+    return flashinfer.PLANS
+
+
+# ------------------------------------------------------------------------------------------------------ cases
+
+
+class Case:
+    def __init__(self, file, function, values):
+        self.file, self.function, self.values = file, function, values
+
+    def __str__(self):
+        return f"{self.file}::{self.function.__name__}({', '.join(f'{k}={v}' for k, v in self.values.items())})"
+
+    @property
+    def tokens(self):
+        get = self.values.get
+        return (get("batch_size") or 4) * max(get("kv_len") or 0, get("seq_len") or 0, get("qo_len") or 0)
+
+
+def cases_of(path, simulated):
+    """All of a file's cases, product by product."""
+    text = path.read_text()
+    if simulated:
+        text = text.replace('"cuda:0"', '"cpu"').replace(".to(0)", '.to("cpu")')
+    space = {"__name__": path.stem, "__file__": str(path)}
+    exec(compile(text, str(path), "exec"), space)
+    for name, function in space.items():
+        if name.startswith("test_") and callable(function) and not name.startswith(ALONE):
+            for rows in itertools.product(*getattr(function, "axes", [])):
+                yield Case(path.stem, function, {key: value for row in rows for key, value in row.items()})
+
+
+def draw(arguments):
+    """As many of each file, as far as it has them."""
+    chosen, counts = [], {}
+    for stem in FILES:
+        path = Path(arguments.folder) / f"{stem}.py"
+        if not path.is_file() or arguments.file not in stem:
+            continue
+        cases = list(cases_of(path, arguments.simulated))
+        counts[stem] = len(cases)
+        if arguments.simulated:
+            cases = [case for case in cases if case.tokens <= SIMULATED_MOST]
+        random.Random(f"{arguments.seed} {stem}").shuffle(cases)
+        chosen.append(cases[: arguments.count])
+    turns = itertools.zip_longest(*chosen)  # one of each file, again and again, so that time is shared
+    return [case for turn in turns for case in turn if case], counts
+
+
+def outcome_of(case, plans):
+    """(passed, skipped or failed; why)"""
+    torch.manual_seed(0)
+    before = plans.context.runs
+    try:
+        with contextlib.redirect_stdout(None):
+            case.function(**case.values)
+    except (Skipped, NotImplementedError) as reason:
+        return "skipped", str(reason)
+    except AttributeError as reason:
+        return ("skipped" if "module 'flashinfer" in str(reason) else "failed"), str(reason)
+    except Exception as reason:  # the other cases are still worth seeing
+        last = traceback.extract_tb(reason.__traceback__)[-1]
+        return "failed", f"{type(reason).__name__}: {' '.join(str(reason).split())[:300]} ({last.name}:{last.lineno})"
+    return ("passed", "") if plans.context.runs > before else ("skipped", "no launch of flashjit")
+
+
+def run(cases, plans, seconds):
+    found, why = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
+    begin, failures = time.monotonic(), []
+    for number, case in enumerate(cases):
+        if time.monotonic() - begin > seconds:
+            print(f"# {number} of {len(cases)} cases: {seconds:.0f} s are over")
+            break
+        outcome, reason = outcome_of(case, plans)
+        found[case.file][outcome] += 1
+        if outcome == "skipped":
+            why[outcome][reason[:110]] += 1
+        elif outcome == "failed":
+            failures.append(f"{str(case)[:500]}\n    {reason}")
+    return found, why, failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--count", type=int, default=300, help="cases of each file")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--file", default="", help="only files with this in their names")
+    parser.add_argument("--simulated", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.simulated:
+        os.environ["FLASHJIT_DRIVER"] = "sim"
+    plans = stand_in()
+    cases, counts = draw(arguments)
+    found, why, failures = run(cases, plans, arguments.seconds)
+    print(f"{'file':36} {'cases':>6} {'passed':>6} {'failed':>6} {'skipped':>7}")
+    for stem, outcomes in found.items():
+        print(f"{stem:36} {counts[stem]:6} {outcomes['passed']:6} {outcomes['failed']:6} {outcomes['skipped']:7}")
+    for reason, count in why["skipped"].most_common():
+        print(f"skipped {count:4}: {reason}")
+    for failure in failures[:12]:
+        print(f"failed: {failure}")
+    total = sum(found.values(), collections.Counter())
+    print(f"# {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped; seed {arguments.seed}")
+    sys.exit(0 if total["passed"] and not total["failed"] else 1)
+
+
+if __name__ == "__main__":
+    main()
