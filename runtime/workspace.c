@@ -163,7 +163,7 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 static uint64_t search_room(const fi_workspace *bounds, const struct workspace_layout *layout) {
   const uint64_t requests = bounds->max_requests + 1ull;
   const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
-  const uint64_t tree = requests + 3ull * layout->max_tiles + 2;
+  const uint64_t tree = 3 * requests + 3ull * layout->max_tiles + 2;
   return KEPT_ARRAYS * requests + (search > tree ? search : tree);
 }
 
@@ -232,7 +232,7 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
   } else {
     const uint64_t units = layout->share_tokens ? 2 * counts->units : counts->units;
     const uint64_t heads = workspace_heads(kernel, bounds);
-    const uint64_t shared = layout->share_tokens ? 2ull * bounds->max_requests * heads + layout->ctas : 0;
+    const uint64_t shared = layout->share_tokens ? bounds->max_requests * heads + layout->ctas : 0;
     counts->items = units + shares;
     counts->merges = counts->units + 2 * shares;
     counts->partial_rows = (2 * shares + shared) * kernel->tile.rows;

@@ -12,8 +12,8 @@
 /* Beyond so many levels, requests that still share a prefix part. */
 constexpr int kMostLevels = 16;
 
-/* Pages that a lane compares at once. */
-constexpr int kPagesOfLane = 8;
+/* Words of two rows of the page table that a lane compares at once. */
+constexpr int kWordsOfLane = 16;
 
 constexpr int kNobody = -1;
 
@@ -64,11 +64,32 @@ int page_of_class(const fi_plan_args &args, int request, int number) {
   return (int)(page_id(args, request, number) & 0x7fffffff);
 }
 
+/* Before the next classes are found: the request's next page is known, who has the same is not. */
+void set_next(const Search &search, int request, int next) {
+  search.next[request] = next;
+  search.first[request] = request;
+  search.members[request] = 0;
+}
+
+void clear_table(const Search &search) {
+  for (int i = (int)threadIdx.x; i < search.table_size; i += kThreads)
+    search.table[i] = kNobody;
+}
+
+/*
+ * At first requests are told apart by the last page of the shortest prefix that is worth sharing: who differs there
+ * shares nothing, and most often who is the same there is the same before.
+ */
 void begin_search(const fi_plan_args &args, const Search &search) {
+  const int number = (args.share_tokens + args.page_size - 1) / args.page_size - 1;
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
-    search.pages[r] = shareable_pages(args, r);
-    search.label[r] = search.pages[r] > 0 ? args.requests : kNobody;
+    const int pages = shareable_pages(args, r);
+    const bool may_share = pages > number;
+    search.pages[r] = pages;
+    search.label[r] = may_share ? args.requests : kNobody;
+    set_next(search, r, may_share ? page_of_class(args, r, number) : kNobody);
   }
+  clear_table(search);
   if (threadIdx.x == 0)
     search.depth[args.requests] = 0;
   __syncthreads();
@@ -80,12 +101,9 @@ void read_next(const fi_plan_args &args, const Search &search, bool is_last) {
     const int label = search.label[r];
     const int at = label == kNobody ? 0 : search.depth[label];
     const bool goes_on = label != kNobody && !is_last && at < search.pages[r];
-    search.next[r] = goes_on ? page_of_class(args, r, at) : kNobody;
-    search.first[r] = r;
-    search.members[r] = 0;
+    set_next(search, r, goes_on ? page_of_class(args, r, at) : kNobody);
   }
-  for (int i = (int)threadIdx.x; i < search.table_size; i += kThreads)
-    search.table[i] = kNobody;
+  clear_table(search);
   __syncthreads();
 }
 
@@ -110,17 +128,20 @@ int claim_of(const Search &search, int request) {
 
 /* Finds the next classes. Returns whether one has several requests. */
 bool find_classes(const fi_plan_args &args, const Search &search) {
+  int several = 0;
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
     const int claim = claim_of(search, r);
     search.claim[r] = claim;
     atomicMin(search.first + claim, r);
     atomicAdd(search.members + claim, 1);
+    several |= claim != r;
   }
-  __syncthreads();
-  int several = 0;
-  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
-    several |= search.members[search.claim[r]] > 1;
   return __syncthreads_or(several);
+}
+
+/* How many requests a request's next class has. */
+int members_of(const Search &search, int request) {
+  return search.members[search.claim[request]];
 }
 
 /* Whether a request is the first one of its next class. */
@@ -131,10 +152,10 @@ bool is_first(const Search &search, int request) {
 /* The first classes of several requests have the first places, then come those that are alone. */
 void place_all(const fi_plan_args &args, const Search &search) {
   const auto count_shared = [&](int r) {
-    const int members = search.members[search.claim[r]];
+    const int members = members_of(search, r);
     return is_first(search, r) && members > 1 ? members : 0;
   };
-  const auto count_alone = [&](int r) { return search.members[search.claim[r]] == 1 ? 1 : 0; };
+  const auto count_alone = [&](int r) { return members_of(search, r) == 1 ? 1 : 0; };
   const int shared = prefix_sum(search.begin, args.requests, count_shared);
   prefix_sum(search.alone, args.requests, count_alone);
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
@@ -145,23 +166,46 @@ void place_all(const fi_plan_args &args, const Search &search) {
   __syncthreads();
 }
 
-/* The place of a request that leaves its class with others: after those that stay, and those that leave before it. */
-int place_after(const Search &search, int request) {
+/* Whether a request is the first of a next class that leaves its class. */
+bool leads_away(const Search &search, int request) {
   const int label = search.label[request];
-  int place = search.place[label] + search.members[search.claim[label]];
-  for (int r = label + 1; r < request; r++)
-    if (search.label[r] == label && is_first(search, r))
-      place += search.members[search.claim[r]];
-  return place;
+  return label != kNobody && label != request && is_first(search, request);
 }
 
+/* The next classes that leave theirs, in the order of their first requests. */
+struct Leavers {
+  int count;
+  const int *number;  /* of a request that leads one away */
+  const int *label;   /* the class that each leaves, */
+  const int *members; /* and with how many requests */
+};
+
+/* Lists them in arrays that nothing else is in between two levels. */
+Leavers list_leavers(const fi_plan_args &args, const Search &search) {
+  int *label = search.bound;
+  int *members = search.found;
+  const int count = prefix_sum(search.begin, args.requests, [&](int r) { return leads_away(search, r) ? 1 : 0; });
+  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
+    if (leads_away(search, r)) {
+      label[search.begin[r]] = search.label[r];
+      members[search.begin[r]] = members_of(search, r);
+    }
+  __syncthreads();
+  return {count, search.begin, label, members};
+}
+
+/* Who leaves a class has the places after those that stay, and those that leave before it. */
 void place_leavers(const fi_plan_args &args, const Search &search) {
+  const Leavers leavers = list_leavers(args, search);
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
-    const int label = search.label[r];
-    if (label == kNobody || label == r || !is_first(search, r))
+    if (!leads_away(search, r))
       continue;
-    search.place[r] = place_after(search, r);
-    search.common[search.place[r]] = search.depth[label];
+    const int label = search.label[r];
+    int place = search.place[label] + members_of(search, label);
+    for (int i = 0; i < leavers.number[r]; i++)
+      place += leavers.label[i] == label ? leavers.members[i] : 0;
+    search.place[r] = place;
+    search.common[place] = search.depth[label];
   }
   __syncthreads();
 }
@@ -169,27 +213,35 @@ void place_leavers(const fi_plan_args &args, const Search &search) {
 /* Makes the next classes those that are. */
 void enter_classes(const fi_plan_args &args, const Search &search) {
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
-    const int label = search.label[r];
-    const int claim = search.claim[r];
-    if (label != kNobody && label != r && is_first(search, r))
-      search.depth[r] = search.depth[label];
+    if (leads_away(search, r))
+      search.depth[r] = search.depth[search.label[r]];
     search.bound[r] = search.pages[r];
     search.found[r] = search.pages[r];
-    search.label[r] = search.members[claim] > 1 ? search.first[claim] : kNobody;
+    search.label[r] = members_of(search, r) > 1 ? search.first[search.claim[r]] : kNobody;
   }
   __syncthreads();
 }
 
-/* The first page from `begin` to before `end`, of those that a lane compares, in which two requests differ. */
-int first_difference(const fi_plan_args &args, int request, int other, int begin, int end) {
+/* The first word from `begin` to before `end`, of those that a warp compares at once, in which two rows differ. */
+int first_difference(const u32 *row, const u32 *other, int begin, int end) {
+  u32 differ[kWordsOfLane];
+#pragma unroll
+  for (int i = 0; i < kWordsOfLane; i++) {
+    const int word = begin + i * 32 + (int)lane();
+    differ[i] = word < end ? row[word] ^ other[word] : 0;
+  }
   int first = end;
 #pragma unroll
-  for (int i = kPagesOfLane - 1; i >= 0; i--) {
-    const int page = begin + i * 32 + (int)lane();
-    if (page < end && page_id(args, request, page) != page_id(args, other, page))
-      first = page;
+  for (int i = kWordsOfLane - 1; i >= 0; i--) {
+    const u32 lanes = __ballot_sync(kAllLanes, differ[i] != 0);
+    first = lanes != 0 ? begin + i * 32 + __ffs(lanes) - 1 : first;
   }
   return first;
+}
+
+/* A request's row of the page table, of words: one or two a page. */
+const u32 *row_of_pages(const fi_plan_args &args, int request, int words) {
+  return (const u32 *)args.page_table + first_entry(args, request) * words;
 }
 
 /*
@@ -197,8 +249,10 @@ int first_difference(const fi_plan_args &args, int request, int other, int begin
  * some pages of every request before the next pages of any.
  */
 void deepen_classes(const fi_plan_args &args, const Search &search) {
+  const int words = args.page_ids / 4;
+  const int pages_at_once = kWordsOfLane * 32 / words;
   int goes_on = 1;
-  for (int from = 1; __syncthreads_or(goes_on); from += kPagesOfLane * 32) {
+  for (int from = 0; __syncthreads_or(goes_on); from += pages_at_once) {
     goes_on = 0;
     for (int r = (int)warp(); r < args.requests; r += (int)kThreads / 32) {
       const int label = search.label[r];
@@ -206,10 +260,13 @@ void deepen_classes(const fi_plan_args &args, const Search &search) {
         continue;
       const int begin = search.depth[label] + from;
       const int end = min(search.bound[label], search.pages[r]);
-      const int first = begin < end ? first_difference(args, r, label, begin, end) : end;
-      if (first < search.bound[label])
+      int first = end;
+      if (begin < end)
+        first = first_difference(row_of_pages(args, r, words), row_of_pages(args, label, words), begin * words,
+                                 end * words) / words;
+      if (lane() == 0 && first < search.bound[label])
         atomicMin(search.found + label, first);
-      goes_on |= begin + kPagesOfLane * 32 < end;
+      goes_on |= begin + pages_at_once < end;
     }
     __syncthreads();
     for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
@@ -220,10 +277,12 @@ void deepen_classes(const fi_plan_args &args, const Search &search) {
   __syncthreads();
 }
 
-/* Finds the order. Returns whether some requests share a page; else there is none. All threads of the CTA take part. */
+/*
+ * Finds the order. Returns whether some requests may share a prefix; else there is none. All threads of the CTA take
+ * part.
+ */
 bool find_order(const fi_plan_args &args, const Search &search) {
   begin_search(args, search);
-  read_next(args, search, false);
   if (!find_classes(args, search))
     return false;
   place_all(args, search);

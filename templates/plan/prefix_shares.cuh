@@ -22,9 +22,11 @@ struct TreeUnit {
   int end;
 };
 
-TreeUnit unit_in_block(const fi_plan_args &args, const Tree &tree, int block, int tiles, int head, int element) {
+TreeUnit unit_in_block(const fi_plan_args &args, const Tree &tree, const Run &of, int head, int element) {
+  const int block = of.first;
+  const int tiles = of.end - of.first;
   const int first = tree.step_begin[2 * block];
-  const int steps = tree.step_begin[2 * (block + tiles)] - first;
+  const int steps = tree.step_begin[2 * of.end] - first;
   TreeUnit unit;
   unit.element = element;
   unit.head = head;
@@ -40,22 +42,21 @@ TreeUnit unit_in_block(const fi_plan_args &args, const Tree &tree, int block, in
 /* The unit by its number. */
 TreeUnit tree_unit_at(const fi_plan_args &args, const Tree &tree, int number) {
   const int tile = number / 2 / args.kv_heads; /* some tile of the block */
-  const int block = block_begin(tree, tile);
-  const int tiles = block_end(tree, tile) - block;
-  const int within = number - 2 * block * args.kv_heads;
-  return unit_in_block(args, tree, block, tiles, within / (2 * tiles), 2 * block + within % (2 * tiles));
+  const Run block = block_of(tree, tile);
+  const int elements = 2 * (block.end - block.first); /* on a head */
+  const int within = number - 2 * block.first * args.kv_heads;
+  return unit_in_block(args, tree, block, within / elements, 2 * block.first + within % elements);
 }
 
 /* The unit that a step belongs to. */
 TreeUnit tree_unit_of_step(const fi_plan_args &args, const Tree &tree, int step) {
   const int tile = find_last(tree.step_begin, 2 * tree.tiles, step / args.kv_heads) / 2; /* some tile of the block */
-  const int block = block_begin(tree, tile);
-  const int tiles = block_end(tree, tile) - block;
-  const int first = tree.step_begin[2 * block];
-  const int steps = tree.step_begin[2 * (block + tiles)] - first;
+  const Run block = block_of(tree, tile);
+  const int first = tree.step_begin[2 * block.first];
+  const int steps = tree.step_begin[2 * block.end] - first;
   const int within = step - first * args.kv_heads;
   const int element = find_last(tree.step_begin, 2 * tree.tiles, first + within % steps);
-  return unit_in_block(args, tree, block, tiles, within / steps, element);
+  return unit_in_block(args, tree, block, within / steps, element);
 }
 
 /* All steps, cut into even shares. */
@@ -93,22 +94,22 @@ int layers_around(const fi_plan_args &args, const Tree &tree, const Section &sec
   while (unit.tiles > 1 && branch.kv_begin > 0) {
     branch = parent_of(tree.depth, branch);
     const int element = element_of(tree.depth, branch);
-    layers += pieces_of(args, section, unit_in_block(args, tree, unit.block, unit.tiles, unit.head, element));
+    const Run block = {unit.block, unit.block + unit.tiles};
+    layers += pieces_of(args, section, unit_in_block(args, tree, block, unit.head, element));
   }
   return layers;
 }
 
 /*
  * The slot of the first layer of a block on a head. Fixed pieces have as many layers as steps at most. Of even shares
- * those of a tile alone lie as in write_piece; those of other blocks after all of these: such a block has on a head no
- * more layers than pieces, each of which adds one to the unit's number or to that of the share.
+ * those of a tile alone lie as in write_piece; those of other blocks after all of these: a tile is in fewer branches
+ * than its block has tiles, so that all it is in has no more layers than the block has tiles and cuts on the head.
  */
 int first_slot(const fi_plan_args &args, const Section &section, const TreeUnit &unit) {
   if (args.fixed)
     return unit.block_begin;
   const int share = share_of(section, unit.block_begin);
-  const int number = 2 * (unit.block * args.kv_heads + unit.head * unit.tiles); /* of its first unit */
-  return unit.tiles == 1 ? 2 * share : 2 * args.ctas + number + share;
+  return unit.tiles == 1 ? 2 * share : 2 * args.ctas + unit.block * args.kv_heads + unit.head * unit.tiles + share;
 }
 
 /* The KV and the rows of an element. */
@@ -118,18 +119,21 @@ struct Extent {
   int first; /* where the steps begin */
 };
 
+/* Tiles that share are all of their requests, so that the rows of a branch are those of consecutive places. */
 Extent extent_of(const fi_plan_args &args, const Tree &tree, int element) {
+  const bool is_leaf = element % 2 == 1;
   Extent extent;
-  if (element % 2 == 1) {
-    extent.tile = tile_in_tree(args, tree, element / 2);
-    extent.branch = leaf_of(tree.depth, element / 2, extent.tile);
+  if (!is_leaf)
+    extent.branch = branch_before(tree.depth, element / 2);
+  const int first = is_leaf ? element / 2 : extent.branch.first;
+  extent.tile = tile_in_tree(args, tree, first);
+  if (is_leaf) {
+    extent.branch = leaf_of(tree.depth, first, extent.tile);
     extent.first = extent.branch.kv_begin / args.start_tokens * args.start_tokens;
     return extent;
   }
-  extent.branch = branch_before(tree.depth, element / 2);
-  extent.tile = tile_in_tree(args, tree, extent.branch.first);
-  const Tile last = tile_in_tree(args, tree, extent.branch.end - 1);
-  extent.tile.count = last.first + last.count - extent.tile.first;
+  const int place = place_of_tile(tree, first);
+  extent.tile.count = tree.row_begin[place + extent.branch.end - first] - tree.row_begin[place];
   extent.tile.inner_begin = 0;
   extent.tile.inner_end = extent.branch.kv_end;
   extent.first = extent.branch.kv_begin;
@@ -157,61 +161,86 @@ fi_item tree_item(const fi_plan_args &args, const TreeUnit &unit, const Extent &
   return item;
 }
 
-/* Writes piece `piece` of a unit, with its place among the partials. The first piece of a leaf tells of its tile. */
+/* A leaf's first piece tells of its tile. */
+void write_tree_unit(const fi_plan_args &args, const Tree &tree, const TreeUnit &unit, const fi_item &item, int part,
+                     int count) {
+  const int row = (item.row_begin - row_of_tile(args, tree, unit.block)) * args.group;
+  args.plan.units[item.unit] = {item.row_begin, item.row_count, item.kv_head, part + row, args.tile_rows, count, -1, 0};
+  args.plan.arrivals[item.unit] = count;
+}
+
+/* Gives piece `piece` of a unit its place among the partials. */
 void place_piece(const fi_plan_args &args, const Tree &tree, const Section &section, const TreeUnit &unit,
                  const Extent &extent, fi_item &item, int piece) {
-  const int around = layers_around(args, tree, section, unit, extent.branch);
   const int pieces = pieces_of(args, section, unit);
+  const int slot = first_slot(args, section, unit);
   if (unit.tiles == 1 && pieces == 1)
     return;
-  const int part = first_slot(args, section, unit) * args.tile_rows;
+  if (unit.tiles == 1 && !args.fixed)
+    return make_part(args, item, tree.tiles * args.kv_heads, slot, piece, pieces);
+  const int around = layers_around(args, tree, section, unit, extent.branch);
+  const int part = slot * args.tile_rows;
   item.part = part + (around + piece) * args.tile_rows;
-  if (unit.element % 2 == 0 || piece > 0)
-    return;
-  const int row = (item.row_begin - row_of_tile(args, tree, unit.block)) * args.group;
-  args.plan.units[item.unit] = {item.row_begin, item.row_count,   item.kv_head, part + row,
-                                args.tile_rows, around + pieces, -1,           0};
-  args.plan.arrivals[item.unit] = around + pieces;
+  if (unit.element % 2 == 1 && piece == 0)
+    write_tree_unit(args, tree, unit, item, part, around + pieces);
 }
 
-/* Writes the piece of a unit that lies in a share. */
-void write_tree_piece(const fi_plan_args &args, const Tree &tree, const Section &section, const TreeUnit &unit,
-                      int share) {
-  const int share_begin = section.cuts[share];
-  const int share_end = section.cuts[share + 1];
-  const Extent extent = extent_of(args, tree, unit.element);
-  fi_item item = tree_item(args, unit, extent, max(unit.begin, share_begin), min(unit.end, share_end));
-  place_piece(args, tree, section, unit, extent, item, share - share_of(section, unit.begin));
-  if (unit.end < share_end)
-    item.next = tree_unit_of_step(args, tree, unit.end).number + share;
-  args.plan.items[unit.number + share] = item;
-  if (unit.begin <= share_begin)
-    args.plan.first[share] = item;
+/* Steps of a unit that are one item. */
+struct TreePiece {
+  TreeUnit unit;
+  int begin;
+  int end;    /* at begin: there is no such piece */
+  int share;
+  int number; /* among the unit's pieces */
+  int index;  /* of the item */
+};
+
+int count_pieces(const fi_plan_args &args, const Tree &tree, const Section &section) {
+  return args.fixed ? section.steps : 2 * tree.tiles * args.kv_heads + section.shares;
 }
 
-/* Even shares, as write_shares does it. */
-void write_tree_shares(const fi_plan_args &args, const Tree &tree, const Section &section) {
-  const int units = 2 * tree.tiles * args.kv_heads;
-  for (int i = first_index(); i < units + section.shares; i += kIndexStride) {
-    const int cut = i < units ? 0 : section.cuts[i - units];
-    const TreeUnit unit = i < units ? tree_unit_at(args, tree, i) : tree_unit_of_step(args, tree, cut);
-    if (i < units ? unit.begin < unit.end : unit.begin < cut)
-      write_tree_piece(args, tree, section, unit, i < units ? share_of(section, unit.begin) : i - units);
-  }
+/*
+ * Piece i: a step, where pieces are fixed. Of even shares the first pieces of all units come first, then those at the
+ * beginnings of shares where no unit begins.
+ */
+TreePiece tree_piece(const fi_plan_args &args, const Tree &tree, const Section &section, int i) {
+  const int units = args.fixed ? 0 : 2 * tree.tiles * args.kv_heads;
+  const int step = args.fixed ? i : i < units ? 0 : section.cuts[i - units];
+  const bool is_first = i < units;
+  TreePiece piece;
+  piece.unit = is_first ? tree_unit_at(args, tree, i) : tree_unit_of_step(args, tree, step);
+  const TreeUnit &unit = piece.unit;
+  piece.begin = is_first ? unit.begin : step;
+  piece.end = piece.begin;
+  if (is_first ? unit.begin == unit.end : unit.begin == step && !args.fixed)
+    return piece;
+  piece.share = share_of(section, piece.begin);
+  piece.end = args.fixed ? step + 1 : min(unit.end, section.cuts[piece.share + 1]);
+  piece.number = args.fixed ? step - unit.begin : piece.share - share_of(section, unit.begin);
+  piece.index = args.fixed ? step : unit.number + piece.share;
+  return piece;
 }
 
-/* Fixed pieces, as write_fixed_pieces does it. */
-void write_fixed_tree(const fi_plan_args &args, const Tree &tree, const Section &section) {
-  for (int step = first_index(); step < section.steps; step += kIndexStride) {
-    const TreeUnit unit = tree_unit_of_step(args, tree, step);
-    const Extent extent = extent_of(args, tree, unit.element);
-    fi_item item = tree_item(args, unit, extent, step, step + 1);
-    place_piece(args, tree, section, unit, extent, item, step - unit.begin);
-    const int share = share_of(section, step);
-    item.next = step + 1 < section.cuts[share + 1] ? step + 1 : -1;
-    args.plan.items[step] = item;
-    if (step == section.cuts[share])
-      args.plan.first[share] = item;
+/* Index of the item after a piece in its share; -1 if there is none. */
+int item_after_piece(const fi_plan_args &args, const Tree &tree, const Section &section, const TreePiece &piece) {
+  if (piece.end == section.cuts[piece.share + 1])
+    return -1;
+  return args.fixed ? piece.end : tree_unit_of_step(args, tree, piece.end).number + piece.share;
+}
+
+/* Writes the items of all units. */
+void write_tree_items(const fi_plan_args &args, const Tree &tree, const Section &section) {
+  for (int i = first_index(); i < count_pieces(args, tree, section); i += kIndexStride) {
+    const TreePiece piece = tree_piece(args, tree, section, i);
+    if (piece.begin == piece.end)
+      continue;
+    const Extent extent = extent_of(args, tree, piece.unit.element);
+    fi_item item = tree_item(args, piece.unit, extent, piece.begin, piece.end);
+    place_piece(args, tree, section, piece.unit, extent, item, piece.number);
+    item.next = item_after_piece(args, tree, section, piece);
+    args.plan.items[piece.index] = item;
+    if (piece.begin == section.cuts[piece.share])
+      args.plan.first[piece.share] = item;
   }
 }
 
@@ -220,10 +249,7 @@ void share_tree(const fi_plan_args &args, const Tree &tree, int *cuts) {
   const Section section = section_of_tree(args, tree, cuts);
   cut_tree(args, section, cuts);
   close_empty_shares(args, section);
-  if (args.fixed)
-    write_fixed_tree(args, tree, section);
-  else
-    write_tree_shares(args, tree, section);
+  write_tree_items(args, tree, section);
 }
 
 /* The row of a query token, and its record. Those that belong to nobody stay where they are. */
@@ -239,7 +265,7 @@ fi_row row_record(const fi_plan_args &args, const Tree &tree, int token, int row
   if (token < first_token(args, 0))
     return record;
   const int tile = tree.tile_begin[tree.place[request_of(args, token)]];
-  const int block = block_begin(tree, tile);
+  const int block = block_of(tree, tile).first;
   if (block < tile)
     record.part = (row - row_of_tile(args, tree, block)) * args.group;
   return record;
@@ -259,13 +285,13 @@ void write_tree_rows(const fi_plan_args &args, const Tree &tree, int tokens) {
   }
 }
 
-/* Plans a batch whose requests share prefixes. Returns whether they do. */
+/* Plans a batch whose requests share prefixes. Returns whether they do; else nothing is written. */
 bool plan_tree(const fi_plan_args &args, int tokens) {
   extern __shared__ int cuts[]; /* [ctas + 1] */
   if (args.share_tokens == 0)
     return false;
   const Search search = room_for_search(args, cuts + args.ctas + 1);
-  if (!find_order(args, search))
+  if (!find_order(args, search) || !count_common(args, search.common))
     return false;
   const Tree tree = tree_of(args, search);
   share_tree(args, tree, cuts);

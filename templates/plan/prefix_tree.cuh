@@ -32,15 +32,26 @@ struct Branch {
   int kv_end;
 };
 
+/* Tiles from first to before end. */
+struct Run {
+  int first;
+  int end;
+};
+
+/* The tiles around one that have `least` tokens or more in common, each with the one before it. */
+Run run_around(const int *depth, int tile, int least) {
+  Run run = {tile, tile + 1};
+  while (depth[run.first] >= least)
+    run.first--;
+  while (depth[run.end] >= least)
+    run.end++;
+  return run;
+}
+
 /* The branch that ties a tile to the one before it. */
 Branch branch_before(const int *depth, int tile) {
-  int first = tile - 1;
-  int end = tile + 1;
-  while (depth[first] >= depth[tile])
-    first--;
-  while (depth[end] >= depth[tile])
-    end++;
-  return {first, end, max(depth[first], depth[end]), depth[tile]};
+  const Run run = run_around(depth, tile, depth[tile]);
+  return {run.first, run.end, max(depth[run.first], depth[run.end]), depth[tile]};
 }
 
 /* The element that a branch is: that of the first tile which it ties to the one before. */
@@ -56,18 +67,9 @@ Branch parent_of(const int *depth, const Branch &branch) {
   return branch_before(depth, depth[branch.first] >= depth[branch.end] ? branch.first : branch.end);
 }
 
-/* The first tile of a tile's block, and that after its last one. */
-int block_begin(const Tree &tree, int tile) {
-  while (tree.depth[tile] > 0)
-    tile--;
-  return tile;
-}
-
-int block_end(const Tree &tree, int tile) {
-  do
-    tile++;
-  while (tree.depth[tile] > 0);
-  return tile;
+/* The tiles of a tile's block. */
+Run block_of(const Tree &tree, int tile) {
+  return run_around(tree.depth, tile, 1);
 }
 
 /* The place of a tile's request in the order. */
@@ -111,43 +113,72 @@ int steps_of_element(const fi_plan_args &args, const Tree &tree, int element) {
   return element_of(tree.depth, branch) == element ? (branch.kv_end - branch.kv_begin) / args.step_tokens : 0;
 }
 
-/*
- * Cuts what share a prefix, from `place` on, into blocks. One that would begin to fill a block too small for all that
- * are closer to each other begins the next one.
- */
-void cut_blocks(const fi_plan_args &args, const Tree &tree, const int *common, int place, int *depth) {
-  int rows = 0;
-  do {
-    const int own = tree.row_begin[place + 1] - tree.row_begin[place];
-    int close = own;
-    for (int next = place + 1; common[next] > common[place] && close <= args.tile_tokens; next++)
-      close += tree.row_begin[next + 1] - tree.row_begin[next];
-    if (rows + (close > args.tile_tokens ? own : close) > args.tile_tokens)
-      rows = 0;
-    depth[tree.tile_begin[place]] = rows > 0 ? common[place] : 0;
-    rows += own;
-    place++;
-  } while (common[place] > 0);
+/* Rows of the request at a place. */
+int rows_at(const Tree &tree, int place) {
+  return tree.row_begin[place + 1] - tree.row_begin[place];
 }
 
-/* Finds the depth of all tiles. `common` is in tokens. */
-void find_depth(const fi_plan_args &args, const Tree &tree, const int *common, int *depth) {
+/*
+ * What must fit a block for the request at a place to join it: all that are closer to it than it is to the one before
+ * it, so that they are not parted; where these are too many for any block, it alone.
+ */
+int rows_to_join(const fi_plan_args &args, const Tree &tree, const int *common, int place) {
+  const int own = rows_at(tree, place);
+  int rows = own;
+  for (int next = place + 1; common[next] > common[place] && rows <= args.tile_tokens; next++)
+    rows += rows_at(tree, next);
+  return rows > args.tile_tokens ? own : rows;
+}
+
+/* The place after a block that begins at a place. */
+int end_of_block(const fi_plan_args &args, const Tree &tree, const int *common, const int *joining, int place) {
+  int rows = rows_at(tree, place);
+  int end = place + 1;
+  for (; common[end] > 0 && rows + joining[end] <= args.tile_tokens; end++)
+    rows += rows_at(tree, end);
+  return end;
+}
+
+/* Where blocks begin, from the first one of some that share a prefix on. */
+void begin_blocks(const Tree &tree, const int *common, const int *block_end, int place, int *depth) {
+  for (int next = block_end[place]; common[next] > 0; next = block_end[next])
+    depth[tree.tile_begin[next]] = 0;
+}
+
+/* Finds the depth of all tiles. `common` is in tokens; `room` is for two numbers of each request. */
+void find_depth(const fi_plan_args &args, const Tree &tree, const int *common, int *room, int *depth) {
+  int *joining = room;
+  int *block_end = room + tree.requests;
   for (int tile = (int)threadIdx.x; tile <= tree.tiles; tile += kThreads)
     depth[tile] = 0;
+  for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads)
+    joining[place] = rows_to_join(args, tree, common, place);
+  __syncthreads();
+  for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads) {
+    block_end[place] = end_of_block(args, tree, common, joining, place);
+    if (common[place] > 0)
+      depth[tree.tile_begin[place]] = common[place];
+  }
   __syncthreads();
   for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads)
-    if (common[place] == 0 && common[place + 1] > 0)
-      cut_blocks(args, tree, common, place, depth);
+    if (common[place] == 0)
+      begin_blocks(tree, common, block_end, place, depth);
   __syncthreads();
 }
 
-/* The tokens that a request has in common with that before it: so many that cuts of their KV are where they were. */
-void count_common(const fi_plan_args &args, int *common) {
-  for (int place = (int)threadIdx.x; place < args.requests; place += kThreads)
+/*
+ * The tokens that a request has in common with that before it: so many that cuts of their KV are where they were.
+ * Returns whether one has some.
+ */
+bool count_common(const fi_plan_args &args, int *common) {
+  int some = 0;
+  for (int place = (int)threadIdx.x; place < args.requests; place += kThreads) {
     common[place] = common[place] * args.page_size / args.share_tokens * args.share_tokens;
+    some |= common[place];
+  }
   if (threadIdx.x == 0)
     common[args.requests] = 0;
-  __syncthreads();
+  return __syncthreads_or(some);
 }
 
 /* Takes some elements of the room. */
@@ -185,12 +216,12 @@ Tree tree_of(const fi_plan_args &args, const Search &search) {
   int *order = take(room, args.requests);
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
     order[search.place[r]] = r;
-  count_common(args, search.common);
   tree.requests = args.requests;
   tree.order = order;
   tree.place = search.place;
   tree.row_begin = search.begin;
   tree.tile_begin = search.alone;
+  __syncthreads();
   const int first = first_token(args, 0);
   prefix_sum(search.begin, args.requests, [&](int place) { return query_len_of(args, order[place]); });
   tree.tiles = prefix_sum(search.alone, args.requests, [&](int place) { return tiles_of(args, order[place]); });
@@ -201,7 +232,7 @@ Tree tree_of(const fi_plan_args &args, const Search &search) {
   int *step_begin = take(room, 2 * tree.tiles + 1);
   tree.depth = depth;
   tree.step_begin = step_begin;
-  find_depth(args, tree, search.common, depth);
+  find_depth(args, tree, search.common, room, depth);
   const auto count_steps = [&](int element) { return steps_of_element(args, tree, element); };
   tree.steps = prefix_sum(step_begin, 2 * tree.tiles, count_steps);
   return tree;

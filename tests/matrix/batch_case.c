@@ -87,12 +87,12 @@ static size_t id_bytes(const fi_spec *spec) {
   return spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
 }
 
-static void set_page(struct batch_case *batch, size_t entry, int32_t page) {
+void batch_case_set_page(const struct batch_case *batch, size_t entry, int64_t page) {
   void *table = batch->buffers[BUFFER_PAGE_TABLE].host;
   if (batch->spec.page_ids == FI_IDS_INT64)
     ((int64_t *)table)[entry] = page;
   else
-    ((int32_t *)table)[entry] = page;
+    ((int32_t *)table)[entry] = (int32_t)page;
 }
 
 /*
@@ -126,12 +126,12 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   if (!batch_case_buffer(batch, trial, BUFFER_PAGE_TABLE, entries, id_bytes(&batch->spec)))
     return false;
   for (size_t i = 0; i < entries; i++)
-    set_page(batch, i, NO_PAGE);
+    batch_case_set_page(batch, i, NO_PAGE);
   random_permutation(&trial->random, order, batch->pool.units);
   for (uint32_t r = 0; r < batch->requests; r++) {
-    const int64_t first = is_csr(batch) ? batch_case_ints(batch, BUFFER_KV_INDPTR)[r] : r * batch->page_table_stride;
+    const size_t first = batch_shares_entry(batch, r);
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
-      set_page(batch, (size_t)first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
+      batch_case_set_page(batch, first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
   }
   if (batch->kind == BATCH_SHARED)
     batch_shares_draw(batch, trial);

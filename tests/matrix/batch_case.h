@@ -10,7 +10,8 @@
 
 enum {
   MOST_REQUESTS = 24,
-  PARTS_AT_ONCE = 40 /* most partials that are not merged in groups (templates/plan/shares.cuh) */
+  LEAST_SHARED = 128, /* tokens of a prefix that is shared, in whole steps (runtime/workspace.c) */
+  PARTS_AT_ONCE = 40  /* most partials that are not merged in groups (templates/plan/shares.cuh) */
 };
 
 /* What the requests of a batch are like. */
@@ -123,6 +124,9 @@ void batch_case_free(struct batch_case *batch, struct trial *trial);
 bool batch_case_buffer(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element);
 const void *batch_case_pointer(const struct batch_case *batch, enum buffer buffer, bool on_host);
 int32_t *batch_case_ints(const struct batch_case *batch, enum buffer buffer);
+
+/* Writes an entry of the page table, on the host. */
+void batch_case_set_page(const struct batch_case *batch, size_t entry, int64_t page);
 
 /* How many places of tokens the cache has. */
 size_t batch_case_places(const struct batch_case *batch);

@@ -6,7 +6,6 @@ enum {
   LARGE_PAGE = 1056,     /* tokens */
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2,       /* and in one without */
-  LEAST_SHARED = 128,    /* tokens of a prefix that is shared (runtime/workspace.c) */
   MOST_SHARERS = 18,
   FEWER_SHARERS = 8 /* in a large tile */
 };

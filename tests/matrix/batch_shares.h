@@ -12,4 +12,7 @@ size_t batch_shares_entry(const struct batch_case *batch, uint32_t request);
 int64_t batch_shares_page(const struct batch_case *batch, uint32_t request, uint32_t number);
 uint32_t batch_shares_pages(const struct batch_case *batch, uint32_t request);
 
+/* KV tokens that some two requests have in common and could read once. */
+int64_t batch_shares_most(const struct batch_case *batch);
+
 #endif

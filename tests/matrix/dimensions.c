@@ -44,6 +44,8 @@ static const struct {
     {"family", "wgmma", "v", "default"},
     {"family", "wgmma", "keys", "rotated"},
     {"family", "wgmma", "v_source", "own"},
+    {"family", "wgmma", "select", "0"},
+    {"family", "wgmma", "prefixes", "0"},
 };
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {

@@ -44,8 +44,12 @@ static const char *const piece_specs[] = {
     "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
 };
 
-/* Four requests fit a tile. */
-static const char *const counted_specs[] = {"attention group=4 page=16 prefixes=1"};
+/* Specs whose prefixes are counted: four requests fit a tile, and half of 128 tokens are whole pages. */
+static const char *const counted_specs[] = {
+    "attention group=4 page=16 prefixes=1",
+    "attention group=8 rows=32 page=64 index=csr ids=int64 mask=none prefixes=1",
+    "attention group=16 rows=64 page=1 kv=e4m3 prefixes=1",
+};
 
 /* Specs whose plans find shared prefixes, in tiles of several requests; masks that hide them; all kinds of KV. */
 static const char *const found_specs[] = {

@@ -189,29 +189,86 @@ static bool check_kv(const struct check *check, uint32_t row, const struct piece
   return true;
 }
 
-/* The row's unit, which its last item feeds alone, waits for all of its items and merges them in the order of KV. */
-static bool check_merge(const struct check *check, uint32_t row, const struct pieces *pieces) {
-  const struct fi_item *last = pieces->of[pieces->count - 1];
-  const struct fi_unit *unit = &check->view.host.units[last->unit];
-  if (last->unit < 0 || (uint64_t)last->unit >= check->view.shape.units)
-    return item_fails(check, last, "no such unit");
-  if (pieces->count == 1 && last->part == -1)
-    return true;
-  if (last->unit_count != 1 || unit->kv_head != last->kv_head || unit->row_begin > (int)row ||
-      unit->row_begin + unit->row_count <= (int)row || unit->part_count != (int)pieces->count ||
-      check->view.host.arrivals[last->unit] != pieces->count)
-    return item_fails(check, last, "its unit has not the row, or does not wait for its items");
-  for (uint32_t i = 0; i < pieces->count; i++) {
-    const struct fi_item *item = pieces->of[i];
-    const int lies = item->part + check->view.host.rows[row].part;
-    const int merged =
-        unit->part_begin + (int)i * unit->part_stride + ((int)row - unit->row_begin) * (int)check->batch->tile.heads;
-    if (item->part < 0 || lies != merged)
-      return item_fails(check, item, "its unit does not merge its part");
-    if (last->unit < item->unit || last->unit >= item->unit + item->unit_count)
-      return item_fails(check, item, "it does not feed the unit of a row");
+/* Partial results of a row, in the order of KV: the units that they are for, and where they lie. */
+struct parts {
+  int unit[MOST_PIECES];
+  int at[MOST_PIECES];
+  uint32_t count;
+};
+
+/* Whether a unit has the row, waits for `count` partials, and merges them from `first` of `parts` on. */
+static bool merges(const struct check *check, uint32_t row, int number, const struct parts *parts, uint32_t first,
+                   uint32_t count) {
+  if (number < 0 || (uint64_t)number >= check->view.shape.units)
+    return trial_fail(check->trial, "row %u of the plan: there is no unit %d", row, number);
+  const struct fi_unit *unit = &check->view.host.units[number];
+  const int start = unit->part_begin + ((int)row - unit->row_begin) * (int)check->batch->tile.heads;
+  if (unit->row_begin > (int)row || unit->row_begin + unit->row_count <= (int)row || unit->part_count != (int)count ||
+      check->view.host.arrivals[number] != count)
+    return trial_fail(check->trial, "unit %d has not row %u, or does not wait for its %u partials", number, row, count);
+  for (uint32_t i = 0; i < count; i++) {
+    if (parts->at[first + i] != start + (int)i * unit->part_stride)
+      return trial_fail(check->trial, "unit %d does not merge partial %u of row %u", number, first + i, row);
   }
   return true;
+}
+
+/* How many partials from number `first` on are for one unit. */
+static uint32_t count_alike(const struct parts *parts, uint32_t first) {
+  uint32_t count = 1;
+  while (first + count < parts->count && parts->unit[first + count] == parts->unit[first])
+    count++;
+  return count;
+}
+
+/* Whether groups merge the partials of a row, and their parent the groups. */
+static bool merge_in_groups(const struct check *check, uint32_t row, const struct parts *parts) {
+  struct parts groups = {.count = 0};
+  for (uint32_t i = 0; i < parts->count; i += count_alike(parts, i)) {
+    if (!merges(check, row, parts->unit[i], parts, i, count_alike(parts, i)))
+      return false;
+    groups.unit[groups.count] = check->view.host.units[parts->unit[i]].parent - 1;
+    groups.at[groups.count++] = parts->at[i];
+  }
+  return count_alike(&groups, 0) == groups.count && merges(check, row, groups.unit[0], &groups, 0, groups.count);
+}
+
+/* The partials of a row. An item of several requests feeds the unit that the row's last item feeds alone. */
+static bool find_parts(const struct check *check, uint32_t row, const struct pieces *pieces, struct parts *parts) {
+  const struct fi_item *last = pieces->of[pieces->count - 1];
+  parts->count = pieces->count;
+  if (last->unit_count != 1 || last->unit < 0 || (uint64_t)last->unit >= check->view.shape.units ||
+      check->view.host.units[last->unit].kv_head != last->kv_head)
+    return item_fails(check, last, "no such unit");
+  for (uint32_t i = 0; i < pieces->count; i++) {
+    const struct fi_item *item = pieces->of[i];
+    const bool feeds_several = item->unit_count > 1;
+    if (item->part < 0)
+      return item_fails(check, item, "it has no partial result");
+    if (feeds_several && (last->unit < item->unit || last->unit >= item->unit + item->unit_count))
+      return item_fails(check, item, "it does not feed the unit of a row");
+    parts->unit[i] = feeds_several ? last->unit : item->unit;
+    parts->at[i] = item->part + check->view.host.rows[row].part;
+  }
+  return true;
+}
+
+/* Partials are merged in the order of KV, at once or, where a request that shares nothing has many, in groups. */
+static bool check_merge(const struct check *check, uint32_t row, const struct pieces *pieces) {
+  const struct fi_item *last = pieces->of[pieces->count - 1];
+  struct parts parts;
+  if (pieces->count == 1 && last->part == -1)
+    return true;
+  if (!find_parts(check, row, pieces, &parts))
+    return false;
+  const bool is_grouped = check->view.host.units[last->unit].parent > 0;
+  const bool shares = pieces->of[0]->unit_count > 1;
+  if (is_grouped != (!shares && pieces->count > PARTS_AT_ONCE && !check->batch->workspace.split_tokens))
+    return item_fails(check, last, "its partials are merged at once and should not be, or the other way round");
+  if (is_grouped)
+    return merge_in_groups(check, row, &parts) || item_fails(check, last, "groups are not merged");
+  return count_alike(&parts, 0) == parts.count ? merges(check, row, last->unit, &parts, 0, parts.count)
+                                               : item_fails(check, last, "its partials feed several units");
 }
 
 static bool check_row(const struct check *check, uint32_t row, int head, struct prefix_cost *cost) {
@@ -246,6 +303,17 @@ static bool count_cost(const struct check *check, struct prefix_cost *cost) {
   return true;
 }
 
+/* A prefix that two requests have in common is read once where it is long enough: as many whole steps as 128 tokens. */
+static bool check_found(const struct check *check, const struct prefix_cost *cost) {
+  const int64_t step = check->view.shape.step_tokens;
+  const int64_t least = (LEAST_SHARED + step - 1) / step * step;
+  const int64_t tokens = batch_shares_most(check->batch);
+  if (tokens < least || cost->widest > 1)
+    return true;
+  return trial_fail(check->trial, "two requests have %lld KV tokens in common, and no item has rows of both",
+                    (long long)tokens);
+}
+
 /* ------------------------------------------------------------------------------------------------ public */
 
 static bool make_room(struct check *check) {
@@ -269,7 +337,7 @@ static bool check_plan(struct check *check, struct prefix_cost *cost) {
     for (int head = 0; head < (int)(batch->kv_heads * batch->tile.group_shares) && passed; head++)
       passed = check_row(check, row, head, cost);
   }
-  return passed && count_cost(check, cost);
+  return passed && count_cost(check, cost) && check_found(check, cost);
 }
 
 bool prefix_check(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel, struct prefix_cost *cost) {
