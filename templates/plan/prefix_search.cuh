@@ -59,9 +59,20 @@ int shareable_pages(const fi_plan_args &args, int request) {
   return tokens < args.share_tokens ? 0 : tokens / args.page_size;
 }
 
+/* Words of a page id. */
+int id_words(const fi_plan_args &args) {
+  return args.page_ids / 4;
+}
+
+/* A request's page ids, as words. */
+const u32 *words_of_pages(const fi_plan_args &args, int request) {
+  const long long entry = args.csr ? args.kv_indptr[request] : request * args.page_table_stride;
+  return (const u32 *)args.page_table + entry * id_words(args);
+}
+
 /* A page as a class knows it. */
 int page_of_class(const fi_plan_args &args, int request, int number) {
-  return (int)(page_id(args, request, number) & 0x7fffffff);
+  return (int)(words_of_pages(args, request)[(long long)number * id_words(args)] & 0x7fffffff);
 }
 
 /* Before the next classes are found: the request's next page is known, who has the same is not. */
@@ -239,17 +250,12 @@ int first_difference(const u32 *row, const u32 *other, int begin, int end) {
   return first;
 }
 
-/* A request's row of the page table, of words: one or two a page. */
-const u32 *row_of_pages(const fi_plan_args &args, int request, int words) {
-  return (const u32 *)args.page_table + first_entry(args, request) * words;
-}
-
 /*
  * Finds how many pages all of each class have in common: a warp compares a request with the first one of its class,
  * some pages of every request before the next pages of any.
  */
 void deepen_classes(const fi_plan_args &args, const Search &search) {
-  const int words = args.page_ids / 4;
+  const int words = id_words(args);
   const int pages_at_once = kWordsOfLane * 32 / words;
   int goes_on = 1;
   for (int from = 0; __syncthreads_or(goes_on); from += pages_at_once) {
@@ -262,8 +268,8 @@ void deepen_classes(const fi_plan_args &args, const Search &search) {
       const int end = min(search.bound[label], search.pages[r]);
       int first = end;
       if (begin < end)
-        first = first_difference(row_of_pages(args, r, words), row_of_pages(args, label, words), begin * words,
-                                 end * words) / words;
+        first = first_difference(words_of_pages(args, r), words_of_pages(args, label), begin * words, end * words) /
+                words;
       if (lane() == 0 && first < search.bound[label])
         atomicMin(search.found + label, first);
       goes_on |= begin + pages_at_once < end;

@@ -48,13 +48,8 @@ int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
-/* Where a request's entries of the page table begin. */
-long long first_entry(const fi_plan_args &args, int request) {
-  return args.csr ? args.kv_indptr[request] : request * args.page_table_stride;
-}
-
 /* Page `number` of a request. */
 long long page_id(const fi_plan_args &args, int request, int number) {
-  const long long entry = number + first_entry(args, request);
+  const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
   return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
 }

@@ -46,6 +46,10 @@ attention hd=72 v_dim=88 kv=e4m3 group=4
 attention hd=64 group=4 bias=slopes ranges=1
 attention hd=64 rows=32 bias=dense start=1 q=f16 kv=bf16
 attention hd=64 mask=none left=20 right=9 bias=distance chunk=24
+attention hd=64 group=4 page=16 prefixes=1
+attention hd=64 group=4 rows=32 page=1 index=csr ids=int64 chunk=512 prefixes=1
+attention family=wgmma rows=128 hd=64 group=4 page=1
+attention family=wgmma rows=128 hd=64 group=4 page=16 kv=e4m3 scale=head
 append page=16 rope=half
 append kv=e4m3 scale=head page=3
 append kv=int8 scale=token slots=int64 rope=interleaved positions=array
@@ -137,11 +141,12 @@ class Trials:
                                 MUTANT_NVRTC=os.environ.get("FLASHJIT_NVRTC", "libnvrtc.so.13"),
                                 FLASHJIT_NVRTC=os.path.join(build, "libedited_nvrtc.so"),
                                 FLASHJIT_SIM_LIMIT=WARP_INSTRUCTIONS)
-        self.plans = {intervals: self.rendered(f"plan intervals={intervals}") for intervals in (0, 1, 2)}
+        self.plans = {plan: self.rendered(plan) for plan in map(plan_of, SPECS) if plan}
         self.lines = {spec: self.rendered(spec) | self.rendered_plan(spec) for spec in SPECS}
 
     def rendered_plan(self, spec):
-        return self.plans[has_intervals(spec)] if spec.startswith("attention") else set()
+        plan = plan_of(spec)
+        return self.plans[plan] if plan else set()
 
     def rendered(self, spec):
         """Lines of the source of a spec; those that are there twice are of no use."""
@@ -194,10 +199,15 @@ class Trials:
         return "survived", ""
 
 
-def has_intervals(spec):
+def plan_of(spec):
+    """The spec of the plan kernel of attention; None for other specs."""
+    if not spec.startswith("attention"):
+        return None
+    if "prefixes=" in spec:
+        return "plan intervals=2 prefixes=1"
     if "select=" in spec:
-        return 2
-    return 1 if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else 0
+        return "plan intervals=2"
+    return "plan intervals=1" if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else "plan"
 
 
 def reason(output):

@@ -87,31 +87,40 @@ bool bench_batch_parse(struct bench_batch *batch, const char *text) {
   return read;
 }
 
-/* Files of one name may differ, and a file may move: the text has a hash of all lengths. */
-static uint32_t hash_lengths(const struct bench_batch *batch) {
+/* Of all lengths. */
+static bool hash_lengths(const struct bench_batch *batch, uint32_t *hash) {
   uint32_t(*lengths)[2] = calloc(batch->count + 1, sizeof *lengths);
-  for (uint32_t r = 0; r < batch->count && lengths; r++) {
+  if (!lengths)
+    return problem_set("out of memory");
+  for (uint32_t r = 0; r < batch->count; r++) {
     lengths[r][0] = batch->requests[r].q_len;
     lengths[r][1] = batch->requests[r].kv_len;
   }
-  const uint32_t hash = lengths ? (uint32_t)XXH3_64bits(lengths, batch->count * sizeof *lengths) : 0;
+  *hash = (uint32_t)XXH3_64bits(lengths, batch->count * sizeof *lengths);
   free(lengths);
-  return hash;
+  return true;
+}
+
+static bool add_requests(struct bench_batch *batch, const struct trace *trace) {
+  bool added = true;
+  for (size_t i = 0; i < trace->count && added; i++) {
+    const struct request *request = &trace->requests[i];
+    const uint32_t kv_len = request->prompt + request->generated / 2;
+    added = add(batch, 1, (struct bench_request){.q_len = 1, .kv_len = kv_len});
+  }
+  return added;
 }
 
 bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, const char *path) {
   const char *slash = strrchr(path, '/');
+  uint32_t hash = 0;
   *batch = (struct bench_batch){.trace = path};
-  for (size_t i = 0; i < trace->count; i++) {
-    const struct request *request = &trace->requests[i];
-    const uint32_t kv_len = request->prompt + request->generated / 2;
-    if (!add(batch, 1, (struct bench_request){.q_len = 1, .kv_len = kv_len})) {
-      bench_batch_free(batch);
-      return false;
-    }
+  if (!add_requests(batch, trace) || !hash_lengths(batch, &hash)) {
+    bench_batch_free(batch);
+    return false;
   }
-  snprintf(batch->text, sizeof batch->text, "%zu of %.80s (%08x)", trace->count, slash ? slash + 1 : path,
-           hash_lengths(batch));
+  /* Files of one name may differ, and a file may move. */
+  snprintf(batch->text, sizeof batch->text, "%zu of %.80s (%08x)", trace->count, slash ? slash + 1 : path, hash);
   return true;
 }
 
