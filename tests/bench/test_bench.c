@@ -69,6 +69,30 @@ Test(bench, latents) {
   expect_text(output.out, "\"status\": \"ok\"");
 }
 
+/* What is shared counts once. */
+Test(bench, shared_prefixes) {
+  command(&output, "bench -o json --whole 'attention hd=32 group=4 page=4 prefixes=1' --heads 1 "
+                   "--batch 5q1s150p128_1q1s9,5q1s150_1q1s9");
+  expect_code(&output, 0);
+  json_t *whole = json_loads(output.out, 0, NULL);
+  const json_t *rows = json_object_get(whole, "rows");
+  cr_assert_eq(json_array_size(rows), 2, "%s%s", output.out, output.err);
+  expect_row(json_array_get(rows, 0));
+  expect_row(json_array_get(rows, 1));
+  const double shared = json_number_value(json_object_get(json_array_get(rows, 0), "bytes"));
+  const double unshared = json_number_value(json_object_get(json_array_get(rows, 1), "bytes"));
+  const double token = 2 * 32 * 2;
+  cr_expect_float_eq(unshared - shared, 4 * 128 * token, 1, "%g and %g bytes", shared, unshared);
+  json_decref(whole);
+}
+
+Test(bench, lists) {
+  command(&output, "bench -o json --whole 'attention hd=32 group=4 page=16 select=16' --heads 1 --listed 3 "
+                   "--batch 1q3s90_2q1s20");
+  expect_code(&output, 0);
+  expect_text(output.out, "\"status\": \"ok\"");
+}
+
 static size_t count(const char *text, char letter) {
   size_t found = 0;
   for (; *text; text++)

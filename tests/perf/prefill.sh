@@ -25,7 +25,8 @@ build() {
 # Random batches: the family where it is asked for, and where it is chosen.
 correct() {
   for filter in family=wgmma rows=128; do
-    timeout 240 build/release/matrix --targets "${TARGET:-sm_90a}" --filter $filter --limit "${LIMIT:-160}" || true
+    timeout 240 build/release/matrix --targets "${TARGET:-sm_90a}" --filter $filter --limit "${LIMIT:-160}" ||
+      echo "$filter: failed, or not done in time" | tee -a "$out/failed"
   done
 }
 
@@ -85,9 +86,11 @@ variants() {
 }
 
 build .
+rm -f "$out/failed"
 case $part in
 correct) correct ;;
 grid) grid . 7 ;;
 sustained) grid 'q4k\|q8k\|q16k\|s32k' 101 ;;
 variants) variants ;;
 esac | tee "$out/$part.txt"
+[ ! -e "$out/failed" ]
