@@ -195,7 +195,7 @@ int dynamic_words() {
   return (int)(bytes / 4);
 }
 
-/* In the dynamic shared memory from `start` on, of which the first `taken` words are taken; all the rest is a window. */
+/* In the dynamic shared memory from `start` on, whose first `taken` words are taken; all the rest is the window. */
 Search room_for_search(const fi_plan_args &args, int *start, int taken) {
   Search search;
   int *room = start + taken;

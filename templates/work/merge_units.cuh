@@ -26,6 +26,27 @@ void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
   }
 }
 
+//@if prefixes
+/*
+ * After an item's partial is written: counts it at each of the units that it feeds, a lane at each, since every count
+ * is a way to memory and back. `ready` is the list's head.
+ */
+void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
+  threads.sync();
+  if (threads.number() >= 32)
+    return;
+  for (int first = unit; first < unit + unit_count; first += 32) {
+    const int own = first + (int)lane();
+    const bool is_last = own < unit + unit_count && count_down(plan.arrivals + own) == 1;
+    u32 complete = __ballot_sync(kAllLanes, is_last);
+    for (; complete != 0 && threads.leads(); complete &= complete - 1) {
+      plan.units[first + __ffs(complete) - 1].next = ready;
+      ready = first + __ffs(complete) - 1;
+    }
+    __syncwarp();
+  }
+}
+//@else
 /* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
 void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
   threads.sync();
@@ -34,6 +55,7 @@ void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_coun
   for (int u = unit; u < unit + unit_count; u++)
     count_part(plan, u, ready);
 }
+//@end
 
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
 void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
