@@ -31,6 +31,10 @@ uint32_t derived_plans_intervals(const fi_spec *spec) {
   return spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
 }
 
+uint32_t derived_reads_lists(const fi_spec *spec) {
+  return spec->op == FI_OP_ATTENTION && spec->select > 0;
+}
+
 /* The tokens of lists are looked at one by one. */
 uint32_t derived_has_intervals(const fi_spec *spec) {
   return derived_plans_intervals(spec) && !spec->select;

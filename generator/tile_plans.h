@@ -10,6 +10,9 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
 /* Attention by wgmma and tensor maps, for sm_90a: tile_wgmma.c. */
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
+/* The indexer: tile_index.c. */
+bool tile_plan_index(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+
 /* Kernels that step through rows, and the kernel that plans a batch: tile_simple.c. */
 bool tile_plan_rows(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 bool tile_plan_batch(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);

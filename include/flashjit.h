@@ -108,7 +108,8 @@ enum {
   FI_OP_ATTENTION = 0, /* softmax(scale Q K^T + mask) V over a KV cache */
   FI_OP_APPEND = 1,    /* write new K and V rows into the cache, rotating and quantising on the way */
   FI_OP_MERGE = 2,     /* merge partial attention states (O, LSE) of the same queries */
-  FI_OP_PLAN = 3       /* the kernel behind fi_plan; named so that it can be precompiled */
+  FI_OP_PLAN = 3,      /* the kernel behind fi_plan; named so that it can be precompiled */
+  FI_OP_INDEX = 4      /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
 /* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 or 192 rows on sm_90a. */
@@ -118,8 +119,7 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
  * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
  * is a whole number from -128 to 127, of which append writes -127 to 127. FI_I4 is one from -8 to 7, FI_NVFP4 e2m1: 0,
  * 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign. Of these two a byte has two elements, the first in its lower half, and each
- * spec.scale_group elements of a row have a scale of their own.
- */
+ * spec.scale_group elements of a row have a scale of their own. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
 enum { FI_I4 = 7, FI_NVFP4 = 8 }; /* of K and V */
 
@@ -139,16 +139,14 @@ enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN
  * the largest, and NaN 0. The scales that it writes are, of FI_I4, the element of largest magnitude (of two the
  * negative one) / -8 / h, rounded to 7 significant bits, half away from 0, at most 8128 of either sign, and 2^-14 where
  * it has less, so that element * scale is an f16 number; of FI_NVFP4 the largest magnitude / 6 / h, from 2^-6 to 448,
- * rounded to nearest even. To append what is stored again changes no bit here, too.
- */
+ * rounded to nearest even. To append what is stored again changes no bit here, too. */
 
 /*
  * How a request finds its KV.
  *                 page_size == 0                            page_size > 0
  * FI_INDEX_DENSE  request r at k_cache + r * page stride    page_table[r][i], one row of page_table_stride a request
  * FI_INDEX_CSR    tokens kv_indptr[r] .. kv_indptr[r + 1]   page_table[kv_indptr[r] + i], all requests in one list
- * The upper row is a contiguous cache, the lower left one ragged tensors.
- */
+ * The upper row is a contiguous cache, the lower left one ragged tensors. */
 enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
 
 /* The type of the page ids in page_table. An id fits 31 bits in either. */
@@ -157,8 +155,7 @@ enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
 /*
  * Where an append kernel writes a token: at the end of its request's KV, by the plan in the workspace; or at
  * fi_tensors.slots[token], without a plan and a workspace. Slot s is token s % page_size of page s / page_size; without
- * pages row s of the cache. A negative slot is skipped. Page and row fit 31 bits.
- */
+ * pages row s of the cache. A negative slot is skipped. Page and row fit 31 bits. */
 enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
 
 /* The log-sum-exp of a row's logits: none, to base e, or to base 2. Those that merge reads have its base. */
@@ -166,8 +163,7 @@ enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
 /*
  * Which of the rope_dim dims from rope_first on form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Other
- * dims are left alone. By which angles pairs turn fi_tensors.rope_table says.
- */
+ * dims are left alone. By which angles pairs turn fi_tensors.rope_table says. */
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
 /* Where K is rotated: when it is appended (it is stored rotated), or inside attention (it is stored as it came). */
@@ -177,14 +173,12 @@ enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
  * Where V of a token and head is. FI_V_KEYS: the first v_dim elements of its K, as they are stored. So is the latent of
  * multi-head latent attention (arXiv 2405.04434, 2.1) with its up-projections absorbed into Q and O: head_dim = latent
  * + rotated dims, v_dim = latent, rope_first = latent, one KV head whose group is all query heads of the rank. Then
- * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 or 8 bits.
- */
+ * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 or 8 bits. */
 enum { FI_V_OWN = 0, FI_V_KEYS = 1 };
 
 /*
  * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key that
- * attention rotates is its index in the KV, or with the array that in fi_tensors.key_positions, if there is one.
- */
+ * attention rotates is its index in the KV, or with the array that in fi_tensors.key_positions, if there is one. */
 enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 
 enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
@@ -200,16 +194,24 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * or if p and t lie in one range of fi_batch.ranges (and t >= start): image blocks and prefixes, whose tokens see each
  * other both ways. A number of 0 is no window and no chunk. With mask_bits it sees of these tokens only those whose bit
  * is set: masks of trees and any others. KV that no query token sees but for its bits is neither planned nor read: its
- * pages may have any ids.
- */
+ * pages may have any ids. */
 
 /*
  * With spec.select each query token has lists of blocks of that many tokens, of all KV heads or of each. Of what the
  * mask lets it see, it sees the tokens of listed blocks, once for each time that a block is listed: block b is tokens
  * b * select and on of the KV of its request, paged or not; -1 is none. A block that the KV does not have is not read,
  * and told as FI_FAULT_SELECTED. Lists are a launch's, their lengths a plan's. Slots of a cache without pages are
- * tokens of one request that has all of it as its KV, with FI_MASK_NONE.
- */
+ * tokens of one request that has all of it as its KV, with FI_MASK_NONE. */
+
+/*
+ * FI_OP_INDEX chooses blocks of spec.select tokens (0: 1) by the largest score of their tokens that a query token sees
+ * (FI_MASK_CAUSAL), with keys of its own in pages as those of KV. SUM: the sum over the heads of a group of
+ * fi_tensors.weights[i][head] * max(0, q . k), a list for each KV head (DeepSeek-V3.2, arXiv 2512.02556, 2.1: a group
+ * of 64 on one key). HEADS: q . k, a list for each query head (MiniMax-M3: 4 heads, blocks of 128). Scores are scaled
+ * by nothing but FI_SCALE_TOKEN of FI_E4M3. NaN counts as -infinity, and of equal scores the first is better. A list
+ * has the best max_selected blocks in rising order, or all that there are, then -1, the same in every run. Query tokens
+ * that see nothing, and those of nobody, get lists of -1. It reads the plan as append does. */
+enum { FI_SCORES_SUM = 0, FI_SCORES_HEADS = 1 };
 
 /*
  * What is added to the scaled, capped score of query token i (of Q), at place p of its request's KV, on KV token t, in
@@ -217,8 +219,7 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * bias[head][p - t - bias_first], 0 where that index is not 0 to bias_extent - 1; a causal model has bias_first 0, an
  * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE:
  * bias[i][head][p - t] of q_dtype, likewise. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i
- * see; where it is -infinity, t is not seen, whatever its K and V are.
- */
+ * see; where it is -infinity, t is not seen, whatever its K and V are. */
 enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN_DISTANCE = 3, FI_BIAS_DENSE = 4 };
 
 /*
@@ -231,14 +232,12 @@ enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN
  * token. WEIGHT calls `weight`, likewise, for what V is multiplied with, rounded to f16 (at most 65504) or bf16, in
  * place of exp(score): O is the plain sum, not divided by anything, without sinks, LSE and FI_SCALE_TOKEN; 0 hides the
  * KV token. What is hidden counts for nothing, whatever its V is. Neither is called for tokens that the mask hides (for
- * those of mask_bits it may be, in vain) or where the score is -infinity.
- */
+ * those of mask_bits it may be, in vain) or where the score is -infinity. */
 enum { FI_SNIPPET_NONE = 0, FI_SNIPPET_LOGIT = 1, FI_SNIPPET_WEIGHT = 2 };
 
 /*
  * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
- * do; change what differs; every zero is the default.
- */
+ * do; change what differs; every zero is the default. */
 typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
@@ -282,15 +281,15 @@ typedef struct fi_spec {
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
   uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
   uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
-  uint32_t reserved[51];
+  uint32_t scores;      /* of FI_OP_INDEX: FI_SCORES_ */
+  uint32_t reserved[50];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
 
 /*
  * Whether the spec has a kernel for a target ("sm_80" ... "sm_120a", "compute_90a"; NULL: for any), without compiling
- * and without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in fi_last_error().
- */
+ * and without a GPU. FI_ERROR_SPEC or FI_ERROR_UNSUPPORTED comes with the reason in fi_last_error(). */
 fi_status fi_spec_supported(const fi_spec *spec, const char *target);
 
 /*
@@ -308,8 +307,7 @@ fi_status fi_spec_parse(const char *text, fi_spec *spec);
  * call it, and again. Every process registers the texts of its kernels, of those in the cache too: the key of a kernel
  * is its source, and a hash of which it has no text is FI_ERROR_SPEC. A text reads no files: the word #include is
  * refused anywhere in it. A mistake in it is FI_ERROR_COMPILE of the call that compiles it, told as "snippet(3): ...",
- * with the line of the text.
- */
+ * with the line of the text. */
 enum { FI_SNIPPET_SIZE = 1048576 }; /* bytes that a text may have */
 fi_status fi_register_snippet(const char *text, uint64_t *hash);
 
@@ -336,8 +334,7 @@ fi_status fi_axis_describe(uint32_t number, fi_axis *axis);
 
 /*
  * Steps through every supported spec of an op over the listed values of each axis (open ranges through a few samples):
- * set spec->op and call until it returns 0. Start from fi_spec_init; the spec is the iterator's whole state.
- */
+ * set spec->op and call until it returns 0. Start from fi_spec_init; the spec is the iterator's whole state. */
 int fi_spec_next(fi_spec *spec);
 
 /* ------------------------------------------------------------------------------------------------ context */
@@ -390,8 +387,7 @@ typedef struct fi_event {
 
 /*
  * Called in the thread that compiles or loads, possibly from several at once. Strings live for the call only. It must
- * not call fi_get_kernel for a kernel that is being made: the call would wait for itself.
- */
+ * not call fi_get_kernel for a kernel that is being made: the call would wait for itself. */
 typedef void (*fi_event_callback)(void *user, const fi_event *event);
 
 /* Every NULL or zero is taken from the environment variable in brackets, else from the default. */
@@ -414,8 +410,8 @@ typedef struct fi_options {
   uint64_t bundle_bytes;  /* its size */
   const char *bundle_key; /* [FLASHJIT_BUNDLE_KEY] Ed25519 public key, 64 hex digits: bundles that are not signed by its
                              owner, or cannot be checked (by libcrypto), are not used. NULL: any that are undamaged */
-  const char *http_url; /* [FLASHJIT_HTTP_URL] "http://..." or "https://...": where machines share kernels, searched
-                           before one is compiled, and given what is; not with bundle_key. "": none; default: none */
+  const char *http_url;   /* [FLASHJIT_HTTP_URL] "http://..." or "https://...": where machines share kernels, searched
+                             before one is compiled, and given what is; not with bundle_key. "": none; default: none */
   uint32_t reserved[4];
 } fi_options;
 
@@ -424,8 +420,7 @@ fi_status fi_ctx_create(const fi_options *options, fi_ctx **ctx);
 
 /*
  * From now on the context is in this mode (FI_MODE_ON, _LOAD_ONLY or _MEMORY_ONLY), for a server that must not compile
- * after warm-up. Any thread may call it; a kernel that is being made at that time may still be compiled.
- */
+ * after warm-up. Any thread may call it; a kernel that is being made at that time may still be compiled. */
 fi_status fi_ctx_set_mode(fi_ctx *ctx, uint32_t mode);
 
 /* Frees the context and unloads its kernels: none may be running, or be in a graph to be replayed. NULL is ignored. */
@@ -457,8 +452,7 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
  * makes the kernel ready there. The handle belongs to the context and lives as long as
  * it. Concurrent calls for one spec compile once, also across processes that share a cache directory.
  * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE), or whose
- * image the driver refuses, is not tried again in this context; after any other failure the next call tries again.
- */
+ * image the driver refuses, is not tried again in this context; after any other failure the next call tries again. */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
 
 /*
@@ -466,8 +460,7 @@ fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
  * fi_get_kernel(ctx, &specs[i], &kernels[i]) does for each i below count, in the caller's CUDA context. threads is how
  * many; 0: as many as there are cores. statuses, which may be NULL, gets one status per spec; a kernel whose status is
  * not FI_OK is NULL. Returns the first failure in the order of the specs, with its number in fi_last_error().
- * FI_EVENT_PROGRESS tells each spec that is settled, one after the other.
- */
+ * FI_EVENT_PROGRESS tells each spec that is settled, one after the other. */
 fi_status fi_get_kernels(fi_ctx *ctx, const fi_spec *specs, uint32_t count, uint32_t threads, fi_kernel **kernels,
                          fi_status *statuses);
 
@@ -475,8 +468,7 @@ fi_status fi_get_kernels(fi_ctx *ctx, const fi_spec *specs, uint32_t count, uint
  * Compiles a spec into the cache without loading it: needs no GPU. What is cached already is left alone.
  * FI_ERROR_NOT_CACHED when nothing can be kept: no cache directory, or it cannot be written. The facts are those of the
  * compile even so. Whatever fails after the spec was found right, they have target, key and source_lines. In
- * FI_MODE_LOAD_ONLY it only looks: FI_OK when the cache has the kernel.
- */
+ * FI_MODE_LOAD_ONLY it only looks: FI_OK when the cache has the kernel. */
 typedef struct fi_facts fi_facts;
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts);
 
@@ -506,15 +498,13 @@ fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
 
 /*
  * The CUDA C++ text of a spec for a target (NULL: "sm_90a"). *size is the room in source and becomes the bytes needed,
- * with the closing zero; source may be NULL to ask. Needs neither compiler nor GPU.
- */
+ * with the closing zero; source may be NULL to ask. Needs neither compiler nor GPU. */
 fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
 
 /*
  * Loads the code of the kernel, and of the one behind its fi_plan, on the current device, so that later launches load
  * nothing. The fi_get_kernel that made the kernel has done it for the device that was current then. Needed before
- * capture on any other device. FI_ERROR_UNSUPPORTED on another kind of device: it takes a context of its own.
- */
+ * capture on any other device. FI_ERROR_UNSUPPORTED on another kind of device: it takes a context of its own. */
 fi_status fi_kernel_prepare(fi_kernel *kernel);
 
 /* ------------------------------------------------------------------------------------------------ plan and run */
@@ -530,8 +520,7 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
  *   causal mask and positions from KV lengths shift, and append writes there. A negative length counts as 0.
  * - Query tokens from number max_tokens on are left out: their rows of O and LSE are not written, nor are their K and V
  *   appended. What is left of a request that is cut in this way counts as the last tokens of its KV.
- * So the results of these requests are wrong; those of the others are not affected.
- */
+ * So the results of these requests are wrong; those of the others are not affected. */
 typedef struct fi_workspace {
   uint32_t struct_size;
   uint32_t max_requests;
@@ -571,8 +560,7 @@ enum {
 /*
  * What was wrong with a batch: the first request for which something was, and what. workspace.memory begins with one,
  * on the device: fi_plan writes it, and fi_run when it finds no plan that is its own. Callers who want to know copy it
- * to the host when the stream has passed, once a step or once in a while.
- */
+ * to the host when the stream has passed, once a step or once in a while. */
 typedef struct fi_fault {
   uint32_t kind;
   uint32_t request;
@@ -615,10 +603,10 @@ typedef struct fi_batch {
 
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
- * once a step for a kernel; every fi_run of that kernel, and of any append kernel with the same index, page_size and
- * page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and ctas. What
- * the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel or of
- * other bounds, does nothing and says so in the memory's fi_fault.
+ * once a step for a kernel; every fi_run of that kernel, and of any append or index kernel with the same index,
+ * page_size and page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and
+ * ctas. What the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel
+ * or of other bounds, does nothing and says so in the memory's fi_fault.
  *
  * With spec.prefixes it finds requests, in any order, that see the same leading pages, and prefixes within prefixes. As
  * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. Bounds of
@@ -628,16 +616,14 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
 /*
  * Several plans of one step in one launch (eight to a launch): of kinds of layers, or of parts of a batch. Plan i is
  * that of fi_plan(kernels[i], batches[i], workspaces[i], stream); memories must differ, scratch need not. Kernels are
- * of one context.
- */
+ * of one context. */
 enum { FI_MOST_PLANS = 64 };
 fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches, const fi_workspace *const *workspaces,
                       uint32_t count, void *stream);
 
 /*
  * K or V: rows of one token and KV head, head_dim or v_dim elements each. Other orders than the one shown (HND,
- * interleaved pools) are other strides, which count elements.
- */
+ * interleaved pools) are other strides, which count elements. */
 typedef struct fi_kv {
   void *data;          /* [pages][page_size][KV heads][dim]; else [requests][tokens].. or [tokens].. */
   int64_t page_stride; /* between pages; between requests when contiguous (then it must be given) */
@@ -659,8 +645,7 @@ typedef struct fi_kv {
 /*
  * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; of 8 bytes for a K
  * or V of the cache whose rows are no multiple of 16 bytes (8-bit elements, such a dim). A stride of 0 means packed in
- * the order shown.
- */
+ * the order shown. */
 typedef struct fi_tensors {
   uint32_t struct_size;
   float softmax_scale; /* positive; 0: 1 / sqrt(head_dim) */
@@ -719,15 +704,22 @@ typedef struct fi_tensors {
   const int32_t *selected;       /* [tokens][max_selected], or [tokens][KV heads][max_selected]: blocks, in any order */
   int64_t selected_token_stride; /* entries, at least max_selected; 0: packed */
   int64_t selected_head_stride;  /* likewise; 0: all KV heads have one list */
-  uint32_t reserved[96];
+
+  /* index, which reads q and k, too */
+  int32_t *lists;        /* the result: [tokens][KV heads], or [tokens][query heads] for FI_SCORES_HEADS, of
+                            [max_selected]: `selected` of attention, with its strides, of which 0 is packed here */
+  const float *weights;  /* [tokens][query heads] for FI_SCORES_SUM */
+  int64_t weight_stride; /* floats between tokens, at least the query heads; 0: packed */
+  uint32_t first_blocks; /* of the blocks that a query token sees so many, the first ones, .. */
+  uint32_t last_blocks;  /* .. and so many, the last ones, are in its list anyway: together at most max_selected */
+  uint32_t reserved[88];
 } fi_tensors;
 
 /*
  * Launches the kernel once. Attention and append use the plan in the workspace; merge, and append by slots, ignore
  * workspace, which may be NULL. Attention writes every row of o and lse that the batch has; a NaN in a row of Q makes
  * O and LSE of that row NaN, if it sees a token, and of no other. An append kernel writes K and V of the batch's query
- * tokens to the places of the last q_len tokens of each request's KV.
- */
+ * tokens to the places of the last q_len tokens of each request's KV. */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
 
 /* ------------------------------------------------------------------------------------------------ RoPE */
@@ -749,8 +741,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
  * DYNAMIC       f = x with theta (s L / C - (s - 1))^(dim / (dim - 2)) for theta when L > C: NTK for a given length
  * PROPORTIONAL  f = x / s for the first turning_pairs pairs, 0 for the others; dim is that of the whole head
  *
- * From modeling_rope_utils.py of Hugging Face transformers. What a formula does not have is not read.
- */
+ * From modeling_rope_utils.py of Hugging Face transformers. What a formula does not have is not read. */
 enum { FI_SCALING_NONE = 0, FI_SCALING_LINEAR = 1, FI_SCALING_LLAMA3 = 2, FI_SCALING_YARN = 3 };
 enum { FI_SCALING_LONGROPE = 4, FI_SCALING_DYNAMIC = 5, FI_SCALING_PROPORTIONAL = 6 };
 
@@ -782,8 +773,7 @@ typedef struct fi_rope {
 /*
  * CONTIGUOUS   sections[0] pairs by t, then sections[1] by h, then sections[2] by w (Qwen2-VL, GLM-4V)
  * INTERLEAVED  pair i by h where i % 3 == 1 and i < 3 sections[1], by w likewise, else by t (Qwen3-VL, Qwen3.5)
- * ALTERNATING  by h and w in turn while there are such, then by t (Ernie 4.5 VL)
- */
+ * ALTERNATING  by h and w in turn while there are such, then by t (Ernie 4.5 VL) */
 enum { FI_SECTIONS_CONTIGUOUS = 0, FI_SECTIONS_INTERLEAVED = 1, FI_SECTIONS_ALTERNATING = 2 };
 
 /*
@@ -805,9 +795,7 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  *  2. Latent attention          spec 2 dims that are rotated apart
  *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
  *                               2-3 the table's stride, 4-5 its lengths
- *  4. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told
- *  5. Indexer                   spec 4-7; tensors 48-63
- */
+ *  4. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -161,6 +161,24 @@ struct fi_append_args {
   struct fi_rope_args rope;
 };
 
+/* Of kernels that choose blocks; strides in elements. */
+struct fi_index_args {
+  struct fi_plan_arrays plan;
+  const void *q;
+  struct fi_kv_args k;
+  const float *weights;
+  int *lists;
+  unsigned *ranks; /* [CTAs][lists of a CTA's query token and KV head][max_blocks] */
+  long long q_token_stride, q_head_stride;
+  long long weight_stride;
+  long long list_token_stride, list_head_stride;
+  int max_blocks;
+  int max_selected;
+  int first_blocks, last_blocks; /* that every list has */
+  int kv_heads;
+  unsigned rows_id; /* that the header must have */
+};
+
 struct fi_merge_args {
   const void *parts_o;
   const float *parts_lse;

@@ -38,12 +38,12 @@ static void count_hit(fi_ctx *ctx) {
 /* The canonical spec of the kernel behind fi_plan, when kernels of this spec have a plan. */
 static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
   fi_spec spec;
-  if (canonical->op != FI_OP_ATTENTION && (canonical->op != FI_OP_APPEND || canonical->slots != FI_SLOTS_NONE))
+  if (canonical->op == FI_OP_MERGE || canonical->op == FI_OP_PLAN || canonical->slots != FI_SLOTS_NONE)
     return false;
   fi_spec_init(&spec);
   spec.op = FI_OP_PLAN;
   spec.prefixes = canonical->prefixes;
-  spec.intervals = spec.prefixes || canonical->select ? 2 : derived_plans_intervals(canonical);
+  spec.intervals = spec.prefixes || derived_reads_lists(canonical) ? 2 : derived_plans_intervals(canonical);
   return spec_canonical(&spec, plan) == FI_OK;
 }
 

@@ -35,3 +35,71 @@ void lists_fill(const fi_tensors *tensors, const fi_workspace *workspace, struct
   args->selected_token_stride = given ? given : packed_stride(tensors, workspace);
   args->selected_head_stride = tensors->selected_head_stride;
 }
+
+/* ------------------------------------------------------------------------------------------------ made */
+
+/* Lists of a query token. */
+static int64_t lists_of_token(const fi_spec *spec, const fi_workspace *workspace) {
+  return (int64_t)workspace->kv_heads * (spec->scores == FI_SCORES_HEADS ? spec->group : 1);
+}
+
+static int64_t made_head_stride(const fi_tensors *tensors, const fi_workspace *workspace) {
+  return tensors->selected_head_stride ? tensors->selected_head_stride : (int64_t)workspace->max_selected;
+}
+
+static int64_t made_token_stride(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
+  const int64_t packed = lists_of_token(spec, workspace) * made_head_stride(tensors, workspace);
+  return tensors->selected_token_stride ? tensors->selected_token_stride : packed;
+}
+
+/* Whether the lists of a query token lie between those of the one before it and the one after it, or those of a head.
+ */
+static fi_status check_apart(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
+  const int64_t token = made_token_stride(spec, tensors, workspace);
+  const int64_t head = made_head_stride(tensors, workspace);
+  const int64_t least = (lists_of_token(spec, workspace) - 1) * head + workspace->max_selected;
+  if (token < head || token >= least)
+    return FI_OK;
+  return error_set(
+      FI_ERROR_ARGUMENT,
+      "tensors.selected_token_stride is %lld and tensors.selected_head_stride is %lld; lists would overlap",
+      (long long)token, (long long)head);
+}
+
+static fi_status check_weights(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
+  const int64_t heads = (int64_t)workspace->kv_heads * spec->group;
+  if (spec->scores != FI_SCORES_SUM || tensors->weight_stride == 0 || tensors->weight_stride >= heads)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "tensors.weight_stride is %lld; it must be 0 (packed) or at least the query heads, %lld",
+                   (long long)tensors->weight_stride, (long long)heads);
+}
+
+fi_status lists_check_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
+  const uint32_t most = workspace->max_selected;
+  fi_status status = check_stride("selected_head_stride", tensors->selected_head_stride, "packed", most);
+  if (!status)
+    status = check_stride("selected_token_stride", tensors->selected_token_stride, "packed", most);
+  if (!status)
+    status = check_apart(spec, tensors, workspace);
+  if (!status)
+    status = check_weights(spec, tensors, workspace);
+  if (status || (uint64_t)tensors->first_blocks + tensors->last_blocks <= most)
+    return status;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "tensors.first_blocks is %u and tensors.last_blocks %u; together they must be at most "
+                   "workspace.max_selected, %u",
+                   tensors->first_blocks, tensors->last_blocks, most);
+}
+
+void lists_fill_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace,
+                     struct fi_index_args *args) {
+  args->weights = tensors->weights;
+  args->weight_stride = tensors->weight_stride ? tensors->weight_stride : (int64_t)workspace->kv_heads * spec->group;
+  args->lists = tensors->lists;
+  args->list_token_stride = made_token_stride(spec, tensors, workspace);
+  args->list_head_stride = made_head_stride(tensors, workspace);
+  args->max_selected = (int)workspace->max_selected;
+  args->first_blocks = (int)tensors->first_blocks;
+  args->last_blocks = (int)tensors->last_blocks;
+}

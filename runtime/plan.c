@@ -137,9 +137,9 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .mask_bits = spec->mask_bits ? batch->mask_bits : NULL,
       .mask_offsets = spec->mask_bits ? (const long long *)batch->mask_offsets : NULL,
       .mask_stride = batch->mask_stride,
-      .select = (int)spec->select,
+      .select = derived_reads_lists(spec) ? (int)spec->select : 0,
       .max_selected = (int)workspace->max_selected,
-      .selected_len = spec->select ? batch->selected_len : NULL,
+      .selected_len = derived_reads_lists(spec) ? batch->selected_len : NULL,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,
@@ -183,7 +183,7 @@ static fi_status make_job(fi_kernel *kernel, const fi_batch *batch, const fi_wor
     return status;
   if (!kernel->plan)
     return error_set(FI_ERROR_ARGUMENT,
-                     "kernel has no plan; fi_plan takes attention and append kernels, these without slots");
+                     "kernel has no plan; fi_plan takes attention, index and append kernels, these without slots");
   status = workspace_for_launch(kernel, workspace, stream, &layout);
   if (!status)
     status = check_batch(kernel, batch, workspace);

@@ -14,6 +14,7 @@ union args {
   struct fi_attention_maps_args maps; /* begins with it */
   struct fi_append_args append;
   struct fi_merge_args merge;
+  struct fi_index_args index;
 };
 
 struct run {
@@ -114,6 +115,29 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   return run->layout.ctas;
 }
 
+/* -------------------------------------------------------------------------------- index */
+
+static fi_status check_index(const struct run *run) {
+  return lists_check_made(&run->kernel->spec, run->tensors, run->workspace);
+}
+
+/* The workspace has ranks for as many CTAs as its layout says. */
+static uint32_t fill_index(const struct run *run, union args *args) {
+  args->index = (struct fi_index_args){
+      .plan = run->layout.arrays.plan,
+      .q = run->tensors->q,
+      .k = key_args(run),
+      .ranks = run->layout.arrays.ranks,
+      .q_token_stride = run->strides.of[STRIDE_Q_TOKEN],
+      .q_head_stride = run->strides.of[STRIDE_Q_HEAD],
+      .max_blocks = (int)run->layout.max_blocks,
+      .kv_heads = (int)run->kv_heads,
+      .rows_id = run->layout.rows_id,
+  };
+  lists_fill_made(&run->kernel->spec, run->tensors, run->workspace, &args->index);
+  return capped_grid((uint64_t)run->workspace->max_tokens * run->kv_heads, run->ctas);
+}
+
 /* -------------------------------------------------------------------------------- append */
 
 static uint32_t fill_append(const struct run *run, union args *args) {
@@ -185,6 +209,7 @@ static const struct op_rule {
     [FI_OP_ATTENTION] = {check_attention, fill_attention},
     [FI_OP_APPEND] = {check_extents, fill_append},
     [FI_OP_MERGE] = {check_extents, fill_merge},
+    [FI_OP_INDEX] = {check_index, fill_index},
 };
 
 static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {

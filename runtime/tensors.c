@@ -11,7 +11,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { ATTENTION = 1 << FI_OP_ATTENTION, APPEND = 1 << FI_OP_APPEND, MERGE = 1 << FI_OP_MERGE };
+enum {
+  ATTENTION = 1 << FI_OP_ATTENTION,
+  APPEND = 1 << FI_OP_APPEND,
+  MERGE = 1 << FI_OP_MERGE,
+  INDEX = 1 << FI_OP_INDEX
+};
 
 /* Bytes. Rows of the cache that are not whole chunks are copied by half chunks. */
 enum { CHUNK = 16, HALF_CHUNK = 8, WORD = 4 };
@@ -75,6 +80,10 @@ static bool reads_halves(const fi_spec *spec) {
   return spec->bias == FI_BIAS_TOKEN_DISTANCE || spec->bias == FI_BIAS_DENSE;
 }
 
+static bool reads_weights(const fi_spec *spec) {
+  return spec->scores == FI_SCORES_SUM;
+}
+
 static bool reads_slots(const fi_spec *spec) {
   return spec->slots != FI_SLOTS_NONE;
 }
@@ -116,6 +125,7 @@ static const struct pointer_rule {
   uintptr_t alignment;
 } pointer_rules[] = {
     {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", CHUNK},
+    {"q", offsetof(fi_tensors, q), INDEX, always, "index", CHUNK},
     {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", CHUNK},
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
@@ -123,11 +133,11 @@ static const struct pointer_rule {
     {"key_positions", offsetof(fi_tensors, key_positions), ATTENTION, needs_key_positions, "axes=3 keys=unrotated",
      sizeof(int32_t)},
     {"rope_table", offsetof(fi_tensors, rope_table), ATTENTION | APPEND, rotates, "spec.rope", sizeof(uint64_t)},
-    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_chunks, "the cache", CHUNK},
+    {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND | INDEX, has_k_in_chunks, "the cache", CHUNK},
     {"k.data", offsetof(fi_tensors, k.data), ATTENTION | APPEND, has_k_in_halves, "the cache", HALF_CHUNK},
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_chunks, "the cache", CHUNK},
     {"v.data", offsetof(fi_tensors, v.data), ATTENTION | APPEND, has_v_in_halves, "the cache", HALF_CHUNK},
-    {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND, reads_k_scales, "kv_scale", sizeof(float)},
+    {"k.scales", offsetof(fi_tensors, k.scales), ATTENTION | APPEND | INDEX, reads_k_scales, "kv_scale", sizeof(float)},
     {"v.scales", offsetof(fi_tensors, v.scales), ATTENTION | APPEND, reads_v_scales, "kv_scale", sizeof(float)},
     {"sinks", offsetof(fi_tensors, sinks), ATTENTION, reads_sinks, "spec.sinks", sizeof(float)},
     {"slopes", offsetof(fi_tensors, slopes), ATTENTION, reads_slopes, "bias=slopes", sizeof(float)},
@@ -137,6 +147,8 @@ static const struct pointer_rule {
     {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, has_own_v, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
+    {"lists", offsetof(fi_tensors, lists), INDEX, always, "index", sizeof(int32_t)},
+    {"weights", offsetof(fi_tensors, weights), INDEX, reads_weights, "scores=sum", sizeof(float)},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", CHUNK},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
@@ -175,13 +187,13 @@ static const struct stride_rule {
   enum row row;
   uint32_t packed;
 } stride_rules[STRIDE_COUNT] = {
-    [STRIDE_Q_TOKEN] = STRIDE(q_token_stride, ATTENTION, Q_ROW, HEADS),
-    [STRIDE_Q_HEAD] = STRIDE(q_head_stride, ATTENTION, Q_ROW, 0),
+    [STRIDE_Q_TOKEN] = STRIDE(q_token_stride, ATTENTION | INDEX, Q_ROW, HEADS),
+    [STRIDE_Q_HEAD] = STRIDE(q_head_stride, ATTENTION | INDEX, Q_ROW, 0),
     [STRIDE_O_TOKEN] = STRIDE(o_token_stride, ATTENTION | MERGE, O_ROW, HEADS),
     [STRIDE_O_HEAD] = STRIDE(o_head_stride, ATTENTION | MERGE, O_ROW, 0),
-    [STRIDE_K_PAGE] = STRIDE(k.page_stride, ATTENTION | APPEND, K_ROW, KV_HEADS | PAGE),
-    [STRIDE_K_TOKEN] = STRIDE(k.token_stride, ATTENTION | APPEND, K_ROW, KV_HEADS),
-    [STRIDE_K_HEAD] = STRIDE(k.head_stride, ATTENTION | APPEND, K_ROW, 0),
+    [STRIDE_K_PAGE] = STRIDE(k.page_stride, ATTENTION | APPEND | INDEX, K_ROW, KV_HEADS | PAGE),
+    [STRIDE_K_TOKEN] = STRIDE(k.token_stride, ATTENTION | APPEND | INDEX, K_ROW, KV_HEADS),
+    [STRIDE_K_HEAD] = STRIDE(k.head_stride, ATTENTION | APPEND | INDEX, K_ROW, 0),
     [STRIDE_V_PAGE] = STRIDE(v.page_stride, ATTENTION | APPEND, V_ROW, KV_HEADS | PAGE),
     [STRIDE_V_TOKEN] = STRIDE(v.token_stride, ATTENTION | APPEND, V_ROW, KV_HEADS),
     [STRIDE_V_HEAD] = STRIDE(v.head_stride, ATTENTION | APPEND, V_ROW, 0),
@@ -189,9 +201,9 @@ static const struct stride_rule {
     [STRIDE_K_NEW_HEAD] = STRIDE(k_new.head_stride, APPEND, K_NEW_ROW, 0),
     [STRIDE_V_NEW_TOKEN] = STRIDE(v_new.token_stride, APPEND, V_NEW_ROW, KV_HEADS),
     [STRIDE_V_NEW_HEAD] = STRIDE(v_new.head_stride, APPEND, V_NEW_ROW, 0),
-    [STRIDE_K_SCALE_PAGE] = STRIDE(k.scale_page_stride, ATTENTION | APPEND, K_SCALES, KV_HEADS | PAGE),
-    [STRIDE_K_SCALE_TOKEN] = STRIDE(k.scale_token_stride, ATTENTION | APPEND, K_SCALES, KV_HEADS),
-    [STRIDE_K_SCALE_HEAD] = STRIDE(k.scale_head_stride, ATTENTION | APPEND, K_SCALES, 0),
+    [STRIDE_K_SCALE_PAGE] = STRIDE(k.scale_page_stride, ATTENTION | APPEND | INDEX, K_SCALES, KV_HEADS | PAGE),
+    [STRIDE_K_SCALE_TOKEN] = STRIDE(k.scale_token_stride, ATTENTION | APPEND | INDEX, K_SCALES, KV_HEADS),
+    [STRIDE_K_SCALE_HEAD] = STRIDE(k.scale_head_stride, ATTENTION | APPEND | INDEX, K_SCALES, 0),
     [STRIDE_V_SCALE_PAGE] = STRIDE(v.scale_page_stride, ATTENTION | APPEND, V_SCALES, KV_HEADS | PAGE),
     [STRIDE_V_SCALE_TOKEN] = STRIDE(v.scale_token_stride, ATTENTION | APPEND, V_SCALES, KV_HEADS),
     [STRIDE_V_SCALE_HEAD] = STRIDE(v.scale_head_stride, ATTENTION | APPEND, V_SCALES, 0),
@@ -373,7 +385,7 @@ static fi_status check_scale(const char *name, float scale, uint32_t dtype) {
 
 static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   fi_status status = FI_OK;
-  if (is_read_by(ATTENTION | APPEND, spec))
+  if (is_read_by(ATTENTION | APPEND | INDEX, spec))
     status = check_scale("k", tensors->k.scale, spec->kv_dtype);
   if (!status && is_read_by(ATTENTION | APPEND, spec) && has_own_v(spec))
     status = check_scale("v", tensors->v.scale, spec->v_dtype);

@@ -60,6 +60,7 @@ static const struct part parts[] = {
     PART(plan.part_o, partial_rows, SCRATCH, sizeof(float), true),
     PART(plan.part_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
     PART(plan.group_ml, partial_rows, SCRATCH, 2 * sizeof(float), false),
+    PART(ranks, ranks, SCRATCH, sizeof(unsigned), false),
 };
 
 /* -------------------------------------------------------------------------------- bounds */
@@ -277,6 +278,14 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
 }
 
+/* Ranks of all blocks, for each list of a CTA's query token. */
+static fi_status count_index(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+  const uint32_t lists = kernel->spec.scores == FI_SCORES_HEADS ? kernel->spec.group : 1;
+  layout->max_blocks = (uint32_t)divide_up(bounds->max_kv_len, kernel->spec.select);
+  layout->counts.ranks = (uint64_t)layout->ctas * lists * layout->max_blocks;
+  return check_count("ranks (CTAs x lists x blocks)", layout->counts.ranks, bounds);
+}
+
 /* -------------------------------------------------------------------------------- layout */
 
 /* Every count fits 31 bits and an element 11, so nothing overflows. */
@@ -354,6 +363,8 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   fi_status status = FI_OK;
   if (kernel->spec.op == FI_OP_ATTENTION)
     status = count_attention(kernel, bounds, layout);
+  if (kernel->spec.op == FI_OP_INDEX)
+    status = count_index(kernel, bounds, layout);
   if (!status)
     place_parts(kernel, bounds, layout);
   identify(kernel, bounds, layout);

@@ -20,6 +20,7 @@ struct workspace_counts {
   uint64_t units;
   uint64_t merges; /* units and groups of partials */
   uint64_t partial_rows;
+  uint64_t ranks; /* of an indexer */
 };
 
 /* What lies in the workspace: what all kernels read, and what the plan kernel alone does. */
@@ -28,16 +29,18 @@ struct workspace_arrays {
   int *checked;
   int *tile_begin;
   int *step_begin;
+  unsigned *ranks;
 };
 
-/* An append kernel needs rows only: its tiles are single tokens, and there are no shares and no partial
- * results. */
+/* Append and index kernels need rows only: their tiles are single tokens, and there are no shares and no partial
+ * results. An indexer has ranks of all blocks for each CTA. */
 struct workspace_layout {
   struct workspace_counts counts;
   struct workspace_arrays arrays; /* addresses for memory and scratch of the bounds, which may be NULL */
   uint64_t bytes;                 /* of memory */
   uint64_t scratch_bytes;
   uint32_t ctas;
+  uint32_t max_blocks; /* of the longest KV, for an indexer */
   uint32_t max_tiles;
   uint32_t step_tokens;  /* KV tokens of the plan's steps */
   uint32_t start_tokens; /* that they begin at multiples of */
@@ -47,9 +50,9 @@ struct workspace_layout {
   uint32_t unit_steps;
   uint32_t section_steps;
   uint32_t share_tokens; /* that shared prefixes count in; 0: none are looked for */
-  uint32_t id;          /* of the kernel and the bounds, as far as the plan depends on them */
-  uint32_t rows_id;     /* and as far as its rows do */
-  uint32_t plan_shared; /* bytes of dynamic shared memory that the plan kernel needs */
+  uint32_t id;           /* of the kernel and the bounds, as far as the plan depends on them */
+  uint32_t rows_id;      /* and as far as its rows do */
+  uint32_t plan_shared;  /* bytes of dynamic shared memory that the plan kernel needs */
 };
 
 /* FI_ERROR_ABI for another struct, FI_ERROR_ARGUMENT for bounds that are zero or so large that a count would not fit

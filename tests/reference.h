@@ -112,6 +112,16 @@ void reference_attend(const struct reference *reference, const struct reference_
 void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
                       double *v);
 
+/* A score, and the sum of the sizes of what it is a sum of, to which rounding errors are relative. */
+struct score {
+  double value;
+  double size;
+};
+
+/* The score of a block for a list of query token i of a request, which sees the KV tokens before `end`. */
+struct score reference_score(const struct reference *reference, uint32_t request, uint32_t i, uint32_t list,
+                             int64_t block, int64_t end);
+
 /* One row of the merge of tensors.parts states: o[v_dim] and lse. */
 void reference_merge(const struct reference *reference, uint32_t token, uint32_t head, double *o, double *lse);
 

@@ -1,16 +1,11 @@
 //@use work/kv_address
-//@use work/plan_id
+//@use work/planned_rows
 
 //# New tokens go to the end of their requests' KV, by a plan.
 
-/* How many tokens there may be; none if the memory has another plan. */
+/* How many tokens there may be. */
 int new_tokens(const fi_append_args &args) {
-  fi_plan_header &header = *args.plan.header;
-  const u32 id = header.rows_id;
-  if (id == args.rows_id)
-    return header.tokens;
-  tell_foreign_plan(header, id);
-  return 0;
+  return planned_tokens(args.plan, args.rows_id);
 }
 
 /* Where token `number` goes: at < 0 is nowhere. */

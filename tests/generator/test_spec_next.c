@@ -81,6 +81,14 @@ Test(spec_next, merge_and_plan_are_small) {
   cr_assert_eq(walk(FI_OP_PLAN), 4); /* without masks, with all, with lists, and with prefixes */
 }
 
+/*
+ * Nine dims that are multiples of 16, four groups, two types of Q, three ways to store K, seven page sizes with their
+ * ids, two indexes, two blocks, two kinds of scores.
+ */
+Test(spec_next, index_counts_every_combination) {
+  cr_assert_eq(walk(FI_OP_INDEX), 9 * 4 * 2 * 3 * 7 * 2 * 2 * 2);
+}
+
 /* How many types and groups V of 4 bits can have with such dims: int4 with its groups, and nvfp4. */
 static uint32_t groups_of(uint32_t dim, uint32_t other) {
   uint32_t count = dim % 64 == 0 && other % 64 == 0;

@@ -16,11 +16,11 @@ enum {
 
 /* What the requests of a batch are like. */
 enum batch_kind {
-  BATCH_MIXED,  /* one of every kind of request, on few CTAs */
-  BATCH_SINGLE, /* one query token each, without q_indptr */
-  BATCH_SPLIT,  /* few long requests, split over many CTAs */
-  BATCH_SHARED, /* more requests that may share pages than fit a tile, and some others */
-  BATCH_PREFIX, /* requests whose first `prefix` tokens are the same, and which fit one tile */
+  BATCH_MIXED,   /* one of every kind of request, on few CTAs */
+  BATCH_SINGLE,  /* one query token each, without q_indptr */
+  BATCH_SPLIT,   /* few long requests, split over many CTAs */
+  BATCH_SHARED,  /* more requests that may share pages than fit a tile, and some others */
+  BATCH_PREFIX,  /* requests whose first `prefix` tokens are the same, and which fit one tile */
   BATCH_ONE_KEY, /* requests of one token of KV */
   BATCH_PIECES   /* a request of so many pieces that groups of their partials are merged, and a short one */
 };
@@ -53,6 +53,8 @@ enum buffer {
   BUFFER_SINKS,
   BUFFER_SLOPES,
   BUFFER_BIAS,
+  BUFFER_LISTS,
+  BUFFER_WEIGHTS,
   BUFFERS
 };
 
@@ -90,6 +92,10 @@ struct batch_case {
   int64_t list_token_stride;
   int64_t list_head_stride;
   bool has_list_lengths; /* else all have the most entries */
+  bool is_whole;         /* scores of an indexer are whole numbers, of which many are equal */
+  uint32_t first_blocks; /* that an indexer lists anyway */
+  uint32_t last_blocks;
+  int64_t weight_stride;
   float softmax_scale;
   double lse_tolerance; /* relative; 0: that of the dtype */
   bool sees_specials;   /* some rows see infinity or NaN: all are compared */

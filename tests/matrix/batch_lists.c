@@ -1,6 +1,8 @@
 /* Lists of blocks: any order, blocks twice, holes, what the mask hides, none at all. */
 #include "tests/matrix/batch_lists.h"
 
+#include "generator/derived.h"
+
 enum {
   HOLE = -1,
   NO_BLOCK = -77, /* what no list has: entries after a length */
@@ -86,7 +88,7 @@ static void draw_token(struct batch_case *batch, struct trial *trial, uint32_t t
 }
 
 bool batch_lists_create(struct batch_case *batch, struct trial *trial) {
-  if (!batch->spec.select)
+  if (!derived_reads_lists(&batch->spec))
     return true;
   batch->workspace.max_selected = draw_most(batch, trial);
   batch->has_list_lengths = !trial_chance(trial, 3);
@@ -106,12 +108,12 @@ bool batch_lists_create(struct batch_case *batch, struct trial *trial) {
 }
 
 void batch_lists_lengths(const struct batch_case *batch, bool on_host, fi_batch *lengths) {
-  if (batch->spec.select && batch->has_list_lengths)
+  if (derived_reads_lists(&batch->spec) && batch->has_list_lengths)
     lengths->selected_len = batch_case_pointer(batch, BUFFER_SELECTED_LEN, on_host);
 }
 
 void batch_lists_describe(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
-  if (!batch->spec.select)
+  if (!derived_reads_lists(&batch->spec))
     return;
   tensors->selected = batch_case_pointer(batch, BUFFER_SELECTED, on_host);
   tensors->selected_token_stride = batch->list_token_stride;
@@ -121,7 +123,7 @@ void batch_lists_describe(const struct batch_case *batch, bool on_host, fi_tenso
 bool batch_lists_have(const struct batch_case *batch, uint32_t request, uint32_t kv_token) {
   const struct reference reference = lists_reference(batch);
   const uint32_t begin = (uint32_t)batch_case_ints(batch, BUFFER_Q_INDPTR)[request];
-  bool has = !batch->spec.select;
+  bool has = !derived_reads_lists(&batch->spec);
   for (uint32_t i = 0; i < batch->q_len[request] && !has; i++) {
     for (uint32_t head = 0; head < batch->kv_heads && !has; head++)
       has = reference_listed(&reference, begin + i, head, kv_token) > 0;

@@ -84,7 +84,7 @@ static void draw_row(const struct batch_case *batch, struct trial *trial, const 
 void batch_scales_draw_token(struct batch_case *batch, struct trial *trial, const struct reference *reference,
                              const struct scaled_token *at) {
   const fi_spec *spec = &batch->spec;
-  if (spec->op != FI_OP_ATTENTION)
+  if (spec->op == FI_OP_APPEND)
     return;
   const struct reference_scales k = reference_k_scales(reference, at->request, at->token, at->head);
   const struct reference_scales v = reference_v_scales(reference, at->request, at->token, at->head);

@@ -13,24 +13,25 @@ struct declaration {
   const char *key;
   const char *values;
   const char *product; /* of the five card axes of attention: those of the values that are combined in full */
+  const char *index;   /* of an indexer, in which little depends on them; NULL: as others */
 };
 
 static const struct declaration declarations[] = {
     {"hd", "32 40 64 72 80 88 96 104 112 128 136 160 192 200 248 256 288 512 576",
-     "32 64 80 96 112 128 160 192 256 512"},
-    {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL},
-    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71"},
-    {"rope", "*", "*"},
-    {"kv", "*", "f16 bf16 e4m3 e5m2"},
-    {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056"},
-    {"rope_dim", "default 2 16 20 32 64 102 128", NULL},
-    {"rope_first", "0 2 8 12 64 128", NULL},
-    {"left", "0 1 5 64 1000", NULL},
-    {"right", "0 1 7 100", NULL},
-    {"chunk", "0 1 24 512", NULL},
-    {"v", "default int4 nvfp4", NULL},
-    {"scale_group", "default 16 64", NULL},
-    {"select", "0 1 3 64", NULL},
+     "32 64 80 96 112 128 160 192 256 512", "32 48 128 256"},
+    {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL, NULL},
+    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71", "1 5 64"},
+    {"rope", "*", "*", NULL},
+    {"kv", "*", "f16 bf16 e4m3 e5m2", "f16 bf16 e4m3"},
+    {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056", "0 1 16 48"},
+    {"rope_dim", "default 2 16 20 32 64 102 128", NULL, NULL},
+    {"rope_first", "0 2 8 12 64 128", NULL, NULL},
+    {"left", "0 1 5 64 1000", NULL, NULL},
+    {"right", "0 1 7 100", NULL, NULL},
+    {"chunk", "0 1 24 512", NULL, NULL},
+    {"v", "default int4 nvfp4", NULL, NULL},
+    {"scale_group", "default 16 64", NULL, NULL},
+    {"select", "0 1 3 64", NULL, "1 3 64"},
 };
 
 /* An axis whose values are rarely possible, and what one of them needs others to be. */
@@ -140,8 +141,10 @@ static bool read_words(struct dimension *dimension, const fi_axis *axis, const c
   return true;
 }
 
-static bool choose_values(struct dimension *dimension, const fi_axis *axis) {
+static bool choose_values(struct dimension *dimension, const fi_axis *axis, uint32_t op) {
   const struct declaration *declared = find_declaration(axis->key);
+  if (declared && declared->index && op == FI_OP_INDEX)
+    return read_words(dimension, axis, declared->index, add_word);
   if (declared)
     return read_words(dimension, axis, declared->values, add_word) &&
            read_words(dimension, axis, declared->product ? declared->product : "", add_product);
@@ -205,7 +208,7 @@ bool dimensions_load(uint32_t op, const struct target_list *targets, struct dime
     }
     struct dimension *dimension = &dimensions->of[dimensions->count++];
     *dimension = (struct dimension){.key = axis.key, .offset = offsetof(struct point, spec) + axis.offset};
-    if (!choose_values(dimension, &axis))
+    if (!choose_values(dimension, &axis, op))
       return refuse(why, why_size, axis.key);
   }
   if (op == FI_OP_ATTENTION && !add_needs(dimensions))

@@ -159,6 +159,17 @@ static const char *const list_specs[] = {
     "attention hd=256 group=12 q=f16 page=48 start=1 chunk=100 rope=half lse=1 select=100",
 };
 
+/* Indexers of models: DeepSeek-V3.2 and GLM-5, MiniMax-M3 with keys of each head and of all, and large ones. */
+static const char *const index_specs[] = {
+    "index group=64 page=64 kv=e4m3 scale=token",
+    "index group=32 q=f16 page=1 kv=e4m3 scale=token",
+    "index group=16 index=csr page=16",
+    "index page=128 select=128 scores=heads",
+    "index group=4 page=128 select=128 scores=heads",
+    "index hd=256 group=128 page=48 select=3",
+    "index hd=48 group=5 q=f16 select=16 scores=heads",
+};
+
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
 static const char *const fault_specs[] = {
     "attention page=16 start=1",
@@ -272,6 +283,7 @@ static const struct source {
     {FI_OP_ATTENTION, run_attention, "attention, full product", "attention, pairs"},
     {FI_OP_APPEND, run_append, NULL, "append, pairs"},
     {FI_OP_MERGE, run_merge, NULL, "merge, pairs"},
+    {FI_OP_INDEX, run_index, NULL, "index, pairs"},
     {FI_OP_PLAN, NULL, NULL, "plan"},
 };
 
@@ -345,6 +357,7 @@ static const struct special {
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
     {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
+    {"indexers", run_index, SPECS(index_specs), ON_FIRST},
     {"faults of batches", run_faults, SPECS(fault_specs), ON_FIRST},
     {"threads without a context", run_threads, SPECS(thread_specs), ON_FIRST},
 };

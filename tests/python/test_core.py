@@ -8,7 +8,7 @@ import flashjit
 from flashjit import _declarations as c
 from flashjit import _library
 from flashjit.errors import BY_STATUS
-from support import Decode, Host, simulated
+from support import Decode, Host, attend, simulated
 
 
 class Specs(unittest.TestCase):
@@ -110,6 +110,38 @@ class Launches(unittest.TestCase):
         self.assertAlmostEqual(merged[0], 0.6931, 3)
         for d in range(32):
             self.assertAlmostEqual(o.at(0, 2, d), (parts.at(0, 0, 2, d) + parts.at(1, 0, 2, d)) / 2, 1)
+
+    def test_what_an_indexer_lists_is_seen(self):
+        case, ctx = Decode(), simulated()
+        bounds = {"max_requests": 2, "max_kv_len": 12, "kv_heads": 1, "max_selected": 4}
+        index = ctx.kernel("index hd=32 group=4 page=4")
+        attention = ctx.kernel("attention hd=32 group=4 page=4 select=1")
+        keys, k, v = (Host((6, 4, 1, 32), seed) for seed in (5, 6, 7))
+        weights = memoryview(array("f", [1, 0.5, 2, 1] * 2)).cast("B").cast("f", (2, 4))
+        lists = memoryview(array("i", [7] * 8)).cast("B").cast("i", (2, 4))
+        spaces = {kernel: kernel.workspace(**bounds) for kernel in (index, attention)}
+        for kernel, workspace in spaces.items():
+            case.plan(kernel, workspace)
+        self.assertIs(index.run(spaces[index], q=case.q, k=keys, weights=weights, lists=lists), lists)
+        attention.run(spaces[attention], q=case.q, k=k, v=v, o=case.o, selected=lists)
+
+        def row(cache, request, token):
+            return [cache.at(case.TABLE[request][token // 4], token % 4, 0, d) for d in range(32)]
+
+        for request, length in enumerate(case.LENGTHS):
+            queries = [[case.q.at(request, head, d) for d in range(32)] for head in range(4)]
+            scores = [
+                sum(
+                    w * max(0, sum(a * b for a, b in zip(q, row(keys, request, t))))
+                    for w, q in zip((1, 0.5, 2, 1), queries)
+                )
+                for t in range(length)
+            ]
+            best = sorted(sorted(range(length), key=lambda t: -scores[t])[:4])
+            self.assertEqual([lists[request, i] for i in range(4)], best + [-1] * (4 - len(best)))
+            for head, query in enumerate(queries):
+                right = attend(query, [row(k, request, t) for t in best], [row(v, request, t) for t in best])
+                self.assertLess(max(abs(case.o.at(request, head, d) - right[d]) for d in range(32)), 0.02)
 
     def test_scratch_is_shared(self):
         case = Decode()

@@ -19,6 +19,7 @@ pub const FI_OP_ATTENTION = 0;
 pub const FI_OP_APPEND = 1;
 pub const FI_OP_MERGE = 2;
 pub const FI_OP_PLAN = 3;
+pub const FI_OP_INDEX = 4;
 pub const FI_FAMILY_AUTO = 0;
 pub const FI_FAMILY_MMA = 1;
 pub const FI_FAMILY_WGMMA = 2;
@@ -56,6 +57,8 @@ pub const FI_POSITIONS_KV_OFFSET = 0;
 pub const FI_POSITIONS_ARRAY = 1;
 pub const FI_MASK_CAUSAL = 0;
 pub const FI_MASK_NONE = 1;
+pub const FI_SCORES_SUM = 0;
+pub const FI_SCORES_HEADS = 1;
 pub const FI_BIAS_NONE = 0;
 pub const FI_BIAS_SLOPES = 1;
 pub const FI_BIAS_DISTANCE = 2;
@@ -148,7 +151,8 @@ pub const fi_spec = extern struct {
     v_source: u32,
     select: u32,
     prefixes: u32,
-    reserved: [51]u32,
+    scores: u32,
+    reserved: [50]u32,
 };
 
 pub const fi_axis = extern struct {
@@ -338,7 +342,12 @@ pub const fi_tensors = extern struct {
     selected: [*c]const i32,
     selected_token_stride: i64,
     selected_head_stride: i64,
-    reserved: [96]u32,
+    lists: [*c]i32,
+    weights: [*c]const f32,
+    weight_stride: i64,
+    first_blocks: u32,
+    last_blocks: u32,
+    reserved: [88]u32,
 };
 
 pub const fi_rope = extern struct {

@@ -28,6 +28,7 @@ FI_OP_ATTENTION = 0
 FI_OP_APPEND = 1
 FI_OP_MERGE = 2
 FI_OP_PLAN = 3
+FI_OP_INDEX = 4
 FI_FAMILY_AUTO = 0
 FI_FAMILY_MMA = 1
 FI_FAMILY_WGMMA = 2
@@ -65,6 +66,8 @@ FI_POSITIONS_KV_OFFSET = 0
 FI_POSITIONS_ARRAY = 1
 FI_MASK_CAUSAL = 0
 FI_MASK_NONE = 1
+FI_SCORES_SUM = 0
+FI_SCORES_HEADS = 1
 FI_BIAS_NONE = 0
 FI_BIAS_SLOPES = 1
 FI_BIAS_DISTANCE = 2
@@ -158,7 +161,8 @@ class fi_spec(Structure):
         ("v_source", c_uint32),
         ("select", c_uint32),
         ("prefixes", c_uint32),
-        ("reserved", c_uint32 * 51),
+        ("scores", c_uint32),
+        ("reserved", c_uint32 * 50),
     ]
 
 
@@ -368,7 +372,12 @@ class fi_tensors(Structure):
         ("selected", c_void_p),
         ("selected_token_stride", c_int64),
         ("selected_head_stride", c_int64),
-        ("reserved", c_uint32 * 96),
+        ("lists", c_void_p),
+        ("weights", c_void_p),
+        ("weight_stride", c_int64),
+        ("first_blocks", c_uint32),
+        ("last_blocks", c_uint32),
+        ("reserved", c_uint32 * 88),
     ]
 
 

@@ -45,6 +45,8 @@ RULES = {
     "slopes": Rule(("f32",)),
     "bias": Rule(("f32", "f16", "bf16")),
     "selected": Rule(("i32",)),
+    "lists": Rule(("i32",)),
+    "weights": Rule(("f32",)),
 }
 KV_RULES = {
     "k": Rule("kv_dtype", "head_dim", ("page_stride", "token_stride", "head_stride"), 4),
@@ -161,8 +163,8 @@ class Tensors:
         fill(self.struct, {field: number for field, number in found.items() if field not in given})
 
     def _fill_lists(self, given: dict) -> None:
-        """Strides of lists by their shape: [tokens][entries], or [tokens][KV heads][entries]."""
-        array = self.arrays.get("selected")
+        """Strides of lists by their shape: [tokens][entries], or [tokens][heads][entries]."""
+        array = self.arrays.get("lists" if self.spec.op == c.FI_OP_INDEX else "selected")
         if array is None:
             return
         strides = _strides(array)

@@ -21,6 +21,7 @@ pub const FI_OP_ATTENTION: u32 = 0;
 pub const FI_OP_APPEND: u32 = 1;
 pub const FI_OP_MERGE: u32 = 2;
 pub const FI_OP_PLAN: u32 = 3;
+pub const FI_OP_INDEX: u32 = 4;
 pub const FI_FAMILY_AUTO: u32 = 0;
 pub const FI_FAMILY_MMA: u32 = 1;
 pub const FI_FAMILY_WGMMA: u32 = 2;
@@ -58,6 +59,8 @@ pub const FI_POSITIONS_KV_OFFSET: u32 = 0;
 pub const FI_POSITIONS_ARRAY: u32 = 1;
 pub const FI_MASK_CAUSAL: u32 = 0;
 pub const FI_MASK_NONE: u32 = 1;
+pub const FI_SCORES_SUM: u32 = 0;
+pub const FI_SCORES_HEADS: u32 = 1;
 pub const FI_BIAS_NONE: u32 = 0;
 pub const FI_BIAS_SLOPES: u32 = 1;
 pub const FI_BIAS_DISTANCE: u32 = 2;
@@ -161,7 +164,8 @@ pub struct fi_spec {
     pub v_source: u32,
     pub select: u32,
     pub prefixes: u32,
-    pub reserved: [u32; 51],
+    pub scores: u32,
+    pub reserved: [u32; 50],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
@@ -391,7 +395,12 @@ pub struct fi_tensors {
     pub selected: *const i32,
     pub selected_token_stride: i64,
     pub selected_head_stride: i64,
-    pub reserved: [u32; 96],
+    pub lists: *mut i32,
+    pub weights: *const f32,
+    pub weight_stride: i64,
+    pub first_blocks: u32,
+    pub last_blocks: u32,
+    pub reserved: [u32; 88],
 }
 const _: () = assert!(std::mem::size_of::<fi_tensors>() == 1008);
 const _: () = assert!(std::mem::align_of::<fi_tensors>() == 8);
