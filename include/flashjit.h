@@ -109,7 +109,7 @@ enum {
   FI_OP_APPEND = 1,    /* write new K and V rows into the cache, rotating and quantising on the way */
   FI_OP_MERGE = 2,     /* merge partial attention states (O, LSE) of the same queries */
   FI_OP_PLAN = 3,      /* the kernel behind fi_plan; named so that it can be precompiled */
-  FI_OP_INDEX = 4      /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
+  FI_OP_INDEXER = 4    /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
 /* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 or 192 rows on sm_90a. */
@@ -204,8 +204,8 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * tokens of one request that has all of it as its KV, with FI_MASK_NONE. */
 
 /*
- * FI_OP_INDEX chooses blocks of spec.select tokens (0: 1) by the largest score of their tokens that a query token sees
- * (FI_MASK_CAUSAL), with keys of its own in pages as those of KV. SUM: the sum over the heads of a group of
+ * FI_OP_INDEXER chooses blocks of spec.select tokens (0: 1) by the largest score of their tokens that a query token
+ * sees (FI_MASK_CAUSAL), with keys of its own in pages as those of KV. SUM: the sum over the heads of a group of
  * fi_tensors.weights[i][head] * max(0, q . k), a list for each KV head (DeepSeek-V3.2, arXiv 2512.02556, 2.1: a group
  * of 64 on one key). HEADS: q . k, a list for each query head (MiniMax-M3: 4 heads, blocks of 128). Scores are scaled
  * by nothing but FI_SCALE_TOKEN of FI_E4M3. NaN counts as -infinity, and of equal scores the first is better. A list
@@ -281,7 +281,7 @@ typedef struct fi_spec {
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
   uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
   uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
-  uint32_t scores;      /* of FI_OP_INDEX: FI_SCORES_ */
+  uint32_t scores;      /* of FI_OP_INDEXER: FI_SCORES_ */
   uint32_t reserved[50];
 } fi_spec;
 
@@ -603,7 +603,7 @@ typedef struct fi_batch {
 
 /*
  * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
- * once a step for a kernel; every fi_run of that kernel, and of any append or index kernel with the same index,
+ * once a step for a kernel; every fi_run of that kernel, and of any append or indexer kernel with the same index,
  * page_size and page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and
  * ctas. What the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel
  * or of other bounds, does nothing and says so in the memory's fi_fault.

@@ -87,7 +87,7 @@ fi_status lists_check_made(const fi_spec *spec, const fi_tensors *tensors, const
   if (status || (uint64_t)tensors->first_blocks + tensors->last_blocks <= most)
     return status;
   return error_set(FI_ERROR_ARGUMENT,
-                   "tensors.first_blocks is %u and tensors.last_blocks %u; together they must be at most "
+                   "tensors.first_blocks is %u and tensors.last_blocks is %u; together they must be at most "
                    "workspace.max_selected, %u",
                    tensors->first_blocks, tensors->last_blocks, most);
 }

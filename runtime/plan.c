@@ -183,7 +183,7 @@ static fi_status make_job(fi_kernel *kernel, const fi_batch *batch, const fi_wor
     return status;
   if (!kernel->plan)
     return error_set(FI_ERROR_ARGUMENT,
-                     "kernel has no plan; fi_plan takes attention, index and append kernels, these without slots");
+                     "kernel has no plan; fi_plan takes attention, indexer and append kernels, these without slots");
   status = workspace_for_launch(kernel, workspace, stream, &layout);
   if (!status)
     status = check_batch(kernel, batch, workspace);

@@ -209,7 +209,7 @@ static const struct op_rule {
     [FI_OP_ATTENTION] = {check_attention, fill_attention},
     [FI_OP_APPEND] = {check_extents, fill_append},
     [FI_OP_MERGE] = {check_extents, fill_merge},
-    [FI_OP_INDEX] = {check_index, fill_index},
+    [FI_OP_INDEXER] = {check_index, fill_index},
 };
 
 static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {

@@ -15,7 +15,7 @@ enum {
   ATTENTION = 1 << FI_OP_ATTENTION,
   APPEND = 1 << FI_OP_APPEND,
   MERGE = 1 << FI_OP_MERGE,
-  INDEX = 1 << FI_OP_INDEX
+  INDEX = 1 << FI_OP_INDEXER
 };
 
 /* Bytes. Rows of the cache that are not whole chunks are copied by half chunks. */
@@ -125,7 +125,7 @@ static const struct pointer_rule {
   uintptr_t alignment;
 } pointer_rules[] = {
     {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", CHUNK},
-    {"q", offsetof(fi_tensors, q), INDEX, always, "index", CHUNK},
+    {"q", offsetof(fi_tensors, q), INDEX, always, "an indexer", CHUNK},
     {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", CHUNK},
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},
     {"positions", offsetof(fi_tensors, positions), ATTENTION | APPEND, reads_positions, "positions=array",
@@ -147,7 +147,7 @@ static const struct pointer_rule {
     {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, has_own_v, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
-    {"lists", offsetof(fi_tensors, lists), INDEX, always, "index", sizeof(int32_t)},
+    {"lists", offsetof(fi_tensors, lists), INDEX, always, "an indexer", sizeof(int32_t)},
     {"weights", offsetof(fi_tensors, weights), INDEX, reads_weights, "scores=sum", sizeof(float)},
     {"parts_o", offsetof(fi_tensors, parts_o), MERGE, always, "merge", CHUNK},
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},

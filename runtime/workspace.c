@@ -363,7 +363,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   fi_status status = FI_OK;
   if (kernel->spec.op == FI_OP_ATTENTION)
     status = count_attention(kernel, bounds, layout);
-  if (kernel->spec.op == FI_OP_INDEX)
+  if (kernel->spec.op == FI_OP_INDEXER)
     status = count_index(kernel, bounds, layout);
   if (!status)
     place_parts(kernel, bounds, layout);

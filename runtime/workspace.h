@@ -32,7 +32,7 @@ struct workspace_arrays {
   unsigned *ranks;
 };
 
-/* Append and index kernels need rows only: their tiles are single tokens, and there are no shares and no partial
+/* Append and indexer kernels need rows only: their tiles are single tokens, and there are no shares and no partial
  * results. An indexer has ranks of all blocks for each CTA. */
 struct workspace_layout {
   struct workspace_counts counts;

@@ -86,7 +86,7 @@ Test(spec_next, merge_and_plan_are_small) {
  * ids, two indexes, two blocks, two kinds of scores.
  */
 Test(spec_next, index_counts_every_combination) {
-  cr_assert_eq(walk(FI_OP_INDEX), 9 * 4 * 2 * 3 * 7 * 2 * 2 * 2);
+  cr_assert_eq(walk(FI_OP_INDEXER), 9 * 4 * 2 * 3 * 7 * 2 * 2 * 2);
 }
 
 /* How many types and groups V of 4 bits can have with such dims: int4 with its groups, and nvfp4. */
@@ -193,7 +193,7 @@ Test(spec_next, begins_at_the_defaults) {
 Test(spec_next, refuses_what_is_no_spec) {
   fi_spec spec;
   fi_spec_init(&spec);
-  spec.op = 4;
+  spec.op = 5;
   cr_assert_eq(fi_spec_next(&spec), 0);
   fi_spec_init(&spec);
   spec.struct_size = 8;

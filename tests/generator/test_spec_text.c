@@ -100,9 +100,9 @@ Test(spec_text, parse_errors_name_word_and_choice) {
     const char *text;
     const char *why;
   } rows[] = {
-      {"", "op is \"\"; allowed: attention, append, merge, plan"},
-      {"decode hd=64", "op is \"decode\"; allowed: attention, append, merge, plan"},
-      {"hd=64 attention", "op is \"hd=64\"; allowed: attention, append, merge, plan"},
+      {"", "op is \"\"; allowed: attention, append, merge, plan, indexer"},
+      {"decode hd=64", "op is \"decode\"; allowed: attention, append, merge, plan, indexer"},
+      {"hd=64 attention", "op is \"hd=64\"; allowed: attention, append, merge, plan, indexer"},
       {"attention kv=f32", "kv (kv_dtype) is \"f32\"; allowed: f16, bf16, e4m3, e5m2, int8, int4, nvfp4"},
       {"attention kv=3", "kv (kv_dtype) is \"3\"; allowed: f16, bf16, e4m3, e5m2, int8, int4, nvfp4"},
       {"attention kv=", "kv (kv_dtype) is \"\"; allowed: f16, bf16, e4m3, e5m2, int8, int4, nvfp4"},
@@ -123,7 +123,7 @@ Test(spec_text, parse_errors_name_word_and_choice) {
        "the hash of the snippet is \"0123456789ABCDEF\"; allowed: 16 digits of 0 to 9 and a to f"},
       {"attention snippet=logit:0123456789abcdef0",
        "the hash of the snippet is \"0123456789abcdef0\"; allowed: 16 digits of 0 to 9 and a to f"},
-      {"attention\thd=64", "op is \"attention\thd=64\"; allowed: attention, append, merge, plan"},
+      {"attention\thd=64", "op is \"attention\thd=64\"; allowed: attention, append, merge, plan, indexer"},
       {"attention head_dim=64", NULL},
       {"attention op=merge", NULL},
       {"attention =4", NULL},

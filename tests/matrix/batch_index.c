@@ -6,7 +6,7 @@
 #include <math.h>
 
 static bool is_index(const struct batch_case *batch) {
-  return batch->spec.op == FI_OP_INDEX;
+  return batch->spec.op == FI_OP_INDEXER;
 }
 
 static uint32_t query_heads(const struct batch_case *batch) {

@@ -143,7 +143,7 @@ static bool read_words(struct dimension *dimension, const fi_axis *axis, const c
 
 static bool choose_values(struct dimension *dimension, const fi_axis *axis, uint32_t op) {
   const struct declaration *declared = find_declaration(axis->key);
-  if (declared && declared->index && op == FI_OP_INDEX)
+  if (declared && declared->index && op == FI_OP_INDEXER)
     return read_words(dimension, axis, declared->index, add_word);
   if (declared)
     return read_words(dimension, axis, declared->values, add_word) &&

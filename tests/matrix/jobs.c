@@ -161,13 +161,13 @@ static const char *const list_specs[] = {
 
 /* Indexers of models: DeepSeek-V3.2 and GLM-5, MiniMax-M3 with keys of each head and of all, and large ones. */
 static const char *const index_specs[] = {
-    "index group=64 page=64 kv=e4m3 scale=token",
-    "index group=32 q=f16 page=1 kv=e4m3 scale=token",
-    "index group=16 index=csr page=16",
-    "index page=128 select=128 scores=heads",
-    "index group=4 page=128 select=128 scores=heads",
-    "index hd=256 group=128 page=48 select=3",
-    "index hd=48 group=5 q=f16 select=16 scores=heads",
+    "indexer group=64 page=64 kv=e4m3 scale=token",
+    "indexer group=32 q=f16 page=1 kv=e4m3 scale=token",
+    "indexer group=16 index=csr page=16",
+    "indexer page=128 select=128 scores=heads",
+    "indexer group=4 page=128 select=128 scores=heads",
+    "indexer hd=256 group=128 page=48 select=3",
+    "indexer hd=48 group=5 q=f16 select=16 scores=heads",
 };
 
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
@@ -283,7 +283,7 @@ static const struct source {
     {FI_OP_ATTENTION, run_attention, "attention, full product", "attention, pairs"},
     {FI_OP_APPEND, run_append, NULL, "append, pairs"},
     {FI_OP_MERGE, run_merge, NULL, "merge, pairs"},
-    {FI_OP_INDEX, run_index, NULL, "index, pairs"},
+    {FI_OP_INDEXER, run_index, NULL, "indexer, pairs"},
     {FI_OP_PLAN, NULL, NULL, "plan"},
 };
 

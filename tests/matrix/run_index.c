@@ -146,7 +146,7 @@ static bool launch(struct trial *trial, fi_kernel *kernel, const struct batch_ca
   if (!trial_ok(trial, "fi_run", fi_run(kernel, &tensors, &batch->workspace, NULL)))
     return false;
   device_sync(&trial->device, NULL);
-  if (!trial_ok(trial, "the index kernel", FI_OK))
+  if (!trial_ok(trial, "the indexer", FI_OK))
     return false;
   mirror_download(made, &trial->device, made->bytes);
   return trial_ok(trial, "the download", FI_OK);

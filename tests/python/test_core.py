@@ -114,7 +114,7 @@ class Launches(unittest.TestCase):
     def test_what_an_indexer_lists_is_seen(self):
         case, ctx = Decode(), simulated()
         bounds = {"max_requests": 2, "max_kv_len": 12, "kv_heads": 1, "max_selected": 4}
-        index = ctx.kernel("index hd=32 group=4 page=4")
+        index = ctx.kernel("indexer hd=32 group=4 page=4")
         attention = ctx.kernel("attention hd=32 group=4 page=4 select=1")
         keys, k, v = (Host((6, 4, 1, 32), seed) for seed in (5, 6, 7))
         weights = memoryview(array("f", [1, 0.5, 2, 1] * 2)).cast("B").cast("f", (2, 4))

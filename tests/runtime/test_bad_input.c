@@ -115,14 +115,6 @@ static const struct change spec_changes[] = {
     {"attention kv=int8 snippet=weight:00000000deadbeef", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED,
      "snippet is weight with kv_scale token: weights of a snippet do not take the scale of V of each token"},
     {NULL, SPEC(select, 16385), FI_ERROR_SPEC, "select is 16385; allowed: 0 to 16384"},
-    {"index", SPEC(head_dim, 72), FI_ERROR_UNSUPPORTED,
-     "head_dim is 72 with op index: heads of an indexer have multiples of 16 from 32 to 256 elements"},
-    {"index", SPEC(head_dim, 512), FI_ERROR_UNSUPPORTED, "head_dim is 512 with op index"},
-    {"index q=f16", SPEC(kv_dtype, FI_BF16), FI_ERROR_UNSUPPORTED, "kv_dtype is bf16 with op index: keys of an"},
-    {"index", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED, "kv_scale is token with kv_dtype bf16"},
-    {"index kv=e4m3", SPEC(kv_scale, FI_SCALE_HEAD), FI_ERROR_UNSUPPORTED, "kv_scale is head with op index"},
-    {"index", SPEC(scores, 2), FI_ERROR_SPEC, "scores is 2; allowed: sum, heads"},
-    {"attention kv=e4m3", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED, "only kv_dtype int8 has scales"},
     {"attention bits=1", SPEC(select, 1), FI_ERROR_UNSUPPORTED, "select is 1 with mask_bits 1: lists say which tokens"},
     {"attention bias=slopes", SPEC(select, 16), FI_ERROR_UNSUPPORTED,
      "select is 16 with bias slopes: scores of listed"},
@@ -169,8 +161,6 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(scratch_bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of scratch; these bounds need "},
     {"attention select=128", WORKSPACE(max_selected, 0), FI_ERROR_ARGUMENT,
      "workspace.max_selected is 0; with select=128 it must be 1 to 16777215"},
-    {"index", WORKSPACE(max_selected, 0), FI_ERROR_ARGUMENT,
-     "workspace.max_selected is 0; with select=1 it must be 1 to 2147483647"},
     {"attention select=1", WORKSPACE(max_selected, 0x80000000), FI_ERROR_ARGUMENT,
      "workspace.max_selected is 2147483648; with select=1 it must be 1 to 2147483647"},
     {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of memory"},
@@ -240,9 +230,7 @@ static fi_tensors good_tensors(void) {
                       .bias_head_stride = 1 << 15,
                       .bias_extent = 64,
                       .softcap = 50,
-                      .selected = address(0x110000),
-                      .lists = address(0x120000),
-                      .weights = address(0x130000)};
+                      .selected = address(0x110000)};
 }
 
 Test(bad_input, workspaces) {
@@ -437,22 +425,6 @@ static const struct change tensor_changes[] = {
     {"attention sinks=1", TENSORS(sinks, 0), FI_ERROR_ARGUMENT, "tensors.sinks is NULL; spec.sinks needs it"},
     {"attention sinks=1", TENSORS(sinks, 0x1002), FI_ERROR_ARGUMENT, "tensors.sinks is 0x1002"},
     {"attention bias=slopes", TENSORS(slopes, 0), FI_ERROR_ARGUMENT, "tensors.slopes is NULL"},
-    {"index group=4", TENSORS(q, 0), FI_ERROR_ARGUMENT, "tensors.q is NULL; index needs it"},
-    {"index group=4", TENSORS(lists, 0), FI_ERROR_ARGUMENT, "tensors.lists is NULL; index needs it"},
-    {"index group=4", TENSORS(lists, 0x120002), FI_ERROR_ARGUMENT,
-     "tensors.lists is 0x120002; it must be aligned to 4"},
-    {"index group=4", TENSORS(weights, 0), FI_ERROR_ARGUMENT, "tensors.weights is NULL; scores=sum needs it"},
-    {"index group=4", TENSORS(weight_stride, 7), FI_ERROR_ARGUMENT,
-     "tensors.weight_stride is 7; it must be 0 (packed) or at least the query heads, 8"},
-    {"index kv=e4m3 scale=token", TENSORS(k.scales, 0), FI_ERROR_ARGUMENT, "tensors.k.scales is NULL"},
-    {"index", TENSORS(selected_token_stride, 33), FI_ERROR_ARGUMENT,
-     "tensors.selected_token_stride is 33 and tensors.selected_head_stride is 32; lists would overlap"},
-    {"index", TENSORS(selected_head_stride, 31), FI_ERROR_ARGUMENT,
-     "tensors.selected_head_stride is 31; it must be 0 (packed) or at least workspace.max_selected, 32"},
-    {"index", TENSORS(first_blocks, 33), FI_ERROR_ARGUMENT,
-     "tensors.first_blocks is 33 and tensors.last_blocks 0; together they must be at most workspace.max_selected, 32"},
-    {"index", TENSORS(last_blocks, 0xffffffff), FI_ERROR_ARGUMENT,
-     "tensors.first_blocks is 0 and tensors.last_blocks 4294967295; together they must be at most"},
     {"attention select=1", TENSORS(selected, 0), FI_ERROR_ARGUMENT, "tensors.selected is NULL; spec.select needs it"},
     {"attention select=1", TENSORS(selected, 0x110001), FI_ERROR_ARGUMENT,
      "tensors.selected is 0x110001; it must be aligned to 4 bytes"},
@@ -531,8 +503,8 @@ Test(bad_input, null_pointers) {
   EXPECT(fi_plan(NULL, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_plan(kernel, NULL, &workspace, NULL), FI_ERROR_ARGUMENT, "batch is NULL");
   EXPECT(fi_plan(kernel, &batch, NULL, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");
-  EXPECT(fi_plan(merge, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention and append");
-  EXPECT(fi_plan(plan, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention and append");
+  EXPECT(fi_plan(merge, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention, indexer and append");
+  EXPECT(fi_plan(plan, &batch, &workspace, NULL), FI_ERROR_ARGUMENT, "fi_plan takes attention, indexer and append");
   EXPECT(fi_run(NULL, &tensors, &workspace, NULL), FI_ERROR_ARGUMENT, "kernel is NULL");
   EXPECT(fi_run(kernel, NULL, &workspace, NULL), FI_ERROR_ARGUMENT, "tensors is NULL");
   EXPECT(fi_run(kernel, &tensors, NULL, NULL), FI_ERROR_ARGUMENT, "workspace is NULL");

@@ -64,7 +64,7 @@ bool kernel_trial(struct trial *trial, const fi_spec *spec, const char *target) 
     return run_append(trial, spec);
   case FI_OP_MERGE:
     return run_merge(trial, spec);
-  case FI_OP_INDEX:
+  case FI_OP_INDEXER:
     return run_index(trial, spec);
   default:
     return attend(trial, spec, target);

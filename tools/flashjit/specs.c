@@ -55,7 +55,7 @@ static int list_specs(const struct choice *choice) {
   uint32_t op = 0;
   int code;
   if (choice->op && !op_find(choice->op, &op))
-    return usage_error("specs", "--op is \"%s\"; allowed are attention, append, merge, plan, index", choice->op);
+    return usage_error("specs", "--op is \"%s\"; allowed are attention, append, merge, plan, indexer", choice->op);
   if (choice->model.model.path)
     code = spec_list_model(&list, &choice->model, choice->target);
   else if (choice->op)

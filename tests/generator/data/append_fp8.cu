@@ -315,14 +315,19 @@ void tell_foreign_plan(fi_plan_header &header, u32 found) {
   header.fault_value = found;
 }
 
-/* How many tokens there may be; none if the memory has another plan. */
-int new_tokens(const fi_append_args &args) {
-  fi_plan_header &header = *args.plan.header;
+/* The query tokens of a plan; none if the memory has another plan. */
+int planned_tokens(const fi_plan_arrays &plan, u32 rows_id) {
+  fi_plan_header &header = *plan.header;
   const u32 id = header.rows_id;
-  if (id == args.rows_id)
+  if (id == rows_id)
     return header.tokens;
   tell_foreign_plan(header, id);
   return 0;
+}
+
+/* How many tokens there may be. */
+int new_tokens(const fi_append_args &args) {
+  return planned_tokens(args.plan, args.rows_id);
 }
 
 /* Where token `number` goes: at < 0 is nowhere. */

@@ -219,7 +219,7 @@ class Kernel:
         return Launch(self, workspace, tensors)
 
     def run(self, workspace: Workspace | None = None, /, *, stream: Any = None, **tensors: Any) -> Any:
-        """Launches once, and returns o, or the lists of an index kernel: once a layer, on the current stream or that given.
+        """Launches once, and returns o, or an indexer's lists: once a layer, on the current stream or that given.
 
         Rows must be of consecutive elements; the other strides are free: give views.
         q          [tokens][query heads][head_dim]
@@ -233,11 +233,11 @@ class Kernel:
         softmax_scale, softcap, sinks, slopes, bias, positions, rope_table, rope_magnitude, key_positions, o_scale:
                    fields of fi_tensors in flashjit.h
         selected   [tokens][entries] int32, or [tokens][KV heads][entries]: lists of blocks, for spec.select
-        lists      likewise, what an index kernel writes, [tokens][heads][entries] for several lists a token
+        lists      likewise, what an indexer writes, [tokens][heads][entries] for several lists a token
         weights    [tokens][query heads] f32, for scores="sum"; first_blocks, last_blocks: of every list
         k_scale, v_scale     floats; k_scales, v_scales   f32 arrays: of 8-bit K and V
         """
-        result = "lists" if self.spec.op == c.FI_OP_INDEX else "o"
+        result = "lists" if self.spec.op == c.FI_OP_INDEXER else "o"
         if result == "o" and tensors.get("o") is None and "q" in tensors and hasattr(tensors["q"], "new_empty"):
             tensors["o"] = self._new_output(tensors["q"])
         self.bind(workspace, **tensors)(stream)

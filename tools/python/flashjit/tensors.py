@@ -164,7 +164,7 @@ class Tensors:
 
     def _fill_lists(self, given: dict) -> None:
         """Strides of lists by their shape: [tokens][entries], or [tokens][heads][entries]."""
-        array = self.arrays.get("lists" if self.spec.op == c.FI_OP_INDEX else "selected")
+        array = self.arrays.get("lists" if self.spec.op == c.FI_OP_INDEXER else "selected")
         if array is None:
             return
         strides = _strides(array)

@@ -1,0 +1,142 @@
+/* Bad input to indexers: each case changes one thing of calls that work. */
+#include "fakes.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(indexer, .init = fakes_reset);
+
+struct change {
+  const char *spec;
+  size_t offset; /* in the struct */
+  size_t size;
+  uint64_t value;
+  fi_status status;
+  const char *message;
+};
+
+#define CHANGE(type, field, value) offsetof(type, field), sizeof(((type *)NULL)->field), (uint64_t)(value)
+#define SPEC(field, value) CHANGE(fi_spec, field, value)
+#define TENSORS(field, value) CHANGE(fi_tensors, field, value)
+
+static void *address(uintptr_t value) {
+  return (void *)value;
+}
+
+static void apply(const struct change *change, void *record) {
+  const uint32_t narrow = (uint32_t)change->value;
+  const void *value = change->size == sizeof narrow ? (const void *)&narrow : (const void *)&change->value;
+  memcpy((char *)record + change->offset, value, change->size);
+}
+
+static void expect(const struct change *change, fi_status status) {
+  cr_expect_eq(status, change->status, "%s: %s: %s", change->message, fi_status_name(status), fi_last_error());
+  cr_expect(strstr(fi_last_error(), change->message), "%s: %s", change->message, fi_last_error());
+}
+
+Test(indexer, specs) {
+  static const struct change changes[] = {
+      {"indexer", SPEC(head_dim, 72), FI_ERROR_UNSUPPORTED,
+       "head_dim is 72 with op indexer: heads of an indexer have multiples of 16 from 32 to 256 elements"},
+      {"indexer", SPEC(head_dim, 512), FI_ERROR_UNSUPPORTED, "head_dim is 512 with op indexer"},
+      {"indexer q=f16", SPEC(kv_dtype, FI_BF16), FI_ERROR_UNSUPPORTED, "kv_dtype is bf16 with op indexer: keys of an"},
+      {"indexer", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED, "kv_scale is token with kv_dtype bf16"},
+      {"indexer kv=e4m3", SPEC(kv_scale, FI_SCALE_HEAD), FI_ERROR_UNSUPPORTED, "kv_scale is head with op indexer"},
+      {"indexer", SPEC(scores, 2), FI_ERROR_SPEC, "scores is 2; allowed: sum, heads"},
+      {"attention kv=e4m3", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED, "only kv_dtype int8 has scales"},
+      {"append kv=e4m3", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED, "only kv_dtype int8 has scales"},
+  };
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    fi_spec spec = spec_of(changes[i].spec);
+    cr_assert_eq(fi_spec_supported(&spec, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
+    apply(&changes[i], &spec);
+    expect(&changes[i], fi_spec_supported(&spec, NULL));
+  }
+}
+
+static fi_workspace good_workspace(const fi_kernel *kernel) {
+  fi_workspace workspace = {.struct_size = sizeof workspace,
+                            .max_requests = 8,
+                            .max_tokens = 8,
+                            .max_kv_len = 1000,
+                            .kv_heads = 2,
+                            .max_selected = 32,
+                            .memory = address(0x200000),
+                            .scratch = address(0x900000)};
+  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
+  return workspace;
+}
+
+static fi_tensors good_tensors(void) {
+  return (fi_tensors){.struct_size = sizeof(fi_tensors),
+                      .q = address(0x10000),
+                      .k.data = address(0x50000),
+                      .k.page_stride = 1 << 20,
+                      .k.scales = address(0x70000),
+                      .k.scale_page_stride = 1 << 16,
+                      .lists = address(0x120000),
+                      .weights = address(0x130000)};
+}
+
+Test(indexer, tensors) {
+  static const struct change changes[] = {
+      {"indexer group=4", TENSORS(q, 0), FI_ERROR_ARGUMENT, "tensors.q is NULL; an indexer needs it"},
+      {"indexer group=4", TENSORS(lists, 0), FI_ERROR_ARGUMENT, "tensors.lists is NULL; an indexer needs it"},
+      {"indexer group=4", TENSORS(lists, 0x120002), FI_ERROR_ARGUMENT,
+       "tensors.lists is 0x120002; it must be aligned to 4"},
+      {"indexer group=4", TENSORS(weights, 0), FI_ERROR_ARGUMENT, "tensors.weights is NULL; scores=sum needs it"},
+      {"indexer group=4", TENSORS(weight_stride, 7), FI_ERROR_ARGUMENT,
+       "tensors.weight_stride is 7; it must be 0 (packed) or at least the query heads, 8"},
+      {"indexer kv=e4m3 scale=token", TENSORS(k.scales, 0), FI_ERROR_ARGUMENT, "tensors.k.scales is NULL"},
+      {"indexer", TENSORS(k.data, 0x50008), FI_ERROR_ARGUMENT, "tensors.k.data is 0x50008; it must be aligned to 16"},
+      {"indexer", TENSORS(selected_token_stride, 33), FI_ERROR_ARGUMENT,
+       "tensors.selected_token_stride is 33 and tensors.selected_head_stride is 32; lists would overlap"},
+      {"indexer", TENSORS(selected_head_stride, 31), FI_ERROR_ARGUMENT,
+       "tensors.selected_head_stride is 31; it must be 0 (packed) or at least workspace.max_selected, 32"},
+      {"indexer", TENSORS(first_blocks, 33), FI_ERROR_ARGUMENT,
+       "tensors.first_blocks is 33 and tensors.last_blocks is 0; together they must be at most workspace.max_selected, "
+       "32"},
+      {"indexer", TENSORS(last_blocks, 0xffffffff), FI_ERROR_ARGUMENT, "tensors.last_blocks is 4294967295; together"},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    fi_kernel *kernel = kernel_of(ctx, changes[i].spec);
+    const fi_workspace workspace = good_workspace(kernel);
+    fi_tensors tensors = good_tensors();
+    cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
+    apply(&changes[i], &tensors);
+    expect(&changes[i], fi_run(kernel, &tensors, &workspace, NULL));
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* Scratch is of CTAs, lists and blocks alone; memory is what append needs. */
+Test(indexer, workspaces) {
+  static const struct {
+    const char *spec;
+    uint32_t ctas, max_kv_len;
+    uint64_t scratch;
+  } rows[] = {
+      {"indexer group=64", 10, 1024, 10 * 1024 * 4},
+      {"indexer group=64 select=128", 10, 1025, 9 * 10 * 4 + 152},
+      {"indexer group=4 scores=heads", 10, 1024, 4 * 10 * 1024 * 4},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  const fi_kernel *append = kernel_of(ctx, "append");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
+    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace of_append = workspace;
+    workspace.ctas = rows[i].ctas;
+    workspace.max_kv_len = rows[i].max_kv_len;
+    cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_workspace_size(append, &of_append), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(workspace.scratch_bytes, rows[i].scratch, "%s: %llu", rows[i].spec,
+                 (unsigned long long)workspace.scratch_bytes);
+    cr_expect_eq(workspace.bytes, of_append.bytes);
+    workspace.max_selected = 0;
+    cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_ERROR_ARGUMENT);
+    cr_expect(strstr(fi_last_error(), "workspace.max_selected is 0; with select="), "%s", fi_last_error());
+  }
+  fi_ctx_destroy(ctx);
+}
