@@ -56,6 +56,8 @@ append kv=int8 scale=token slots=int64 rope=interleaved positions=array
 append kv=nvfp4 page=16
 append kv=int8 scale=token v=int4
 merge lse=1
+indexer group=20 page=3 kv=e4m3 scale=token
+indexer hd=48 group=5 q=f16 select=3 scores=heads
 """.strip().split("\n")
 
 # What an order is made of: a statement with one of these words is dropped.
