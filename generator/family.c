@@ -13,8 +13,8 @@ static const struct family families[] = {
      tile_plan_rows},
     {FI_OP_MERGE, FI_FAMILY_AUTO, "kernels/merge.cu", "flashjit_merge", sizeof(struct fi_merge_args), false,
      tile_plan_rows},
-    {FI_OP_INDEXER, FI_FAMILY_AUTO, "kernels/index.cu", "flashjit_index", sizeof(struct fi_index_args), false,
-     tile_plan_index},
+    {FI_OP_INDEXER, FI_FAMILY_AUTO, "kernels/indexer.cu", "flashjit_indexer", sizeof(struct fi_indexer_args), false,
+     tile_plan_indexer},
     {FI_OP_PLAN, FI_FAMILY_AUTO, "kernels/plan.cu", "flashjit_plan", sizeof(struct fi_plans_args), false,
      tile_plan_batch},
 };

@@ -10,8 +10,8 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
 /* Attention by wgmma and tensor maps, for sm_90a: tile_wgmma.c. */
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
-/* The indexer: tile_index.c. */
-bool tile_plan_index(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+/* The indexer: tile_indexer.c. */
+bool tile_plan_indexer(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
 /* Kernels that step through rows, and the kernel that plans a batch: tile_simple.c. */
 bool tile_plan_rows(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);

@@ -162,7 +162,7 @@ struct fi_append_args {
 };
 
 /* Of kernels that choose blocks; strides in elements. */
-struct fi_index_args {
+struct fi_indexer_args {
   struct fi_plan_arrays plan;
   const void *q;
   struct fi_kv_args k;

@@ -93,7 +93,7 @@ fi_status lists_check_made(const fi_spec *spec, const fi_tensors *tensors, const
 }
 
 void lists_fill_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace,
-                     struct fi_index_args *args) {
+                     struct fi_indexer_args *args) {
   args->weights = tensors->weights;
   args->weight_stride = tensors->weight_stride ? tensors->weight_stride : (int64_t)workspace->kv_heads * spec->group;
   args->lists = tensors->lists;

@@ -12,7 +12,7 @@ fi_status lists_check(const fi_spec *spec, const fi_tensors *tensors, const fi_w
 fi_status lists_check_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace);
 
 void lists_fill_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace,
-                     struct fi_index_args *args);
+                     struct fi_indexer_args *args);
 
 void lists_fill(const fi_tensors *tensors, const fi_workspace *workspace, struct fi_attention_args *args);
 

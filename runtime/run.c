@@ -14,7 +14,7 @@ union args {
   struct fi_attention_maps_args maps; /* begins with it */
   struct fi_append_args append;
   struct fi_merge_args merge;
-  struct fi_index_args index;
+  struct fi_indexer_args indexer;
 };
 
 struct run {
@@ -115,15 +115,15 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   return run->layout.ctas;
 }
 
-/* -------------------------------------------------------------------------------- index */
+/* -------------------------------------------------------------------------------- indexer */
 
-static fi_status check_index(const struct run *run) {
+static fi_status check_indexer(const struct run *run) {
   return lists_check_made(&run->kernel->spec, run->tensors, run->workspace);
 }
 
 /* The workspace has ranks for as many CTAs as its layout says. */
-static uint32_t fill_index(const struct run *run, union args *args) {
-  args->index = (struct fi_index_args){
+static uint32_t fill_indexer(const struct run *run, union args *args) {
+  args->indexer = (struct fi_indexer_args){
       .plan = run->layout.arrays.plan,
       .q = run->tensors->q,
       .k = key_args(run),
@@ -134,7 +134,7 @@ static uint32_t fill_index(const struct run *run, union args *args) {
       .kv_heads = (int)run->kv_heads,
       .rows_id = run->layout.rows_id,
   };
-  lists_fill_made(&run->kernel->spec, run->tensors, run->workspace, &args->index);
+  lists_fill_made(&run->kernel->spec, run->tensors, run->workspace, &args->indexer);
   return capped_grid((uint64_t)run->workspace->max_tokens * run->kv_heads, run->ctas);
 }
 
@@ -209,7 +209,7 @@ static const struct op_rule {
     [FI_OP_ATTENTION] = {check_attention, fill_attention},
     [FI_OP_APPEND] = {check_extents, fill_append},
     [FI_OP_MERGE] = {check_extents, fill_merge},
-    [FI_OP_INDEXER] = {check_index, fill_index},
+    [FI_OP_INDEXER] = {check_indexer, fill_indexer},
 };
 
 static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {

@@ -279,7 +279,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
 }
 
 /* Ranks of all blocks, for each list of a CTA's query token. */
-static fi_status count_index(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+static fi_status count_indexer(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const uint32_t lists = kernel->spec.scores == FI_SCORES_HEADS ? kernel->spec.group : 1;
   layout->max_blocks = (uint32_t)divide_up(bounds->max_kv_len, kernel->spec.select);
   layout->counts.ranks = (uint64_t)layout->ctas * lists * layout->max_blocks;
@@ -364,7 +364,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
   if (kernel->spec.op == FI_OP_ATTENTION)
     status = count_attention(kernel, bounds, layout);
   if (kernel->spec.op == FI_OP_INDEXER)
-    status = count_index(kernel, bounds, layout);
+    status = count_indexer(kernel, bounds, layout);
   if (!status)
     place_parts(kernel, bounds, layout);
   identify(kernel, bounds, layout);

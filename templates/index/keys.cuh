@@ -39,12 +39,12 @@ void store_chunk(u8 *row, int chunk, uint4 words) {
 
 //@if token_scales
 /* What the scores of a token are multiplied with. */
-float key_scale(const fi_index_args &args, int place, int token, int head) {
+float key_scale(const fi_indexer_args &args, int place, int token, int head) {
   return args.k.scales[scale_index(args.k, place, token, head)];
 }
 //@else
 /* The scores of all tokens are multiplied with the same, which changes no order. */
-float key_scale(const fi_index_args &args, int place, int token, int head) {
+float key_scale(const fi_indexer_args &args, int place, int token, int head) {
   return 1;
 }
 //@end
@@ -52,7 +52,7 @@ float key_scale(const fi_index_args &args, int place, int token, int head) {
 constexpr int kKeyChunks = kHeadDim * kKvBits / 128; /* of 16 bytes of a row of K */
 
 /* Brings K of `count` tokens from `first` on, and clears the rows after them, whose scores nobody asks for. */
-void load_keys(const fi_index_args &args, u8 *shared, int kv_base, int head, int first, int count) {
+void load_keys(const fi_indexer_args &args, u8 *shared, int kv_base, int head, int first, int count) {
   float *scales = (float *)(shared + kSharedScales);
   for (int i = (int)threadIdx.x; i < kStepTokens * kKeyChunks; i += kThreads) {
     const int row = i / kKeyChunks;
@@ -71,7 +71,7 @@ void load_keys(const fi_index_args &args, u8 *shared, int kv_base, int head, int
 }
 
 /* Brings the rows of Q of a token that meet a head of the keys; the rest of the last 16 are zeros. */
-void load_rows(const fi_index_args &args, u8 *shared, int token, int head) {
+void load_rows(const fi_indexer_args &args, u8 *shared, int token, int head) {
   const u16 *q = (const u16 *)args.q + token * args.q_token_stride + (long long)head * kGroup * args.q_head_stride;
   for (int i = (int)threadIdx.x; i < kQueryRows * (kHeadDim / 8); i += kThreads) {
     const int row = i / (kHeadDim / 8);

@@ -30,7 +30,7 @@ int token_of(int half) {
 
 //@if scores == sum
 /* Brings Q of a token, and the weights of its heads; rows without a head weigh nothing. */
-void load_query(const fi_index_args &args, u8 *shared, int token, int head) {
+void load_query(const fi_indexer_args &args, u8 *shared, int token, int head) {
   float *weights = (float *)(shared + kSharedWeights);
   const float *from = args.weights + token * args.weight_stride + head * kGroup;
   load_rows(args, shared, token, head);
@@ -79,7 +79,7 @@ void score_step(u8 *shared) {
 }
 //@else
 /* Brings Q of a token. */
-void load_query(const fi_index_args &args, u8 *shared, int token, int head) {
+void load_query(const fi_indexer_args &args, u8 *shared, int token, int head) {
   load_rows(args, shared, token, head);
 }
 

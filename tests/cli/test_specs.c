@@ -79,7 +79,10 @@ Test(specs, unsupported_models_fail_with_reasons) {
   cr_expect_str_eq(output.out, "");
 }
 
-/* Prefill and decode of lists have one kernel, and latents that lists choose from are not expanded. */
+/*
+ * Prefill and decode of lists have one kernel, and latents that lists choose from are not expanded. An indexer is whole
+ * on each GPU; its keys, which are rotated before, are appended.
+ */
 Test(specs, lists) {
   char arguments[512];
   snprintf(arguments, sizeof arguments, "specs --tp 8 --model %s",
@@ -90,7 +93,7 @@ Test(specs, lists) {
                    "attention hd=576 v_dim=512 group=16 page=16 rope=interleaved rope_dim=64 rope_first=512 "
                    "v_source=keys select=1\n"
                    "append hd=576 v_dim=512 page=16 rope=interleaved rope_dim=64 rope_first=512 v_source=keys\n"
-                   "plan\nplan intervals=2\n");
+                   "indexer group=64 page=16\nappend page=16 v_source=keys\nplan\nplan intervals=2\n");
 }
 
 /* Supported kinds of a mixed model are listed in spite of the others. */

@@ -3,7 +3,7 @@
 
 #include "generator/derived.h"
 #include "tests/dtypes.h"
-#include "tests/matrix/batch_index.h"
+#include "tests/matrix/batch_indexer.h"
 #include "tests/matrix/batch_lengths.h"
 #include "tests/matrix/batch_lists.h"
 #include "tests/matrix/batch_masks.h"
@@ -407,7 +407,7 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
   random_normal(&trial->random, batch->spec.v_dtype, v_noise, NOISE);
   fill_cache(batch, trial, noise, v_noise);
-  batch_index_draw(batch, trial);
+  batch_indexer_draw(batch, trial);
   return batch_case_upload(batch, trial);
 }
 
@@ -420,7 +420,7 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
     batch->spec.index = FI_INDEX_CSR; /* one list of rows */
   batch_lengths_draw(batch, trial);
   return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
-         batch_scores_draw(batch, trial) && batch_index_create(batch, trial) &&
+         batch_scores_draw(batch, trial) && batch_indexer_create(batch, trial) &&
          (canonical->snippet == FI_SNIPPET_NONE || batch_snippet_draw(batch, trial)) && fill_and_upload(batch, trial);
 }
 
@@ -524,7 +524,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
   batch_lists_describe(batch, on_host, &tensors);
-  batch_index_describe(batch, on_host, &tensors);
+  batch_indexer_describe(batch, on_host, &tensors);
   tensors.snippet_params = batch_case_pointer(batch, BUFFER_SNIPPET, on_host);
   tensors.o_scale = batch->o_scale;
   batch_scales_describe(batch, on_host, &tensors);

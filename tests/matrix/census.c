@@ -8,7 +8,7 @@ enum { VALUES_TRIED = 400, REFUSED_SHARE = 4 /* one refused point at most for so
 /* How often each op is drawn. */
 static const uint32_t ops[] = {
     FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_ATTENTION,
-    FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_APPEND,    FI_OP_APPEND,    FI_OP_MERGE,
+    FI_OP_ATTENTION, FI_OP_ATTENTION, FI_OP_APPEND,    FI_OP_APPEND,    FI_OP_MERGE,     FI_OP_INDEXER,
 };
 
 struct census {

@@ -283,7 +283,7 @@ static const struct source {
     {FI_OP_ATTENTION, run_attention, "attention, full product", "attention, pairs"},
     {FI_OP_APPEND, run_append, NULL, "append, pairs"},
     {FI_OP_MERGE, run_merge, NULL, "merge, pairs"},
-    {FI_OP_INDEXER, run_index, NULL, "indexer, pairs"},
+    {FI_OP_INDEXER, run_indexer, NULL, "indexer, pairs"},
     {FI_OP_PLAN, NULL, NULL, "plan"},
 };
 
@@ -357,7 +357,7 @@ static const struct special {
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
     {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
-    {"indexers", run_index, SPECS(index_specs), ON_FIRST},
+    {"indexers", run_indexer, SPECS(index_specs), ON_FIRST},
     {"faults of batches", run_faults, SPECS(fault_specs), ON_FIRST},
     {"threads without a context", run_threads, SPECS(thread_specs), ON_FIRST},
 };

@@ -6,7 +6,7 @@
 
 bool run_attention(struct trial *trial, const fi_spec *canonical);
 bool run_append(struct trial *trial, const fi_spec *canonical);
-bool run_index(struct trial *trial, const fi_spec *canonical);
+bool run_indexer(struct trial *trial, const fi_spec *canonical);
 bool run_merge(struct trial *trial, const fi_spec *canonical);
 
 /* Plans of large batches, without attention. */

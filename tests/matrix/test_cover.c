@@ -29,7 +29,7 @@ struct proof {
   random_state random;
 };
 
-static const uint32_t ops[] = {FI_OP_ATTENTION, FI_OP_APPEND, FI_OP_MERGE};
+static const uint32_t ops[] = {FI_OP_ATTENTION, FI_OP_APPEND, FI_OP_MERGE, FI_OP_INDEXER};
 
 /* Whether a canonical point has a value. 0 is the default, whatever it depends on; an axis that does not
  * matter has no value but that. */

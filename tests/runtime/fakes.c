@@ -39,7 +39,7 @@ void fakes_reset(void) {
 
 static const char *symbol_in(const char *source) {
   static const char *const symbols[] = {"flashjit_attention", "flashjit_append", "flashjit_merge", "flashjit_plan",
-                                        "flashjit_index"};
+                                        "flashjit_indexer"};
   for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
     const char *at = strstr(source, symbols[i]);
     if (at && at[strlen(symbols[i])] == '(')
@@ -230,7 +230,7 @@ static size_t args_size(const char *symbol) {
   return strcmp(symbol, "flashjit_attention") == 0 ? attention
          : strcmp(symbol, "flashjit_append") == 0  ? sizeof(struct fi_append_args)
          : strcmp(symbol, "flashjit_merge") == 0   ? sizeof(struct fi_merge_args)
-         : strcmp(symbol, "flashjit_index") == 0   ? sizeof(struct fi_index_args)
+         : strcmp(symbol, "flashjit_indexer") == 0 ? sizeof(struct fi_indexer_args)
                                                    : sizeof(struct fi_plans_args);
 }
 

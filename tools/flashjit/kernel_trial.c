@@ -65,7 +65,7 @@ bool kernel_trial(struct trial *trial, const fi_spec *spec, const char *target) 
   case FI_OP_MERGE:
     return run_merge(trial, spec);
   case FI_OP_INDEXER:
-    return run_index(trial, spec);
+    return run_indexer(trial, spec);
   default:
     return attend(trial, spec, target);
   }

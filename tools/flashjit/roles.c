@@ -27,7 +27,8 @@ bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
     plan->intervals = 2;
   else if (is_attention)
     plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
-  return is_attention || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
+  const bool appends_by_plan = spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE;
+  return is_attention || appends_by_plan || spec->op == FI_OP_INDEXER;
 }
 
 /* The largest tile that has a kernel; the smallest when none has. */
@@ -67,6 +68,25 @@ bool layer_has_role(const struct model_layer *layer, enum role role) {
   if (layer->layer.is_expanded)
     return role == ROLE_PREFILL;
   return role != ROLE_APPEND || !(layer->layer.shares_kv || layer->layer.is_cross);
+}
+
+bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec *indexer, fi_spec *append) {
+  const struct selection *selection = &layer->layer.selection;
+  if (selection->index_heads == 0)
+    return false;
+  fi_spec_init(indexer);
+  indexer->op = FI_OP_INDEXER;
+  indexer->head_dim = selection->index_dim;
+  indexer->group = selection->index_heads;
+  indexer->q_dtype = layer->layer.q_dtype;
+  indexer->page_size = page_size;
+  fi_spec_init(append);
+  append->op = FI_OP_APPEND;
+  append->head_dim = selection->index_dim;
+  append->v_source = FI_V_KEYS;
+  append->q_dtype = layer->layer.q_dtype;
+  append->page_size = page_size;
+  return fi_spec_supported(indexer, NULL) == FI_OK && fi_spec_supported(append, NULL) == FI_OK;
 }
 
 bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target) {

@@ -36,6 +36,12 @@ fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum ro
  */
 bool layer_has_role(const struct model_layer *layer, enum role role);
 
+/*
+ * The kernel that chooses the tokens of a layer's lists, which each GPU has for all index heads, and the one that
+ * appends its keys; false where there is none.
+ */
+bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec *indexer, fi_spec *append);
+
 /* Whether all its roles have a kernel, or why not. */
 bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);
 

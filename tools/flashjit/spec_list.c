@@ -59,6 +59,9 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
     role_spec(layer, page_size, role, target, &spec);
     code = add_once(list, &spec);
   }
+  fi_spec indexer, append;
+  if (code == CLI_OK && layer_indexer(layer, page_size, &indexer, &append))
+    code = add_once(list, &indexer) ? CLI_FAILED : add_once(list, &append);
   return code;
 }
 

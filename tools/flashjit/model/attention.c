@@ -205,6 +205,10 @@ static void read_lists(const struct config *config, const struct kind *kind, str
   if (kind->reach != REACH_FULL || block < 1 || block > MOST_BLOCK || entries < 1 || entries > INT32_MAX)
     return;
   layer->selection = (struct selection){.block = (uint32_t)block, .entries = (uint32_t)entries, .by_head = has_blocks};
+  if (!has_blocks && block == 1) {
+    layer->selection.index_heads = (uint32_t)number_of(config, "index_n_heads");
+    layer->selection.index_dim = (uint32_t)number_of(config, "index_head_dim");
+  }
 }
 
 static bool read_sharing(struct config *config, struct layer *layer) {

@@ -95,6 +95,8 @@ static json_t *selection_json(const struct selection *selection) {
   add_number(object, "block", selection->block);
   add_number(object, "entries", selection->entries);
   add_flag(object, "by_head", selection->by_head);
+  add_number(object, "index_heads", selection->index_heads);
+  add_number(object, "index_dim", selection->index_dim);
   return object;
 }
 

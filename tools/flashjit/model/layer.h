@@ -58,9 +58,11 @@ struct latent {
 
 /* What a query token sees is in lists of blocks, which an indexer makes. */
 struct selection {
-  uint32_t block;   /* tokens of a block; 0: no lists */
-  uint32_t entries; /* of the longest list */
-  bool by_head;     /* each KV head has a list of its own */
+  uint32_t block;       /* tokens of a block; 0: no lists */
+  uint32_t entries;     /* of the longest list */
+  bool by_head;         /* each KV head has a list of its own */
+  uint32_t index_heads; /* of an indexer with a key for each token; 0: it is of another kind */
+  uint32_t index_dim;
 };
 
 struct layer {

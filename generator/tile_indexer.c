@@ -56,7 +56,7 @@ static void fill_tile(const fi_spec *spec, const struct target *target, uint32_t
 }
 
 /* With as many warps as fit, then with fewer. */
-bool tile_plan_index(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+bool tile_plan_indexer(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
   for (uint32_t warps = MOST_WARPS; warps >= 1; warps /= 2) {
     fill_tile(spec, target, warps, tile);
     if (tile->shared_bytes + STATIC <= target->shared_per_block && (*choice)-- == 0)

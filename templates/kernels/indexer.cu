@@ -17,7 +17,7 @@ struct Task {
   int blocks; /* that have such tokens */
 };
 
-Task task_of(const fi_index_args &args, long long number) {
+Task task_of(const fi_indexer_args &args, long long number) {
   const fi_row row = args.plan.rows[number / args.kv_heads];
   const int end = max(row.position + 1, 0);
   const int blocks = (int)(((u32)end + kSelect - 1) / kSelect);
@@ -25,12 +25,12 @@ Task task_of(const fi_index_args &args, long long number) {
 }
 
 /* A list of a task. */
-int *list_of(const fi_index_args &args, const Task &task, int list) {
+int *list_of(const fi_indexer_args &args, const Task &task, int list) {
   return args.lists + task.token * args.list_token_stride + (task.head * kLists + list) * args.list_head_stride;
 }
 
 /* What every list has anyway: the first and the last blocks that the task sees. */
-bool is_forced(const fi_index_args &args, const Task &task, int block) {
+bool is_forced(const fi_indexer_args &args, const Task &task, int block) {
   return block < args.first_blocks || block >= task.blocks - args.last_blocks;
 }
 
@@ -38,7 +38,7 @@ bool is_forced(const fi_index_args &args, const Task &task, int block) {
  * Adds the scores of a step's tokens to those of their blocks, in order. A thread takes what the step has of a block;
  * what it had of it before is the larger score of the row, which another thread wrote a step ago.
  */
-void keep_scores(const fi_index_args &args, const Task &task, const float *scores, u32 *rows, int first) {
+void keep_scores(const fi_indexer_args &args, const Task &task, const float *scores, u32 *rows, int first) {
   for (int i = (int)threadIdx.x; i < kLists * kStepTokens; i += kThreads) {
     const int begin = first + i % kStepTokens;
     const int place = (int)((u32)begin % kSelect);
@@ -57,7 +57,7 @@ void keep_scores(const fi_index_args &args, const Task &task, const float *score
 }
 
 /* The ranks of all blocks that a task sees. All threads of the CTA take part. */
-void rank_blocks(const fi_index_args &args, const Task &task, u32 *rows) {
+void rank_blocks(const fi_indexer_args &args, const Task &task, u32 *rows) {
   extern __shared__ __align__(128) u8 shared[];
   load_query(args, shared, task.token, task.head);
   for (int first = 0; first < task.end; first += kStepTokens) {
@@ -71,7 +71,7 @@ void rank_blocks(const fi_index_args &args, const Task &task, u32 *rows) {
 }
 
 /* A list of all blocks that there are, which is no longer than it may be. */
-void list_all(const fi_index_args &args, const Task &task) {
+void list_all(const fi_indexer_args &args, const Task &task) {
   for (int i = (int)threadIdx.x; i < kLists * args.max_selected; i += kThreads) {
     const int entry = i % args.max_selected;
     list_of(args, task, i / args.max_selected)[entry] = entry < task.blocks ? entry : -1;
@@ -83,7 +83,7 @@ void list_all(const fi_index_args &args, const Task &task) {
  * token and a head of the keys at a time, and keeps the ranks of its blocks in rows of its own.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_index(const __grid_constant__ fi_index_args args) {
+flashjit_indexer(const __grid_constant__ fi_indexer_args args) {
   wait_for_stream();
   const long long tasks = (long long)planned_tokens(args.plan, args.rows_id) * args.kv_heads;
   u32 *rows = args.ranks + (long long)blockIdx.x * kLists * args.max_blocks;

@@ -164,7 +164,7 @@ static bool run_batch(struct trial *trial, fi_kernel *kernel, struct batch_case 
   return passed;
 }
 
-bool run_index(struct trial *trial, const fi_spec *canonical) {
+bool run_indexer(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
   for (enum batch_kind kind = BATCH_MIXED; kind <= BATCH_SINGLE && passed; kind++) {

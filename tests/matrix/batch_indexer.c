@@ -1,5 +1,5 @@
 /* Lists shorter than the KV and longer, blocks that are forced, scores that are equal or no numbers. */
-#include "tests/matrix/batch_index.h"
+#include "tests/matrix/batch_indexer.h"
 
 #include "tests/dtypes.h"
 
@@ -39,7 +39,7 @@ static size_t draw_strides(struct batch_case *batch, struct trial *trial) {
   return (size_t)(lists * tokens * row);
 }
 
-bool batch_index_create(struct batch_case *batch, struct trial *trial) {
+bool batch_indexer_create(struct batch_case *batch, struct trial *trial) {
   if (!is_index(batch))
     return true;
   const uint32_t most = longest_blocks(batch);
@@ -96,7 +96,7 @@ static void draw_whole(struct batch_case *batch, struct trial *trial) {
   }
 }
 
-void batch_index_draw(struct batch_case *batch, struct trial *trial) {
+void batch_indexer_draw(struct batch_case *batch, struct trial *trial) {
   float *weights = batch->buffers[BUFFER_WEIGHTS].host;
   if (!is_index(batch))
     return;
@@ -106,7 +106,7 @@ void batch_index_draw(struct batch_case *batch, struct trial *trial) {
     draw_whole(batch, trial);
 }
 
-void batch_index_describe(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
+void batch_indexer_describe(const struct batch_case *batch, bool on_host, fi_tensors *tensors) {
   if (!is_index(batch))
     return;
   tensors->lists = (int32_t *)(uintptr_t)batch_case_pointer(batch, BUFFER_LISTS, on_host);
