@@ -131,15 +131,17 @@ Test(model, lists) {
     struct selection selection;
     const char *missing;
   } rows[] = {
-      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false}, ""},
-      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false}, ""},
-      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false}, ""},
-      {"\"model_type\": \"qwen4_exp\", \"indexer_budget\": 2050, \"indexer_compress_ratio\": 32", {32, 65, false}, ""},
+      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false, 64, 128}, ""},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false, 64, 128}, ""},
+      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false, 0, 0}, ""},
+      {"\"model_type\": \"qwen4_exp\", \"indexer_budget\": 2050, \"indexer_compress_ratio\": 32",
+       {32, 65, false, 0, 0},
+       ""},
       {"\"model_type\": \"qwen4_exp\"", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"deepseek_v32\", \"index_topk\": 0", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 1, 0, 0, 0, "
        "1]}",
-       {128, 16, true},
+       {128, 16, true, 0, 0},
        ""},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -147,7 +149,8 @@ Test(model, lists) {
     const struct model_layer *layer = &model.layers[model.kinds - 1];
     const struct selection *found = &layer->layer.selection;
     cr_expect(found->block == rows[i].selection.block && found->entries == rows[i].selection.entries &&
-                  found->by_head == rows[i].selection.by_head,
+                  found->by_head == rows[i].selection.by_head && found->index_heads == rows[i].selection.index_heads &&
+                  found->index_dim == rows[i].selection.index_dim,
               "%s: %u of %u tokens", rows[i].fields, found->entries, found->block);
     cr_expect_eq(layer->spec.select, rows[i].selection.block);
     cr_expect_str_eq(layer->missing, rows[i].missing, "%s", rows[i].fields);
