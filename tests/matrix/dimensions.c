@@ -30,6 +30,7 @@ static const struct declaration declarations[] = {
     {"right", "0 1 7 100", NULL, NULL},
     {"chunk", "0 1 24 512", NULL, NULL},
     {"v", "default int4 nvfp4", NULL, NULL},
+    {"scale", "*", NULL, "none token"},
     {"scale_group", "default 16 64", NULL, NULL},
     {"select", "0 1 3 64", NULL, "1 3 64"},
 };
