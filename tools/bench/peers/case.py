@@ -34,7 +34,7 @@ class Case:
         if self.shares:
             return "requests share KV"
         for name, value in self.axes.items():
-            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own"):
+            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own", "sum"):
                 return f"{name} is {value}"
         for name in ("q_dtype", "kv_dtype", "v_dtype", "o_dtype"):
             if self.axes[name] not in DTYPES:
