@@ -120,7 +120,8 @@ def new_model(config, dtype, device, implementation=None):
     arguments = {"torch_dtype" if is_old else "dtype": dtype}
     if implementation:
         arguments["attn_implementation"] = implementation
-    model = transformers.AutoModelForCausalLM.from_config(config, **arguments).to(device).eval()
+    with torch.device(device):
+        model = transformers.AutoModelForCausalLM.from_config(config, **arguments).eval()
     if hasattr(model, "set_experts_implementation") and model._can_set_experts_implementation():
         model.set_experts_implementation("eager")  # which takes float32 everywhere
     return model
@@ -128,12 +129,13 @@ def new_model(config, dtype, device, implementation=None):
 
 def randomize(model, deviation, seed):
     """Weights that bf16 holds, with which attention has logits of that deviation, and keys matter that are far away."""
-    generator = torch.Generator(device="cpu").manual_seed(seed)
+    device = next(model.parameters()).device
+    generator = torch.Generator(device=device).manual_seed(seed)
     is_gemma = "Gemma" in type(model).__name__
     added = 1.0 if is_gemma else 0.0  # to the weights of norms, by the model
     gain = math.sqrt(deviation)
     for name, weight in model.named_parameters():
-        noise = torch.randn(weight.shape, generator=generator)
+        noise = torch.randn(weight.shape, generator=generator, device=device)
         part = name.split(".")[-2]
         if part in ("q_norm", "k_norm"):
             value = gain * (1 + 0.05 * noise) - added

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import types
+from importlib.machinery import ModuleSpec
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../tools/python"))
@@ -55,6 +56,7 @@ def provide(varlen, with_kvcache):
         return call
 
     module = types.ModuleType("flash_attn")
+    module.__spec__ = ModuleSpec("flash_attn", None)
     module.flash_attn_varlen_func, module.flash_attn_with_kvcache = counted(varlen), counted(with_kvcache)
     sys.modules["flash_attn"] = module
     return lambda: calls[0]

@@ -1,5 +1,6 @@
 """flash_attn's two functions by flashjit, on the simulator, against attention in doubles."""
 
+import importlib.util
 import sys
 import unittest
 from unittest import mock
@@ -163,6 +164,7 @@ class FlashAttn(unittest.TestCase):
         sys.modules.pop("flash_attn", None)
         module = flash_attn.install()
         self.assertIs(sys.modules["flash_attn"], module)
+        self.assertIsNotNone(importlib.util.find_spec("flash_attn"))
         self.assertIs(flash_attn.install().flash_attn_varlen_func, flash_attn.flash_attn_varlen_func)
         sys.modules["flash_attn"] = torch
         with self.assertRaisesRegex(ImportError, "imported already"):

@@ -1,5 +1,6 @@
 """FlashInfer's interface by flashjit, on the simulator, against attention in doubles. Exits with 77 without torch."""
 
+import importlib.util
 import sys
 import unittest
 
@@ -193,6 +194,8 @@ class FlashInfer(unittest.TestCase):
         from flashinfer.decode import BatchDecodeWithPagedKVCacheWrapper
 
         self.assertTrue(installed.is_flashjit)
+        for name in ("flashinfer", "flashinfer.decode"):
+            self.assertIsNotNone(importlib.util.find_spec(name))
         self.assertIs(BatchDecodeWithPagedKVCacheWrapper, flashinfer.BatchDecodeWithPagedKVCacheWrapper)
         sys.modules["flashinfer"] = torch
         with self.assertRaisesRegex(ImportError, "imported already"):

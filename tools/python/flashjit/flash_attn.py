@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import torch
@@ -236,6 +237,7 @@ def install() -> types.ModuleType:
     if present is not None and not getattr(present, "is_flashjit", False):
         raise ImportError("flash_attn is imported already; flashjit.flash_attn.install() must come before it")
     module = types.ModuleType("flash_attn", __doc__)
+    module.__spec__ = ModuleSpec("flash_attn", None)  # which those ask for who look whether there is one
     module.is_flashjit = True
     module.__version__ = "2.8.3+flashjit"
     module.flash_attn_varlen_func = flash_attn_varlen_func

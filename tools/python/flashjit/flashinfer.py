@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import torch
@@ -391,18 +392,22 @@ MODULES = {
 }
 
 
+def _module(name: str) -> types.ModuleType:
+    module = sys.modules[name] = types.ModuleType(name, __doc__)
+    module.__spec__ = ModuleSpec(name, None)  # which those ask for who look whether there is one
+    return module
+
+
 def install() -> types.ModuleType:
     """Makes ``import flashinfer`` find these. Refuses where a flashinfer is imported already."""
     present = sys.modules.get("flashinfer")
     if present is not None and not getattr(present, "is_flashjit", False):
         raise ImportError("flashinfer is imported already; flashjit.flashinfer.install() must come before it")
-    top = types.ModuleType("flashinfer", __doc__)
+    top = _module("flashinfer")
     top.is_flashjit, top.__version__, top.__path__ = True, "0.7.2+flashjit", []
-    sys.modules["flashinfer"] = top
     for module_name, names in MODULES.items():
-        module = types.ModuleType(f"flashinfer.{module_name}")
+        module = _module(f"flashinfer.{module_name}")
         setattr(top, module_name, module)
-        sys.modules[module.__name__] = module
         for name in names:
             setattr(module, name, globals()[name])
             setattr(top, name, globals()[name])

@@ -100,15 +100,16 @@ class Launch:
         self._stage()
 
     def __call__(self, stream: Any = None) -> None:
-        if self.staged:
-            self.staged.copy_in()
+        staged = self.staged
+        if staged:
+            staged.copy_in()
         on = current_stream() if stream is None else stream_of(stream)
         status = self._run(self._handle, self._tensors, self._space, on)
         if status:
             raise library.error(status)
         self._context.runs += 1
-        if self.staged:
-            self.staged.copy_out()
+        if staged:
+            staged.copy_out()
 
     def _stage(self) -> None:
         arrays = self.tensors.arrays.values()
