@@ -91,7 +91,8 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->v = calloc((size_t)kv_len * spec->v_dim + 1, sizeof(double));
   loaded->weights = calloc(kv_len + 1, sizeof(double));
-  if (!loaded->k || !loaded->v || !loaded->weights) {
+  loaded->times = calloc(kv_len + 1, sizeof(uint32_t));
+  if (!loaded->k || !loaded->v || !loaded->weights || !loaded->times) {
     reference_head_free(loaded);
     return false;
   }
@@ -118,6 +119,7 @@ void reference_head_free(struct reference_head *loaded) {
   free(loaded->k);
   free(loaded->v);
   free(loaded->weights);
+  free(loaded->times);
 }
 
 /* A number of a bias; 0 where the index is none of its row. */
@@ -151,10 +153,6 @@ static double logit_of(const struct reference *reference, double score, double b
   return bias == -INFINITY ? bias : capped + bias;
 }
 
-static uint32_t times_listed(const struct reference *reference, uint32_t token, uint32_t head, int64_t t) {
-  return reference_listed(reference, token, head / reference->spec.group, t);
-}
-
 void reference_attend(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
                       uint32_t i, uint32_t head, double *o, double *lse) {
   const fi_spec *spec = &reference->spec;
@@ -169,6 +167,7 @@ void reference_attend(const struct reference *reference, const struct reference_
   double q[576];
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
   reference_rotate(reference, query_position(reference, request, i), q);
+  reference_count_listed(reference, token, head / spec->group, kv_len, loaded->times);
 
   double sink = spec->sinks ? (double)tensors->sinks[head] : -INFINITY;
   double maximum = sink;
@@ -181,7 +180,7 @@ void reference_attend(const struct reference *reference, const struct reference_
     double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
     if (reference->snippet && logit != -INFINITY)
       logit = reference->snippet(logit, place, t, head, request, tensors->snippet_params);
-    bool is_seen = reference_has_bit(reference, request, i, t) && times_listed(reference, token, head, t) > 0;
+    bool is_seen = reference_has_bit(reference, request, i, t) && loaded->times[t] > 0;
     loaded->weights[t] = is_seen ? logit : -INFINITY;
     maximum = fmax(maximum, loaded->weights[t]); /* of numbers: NaN stays in the sum */
     is_empty = is_empty && loaded->weights[t] == -INFINITY;
@@ -189,7 +188,7 @@ void reference_attend(const struct reference *reference, const struct reference_
   double sum = is_plain ? 1 : maximum > -INFINITY ? exp(sink - maximum) : 0;
   for (int64_t t = first; t < seen; t++) {
     double weight = is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
-    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight * times_listed(reference, token, head, t);
+    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight * loaded->times[t];
     sum += is_plain ? 0 : loaded->weights[t];
   }
   for (uint32_t d = 0; d < spec->v_dim; d++)

@@ -72,6 +72,10 @@ bool reference_has_bit(const struct reference *reference, uint32_t request, uint
 /* How many times the lists of query token `token` (of the batch) on a head have KV token t; 1 without lists. */
 uint32_t reference_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t t);
 
+/* The same of each KV token: times[kv_len]. */
+void reference_count_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
+                            uint32_t *times);
+
 /* Entries from tensors.selected to the first of a token and KV head. */
 int64_t reference_list_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 
@@ -97,6 +101,7 @@ struct reference_head {
   double *k;
   double *v;
   double *weights; /* room for one query's logits */
+  uint32_t *times; /* and for how often it has each KV token listed */
 };
 
 bool reference_head_load(const struct reference *reference, uint32_t request, uint32_t kv_head,

@@ -57,20 +57,18 @@ static uint32_t most_seen(const struct reference *reference, uint32_t request) {
   return spec->chunk > 0 && spec->chunk < most ? spec->chunk : most;
 }
 
-/* Asking of a KV token whether it is seen costs as much as some products, and with lists some for each entry. */
-enum { PRODUCTS_OF_ASKING = 4, PRODUCTS_OF_AN_ENTRY = 2 };
+/* Asking of a KV token whether it is seen costs as much as some products. */
+enum { PRODUCTS_OF_ASKING = 4 };
 
 /* Of the first query tokens of each request: at most so many. */
 static double products_of(const struct reference *reference, uint32_t most_tokens) {
   const fi_spec *spec = &reference->spec;
-  const double asking =
-      PRODUCTS_OF_ASKING + (spec->select ? PRODUCTS_OF_AN_ENTRY * (double)reference->max_selected : 0);
   double products = 0;
   for (uint32_t r = 0; r < reference->batch.requests; r++) {
     const uint32_t tokens = reference_query_len(reference, r);
     const double rows = (double)(tokens < most_tokens ? tokens : most_tokens) * reference->kv_heads * spec->group;
     products += rows * most_seen(reference, r) * (spec->head_dim + spec->v_dim);
-    products += rows * reference_kv_len(reference, r) * asking;
+    products += rows * reference_kv_len(reference, r) * PRODUCTS_OF_ASKING;
   }
   return products;
 }
