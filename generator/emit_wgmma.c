@@ -3,6 +3,8 @@
 
 #include "dtypes.h"
 
+#include <string.h>
+
 enum { COLUMNS_OF_OPERANDS = 8 };
 
 /* "%0, %1, ..." in lines of eight, each a string of its own. */
@@ -60,8 +62,26 @@ static void emit_output(struct text *text, const char *type, uint32_t dims) {
   text_print(text, "               : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b));\n}\n");
 }
 
+/* P V of weights of another warpgroup: P in shared memory too, tokens contiguous. */
+static void emit_shared_output(struct text *text, const char *type, uint32_t dims) {
+  const uint32_t registers = dims / 2;
+  text_print(text,
+             "\n/* c += a b: 64 x 16 by 16 x %u elements of %s that matrix descriptors tell of. */\n"
+             "void multiply_values(float (&c)[%u][4], u64 a, u64 b) {\n"
+             "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, 1, 0;\"\n",
+             dims, type, dims / 8);
+  print_head(text, type, dims);
+  print_places(text, registers);
+  text_print(text, "               \"}, %%%u, %%%u, add, 1, 1, 0, 1;}\"\n", registers, registers + 1);
+  print_accumulator(text, dims / 8);
+  text_print(text, "               : \"l\"(a), \"l\"(b));\n}\n");
+}
+
 void emit_wgmma(const struct facts *facts, struct text *text) {
   const char *type = dtype_of(facts->spec->kv_dtype)->operand == FI_BF16 ? "bf16" : "f16";
+  const uint32_t value_warps = tile_find(facts->tile, "value_warps", strlen("value_warps"))->value;
   emit_scores(text, type, facts->tile->team_tokens);
-  emit_output(text, type, facts->spec->v_dim);
+  emit_output(text, type, facts->spec->v_dim / value_warps);
+  if (value_warps > 1)
+    emit_shared_output(text, type, facts->spec->v_dim / value_warps);
 }

@@ -7,6 +7,8 @@
 static const struct family families[] = {
     {FI_OP_ATTENTION, FI_FAMILY_WGMMA, "kernels/attention_wgmma.cu", "flashjit_attention",
      sizeof(struct fi_attention_maps_args), true, tile_plan_wgmma},
+    {FI_OP_ATTENTION, FI_FAMILY_WGMMA, "kernels/latent_wgmma.cu", "flashjit_attention",
+     sizeof(struct fi_attention_maps_args), true, tile_plan_latent},
     {FI_OP_ATTENTION, FI_FAMILY_MMA, "kernels/attention_mma.cu", "flashjit_attention", sizeof(struct fi_attention_args),
      false, tile_plan_mma},
     {FI_OP_APPEND, FI_FAMILY_AUTO, "kernels/append.cu", "flashjit_append", sizeof(struct fi_append_args), false,

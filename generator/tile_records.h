@@ -24,6 +24,13 @@ struct token_worth {
   int reserved[2];
 };
 
+/* The maxima of a tile's rows after a step, where warps share the rows but not the steps. */
+struct step_maxima {
+  float most[64];    /* largest score */
+  float shrinks[64]; /* by what O and sums shrink, of warps whose maxima have moved */
+  int moved[4];      /* by warp of the rows */
+};
+
 /* A thread's place in the KV that it copies, some steps ahead of the computation, running on from item to item. */
 struct kv_loader {
   unsigned stage;   /* of the next step to compute */

@@ -33,7 +33,7 @@ static fi_status map_query(const fi_kernel *kernel, const struct strides *stride
       .data = args->attention.q,
       .extents = {spec->head_dim, heads, MANY, 1},
       .strides = {(uint64_t)strides->of[STRIDE_Q_HEAD] * ELEMENT_BYTES, token_bytes, token_bytes},
-      .box = {BOX_DIMS, spec->group, kernel->tile.tokens, 1},
+      .box = {BOX_DIMS, kernel->tile.heads, kernel->tile.tokens, 1},
   };
   return encode(kernel, tensor, &pair);
 }

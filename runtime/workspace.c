@@ -245,7 +245,7 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
 
 /*
  * Whether heads share lines of KV, or the sectors of its scales. What is read of one head at another time than of those
- * beside it comes from memory more than once.
+ * beside it comes from memory more than once. So does what tiles read that divide the query heads of one.
  */
 static bool shares_lines(const fi_spec *spec) {
   const uint32_t key_bytes = derived_qk_dim(spec) * derived_kv_bits(spec) / 8;
@@ -267,7 +267,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   find_share(kernel, bounds, layout);
   const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
-  layout->heads_apart = layout->max_sections > 1 || shares_lines(&kernel->spec);
+  layout->heads_apart = layout->max_sections > 1 || kernel->tile.group_shares > 1 || shares_lines(&kernel->spec);
   layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);

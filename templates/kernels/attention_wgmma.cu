@@ -13,48 +13,15 @@
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
-//@use tile/softmax
-//@use tile/mask_scores
-//@use tile/mask_bits
+//@use tile/weigh_step
 //@use tile/odd_rows_warp
 //@use tile/publish_staged
 //@use work/merge_units
 //@use work/plan_id
 
-/*
- * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
- * at each use: O and the scores need the registers.
- */
-struct ItemView {
-  u32 count;
-  ScoreScale scale;
-
-  ItemTile &tile(u8 *shared) const {
-    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
-  }
-
-  u8 *query(u8 *shared) const {
-    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
-  }
-};
-
 /* The consumer's own rows of the tile of Q. */
 u8 *own_query(const ItemView &view, u8 *shared) {
   return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
-}
-
-/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
-bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token) {
-  const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
-  to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
 /* Starts the scores of a step, when its K is there. */

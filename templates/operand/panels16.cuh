@@ -32,8 +32,9 @@ template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
  */
 template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
 #pragma unroll
-  for (float(&octet)[4] : tile[0])
-    asm volatile("" : "+f"(octet[0]), "+f"(octet[1]), "+f"(octet[2]), "+f"(octet[3]) : : "memory");
+  for (u32 i = 0; i < kOctets; i++)
+    asm volatile(""
+                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
 }
 
 /* Starts scores = Q K^T. */

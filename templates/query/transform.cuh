@@ -6,13 +6,13 @@
 
 //# Q in its tile becomes what the fragments need.
 
-//@if family == wgmma
+//@if family == wgmma && v_source == own
 /* Who transforms rows of the tile together: a consumer its own. */
 constexpr u32 kSharers = 128;
 constexpr u32 kSharerRows = 64;
 //@else
-/* Who transforms rows of the tile together: the CTA all of them. */
-constexpr u32 kSharers = kThreads;
+/* Who transforms rows of the tile together: those that compute all of them. */
+constexpr u32 kSharers = kWorkers;
 constexpr u32 kSharerRows = kRows;
 //@end
 

@@ -1,10 +1,26 @@
 //@use ptx/barrier
 //@use tile/warpgroups
 
-//# Who waits for whom: the rows of an item, each tile of Q, each stage of K and each of V are full or empty.
+//# Who waits for whom: the rows of an item, each tile of Q, each stage of K and each of V, or each part of a stage that
+//# is both, are full or empty.
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
+//@if v_source == keys
+constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
+constexpr u32 kRest = 2;  /* the last of them */
+
+struct Barriers {
+  u64 rows_full[kItemsAhead];
+  u64 rows_empty[kItemsAhead];
+  u64 query_full[kQueryTiles];
+  u64 query_empty[kQueryTiles];
+  u64 keys_full[kStages][kParts];
+  u64 keys_empty[kStages][kParts];
+  u64 weights_full[kStages];
+  int ready; /* first of the units that this CTA must merge */
+};
+//@else
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -16,6 +32,7 @@ struct Barriers {
   u64 values_empty[kStages];
   int ready; /* first of the units that this CTA must merge */
 };
+//@end
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -50,6 +67,28 @@ constexpr u32 kFillArrivals = 32 * kGatherWarps; /* of a stage: all threads that
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 //@end
 
+//@if v_source == keys
+/* A part of a stage is empty when the warps of one consumer say so. */
+void open_ring(Barriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    for (u32 part = 0; part < kParts; part++) {
+      barrier_open(&barriers.keys_full[i][part], kFillArrivals);
+      barrier_open(&barriers.keys_empty[i][part], kConsumerWarps / kConsumers);
+    }
+    barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
+  }
+}
+//@else
+void open_ring(Barriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    barrier_open(&barriers.keys_full[i], kFillArrivals);
+    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
+    barrier_open(&barriers.values_full[i], kFillArrivals);
+    barrier_open(&barriers.values_empty[i], kConsumerWarps);
+  }
+}
+//@end
+
 void open_barriers(Barriers &barriers) {
   for (u32 i = 0; i < kItemsAhead; i++) {
     barrier_open(&barriers.rows_full[i], 1);
@@ -59,12 +98,7 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_full[i], 1);
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kFillArrivals);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], kConsumerWarps);
-  }
+  open_ring(barriers);
   barriers.ready = -1;
   barriers_opened();
 }

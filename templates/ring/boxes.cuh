@@ -54,6 +54,7 @@ struct TileCopy {
   u32 to;
   u64 *full;
   int head;
+  int first_dim = 0; /* of the tile, in the tensor */
 };
 
 /* Copies the item's tokens of a box that has others too, one by one; `first` is the box's first token. */
@@ -65,7 +66,8 @@ template <u32 kDim> void copy_tokens(const TileCopy &copy, const fi_item &item, 
     const int token = first + (int)row;
     const bool is_there = token >= item.kv_begin && token < item.kv_end;
     copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + (number * kBoxTokens + row) * kPanelRow, copy.tokens,
-             copy.full, (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head, box.place);
+             copy.full, copy.first_dim + (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head,
+             box.place);
   }
 }
 
@@ -78,7 +80,7 @@ template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, co
 #pragma unroll
     for (u32 panel = 0; panel < kPanels<kDim>; panel++)
       copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + lane() * (kBoxTokens * kPanelRow), copy.boxes, copy.full,
-               (int)(panel * kPanelDims), box.at, copy.head, box.place);
+               copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.place);
   }
 #pragma unroll 1
   for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.cut); left != 0; left &= left - 1) {
@@ -88,6 +90,9 @@ template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, co
   }
 }
 
+//@if v_source == keys
+//@use ring/parts
+//@else
 /* Brings K and V of all items of the CTA, from `next` on. */
 void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *shared) {
   if (warp() != kLoaderWarp)
@@ -115,3 +120,4 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *share
     next = args.attention.plan.items + item.next;
   }
 }
+//@end

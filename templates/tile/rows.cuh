@@ -20,6 +20,17 @@ u32 query_head(int kv_head, u32 row) {
   return kv_head * kGroup + row % kGroup;
 }
 
+//@if family == wgmma && v_source == keys
+/* The tile's row of group 0 of this lane: every warpgroup has all rows. */
+u32 first_row() {
+  return fresh_thread() % 128 / 32 * 16 + fresh_thread() % 32 / 4;
+}
+
+/* The first dim of the share of O that the warp's warpgroup has. */
+u32 first_dim() {
+  return fresh_thread() / 128 * kShareDims;
+}
+//@else
 /* The tile's row of group 0 of this lane. */
 u32 first_row() {
   const u32 thread = fresh_thread();
@@ -30,6 +41,8 @@ u32 first_row() {
 u32 first_dim() {
   return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
 }
+
+//@end
 
 /* Whether the lane writes what is once a row: it has the first of its columns. */
 bool has_row_end(u32 lane) {

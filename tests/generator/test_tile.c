@@ -62,7 +62,32 @@ static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
                 (consumers + 1) * launched, "what the consumers take is what the producer gives");
 }
 
+/* Consumers that divide the dims of V have the same rows. */
+static bool shares_rows(const struct tile *tile) {
+  return is_wgmma(tile) && number(tile, "value_warps") > 1;
+}
+
+static void check_shared_rows(const fi_spec *spec, const struct tile *tile) {
+  cr_assert_eq(spec->v_source, FI_V_KEYS);
+  cr_assert_eq(number(tile, "workers"), 256);
+  cr_assert_eq(tile->threads, 384);
+  cr_assert_eq(tile->rows, 64);
+  cr_assert_eq(tile->heads * tile->group_shares, spec->group);
+  cr_assert_eq(tile->tokens, tile->rows / tile->heads);
+  cr_assert_geq(tile->tokens, 1);
+  cr_assert_eq(tile->team_tokens, 64, "weights take the place of a panel of K");
+  cr_assert_eq(tile->team_tokens % number(tile, "box_tokens"), 0);
+  cr_assert(spec->page_size == 0 || spec->page_size % number(tile, "box_tokens") == 0, "a box lies in a page");
+  cr_assert_eq(256 % tile->start_tokens, 0, "split_tokens of 256 suits every tile");
+  cr_assert(tile->stages == 2 || tile->stages == 4, "steps in turn are in stages of the consumers in turn");
+  cr_assert_leq(number(tile, "producer_registers") + 2 * number(tile, "consumer_registers"), 3 * 168);
+}
+
 static void check_division(const fi_spec *spec, const struct tile *tile) {
+  if (shares_rows(tile)) {
+    check_shared_rows(spec, tile);
+    return;
+  }
   if (is_wgmma(tile)) {
     check_warpgroups(spec, tile);
     return;
@@ -84,12 +109,36 @@ static uint32_t tile_bytes(uint32_t rows, uint32_t dim) {
   return rows * ((dim + 63) / 64) * 128;
 }
 
+struct extent {
+  uint32_t begin, end, needed;
+};
+
+static void check_extents(const struct extent *extents, size_t count, size_t panels) {
+  for (size_t i = 0; i < count; i++) {
+    cr_assert(extents[i].end - extents[i].begin >= extents[i].needed && extents[i].end >= extents[i].begin,
+              "region %zu: %u to %u, needs %u bytes", i, extents[i].begin, extents[i].end, extents[i].needed);
+    cr_assert_eq(extents[i].begin % (i < panels ? 1024 : 16), 0);
+  }
+}
+
+/* The same where V is in K. */
+static void check_latent_panels(const fi_spec *spec, const struct tile *tile) {
+  const struct extent extents[] = {
+      {number(tile, "shared_query"), number(tile, "shared_keys"), tile_bytes(tile->rows, spec->head_dim)},
+      {number(tile, "shared_keys"), number(tile, "shared_items"), tile->stages * tile_bytes(64, spec->head_dim)},
+      {number(tile, "shared_items"), number(tile, "shared_maxima"), 2 * (48 + 28 * tile->rows)},
+      {number(tile, "shared_maxima"), number(tile, "shared_sums"), tile->stages * (2 * tile->rows + 4) * 4},
+      {number(tile, "shared_sums"), number(tile, "shared_odd"), 2 * 256 * 8},
+      {number(tile, "shared_odd"), number(tile, "shared_barriers"), 4},
+      {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (6 + 7 * tile->stages) + 4},
+  };
+  check_extents(extents, sizeof extents / sizeof *extents, 2);
+}
+
 /* Panels begin where their pattern does, and each region holds what it is for. */
 static void check_panels(const fi_spec *spec, const struct tile *tile) {
   const uint32_t items = number(tile, "query_tiles");
-  const struct {
-    uint32_t begin, end, needed;
-  } regions[] = {
+  const struct extent extents[] = {
       {number(tile, "shared_query"), number(tile, "shared_keys"), items * tile_bytes(tile->rows, spec->head_dim)},
       {number(tile, "shared_keys"), number(tile, "shared_values"),
        tile->stages * tile_bytes(tile->team_tokens, spec->head_dim)},
@@ -102,15 +151,15 @@ static void check_panels(const fi_spec *spec, const struct tile *tile) {
       {number(tile, "shared_items"), number(tile, "shared_barriers"), 2 * (48 + 28 * tile->rows)},
       {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (4 + 2 * items + 4 * tile->stages) + 4},
   };
-  for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
-    cr_assert(regions[i].end - regions[i].begin >= regions[i].needed && regions[i].end >= regions[i].begin,
-              "region %zu: %u to %u, needs %u bytes", i, regions[i].begin, regions[i].end, regions[i].needed);
-    cr_assert_eq(regions[i].begin % (i < 3 ? 1024 : 16), 0);
-  }
+  check_extents(extents, sizeof extents / sizeof *extents, 3);
 }
 
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
+  if (shares_rows(tile)) {
+    check_latent_panels(spec, tile);
+    return;
+  }
   if (is_wgmma(tile)) {
     check_panels(spec, tile);
     return;
@@ -277,6 +326,15 @@ Test(tile, is_of_the_faster_family) {
       {"attention rows=128 left=1024", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 left=1024 chunk=256", "sm_90a", FI_FAMILY_MMA},
       {"attention family=mma rows=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_120a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=64 page=16 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=576 v_dim=512 group=64 page=1 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=16 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=16 rows=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=320 v_dim=256 group=127 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=320 v_dim=192 group=64 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=64 kv=e4m3 v_source=keys", "sm_90a", FI_FAMILY_MMA},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fi_spec spec;

@@ -105,6 +105,7 @@ static const char *const edge_specs[] = {
     "attention group=4 kv=int8 scale=token page=16 snippet=logit lse=1",
     "attention hd=160 v_dim=128 group=4 page=16 lse=1 v_source=keys",
     "attention hd=96 v_dim=64 rows=64 kv=f16 lse=1 v_source=keys",
+    "attention hd=160 v_dim=128 group=4 rows=64 page=16 lse=1 v_source=keys",
 };
 
 /* Again for the oldest target, where the text of a type differs. */
@@ -136,6 +137,13 @@ static const char *const latent_specs[] = {
     "attention hd=576 v_dim=72 group=6 kv=e4m3 scale=tensor page=7 v_source=keys",
     "attention hd=576 v_dim=512 group=128 kv=int8 scale=token page=64 lse=1 v_source=keys",
     "attention hd=160 v_dim=128 group=5 kv=int8 scale=head page=3 v_source=keys",
+    "attention hd=576 v_dim=512 group=128 page=64 lse=1 v_source=keys",
+    "attention hd=576 v_dim=512 group=64 page=16 mask=none v_source=keys",
+    "attention hd=320 v_dim=256 group=24 rows=64 q=f16 index=csr lse=1 v_source=keys",
+    ("attention hd=576 v_dim=512 group=8 rows=64 page=16 index=csr rope=interleaved rope_dim=64 rope_first=512 "
+     "lse=1 v_source=keys"),
+    "attention hd=160 v_dim=128 group=40 rows=128 page=48 bits=1 sinks=1 lse=2 v_source=keys",
+    "attention hd=576 v_dim=512 group=16 rows=64 page=1056 left=128 softcap=1 lse=1 v_source=keys",
 };
 
 /* Again for the target with least shared memory, where tiles are smaller. */

@@ -878,8 +878,8 @@ void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   }
 }
 
-/* Who transforms rows of the tile together: the CTA all of them. */
-constexpr u32 kSharers = kThreads;
+/* Who transforms rows of the tile together: those that compute all of them. */
+constexpr u32 kSharers = kWorkers;
 
 typedef Threads<kSharers> RowSharers;
 
@@ -1337,13 +1337,17 @@ void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {
 __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
   const fi_item &item = tile.item;
 #pragma unroll 1
-  for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kThreads / 32)
+  for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kWorkers / 32)
     if (sees_less(tile, row))
       redo_row(args, tile, query, row);
 }
 
+/* The next item begins with a barrier. */
+void end_redo(Workers threads) {}
+
 /* After an item is published, and a barrier: does rows again if odd values were noted. */
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
+void redo_odd_rows(Workers threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end,
+                   u8 *shared) {
   if (!end.may_differ || odd_values(shared) == 0)
     return;
   threads.sync(); /* what is published of these rows has been written */
@@ -1351,10 +1355,11 @@ void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &t
   threads.sync();
   if (threads.leads())
     odd_values(shared) = 0;
+  end_redo(threads);
 }
 
 /* Before the first item. */
-void clear_odd_values(Cta threads, u8 *shared) {
+void clear_odd_values(Workers threads, u8 *shared) {
   if (threads.leads())
     odd_values(shared) = 0;
 }

@@ -1019,8 +1019,8 @@ float2 unpack_query(u32 word) {
   return unpack_bf16(word);
 }
 
-/* Who transforms rows of the tile together: the CTA all of them. */
-constexpr u32 kSharers = kThreads;
+/* Who transforms rows of the tile together: those that compute all of them. */
+constexpr u32 kSharers = kWorkers;
 constexpr u32 kSharerRows = kRows;
 
 typedef Threads<kSharers> RowSharers;
@@ -1485,10 +1485,10 @@ float *keep_row(const fi_attention_args &args, long long row, float most, float 
 /* All rows see the same tokens, and V of those that none sees is cleared. */
 void note_odd_values(const fi_item &item, const Output &o, u8 *shared) {}
 
-void redo_odd_rows(Cta threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end, u8 *shared) {
-}
+void redo_odd_rows(Workers threads, const fi_attention_args &args, const ItemTile &tile, const ItemEnd &end,
+                   u8 *shared) {}
 
-void clear_odd_values(Cta threads, u8 *shared) {}
+void clear_odd_values(Workers threads, u8 *shared) {}
 
 /* Pair p of row group r of O. */
 float2 pair_of(const Output &o, u32 r, u32 p) {

@@ -557,8 +557,9 @@ template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
  */
 template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
 #pragma unroll
-  for (float(&octet)[4] : tile[0])
-    asm volatile("" : "+f"(octet[0]), "+f"(octet[1]), "+f"(octet[2]), "+f"(octet[3]) : : "memory");
+  for (u32 i = 0; i < kOctets; i++)
+    asm volatile(""
+                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
 }
 
 /* Starts scores = Q K^T. */
@@ -657,6 +658,15 @@ template <u32 kCount> struct Place {
 
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 
+void open_ring(Barriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    barrier_open(&barriers.keys_full[i], kFillArrivals);
+    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
+    barrier_open(&barriers.values_full[i], kFillArrivals);
+    barrier_open(&barriers.values_empty[i], kConsumerWarps);
+  }
+}
+
 void open_barriers(Barriers &barriers) {
   for (u32 i = 0; i < kItemsAhead; i++) {
     barrier_open(&barriers.rows_full[i], 1);
@@ -666,12 +676,7 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_full[i], 1);
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kFillArrivals);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], kConsumerWarps);
-  }
+  open_ring(barriers);
   barriers.ready = -1;
   barriers_opened();
 }
@@ -779,6 +784,7 @@ struct TileCopy {
   u32 to;
   u64 *full;
   int head;
+  int first_dim = 0; /* of the tile, in the tensor */
 };
 
 /* Copies the item's tokens of a box that has others too, one by one; `first` is the box's first token. */
@@ -790,7 +796,8 @@ template <u32 kDim> void copy_tokens(const TileCopy &copy, const fi_item &item, 
     const int token = first + (int)row;
     const bool is_there = token >= item.kv_begin && token < item.kv_end;
     copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + (number * kBoxTokens + row) * kPanelRow, copy.tokens,
-             copy.full, (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head, box.place);
+             copy.full, copy.first_dim + (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head,
+             box.place);
   }
 }
 
@@ -803,7 +810,7 @@ template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, co
 #pragma unroll
     for (u32 panel = 0; panel < kPanels<kDim>; panel++)
       copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + lane() * (kBoxTokens * kPanelRow), copy.boxes, copy.full,
-               (int)(panel * kPanelDims), box.at, copy.head, box.place);
+               copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.place);
   }
 #pragma unroll 1
   for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.cut); left != 0; left &= left - 1) {
@@ -1244,6 +1251,37 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
   return true;
 }
 
+/*
+ * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
+ * at each use: O and the scores need the registers.
+ */
+struct ItemView {
+  u32 count;
+  ScoreScale scale;
+
+  ItemTile &tile(u8 *shared) const {
+    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
+  }
+
+  u8 *query(u8 *shared) const {
+    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
+  }
+};
+
+/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
+bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                const ItemView &view, u8 *shared, int token) {
+  const ItemTile &tile = view.tile(shared);
+  MaskBits bits;
+  fetch_bits(bits, args, tile, token);
+  to_logits(scores, args, tile, view.scale, token);
+  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+    mask_scores(scores, tile.rows, token);
+    mask_by_bits(scores, bits);
+  }
+  return softmax(state, scores, shrinks, logit_scale(view.scale));
+}
+
 typedef u16 OutputElement;
 
 /* Writes two elements of a row of O that lie next to each other. */
@@ -1665,40 +1703,9 @@ bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
   return true;
 }
 
-/*
- * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
- * at each use: O and the scores need the registers.
- */
-struct ItemView {
-  u32 count;
-  ScoreScale scale;
-
-  ItemTile &tile(u8 *shared) const {
-    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
-  }
-
-  u8 *query(u8 *shared) const {
-    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
-  }
-};
-
 /* The consumer's own rows of the tile of Q. */
 u8 *own_query(const ItemView &view, u8 *shared) {
   return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
-}
-
-/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
-bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token) {
-  const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
-  to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
 /* Starts the scores of a step, when its K is there. */

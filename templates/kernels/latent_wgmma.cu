@@ -1,0 +1,259 @@
+//@use ptx/types
+//@use ptx/overlap
+//@use ptx/warpgroup
+//@use tile/warpgroups
+//@use operand/{kv_dtype}
+//@use operand/pairs16
+//@use operand/parts16
+//@use ring/barriers
+//@use ring/boxes
+//@use query/bring
+//@use query/transform
+//@use query/rotate_keys
+//@use tile/weigh_step
+//@use tile/shared_rows
+//@use tile/odd_rows
+//@use tile/publish_rows
+//@use work/merge_units
+//@use work/plan_id
+
+/* Starts the scores of a step: the products with a part of K as soon as it is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  u64(&full)[kParts] = barriers_of(shared).keys_full[place.number()];
+  const u32 query = matrix_at(view.query(shared), 0);
+  const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
+  constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
+  pin(scores);
+  barrier_wait(&full[0], place.parity());
+  score_part<0, kHalf>(scores, query, keys);
+  barrier_wait(&full[1], place.parity());
+  score_part<kHalf, kHalf>(scores, query, keys);
+  barrier_wait(&full[kRest], place.parity());
+  score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
+  products_commit();
+}
+
+void end_scores(Scores &scores) {
+  products_wait<0>();
+  pin(scores);
+}
+
+//@if mixed_rows
+/* After a consumer's last scores: Q stays, since rows may be done again. */
+void release_query(const ItemView &view, u8 *shared) {}
+
+/* After all. */
+void release_rows(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+  release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
+}
+//@else
+/* After a consumer's last scores, while the rest goes on, the next Q may come. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After all. */
+void release_rows(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
+}
+//@end
+
+/*
+ * The scores of a step of its own become the consumer's weights. The other consumer reads them where the rest of K was,
+ * which nobody needs any more. Whether O must shrink.
+ */
+bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+               const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
+  const bool moved = weigh_step(state, scores, shrinks, args, view, shared, token);
+  pack_weights(weights, scores);
+  consumer_threads(fresh_thread() / 128).sync(); /* products of all its warps have read K */
+  store_weights(part_of_stage(shared, place.number(), kRest), weights);
+  tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
+  shared_written();
+  release(&barriers_of(shared).weights_full[place.number()]);
+  return moved;
+}
+
+/* The consumer's half of V of a step. */
+u32 own_values(const Place<kStages> &place, u8 *shared) {
+  return matrix_at(part_of_stage(shared, place.number(), fresh_thread() / 128), kTeamTokens * kPanelRow);
+}
+
+/* Starts O += P V of a step of its own. */
+void begin_own_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  pin(o);
+  products_begin();
+  accumulate(o, weights, own_values(place, shared));
+}
+
+/* Starts O += P V of a step of the other consumer, when its weights are there. */
+void begin_other_output(RowState &state, const Place<kStages> &place, u8 *shared) {
+  Shrinks shrinks;
+  barrier_wait(&barriers_of(shared).weights_full[place.number()], place.parity());
+  if (take_maxima(state, shrinks, maxima_of_stage(shared, place.number())))
+    shrink_output(state.o, shrinks);
+  pin(state.o);
+  products_begin();
+  accumulate(state.o, matrix_at(part_of_stage(shared, place.number(), kRest), 0), own_values(place, shared));
+}
+
+void end_output(Output &o) {
+  products_wait<0>();
+  pin(o);
+}
+
+/* Products of O of a step have ended: nobody needs the consumer's half of V any more. */
+void release_own(const Place<kStages> &place, u8 *shared) {
+  release(&barriers_of(shared).keys_empty[place.number()][fresh_thread() / 128]);
+}
+
+/* Nor, after a step of the other consumer, the weights. */
+void release_other(const Place<kStages> &place, u8 *shared) {
+  release_own(place, shared);
+  release(&barriers_of(shared).keys_empty[place.number()][kRest]);
+}
+
+/*
+ * The consumer that has the first step of an item, and every other one: of two steps both have their products with V
+ * one after the other, then come the scores of its next step.
+ */
+void lead(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared,
+          int token, int end) {
+  Scores scores;
+  Weights weights;
+  Shrinks shrinks;
+#pragma unroll 1
+  for (; token < end; token += (int)(2 * kTeamTokens)) {
+    begin_scores(scores, view, place, shared);
+    end_scores(scores);
+    if (token + (int)(2 * kTeamTokens) >= end)
+      release_query(view, shared);
+    if (weigh_own(state, weights, scores, shrinks, args, view, place, shared, token))
+      shrink_output(state.o, shrinks);
+    begin_own_output(state.o, weights, place, shared);
+    end_output(state.o);
+    release_own(place, shared);
+    place = place.next();
+    if (token + (int)kTeamTokens >= end)
+      return;
+    begin_other_output(state, place, shared);
+    end_output(state.o);
+    release_other(place, shared);
+    place = place.next();
+  }
+}
+
+/*
+ * The consumer that has the second step of an item, and every other one: while its scores become weights, products of
+ * those of the step before with V are under way.
+ */
+void follow(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared,
+            int token, int end) {
+  Scores scores;
+  Weights weights;
+  Shrinks shrinks;
+  if (token + (int)kTeamTokens >= end)
+    release_query(view, shared);
+#pragma unroll 1
+  for (; token + (int)kTeamTokens < end; token += (int)(2 * kTeamTokens)) {
+    const Place<kStages> own = place.next();
+    begin_scores(scores, view, own, shared);
+    end_scores(scores);
+    if (token + (int)(3 * kTeamTokens) >= end)
+      release_query(view, shared);
+    begin_other_output(state, place, shared);
+    const bool moved =
+        weigh_own(state, weights, scores, shrinks, args, view, own, shared, token + (int)kTeamTokens);
+    end_output(state.o);
+    release_other(place, shared);
+    if (moved)
+      shrink_output(state.o, shrinks);
+    begin_own_output(state.o, weights, own, shared);
+    end_output(state.o);
+    release_own(own, shared);
+    place = own.next();
+  }
+  if (token >= end)
+    return;
+  begin_other_output(state, place, shared);
+  end_output(state.o);
+  release_other(place, shared);
+  place = place.next();
+}
+
+/* A consumer's part of an item. Which of them leads goes by the stage that the first step is in. */
+void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared,
+            u32 self) {
+  const fi_item &item = view.tile(shared).item;
+  const int token = first_of_steps(item.kv_begin);
+  const int end = item.kv_end;
+  if (token >= end)
+    return release_query(view, shared);
+  if (place.number() % kConsumers == self)
+    lead(state, args, view, place, shared, token, end);
+  else
+    follow(state, args, view, place, shared, token, end);
+}
+
+/*
+ * One CTA works through its items of the plan. Warps of the producer bring rows of items, Q, and the steps' K, of which
+ * V is a part, as far ahead as there is room. Two consumers have the same rows, half of the dims of O each, and every
+ * other step: O of all dims does not fit the registers of one.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
+  wait_for_stream();
+  extern __shared__ __align__(1024) u8 shared[];
+  const fi_attention_args &args = maps.attention;
+  const fi_item *first = args.plan.first + blockIdx.x;
+  if (is_idle(args.plan, *first, args.plan_id))
+    return;
+  Barriers &barriers = barriers_of(shared);
+  const u32 self = consumer();
+  const Workers workers = {0, kWorkersBarrier};
+  clear_padding(shared);
+  clear_odd_values(workers, shared);
+  if (threadIdx.x == 0)
+    open_barriers(barriers);
+  __syncthreads();
+
+  if (self == kConsumers) {
+    keep_registers<kProducerRegisters>();
+    if (warp() == kRowsWarp)
+      bring_rows({kRowsWarp * 32, 0}, args, first, shared);
+    else if (warp() == kQueryWarp)
+      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+    else
+      bring_kv(maps, first, shared);
+    return;
+  }
+
+  take_registers<kConsumerRegisters>();
+  Place<kStages> place = {0};
+  for (u32 count = 0;; count++) {
+    const Place<kItemsAhead> rows = {count};
+    const Place<kQueryTiles> query = {count};
+    barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
+    barrier_wait(&barriers.query_full[query.number()], query.parity());
+    ItemView view = {count};
+    ItemTile &tile = view.tile(shared);
+    transform_query(workers, view.query(shared), args, tile.rows);
+    view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
+    RowState state;
+    open_rows(state);
+    attend(state, args, view, place, shared, self);
+    ItemTile &ended = view.tile(shared);
+    const ItemEnd end = item_end(ended.item);
+    note_odd_values(ended.item, state.o, shared);
+    join_sums(workers, state, count, shared);
+    close_rows(state, ended.rows);
+    publish(Cta{}, args, ended, state, shared, 0);
+    redo_odd_rows(workers, args, ended, end, shared);
+    release_rows(view, shared);
+    if (end.is_partial)
+      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+    if (end.next < 0)
+      return merge_units(workers, args, end.unit, barriers.ready);
+  }
+}

@@ -1,0 +1,47 @@
+//@use ring/boxes
+
+//# Each stage of K, which has V in it, comes in parts with barriers of their own: products begin with the first, and a
+//# part is brought anew when those that read it have ended, whatever becomes of the others.
+
+/* Where a part begins in a stage, and in a row. */
+u8 *part_of_stage(u8 *shared, u32 stage, u32 part) {
+  return keys_of_stage(shared, stage) + part * kTileBytes<kVDim / 2, kTeamTokens>;
+}
+
+/* Copies part `part` of a step, of kDim dims, once there is room. */
+template <u32 kDim>
+void bring_part(const fi_attention_maps_args &args, const fi_item &item, const Box &box, const Place<kStages> &place,
+                u32 part, int token, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  const KvHead head = item.kv_head;
+  const TileCopy copy = {args.k,
+                         args.k_token,
+                         shared_address(part_of_stage(shared, place.number(), part)),
+                         &barriers.keys_full[place.number()][part],
+                         head,
+                         (int)(part * (kVDim / 2))};
+  barrier_wait(&barriers.keys_empty[place.number()][part], place.parity_before());
+  copy_tile<kDim>(copy, item, box, token);
+}
+
+/* Brings K of all items of the CTA, from `next` on. */
+void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *shared) {
+  if (warp() != kLoaderWarp)
+    return;
+  const fi_plan_header &header = *args.attention.plan.header;
+  Place<kStages> place = {0};
+  for (;;) {
+    const fi_item &item = *next;
+#pragma unroll 1
+    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
+      const Box box = find_box(header, item, token + (int)(lane() % kBoxes * kBoxTokens));
+      for (u32 part = 0; part < kRest; part++)
+        bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
+      bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);
+      place = place.next();
+    }
+    if (item.next < 0)
+      return;
+    next = args.attention.plan.items + item.next;
+  }
+}
