@@ -93,6 +93,7 @@ struct batch_case {
   int64_t list_head_stride;
   bool has_list_lengths; /* else all have the most entries */
   bool is_whole;         /* scores of an indexer are whole numbers, of which many are equal */
+  bool has_large_scores; /* of which then few bits differ */
   uint32_t first_blocks; /* that an indexer lists anyway */
   uint32_t last_blocks;
   int64_t weight_stride;

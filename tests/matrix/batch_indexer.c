@@ -49,11 +49,16 @@ bool batch_indexer_create(struct batch_case *batch, struct trial *trial) {
   batch->last_blocks =
       trial_chance(trial, 2) ? 0 : trial_between(trial, 0, batch->workspace.max_selected - batch->first_blocks);
   batch->is_whole = trial_chance(trial, 2);
+  batch->has_large_scores = batch->spec.scores == FI_SCORES_HEADS && trial_chance(trial, 2);
   batch->weight_stride = query_heads(batch) + trial_between(trial, 0, 3);
   const size_t weights = (size_t)batch->weight_stride * batch->tokens;
   return batch_case_buffer(batch, trial, BUFFER_LISTS, draw_strides(batch, trial), sizeof(int32_t)) &&
          batch_case_buffer(batch, trial, BUFFER_WEIGHTS, weights, sizeof(float));
 }
+
+/* The first elements of Q and K, whose product is so large that other scores differ in the last bits alone. */
+static const double large_query = 0x1p14;
+static const double large_key = 0x1p8;
 
 /* A row of whole numbers from -2 to 2. */
 static void draw_row(const struct batch_case *batch, struct trial *trial, uint32_t dtype, void *data, int64_t offset) {
@@ -69,6 +74,8 @@ static void draw_key(struct batch_case *batch, struct trial *trial, const struct
   const int64_t offset = reference_cache_offset(reference, request, token, head);
   const struct reference_scales scales = reference_k_scales(reference, request, token, head);
   draw_row(batch, trial, spec->kv_dtype, data, offset);
+  if (batch->has_large_scores)
+    dtype_encode(spec->kv_dtype, large_key, data, (size_t)offset);
   if (token > 0 && trial_chance(trial, 3)) {
     const int64_t other = reference_cache_offset(reference, request, token - 1, head);
     for (uint32_t d = 0; d < spec->head_dim; d++)
@@ -83,10 +90,14 @@ static void draw_key(struct batch_case *batch, struct trial *trial, const struct
 
 static void draw_whole(struct batch_case *batch, struct trial *trial) {
   const struct reference reference = batch_case_reference(batch);
+  void *q = batch->buffers[BUFFER_Q].host;
   for (uint32_t token = 0; token < batch->tokens; token++) {
-    for (uint32_t head = 0; head < query_heads(batch); head++)
-      draw_row(batch, trial, batch->spec.q_dtype, batch->buffers[BUFFER_Q].host,
-               reference_q_offset(&reference, token, head));
+    for (uint32_t head = 0; head < query_heads(batch); head++) {
+      const int64_t offset = reference_q_offset(&reference, token, head);
+      draw_row(batch, trial, batch->spec.q_dtype, q, offset);
+      if (batch->has_large_scores)
+        dtype_encode(batch->spec.q_dtype, large_query, q, (size_t)offset);
+    }
   }
   for (uint32_t r = 0; r < batch->requests; r++) {
     for (uint32_t token = 0; token < batch->kv_len[r]; token++) {
