@@ -22,9 +22,7 @@ enum {
   LEAST_SHARED = 128,         /* tokens of a prefix: about what it costs to write and merge one partial result more */
   SEARCH_ARRAYS = 13,         /* of templates/plan/prefix_tree.cuh: by request, and .. */
   KEPT_ARRAYS = 4,            /* .. those that stay when the tree takes the place of the others */
-  SEARCH_TABLE = 64,          /* its smallest table */
-  LEAST_WINDOW = 4096,        /* words of page ids that it compares at once, .. */
-  MOST_WINDOW = 32768         /* .. and more where there is room: they come from memory in about a microsecond */
+  SEARCH_TABLE = 64           /* its smallest table */
 };
 
 /* Whose contents a plan makes, and what matters during a launch only. */
@@ -165,7 +163,7 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
  */
 static uint64_t search_room(const fi_workspace *bounds, const struct workspace_layout *layout) {
   const uint64_t requests = bounds->max_requests + 1ull;
-  const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE + LEAST_WINDOW;
+  const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
   const uint64_t tree = 3 * requests + 3ull * layout->max_tiles + 2;
   return KEPT_ARRAYS * requests + (search > tree ? search : tree);
 }
@@ -177,9 +175,8 @@ static void find_share(const fi_kernel *kernel, const fi_workspace *bounds, stru
   if (!kernel->spec.prefixes || kernel->tile.tokens < 2 || needed > room)
     return;
   layout->share_tokens = (uint32_t)divide_up(LEAST_SHARED, layout->step_tokens) * layout->step_tokens;
-  const uint32_t wanted = least(room, needed + MOST_WINDOW - LEAST_WINDOW) * (uint32_t)sizeof(int);
-  if (layout->plan_shared < wanted)
-    layout->plan_shared = wanted;
+  if (layout->plan_shared < needed * sizeof(int))
+    layout->plan_shared = (uint32_t)(needed * sizeof(int));
 }
 
 /*

@@ -123,7 +123,6 @@ void end_plan(const fi_plan_args &args, int tokens) {
 
 //@if prefixes
 void write_plan(const fi_plan_args &args) {
-  ask_for_pages(args);
   const int tokens = first_token(args, args.requests);
   if (!plan_tree(args, tokens))
     plan_batch(args, tokens);

@@ -1,5 +1,4 @@
 //@use plan/batch
-//@use ptx/memory
 
 //# Which requests share leading pages, and an order in which those that share most are neighbours. Every CTA of the
 //# plan finds the same.
@@ -13,10 +12,8 @@
 /* Beyond so many levels, requests that still share a prefix part. */
 constexpr int kMostLevels = 16;
 
-/* The most words of a request's page ids that are compared at once. */
-constexpr int kMostWords = 1024;
-
-constexpr int kWarps = (int)kThreads / 32;
+/* Words of two rows of the page table that a lane compares at once. */
+constexpr int kWordsOfLane = 16;
 
 constexpr int kNobody = -1;
 
@@ -37,8 +34,6 @@ struct Search {
   int *alone;
   int *table;   /* [table_size] requests, by hash */
   int table_size;
-  int *window; /* [window_size] words of page ids */
-  int window_size;
 };
 
 /* Two entries of the table for each request, rounded up to a power of two. */
@@ -93,23 +88,11 @@ void clear_table(const Search &search) {
 }
 
 /*
- * The last page of the shortest prefix that is worth sharing. By it requests are told apart at first: who differs there
+ * At first requests are told apart by the last page of the shortest prefix that is worth sharing: who differs there
  * shares nothing, and most often who is the same there is the same before.
  */
-int first_told_page(const fi_plan_args &args) {
-  return (args.share_tokens + args.page_size - 1) / args.page_size - 1;
-}
-
-/* Asks for the pages by which requests are told apart, so that they are there when it is known who has one. */
-void ask_for_pages(const fi_plan_args &args) {
-  if (args.share_tokens == 0 || args.csr || first_told_page(args) >= args.page_table_stride)
-    return;
-  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
-    ask_for_line(words_of_pages(args, r) + (long long)first_told_page(args) * id_words(args));
-}
-
 void begin_search(const fi_plan_args &args, const Search &search) {
-  const int number = first_told_page(args);
+  const int number = (args.share_tokens + args.page_size - 1) / args.page_size - 1;
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
     const int pages = shareable_pages(args, r);
     const bool may_share = pages > number;
@@ -250,94 +233,46 @@ void enter_classes(const fi_plan_args &args, const Search &search) {
   __syncthreads();
 }
 
-/* Some words of a request's page ids, which are compared with those of the first request of its class. */
-struct Words {
-  int request;
-  int label;
-  int begin;
-  int count; /* 0: there is nothing to compare */
-  int left;  /* for later */
-};
-
-/* Those from word `from` after what is known to be the same, `most` of them. */
-Words words_to_compare(const fi_plan_args &args, const Search &search, int request, int from, int most) {
-  Words words = {request, kNobody, 0, 0, 0};
-  if (request >= args.requests)
-    return words;
-  const int label = search.label[request];
-  if (label == kNobody || label == request)
-    return words;
-  words.label = label;
-  words.begin = search.depth[label] * id_words(args) + from;
-  const int all = min(search.bound[label], search.pages[request]) * id_words(args) - words.begin;
-  words.count = max(0, min(all, most));
-  words.left = max(0, all - most);
-  return words;
-}
-
-/* Brings words to shared memory: many more can be under way than registers would hold. */
-void bring_words(const fi_plan_args &args, const Words &words, int *to) {
-  if (words.count == 0)
-    return;
-  const u32 *from = words_of_pages(args, words.request) + words.begin;
-  for (int i = (int)lane(); i < words.count; i += 32)
-    copy_async_word(shared_address(to + i), (const u8 *)(from + i), true);
-}
-
-/* The first of some words that differ; `count` if none does. */
-int first_difference(const int *words, const u32 *others, int count) {
-  constexpr int kChunks = 4; /* loads of a lane that are under way at once */
-  for (int at = 0; at < count; at += kChunks * 32) {
-    int first = count;
+/* The first word from `begin` to before `end`, of those that a warp compares at once, in which two rows differ. */
+int first_difference(const u32 *row, const u32 *other, int begin, int end) {
+  u32 differ[kWordsOfLane];
 #pragma unroll
-    for (int i = kChunks - 1; i >= 0; i--) {
-      const int word = at + i * 32 + (int)lane();
-      const u32 lanes = __ballot_sync(kAllLanes, word < count && (u32)words[word] != others[word]);
-      first = lanes != 0 ? at + i * 32 + __ffs(lanes) - 1 : first;
-    }
-    if (first < count)
-      return first;
+  for (int i = 0; i < kWordsOfLane; i++) {
+    const int word = begin + i * 32 + (int)lane();
+    differ[i] = word < end ? row[word] ^ other[word] : 0;
   }
-  return count;
-}
-
-/* Lowers the pages that the class has in common to those before the first difference, or to all that a request has. */
-void compare_words(const fi_plan_args &args, const Search &search, const Words &words, const int *own) {
-  if (words.label == kNobody)
-    return;
-  const int size = id_words(args);
-  const u32 *others = words_of_pages(args, words.label) + words.begin;
-  const int same = first_difference(own, others, words.count);
-  const int common = same < words.count ? (words.begin + same) / size : search.pages[words.request];
-  if (lane() == 0 && common < search.bound[words.label])
-    atomicMin(search.found + words.label, common);
+  int first = end;
+#pragma unroll
+  for (int i = kWordsOfLane - 1; i >= 0; i--) {
+    const u32 lanes = __ballot_sync(kAllLanes, differ[i] != 0);
+    first = lanes != 0 ? begin + i * 32 + __ffs(lanes) - 1 : first;
+  }
+  return first;
 }
 
 /*
- * Finds how many pages all of each class have in common: a warp compares requests with the first one of their class,
- * some words of every request before the next words of any.
+ * Finds how many pages all of each class have in common: a warp compares a request with the first one of its class,
+ * some pages of every request before the next pages of any.
  */
 void deepen_classes(const fi_plan_args &args, const Search &search) {
-  const int room = search.window_size / kWarps;
-  const int share = min(min(kMostWords, room), search.window_size / args.requests);
-  const int most = max(32, share / 32 * 32); /* words of a request at once */
-  const int at_once = room / most;           /* requests */
-  int *window = search.window + (int)warp() * room;
+  const int words = id_words(args);
+  const int pages_at_once = kWordsOfLane * 32 / words;
   int goes_on = 1;
-  for (int from = 0; __syncthreads_or(goes_on); from += most) {
+  for (int from = 0; __syncthreads_or(goes_on); from += pages_at_once) {
     goes_on = 0;
-    for (int base = (int)warp(); base < args.requests; base += kWarps * at_once) {
-      for (int i = 0; i < at_once; i++)
-        bring_words(args, words_to_compare(args, search, base + i * kWarps, from, most), window + i * most);
-      copy_commit();
-      copy_wait<0>();
-      __syncwarp();
-      for (int i = 0; i < at_once; i++) {
-        const Words words = words_to_compare(args, search, base + i * kWarps, from, most);
-        compare_words(args, search, words, window + i * most);
-        goes_on |= words.left > 0;
-      }
-      __syncwarp();
+    for (int r = (int)warp(); r < args.requests; r += (int)kThreads / 32) {
+      const int label = search.label[r];
+      if (label == kNobody || label == r)
+        continue;
+      const int begin = search.depth[label] + from;
+      const int end = min(search.bound[label], search.pages[r]);
+      int first = end;
+      if (begin < end)
+        first = first_difference(words_of_pages(args, r), words_of_pages(args, label), begin * words, end * words) /
+                words;
+      if (lane() == 0 && first < search.bound[label])
+        atomicMin(search.found + label, first);
+      goes_on |= begin + pages_at_once < end;
     }
     __syncthreads();
     for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)

@@ -290,7 +290,7 @@ bool plan_tree(const fi_plan_args &args, int tokens) {
   extern __shared__ int cuts[]; /* [ctas + 1] */
   if (args.share_tokens == 0)
     return false;
-  const Search search = room_for_search(args, cuts, args.ctas + 1);
+  const Search search = room_for_search(args, cuts + args.ctas + 1);
   if (!find_order(args, search) || !count_common(args, search.common))
     return false;
   const Tree tree = tree_of(args, search);

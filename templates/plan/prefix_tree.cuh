@@ -188,17 +188,8 @@ int *take(int *&room, int count) {
   return taken;
 }
 
-/* Words of the launch's dynamic shared memory. */
-int dynamic_words() {
-  u32 bytes;
-  asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
-  return (int)(bytes / 4);
-}
-
-/* In the dynamic shared memory from `start` on, whose first `taken` words are taken; all the rest is the window. */
-Search room_for_search(const fi_plan_args &args, int *start, int taken) {
+Search room_for_search(const fi_plan_args &args, int *room) {
   Search search;
-  int *room = start + taken;
   const int size = args.requests + 1;
   search.place = take(room, size);
   search.common = take(room, size);
@@ -215,8 +206,6 @@ Search room_for_search(const fi_plan_args &args, int *start, int taken) {
   search.found = take(room, size);
   search.table_size = table_size_of(args.requests);
   search.table = take(room, search.table_size);
-  search.window = room;
-  search.window_size = dynamic_words() - (int)(room - start);
   return search;
 }
 
