@@ -21,6 +21,7 @@ struct family {
   const char *symbol;   /* of the kernel */
   size_t argument_size; /* of its one argument */
   bool maps;            /* which has tensor maps in it: fi_attention_maps_args */
+  bool claims;          /* CTAs can claim items from the plan's queue */
   /*
    * Makes the tile of number *choice; false, and *choice less the number that there are, when there are not so many.
    * The tile's fields are clear, and shared_bytes what the least of them needs when none fits.

@@ -214,6 +214,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "row_warps", 4 * division->consumers, "warps that divide the rows");
   tile_add(tile, "value_warps", 1, "warps with the same rows");
   tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
+  tile_add(tile, "turns", division->consumers > 2, "1: consumers take turns at starting products");
   tile_add(tile, "query_tiles", wgmma->query_tiles, "tiles of Q: the next is brought while one is in use");
   tile->box_tokens = gathers(spec) ? 0 : wgmma->box_tokens;
   tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");

@@ -6,7 +6,7 @@
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
 
-#define FLASHJIT_ARGS_VERSION 6
+#define FLASHJIT_ARGS_VERSION 7
 
 /* Of records that are written and read in pieces of 16 bytes. */
 #define FI_WIDE __attribute__((aligned(16)))
@@ -42,8 +42,18 @@ struct FI_WIDE fi_item {
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
   int kv_len;                /* of its request */
+};
+
+#define FI_NEXT_CLAIMED -2 /* what it claims from the queue */
+
+/* Items that no CTA has yet, when a launch begins: each begins with the item of its number, and claims the others. */
+struct fi_queue {
+  int next;  /* that is claimed next; `first` between launches */
+  int first; /* that is claimed at all: as many CTAs have an item */
+  int count; /* of items */
+  int reserved;
 };
 
 /*
@@ -77,6 +87,7 @@ struct fi_plan_arrays {
   struct fi_plan_header *header;
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
+  struct fi_queue *queue; /* of kernels that claim items */
   struct fi_row *rows;
   struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
@@ -140,12 +151,12 @@ struct __attribute__((aligned(64))) fi_tensor_map {
   unsigned long long words[16];
 };
 
-/* Of attention by tensor maps: boxes of many rows, and of one token for ends that are not whole boxes. */
+/* Of attention by tensor maps: of boxes, of their parts, and of single tokens for ends that are not whole boxes. */
 struct fi_attention_maps_args {
   struct fi_attention_args attention;
   struct fi_tensor_map q, q_token;
-  struct fi_tensor_map k, k_token;
-  struct fi_tensor_map v, v_token;
+  struct fi_tensor_map k, k_part, k_token;
+  struct fi_tensor_map v, v_part, v_token;
 };
 
 struct fi_append_args {
@@ -244,6 +255,7 @@ struct fi_plan_args {
   int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
+  int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
   int names_requests; /* 1: plan.requests is written */

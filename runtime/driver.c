@@ -256,18 +256,18 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
 /* Rows of a box lie in shared memory as wgmma reads them; what is outside of the tensor is 0. */
 static fi_status cuda_map_tensor(struct driver *self, const struct tensor *tensor, void *map) {
   const struct cuda *cuda = cuda_of(self);
-  const cuuint32_t steps[TENSOR_RANK] = {1, 1, 1, 1};
-  cuuint64_t extents[TENSOR_RANK];
-  cuuint64_t strides[TENSOR_RANK - 1];
-  for (int i = 0; i < TENSOR_RANK; i++)
+  const cuuint32_t steps[MOST_TENSOR_RANK] = {1, 1, 1, 1, 1};
+  cuuint64_t extents[MOST_TENSOR_RANK];
+  cuuint64_t strides[MOST_TENSOR_RANK - 1];
+  for (int i = 0; i < MOST_TENSOR_RANK; i++)
     extents[i] = tensor->extents[i];
-  for (int i = 0; i < TENSOR_RANK - 1; i++)
+  for (int i = 0; i < MOST_TENSOR_RANK - 1; i++)
     strides[i] = tensor->strides[i];
   if (!cuda->cuTensorMapEncodeTiled)
     return error_set(FI_ERROR_OLD_DRIVER, "the driver lacks cuTensorMapEncodeTiled");
   void *data = (void *)(uintptr_t)tensor->data; /* its address is part of the map, nothing is read or written */
   return check(cuda,
-               cuda->cuTensorMapEncodeTiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT16, TENSOR_RANK, data, extents, strides,
+               cuda->cuTensorMapEncodeTiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT16, tensor->rank, data, extents, strides,
                                             tensor->box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
                                             CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                                             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),

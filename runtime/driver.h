@@ -41,15 +41,16 @@ struct launch {
   void *stream;
 };
 
-enum { TENSOR_RANK = 4 };
+enum { MOST_TENSOR_RANK = 5 };
 
 /* A tensor of 16-bit elements in memory, and the boxes that a kernel asks of a map of it. Elements of axis 0 are
  * packed. */
 struct tensor {
+  uint32_t rank;
   const void *data;
-  uint64_t extents[TENSOR_RANK];
-  uint64_t strides[TENSOR_RANK - 1]; /* of the other axes, in bytes */
-  uint32_t box[TENSOR_RANK];
+  uint64_t extents[MOST_TENSOR_RANK];
+  uint64_t strides[MOST_TENSOR_RANK - 1]; /* of the other axes, in bytes */
+  uint32_t box[MOST_TENSOR_RANK];
 };
 
 /* All functions that return a status set the thread's error text when it is not FI_OK. */

@@ -164,6 +164,7 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
       .max_tokens = (int)workspace->max_tokens,
       .max_kv_len = max_kv_len(spec, batch, workspace),
       .names_requests = spec->snippet != FI_SNIPPET_NONE,
+      .claims = (int)layout->counts.queue,
       .max_sections = (int)layout->max_sections,
       .heads_apart = (int)layout->heads_apart,
       .section_steps = (int)layout->section_steps,

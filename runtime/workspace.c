@@ -7,6 +7,7 @@
 #include "generator/abi.h"
 #include "generator/derived.h"
 #include "generator/error.h"
+#include "generator/family.h"
 
 #include <stdbool.h>
 
@@ -53,6 +54,7 @@ static const struct part parts[] = {
     PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
     PART(plan.first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
     PART(plan.items, items, PLAN_MEMORY, sizeof(struct fi_item), false),
+    PART(plan.queue, queue, PLAN_MEMORY, sizeof(struct fi_queue), false),
     PART(plan.units, merges, PLAN_MEMORY, sizeof(struct fi_unit), false),
     PART(plan.arrivals, merges, PLAN_MEMORY, sizeof(unsigned), false),
     PART(plan.part_o, partial_rows, SCRATCH, sizeof(float), true),
@@ -262,6 +264,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   if (status)
     return status;
   find_share(kernel, bounds, layout);
+  counts->queue = kernel->tile.family->claims;
   const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || kernel->tile.group_shares > 1 || shares_lines(&kernel->spec);

@@ -17,6 +17,7 @@ struct workspace_counts {
   uint64_t step_begins;
   uint64_t first;
   uint64_t items;
+  uint64_t queue; /* 1: its CTAs claim items */
   uint64_t units;
   uint64_t merges; /* units and groups of partials */
   uint64_t partial_rows;

@@ -2,6 +2,7 @@
 //@use ptx/overlap
 //@use ptx/warpgroup
 //@use tile/warpgroups
+//@use tile/turns
 //@use operand/{kv_dtype}
 //@use operand/panels16
 //@use ring/barriers
@@ -116,8 +117,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kRowsWarp)
-      bring_rows({kRowsWarp * 32, 0}, args, first, shared);
+    if (warp() == kItemsWarp)
+      bring_items({kItemsWarp * 32, 0}, args, first, shared);
     else if (warp() == kQueryWarp)
       bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
     else
@@ -130,13 +131,16 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
   const Workers workers = {0, kWorkersBarrier};
   Place<kStages> kv = {0};
   open_turns(self);
-  for (u32 count = 0;; count++) {
+  u32 count = 0;
+  for (;; count++) {
     const Place<kItemsAhead> rows = {count};
-    const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
-    barrier_wait(&barriers.query_full[query.number()], query.parity());
     ItemView view = {count};
     ItemTile &tile = view.tile(shared);
+    if (tile.item.row_count == 0)
+      break;
+    const Place<kQueryTiles> query = {count};
+    barrier_wait(&barriers.query_full[query.number()], query.parity());
     transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
     view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
     RowState state;
@@ -151,9 +155,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
-    if (end.next < 0) {
-      close_turns(self);
-      return merge_units(workers, args, end.unit, barriers.ready);
-    }
   }
+  close_turns(self);
+  const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
+  merge_units(workers, args, last.item.unit, barriers.ready);
 }

@@ -220,8 +220,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (self == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kRowsWarp)
-      bring_rows({kRowsWarp * 32, 0}, args, first, shared);
+    if (warp() == kItemsWarp)
+      bring_items({kItemsWarp * 32, 0}, args, first, shared);
     else if (warp() == kQueryWarp)
       bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
     else
@@ -231,13 +231,16 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   take_registers<kConsumerRegisters>();
   Place<kStages> place = {0};
-  for (u32 count = 0;; count++) {
+  u32 count = 0;
+  for (;; count++) {
     const Place<kItemsAhead> rows = {count};
-    const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
-    barrier_wait(&barriers.query_full[query.number()], query.parity());
     ItemView view = {count};
     ItemTile &tile = view.tile(shared);
+    if (tile.item.row_count == 0)
+      break;
+    const Place<kQueryTiles> query = {count};
+    barrier_wait(&barriers.query_full[query.number()], query.parity());
     transform_query(workers, view.query(shared), args, tile.rows);
     view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
     RowState state;
@@ -253,7 +256,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     release_rows(view, shared);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
-    if (end.next < 0)
-      return merge_units(workers, args, end.unit, barriers.ready);
   }
+  const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
+  merge_units(workers, args, last.item.unit, barriers.ready);
 }

@@ -1,6 +1,6 @@
 //@use ptx/types
 //@use ptx/overlap
-//@use plan/shares
+//@use plan/queue
 //@if prefixes
 //@use plan/prefix_shares
 //@end
@@ -107,7 +107,7 @@ bool writes_header() {
 /* Writes the items and the rows of a batch. */
 void plan_batch(const fi_plan_args &args, int tokens) {
   if (args.ctas > 0)
-    share_batch(args);
+    divide_batch(args);
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);

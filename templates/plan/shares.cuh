@@ -43,12 +43,9 @@ constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
  * Sections are groups of KV heads that fit in L2: the CTAs of a launch work on one group at a time, so that
- * tiles of the same head find it there. Batches of few rows read everything once and have one section, as have
- * batches so small that more cuts would cost more than they save.
+ * tiles of the same head find it there.
  */
-int sections_of(const fi_plan_args &args, const Line &line) {
-  if (args.max_sections == 1)
-    return 1;
+int sections_wanted(const fi_plan_args &args, const Line &line) {
   __shared__ int kv_steps;
   if (threadIdx.x == 0)
     kv_steps = 0;
@@ -57,11 +54,20 @@ int sections_of(const fi_plan_args &args, const Line &line) {
     if (line.tile_begin[request + 1] > line.tile_begin[request])
       atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
   __syncthreads();
-  constexpr int kLeastPieces = 16; /* of a share in a section */
   const int kv_heads = args.kv_heads / args.head_tiles;
-  const int wanted = kv_steps * kv_heads / args.section_steps;
+  return max(1, min(kv_steps * kv_heads / args.section_steps, kv_heads));
+}
+
+/*
+ * Sections of shares. Batches of few rows read everything once and have one, as have batches so small that more cuts
+ * would cost more than they save.
+ */
+int sections_of(const fi_plan_args &args, const Line &line) {
+  if (args.max_sections == 1)
+    return 1;
+  constexpr int kLeastPieces = 16; /* of a share in a section */
   const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
-  return max(1, min(min(wanted, worth), min(args.max_sections, kv_heads)));
+  return max(1, min(min(sections_wanted(args, line), worth), args.max_sections));
 }
 
 /*
@@ -333,10 +339,8 @@ Line line_of(const fi_plan_args &args, int *room) {
   return {tile_begin, step_begin, tiles, steps};
 }
 
-/* Cuts the batch into shares. Every CTA finds the cuts, and writes its part of the items. */
-void share_batch(const fi_plan_args &args) {
-  extern __shared__ int cuts[]; /* [ctas + 1] */
-  const Line line = line_of(args, cuts + args.ctas + 1);
+/* Cuts the batch into shares. */
+void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
     const Section section = section_of(args, line, cuts, number, sections);

@@ -1,16 +1,11 @@
 //@use ptx/tensor_map
 //@use ring/panels
-//@use ring/barriers
-//@use work/item
+//@use work/item_ring
 
-//# Two warps of the producer bring items ahead of the consumers: what they need to know of the rows, and Q.
+//# A warp of the producer brings Q ahead of the consumers.
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
 constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
-
-ItemTile *item_tiles(u8 *shared) {
-  return (ItemTile *)(shared + kSharedItems);
-}
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
 void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
@@ -33,35 +28,20 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
-/* Brings Q of all items of the CTA, from `item` on. */
-void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+/* Brings Q of all items of the CTA, from `first` on. */
+void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  for (Place<kQueryTiles> place = {0};; place = place.next()) {
+  Place<kQueryTiles> place = {0};
+  Follower at = {{0}, first};
+  do {
     u64 *full = &barriers.query_full[place.number()];
     barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
     if (threads.leads())
       barrier_expect(full, kQueryBytes);
     threads.sync();
-    bring_query(threads, args, *item, query_tile_of(shared, place.number()), full);
-    if (item->next < 0)
-      return;
-    item = args.attention.plan.items + item->next;
-  }
-}
-
-/* Brings the rows of all items of the CTA, from `item` on. */
-void bring_rows(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
-  for (Place<kItemsAhead> place = {0};; place = place.next()) {
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    stage_item(threads, item_tiles(shared)[place.number()], args, *item);
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
-    if (item->next < 0)
-      return;
-    item = args.plan.items + item->next;
-  }
+    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    place = place.next();
+  } while (goes_on(at, shared));
 }
 
 //@if rows > tokens * group

@@ -62,7 +62,7 @@ template <u32 kCount> struct Place {
 };
 
 //@if gathers
-constexpr u32 kFillArrivals = 32 * kGatherWarps; /* of a stage: all threads that copy */
+constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a stage: all threads that copy */
 //@else
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 //@end
@@ -92,7 +92,7 @@ void open_ring(Barriers &barriers) {
 void open_barriers(Barriers &barriers) {
   for (u32 i = 0; i < kItemsAhead; i++) {
     barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps);
+    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
   }
   for (u32 i = 0; i < kQueryTiles; i++) {
     barrier_open(&barriers.query_full[i], 1);

@@ -1,6 +1,6 @@
 //@use ptx/tensor_map
 //@use ring/panels
-//@use ring/barriers
+//@use work/item_ring
 //@use work/kv_address
 //@use work/mask
 
@@ -11,45 +11,64 @@ void clear_tails(u8 *shared) {}
 
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
 
-/* Where a lane's box is, in the coordinates of the tensor maps. */
+constexpr u32 kPartTokens = 8; /* of a part of a box */
+
+/*
+ * Where a box is, or a part of one, in the coordinates of the tensor maps. A map shows as many tokens at a time as its
+ * boxes have: a window. What a box has outside of it is 0. So a box in which the item begins has a window that begins
+ * there, and one in which it ends has one that ends there.
+ */
 struct Box {
-  int at;    /* token in its page or request; before the first one is nowhere, and the box is 0 */
-  int place; /* page or request */
-  bool cut;  /* some of its tokens are the item's, some are not */
+  int at;     /* its first token in the window */
+  int window; /* where that begins, in the page or the request, or among all tokens */
+  int place;  /* page or request */
+  bool split; /* no window does: it is copied in smaller boxes */
 };
 
 //@if page_size > 0
-/* The box of a token: in its page. */
-Box box_of(const fi_plan_header &header, const fi_item &item, int token) {
-  return {(int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
+/* The box that begins at a token: in its page. */
+Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
+  return {0, (int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
 }
 //@else
 //@if index == dense
-/* The box of a token: in its request. */
-Box box_of(const fi_plan_header &header, const fi_item &item, int token) {
-  return {token, item.kv_base, false};
+/* The box that begins at a token: in its request. */
+Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
+  return {0, token, item.kv_base, false};
 }
 //@else
-/* The box of a token: among the tokens of all requests. */
-Box box_of(const fi_plan_header &header, const fi_item &item, int token) {
-  return {item.kv_base + token, 0, false};
+/* The box that begins at a token: among the tokens of all requests. */
+Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
+  return {0, item.kv_base + token, 0, false};
 }
 //@end
 //@end
 
-/* The box whose first token is `token`, of an item that has tokens in [begin, end). */
+template <u32 kSize> bool is_outside(const fi_item &item, int token) {
+  return token >= item.kv_end || token + (int)kSize <= item.kv_begin;
+}
+
+/* Of a box whose first token is `token` what belongs to the item. No window begins before a page or a request does. */
+template <u32 kSize> Box crop(const Box &box, const fi_item &item, int token) {
+  if (is_outside<kSize>(item, token))
+    return {(int)kSize, 0, 0, false};
+  const int before = max(0, item.kv_begin - token);
+  const int after = max(0, token + (int)kSize - item.kv_end);
+  if (after > 0 && (before > 0 || box.window < after))
+    return {0, box.window, box.place, true};
+  return {after - before, box.window + before - after, box.place, false};
+}
+
+/* The box whose first token is `token`. */
 Box find_box(const fi_plan_header &header, const fi_item &item, int token) {
-  const int end = token + (int)kBoxTokens;
-  if (token >= item.kv_end || end <= item.kv_begin)
-    return {-(int)kBoxTokens, 0, false};
-  Box box = box_of(header, item, token);
-  box.cut = token < item.kv_begin || end > item.kv_end;
-  return box;
+  const bool outside = is_outside<kBoxTokens>(item, token);
+  return crop<kBoxTokens>(outside ? Box{} : box_at(header, item, token), item, token);
 }
 
-/* What copies to a tile of K or V go by. */
+/* What copies to a tile of K or V go by: maps of boxes, of their parts, and of single tokens. */
 struct TileCopy {
   const fi_tensor_map &boxes;
+  const fi_tensor_map &parts;
   const fi_tensor_map &tokens;
   u32 to;
   u64 *full;
@@ -57,67 +76,110 @@ struct TileCopy {
   int first_dim = 0; /* of the tile, in the tensor */
 };
 
-/* Copies the item's tokens of a box that has others too, one by one; `first` is the box's first token. */
-template <u32 kDim> void copy_tokens(const TileCopy &copy, const fi_item &item, const Box &box, u32 number, int first) {
+//@if page_size == 0 && index == csr
+/* Copies panel `panel` of a box that begins in row `row` of the tile; all requests are at one place. */
+void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
+  copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
+           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window);
+}
+//@else
+/* Copies panel `panel` of a box that begins in row `row` of the tile. */
+void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
+  copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
+           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window, box.place);
+}
+//@end
+
+/*
+ * Copies a box, which begins at `token` and in row `row`, in parts, and the part that the item ends in by tokens where
+ * it must.
+ */
+template <u32 kDim>
+void copy_parts(const TileCopy &copy, const fi_item &item, const Box &box, u32 row, int token) {
 #pragma unroll 1
-  for (u32 i = lane(); i < kBoxTokens * kPanels<kDim>; i += 32) {
-    const u32 row = i % kBoxTokens;
-    const u32 panel = i / kBoxTokens;
-    const int token = first + (int)row;
-    const bool is_there = token >= item.kv_begin && token < item.kv_end;
-    copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + (number * kBoxTokens + row) * kPanelRow, copy.tokens,
-             copy.full, copy.first_dim + (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head,
-             box.place);
+  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kPanels<kDim>; i += 32) {
+    const int first = (int)(i / kPanels<kDim> * kPartTokens);
+    const Box part = crop<kPartTokens>({0, box.window + first, box.place, false}, item, token + first);
+    if (!part.split)
+      copy_panel(copy, copy.parts, row + first, i % kPanels<kDim>, part);
+  }
+  const int last = (item.kv_end - 1 - token) / (int)kPartTokens * (int)kPartTokens;
+  if (!crop<kPartTokens>({0, box.window + last, box.place, false}, item, token + last).split)
+    return;
+#pragma unroll 1
+  for (u32 i = lane(); i < kPartTokens * kPanels<kDim>; i += 32) {
+    const int at = last + (int)(i / kPanels<kDim>);
+    const Box one = crop<1>({0, box.window + at, box.place, false}, item, token + at);
+    copy_panel(copy, copy.tokens, row + at, i % kPanels<kDim>, one);
   }
 }
 
-/* Copies the tile of K or V of a step, whose first token is `token`. */
+/* Copies the tile of a step, whose first token is `token`; each lane has one box. */
 template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
   if (lane() == 0)
     barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
   __syncwarp();
-  if (lane() < kBoxes && !box.cut) {
+  if (lane() < kBoxes && !box.split) {
 #pragma unroll
     for (u32 panel = 0; panel < kPanels<kDim>; panel++)
-      copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + lane() * (kBoxTokens * kPanelRow), copy.boxes, copy.full,
-               copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.place);
+      copy_panel(copy, copy.boxes, lane() * kBoxTokens, panel, box);
   }
 #pragma unroll 1
-  for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.cut); left != 0; left &= left - 1) {
+  for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.split); left != 0; left &= left - 1) {
     const u32 number = __ffs(left) - 1;
-    const Box one = {__shfl_sync(kAllLanes, box.at, number), __shfl_sync(kAllLanes, box.place, number), true};
-    copy_tokens<kDim>(copy, item, one, number, token + (int)(number * kBoxTokens));
+    const Box one = {0, __shfl_sync(kAllLanes, box.window, number), __shfl_sync(kAllLanes, box.place, number), true};
+    copy_parts<kDim>(copy, item, one, number * kBoxTokens, token + (int)(number * kBoxTokens));
   }
+}
+
+/* The lane's box of the step whose first token is `token`. */
+Box box_of_step(const fi_attention_args &args, const fi_item &item, int token) {
+  return find_box(*args.plan.header, item, token + (int)(lane() % kBoxes * kBoxTokens));
 }
 
 //@if v_source == keys
 //@use ring/parts
 //@else
-/* Brings K and V of all items of the CTA, from `next` on. */
-void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *shared) {
-  if (warp() != kLoaderWarp)
-    return;
-  Barriers &barriers = barriers_of(shared);
-  const fi_plan_header &header = *args.attention.plan.header;
+/* What brings the tiles of K, or of V: a warp. */
+struct Loader {
+  TileCopy copy; /* to the first stage */
+  u64 *empty;
+};
+
+/* Brings K or V of all items of the CTA, from `first` on. Where the boxes of a step are is looked up a step ahead. */
+template <u32 kDim>
+void bring_tiles(const Loader &loader, const fi_attention_args &args, const fi_item *first, u8 *shared) {
   Place<kStages> place = {0};
-  for (;;) {
-    const fi_item &item = *next;
+  Follower at = {{0}, first};
+  do {
+    const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    Box box = box_of_step(args, item, token);
 #pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = find_box(header, item, token + (int)(lane() % kBoxes * kBoxTokens));
-      const TileCopy keys = {args.k, args.k_token, shared_address(keys_of_stage(shared, place.number())),
-                             &barriers.keys_full[place.number()], item.kv_head};
-      const TileCopy values = {args.v, args.v_token, shared_address(values_of_stage(shared, place.number())),
-                               &barriers.values_full[place.number()], item.kv_head};
-      barrier_wait(&barriers.keys_empty[place.number()], place.parity_before());
-      copy_tile<kQkDim>(keys, item, box, token);
-      barrier_wait(&barriers.values_empty[place.number()], place.parity_before());
-      copy_tile<kVDim>(values, item, box, token);
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const Box following = box_of_step(args, item, token + (int)kTeamTokens);
+      TileCopy copy = loader.copy;
+      copy.to += place.number() * kTileBytes<kDim, kTeamTokens>;
+      copy.full += place.number();
+      copy.head = item.kv_head;
+      barrier_wait(&loader.empty[place.number()], place.parity_before());
+      copy_tile<kDim>(copy, item, box, token);
       place = place.next();
+      box = following;
     }
-    if (item.next < 0)
-      return;
-    next = args.attention.plan.items + item.next;
-  }
+  } while (goes_on(at, shared));
+}
+
+/* Brings K and V of all items of the CTA, from `first` on: one warp has K, one V. */
+void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  const u32 keys = shared_address(keys_of_stage(shared, 0));
+  const u32 values = shared_address(values_of_stage(shared, 0));
+  if (warp() == kLoaderWarp)
+    bring_tiles<kQkDim>({{args.k, args.k_part, args.k_token, keys, barriers.keys_full, 0}, barriers.keys_empty},
+                        args.attention, first, shared);
+  else
+    bring_tiles<kVDim>({{args.v, args.v_part, args.v_token, values, barriers.values_full, 0}, barriers.values_empty},
+                       args.attention, first, shared);
 }
 //@end

@@ -1,5 +1,5 @@
 //@use ring/panels
-//@use ring/barriers
+//@use work/item_ring
 //@use work/kv_address
 //@use work/mask
 //@use ptx/warpgroup
@@ -34,29 +34,27 @@ Step find_step(const fi_plan_header &header, const fi_item &item, int token) {
 //@use ring/rows_copied
 //@end
 
-/* Brings K and V of all items of the CTA, from `next` on. */
-void bring_kv(const fi_attention_maps_args &maps, const fi_item *next, u8 *shared) {
-  const fi_attention_args &args = maps.attention;
-  Barriers &barriers = barriers_of(shared);
-  Progress progress = {};
+/* Brings K and V of an item; when it is done, so are the copies, for which consumers wait before there is a next one. */
+void bring_item(Progress &progress, const fi_attention_args &args, const fi_item &item, Barriers &barriers, u8 *shared) {
   Step last = {};
-  bool is_first = true;
-  for (;;) {
-    const fi_item &item = *next;
 #pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Step step = find_step(*args.plan.header, item, token);
-      begin_keys(progress, args, step, barriers, shared);
-      if (!is_first)
-        begin_values(progress, args, last, barriers, shared);
-      last = step;
-      is_first = false;
-    }
-    if (item.next < 0)
-      break;
-    next = args.plan.items + item.next;
+  for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
+    const Step step = find_step(*args.plan.header, item, token);
+    begin_keys(progress, args, step, barriers, shared);
+    if (last.end > 0)
+      begin_values(progress, args, last, barriers, shared);
+    last = step;
   }
-  if (!is_first)
+  if (last.end > 0)
     begin_values(progress, args, last, barriers, shared);
   end_copies<0>(progress, barriers, shared);
+}
+
+/* Brings K and V of all items of the CTA, from `first` on. */
+void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  Progress progress = {};
+  Follower at = {{0}, first};
+  do
+    bring_item(progress, maps.attention, *at.item, barriers_of(shared), shared);
+  while (goes_on(at, shared));
 }

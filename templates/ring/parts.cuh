@@ -15,6 +15,7 @@ void bring_part(const fi_attention_maps_args &args, const fi_item &item, const B
   Barriers &barriers = barriers_of(shared);
   const KvHead head = item.kv_head;
   const TileCopy copy = {args.k,
+                         args.k_part,
                          args.k_token,
                          shared_address(part_of_stage(shared, place.number(), part)),
                          &barriers.keys_full[place.number()][part],
@@ -24,24 +25,24 @@ void bring_part(const fi_attention_maps_args &args, const fi_item &item, const B
   copy_tile<kDim>(copy, item, box, token);
 }
 
-/* Brings K of all items of the CTA, from `next` on. */
-void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *shared) {
+/* Brings K of all items of the CTA, from `first` on. Where the boxes of a step are is looked up a step ahead. */
+void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
-  const fi_plan_header &header = *args.attention.plan.header;
   Place<kStages> place = {0};
-  for (;;) {
-    const fi_item &item = *next;
+  Follower at = {{0}, first};
+  do {
+    const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    Box box = box_of_step(args.attention, item, token);
 #pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = find_box(header, item, token + (int)(lane() % kBoxes * kBoxTokens));
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const Box following = box_of_step(args.attention, item, token + (int)kTeamTokens);
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);
       place = place.next();
+      box = following;
     }
-    if (item.next < 0)
-      return;
-    next = args.attention.plan.items + item.next;
-  }
+  } while (goes_on(at, shared));
 }

@@ -7,13 +7,13 @@ void clear_tails(u8 *shared) {}
 /* The chunks of 16 elements of a slice of 32 rows, which the warps take in passes of some rows each. */
 template <u32 kDim> constexpr u32 kRowChunks = kDim / 16;
 template <u32 kDim> constexpr u32 kPassRows = 32 / kRowChunks<kDim>; /* of a warp */
-template <u32 kDim> constexpr u32 kAllRows = kGatherWarps * kPassRows<kDim>; /* of the warps together */
+template <u32 kDim> constexpr u32 kAllRows = kLoaderWarps * kPassRows<kDim>; /* of the warps together */
 template <u32 kDim> constexpr u32 kPasses = (32 + kAllRows<kDim> - 1) / kAllRows<kDim>;
 
 /* The row of a slice that the thread has a chunk of in a pass; 32 and more: none. */
 template <u32 kDim> u32 row_of_pass(u32 pass) {
   const u32 number = lane() / kRowChunks<kDim>;
-  return number < kPassRows<kDim> ? (pass * kGatherWarps + warp() - kLoaderWarp) * kPassRows<kDim> + number : 32;
+  return number < kPassRows<kDim> ? (pass * kLoaderWarps + warp() - kLoaderWarp) * kPassRows<kDim> + number : 32;
 }
 
 /* The thread's first place of a tile on its way; there are two, used in turn. */
@@ -22,7 +22,7 @@ u8 *places_of(u8 *shared, u32 tile) {
 }
 
 /* From one of a thread's places to the next. */
-constexpr u32 kPlaceStep = kGatherWarps * 32 * 16;
+constexpr u32 kPlaceStep = kLoaderWarps * 32 * 16;
 
 /* Starts the thread's copies of a tile; rows that are not the item's become 0. */
 template <u32 kDim> void start_copies(const fi_kv_args &kv, const Step &step, u8 *places) {
@@ -63,19 +63,24 @@ template <u32 kDim> void convert_tile(u8 *tile, const u8 *places) {
   }
 }
 
-/* How far a thread is: where the next tiles of K and V go, how many it has begun, and which the last one is of. */
+/*
+ * How far a thread is: where the next tiles of K and V go, how many it has begun, whether the last one is on its way,
+ * and which it is of.
+ */
 struct Progress {
   Place<kStages> keys;
   Place<kStages> values;
   u32 tiles;
+  bool is_under_way;
   bool last_is_keys;
 };
 
 /* Ends the copies of the tile before, which becomes what the consumers take as soon as there is room. */
-template <int kPending> void end_copies(const Progress &progress, Barriers &barriers, u8 *shared) {
+template <int kPending> void end_copies(Progress &progress, Barriers &barriers, u8 *shared) {
   copy_wait<kPending>();
-  if (progress.tiles == 0)
+  if (!progress.is_under_way)
     return;
+  progress.is_under_way = false;
   const u8 *places = places_of(shared, progress.tiles - 1);
   const Place<kStages> keys = {progress.keys.count - 1};
   const Place<kStages> values = {progress.values.count - 1};
@@ -95,7 +100,7 @@ void begin_keys(Progress &progress, const fi_attention_args &args, const Step &s
   start_copies<kQkDim>(args.k, step, places_of(shared, progress.tiles));
   copy_commit();
   end_copies<1>(progress, barriers, shared);
-  progress = {progress.keys.next(), progress.values, progress.tiles + 1, true};
+  progress = {progress.keys.next(), progress.values, progress.tiles + 1, true, true};
 }
 
 void begin_values(Progress &progress, const fi_attention_args &args, const Step &step, Barriers &barriers,
@@ -103,5 +108,5 @@ void begin_values(Progress &progress, const fi_attention_args &args, const Step 
   start_copies<kVDim>(args.v, step, places_of(shared, progress.tiles));
   copy_commit();
   end_copies<1>(progress, barriers, shared);
-  progress = {progress.keys, progress.values.next(), progress.tiles + 1, false};
+  progress = {progress.keys, progress.values.next(), progress.tiles + 1, true, false};
 }

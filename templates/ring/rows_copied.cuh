@@ -22,7 +22,7 @@ template <u32 kDim> void gather_tile(const fi_kv_args &kv, const Step &step, con
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
 #pragma unroll 2
-    for (u32 first = (warp() - kLoaderWarp) * kPassRows; first < 32; first += kGatherWarps * kPassRows) {
+    for (u32 first = (warp() - kLoaderWarp) * kPassRows; first < 32; first += kLoaderWarps * kPassRows) {
       const u32 row = first + place_in_pass;
       const int place = __shfl_sync(kAllLanes, step.places[s], row % 32);
       const int token = step.token + (int)(32 * s + row);
@@ -45,11 +45,12 @@ struct Progress {
 };
 
 /* Ends the copies of the tile before, which the consumers then may take. */
-template <int kPending> void end_copies(const Progress &progress, Barriers &barriers, u8 *shared) {
+template <int kPending> void end_copies(Progress &progress, Barriers &barriers, u8 *shared) {
   copy_wait<kPending>();
   shared_written();
   if (progress.full)
     barrier_arrive(progress.full);
+  progress.full = nullptr;
 }
 
 /* Begins a tile of K, or of V. */

@@ -5,11 +5,16 @@
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings rows of items, one Q, the others KV. */
-constexpr u32 kRowsWarp = kConsumerWarps;
-constexpr u32 kQueryWarp = kRowsWarp + 1;
+/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+constexpr u32 kItemsWarp = kConsumerWarps;
+constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
-constexpr u32 kGatherWarps = 2;
+constexpr u32 kLoaderWarps = 2;
+//@if v_source == keys
+constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
+//@else
+constexpr u32 kFollowers = 1 + kLoaderWarps;
+//@end
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -25,31 +30,4 @@ u32 consumer() {
 
 Warpgroup consumer_threads(u32 consumer) {
   return {consumer * 128, kConsumerBarrier + consumer};
-}
-
-/*
- * Consumers take turns at starting products: while one does, the others are at their softmax. The first begins as if
- * the last had passed the turn to it.
- */
-void wait_turn(u32 consumer) {
-  asm volatile("barrier.sync %0, 256;" : : "r"(kTurnBarrier + consumer) : "memory");
-}
-
-void pass_turn(u32 consumer) {
-  asm volatile("barrier.arrive %0, 256;" : : "r"(kTurnBarrier + consumer) : "memory");
-}
-
-void open_turns(u32 consumer) {
-  if (consumer == kConsumers - 1)
-    pass_turn(0);
-}
-
-/* Takes the last turn that was passed to the first. */
-void close_turns(u32 consumer) {
-  if (consumer == 0)
-    wait_turn(0);
-}
-
-u32 consumer_after(u32 consumer) {
-  return consumer == kConsumers - 1 ? 0 : consumer + 1;
 }

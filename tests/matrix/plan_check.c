@@ -9,6 +9,7 @@
 #include "tests/reference.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct extent {
   int begin;
@@ -249,6 +250,58 @@ static bool check_shares(struct check *check) {
   return check_sections(check, &balance) && check_balance(check, &balance);
 }
 
+/* ------------------------------------------------------------------------------------------------ queue */
+
+/* What comes last in a queue is short; as in templates/plan/queue.cuh. */
+enum { LAST_STEPS = 16 };
+
+static bool is_queued(const struct check *check) {
+  const struct fi_item *first = check->view.host.first;
+  return first->row_count > 0 && first->next == FI_NEXT_CLAIMED;
+}
+
+/* Every CTA begins with the item of its number. */
+static bool check_first(const struct check *check, const struct fi_queue *queue) {
+  const struct plan_view *view = &check->view;
+  if (queue->first != least(view->shape.ctas, queue->count) || queue->next != queue->first)
+    return trial_fail(check->trial, "the queue begins at %d and %d, for %d CTAs and %d items", queue->first,
+                      queue->next, view->shape.ctas, queue->count);
+  for (int cta = 0; cta < view->shape.ctas; cta++) {
+    const struct fi_item *first = &view->host.first[cta];
+    if (cta >= queue->first ? first->row_count > 0 : memcmp(first, &view->host.items[cta], sizeof *first) != 0)
+      return item_fails(check, first, "a CTA does not begin with its item of the queue");
+  }
+  return true;
+}
+
+/* Takes all items of a queue: whole units, the longest no longer than a share and the last ones short. */
+static bool check_queue(struct check *check) {
+  const struct plan_view *view = &check->view;
+  const struct fi_queue *queue = view->host.queue;
+  int64_t steps = 0;
+  int longest = 0;
+  if (queue->count < 1 || (uint64_t)queue->count > view->shape.items)
+    return trial_fail(check->trial, "the queue has %d of %llu items", queue->count,
+                      (unsigned long long)view->shape.items);
+  for (int i = 0; i < queue->count; i++) {
+    const struct fi_item *item = &view->host.items[i];
+    if (item->next != FI_NEXT_CLAIMED || item->part != -1)
+      return item_fails(check, item, "it is no whole unit of a queue");
+    check->items[check->item_count++] = item;
+    steps += steps_of(check, item);
+    longest = most(longest, steps_of(check, item));
+  }
+  const struct fi_item *last = &view->host.items[queue->count - 1];
+  if (longest > steps / view->shape.ctas || steps_of(check, last) > LAST_STEPS)
+    return item_fails(check, last, "even shares would be better than a queue");
+  return check_first(check, queue);
+}
+
+/* How the items are divided among the CTAs. */
+static bool check_division(struct check *check) {
+  return is_queued(check) ? check_queue(check) : check_shares(check);
+}
+
 /* ------------------------------------------------------------------------------------------------ units */
 
 static int compare_items(const void *left, const void *right) {
@@ -436,7 +489,7 @@ bool plan_check(struct trial *trial, const struct planned *planned) {
     check.tokens += planned->q_len[request];
   const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&
                       plan_view_download(&check.view, trial) && make_room(&check) && check_header(&check) &&
-                      check_rows(&check) && check_shares(&check) && check_units(&check) && check_partials(&check);
+                      check_rows(&check) && check_division(&check) && check_units(&check) && check_partials(&check);
   plan_view_close(&check.view);
   free(check.request_of);
   free(check.seen);

@@ -25,6 +25,7 @@ bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kern
       .header = local(view, there->header),
       .first = local(view, there->first),
       .items = local(view, there->items),
+      .queue = local(view, there->queue),
       .rows = local(view, there->rows),
       .units = local(view, there->units),
       .arrivals = local(view, there->arrivals),

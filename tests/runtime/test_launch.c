@@ -389,6 +389,7 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
       {layout.arrays.step_begin, counts->step_begins * sizeof(int)},
       {layout.arrays.plan.first, counts->first * sizeof(struct fi_item)},
       {layout.arrays.plan.items, counts->items * sizeof(struct fi_item)},
+      {layout.arrays.plan.queue, counts->queue * sizeof(struct fi_queue)},
       {layout.arrays.plan.units, counts->merges * sizeof(struct fi_unit)},
       {layout.arrays.plan.arrivals, counts->merges * sizeof(unsigned)},
   };

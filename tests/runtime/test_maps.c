@@ -35,13 +35,14 @@ static fi_status run(fi_kernel *kernel, fi_tensors tensors) {
 static void expect_tensor(const char *spec, uint32_t number, const struct tensor *expected) {
   const struct tensor *tensor = &fakes.mapped[number];
   cr_expect_eq(tensor->data, expected->data, "%s, map %u", spec, number);
-  for (int i = 0; i < TENSOR_RANK; i++) {
-    cr_expect_eq(tensor->extents[i], expected->extents[i], "%s, map %u, extent %d is %lu", spec, number, i,
+  cr_expect_eq(tensor->rank, expected->rank, "%s, map %u", spec, number);
+  for (uint32_t i = 0; i < expected->rank; i++) {
+    cr_expect_eq(tensor->extents[i], expected->extents[i], "%s, map %u, extent %u is %lu", spec, number, i,
                  (unsigned long)tensor->extents[i]);
-    cr_expect_eq(tensor->box[i], expected->box[i], "%s, map %u, box %d is %u", spec, number, i, tensor->box[i]);
+    cr_expect_eq(tensor->box[i], expected->box[i], "%s, map %u, box %u is %u", spec, number, i, tensor->box[i]);
   }
-  for (int i = 0; i < TENSOR_RANK - 1; i++)
-    cr_expect_eq(tensor->strides[i], expected->strides[i], "%s, map %u, stride %d is %lu", spec, number, i,
+  for (uint32_t i = 0; i < expected->rank - 1; i++)
+    cr_expect_eq(tensor->strides[i], expected->strides[i], "%s, map %u, stride %u is %lu", spec, number, i,
                  (unsigned long)tensor->strides[i]);
 }
 
@@ -52,31 +53,42 @@ static const struct {
 } rows[] = {
     {"attention rows=128 group=3 index=csr hd=192 v_dim=72",
      {0},
-     {.extents = {192, 6, MANY, 1}, .strides = {384, 2304, 2304}, .box = {64, 3, 42, 1}},
-     {.extents = {192, MANY, 2, 1}, .strides = {768, 384, 768}, .box = {64, 128, 1, 1}},
-     {.extents = {72, MANY, 2, 1}, .strides = {288, 144, 288}, .box = {64, 128, 1, 1}}},
+     {.rank = 4, .extents = {192, 6, MANY, 1}, .strides = {384, 2304, 2304}, .box = {64, 3, 42, 1}},
+     {.rank = 4, .extents = {192, 128, 2, MANY}, .strides = {768, 384, 768}, .box = {64, 128, 1, 1}},
+     {.rank = 4, .extents = {72, 128, 2, MANY}, .strides = {288, 144, 288}, .box = {64, 128, 1, 1}}},
     {"attention rows=128 group=8",
      {.q_token_stride = 8192,
       .k.page_stride = 1 << 20,
       .v.page_stride = 1 << 21,
       .v.head_stride = 256,
       .v.token_stride = 512},
-     {.extents = {128, 16, MANY, 1}, .strides = {256, 16384, 16384}, .box = {64, 8, 16, 1}},
-     {.extents = {128, MANY, 2, MANY}, .strides = {512, 256, 2 << 20}, .box = {64, 128, 1, 1}},
-     {.extents = {128, MANY, 2, MANY}, .strides = {1024, 512, 2 << 21}, .box = {64, 128, 1, 1}}},
+     {.rank = 4, .extents = {128, 16, MANY, 1}, .strides = {256, 16384, 16384}, .box = {64, 8, 16, 1}},
+     {.rank = 5, .extents = {128, 128, 2, MANY, MANY}, .strides = {512, 256, 512, 2 << 20}, .box = {64, 128, 1, 1, 1}},
+     {.rank = 5,
+      .extents = {128, 128, 2, MANY, MANY},
+      .strides = {1024, 512, 1024, 2 << 21},
+      .box = {64, 128, 1, 1, 1}}},
     {"attention rows=128 page=48 hd=256",
      {0},
-     {.extents = {256, 2, MANY, 1}, .strides = {512, 1024, 1024}, .box = {64, 1, 128, 1}},
-     {.extents = {256, 48, 2, MANY}, .strides = {1024, 512, 48 * 1024}, .box = {64, 16, 1, 1}},
-     {.extents = {256, 48, 2, MANY}, .strides = {1024, 512, 48 * 1024}, .box = {64, 16, 1, 1}}},
+     {.rank = 4, .extents = {256, 2, MANY, 1}, .strides = {512, 1024, 1024}, .box = {64, 1, 128, 1}},
+     {.rank = 5, .extents = {256, 16, 2, 48, MANY}, .strides = {1024, 512, 1024, 48 * 1024}, .box = {64, 16, 1, 1, 1}},
+     {.rank = 5, .extents = {256, 16, 2, 48, MANY}, .strides = {1024, 512, 1024, 48 * 1024}, .box = {64, 16, 1, 1, 1}}},
 };
 
-/* The map of boxes, and the same of boxes of one token. */
-static void expect_pair(const char *spec, uint32_t first, struct tensor tensor, const void *data, int token_axis) {
+static void expect_boxes(const char *spec, uint32_t number, struct tensor tensor, const void *data) {
   tensor.data = data;
-  expect_tensor(spec, first, &tensor);
-  tensor.box[token_axis] = 1;
-  expect_tensor(spec, first + 1, &tensor);
+  expect_tensor(spec, number, &tensor);
+}
+
+/* The map of boxes of K or V, the same of parts of 8 tokens, and of single ones, each with windows of as many. */
+static void expect_kv(const char *spec, uint32_t first, struct tensor tensor, const void *data) {
+  static const uint32_t smaller[] = {8, 1};
+  expect_boxes(spec, first, tensor, data);
+  for (uint32_t i = 0; i < 2; i++) {
+    tensor.box[1] = smaller[i];
+    tensor.extents[1] = smaller[i];
+    expect_boxes(spec, first + 1 + i, tensor, data);
+  }
 }
 
 Test(maps, say_where_tensors_are) {
@@ -86,10 +98,13 @@ Test(maps, say_where_tensors_are) {
     fakes.maps = 0;
     cr_assert_eq(kernel->tile.family->number, FI_FAMILY_WGMMA);
     cr_assert_eq(run(kernel, rows[i].tensors), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(fakes.maps, 6);
-    expect_pair(rows[i].spec, 0, rows[i].q, address(0x10000), 2);
-    expect_pair(rows[i].spec, 2, rows[i].k, address(0x30000), 1);
-    expect_pair(rows[i].spec, 4, rows[i].v, address(0x40000), 1);
+    cr_assert_eq(fakes.maps, 8);
+    struct tensor one_token = rows[i].q;
+    one_token.box[2] = 1;
+    expect_boxes(rows[i].spec, 0, rows[i].q, address(0x10000));
+    expect_boxes(rows[i].spec, 1, one_token, address(0x10000));
+    expect_kv(rows[i].spec, 2, rows[i].k, address(0x30000));
+    expect_kv(rows[i].spec, 5, rows[i].v, address(0x40000));
   }
   fi_ctx_destroy(ctx);
 }
@@ -99,7 +114,8 @@ Test(maps, are_part_of_the_argument) {
   fi_ctx *ctx = make_context(NULL);
   cr_assert_eq(run(kernel_of(ctx, "attention rows=128 index=csr"), (fi_tensors){0}), FI_OK, "%s", fi_last_error());
   memcpy(&args, fakes.args, sizeof args);
-  const struct fi_tensor_map *maps[] = {&args.q, &args.q_token, &args.k, &args.k_token, &args.v, &args.v_token};
+  const struct fi_tensor_map *maps[] = {&args.q,       &args.q_token, &args.k,      &args.k_part,
+                                        &args.k_token, &args.v,       &args.v_part, &args.v_token};
   for (uint64_t i = 0; i < sizeof maps / sizeof *maps; i++)
     cr_expect_eq(maps[i]->words[15], 0x0101010101010101u * (i + 1));
   cr_expect_eq(args.attention.q, address(0x10000));

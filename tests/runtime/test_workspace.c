@@ -2,6 +2,7 @@
 #include "fakes.h"
 
 #include "flashjit_args.h"
+#include "generator/family.h"
 #include "generator/tile.h"
 #include "runtime/workspace.h"
 
@@ -26,6 +27,11 @@ static uint64_t rows_of_partials(const fi_kernel *kernel, uint64_t rows) {
   return round_256(4 * rows * kernel->spec.v_dim) + 2 * round_256(8 * rows);
 }
 
+/* Kernels by wgmma claim items from a queue. */
+static uint64_t queue_bytes(const fi_kernel *kernel) {
+  return kernel->tile.family->claims ? 256 : 0;
+}
+
 static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t ctas) {
   const uint64_t tile_tokens = kernel->tile.rows / kernel->spec.group;
   uint64_t tiles = bounds->max_requests + bounds->max_tokens / tile_tokens;
@@ -38,7 +44,8 @@ static struct sizes even_shares(const fi_kernel *kernel, const fi_workspace *bou
   const uint64_t seen = kernel->spec.window_left ? 8ull * bounds->max_tokens : 0;
   const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256(seen) +
                           round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-                          round_256(ITEM * (units + shares)) + round_256(UNIT * merges) + round_256(4 * merges);
+                          round_256(ITEM * (units + shares)) + queue_bytes(kernel) + round_256(UNIT * merges) +
+                          round_256(4 * merges);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 
@@ -53,7 +60,8 @@ static struct sizes fixed_pieces(const fi_kernel *kernel, const fi_workspace *bo
   const uint64_t seen = kernel->spec.window_left ? 8ull * bounds->max_tokens : 0;
   const uint64_t memory = round_256(HEADER) + round_256(checked) + round_256(seen) +
                           round_256((uint64_t)ROW * bounds->max_tokens) + round_256(ITEM * ctas) +
-                          round_256(ITEM * (units * cuts + ctas)) + round_256(UNIT * units) + round_256(4 * units);
+                          round_256(ITEM * (units * cuts + ctas)) + queue_bytes(kernel) + round_256(UNIT * units) +
+                          round_256(4 * units);
   return (struct sizes){memory, rows_of_partials(kernel, rows)};
 }
 

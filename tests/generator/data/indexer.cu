@@ -34,8 +34,16 @@ struct FI_WIDE fi_item {
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
   int kv_len;                /* of its request */
+};
+
+/* Items that no CTA has yet, when a launch begins: each begins with the item of its number, and claims the others. */
+struct fi_queue {
+  int next;  /* that is claimed next; `first` between launches */
+  int first; /* that is claimed at all: as many CTAs have an item */
+  int count; /* of items */
+  int reserved;
 };
 
 /*
@@ -69,6 +77,7 @@ struct fi_plan_arrays {
   struct fi_plan_header *header;
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
+  struct fi_queue *queue; /* of kernels that claim items */
   struct fi_row *rows;
   struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */

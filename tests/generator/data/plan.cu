@@ -34,8 +34,18 @@ struct FI_WIDE fi_item {
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
   int kv_len;                /* of its request */
+};
+
+#define FI_NEXT_CLAIMED -2 /* what it claims from the queue */
+
+/* Items that no CTA has yet, when a launch begins: each begins with the item of its number, and claims the others. */
+struct fi_queue {
+  int next;  /* that is claimed next; `first` between launches */
+  int first; /* that is claimed at all: as many CTAs have an item */
+  int count; /* of items */
+  int reserved;
 };
 
 /*
@@ -69,6 +79,7 @@ struct fi_plan_arrays {
   struct fi_plan_header *header;
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
+  struct fi_queue *queue; /* of kernels that claim items */
   struct fi_row *rows;
   struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
@@ -132,6 +143,7 @@ struct fi_plan_args {
   int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
+  int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
   int names_requests; /* 1: plan.requests is written */
@@ -557,12 +569,9 @@ constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
  * Sections are groups of KV heads that fit in L2: the CTAs of a launch work on one group at a time, so that
- * tiles of the same head find it there. Batches of few rows read everything once and have one section, as have
- * batches so small that more cuts would cost more than they save.
+ * tiles of the same head find it there.
  */
-int sections_of(const fi_plan_args &args, const Line &line) {
-  if (args.max_sections == 1)
-    return 1;
+int sections_wanted(const fi_plan_args &args, const Line &line) {
   __shared__ int kv_steps;
   if (threadIdx.x == 0)
     kv_steps = 0;
@@ -571,11 +580,20 @@ int sections_of(const fi_plan_args &args, const Line &line) {
     if (line.tile_begin[request + 1] > line.tile_begin[request])
       atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
   __syncthreads();
-  constexpr int kLeastPieces = 16; /* of a share in a section */
   const int kv_heads = args.kv_heads / args.head_tiles;
-  const int wanted = kv_steps * kv_heads / args.section_steps;
+  return max(1, min(kv_steps * kv_heads / args.section_steps, kv_heads));
+}
+
+/*
+ * Sections of shares. Batches of few rows read everything once and have one, as have batches so small that more cuts
+ * would cost more than they save.
+ */
+int sections_of(const fi_plan_args &args, const Line &line) {
+  if (args.max_sections == 1)
+    return 1;
+  constexpr int kLeastPieces = 16; /* of a share in a section */
   const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
-  return max(1, min(min(wanted, worth), min(args.max_sections, kv_heads)));
+  return max(1, min(min(sections_wanted(args, line), worth), args.max_sections));
 }
 
 /*
@@ -847,10 +865,8 @@ Line line_of(const fi_plan_args &args, int *room) {
   return {tile_begin, step_begin, tiles, steps};
 }
 
-/* Cuts the batch into shares. Every CTA finds the cuts, and writes its part of the items. */
-void share_batch(const fi_plan_args &args) {
-  extern __shared__ int cuts[]; /* [ctas + 1] */
-  const Line line = line_of(args, cuts + args.ctas + 1);
+/* Cuts the batch into shares. */
+void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
     const Section section = section_of(args, line, cuts, number, sections);
@@ -873,6 +889,118 @@ void count_steps(const fi_plan_args &args) {
   const int tiles = args.tile_begin[args.requests];
   prefix_sum_by_all(args.step_begin, tiles,
                     [&](int tile) { return steps_of(args, tile_of(args, args.tile_begin, tile)); });
+}
+
+/* Most steps of the units that come last: so long may a CTA be at work when the others are done. */
+constexpr int kLastSteps = 16;
+
+int steps_of_tile(const Line &line, int tile) {
+  return line.step_begin[tile + 1] - line.step_begin[tile];
+}
+
+int max_of_warp(int value) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    value = max(value, __shfl_xor_sync(kAllLanes, value, distance));
+  return value;
+}
+
+/* Steps of the longest unit, and of the longest of those that come last. */
+struct Longest {
+  int unit;
+  int last;
+};
+
+Longest longest_of(const fi_plan_args &args, const Line &line) {
+  __shared__ Longest longest;
+  Longest own = {0, 0};
+  if (threadIdx.x == 0)
+    longest = own;
+  for (int tile = (int)threadIdx.x; tile < line.tiles; tile += kThreads)
+    own.unit = max(own.unit, steps_of_tile(line, tile));
+  for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
+    if (line.tile_begin[request + 1] > line.tile_begin[request])
+      own.last = max(own.last, steps_of_tile(line, line.tile_begin[request]));
+  own = {max_of_warp(own.unit), max_of_warp(own.last)};
+  __syncthreads();
+  if (lane() == 0) {
+    atomicMax(&longest.unit, own.unit);
+    atomicMax(&longest.last, own.last);
+  }
+  __syncthreads();
+  return longest;
+}
+
+/* Whether a queue is better than even shares: no unit has more than a share, and the last ones are short. */
+bool queue_pays(const fi_plan_args &args, const Line &line) {
+  if (!args.claims || args.fixed)
+    return false;
+  const Longest longest = longest_of(args, line);
+  return longest.unit <= line.steps * args.kv_heads / args.ctas && longest.last <= kLastSteps;
+}
+
+/*
+ * How many tiles come before one, on each head: those that are further back in their requests, which see more where the
+ * mask is causal, and of those at the same place the ones of requests before.
+ */
+int place_of_tile(const fi_plan_args &args, const Line &line, int tile) {
+  const int request = args.q_indptr ? find_last(line.tile_begin, args.requests, tile) : tile;
+  const int number = tile - line.tile_begin[request];
+  int place = 0;
+  for (int other = 0; other < args.requests; other++) {
+    const int tiles = line.tile_begin[other + 1] - line.tile_begin[other];
+    place += max(0, tiles - 1 - number) + (other < request && tiles > number);
+  }
+  return place;
+}
+
+/*
+ * Sections of the queue, which come one after the other: their KV takes half of what those of shares have, since all of
+ * it is gone over again and again, but each has work for all CTAs.
+ */
+int sections_of_queue(const fi_plan_args &args, const Line &line) {
+  const int most = line.tiles * args.kv_heads / (2 * args.ctas);
+  const int kv_heads = args.kv_heads / args.head_tiles;
+  return max(1, min(2 * sections_wanted(args, line), min(most, kv_heads)));
+}
+
+/* The section, of `count`, that a head is in. */
+Section section_of_head(const fi_plan_args &args, const Line &line, int head, int count) {
+  const int kv_heads = args.kv_heads / args.head_tiles;
+  return section_of(args, line, nullptr, ((head / args.head_tiles + 1) * count - 1) / kv_heads, count);
+}
+
+/* Writes all units as items: one section after the other, by the places of tiles, then heads. */
+void write_queue(const fi_plan_args &args, const Line &line) {
+  const int sections = sections_of_queue(args, line);
+  const int units = line.tiles * args.kv_heads;
+  for (int i = first_index(); i < units; i += kIndexStride) {
+    const Section section = section_of_head(args, line, i % args.kv_heads, sections);
+    const int tile = i / args.kv_heads;
+    const Unit unit = unit_of(args, line, section, tile, i % args.kv_heads - section.first_head);
+    fi_item item = item_of(args, line, section, unit, unit.begin, unit.end);
+    item.next = FI_NEXT_CLAIMED;
+    const int number =
+        section.first_head * line.tiles + place_of_tile(args, line, tile) * section.heads + unit.head;
+    args.plan.items[number] = item;
+    if (number < args.ctas)
+      args.plan.first[number] = item;
+  }
+  for (int cta = units + first_index(); cta < args.ctas; cta += kIndexStride)
+    args.plan.first[cta].row_count = 0;
+  const int first = min(units, args.ctas);
+  if (blockIdx.x % FI_PLAN_CTAS == 0 && threadIdx.x == 0)
+    *args.plan.queue = {first, first, units, 0};
+}
+
+/* Divides the batch among the CTAs of a launch. Every CTA of the plan writes its part of the items. */
+void divide_batch(const fi_plan_args &args) {
+  extern __shared__ int cuts[]; /* [ctas + 1] */
+  const Line line = line_of(args, cuts + args.ctas + 1);
+  if (queue_pays(args, line))
+    write_queue(args, line);
+  else
+    cut_batch(args, line, cuts);
 }
 
 /* What is wrong with a request; where nothing is planned, of that only which is the reason. */
@@ -942,7 +1070,7 @@ bool writes_header() {
 /* Writes the items and the rows of a batch. */
 void plan_batch(const fi_plan_args &args, int tokens) {
   if (args.ctas > 0)
-    share_batch(args);
+    divide_batch(args);
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);

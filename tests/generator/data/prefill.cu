@@ -34,8 +34,18 @@ struct FI_WIDE fi_item {
   int part;                  /* first row of its partial result; -1: it writes the output itself */
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
-  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing */
+  int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
   int kv_len;                /* of its request */
+};
+
+#define FI_NEXT_CLAIMED -2 /* what it claims from the queue */
+
+/* Items that no CTA has yet, when a launch begins: each begins with the item of its number, and claims the others. */
+struct fi_queue {
+  int next;  /* that is claimed next; `first` between launches */
+  int first; /* that is claimed at all: as many CTAs have an item */
+  int count; /* of items */
+  int reserved;
 };
 
 /*
@@ -69,6 +79,7 @@ struct fi_plan_arrays {
   struct fi_plan_header *header;
   struct fi_item *first; /* [ctas] a copy of each CTA's first item */
   struct fi_item *items;
+  struct fi_queue *queue; /* of kernels that claim items */
   struct fi_row *rows;
   struct fi_interval *seen;  /* for masks that need it: the KV tokens that each row sees */
   const unsigned **row_bits; /* for packed masks: the first word of each row */
@@ -132,12 +143,12 @@ struct __attribute__((aligned(64))) fi_tensor_map {
   unsigned long long words[16];
 };
 
-/* Of attention by tensor maps: boxes of many rows, and of one token for ends that are not whole boxes. */
+/* Of attention by tensor maps: of boxes, of their parts, and of single tokens for ends that are not whole boxes. */
 struct fi_attention_maps_args {
   struct fi_attention_args attention;
   struct fi_tensor_map q, q_token;
-  struct fi_tensor_map k, k_token;
-  struct fi_tensor_map v, v_token;
+  struct fi_tensor_map k, k_part, k_token;
+  struct fi_tensor_map v, v_part, v_token;
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -273,10 +284,12 @@ typedef Threads<kWorkers> Workers;
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings rows of items, one Q, the others KV. */
-constexpr u32 kRowsWarp = kConsumerWarps;
-constexpr u32 kQueryWarp = kRowsWarp + 1;
+/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+constexpr u32 kItemsWarp = kConsumerWarps;
+constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
+constexpr u32 kLoaderWarps = 2;
+constexpr u32 kFollowers = 1 + kLoaderWarps;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -294,31 +307,17 @@ Warpgroup consumer_threads(u32 consumer) {
   return {consumer * 128, kConsumerBarrier + consumer};
 }
 
-/*
- * Consumers take turns at starting products: while one does, the others are at their softmax. The first begins as if
- * the last had passed the turn to it.
- */
-void wait_turn(u32 consumer) {
-  asm volatile("barrier.sync %0, 256;" : : "r"(kTurnBarrier + consumer) : "memory");
-}
+/* Consumers start products when they can: two find their way past each other faster than in turns. */
+void wait_turn(u32 consumer) {}
 
-void pass_turn(u32 consumer) {
-  asm volatile("barrier.arrive %0, 256;" : : "r"(kTurnBarrier + consumer) : "memory");
-}
+void pass_turn(u32 consumer) {}
 
-void open_turns(u32 consumer) {
-  if (consumer == kConsumers - 1)
-    pass_turn(0);
-}
+void open_turns(u32 consumer) {}
 
-/* Takes the last turn that was passed to the first. */
-void close_turns(u32 consumer) {
-  if (consumer == 0)
-    wait_turn(0);
-}
+void close_turns(u32 consumer) {}
 
 u32 consumer_after(u32 consumer) {
-  return consumer == kConsumers - 1 ? 0 : consumer + 1;
+  return consumer;
 }
 
 u32 pack_bf16(float low, float high) {
@@ -670,7 +669,7 @@ void open_ring(Barriers &barriers) {
 void open_barriers(Barriers &barriers) {
   for (u32 i = 0; i < kItemsAhead; i++) {
     barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps);
+    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
   }
   for (u32 i = 0; i < kQueryTiles; i++) {
     barrier_open(&barriers.query_full[i], 1);
@@ -698,25 +697,12 @@ void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, in
                : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(shared_address(barrier)) : "memory");
 }
 
-/* The number of a KV head. */
-typedef int KvHead;
-
-typedef int PageId;
-
-/* The page ids of a request, first token's first. */
-const PageId *pages_of(const fi_plan_header &header, int kv_base) {
-  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
-}
-
-/* What kv_row finds a token of a request by: its page. */
-int kv_place(const fi_plan_header &header, int kv_base, int token) {
-  return (int)pages_of(header, kv_base)[(u32)token / kPageSize];
-}
-
-/* The row of a token and head; `page` is that of the token. */
-u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
-  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
-  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
+/* The same of a tensor of rank 5. */
+void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, int x2, int x3, int x4) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%2, %3, %4, %5, %6}], [%7];"
+               : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(shared_address(barrier))
+               : "memory");
 }
 
 constexpr bool kCausal = true;
@@ -748,104 +734,6 @@ constexpr bool kHides = kMaskBits || kHidesTokens;
 /* Whether some row may not see a token of the item. */
 bool may_differ(const fi_item &item) {
   return kHides || !all_visible(item, item.kv_begin, item.kv_end - item.kv_begin);
-}
-
-/* What products take beyond the head's dims is outside of the tensor, and copied as 0. */
-void clear_tails(u8 *shared) {}
-
-constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
-
-/* Where a lane's box is, in the coordinates of the tensor maps. */
-struct Box {
-  int at;    /* token in its page or request; before the first one is nowhere, and the box is 0 */
-  int place; /* page or request */
-  bool cut;  /* some of its tokens are the item's, some are not */
-};
-
-/* The box of a token: in its page. */
-Box box_of(const fi_plan_header &header, const fi_item &item, int token) {
-  return {(int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
-}
-
-/* The box whose first token is `token`, of an item that has tokens in [begin, end). */
-Box find_box(const fi_plan_header &header, const fi_item &item, int token) {
-  const int end = token + (int)kBoxTokens;
-  if (token >= item.kv_end || end <= item.kv_begin)
-    return {-(int)kBoxTokens, 0, false};
-  Box box = box_of(header, item, token);
-  box.cut = token < item.kv_begin || end > item.kv_end;
-  return box;
-}
-
-/* What copies to a tile of K or V go by. */
-struct TileCopy {
-  const fi_tensor_map &boxes;
-  const fi_tensor_map &tokens;
-  u32 to;
-  u64 *full;
-  int head;
-  int first_dim = 0; /* of the tile, in the tensor */
-};
-
-/* Copies the item's tokens of a box that has others too, one by one; `first` is the box's first token. */
-template <u32 kDim> void copy_tokens(const TileCopy &copy, const fi_item &item, const Box &box, u32 number, int first) {
-#pragma unroll 1
-  for (u32 i = lane(); i < kBoxTokens * kPanels<kDim>; i += 32) {
-    const u32 row = i % kBoxTokens;
-    const u32 panel = i / kBoxTokens;
-    const int token = first + (int)row;
-    const bool is_there = token >= item.kv_begin && token < item.kv_end;
-    copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + (number * kBoxTokens + row) * kPanelRow, copy.tokens,
-             copy.full, copy.first_dim + (int)(panel * kPanelDims), is_there ? box.at + (int)row : -1, copy.head,
-             box.place);
-  }
-}
-
-/* Copies the tile of K or V of a step, whose first token is `token`. */
-template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
-  if (lane() == 0)
-    barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
-  __syncwarp();
-  if (lane() < kBoxes && !box.cut) {
-#pragma unroll
-    for (u32 panel = 0; panel < kPanels<kDim>; panel++)
-      copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + lane() * (kBoxTokens * kPanelRow), copy.boxes, copy.full,
-               copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.place);
-  }
-#pragma unroll 1
-  for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.cut); left != 0; left &= left - 1) {
-    const u32 number = __ffs(left) - 1;
-    const Box one = {__shfl_sync(kAllLanes, box.at, number), __shfl_sync(kAllLanes, box.place, number), true};
-    copy_tokens<kDim>(copy, item, one, number, token + (int)(number * kBoxTokens));
-  }
-}
-
-/* Brings K and V of all items of the CTA, from `next` on. */
-void bring_kv(const fi_attention_maps_args &args, const fi_item *next, u8 *shared) {
-  if (warp() != kLoaderWarp)
-    return;
-  Barriers &barriers = barriers_of(shared);
-  const fi_plan_header &header = *args.attention.plan.header;
-  Place<kStages> place = {0};
-  for (;;) {
-    const fi_item &item = *next;
-#pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = find_box(header, item, token + (int)(lane() % kBoxes * kBoxTokens));
-      const TileCopy keys = {args.k, args.k_token, shared_address(keys_of_stage(shared, place.number())),
-                             &barriers.keys_full[place.number()], item.kv_head};
-      const TileCopy values = {args.v, args.v_token, shared_address(values_of_stage(shared, place.number())),
-                               &barriers.values_full[place.number()], item.kv_head};
-      barrier_wait(&barriers.keys_empty[place.number()], place.parity_before());
-      copy_tile<kQkDim>(keys, item, box, token);
-      barrier_wait(&barriers.values_empty[place.number()], place.parity_before());
-      copy_tile<kVDim>(values, item, box, token);
-      place = place.next();
-    }
-    if (item.next < 0)
-      return;
-    next = args.attention.plan.items + item.next;
-  }
 }
 
 /* The position of a row is its place. */
@@ -899,12 +787,243 @@ void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args
   }
 }
 
-constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
-constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
-
 ItemTile *item_tiles(u8 *shared) {
   return (ItemTile *)(shared + kSharedItems);
 }
+
+/*
+ * Claims the next item of the queue for the CTA; -1 when there is none. Every CTA claims until it gets none, so the last
+ * claim of a launch is known, and makes the queue ready for the next.
+ */
+int claim(Threads<32> threads, fi_queue &queue) {
+  int number = 0;
+  if (threads.leads()) {
+    number = atomicAdd(&queue.next, 1);
+    if (number == queue.first + queue.count - 1)
+      atomicExch(&queue.next, queue.first);
+  }
+  number = __shfl_sync(kAllLanes, number, 0);
+  return number < queue.count ? number : -1;
+}
+
+/* The item that `next` of the one before it says; null after the last. */
+const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int next) {
+  const int number = next == FI_NEXT_CLAIMED ? claim(threads, *plan.queue) : next;
+  return number < 0 ? nullptr : plan.items + number;
+}
+
+/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
+void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
+    ItemTile &tile = item_tiles(shared)[place.number()];
+    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+    if (place.count > 0)
+      item = item_after(threads, args.plan, next);
+    if (item) {
+      stage_item(threads, tile, args, *item);
+      next = item->next;
+    } else if (threads.leads()) {
+      tile.item.row_count = 0;
+    }
+    threads.sync();
+    if (threads.leads())
+      barrier_arrive(&barriers.rows_full[place.number()]);
+  }
+}
+
+/* An item that a warp of the producer is at: the first is known before it is in shared memory. */
+struct Follower {
+  Place<kItemsAhead> place;
+  const fi_item *item;
+};
+
+/* Leaves an item for the next, if there is one. */
+bool goes_on(Follower &follower, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  release(&barriers.rows_empty[follower.place.number()]);
+  follower.place = follower.place.next();
+  barrier_wait(&barriers.rows_full[follower.place.number()], follower.place.parity());
+  follower.item = &item_tiles(shared)[follower.place.number()].item;
+  return follower.item->row_count > 0;
+}
+
+/* The number of a KV head. */
+typedef int KvHead;
+
+typedef int PageId;
+
+/* The page ids of a request, first token's first. */
+const PageId *pages_of(const fi_plan_header &header, int kv_base) {
+  return (const PageId *)header.page_table + kv_base * header.page_table_stride;
+}
+
+/* What kv_row finds a token of a request by: its page. */
+int kv_place(const fi_plan_header &header, int kv_base, int token) {
+  return (int)pages_of(header, kv_base)[(u32)token / kPageSize];
+}
+
+/* The row of a token and head; `page` is that of the token. */
+u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
+  const long long row = page * kv.page_stride + (u32)token % kPageSize * kv.token_stride;
+  return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
+}
+
+/* What products take beyond the head's dims is outside of the tensor, and copied as 0. */
+void clear_tails(u8 *shared) {}
+
+constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
+
+constexpr u32 kPartTokens = 8; /* of a part of a box */
+
+/*
+ * Where a box is, or a part of one, in the coordinates of the tensor maps. A map shows as many tokens at a time as its
+ * boxes have: a window. What a box has outside of it is 0. So a box in which the item begins has a window that begins
+ * there, and one in which it ends has one that ends there.
+ */
+struct Box {
+  int at;     /* its first token in the window */
+  int window; /* where that begins, in the page or the request, or among all tokens */
+  int place;  /* page or request */
+  bool split; /* no window does: it is copied in smaller boxes */
+};
+
+/* The box that begins at a token: in its page. */
+Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
+  return {0, (int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
+}
+
+template <u32 kSize> bool is_outside(const fi_item &item, int token) {
+  return token >= item.kv_end || token + (int)kSize <= item.kv_begin;
+}
+
+/* Of a box whose first token is `token` what belongs to the item. No window begins before a page or a request does. */
+template <u32 kSize> Box crop(const Box &box, const fi_item &item, int token) {
+  if (is_outside<kSize>(item, token))
+    return {(int)kSize, 0, 0, false};
+  const int before = max(0, item.kv_begin - token);
+  const int after = max(0, token + (int)kSize - item.kv_end);
+  if (after > 0 && (before > 0 || box.window < after))
+    return {0, box.window, box.place, true};
+  return {after - before, box.window + before - after, box.place, false};
+}
+
+/* The box whose first token is `token`. */
+Box find_box(const fi_plan_header &header, const fi_item &item, int token) {
+  const bool outside = is_outside<kBoxTokens>(item, token);
+  return crop<kBoxTokens>(outside ? Box{} : box_at(header, item, token), item, token);
+}
+
+/* What copies to a tile of K or V go by: maps of boxes, of their parts, and of single tokens. */
+struct TileCopy {
+  const fi_tensor_map &boxes;
+  const fi_tensor_map &parts;
+  const fi_tensor_map &tokens;
+  u32 to;
+  u64 *full;
+  int head;
+  int first_dim = 0; /* of the tile, in the tensor */
+};
+
+/* Copies panel `panel` of a box that begins in row `row` of the tile. */
+void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
+  copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
+           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window, box.place);
+}
+
+/*
+ * Copies a box, which begins at `token` and in row `row`, in parts, and the part that the item ends in by tokens where
+ * it must.
+ */
+template <u32 kDim>
+void copy_parts(const TileCopy &copy, const fi_item &item, const Box &box, u32 row, int token) {
+#pragma unroll 1
+  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kPanels<kDim>; i += 32) {
+    const int first = (int)(i / kPanels<kDim> * kPartTokens);
+    const Box part = crop<kPartTokens>({0, box.window + first, box.place, false}, item, token + first);
+    if (!part.split)
+      copy_panel(copy, copy.parts, row + first, i % kPanels<kDim>, part);
+  }
+  const int last = (item.kv_end - 1 - token) / (int)kPartTokens * (int)kPartTokens;
+  if (!crop<kPartTokens>({0, box.window + last, box.place, false}, item, token + last).split)
+    return;
+#pragma unroll 1
+  for (u32 i = lane(); i < kPartTokens * kPanels<kDim>; i += 32) {
+    const int at = last + (int)(i / kPanels<kDim>);
+    const Box one = crop<1>({0, box.window + at, box.place, false}, item, token + at);
+    copy_panel(copy, copy.tokens, row + at, i % kPanels<kDim>, one);
+  }
+}
+
+/* Copies the tile of a step, whose first token is `token`; each lane has one box. */
+template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
+  if (lane() == 0)
+    barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
+  __syncwarp();
+  if (lane() < kBoxes && !box.split) {
+#pragma unroll
+    for (u32 panel = 0; panel < kPanels<kDim>; panel++)
+      copy_panel(copy, copy.boxes, lane() * kBoxTokens, panel, box);
+  }
+#pragma unroll 1
+  for (u32 left = __ballot_sync(kAllLanes, lane() < kBoxes && box.split); left != 0; left &= left - 1) {
+    const u32 number = __ffs(left) - 1;
+    const Box one = {0, __shfl_sync(kAllLanes, box.window, number), __shfl_sync(kAllLanes, box.place, number), true};
+    copy_parts<kDim>(copy, item, one, number * kBoxTokens, token + (int)(number * kBoxTokens));
+  }
+}
+
+/* The lane's box of the step whose first token is `token`. */
+Box box_of_step(const fi_attention_args &args, const fi_item &item, int token) {
+  return find_box(*args.plan.header, item, token + (int)(lane() % kBoxes * kBoxTokens));
+}
+
+/* What brings the tiles of K, or of V: a warp. */
+struct Loader {
+  TileCopy copy; /* to the first stage */
+  u64 *empty;
+};
+
+/* Brings K or V of all items of the CTA, from `first` on. Where the boxes of a step are is looked up a step ahead. */
+template <u32 kDim>
+void bring_tiles(const Loader &loader, const fi_attention_args &args, const fi_item *first, u8 *shared) {
+  Place<kStages> place = {0};
+  Follower at = {{0}, first};
+  do {
+    const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    Box box = box_of_step(args, item, token);
+#pragma unroll 1
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const Box following = box_of_step(args, item, token + (int)kTeamTokens);
+      TileCopy copy = loader.copy;
+      copy.to += place.number() * kTileBytes<kDim, kTeamTokens>;
+      copy.full += place.number();
+      copy.head = item.kv_head;
+      barrier_wait(&loader.empty[place.number()], place.parity_before());
+      copy_tile<kDim>(copy, item, box, token);
+      place = place.next();
+      box = following;
+    }
+  } while (goes_on(at, shared));
+}
+
+/* Brings K and V of all items of the CTA, from `first` on: one warp has K, one V. */
+void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  const u32 keys = shared_address(keys_of_stage(shared, 0));
+  const u32 values = shared_address(values_of_stage(shared, 0));
+  if (warp() == kLoaderWarp)
+    bring_tiles<kQkDim>({{args.k, args.k_part, args.k_token, keys, barriers.keys_full, 0}, barriers.keys_empty},
+                        args.attention, first, shared);
+  else
+    bring_tiles<kVDim>({{args.v, args.v_part, args.v_token, values, barriers.values_full, 0}, barriers.values_empty},
+                       args.attention, first, shared);
+}
+
+constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
+constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
 void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
@@ -927,35 +1046,20 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
-/* Brings Q of all items of the CTA, from `item` on. */
-void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+/* Brings Q of all items of the CTA, from `first` on. */
+void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  for (Place<kQueryTiles> place = {0};; place = place.next()) {
+  Place<kQueryTiles> place = {0};
+  Follower at = {{0}, first};
+  do {
     u64 *full = &barriers.query_full[place.number()];
     barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
     if (threads.leads())
       barrier_expect(full, kQueryBytes);
     threads.sync();
-    bring_query(threads, args, *item, query_tile_of(shared, place.number()), full);
-    if (item->next < 0)
-      return;
-    item = args.attention.plan.items + item->next;
-  }
-}
-
-/* Brings the rows of all items of the CTA, from `item` on. */
-void bring_rows(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
-  for (Place<kItemsAhead> place = {0};; place = place.next()) {
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    stage_item(threads, item_tiles(shared)[place.number()], args, *item);
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
-    if (item->next < 0)
-      return;
-    item = args.plan.items + item->next;
-  }
+    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    place = place.next();
+  } while (goes_on(at, shared));
 }
 
 /* All rows of the tiles belong to query tokens. */
@@ -1800,8 +1904,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kRowsWarp)
-      bring_rows({kRowsWarp * 32, 0}, args, first, shared);
+    if (warp() == kItemsWarp)
+      bring_items({kItemsWarp * 32, 0}, args, first, shared);
     else if (warp() == kQueryWarp)
       bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
     else
@@ -1814,13 +1918,16 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
   const Workers workers = {0, kWorkersBarrier};
   Place<kStages> kv = {0};
   open_turns(self);
-  for (u32 count = 0;; count++) {
+  u32 count = 0;
+  for (;; count++) {
     const Place<kItemsAhead> rows = {count};
-    const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
-    barrier_wait(&barriers.query_full[query.number()], query.parity());
     ItemView view = {count};
     ItemTile &tile = view.tile(shared);
+    if (tile.item.row_count == 0)
+      break;
+    const Place<kQueryTiles> query = {count};
+    barrier_wait(&barriers.query_full[query.number()], query.parity());
     transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
     view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
     RowState state;
@@ -1835,9 +1942,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
-    if (end.next < 0) {
-      close_turns(self);
-      return merge_units(workers, args, end.unit, barriers.ready);
-    }
   }
+  close_turns(self);
+  const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
+  merge_units(workers, args, last.item.unit, barriers.ready);
 }
