@@ -1050,7 +1050,7 @@ void bring_part(const fi_attention_maps_args &args, const fi_item &item, const B
   copy_tile<kDim>(copy, item, box, token);
 }
 
-/* Brings K of all items of the CTA, from `first` on. Where the boxes of a step are is looked up a step ahead. */
+/* Brings K of all items of the CTA, from `first` on. */
 void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
@@ -1058,16 +1058,13 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
   Follower at = {{0}, first};
   do {
     const fi_item &item = *at.item;
-    int token = first_of_steps(item.kv_begin);
-    Box box = box_of_step(args.attention, item, token);
 #pragma unroll 1
-    for (; token < item.kv_end; token += (int)kTeamTokens) {
-      const Box following = box_of_step(args.attention, item, token + (int)kTeamTokens);
+    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
+      const Box box = box_of_step(args.attention, item, token);
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);
       place = place.next();
-      box = following;
     }
   } while (goes_on(at, shared));
 }
