@@ -34,8 +34,9 @@ Step find_step(const fi_plan_header &header, const fi_item &item, int token) {
 //@use ring/rows_copied
 //@end
 
-/* Brings K and V of an item; when it is done, so are the copies, for which consumers wait before there is a next one. */
-void bring_item(Progress &progress, const fi_attention_args &args, const fi_item &item, Barriers &barriers, u8 *shared) {
+/* Brings K and V of an item; the copies have ended in the end, since consumers wait for them before there is a next. */
+void bring_item(Progress &progress, const fi_attention_args &args, const fi_item &item, Barriers &barriers,
+                u8 *shared) {
   Step last = {};
 #pragma unroll 1
   for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {

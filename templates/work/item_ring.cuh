@@ -1,16 +1,16 @@
 //@use ring/barriers
 //@use work/item
 
-//# The items of a CTA in shared memory. A warp of the producer brings one after the other, with its rows, while there is
-//# a place; the other warps follow it.
+//# The items of a CTA in shared memory. A warp of the producer brings one after the other, with its rows, while there
+//# is a place; the other warps follow it.
 
 ItemTile *item_tiles(u8 *shared) {
   return (ItemTile *)(shared + kSharedItems);
 }
 
 /*
- * Claims the next item of the queue for the CTA; -1 when there is none. Every CTA claims until it gets none, so the last
- * claim of a launch is known, and makes the queue ready for the next.
+ * Claims the next item of the queue for the CTA; -1 when there is none. Every CTA claims until it gets none, so the
+ * last claim of a launch is known, and makes the queue ready for the next.
  */
 int claim(Threads<32> threads, fi_queue &queue) {
   int number = 0;

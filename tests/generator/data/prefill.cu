@@ -792,8 +792,8 @@ ItemTile *item_tiles(u8 *shared) {
 }
 
 /*
- * Claims the next item of the queue for the CTA; -1 when there is none. Every CTA claims until it gets none, so the last
- * claim of a launch is known, and makes the queue ready for the next.
+ * Claims the next item of the queue for the CTA; -1 when there is none. Every CTA claims until it gets none, so the
+ * last claim of a launch is known, and makes the queue ready for the next.
  */
 int claim(Threads<32> threads, fi_queue &queue) {
   int number = 0;
