@@ -44,7 +44,7 @@ CUresult ptx_map_encode(CUtensorMap *out, const struct ptx_map *map, CUdeviceptr
     strides[d] = d + 1 < rank && map->strides[d] ? map->strides[d] : dense;
     steps[d] = map->steps[d] ? map->steps[d] : 1;
   }
-  return encode(out, map->type, map->rank, (void *)(uintptr_t)data, map->dims, strides, map->box, steps,
+  return encode(out, map->type, map->rank, (void *)(uintptr_t)(data - map->early), map->dims, strides, map->box, steps,
                 CU_TENSOR_MAP_INTERLEAVE_NONE, map->swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
                 map->nan ? CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA : CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }

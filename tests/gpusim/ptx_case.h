@@ -20,6 +20,7 @@ struct ptx_map {
   uint32_t steps[PTX_MAX_RANK]; /* 0: 1 */
   CUtensorMapSwizzle swizzle;
   bool nan;
+  uint64_t early; /* bytes that the tensor begins before the data */
 };
 
 /* The body has the registers %p0 to %p7, %r0 to %r31 (%r0 is what the thread stores at the end), %d0 to %d15, %t (the

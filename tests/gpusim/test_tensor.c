@@ -187,6 +187,7 @@ static const struct ptx_map row_map = {U16, 1, .dims = {2048}, .box = {128}};
 static const struct ptx_map word_map = {S32, 1, .dims = {100}, .box = {128}};
 static const struct ptx_map store_map = {U16, 2, .dims = {32, 4}, .box = {32, 8}, .swizzle = CU_TENSOR_MAP_SWIZZLE_64B};
 static const struct ptx_map wide_map = {U16, 1, .dims = {60000}, .box = {128}};
+static const struct ptx_map early_map = {U16, 1, .dims = {2048}, .box = {128}, .early = UINT64_C(1) << 33};
 static const struct ptx_map narrow_map = {U16, 2, .dims = {32, 32}, .box = {32, 8},
                                           .swizzle = CU_TENSOR_MAP_SWIZZLE_128B};
 
@@ -315,6 +316,11 @@ static const struct ptx_case wrong[] = {
                       "cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
                       "[%m], [%map, {%r10}], [%m+8192];\n" WAIT LOAD,
      CUDA_ERROR_ILLEGAL_ADDRESS, "out of bounds", NULL, &wide_map},
+    {"a box outside of a tensor that begins where no memory is", 64,
+     INIT EXPECT(256) "mov.u32 %r10, 2048; @%first "
+                      "cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+                      "[%m], [%map, {%r10}], [%m+8192];\n" WAIT LOAD,
+     CUDA_ERROR_ILLEGAL_ADDRESS, "", NULL, &early_map},
     {"bytes beyond shared memory", 64,
      INIT EXPECT(256) "@%first cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%m+16256], [%data], "
                       "256, [%m+8192];\n" WAIT LOAD,

@@ -41,12 +41,17 @@ static void check_box(const struct sim_warp *warp, const struct sim_inst *inst, 
               CHUNK);
 }
 
-/* The rows of global memory that the box touches lie in allocations. */
+/*
+ * The rows of global memory that the box touches lie in allocations. So does the first element of the tensor if the
+ * first row is outside of it: an H200 asks for that element in its place.
+ */
 static void check_rows(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, const struct sim_box *box,
                        bool is_load) {
   sim_check_early(warp, inst, 1u << lane);
   for (uint32_t r = 0; r < box->rows; r++) {
     const struct sim_box_row row = sim_box_row(box, r);
+    if (row.to <= row.from && r == 0)
+      sim_check_global(warp, inst, lane, box->map.address, box->map.element_bytes);
     if (row.to <= row.from)
       continue;
     struct sim_allocation *allocation = sim_check_global(warp, inst, lane, row.address, row.to - row.from);
