@@ -72,10 +72,10 @@ variants() {
   echo "variant none"
   bench build/release/flashjit wgmma "$hd128" 7
   bench build/release/flashjit wgmma "$hd64" 7
-  kernel=templates/kernels/attention_wgmma.cu
   tile=generator/tile_wgmma.c
   variant one_query_tile $tile '/double_count(wgmma, target, &wgmma->query_tiles)/d' "$hd128"
-  variant no_turns $kernel '/wait_turn(\|pass_turn(\|open_turns(\|close_turns(/d' "$hd128"
+  variant turns $tile 's/division->consumers > 2/division->consumers > 1/' "$hd128"
+  variant no_turns $tile 's/division->consumers > 2/division->consumers > 3/' "$hd64"
   variant eight_sections runtime/workspace.c 's/LARGE_TILE_SECTIONS = 4/LARGE_TILE_SECTIONS = 8/' "$hd128"
   variant small_sections runtime/workspace.c 's/SECTION_BYTES = 24 << 20/SECTION_BYTES = 12 << 20/' "$hd128"
   variant least_piece_4 runtime/workspace.c 's/LARGE_TILE_LEAST_PIECE = 8/LARGE_TILE_LEAST_PIECE = 4/' "$hd128"
