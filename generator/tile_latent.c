@@ -22,7 +22,6 @@ enum {
   PANEL_ALIGNMENT = 1024,
   PARTS = 3,            /* of a stage, with barriers of their own: two halves of V, and the rest of K */
   LEAST_BOX = 8,        /* tokens of a box; smaller pages are not for tensor maps */
-  SPLIT_MULTIPLE = 256, /* KV of an item of a fixed split begins at a multiple of it */
   MASK_TOKENS = 32,     /* of a word of a packed mask */
   ITEMS_AHEAD = 2,      /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,          /* bytes */

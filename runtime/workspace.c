@@ -340,6 +340,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       spec->select,
       spec->select ? bounds->max_selected : 0,
       layout->share_tokens,
+      kernel->tile.family->claims,
   };
   enum { WORDS_OF_ROWS = 4 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);

@@ -60,8 +60,8 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
 
 /*
  * A consumer's part of an item. The scores of a step are under way beside the product of the weights before them with
- * V; while the latter still is, the scores become weights. Consumers take turns at starting products, so that one is at
- * its softmax while the matrix units work for another.
+ * V; while the latter still is, the scores become weights. One consumer is at its softmax while the matrix units work
+ * for another; three take turns at starting products for that.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);

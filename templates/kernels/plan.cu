@@ -149,8 +149,8 @@ void refuse_batch(const fi_plan_args &args) {
  *
  * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a
  * unit's KV at once. All steps of a section's units, in order, form one line, which is cut into equal shares, one
- * a CTA. A unit that a cut goes through is several items, whose partial results the last of its CTAs merges.
- * Append needs the rows only: a plan for no CTAs.
+ * a CTA. A unit that a cut goes through is several items, whose partial results the last of its CTAs merges. Or
+ * whole units form a queue, from which CTAs claim. Append needs the rows only: a plan for no CTAs.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {

@@ -3,8 +3,14 @@
 //# Whole units in a queue: a CTA that is done with one claims the next. Long units come first, so that in the end all
 //# CTAs are done at about the same time.
 
-/* Most steps of the units that come last: so long may a CTA be at work when the others are done. */
+/* Most steps of the units that come last: with two of them may a CTA be at work when the others are done. */
 constexpr int kLastSteps = 16;
+
+/* Units a CTA, at least: it claims its second one when it begins with the first. */
+constexpr int kLeastUnits = 4;
+
+/* Most requests: each unit looks at all of them for its place. */
+constexpr int kMostRequests = 256;
 
 int steps_of_tile(const Line &line, int tile) {
   return line.step_begin[tile + 1] - line.step_begin[tile];
@@ -43,9 +49,10 @@ Longest longest_of(const fi_plan_args &args, const Line &line) {
   return longest;
 }
 
-/* Whether a queue is better than even shares: no unit has more than a share, and the last ones are short. */
+/* Whether a queue is better than even shares: units are many, none has more than a share, and the last are short. */
 bool queue_pays(const fi_plan_args &args, const Line &line) {
-  if (!args.claims || args.fixed)
+  if (!args.claims || args.fixed || args.requests > kMostRequests ||
+      line.tiles * args.kv_heads < kLeastUnits * args.ctas)
     return false;
   const Longest longest = longest_of(args, line);
   return longest.unit <= line.steps * args.kv_heads / args.ctas && longest.last <= kLastSteps;

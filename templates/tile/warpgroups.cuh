@@ -1,6 +1,6 @@
 //@use tile/threads
 
-//# The warpgroups of a CTA: consumers, each of which has 64 rows of the tile, and after them the producer.
+//# The warpgroups of a CTA: consumers, which have 64 rows of the tile each, and after them the producer.
 
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;

@@ -252,8 +252,8 @@ static bool check_shares(struct check *check) {
 
 /* ------------------------------------------------------------------------------------------------ queue */
 
-/* What comes last in a queue is short; as in templates/plan/queue.cuh. */
-enum { LAST_STEPS = 16 };
+/* What comes last in a queue is short, and units are many, but not requests; as in templates/plan/queue.cuh. */
+enum { LAST_STEPS = 16, LEAST_UNITS = 4, MOST_QUEUED = 256 };
 
 static bool is_queued(const struct check *check) {
   const struct fi_item *first = check->view.host.first;
@@ -274,6 +274,17 @@ static bool check_first(const struct check *check, const struct fi_queue *queue)
   return true;
 }
 
+/* Of a request's tiles on a head, those further back come first. */
+static bool is_in_order(const struct check *check, int number) {
+  const struct fi_item *item = &check->view.host.items[number];
+  for (int i = number - 1; i >= 0; i--) {
+    const struct fi_item *before = &check->view.host.items[i];
+    if (before->kv_head == item->kv_head && check->request_of[before->row_begin] == check->request_of[item->row_begin])
+      return before->row_begin > item->row_begin;
+  }
+  return true;
+}
+
 /* Takes all items of a queue: whole units, the longest no longer than a share and the last ones short. */
 static bool check_queue(struct check *check) {
   const struct plan_view *view = &check->view;
@@ -285,14 +296,18 @@ static bool check_queue(struct check *check) {
                       (unsigned long long)view->shape.items);
   for (int i = 0; i < queue->count; i++) {
     const struct fi_item *item = &view->host.items[i];
-    if (item->next != FI_NEXT_CLAIMED || item->part != -1)
+    if (item->next != FI_NEXT_CLAIMED || item->part != -1 || item->unit < 0 ||
+        (uint64_t)item->unit >= view->shape.units)
       return item_fails(check, item, "it is no whole unit of a queue");
+    if (!is_in_order(check, i))
+      return item_fails(check, item, "it comes after a tile before it");
     check->items[check->item_count++] = item;
     steps += steps_of(check, item);
     longest = most(longest, steps_of(check, item));
   }
   const struct fi_item *last = &view->host.items[queue->count - 1];
-  if (longest > steps / view->shape.ctas || steps_of(check, last) > LAST_STEPS)
+  if (longest > steps / view->shape.ctas || steps_of(check, last) > LAST_STEPS ||
+      queue->count < LEAST_UNITS * view->shape.ctas || check->planned->requests > MOST_QUEUED)
     return item_fails(check, last, "even shares would be better than a queue");
   return check_first(check, queue);
 }

@@ -103,6 +103,29 @@ Test(workspace, sizes) {
   fi_ctx_destroy(ctx);
 }
 
+static uint32_t id_of_plan(const fi_kernel *kernel, const fi_workspace *bounds) {
+  struct workspace_layout layout;
+  cr_assert_eq(workspace_lay_out(kernel, bounds, 132, &layout), FI_OK, "%s", fi_last_error());
+  return layout.id;
+}
+
+/* Kernels of two families never take each other's plans, whatever else they have in common: one claims items. */
+Test(workspace, plans_are_of_a_family) {
+  fi_ctx *ctx = make_context(NULL);
+  const fi_workspace bounds = {.struct_size = sizeof bounds,
+                               .max_requests = 4,
+                               .max_tokens = 64,
+                               .max_kv_len = 1000,
+                               .kv_heads = 2,
+                               .split_tokens = 256};
+  const fi_kernel *wgmma = kernel_of(ctx, "attention rows=128 hd=256 group=2");
+  const fi_kernel *mma = kernel_of(ctx, "attention rows=128 hd=256 group=2 family=mma");
+  cr_assert(wgmma->tile.family->claims && !mma->tile.family->claims);
+  cr_assert_eq(wgmma->tile.rows, mma->tile.rows);
+  cr_expect_neq(id_of_plan(wgmma, &bounds), id_of_plan(mma, &bounds));
+  fi_ctx_destroy(ctx);
+}
+
 /* What shared memory does not hold is in the workspace, and what 31 bits do not count is counted in larger steps. */
 Test(workspace, batches_have_no_bound_but_memory) {
   fi_ctx *ctx = make_context(NULL);

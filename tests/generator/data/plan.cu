@@ -891,8 +891,14 @@ void count_steps(const fi_plan_args &args) {
                     [&](int tile) { return steps_of(args, tile_of(args, args.tile_begin, tile)); });
 }
 
-/* Most steps of the units that come last: so long may a CTA be at work when the others are done. */
+/* Most steps of the units that come last: with two of them may a CTA be at work when the others are done. */
 constexpr int kLastSteps = 16;
+
+/* Units a CTA, at least: it claims its second one when it begins with the first. */
+constexpr int kLeastUnits = 4;
+
+/* Most requests: each unit looks at all of them for its place. */
+constexpr int kMostRequests = 256;
 
 int steps_of_tile(const Line &line, int tile) {
   return line.step_begin[tile + 1] - line.step_begin[tile];
@@ -931,9 +937,10 @@ Longest longest_of(const fi_plan_args &args, const Line &line) {
   return longest;
 }
 
-/* Whether a queue is better than even shares: no unit has more than a share, and the last ones are short. */
+/* Whether a queue is better than even shares: units are many, none has more than a share, and the last are short. */
 bool queue_pays(const fi_plan_args &args, const Line &line) {
-  if (!args.claims || args.fixed)
+  if (!args.claims || args.fixed || args.requests > kMostRequests ||
+      line.tiles * args.kv_heads < kLeastUnits * args.ctas)
     return false;
   const Longest longest = longest_of(args, line);
   return longest.unit <= line.steps * args.kv_heads / args.ctas && longest.last <= kLastSteps;
@@ -1103,8 +1110,8 @@ void refuse_batch(const fi_plan_args &args) {
  *
  * Each request's query tokens form tiles; a unit is one tile on one KV head; a step is what a CTA takes of a
  * unit's KV at once. All steps of a section's units, in order, form one line, which is cut into equal shares, one
- * a CTA. A unit that a cut goes through is several items, whose partial results the last of its CTAs merges.
- * Append needs the rows only: a plan for no CTAs.
+ * a CTA. A unit that a cut goes through is several items, whose partial results the last of its CTAs merges. Or
+ * whole units form a queue, from which CTAs claim. Append needs the rows only: a plan for no CTAs.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_plan(const __grid_constant__ fi_plans_args plans) {
