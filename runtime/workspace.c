@@ -318,6 +318,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       spec->page_size,
       spec->page_ids,
       bounds->max_tokens,
+      bounds->max_kv_len,
       spec->op,
       spec->group,
       spec->mask,
@@ -325,7 +326,6 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       layout->ctas,
       layout->start_tokens,
       bounds->max_requests,
-      bounds->max_kv_len,
       bounds->split_tokens,
       bounds->kv_heads,
       spec->kv_start,
@@ -342,7 +342,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       layout->share_tokens,
       kernel->tile.family->claims,
   };
-  enum { WORDS_OF_ROWS = 4 };
+  enum { WORDS_OF_ROWS = 5 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
   layout->id = id_of(words, sizeof words / sizeof *words);
 }

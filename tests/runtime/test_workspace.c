@@ -160,6 +160,34 @@ Test(workspace, append_needs_header_and_rows_and_merge_nothing) {
   fi_ctx_destroy(ctx);
 }
 
+/* What reads the rows of a plan alone has bounds of its own, which positions must fit. */
+Test(workspace, rows_are_those_of_equal_bounds) {
+  static const char *const readers[] = {"append page=16", "indexer page=16"};
+  fi_ctx *ctx = make_context(NULL);
+  const fi_workspace bounds = {.struct_size = sizeof bounds,
+                               .max_requests = 9,
+                               .max_tokens = 1000,
+                               .max_kv_len = 5000,
+                               .kv_heads = 8,
+                               .max_selected = 4};
+  struct workspace_layout planned, layout;
+  cr_assert_eq(workspace_lay_out(kernel_of(ctx, "attention page=16"), &bounds, 264, &planned), FI_OK);
+  for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+    const fi_kernel *kernel = kernel_of(ctx, readers[i]);
+    fi_workspace other = bounds;
+    cr_assert_eq(workspace_lay_out(kernel, &bounds, 132, &layout), FI_OK);
+    cr_expect_eq(layout.rows_id, planned.rows_id, "%s", readers[i]);
+    other.max_kv_len--;
+    cr_assert_eq(workspace_lay_out(kernel, &other, 132, &layout), FI_OK);
+    cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_kv_len", readers[i]);
+    other = bounds;
+    other.max_tokens--;
+    cr_assert_eq(workspace_lay_out(kernel, &other, 132, &layout), FI_OK);
+    cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_tokens", readers[i]);
+  }
+  fi_ctx_destroy(ctx);
+}
+
 Test(workspace, fewer_ctas_when_fewer_fit) {
   fi_ctx *ctx = make_context(NULL);
   fakes.occupancy = 1;
