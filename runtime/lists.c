@@ -3,11 +3,17 @@
 
 #include "generator/error.h"
 
-static fi_status check_stride(const char *name, int64_t stride, const char *zero, uint32_t max_selected) {
-  if (stride == 0 || stride >= (int64_t)max_selected)
+enum { STRIDE_SHARE = 16 }; /* of 64 bits: two strides times their counts are added, and count bytes in the end */
+
+/* count: how often the stride is taken at most. */
+static fi_status check_stride(const char *name, int64_t stride, const char *zero, uint32_t max_selected,
+                              int64_t count) {
+  const int64_t most = INT64_MAX / STRIDE_SHARE / count;
+  if (stride == 0 || (stride >= (int64_t)max_selected && stride <= most))
     return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (%s) or at least workspace.max_selected, %u",
-                   name, (long long)stride, zero, max_selected);
+  return error_set(FI_ERROR_ARGUMENT,
+                   "tensors.%s is %lld; it must be 0 (%s) or at least workspace.max_selected, %u, and at most %lld",
+                   name, (long long)stride, zero, max_selected, (long long)most);
 }
 
 fi_status lists_check(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
@@ -19,9 +25,11 @@ fi_status lists_check(const fi_spec *spec, const fi_tensors *tensors, const fi_w
     return error_set(FI_ERROR_ARGUMENT, "tensors.selected is %p; it must be aligned to %zu bytes",
                      (const void *)tensors->selected, sizeof(int32_t));
   const uint32_t most = workspace->max_selected;
-  const fi_status status =
-      check_stride("selected_head_stride", tensors->selected_head_stride, "all KV heads have one list", most);
-  return status ? status : check_stride("selected_token_stride", tensors->selected_token_stride, "packed", most);
+  const fi_status status = check_stride("selected_head_stride", tensors->selected_head_stride,
+                                        "all KV heads have one list", most, workspace->kv_heads);
+  return status ? status
+                : check_stride("selected_token_stride", tensors->selected_token_stride, "packed", most,
+                               workspace->max_tokens);
 }
 
 /* Packed lists of a token follow those of the token before it. */
@@ -52,13 +60,18 @@ static int64_t made_token_stride(const fi_spec *spec, const fi_tensors *tensors,
   return tensors->selected_token_stride ? tensors->selected_token_stride : packed;
 }
 
-/* Whether the lists of a query token lie between those of the one before it and the one after it, or those of a head.
+/*
+ * Whether the lists of a query token lie between those of the one before it and the one after it, or those of a head
+ * between those of the heads beside it. A single list of a token does either.
  */
 static fi_status check_apart(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
   const int64_t token = made_token_stride(spec, tensors, workspace);
   const int64_t head = made_head_stride(tensors, workspace);
-  const int64_t least = (lists_of_token(spec, workspace) - 1) * head + workspace->max_selected;
-  if (token < head || token >= least)
+  const int64_t lists = lists_of_token(spec, workspace);
+  const int64_t counted = token < head ? workspace->max_tokens : lists; /* by the smaller stride */
+  const int64_t smaller = token < head ? token : head;
+  const int64_t larger = token < head ? head : token;
+  if (lists == 1 || larger >= (counted - 1) * smaller + workspace->max_selected)
     return FI_OK;
   return error_set(
       FI_ERROR_ARGUMENT,
@@ -77,9 +90,11 @@ static fi_status check_weights(const fi_spec *spec, const fi_tensors *tensors, c
 
 fi_status lists_check_made(const fi_spec *spec, const fi_tensors *tensors, const fi_workspace *workspace) {
   const uint32_t most = workspace->max_selected;
-  fi_status status = check_stride("selected_head_stride", tensors->selected_head_stride, "packed", most);
+  fi_status status = check_stride("selected_head_stride", tensors->selected_head_stride, "packed", most,
+                                  lists_of_token(spec, workspace));
   if (!status)
-    status = check_stride("selected_token_stride", tensors->selected_token_stride, "packed", most);
+    status =
+        check_stride("selected_token_stride", tensors->selected_token_stride, "packed", most, workspace->max_tokens);
   if (!status)
     status = check_apart(spec, tensors, workspace);
   if (!status)

@@ -23,7 +23,8 @@ enum {
   LEAST_SHARED = 128,         /* tokens of a prefix: about what it costs to write and merge one partial result more */
   SEARCH_ARRAYS = 13,         /* of templates/plan/prefix_tree.cuh: by request, and .. */
   KEPT_ARRAYS = 4,            /* .. those that stay when the tree takes the place of the others */
-  SEARCH_TABLE = 64           /* its smallest table */
+  SEARCH_TABLE = 64,          /* its smallest table */
+  MOST_THREADS = 1024         /* of a CTA */
 };
 
 /* Whose contents a plan makes, and what matters during a launch only. */
@@ -278,12 +279,23 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
 }
 
+/* Threads of a CTA count entries of all lists of a query token and head of the keys, and end beyond the last one. */
+static fi_status check_made_lists(uint32_t lists, const fi_workspace *bounds) {
+  const uint32_t most = (INT32_MAX - MOST_THREADS) / lists;
+  if (bounds->max_selected <= most)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "workspace.max_selected is %u; with %u lists of a query token and KV head it must be at most %u",
+                   bounds->max_selected, lists, most);
+}
+
 /* Ranks of all blocks, for each list of a CTA's query token. */
 static fi_status count_indexer(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const uint32_t lists = kernel->spec.scores == FI_SCORES_HEADS ? kernel->spec.group : 1;
   layout->max_blocks = (uint32_t)divide_up(bounds->max_kv_len, kernel->spec.select);
   layout->counts.ranks = (uint64_t)layout->ctas * lists * layout->max_blocks;
-  return check_count("ranks (CTAs x lists x blocks)", layout->counts.ranks, bounds);
+  const fi_status status = check_made_lists(lists, bounds);
+  return status ? status : check_count("ranks (CTAs x lists x blocks)", layout->counts.ranks, bounds);
 }
 
 /* -------------------------------------------------------------------------------- layout */

@@ -110,6 +110,85 @@ Test(indexer, tensors) {
   fi_ctx_destroy(ctx);
 }
 
+/* Lists lie token after token, or head after head; no stride makes a place that 64 bits do not count. */
+Test(indexer, strides_of_lists) {
+  static const struct {
+    const char *spec;
+    int64_t token, head;
+    const char *message; /* NULL: it is right */
+  } rows[] = {
+      {"indexer", 64, 32, NULL},
+      {"indexer", 32, 7 * 32 + 32, NULL},
+      {"indexer", 33, 7 * 33 + 32, NULL},
+      {"indexer", 33, 7 * 33 + 31,
+       "tensors.selected_token_stride is 33 and tensors.selected_head_stride is 262; lists"},
+      {"indexer", 32, 33, "tensors.selected_token_stride is 32 and tensors.selected_head_stride is 33; lists would"},
+      {"indexer group=4 scores=heads", 8 * 32, 32, NULL},
+      {"indexer group=4 scores=heads", 8 * 32 - 1, 32, "lists would overlap"},
+      {"indexer", INT64_MAX, 32, "tensors.selected_token_stride is 9223372036854775807; it must be 0 (packed) or at "},
+      {"indexer", 0, INT64_MAX / 2, "tensors.selected_head_stride is 4611686018427387903; it must be 0 (packed) or at"},
+      {"indexer", INT64_MAX / 16 / 8, 32, NULL},
+      {"indexer", INT64_MAX / 16 / 8 + 1, 32, "workspace.max_selected, 32, and at most 72057594037927935"},
+      {"attention select=1", 32, INT64_MAX, "tensors.selected_head_stride is 9223372036854775807; it must be 0 (all"},
+      {"attention select=1", INT64_MAX, 32,
+       "tensors.selected_token_stride is 9223372036854775807; it must be 0 (packe"},
+      {"attention select=1", 32, 33, NULL}, /* it reads only */
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
+    const fi_workspace workspace = good_workspace(kernel);
+    fi_tensors tensors = good_tensors();
+    tensors.o = address(0x20000);
+    tensors.v = tensors.k;
+    tensors.selected = address(0x140000);
+    tensors.selected_token_stride = rows[i].token;
+    tensors.selected_head_stride = rows[i].head;
+    const fi_status status = fi_run(kernel, &tensors, &workspace, NULL);
+    cr_expect_eq(status, rows[i].message ? FI_ERROR_ARGUMENT : FI_OK, "row %zu: %s", i, fi_last_error());
+    cr_expect(!rows[i].message || strstr(fi_last_error(), rows[i].message), "row %zu: %s", i, fi_last_error());
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* A single list of a token has no head after it. */
+Test(indexer, one_list_of_a_token_lies_anywhere) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "indexer group=4");
+  fi_workspace workspace = good_workspace(kernel);
+  fi_tensors tensors = good_tensors();
+  workspace.kv_heads = 1;
+  tensors.selected_token_stride = 32;
+  tensors.selected_head_stride = 1000;
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  tensors.selected_head_stride = 40;
+  cr_expect_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
+/* Entries of the lists of a query token and KV head are counted in 31 bits, and by all threads of a CTA. */
+Test(indexer, longest_lists) {
+  static const struct {
+    const char *spec;
+    uint32_t most;
+  } rows[] = {
+      {"indexer group=4", INT32_MAX - 1024},
+      {"indexer group=4 scores=heads", (INT32_MAX - 1024) / 4},
+      {"indexer group=4 select=128 scores=heads", INT32_MAX / 128},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
+    fi_workspace workspace = good_workspace(kernel);
+    workspace.max_selected = rows[i].most;
+    cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s: %s", rows[i].spec, fi_last_error());
+    workspace.max_selected++;
+    cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_ERROR_ARGUMENT, "%s", rows[i].spec);
+    cr_expect(strstr(fi_last_error(), "workspace.max_selected is "), "%s: %s", rows[i].spec, fi_last_error());
+  }
+  fi_ctx_destroy(ctx);
+}
+
 /* Scratch is of CTAs, lists and blocks alone; memory is what append needs. */
 Test(indexer, workspaces) {
   static const struct {
