@@ -439,10 +439,19 @@ void batch_case_free(struct batch_case *batch, struct trial *trial) {
   device_free(&trial->device, batch->workspace.scratch);
 }
 
-bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel) {
+static uint64_t larger(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
+}
+
+bool batch_case_reserve_both(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel,
+                             const fi_kernel *other) {
   fi_workspace *workspace = &batch->workspace;
-  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(kernel, workspace)))
+  fi_workspace of_other = *workspace;
+  if (!trial_ok(trial, "fi_workspace_size", fi_workspace_size(kernel, workspace)) ||
+      !trial_ok(trial, "fi_workspace_size", fi_workspace_size(other, &of_other)))
     return false;
+  workspace->bytes = larger(workspace->bytes, of_other.bytes);
+  workspace->scratch_bytes = larger(workspace->scratch_bytes, of_other.scratch_bytes);
   workspace->memory = device_alloc(&trial->device, workspace->bytes);
   workspace->scratch = device_alloc(&trial->device, workspace->scratch_bytes);
   if (trial_chance(trial, 2)) {
@@ -450,6 +459,10 @@ bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_
     device_fill(&trial->device, workspace->scratch, POISON, workspace->scratch_bytes);
   }
   return trial_ok(trial, "the workspace", FI_OK);
+}
+
+bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel) {
+  return batch_case_reserve_both(batch, trial, kernel, kernel);
 }
 
 const void *batch_case_pointer(const struct batch_case *batch, enum buffer buffer, bool on_host) {

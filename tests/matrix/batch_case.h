@@ -151,4 +151,8 @@ struct reference batch_case_reference(const struct batch_case *batch);
 /* Device memory for the workspace: as it comes, so that reads of what was not written show, or poisoned. */
 bool batch_case_reserve(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel);
 
+/* That of two kernels which use one plan. */
+bool batch_case_reserve_both(struct batch_case *batch, struct trial *trial, const fi_kernel *kernel,
+                             const fi_kernel *other);
+
 #endif

@@ -152,24 +152,42 @@ static bool launch(struct trial *trial, fi_kernel *kernel, const struct batch_ca
   return trial_ok(trial, "the download", FI_OK);
 }
 
-static bool run_batch(struct trial *trial, fi_kernel *kernel, struct batch_case *batch) {
+static bool run_batch(struct trial *trial, fi_kernel *kernel, fi_kernel *planner, struct batch_case *batch) {
   const fi_batch lengths = batch_case_lengths(batch, false);
   struct looked *looked = malloc(sizeof *looked);
   batch->workspace.split_tokens = 0;
   const bool passed = (looked || trial_fail(trial, "no memory for the scores")) &&
-                      batch_case_reserve(batch, trial, kernel) &&
-                      trial_ok(trial, "fi_plan", fi_plan(kernel, &lengths, &batch->workspace, NULL)) &&
+                      batch_case_reserve_both(batch, trial, kernel, planner) &&
+                      trial_ok(trial, "fi_plan", fi_plan(planner, &lengths, &batch->workspace, NULL)) &&
                       launch(trial, kernel, batch) && check_lists(trial, batch, looked);
   free(looked);
   return passed;
 }
 
+/* Attention on lists as the indexer makes them, of KV that lies as its keys do. */
+static fi_spec attention_of(const fi_spec *indexer) {
+  fi_spec spec;
+  fi_spec_init(&spec);
+  spec.head_dim = 32;
+  spec.index = indexer->index;
+  spec.page_size = indexer->page_size;
+  spec.page_ids = indexer->page_ids;
+  spec.select = indexer->select;
+  return spec;
+}
+
+/* The indexer has a plan of its own in one batch, and that of an attention kernel in the next. */
 bool run_indexer(struct trial *trial, const fi_spec *canonical) {
+  const fi_spec attention = attention_of(canonical);
   fi_kernel *kernel;
-  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel));
+  fi_kernel *other;
+  bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)) &&
+                trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, &attention, &other));
   for (enum batch_kind kind = BATCH_MIXED; kind <= BATCH_SINGLE && passed; kind++) {
     struct batch_case batch;
-    passed = batch_case_create(&batch, trial, canonical, &index_tile, kind) && run_batch(trial, kernel, &batch);
+    fi_kernel *planner = kind == BATCH_MIXED ? kernel : other;
+    passed =
+        batch_case_create(&batch, trial, canonical, &index_tile, kind) && run_batch(trial, kernel, planner, &batch);
     batch_case_free(&batch, trial);
   }
   return passed;
