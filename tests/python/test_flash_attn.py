@@ -114,6 +114,19 @@ class FlashAttn(unittest.TestCase):
         right = attend(self.q[:1], self.k[:8], self.v[:8])
         self.assertLess(float((found[:1].double() - right).abs().max()), 0.03)
 
+    def test_a_tensor_beside_inference_tensors_that_tells(self):
+        """Lengths that were written to end a step, whatever the pages are."""
+        self.q_lens, self.q = [1, 1], self.q[:2]
+        lengths = torch.tensor(self.kv_lens, dtype=torch.int32)
+        with torch.inference_mode():
+            table, (k, v) = self.paged()
+        arguments = {"cache_seqlens": lengths, "block_table": table, "causal": True}
+        flash_attn.flash_attn_with_kvcache(self.q[:, None], k, v, **arguments)
+        lengths -= 1
+        found = flash_attn.flash_attn_with_kvcache(self.q[:, None], k.clone(), v, **arguments).squeeze(1)
+        right = attend(self.q[:1], self.k[:8], self.v[:8])
+        self.assertLess(float((found[:1].double() - right).abs().max()), 0.03)
+
     def test_a_capture_has_its_own_plan(self):
         self.q_lens, self.q = [1, 1], self.q[:2]
         table, (k, v) = self.paged()

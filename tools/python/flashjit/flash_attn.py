@@ -65,14 +65,15 @@ class _Last:
         """Whether it is of the same tensors, not written to since.
 
         Inference tensors do not tell whether they were written to. Then a step ends where a cache is seen again, since
-        each layer has its own; without caches nothing tells.
+        each layer has its own; without caches nothing tells. Others beside them tell as ever.
         """
         if key != self.key or len(sources) != len(self.sources):
             return False
         if any(old is not new for (old, _), new in zip(self.sources, sources)):
             return False
-        if any(torch.is_tensor(source) and source.is_inference() for source in sources):
-            return cache is not None and cache not in self.caches
+        is_silent = any(torch.is_tensor(source) and source.is_inference() for source in sources)
+        if is_silent and (cache is None or cache in self.caches):
+            return False
         return all(version == _version(source) for (_, version), source in zip(self.sources, sources))
 
     def set(self, plan: Plan, key: tuple, sources: list[Any]) -> None:
