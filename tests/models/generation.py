@@ -102,6 +102,14 @@ def expect_runs(found, allowed, what):
         raise RuntimeError(f"{found} launches for {what}")
 
 
+def forward(subject, what, call):
+    """What a forward gives, in which every layer launches once."""
+    before = subject.runs
+    found = call()
+    expect_runs(subject.runs - before, [subject.layers], f"{what} of {subject.layers} layers")
+    return found
+
+
 def generate(subject, **options):
     prompts, tokens = subject.prompts(2), subject.sizes["tokens"]
     ids, mask = padded(prompts, subject.device)
@@ -145,18 +153,23 @@ def graph(subject):
     ids, _ = padded(prompts, subject.device)
     subject.rounded.set_attn_implementation(common.NAME)
     cache = transformers.StaticCache(config=subject.rounded.config, max_cache_len=ids.shape[1] + tokens + 1)
-    first = subject.rounded(input_ids=ids, past_key_values=cache, use_cache=True).logits[:, -1:].argmax(dim=-1)
+    prefill = forward(
+        subject, "a prefill", lambda: subject.rounded(input_ids=ids, past_key_values=cache, use_cache=True)
+    )
+    first = prefill.logits[:, -1:].argmax(dim=-1)
     step, found = Step(subject.rounded, cache, first, ids.shape[1]), [first]
+
+    def replay():
+        forward(subject, "a step", step)
+
     for _ in range(2):  # what is made at first use
-        step()
+        replay()
         found.append(step.ids.clone())
-    replay = step
     if subject.device == "cuda":
         torch.cuda.synchronize()
-        captured, before = torch.cuda.CUDAGraph(), subject.runs
+        captured = torch.cuda.CUDAGraph()
         with torch.cuda.graph(captured):
-            step()
-        expect_runs(subject.runs - before, [subject.layers], f"a capture of {subject.layers} layers")
+            forward(subject, "a capture", step)
         replay = captured.replay
     while len(found) < tokens:
         replay()

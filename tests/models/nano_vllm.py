@@ -135,7 +135,7 @@ SLOTS = {"flashjit": install_flashjit, "fa3": install_fa3, "torch": install_torc
 
 
 def random_model(folder):
-    """A folder with config.json and weights, and the model in float32."""
+    """The model, of bfloat16, which the folder gets with its config.json."""
     config = transformers.Qwen3Config(**SIZES, dtype="bfloat16", eos_token_id=EOS)
     torch.manual_seed(0)
     with torch.device("cuda"):
