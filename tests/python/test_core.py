@@ -1,5 +1,6 @@
 """The Python package without torch, on the simulator."""
 
+import math
 import threading
 import unittest
 from array import array
@@ -143,6 +144,33 @@ class Launches(unittest.TestCase):
                 right = attend(query, [row(k, request, t) for t in best], [row(v, request, t) for t in best])
                 self.assertLess(max(abs(case.o.at(request, head, d) - right[d]) for d in range(32)), 0.02)
 
+    def test_lists_and_weights_may_be_views(self):
+        """Rows of a larger array have the same entries as packed ones, and what is between them stays."""
+        case, ctx = Decode(), simulated()
+        bounds = {"max_requests": 2, "max_kv_len": 12, "kv_heads": 1, "max_selected": 4}
+        keys = Host((6, 4, 1, 32), 5)
+        index = ctx.kernel("indexer hd=32 group=4 page=4")
+        attention = ctx.kernel("attention hd=32 group=4 page=4 select=1")
+        found = []
+        for width in (4, 6):
+            weights = memoryview(array("f", ([1, 0.5, 2, 1] + [7] * (width - 4)) * 2)).cast("B").cast("f", (2, width))
+            lists = array("i", [7] * 2 * width)
+            views = {
+                name: flashjit.arrays.View(base, dtype, (2, 4), (width, 1), on_host=True, owner=owner)
+                for name, base, dtype, owner in (
+                    ("lists", lists.buffer_info()[0], "i32", lists),
+                    ("weights", flashjit.arrays.view(weights).address, "f32", weights),
+                )
+            }
+            space, other = index.workspace(**bounds), attention.workspace(**bounds)
+            case.plan(index, space)
+            case.plan(attention, other)
+            index.run(space, q=case.q, k=keys, **views)
+            self.assertEqual(lists[4:width].tolist() + lists[width + 4 :].tolist(), [7] * 2 * (width - 4))
+            attention.run(other, q=case.q, k=keys, v=keys, o=case.o, selected=views["lists"])
+            found.append((lists[:4] + lists[width : width + 4], case.o.bits[:]))
+        self.assertEqual(found[0], found[1])
+
     def test_scratch_is_shared(self):
         case = Decode()
         kernel = simulated().kernel(**case.AXES)
@@ -206,6 +234,38 @@ class BadInput(unittest.TestCase):
         }.items():
             with self.subTest(sentence):
                 self.expect(sentence, lambda: self.kernel.run(self.workspace, **{**tensors, **changed}))
+
+    def test_tensors_of_an_indexer(self):
+        index = simulated().kernel("indexer hd=32 group=2 page=4")
+        workspace = index.workspace(max_requests=2, max_kv_len=12, kv_heads=2, max_selected=4)
+        self.case.plan(index, workspace)
+
+        def ints(*shape):
+            return memoryview(array("i", [0] * 32)).cast("B")[: 4 * math.prod(shape)].cast("i", shape)
+
+        def floats(*shape):
+            return memoryview(array("f", [0.0] * 32)).cast("B")[: 4 * math.prod(shape)].cast("f", shape)
+
+        good = {"q": self.case.q, "k": self.case.k, "weights": floats(2, 4), "lists": ints(2, 2, 4)}
+        index.run(workspace, **good)
+        for sentence, changed in {
+            "lists has shape [1, 2, 4]; it must have the 2 tokens of q at least": {"lists": ints(1, 2, 4)},
+            "lists has shape [16]; it must be [tokens][entries] or [tokens][heads][entries]": {"lists": ints(16)},
+            "lists has shape [2, 1, 2, 4]; it must be": {"lists": ints(2, 1, 2, 4)},
+            "weights has shape [2, 2]; it must be [tokens][query heads], [2, 4]": {"weights": floats(2, 2)},
+            "weights has shape [1, 4]; it must be": {"weights": floats(1, 4)},
+            "weights has shape [8]; it must be": {"weights": floats(8)},
+        }.items():
+            with self.subTest(sentence):
+                self.expect(sentence, lambda: index.run(workspace, **{**good, **changed}))
+
+    def test_lists_of_fewer_tokens(self):
+        kernel = simulated().kernel(**self.case.AXES, select=1)
+        workspace = kernel.workspace(max_requests=2, max_kv_len=12, kv_heads=2, max_selected=4)
+        self.case.plan(kernel, workspace)
+        lists = memoryview(array("i", [0] * 4)).cast("B").cast("i", (1, 4))
+        tensors = {**self.case.tensors(), "selected": lists}
+        self.expect("selected has shape [1, 4]; it must have the 2 tokens", lambda: kernel.run(workspace, **tensors))
 
     def test_unknown_names(self):
         self.expect("fi_tensors has no field 'query'", lambda: self.kernel.bind(query=1), TypeError)

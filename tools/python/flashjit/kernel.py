@@ -222,7 +222,8 @@ class Kernel:
     def run(self, workspace: Workspace | None = None, /, *, stream: Any = None, **tensors: Any) -> Any:
         """Launches once, and returns o, or an indexer's lists: once a layer, on the current stream or that given.
 
-        Rows must be of consecutive elements; the other strides are free: give views.
+        Rows must be of consecutive elements; the other strides of q, o, k, v, k_new, v_new, bias, selected, lists and
+        weights are free: give views.
         q          [tokens][query heads][head_dim]
         o          [tokens][query heads][v_dim], written; left out: a new torch tensor
         lse        [tokens][query heads] f32, written, for spec.lse

@@ -28,7 +28,7 @@ class Rule(NamedTuple):
     dtypes: Any
     dim: str | None = None
     strides: tuple[str, ...] = ()
-    ndim: int = 0  # 0: any, and packed
+    ndim: int = 0  # 0: any, and packed but for those in VIEWS
 
 
 RULES = {
@@ -48,6 +48,8 @@ RULES = {
     "lists": Rule(("i32",)),
     "weights": Rule(("f32",)),
 }
+VIEWS = ("bias", "selected", "lists", "weights")
+LISTS = ("selected", "lists")
 KV_RULES = {
     "k": Rule("kv_dtype", "head_dim", ("page_stride", "token_stride", "head_stride"), 4),
     "v": Rule("kv_dtype", "v_dim", ("page_stride", "token_stride", "head_stride"), 4),
@@ -107,6 +109,7 @@ class Tensors:
         fill(self.struct, numbers)
         self._fill_bias(numbers)
         self._fill_lists(numbers)
+        self._fill_weights(numbers)
         self._fill_counts(numbers)
         self._check_heads()
 
@@ -143,8 +146,12 @@ class Tensors:
             raise ArgumentError(f"{name} has shape {list(array.shape)}; its last extent must be {rule.dim}, {dim}")
         if array.shape and array.shape[-1] > 1 and array.strides[-1] != 1:
             raise ArgumentError(f"{name} has strides {list(array.strides)}; the last one must be 1")
-        if not rule.ndim and name != "bias" and _gaps(array):
+        if not rule.ndim and name not in VIEWS and _gaps(array):
             raise ArgumentError(f"{name} has strides {list(array.strides)}; it must be packed")
+        if name in LISTS and len(array.shape) not in (2, 3):
+            raise ArgumentError(
+                f"{name} has shape {list(array.shape)}; it must be [tokens][entries] or [tokens][heads][entries]"
+            )
         if name in ("k", "v") and self.spec.page_size and array.shape[1] != self.spec.page_size:
             raise ArgumentError(f"{name} has pages of {array.shape[1]} tokens; the spec says {self.spec.page_size}")
         if array.on_host and not self.simulated:
@@ -171,6 +178,11 @@ class Tensors:
         found = {"selected_token_stride": strides[0], "selected_head_stride": strides[1] if len(strides) > 1 else 0}
         fill(self.struct, {field: number for field, number in found.items() if field not in given})
 
+    def _fill_weights(self, given: dict) -> None:
+        array = self.arrays.get("weights")
+        if array is not None and len(array.shape) == 2 and "weight_stride" not in given:
+            fill(self.struct, {"weight_stride": _strides(array)[0]})
+
     def _fill_counts(self, given: dict) -> None:
         """What launches without a plan take from shapes."""
         found = {}
@@ -188,6 +200,22 @@ class Tensors:
             )
         if q and o and q.shape[:2] != o.shape[:2]:
             raise ArgumentError(f"q has shape {list(q.shape)} and o {list(o.shape)}; tokens and heads must be equal")
+        if q:
+            self._check_lists(q)
+
+    def _check_lists(self, q: View) -> None:
+        """There are lists and weights of every query token."""
+        for name in LISTS:
+            lists = self.arrays.get(name)
+            if lists and lists.shape[0] < q.shape[0]:
+                raise ArgumentError(
+                    f"{name} has shape {list(lists.shape)}; it must have the {q.shape[0]} tokens of q at least"
+                )
+        weights = self.arrays.get("weights")
+        if weights and weights.shape != q.shape[:2]:
+            raise ArgumentError(
+                f"weights has shape {list(weights.shape)}; it must be [tokens][query heads], {list(q.shape[:2])}"
+            )
 
 
 def _gaps(array: View) -> bool:
