@@ -96,6 +96,30 @@ Test(specs, lists) {
                    "indexer group=64 page=16\nappend page=16 v_source=keys\nplan\nplan intervals=2\n");
 }
 
+/* An indexer without a kernel is left out, and why is said. */
+Test(specs, indexers_without_a_kernel) {
+  static const struct {
+    const char *fields, *target, *lacks; /* NULL: nothing */
+  } rows[] = {
+      {"\"index_head_dim\": 72", "sm_90a", "has no kernel: head_dim is 72 with op indexer: heads of an indexer have"},
+      {"\"index_n_heads\": 129", "sm_90a", "has no kernel: group is 129"},
+      {"\"index_n_heads\": 128, \"index_head_dim\": 256", "sm_90a", NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[256];
+    char arguments[512];
+    snprintf(text, sizeof text, "{\"model_type\": \"deepseek_v32\", %s}", rows[i].fields);
+    snprintf(arguments, sizeof arguments, "specs --target %s --model %s", rows[i].target,
+             scratch_file("indexer.json", text));
+    command(&output, arguments);
+    expect_code(&output, 0);
+    cr_expect_eq(!strstr(output.out, "\nindexer "), rows[i].lacks != NULL, "%s: %s", arguments, output.out);
+    cr_expect_eq(!strstr(output.err, "the indexer of "), !rows[i].lacks, "%s: %s", arguments, output.err);
+    if (rows[i].lacks)
+      expect_text(output.err, rows[i].lacks);
+  }
+}
+
 /* Supported kinds of a mixed model are listed in spite of the others. */
 Test(specs, mixed_models_go_on) {
   char arguments[512];

@@ -40,6 +40,8 @@ bool describe_layer(const struct model *model, const struct model_layer *layer, 
   layer_text(&layer->layer, text, sizeof text);
   model_numbers(layer, numbers, sizeof numbers);
   fprintf(stderr, "# %s: %u layers of %s, %s (layers %s)\n", model->name, layer->count, layer->kind, text, numbers);
+  if (!layer_indexer_supported(layer, page_size, target))
+    fprintf(stderr, "# %s: the indexer of %s has no kernel: %s\n", model->name, layer->kind, problem_last());
   if (layer_supported(layer, page_size, target))
     return true;
   fprintf(stderr, "# %s: %u layers of %s skipped: %s\n", model->name, layer->count, layer->kind, problem_last());

@@ -86,7 +86,15 @@ bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec 
   append->v_source = FI_V_KEYS;
   append->q_dtype = layer->layer.q_dtype;
   append->page_size = page_size;
-  return fi_spec_supported(indexer, NULL) == FI_OK && fi_spec_supported(append, NULL) == FI_OK;
+  return true;
+}
+
+bool layer_indexer_supported(const struct model_layer *layer, uint32_t page_size, const char *target) {
+  fi_spec indexer, append;
+  const bool has_indexer = layer_indexer(layer, page_size, &indexer, &append);
+  if (!has_indexer || (!fi_spec_supported(&indexer, target) && !fi_spec_supported(&append, target)))
+    return true;
+  return problem_set("%s", fi_last_error());
 }
 
 bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target) {

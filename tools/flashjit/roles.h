@@ -38,9 +38,12 @@ bool layer_has_role(const struct model_layer *layer, enum role role);
 
 /*
  * The kernel that chooses the tokens of a layer's lists, which each GPU has for all index heads, and the one that
- * appends its keys; false where there is none.
+ * appends its keys; false where there is no indexer.
  */
 bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec *indexer, fi_spec *append);
+
+/* Whether its indexer, if it has one, has these kernels, or why not. */
+bool layer_indexer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);
 
 /* Whether all its roles have a kernel, or why not. */
 bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);

@@ -60,7 +60,9 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
     code = add_once(list, &spec);
   }
   fi_spec indexer, append;
-  if (code == CLI_OK && layer_indexer(layer, page_size, &indexer, &append))
+  const bool has_indexer =
+      layer_indexer(layer, page_size, &indexer, &append) && layer_indexer_supported(layer, page_size, target);
+  if (code == CLI_OK && has_indexer)
     code = add_once(list, &indexer) ? CLI_FAILED : add_once(list, &append);
   return code;
 }
