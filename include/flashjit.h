@@ -112,7 +112,8 @@ enum {
   FI_OP_INDEXER = 4    /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
-/* The main loop: mma.sync, on every GPU; or wgmma with tensor maps, for tiles of 128 or 192 rows on sm_90a. */
+/* The main loop: mma.sync, on every GPU; or on sm_90a wgmma with tensor maps, for tiles of 128 or 192 rows, of latents
+ * of 64. */
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
 /*
@@ -208,9 +209,13 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * sees (FI_MASK_CAUSAL), with keys of its own in pages as those of KV. SUM: the sum over the heads of a group of
  * fi_tensors.weights[i][head] * max(0, q . k), a list for each KV head (DeepSeek-V3.2, arXiv 2512.02556, 2.1: a group
  * of 64 on one key). HEADS: q . k, a list for each query head (MiniMax-M3: 4 heads, blocks of 128). Scores are scaled
- * by nothing but FI_SCALE_TOKEN of FI_E4M3. NaN counts as -infinity, and of equal scores the first is better. A list
- * has the best max_selected blocks in rising order, or all that there are, then -1, the same in every run. Query tokens
- * that see nothing, and those of nobody, get lists of -1. It reads the plan as append does. */
+ * by nothing but FI_SCALE_TOKEN of FI_E4M3, keys that no append kernel writes. A q . k that is NaN counts as 0 in SUM,
+ * a score that is NaN as -infinity, and of equal scores the first is better. A list has the best max_selected blocks in
+ * rising order, or all that there are, then -1, the same in every run. Query tokens that see nothing, and those of
+ * nobody before the first request's, get lists of -1.
+ * It reads the plan as append does, and all KV up to a query token, with ids of pages that are right: a plan for
+ * attention with windows, chunk, ranges, kv_start or mask_bits, which need not have those of what is not seen, is
+ * not for it. */
 enum { FI_SCORES_SUM = 0, FI_SCORES_HEADS = 1 };
 
 /*
@@ -251,7 +256,7 @@ typedef struct fi_spec {
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
-  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8 */
+  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8, and FI_E4M3 of an indexer */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
   uint32_t slots;     /* of append */
   uint32_t page_ids;
@@ -279,7 +284,8 @@ typedef struct fi_spec {
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
-  uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists */
+  uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists, of
+                           FI_OP_INDEXER 1 */
   uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
   uint32_t scores;      /* of FI_OP_INDEXER: FI_SCORES_ */
   uint32_t reserved[50];
@@ -707,7 +713,8 @@ typedef struct fi_tensors {
 
   /* index, which reads q and k, too */
   int32_t *lists;        /* the result: [tokens][KV heads], or [tokens][query heads] for FI_SCORES_HEADS, of
-                            [max_selected]: `selected` of attention, with its strides, of which 0 is packed here */
+                            [max_selected]: `selected` of attention, with its strides, of which 0 is packed here;
+                            those of max_tokens query tokens lie apart */
   const float *weights;  /* [tokens][query heads] for FI_SCORES_SUM */
   int64_t weight_stride; /* floats between tokens, at least the query heads; 0: packed */
   uint32_t first_blocks; /* of the blocks that a query token sees so many, the first ones, .. */
