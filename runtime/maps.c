@@ -70,8 +70,9 @@ fi_status maps_fill(const fi_kernel *kernel, const struct strides *strides, uint
   };
   fi_status status = map_query(kernel, strides, heads, args);
   for (size_t i = 0; i < sizeof maps / sizeof *maps && !status; i++) {
-    if (kernel->tile.box_tokens == 0)
-      *maps[i].map = (struct fi_tensor_map){0};
+    const bool is_keys = maps[i].kv == &args->attention.k;
+    if (kernel->tile.box_tokens == 0 || (!is_keys && kernel->spec.v_source == FI_V_KEYS))
+      *maps[i].map = (struct fi_tensor_map){0}; /* which nothing asks */
     else
       status = map_kv(kernel, maps[i].kv, maps[i].dim, kv_heads, maps[i].tokens, maps[i].map);
   }

@@ -134,6 +134,20 @@ Test(maps, of_k_and_v_are_not_made_where_nothing_asks_them) {
   fi_ctx_destroy(ctx);
 }
 
+/* V that is in K is copied with it. */
+Test(maps, of_v_in_k_are_not_made) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "attention hd=576 v_dim=512 group=64 page=64 v_source=keys");
+  struct fi_attention_maps_args args;
+  fakes.maps = 0;
+  cr_assert_eq(kernel->tile.family->number, FI_FAMILY_WGMMA);
+  cr_assert_eq(run(kernel, (fi_tensors){0}), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.maps, 5);
+  memcpy(&args, fakes.args, sizeof args);
+  cr_expect_eq(args.v.words[15], 0);
+  fi_ctx_destroy(ctx);
+}
+
 Test(maps, that_the_driver_refuses_fail_the_launch) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "attention rows=128 index=csr");
