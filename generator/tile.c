@@ -14,6 +14,18 @@ bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec) {
          (tile->tokens > 1 && (spec->mask == FI_MASK_CAUSAL || derived_has_intervals(spec)));
 }
 
+enum { SPLIT_MULTIPLE = 256 }; /* KV of an item of a fixed split begins at a multiple of it */
+
+static uint32_t greatest_divisor(uint32_t a, uint32_t b) {
+  return b ? greatest_divisor(b, a % b) : a;
+}
+
+uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens) {
+  if (spec->page_size == 0)
+    return step_tokens;
+  return greatest_divisor(greatest_divisor(spec->page_size, SPLIT_MULTIPLE), step_tokens);
+}
+
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning) {
   if (tile->number_count < TILE_NUMBERS)
     tile->numbers[tile->number_count++] = (struct tile_number){name, value, meaning};

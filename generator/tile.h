@@ -51,6 +51,9 @@ uint32_t tile_step_tokens(const struct tile *tile);
 /* Whether some row of the tile may not see a KV token of its item. */
 bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec);
 
+/* Consecutive tokens that lie in one page wherever a step of so many tokens begins: those of a box. */
+uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens);
+
 /* Gives the tile a number of its family's. */
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning);
 

@@ -20,11 +20,11 @@ enum {
   PANEL_DIMS = 64,
   PANEL_BYTES = STEP_TOKENS * 128,
   PANEL_ALIGNMENT = 1024,
-  PARTS = 3,            /* of a stage, with barriers of their own: two halves of V, and the rest of K */
-  LEAST_BOX = 8,        /* tokens of a box; smaller pages are not for tensor maps */
-  MASK_TOKENS = 32,     /* of a word of a packed mask */
-  ITEMS_AHEAD = 2,      /* items whose rows are in shared memory: one in use, and the next */
-  BARRIER = 8,          /* bytes */
+  PARTS = 3,        /* of a stage, with barriers of their own: two halves of V, and the rest of K */
+  LEAST_BOX = 8,    /* tokens of a box; smaller pages are not for tensor maps */
+  MASK_TOKENS = 32, /* of a word of a packed mask */
+  ITEMS_AHEAD = 2,  /* items whose rows are in shared memory: one in use, and the next */
+  BARRIER = 8,      /* bytes */
   PRODUCER_REGISTERS = 40,
   CONSUMER_REGISTERS = 232,
 };
@@ -42,19 +42,12 @@ static bool suits_dims(const fi_spec *spec) {
          spec->head_dim <= spec->v_dim + PANEL_DIMS;
 }
 
-/* Consecutive tokens that lie in one page wherever a step begins: those of a box. */
-static uint32_t box_tokens(const fi_spec *spec) {
-  uint32_t tokens = STEP_TOKENS;
-  while (spec->page_size % tokens > 0)
-    tokens /= 2;
-  return tokens;
-}
-
 /* Whether this family has tiles of a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
   return target->wgmma && spec->v_source == FI_V_KEYS && spec->rows >= ROWS && suits_dims(spec) &&
          derived_kv_bits(spec) == 16 && spec->q_dtype == spec->kv_dtype && !derived_rotates_keys(spec) &&
-         !spec->select && !spec->prefixes && spec->snippet != FI_SNIPPET_WEIGHT && box_tokens(spec) >= LEAST_BOX;
+         !spec->select && !spec->prefixes && spec->snippet != FI_SNIPPET_WEIGHT &&
+         tile_box_tokens(spec, STEP_TOKENS) >= LEAST_BOX;
 }
 
 static uint32_t key_panels(const struct latent *latent) {
@@ -132,7 +125,7 @@ bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t
     latent.group_shares *= 2;
   if (!serves(spec, target) || spec->group % latent.group_shares > 0)
     return false;
-  latent.box_tokens = box_tokens(spec);
+  latent.box_tokens = tile_box_tokens(spec, STEP_TOKENS);
   if (!fits(&latent, target))
     latent.stages = CONSUMERS;
   if (!fits(&latent, target) || (*choice)-- > 0)

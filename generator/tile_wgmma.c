@@ -27,7 +27,6 @@ enum {
   TOKEN_STEP = 16,
   LEAST_TOKENS = 32,
   LEAST_BOX = 8,           /* tokens of a box; smaller pages are gathered */
-  SPLIT_MULTIPLE = 256,    /* KV of an item of a fixed split begins at a multiple of it */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   SLICE_TOKENS = 32,       /* that a warp looks up at once where it gathers */
   GATHER_WARPS = 2,        /* of the producer */
@@ -77,10 +76,6 @@ static bool serves(const fi_spec *spec, const struct target *target) {
          spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
 }
 
-static uint32_t greatest_divisor(uint32_t a, uint32_t b) {
-  return b ? greatest_divisor(b, a % b) : a;
-}
-
 static uint32_t panels_of(uint32_t dim) {
   return (dim + PANEL_DIMS - 1) / PANEL_DIMS;
 }
@@ -89,16 +84,9 @@ static uint32_t panel_bytes(uint32_t panels, uint32_t rows) {
   return panels * rows * PANEL_ROW;
 }
 
-/* Consecutive tokens that lie in one page wherever a step begins: those of a box. */
-static uint32_t box_tokens(const fi_spec *spec, uint32_t tokens) {
-  if (spec->page_size == 0)
-    return tokens;
-  return greatest_divisor(greatest_divisor(spec->page_size, SPLIT_MULTIPLE), tokens);
-}
-
 /* Whether rows of K and V are copied one by one: pages are small, or elements are converted. */
 static bool gathers(const fi_spec *spec) {
-  return is_converted(spec) || (spec->page_size > 0 && box_tokens(spec, MOST_TOKENS) < LEAST_BOX);
+  return is_converted(spec) || (spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < LEAST_BOX);
 }
 
 /* Most KV tokens that a row sees by its window and chunk. */
@@ -178,7 +166,7 @@ static void double_count(struct wgmma *wgmma, const struct target *target, uint3
  */
 static bool make(struct wgmma *wgmma, const struct target *target, uint32_t tokens) {
   wgmma->tokens = tokens;
-  wgmma->box_tokens = box_tokens(wgmma->spec, tokens);
+  wgmma->box_tokens = tile_box_tokens(wgmma->spec, tokens);
   wgmma->stages = 2;
   wgmma->query_tiles = 1;
   if (!leaves_registers(wgmma) || !fits(wgmma, target))
