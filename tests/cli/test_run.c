@@ -263,7 +263,8 @@ Test(run, tokens_on_devices, .init = use_devices) {
   expect_text(output.out, "mask=none bits=1 lse=1");
   setenv("FLASHJIT_NCCL", FAKE_NCCL, 1);
   run_steps_right(arguments);
-  run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:2 --devices 2 --context-parallel --kv-dtype e4m3");
+  run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:90 --devices 2 --context-parallel --kv-dtype e4m3");
+  expect_text(output.err, "5 steps of at most 87 tokens"); /* one of them appends alone */
   run_steps_right("--model " MODEL("Qwen3-0.6B") " --lengths 40:9,3:2 --devices 2 --context-parallel "
                                                  "--kv-dtype int8/int4");
 }

@@ -279,7 +279,7 @@ void context_begin_step(struct context_part *part, const struct step *step) {
   deal_pages(part, step);
   write_lengths(part);
   write_places(part, step);
-  const size_t mask_bytes = write_mask(part, step);
+  const size_t mask_bytes = step->attention == ROLE_APPEND ? 0 : write_mask(part, step);
   for (enum context_buffer buffer = CONTEXT_Q_INDPTR; buffer <= CONTEXT_MASK_OFFSETS; buffer++)
     upload(part, buffer);
   mirror_upload(&part->buffers[CONTEXT_MASK_BITS], part->device, mask_bytes);
