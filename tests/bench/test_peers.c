@@ -89,6 +89,17 @@ Test(peers, latents) {
   json_decref(whole);
 }
 
+/* Peers get the pages that requests share, once. */
+Test(peers, shared_prefixes) {
+  json_t *whole = run("",
+                      "bench -o json attention hd=32 group=2 page=4 prefixes=1 --heads 1 --batch 3q1s14p9,2q3s7p4 "
+                      "--peers fake" FROM,
+                      0, 4);
+  for (size_t row = 0; row < 4; row++)
+    expect_row(json_array_get(rows_of(whole), row), row % 2 ? "fake" : "flashjit", "ok");
+  json_decref(whole);
+}
+
 /* What was told before the process died is kept, and this library goes on alone. */
 Test(peers, dying_in_the_second_case) {
   json_t *whole = run("FLASHJIT_FAKE_PEER=dies", SMALL, 1, 3);

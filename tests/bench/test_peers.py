@@ -29,9 +29,10 @@ AXES = {
 
 
 def member(**axes):
-    requests = [[1, 9], [1, 3]]
-    axes = {**AXES, **axes}
-    return {"text": "a case", "spec": "attention", "heads": 2, "requests": requests, "shares": False, "axes": axes}
+    return {
+        "text": "a case", "spec": "attention", "heads": 2, "requests": [[1, 9], [1, 3]], "borrowed": [[0, 0], [0, 0]],
+        "shares": False, "axes": {**AXES, **axes},
+    }  # fmt: skip
 
 
 class Device:
@@ -162,7 +163,8 @@ class Cases(unittest.TestCase):
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
             self.assertIn("there are no inputs", rows["flashjit"]["reason"])
-        self.assertEqual(read_case({**member(), "shares": True}).lacks(), "requests share KV")
+        contiguous = {**member(page_size=0, index="csr"), "shares": True}
+        self.assertEqual(read_case(contiguous).lacks(), "requests share KV without pages")
 
 
 class Runs(unittest.TestCase):
@@ -243,6 +245,22 @@ class Plugins(unittest.TestCase):
         broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
         self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+class SharedPages(unittest.TestCase):
+    """Two parts of requests that have their first pages in common."""
+
+    def test_pages_are_the_same_and_no_others(self):
+        requests = [[1, 14], [1, 9], [2, 11], [1, 5], [1, 7]]
+        borrowed = [[0, 0], [0, 8], [0, 8], [3, 0], [3, 4]]
+        case = read_case({**member(prefixes=1), "requests": requests, "borrowed": borrowed, "shares": True})
+        tensors = HostDevice().tensors(case, 1)[0]
+        rows = [tensors.page_table.tolist()[r][: case.pages(kv)] for r, (_, kv) in enumerate(case.requests)]
+        self.assertEqual((case.lacks(), case.own_tokens), ("", 46 - 20))
+        self.assertEqual((rows[1][:2], rows[2][:2], rows[4][:1]), (rows[0][:2], rows[0][:2], rows[3][:1]))
+        own = rows[0] + rows[1][2:] + rows[2][2:] + rows[3] + rows[4][1:]
+        self.assertEqual(sorted(own), list(range(len(own))))
+        self.assertEqual(tensors.k.shape[0], len(own))
 
 
 class Latents(unittest.TestCase):

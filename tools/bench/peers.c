@@ -40,15 +40,19 @@ static json_t *axes_of(const fi_spec *spec) {
 static json_t *case_request(const struct bench_case *what) {
   char text[CASE_TEXT_SIZE];
   json_t *requests = json_array();
+  json_t *borrowed = json_array();
   bool shares = false;
   for (uint32_t r = 0; r < what->batch.count; r++) {
     const struct bench_request *request = &what->batch.requests[r];
     json_array_append_new(requests, json_pack("[i, i]", (int)request->q_len, (int)request->kv_len));
+    json_array_append_new(borrowed, json_pack("[i, i]", (int)request->owner,
+                                              (int)bench_batch_borrowed(&what->batch, r, what->spec.page_size)));
     shares |= request->shared > 0;
   }
   bench_case_text(what, text);
-  return json_pack("{s:s, s:s, s:i, s:o, s:b, s:o}", "text", text, "spec", what->spec_text, "heads",
-                   (int)what->kv_heads, "requests", requests, "shares", shares, "axes", axes_of(&what->spec));
+  return json_pack("{s:s, s:s, s:i, s:o, s:o, s:b, s:o}", "text", text, "spec", what->spec_text, "heads",
+                   (int)what->kv_heads, "requests", requests, "borrowed", borrowed, "shares", shares, "axes",
+                   axes_of(&what->spec));
 }
 
 static json_t *names_of(const char *list) {

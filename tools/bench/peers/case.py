@@ -8,7 +8,7 @@ from typing import Any
 # Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
 GIVEN = {
     "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
-    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes", "v_source",
+    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes", "v_source", "prefixes",
 }  # fmt: skip
 DTYPES = ("bf16", "f16")
 SOFTCAP = 50.0
@@ -26,13 +26,14 @@ class Case:
     spec: str
     heads: int  # of KV
     requests: list[tuple[int, int]]  # query tokens, and tokens of KV with these
+    borrowed: list[tuple[int, int]]  # of each: another request, and how many first tokens lie in whole pages of that one
     shares: bool  # whether requests have tokens of KV in common
     axes: dict[str, Any]
 
     def lacks(self) -> str:
         """What of the case there are no inputs for; "" when there are all."""
-        if self.shares:
-            return "requests share KV"
+        if self.shares and not self.is_paged:
+            return "requests share KV without pages"
         for name, value in self.axes.items():
             if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own", "sum"):
                 return f"{name} is {value}"
@@ -83,6 +84,15 @@ class Case:
     def pages(self, kv: int) -> int:
         return -(-kv // self.axes["page_size"])
 
+    def own_pages(self, request: int) -> int:
+        """The last ones of a request; those before them are another's."""
+        return self.pages(self.requests[request][1]) - self.borrowed[request][1] // self.axes["page_size"]
+
+    @property
+    def own_tokens(self) -> int:
+        """Of KV of all requests, each counted once."""
+        return sum(kv for _, kv in self.requests) - sum(tokens for _, tokens in self.borrowed)
+
     def refuses(self, *axes: str) -> str:
         """Why a peer that knows none of these axes cannot run the case; "" when it can."""
         return next((f"{name} is {self.axes[name]}" for name in axes if self.axes[name] not in (0, "none")), "")
@@ -103,5 +113,5 @@ class Tensors:
 
 
 def read_case(member: dict) -> Case:
-    requests = [(q, kv) for q, kv in member["requests"]]
-    return Case(member["text"], member["spec"], member["heads"], requests, member["shares"], member["axes"])
+    requests, borrowed = ([(a, b) for a, b in member[name]] for name in ("requests", "borrowed"))
+    return Case(member["text"], member["spec"], member["heads"], requests, borrowed, member["shares"], member["axes"])

@@ -35,7 +35,7 @@ class CudaDevice:
         torch.manual_seed(seed)
         axes = case.axes
         dims = axes["head_dim"] + (axes["v_dim"] if case.has_own_v else 0)
-        bytes_of_set = sum(kv for _, kv in case.requests) * case.heads * dims * 2
+        bytes_of_set = case.own_tokens * case.heads * dims * 2
         sets = min(MOST_SETS, SET_BYTES // bytes_of_set + 1)
         return [self._set(case) for _ in range(sets)]
 
@@ -45,12 +45,14 @@ class CudaDevice:
         normal = lambda shape, dtype: torch.randn(shape, dtype=DTYPES[dtype], device="cuda")  # noqa: E731
         table = None
         if case.is_paged:
-            pages = [case.pages(kv) for _, kv in requests]
-            order = torch.randperm(sum(pages), **whole)
-            table = torch.zeros(len(pages), max(pages), **whole)
-            for r, part in enumerate(order.split(pages)):
-                table[r, : len(part)] = part
-            cache = (sum(pages), axes["page_size"], case.heads)
+            own = [case.own_pages(r) for r in range(len(requests))]
+            table = torch.zeros(len(own), max(case.pages(kv) for _, kv in requests), **whole)
+            for r, part in enumerate(torch.randperm(sum(own), **whole).split(own)):
+                owner, tokens = case.borrowed[r]
+                first = tokens // axes["page_size"]
+                table[r, :first] = table[owner, :first]
+                table[r, first : first + len(part)] = part
+            cache = (sum(own), axes["page_size"], case.heads)
         else:
             cache = (sum(kv for _, kv in requests), case.heads)
         ends = lambda lengths: torch.tensor([0, *lengths], **whole).cumsum(0, dtype=torch.int32)  # noqa: E731

@@ -111,11 +111,15 @@ class HostDevice:
         starts = [sum(kv for _, kv in requests[:r]) for r in range(len(requests) + 1)]
         table = None
         if case.is_paged:
-            pages = [case.pages(kv) for _, kv in requests]
-            order = draw.sample(range(sum(pages)), sum(pages))
-            rows = [[order.pop() for _ in range(n)] + [0] * (max(pages) - n) for n in pages]
-            table = memoryview(array("i", sum(rows, []))).cast("B").cast("i", (len(rows), max(pages)))
-            cache = (sum(pages), axes["page_size"], case.heads)
+            own = [case.own_pages(r) for r in range(len(requests))]
+            order = draw.sample(range(sum(own)), sum(own))
+            most, rows = max(case.pages(kv) for _, kv in requests), []
+            for pages, (owner, tokens) in zip(own, case.borrowed):
+                first = rows[owner][: tokens // axes["page_size"]] if tokens else []
+                row = first + [order.pop() for _ in range(pages)]
+                rows.append(row + [0] * (most - len(row)))
+            table = memoryview(array("i", sum(rows, []))).cast("B").cast("i", (len(rows), most))
+            cache = (sum(own), axes["page_size"], case.heads)
         else:
             cache = (starts[-1], case.heads)
         q = Array((case.tokens, case.query_heads, axes["head_dim"]), axes["q_dtype"], gauss)
