@@ -26,7 +26,7 @@ class Case:
     spec: str
     heads: int  # of KV
     requests: list[tuple[int, int]]  # query tokens, and tokens of KV with these
-    borrowed: list[tuple[int, int]]  # of each: another request, and how many first tokens lie in whole pages of that one
+    borrowed: list[tuple[int, int]]  # of each: a request, and how many first tokens lie in whole pages of that one
     shares: bool  # whether requests have tokens of KV in common
     axes: dict[str, Any]
 
