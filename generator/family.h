@@ -14,6 +14,17 @@
 
 struct tile;
 
+enum { FAMILY_TILE_SIZES = 4 /* 16, 32, 64 and 128 rows */ };
+
+/* How fast kernels of a family are, for plans that divide a batch among tiles of several sizes. */
+struct family_costs {
+  uint32_t flops_percent;                /* of the target's, which are those of mma.sync */
+  uint32_t launch_ns[FAMILY_TILE_SIZES]; /* what a launch takes besides its tiles */
+};
+
+/* The place of a tile's rows among the sizes. */
+uint32_t family_tile_size(uint32_t rows);
+
 struct family {
   uint32_t op;
   uint32_t number;      /* FI_FAMILY_..., FI_FAMILY_AUTO where the op has but one */
@@ -22,6 +33,7 @@ struct family {
   size_t argument_size; /* of its one argument */
   bool maps;            /* which has tensor maps in it: fi_attention_maps_args */
   bool claims;          /* CTAs can claim items from the plan's queue */
+  struct family_costs costs;
   /*
    * Makes the tile of number *choice; false, and *choice less the number that there are, when there are not so many.
    * The tile's fields are clear, and shared_bytes what the least of them needs when none fits.

@@ -252,10 +252,16 @@ static fi_status read_all(struct renderer *renderer, const struct template_file 
   return read_file(renderer, kernel);
 }
 
-/* Leaves out what is not used, and finishes the lines. */
+/*
+ * Leaves out what is not used, and finishes the lines. The first one names the spec; a kernel of the fewest rows has
+ * one text, with the rows named or left at 0.
+ */
 static bool finish(const struct renderer *renderer, struct source *out) {
   char spec[FI_SPEC_TEXT_SIZE];
-  spec_print(renderer->facts.spec, spec, sizeof spec);
+  fi_spec named = *renderer->facts.spec;
+  if (named.rows == tile_fewest_rows(named.group))
+    named.rows = 0;
+  spec_print(&named, spec, sizeof spec);
   struct text used = {0};
   text_print(&used, "/* flashjit: %s */\n\n", spec);
   const bool pruned =

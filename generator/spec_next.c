@@ -66,9 +66,9 @@ static bool supported(const fi_spec *spec) {
 int fi_spec_next(fi_spec *spec) {
   if (abi_check(ABI_spec, spec) != FI_OK || !axis_allows(axis_at(0), spec->op))
     return 0;
-  /* Canonical specs have rows, so a spec that has none has not been stepped yet. */
+  /* Canonical specs have a v_dim, so a spec that has none has not been stepped yet. */
   bool more = true;
-  if (spec->rows == 0)
+  if (spec->v_dim == 0)
     reset_after(0, spec);
   else
     more = turn(spec);

@@ -7,6 +7,7 @@
 
 #include "axes.h"
 #include "error.h"
+#include "tile.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -47,6 +48,13 @@ void spec_print(const fi_spec *canonical, char *text, size_t size) {
     if (is_snippet(axis) && used < size)
       used += (size_t)snprintf(text + used, size - used, ":%016" PRIx64, canonical->snippet_hash);
   }
+}
+
+void spec_print_kernel(const fi_spec *canonical, char *text, size_t size) {
+  fi_spec named = *canonical;
+  if (named.op == FI_OP_ATTENTION)
+    named.rows = tile_rows_asked(&named);
+  spec_print(&named, text, size);
 }
 
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size) {

@@ -16,6 +16,8 @@ struct target {
   uint32_t shared_per_sm;
   uint32_t rest_registers;    /* of a thread that ptxas wants besides what a step holds, so that it spills nothing */
   uint32_t convert_registers; /* the same for what converts 8-bit K and V */
+  uint32_t sm_bytes;          /* of KV that an SM brings from memory in a nanosecond, while all do */
+  uint32_t sm_flops;          /* that it computes meanwhile, where attention does not wait for memory */
 };
 
 /* NULL when there is no such target. */

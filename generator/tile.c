@@ -26,6 +26,17 @@ uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens) {
   return greatest_divisor(greatest_divisor(spec->page_size, SPLIT_MULTIPLE), step_tokens);
 }
 
+uint32_t tile_fewest_rows(uint32_t heads) {
+  uint32_t rows = 16;
+  while (rows < heads)
+    rows *= 2;
+  return rows;
+}
+
+uint32_t tile_rows_asked(const fi_spec *spec) {
+  return spec->rows > 0 ? spec->rows : tile_fewest_rows(spec->group);
+}
+
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning) {
   if (tile->number_count < TILE_NUMBERS)
     tile->numbers[tile->number_count++] = (struct tile_number){name, value, meaning};

@@ -54,6 +54,12 @@ bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec);
 /* Consecutive tokens that lie in one page wherever a step of so many tokens begins: those of a box. */
 uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens);
 
+/* The fewest rows of a tile that holds so many heads of a query token. */
+uint32_t tile_fewest_rows(uint32_t heads);
+
+/* The rows that a spec asks for: where it leaves them open the fewest. */
+uint32_t tile_rows_asked(const fi_spec *spec);
+
 /* Gives the tile a number of its family's. */
 void tile_add(struct tile *tile, const char *name, uint32_t value, const char *meaning);
 

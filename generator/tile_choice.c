@@ -9,14 +9,6 @@
 
 enum { MOST_OUTPUTS = 32768 /* elements of O in registers, half of an SM's */ };
 
-/* The rows of the smallest tile that has so many heads of a query token. */
-static uint32_t rows_of_heads(uint32_t heads) {
-  uint32_t rows = 16;
-  while (rows < heads)
-    rows *= 2;
-  return rows;
-}
-
 /* No tile is for the spec, however small its share of the group. */
 static fi_status refuse(const fi_spec *spec, const struct target *target) {
   if (spec->family == FI_FAMILY_WGMMA)
@@ -29,7 +21,7 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
         "that halves to 64 or less, and no snippet of weights",
         target->name);
   const uint32_t heads = derived_least_heads(spec);
-  const uint32_t rows = rows_of_heads(heads);
+  const uint32_t rows = tile_fewest_rows(heads);
   char share[64] = "";
   if (heads < spec->group)
     snprintf(share, sizeof share, ", of which a tile has %u or more,", heads);

@@ -44,7 +44,7 @@ static bool suits_dims(const fi_spec *spec) {
 
 /* Whether this family has tiles of a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && spec->v_source == FI_V_KEYS && spec->rows >= ROWS && suits_dims(spec) &&
+  return target->wgmma && spec->v_source == FI_V_KEYS && tile_rows_asked(spec) >= ROWS && suits_dims(spec) &&
          derived_kv_bits(spec) == 16 && spec->q_dtype == spec->kv_dtype && !derived_rotates_keys(spec) &&
          !spec->select && !spec->prefixes && spec->snippet != FI_SNIPPET_WEIGHT &&
          tile_box_tokens(spec, STEP_TOKENS) >= LEAST_BOX;

@@ -342,7 +342,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
  */
 static bool plan_share(const struct purpose *purpose, uint32_t *choice, struct tile *tile) {
   struct mma last = {0};
-  for (uint32_t rows = purpose->spec->rows; rows >= MMA_ROWS && rows >= tile_heads(purpose); rows /= 2) {
+  for (uint32_t rows = tile_rows_asked(purpose->spec); rows >= MMA_ROWS && rows >= tile_heads(purpose); rows /= 2) {
     for (uint32_t teams = most_teams(purpose, rows); teams >= 1; teams /= 2) {
       for (size_t i = 0; i < SAVINGS; i++) {
         struct mma mma;

@@ -11,10 +11,10 @@
  *   spec.group = 4;                                 32 query heads on 8 KV heads
  *   spec.page_size = 16;                            a paged cache with a dense page table
  *   fi_kernel *attention;
- *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (about 1 s), later a look-up
+ *   fi_get_kernel(ctx, &spec, &attention);          compiles at first use (some seconds), later a look-up
  *
  *   fi_workspace workspace = {.struct_size = sizeof workspace, .max_requests = 64, .max_tokens = 64,
- *                             .max_kv_len = 8192, .kv_heads = 8};
+ *                             .max_kv_len = 8192, .kv_heads = 8, .max_q_len = 1};  decode; 0: any mix of lengths
  *   fi_workspace_size(attention, &workspace);       sets bytes and scratch_bytes
  *   workspace.memory = ...                          that much device memory, yours, 256-byte aligned: for the plan,
  *   workspace.scratch = ...                         and for partial results, where all plans of a stream may share it
@@ -250,9 +250,9 @@ typedef struct fi_spec {
   uint32_t head_dim;  /* of Q and K: a multiple of 8 from 32 to 256, or 512; with FI_V_KEYS up to 576; 0: 128 */
   uint32_t v_dim;     /* of V and O: a multiple of 8 from 32 to 256, or 512; 0: head_dim */
   uint32_t group;     /* query heads per KV head, 1..128; 0: 1 */
-  uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group: give what most requests of a
-                         launch have; any query length is right with any value. A tile that does not fit the
-                         target is made smaller. 0: the smallest that holds group */
+  uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group; any query length is right with any
+                         value. A tile that does not fit the target is made smaller. 0: several kernels, for any mix
+                         of lengths (fi_spec_member, fi_workspace.max_q_len); with select or prefixes one */
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
@@ -280,7 +280,7 @@ typedef struct fi_spec {
   uint32_t bias;         /* added to scaled, capped scores: FI_BIAS_ */
   uint64_t snippet_hash; /* of the text that the next field is about, as fi_register_snippet gives it */
   uint32_t snippet;      /* what a text of the caller's computes of a score: FI_SNIPPET_ */
-  uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too */
+  uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too; 2: of lists */
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
   uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
@@ -288,7 +288,8 @@ typedef struct fi_spec {
                            FI_OP_INDEXER 1 */
   uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
   uint32_t scores;      /* of FI_OP_INDEXER: FI_SCORES_ */
-  uint32_t reserved[50];
+  uint32_t members;     /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
+  uint32_t reserved[49];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -494,12 +495,17 @@ struct fi_facts {
   char key[33];       /* of the cache entry, hex */
   char toolchain[64]; /* the compiler that made it */
   uint32_t choice;    /* which tile of the spec it is; 0: the preferred one */
-  uint32_t reserved[14];
+  uint32_t kernels;   /* that the spec has, see fi_spec_member; the facts are those of the first */
+  uint32_t reserved[13];
 };
 
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);
 
-/* The spec of a kernel with every default filled in. */
+/* The kernels that a spec with rows 0 stands for on a target (NULL: any), as specs with rows, the fewest first: number
+ * 0, 1, ... until it is not FI_OK. Others stand for themselves. Facts and source of a spec are those of number 0. */
+fi_status fi_spec_member(const fi_spec *spec, const char *target, uint32_t number, fi_spec *member);
+
+/* The spec of a kernel with every default filled in; rows stay 0. */
 fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
 
 /*
@@ -507,8 +513,7 @@ fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
  * with the closing zero; source may be NULL to ask. Needs neither compiler nor GPU. */
 fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
 
-/*
- * Loads the code of the kernel, and of the one behind its fi_plan, on the current device, so that later launches load
+/* Loads the code of the kernel, and of the one behind its fi_plan, on the current device, so that later launches load
  * nothing. The fi_get_kernel that made the kernel has done it for the device that was current then. Needed before
  * capture on any other device. FI_ERROR_UNSUPPORTED on another kind of device: it takes a context of its own. */
 fi_status fi_kernel_prepare(fi_kernel *kernel);
@@ -541,9 +546,13 @@ typedef struct fi_workspace {
                              only: all plans whose launches follow each other in a stream may share it */
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else a tile's KV is cut into pieces of so many
                              tokens (a multiple of 256), so that a request's result does not depend on the rest of the
-                             batch; with spec.prefixes as long as all of Q is finite */
+                             batch; with spec.prefixes as long as all of Q is finite; with spec.rows 0 the request alone
+                             then says which kernel takes it */
   uint32_t max_selected;  /* for spec.select: entries of the longest list, 1 and more */
-  uint32_t reserved[24];
+  uint32_t max_q_len;     /* for spec.rows 0: query tokens of the longest request, which say which of the kernels are
+                             launched: 1 where all decode. A longer one is right, and may be slow. 0: what others leave
+                             of max_tokens when each has one */
+  uint32_t reserved[23];
 } fi_workspace;
 
 enum {
@@ -608,7 +617,8 @@ typedef struct fi_batch {
 } fi_batch;
 
 /*
- * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. Made
+ * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device; with
+ * spec.rows 0 it first sorts requests by what they cost in tiles of each size, the whole batch considered. Made
  * once a step for a kernel; every fi_run of that kernel, and of any append or indexer kernel with the same index,
  * page_size and page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and
  * ctas. What the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel
@@ -620,9 +630,9 @@ typedef struct fi_batch {
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /*
- * Several plans of one step in one launch (eight to a launch): of kinds of layers, or of parts of a batch. Plan i is
- * that of fi_plan(kernels[i], batches[i], workspaces[i], stream); memories must differ, scratch need not. Kernels are
- * of one context. */
+ * Several plans of one step in one launch, or few (eight to a launch; with spec.rows 0 each of its kernels counts): of
+ * kinds of layers, or of parts of a batch. Plan i is that of fi_plan(kernels[i], batches[i], workspaces[i], stream);
+ * memories must differ, scratch need not. Kernels are of one context. */
 enum { FI_MOST_PLANS = 64 };
 fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches, const fi_workspace *const *workspaces,
                       uint32_t count, void *stream);
@@ -723,10 +733,10 @@ typedef struct fi_tensors {
 } fi_tensors;
 
 /*
- * Launches the kernel once. Attention and append use the plan in the workspace; merge, and append by slots, ignore
- * workspace, which may be NULL. Attention writes every row of o and lse that the batch has; a NaN in a row of Q makes
- * O and LSE of that row NaN, if it sees a token, and of no other. An append kernel writes K and V of the batch's query
- * tokens to the places of the last q_len tokens of each request's KV. */
+ * Launches the kernel once, or with spec.rows 0 each of those that the bounds allow. Attention and append use the plan
+ * in the workspace; merge, and append by slots, ignore it: it may be NULL. Attention writes every row of o and lse that
+ * the batch has; a NaN in a row of Q makes O and LSE of that row NaN, if it sees a token, and of no other. An append
+ * kernel writes K and V of the query tokens to the places of the last q_len tokens of each request's KV. */
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream);
 
 /* ------------------------------------------------------------------------------------------------ RoPE */

@@ -216,6 +216,17 @@ struct fi_merge_args {
 #define FI_STAGE_STEPS 2 /* the first step of each tile */
 #define FI_STAGE_SHARE 3
 
+/* How many kernels of more and more rows a batch may be divided among. */
+#define FI_MOST_MEMBERS 4
+
+/* What a request costs one of them, in picoseconds of an SM on one KV head. */
+struct fi_member {
+  int tile_tokens;   /* query tokens of a tile */
+  float token_cost;  /* of a KV token of a tile */
+  float tile_cost;   /* besides */
+  float launch_cost; /* of the kernel's work, if it has any: of all SMs */
+};
+
 struct fi_plan_args {
   struct fi_plan_arrays plan;
   int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
@@ -265,7 +276,11 @@ struct fi_plan_args {
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
   int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
-  unsigned id;        /* as in the header */
+  int member;         /* whose plan it is, */
+  int member_count;   /* of how many; the batch's other requests are theirs */
+  int first_is_least; /* a request that a tile of the first holds costs no member less */
+  struct fi_member members[FI_MOST_MEMBERS];
+  unsigned id; /* as in the header */
   unsigned rows_id;
 };
 

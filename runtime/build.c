@@ -65,7 +65,7 @@ static fi_status choose_first(struct build *build) {
 
 fi_status build_begin(struct build *build, fi_ctx *ctx, const fi_spec *canonical, uint32_t shared) {
   *build = (struct build){.ctx = ctx, .spec = canonical};
-  spec_print(canonical, build->spec_text, sizeof build->spec_text);
+  spec_print_kernel(canonical, build->spec_text, sizeof build->spec_text);
   fi_status status = context_target(ctx, &build->target);
   if (status)
     return status;

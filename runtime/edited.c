@@ -71,7 +71,7 @@ static fi_status read_spec(const char *path, const char *text, char canonical[FI
     snprintf(why, sizeof why, "%s", fi_last_error());
     return error_set(FI_ERROR_ARGUMENT, "FLASHJIT_SOURCE: the first line of %s: %s", path, why);
   }
-  spec_print(&whole, canonical, FI_SPEC_TEXT_SIZE);
+  spec_print_kernel(&whole, canonical, FI_SPEC_TEXT_SIZE);
   return FI_OK;
 }
 

@@ -10,7 +10,7 @@
 
 struct edited {
   char *text;                   /* NULL: there is none. Begins with the name of the file for compilers and profilers */
-  char spec[FI_SPEC_TEXT_SIZE]; /* canonical */
+  char spec[FI_SPEC_TEXT_SIZE]; /* of its kernel, with rows */
 };
 
 /* FI_ERROR_ARGUMENT when the file cannot be read or is no such source. path may be NULL: there is none. */

@@ -3,13 +3,15 @@
 #include "generator/abi.h"
 #include "generator/derived.h"
 #include "generator/error.h"
+#include "generator/members.h"
 #include "generator/snippet.h"
 #include "generator/spec.h"
-#include "generator/tile_choice.h"
+#include "runtime/crew.h"
 #include "runtime/flight.h"
 #include "runtime/make.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The canonical spec of a kernel that has all it is made of: its snippet is registered. */
 static fi_status find_spec(const fi_spec *spec, fi_spec *canonical) {
@@ -35,8 +37,8 @@ static void count_hit(fi_ctx *ctx) {
   atomic_fetch_add_explicit(&ctx->counters.memory_hits, 1, memory_order_relaxed);
 }
 
-/* The canonical spec of the kernel behind fi_plan, when kernels of this spec have a plan. */
-static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
+/* The canonical spec of the kernel behind fi_plan, when kernels of this spec, which has so many, have a plan. */
+static bool has_plan(const fi_spec *canonical, uint32_t members, fi_spec *plan) {
   fi_spec spec;
   if (canonical->op == FI_OP_MERGE || canonical->op == FI_OP_PLAN || canonical->slots != FI_SLOTS_NONE)
     return false;
@@ -44,15 +46,25 @@ static bool has_plan(const fi_spec *canonical, fi_spec *plan) {
   spec.op = FI_OP_PLAN;
   spec.prefixes = canonical->prefixes;
   spec.intervals = spec.prefixes || derived_reads_lists(canonical) ? 2 : derived_plans_intervals(canonical);
+  spec.members = members > 1;
   return spec_canonical(&spec, plan) == FI_OK;
 }
 
-static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, fi_kernel *plan, fi_kernel **kernel) {
+/* The kernels that one belongs with: they are there before it is. */
+struct company {
+  fi_kernel *plan;
+  uint32_t wider_count;
+  fi_kernel *wider[MOST_MEMBERS - 1];
+};
+
+static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel) {
   bool mine;
   fi_status status = flight_claim(ctx, canonical, kernel, &mine);
   if (status || !mine)
     return status;
-  (*kernel)->plan = plan;
+  (*kernel)->plan = company->plan;
+  (*kernel)->wider_count = company->wider_count;
+  memcpy((*kernel)->wider, company->wider, sizeof company->wider);
   status = make_kernel(*kernel);
   flight_settle(*kernel, status);
   return status;
@@ -64,18 +76,76 @@ static fi_status tell_of_plan(const fi_spec *canonical, fi_status status) {
   return error_set(status, "the plan kernel of \"%s\": %s", text, fi_last_error());
 }
 
+/* The members of a spec on the context's target. */
+static fi_status find_members(fi_ctx *ctx, const fi_spec *canonical, struct members *members) {
+  const struct target *target;
+  const fi_status status = context_target(ctx, &target);
+  return status ? status : members_find(canonical, target, members);
+}
+
+/* How it went so far, and the sentence about that. */
+struct outcome {
+  fi_status status;
+  char why[ERROR_SIZE];
+};
+
+/* One more status, which counts if it says more than that a kernel before it cannot be kept. */
+static void note(struct outcome *outcome, fi_status status) {
+  if (!status)
+    return;
+  outcome->status = status;
+  snprintf(outcome->why, sizeof outcome->why, "%s", fi_last_error());
+}
+
+/* Members that are made at once. */
+struct party {
+  fi_ctx *ctx;
+  const struct members *members;
+  struct company *company; /* of the first: it comes to know the others */
+  struct outcome outcomes[MOST_MEMBERS];
+};
+
+/* A kernel of more rows, which has the plan kernel of all: it makes plans for it alone too. */
+static void obtain_wider(void *data, uint32_t number) {
+  struct party *party = data;
+  const struct company alone = {.plan = party->company->plan};
+  fi_kernel **kernel = &party->company->wider[number];
+  note(&party->outcomes[number], obtain_one(party->ctx, &party->members->specs[number + 1], &alone, kernel));
+}
+
+/* All kernels of more rows that a spec has besides that of the fewest; the first that failed says why. */
+static fi_status obtain_all_wider(fi_ctx *ctx, const struct members *members, struct company *company) {
+  struct party party = {.ctx = ctx, .members = members, .company = company};
+  uint32_t failed = 0;
+  company->wider_count = members->count - 1;
+  if (company->wider_count == 0)
+    return FI_OK;
+  crew_run(ctx, company->wider_count, company->wider_count, obtain_wider, &party);
+  while (failed + 1 < company->wider_count && !party.outcomes[failed].status)
+    failed++;
+  const struct outcome *outcome = &party.outcomes[failed];
+  return outcome->status ? error_set(outcome->status, "%s", outcome->why) : FI_OK;
+}
+
 /* A kernel that may have to be made. Its plan kernel comes first: whoever holds the one can plan for it. */
 static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
   fi_spec plan_spec;
-  fi_kernel *plan = NULL;
+  const struct company alone = {.plan = NULL};
+  struct company company = alone;
+  struct members members;
   fi_status status = make_check(ctx, canonical);
+  if (!status)
+    status = find_members(ctx, canonical, &members);
   if (status) {
     atomic_fetch_add(&ctx->counters.failures, 1);
     return status;
   }
-  if (has_plan(canonical, &plan_spec))
-    status = obtain_one(ctx, &plan_spec, NULL, &plan);
-  return status ? tell_of_plan(canonical, status) : obtain_one(ctx, canonical, plan, kernel);
+  if (has_plan(canonical, members.count, &plan_spec))
+    status = obtain_one(ctx, &plan_spec, &alone, &company.plan);
+  if (status)
+    return tell_of_plan(canonical, status);
+  status = obtain_all_wider(ctx, &members, &company);
+  return status ? status : obtain_one(ctx, canonical, &company, kernel);
 }
 
 /* A kernel that is not in the table, or under another spelling only. */
@@ -137,34 +207,40 @@ static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *fac
   return status;
 }
 
-/* Whether the target has a tile: without one nothing is compiled, the plan kernel neither. */
-static fi_status check_tile(fi_ctx *ctx, const fi_spec *canonical) {
-  const struct target *target;
-  uint32_t choice;
-  const fi_status status = context_target(ctx, &target);
-  return status ? status : tile_first(canonical, target, UINT32_MAX, &choice);
+static bool goes_on(const struct outcome *outcome) {
+  return outcome->status == FI_OK || outcome->status == FI_ERROR_NOT_CACHED;
 }
 
-/* With a kernel comes the plan kernel: fi_get_kernel will ask the cache for both. The facts are those of a
- * kernel that cannot be kept, too. */
-fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
-  fi_spec canonical;
+/* The kernels that belong to that of a spec, the plan kernel and the members of more rows, and then that one. What
+ * cannot be kept is told when all are compiled. */
+static fi_status precompile_all(fi_ctx *ctx, const fi_spec *canonical, const struct members *members, fi_facts *facts) {
+  struct outcome outcome = {.status = FI_OK};
   fi_spec plan;
-  char why[ERROR_SIZE]; /* the plan kernel cannot be kept */
+  if (has_plan(canonical, members->count, &plan))
+    note(&outcome, precompile(ctx, &plan, NULL));
+  for (uint32_t i = 1; i < members->count && goes_on(&outcome); i++)
+    note(&outcome, precompile(ctx, &members->specs[i], NULL));
+  if (goes_on(&outcome))
+    note(&outcome, precompile(ctx, canonical, facts));
+  return outcome.status ? error_set(outcome.status, "%s", outcome.why) : FI_OK;
+}
+
+/* Whether the target has tiles comes first: without them nothing is compiled, the plan kernel neither. fi_get_kernel
+ * will ask the cache for all kernels. The facts are those of a kernel that cannot be kept, too. */
+fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
+  struct members members;
+  fi_spec canonical;
   fi_status status = context_check(ctx);
   if (!status && facts)
     status = abi_check(ABI_facts, facts);
   if (!status)
     status = find_spec(spec, &canonical);
   if (!status)
-    status = check_tile(ctx, &canonical);
-  if (!status && has_plan(&canonical, &plan))
-    status = precompile(ctx, &plan, NULL);
-  if (status && status != FI_ERROR_NOT_CACHED)
+    status = find_members(ctx, &canonical, &members);
+  if (status)
     return status;
-  snprintf(why, sizeof why, "%s", fi_last_error());
-  const fi_status kernel_status = precompile(ctx, &canonical, facts);
-  if (!status || kernel_status)
-    return kernel_status;
-  return error_set(status, "%s", why);
+  status = precompile_all(ctx, &canonical, &members, facts);
+  if (facts)
+    facts->kernels = members.count;
+  return status;
 }

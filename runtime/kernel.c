@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+fi_kernel *kernel_member(fi_kernel *kernel, uint32_t number) {
+  return number > 0 ? kernel->wider[number - 1] : kernel;
+}
+
 struct shape kernel_shape(const fi_kernel *kernel) {
   const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
   return (struct shape){
@@ -123,19 +127,23 @@ static fi_status current_device(const fi_kernel *kernel, struct driver **driver,
   return FI_OK;
 }
 
-/* Read by fi_run without a lock. The plan kernel comes first, so that a kernel which is prepared has a plan
- * that is. */
+/* Read by fi_run without a lock. A kernel comes after all that belong to it, so that these are prepared when it is. */
 static uint32_t prepared_ctas(const fi_kernel *kernel, int ordinal) {
   return atomic_load_explicit(&kernel->device_ctas[ordinal], memory_order_acquire);
+}
+
+static fi_status prepare_with_plan(fi_kernel *kernel, struct driver *driver, int ordinal) {
+  const fi_status status = kernel->plan ? prepare_on(kernel->plan, driver, ordinal) : FI_OK;
+  return status ? status : prepare_on(kernel, driver, ordinal);
 }
 
 static fi_status prepare_current(fi_kernel *kernel, struct driver *driver, int ordinal, uint32_t *ctas) {
   fi_status status = FI_OK;
   pthread_mutex_lock(&kernel->ctx->open_lock);
-  if (kernel->plan)
-    status = prepare_on(kernel->plan, driver, ordinal);
+  for (uint32_t i = 0; i < kernel->wider_count && !status; i++)
+    status = prepare_with_plan(kernel->wider[i], driver, ordinal);
   if (!status)
-    status = prepare_on(kernel, driver, ordinal);
+    status = prepare_with_plan(kernel, driver, ordinal);
   pthread_mutex_unlock(&kernel->ctx->open_lock);
   *ctas = prepared_ctas(kernel, ordinal);
   return status;
@@ -187,6 +195,7 @@ fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts) {
   if (status)
     return status;
   *facts = kernel->facts;
+  facts->kernels = 1 + kernel->wider_count;
   return FI_OK;
 }
 

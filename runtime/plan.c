@@ -2,10 +2,11 @@
 #include "generator/abi.h"
 #include "generator/derived.h"
 #include "generator/error.h"
-#include "runtime/workspace.h"
+#include "runtime/member_costs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* The kernel begins its header with what is public. */
 _Static_assert(sizeof(fi_fault) == offsetof(struct fi_plan_header, page_table) &&
@@ -16,8 +17,18 @@ _Static_assert(sizeof(fi_fault) == offsetof(struct fi_plan_header, page_table) &
 /* One plan of a call. */
 struct job {
   struct fi_plan_args args;
-  uint32_t shared; /* bytes of dynamic shared memory that it needs */
+  uint32_t shared;         /* bytes of dynamic shared memory that it needs */
+  const fi_kernel *kernel; /* that makes such plans */
 };
+
+/* Some of a call. */
+struct jobs {
+  uint32_t count;
+  struct job *of;
+};
+
+_Static_assert((int)MOST_MEMBERS == FI_MOST_MEMBERS && (int)MOST_MEMBERS <= FI_PLANS_AT_ONCE,
+               "the plans of a kernel's members go in one launch");
 
 /* Which arrays the ways to find a request's KV need. */
 static const struct index_rule {
@@ -118,8 +129,10 @@ static int max_kv_len(const fi_spec *spec, const fi_batch *batch, const fi_works
   return room < (int64_t)workspace->max_kv_len ? (int)room : (int)workspace->max_kv_len;
 }
 
-static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace,
-                                     const struct workspace_layout *layout) {
+static struct fi_plan_args plan_args(const struct workspace_part *part, const fi_batch *batch,
+                                     const fi_workspace *workspace) {
+  const fi_kernel *kernel = part->kernel;
+  const struct workspace_layout *layout = &part->layout;
   const fi_spec *spec = &kernel->spec;
   const bool in_workspace = layout->counts.tile_begins > 0;
   return (struct fi_plan_args){
@@ -176,28 +189,54 @@ static struct fi_plan_args plan_args(const fi_kernel *kernel, const fi_batch *ba
   };
 }
 
-static fi_status make_job(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream,
-                          struct job *job) {
-  struct workspace_layout layout;
+/* Whether a request that one tile of any member holds costs none less than the first. */
+static bool first_is_least(const struct fi_member members[FI_MOST_MEMBERS], uint32_t count) {
+  uint32_t i = 1;
+  while (i < count && members[0].token_cost <= members[i].token_cost && members[0].tile_cost <= members[i].tile_cost &&
+         members[0].launch_cost <= members[i].launch_cost)
+    i++;
+  return i == count;
+}
+
+/* The plans of all members are made at once. Pages are checked for the first of them. */
+static void add_jobs(const fi_kernel *kernel, const struct workspace_parts *parts, const fi_batch *batch,
+                     const fi_workspace *workspace, struct jobs *jobs) {
+  struct fi_member members[FI_MOST_MEMBERS] = {{0}};
+  for (uint32_t i = 0; i < parts->count; i++)
+    members[i] = member_costs(&parts->of[i], workspace->kv_heads);
+  struct job *first = &jobs->of[jobs->count];
+  for (uint32_t i = 0; i < parts->count; i++) {
+    struct job *job = &jobs->of[jobs->count++];
+    *job = (struct job){plan_args(&parts->of[i], batch, workspace), parts->of[i].layout.plan_shared, kernel->plan};
+    job->args.checked = first->args.checked;
+    job->args.member = (int)i;
+    job->args.member_count = (int)parts->count;
+    job->args.first_is_least = first_is_least(members, parts->count);
+    memcpy(job->args.members, members, sizeof members);
+  }
+}
+
+static fi_status make_jobs_of(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream,
+                              struct jobs *jobs) {
+  struct workspace_parts parts;
   fi_status status = kernel_check(kernel);
   if (status)
     return status;
   if (!kernel->plan)
     return error_set(FI_ERROR_ARGUMENT,
                      "kernel has no plan; fi_plan takes attention, indexer and append kernels, these without slots");
-  status = workspace_for_launch(kernel, workspace, stream, &layout);
+  status = workspace_for_launch(kernel, workspace, stream, &parts);
   if (!status)
     status = check_batch(kernel, batch, workspace);
-  if (status)
-    return status;
-  *job = (struct job){plan_args(kernel, batch, workspace, &layout), layout.plan_shared};
-  return FI_OK;
+  if (!status)
+    add_jobs(kernel, &parts, batch, workspace, jobs);
+  return status;
 }
 
 static bool takes_part(const struct fi_plan_args *args, int stage) {
   switch (stage) {
   case FI_STAGE_CHECK:
-    return args->checked;
+    return args->checked && args->member == 0;
   case FI_STAGE_TILES:
   case FI_STAGE_STEPS:
     return args->tile_begin;
@@ -221,36 +260,78 @@ static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uin
   return args.count ? kernel_launch(plan, &launch) : FI_OK;
 }
 
-/* The plan kernel of one of the kernels: the one that knows most, which knows what all others do. */
-static const fi_kernel *plan_kernel(fi_kernel *const *kernels, uint32_t count) {
-  const fi_kernel *chosen = kernels[0]->plan;
-  for (uint32_t i = 1; i < count; i++) {
-    const fi_kernel *plan = kernels[i]->plan;
-    if (plan->spec.intervals + plan->spec.prefixes > chosen->spec.intervals + chosen->spec.prefixes)
-      chosen = plan;
+/* Whether a plan kernel makes all the plans that another one does. */
+static bool knows_all_of(const fi_spec *plan, const fi_spec *other) {
+  return plan->intervals >= other->intervals && plan->prefixes >= other->prefixes && plan->members >= other->members;
+}
+
+static bool makes_all(const fi_kernel *plan, const struct job *jobs, uint32_t count) {
+  uint32_t made = 0;
+  while (made < count && knows_all_of(&plan->spec, &jobs[made].kernel->spec))
+    made++;
+  return made == count;
+}
+
+/* The plan kernel of one of the jobs that makes the plans of all; NULL where there is none. */
+static const fi_kernel *plan_kernel(const struct job *jobs, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (makes_all(jobs[i].kernel, jobs, count))
+      return jobs[i].kernel;
   }
-  return chosen;
+  return NULL;
 }
 
 /* The stages of at most as many plans as go in one launch. */
-static fi_status launch_jobs(fi_kernel *const *kernels, const struct job *jobs, uint32_t count, void *stream) {
-  const fi_kernel *plan = plan_kernel(kernels, count);
+static fi_status launch_jobs(const struct job *jobs, uint32_t count, void *stream) {
+  const fi_kernel *plan = plan_kernel(jobs, count);
   fi_status status = FI_OK;
   for (int stage = FI_STAGE_CHECK; stage <= FI_STAGE_SHARE && !status; stage++)
     status = launch_stage(plan, jobs, count, stage, stream);
   return status;
 }
 
-fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream) {
-  struct job job;
-  const fi_status status = make_job(kernel, batch, workspace, stream, &job);
-  return status ? status : launch_jobs(&kernel, &job, 1, stream);
+/* Whether a job makes the plan of a member after the first. */
+static bool is_of_wider(const struct jobs *jobs, uint32_t number) {
+  return number < jobs->count && jobs->of[number].args.member > 0;
 }
 
-static fi_status make_jobs(fi_kernel *const *kernels, const fi_batch *const *batches,
-                           const fi_workspace *const *workspaces, uint32_t count, void *stream, struct job *jobs) {
+/*
+ * As many as go in a launch of one plan kernel, but those of one kernel's members together: all read what the first
+ * one's check leaves, and have one plan kernel.
+ */
+static uint32_t jobs_at_once(const struct jobs *jobs) {
+  uint32_t count = jobs->count < FI_PLANS_AT_ONCE ? jobs->count : FI_PLANS_AT_ONCE;
+  while (is_of_wider(jobs, count) || !plan_kernel(jobs->of, count))
+    count--;
+  return count;
+}
+
+/* Launches the first jobs, until at most so many are left. */
+static fi_status launch_until(uint32_t most_left, struct jobs *jobs, void *stream) {
+  fi_status status = FI_OK;
+  while (jobs->count > most_left && !status) {
+    const uint32_t count = jobs_at_once(jobs);
+    status = launch_jobs(jobs->of, count, stream);
+    jobs->count -= count;
+    memmove(jobs->of, jobs->of + count, jobs->count * sizeof *jobs->of);
+  }
+  return status;
+}
+
+fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream) {
+  struct job room[MOST_MEMBERS];
+  struct jobs jobs = {.of = room};
+  const fi_status status = make_jobs_of(kernel, batch, workspace, stream, &jobs);
+  return status ? status : launch_until(0, &jobs, stream);
+}
+
+/* Before anything is launched: either all plans are made, or none. */
+static fi_status check_all(fi_kernel *const *kernels, const fi_batch *const *batches,
+                           const fi_workspace *const *workspaces, uint32_t count, void *stream) {
   for (uint32_t i = 0; i < count; i++) {
-    const fi_status status = make_job(kernels[i], batches[i], workspaces[i], stream, &jobs[i]);
+    struct job room[MOST_MEMBERS];
+    struct jobs jobs = {.of = room};
+    const fi_status status = make_jobs_of(kernels[i], batches[i], workspaces[i], stream, &jobs);
     if (status)
       return status;
     if (kernels[i]->ctx != kernels[0]->ctx)
@@ -263,15 +344,20 @@ static fi_status make_jobs(fi_kernel *const *kernels, const fi_batch *const *bat
   return FI_OK;
 }
 
+/* There is room for one launch and the jobs of one more kernel: all at once would be too much for a small stack. */
 fi_status fi_plan_all(fi_kernel *const *kernels, const fi_batch *const *batches, const fi_workspace *const *workspaces,
                       uint32_t count, void *stream) {
   if (!kernels || !batches || !workspaces)
     return error_set(FI_ERROR_ARGUMENT, "%s is NULL", !kernels ? "kernels" : !batches ? "batches" : "workspaces");
   if (count == 0 || count > FI_MOST_PLANS)
     return error_set(FI_ERROR_ARGUMENT, "count is %u; it must be 1 to %d", count, FI_MOST_PLANS);
-  struct job jobs[FI_MOST_PLANS];
-  fi_status status = make_jobs(kernels, batches, workspaces, count, stream, jobs);
-  for (uint32_t i = 0; i < count && !status; i += FI_PLANS_AT_ONCE)
-    status = launch_jobs(kernels + i, jobs + i, count - i < FI_PLANS_AT_ONCE ? count - i : FI_PLANS_AT_ONCE, stream);
-  return status;
+  struct job room[FI_PLANS_AT_ONCE + MOST_MEMBERS];
+  struct jobs jobs = {.of = room};
+  fi_status status = check_all(kernels, batches, workspaces, count, stream);
+  for (uint32_t i = 0; i < count && !status; i++) {
+    status = make_jobs_of(kernels[i], batches[i], workspaces[i], stream, &jobs);
+    if (!status)
+      status = launch_until(FI_PLANS_AT_ONCE, &jobs, stream);
+  }
+  return status ? status : launch_until(0, &jobs, stream);
 }

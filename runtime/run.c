@@ -21,7 +21,7 @@ struct run {
   const fi_kernel *kernel;
   const fi_tensors *tensors;
   const fi_workspace *workspace;
-  struct workspace_layout layout;
+  const struct workspace_layout *layout; /* of the member at hand */
   struct strides strides;
   uint32_t heads; /* of Q and O */
   uint32_t kv_heads;
@@ -93,7 +93,7 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   const fi_kv *values = tensors_values(&run->kernel->spec, tensors);
   const int64_t *stride = run->strides.of;
   args->attention = (struct fi_attention_args){
-      .plan = run->layout.arrays.plan,
+      .plan = run->layout->arrays.plan,
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
@@ -105,14 +105,14 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .o_token_stride = stride[STRIDE_O_TOKEN],
       .o_head_stride = stride[STRIDE_O_HEAD],
       .lse_token_stride = (int)run->heads,
-      .plan_id = run->layout.id,
+      .plan_id = run->layout->id,
       .o_factor = or_one(tensors->o_scale) * or_one(values->scale) * scores_unit(run->kernel->spec.v_dtype),
       .rope = rope_args(run),
       .snippet_params = tensors->snippet_params,
   };
   scores_fill(&run->kernel->spec, tensors, &args->attention);
   lists_fill(tensors, run->workspace, &args->attention);
-  return run->layout.ctas;
+  return run->layout->ctas;
 }
 
 /* -------------------------------------------------------------------------------- indexer */
@@ -124,15 +124,15 @@ static fi_status check_indexer(const struct run *run) {
 /* The workspace has ranks for as many CTAs as its layout says. */
 static uint32_t fill_indexer(const struct run *run, union args *args) {
   args->indexer = (struct fi_indexer_args){
-      .plan = run->layout.arrays.plan,
+      .plan = run->layout->arrays.plan,
       .q = run->tensors->q,
       .k = key_args(run),
-      .ranks = run->layout.arrays.ranks,
+      .ranks = run->layout->arrays.ranks,
       .q_token_stride = run->strides.of[STRIDE_Q_TOKEN],
       .q_head_stride = run->strides.of[STRIDE_Q_HEAD],
-      .max_blocks = (int)run->layout.max_blocks,
+      .max_blocks = (int)run->layout->max_blocks,
       .kv_heads = (int)run->kv_heads,
-      .rows_id = run->layout.rows_id,
+      .rows_id = run->layout->rows_id,
   };
   lists_fill_made(&run->kernel->spec, run->tensors, run->workspace, &args->indexer);
   return capped_grid((uint64_t)run->workspace->max_tokens * run->kv_heads, run->ctas);
@@ -143,7 +143,7 @@ static uint32_t fill_indexer(const struct run *run, union args *args) {
 static uint32_t fill_append(const struct run *run, union args *args) {
   const fi_tensors *tensors = run->tensors;
   args->append = (struct fi_append_args){
-      .plan = run->layout.arrays.plan,
+      .plan = run->layout->arrays.plan,
       .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE, STRIDE_K_SCALE_PAGE),
       .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE, STRIDE_V_SCALE_PAGE),
       .k = key_args(run),
@@ -151,7 +151,7 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .positions = tensors->positions,
       .slots = tensors->slots,
       .kv_heads = (int)run->kv_heads,
-      .rows_id = run->layout.rows_id,
+      .rows_id = run->layout->rows_id,
       .tokens = (int)tensors->tokens,
       .rope = rope_args(run),
   };
@@ -212,19 +212,46 @@ static const struct op_rule {
     [FI_OP_INDEXER] = {check_indexer, fill_indexer},
 };
 
-static fi_status prepare_run(fi_kernel *kernel, struct run *run, void *stream) {
+static fi_status prepare_run(fi_kernel *kernel, struct run *run, struct workspace_parts *parts, void *stream) {
   if (!kernel->plan) {
+    *parts = (struct workspace_parts){.count = 1, .of = {{.kernel = kernel}}};
     run->heads = run->tensors->heads;
     run->kv_heads = run->tensors->heads;
     return kernel_prepare_for_stream(kernel, stream, &run->ctas);
   }
-  const fi_status status = workspace_for_launch(kernel, run->workspace, stream, &run->layout);
+  const fi_status status = workspace_for_launch(kernel, run->workspace, stream, parts);
   if (status)
     return status;
   run->heads = run->workspace->kv_heads * kernel->spec.group;
   run->kv_heads = run->workspace->kv_heads;
-  run->ctas = run->layout.ctas;
+  run->ctas = parts->of[0].layout.ctas;
   return FI_OK;
+}
+
+/* What a launch of the member at hand is given. */
+static fi_status fill_launch(const struct run *run, union args *args, struct launch *launch) {
+  launch->ctas = op_rules[run->kernel->spec.op].fill(run, args);
+  launch->shape = kernel_shape(run->kernel);
+  launch->args = args;
+  if (!run->kernel->tile.family->maps)
+    return FI_OK;
+  return maps_fill(run->kernel, &run->strides, run->heads, run->kv_heads, &args->maps);
+}
+
+/* One launch for each of the kernel's members that the bounds allow, or none where one cannot be. */
+static fi_status launch_parts(struct run *run, const struct workspace_parts *parts, void *stream) {
+  union args args[MOST_MEMBERS];
+  struct launch launches[MOST_MEMBERS];
+  fi_status status = FI_OK;
+  for (uint32_t i = 0; i < parts->count && !status; i++) {
+    launches[i] = (struct launch){.stream = stream};
+    run->kernel = parts->of[i].kernel;
+    run->layout = &parts->of[i].layout;
+    status = fill_launch(run, &args[i], &launches[i]);
+  }
+  for (uint32_t i = 0; i < parts->count && !status; i++)
+    status = kernel_launch(parts->of[i].kernel, &launches[i]);
+  return status;
 }
 
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream) {
@@ -236,26 +263,12 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
   status = abi_check(ABI_tensors, tensors);
   if (status)
     return status;
-  const struct op_rule *rule = &op_rules[kernel->spec.op];
   struct run run = {.kernel = kernel, .tensors = tensors, .workspace = workspace};
-  union args args;
-  status = prepare_run(kernel, &run, stream);
+  struct workspace_parts parts;
+  status = prepare_run(kernel, &run, &parts, stream);
   if (!status)
-    status = rule->check(&run);
+    status = op_rules[kernel->spec.op].check(&run);
   if (!status)
     status = tensors_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
-  if (status)
-    return status;
-  const uint32_t ctas = rule->fill(&run, &args);
-  if (kernel->tile.family->maps)
-    status = maps_fill(kernel, &run.strides, run.heads, run.kv_heads, &args.maps);
-  if (status)
-    return status;
-  const struct launch launch = {
-      .ctas = ctas,
-      .shape = kernel_shape(kernel),
-      .args = &args,
-      .stream = stream,
-  };
-  return kernel_launch(kernel, &launch);
+  return status ? status : launch_parts(&run, &parts, stream);
 }

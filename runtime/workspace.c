@@ -4,7 +4,6 @@
  */
 #include "runtime/workspace.h"
 
-#include "generator/abi.h"
 #include "generator/derived.h"
 #include "generator/error.h"
 #include "generator/family.h"
@@ -12,7 +11,6 @@
 #include <stdbool.h>
 
 enum {
-  ALIGNMENT = 256,
   SPLIT_MULTIPLE = 256,
   LARGE_TILE_ROWS = 64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
@@ -90,10 +88,12 @@ static fi_status check_least(const fi_workspace *bounds) {
       return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %u; it must be 1 to %d", fields[i].name, fields[i].value,
                        INT32_MAX);
   }
+  if (bounds->max_q_len > INT32_MAX)
+    return error_set(FI_ERROR_ARGUMENT, "workspace.max_q_len is %u; it must be 0 to %d", bounds->max_q_len, INT32_MAX);
   return FI_OK;
 }
 
-static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds) {
+fi_status workspace_check_split(const fi_kernel *kernel, const fi_workspace *bounds) {
   if (kernel->spec.op != FI_OP_ATTENTION || bounds->split_tokens == 0)
     return FI_OK;
   if (bounds->split_tokens % SPLIT_MULTIPLE || bounds->split_tokens > INT32_MAX)
@@ -107,13 +107,9 @@ static fi_status check_split(const fi_kernel *kernel, const fi_workspace *bounds
 }
 
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds) {
-  fi_status status = abi_check(ABI_workspace, bounds);
-  if (!status)
-    status = check_least(bounds);
+  fi_status status = check_least(bounds);
   if (!status)
     status = check_lists(kernel, bounds);
-  if (!status)
-    status = check_split(kernel, bounds);
   if (!status && (uint64_t)bounds->kv_heads * kernel->spec.group > INT32_MAX)
     status = error_set(FI_ERROR_ARGUMENT, "workspace.kv_heads is %u; with group=%u that is more than %d query heads",
                        bounds->kv_heads, kernel->spec.group, INT32_MAX);
@@ -310,7 +306,7 @@ static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds, str
     const uint64_t element = (uint64_t)part->element * (part->row_of_o ? kernel->spec.v_dim : 1);
     void **address = (void **)(void *)((char *)&layout->arrays + part->address);
     *address = (void *)(bases[part->memory] + *bytes[part->memory]);
-    *bytes[part->memory] += divide_up(count * element, ALIGNMENT) * ALIGNMENT;
+    *bytes[part->memory] += divide_up(count * element, WORKSPACE_ALIGNMENT) * WORKSPACE_ALIGNMENT;
   }
 }
 
@@ -323,7 +319,8 @@ static uint32_t id_of(const uint32_t *words, size_t count) {
 }
 
 /* What a plan must have been made for, so that a launch may use it. */
-static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+static void identify(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t plans,
+                     struct workspace_layout *layout) {
   const fi_spec *spec = &kernel->spec;
   const uint32_t words[] = {
       spec->index,
@@ -353,13 +350,14 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, struct
       spec->select ? bounds->max_selected : 0,
       layout->share_tokens,
       kernel->tile.family->claims,
+      plans,
   };
   enum { WORDS_OF_ROWS = 5 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);
   layout->id = id_of(words, sizeof words / sizeof *words);
 }
 
-fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas, uint32_t plans,
                             struct workspace_layout *layout) {
   *layout = (struct workspace_layout){
       .counts = {.header = 1,
@@ -380,58 +378,6 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
     status = count_indexer(kernel, bounds, layout);
   if (!status)
     place_parts(kernel, bounds, layout);
-  identify(kernel, bounds, layout);
+  identify(kernel, bounds, plans, layout);
   return status;
-}
-
-static fi_status check_memory(const char *name, const void *memory, uint64_t bytes, uint64_t needed) {
-  if (needed == 0)
-    return FI_OK;
-  if (!memory)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is NULL", name);
-  if ((uintptr_t)memory % ALIGNMENT)
-    return error_set(FI_ERROR_ARGUMENT, "workspace.%s is %p; it must be aligned to %d bytes", name, memory, ALIGNMENT);
-  if (bytes < needed)
-    return error_set(FI_ERROR_ARGUMENT, "workspace has %llu bytes of %s; these bounds need %llu",
-                     (unsigned long long)bytes, name, (unsigned long long)needed);
-  return FI_OK;
-}
-
-fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
-                               struct workspace_layout *layout) {
-  uint32_t ctas;
-  fi_status status = workspace_check_bounds(kernel, workspace);
-  if (!status)
-    status = kernel_prepare_for_stream(kernel, stream, &ctas);
-  if (!status)
-    status = workspace_lay_out(kernel, workspace, workspace->ctas ? workspace->ctas : ctas, layout);
-  if (!status)
-    status = check_memory("memory", workspace->memory, workspace->bytes, layout->bytes);
-  return status ? status : check_memory("scratch", workspace->scratch, workspace->scratch_bytes, layout->scratch_bytes);
-}
-
-/* -------------------------------------------------------------------------------- public */
-
-fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace) {
-  struct workspace_layout layout;
-  fi_status status = kernel_check(kernel);
-  if (!status)
-    status = abi_check(ABI_workspace, workspace);
-  if (status)
-    return status;
-  workspace->bytes = 0;
-  workspace->scratch_bytes = 0;
-  if (kernel->spec.op == FI_OP_MERGE || kernel->spec.op == FI_OP_PLAN)
-    return FI_OK;
-  status = workspace_check_bounds(kernel, workspace);
-  uint32_t ctas = status ? 0 : workspace->ctas;
-  if (!status && !ctas)
-    status = kernel_prepare((fi_kernel *)(uintptr_t)kernel, &ctas); /* changes nothing that a caller sees */
-  if (!status)
-    status = workspace_lay_out(kernel, workspace, ctas, &layout);
-  if (status)
-    return status;
-  workspace->bytes = layout.bytes;
-  workspace->scratch_bytes = layout.scratch_bytes;
-  return FI_OK;
 }

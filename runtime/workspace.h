@@ -5,6 +5,8 @@
 #include "flashjit_args.h"
 #include "runtime/kernel.h"
 
+enum { WORKSPACE_ALIGNMENT = 256 };
+
 /* Counts that the parts are made of. */
 struct workspace_counts {
   uint64_t header;
@@ -56,19 +58,41 @@ struct workspace_layout {
   uint32_t plan_shared;  /* bytes of dynamic shared memory that the plan kernel needs */
 };
 
-/* FI_ERROR_ABI for another struct, FI_ERROR_ARGUMENT for bounds that are zero or so large that a count would not fit
- * 31 bits. */
+/* FI_ERROR_ARGUMENT for bounds that are zero or so large that a count would not fit 31 bits. */
 fi_status workspace_check_bounds(const fi_kernel *kernel, const fi_workspace *bounds);
 
 /* Heads that a plan counts: each KV head once for each tile that has a share of its query heads. */
 uint32_t workspace_heads(const fi_kernel *kernel, const fi_workspace *bounds);
 
-/* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. */
-fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+/* FI_ERROR_ARGUMENT when the kernel cannot cut KV into pieces of split_tokens. */
+fi_status workspace_check_split(const fi_kernel *kernel, const fi_workspace *bounds);
+
+/* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. `plans` is how many plans a batch has,
+ * of which this is one. */
+fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas, uint32_t plans,
                             struct workspace_layout *layout);
 
-/* The layout for a launch on this stream, after checking the memory that was given. */
+/*
+ * A workspace has a part for each of the kernel's members that the bounds allow, one after the other: a plan of its
+ * own. Their launches follow each other, so that they share the scratch.
+ */
+struct workspace_part {
+  fi_kernel *kernel;
+  struct workspace_layout layout;
+};
+
+struct workspace_parts {
+  uint32_t count;
+  struct workspace_part of[MOST_MEMBERS];
+  uint64_t bytes;
+  uint64_t scratch_bytes;
+};
+
+/* How many of the kernel's members have work that the bounds allow: the first and those after it. */
+uint32_t workspace_members(const fi_kernel *kernel, const fi_workspace *bounds);
+
+/* The parts for a launch on this stream, after checking the memory that was given. */
 fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
-                               struct workspace_layout *layout);
+                               struct workspace_parts *parts);
 
 #endif

@@ -104,10 +104,15 @@ bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
 }
 
-/* Writes the items and the rows of a batch. */
-void plan_batch(const fi_plan_args &args, int tokens) {
-  if (args.ctas > 0)
-    divide_batch(args);
+/* Writes the items of a batch, and the rows where there are some: append reads the first member's. */
+void plan_batch(const fi_plan_args &args, int tokens, u32 members) {
+  const bool has_part = members >> args.member & 1;
+  if (args.ctas > 0 && has_part)
+    divide_batch(args, members);
+  else
+    close_all_shares(args);
+  if (!has_part && args.member > 0)
+    return;
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
@@ -122,24 +127,23 @@ void end_plan(const fi_plan_args &args, int tokens) {
 }
 
 //@if prefixes
-void write_plan(const fi_plan_args &args) {
+void write_plan(const fi_plan_args &args, u32 members) {
   const int tokens = first_token(args, args.requests);
   if (!plan_tree(args, tokens))
-    plan_batch(args, tokens);
+    plan_batch(args, tokens, members);
   end_plan(args, tokens);
 }
 //@else
-void write_plan(const fi_plan_args &args) {
+void write_plan(const fi_plan_args &args, u32 members) {
   const int tokens = first_token(args, args.requests);
-  plan_batch(args, tokens);
+  plan_batch(args, tokens, members);
   end_plan(args, tokens);
 }
 //@end
 
 /* A plan of nothing, for a batch that makes no sense. */
 void refuse_batch(const fi_plan_args &args) {
-  for (int share = first_index(); share < args.ctas; share += kIndexStride)
-    args.plan.first[share].row_count = 0;
+  close_all_shares(args);
   if (writes_header())
     write_header(args, 0, false);
 }
@@ -160,12 +164,13 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
     return check_pages(args);
   if (!is_sound(args))
     return plans.stage == FI_STAGE_SHARE ? refuse_batch(args) : void();
+  const u32 members = members_of_batch(args); /* once in the text, which is long */
   switch (plans.stage) {
   case FI_STAGE_TILES:
-    return count_tiles(args);
+    return count_tiles(args, members);
   case FI_STAGE_STEPS:
     return count_steps(args);
   default:
-    return write_plan(args);
+    return write_plan(args, members);
   }
 }

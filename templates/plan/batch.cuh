@@ -86,8 +86,30 @@ void check_pages(const fi_plan_args &args) {
   }
 }
 
+//@if members
+//@use plan/members
+//@else
+/* All requests are the plan's own. */
+u32 members_of_batch(const fi_plan_args &args) {
+  return 1;
+}
+
+bool is_own(const fi_plan_args &args, int request, u32 members) {
+  return true;
+}
+
+bool has_tile_each(const fi_plan_args &args) {
+  return !args.q_indptr;
+}
+//@end
+
 int tiles_of(const fi_plan_args &args, int request) {
   return (query_len_of(args, request) + args.tile_tokens - 1) / args.tile_tokens;
+}
+
+/* Tiles of a request, if it is the plan's own. `members` are those of the batch. */
+int own_tiles_of(const fi_plan_args &args, int request, u32 members) {
+  return is_own(args, request, members) ? tiles_of(args, request) : 0;
 }
 
 /* Consecutive query tokens of one request, the KV that some of them see, and what all of them do. */
@@ -136,7 +158,7 @@ Tile tile_of_request(const fi_plan_args &args, int request, int number) {
 }
 
 Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+  const int request = has_tile_each(args) ? tile : find_last(tile_begin, args.requests, tile);
   return tile_of_request(args, request, tile - tile_begin[request]);
 }
 

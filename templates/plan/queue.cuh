@@ -63,7 +63,7 @@ bool queue_pays(const fi_plan_args &args, const Line &line) {
  * mask is causal, and of those at the same place the ones of requests before.
  */
 int place_of_tile(const fi_plan_args &args, const Line &line, int tile) {
-  const int request = args.q_indptr ? find_last(line.tile_begin, args.requests, tile) : tile;
+  const int request = has_tile_each(args) ? tile : find_last(line.tile_begin, args.requests, tile);
   const int number = tile - line.tile_begin[request];
   int place = 0;
   for (int other = 0; other < args.requests; other++) {
@@ -112,10 +112,10 @@ void write_queue(const fi_plan_args &args, const Line &line) {
     *args.plan.queue = {first, first, units, 0};
 }
 
-/* Divides the batch among the CTAs of a launch. Every CTA of the plan writes its part of the items. */
-void divide_batch(const fi_plan_args &args) {
+/* Divides the plan's part of the batch among the CTAs of its launch. Every CTA of the plan writes some of the items. */
+void divide_batch(const fi_plan_args &args, u32 members) {
   extern __shared__ int cuts[]; /* [ctas + 1] */
-  const Line line = line_of(args, cuts + args.ctas + 1);
+  const Line line = line_of(args, members, cuts + args.ctas + 1);
   if (queue_pays(args, line))
     write_queue(args, line);
   else

@@ -325,21 +325,27 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
 }
 
 /* The batch's tiles and their steps, in the room after the cuts or from the stages before this one. */
-Line line_of(const fi_plan_args &args, int *room) {
+Line line_of(const fi_plan_args &args, u32 members, int *room) {
   if (args.tile_begin) {
     const int tiles = args.tile_begin[args.requests];
     return {args.tile_begin, args.step_begin, tiles, args.step_begin[tiles]};
   }
   int *tile_begin = room;                           /* [requests + 1] first tile of each request */
   int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
-  const auto count_tiles = [&](int request) { return tiles_of(args, request); };
+  const auto count_tiles = [&](int request) { return own_tiles_of(args, request, members); };
   const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
   const int tiles = prefix_sum(tile_begin, args.requests, count_tiles);
   const int steps = prefix_sum(step_begin, tiles, count_steps);
   return {tile_begin, step_begin, tiles, steps};
 }
 
-/* Cuts the batch into shares. */
+/* Says of all CTAs that they have no work. */
+void close_all_shares(const fi_plan_args &args) {
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
+    args.plan.first[share].row_count = 0;
+}
+
+/* Cuts the plan's part of the batch into shares. */
 void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
@@ -355,8 +361,8 @@ void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
 }
 
 /* The stages that find the line of a batch which shared memory does not hold. */
-void count_tiles(const fi_plan_args &args) {
-  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+void count_tiles(const fi_plan_args &args, u32 members) {
+  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return own_tiles_of(args, request, members); });
 }
 
 void count_steps(const fi_plan_args &args) {

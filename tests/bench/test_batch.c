@@ -47,6 +47,9 @@ Test(batch, what_is_none) {
                                       "8q1s",
                                       "8q1k1",
                                       "0q1s1",
+                                      "q1_0q",
+                                      "q1_00q1",
+                                      "q1_0q2s1",
                                       "q0",
                                       "q1s0",
                                       "q2s1",
@@ -87,6 +90,28 @@ Test(batch, cut) {
   cr_expect_eq(bench_batch_most_q(&again), 64);
   bench_batch_free(&batch);
   bench_batch_free(&again);
+}
+
+/* Parts of no requests change the bounds alone, and are in the text. */
+Test(batch, room) {
+  struct bench_batch batch;
+  struct bench_batch copy;
+  cr_assert(bench_batch_parse(&batch, "0q64s8k_3q2s1k_0q2k"));
+  cr_assert(bench_batch_copy(&copy, &batch));
+  bench_batch_cut(&batch, 2, 64, 512);
+  cr_expect_str_eq(batch.text, "2q2s512_0q2ks8k");
+  const fi_workspace bounds = bench_batch_bounds(&copy, 5);
+  cr_expect_eq(copy.count, 3);
+  cr_expect_eq(bench_batch_tokens(&copy), 6);
+  cr_expect_eq(bench_batch_most_q(&copy), 2);
+  cr_expect_eq(bench_batch_most_kv(&copy), 1024);
+  cr_expect_eq(bounds.max_requests, 4);
+  cr_expect_eq(bounds.max_tokens, 6 + 2048);
+  cr_expect_eq(bounds.max_q_len, 2048);
+  cr_expect_eq(bounds.max_kv_len, 8192);
+  cr_expect_eq(bounds.kv_heads, 5);
+  bench_batch_free(&batch);
+  bench_batch_free(&copy);
 }
 
 Test(batch, of_a_trace) {

@@ -126,12 +126,21 @@ Test(build, wrong_lines_are_named) {
   expect_text(output.err, "specs:3: ");
 }
 
+/* Rows left open stand for several kernels, each of which is a job. */
+Test(build, kernels_of_open_rows) {
+  build("attention hd=32 group=33\n", "");
+  expect_code(&output, 0);
+  expect_text(output.out, "2 kernels: 2 compiled");
+  expect_text(output.err, ": attention hd=32 group=33 (");
+  expect_text(output.err, ": attention hd=32 group=33 rows=128 (");
+}
+
 /* A file of more specs than a test has time for. */
 static const char *many_specs(void) {
   char specs[2048] = "";
   for (int group = 1; group <= 64; group++) {
     size_t used = strlen(specs);
-    snprintf(specs + used, sizeof specs - used, "attention group=%d\n", group);
+    snprintf(specs + used, sizeof specs - used, "attention group=%d rows=64\n", group);
   }
   return scratch_file("many", specs);
 }

@@ -61,15 +61,16 @@ Test(bundle, same_kernels_same_bytes) {
 Test(bundle, plan_kernels_of_windows_lists_and_prefixes) {
   char environment[512];
   char arguments[256];
-  const char *path =
-      create("plans.fib", "", "attention hd=32 left=9\nattention hd=32 select=8\nattention hd=32 page=16 prefixes=1\n",
-             "-j 1");
+  const char *path = create("plans.fib", "",
+                            "attention hd=32 rows=16 left=9\nattention hd=32 select=8\n"
+                            "attention hd=32 page=16 prefixes=1\n",
+                            "-j 1");
   expect_code(&output, 0);
   expect_text(output.out, "plans.fib: 7 kernels, ");
   snprintf(environment, sizeof environment,
            "FLASHJIT_CACHE_DIR=%s/read-only FLASHJIT_BUNDLES=%s FLASHJIT_NVRTC=/no/nvrtc", scratch_folder(), path);
   snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a",
-           scratch_file("wanted", "attention hd=32 left=9\nattention hd=32 select=8\n"
+           scratch_file("wanted", "attention hd=32 rows=16 left=9\nattention hd=32 select=8\n"
                                   "attention hd=32 page=16 prefixes=1\nplan intervals=1\nplan intervals=2\n"
                                   "plan intervals=2 prefixes=1\n"));
   command_in(&output, environment, arguments);

@@ -4,6 +4,7 @@
 #include "files.h"
 
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,29 @@ static struct output output;
 Test(explain, what_is_not_cached) {
   command(&output, "explain attention group=4 page=16");
   expect_code(&output, 0);
-  expect_text(output.out, "spec     attention group=4 page=16\ntarget   sm_90a\nkernel   flashjit_attention\n");
+  expect_text(output.out, "spec     attention group=4 rows=16 page=16\ntarget   sm_90a\nkernel   flashjit_attention\n");
   expect_text(output.out, "16 rows");
+  expect_text(output.out, "spec     attention group=4 rows=32 page=16\ntarget   sm_90a\nkernel   flashjit_attention\n");
+  expect_text(output.out,
+              "spec     attention group=4 rows=128 page=16\ntarget   sm_90a\nkernel   flashjit_attention\n");
   expect_text(output.out, "options --gpu-architecture=sm_90a ");
   expect_text(output.out, "cache    not found: libnvrtc ");
   command_in(&output, "FLASHJIT_NVRTC=/no/nvrtc", "explain merge");
   expect_code(&output, 0);
   expect_text(output.out, "not found, and there is no libnvrtc");
+}
+
+/* All kernels of open rows are in the document of the first. */
+Test(explain, others_in_json) {
+  command(&output, "explain attention group=4 page=16 --json");
+  expect_code(&output, 0);
+  json_t *document = json_loads(output.out, 0, NULL);
+  const json_t *others = json_object_get(document, "others");
+  cr_expect_str_eq(json_string_value(json_object_get(document, "spec")), "attention group=4 rows=16 page=16");
+  cr_assert_eq(json_array_size(others), 2, "%s", output.out);
+  cr_expect_str_eq(json_string_value(json_object_get(json_array_get(others, 1), "spec")),
+                   "attention group=4 rows=128 page=16");
+  json_decref(document);
 }
 
 /* The key is the one under which the cache has the kernel. */

@@ -318,7 +318,8 @@ Test(model, latents_are_absorbed) {
       [ROLE_APPEND] = "append hd=576 v_dim=512 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
       [ROLE_EXTEND] = "attention hd=576 v_dim=512 group=16 rows=64 page=64 rope=half rope_dim=64 rope_first=512 "
                       "v_source=keys",
-      [ROLE_DECODE] = "attention hd=576 v_dim=512 group=16 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
+      [ROLE_DECODE] =
+          "attention hd=576 v_dim=512 group=16 rows=16 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
   };
   struct model model = read_model(config(LATENT));
   const struct model_layer *layer = find(&model, "full_attention");

@@ -88,12 +88,12 @@ static void build(const char *specs, const char *text) {
 Test(snippet, build_keeps_the_text) {
   char specs[128];
   char search[256];
-  build("attention hd=64 snippet=logit\n", cap);
+  build("attention hd=64 rows=16 snippet=logit\n", cap);
   expect_code(&output, 0);
   expect_text(output.out, "1 kernels: 1 compiled");
   snprintf(search, sizeof search, "grep -rqa 'The marked text' %s/cache", scratch_folder());
   cr_expect_eq(system(search), 0);
-  snprintf(specs, sizeof specs, "attention hd=64 %s\n", word_of("logit", cap));
+  snprintf(specs, sizeof specs, "attention hd=64 rows=16 %s\n", word_of("logit", cap));
   build(specs, cap);
   expect_code(&output, 0);
   expect_text(output.out, "1 kernels: 0 compiled");
@@ -104,7 +104,7 @@ Test(snippet, build_keeps_the_text) {
 }
 
 Test(snippet, mistakes_in_the_text_have_its_line) {
-  build("attention hd=64 snippet=logit\n",
+  build("attention hd=64 rows=16 snippet=logit\n",
         "\nfloat logit(struct fi_score at, const void *params) {\n  return at.scor;\n}\n");
   expect_code(&output, 1);
   expect_text(output.err, "snippet(3): error: class \"fi_score\" has no member \"scor\"");

@@ -13,7 +13,7 @@ static struct output output;
 
 TestSuite(source, .init = use_simulator);
 
-#define SPEC "attention hd=32 page=16"
+#define SPEC "attention hd=32 rows=16 page=16"
 
 /* A model of one layer, whose decode kernel this is. */
 static const char model[] = "{\"model_type\": \"llama\", \"num_hidden_layers\": 1, \"hidden_size\": 32, "
@@ -42,11 +42,11 @@ static void run_model(const char *path) {
 }
 
 Test(source, is_run_in_place_of_the_generated_one) {
-  run_model(edit("attention hd=32 page=16 rope=half", "s/kSlack = 8;/kSlack = 4;/"));
+  run_model(edit("attention hd=32 rows=16 page=16 rope=half", "s/kSlack = 8;/kSlack = 4;/"));
   expect_code(&output, 0);
-  expect_text(output.out, "attention hd=32 page=16 rope=half");
+  expect_text(output.out, "attention hd=32 rows=16 page=16 rope=half");
   expect_text(output.out, "edited, compiled");
-  run_model(edit("attention hd=32 page=16 rope=half", "s/kCausal = true;/kCausal = false;/"));
+  run_model(edit("attention hd=32 rows=16 page=16 rope=half", "s/kCausal = true;/kCausal = false;/"));
   expect_text(output.out, "edited, compiled");
 }
 
@@ -109,8 +109,8 @@ static void explain(const char *path, const char *words) {
 /* Size, tile and options are those of the file, and its key is not the generated one's; no server is asked. */
 Test(source, is_explained) {
   char line[512];
-  const char *path = edit("attention group=4 page=16", "$a // ten bytes");
-  explain(path, "explain attention group=4 page=16");
+  const char *path = edit("attention group=4 rows=16 page=16", "$a // ten bytes");
+  explain(path, "explain attention group=4 rows=16 page=16");
   expect_code(&output, 0);
   snprintf(line, sizeof line, "edited   %s, in place of the generated source; no server", path);
   expect_text(output.out, line);
@@ -121,10 +121,10 @@ Test(source, is_explained) {
   cr_assert_eq(stat(path, &facts), 0);
   snprintf(line, sizeof line, "of the source (%lld bytes, and where its file is)", (long long)facts.st_size);
   expect_text(output.out, line);
-  explain(path, "explain --json attention group=4 page=16");
+  explain(path, "explain --json attention group=4 rows=16 page=16");
   expect_text(output.out, "\"edited\": true");
   expect_text(output.out, "\"http\": null");
-  explain(path, "explain attention group=4");
+  explain(path, "explain attention group=4 rows=16");
   expect_code(&output, 0);
   cr_expect_null(strstr(output.out, "edited"), "%s", output.out);
   expect_text(output.out, "http     http://127.0.0.1:1 does not answer");

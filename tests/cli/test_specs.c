@@ -21,7 +21,7 @@ Test(specs, of_llama) {
   expect_code(&output, 0);
   cr_expect_str_eq(output.out, "attention group=4 rows=128 page=16 rope=half\n"
                                "append page=16 rope=half\n"
-                               "attention group=4 page=16 rope=half\n"
+                               "attention group=4 rows=16 page=16 rope=half\n"
                                "plan\n");
   cr_expect_str_eq(output.err,
                    "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128, RoPE theta "
@@ -34,7 +34,7 @@ Test(specs, with_cache_options) {
   cr_expect_str_eq(output.out, "attention group=12 rows=128 kv=e4m3 scale=tensor rope=half\n"
                                "append kv=e4m3 scale=tensor rope=half\n"
                                "attention group=12 rows=64 kv=e4m3 scale=tensor rope=half\n"
-                               "attention group=12 kv=e4m3 scale=tensor rope=half\n"
+                               "attention group=12 rows=16 kv=e4m3 scale=tensor rope=half\n"
                                "plan\n");
 }
 
@@ -44,7 +44,7 @@ Test(specs, of_one_of_many_devices) {
   expect_code(&output, 0);
   expect_text(output.err, "heads of one of 8 GPUs");
   expect_text(output.err, "62 layers of full_attention, 12 query heads on 1 KV heads of 128");
-  expect_text(output.out, "attention group=12 page=16 rope=half\n");
+  expect_text(output.out, "attention group=12 rows=16 page=16 rope=half\n");
   command(&output, "specs --tp 5 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));
   expect_code(&output, 1);
   expect_text(output.err, "--tp is 5, which does not divide the 96 query heads");
@@ -54,7 +54,7 @@ Test(specs, with_fields_that_are_set) {
   command(&output, "specs --set head_dim=64 --set rope_theta=7000 --set 'num_key_value_heads=null' --model " MODEL(
                        "Qwen3-0.6B"));
   expect_code(&output, 0);
-  expect_text(output.out, "attention hd=64 page=16 rope=half\n");
+  expect_text(output.out, "attention hd=64 rows=16 page=16 rope=half\n");
   expect_text(output.err, "16 query heads on 16 KV heads of 64");
 }
 
@@ -90,7 +90,7 @@ Test(specs, lists) {
   command(&output, arguments);
   expect_code(&output, 0);
   cr_expect_str_eq(output.out,
-                   "attention hd=576 v_dim=512 group=16 page=16 rope=interleaved rope_dim=64 rope_first=512 "
+                   "attention hd=576 v_dim=512 group=16 rows=16 page=16 rope=interleaved rope_dim=64 rope_first=512 "
                    "v_source=keys select=1\n"
                    "append hd=576 v_dim=512 page=16 rope=interleaved rope_dim=64 rope_first=512 v_source=keys\n"
                    "indexer group=64 page=16\nappend page=16 v_source=keys\nplan\nplan intervals=2\n");
@@ -140,7 +140,8 @@ Test(specs, all_of_an_op) {
   cr_expect(strncmp(output.out, "merge", 5) == 0);
   cr_expect_null(strstr(output.out, "attention"));
   command(&output, "specs --all --op plan");
-  cr_expect_str_eq(output.out, "plan\nplan intervals=1\nplan intervals=2\nplan intervals=2 prefixes=1\n");
+  cr_expect_str_eq(output.out, "plan\nplan members=1\nplan intervals=1\nplan intervals=1 members=1\n"
+                               "plan intervals=2\nplan intervals=2 members=1\nplan intervals=2 prefixes=1\n");
 }
 
 Test(specs, show) {
@@ -151,6 +152,10 @@ Test(specs, show) {
   static struct output again;
   command(&again, "show 'attention page=16 group=4' --target sm_90a");
   cr_expect_str_eq(output.out, again.out);
+  command(&again, "show attention group=4 page=16 | grep -o 'int kRows = [0-9]*'"); /* all kernels of open rows */
+  cr_expect_str_eq(again.out, "int kRows = 16\nint kRows = 32\nint kRows = 128\n");
+  command(&again, "show attention group=4 rows=64 page=16 | grep -o 'int kRows = [0-9]*'");
+  cr_expect_str_eq(again.out, "int kRows = 64\n");
   command(&again, "show plan --target sm_1");
   expect_code(&again, 1);
   expect_text(again.err, "sm_1");

@@ -81,7 +81,7 @@ static void swap_images(const char *from, const char *to) {
 /* ------------------------------------------------------------------------------------------------ tests */
 
 Test(verify_cache, right_kernels) {
-  build("merge hd=64\nappend hd=64\nattention hd=32 page=16 left=9\n");
+  build("merge hd=64\nappend hd=64\nattention hd=32 rows=16 page=16 left=9\n");
   command(&output, "verify");
   expect_code(&output, 0);
   expect_text(output.out, "compute_90a on flashjit simulator\n");
@@ -94,6 +94,15 @@ Test(verify_cache, right_kernels) {
   expect_text(output.out, "\"schema\": \"flashjit.verify\",\n  \"schema_version\": 1");
   expect_text(output.out, "\"seed\": 7");
   expect_text(output.out, "\"error_unit\": \"half rounding steps\"");
+}
+
+/* The plan kernel of several kernels is verified by all of them. */
+Test(verify_cache, kernels_of_open_rows) {
+  build("attention hd=32 group=33\n");
+  command(&output, "verify");
+  expect_code(&output, 0);
+  expect_text(output.out, "plan members=1 ");
+  expect_text(output.out, "4 kernels: 4 right, 0 wrong, 0 failed, 0 skipped\n");
 }
 
 /* One computes something else, one writes where it must not, which ends the device: neither costs another kernel. */

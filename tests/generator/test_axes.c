@@ -141,6 +141,9 @@ Test(axes, defaults_are_allowed) {
   const struct axis *axis;
   for (uint32_t i = 0; (axis = axis_at(i)); i++) {
     axis_set(axis, &spec, axis_default(axis, &spec));
-    cr_expect(axis_allows(axis, axis_get(axis, &spec)), "%s", axis->field);
+    if (strcmp(axis->field, "rows") == 0)
+      cr_expect_eq(spec.rows, 0, "they are open, which no list names");
+    else
+      cr_expect(axis_allows(axis, axis_get(axis, &spec)), "%s", axis->field);
   }
 }

@@ -25,7 +25,6 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
       .head_dim = 128,
       .v_dim = 128,
       .group = 1,
-      .rows = 16,
       .q_dtype = FI_BF16,
       .kv_dtype = FI_BF16,
       .o_dtype = FI_BF16,
@@ -43,12 +42,6 @@ Test(spec, zeros_stand_for_the_documented_defaults) {
 }
 
 Test(spec, derived_defaults_follow_their_fields) {
-  static const uint32_t rows_of_group[][2] = {{1, 16}, {16, 16}, {17, 32}, {32, 32}, {33, 64}, {64, 64}};
-  for (size_t i = 0; i < sizeof rows_of_group / sizeof *rows_of_group; i++) {
-    fi_spec spec = zero_spec(FI_OP_ATTENTION);
-    spec.group = rows_of_group[i][0];
-    cr_expect_eq(canonical(spec).rows, rows_of_group[i][1], "group %u", spec.group);
-  }
   fi_spec spec = zero_spec(FI_OP_APPEND);
   spec.q_dtype = FI_F16;
   spec.head_dim = 80;

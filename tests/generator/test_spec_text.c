@@ -20,7 +20,7 @@ Test(spec_text, holds_what_differs_from_the_defaults) {
   expect_text("attention group=4 kv=e4m3 page=16 rope=half rope_dim=64",
               "attention group=4 kv=e4m3 page=16 rope=half rope_dim=64");
   expect_text("attention q=f16 kv=f16", "attention q=f16");
-  expect_text("attention group=20 rows=32", "attention group=20");
+  expect_text("attention group=20 rows=32", "attention group=20 rows=32");
   expect_text("attention hd=64 rope=half rope_dim=64 positions=kv_offset", "attention hd=64 rope=half");
   expect_text("attention rope_dim=64", "attention");
   expect_text("append group=4 rows=64 lse=1 keys=unrotated hd=64", "append hd=64");

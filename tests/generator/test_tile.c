@@ -92,7 +92,7 @@ static void check_division(const fi_spec *spec, const struct tile *tile) {
     check_warpgroups(spec, tile);
     return;
   }
-  cr_assert(tile->rows >= tile->heads && tile->rows <= spec->rows, "%u rows", tile->rows);
+  cr_assert(tile->rows >= tile->heads && tile->rows <= tile_rows_asked(spec), "%u rows", tile->rows);
   cr_assert_eq(tile->heads * tile->group_shares, spec->group);
   cr_assert_eq(tile->tokens, spec->select ? 1 : tile->rows / tile->heads);
   cr_assert_eq(number(tile, "row_warps") * number(tile, "row_blocks") * 16, tile->rows,
@@ -254,7 +254,7 @@ Test(tile, choices_differ_and_fit) {
       for (; tile_plan(&spec, target, choice, &tile) == FI_OK; choice++) {
         cr_assert_neq(memcmp(&tile, &before, sizeof tile), 0, "choice %u is that before", choice);
         cr_assert_leq(tile.ctas_per_sm * (tile.shared_bytes + CTA_RESERVE), target->shared_per_sm);
-        cr_assert(tile.rows <= (is_of_same_shares(&tile, &before) ? before.rows : spec.rows) ||
+        cr_assert(tile.rows <= (is_of_same_shares(&tile, &before) ? before.rows : tile_rows_asked(&spec)) ||
                   (is_wgmma(&tile) && tile.rows == 192));
         check_division(&spec, &tile);
         before = tile;
@@ -278,12 +278,12 @@ Test(tile, has_fewer_rows_only_where_those_asked_for_do_not_fit) {
     for (uint32_t t = 0; (target = target_at(t)); t++) {
       struct tile tile;
       const uint32_t room = least(target->shared_per_block, target->shared_per_sm - CTA_RESERVE);
-      if (tile_plan(&spec, target, 0, &tile) != FI_OK || is_wgmma(&tile) || tile.rows == spec.rows ||
+      if (tile_plan(&spec, target, 0, &tile) != FI_OK || is_wgmma(&tile) || tile.rows == tile_rows_asked(&spec) ||
           2 * tile.rows * spec.v_dim > 32768)
         continue;
       smaller++;
       cr_assert_gt(sufficient_bytes(&spec, 2 * tile.rows), room, "%u rows, not %u, of hd=%u on %s", tile.rows,
-                   spec.rows, spec.head_dim, target->name);
+                   tile_rows_asked(&spec), spec.head_dim, target->name);
     }
   }
   cr_assert_gt(smaller, 0, "sm_86 has less shared memory than the largest tiles need");

@@ -22,6 +22,7 @@ enum batch_kind {
   BATCH_SHARED,  /* more requests that may share pages than fit a tile, and some others */
   BATCH_PREFIX,  /* requests whose first `prefix` tokens are the same, and which fit one tile */
   BATCH_ONE_KEY, /* requests of one token of KV */
+  BATCH_ANY,     /* decoding, drafts, chunks and prompts together, for a kernel with rows left open */
   BATCH_PIECES   /* a request of so many pieces that groups of their partials are merged, and a short one */
 };
 

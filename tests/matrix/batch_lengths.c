@@ -7,7 +7,10 @@ enum {
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2,       /* and in one without */
   MOST_SHARERS = 18,
-  FEWER_SHARERS = 8 /* in a large tile */
+  FEWER_SHARERS = 8, /* in a large tile */
+  FEW_TOKENS = 8,
+  CHUNK_ROWS = 64,  /* more than one tile of 64 rows holds */
+  PROMPT_ROWS = 512 /* four tiles of 128 */
 };
 
 enum request_kind {
@@ -20,7 +23,10 @@ enum request_kind {
   REQUEST_OVERHANG, /* more query tokens than KV: the first see nothing when causal */
   REQUEST_PREFIXED, /* a few tokens of its own after the prefix */
   REQUEST_PIECES,   /* more steps than partials are merged at once */
-  REQUEST_SHARER    /* several times as many as a prefix has that is shared, or fewer */
+  REQUEST_SHARER,   /* several times as many as a prefix has that is shared, or fewer */
+  REQUEST_FEW,      /* some query tokens at once, as drafts are */
+  REQUEST_CHUNK,    /* part of a prompt */
+  REQUEST_PROMPT    /* all of one */
 };
 
 static const struct recipe {
@@ -35,6 +41,9 @@ static const struct recipe {
     [BATCH_SHARED] = {4, {REQUEST_TILES, REQUEST_NO_KV, REQUEST_NO_QUERY, REQUEST_OVERHANG}},
     [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
     [BATCH_PIECES] = {2, {REQUEST_PIECES, REQUEST_SHORT}},
+    [BATCH_ANY] = {7,
+                   {REQUEST_LONG, REQUEST_LONG, REQUEST_FEW, REQUEST_CHUNK, REQUEST_PROMPT, REQUEST_NO_QUERY,
+                    REQUEST_NO_KV}},
     [BATCH_PREFIX] = {3, {REQUEST_PREFIXED, REQUEST_PREFIXED, REQUEST_PREFIXED}},
 };
 
@@ -76,7 +85,7 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
   *q_len = 1;
   switch (kind) {
   case REQUEST_LONG:
-    *q_len = batch->kind == BATCH_SINGLE ? 1 : trial_between(trial, 1, 2);
+    *q_len = batch->kind == BATCH_SINGLE || batch->kind == BATCH_ANY ? 1 : trial_between(trial, 1, 2);
     *kv_len = long_kv(batch, trial);
     return;
   case REQUEST_TILES:
@@ -110,6 +119,18 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
   case REQUEST_SHARER:
     *q_len = batch->tile.tokens > 3 && trial_chance(trial, 4) ? 2 : 1;
     *kv_len = draw_shared_kv(batch, trial);
+    return;
+  case REQUEST_FEW:
+    *q_len = FEW_TOKENS;
+    *kv_len = long_kv(batch, trial);
+    return;
+  case REQUEST_CHUNK:
+    *q_len = CHUNK_ROWS / batch->spec.group + trial_between(trial, 1, 3);
+    *kv_len = *q_len + long_kv(batch, trial);
+    return;
+  case REQUEST_PROMPT:
+    *q_len = PROMPT_ROWS / batch->spec.group + trial_between(trial, 1, 3);
+    *kv_len = *q_len;
     return;
   }
 }

@@ -2,18 +2,34 @@
 #include "tests/matrix/inside.h"
 
 #include "runtime/context.h"
+#include "runtime/member_costs.h"
 #include "runtime/workspace.h"
 
-fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape) {
-  struct workspace_layout layout;
-  uint32_t ctas = workspace->ctas;
-  fi_status status = ctas ? FI_OK : kernel_prepare(kernel, &ctas);
-  if (!status)
-    status = workspace_lay_out(kernel, workspace, ctas, &layout);
+uint32_t inside_members(const fi_kernel *kernel, const fi_workspace *workspace) {
+  return workspace_members(kernel, workspace);
+}
+
+fi_status inside_costs(fi_kernel *kernel, const fi_workspace *workspace, struct fi_member costs[FI_MOST_MEMBERS]) {
+  struct workspace_parts parts;
+  const fi_status status = workspace_for_launch(kernel, workspace, NULL, &parts);
+  for (uint32_t i = 0; !status && i < parts.count; i++)
+    costs[i] = member_costs(&parts.of[i], workspace->kv_heads);
+  return status;
+}
+
+fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, uint32_t member,
+                            struct plan_shape *shape) {
+  struct workspace_parts parts;
+  const fi_status status = workspace_for_launch(kernel, workspace, NULL, &parts);
   if (status)
     return status;
+  const struct workspace_layout layout = parts.of[member].layout;
   *shape = (struct plan_shape){
       .arrays = layout.arrays.plan,
+      .tile_tokens = parts.of[member].kernel->tile.tokens,
+      .tile_rows = parts.of[member].kernel->tile.rows,
+      .tile_heads = parts.of[member].kernel->tile.heads,
+      .group_shares = parts.of[member].kernel->tile.group_shares,
       .id = layout.id,
       .bytes = layout.bytes,
       .items = layout.counts.items,

@@ -13,6 +13,10 @@
 /* A plan in a workspace: where its parts lie on the device, and how large they are. */
 struct plan_shape {
   struct fi_plan_arrays arrays;
+  uint32_t tile_tokens; /* query tokens of a tile */
+  uint32_t tile_rows;
+  uint32_t tile_heads;   /* query heads of a tile */
+  uint32_t group_shares; /* tiles that divide the query heads of a KV head */
   unsigned id;
   uint64_t bytes; /* of the plan's memory */
   uint64_t items;
@@ -26,7 +30,14 @@ struct plan_shape {
   int unit_steps;   /* that a unit costs besides its KV */
 };
 
-fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, struct plan_shape *shape);
+/* How many plans a batch has in a workspace: one for each of the kernel's members that the bounds allow. */
+uint32_t inside_members(const fi_kernel *kernel, const fi_workspace *workspace);
+
+/* What requests cost each of these members. */
+fi_status inside_costs(fi_kernel *kernel, const fi_workspace *workspace, struct fi_member costs[FI_MOST_MEMBERS]);
+
+fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, uint32_t member,
+                            struct plan_shape *shape);
 
 /* The tile of a kernel, which need not be the first choice for its spec. */
 const struct tile *inside_tile(const fi_kernel *kernel);

@@ -14,10 +14,11 @@ enum { MOST_SOURCE = 1 << 18 };
 
 /* Specs of plan tests: tiles of one token and of many, small and large, both masks, both indexes. */
 static const char *const plan_specs[] = {
-    "attention",
-    "attention group=4 page=16",
+    "attention group=4 index=csr",
+    "attention rows=16",
+    "attention group=4 rows=16 page=16",
     "attention group=12 rows=64 page=1 index=csr mask=none",
-    "attention hd=64 group=64 mask=none",
+    "attention hd=64 group=64 rows=64 mask=none",
     "attention rows=128 group=4 page=16",
     "attention hd=256 rows=128 index=csr",
     "attention hd=512 group=128 page=16",
@@ -25,23 +26,23 @@ static const char *const plan_specs[] = {
 
 /* Specs of shared prefixes: at least three tokens fit a tile, and the cache has pages. */
 static const char *const prefix_specs[] = {
-    "attention page=16",
-    "attention group=4 page=16 index=csr lse=1",
-    "attention group=5 page=1 kv=e4m3 scale=head",
+    "attention rows=16 page=16",
+    "attention group=4 rows=16 page=16 index=csr lse=1",
+    "attention group=5 rows=16 page=1 kv=e4m3 scale=head",
     "attention hd=64 group=8 rows=32 page=16 mask=none rope=half",
     "attention group=4 rows=64 page=16 rope=half keys=unrotated lse=1",
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
-    "attention hd=72 v_dim=136 group=4 page=16 kv=e4m3",
-    "attention group=4 page=16 kv=int8 scale=token v=int4",
+    "attention hd=72 v_dim=136 group=4 rows=16 page=16 kv=e4m3",
+    "attention group=4 rows=16 page=16 kv=int8 scale=token v=int4",
     "attention hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
 };
 
 /* Specs of partials merged in groups: tiles that cut at any step, with rows of few dims and of many. */
 static const char *const piece_specs[] = {
-    "attention page=16 lse=1",
-    "attention group=16 page=16 sinks=1",
-    "attention group=5 kv=int4 page=16 index=csr lse=1",
-    "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
+    "attention rows=16 page=16 lse=1",
+    "attention group=16 rows=16 page=16 sinks=1",
+    "attention group=5 rows=16 kv=int4 page=16 index=csr lse=1",
+    "attention hd=576 v_dim=512 group=16 rows=16 page=64 lse=1 v_source=keys",
 };
 
 /* Specs whose prefixes are counted: four requests fit a tile, and half of 128 tokens are whole pages. */
@@ -66,53 +67,53 @@ static const char *const found_specs[] = {
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
 static const char *const edge_specs[] = {
-    "attention lse=1",
-    "attention hd=64 group=8 q=f16 page=16 lse=1",
-    "attention group=4 kv=f16 page=16 lse=1",
-    "attention group=5 kv=e4m3 scale=head page=16 lse=1",
-    "attention group=8 kv=e5m2 scale=tensor index=csr lse=1",
+    "attention rows=16 lse=1",
+    "attention hd=64 group=8 rows=16 q=f16 page=16 lse=1",
+    "attention group=4 rows=16 kv=f16 page=16 lse=1",
+    "attention group=5 rows=16 kv=e4m3 scale=head page=16 lse=1",
+    "attention group=8 rows=16 kv=e5m2 scale=tensor index=csr lse=1",
     "attention rows=64 q=f16 kv=bf16 lse=1",
     "attention group=4 rows=128 page=16 lse=1",
     "attention hd=64 group=4 rows=128 kv=f16 lse=1",
     "attention group=8 rows=128 q=f16 kv=e4m3 scale=tensor page=16 lse=1",
     "attention hd=256 rows=32 kv=f16 page=1 lse=1",
     "attention rows=32 kv=e5m2 mask=none lse=1",
-    "attention kv=f16 page=16 rope=half lse=1",
-    "attention group=4 kv=e4m3 scale=head page=16 rope=interleaved keys=unrotated lse=1",
+    "attention rows=16 kv=f16 page=16 rope=half lse=1",
+    "attention group=4 rows=16 kv=e4m3 scale=head page=16 rope=interleaved keys=unrotated lse=1",
     "attention group=2 rows=64 kv=f16 rope=half keys=unrotated lse=1",
-    "attention hd=72 group=4 page=16 lse=1",
+    "attention hd=72 group=4 rows=16 page=16 lse=1",
     "attention hd=40 v_dim=248 rows=128 kv=f16 page=7 lse=1",
     "attention hd=88 v_dim=56 rows=64 kv=e4m3 page=16 lse=1",
-    "attention hd=104 group=8 kv=e5m2 index=csr lse=1",
-    "attention hd=72 v_dim=88 group=3 kv=e4m3 page=48 rope=half rope_dim=64 keys=unrotated lse=1",
-    "attention group=8 softcap=1 sinks=1 page=16 lse=1",
+    "attention hd=104 group=8 rows=16 kv=e5m2 index=csr lse=1",
+    "attention hd=72 v_dim=88 group=3 rows=16 kv=e4m3 page=48 rope=half rope_dim=64 keys=unrotated lse=1",
+    "attention group=8 rows=16 softcap=1 sinks=1 page=16 lse=1",
     "attention rows=64 kv=e4m3 scale=head softcap=1 lse=1",
-    "attention group=4 kv=f16 sinks=1 lse=2",
+    "attention group=4 rows=16 kv=f16 sinks=1 lse=2",
     "attention group=2 rows=32 bias=dense page=16 sinks=1 lse=1",
     "attention rows=128 q=f16 mask=none bias=dense lse=1",
-    "attention group=4 bias=slopes page=16 lse=1",
-    "attention q=f16 mask=none bias=distance softcap=1 lse=1",
-    "attention group=4 bias=token_distance lse=1",
-    "attention group=4 kv=int8 scale=token page=16 lse=1",
-    "attention group=4 kv=nvfp4 page=16 lse=1",
+    "attention group=4 rows=16 bias=slopes page=16 lse=1",
+    "attention rows=16 q=f16 mask=none bias=distance softcap=1 lse=1",
+    "attention group=4 rows=16 bias=token_distance lse=1",
+    "attention group=4 rows=16 kv=int8 scale=token page=16 lse=1",
+    "attention group=4 rows=16 kv=nvfp4 page=16 lse=1",
     "attention hd=64 rows=64 q=f16 kv=e4m3 v=int4 lse=1",
     "attention rows=64 kv=int8 scale=head lse=1",
     "attention hd=72 group=8 rows=128 q=f16 kv=int8 scale=token index=csr rope=half keys=unrotated lse=1",
-    "attention group=4 page=16 snippet=logit lse=1",
+    "attention group=4 rows=16 page=16 snippet=logit lse=1",
     "attention rows=64 kv=e4m3 scale=head mask=none bias=dense snippet=logit sinks=1 lse=2",
     "attention group=2 rows=32 q=f16 bits=1 page=16 snippet=weight",
     "attention hd=72 mask=none left=100 kv=f16 rows=128 snippet=weight",
-    "attention group=4 kv=int8 scale=token page=16 snippet=logit lse=1",
-    "attention hd=160 v_dim=128 group=4 page=16 lse=1 v_source=keys",
+    "attention group=4 rows=16 kv=int8 scale=token page=16 snippet=logit lse=1",
+    "attention hd=160 v_dim=128 group=4 rows=16 page=16 lse=1 v_source=keys",
     "attention hd=96 v_dim=64 rows=64 kv=f16 lse=1 v_source=keys",
     "attention hd=160 v_dim=128 group=4 rows=64 page=16 lse=1 v_source=keys",
 };
 
 /* Again for the oldest target, where the text of a type differs. */
 static const char *const old_edge_specs[] = {
-    "attention hd=64 group=5 kv=e4m3 scale=head page=16 lse=1",
+    "attention hd=64 group=5 rows=16 kv=e4m3 scale=head page=16 lse=1",
     "attention hd=32 rows=64 kv=e4m3 lse=1",
-    "attention hd=64 group=2 kv=e5m2 mask=none lse=1",
+    "attention hd=64 group=2 rows=16 kv=e5m2 mask=none lse=1",
 };
 
 /*
@@ -180,14 +181,24 @@ static const char *const index_specs[] = {
 
 /* Specs with all that can be wrong: pages, starts, lengths of their own. */
 static const char *const fault_specs[] = {
-    "attention page=16 start=1",
+    "attention rows=16 page=16 start=1",
     "attention hd=64 group=8 rows=64 page=3 start=1 mask=none",
     "attention hd=64 group=8 page=16 start=1 select=1",
     "attention group=16 page=64 start=1 mask=none select=24",
 };
 
+/* Rows left open: members of two and three sizes, all ways to find KV, masks of all kinds, and types. */
+static const char *const mix_specs[] = {
+    "attention hd=64 group=4 page=16 lse=1",
+    "attention hd=64 group=8 index=csr kv=e4m3 scale=head left=40 sinks=1",
+    "attention hd=64 group=2 kv=f16 bias=slopes lse=1",
+    "attention hd=64 group=20 page=3 mask=none rope=half keys=unrotated",
+    "attention hd=64 group=5 page=16 index=csr bits=1 lse=2",
+    "attention hd=64 v_dim=128 group=6 chunk=100 ranges=1 start=1 page=16 kv=int8 scale=token",
+};
+
 /* Never made by another job: the kernel must not be there yet. */
-static const char *const thread_specs[] = {"attention hd=32 group=3 page=5 rope=half"};
+static const char *const thread_specs[] = {"attention hd=32 group=3 rows=16 page=5 rope=half"};
 
 /* Texts that some job has already. */
 struct texts {
@@ -360,6 +371,8 @@ static const struct special {
     {"partials merged in groups", run_pieces, SPECS(piece_specs), ON_FIRST},
     {"shared prefixes, counted", run_counted, SPECS(counted_specs), ON_FIRST},
     {"shared prefixes, found", run_attention, SPECS(found_specs), ON_FIRST},
+    {"mixes of lengths", run_mix, SPECS(mix_specs), ON_FIRST},
+    {"mixes of lengths, oldest", run_mix, mix_specs, 1, ON_OLDEST},
     {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},
     {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},

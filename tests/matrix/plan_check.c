@@ -19,9 +19,11 @@ struct extent {
 struct check {
   struct trial *trial;
   const struct planned *planned;
-  const struct tile *tile; /* of the kernel */
   struct plan_view view;
+  uint32_t member;          /* whose plan it is */
   uint32_t tokens;          /* with those that belong to nobody */
+  bool *is_own;             /* [tokens] rows of requests that are this plan's */
+  uint32_t *owner_of;       /* [tokens] 1 + the member that a row is of; 0: none yet */
   uint32_t *request_of;     /* [tokens] */
   struct fi_interval *seen; /* [tokens] the KV that each row sees */
   const struct fi_item **items;
@@ -129,6 +131,86 @@ static bool item_fails(const struct check *check, const struct fi_item *item, co
                     item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
 }
 
+/* The first of the plan's own rows from one on; `tokens` after the last. */
+static int next_own(const struct check *check, int row) {
+  while (row < (int)check->tokens && !check->is_own[row])
+    row++;
+  return row;
+}
+
+/* ----------------------------------------------------------------------------------------------- members */
+
+/* A request that one item is of is the plan's own, and of no other member. */
+static bool take_request(struct check *check, const struct fi_item *item) {
+  if (item->row_begin < (int)check->planned->first_token || item->row_begin >= (int)check->tokens)
+    return trial_fail(check->trial, "an item begins with row %d of %u", item->row_begin, check->tokens);
+  const uint32_t request = check->request_of[item->row_begin];
+  for (uint32_t row = check->planned->first_token; row < check->tokens; row++) {
+    if (check->request_of[row] != request)
+      continue;
+    if (check->owner_of[row] > 0 && check->owner_of[row] != check->member + 1)
+      return trial_fail(check->trial, "request %u is in the plans of members %u and %u", request,
+                        check->owner_of[row] - 1, check->member);
+    check->is_own[row] = true;
+    check->owner_of[row] = check->member + 1;
+  }
+  return true;
+}
+
+static bool is_queued(const struct check *check) {
+  const struct fi_item *first = check->view.host.first;
+  return first->row_count > 0 && first->next == FI_NEXT_CLAIMED;
+}
+
+static bool take_queued(struct check *check) {
+  const int count = check->view.host.queue->count;
+  for (int i = 0; i < count; i++) {
+    if ((uint64_t)i >= check->view.shape.items)
+      return trial_fail(check->trial, "the queue has %d of %llu items", count,
+                        (unsigned long long)check->view.shape.items);
+    if (!take_request(check, &check->view.host.items[i]))
+      return false;
+  }
+  return true;
+}
+
+static bool take_requests(struct check *check) {
+  uint64_t count = 0;
+  if (is_queued(check))
+    return take_queued(check);
+  for (int cta = 0; cta < check->view.shape.ctas; cta++) {
+    const struct fi_item *item = &check->view.host.first[cta];
+    if (item->row_count == 0)
+      continue;
+    while (take_request(check, item) && item->next >= 0) {
+      if (count++ == check->view.shape.items || (uint64_t)item->next >= check->view.shape.items)
+        return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next,
+                          (unsigned long long)check->view.shape.items);
+      item = &check->view.host.items[item->next];
+    }
+  }
+  return !check->trial->why[0];
+}
+
+/* Which rows are the plan's own: all, where it is the only one. */
+static bool find_own(struct check *check, uint32_t members) {
+  if (members > 1)
+    return take_requests(check);
+  for (uint32_t row = check->planned->first_token; row < check->tokens; row++) {
+    check->is_own[row] = true;
+    check->owner_of[row] = 1;
+  }
+  return true;
+}
+
+static bool check_owners(const struct check *check) {
+  for (uint32_t row = check->planned->first_token; row < check->tokens; row++) {
+    if (check->owner_of[row] == 0)
+      return trial_fail(check->trial, "row %u, of request %u, is in no plan", row, check->request_of[row]);
+  }
+  return true;
+}
+
 /* ------------------------------------------------------------------------------------------------ shares */
 
 /* What a CTA has. */
@@ -163,14 +245,15 @@ static bool goes_on(const struct check *check, const struct fi_item *before, con
   if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_of(check, before).end ||
       item->kv_begin != kv_of(check, item).first)
     return false;
-  if (row_end < (int)check->tokens)
-    return item->kv_head == before->kv_head && item->row_begin == row_end;
-  return item->kv_head == before->kv_head + 1 && item->row_begin == (int)check->planned->first_token;
+  const int row = next_own(check, row_end);
+  if (row < (int)check->tokens)
+    return item->kv_head == before->kv_head && item->row_begin == row;
+  return item->kv_head == before->kv_head + 1 && item->row_begin == next_own(check, (int)check->planned->first_token);
 }
 
 /* The head whose KV it reads: tiles of several heads of the plan may share one. */
 static int kv_head_of(const struct check *check, const struct fi_item *item) {
-  return item->kv_head / (int)check->tile->group_shares;
+  return item->kv_head / (int)check->view.shape.group_shares;
 }
 
 /*
@@ -254,11 +337,6 @@ static bool check_shares(struct check *check) {
 
 /* What comes last in a queue is short, and units are many, but not requests; as in templates/plan/queue.cuh. */
 enum { LAST_STEPS = 16, LEAST_UNITS = 4, MOST_QUEUED = 256 };
-
-static bool is_queued(const struct check *check) {
-  const struct fi_item *first = check->view.host.first;
-  return first->row_count > 0 && first->next == FI_NEXT_CLAIMED;
-}
 
 /* Every CTA begins with the item of its number. */
 static bool check_first(const struct check *check, const struct fi_queue *queue) {
@@ -346,7 +424,7 @@ static bool has_inner(const struct check *check, const struct fi_item *item) {
 static bool check_unit_rows(const struct check *check, const struct fi_item *item) {
   const uint32_t begin = (uint32_t)item->row_begin;
   const uint32_t end = begin + item->row_count;
-  if (end > check->tokens || item->row_count == 0 || item->row_count > check->planned->tile_tokens)
+  if (end > check->tokens || item->row_count == 0 || item->row_count > check->view.shape.tile_tokens)
     return item_fails(check, item, "no such rows in a tile");
   if (check->request_of[begin] != check->request_of[end - 1])
     return item_fails(check, item, "rows of two requests");
@@ -384,7 +462,7 @@ static int part_of(const struct check *check, const struct fi_item *item) {
 static bool has_places(const struct check *check, const struct fi_item *item) {
   const struct fi_row *rows = &check->view.host.rows[item->row_begin];
   for (int i = 0; i < item->row_count; i++) {
-    if (rows[i].part != rows[0].part + i * (int)check->tile->heads)
+    if (rows[i].part != rows[0].part + i * (int)check->view.shape.tile_heads)
       return false;
   }
   return true;
@@ -408,7 +486,7 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   const struct fi_item *first = items[0];
   if (count == 1)
     return first->part == -1 || item_fails(check, first, "a whole unit with a partial result");
-  const int stride = (int)check->tile->rows;
+  const int stride = (int)check->view.shape.tile_rows;
   const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
                          ? 0
                          : check->view.host.units[first->unit].parent;
@@ -429,15 +507,16 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
       return false;
     if (check->view.host.units[item->unit].parent != parent)
       return item_fails(check, item, "its partials are merged with those of another unit");
-    check->partials[check->partial_count++] = (struct extent){part, part + item->row_count * (int)check->tile->heads};
+    check->partials[check->partial_count++] =
+        (struct extent){part, part + item->row_count * (int)check->view.shape.tile_heads};
   }
   return !parent || merges(check, parent - 1, first, begin, (int)group * stride, (count + group - 1) / group);
 }
 
 /* Each head, or each share of the query heads of one, has every row once. */
 static bool check_units(struct check *check) {
-  const int heads = (int)(check->planned->workspace->kv_heads * check->tile->group_shares);
-  const int first = (int)check->planned->first_token;
+  const int heads = (int)(check->planned->workspace->kv_heads * check->view.shape.group_shares);
+  const int first = next_own(check, (int)check->planned->first_token);
   int head = 0;
   int row = first;
   qsort(check->items, check->item_count, sizeof *check->items, compare_items);
@@ -453,7 +532,7 @@ static bool check_units(struct check *check) {
     }
     if (items[0]->kv_head != head || items[0]->row_begin != row)
       return item_fails(check, items[0], "the rows before it are missing");
-    row += items[0]->row_count;
+    row = next_own(check, row + items[0]->row_count);
     if (!check_unit_rows(check, items[0]) || !check_unit_kv(check, items, count) ||
         !check_unit_parts(check, items, count))
       return false;
@@ -488,27 +567,62 @@ static bool check_partials(struct check *check) {
 /* ------------------------------------------------------------------------------------------------ public */
 
 static bool make_room(struct check *check) {
-  const size_t items = check->view.shape.items;
   check->request_of = calloc(check->tokens + 1, sizeof *check->request_of);
   check->seen = calloc(check->tokens + 1, sizeof *check->seen);
-  check->items = calloc(items + 1, sizeof *check->items);
-  check->partials = calloc(items + 1, sizeof *check->partials);
-  return (check->request_of && check->seen && check->items && check->partials) ||
+  check->is_own = calloc(check->tokens + 1, sizeof *check->is_own);
+  check->owner_of = calloc(check->tokens + 1, sizeof *check->owner_of);
+  return (check->request_of && check->seen && check->is_own && check->owner_of) ||
          trial_fail(check->trial, "no memory for checking a plan");
 }
 
+static void free_room(struct check *check) {
+  free(check->request_of);
+  free(check->seen);
+  free(check->is_own);
+  free(check->owner_of);
+}
+
+/* Room for what is listed of one plan. */
+static bool make_lists(struct check *check) {
+  const size_t items = check->view.shape.items;
+  memset(check->is_own, 0, (check->tokens + 1) * sizeof *check->is_own);
+  check->item_count = 0;
+  check->partial_count = 0;
+  check->items = calloc(items + 1, sizeof *check->items);
+  check->partials = calloc(items + 1, sizeof *check->partials);
+  return (check->items && check->partials) || trial_fail(check->trial, "no memory for checking a plan");
+}
+
+/* A member without work has no rows, unless it is the first, whose rows append reads. */
+static bool must_have_rows(const struct check *check) {
+  int cta = 0;
+  while (cta < check->view.shape.ctas && check->view.host.first[cta].row_count == 0)
+    cta++;
+  return check->member == 0 || cta < check->view.shape.ctas;
+}
+
+static bool check_member(struct check *check, uint32_t members) {
+  const struct planned *planned = check->planned;
+  struct trial *trial = check->trial;
+  const bool passed = plan_view_open(&check->view, trial, planned->kernel, planned->workspace, check->member) &&
+                      plan_view_download(&check->view, trial) && make_lists(check) && check_header(check) &&
+                      (!must_have_rows(check) || check_rows(check)) && find_own(check, members) &&
+                      check_division(check) && check_units(check) && check_partials(check);
+  plan_view_close(&check->view);
+  free(check->items);
+  free(check->partials);
+  return passed;
+}
+
 bool plan_check(struct trial *trial, const struct planned *planned) {
-  struct check check = {.trial = trial, .planned = planned, .tile = inside_tile(planned->kernel)};
-  check.tokens = planned->first_token;
+  struct check check = {.trial = trial, .planned = planned, .tokens = planned->first_token};
+  const uint32_t members = inside_members(planned->kernel, planned->workspace);
   for (uint32_t request = 0; request < planned->requests; request++)
     check.tokens += planned->q_len[request];
-  const bool passed = plan_view_open(&check.view, trial, planned->kernel, planned->workspace) &&
-                      plan_view_download(&check.view, trial) && make_room(&check) && check_header(&check) &&
-                      check_rows(&check) && check_division(&check) && check_units(&check) && check_partials(&check);
-  plan_view_close(&check.view);
-  free(check.request_of);
-  free(check.seen);
-  free(check.items);
-  free(check.partials);
+  bool passed = make_room(&check);
+  for (; passed && check.member < members; check.member++)
+    passed = check_member(&check, members);
+  passed = passed && check_owners(&check);
+  free_room(&check);
   return passed;
 }

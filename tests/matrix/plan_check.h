@@ -1,5 +1,5 @@
-/* Whether a plan is right: every row, head and KV token in one item, even shares, partials that do not
- * collide. */
+/* Whether a plan is right: every row, head and KV token in one item, even shares, partials that do not collide. A mix
+ * has a plan for each of its members, and every request is in one of them. */
 #ifndef TESTS_MATRIX_PLAN_CHECK_H
 #define TESTS_MATRIX_PLAN_CHECK_H
 
@@ -13,8 +13,7 @@ struct planned {
   const fi_spec *spec; /* canonical */
   const fi_workspace *workspace;
   const int32_t *page_table; /* as fi_plan got it: of the device */
-  uint32_t tile_tokens;
-  uint32_t first_token; /* of the first request: those before it belong to nobody */
+  uint32_t first_token;      /* of the first request: those before it belong to nobody */
   uint32_t requests;
   const uint32_t *q_len;
   const uint32_t *kv_len;

@@ -11,10 +11,11 @@ static void *local(const struct plan_view *view, const void *address) {
   return view->memory + ((const char *)address - (const char *)view->shape.arrays.header);
 }
 
-bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel, const fi_workspace *workspace) {
+bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel, const fi_workspace *workspace,
+                    uint32_t member) {
   const struct fi_plan_arrays *there = &view->shape.arrays;
   *view = (struct plan_view){0};
-  if (!trial_ok(trial, "the shape of the plan", inside_plan_shape(kernel, workspace, &view->shape)))
+  if (!trial_ok(trial, "the shape of the plan", inside_plan_shape(kernel, workspace, member, &view->shape)))
     return false;
   view->bytes = (size_t)view->shape.bytes;
   view->memory = malloc(view->bytes);

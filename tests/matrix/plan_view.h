@@ -12,8 +12,10 @@ struct plan_view {
   struct fi_plan_arrays host; /* the arrays in the copy; part_o and part_ml are NULL */
 };
 
-/* Room for the plan of a workspace, poisoned. After a failure, plan_view_close is still due. */
-bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel, const fi_workspace *workspace);
+/* Room for the plan of one of the kernel's members in a workspace, poisoned. After a failure, plan_view_close is still
+ * due. */
+bool plan_view_open(struct plan_view *view, struct trial *trial, fi_kernel *kernel, const fi_workspace *workspace,
+                    uint32_t member);
 void plan_view_close(struct plan_view *view);
 
 bool plan_view_download(struct plan_view *view, struct trial *trial);

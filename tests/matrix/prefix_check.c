@@ -343,7 +343,7 @@ static bool check_plan(struct check *check, struct prefix_cost *cost) {
 bool prefix_check(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel, struct prefix_cost *cost) {
   struct check check = {.trial = trial, .batch = batch};
   *cost = (struct prefix_cost){0};
-  const bool passed = plan_view_open(&check.view, trial, kernel, &batch->workspace) &&
+  const bool passed = plan_view_open(&check.view, trial, kernel, &batch->workspace, 0) &&
                       plan_view_download(&check.view, trial) && make_room(&check) && check_plan(&check, cost);
   plan_view_close(&check.view);
   free(check.request_of);

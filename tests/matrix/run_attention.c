@@ -46,7 +46,6 @@ static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
       .spec = &batch->spec,
       .workspace = &batch->workspace,
       .page_table = lengths->page_table,
-      .tile_tokens = batch->tile.tokens,
       .first_token = batch->first_token,
       .requests = batch->requests,
       .q_len = batch->q_len,

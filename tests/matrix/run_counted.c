@@ -120,7 +120,6 @@ static bool check_unshared(struct counted_run *run, const fi_batch *lengths) {
       .spec = &batch->spec,
       .workspace = &batch->workspace,
       .page_table = lengths->page_table,
-      .tile_tokens = batch->tile.tokens,
       .requests = batch->requests,
       .q_len = batch->q_len,
       .kv_len = batch->kv_len,

@@ -178,7 +178,7 @@ static bool plan(struct plan_run *run) {
   run->planned.q_len = run->q_len;
   run->planned.kv_len = run->kv_len;
   run->planned.kv_indptr = is_csr ? run->kv_indptr.host : NULL;
-  run->planned.least_sections = least_sections(run);
+  run->planned.least_sections = spec->rows > 0 ? least_sections(run) : 0;
   return trial_ok(trial, "the plan kernel", FI_OK) && plan_check(trial, &run->planned);
 }
 
@@ -191,7 +191,7 @@ bool run_plan(struct trial *trial, const fi_spec *canonical) {
   for (int i = 0; i < PLANS && passed; i++) {
     const struct scale *scale = i == 0 ? &many : trial_chance(trial, 3) ? &fixed : &even;
     struct plan_run run = {.trial = trial, .scale = scale, .kernel = kernel, .tile = *tile};
-    run.planned = (struct planned){.kernel = kernel, .spec = canonical, .tile_tokens = tile->tokens};
+    run.planned = (struct planned){.kernel = kernel, .spec = canonical};
     passed = draw_batch(&run) && plan(&run);
     mirror_free(&run.q_indptr, &trial->device);
     mirror_free(&run.kv_lens, &trial->device);

@@ -165,7 +165,7 @@ static bool run_batch(struct prefix_plan *plan, fi_kernel *kernel) {
   batch->workspace.max_tokens += ROOM;
   share_pages(batch, plan->trial);
   return batch_case_reserve(batch, plan->trial, kernel) &&
-         plan_view_open(&plan->view, plan->trial, kernel, &batch->workspace) && write_plan(plan) &&
+         plan_view_open(&plan->view, plan->trial, kernel, &batch->workspace, 0) && write_plan(plan) &&
          attention_launch(plan->trial, kernel, batch, &tensors) && attention_check(plan->trial, batch);
 }
 

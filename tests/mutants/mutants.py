@@ -30,22 +30,22 @@ SECONDS = 60  # of a spec
 COUNTED = ("caught", "survived", "ended oddly")
 SPECS = """
 attention group=4 page=16
-attention hd=64 group=8 page=16 left=128 sinks=1
-attention group=4 kv=e4m3 scale=head page=1
+attention hd=64 group=8 rows=16 page=16 left=128 sinks=1
+attention group=4 rows=16 kv=e4m3 scale=head page=1
 attention hd=64 group=5 rows=64 page=3 lse=1
 attention group=2 rows=128 index=csr softcap=1
-attention hd=256 kv=e5m2 mask=none
+attention hd=256 rows=16 kv=e5m2 mask=none
 attention hd=64 rows=128 mask=none bits=1 page=16
-attention hd=64 group=4 kv=int8 scale=token page=16
-attention hd=64 group=4 kv=nvfp4 page=16
-attention hd=64 group=4 kv=int8 scale=token v=int4
-attention hd=64 group=4 page=16 rope=half keys=unrotated
-attention hd=64 group=4 page=16 select=3
-attention hd=72 v_dim=88 group=4 rope=interleaved page=16
-attention hd=72 v_dim=88 kv=e4m3 group=4
-attention hd=64 group=4 bias=slopes ranges=1
+attention hd=64 group=4 rows=16 kv=int8 scale=token page=16
+attention hd=64 group=4 rows=16 kv=nvfp4 page=16
+attention hd=64 group=4 rows=16 kv=int8 scale=token v=int4
+attention hd=64 group=4 rows=16 page=16 rope=half keys=unrotated
+attention hd=64 group=4 rows=16 page=16 select=3
+attention hd=72 v_dim=88 group=4 rows=16 rope=interleaved page=16
+attention hd=72 v_dim=88 kv=e4m3 group=4 rows=16
+attention hd=64 group=4 rows=16 bias=slopes ranges=1
 attention hd=64 rows=32 bias=dense start=1 q=f16 kv=bf16
-attention hd=64 mask=none left=20 right=9 bias=distance chunk=24
+attention hd=64 rows=16 mask=none left=20 right=9 bias=distance chunk=24
 attention hd=64 group=4 page=16 prefixes=1
 attention hd=64 group=4 rows=32 page=1 index=csr ids=int64 chunk=512 prefixes=1
 attention family=wgmma rows=128 hd=64 group=4 page=1
@@ -209,7 +209,9 @@ def plan_of(spec):
         return "plan intervals=2 prefixes=1"
     if "select=" in spec:
         return "plan intervals=2"
-    return "plan intervals=1" if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else "plan"
+    intervals = 1 if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else 0
+    members = 0 if "rows=" in spec else 1
+    return f"plan intervals={intervals} members={members}"
 
 
 def reason(output):

@@ -302,10 +302,10 @@ class Events(unittest.TestCase):
     def test_loads_are_told(self):
         events = []
         with flashjit.Context(driver="sim", on_event=events.append) as ctx:
-            ctx.kernels(["attention hd=32 group=2 page=4", "merge hd=32 lse=1"])
+            ctx.kernels(["attention hd=32 group=2 rows=16 page=4", "merge hd=32 lse=1"])
             self.assertEqual(ctx.counters()["kernels"], 3)  # the plan kernel, too
         loaded = {event.spec for event in events if event.kind == c.FI_EVENT_LOADED}
-        self.assertEqual(loaded, {"attention hd=32 group=2 page=4", "merge hd=32 lse=1", "plan"})
+        self.assertEqual(loaded, {"attention hd=32 group=2 rows=16 page=4", "merge hd=32 lse=1", "plan"})
 
 
 class Arrays(unittest.TestCase):

@@ -79,7 +79,7 @@ static fi_status step_get(struct scene *scene) {
 }
 
 static fi_status step_precompile(struct scene *scene) {
-  const fi_spec spec = spec_of("attention group=2");
+  const fi_spec spec = spec_of("attention group=2 rows=16");
   return fi_precompile(scene->ctx, &spec, NULL);
 }
 

@@ -33,7 +33,7 @@ enum {
   SKIPPED = 77
 };
 
-static const char spec_text[] = "attention hd=64 group=4 page=16 lse=1";
+static const char spec_text[] = "attention hd=64 group=4 rows=16 page=16 lse=1";
 
 struct result {
   uint16_t o[REQUESTS * HEADS * HEAD_DIM];

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char attention[] = "attention group=4 page=16";
+static const char attention[] = "attention group=4 rows=16 page=16";
 static const char secret[] = "s3cret-t0ken";
 enum { KERNELS = 2, SKIPPED = 77, START_TRIES = 500, PATH_SIZE = 512 };
 

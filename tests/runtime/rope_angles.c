@@ -153,14 +153,15 @@ static const struct row {
   const fi_rope *rope;
   enum subject subject;
 } rows[] = {
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=half", &plain, QUERIES},
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=interleaved q=f16", &llama3, QUERIES},
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=half kv=e4m3 positions=array", &llama3, QUERIES},
-    {"attention hd=64 group=10 page=16 left=1 lse=1 rope=half rope_dim=20 rope_first=6 q=f16", &few, QUERIES},
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=half positions=array axes=3", &sections, QUERIES},
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=half keys=unrotated positions=array q=f16", &llama3, KEYS},
-    {"attention hd=64 group=32 page=16 left=1 lse=1 rope=interleaved keys=unrotated positions=array axes=3", &sections,
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=half", &plain, QUERIES},
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=interleaved q=f16", &llama3, QUERIES},
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=half kv=e4m3 positions=array", &llama3, QUERIES},
+    {"attention hd=64 group=10 rows=16 page=16 left=1 lse=1 rope=half rope_dim=20 rope_first=6 q=f16", &few, QUERIES},
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=half positions=array axes=3", &sections, QUERIES},
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=half keys=unrotated positions=array q=f16", &llama3,
      KEYS},
+    {"attention hd=64 group=32 rows=32 page=16 left=1 lse=1 rope=interleaved keys=unrotated positions=array axes=3",
+     &sections, KEYS},
     {"attention hd=64 group=10 page=16 left=1 lse=1 rope=interleaved rope_dim=20 rope_first=44 keys=unrotated "
      "positions=array",
      &few, KEYS},

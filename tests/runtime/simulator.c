@@ -118,7 +118,7 @@ static void set_up(struct scene *scene) {
     printf("%s %s\n", scene->device.error, fi_last_error());
     exit(EXIT_FAILURE);
   }
-  scene->attention = kernel_of(scene->ctx, "attention group=4 page=16 lse=1");
+  scene->attention = kernel_of(scene->ctx, "attention group=4 rows=16 page=16 lse=1");
   scene->append = kernel_of(scene->ctx, "append page=16");
   scene->workspace = (fi_workspace){.struct_size = sizeof(fi_workspace),
                                     .max_requests = REQUESTS,

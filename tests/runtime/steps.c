@@ -161,11 +161,12 @@ static fi_fault fault_of(struct scene *scene, const fi_workspace *workspace) {
 
 /* -------------------------------------------------------------------------------- faults of a batch */
 
-static const char paged[] = "attention hd=64 group=4 page=16 start=1";
-static const char window[] = "attention hd=64 group=4 page=16 left=33"; /* of 100 tokens, two of them new, from 66 on */
-static const char ranged[] = "attention hd=64 group=4 page=16 ranges=1";
-static const char csr[] = "attention hd=64 group=4 page=16 index=csr";              /* lengths from the last page */
-static const char listed[] = "attention hd=64 group=4 page=16 index=csr mask=none"; /* and given */
+static const char paged[] = "attention hd=64 group=4 rows=16 page=16 start=1";
+static const char window[] =
+    "attention hd=64 group=4 rows=16 page=16 left=33"; /* of 100 tokens, two of them new, from 66 on */
+static const char ranged[] = "attention hd=64 group=4 rows=16 page=16 ranges=1";
+static const char csr[] = "attention hd=64 group=4 rows=16 page=16 index=csr"; /* lengths from the last page */
+static const char listed[] = "attention hd=64 group=4 rows=16 page=16 index=csr mask=none"; /* and given */
 
 /* One value that is wrong, and what is told of it. */
 static const struct wrong {
@@ -271,7 +272,7 @@ enum { MANY = 100 };
 
 /* A request of many pages, with ids of 64 bits. */
 static fi_fault check_ids(struct scene *scene, int32_t kv_start, int bad, int64_t id) {
-  fi_kernel *kernel = kernel_of(scene, "attention hd=64 group=4 page=16 ids=int64 start=1");
+  fi_kernel *kernel = kernel_of(scene, "attention hd=64 group=4 rows=16 page=16 ids=int64 start=1");
   fi_workspace workspace = workspace_of(scene, kernel, MANY * PAGE);
   struct {
     int64_t page_table[MANY];
@@ -326,7 +327,7 @@ static void check_foreign(struct scene *scene, fi_kernel *kernel, const fi_works
 
 static void check_foreign_plans(struct scene *scene) {
   fi_kernel *kernel = kernel_of(scene, paged);
-  fi_kernel *unmasked = kernel_of(scene, "attention hd=64 group=4 page=16 start=1 mask=none");
+  fi_kernel *unmasked = kernel_of(scene, "attention hd=64 group=4 rows=16 page=16 start=1 mask=none");
   fi_workspace workspace = workspace_of(scene, kernel, MAX_KV_LEN);
   const fi_batch batch = batch_of(scene);
   upload(scene);
@@ -353,16 +354,16 @@ static void check_foreign_plans(struct scene *scene) {
 enum { PLANS = 10 };
 
 static const char *const plan_specs[PLANS] = {
-    "attention hd=64 group=4 page=16",
+    "attention hd=64 group=4 rows=16 page=16",
     "attention hd=64 group=4 page=16 rows=64",
-    "attention hd=64 group=4 page=16 mask=none",
-    "attention hd=64 group=4 page=16 start=1",
+    "attention hd=64 group=4 rows=16 page=16 mask=none",
+    "attention hd=64 group=4 rows=16 page=16 start=1",
     "append hd=64 page=16",
     "attention hd=64 group=4 page=16 rows=32",
-    "attention hd=64 group=4 page=16",
+    "attention hd=64 group=4 rows=16 page=16",
     "attention hd=64 group=4 page=16 rows=64 mask=none",
     "append hd=64 page=16",
-    "attention hd=64 group=4 page=16 start=1 mask=none",
+    "attention hd=64 group=4 rows=16 page=16 start=1 mask=none",
 };
 
 struct planned {
@@ -414,9 +415,9 @@ static void check_several_plans(struct scene *scene) {
 
 static void check_shared_scratch(struct scene *scene) {
   enum { KERNELS = 3 };
-  static const char *const specs[KERNELS] = {"attention hd=64 group=4 page=16",
+  static const char *const specs[KERNELS] = {"attention hd=64 group=4 rows=16 page=16",
                                              "attention hd=64 group=4 page=16 rows=64",
-                                             "attention hd=64 group=4 page=16 mask=none"};
+                                             "attention hd=64 group=4 rows=16 page=16 mask=none"};
   static unsigned char o[2][KERNELS][O_BYTES];
   fi_kernel *kernels[KERNELS];
   fi_workspace workspaces[KERNELS];

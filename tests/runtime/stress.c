@@ -9,8 +9,8 @@
 
 enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000, DEVICES = 4 };
 
-static const char *const specs[] = {"attention group=4 page=16", "attention group=8", "append page=16", "merge",
-                                    "plan"};
+static const char *const specs[] = {"attention group=4 rows=16 page=16", "attention group=8 rows=16", "append page=16",
+                                    "merge", "plan"};
 
 enum { SPECS = sizeof specs / sizeof *specs, PAGED = 0, ATTENTIONS = 2 };
 

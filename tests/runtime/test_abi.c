@@ -33,8 +33,8 @@ static void set_scene(struct scene *scene, const char *directory) {
   fi_ctx *ctx = make_context(directory);
   *scene = (struct scene){
       .ctx = ctx,
-      .kernel = kernel_of(ctx, "attention group=4 page=16"),
-      .spec = spec_of("attention group=4 page=16"),
+      .kernel = kernel_of(ctx, "attention group=4 rows=16 page=16"),
+      .spec = spec_of("attention group=4 rows=16 page=16"),
       .axis.struct_size = sizeof scene->axis,
       .options = {.struct_size = sizeof scene->options, .cache_dir = ""},
       .counters.struct_size = sizeof scene->counters,
@@ -172,7 +172,7 @@ Test(abi, a_kernels_spec_is_written_whole_whatever_the_struct_held) {
   fi_ctx *ctx = make_context(NULL);
   fi_spec spec;
   fi_spec clear = {0};
-  fi_kernel *kernel = kernel_of(ctx, "attention group=4");
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16");
   memset(&spec, 0x55, sizeof spec);
   cr_assert_eq(fi_kernel_spec(kernel, &spec), FI_OK);
   cr_assert_eq(fi_kernel_spec(kernel, &clear), FI_OK);

@@ -147,6 +147,8 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(max_tokens, 0), FI_ERROR_ARGUMENT, "workspace.max_tokens is 0"},
     {NULL, WORKSPACE(max_kv_len, 0), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 0"},
     {NULL, WORKSPACE(kv_heads, 0), FI_ERROR_ARGUMENT, "workspace.kv_heads is 0"},
+    {NULL, WORKSPACE(max_q_len, 1u << 31), FI_ERROR_ARGUMENT,
+     "workspace.max_q_len is 2147483648; it must be 0 to 2147483647"},
     {NULL, WORKSPACE(max_requests, 0x80000000), FI_ERROR_ARGUMENT, "workspace.max_requests is 2147483648"},
     {NULL, WORKSPACE(max_kv_len, 0xffffffff), FI_ERROR_ARGUMENT, "workspace.max_kv_len is 4294967295"},
     {NULL, WORKSPACE(split_tokens, 100), FI_ERROR_ARGUMENT, "workspace.split_tokens is 100"},

@@ -12,7 +12,7 @@
 
 TestSuite(bundles, .init = fakes_reset);
 
-static const char attention[] = "attention group=4 page=16";
+static const char attention[] = "attention group=4 rows=16 page=16";
 enum { MOST_ENTRIES = 4 };
 
 struct bundle {

@@ -116,10 +116,10 @@ Test(edited, stays_on_this_machine) {
 }
 
 Test(edited, has_the_tile_whose_numbers_it_has) {
-  write_generated("attention group=4 page=16", 1, "");
+  write_generated("attention group=4 rows=16 page=16", 1, "");
   fi_ctx *ctx = make_context_with((fi_options){.target = "compute_90a"});
-  cr_expect_eq(facts_of(ctx, "attention page=16 group=4").choice, 1);
-  cr_expect_eq(facts_of(ctx, "attention group=4").choice, 0);
+  cr_expect_eq(facts_of(ctx, "attention page=16 group=4 rows=16").choice, 1);
+  cr_expect_eq(facts_of(ctx, "attention group=4 rows=16").choice, 0);
   fi_ctx_destroy(ctx);
 }
 
@@ -188,10 +188,10 @@ Test(edited, no_constant_is_missing) {
 
 /* Another tile would be another text. */
 Test(edited, what_spills_is_told) {
-  write_generated("attention group=4 page=16", 0, "");
+  write_generated("attention group=4 rows=16 page=16", 0, "");
   fakes.spills = 1;
   fi_ctx *ctx = make_context_with((fi_options){.target = "compute_90a"});
-  cr_expect_eq(get(ctx, "attention group=4 page=16"), FI_ERROR_COMPILE);
+  cr_expect_eq(get(ctx, "attention group=4 rows=16 page=16"), FI_ERROR_COMPILE);
   cr_expect(strstr(fi_last_error(), "spills"), "%s", fi_last_error());
   cr_expect_eq(fakes.spills, 0);
   cr_expect_eq(fakes.compiles, 2, "the plan's, and one");

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char attention[] = "attention group=4 page=16";
+static const char attention[] = "attention group=4 rows=16 page=16";
 static const char secret[] = "s3cret-t0ken";
 enum { KERNELS = 2 }; /* that one and its plan */
 

@@ -51,7 +51,7 @@ static fi_tensors attention_tensors(void) {
 
 Test(launch, plan) {
   fi_ctx *ctx = make_context(NULL);
-  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16 page=16");
   const fi_workspace workspace = workspace_of(kernel);
   const fi_batch batch = dense_batch();
   int stream;
@@ -100,7 +100,7 @@ Test(launch, several_plans_at_once) {
   const fi_batch *batches[PLANS];
   const fi_workspace *pointers[PLANS];
   for (uintptr_t i = 0; i < PLANS; i++) {
-    kernels[i] = kernel_of(ctx, "attention group=4 page=16");
+    kernels[i] = kernel_of(ctx, "attention group=4 rows=16 page=16");
     workspaces[i] = workspace_of(kernels[i]);
     workspaces[i].memory = address(0x100000 * (i + 1));
     workspaces[i].bytes = 1 << 30;
@@ -119,7 +119,7 @@ Test(launch, several_plans_at_once) {
   cr_assert_eq(fi_plan_all(kernels, batches, pointers, PLANS, NULL), FI_OK, "%s", fi_last_error());
   cr_expect_eq(fakes.launches, 2);
   cr_expect_eq(fakes.launch.ctas, 2 * 64);
-  kernels[1] = kernel_of(ctx, "attention group=4 page=16 left=9");
+  kernels[1] = kernel_of(ctx, "attention group=4 rows=16 page=16 left=9");
   for (uint32_t first = 0; first < 3; first++) { /* by the plan kernel that knows windows, wherever it is */
     cr_assert_eq(fi_plan_all(kernels + first, batches, pointers, 2, NULL), FI_OK, "%s", fi_last_error());
     cr_expect_eq(fakes.symbol, kernels[first < 2 ? 1 : 2]->plan->module.kernel, "from %u on", first);
@@ -134,7 +134,7 @@ Test(launch, several_plans_at_once) {
 
 Test(launch, older_gpus_do_not_overlap_launches) {
   fi_ctx *ctx = make_context_with((fi_options){.target = "compute_80"});
-  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16");
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16 page=16");
   const fi_batch batch = dense_batch();
   fakes.major = 8;
   const fi_workspace workspace = workspace_of(kernel);
@@ -182,7 +182,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
 
 Test(launch, attention) {
   fi_ctx *ctx = make_context(NULL);
-  fi_kernel *kernel = kernel_of(ctx, "attention group=4 page=16 lse=1");
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16 page=16 lse=1");
   const fi_workspace workspace = workspace_of(kernel);
   fi_tensors tensors = attention_tensors();
   struct fi_attention_args args;
@@ -217,7 +217,7 @@ Test(launch, attention) {
 
 Test(launch, strides_and_grid_as_given) {
   fi_ctx *ctx = make_context(NULL);
-  fi_kernel *kernel = kernel_of(ctx, "attention page=16");
+  fi_kernel *kernel = kernel_of(ctx, "attention rows=16 page=16");
   fi_workspace workspace = workspace_of(kernel);
   fi_tensors tensors = attention_tensors();
   struct fi_attention_args args;
@@ -378,8 +378,10 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "attention group=2 rows=128");
   const fi_workspace workspace = workspace_of(kernel);
-  struct workspace_layout layout;
-  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &layout), FI_OK, "%s", fi_last_error());
+  struct workspace_parts parts;
+  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &parts), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(parts.count, 1);
+  const struct workspace_layout layout = parts.of[0].layout;
   const struct workspace_counts *counts = &layout.counts;
   const struct part memory[] = {
       {layout.arrays.plan.header, sizeof(struct fi_plan_header)},
@@ -405,7 +407,7 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
 
 Test(launch, capture_needs_a_prepared_kernel) {
   fi_ctx *ctx = make_context(NULL);
-  fi_kernel *kernel = kernel_of(ctx, "attention page=16");
+  fi_kernel *kernel = kernel_of(ctx, "attention rows=16 page=16");
   const fi_workspace workspace = workspace_of(kernel);
   const fi_batch batch = dense_batch();
   const fi_tensors tensors = attention_tensors();

@@ -21,7 +21,7 @@ struct call {
 
 static void fill(struct call *call) {
   for (uint32_t i = 0; i < SPECS; i++) {
-    call->specs[i] = spec_of("attention page=16");
+    call->specs[i] = spec_of("attention rows=16 page=16");
     call->specs[i].group = i + 1;
     call->kernels[i] = (fi_kernel *)(uintptr_t)1;
     call->statuses[i] = -1;
@@ -136,7 +136,7 @@ static void note_progress(void *user, const fi_event *event) {
   const bool is_bad = event->status == FI_ERROR_SPEC;
   progress->wrong += event->done != progress->events || event->count != SPECS;
   progress->wrong += is_bad ? !strstr(event->message, "head_dim is 100") || event->spec[0]
-                            : event->message[0] || strncmp(event->spec, "attention", 9) != 0;
+                            : event->message[0] || strncmp(event->spec, "attention rows=16", 9) != 0;
 }
 
 Test(many, progress_is_told_in_order) {

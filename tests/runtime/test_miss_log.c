@@ -35,14 +35,14 @@ static void expect_log(const char *expected) {
 
 Test(miss_log, what_is_compiled) {
   fi_ctx *ctx = make_context(directory);
-  kernel_of(ctx, "attention group=4 page=16");
-  kernel_of(ctx, "attention group=4 page=16");
-  expect_log("plan\nattention group=4 page=16\n");
+  kernel_of(ctx, "attention group=4 rows=16 page=16");
+  kernel_of(ctx, "attention group=4 rows=16 page=16");
+  expect_log("plan\nattention group=4 rows=16 page=16\n");
   fi_ctx_destroy(ctx);
   ctx = make_context(directory);
-  kernel_of(ctx, "attention group=4 page=16");
+  kernel_of(ctx, "attention group=4 rows=16 page=16");
   kernel_of(ctx, "merge");
-  expect_log("plan\nattention group=4 page=16\nmerge\n");
+  expect_log("plan\nattention group=4 rows=16 page=16\nmerge\n");
   fi_ctx_destroy(ctx);
 }
 

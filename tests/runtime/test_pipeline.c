@@ -14,7 +14,7 @@
 
 TestSuite(pipeline, .init = fakes_reset);
 
-static const char attention[] = "attention group=4 page=16";
+static const char attention[] = "attention group=4 rows=16 page=16";
 
 Test(pipeline, order_of_steps) {
   fi_ctx *ctx = make_context(NULL);
@@ -29,12 +29,13 @@ Test(pipeline, second_call_is_a_look_up) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, attention);
   fakes.log[0] = '\0';
-  const fi_spec other_spelling = spec_of("attention q=bf16 page=16 group=4 hd=128 rope_dim=64");
+  const fi_spec other_spelling = spec_of("attention q=bf16 page=16 group=4 hd=128 rows=16 rope_dim=64");
   cr_expect_null(table_find(&ctx->table, &other_spelling));
   cr_expect_eq(kernel_of(ctx, attention), kernel);
-  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rope_dim=64"), kernel, "another spelling");
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rows=16 rope_dim=64"), kernel,
+               "another spelling");
   cr_expect_eq(table_find(&ctx->table, &other_spelling), kernel);
-  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rope_dim=64"), kernel);
+  cr_expect_eq(kernel_of(ctx, "attention q=bf16 page=16 group=4 hd=128 rows=16 rope_dim=64"), kernel);
   cr_expect_str_eq(fakes.log, "");
   cr_expect_eq(counters_of(ctx).memory_hits, 3);
   cr_expect_eq(counters_of(ctx).kernels, 2);
@@ -51,32 +52,40 @@ Test(pipeline, plan_kernel_is_shared) {
   fi_ctx_destroy(ctx);
 }
 
-/* Plans of windows and the like have a plan kernel of their own, as have those of lists, and those that look for
- * prefixes: the one that knows all. */
+/* Plans of windows and the like have a plan kernel of their own, as have those of lists, those that look for prefixes,
+ * and those of several kernels. */
 Test(pipeline, plan_kernels_of_intervals) {
   static const struct {
     const char *spec;
     uint32_t plan;
-  } rows[] = {{"attention", 0},
-              {"attention mask=none", 0},
-              {"attention bits=1", 0},
+  } rows[] = {{"attention rows=16", 0},
+              {"attention rows=16 mask=none", 0},
+              {"attention rows=16 bits=1", 0},
               {"append page=16", 0},
-              {"attention left=1", 1},
-              {"attention mask=none right=9", 1},
-              {"attention chunk=7", 1},
-              {"attention start=1", 1},
-              {"attention ranges=1", 1},
-              {"attention bits=1 left=5 hd=64", 1},
+              {"attention rows=16 left=1", 1},
+              {"attention rows=16 mask=none right=9", 1},
+              {"attention rows=16 chunk=7", 1},
+              {"attention rows=16 start=1", 1},
+              {"attention rows=16 ranges=1", 1},
+              {"attention bits=1 left=5 hd=64 rows=16", 1},
               {"attention select=1", 2},
               {"attention page=16 left=1 select=8", 2},
               {"attention page=16 prefixes=1", 3},
-              {"attention page=16 left=1 prefixes=1", 3}};
+              {"attention page=16 left=1 prefixes=1", 3},
+              {"attention hd=32 group=33", 4},
+              {"attention hd=32 group=33 left=1", 5},
+              {"attention hd=32 group=65", 0}};
   fi_ctx *ctx = make_context(NULL);
-  const fi_kernel *plans[] = {kernel_of(ctx, "plan"), kernel_of(ctx, "plan intervals=1"),
-                              kernel_of(ctx, "plan intervals=2"), kernel_of(ctx, "plan intervals=2 prefixes=1")};
+  const fi_kernel *plans[] = {kernel_of(ctx, "plan"),
+                              kernel_of(ctx, "plan intervals=1"),
+                              kernel_of(ctx, "plan intervals=2"),
+                              kernel_of(ctx, "plan intervals=2 prefixes=1"),
+                              kernel_of(ctx, "plan members=1"),
+                              kernel_of(ctx, "plan intervals=1 members=1")};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].plan], "%s", rows[i].spec);
-  cr_expect_eq(fakes.compiles, 4 + sizeof rows / sizeof *rows);
+  const size_t wider = 2; /* that the last but one and the one before it have besides */
+  cr_expect_eq(fakes.compiles, sizeof plans / sizeof *plans + sizeof rows / sizeof *rows + wider);
   fi_ctx_destroy(ctx);
 }
 
@@ -374,7 +383,7 @@ Test(pipeline, precompile_says_when_nothing_was_stored) {
 Test(pipeline, kernel_spec_has_every_default) {
   fi_ctx *ctx = make_context(NULL);
   fi_spec spec;
-  cr_assert_eq(fi_kernel_spec(kernel_of(ctx, "attention group=3"), &spec), FI_OK);
+  cr_assert_eq(fi_kernel_spec(kernel_of(ctx, "attention group=3 rows=16"), &spec), FI_OK);
   cr_expect_eq(spec.struct_size, sizeof spec);
   cr_expect_eq(spec.kv_dtype, FI_BF16);
   cr_expect_eq(spec.rows, 16);
@@ -497,9 +506,9 @@ Test(pipeline, a_tile_that_fits_the_device_and_spills) {
 
 /* What no tile is for is told before anything is compiled, the plan kernel neither. */
 Test(pipeline, no_tile_no_compile) {
-  const fi_spec spec = spec_of("attention hd=512 group=127");
+  const fi_spec spec = spec_of("attention hd=512 group=127 rows=128");
   fi_ctx *ctx = make_context(NULL);
-  cr_expect_eq(get(ctx, "attention hd=512 group=127"), FI_ERROR_UNSUPPORTED);
+  cr_expect_eq(get(ctx, "attention hd=512 group=127 rows=128"), FI_ERROR_UNSUPPORTED);
   cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_ERROR_UNSUPPORTED);
   cr_expect(strstr(fi_last_error(), "has no tile"), "%s", fi_last_error());
   fakes.shared_per_block = 8 << 10;
@@ -564,8 +573,8 @@ static struct cache_key key_of(const char *target, const char *text) {
 
 Test(pipeline, key_tells_kernels_apart) {
   const struct cache_key keys[] = {
-      key_of("sm_90a", "merge"),       key_of("compute_90a", "merge"), key_of("sm_80", "merge"),
-      key_of("sm_90a", "merge hd=64"), key_of("sm_90a", "attention"),
+      key_of("sm_90a", "merge"),       key_of("compute_90a", "merge"),        key_of("sm_80", "merge"),
+      key_of("sm_90a", "merge hd=64"), key_of("sm_90a", "attention rows=16"),
   };
   const size_t count = sizeof keys / sizeof *keys;
   for (size_t i = 0; i < count; i++) {

@@ -43,9 +43,9 @@ static void key_of(fi_ctx *ctx, const fi_spec *spec, char key[33]) {
 
 Test(snippet, another_text_is_another_kernel) {
   char *directory = make_directory();
-  const fi_spec spec = spec_with(plain, "attention snippet=logit");
+  const fi_spec spec = spec_with(plain, "attention rows=16 snippet=logit");
   const fi_spec other = spec_with("/* other */ float logit(struct fi_score at, const void *params) { return 0; }",
-                                  "attention snippet=logit");
+                                  "attention rows=16 snippet=logit");
   char key[33], other_key[33], again[33];
   fi_ctx *ctx = make_context(directory);
   key_of(ctx, &spec, key);
@@ -103,7 +103,7 @@ Test(snippet, threads_register_the_same_texts) {
     char text[64];
     size_t size = 0;
     text_of(i, text);
-    const fi_spec spec = spec_with(text, "attention snippet=logit");
+    const fi_spec spec = spec_with(text, "attention rows=16 snippet=logit");
     cr_expect_eq(fi_kernel_source(&spec, NULL, NULL, &size), FI_OK, "%s", fi_last_error());
   }
 }
@@ -148,7 +148,7 @@ Test(snippet, mistakes_have_the_line_of_the_text) {
       {"float logit(struct fi_score at) {\n  return 0;\n}\n", "error: too many arguments in function call"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    cr_expect_eq(compile(rows[i].text, "attention snippet=logit"), FI_ERROR_COMPILE);
+    cr_expect_eq(compile(rows[i].text, "attention rows=16 snippet=logit"), FI_ERROR_COMPILE);
     cr_expect_not_null(strstr(fi_last_error(), rows[i].why), "%s", fi_last_error());
   }
 }
@@ -160,7 +160,7 @@ Test(snippet, names_and_macros_of_a_text_are_its_own) {
       "struct Team {};\n"
       "float exp2_fast(float x) { return x; }\n"
       "float logit(struct fi_score at, const void *given) { return exp2_fast(at.score) + kRows * params[0]; }";
-  cr_expect_eq(compile(text, "attention snippet=logit"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(compile(text, "attention rows=16 snippet=logit"), FI_OK, "%s", fi_last_error());
 }
 
 Test(snippet, the_longest_text_compiles) {
@@ -168,7 +168,7 @@ Test(snippet, the_longest_text_compiles) {
   cr_assert_not_null(text);
   memset(text, '\n', FI_SNIPPET_SIZE);
   memcpy(text + FI_SNIPPET_SIZE - strlen(plain), plain, strlen(plain) + 1);
-  cr_expect_eq(compile(text, "attention snippet=logit"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(compile(text, "attention rows=16 snippet=logit"), FI_OK, "%s", fi_last_error());
   free(text);
 }
 
@@ -193,6 +193,6 @@ static void read_example(char *text, size_t size) {
 Test(snippet, the_example_of_the_readme_compiles) {
   char text[4096];
   read_example(text, sizeof text);
-  cr_expect_eq(compile(text, "attention group=4 page=16 snippet=logit"), FI_OK, "%s", fi_last_error());
-  cr_expect_eq(compile(text, "attention group=4 page=16 snippet=weight"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(compile(text, "attention group=4 rows=16 page=16 snippet=logit"), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(compile(text, "attention group=4 rows=16 page=16 snippet=weight"), FI_OK, "%s", fi_last_error());
 }

@@ -72,12 +72,12 @@ static struct sizes size_of(const fi_kernel *kernel, const fi_workspace *bounds)
 }
 
 Test(workspace, sizes) {
-  static const char *const specs[] = {"attention",
-                                      "attention group=4 page=16",
+  static const char *const specs[] = {"attention rows=16",
+                                      "attention group=4 rows=16 page=16",
                                       "attention group=7 rows=32",
                                       "attention hd=64 rows=128 group=8",
-                                      "attention hd=256 group=64",
-                                      "attention left=128"};
+                                      "attention hd=256 group=64 rows=64",
+                                      "attention rows=16 left=128"};
   static const fi_workspace cases[] = {
       {.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 1},
       {.max_requests = 64, .max_tokens = 64, .max_kv_len = 8192, .kv_heads = 8},
@@ -105,7 +105,7 @@ Test(workspace, sizes) {
 
 static uint32_t id_of_plan(const fi_kernel *kernel, const fi_workspace *bounds) {
   struct workspace_layout layout;
-  cr_assert_eq(workspace_lay_out(kernel, bounds, 132, &layout), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(workspace_lay_out(kernel, bounds, 132, 1, &layout), FI_OK, "%s", fi_last_error());
   return layout.id;
 }
 
@@ -129,7 +129,7 @@ Test(workspace, plans_are_of_a_family) {
 /* What shared memory does not hold is in the workspace, and what 31 bits do not count is counted in larger steps. */
 Test(workspace, batches_have_no_bound_but_memory) {
   fi_ctx *ctx = make_context(NULL);
-  fi_kernel *kernel = kernel_of(ctx, "attention group=4");
+  fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16");
   const fi_workspace bounds = {.struct_size = sizeof bounds,
                                .max_requests = 24,
                                .max_tokens = 339549,
@@ -137,7 +137,7 @@ Test(workspace, batches_have_no_bound_but_memory) {
                                .kv_heads = 8,
                                .ctas = 264};
   struct workspace_layout layout;
-  cr_assert_eq(workspace_lay_out(kernel, &bounds, 264, &layout), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(workspace_lay_out(kernel, &bounds, 264, 1, &layout), FI_OK, "%s", fi_last_error());
   cr_expect_eq(layout.counts.tile_begins, 25);
   cr_expect_eq(layout.counts.step_begins, layout.max_tiles + 1);
   cr_expect_eq(layout.plan_shared, 265 * sizeof(int), "the cuts alone");
@@ -171,18 +171,18 @@ Test(workspace, rows_are_those_of_equal_bounds) {
                                .kv_heads = 8,
                                .max_selected = 4};
   struct workspace_layout planned, layout;
-  cr_assert_eq(workspace_lay_out(kernel_of(ctx, "attention page=16"), &bounds, 264, &planned), FI_OK);
+  cr_assert_eq(workspace_lay_out(kernel_of(ctx, "attention page=16"), &bounds, 264, 1, &planned), FI_OK);
   for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
     const fi_kernel *kernel = kernel_of(ctx, readers[i]);
     fi_workspace other = bounds;
-    cr_assert_eq(workspace_lay_out(kernel, &bounds, 132, &layout), FI_OK);
+    cr_assert_eq(workspace_lay_out(kernel, &bounds, 132, 1, &layout), FI_OK);
     cr_expect_eq(layout.rows_id, planned.rows_id, "%s", readers[i]);
     other.max_kv_len--;
-    cr_assert_eq(workspace_lay_out(kernel, &other, 132, &layout), FI_OK);
+    cr_assert_eq(workspace_lay_out(kernel, &other, 132, 1, &layout), FI_OK);
     cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_kv_len", readers[i]);
     other = bounds;
     other.max_tokens--;
-    cr_assert_eq(workspace_lay_out(kernel, &other, 132, &layout), FI_OK);
+    cr_assert_eq(workspace_lay_out(kernel, &other, 132, 1, &layout), FI_OK);
     cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_tokens", readers[i]);
   }
   fi_ctx_destroy(ctx);
@@ -191,7 +191,7 @@ Test(workspace, rows_are_those_of_equal_bounds) {
 Test(workspace, fewer_ctas_when_fewer_fit) {
   fi_ctx *ctx = make_context(NULL);
   fakes.occupancy = 1;
-  const fi_kernel *kernel = kernel_of(ctx, "attention");
+  const fi_kernel *kernel = kernel_of(ctx, "attention rows=16");
   fi_workspace bounds = {
       .struct_size = sizeof bounds, .max_requests = 1, .max_tokens = 1, .max_kv_len = 99, .kv_heads = 1};
   const struct sizes whole_device = size_of(kernel, &bounds);
@@ -217,7 +217,7 @@ Test(workspace, bounds_that_overflow_are_refused) {
       {{.max_requests = 1, .max_tokens = 1, .max_kv_len = 1, .kv_heads = 2147483647}, "query heads"},
   };
   fi_ctx *ctx = make_context(NULL);
-  const fi_kernel *kernel = kernel_of(ctx, "attention group=4");
+  const fi_kernel *kernel = kernel_of(ctx, "attention group=4 rows=16");
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fi_workspace bounds = cases[i].bounds;
     bounds.struct_size = sizeof bounds;

@@ -64,7 +64,7 @@ static void make_subject(struct subject *subject, const char *text) {
 int main(void) {
   struct subject subject;
   fakes_reset();
-  make_subject(&subject, "attention group=4 page=16");
+  make_subject(&subject, "attention group=4 rows=16 page=16");
   time_call("fi_get_kernel hit", get_kernel, &subject);
   time_call("fi_plan, host share", plan, &subject);
   time_call("fi_run, host share", run, &subject);

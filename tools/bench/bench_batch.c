@@ -50,18 +50,30 @@ static uint32_t tokens_after(char letter, const char **text) {
   return tokens > MOST_TOKENS ? 0 : (uint32_t)tokens;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b) {
+  return a > b ? a : b;
+}
+
+static bool make_room(struct bench_batch *batch, const struct bench_request *request) {
+  batch->room.q_len = larger(batch->room.q_len, request->q_len);
+  batch->room.kv_len = larger(batch->room.kv_len, request->kv_len);
+  return true;
+}
+
 static bool read_part(struct bench_batch *batch, const char **text) {
   const char *begin = *text;
-  const uint32_t count = *begin == 'q' ? 1 : digits(text);
+  const bool has_count = *begin >= '0' && *begin <= '9';
+  const uint32_t count = has_count ? digits(text) : 1;
   const uint32_t q_len = tokens_after('q', text);
   const bool has_kv = **text == 's';
   const uint32_t kv_len = has_kv ? tokens_after('s', text) : q_len;
   const bool has_shared = has_kv && **text == 'p';
   const uint32_t shared = has_shared ? tokens_after('p', text) : 0;
   const int length = (int)strcspn(begin, "_");
-  if (count == 0 || q_len == 0 || kv_len == 0 || (has_shared && shared == 0) || begin + length != *text)
-    return problem_set("\"%.*s\" is not [COUNT]qTOKENS[sTOKENS[pTOKENS]], as in 32q1s4k: counts and tokens are 1 to %d",
-                       length, begin, MOST_TOKENS);
+  const bool is_room = begin[0] == '0' && begin[1] == 'q';
+  if ((count == 0 && !is_room) || q_len == 0 || kv_len == 0 || (has_shared && shared == 0) || begin + length != *text)
+    return problem_set("\"%.*s\" is not [COUNT]qTOKENS[sTOKENS[pTOKENS]], as in 32q1s4k: tokens are 1 to %d", length,
+                       begin, MOST_TOKENS);
   if (shared > kv_len)
     return problem_set("\"%.*s\" has %u tokens of KV, fewer than the %u that are shared", length, begin, kv_len,
                        shared);
@@ -69,7 +81,8 @@ static bool read_part(struct bench_batch *batch, const char **text) {
     return problem_set("\"%.*s\" has %u tokens of KV, fewer than its %u query tokens", length, begin, kv_len, q_len);
   if (batch->count + (uint64_t)count > MOST_REQUESTS)
     return problem_set("\"%s\" has more than %d requests", batch->text, MOST_REQUESTS);
-  return add(batch, count, (struct bench_request){q_len, kv_len, shared, batch->count});
+  const struct bench_request request = {q_len, kv_len, shared, batch->count};
+  return is_room ? make_room(batch, &request) : add(batch, count, request);
 }
 
 bool bench_batch_parse(struct bench_batch *batch, const char *text) {
@@ -82,6 +95,8 @@ bool bench_batch_parse(struct bench_batch *batch, const char *text) {
       break;
     at++;
   }
+  if (read && batch->count == 0)
+    read = problem_set("\"%s\" has no requests", text);
   if (!read)
     bench_batch_free(batch);
   return read;
@@ -156,6 +171,8 @@ static void write_text(struct bench_batch *batch) {
     write_part(batch->text, sizeof batch->text, end - begin, batch->requests[begin]);
     begin = end;
   }
+  if (batch->room.q_len > 0)
+    write_part(batch->text, sizeof batch->text, 0, batch->room);
 }
 
 void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_len, uint32_t kv_len) {
@@ -171,7 +188,7 @@ void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_le
 }
 
 bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from) {
-  *batch = (struct bench_batch){.trace = from->trace};
+  *batch = (struct bench_batch){.trace = from->trace, .room = from->room};
   bool copied = true;
   for (uint32_t r = 0; r < from->count && copied; r++)
     copied = add(batch, 1, from->requests[r]);
@@ -213,4 +230,15 @@ uint64_t bench_batch_tokens(const struct bench_batch *batch) {
   for (uint32_t r = 0; r < batch->count; r++)
     tokens += batch->requests[r].q_len;
   return tokens;
+}
+
+fi_workspace bench_batch_bounds(const struct bench_batch *batch, uint32_t kv_heads) {
+  return (fi_workspace){
+      .struct_size = sizeof(fi_workspace),
+      .max_requests = batch->count + (batch->room.q_len > 0),
+      .max_tokens = (uint32_t)bench_batch_tokens(batch) + batch->room.q_len,
+      .max_kv_len = larger(bench_batch_most_kv(batch), batch->room.kv_len),
+      .kv_heads = kv_heads,
+      .max_q_len = larger(bench_batch_most_q(batch), batch->room.q_len),
+  };
 }

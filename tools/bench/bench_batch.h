@@ -3,11 +3,13 @@
  * [COUNT]qTOKENS[sTOKENS[pTOKENS]], where TOKENS may end with k (1024). 2q2k_32q1s1k is two prompts of 2048 tokens, and
  * 32 requests that have a query token each on 1024 tokens of KV, that token among them. Without s the KV is the query
  * tokens alone. With p, which is not of vLLM's grammar, the requests of the part have these first tokens in common, as
- * far as they fill pages: 8q1s1kp512.
+ * far as they fill pages: 8q1s1kp512. A part of 0 requests is room: the workspace, and what may be launched, is for
+ * such a request too.
  */
 #ifndef TOOLS_BENCH_BENCH_BATCH_H
 #define TOOLS_BENCH_BENCH_BATCH_H
 
+#include "flashjit.h"
 #include "tools/flashjit/trace.h"
 
 #include <stdbool.h>
@@ -26,6 +28,7 @@ enum { BATCH_TEXT_SIZE = 128 };
 struct bench_batch {
   struct bench_request *requests;
   uint32_t count;
+  struct bench_request room;  /* the largest that there is room for besides; of 0 tokens: none */
   char text[BATCH_TEXT_SIZE]; /* in the grammar; of a trace how many requests of which file, and a hash of lengths */
   const char *trace;          /* the path of its file, which is not copied; NULL: the text is in the grammar */
 };
@@ -51,5 +54,8 @@ uint32_t bench_batch_borrowed(const struct bench_batch *batch, uint32_t request,
 
 /* Query tokens of all requests. */
 uint64_t bench_batch_tokens(const struct bench_batch *batch);
+
+/* The bounds of its workspace. */
+fi_workspace bench_batch_bounds(const struct bench_batch *batch, uint32_t kv_heads);
 
 #endif

@@ -252,14 +252,8 @@ static bool make_kernel(struct case_data *data, fi_ctx *ctx) {
   const struct bench_case *what = data->what;
   fi_spec spec;
   data->spec.struct_size = sizeof data->spec;
-  data->bounds = (fi_workspace){
-      .struct_size = sizeof(fi_workspace),
-      .max_requests = what->batch.count,
-      .max_tokens = (uint32_t)bench_batch_tokens(&what->batch),
-      .max_kv_len = bench_batch_most_kv(&what->batch),
-      .kv_heads = what->kv_heads,
-      .max_selected = what->listed,
-  };
+  data->bounds = bench_batch_bounds(&what->batch, what->kv_heads);
+  data->bounds.max_selected = what->listed;
   return call_worked("fi_spec_parse", fi_spec_parse(what->spec_text, &spec)) &&
          call_worked("fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) &&
          call_worked("fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)) &&

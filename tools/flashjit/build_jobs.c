@@ -106,27 +106,47 @@ static int list_specs(const struct build_choice *choice, const char *target, str
   return spec_list_all(list);
 }
 
-/* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported.
- */
+static bool add_job(struct job_list *jobs, const fi_spec *spec, const char *target) {
+  struct job *longer = realloc(jobs->jobs, (jobs->count + 1) * sizeof *longer);
+  if (!longer)
+    return false;
+  jobs->jobs = longer;
+  jobs->jobs[jobs->count++] = (struct job){*spec, target};
+  return true;
+}
+
+/* The kernels that a spec stands for. The job of the first is that of the spec, which brings along the plan kernel of
+ * all, finds the others, and says why when there is none. */
+static bool add_kernels(struct job_list *jobs, const fi_spec *spec, const char *target) {
+  fi_spec member;
+  bool added = true;
+  for (uint32_t number = 1; added && fi_spec_member(spec, target, number, &member) == FI_OK; number++)
+    added = add_job(jobs, &member, target);
+  return added && add_job(jobs, spec, target);
+}
+
+/* Of all specs, those that the target has a kernel for, and of these what stands for several once; of asked ones all,
+ * so that the others are reported. */
+static bool is_asked(const struct build_choice *choice, const fi_spec *spec, const char *target) {
+  const bool is_mix = spec->op == FI_OP_ATTENTION && spec->rows == 0;
+  return !choice->all || (!is_mix && fi_spec_supported(spec, target) == FI_OK);
+}
+
 static int add_jobs(struct job_list *jobs, const struct build_choice *choice, const char *target) {
   struct spec_list list = {0};
   int code = list_specs(choice, target, &list);
   const size_t asked = list.count;
-  struct job *longer = NULL;
+  bool added = true;
   if (code == CLI_OK && choice->with_plan)
     code = spec_list_plans(&list);
-  if (code == CLI_OK)
-    longer = realloc(jobs->jobs, (jobs->count + list.count + 1) * sizeof *longer);
-  if (longer)
-    jobs->jobs = longer;
-  for (size_t n = 0; longer && n < list.count; n++) {
+  for (size_t n = 0; code == CLI_OK && added && n < list.count; n++) {
     const size_t i = (asked + n) % list.count; /* plan kernels first: others bring them along */
     snippet_fill(&choice->model.snippet, &list.specs[i]);
-    if (!choice->all || fi_spec_supported(&list.specs[i], target) == FI_OK)
-      jobs->jobs[jobs->count++] = (struct job){list.specs[i], target};
+    if (is_asked(choice, &list.specs[i], target))
+      added = add_kernels(jobs, &list.specs[i], target);
   }
   spec_list_free(&list);
-  if (code == CLI_OK && !longer) {
+  if (!added) {
     complain("out of memory");
     code = CLI_FAILED;
   }

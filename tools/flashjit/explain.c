@@ -184,11 +184,17 @@ static void print_text(const json_t *document) {
 }
 
 static void print_document(json_t *document, bool is_json) {
+  const json_t *other;
+  size_t i;
   if (is_json) {
     document_print("flashjit.explain", document);
     return;
   }
   print_text(document);
+  json_array_foreach(json_object_get(document, "others"), i, other) {
+    putchar('\n');
+    print_text(other);
+  }
   json_decref(document);
 }
 
@@ -205,22 +211,41 @@ static int explain_refusal(const char *spec, const struct choice *choice) {
   return CLI_FAILED;
 }
 
-/* `given` is the spec as it was given: one that has no kernel has no canonical text. */
-static int explain(const fi_spec *spec, const char *given, const struct choice *choice) {
+/* What is said of one kernel. NULL after a complaint. */
+static json_t *kernel_json(const fi_spec *spec, const struct choice *choice) {
   char text[FI_SPEC_TEXT_SIZE];
-  if (fi_spec_supported(spec, choice->target))
-    return explain_refusal(given, choice);
+  json_t *document = NULL;
   const bool is_edited = fi_spec_print(spec, text, sizeof text) == FI_OK && source_file_is_of(text);
   char *source = is_edited ? source_file_text() : source_text(spec, choice->target);
   json_t *cache = source ? look(spec, choice->target) : NULL;
   if (cache)
-    print_document(json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target,
-                             "supported", 1, "edited", is_edited, "tile", tile_json(source), "key_parts",
-                             key_parts_json(source, is_edited, choice->target), "cache", cache, "compiler",
-                             compiler_json(), "http", is_edited ? json_null() : server_json()),
-                   choice->json);
+    document = json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "spec", text, "target", choice->target,
+                         "supported", 1, "edited", is_edited, "tile", tile_json(source), "key_parts",
+                         key_parts_json(source, is_edited, choice->target), "cache", cache, "compiler", compiler_json(),
+                         "http", is_edited ? json_null() : server_json());
   free(source);
-  return cache ? CLI_OK : CLI_FAILED;
+  return document;
+}
+
+/* The kernels that a spec stands for: the first one's document has the others. `given` is the spec as it was given: one
+ * that has no kernel has no canonical text. */
+static int explain(const fi_spec *spec, const char *given, const struct choice *choice) {
+  fi_spec member;
+  if (fi_spec_member(spec, choice->target, 0, &member))
+    return explain_refusal(given, choice);
+  json_t *document = kernel_json(&member, choice);
+  json_t *others = json_array();
+  for (uint32_t i = 1; document && fi_spec_member(spec, choice->target, i, &member) == FI_OK; i++) {
+    json_t *other = kernel_json(&member, choice);
+    if (other)
+      json_array_append_new(others, other);
+  }
+  if (document)
+    json_object_set(document, "others", others);
+  json_decref(others);
+  if (document)
+    print_document(document, choice->json);
+  return document ? CLI_OK : CLI_FAILED;
 }
 
 static bool take_option(void *user, int code, char *text) {

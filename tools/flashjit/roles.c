@@ -20,15 +20,17 @@ fi_spec plan_spec(void) {
 }
 
 bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
-  const bool is_attention = spec->op == FI_OP_ATTENTION;
+  fi_spec wider;
   *plan = plan_spec();
-  plan->prefixes = is_attention && spec->page_size > 0 ? spec->prefixes : 0;
-  if (is_attention && (plan->prefixes || spec->select))
+  if (spec->op != FI_OP_ATTENTION)
+    return spec->op == FI_OP_INDEXER || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
+  plan->prefixes = spec->page_size > 0 ? spec->prefixes : 0;
+  if (plan->prefixes || spec->select)
     plan->intervals = 2;
-  else if (is_attention)
+  else
     plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
-  const bool appends_by_plan = spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE;
-  return is_attention || appends_by_plan || spec->op == FI_OP_INDEXER;
+  plan->members = fi_spec_member(spec, NULL, 1, &wider) == FI_OK;
+  return true;
 }
 
 /* The largest tile that has a kernel; the smallest when none has. */

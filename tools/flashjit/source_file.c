@@ -17,19 +17,29 @@ const char *source_file_path(void) {
   return getenv(variable);
 }
 
-/* By the canonical text of the spec in the first line, which the library has checked. */
+/* The text of the first kernel that a spec stands for; "" when it has none. */
+static void name_kernel(const char *given, char text[FI_SPEC_TEXT_SIZE]) {
+  fi_spec spec;
+  fi_spec kernel;
+  text[0] = '\0';
+  if (fi_spec_parse(given, &spec) == FI_OK && fi_spec_member(&spec, NULL, 0, &kernel) == FI_OK)
+    fi_spec_print(&kernel, text, FI_SPEC_TEXT_SIZE);
+}
+
+/* By the spec in the first line, which the library has checked. */
 bool source_file_is_of(const char *spec) {
   const char *path = source_file_path();
   FILE *file = path && *path ? fopen(path, "r") : NULL;
   char named[FI_SPEC_TEXT_SIZE] = "";
-  char text[FI_SPEC_TEXT_SIZE] = "";
-  fi_spec parsed;
+  char text[FI_SPEC_TEXT_SIZE];
+  char wanted[FI_SPEC_TEXT_SIZE];
   if (!file)
     return false;
   const bool is_named = fscanf(file, "/* flashjit: %1000[^*\n]", named) == 1;
   fclose(file);
-  return is_named && fi_spec_parse(named, &parsed) == FI_OK && fi_spec_print(&parsed, text, sizeof text) == FI_OK &&
-         strcmp(text, spec) == 0;
+  name_kernel(named, text);
+  name_kernel(spec, wanted);
+  return is_named && text[0] && strcmp(text, wanted) == 0;
 }
 
 char *source_file_text(void) {

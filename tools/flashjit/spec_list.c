@@ -68,17 +68,12 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
 }
 
 int spec_list_plans(struct spec_list *list) {
+  const size_t asked = list->count;
   fi_spec plan = plan_spec();
-  bool is_needed[4] = {true}; /* what none, intervals, lists and prefixes need, in this order */
-  int code = CLI_OK;
-  for (size_t i = 0; i < list->count; i++) {
+  int code = add_once(list, &plan);
+  for (size_t i = 0; i < asked && code == CLI_OK; i++) {
     if (plan_spec_of(&list->specs[i], &plan))
-      is_needed[plan.intervals + plan.prefixes] = true;
-  }
-  for (uint32_t i = 0; i < 4 && code == CLI_OK; i++) {
-    plan.intervals = i < 2 ? i : 2;
-    plan.prefixes = i > 2;
-    code = is_needed[i] ? add_once(list, &plan) : CLI_OK;
+      code = add_once(list, &plan);
   }
   return code;
 }

@@ -21,7 +21,7 @@ void spec_list_free(struct spec_list *list);
  */
 int spec_list_model(struct spec_list *list, const struct model_options *options, const char *target);
 
-/* The plan kernels of the list: that without intervals, and those with more that some spec needs, each once. */
+/* The plan kernels of the list: the plainest, and those that specs need besides, each once. */
 int spec_list_plans(struct spec_list *list);
 
 /* One spec a line; empty lines and lines that begin with # are skipped. "-" is standard input. */

@@ -73,6 +73,7 @@ static bool add_entry(void *user, const struct cache_walk_file *file) {
     return false;
   }
   if (fi_spec_parse(file->entry.spec, &spec) == FI_OK) {
+    fi_spec_member(&spec, verification->target, 0, &spec); /* entries made before kernels had several members */
     add_kernel(verification, file->entry.spec, &spec);
     return false;
   }
@@ -91,16 +92,43 @@ static int compare_texts(const void *left, const void *right) {
   return strcmp(((const struct verified_kernel *)left)->text, ((const struct verified_kernel *)right)->text);
 }
 
-/* A plan kernel is verified by the first kernel that takes its plans. */
-static void find_user(const struct verification *verification, struct verified_kernel *kernel) {
+static bool has_kernel(const struct verification *verification, const fi_spec *spec) {
+  char text[FI_SPEC_TEXT_SIZE] = "";
+  size_t i = 0;
+  fi_spec_print(spec, text, sizeof text);
+  while (i < verification->count && strcmp(verification->kernels[i].text, text) != 0)
+    i++;
+  return i < verification->count;
+}
+
+/* Whether the list has all of several kernels that a spec stands for. */
+static bool has_members(const struct verification *verification, const fi_spec *spec) {
+  fi_spec member;
+  uint32_t number = 0;
+  while (fi_spec_member(spec, verification->target, number, &member) == FI_OK && has_kernel(verification, &member))
+    number++;
+  return number > 1 && fi_spec_member(spec, verification->target, number, &member) != FI_OK;
+}
+
+static bool takes_plans_of(const fi_spec *spec, const struct verified_kernel *plan_kernel) {
   fi_spec plan;
-  char text[FI_SPEC_TEXT_SIZE];
+  char text[FI_SPEC_TEXT_SIZE] = "";
+  return plan_spec_of(spec, &plan) && fi_spec_print(&plan, text, sizeof text) == FI_OK &&
+         strcmp(text, plan_kernel->text) == 0;
+}
+
+/* A plan kernel is verified by the first kernel that takes its plans, or by several that are one with rows left open.
+ */
+static void find_user(const struct verification *verification, struct verified_kernel *kernel) {
   for (size_t i = 0; i < verification->count; i++) {
     const struct verified_kernel *user = &verification->kernels[i];
-    if (user->skip[0] || user->spec.op != FI_OP_ATTENTION || !plan_spec_of(&user->spec, &plan))
+    if (user->skip[0] || user->spec.op != FI_OP_ATTENTION)
       continue;
-    if (fi_spec_print(&plan, text, sizeof text) == FI_OK && strcmp(text, kernel->text) == 0) {
-      kernel->runs = user->spec;
+    fi_spec mix = user->spec;
+    mix.rows = 0;
+    const bool is_user = takes_plans_of(&user->spec, kernel);
+    if (is_user || (takes_plans_of(&mix, kernel) && has_members(verification, &mix))) {
+      kernel->runs = is_user ? user->spec : mix;
       return;
     }
   }

@@ -104,6 +104,17 @@ struct fi_plan_arrays {
 #define FI_STAGE_STEPS 2 /* the first step of each tile */
 #define FI_STAGE_SHARE 3
 
+/* How many kernels of more and more rows a batch may be divided among. */
+#define FI_MOST_MEMBERS 4
+
+/* What a request costs one of them, in picoseconds of an SM on one KV head. */
+struct fi_member {
+  int tile_tokens;   /* query tokens of a tile */
+  float token_cost;  /* of a KV token of a tile */
+  float tile_cost;   /* besides */
+  float launch_cost; /* of the kernel's work, if it has any: of all SMs */
+};
+
 struct fi_plan_args {
   struct fi_plan_arrays plan;
   int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
@@ -153,7 +164,11 @@ struct fi_plan_args {
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
   int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
-  unsigned id;        /* as in the header */
+  int member;         /* whose plan it is, */
+  int member_count;   /* of how many; the batch's other requests are theirs */
+  int first_is_least; /* a request that a tile of the first holds costs no member less */
+  struct fi_member members[FI_MOST_MEMBERS];
+  unsigned id; /* as in the header */
   unsigned rows_id;
 };
 
@@ -442,8 +457,26 @@ void check_pages(const fi_plan_args &args) {
   }
 }
 
+/* All requests are the plan's own. */
+u32 members_of_batch(const fi_plan_args &args) {
+  return 1;
+}
+
+bool is_own(const fi_plan_args &args, int request, u32 members) {
+  return true;
+}
+
+bool has_tile_each(const fi_plan_args &args) {
+  return !args.q_indptr;
+}
+
 int tiles_of(const fi_plan_args &args, int request) {
   return (query_len_of(args, request) + args.tile_tokens - 1) / args.tile_tokens;
+}
+
+/* Tiles of a request, if it is the plan's own. `members` are those of the batch. */
+int own_tiles_of(const fi_plan_args &args, int request, u32 members) {
+  return is_own(args, request, members) ? tiles_of(args, request) : 0;
 }
 
 /* Consecutive query tokens of one request, the KV that some of them see, and what all of them do. */
@@ -488,7 +521,7 @@ Tile tile_of_request(const fi_plan_args &args, int request, int number) {
 }
 
 Tile tile_of(const fi_plan_args &args, const int *tile_begin, int tile) {
-  const int request = args.q_indptr ? find_last(tile_begin, args.requests, tile) : tile;
+  const int request = has_tile_each(args) ? tile : find_last(tile_begin, args.requests, tile);
   return tile_of_request(args, request, tile - tile_begin[request]);
 }
 
@@ -851,21 +884,27 @@ void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Sectio
 }
 
 /* The batch's tiles and their steps, in the room after the cuts or from the stages before this one. */
-Line line_of(const fi_plan_args &args, int *room) {
+Line line_of(const fi_plan_args &args, u32 members, int *room) {
   if (args.tile_begin) {
     const int tiles = args.tile_begin[args.requests];
     return {args.tile_begin, args.step_begin, tiles, args.step_begin[tiles]};
   }
   int *tile_begin = room;                           /* [requests + 1] first tile of each request */
   int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
-  const auto count_tiles = [&](int request) { return tiles_of(args, request); };
+  const auto count_tiles = [&](int request) { return own_tiles_of(args, request, members); };
   const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
   const int tiles = prefix_sum(tile_begin, args.requests, count_tiles);
   const int steps = prefix_sum(step_begin, tiles, count_steps);
   return {tile_begin, step_begin, tiles, steps};
 }
 
-/* Cuts the batch into shares. */
+/* Says of all CTAs that they have no work. */
+void close_all_shares(const fi_plan_args &args) {
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
+    args.plan.first[share].row_count = 0;
+}
+
+/* Cuts the plan's part of the batch into shares. */
 void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
   const int sections = sections_of(args, line);
   for (int number = 0; number < sections; number++) {
@@ -881,8 +920,8 @@ void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
 }
 
 /* The stages that find the line of a batch which shared memory does not hold. */
-void count_tiles(const fi_plan_args &args) {
-  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return tiles_of(args, request); });
+void count_tiles(const fi_plan_args &args, u32 members) {
+  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return own_tiles_of(args, request, members); });
 }
 
 void count_steps(const fi_plan_args &args) {
@@ -951,7 +990,7 @@ bool queue_pays(const fi_plan_args &args, const Line &line) {
  * mask is causal, and of those at the same place the ones of requests before.
  */
 int place_of_tile(const fi_plan_args &args, const Line &line, int tile) {
-  const int request = args.q_indptr ? find_last(line.tile_begin, args.requests, tile) : tile;
+  const int request = has_tile_each(args) ? tile : find_last(line.tile_begin, args.requests, tile);
   const int number = tile - line.tile_begin[request];
   int place = 0;
   for (int other = 0; other < args.requests; other++) {
@@ -1000,10 +1039,10 @@ void write_queue(const fi_plan_args &args, const Line &line) {
     *args.plan.queue = {first, first, units, 0};
 }
 
-/* Divides the batch among the CTAs of a launch. Every CTA of the plan writes its part of the items. */
-void divide_batch(const fi_plan_args &args) {
+/* Divides the plan's part of the batch among the CTAs of its launch. Every CTA of the plan writes some of the items. */
+void divide_batch(const fi_plan_args &args, u32 members) {
   extern __shared__ int cuts[]; /* [ctas + 1] */
-  const Line line = line_of(args, cuts + args.ctas + 1);
+  const Line line = line_of(args, members, cuts + args.ctas + 1);
   if (queue_pays(args, line))
     write_queue(args, line);
   else
@@ -1074,10 +1113,15 @@ bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
 }
 
-/* Writes the items and the rows of a batch. */
-void plan_batch(const fi_plan_args &args, int tokens) {
-  if (args.ctas > 0)
-    divide_batch(args);
+/* Writes the items of a batch, and the rows where there are some: append reads the first member's. */
+void plan_batch(const fi_plan_args &args, int tokens, u32 members) {
+  const bool has_part = members >> args.member & 1;
+  if (args.ctas > 0 && has_part)
+    divide_batch(args, members);
+  else
+    close_all_shares(args);
+  if (!has_part && args.member > 0)
+    return;
   write_rows(args, tokens);
   if (args.names_requests)
     write_requests(args, tokens);
@@ -1091,16 +1135,15 @@ void end_plan(const fi_plan_args &args, int tokens) {
   tell_bad_list(args, tokens);
 }
 
-void write_plan(const fi_plan_args &args) {
+void write_plan(const fi_plan_args &args, u32 members) {
   const int tokens = first_token(args, args.requests);
-  plan_batch(args, tokens);
+  plan_batch(args, tokens, members);
   end_plan(args, tokens);
 }
 
 /* A plan of nothing, for a batch that makes no sense. */
 void refuse_batch(const fi_plan_args &args) {
-  for (int share = first_index(); share < args.ctas; share += kIndexStride)
-    args.plan.first[share].row_count = 0;
+  close_all_shares(args);
   if (writes_header())
     write_header(args, 0, false);
 }
@@ -1121,12 +1164,13 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
     return check_pages(args);
   if (!is_sound(args))
     return plans.stage == FI_STAGE_SHARE ? refuse_batch(args) : void();
+  const u32 members = members_of_batch(args); /* once in the text, which is long */
   switch (plans.stage) {
   case FI_STAGE_TILES:
-    return count_tiles(args);
+    return count_tiles(args, members);
   case FI_STAGE_STEPS:
     return count_steps(args);
   default:
-    return write_plan(args);
+    return write_plan(args, members);
   }
 }

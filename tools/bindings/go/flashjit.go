@@ -89,8 +89,9 @@ func (ctx *Context) Kernel(spec *Spec) (*Kernel, error) {
 	})
 }
 
-// Bounds of a batch; MaxSelected is of lists, where the spec has select.
-type Bounds struct{ MaxRequests, MaxTokens, MaxKVLen, KVHeads, MaxSelected uint32 }
+// Bounds of a batch; MaxSelected is of lists, where the spec has select. MaxQLen says which kernels of a spec without
+// rows are launched; 0: what the other requests leave of MaxTokens.
+type Bounds struct{ MaxRequests, MaxTokens, MaxKVLen, KVHeads, MaxSelected, MaxQLen uint32 }
 
 // Workspace with these bounds; its memory is allocate's, of which the kernel says how many bytes it needs.
 func (kernel *Kernel) Workspace(bounds Bounds, allocate func(bytes uint64) Address) (*Workspace, error) {
@@ -101,6 +102,7 @@ func (kernel *Kernel) Workspace(bounds Bounds, allocate func(bytes uint64) Addre
 		max_kv_len:   C.uint32_t(bounds.MaxKVLen),
 		kv_heads:     C.uint32_t(bounds.KVHeads),
 		max_selected: C.uint32_t(bounds.MaxSelected),
+		max_q_len:    C.uint32_t(bounds.MaxQLen),
 	}
 	err := call(func() C.fi_status { return C.fi_workspace_size(kernel.handle, workspace) })
 	if err == nil {

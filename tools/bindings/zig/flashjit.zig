@@ -152,7 +152,8 @@ pub const fi_spec = extern struct {
     select: u32,
     prefixes: u32,
     scores: u32,
-    reserved: [50]u32,
+    members: u32,
+    reserved: [49]u32,
 };
 
 pub const fi_axis = extern struct {
@@ -242,7 +243,8 @@ pub const fi_facts = extern struct {
     key: [33]u8,
     toolchain: [64]u8,
     choice: u32,
-    reserved: [14]u32,
+    kernels: u32,
+    reserved: [13]u32,
 };
 
 pub const fi_workspace = extern struct {
@@ -258,7 +260,8 @@ pub const fi_workspace = extern struct {
     scratch: ?*anyopaque,
     split_tokens: u32,
     max_selected: u32,
-    reserved: [24]u32,
+    max_q_len: u32,
+    reserved: [23]u32,
 };
 
 pub const fi_fault = extern struct {
@@ -448,6 +451,12 @@ pub extern fn fi_precompile(
 pub extern fn fi_kernel_facts(
     kernel: ?*const fi_kernel,
     facts: [*c]fi_facts,
+) i32;
+pub extern fn fi_spec_member(
+    spec: [*c]const fi_spec,
+    target: [*c]const u8,
+    number: u32,
+    member: [*c]fi_spec,
 ) i32;
 pub extern fn fi_kernel_spec(
     kernel: ?*const fi_kernel,

@@ -162,7 +162,8 @@ class fi_spec(Structure):
         ("select", c_uint32),
         ("prefixes", c_uint32),
         ("scores", c_uint32),
-        ("reserved", c_uint32 * 50),
+        ("members", c_uint32),
+        ("reserved", c_uint32 * 49),
     ]
 
 
@@ -262,7 +263,8 @@ class fi_facts(Structure):
         ("key", c_char * 33),
         ("toolchain", c_char * 64),
         ("choice", c_uint32),
-        ("reserved", c_uint32 * 14),
+        ("kernels", c_uint32),
+        ("reserved", c_uint32 * 13),
     ]
 
 
@@ -280,7 +282,8 @@ class fi_workspace(Structure):
         ("scratch", c_void_p),
         ("split_tokens", c_uint32),
         ("max_selected", c_uint32),
-        ("reserved", c_uint32 * 24),
+        ("max_q_len", c_uint32),
+        ("reserved", c_uint32 * 23),
     ]
 
 
@@ -429,6 +432,7 @@ FUNCTIONS = {
     "fi_get_kernels": (c_int32, [c_void_p, c_void_p, c_uint32, c_uint32, c_void_p, c_void_p]),
     "fi_precompile": (c_int32, [c_void_p, c_void_p, c_void_p]),
     "fi_kernel_facts": (c_int32, [c_void_p, c_void_p]),
+    "fi_spec_member": (c_int32, [c_void_p, c_char_p, c_uint32, c_void_p]),
     "fi_kernel_spec": (c_int32, [c_void_p, c_void_p]),
     "fi_kernel_source": (c_int32, [c_void_p, c_char_p, c_void_p, c_void_p]),
     "fi_kernel_prepare": (c_int32, [c_void_p]),

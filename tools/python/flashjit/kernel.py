@@ -152,6 +152,7 @@ class Kernel:
         ctas: int = 0,
         split_tokens: int = 0,
         max_selected: int = 0,
+        max_q_len: int | None = None,
         scratch: Workspace | Buffer | None = None,
     ) -> Workspace:
         """Memory for batches within these bounds.
@@ -163,6 +164,8 @@ class Kernel:
         ctas          CTAs of a launch; 0: as many as the device holds at once
         split_tokens  0, or a multiple of 256: then a request's result does not depend on the rest of the batch
         max_selected  entries of the longest list, where the spec has select
+        max_q_len     query tokens of the longest request: which of the kernels of a spec without rows are launched; 0:
+                      what the other requests leave of max_tokens; None: 1 where max_tokens is None, else 0
         scratch       another workspace whose scratch this one shares: their launches must follow in one stream
         """
         self.context.driver.make_current()
@@ -174,6 +177,7 @@ class Kernel:
             "ctas": ctas,
             "split_tokens": split_tokens,
             "max_selected": max_selected,
+            "max_q_len": int(max_tokens is None) if max_q_len is None else max_q_len,
         }
         return Workspace(self, bounds, scratch)
 

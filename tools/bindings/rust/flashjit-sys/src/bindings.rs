@@ -165,7 +165,8 @@ pub struct fi_spec {
     pub select: u32,
     pub prefixes: u32,
     pub scores: u32,
-    pub reserved: [u32; 50],
+    pub members: u32,
+    pub reserved: [u32; 49],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
@@ -275,7 +276,8 @@ pub struct fi_facts {
     pub key: [c_char; 33],
     pub toolchain: [c_char; 64],
     pub choice: u32,
-    pub reserved: [u32; 14],
+    pub kernels: u32,
+    pub reserved: [u32; 13],
 }
 const _: () = assert!(std::mem::size_of::<fi_facts>() == 224);
 const _: () = assert!(std::mem::align_of::<fi_facts>() == 8);
@@ -295,7 +297,8 @@ pub struct fi_workspace {
     pub scratch: *mut c_void,
     pub split_tokens: u32,
     pub max_selected: u32,
-    pub reserved: [u32; 24],
+    pub max_q_len: u32,
+    pub reserved: [u32; 23],
 }
 const _: () = assert!(std::mem::size_of::<fi_workspace>() == 160);
 const _: () = assert!(std::mem::align_of::<fi_workspace>() == 8);
@@ -508,6 +511,12 @@ extern "C" {
     pub fn fi_kernel_facts(
         kernel: *const fi_kernel,
         facts: *mut fi_facts,
+    ) -> i32;
+    pub fn fi_spec_member(
+        spec: *const fi_spec,
+        target: *const c_char,
+        number: u32,
+        member: *mut fi_spec,
     ) -> i32;
     pub fn fi_kernel_spec(
         kernel: *const fi_kernel,

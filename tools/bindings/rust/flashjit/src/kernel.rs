@@ -34,6 +34,9 @@ pub struct Bounds {
     pub split_tokens: u32,
     /// Entries of the longest list, where the spec has `select`.
     pub max_selected: u32,
+    /// Query tokens of the longest request: which kernels of a spec without rows are launched. 0: what the
+    /// other requests leave of `max_tokens`.
+    pub max_q_len: u32,
 }
 
 /// Bytes of device memory that a workspace needs.
@@ -153,6 +156,7 @@ impl<'ctx> Kernel<'ctx> {
         workspace.ctas = bounds.ctas;
         workspace.split_tokens = bounds.split_tokens;
         workspace.max_selected = bounds.max_selected;
+        workspace.max_q_len = bounds.max_q_len;
         check(unsafe { sys::fi_workspace_size(self.handle.as_ptr(), &mut workspace) })?;
         Ok(workspace)
     }

@@ -98,11 +98,11 @@ fn context() -> Context {
 #[test]
 fn decode() {
     let ctx = context();
-    let spec: Spec = "attention hd=32 group=2 page=4".parse().unwrap();
+    let spec: Spec = "attention hd=32 group=2 rows=16 page=4".parse().unwrap();
     let attention = ctx.kernel(&spec).unwrap();
     assert_eq!(
         attention.spec().unwrap().text().unwrap(),
-        "attention hd=32 group=2 page=4"
+        "attention hd=32 group=2 rows=16 page=4"
     );
     let bounds = Bounds {
         max_requests: 1,
