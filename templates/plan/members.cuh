@@ -27,7 +27,8 @@ struct Costs {
   float of[FI_MOST_MEMBERS];
 };
 
-Costs costs_of(const fi_plan_args &args, const Asked &asked) {
+Costs costs_of(const fi_plan_args &args, int request) {
+  const Asked asked = asked_of(args, request);
   Costs costs;
 #pragma unroll
   for (int m = 0; m < FI_MOST_MEMBERS; m++)
@@ -90,7 +91,7 @@ float sum_batch(const fi_plan_args &args) {
   __shared__ float warp_sums[kThreads / 32][kSets];
   float sums[kSets] = {};
   for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
-    add_request(sums, costs_of(args, asked_of(args, request)));
+    add_request(sums, costs_of(args, request));
   const u32 set = lane() % kSets;
   const float own = sum_of_lane(sums);
   if (lane() < kSets)
@@ -103,10 +104,7 @@ float sum_batch(const fi_plan_args &args) {
   return sum;
 }
 
-/*
- * Those with which the batch is done first, one kernel after the other; of equal sets the first. All threads of the CTA
- * take part.
- */
+/* Those with which the batch is done first; of equal sets the first. All threads of the CTA take part. */
 u32 cheapest_set(const fi_plan_args &args) {
   u32 best = lane() % kSets;
   float least = sum_batch(args);
@@ -138,10 +136,7 @@ bool are_short(const fi_plan_args &args) {
   return !__syncthreads_or(longer);
 }
 
-/*
- * The members among which requests are divided, a bit each. With fixed pieces each request has the cheapest of all, so
- * that it does not depend on the rest of the batch. All threads of the CTA take part.
- */
+/* The members that requests are divided among. With fixed pieces all, so that nothing depends on the batch's rest. */
 u32 members_of_batch(const fi_plan_args &args) {
   const u32 all = (1u << args.member_count) - 1;
   if (args.fixed || args.member_count == 1)
@@ -158,5 +153,5 @@ bool has_tile_each(const fi_plan_args &args) {
 bool is_own(const fi_plan_args &args, int request, u32 members) {
   if ((members & (members - 1)) == 0)
     return members >> args.member & 1;
-  return choice_of(costs_of(args, asked_of(args, request)), members) == args.member;
+  return choice_of(costs_of(args, request), members) == args.member;
 }
