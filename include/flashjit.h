@@ -501,10 +501,9 @@ struct fi_facts {
 
 fi_status fi_kernel_facts(const fi_kernel *kernel, fi_facts *facts);
 
-/* The kernels that a spec with rows 0 stands for on a target (NULL: any), as specs with rows, the fewest first: number
- * 0, 1, ... until it is not FI_OK. Others stand for themselves. Facts and source of a spec are those of number 0. */
+/* The kernels that a spec with rows 0 stands for on a target (NULL: any), the fewest rows first: number 0, 1, ... until
+ * it is not FI_OK. Others stand for themselves. Facts and source of a spec are those of number 0. */
 fi_status fi_spec_member(const fi_spec *spec, const char *target, uint32_t number, fi_spec *member);
-
 /* The spec of a kernel with every default filled in; rows stay 0. */
 fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
 
@@ -546,12 +545,10 @@ typedef struct fi_workspace {
                              only: all plans whose launches follow each other in a stream may share it */
   uint32_t split_tokens;  /* 0: an even share of the batch for each CTA. Else a tile's KV is cut into pieces of so many
                              tokens (a multiple of 256), so that a request's result does not depend on the rest of the
-                             batch; with spec.prefixes as long as all of Q is finite; with spec.rows 0 the request alone
-                             then says which kernel takes it */
+                             batch; with spec.prefixes as long as all of Q is finite */
   uint32_t max_selected;  /* for spec.select: entries of the longest list, 1 and more */
-  uint32_t max_q_len;     /* for spec.rows 0: query tokens of the longest request, which say which of the kernels are
-                             launched: 1 where all decode. A longer one is right, and may be slow. 0: what others leave
-                             of max_tokens when each has one */
+  uint32_t max_q_len;     /* for spec.rows 0: query tokens of the longest request, which say what is launched: 1 where
+                             all decode; a longer one is right, and slow. 0: what one each leaves of max_tokens */
   uint32_t reserved[23];
 } fi_workspace;
 
@@ -617,8 +614,8 @@ typedef struct fi_batch {
 } fi_batch;
 
 /*
- * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device; with
- * spec.rows 0 it first sorts requests by what they cost in tiles of each size, the whole batch considered. Made
+ * Splits a batch into work items of about equal cost, in one small launch that reads the lengths on the device. With
+ * spec.rows 0 it first sorts requests by what the batch costs in tiles of each size, or with split_tokens each. Made
  * once a step for a kernel; every fi_run of that kernel, and of any append or indexer kernel with the same index,
  * page_size and page_ids, may use it until the lengths change. fi_plan and its fi_runs take the same bounds, memory and
  * ctas. What the memory holds is known on the device only: a run without a plan, or with that of another kind of kernel
@@ -629,8 +626,7 @@ typedef struct fi_batch {
  * so many requests and tiles that shared memory does not hold their tree (about 3,000) have it find none. */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
-/*
- * Several plans of one step in one launch, or few (eight to a launch; with spec.rows 0 each of its kernels counts): of
+/* Several plans of one step in one launch, or few (eight to a launch; with spec.rows 0 each of its kernels counts): of
  * kinds of layers, or of parts of a batch. Plan i is that of fi_plan(kernels[i], batches[i], workspaces[i], stream);
  * memories must differ, scratch need not. Kernels are of one context. */
 enum { FI_MOST_PLANS = 64 };
@@ -732,8 +728,7 @@ typedef struct fi_tensors {
   uint32_t reserved[88];
 } fi_tensors;
 
-/*
- * Launches the kernel once, or with spec.rows 0 each of those that the bounds allow. Attention and append use the plan
+/* Launches the kernel once, or with spec.rows 0 each of those that the bounds allow. Attention and append use the plan
  * in the workspace; merge, and append by slots, ignore it: it may be NULL. Attention writes every row of o and lse that
  * the batch has; a NaN in a row of Q makes O and LSE of that row NaN, if it sees a token, and of no other. An append
  * kernel writes K and V of the query tokens to the places of the last q_len tokens of each request's KV. */

@@ -5,48 +5,14 @@
 #include "tests/matrix/plan_check.h"
 
 #include "tests/matrix/batch_case.h"
-#include "tests/matrix/plan_view.h"
+#include "tests/matrix/plan_items.h"
 #include "tests/reference.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct extent {
-  int begin;
-  int end;
-};
-
-struct check {
-  struct trial *trial;
-  const struct planned *planned;
-  struct plan_view view;
-  uint32_t member;          /* whose plan it is */
-  uint32_t tokens;          /* with those that belong to nobody */
-  bool *is_own;             /* [tokens] rows of requests that are this plan's */
-  uint32_t *owner_of;       /* [tokens] 1 + the member that a row is of; 0: none yet */
-  uint32_t *request_of;     /* [tokens] */
-  struct fi_interval *seen; /* [tokens] the KV that each row sees */
-  const struct fi_item **items;
-  uint32_t item_count;
-  struct extent *partials; /* rows of partial results */
-  uint32_t partial_count;
-};
-
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
-
-static int most(int a, int b) {
-  return a > b ? a : b;
-}
-
 static int kv_base_of(const struct check *check, uint32_t request) {
   return check->planned->kv_indptr ? check->planned->kv_indptr[request] : (int)request;
-}
-
-static int step_tokens(const struct check *check) {
-  const uint32_t split = check->planned->workspace->split_tokens;
-  return split ? (int)split : check->view.shape.step_tokens;
 }
 
 /* ------------------------------------------------------------------------------------------------ rows */
@@ -96,48 +62,6 @@ static bool check_rows(const struct check *check) {
   return true;
 }
 
-/* The KV that items of a row have: what it sees, or all of its list if it sees anything. */
-static struct fi_interval planned_kv(const struct check *check, int row) {
-  const struct planned *planned = check->planned;
-  const struct fi_interval seen = check->seen[row];
-  if (!planned->spec->select || seen.first == seen.end)
-    return seen;
-  const int32_t *lengths = planned->masks->selected_len;
-  const uint32_t length = lengths ? (uint32_t)lengths[row] : planned->workspace->max_selected;
-  return (struct fi_interval){0, (int)(length * planned->spec->select)};
-}
-
-/* The KV that rows of an item's tile see: that from what the first one sees on, to what the last one sees. */
-static struct fi_interval kv_of(const struct check *check, const struct fi_item *item) {
-  struct fi_interval seen = {INT32_MAX, 0};
-  for (int row = item->row_begin; row < item->row_begin + item->row_count; row++) {
-    const struct fi_interval own = planned_kv(check, row);
-    if (own.first == own.end)
-      continue;
-    seen.first = least(seen.first, own.first);
-    seen.end = most(seen.end, own.end);
-  }
-  return seen.end > 0 ? seen : (struct fi_interval){0, 0};
-}
-
-/* Where the steps of an item's unit begin. */
-static int first_of_steps(const struct check *check, const struct fi_item *item) {
-  const int begin = kv_of(check, item).first;
-  return begin - begin % check->view.shape.start_tokens;
-}
-
-static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
-  return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, unit %d, part %d: %s", item->kv_head,
-                    item->row_begin, item->row_count, item->kv_begin, item->kv_end, item->unit, item->part, why);
-}
-
-/* The first of the plan's own rows from one on; `tokens` after the last. */
-static int next_own(const struct check *check, int row) {
-  while (row < (int)check->tokens && !check->is_own[row])
-    row++;
-  return row;
-}
-
 /* ----------------------------------------------------------------------------------------------- members */
 
 /* A request that one item is of is the plan's own, and of no other member. */
@@ -157,11 +81,6 @@ static bool take_request(struct check *check, const struct fi_item *item) {
   return true;
 }
 
-static bool is_queued(const struct check *check) {
-  const struct fi_item *first = check->view.host.first;
-  return first->row_count > 0 && first->next == FI_NEXT_CLAIMED;
-}
-
 static bool take_queued(struct check *check) {
   const int count = check->view.host.queue->count;
   for (int i = 0; i < count; i++) {
@@ -176,7 +95,7 @@ static bool take_queued(struct check *check) {
 
 static bool take_requests(struct check *check) {
   uint64_t count = 0;
-  if (is_queued(check))
+  if (plan_is_queued(check))
     return take_queued(check);
   for (int cta = 0; cta < check->view.shape.ctas; cta++) {
     const struct fi_item *item = &check->view.host.first[cta];
@@ -211,190 +130,6 @@ static bool check_owners(const struct check *check) {
   return true;
 }
 
-/* ------------------------------------------------------------------------------------------------ shares */
-
-/* What a CTA has. */
-struct share {
-  int steps;    /* 0: no work */
-  int sections; /* that they lie in */
-};
-
-/* What the shares have. */
-struct balance {
-  int shares; /* with work */
-  int sections;
-  int steps;
-  int smallest;
-  int largest;
-};
-
-/* What an item counts in its share: the steps of its KV, and in a unit's first item what the unit costs
- * besides. */
-static int steps_of(const struct check *check, const struct fi_item *item) {
-  const int step = step_tokens(check);
-  const int begins = item->kv_begin == kv_of(check, item).first ? check->view.shape.unit_steps : 0;
-  const int first = first_of_steps(check, item);
-  return begins + most(1, (item->kv_end - first + step - 1) / step - (item->kv_begin - first) / step);
-}
-
-/* Whether an item goes on where the one before it ends, on the line of heads, their rows, and their KV. */
-static bool goes_on(const struct check *check, const struct fi_item *before, const struct fi_item *item) {
-  const int row_end = before->row_begin + before->row_count;
-  if (item->kv_head == before->kv_head && item->row_begin == before->row_begin)
-    return item->kv_begin == before->kv_end;
-  if (row_end < 1 || row_end > (int)check->tokens || before->kv_end != kv_of(check, before).end ||
-      item->kv_begin != kv_of(check, item).first)
-    return false;
-  const int row = next_own(check, row_end);
-  if (row < (int)check->tokens)
-    return item->kv_head == before->kv_head && item->row_begin == row;
-  return item->kv_head == before->kv_head + 1 && item->row_begin == next_own(check, (int)check->planned->first_token);
-}
-
-/* The head whose KV it reads: tiles of several heads of the plan may share one. */
-static int kv_head_of(const struct check *check, const struct fi_item *item) {
-  return item->kv_head / (int)check->view.shape.group_shares;
-}
-
-/*
- * Lists the items of a CTA, and counts their steps and sections: a share of a section is one part of its
- * line, whose heads follow each other where a plan may have sections.
- */
-static bool take_share(struct check *check, const struct fi_item *first, struct share *share) {
-  const uint64_t items = check->view.shape.items;
-  *share = (struct share){.sections = 1};
-  if (first->row_count == 0)
-    return true;
-  for (const struct fi_item *item = first, *next;; item = next) {
-    if (check->item_count == items)
-      return trial_fail(check->trial, "shares overlap: they have more items than there are");
-    check->items[check->item_count++] = item;
-    share->steps += steps_of(check, item);
-    if (item->next == -1)
-      return true;
-    if (item->next < 0 || (uint64_t)item->next >= items)
-      return trial_fail(check->trial, "an item is followed by item %d of %llu", item->next, (unsigned long long)items);
-    next = &check->view.host.items[item->next];
-    const bool begins_section = check->view.shape.most_sections > 1 && !goes_on(check, item, next);
-    if (begins_section && kv_head_of(check, item) == kv_head_of(check, next))
-      return item_fails(check, next, "two sections have its KV head");
-    share->sections += begins_section;
-  }
-}
-
-/* Every CTA has a share of every section. A CTA alone has all of them in one part. */
-static bool check_sections(const struct check *check, const struct balance *balance) {
-  const int ctas = check->view.shape.ctas;
-  const int due = check->planned->least_sections;
-  if (balance->sections > check->view.shape.most_sections)
-    return trial_fail(check->trial, "a share is in %d parts, for at most %d sections", balance->sections,
-                      check->view.shape.most_sections);
-  if (balance->sections > 1 && balance->shares < ctas)
-    return trial_fail(check->trial, "only %d of %d CTAs have shares of %d sections", balance->shares, ctas,
-                      balance->sections);
-  if (ctas > 1 && balance->sections < due)
-    return trial_fail(check->trial, "the plan has %d sections, fewer than %d", balance->sections, due);
-  return true;
-}
-
-/*
- * Shares of a section differ by a step, a cut may be moved by less than the least piece at both ends, and up
- * to a tenth of the shares may be left out.
- */
-static bool check_balance(const struct check *check, const struct balance *balance) {
-  const int moved = most(check->view.shape.least_piece, 1) - 1;
-  const int wanted = least(check->view.shape.ctas, balance->steps);
-  if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))
-    return trial_fail(check->trial, "the shares of %d sections have %d to %d steps", balance->sections,
-                      balance->smallest, balance->largest);
-  if (moved == 0 && balance->shares < wanted - wanted / 10)
-    return trial_fail(check->trial, "only %d of %d CTAs have a share of %d steps", balance->shares,
-                      check->view.shape.ctas, balance->steps);
-  return true;
-}
-
-static bool check_shares(struct check *check) {
-  struct balance balance = {.smallest = INT32_MAX};
-  for (int cta = 0; cta < check->view.shape.ctas; cta++) {
-    struct share share;
-    if (!take_share(check, &check->view.host.first[cta], &share))
-      return false;
-    if (share.steps == 0)
-      continue;
-    if (balance.shares > 0 && share.sections != balance.sections)
-      return trial_fail(check->trial, "CTA %d has work in %d sections, those before it in %d", cta, share.sections,
-                        balance.sections);
-    balance.shares++;
-    balance.sections = share.sections;
-    balance.steps += share.steps;
-    balance.smallest = least(balance.smallest, share.steps);
-    balance.largest = most(balance.largest, share.steps);
-  }
-  return check_sections(check, &balance) && check_balance(check, &balance);
-}
-
-/* ------------------------------------------------------------------------------------------------ queue */
-
-/* What comes last in a queue is short, and units are many, but not requests; as in templates/plan/queue.cuh. */
-enum { LAST_STEPS = 16, LEAST_UNITS = 4, MOST_QUEUED = 256 };
-
-/* Every CTA begins with the item of its number. */
-static bool check_first(const struct check *check, const struct fi_queue *queue) {
-  const struct plan_view *view = &check->view;
-  if (queue->first != least(view->shape.ctas, queue->count) || queue->next != queue->first)
-    return trial_fail(check->trial, "the queue begins at %d and %d, for %d CTAs and %d items", queue->first,
-                      queue->next, view->shape.ctas, queue->count);
-  for (int cta = 0; cta < view->shape.ctas; cta++) {
-    const struct fi_item *first = &view->host.first[cta];
-    if (cta >= queue->first ? first->row_count > 0 : memcmp(first, &view->host.items[cta], sizeof *first) != 0)
-      return item_fails(check, first, "a CTA does not begin with its item of the queue");
-  }
-  return true;
-}
-
-/* Of a request's tiles on a head, those further back come first. */
-static bool is_in_order(const struct check *check, int number) {
-  const struct fi_item *item = &check->view.host.items[number];
-  for (int i = number - 1; i >= 0; i--) {
-    const struct fi_item *before = &check->view.host.items[i];
-    if (before->kv_head == item->kv_head && check->request_of[before->row_begin] == check->request_of[item->row_begin])
-      return before->row_begin > item->row_begin;
-  }
-  return true;
-}
-
-/* Takes all items of a queue: whole units, the longest no longer than a share and the last ones short. */
-static bool check_queue(struct check *check) {
-  const struct plan_view *view = &check->view;
-  const struct fi_queue *queue = view->host.queue;
-  int64_t steps = 0;
-  int longest = 0;
-  if (queue->count < 1 || (uint64_t)queue->count > view->shape.items)
-    return trial_fail(check->trial, "the queue has %d of %llu items", queue->count,
-                      (unsigned long long)view->shape.items);
-  for (int i = 0; i < queue->count; i++) {
-    const struct fi_item *item = &view->host.items[i];
-    if (item->next != FI_NEXT_CLAIMED || item->part != -1 || item->unit < 0 ||
-        (uint64_t)item->unit >= view->shape.units)
-      return item_fails(check, item, "it is no whole unit of a queue");
-    if (!is_in_order(check, i))
-      return item_fails(check, item, "it comes after a tile before it");
-    check->items[check->item_count++] = item;
-    steps += steps_of(check, item);
-    longest = most(longest, steps_of(check, item));
-  }
-  const struct fi_item *last = &view->host.items[queue->count - 1];
-  if (longest > steps / view->shape.ctas || steps_of(check, last) > LAST_STEPS ||
-      queue->count < LEAST_UNITS * view->shape.ctas || check->planned->requests > MOST_QUEUED)
-    return item_fails(check, last, "even shares would be better than a queue");
-  return check_first(check, queue);
-}
-
-/* How the items are divided among the CTAs. */
-static bool check_division(struct check *check) {
-  return is_queued(check) ? check_queue(check) : check_shares(check);
-}
-
 /* ------------------------------------------------------------------------------------------------ units */
 
 static int compare_items(const void *left, const void *right) {
@@ -425,32 +160,32 @@ static bool check_unit_rows(const struct check *check, const struct fi_item *ite
   const uint32_t begin = (uint32_t)item->row_begin;
   const uint32_t end = begin + item->row_count;
   if (end > check->tokens || item->row_count == 0 || item->row_count > check->view.shape.tile_tokens)
-    return item_fails(check, item, "no such rows in a tile");
+    return plan_item_fails(check, item, "no such rows in a tile");
   if (check->request_of[begin] != check->request_of[end - 1])
-    return item_fails(check, item, "rows of two requests");
+    return plan_item_fails(check, item, "rows of two requests");
   if (item->kv_base != kv_base_of(check, check->request_of[begin]))
-    return item_fails(check, item, "the KV of another request");
+    return plan_item_fails(check, item, "the KV of another request");
   return true;
 }
 
 /* The KV ranges of a unit's items: in order, without gaps, cut at whole steps. */
 static bool check_unit_kv(const struct check *check, const struct fi_item *const *items, uint32_t count) {
-  const struct fi_interval seen = kv_of(check, items[0]);
-  const int first = first_of_steps(check, items[0]);
+  const struct fi_interval seen = plan_kv_of(check, items[0]);
+  const int first = plan_first_of_steps(check, items[0]);
   int at = seen.first;
   for (uint32_t i = 0; i < count; i++) {
-    if (items[i]->kv_begin != at || (i > 0 && (at - first) % step_tokens(check) != 0))
-      return item_fails(check, items[i], "its KV does not begin where it should");
+    if (items[i]->kv_begin != at || (i > 0 && (at - first) % plan_step_tokens(check) != 0))
+      return plan_item_fails(check, items[i], "its KV does not begin where it should");
     if (items[i]->kv_end < at || (items[i]->kv_end == at && i > 0))
-      return item_fails(check, items[i], "its KV is empty");
+      return plan_item_fails(check, items[i], "its KV is empty");
     if (!has_inner(check, items[i]))
-      return item_fails(check, items[i], "its rows have other KV in common");
-    if (check->planned->workspace->split_tokens && items[i]->kv_end - at > step_tokens(check))
-      return item_fails(check, items[i], "it is larger than a fixed piece");
+      return plan_item_fails(check, items[i], "its rows have other KV in common");
+    if (check->planned->workspace->split_tokens && items[i]->kv_end - at > plan_step_tokens(check))
+      return plan_item_fails(check, items[i], "it is larger than a fixed piece");
     at = items[i]->kv_end;
   }
   if (at != seen.end)
-    return item_fails(check, items[count - 1], "its rows see another KV length");
+    return plan_item_fails(check, items[count - 1], "its rows see another KV length");
   return true;
 }
 
@@ -472,26 +207,27 @@ static bool has_places(const struct check *check, const struct fi_item *item) {
 static bool merges(const struct check *check, int number, const struct fi_item *item, int part, int stride,
                    uint32_t count) {
   if (number < 0 || (uint64_t)number >= check->view.shape.units)
-    return item_fails(check, item, "no such unit");
+    return plan_item_fails(check, item, "no such unit");
   const struct fi_unit *unit = &check->view.host.units[number];
   if (unit->row_begin != item->row_begin || unit->row_count != item->row_count || unit->kv_head != item->kv_head)
-    return item_fails(check, item, "its unit has other rows");
+    return plan_item_fails(check, item, "its unit has other rows");
   if (unit->part_begin != part || unit->part_stride != stride || unit->part_count != (int)count)
-    return item_fails(check, item, "its unit has other pieces");
-  return check->view.host.arrivals[number] == count || item_fails(check, item, "its unit does not wait for all pieces");
+    return plan_item_fails(check, item, "its unit has other pieces");
+  return check->view.host.arrivals[number] == count ||
+         plan_item_fails(check, item, "its unit does not wait for all pieces");
 }
 
 /* A whole unit writes its output itself; the pieces of another have a partial each, which the unit or groups merge. */
 static bool check_unit_parts(struct check *check, const struct fi_item *const *items, uint32_t count) {
   const struct fi_item *first = items[0];
   if (count == 1)
-    return first->part == -1 || item_fails(check, first, "a whole unit with a partial result");
+    return first->part == -1 || plan_item_fails(check, first, "a whole unit with a partial result");
   const int stride = (int)check->view.shape.tile_rows;
   const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
                          ? 0
                          : check->view.host.units[first->unit].parent;
   if ((parent != 0) != (count > PARTS_AT_ONCE && !check->planned->workspace->split_tokens))
-    return item_fails(check, first, "its partials are merged at once and should not be, or the other way round");
+    return plan_item_fails(check, first, "its partials are merged at once and should not be, or the other way round");
   const uint32_t group = parent ? (uint32_t)check->view.host.units[first->unit].part_count : count;
   const int begin = part_of(check, first);
   for (uint32_t i = 0; i < count; i++) {
@@ -500,13 +236,13 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
     const uint32_t rest = count - (i - in_group);
     const int part = begin + (int)i * stride;
     if (item->part < 0 || part_of(check, item) != part || !has_places(check, item))
-      return item_fails(check, item, "its partial is not where it should be");
+      return plan_item_fails(check, item, "its partial is not where it should be");
     if (item->unit_count != 1 || (in_group > 0 && item->unit != items[i - 1]->unit))
-      return item_fails(check, item, "it feeds another unit than the pieces before it");
+      return plan_item_fails(check, item, "it feeds another unit than the pieces before it");
     if (in_group == 0 && !merges(check, item->unit, item, part, stride, rest < group ? rest : group))
       return false;
     if (check->view.host.units[item->unit].parent != parent)
-      return item_fails(check, item, "its partials are merged with those of another unit");
+      return plan_item_fails(check, item, "its partials are merged with those of another unit");
     check->partials[check->partial_count++] =
         (struct extent){part, part + item->row_count * (int)check->view.shape.tile_heads};
   }
@@ -516,7 +252,7 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
 /* Each head, or each share of the query heads of one, has every row once. */
 static bool check_units(struct check *check) {
   const int heads = (int)(check->planned->workspace->kv_heads * check->view.shape.group_shares);
-  const int first = next_own(check, (int)check->planned->first_token);
+  const int first = plan_next_own(check, (int)check->planned->first_token);
   int head = 0;
   int row = first;
   qsort(check->items, check->item_count, sizeof *check->items, compare_items);
@@ -531,8 +267,8 @@ static bool check_units(struct check *check) {
       head++;
     }
     if (items[0]->kv_head != head || items[0]->row_begin != row)
-      return item_fails(check, items[0], "the rows before it are missing");
-    row = next_own(check, row + items[0]->row_count);
+      return plan_item_fails(check, items[0], "the rows before it are missing");
+    row = plan_next_own(check, row + items[0]->row_count);
     if (!check_unit_rows(check, items[0]) || !check_unit_kv(check, items, count) ||
         !check_unit_parts(check, items, count))
       return false;
@@ -607,7 +343,7 @@ static bool check_member(struct check *check, uint32_t members) {
   const bool passed = plan_view_open(&check->view, trial, planned->kernel, planned->workspace, check->member) &&
                       plan_view_download(&check->view, trial) && make_lists(check) && check_header(check) &&
                       (!must_have_rows(check) || check_rows(check)) && find_own(check, members) &&
-                      check_division(check) && check_units(check) && check_partials(check);
+                      plan_check_division(check) && check_units(check) && check_partials(check);
   plan_view_close(&check->view);
   free(check->items);
   free(check->partials);
