@@ -69,6 +69,43 @@ Test(gpusim_api, device) {
   }
 }
 
+/* A process may have some 30,000 pieces of memory with protections of their own. */
+Test(gpusim_api, variables_that_no_instruction_names_take_no_memory) {
+  enum { VARIABLES = 40000, LINE = 48 };
+  static const char kernel[] = ".visible .entry k()\n{\nret;\n}\n";
+  CUlibrary library;
+  CUdeviceptr address;
+  size_t bytes, before, loaded, asked, total;
+  uint32_t word;
+  char *text = malloc(VARIABLES * LINE);
+  int used = sprintf(text, ".version 8.5\n.target sm_90\n.address_size 64\n");
+  for (int i = 0; i < VARIABLES; i++)
+    used += sprintf(text + used, ".global .align 4 .u32 v%d = %d;\n", i, i);
+  strcpy(text + used, kernel);
+  __typeof__(cuLibraryLoadData) *load = (__typeof__(cuLibraryLoadData) *)sim_function("cuLibraryLoadData");
+  __typeof__(cuLibraryUnload) *unload = (__typeof__(cuLibraryUnload) *)sim_function("cuLibraryUnload");
+  __typeof__(cuMemGetInfo) *info = (__typeof__(cuMemGetInfo) *)sim_function("cuMemGetInfo");
+  __typeof__(cuLibraryGetGlobal) *global = (__typeof__(cuLibraryGetGlobal) *)sim_function("cuLibraryGetGlobal");
+  info(&before, &total);
+  cr_assert_eq(load(&library, text, NULL, NULL, 0, NULL, NULL, 0), CUDA_SUCCESS);
+  free(text);
+  sim_kernel(library, "k");
+  info(&loaded, &total);
+  cr_expect_eq(before, loaded);
+  for (int time = 0; time < 2; time++) {
+    cr_assert_eq(global(&address, &bytes, library, "v39999"), CUDA_SUCCESS);
+    cr_expect_eq(bytes, 4);
+    sim_download(&word, address, sizeof word);
+    cr_expect_eq(word, 39999);
+    info(&asked, &total);
+    cr_expect_eq(loaded - asked, 4);
+  }
+  cr_expect_eq(global(&address, &bytes, library, "v40000"), CUDA_ERROR_NOT_FOUND);
+  cr_expect_eq(unload(library), CUDA_SUCCESS);
+  info(&asked, &total);
+  cr_expect_eq(before, asked);
+}
+
 /* As a driver: PTX of the same or an older GPU, that with a letter on its own GPU or family; no machine code. */
 Test(gpusim_api, images_for_other_devices_are_refused) {
   static const struct {

@@ -140,26 +140,35 @@ static CUresult library_kernels(CUkernel *kernels, unsigned count, CUlibrary lib
   return CUDA_SUCCESS;
 }
 
+/* Of device memory, by its name; NULL: there is none. */
+static struct ptx_variable *find_variable(const struct ptx_module *source, const char *name) {
+  for (size_t i = 0; i < source->variable_count; i++) {
+    struct ptx_variable *variable = source->variables[i];
+    if ((variable->space == PTX_GLOBAL || variable->space == PTX_CONST) && strcmp(variable->name, name) == 0)
+      return variable;
+  }
+  return NULL;
+}
+
 static CUresult library_global(CUdeviceptr *address, size_t *bytes, CUlibrary library, const char *name) {
   char error[PTX_ERROR_BYTES];
   const uint32_t device = api_current_device();
   api_lock();
   const bool fits = load_on(library, device, error);
+  struct ptx_variable *variable = fits ? find_variable(library->modules[device]->source, name) : NULL;
+  const bool placed = variable && sim_variable_place(variable, device);
   api_unlock();
   if (!fits)
     return reject(error, 0, NULL, NULL);
-  const struct ptx_module *source = library->modules[device]->source;
-  for (size_t i = 0; i < source->variable_count; i++) {
-    const struct ptx_variable *variable = source->variables[i];
-    if ((variable->space != PTX_GLOBAL && variable->space != PTX_CONST) || strcmp(variable->name, name) != 0)
-      continue;
-    if (address)
-      *address = variable->address;
-    if (bytes)
-      *bytes = variable->size;
-    return CUDA_SUCCESS;
-  }
-  return CUDA_ERROR_NOT_FOUND;
+  if (!variable)
+    return CUDA_ERROR_NOT_FOUND;
+  if (!placed)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  if (address)
+    *address = variable->address;
+  if (bytes)
+    *bytes = variable->size;
+  return CUDA_SUCCESS;
 }
 
 /* Loads the code of the current device, as a driver does. */

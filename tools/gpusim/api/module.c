@@ -14,16 +14,12 @@ static bool in_device_memory(const struct ptx_variable *variable) {
   return variable->space == PTX_GLOBAL || variable->space == PTX_CONST;
 }
 
-static bool place_variable(struct ptx_variable *variable, uint32_t device, char error[PTX_ERROR_BYTES]) {
-  if (variable->is_extern || variable->size == 0) {
-    snprintf(error, PTX_ERROR_BYTES, "variable '%s' is not defined in this module", variable->name);
-    return false;
-  }
+bool sim_variable_place(struct ptx_variable *variable, uint32_t device) {
+  if (variable->address)
+    return true;
   variable->address = sim_memory_allocate(device, variable->size, variable->name);
-  if (!variable->address) {
-    snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name, variable->size);
+  if (!variable->address)
     return false;
-  }
   void *bytes = (void *)(uintptr_t)variable->address;
   if (variable->initial)
     memcpy(bytes, variable->initial, variable->size);
@@ -33,9 +29,22 @@ static bool place_variable(struct ptx_variable *variable, uint32_t device, char 
   return true;
 }
 
+static bool place_if_named(struct ptx_variable *variable, uint32_t device, char error[PTX_ERROR_BYTES]) {
+  if (variable->is_extern || variable->size == 0) {
+    snprintf(error, PTX_ERROR_BYTES, "variable '%s' is not defined in this module", variable->name);
+    return false;
+  }
+  if (!variable->is_named || sim_variable_place(variable, device))
+    return true;
+  snprintf(error, PTX_ERROR_BYTES, "no device memory for variable '%s' of %u bytes", variable->name, variable->size);
+  return false;
+}
+
+/* The others are placed when they are asked for: a process may have only so many pieces of memory, and the numbers of
+ * a spec, of which kernels have dozens, are named by no instruction. */
 static bool place_variables(const struct ptx_module *source, uint32_t device, char error[PTX_ERROR_BYTES]) {
   for (size_t i = 0; i < source->variable_count; i++)
-    if (in_device_memory(source->variables[i]) && !place_variable(source->variables[i], device, error))
+    if (in_device_memory(source->variables[i]) && !place_if_named(source->variables[i], device, error))
       return false;
   return true;
 }

@@ -13,6 +13,8 @@ struct sim_module {
 /* On a device, whose compute capability times 10 is given. Returns NULL with the reason in `error`. */
 struct sim_module *sim_module_load(const char *text, uint32_t device, uint32_t architecture,
                                    char error[PTX_ERROR_BYTES]);
+/* Gives a variable of device memory an address, which it keeps. False: there is no memory. */
+bool sim_variable_place(struct ptx_variable *variable, uint32_t device);
 void sim_module_unload(struct sim_module *module);
 
 #endif

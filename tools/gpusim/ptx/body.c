@@ -117,6 +117,7 @@ static void name_operand(struct ptx_cursor *cursor, struct ptx_operand *result) 
   } else if (binding && binding->variable) {
     result->kind = PTX_VARIABLE;
     result->variable = binding->variable;
+    result->variable->is_named = true;
   } else if (binding) {
     result->kind = PTX_REGISTER;
     result->number = binding->first + index;

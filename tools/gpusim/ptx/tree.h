@@ -28,6 +28,7 @@ struct ptx_variable {
   uint32_t size;         /* bytes; 0 for extern .shared x[] */
   uint32_t element_size; /* of the declared type */
   bool is_extern;
+  bool is_named; /* by an instruction */
   const uint8_t *initial; /* size bytes or NULL */
   uint64_t address;       /* offset in its space, or device address; set by the loader */
 };
