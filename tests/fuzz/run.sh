@@ -1,44 +1,31 @@
 #!/bin/sh
-# Runs every fuzz program for so many seconds, two at a time, from its seeds on. What is found is left in
-# BUILD_FOLDER/findings. FLASHJIT_TEST_SEED, where set, is the seed of what is drawn.
+# Runs fuzz programs from their seeds on, each for so many seconds, as many at a time as there are cores; default: all.
+# What is found is left in BUILD_FOLDER/findings. FLASHJIT_TEST_SEED, where set, is the seed of what is drawn.
 # usage: run.sh BUILD_FOLDER SECONDS [NAME]...
 set -eu
 build=$1
 seconds=$2
-shift 2
-here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- $(cd "$here/data" && ls)
-findings=$build/findings
-mkdir -p "$findings"
+data=$(cd "$(dirname "$0")/data" && pwd)
+[ $# -gt 2 ] || set -- "$@" $(ls "$data")
 
-# fuzz NAME: the corpus grows in the build folder.
-fuzz() {
-  mkdir -p "$build/corpus/$1"
-  "$build/fuzz_$1" -seed="${FLASHJIT_TEST_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
-    -max_len=65536 -print_final_stats=1 -artifact_prefix="$findings/$1-" "$build/corpus/$1" "$here/data/$1" \
-    >"$build/fuzz_$1.log" 2>&1
-}
+# More than one: each by a run of its own.
+if [ $# -gt 3 ]; then
+  shift 2
+  printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 sh "$0" "$build" "$seconds"
+  exit
+fi
 
-failed=
-while [ $# -gt 0 ]; do
-  pair=$1
-  fuzz "$1" & first=$!
-  second=
-  if [ $# -gt 1 ]; then
-    pair="$1 $2"
-    fuzz "$2" & second=$!
-    shift
-  fi
-  shift
-  wait "$first" || failed="$failed ${pair% *}"
-  [ -z "$second" ] || wait "$second" || failed="$failed ${pair#* }"
-done
-for log in "$build"/fuzz_*.log; do
-  printf '%s: %s executions\n' "$(basename "$log" .log)" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
-done
-[ -n "$failed" ] || exit 0
-for name in $failed; do
-  tail -n 40 "$build/fuzz_$name.log"
-done
-echo "findings:$failed"
-exit 1
+# The corpus grows in the build folder.
+name=$3
+log=$build/fuzz_$name.log
+mkdir -p "$build/findings" "$build/corpus/$name"
+found=0
+"$build/fuzz_$name" -seed="${FLASHJIT_TEST_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
+  -max_len=65536 -print_final_stats=1 -artifact_prefix="$build/findings/$name-" "$build/corpus/$name" "$data/$name" \
+  >"$log" 2>&1 || found=1
+if [ $found != 0 ]; then
+  tail -n 40 "$log"
+  echo "a finding of fuzz_$name"
+fi
+printf 'fuzz_%s: %s executions\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
+exit $found
