@@ -18,7 +18,7 @@ from support import simulated
 flash_attn.PLANS._context = simulated()
 
 
-def attend(q, k, v, causal=True, left=-1, softcap=0.0, sinks=None):
+def attend(q, k, v, causal=True, left=-1, softcap=0.0, sinks=None, slopes=None):
     """[tokens][heads][dim] of one request: queries are the last of its KV."""
     group = q.shape[1] // k.shape[1]
     k, v = (states.double().repeat_interleave(group, 1) for states in (k, v))
@@ -26,6 +26,8 @@ def attend(q, k, v, causal=True, left=-1, softcap=0.0, sinks=None):
     logits = softcap * torch.tanh(logits / softcap) if softcap else logits
     place = torch.arange(q.shape[0])[:, None] + k.shape[0] - q.shape[0]
     key = torch.arange(k.shape[0])[None]
+    if slopes is not None:
+        logits = logits + torch.tensor(slopes).double()[:, None, None] * (key - place)
     hidden = (key > place) & causal | (key < place - left) & (left >= 0)
     logits = logits.masked_fill(hidden, -torch.inf)
     if sinks is not None:

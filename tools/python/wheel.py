@@ -43,6 +43,9 @@ Classifier: Programming Language :: Python :: 3
 
 {description}
 """
+ENTRY_POINTS = """[vllm.general_plugins]
+flashjit = flashjit.vllm:register
+"""
 WHEEL = """Wheel-Version: 1.0
 Generator: flashjit wheel.py
 Root-Is-Purelib: false
@@ -182,6 +185,8 @@ def write_wheel(package, version, machine, library, out):
         (f"{info}/METADATA", metadata.encode()),
         (f"{info}/WHEEL", WHEEL.format(platform=platform).encode()),
     ]
+    if package.folder == "flashjit":
+        files.append((f"{info}/entry_points.txt", ENTRY_POINTS.encode()))
     record = ""
     for name, content in files:
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
