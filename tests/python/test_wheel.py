@@ -83,8 +83,9 @@ class Wheels(unittest.TestCase):
         said = run(sys.executable, "-c", DECODE, env=clean_environment(PYTHONPATH=place, FLASHJIT_DRIVER="sim"))
         self.assertIn(f"decoded {place}", said)
         points = [point for it in importlib.metadata.distributions(path=[place]) for point in it.entry_points]
-        self.assertEqual([(it.group, it.name, it.value) for it in points],
-                         [("vllm.general_plugins", "flashjit", "flashjit.vllm:register")])  # fmt: skip
+        self.assertEqual(sorted((it.group, it.name, it.value) for it in points),
+                         [("sglang.srt.plugins", "flashjit", "flashjit.sglang:register"),
+                          ("vllm.general_plugins", "flashjit", "flashjit.vllm:register")])  # fmt: skip
         self.assertEqual(glob.glob(f"{place}/*.dist-info/licenses/LICENSE")[0][-7:], "LICENSE")
 
     def test_a_later_glibc_is_noticed(self):

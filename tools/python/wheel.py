@@ -45,6 +45,9 @@ Classifier: Programming Language :: Python :: 3
 """
 ENTRY_POINTS = """[vllm.general_plugins]
 flashjit = flashjit.vllm:register
+
+[sglang.srt.plugins]
+flashjit = flashjit.sglang:register
 """
 WHEEL = """Wheel-Version: 1.0
 Generator: flashjit wheel.py

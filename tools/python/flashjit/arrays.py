@@ -157,6 +157,12 @@ def current_stream() -> int | None:
     return torch.cuda.current_stream().cuda_stream
 
 
+def is_capturing() -> bool:
+    """Whether torch's current stream is being captured into a CUDA graph."""
+    torch = sys.modules.get("torch")
+    return bool(torch and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+
+
 def stream_of(stream: Any) -> int | None:
     """The address of a stream: a number, torch's or another object with cuda_stream, __cuda_stream__; None: current."""
     if stream is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _declarations as c
 from ._library import library
 from ._structs import fill, new
-from .arrays import View, current_stream, stream_of, view
+from .arrays import View, current_stream, is_capturing, stream_of, view
 from .driver import Buffer, Staged
 from .errors import ArgumentError
 from .spec import Spec
@@ -67,10 +67,20 @@ class Workspace:
         self.batch: dict[str, View] = {}
         self.staged: Staged | None = None
         self.plan: Any = None  # of plans.Plan
+        # Between replays a graph's memory is that of the other graphs in its pool.
+        self.is_of_graph = is_capturing()
+        if self.memory.size and not self.is_of_graph:
+            nothing = c.fi_fault()
+            self.memory.copy_in(ctypes.addressof(nothing), ctypes.sizeof(nothing))
 
     def fault(self) -> Fault | None:
-        """What was wrong with the batch. Waits for the default stream, so ask once in a while."""
+        """What was wrong with the batch. Waits for the default stream, so ask once in a while.
+
+        None, too, before the first plan, and of a workspace that was made while a graph was captured.
+        """
         struct = c.fi_fault()
+        if not self.memory.size or self.is_of_graph:
+            return None
         self.memory.copy_out(ctypes.addressof(struct), ctypes.sizeof(struct))
         return Fault(FAULTS[struct.kind], struct.request, struct.value) if struct.kind else None
 

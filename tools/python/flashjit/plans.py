@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
-from .arrays import current_stream
+from .arrays import current_stream, is_capturing
 from .context import Context, default_context
 from .driver import Buffer
 from .kernel import Fault, Kernel, Workspace
@@ -24,12 +23,6 @@ def tile_rows(rows: int) -> int:
 def _above(number: int) -> int:
     """A power of two, so that few workspaces serve all lengths."""
     return 1 << max(number - 1, 0).bit_length()
-
-
-def is_capturing() -> bool:
-    """Whether torch's current stream is being captured into a CUDA graph."""
-    torch = sys.modules.get("torch")
-    return bool(torch and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
 
 
 def capture_of(context: Context) -> int:
@@ -91,7 +84,7 @@ class Plans:
         return Plan(kernel, self._workspaces[key], batch)
 
     def faults(self) -> list[Fault]:
-        """Of the last plans in all workspaces. Waits for the default stream."""
+        """Of the last plans in all workspaces but those of graphs. Waits for the default stream."""
         found = (workspace.fault() for workspace in self._workspaces.values())
         return [fault for fault in found if fault]
 
