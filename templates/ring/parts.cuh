@@ -35,7 +35,7 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
     const fi_item &item = *at.item;
 #pragma unroll 1
     for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = box_of_step(args.attention, item, token);
+      const Box box = box_of_step(item, token, place_of_box(args.attention, item, token));
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);

@@ -2,6 +2,7 @@
 #include "tests/matrix/worker.h"
 
 #include "cache/hash.h"
+#include "generator/tile_choice.h"
 #include "tools/common/clock.h"
 
 #include <stdio.h>
@@ -71,6 +72,14 @@ static random_state seed_of(const struct worker *worker, const struct job *job) 
   return XXH3_64bits_withSeed(&job->spec, sizeof job->spec, worker->workers->seed + job->target->arch);
 }
 
+/* Whether a compiled kernel is of the family that is preferred: tiles that spill give way to others of their family. */
+static bool is_of_preferred_family(const struct job *job, const fi_facts *facts) {
+  struct tile preferred;
+  struct tile compiled;
+  return tile_plan(&job->spec, job->target, 0, &preferred) == FI_OK &&
+         tile_plan(&job->spec, job->target, facts->choice, &compiled) == FI_OK && preferred.family == compiled.family;
+}
+
 static bool compile(struct worker *worker, const struct job *job, struct job_result *result) {
   fi_facts facts = {.struct_size = sizeof facts};
   const fi_status status = fi_precompile(worker->trial.ctx, &job->spec, &facts);
@@ -80,7 +89,8 @@ static bool compile(struct worker *worker, const struct job *job, struct job_res
   result->registers = facts.registers;
   result->layer = facts.layer;
   result->compile_ms = facts.compile_ms;
-  return true;
+  return is_of_preferred_family(job, &facts) ||
+         trial_fail(&worker->trial, "tile %u is of another family than the first, which spills", facts.choice);
 }
 
 /* A spec that fi_spec_supported refuses, which nothing may accept. */
