@@ -902,6 +902,7 @@ void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+#pragma unroll 2
   for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];

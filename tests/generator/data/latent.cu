@@ -586,10 +586,11 @@ typedef u32 Weights[kTeamTokens / 16][4];
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
  * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes.
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes. The word is the same in
+ * all lanes, and a reduction leaves it in one of the warp; else the compiler moves it there before each product.
  */
 u32 matrix_at(const u8 *tile, u32 panel_step) {
-  return (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16;
+  return __reduce_or_sync(kAllLanes, (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
 }
 
 u64 describe(u32 matrix) {
@@ -826,6 +827,7 @@ void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+#pragma unroll 2
   for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];
@@ -938,9 +940,14 @@ struct Box {
   bool split; /* no window does: it is copied in smaller boxes */
 };
 
+/* The page of a token. */
+int place_of(const fi_plan_header &header, const fi_item &item, int token) {
+  return kv_place(header, item.kv_base, token);
+}
+
 /* The box that begins at a token: in its page. */
-Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
-  return {0, (int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
+Box box_at(const fi_item &item, int token, int place) {
+  return {0, (int)((u32)token % kPageSize), place, false};
 }
 
 template <u32 kSize> bool is_outside(const fi_item &item, int token) {
@@ -956,12 +963,6 @@ template <u32 kSize> Box crop(const Box &box, const fi_item &item, int token) {
   if (after > 0 && (before > 0 || box.window < after))
     return {0, box.window, box.place, true};
   return {after - before, box.window + before - after, box.place, false};
-}
-
-/* The box whose first token is `token`. */
-Box find_box(const fi_plan_header &header, const fi_item &item, int token) {
-  const bool outside = is_outside<kBoxTokens>(item, token);
-  return crop<kBoxTokens>(outside ? Box{} : box_at(header, item, token), item, token);
 }
 
 /* What copies to a tile of K or V go by: maps of boxes, of their parts, and of single tokens. */
@@ -1023,9 +1024,21 @@ template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, co
   }
 }
 
+/* First token of the lane's box of the step whose first token is `token`. */
+int token_of_box(int token) {
+  return token + (int)(lane() % kBoxes * kBoxTokens);
+}
+
+/* Where the lane's box of a step is: what must be looked up for it. */
+int place_of_box(const fi_attention_args &args, const fi_item &item, int token) {
+  const int first = token_of_box(token);
+  return is_outside<kBoxTokens>(item, first) ? 0 : place_of(*args.plan.header, item, first);
+}
+
 /* The lane's box of the step whose first token is `token`. */
-Box box_of_step(const fi_attention_args &args, const fi_item &item, int token) {
-  return find_box(*args.plan.header, item, token + (int)(lane() % kBoxes * kBoxTokens));
+Box box_of_step(const fi_item &item, int token, int place) {
+  const int first = token_of_box(token);
+  return crop<kBoxTokens>(box_at(item, first, place), item, first);
 }
 
 /* Where a part begins in a stage, and in a row. */
@@ -1060,7 +1073,7 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
     const fi_item &item = *at.item;
 #pragma unroll 1
     for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = box_of_step(args.attention, item, token);
+      const Box box = box_of_step(item, token, place_of_box(args.attention, item, token));
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);

@@ -535,10 +535,11 @@ typedef u32 Weights[kTeamTokens / 16][4];
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
  * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes.
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes. The word is the same in
+ * all lanes, and a reduction leaves it in one of the warp; else the compiler moves it there before each product.
  */
 u32 matrix_at(const u8 *tile, u32 panel_step) {
-  return (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16;
+  return __reduce_or_sync(kAllLanes, (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
 }
 
 u64 describe(u32 matrix) {
@@ -776,6 +777,7 @@ void stage_item(Threads<kCount> threads, ItemTile &tile, const fi_attention_args
   const u32 thread = threads.number();
   if (thread < sizeof item / 4)
     ((u32 *)&tile.item)[thread] = ((const u32 *)&item)[thread];
+#pragma unroll 2
   for (u32 row = thread; row < kRows; row += kCount) {
     const fi_row &source = row_of(args, item, row);
     tile_row &to = tile.rows[row];
@@ -889,9 +891,14 @@ struct Box {
   bool split; /* no window does: it is copied in smaller boxes */
 };
 
+/* The page of a token. */
+int place_of(const fi_plan_header &header, const fi_item &item, int token) {
+  return kv_place(header, item.kv_base, token);
+}
+
 /* The box that begins at a token: in its page. */
-Box box_at(const fi_plan_header &header, const fi_item &item, int token) {
-  return {0, (int)((u32)token % kPageSize), kv_place(header, item.kv_base, token), false};
+Box box_at(const fi_item &item, int token, int place) {
+  return {0, (int)((u32)token % kPageSize), place, false};
 }
 
 template <u32 kSize> bool is_outside(const fi_item &item, int token) {
@@ -907,12 +914,6 @@ template <u32 kSize> Box crop(const Box &box, const fi_item &item, int token) {
   if (after > 0 && (before > 0 || box.window < after))
     return {0, box.window, box.place, true};
   return {after - before, box.window + before - after, box.place, false};
-}
-
-/* The box whose first token is `token`. */
-Box find_box(const fi_plan_header &header, const fi_item &item, int token) {
-  const bool outside = is_outside<kBoxTokens>(item, token);
-  return crop<kBoxTokens>(outside ? Box{} : box_at(header, item, token), item, token);
 }
 
 /* What copies to a tile of K or V go by: maps of boxes, of their parts, and of single tokens. */
@@ -974,9 +975,21 @@ template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, co
   }
 }
 
+/* First token of the lane's box of the step whose first token is `token`. */
+int token_of_box(int token) {
+  return token + (int)(lane() % kBoxes * kBoxTokens);
+}
+
+/* Where the lane's box of a step is: what must be looked up for it. */
+int place_of_box(const fi_attention_args &args, const fi_item &item, int token) {
+  const int first = token_of_box(token);
+  return is_outside<kBoxTokens>(item, first) ? 0 : place_of(*args.plan.header, item, first);
+}
+
 /* The lane's box of the step whose first token is `token`. */
-Box box_of_step(const fi_attention_args &args, const fi_item &item, int token) {
-  return find_box(*args.plan.header, item, token + (int)(lane() % kBoxes * kBoxTokens));
+Box box_of_step(const fi_item &item, int token, int place) {
+  const int first = token_of_box(token);
+  return crop<kBoxTokens>(box_at(item, first, place), item, first);
 }
 
 /* What brings the tiles of K, or of V: a warp. */
@@ -993,18 +1006,18 @@ void bring_tiles(const Loader &loader, const fi_attention_args &args, const fi_i
   do {
     const fi_item &item = *at.item;
     int token = first_of_steps(item.kv_begin);
-    Box box = box_of_step(args, item, token);
+    int box_place = place_of_box(args, item, token);
 #pragma unroll 1
     for (; token < item.kv_end; token += (int)kTeamTokens) {
-      const Box following = box_of_step(args, item, token + (int)kTeamTokens);
+      const int following = place_of_box(args, item, token + (int)kTeamTokens);
       TileCopy copy = loader.copy;
       copy.to += place.number() * kTileBytes<kDim, kTeamTokens>;
       copy.full += place.number();
       copy.head = item.kv_head;
       barrier_wait(&loader.empty[place.number()], place.parity_before());
-      copy_tile<kDim>(copy, item, box, token);
+      copy_tile<kDim>(copy, item, box_of_step(item, token, box_place), token);
       place = place.next();
-      box = following;
+      box_place = following;
     }
   } while (goes_on(at, shared));
 }
