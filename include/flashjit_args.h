@@ -6,7 +6,7 @@
 #ifndef FLASHJIT_ARGS_H
 #define FLASHJIT_ARGS_H
 
-#define FLASHJIT_ARGS_VERSION 7
+#define FLASHJIT_ARGS_VERSION 8
 
 /* Of records that are written and read in pieces of 16 bytes. */
 #define FI_WIDE __attribute__((aligned(16)))
@@ -120,6 +120,10 @@ struct fi_rope_args {
   int reserved;
 };
 
+/* Of launches that are on the machine together: one that is not the first, and one that is not the last. */
+#define FI_ORDER_FOLLOWS 1 /* has one CTA more, which waits for the launch in front */
+#define FI_ORDER_LEADS 2
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
@@ -139,7 +143,7 @@ struct fi_attention_args {
   long long bias_token_stride, bias_head_stride;
   int bias_extent, bias_first;
   float cap_log2; /* softcap * log2(e) */
-  int reserved;
+  unsigned order; /* FI_ORDER_..., of launches that are on the machine together; 0: it is alone */
   struct fi_rope_args rope;
   const void *snippet_params;
   const int *selected; /* lists of blocks */

@@ -238,6 +238,19 @@ static fi_status fill_launch(const struct run *run, union args *args, struct lau
   return maps_fill(run->kernel, &run->strides, run->heads, run->kv_heads, &args->maps);
 }
 
+/*
+ * Launches that are on the machine together, with one CTA more to wait for the one in front. Those of the fewest rows
+ * come first: they have two CTAs an SM and leave it in parts, which kernels of more rows wait for anyway.
+ */
+static void set_order(struct launch *launch, union args *args, uint32_t number, uint32_t count) {
+  if (!launch->shape.overlaps)
+    return;
+  const bool follows = number > 0;
+  const bool leads = number + 1 < count;
+  args->attention.order = (follows ? FI_ORDER_FOLLOWS : 0) | (leads ? FI_ORDER_LEADS : 0);
+  launch->ctas += follows;
+}
+
 /* One launch for each of the kernel's members that the bounds allow, or none where one cannot be. */
 static fi_status launch_parts(struct run *run, const struct workspace_parts *parts, void *stream) {
   union args args[MOST_MEMBERS];
@@ -248,6 +261,8 @@ static fi_status launch_parts(struct run *run, const struct workspace_parts *par
     run->kernel = parts->of[i].kernel;
     run->layout = &parts->of[i].layout;
     status = fill_launch(run, &args[i], &launches[i]);
+    if (parts->count > 1)
+      set_order(&launches[i], &args[i], i, parts->count);
   }
   for (uint32_t i = 0; i < parts->count && !status; i++)
     status = kernel_launch(parts->of[i].kernel, &launches[i]);

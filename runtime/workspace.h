@@ -74,7 +74,7 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
 
 /*
  * A workspace has a part for each of the kernel's members that the bounds allow, one after the other: a plan of its
- * own. Their launches follow each other, so that they share the scratch.
+ * own, and scratch, since their launches are on the machine together.
  */
 struct workspace_part {
   fi_kernel *kernel;

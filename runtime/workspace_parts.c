@@ -41,9 +41,9 @@ static fi_status lay_out_parts(const fi_workspace *workspace, const uint32_t cta
     struct workspace_part *part = &parts->of[i];
     status = workspace_lay_out(part->kernel, &rest, ctas[i], parts->count, &part->layout);
     parts->bytes += part->layout.bytes;
+    parts->scratch_bytes += part->layout.scratch_bytes;
     rest.memory = (void *)((uintptr_t)workspace->memory + parts->bytes);
-    if (part->layout.scratch_bytes > parts->scratch_bytes)
-      parts->scratch_bytes = part->layout.scratch_bytes;
+    rest.scratch = (void *)((uintptr_t)workspace->scratch + parts->scratch_bytes);
   }
   return status;
 }

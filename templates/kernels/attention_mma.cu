@@ -1,5 +1,5 @@
 //@use ptx/types
-//@use ptx/overlap
+//@use work/order
 //@emit mma
 //@use operand/{kv_dtype}
 //@use ring/cp_async
@@ -61,7 +61,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
-  wait_for_stream();
+  if (begins_to_wait(args.order))
+    return;
   extern __shared__ __align__(1024) u8 shared[];
   const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);

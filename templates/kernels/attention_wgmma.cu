@@ -1,5 +1,5 @@
 //@use ptx/types
-//@use ptx/overlap
+//@use work/order
 //@use ptx/warpgroup
 //@use tile/warpgroups
 //@use tile/turns
@@ -102,9 +102,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
-  wait_for_stream();
-  extern __shared__ __align__(1024) u8 shared[];
   const fi_attention_args &args = maps.attention;
+  if (begins_to_wait(args.order))
+    return;
+  extern __shared__ __align__(1024) u8 shared[];
   const fi_item *first = args.plan.first + blockIdx.x;
   if (is_idle(args.plan, *first, args.plan_id))
     return;

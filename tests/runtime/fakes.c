@@ -241,10 +241,14 @@ static fi_status launch(struct driver *self, const struct module *module, const 
   if (!atomic_load(&loaded->prepared[ordinal]))
     atomic_fetch_add(&fakes.unprepared, 1);
   pthread_mutex_lock(&log_lock);
-  fakes.launches++;
   fakes.launch = *request;
   fakes.symbol = module->kernel;
   memcpy(fakes.args, request->args, args_size(fakes.symbol));
+  if (fakes.launches < FAKES_LAUNCHES) {
+    fakes.ctas[fakes.launches] = request->ctas;
+    memcpy(&fakes.attention[fakes.launches], fakes.args, sizeof *fakes.attention);
+  }
+  fakes.launches++;
   pthread_mutex_unlock(&log_lock);
   return FI_OK;
 }

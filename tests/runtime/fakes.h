@@ -5,11 +5,12 @@
 #ifndef TESTS_RUNTIME_FAKES_H
 #define TESTS_RUNTIME_FAKES_H
 
+#include "flashjit_args.h"
 #include "runtime/context.h"
 
 #include <stdatomic.h>
 
-enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 4096, FAKES_MAPS = 8 };
+enum { FAKES_LOG_SIZE = 4096, FAKES_ARGS_SIZE = 4096, FAKES_MAPS = 8, FAKES_LAUNCHES = 8 };
 
 struct fakes {
   char log[FAKES_LOG_SIZE]; /* words, in the order of the calls */
@@ -58,6 +59,10 @@ struct fakes {
   struct launch launch;
   const char *symbol; /* of its kernel */
   unsigned char args[FAKES_ARGS_SIZE];
+
+  /* CTAs of the first launches, and what all kernels of attention are given. */
+  uint32_t ctas[FAKES_LAUNCHES];
+  struct fi_attention_args attention[FAKES_LAUNCHES];
 };
 
 extern struct fakes fakes;

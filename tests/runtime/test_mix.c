@@ -166,6 +166,67 @@ Test(mix, bounds_say_which_kernels_are_launched) {
   fi_ctx_destroy(ctx);
 }
 
+/* All are on the machine together: each but the last lets the next begin, and each but the first has a CTA more, which
+ * waits for the one in front. */
+Test(mix, launches_say_that_they_are_together) {
+  static const unsigned orders[MEMBERS] = {FI_ORDER_LEADS, FI_ORDER_LEADS | FI_ORDER_FOLLOWS,
+                                           FI_ORDER_LEADS | FI_ORDER_FOLLOWS, FI_ORDER_FOLLOWS};
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, open_rows);
+  const fi_tensors tensors = tensors_of();
+  const fi_workspace workspace = workspace_of(kernel, 0);
+  const fi_workspace bounded = workspace_of(kernel, 1);
+  struct workspace_parts parts;
+  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &parts), FI_OK);
+  cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  for (uint32_t i = 0; i < MEMBERS; i++) {
+    const struct workspace_layout *layout = &parts.of[i].layout;
+    cr_expect_eq(fakes.attention[i].plan.header, layout->arrays.plan.header);
+    cr_expect_eq(fakes.attention[i].order, orders[i]);
+    cr_expect_eq(fakes.ctas[i], layout->ctas + (i > 0));
+  }
+  fakes.launches = 0;
+  cr_assert_eq(fi_run(kernel, &tensors, &bounded, NULL), FI_OK, "%s", fi_last_error());
+  cr_expect_eq(fakes.attention[0].order, 0, "one alone");
+  cr_expect_eq(fakes.ctas[0], parts.of[0].layout.ctas);
+  fi_ctx_destroy(ctx);
+}
+
+/* Where launches follow each other, none has a CTA more. */
+Test(mix, launches_of_older_targets_are_alone) {
+  fakes.major = 8;
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, open_rows);
+  const fi_tensors tensors = tensors_of();
+  const fi_workspace workspace = workspace_of(kernel, 0);
+  struct workspace_parts parts;
+  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &parts), FI_OK);
+  cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
+  cr_expect_gt(fakes.launches, 1);
+  for (uint32_t i = 0; i < fakes.launches; i++) {
+    cr_expect_eq(fakes.attention[i].order, 0);
+    cr_expect_eq(fakes.ctas[i], parts.of[i].layout.ctas);
+  }
+  fi_ctx_destroy(ctx);
+}
+
+/* Partials of launches that are on the machine together are in places of their own. */
+Test(mix, scratch_is_not_shared) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, open_rows);
+  const fi_workspace workspace = workspace_of(kernel, 0);
+  struct workspace_parts parts;
+  cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &parts), FI_OK);
+  uintptr_t end = (uintptr_t)workspace.scratch;
+  for (uint32_t i = 0; i < MEMBERS; i++) {
+    cr_expect_gt(parts.of[i].layout.scratch_bytes, 0);
+    cr_expect_eq((uintptr_t)parts.of[i].layout.arrays.plan.part_o, end);
+    end += parts.of[i].layout.scratch_bytes;
+  }
+  cr_expect_eq(end, (uintptr_t)workspace.scratch + workspace.scratch_bytes);
+  fi_ctx_destroy(ctx);
+}
+
 Test(mix, plans_lie_beside_each_other_and_know_all_members) {
   static const int tokens[MEMBERS] = {4, 8, 16, 32};
   fi_ctx *ctx = make_context(NULL);

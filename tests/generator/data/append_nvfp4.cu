@@ -146,9 +146,8 @@ u32 warp() {
 }
 
 /*
- * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
- * work ended first.
+ * Waits for the launch in front of this one and its writes. Unless that lets this one begin earlier, it does when all
+ * CTAs of the other have ended: CTAs that came earlier would share the SMs where work ended first.
  */
 void wait_for_stream() {
   asm volatile("griddepcontrol.wait;" ::: "memory");

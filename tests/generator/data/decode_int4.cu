@@ -129,7 +129,7 @@ struct fi_attention_args {
   long long bias_token_stride, bias_head_stride;
   int bias_extent, bias_first;
   float cap_log2; /* softcap * log2(e) */
-  int reserved;
+  unsigned order; /* FI_ORDER_..., of launches that are on the machine together; 0: it is alone */
   struct fi_rope_args rope;
   const void *snippet_params;
   const int *selected; /* lists of blocks */
@@ -200,8 +200,10 @@ u32 fresh_lane() {
   return fresh_thread() % 32;
 }
 
-/* Launches of this target do not overlap. */
-void wait_for_stream() {}
+/* Launches of this target follow each other. */
+bool begins_to_wait(u32 order) {
+  return false;
+}
 
 /* c += a b: 16 x 16 by 16 x 8 elements of f16 over a warp, in the fragment layout of mma.m16n8k16. */
 void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
@@ -1804,7 +1806,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
-  wait_for_stream();
+  if (begins_to_wait(args.order))
+    return;
   extern __shared__ __align__(1024) u8 shared[];
   const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);

@@ -110,6 +110,10 @@ struct fi_rope_args {
   int reserved;
 };
 
+/* Of launches that are on the machine together: one that is not the first, and one that is not the last. */
+#define FI_ORDER_FOLLOWS 1 /* has one CTA more, which waits for the launch in front */
+#define FI_ORDER_LEADS 2
+
 struct fi_attention_args {
   struct fi_plan_arrays plan;
   const void *q;
@@ -129,7 +133,7 @@ struct fi_attention_args {
   long long bias_token_stride, bias_head_stride;
   int bias_extent, bias_first;
   float cap_log2; /* softcap * log2(e) */
-  int reserved;
+  unsigned order; /* FI_ORDER_..., of launches that are on the machine together; 0: it is alone */
   struct fi_rope_args rope;
   const void *snippet_params;
   const int *selected; /* lists of blocks */
@@ -194,12 +198,40 @@ u32 fresh_lane() {
 }
 
 /*
- * Waits for the launch in front of this one and its writes. No kernel executes griddepcontrol.launch_dependents, so
- * that the launch after begins when all CTAs of this one have ended: CTAs that came earlier would share the SMs where
- * work ended first.
+ * Waits for the launch in front of this one and its writes. Unless that lets this one begin earlier, it does when all
+ * CTAs of the other have ended: CTAs that came earlier would share the SMs where work ended first.
  */
 void wait_for_stream() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+
+/* Lets the launch after this one begin once all CTAs have got here, not at their end. */
+void let_next_begin() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
+/* What has been written in front of this is read from now on, and no older copy of it. */
+void read_anew() {
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+}
+
+/*
+ * Begins a launch; whether the CTA has nothing else to do than to wait. The first launch of a run waits for what is in
+ * front of all of them. Those after it begin when that is over, and have one CTA more, which waits for the launch in
+ * front: so none ends before it.
+ */
+bool begins_to_wait(u32 order) {
+  const bool follows = order & FI_ORDER_FOLLOWS;
+  if (follows)
+    read_anew();
+  else
+    wait_for_stream();
+  if (order & FI_ORDER_LEADS)
+    let_next_begin();
+  if (!follows || blockIdx.x + 1 < gridDim.x)
+    return false;
+  wait_for_stream();
+  return true;
 }
 
 /* c += a b: 16 x 16 by 16 x 8 elements of bf16 over a warp, in the fragment layout of mma.m16n8k16. */
@@ -1734,7 +1766,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_args args) {
-  wait_for_stream();
+  if (begins_to_wait(args.order))
+    return;
   extern __shared__ __align__(1024) u8 shared[];
   const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);

@@ -10,6 +10,7 @@
 #include "gpusim.h"
 #include "machine/cluster.h"
 #include "machine/fault.h"
+#include "machine/report.h"
 
 #include <string.h>
 
@@ -35,6 +36,10 @@ static CUresult fault_code(int fault) {
   }
 }
 
+static uint32_t product(const uint32_t values[3]) {
+  return values[0] * values[1] * values[2];
+}
+
 /* Tags tell the writes of this launch from older ones; when they run out all cells are forgotten. */
 static uint32_t next_tag(void) {
   if (++launch_tag > SIM_TAG_MAX) {
@@ -42,6 +47,25 @@ static uint32_t next_tag(void) {
     launch_tag = 1;
   }
   return launch_tag;
+}
+
+/*
+ * Whether the launch that this thread has done last has let the next begin. Launches that count on it follow each other
+ * in one thread.
+ */
+static _Thread_local bool next_released;
+
+/* The first of the launches that the one after them may be beside. */
+static _Thread_local uint32_t first_beside;
+
+/* Where all blocks have begun without waiting, one of them must wait, so that the launch does not end first. */
+static bool ends_too_soon(const struct sim_launch *launch) {
+  if (!launch->checks || !launch->released || launch->fault || atomic_load(&launch->waited))
+    return false;
+  sim_report_set("gpusim: no thread executes griddepcontrol.wait: the launch after this one would not wait for the one "
+                 "before, which let it begin",
+                 launch->quiet);
+  return true;
 }
 
 static CUresult run_launch(const struct api_operation *operation) {
@@ -55,21 +79,22 @@ static CUresult run_launch(const struct api_operation *operation) {
                               .quiet = settings->quiet,
                               .workers = (uint32_t)settings->threads,
                               .overlaps = operation->overlaps,
+                              .released = operation->overlaps && next_released,
                               .block_limit = settings->block_limit,
                               .seed = settings->seed,
                               .multiprocessors = (uint32_t)settings->multiprocessors};
   memcpy(launch.grid, operation->grid, sizeof launch.grid);
   memcpy(launch.cluster, operation->cluster, sizeof launch.cluster);
   memcpy(launch.threads, operation->threads, sizeof launch.threads);
+  if (!launch.released || first_beside > launch.tag) /* tags have begun anew */
+    first_beside = launch.tag;
+  launch.beside = first_beside;
   sim_launch_run(&launch);
   executed += launch.executed;
-  CUresult result = fault_code(launch.fault);
+  next_released = launch.releasing == product(launch.grid);
+  CUresult result = ends_too_soon(&launch) ? CUDA_ERROR_ASSERT : fault_code(launch.fault);
   api_set_failure(result);
   return CUDA_SUCCESS; /* like a GPU, which reports the fault to whoever synchronises */
-}
-
-static uint32_t product(const uint32_t values[3]) {
-  return values[0] * values[1] * values[2];
 }
 
 /* The grid is whole clusters, of as many blocks as the kernel says, if it does. */

@@ -21,10 +21,29 @@ static uint32_t word_part(uint64_t word, uint64_t address, uint32_t bytes) {
   return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
+bool sim_global_is_fresh(const struct sim_warp *warp, const struct sim_allocation *allocation) {
+  return atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) >= warp->block->launch->beside;
+}
+
+static void check_launches(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
+                           uint32_t tag, const char *what) {
+  char place[256];
+  if (tag < warp->block->launch->beside || tag >= warp->block->launch->tag || !(warp->beside >> lane & 1))
+    return;
+  sim_memory_describe(word, place, sizeof place);
+  sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+            "data race: %s of global memory at %#llx (%s), written by a launch that may still be beside this one", what,
+            (unsigned long long)word, place);
+}
+
 static void check_cell(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
                        uint32_t part, const char *what) {
   uint64_t cell = atomic_load_explicit(sim_memory_cell(word), memory_order_relaxed);
-  if ((uint32_t)(cell >> TAG_SHIFT) != warp->block->launch->tag || !(cell & part))
+  const uint32_t tag = (uint32_t)(cell >> TAG_SHIFT);
+  if (!(cell & part))
+    return;
+  check_launches(warp, inst, lane, word, tag, what);
+  if (tag != warp->block->launch->tag)
     return;
   uint32_t block = field(cell, BLOCK_SHIFT, BLOCK_BITS);
   uint32_t writer = field(cell, WARP_SHIFT, WARP_BITS);
@@ -42,8 +61,7 @@ static void check_cell(const struct sim_warp *warp, const struct sim_inst *inst,
 uint32_t sim_global_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                          struct sim_allocation *allocation, uint64_t address, uint32_t bytes,
                          enum sim_access_kind kind) {
-  bool written = atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) == warp->block->launch->tag;
-  if (written && kind != SIM_ATOMIC)
+  if (sim_global_is_fresh(warp, allocation) && kind != SIM_ATOMIC)
     for (uint64_t word = address & ~UINT64_C(3); word < address + bytes; word += 4)
       check_cell(warp, inst, lane, word, word_part(word, address, bytes), "read");
   if (atomic_load_explicit(&allocation->undefined, memory_order_relaxed) == 0)
@@ -66,12 +84,12 @@ static void note_write(const struct sim_warp *warp, uint64_t word, uint32_t part
 void sim_global_write(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
                       struct sim_allocation *allocation, uint64_t address, uint32_t bytes, enum sim_access_kind kind) {
   uint32_t tag = warp->block->launch->tag;
-  bool written = atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) == tag;
-  if (!written && kind != SIM_ATOMIC)
+  const bool is_fresh = sim_global_is_fresh(warp, allocation);
+  if (kind != SIM_ATOMIC && atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) != tag)
     atomic_store_explicit(&allocation->written_launch, tag, memory_order_relaxed);
   for (uint64_t word = address & ~UINT64_C(3); word < address + bytes; word += 4) {
     uint32_t part = word_part(word, address, bytes);
-    if (written)
+    if (is_fresh)
       check_cell(warp, inst, lane, word, part, "write");
     if (kind != SIM_ATOMIC)
       note_write(warp, word, part);

@@ -146,6 +146,11 @@ static uint32_t special_value(const struct sim_warp *warp, enum sim_special spec
   }
 }
 
+/* Whether threads may touch no memory before they have waited for the launch before. */
+static bool must_wait(const struct sim_launch *launch) {
+  return launch->checks && launch->overlaps && !launch->released;
+}
+
 static void start_warp(struct sim_block *block, uint32_t index) {
   const struct sim_program *program = block->program;
   struct sim_warp *warp = &block->warps[index];
@@ -173,7 +178,8 @@ static void start_warp(struct sim_block *block, uint32_t index) {
   warp->taint = block->taint + (size_t)index * program->slots * SIM_LANES;
   uint32_t threads = block->threads - index * SIM_LANES;
   warp->live = threads >= SIM_LANES ? UINT32_MAX : (1u << threads) - 1;
-  warp->early = block->launch->checks && block->launch->overlaps ? warp->live : 0;
+  warp->early = must_wait(block->launch) ? warp->live : 0;
+  warp->beside = block->launch->released ? warp->live : 0;
   warp->registers = program->registers;
   warp->fragments[0].lanes = warp->live;
   warp->fragment_count = 1;
@@ -212,6 +218,7 @@ static void start_block(struct sim_block *block, const uint32_t id[3]) {
   block->finished = false;
   memset(&block->met, 0, sizeof block->met);
   block->exited = 0;
+  block->releases = false;
   block->executed = 0;
   block->clock = 0;
   block->events = 0;

@@ -72,6 +72,18 @@ static void exec_trap(struct sim_warp *warp, const struct sim_inst *inst, uint32
 static void exec_wait_for_launch(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   (void)inst;
   warp->early &= ~lanes;
+  warp->beside &= ~lanes;
+  atomic_store_explicit(&warp->block->launch->waited, true, memory_order_relaxed);
+}
+
+/* Of a block that has waited itself: what it has waited for is over for the launch after, too. */
+static void exec_release_next(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
+  struct sim_block *block = warp->block;
+  (void)inst;
+  if (block->releases || (warp->early & lanes))
+    return;
+  block->releases = true;
+  atomic_fetch_add(&block->launch->releasing, 1);
 }
 
 static void exec_nothing(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
@@ -205,7 +217,7 @@ static const struct sim_form forms[] = {
     FLOW("brkpt", "", exec_nothing, SIM_FLOW_NEXT),
     ROW("nanosleep.u32", ":w", exec_sleep, NULL, NULL),
     ROW("griddepcontrol.wait", "", exec_wait_for_launch, sim_taint_none, NULL),
-    ROW("griddepcontrol.launch_dependents", "", exec_nothing, sim_taint_none, NULL),
+    ROW("griddepcontrol.launch_dependents", "", exec_release_next, sim_taint_none, NULL),
     ROW("discard.global.L2", ":mi", exec_nothing, sim_taint_none, NULL),
     ROW("bar[.cta].sync[.aligned]", ":w", exec_barrier_sync, NULL, prepare_aligned),
     ROW("bar[.cta].sync[.aligned]", ":ww", exec_barrier_sync, NULL, prepare_aligned),

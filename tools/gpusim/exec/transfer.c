@@ -55,7 +55,7 @@ static void check_rows(struct sim_warp *warp, const struct sim_inst *inst, uint3
     if (row.to <= row.from)
       continue;
     struct sim_allocation *allocation = sim_check_global(warp, inst, lane, row.address, row.to - row.from);
-    bool written = allocation->written_launch == warp->block->launch->tag;
+    const bool written = sim_global_is_fresh(warp, allocation);
     for (uint32_t i = 0; is_load && written && warp->block->launch->checks && i < row.to - row.from; i += 4)
       sim_global_read(warp, inst, lane, allocation, row.address + i, 4, SIM_PLAIN);
   }

@@ -59,6 +59,7 @@ struct sim_warp {
   uint32_t current;
   uint32_t live;      /* lanes that have not exited */
   uint32_t early;     /* lanes that have not waited for the launch before yet, and must */
+  uint32_t beside;    /* lanes that have not, and need not: launches in front may still be at work */
   uint32_t index;     /* in the block */
   uint32_t met;       /* lanes that have arrived at the cluster's barrier and not waited */
   uint32_t met_phase; /* of it, when they arrived */
@@ -97,6 +98,7 @@ struct sim_block {
   uint32_t warp_count;
   uint32_t threads;
   uint32_t exited; /* threads */
+  bool releases;   /* has let the launch after begin */
   uint8_t *slots;  /* of all warps */
   uint8_t *taint;  /* of all warps */
   uint8_t *shared;
@@ -129,10 +131,12 @@ struct sim_launch {
   uint32_t dynamic_shared;
   const uint8_t *parameters;
   uint32_t device;
-  uint32_t tag; /* number of the launch, 1 to SIM_TAG_MAX, in the cells of global memory */
+  uint32_t tag;    /* number of the launch, 1 to SIM_TAG_MAX, in the cells of global memory */
+  uint32_t beside; /* the first of the launches that it may be beside; its own tag: there is none */
   bool checks;
   bool quiet;           /* no report on stderr */
   bool overlaps;        /* on a GPU it may begin before the launch before has ended */
+  bool released;        /* the launch before, having waited for those before it, has let this one begin beside it */
   uint64_t block_limit; /* warp instructions; 0: none */
   uint64_t seed;
   uint32_t multiprocessors;
@@ -141,6 +145,8 @@ struct sim_launch {
   _Atomic uint32_t next_cluster;
   _Atomic int fault; /* sim_fault_kind */
   _Atomic uint64_t executed;
+  _Atomic uint32_t releasing;  /* blocks that let the launch after this one begin */
+  _Atomic bool waited;         /* some thread has waited for the launch before */
   struct sim_sync_table *sync; /* global locations with strong accesses */
   pthread_mutex_t sync_lock;
 };
