@@ -69,6 +69,12 @@ class Models(unittest.TestCase):
     def test_a_static_cache_has_more_keys_than_tokens(self):
         self.expect_equal(self.model, "flashjit", cache_implementation="static")
 
+    def test_a_mask_that_is_made_is_kept(self):
+        """Of a static cache generate makes it, and Llama hands it on to be made."""
+        first = integration.make_forward(2, 1, 64, q_offset=9)
+        self.assertIs(integration.make_forward(2, 1, 64, q_offset=9, attention_mask=first), first)
+        self.expect_equal(model_of(transformers.LlamaConfig(**SIZES)), "flashjit", cache_implementation="static")
+
     def test_windows_and_sinks_by_the_name_without_flash(self):
         config = transformers.GptOssConfig(num_local_experts=2, num_experts_per_tok=2, **SIZES, **SLIDING)
         model = model_of(config)

@@ -30,6 +30,9 @@ KNOWN_MASKS = ("causal_mask_function", "bidirectional_mask_function", "sliding_w
 class Forward:
     """Lengths of one forward, and its plans by kernel and batch."""
 
+    # As of a mask that is made already: generate makes one for a static cache, and models hand it on to make theirs.
+    ndim = 4
+
     def __init__(self, batch_size: int, q_length: int, kv_length: int, q_offset: Any, kv_offset: Any, mask: Any = None):
         """mask: [requests][all tokens so far], False where there is none."""
         self.requests = batch_size
@@ -63,10 +66,12 @@ def make_forward(
     q_offset: Any = 0,
     kv_offset: Any = 0,
     mask_function: Any = None,
-    attention_mask: torch.Tensor | None = None,
+    attention_mask: torch.Tensor | Forward | None = None,
     **others: Any,
 ) -> Forward:
     """The mask function."""
+    if isinstance(attention_mask, Forward):
+        return attention_mask
     _check_mask(mask_function)
     return Forward(batch_size, q_length, kv_length, q_offset, kv_offset, attention_mask)
 
