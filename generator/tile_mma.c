@@ -241,6 +241,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
   const size_t loader = purpose->spec->select > 0 ? sizeof(struct list_loader) : sizeof(struct kv_loader);
   const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)loader : 0;
+  const uint32_t lists = purpose->spec->prefixes ? mma->threads / WARP : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_rings", 128, mma->teams * mma->stages * team_tile,
        "byte offset in shared memory: the rings of KV stages"},
@@ -251,7 +252,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
       {"shared_state", 16, mma->teams > 1 ? mma->teams * mma->rows * 2 * (uint32_t)sizeof(float) : 0,
        "row maxima and sums of the teams"},
       {"shared_items", 16, item_tiles * item_bytes, "work items with the rows of their tiles"},
-      {"shared_ready", 4, 4, "first of the units to merge"},
+      {"shared_ready", 4, lists * (uint32_t)sizeof(int), "first of the units to merge"},
       {"shared_odd", 4, 4, "1: V is infinite or NaN where not all rows see it"},
       {"shared_loaders", 16, loaders, "each thread's loader"},
   };

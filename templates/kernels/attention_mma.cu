@@ -18,6 +18,30 @@
 //@use work/merge_units
 //@use work/plan_id
 
+//@if prefixes
+/* No unit is to be merged yet. */
+void clear_ready(Cta threads, int &ready) {
+  if (threads.number() < kMergers)
+    (&ready)[threads.number()] = -1;
+}
+
+/* Whether the warp has rows of an item: those of what a request has alone are few. */
+bool has_rows(const fi_item &item) {
+  return row_warp() * (16 * kRowBlocks) < item.row_count * kGroup;
+}
+//@else
+/* No unit is to be merged yet. */
+void clear_ready(Cta threads, int &ready) {
+  if (threads.leads())
+    ready = -1;
+}
+
+/* Whether the warp has rows of an item: its other rows are as good as any. */
+bool has_rows(const fi_item &item) {
+  return true;
+}
+//@end
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -39,7 +63,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
     const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
-    if (!unmasked && !some_visible(tile.rows, token))
+    if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
@@ -66,15 +90,14 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
   const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
-  int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
+  int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge, list by list */
   const fi_item *first = args.plan.first + blockIdx.x;
   if (is_idle(args.plan, *first, args.plan_id))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);
   open_loader(loader, args, *first);
-  if (cta.leads())
-    ready = -1;
+  clear_ready(cta, ready);
   clear_odd_values(cta, shared);
 
   const fi_item *item = first;

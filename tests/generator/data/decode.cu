@@ -1549,11 +1549,15 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
   }
 }
 
+constexpr u32 kMergers = 1; /* all threads merge a unit */
+
+typedef Threads<kWorkers / kMergers> Merger;
+
 constexpr int kMergeParts = 8; /* partials whose loads are under way at once */
 constexpr u32 kMergeQuads = kVDim >= 512 ? 4 : 2; /* groups of four columns that a thread takes of a row */
 constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
 
-/* A partial of a unit is there. If it is the last, the unit goes into the list of those that the CTA merges. */
+/* A partial of a unit is there. If it is the last, the unit goes into a list of those to be merged. */
 void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
   if (count_down(plan.arrivals + unit) == 1) {
     plan.units[unit].next = ready;
@@ -1571,11 +1575,11 @@ void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_coun
 }
 
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
-void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit) {
+void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
   const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
-  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers) {
+  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers / kMergers) {
     const u32 row = i / kMergeThreads;
     const u32 column = i % kMergeThreads * 4;
     const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
@@ -1594,10 +1598,11 @@ void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &u
 }
 
 /*
- * Merges the CTA's units after its items, when nothing else is in the registers, and makes them ready for the next
- * launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under way.
+ * Merges the units of a list after the CTA's items, when nothing else is in the registers, and makes them ready for the
+ * next launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under
+ * way.
  */
-void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
+void merge_list(Merger threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
   fi_unit unit = args.plan.units[number];
   for (;;) {
@@ -1617,6 +1622,11 @@ void merge_units(Workers threads, const fi_attention_args &args, int last_unit, 
         count_part(args.plan, unit.parent - 1, ready);
     }
   }
+}
+
+/* All threads merge the units of the one list. */
+void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
+  merge_list(threads, args, last_unit, ready);
 }
 
 constexpr u32 kFaultPlan = 6;
@@ -1643,6 +1653,17 @@ bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
   return true;
 }
 
+/* No unit is to be merged yet. */
+void clear_ready(Cta threads, int &ready) {
+  if (threads.leads())
+    ready = -1;
+}
+
+/* Whether the warp has rows of an item: its other rows are as good as any. */
+bool has_rows(const fi_item &item) {
+  return true;
+}
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -1664,7 +1685,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
     const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
-    if (!unmasked && !some_visible(tile.rows, token))
+    if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
@@ -1691,15 +1712,14 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   extern __shared__ __align__(1024) u8 shared[];
   const Cta cta = {0, 0};
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
-  int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge */
+  int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge, list by list */
   const fi_item *first = args.plan.first + blockIdx.x;
   if (is_idle(args.plan, *first, args.plan_id))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);
   open_loader(loader, args, *first);
-  if (cta.leads())
-    ready = -1;
+  clear_ready(cta, ready);
   clear_odd_values(cta, shared);
 
   const fi_item *item = first;
