@@ -88,11 +88,55 @@ void clear_table(const Search &search) {
 }
 
 /*
- * At first requests are told apart by the last page of the shortest prefix that is worth sharing: who differs there
- * shares nothing, and most often who is the same there is the same before.
+ * By this page requests are told apart at first, the last one of the shortest prefix that is worth sharing: who differs
+ * there shares nothing, and most often who is the same there is the same before.
  */
+int telling_page(const fi_plan_args &args) {
+  return (args.share_tokens + args.page_size - 1) / args.page_size - 1;
+}
+
+/* Whether a request's entries of the page table go as far as a page, be it filled in or not. */
+bool lists_page(const fi_plan_args &args, int request, int number) {
+  return number < (args.csr ? listed_of(args, request) : args.page_table_stride);
+}
+
+/* Whether a page of another request is in the table already; it is from now on. */
+bool was_seen(int *table, int table_size, int page) {
+  u32 slot = (u32)page * 0x9e3779b1;
+  slot ^= slot >> 15;
+  for (;;) {
+    slot &= (u32)table_size - 1;
+    const int before = atomicCAS(table + slot, kNobody, page);
+    if (before == kNobody || before == page)
+      return before == page;
+    slot++;
+  }
+}
+
+/*
+ * Whether two requests have the same page where they are told apart: in most batches none, which costs little more than
+ * the lengths, since pages are asked for beside them. All threads of the CTA take part.
+ */
+bool some_may_share(const fi_plan_args &args, const Search &search) {
+  const int number = telling_page(args);
+  const auto telling = [&](int r) {
+    const int page = r < args.requests && lists_page(args, r, number) ? page_of_class(args, r, number) : kNobody;
+    return r < args.requests && kv_len_of(args, r) > args.share_tokens ? page : kNobody;
+  };
+  int page = telling((int)threadIdx.x);
+  clear_table(search);
+  __syncthreads();
+  int same = 0;
+  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
+    same |= page != kNobody && was_seen(search.table, search.table_size, page);
+    page = telling(r + kThreads);
+  }
+  return __syncthreads_or(same);
+}
+
+/* All requests that may share something are of one class. */
 void begin_search(const fi_plan_args &args, const Search &search) {
-  const int number = (args.share_tokens + args.page_size - 1) / args.page_size - 1;
+  const int number = telling_page(args);
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
     const int pages = shareable_pages(args, r);
     const bool may_share = pages > number;
@@ -288,6 +332,8 @@ void deepen_classes(const fi_plan_args &args, const Search &search) {
  * part.
  */
 bool find_order(const fi_plan_args &args, const Search &search) {
+  if (!some_may_share(args, search))
+    return false;
   begin_search(args, search);
   if (!find_classes(args, search))
     return false;
