@@ -73,10 +73,25 @@ Section section_of_tree(const fi_plan_args &args, const Tree &tree, const int *c
   return section;
 }
 
-void cut_tree(const fi_plan_args &args, const Section &section, int *cuts) {
+/* Where a share begins: as cut_of of a line. */
+int cut_of_tree(const fi_plan_args &args, const Tree &tree, const Section &section, int share) {
+  if (share >= section.shares)
+    return section.steps;
   const int whole = section.steps / section.shares;
+  const int cut = share * whole + min(share, section.steps % section.shares);
+  if (args.unit_steps == 0)
+    return cut;
+  const TreeUnit unit = tree_unit_of_step(args, tree, cut);
+  const int before = cut - unit.begin;
+  const int after = unit.end - cut;
+  if (before > args.unit_steps && after > args.unit_steps)
+    return cut;
+  return before <= after ? unit.begin : unit.end;
+}
+
+void cut_tree(const fi_plan_args &args, const Tree &tree, const Section &section, int *cuts) {
   for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
-    cuts[share] = share < section.shares ? share * whole + min(share, section.steps % section.shares) : section.steps;
+    cuts[share] = cut_of_tree(args, tree, section, share);
   __syncthreads();
 }
 
@@ -142,12 +157,13 @@ Extent extent_of(const fi_plan_args &args, const Tree &tree, int element) {
 
 /* The item of steps [begin, end) of a unit. */
 fi_item tree_item(const fi_plan_args &args, const TreeUnit &unit, const Extent &extent, int begin, int end) {
-  const long long kv_end = extent.first + (end - unit.begin) * (long long)args.step_tokens;
+  const int before = -unit.begin - args.unit_steps;
+  const long long kv_end = extent.first + (end + before) * (long long)args.step_tokens;
   const Branch &branch = extent.branch;
   fi_item item;
   item.kv_base = extent.tile.kv_base;
   item.kv_head = unit.head;
-  item.kv_begin = max(branch.kv_begin, extent.first + (begin - unit.begin) * args.step_tokens);
+  item.kv_begin = max(branch.kv_begin, extent.first + (begin + before) * args.step_tokens);
   item.kv_end = max(item.kv_begin, (int)min((long long)branch.kv_end, kv_end));
   item.inner_begin = max(item.kv_begin, extent.tile.inner_begin);
   item.inner_end = min(item.kv_end, extent.tile.inner_end);
@@ -212,7 +228,7 @@ TreePiece tree_piece(const fi_plan_args &args, const Tree &tree, const Section &
   const TreeUnit &unit = piece.unit;
   piece.begin = is_first ? unit.begin : step;
   piece.end = piece.begin;
-  if (is_first ? unit.begin == unit.end : unit.begin == step && !args.fixed)
+  if (!args.fixed && (is_first ? unit.begin == unit.end : step == unit.begin || step == section.cuts[i - units + 1]))
     return piece;
   piece.share = share_of(section, piece.begin);
   piece.end = args.fixed ? step + 1 : min(unit.end, section.cuts[piece.share + 1]);
@@ -247,7 +263,7 @@ void write_tree_items(const fi_plan_args &args, const Tree &tree, const Section 
 /* Cuts a batch that shares prefixes into shares. */
 void share_tree(const fi_plan_args &args, const Tree &tree, int *cuts) {
   const Section section = section_of_tree(args, tree, cuts);
-  cut_tree(args, section, cuts);
+  cut_tree(args, tree, section, cuts);
   close_empty_shares(args, section);
   write_tree_items(args, tree, section);
 }

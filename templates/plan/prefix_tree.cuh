@@ -98,19 +98,21 @@ Branch leaf_of(const int *depth, int tile, const Tile &of) {
   return {tile, tile + 1, shared > 0 ? shared : of.kv_begin, of.kv_end};
 }
 
-/* Steps of an element on one head. */
+/* Steps of an element on one head: of its KV, and before them what beginning and ending a unit costs. */
 int steps_of_element(const fi_plan_args &args, const Tree &tree, int element) {
   const int tile = element / 2;
   if (element % 2 == 1) {
     const Tile of = tile_in_tree(args, tree, tile);
     const Branch leaf = leaf_of(tree.depth, tile, of);
     const int first = leaf.kv_begin / args.start_tokens * args.start_tokens;
-    return max(1, (leaf.kv_end - first + args.step_tokens - 1) / args.step_tokens);
+    return args.unit_steps + max(1, (leaf.kv_end - first + args.step_tokens - 1) / args.step_tokens);
   }
   if (tree.depth[tile] == 0)
     return 0;
   const Branch branch = branch_before(tree.depth, tile);
-  return element_of(tree.depth, branch) == element ? (branch.kv_end - branch.kv_begin) / args.step_tokens : 0;
+  if (element_of(tree.depth, branch) != element)
+    return 0;
+  return args.unit_steps + (branch.kv_end - branch.kv_begin) / args.step_tokens;
 }
 
 /* Rows of the request at a place. */
