@@ -278,6 +278,7 @@ struct fi_plan_args {
   int heads_apart;    /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
   int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int share_steps;    /* steps that a share has at least, if units have so many for several */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
   int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
   int member;         /* whose plan it is, */

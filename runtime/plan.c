@@ -182,6 +182,7 @@ static struct fi_plan_args plan_args(const struct workspace_part *part, const fi
       .heads_apart = (int)layout->heads_apart,
       .section_steps = (int)layout->section_steps,
       .least_piece = (int)layout->least_piece,
+      .share_steps = (int)layout->share_steps,
       .unit_steps = (int)layout->unit_steps,
       .share_tokens = (int)layout->share_tokens,
       .id = layout->id,

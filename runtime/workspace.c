@@ -16,6 +16,8 @@ enum {
   LARGE_TILE_SECTIONS = 4,
   LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
   LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
+  SHARE_STEPS = 4,            /* that are read about as fast as a partial is written and merged, .. */
+  SHARE_BYTES = 128 << 10,    /* .. if they are no more than this of KV */
   SECTION_BYTES = 24 << 20,   /* of KV, about half of an L2 */
   LINE_BYTES = 128,           /* that a copy brings into L2 */
   LEAST_SHARED = 128,         /* tokens of a prefix: about what it costs to write and merge one partial result more */
@@ -140,6 +142,12 @@ static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds
   return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens;
 }
 
+/* Steps of a share at least, in small batches. A fixed split is what it says. */
+static uint32_t share_steps(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t step_tokens) {
+  const uint64_t steps = bounds->split_tokens ? 1 : SHARE_BYTES / ((uint64_t)step_tokens * kernel->tile.token_bytes);
+  return steps < 1 ? 1 : steps < SHARE_STEPS ? (uint32_t)steps : SHARE_STEPS;
+}
+
 /* Steps whose KV stays in L2. */
 static uint32_t section_steps(const fi_kernel *kernel, uint32_t step_tokens) {
   const uint64_t steps = SECTION_BYTES / ((uint64_t)step_tokens * kernel->tile.token_bytes);
@@ -196,6 +204,12 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
   return FI_OK;
 }
 
+/* The steps of all units, and what these cost besides. Where prefixes are shared a tile may be two units. */
+static uint64_t most_steps(const fi_kernel *kernel, const fi_workspace *bounds, const struct workspace_layout *layout) {
+  const uint32_t besides = kernel->spec.prefixes ? 2 * LARGE_TILE_UNIT_STEPS : LARGE_TILE_UNIT_STEPS;
+  return layout->counts.units * (divide_up(longest_range(kernel, bounds), layout->step_tokens) + besides);
+}
+
 /*
  * Steps are counted in 31 bits: those of a batch that has more are of several steps of a CTA. A fixed split has the
  * steps that it says.
@@ -203,14 +217,12 @@ static fi_status find_plan_room(const fi_kernel *kernel, const fi_workspace *bou
 static fi_status find_step(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   layout->start_tokens = kernel->tile.start_tokens;
   layout->step_tokens = bounds->split_tokens ? bounds->split_tokens : tile_step_tokens(&kernel->tile);
-  uint64_t steps =
-      layout->counts.units * (divide_up(longest_range(kernel, bounds), layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+  uint64_t steps = most_steps(kernel, bounds, layout);
   if (bounds->split_tokens)
     return check_count("pieces (work units x KV pieces)", steps, bounds);
   while (steps > INT32_MAX && layout->step_tokens <= INT32_MAX / 2) {
     layout->step_tokens *= 2;
-    steps =
-        layout->counts.units * (divide_up(longest_range(kernel, bounds), layout->step_tokens) + LARGE_TILE_UNIT_STEPS);
+    steps = most_steps(kernel, bounds, layout);
   }
   return check_count("steps (work units x KV steps)", steps, bounds);
 }
@@ -266,6 +278,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || kernel->tile.group_shares > 1 || shares_lines(&kernel->spec);
   layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
+  layout->share_steps = share_steps(kernel, bounds, layout->step_tokens);
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);
   count_partials(kernel, bounds, layout);

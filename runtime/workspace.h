@@ -50,6 +50,7 @@ struct workspace_layout {
   uint32_t max_sections;
   bool heads_apart;
   uint32_t least_piece;
+  uint32_t share_steps;
   uint32_t unit_steps;
   uint32_t section_steps;
   uint32_t share_tokens; /* that shared prefixes count in; 0: none are looked for */

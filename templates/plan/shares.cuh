@@ -1,5 +1,8 @@
 //@use plan/batch
 
+/* Most partials of a unit that are not merged in groups. */
+constexpr int kMostAtOnce = 40;
+
 /* The tiles of the batch, and the line of their steps on one head. */
 struct Line {
   const int *tile_begin;
@@ -127,16 +130,30 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
+ * Steps of a share at least. In small batches some CTAs are left out: one CTA merges all pieces of a unit, which takes
+ * longer with each, so that units are cut into so many pieces only that each is of a few steps; or, if these are enough
+ * to be merged in groups, as finely as can be.
+ */
+int least_share(const fi_plan_args &args, const Section &section, int units) {
+  constexpr int kFewPieces = 8;
+  if (min(args.ctas, section.steps) > kMostAtOnce * units)
+    return 1;
+  return max(1, min(args.share_steps, section.steps / (units * kFewPieces)));
+}
+
+/*
  * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
  * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
  * partials are worth more than the last CTAs. With several sections all have the same shares, however many heads they
  * have, since a CTA's share of one leads to that of the next.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
-  const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
+  if (units == 0)
+    return 0;
+  const int most = min(args.ctas, max(1, section.steps / least_share(args, section, units)));
   constexpr int kShortShare = 160; /* steps */
-  if (section.count > 1 || units == 0 || section.steps > most * kShortShare ||
+  if (section.count > 1 || section.steps > most * kShortShare ||
       line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
@@ -224,7 +241,7 @@ void write_unit(const fi_plan_args &args, const fi_item &item, int unit, int slo
  * longer than groups on several CTAs at a time and one more arrival.
  */
 int group_of(int part_count) {
-  return part_count <= 40 ? 1 : part_count <= 64 ? 8 : 16;
+  return part_count <= kMostAtOnce ? 1 : part_count <= 64 ? 8 : 16;
 }
 
 /*

@@ -40,6 +40,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, ui
       .step_tokens = (int)layout.step_tokens,
       .start_tokens = (int)layout.start_tokens,
       .least_piece = (int)layout.least_piece,
+      .share_steps = (int)layout.share_steps,
       .unit_steps = (int)layout.unit_steps,
   };
   return FI_OK;

@@ -27,6 +27,7 @@ struct plan_shape {
   int start_tokens; /* KV begins at multiples of so many */
   int step_tokens;  /* KV tokens of a step */
   int least_piece;  /* steps of a piece that is worth a partial result */
+  int share_steps;  /* of a share at least, in small batches */
   int unit_steps;   /* that a unit costs besides its KV */
 };
 

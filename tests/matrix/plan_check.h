@@ -19,6 +19,7 @@ struct planned {
   const uint32_t *kv_len;
   const int32_t *kv_indptr; /* for FI_INDEX_CSR */
   const fi_batch *masks;    /* kv_start, ranges and range_indptr of the host; NULL: the spec has none */
+  bool queue_pays;          /* whole units in a queue are better than even shares */
   int least_sections;       /* that the plan must have on several CTAs; 0 or 1: none need form */
 };
 

@@ -1,6 +1,8 @@
 /* The division of a plan's items among CTAs: even shares, or a queue. */
 #include "tests/matrix/plan_items.h"
 
+#include "tests/matrix/batch_case.h"
+
 #include <string.h>
 
 /* ------------------------------------------------------------------------------------------------ shares */
@@ -8,6 +10,7 @@
 /* What a CTA has. */
 struct share {
   int steps;    /* 0: no work */
+  int units;    /* that begin in it */
   int sections; /* that they lie in */
 };
 
@@ -16,6 +19,7 @@ struct balance {
   int shares; /* with work */
   int sections;
   int steps;
+  int units;
   int smallest;
   int largest;
 };
@@ -63,6 +67,7 @@ static bool take_share(struct check *check, const struct fi_item *first, struct 
       return trial_fail(check->trial, "shares overlap: they have more items than there are");
     check->items[check->item_count++] = item;
     share->steps += steps_of(check, item);
+    share->units += item->kv_begin == plan_kv_of(check, item).first;
     if (item->next == -1)
       return true;
     if (item->next < 0 || (uint64_t)item->next >= items)
@@ -92,11 +97,11 @@ static bool check_sections(const struct check *check, const struct balance *bala
 
 /*
  * Shares of a section differ by a step, a cut may be moved by less than the least piece at both ends, and up
- * to a tenth of the shares may be left out.
+ * to a tenth of the shares may be left out, and those that would have few steps.
  */
 static bool check_balance(const struct check *check, const struct balance *balance) {
   const int moved = most(check->view.shape.least_piece, 1) - 1;
-  const int wanted = least(check->view.shape.ctas, balance->steps);
+  const int wanted = least(check->view.shape.ctas, balance->steps / check->view.shape.share_steps);
   if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))
     return trial_fail(check->trial, "the shares of %d sections have %d to %d steps", balance->sections,
                       balance->smallest, balance->largest);
@@ -104,6 +109,20 @@ static bool check_balance(const struct check *check, const struct balance *balan
     return trial_fail(check->trial, "only %d of %d CTAs have a share of %d steps", balance->shares,
                       check->view.shape.ctas, balance->steps);
   return true;
+}
+
+/*
+ * Units are not cut into more pieces than eight unless each is of some steps, or the pieces are merged in groups: there
+ * are no more shares than that.
+ */
+static bool check_count_of_shares(const struct check *check, const struct balance *balance) {
+  enum { FEW_PIECES = 8 };
+  const int worth = least(check->view.shape.share_steps, balance->steps / (FEW_PIECES * most(balance->units, 1)));
+  const bool grouped = least(check->view.shape.ctas, balance->steps) > PARTS_AT_ONCE * balance->units;
+  if (grouped || balance->sections > 1 || balance->shares * most(worth, 1) <= most(balance->steps, 1))
+    return true;
+  return trial_fail(check->trial, "%d shares of %d steps of %d units, less than %d each", balance->shares,
+                    balance->steps, balance->units, worth);
 }
 
 static bool check_shares(struct check *check) {
@@ -120,10 +139,11 @@ static bool check_shares(struct check *check) {
     balance.shares++;
     balance.sections = share.sections;
     balance.steps += share.steps;
+    balance.units += share.units;
     balance.smallest = least(balance.smallest, share.steps);
     balance.largest = most(balance.largest, share.steps);
   }
-  return check_sections(check, &balance) && check_balance(check, &balance);
+  return check_sections(check, &balance) && check_balance(check, &balance) && check_count_of_shares(check, &balance);
 }
 
 /* ------------------------------------------------------------------------------------------------ queue */
@@ -184,5 +204,9 @@ static bool check_queue(struct check *check) {
 }
 
 bool plan_check_division(struct check *check) {
-  return plan_is_queued(check) ? check_queue(check) : check_shares(check);
+  if (plan_is_queued(check))
+    return check_queue(check);
+  if (check->planned->queue_pays)
+    return trial_fail(check->trial, "even shares, where a queue would be better");
+  return check_shares(check);
 }

@@ -1,6 +1,7 @@
 /* Plans of random batches that are too large to compute with: only the plan kernel runs. */
 #include "tests/matrix/runs.h"
 
+#include "generator/family.h"
 #include "tests/matrix/inside.h"
 #include "tests/matrix/plan_check.h"
 #include "tools/common/mirror.h"
@@ -8,8 +9,10 @@
 #include <stdlib.h>
 
 enum {
-  PLANS = 6,
+  PLANS = 8,
   SPLIT_TOKENS = 768,       /* a multiple of every step */
+  PROMPT_TILES = 3,         /* of a request at least, where a queue pays; at most twice as many */
+  QUEUED_UNITS = 4,         /* of a CTA, there */
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
   SECTION_BYTES = 24 << 20, /* of KV in a section */
@@ -29,6 +32,12 @@ static const struct scale even = {1, 500, 200, 50000, 16};
 
 /* Fixed pieces have a partial each, whose memory is reserved. */
 static const struct scale fixed = {1, 40, 200, 5000, 3};
+
+/* Some tiles a request, and no KV before its query tokens: where CTAs claim items, a queue pays. */
+static const struct scale prompts = {4, 20, 0, 2 * PROMPT_TILES * 128, 8};
+
+/* So little KV that a step for each CTA would be too short a share. */
+static const struct scale little = {1, 8, 200, 4000, 2};
 
 /* More requests and tiles than shared memory holds the lengths of. */
 static const struct scale many = {20000, 30000, 20, 300, 2};
@@ -81,8 +90,22 @@ static bool reserve(struct plan_run *run, uint32_t requests) {
          trial_ok(run->trial, "the lengths", FI_OK);
 }
 
+/* Prompts of some tiles each, and so few CTAs that each has some units, of which none is much longer than others. */
+static void draw_prompts(struct plan_run *run, uint32_t requests) {
+  const uint32_t least = PROMPT_TILES * run->tile.tokens;
+  for (uint32_t request = 0; request < requests; request++) {
+    run->q_len[request] = trial_between(run->trial, least, 2 * least);
+    run->kv_len[request] = run->q_len[request];
+  }
+  run->workspace.ctas = trial_between(run->trial, 1, requests * PROMPT_TILES * run->workspace.kv_heads / QUEUED_UNITS);
+}
+
 static void draw_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
-  const bool alike = run->scale != &many && trial_chance(run->trial, 2);
+  if (run->scale == &prompts) {
+    draw_prompts(run, requests);
+    return;
+  }
+  const bool alike = run->scale != &many && run->scale != &little && trial_chance(run->trial, 2);
   const uint32_t common_kv = alike ? draw_common_kv(run, requests) : 0;
   for (uint32_t request = 0; request < requests; request++) {
     if (alike) {
@@ -115,7 +138,7 @@ static bool draw_batch(struct plan_run *run) {
   struct trial *trial = run->trial;
   const struct scale *scale = run->scale;
   const uint32_t requests = trial_between(trial, scale->least_requests, scale->requests);
-  const uint32_t longest = trial_between(trial, 1, scale->kv_len);
+  const uint32_t longest = scale == &little ? scale->kv_len : trial_between(trial, 1, scale->kv_len);
   if (!reserve(run, requests))
     return false;
   run->planned.requests = requests;
@@ -188,10 +211,13 @@ bool run_plan(struct trial *trial, const fi_spec *canonical) {
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
     return false;
   const struct tile *tile = inside_tile(kernel);
-  for (int i = 0; i < PLANS && passed; i++) {
-    const struct scale *scale = i == 0 ? &many : trial_chance(trial, 3) ? &fixed : &even;
+  const struct scale *first[] = {&many, &prompts, &little, &little};
+  for (size_t i = 0; i < PLANS && passed; i++) {
+    const bool is_first = i < sizeof first / sizeof *first;
+    const struct scale *scale = is_first ? first[i] : trial_chance(trial, 3) ? &fixed : &even;
     struct plan_run run = {.trial = trial, .scale = scale, .kernel = kernel, .tile = *tile};
     run.planned = (struct planned){.kernel = kernel, .spec = canonical};
+    run.planned.queue_pays = scale == &prompts && tile->family->claims;
     passed = draw_batch(&run) && plan(&run);
     mirror_free(&run.q_indptr, &trial->device);
     mirror_free(&run.kv_lens, &trial->device);

@@ -87,6 +87,7 @@ Test(launch, plan) {
   cr_expect_eq(args.max_sections, 1, "a small tile has one section");
   cr_expect_eq(args.least_piece, 1, "its units may be cut anywhere");
   cr_expect_eq(args.unit_steps, 0, "and cost what their KV does");
+  cr_expect_eq(args.share_steps, 4, "and in small batches some steps are one share");
   fi_ctx_destroy(ctx);
 }
 
@@ -176,6 +177,7 @@ Test(launch, plan_of_split_csr_and_unmasked) {
   cr_expect_eq(args.start_tokens, (int)kernel->tile.start_tokens);
   cr_expect_eq(args.max_sections, 1, "fixed pieces take no part in sections");
   cr_expect_eq(args.unit_steps, 0);
+  cr_expect_eq(args.share_steps, 1, "a fixed split is what it says");
   cr_expect_eq(args.least_piece, 1);
   fi_ctx_destroy(ctx);
 }

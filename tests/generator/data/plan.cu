@@ -162,6 +162,7 @@ struct fi_plan_args {
   int heads_apart;    /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
   int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
   int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int share_steps;    /* steps that a share has at least, if units have so many for several */
   int unit_steps;     /* steps that a unit costs besides those of its KV */
   int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
   int member;         /* whose plan it is, */
@@ -558,6 +559,9 @@ const unsigned *bits_of_token(const fi_plan_args &args, int token) {
   return token < first_token(args, 0) ? nullptr : bits_of(args, request_of(args, token), token);
 }
 
+/* Most partials of a unit that are not merged in groups. */
+constexpr int kMostAtOnce = 40;
+
 /* The tiles of the batch, and the line of their steps on one head. */
 struct Line {
   const int *tile_begin;
@@ -685,16 +689,30 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
+ * Steps of a share at least. In small batches some CTAs are left out: one CTA merges all pieces of a unit, which takes
+ * longer with each, so that units are cut into so many pieces only that each is of a few steps; or, if these are enough
+ * to be merged in groups, as finely as can be.
+ */
+int least_share(const fi_plan_args &args, const Section &section, int units) {
+  constexpr int kFewPieces = 8;
+  if (min(args.ctas, section.steps) > kMostAtOnce * units)
+    return 1;
+  return max(1, min(args.share_steps, section.steps / (units * kFewPieces)));
+}
+
+/*
  * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
  * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
  * partials are worth more than the last CTAs. With several sections all have the same shares, however many heads they
  * have, since a CTA's share of one leads to that of the next.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
-  const int most = min(args.ctas, section.steps);
   const int units = line.tiles * section.heads;
+  if (units == 0)
+    return 0;
+  const int most = min(args.ctas, max(1, section.steps / least_share(args, section, units)));
   constexpr int kShortShare = 160; /* steps */
-  if (section.count > 1 || units == 0 || section.steps > most * kShortShare ||
+  if (section.count > 1 || section.steps > most * kShortShare ||
       line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
@@ -782,7 +800,7 @@ void write_unit(const fi_plan_args &args, const fi_item &item, int unit, int slo
  * longer than groups on several CTAs at a time and one more arrival.
  */
 int group_of(int part_count) {
-  return part_count <= 40 ? 1 : part_count <= 64 ? 8 : 16;
+  return part_count <= kMostAtOnce ? 1 : part_count <= 64 ? 8 : 16;
 }
 
 /*
