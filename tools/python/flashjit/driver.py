@@ -12,7 +12,7 @@ import sys
 from typing import Any, Iterable
 
 from ._library import SIMULATOR, nvrtc_paths, simulator_path
-from .arrays import SIZES, View, view
+from .arrays import SIZES, View, current_stream, view
 from .errors import ArgumentError, DriverError, NoDriverError
 
 VERSION = 12000
@@ -100,6 +100,11 @@ class Buffer:
         """From the host's address."""
         to = ctypes.c_uint64(self.address + offset)
         self.driver.call("cuMemcpyHtoD", to, ctypes.c_void_p(host), ctypes.c_size_t(size))
+
+    def clear(self, size: int) -> None:
+        """Its first bytes, in the order of the current stream: torch gives memory that work before may still write to."""
+        stream = ctypes.c_void_p(current_stream())
+        self.driver.call("cuMemsetD8Async", ctypes.c_uint64(self.address), ctypes.c_ubyte(0), ctypes.c_size_t(size), stream)
 
     def copy_out(self, host: int, size: int, offset: int = 0) -> None:
         """To the host's address, after what the default stream has been given."""

@@ -70,8 +70,7 @@ class Workspace:
         # Between replays a graph's memory is that of the other graphs in its pool.
         self.is_of_graph = is_capturing()
         if self.memory.size and not self.is_of_graph:
-            nothing = c.fi_fault()
-            self.memory.copy_in(ctypes.addressof(nothing), ctypes.sizeof(nothing))
+            self.memory.clear(ctypes.sizeof(c.fi_fault))
 
     def fault(self) -> Fault | None:
         """What was wrong with the batch. Waits for the default stream, so ask once in a while.
