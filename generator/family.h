@@ -33,6 +33,7 @@ struct family {
   size_t argument_size; /* of its one argument */
   bool maps;            /* which has tensor maps in it: fi_attention_maps_args */
   bool claims;          /* CTAs can claim items from the plan's queue */
+  bool merges_together; /* CTAs merge units together */
   struct family_costs costs;
   /*
    * Makes the tile of number *choice; false, and *choice less the number that there are, when there are not so many.

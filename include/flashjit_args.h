@@ -66,7 +66,8 @@ struct fi_unit {
   int kv_head;
   int part_begin, part_stride, part_count;
   int next;   /* in the list of units that a CTA must merge; written during a launch */
-  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output. Where CTAs merge units
+                 together: 1 + the place in arrivals of how many slices are taken; 0: one CTA merges it all */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -273,17 +274,18 @@ struct fi_plan_args {
   int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
-  int names_requests; /* 1: plan.requests is written */
-  int max_sections;   /* 1: every head's KV is read once */
-  int heads_apart;    /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
-  int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
-  int share_steps;    /* steps that a share has at least, if units have so many for several */
-  int unit_steps;     /* steps that a unit costs besides those of its KV */
-  int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
-  int member;         /* whose plan it is, */
-  int member_count;   /* of how many; the batch's other requests are theirs */
-  int first_is_least; /* a request that a tile of the first holds costs no member less */
+  int names_requests;  /* 1: plan.requests is written */
+  int max_sections;    /* 1: every head's KV is read once */
+  int heads_apart;     /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
+  int section_steps;   /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;     /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int share_steps;     /* steps that a share has at least, if units have so many for several */
+  int unit_steps;      /* steps that a unit costs besides those of its KV */
+  int merges_together; /* 1: CTAs merge units together, a slice of the rows at a time */
+  int share_tokens;    /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
+  int member;          /* whose plan it is, */
+  int member_count;    /* of how many; the batch's other requests are theirs */
+  int first_is_least;  /* a request that a tile of the first holds costs no member less */
   struct fi_member members[FI_MOST_MEMBERS];
   unsigned id; /* as in the header */
   unsigned rows_id;

@@ -184,6 +184,7 @@ static struct fi_plan_args plan_args(const struct workspace_part *part, const fi
       .least_piece = (int)layout->least_piece,
       .share_steps = (int)layout->share_steps,
       .unit_steps = (int)layout->unit_steps,
+      .merges_together = (int)layout->merges_together,
       .share_tokens = (int)layout->share_tokens,
       .id = layout->id,
       .rows_id = layout->rows_id,

@@ -277,6 +277,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || kernel->tile.group_shares > 1 || shares_lines(&kernel->spec);
+  layout->merges_together = kernel->tile.family->merges_together && bounds->split_tokens == 0;
   layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
   layout->share_steps = share_steps(kernel, bounds, layout->step_tokens);
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
@@ -364,6 +365,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, uint32
       layout->share_tokens,
       kernel->tile.family->claims,
       plans,
+      kernel->tile.family->merges_together,
   };
   enum { WORDS_OF_ROWS = 5 };
   layout->rows_id = id_of(words, WORDS_OF_ROWS);

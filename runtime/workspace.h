@@ -49,6 +49,7 @@ struct workspace_layout {
   uint32_t start_tokens; /* that they begin at multiples of */
   uint32_t max_sections;
   bool heads_apart;
+  bool merges_together;
   uint32_t least_piece;
   uint32_t share_steps;
   uint32_t unit_steps;

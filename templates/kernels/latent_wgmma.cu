@@ -14,7 +14,7 @@
 //@use tile/shared_rows
 //@use tile/odd_rows
 //@use tile/publish_rows
-//@use work/merge_units
+//@use work/merge_together
 //@use work/plan_id
 
 /* Starts the scores of a step: the products with a part of K as soon as it is there. */
@@ -256,8 +256,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     redo_odd_rows(workers, args, ended, end, shared);
     release_rows(view, shared);
     if (end.is_partial)
-      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+      arrive(workers, args.plan, end.unit, barriers);
   }
   const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
-  merge_units(workers, args, last.item.unit, barriers.ready);
+  merge_together(workers, args, last.item.unit, barriers);
 }

@@ -250,10 +250,12 @@ int group_of(int part_count) {
  */
 void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int piece, int count) {
   const int unit = item.unit;
-  const int group = group_of(count);
+  const int group = args.merges_together ? 1 : group_of(count);
   item.part = (slot + piece) * args.tile_rows;
   if (piece == 0)
-    write_unit(args, item, unit, slot, group, (count + group - 1) / group, 0);
+    write_unit(args, item, unit, slot, group, (count + group - 1) / group, args.merges_together ? units + slot + 1 : 0);
+  if (piece == 0 && args.merges_together)
+    args.plan.arrivals[units + slot] = 0;
   if (group == 1)
     return;
   const int before = piece / group * group;

@@ -70,3 +70,19 @@ u32 count_down(u32 *counter) {
                : "memory");
   return before;
 }
+
+/* Writes a word. Whoever sees it by load_acquired sees what this thread has written or seen before. */
+void store_released(u32 *to, u32 word) {
+  asm volatile("st.release.gpu.global.u32 [%0], %1;" : : "l"(to), "r"(word) : "memory");
+}
+
+u32 load_acquired(const u32 *from) {
+  u32 word;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(word) : "l"(from) : "memory");
+  return word;
+}
+
+/* Lets others go on before a word is looked at again. */
+void pause() {
+  asm volatile("nanosleep.u32 64;");
+}

@@ -19,6 +19,9 @@ struct Barriers {
   u64 keys_empty[kStages][kParts];
   u64 weights_full[kStages];
   int ready; /* first of the units that this CTA must merge */
+  int unit;  /* with whose merge it helps; -1: none */
+  u32 open;  /* what that unit's count of slices begins with in this launch */
+  u32 slice; /* that is merged next */
 };
 //@else
 struct Barriers {
@@ -77,6 +80,7 @@ void open_ring(Barriers &barriers) {
     }
     barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
   }
+  barriers.unit = -1;
 }
 //@else
 void open_ring(Barriers &barriers) {

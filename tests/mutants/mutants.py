@@ -50,6 +50,7 @@ attention hd=64 group=4 page=16 prefixes=1
 attention hd=64 group=4 rows=32 page=1 index=csr ids=int64 chunk=512 prefixes=1
 attention family=wgmma rows=128 hd=64 group=4 page=1
 attention family=wgmma rows=128 hd=64 group=4 page=16 kv=e4m3 scale=head
+attention hd=144 v_dim=128 group=64 page=16 v_source=keys
 append page=16 rope=half
 append kv=e4m3 scale=head page=3
 append kv=int8 scale=token slots=int64 rope=interleaved positions=array

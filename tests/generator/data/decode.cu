@@ -56,7 +56,8 @@ struct fi_unit {
   int kv_head;
   int part_begin, part_stride, part_count;
   int next;   /* in the list of units that a CTA must merge; written during a launch */
-  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output. Where CTAs merge units
+                 together: 1 + the place in arrivals of how many slices are taken; 0: one CTA merges it all */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */

@@ -223,6 +223,7 @@ static void start_block(struct sim_block *block, const uint32_t id[3]) {
   block->clock = 0;
   block->events = 0;
   block->let_goes = 0;
+  block->sleeps = false;
   block->let_go_events = 0;
   block->free_registers = 0;
   block->round = 0;

@@ -96,6 +96,7 @@ static void exec_sleep(struct sim_warp *warp, const struct sim_inst *inst, uint3
   (void)inst;
   (void)lanes;
   warp->yield = true;
+  warp->block->sleeps = true;
 }
 
 /* Barriers. The mode is the reduction. */

@@ -1,4 +1,4 @@
-/* Runs the blocks of a launch: workers take them in order. A block that has used its budget stays resident
+/* Runs the blocks of a launch: workers take them in order. A block that has used its budget, or sleeps, stays resident
  * while its worker starts others, so blocks may wait for blocks that come later in the grid. */
 #include "exec/launch.h"
 

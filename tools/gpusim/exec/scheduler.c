@@ -280,6 +280,16 @@ static uint64_t executed_by(const struct sim_cluster *cluster) {
   return executed;
 }
 
+/* Whether some block has slept since the last time. */
+static bool has_slept(const struct sim_cluster *cluster) {
+  bool any = false;
+  for (uint32_t b = 0; b < cluster->count; b++) {
+    any |= cluster->blocks[b]->sleeps;
+    cluster->blocks[b]->sleeps = false;
+  }
+  return any;
+}
+
 bool sim_run_cluster(struct sim_cluster *cluster, uint64_t budget) {
   const struct sim_launch *launch = cluster->blocks[0]->launch;
   uint64_t end = executed_by(cluster) + budget;
@@ -294,7 +304,7 @@ bool sim_run_cluster(struct sim_cluster *cluster, uint64_t budget) {
     }
     if (!progress && !go_on(cluster))
       sim_report_deadlock(running);
-    if (executed_by(cluster) > end || atomic_load_explicit(&launch->fault, memory_order_relaxed))
+    if (has_slept(cluster) || executed_by(cluster) > end || atomic_load_explicit(&launch->fault, memory_order_relaxed))
       return !first_running(cluster);
   }
   return true;

@@ -116,6 +116,7 @@ struct sim_block {
   uint32_t events;   /* changes of what warps wait for */
   uint32_t let_goes; /* of polling warps since ... */
   uint32_t let_go_events;
+  bool sleeps; /* a warp does, which gives a turn to blocks that are not resident yet */
   uint32_t clock;
   struct sim_foreign *foreign; /* what this block knows of others */
   struct sim_sync_table *sync; /* shared locations with strong accesses */
