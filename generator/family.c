@@ -27,7 +27,6 @@ static const struct family families[] = {
      true,
      true,
      false,
-     true,
      {230, {0, 0, 0, 13000}},
      tile_plan_wgmma},
     {FI_OP_ATTENTION,

@@ -21,6 +21,7 @@ struct Section {
   int heads;
   int steps;
   int shares; /* the CTAs after them have none */
+  int pieces; /* shares of each unit, where all that are as long as the first begin and end with shares; else 0 */
   float shares_a_step;
   const int *cuts;
 };
@@ -109,6 +110,21 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
+ * Where a share begins if units are cut into as many pieces each: where the unit does, or after an even part of its KV.
+ * All CTAs then are at the same tokens at a time whose units have the same KV. Units that are not as long as the first
+ * are cut at even parts of the line.
+ */
+int cut_of_piece(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  const int number = share / section.pieces;
+  const int piece = share % section.pieces;
+  const int steps = line.step_begin[1];
+  const Unit unit = unit_at(args, line, section, number);
+  if (unit.begin != number * steps || unit.end - unit.begin != steps)
+    return (int)((long long)share * section.steps / section.shares);
+  return unit.begin + (piece > 0 ? args.unit_steps + piece * (steps - args.unit_steps) / section.pieces : 0);
+}
+
+/*
  * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
  * piece, which would not be worth its partial result. Where shares are small, so is what is worth a partial: half of
  * one, but more than what a unit costs besides its KV.
@@ -116,6 +132,8 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
     return section.steps;
+  if (section.pieces > 0)
+    return cut_of_piece(args, line, section, share);
   const int whole = section.steps / section.shares;
   const int cut = share * whole + min(share, section.steps % section.shares);
   if (args.least_piece == 1)
@@ -161,6 +179,20 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
   return even > most - most / 10 ? even : most;
 }
 
+/*
+ * Shares of each unit: of those that there are for it so many that the longest is as long as with all of them. Only
+ * where its partials are merged by all of its CTAs.
+ */
+int pieces_of(const fi_plan_args &args, const Line &line, const Section &section) {
+  const int units = line.tiles * section.heads;
+  if (!args.merges_together || section.count > 1 || units == 0 || units > args.ctas / 2 ||
+      line.steps != line.tiles * line.step_begin[1])
+    return 0;
+  const int steps = line.step_begin[1] - args.unit_steps;
+  const int longest = (steps + args.ctas / units - 1) / (args.ctas / units);
+  return (steps + longest - 1) / max(1, longest);
+}
+
 /* Section `number` of `count`, whose cuts are or will be in `cuts`. */
 Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, int number, int count) {
   Section section;
@@ -170,7 +202,8 @@ Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, 
   section.first_head = number * kv_heads / count * args.head_tiles;
   section.heads = (number + 1) * kv_heads / count * args.head_tiles - section.first_head;
   section.steps = line.steps * section.heads;
-  section.shares = shares_of(args, line, section);
+  section.pieces = pieces_of(args, line, section);
+  section.shares = section.pieces > 0 ? section.pieces * line.tiles * section.heads : shares_of(args, line, section);
   section.shares_a_step = (float)section.shares / (float)section.steps;
   section.cuts = cuts;
   return section;

@@ -4,12 +4,15 @@
  */
 #include "tests/matrix/plan_check.h"
 
+#include "generator/family.h"
 #include "tests/matrix/batch_case.h"
 #include "tests/matrix/plan_items.h"
 #include "tests/reference.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define LAUNCH_BIT 0x80000000u /* of counts that launches change in turn */
 
 static int kv_base_of(const struct check *check, uint32_t request) {
   return check->planned->kv_indptr ? check->planned->kv_indptr[request] : (int)request;
@@ -213,8 +216,24 @@ static bool merges(const struct check *check, int number, const struct fi_item *
     return plan_item_fails(check, item, "its unit has other rows");
   if (unit->part_begin != part || unit->part_stride != stride || unit->part_count != (int)count)
     return plan_item_fails(check, item, "its unit has other pieces");
-  return check->view.host.arrivals[number] == count ||
-         plan_item_fails(check, item, "its unit does not wait for all pieces");
+  const unsigned waits = check->view.host.arrivals[number] & ~LAUNCH_BIT;
+  return waits == count || plan_item_fails(check, item, "its unit does not wait for all pieces");
+}
+
+/* Whether CTAs merge units together; fixed pieces one merges, which needs no count of slices. */
+static bool merges_together(const struct check *check) {
+  return check->tile->family->merges_together && !check->planned->workspace->split_tokens;
+}
+
+/*
+ * Whether the slices that CTAs take of a unit have a count of their own, after those of the units, and the next launch
+ * does not take what the last one has left there for its own.
+ */
+static bool has_slices(const struct check *check, const struct fi_item *item, int number) {
+  if (number <= check->items[check->item_count - 1]->unit || (uint64_t)number >= check->view.shape.units)
+    return plan_item_fails(check, item, "no such count of slices");
+  const unsigned differing = check->view.host.arrivals[number] ^ check->view.host.arrivals[item->unit];
+  return !(differing & LAUNCH_BIT) || plan_item_fails(check, item, "slices of its unit are open before it is");
 }
 
 /* A whole unit writes its output itself; the pieces of another have a partial each, which the unit or groups merge. */
@@ -226,9 +245,10 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
                          ? 0
                          : check->view.host.units[first->unit].parent;
-  if ((parent != 0) != (count > PARTS_AT_ONCE && !check->planned->workspace->split_tokens))
+  const bool together = merges_together(check);
+  if ((parent != 0) != (together || (count > PARTS_AT_ONCE && !check->planned->workspace->split_tokens)))
     return plan_item_fails(check, first, "its partials are merged at once and should not be, or the other way round");
-  const uint32_t group = parent ? (uint32_t)check->view.host.units[first->unit].part_count : count;
+  const uint32_t group = parent && !together ? (uint32_t)check->view.host.units[first->unit].part_count : count;
   const int begin = part_of(check, first);
   for (uint32_t i = 0; i < count; i++) {
     const struct fi_item *item = items[i];
@@ -246,6 +266,8 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
     check->partials[check->partial_count++] =
         (struct extent){part, part + item->row_count * (int)check->view.shape.tile_heads};
   }
+  if (together)
+    return has_slices(check, first, parent - 1);
   return !parent || merges(check, parent - 1, first, begin, (int)group * stride, (count + group - 1) / group);
 }
 
