@@ -30,6 +30,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, ui
       .tile_rows = parts.of[member].kernel->tile.rows,
       .tile_heads = parts.of[member].kernel->tile.heads,
       .group_shares = parts.of[member].kernel->tile.group_shares,
+      .merges_together = layout.merges_together,
       .id = layout.id,
       .bytes = layout.bytes,
       .items = layout.counts.items,

@@ -17,6 +17,7 @@ struct plan_shape {
   uint32_t tile_rows;
   uint32_t tile_heads;   /* query heads of a tile */
   uint32_t group_shares; /* tiles that divide the query heads of a KV head */
+  bool merges_together;  /* CTAs merge units together; fixed pieces one merges, which needs no count of slices */
   unsigned id;
   uint64_t bytes; /* of the plan's memory */
   uint64_t items;

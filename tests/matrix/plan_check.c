@@ -4,7 +4,6 @@
  */
 #include "tests/matrix/plan_check.h"
 
-#include "generator/family.h"
 #include "tests/matrix/batch_case.h"
 #include "tests/matrix/plan_items.h"
 #include "tests/reference.h"
@@ -220,11 +219,6 @@ static bool merges(const struct check *check, int number, const struct fi_item *
   return waits == count || plan_item_fails(check, item, "its unit does not wait for all pieces");
 }
 
-/* Whether CTAs merge units together; fixed pieces one merges, which needs no count of slices. */
-static bool merges_together(const struct check *check) {
-  return check->tile->family->merges_together && !check->planned->workspace->split_tokens;
-}
-
 /*
  * Whether the slices that CTAs take of a unit have a count of their own, after those of the units, and the next launch
  * does not take what the last one has left there for its own.
@@ -245,7 +239,7 @@ static bool check_unit_parts(struct check *check, const struct fi_item *const *i
   const int parent = first->unit < 0 || (uint64_t)first->unit >= check->view.shape.units
                          ? 0
                          : check->view.host.units[first->unit].parent;
-  const bool together = merges_together(check);
+  const bool together = check->view.shape.merges_together;
   if ((parent != 0) != (together || (count > PARTS_AT_ONCE && !check->planned->workspace->split_tokens)))
     return plan_item_fails(check, first, "its partials are merged at once and should not be, or the other way round");
   const uint32_t group = parent && !together ? (uint32_t)check->view.host.units[first->unit].part_count : count;
