@@ -20,8 +20,8 @@
 /* Starts the scores of a step: the products with a part of K as soon as it is there. */
 void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
   u64(&full)[kParts] = barriers_of(shared).keys_full[place.number()];
-  const u32 query = uniform(matrix_at(view.query(shared), 0));
-  const u32 keys = uniform(matrix_at(keys_of_stage(shared, place.number()), 0));
+  const u32 query = matrix_at(view.query(shared), 0);
+  const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
   constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
   pin(scores);
   barrier_wait(&full[0], place.parity());
@@ -77,8 +77,7 @@ bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrin
 
 /* The consumer's half of V of a step. */
 u32 own_values(const Place<kStages> &place, u8 *shared) {
-  const u8 *half = part_of_stage(shared, place.number(), fresh_thread() / 128);
-  return uniform(matrix_at(half, kTeamTokens * kPanelRow));
+  return matrix_at(part_of_stage(shared, place.number(), fresh_thread() / 128), kTeamTokens * kPanelRow);
 }
 
 /* Starts O += P V of a step of its own. */
@@ -96,8 +95,7 @@ void begin_other_output(RowState &state, const Place<kStages> &place, u8 *shared
     shrink_output(state.o, shrinks);
   pin(state.o);
   products_begin();
-  const u32 weights = uniform(matrix_at(part_of_stage(shared, place.number(), kRest), 0));
-  accumulate(state.o, weights, own_values(place, shared));
+  accumulate(state.o, matrix_at(part_of_stage(shared, place.number(), kRest), 0), own_values(place, shared));
 }
 
 void end_output(Output &o) {

@@ -58,7 +58,8 @@ struct fi_unit {
   int kv_head;
   int part_begin, part_stride, part_count;
   int next;   /* in the list of units that a CTA must merge; written during a launch */
-  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output. Where CTAs merge units
+                 together: 1 + the place in arrivals of how many slices are taken; 0: one CTA merges it all */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -285,6 +286,17 @@ template <u32 kRegisters> void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" : : "n"(kRegisters));
 }
 
+/*
+ * A value that all threads of a warp have, as the compiler knows of what this instruction gives. Where branches are the
+ * same for a warp too, descriptions of matrices that are made of it stay in registers of the warp, which products take
+ * them from. Else every product is held up by four moves to these.
+ */
+u32 uniform(u32 value) {
+  u32 same;
+  asm volatile("redux.sync.or.b32 %0, %1, %2;" : "=r"(same) : "r"(value), "n"(kAllLanes));
+  return same;
+}
+
 /* Threads of a CTA that act together: kCount of them from `first` on, with a barrier of their own. */
 template <u32 kCount> struct Threads {
   u32 first;
@@ -375,6 +387,22 @@ u32 count_down(u32 *counter) {
                : "l"(counter), "r"(0xffffffffu)
                : "memory");
   return before;
+}
+
+/* Writes a word. Whoever sees it by load_acquired sees what this thread has written or seen before. */
+void store_released(u32 *to, u32 word) {
+  asm volatile("st.release.gpu.global.u32 [%0], %1;" : : "l"(to), "r"(word) : "memory");
+}
+
+u32 load_acquired(const u32 *from) {
+  u32 word;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(word) : "l"(from) : "memory");
+  return word;
+}
+
+/* Lets others go on before a word is looked at again. */
+void pause() {
+  asm volatile("nanosleep.u32 64;");
 }
 
 constexpr u32 kPanelDims = 64;
@@ -618,11 +646,11 @@ typedef u32 Weights[kTeamTokens / 16][4];
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
  * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes. The word is the same in
- * all lanes, and a reduction leaves it in one of the warp; else the compiler moves it there before each product.
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in all
+ * lanes, and is left in one of the warp.
  */
 u32 matrix_at(const u8 *tile, u32 panel_step) {
-  return __reduce_or_sync(kAllLanes, (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
+  return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
 }
 
 u64 describe(u32 matrix) {
@@ -730,6 +758,9 @@ struct Barriers {
   u64 keys_empty[kStages][kParts];
   u64 weights_full[kStages];
   int ready; /* first of the units that this CTA must merge */
+  int unit;  /* with whose merge it helps; -1: none */
+  u32 open;  /* what that unit's count of slices begins with in this launch */
+  u32 slice; /* that is merged next */
 };
 
 Barriers &barriers_of(u8 *shared) {
@@ -770,6 +801,7 @@ void open_ring(Barriers &barriers) {
     }
     barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
   }
+  barriers.unit = -1;
 }
 
 void open_barriers(Barriers &barriers) {
@@ -1672,95 +1704,139 @@ void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, con
   }
 }
 
-/* Writes the thread's columns, from `column` on, of a row of a group, `row` of the partial rows. */
-template <u32 kQuads>
-void keep_group_row(const fi_attention_args &args, long long row, u32 column, const Partial<kQuads> &part) {
-  if (column == 0)
-    *(float2 *)(args.plan.group_ml + row * 2) = make_float2(part.most, part.sum);
-  float *to = args.plan.part_o + row * kVDim + column;
-#pragma unroll
-  for (u32 q = 0; q < kQuads; q++)
-    *(float4 *)(to + q * (4 * kRowThreads<kQuads>)) = part.o[q];
-}
+/*
+ * Launches of a plan have this bit in turn. A unit's count of arrivals has it from the start in every other launch, and
+ * its count of slices, from when all partials are there, in those between: so that neither has to be cleared while CTAs
+ * may look at it.
+ */
+constexpr u32 kLaunchBit = 0x80000000;
 
-constexpr u32 kMergers = 1; /* all threads merge a unit */
+constexpr int kFewParts = 8; /* partials of a unit whose loads are all under way at once, of several columns */
+constexpr u32 kFewQuads = 4;
+constexpr int kManyParts = 16; /* of more partials, and of fewer columns: slices are more, and smaller */
+constexpr u32 kManyQuads = 1;
 
-typedef Threads<kWorkers / kMergers> Merger;
+constexpr u32 kNoSlice = ~0u; /* more than any unit has */
 
-constexpr int kMergeParts = 2; /* partials whose loads are under way at once */
-constexpr u32 kMergeQuads = 4; /* groups of four columns that a thread takes of a row */
-constexpr u32 kMergeThreads = kRowThreads<kMergeQuads>; /* of a row */
-
-/* A partial of a unit is there. If it is the last, the unit goes into a list of those to be merged. */
-void count_part(const fi_plan_arrays &plan, int unit, int &ready) {
-  if (count_down(plan.arrivals + unit) == 1) {
-    plan.units[unit].next = ready;
-    ready = unit;
-  }
-}
-
-/* After an item's partial is written: counts it at each of the units that it feeds. `ready` is the list's head. */
-void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_count, int &ready) {
-  threads.sync();
-  if (!threads.leads())
-    return;
-  for (int u = unit; u < unit + unit_count; u++)
-    count_part(plan, u, ready);
-}
-
-/* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
-void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &unit) {
-  const float scale = joined_scale(args, unit.kv_head);
-  const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
-#pragma unroll 1
-  for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers / kMergers) {
-    const u32 row = i / kMergeThreads;
-    const u32 column = i % kMergeThreads * 4;
-    const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
-    const long long first = unit.part_begin + row;
-    const float2 *states = (const float2 *)parts_ml + first;
-    const float *values = args.plan.part_o + first * kVDim + column;
-    const int stride = unit.part_stride;
-    const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
-    const Partial<kMergeQuads> part =
-        join<kMergeParts, kMergeQuads>(states, stride, values, stride * kVDim, unit.part_count, scale);
-    if (unit.parent)
-      keep_group_row(args, first, column, part);
-    else
-      write_row(args, end, column, part);
-  }
+/* What all of a unit's CTAs count its slices by; null where one CTA merges it. */
+u32 *slices_taken(const fi_plan_arrays &plan, const fi_unit &unit) {
+  return unit.parent ? plan.arrivals + unit.parent - 1 : nullptr;
 }
 
 /*
- * Merges the units of a list after the CTA's items, when nothing else is in the registers, and makes them ready for the
- * next launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under
- * way.
+ * After an item's partial is written. If it is the last of its unit, the first slice is this CTA's and the others may
+ * be taken.
  */
-void merge_list(Merger threads, const fi_attention_args &args, int last_unit, int &ready) {
-  int number = last_unit;
-  fi_unit unit = args.plan.units[number];
-  for (;;) {
-    threads.sync();
-    if (ready < 0)
-      return;
-    if (ready != number) {
-      number = ready;
-      unit = args.plan.units[number];
-    }
-    merge_unit(threads, args, unit);
-    threads.sync();
-    if (threads.leads()) {
-      ready = args.plan.units[number].next;
-      args.plan.arrivals[number] = unit.part_count;
-      if (unit.parent)
-        count_part(args.plan, unit.parent - 1, ready);
-    }
+void arrive(Workers threads, const fi_plan_arrays &plan, int number, Barriers &barriers) {
+  threads.sync();
+  if (!threads.leads())
+    return;
+  fi_unit &unit = plan.units[number];
+  const int part_count = unit.part_count; /* asked for before the arrival */
+  u32 *const taken = slices_taken(plan, unit);
+  const u32 before = count_down(plan.arrivals + number);
+  barriers.open = ~before & kLaunchBit;
+  barriers.unit = number;
+  if (before % kLaunchBit > 1)
+    return;
+  plan.arrivals[number] = barriers.open | part_count;
+  if (taken)
+    store_released(taken, barriers.open | 1);
+  unit.next = barriers.ready;
+  barriers.ready = number;
+  barriers.unit = -1;
+}
+
+/* Takes a slice. */
+u32 take_slice(u32 *taken) {
+  return atomicAdd(taken, 1) % kLaunchBit;
+}
+
+/* The first slice that is left when all partials of a unit are there; none when that takes long. */
+u32 wait_for_slice(u32 *taken, u32 open) {
+  constexpr int kPolls = 32;
+  for (int i = 0; i < kPolls && taken; i++) {
+    if ((load_acquired(taken) & kLaunchBit) == open)
+      return take_slice(taken);
+    pause();
+  }
+  return kNoSlice;
+}
+
+/* Merges all partials of a slice's rows and columns, and writes them to O. */
+template <int kParts, u32 kQuads>
+void merge_slice(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice) {
+  const u32 i = slice * kWorkers + threads.number();
+  const u32 row = i / kRowThreads<kQuads>;
+  const u32 column = i % kRowThreads<kQuads> * 4;
+  if (row >= unit.row_count * kGroup)
+    return;
+  const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+  const long long first = unit.part_begin + row;
+  const float2 *states = (const float2 *)args.plan.part_ml + first;
+  const float *values = args.plan.part_o + first * kVDim + column;
+  const int stride = unit.part_stride;
+  const RowEnd end = row_end(args, token, unit.kv_head, row); /* asked for before the join */
+  write_row(args, end, column,
+            join<kParts, kQuads>(states, stride, values, stride * kVDim, unit.part_count,
+                                 joined_scale(args, unit.kv_head)));
+}
+
+/* What one of the threads knows, for all of them. */
+u32 share(Workers threads, u32 &shared, u32 known) {
+  if (threads.leads())
+    shared = known;
+  threads.sync();
+  const u32 all = shared;
+  threads.sync();
+  return all;
+}
+
+/* Merges slices of a unit, from this one on, until all are taken. */
+template <int kParts, u32 kQuads>
+void merge_slices(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
+  const u32 count = (unit.row_count * kGroup * kRowThreads<kQuads> + kWorkers - 1) / kWorkers;
+  u32 *const taken = slices_taken(args.plan, unit);
+  while (slice < count) {
+    u32 next = slice + 1;
+    if (threads.leads() && taken)
+      next = take_slice(taken); /* asked for before the merge */
+    merge_slice<kParts, kQuads>(threads, args, unit, slice);
+    slice = share(threads, shared, next);
   }
 }
 
-/* All threads merge the units of the one list. */
-void merge_units(Workers threads, const fi_attention_args &args, int last_unit, int &ready) {
-  merge_list(threads, args, last_unit, ready);
+void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
+  if (unit.part_count <= kFewParts)
+    merge_slices<kFewParts, kFewQuads>(threads, args, unit, slice, shared);
+  else
+    merge_slices<kManyParts, kManyQuads>(threads, args, unit, slice, shared);
+}
+
+/*
+ * After the CTA's items, when nothing else is in the registers: merges the units of which it wrote the last partial,
+ * and then helps with that of its last partial. Most often one of both is the unit of the last item alone, whose record
+ * is fetched while the arrival is under way.
+ */
+void merge_together(Workers threads, const fi_attention_args &args, int last_unit, Barriers &barriers) {
+  int number = last_unit;
+  fi_unit unit = args.plan.units[number];
+  threads.sync();
+  for (int ready = barriers.ready;; ready = args.plan.units[ready].next) {
+    const bool helps = ready < 0;
+    const int next = helps ? barriers.unit : ready;
+    if (next < 0)
+      return;
+    if (next != number)
+      unit = args.plan.units[next];
+    number = next;
+    u32 slice = 0;
+    if (helps && threads.leads())
+      slice = wait_for_slice(slices_taken(args.plan, unit), barriers.open);
+    merge_unit(threads, args, unit, share(threads, barriers.slice, slice), barriers.slice);
+    if (helps)
+      return;
+  }
 }
 
 constexpr u32 kFaultPlan = 6;
@@ -1945,8 +2021,8 @@ void follow(RowState &state, const fi_attention_args &args, const ItemView &view
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared,
             u32 self) {
   const fi_item &item = view.tile(shared).item;
-  const int token = first_of_steps(item.kv_begin);
-  const int end = item.kv_end;
+  const int token = (int)uniform((u32)first_of_steps(item.kv_begin));
+  const int end = (int)uniform((u32)item.kv_end);
   if (token >= end)
     return release_query(view, shared);
   if (place.number() % kConsumers == self)
@@ -1997,7 +2073,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     barrier_wait(&barriers.rows_full[rows.number()], rows.parity());
     ItemView view = {count};
     ItemTile &tile = view.tile(shared);
-    if (tile.item.row_count == 0)
+    if (uniform(tile.item.row_count) == 0)
       break;
     const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.query_full[query.number()], query.parity());
@@ -2015,8 +2091,8 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     redo_odd_rows(workers, args, ended, end, shared);
     release_rows(view, shared);
     if (end.is_partial)
-      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+      arrive(workers, args.plan, end.unit, barriers);
   }
   const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
-  merge_units(workers, args, last.item.unit, barriers.ready);
+  merge_together(workers, args, last.item.unit, barriers);
 }

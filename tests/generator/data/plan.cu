@@ -58,7 +58,8 @@ struct fi_unit {
   int kv_head;
   int part_begin, part_stride, part_count;
   int next;   /* in the list of units that a CTA must merge; written during a launch */
-  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output */
+  int parent; /* 1 + the unit that a group is a part of; 0: the result goes to the output. Where CTAs merge units
+                 together: 1 + the place in arrivals of how many slices are taken; 0: one CTA merges it all */
 };
 
 /* What a plan says of its whole batch. Begins with what is public as fi_fault. */
@@ -157,17 +158,18 @@ struct fi_plan_args {
   int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
-  int names_requests; /* 1: plan.requests is written */
-  int max_sections;   /* 1: every head's KV is read once */
-  int heads_apart;    /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
-  int section_steps;  /* steps of KV that stay in L2: a section takes about so many */
-  int least_piece;    /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
-  int share_steps;    /* steps that a share has at least, if units have so many for several */
-  int unit_steps;     /* steps that a unit costs besides those of its KV */
-  int share_tokens;   /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
-  int member;         /* whose plan it is, */
-  int member_count;   /* of how many; the batch's other requests are theirs */
-  int first_is_least; /* a request that a tile of the first holds costs no member less */
+  int names_requests;  /* 1: plan.requests is written */
+  int max_sections;    /* 1: every head's KV is read once */
+  int heads_apart;     /* 0: the heads of a tile follow each other; 1: the tiles of a head do */
+  int section_steps;   /* steps of KV that stay in L2: a section takes about so many */
+  int least_piece;     /* steps: a cut nearer to a unit's end, or than half a share, moves there; 1: none does */
+  int share_steps;     /* steps that a share has at least, if units have so many for several */
+  int unit_steps;      /* steps that a unit costs besides those of its KV */
+  int merges_together; /* 1: CTAs merge units together, a slice of the rows at a time */
+  int share_tokens;    /* prefixes that requests share count in multiples of so many tokens; 0: none are looked for */
+  int member;          /* whose plan it is, */
+  int member_count;    /* of how many; the batch's other requests are theirs */
+  int first_is_least;  /* a request that a tile of the first holds costs no member less */
   struct fi_member members[FI_MOST_MEMBERS];
   unsigned id; /* as in the header */
   unsigned rows_id;
@@ -580,6 +582,7 @@ struct Section {
   int heads;
   int steps;
   int shares; /* the CTAs after them have none */
+  int pieces; /* shares of each unit, where all that are as long as the first begin and end with shares; else 0 */
   float shares_a_step;
   const int *cuts;
 };
@@ -668,6 +671,21 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
+ * Where a share begins if units are cut into as many pieces each: where the unit does, or after an even part of its KV.
+ * All CTAs then are at the same tokens at a time whose units have the same KV. Units that are not as long as the first
+ * are cut at even parts of the line.
+ */
+int cut_of_piece(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  const int number = share / section.pieces;
+  const int piece = share % section.pieces;
+  const int steps = line.step_begin[1];
+  const Unit unit = unit_at(args, line, section, number);
+  if (unit.begin != number * steps || unit.end - unit.begin != steps)
+    return (int)((long long)share * section.steps / section.shares);
+  return unit.begin + (piece > 0 ? args.unit_steps + piece * (steps - args.unit_steps) / section.pieces : 0);
+}
+
+/*
  * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
  * piece, which would not be worth its partial result. Where shares are small, so is what is worth a partial: half of
  * one, but more than what a unit costs besides its KV.
@@ -675,6 +693,8 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   if (share >= section.shares)
     return section.steps;
+  if (section.pieces > 0)
+    return cut_of_piece(args, line, section, share);
   const int whole = section.steps / section.shares;
   const int cut = share * whole + min(share, section.steps % section.shares);
   if (args.least_piece == 1)
@@ -720,6 +740,20 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
   return even > most - most / 10 ? even : most;
 }
 
+/*
+ * Shares of each unit: of those that there are for it so many that the longest is as long as with all of them. Only
+ * where its partials are merged by all of its CTAs.
+ */
+int pieces_of(const fi_plan_args &args, const Line &line, const Section &section) {
+  const int units = line.tiles * section.heads;
+  if (!args.merges_together || section.count > 1 || units == 0 || units > args.ctas / 2 ||
+      line.steps != line.tiles * line.step_begin[1])
+    return 0;
+  const int steps = line.step_begin[1] - args.unit_steps;
+  const int longest = (steps + args.ctas / units - 1) / (args.ctas / units);
+  return (steps + longest - 1) / max(1, longest);
+}
+
 /* Section `number` of `count`, whose cuts are or will be in `cuts`. */
 Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, int number, int count) {
   Section section;
@@ -729,7 +763,8 @@ Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, 
   section.first_head = number * kv_heads / count * args.head_tiles;
   section.heads = (number + 1) * kv_heads / count * args.head_tiles - section.first_head;
   section.steps = line.steps * section.heads;
-  section.shares = shares_of(args, line, section);
+  section.pieces = pieces_of(args, line, section);
+  section.shares = section.pieces > 0 ? section.pieces * line.tiles * section.heads : shares_of(args, line, section);
   section.shares_a_step = (float)section.shares / (float)section.steps;
   section.cuts = cuts;
   return section;
@@ -809,10 +844,12 @@ int group_of(int part_count) {
  */
 void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int piece, int count) {
   const int unit = item.unit;
-  const int group = group_of(count);
+  const int group = args.merges_together ? 1 : group_of(count);
   item.part = (slot + piece) * args.tile_rows;
   if (piece == 0)
-    write_unit(args, item, unit, slot, group, (count + group - 1) / group, 0);
+    write_unit(args, item, unit, slot, group, (count + group - 1) / group, args.merges_together ? units + slot + 1 : 0);
+  if (piece == 0 && args.merges_together)
+    args.plan.arrivals[units + slot] = 0;
   if (group == 1)
     return;
   const int before = piece / group * group;

@@ -287,6 +287,17 @@ template <u32 kRegisters> void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" : : "n"(kRegisters));
 }
 
+/*
+ * A value that all threads of a warp have, as the compiler knows of what this instruction gives. Where branches are the
+ * same for a warp too, descriptions of matrices that are made of it stay in registers of the warp, which products take
+ * them from. Else every product is held up by four moves to these.
+ */
+u32 uniform(u32 value) {
+  u32 same;
+  asm volatile("redux.sync.or.b32 %0, %1, %2;" : "=r"(same) : "r"(value), "n"(kAllLanes));
+  return same;
+}
+
 /* Threads of a CTA that act together: kCount of them from `first` on, with a barrier of their own. */
 template <u32 kCount> struct Threads {
   u32 first;
@@ -568,11 +579,11 @@ typedef u32 Weights[kTeamTokens / 16][4];
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
  * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes. The word is the same in
- * all lanes, and a reduction leaves it in one of the warp; else the compiler moves it there before each product.
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in all
+ * lanes, and is left in one of the warp.
  */
 u32 matrix_at(const u8 *tile, u32 panel_step) {
-  return __reduce_or_sync(kAllLanes, (shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
+  return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
 }
 
 u64 describe(u32 matrix) {
