@@ -5,6 +5,16 @@
 
 #include <stddef.h>
 
+enum { WORD = 4 }; /* bytes */
+
+static const struct dtype *operand_source(const fi_spec *spec) {
+  return dtype_of(spec->op != FI_OP_INDEXER && spec->wide_dims == 0 ? spec->kv_dtype : spec->q_dtype);
+}
+
+uint32_t derived_operand(const fi_spec *spec) {
+  return operand_source(spec)->operand;
+}
+
 uint32_t derived_qk_dim(const fi_spec *spec) {
   return spec->head_dim;
 }
@@ -15,6 +25,10 @@ uint32_t derived_kv_bits(const fi_spec *spec) {
 
 uint32_t derived_v_bits(const fi_spec *spec) {
   return dtype_of(spec->v_dtype)->bits;
+}
+
+uint32_t derived_code_dims(const fi_spec *spec) {
+  return spec->head_dim - spec->wide_dims;
 }
 
 uint32_t derived_rotates_keys(const fi_spec *spec) {
@@ -41,7 +55,7 @@ uint32_t derived_has_intervals(const fi_spec *spec) {
 }
 
 static uint32_t converts_query(const fi_spec *spec) {
-  return dtype_of(spec->q_dtype)->operand != dtype_of(spec->kv_dtype)->operand;
+  return dtype_of(spec->q_dtype)->operand != derived_operand(spec);
 }
 
 /* bf16 has values that f16 lacks. */
@@ -63,7 +77,7 @@ static uint32_t v_tail(const fi_spec *spec) {
 }
 
 static uint32_t half_chunks(const fi_spec *spec) {
-  return derived_kv_bits(spec) == 8 && (qk_tail(spec) || v_tail(spec));
+  return derived_kv_bits(spec) == 8 && spec->wide_dims == 0 && (qk_tail(spec) || v_tail(spec));
 }
 
 uint32_t derived_has_token_scales(const fi_spec *spec) {
@@ -72,6 +86,12 @@ uint32_t derived_has_token_scales(const fi_spec *spec) {
 
 uint32_t derived_group_scale_bytes(uint32_t dtype) {
   return dtype == FI_I4 ? 2 : dtype == FI_NVFP4 ? 1 : 0;
+}
+
+/* Of the scales of groups of e4m3, in whole words. */
+static uint32_t grouped_scale_bytes(const fi_spec *spec) {
+  const uint32_t bytes = derived_code_dims(spec) / spec->scale_group * derived_key_scale_element(spec);
+  return (bytes + WORD - 1) / WORD * WORD;
 }
 
 /* Of the scales of a token and head, for K or V of this type. */
@@ -83,7 +103,7 @@ static uint32_t scale_bytes(const fi_spec *spec, uint32_t dtype, uint32_t dim) {
 }
 
 uint32_t derived_key_scale_bytes(const fi_spec *spec) {
-  return scale_bytes(spec, spec->kv_dtype, spec->head_dim);
+  return spec->wide_dims > 0 ? grouped_scale_bytes(spec) : scale_bytes(spec, spec->kv_dtype, spec->head_dim);
 }
 
 uint32_t derived_value_scale_bytes(const fi_spec *spec) {
@@ -97,7 +117,7 @@ static uint32_t scale_element(uint32_t dtype) {
 }
 
 uint32_t derived_key_scale_element(const fi_spec *spec) {
-  return scale_element(spec->kv_dtype);
+  return spec->kv_scale == FI_SCALE_E8M0 ? 1 : scale_element(spec->kv_dtype);
 }
 
 uint32_t derived_value_scale_element(const fi_spec *spec) {
@@ -116,7 +136,7 @@ uint32_t derived_least_heads(const fi_spec *spec) {
 }
 
 static uint32_t quantizes_rows(const fi_spec *spec) {
-  return dtype_of(spec->v_dtype)->whole;
+  return dtype_of(spec->v_dtype)->whole || spec->wide_dims > 0;
 }
 
 static uint32_t changes_scores(const fi_spec *spec) {
@@ -135,6 +155,7 @@ const struct derived *derived_at(uint32_t number) {
       {"qk_tail", qk_tail, "1: 8 dims of Q and K are left after all blocks of 16"},
       {"v_tail", v_tail, "1: 8 dims of V are left after all blocks of 16"},
       {"half_chunks", half_chunks, "1: rows of K or V end with half a chunk of 16 bytes"},
+      {"code_dims", derived_code_dims, "elements of a row of K: all but the wide dims"},
       {"rotates_keys", derived_rotates_keys, "1: K is rotated inside attention"},
       {"rotates_pairs", rotates_pairs, "1: rotated pairs do not fill chunks of 8 elements"},
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},

@@ -19,6 +19,12 @@ const struct derived *derived_at(uint32_t number);
 uint32_t derived_qk_dim(const fi_spec *spec);
 uint32_t derived_kv_bits(const fi_spec *spec);
 uint32_t derived_v_bits(const fi_spec *spec);
+
+/* The type as which the matrix instructions take K. */
+uint32_t derived_operand(const fi_spec *spec);
+
+/* Elements of a row of K: all dims but the wide ones. */
+uint32_t derived_code_dims(const fi_spec *spec);
 uint32_t derived_rotates_keys(const fi_spec *spec);
 uint32_t derived_plans_intervals(const fi_spec *spec);
 uint32_t derived_has_intervals(const fi_spec *spec);

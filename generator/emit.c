@@ -1,7 +1,7 @@
 /* The table of emitters, and the wrapper of the mma instruction. */
 #include "emit.h"
 
-#include "dtypes.h"
+#include "derived.h"
 
 #include <string.h>
 
@@ -19,9 +19,7 @@ const struct emitter *emit_find(const char *name, size_t size) {
 }
 
 void emit_mma(const struct facts *facts, struct text *text) {
-  const fi_spec *spec = facts->spec;
-  const uint32_t dtype = spec->op == FI_OP_INDEXER ? spec->q_dtype : spec->kv_dtype; /* whose operands there are */
-  const char *type = dtype_of(dtype)->operand == FI_BF16 ? "bf16" : "f16";
+  const char *type = derived_operand(facts->spec) == FI_BF16 ? "bf16" : "f16";
   text_print(text,
              "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
              "*/\n"

@@ -23,6 +23,7 @@ enum {
   SHARE_DIMS = 256,       /* the most of O that a warp can have of each row */
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   SM_REGISTERS = 65536,
+  WIDE_BITS = 16,     /* of elements of the types of Q */
   CTA_RESERVE = 1024, /* shared memory that the hardware takes from each CTA */
 };
 
@@ -43,6 +44,7 @@ struct mma {
   uint32_t ctas_per_sm;
   uint32_t key_pitch; /* bytes from row to row in shared memory */
   uint32_t value_pitch;
+  uint32_t wide_pitch; /* of the wide dims of K */
   uint32_t query_pitch;
   uint32_t query_registers;
   uint32_t loader_shared;
@@ -73,9 +75,10 @@ struct purpose {
   const struct target *target;
   uint32_t qk_dim;
   uint32_t v_dim;
-  uint32_t kv_bits; /* of K */
+  uint32_t kv_bits; /* of K, as products take it from shared memory */
   uint32_t v_bits;
   bool v_in_keys;        /* V is the first dims of K, in the tile of K */
+  bool converts_keys;    /* K becomes rows of another type, in a tile beside the ring */
   uint32_t group_shares; /* tiles that divide the heads of a KV head */
 };
 
@@ -142,6 +145,15 @@ static uint32_t most_registers(const struct mma *mma) {
   return share < THREAD_REGISTERS ? share : THREAD_REGISTERS;
 }
 
+/* The pitches of K in the ring and of the tile that it becomes. */
+static void divide_converted(const struct purpose *purpose, struct mma *mma) {
+  const uint32_t codes = derived_code_dims(purpose->spec) * derived_kv_bits(purpose->spec) / 8;
+  const uint32_t wide = chunk_bytes(purpose->spec->wide_dims, WIDE_BITS);
+  mma->key_pitch = kv_pitch(codes, codes, true);
+  mma->wide_pitch = kv_pitch(wide, wide, true);
+  mma->value_pitch = mma->query_pitch;
+}
+
 /* The pitches of K and V, which are one tile where V is in K. */
 static void divide_kv(const struct purpose *purpose, struct mma *mma) {
   const uint32_t keys = chunk_bytes(purpose->qk_dim, purpose->kv_bits);
@@ -166,17 +178,28 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   mma->loader_shared =
       mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared || purpose->spec->select > 0;
   mma->ordered_loads = saving->ordered;
-  divide_kv(purpose, mma);
   mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
+  if (purpose->converts_keys)
+    divide_converted(purpose, mma);
+  else
+    divide_kv(purpose, mma);
 }
 
-/* Bytes of K and V of a token and head. */
+/* Bytes of K and V of a token and head, in the cache. */
 static uint32_t token_row_bytes(const struct purpose *purpose) {
+  if (purpose->converts_keys)
+    return (derived_code_dims(purpose->spec) * derived_kv_bits(purpose->spec) + purpose->spec->wide_dims * WIDE_BITS) /
+           8;
   const uint32_t own_v = purpose->v_in_keys ? 0 : purpose->v_dim * purpose->v_bits;
   return (purpose->qk_dim * purpose->kv_bits + own_v) / 8;
 }
 
-/* What teams exchange their O through, in a stage of each. */
+/* Bytes of a token and head where teams exchange their O: in a stage of each, or in its tile of converted K. */
+static uint32_t exchange_row_bytes(const struct purpose *purpose, const struct mma *mma) {
+  return purpose->converts_keys ? mma->query_pitch : token_row_bytes(purpose);
+}
+
+/* What teams exchange their O through. */
 static uint32_t exchange_bytes(const struct purpose *purpose, const struct mma *mma) {
   return mma->teams > 1 ? mma->rows * purpose->v_dim * (uint32_t)sizeof(float) : 0;
 }
@@ -193,7 +216,7 @@ static bool pads_stages(const struct purpose *purpose) {
 static uint32_t least_team_tokens(const struct purpose *purpose, const struct mma *mma) {
   const uint32_t exchange = pads_stages(purpose) ? 0 : exchange_bytes(purpose, mma);
   uint32_t tokens = purpose->kv_bits > 8 ? 256 / purpose->kv_bits : 32;
-  while (tokens < team_warps(mma) || tokens * token_row_bytes(purpose) < exchange)
+  while (tokens < team_warps(mma) || tokens * exchange_row_bytes(purpose, mma) < exchange)
     tokens *= 2;
   return tokens;
 }
@@ -224,7 +247,7 @@ static uint32_t preferred_team_tokens(const struct purpose *purpose, const struc
 static uint32_t stage_bytes(const struct purpose *purpose, const struct mma *mma) {
   const uint32_t scales = derived_key_scale_bytes(purpose->spec) + derived_value_scale_bytes(purpose->spec);
   const uint32_t own_v = purpose->v_in_keys ? 0 : mma->value_pitch;
-  const uint32_t tiles = mma->team_tokens * (mma->key_pitch + own_v + scales);
+  const uint32_t tiles = mma->team_tokens * (mma->key_pitch + mma->wide_pitch + own_v + scales);
   const uint32_t exchange = pads_stages(purpose) ? exchange_bytes(purpose, mma) : 0;
   return tiles > exchange ? tiles : exchange;
 }
@@ -233,7 +256,7 @@ enum { REGIONS = 9 };
 
 /* The regions of shared memory. */
 static void lay_out(const struct purpose *purpose, const struct mma *mma, struct region regions[REGIONS]) {
-  const bool rotates = derived_rotates_keys(purpose->spec);
+  const bool rotates = derived_rotates_keys(purpose->spec) || purpose->converts_keys;
   const bool has_worths = derived_has_token_scales(purpose->spec);
   const uint32_t team_tile = stage_bytes(purpose, mma);
   const uint32_t worths = mma->teams * mma->team_tokens * (uint32_t)sizeof(struct token_worth);
@@ -247,7 +270,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
        "byte offset in shared memory: the rings of KV stages"},
       {"shared_query", 128, mma->rows * mma->query_pitch, "the tile of Q"},
       {"shared_rotated", 128, rotates ? mma->teams * mma->team_tokens * mma->query_pitch : 0,
-       "K after rotation, one tile a team"},
+       "K after rotation or conversion, one tile a team"},
       {"shared_worths", 16, has_worths ? worths : 0, "what the KV tokens of a step are worth"},
       {"shared_state", 16, mma->teams > 1 ? mma->teams * mma->rows * 2 * (uint32_t)sizeof(float) : 0,
        "row maxima and sums of the teams"},
@@ -316,6 +339,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "row_blocks", mma->row_blocks, "16-row blocks of a warp");
   tile_add(tile, "key_pitch", mma->key_pitch, "bytes from row to row of a tile of K");
   tile_add(tile, "value_pitch", mma->value_pitch, "bytes from row to row of a tile of V");
+  tile_add(tile, "wide_pitch", mma->wide_pitch, "bytes from row to row of a tile of the wide dims of K");
   tile_add(tile, "padded_stage", stage_bytes(purpose, mma), "bytes of a stage of the ring that has scales");
   tile_add(tile, "query_pitch", mma->query_pitch, "bytes from row to row of a tile of Q, or of K after rotation");
   tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
@@ -371,7 +395,10 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
                             .v_dim = spec->v_dim,
                             .kv_bits = derived_kv_bits(spec),
                             .v_bits = derived_v_bits(spec),
-                            .v_in_keys = spec->v_source == FI_V_KEYS};
+                            .v_in_keys = spec->v_source == FI_V_KEYS,
+                            .converts_keys = spec->wide_dims > 0};
+  if (purpose.converts_keys)
+    purpose.kv_bits = purpose.v_bits = WIDE_BITS;
   const uint32_t most_shares = spec->group / derived_least_heads(spec);
   for (purpose.group_shares = 1; purpose.group_shares <= most_shares; purpose.group_shares *= 2) {
     if (plan_share(&purpose, choice, tile))

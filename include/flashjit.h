@@ -112,28 +112,36 @@ enum {
   FI_OP_INDEXER = 4    /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
-/* The main loop: mma.sync, on every GPU; or on sm_90a wgmma with tensor maps, for tiles of 128 or 192 rows, of latents
- * of 64. */
+/* The main loop: mma.sync, on every GPU; or on sm_90a wgmma with tensor maps, for tiles of 128 rows, of latents 64. */
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
-/*
- * FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
+/* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
  * is a whole number from -128 to 127, of which append writes -127 to 127. FI_I4 is one from -8 to 7, FI_NVFP4 e2m1: 0,
  * 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign. Of these two a byte has two elements, the first in its lower half, and each
  * spec.scale_group elements of a row have a scale of their own. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
 enum { FI_I4 = 7, FI_NVFP4 = 8 }; /* of K and V */
 
-/*
- * Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V: one, one
+/* Stored KV values are worth value * scale. Scales are floats in device memory, separate ones for K and for V: one, one
  * a KV head, or one a token and KV head, which append makes: the largest magnitude of the row, rounded to q_dtype (an
  * infinite one to its largest number), / 127. Then a value is the element / scale, rounded to nearest even; NaN is 0.
- * To append the row that is stored again, in q_dtype, changes no bit of it, unless q_dtype has it as subnormal numbers.
- */
+ * To append the row that is stored again, in q_dtype, changes no bit of it, unless q_dtype has it as subnormals. */
 enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN = 3 };
+enum { FI_SCALE_GROUP = 4, FI_SCALE_E8M0 = 5 }; /* of latents in e4m3, one for each group of elements */
 
-/*
- * Scales of groups lie as rows do, of head_dim / scale_group or v_dim / scale_group scales: f16 for FI_I4, e4m3 for
+/* With these two K, which has V in it, is e4m3 but for its last wide_dims dims, which have q_dtype and rows of their
+ * own, at fi_tensors.v and v_new; k and k_new are the others. Each scale_group of these (0: 128; 64) has a scale at
+ * k.scales, where rows are filled up to words of 4 bytes: a float, or a byte b that is 2^(b - 127), 255 NaN. An element
+ * is worth element * scale, which attention rounds to q_dtype; k.scale is 0. Append writes as a scale the largest
+ * magnitude of a group / 448, at least 2^-126, of bytes the least power of two that is not less, and elements / scale,
+ * rounded to nearest even.
+ * So are vLLM's "fp8_ds_mla" tokens of 656 bytes (FlashMLA, "FP8 KV cache": 512 e4m3, 4 floats, 64 bf16): head_dim 576,
+ * v_dim 512, GROUP; k.token_stride 656, v.data at byte 528 with stride 328, k.scales at byte 512 with stride 164. And
+ * those of DeepSeek-V4, 584 bytes: a page of n tokens has n times 448 e4m3 and 64 bf16, then n times 8 bytes, of which
+ * 7 are scales: head_dim 512, E8M0; k.token_stride 576, v.data at byte 448 with stride 288, k.scales at byte 576 n with
+ * stride 8. Page strides are the bytes of a page, which is filled up to a multiple of 576, in elements of each. */
+
+/* Scales of groups lie as rows do, of head_dim / scale_group or v_dim / scale_group scales: f16 for FI_I4, e4m3 for
  * FI_NVFP4. An element is worth element * scale * fi_kv.scale; attention rounds element * scale to f16 for FI_I4, and
  * has that of FI_NVFP4 exactly. Scales are finite, those of KV that no query token sees, too.
  * Append divides elements by scale * h, where h is fi_kv.scale, and rounds to nearest even; what is too large becomes
@@ -142,8 +150,7 @@ enum { FI_SCALE_NONE = 0, FI_SCALE_TENSOR = 1, FI_SCALE_HEAD = 2, FI_SCALE_TOKEN
  * it has less, so that element * scale is an f16 number; of FI_NVFP4 the largest magnitude / 6 / h, from 2^-6 to 448,
  * rounded to nearest even. To append what is stored again changes no bit here, too. */
 
-/*
- * How a request finds its KV.
+/* How a request finds its KV.
  *                 page_size == 0                            page_size > 0
  * FI_INDEX_DENSE  request r at k_cache + r * page stride    page_table[r][i], one row of page_table_stride a request
  * FI_INDEX_CSR    tokens kv_indptr[r] .. kv_indptr[r + 1]   page_table[kv_indptr[r] + i], all requests in one list
@@ -153,8 +160,7 @@ enum { FI_INDEX_DENSE = 0, FI_INDEX_CSR = 1 };
 /* The type of the page ids in page_table. An id fits 31 bits in either. */
 enum { FI_IDS_INT32 = 0, FI_IDS_INT64 = 1 };
 
-/*
- * Where an append kernel writes a token: at the end of its request's KV, by the plan in the workspace; or at
+/* Where an append kernel writes a token: at the end of its request's KV, by the plan in the workspace; or at
  * fi_tensors.slots[token], without a plan and a workspace. Slot s is token s % page_size of page s / page_size; without
  * pages row s of the cache. A negative slot is skipped. Page and row fit 31 bits. */
 enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
@@ -162,23 +168,20 @@ enum { FI_SLOTS_NONE = 0, FI_SLOTS_INT32 = 1, FI_SLOTS_INT64 = 2 };
 /* The log-sum-exp of a row's logits: none, to base e, or to base 2. Those that merge reads have its base. */
 enum { FI_LSE_NONE = 0, FI_LSE_NATURAL = 1, FI_LSE_BASE2 = 2 };
 
-/*
- * Which of the rope_dim dims from rope_first on form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Other
+/* Which of the rope_dim dims from rope_first on form a rotated pair: (i, i + rope_dim / 2), or (2 i, 2 i + 1). Other
  * dims are left alone. By which angles pairs turn fi_tensors.rope_table says. */
 enum { FI_ROPE_NONE = 0, FI_ROPE_HALF = 1, FI_ROPE_INTERLEAVED = 2 };
 
 /* Where K is rotated: when it is appended (it is stored rotated), or inside attention (it is stored as it came). */
 enum { FI_KEYS_ROTATED = 0, FI_KEYS_UNROTATED = 1 };
 
-/*
- * Where V of a token and head is. FI_V_KEYS: the first v_dim elements of its K, as they are stored. So is the latent of
+/* Where V of a token and head is. FI_V_KEYS: the first v_dim elements of its K, as they are stored. So is the latent of
  * multi-head latent attention (arXiv 2405.04434, 2.1) with its up-projections absorbed into Q and O: head_dim = latent
  * + rotated dims, v_dim = latent, rope_first = latent, one KV head whose group is all query heads of the rank. Then
  * fi_tensors.v and v_new are not read, V has the scales of K, and append writes K alone. kv_dtype has 16 or 8 bits. */
 enum { FI_V_OWN = 0, FI_V_KEYS = 1 };
 
-/*
- * The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key that
+/* The position of query token i of a request: kv_len - q_len + i, or that in fi_tensors.positions. That of a key that
  * attention rotates is its index in the KV, or with the array that in fi_tensors.key_positions, if there is one. */
 enum { FI_POSITIONS_KV_OFFSET = 0, FI_POSITIONS_ARRAY = 1 };
 
@@ -240,9 +243,7 @@ enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN
  * those of mask_bits it may be, in vain) or where the score is -infinity. */
 enum { FI_SNIPPET_NONE = 0, FI_SNIPPET_LOGIT = 1, FI_SNIPPET_WEIGHT = 2 };
 
-/*
- * All compile-time choices of one kernel. fi_spec_init fills it, whatever it held, as fi_spec_parse and fi_kernel_spec
- * do; change what differs; every zero is the default. */
+/* All compile-time choices of one kernel. fi_spec_init fills it, whatever it held; every zero is the default. */
 typedef struct fi_spec {
   uint32_t struct_size;
   uint32_t op;
@@ -256,7 +257,7 @@ typedef struct fi_spec {
   uint32_t q_dtype;   /* FI_F16, FI_BF16; type of Q and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype; of the parts that merge reads, too; 0: as q_dtype */
-  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8, and FI_E4M3 of an indexer */
+  uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8, and FI_E4M3 of an indexer; groups: E4M3 */
   uint32_t page_size; /* tokens of a page, 1..16384; 0: not paged */
   uint32_t slots;     /* of append */
   uint32_t page_ids;
@@ -282,14 +283,15 @@ typedef struct fi_spec {
   uint32_t snippet;      /* what a text of the caller's computes of a score: FI_SNIPPET_ */
   uint32_t intervals;    /* of FI_OP_PLAN: 1: plans of windows, chunks, ranges and starts, too; 2: of lists */
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
-  uint32_t scale_group; /* elements that have one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
-  uint32_t v_source;    /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
-  uint32_t select;      /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists, of
-                           FI_OP_INDEXER 1 */
-  uint32_t prefixes;    /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
-  uint32_t scores;      /* of FI_OP_INDEXER: FI_SCORES_ */
-  uint32_t members;     /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
-  uint32_t reserved[49];
+  uint32_t scale_group;  /* elements with one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
+  uint32_t v_source;     /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
+  uint32_t select;       /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists, of
+                            FI_OP_INDEXER 1 */
+  uint32_t prefixes;     /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
+  uint32_t scores;       /* of FI_OP_INDEXER: FI_SCORES_ */
+  uint32_t members;      /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
+  uint32_t wide_dims;    /* the last dims of K, of 16 bits, of FI_SCALE_GROUP and _E8M0: multiples of 8; 0: 64 */
+  uint32_t reserved[48];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -301,8 +303,7 @@ fi_status fi_spec_supported(const fi_spec *spec, const char *target);
 
 /*
  * The canonical text of a spec: the op, then every axis that the op reads and that differs from its default, for
- * example "attention hd=64 group=4 kv=e4m3 page=16". Equal kernels have equal texts. At most FI_SPEC_TEXT_SIZE bytes.
- */
+ * example "attention hd=64 group=4 kv=e4m3 page=16". Equal kernels have equal texts, of at most FI_SPEC_TEXT_SIZE. */
 enum { FI_SPEC_TEXT_SIZE = 1024 };
 fi_status fi_spec_print(const fi_spec *spec, char *text, size_t size);
 
@@ -313,8 +314,7 @@ fi_status fi_spec_parse(const char *text, fi_spec *spec);
  * Keeps a copy of the text of a snippet for all contexts of the process and gives its hash, XXH3-64. Any thread may
  * call it, and again. Every process registers the texts of its kernels, of those in the cache too: the key of a kernel
  * is its source, and a hash of which it has no text is FI_ERROR_SPEC. A text reads no files: the word #include is
- * refused anywhere in it. A mistake in it is FI_ERROR_COMPILE of the call that compiles it, told as "snippet(3): ...",
- * with the line of the text. */
+ * refused anywhere in it. A mistake in line 3 is FI_ERROR_COMPILE of the call that compiles it: "snippet(3): .." */
 enum { FI_SNIPPET_SIZE = 1048576 }; /* bytes that a text may have */
 fi_status fi_register_snippet(const char *text, uint64_t *hash);
 
@@ -456,8 +456,8 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
 /*
  * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled,
  * loaded. A second call with an equal spec is a table look-up; if another device is current then, fi_kernel_prepare
- * makes the kernel ready there. The handle belongs to the context and lives as long as
- * it. Concurrent calls for one spec compile once, also across processes that share a cache directory.
+ * makes the kernel ready there. The handle belongs to the context and lives as long as it. Concurrent calls for one
+ * spec compile once, also across processes that share a cache directory.
  * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE), or whose
  * image the driver refuses, is not tried again in this context; after any other failure the next call tries again. */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
@@ -582,9 +582,7 @@ typedef struct fi_fault {
 /* Sets bytes and scratch_bytes to exactly what the bounds need; reads none of them, nor memory and scratch. */
 fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace);
 
-/*
- * The lengths of a step, on the device. Requests without query tokens or without KV are legal: O is 0, LSE -infinity.
- */
+/* The lengths of a step, on the device. Requests without query tokens or KV are legal: O is 0, LSE -infinity. */
 typedef struct fi_batch {
   uint32_t struct_size;
   uint32_t requests;            /* 1 to max_requests */
@@ -673,7 +671,7 @@ typedef struct fi_tensors {
   const int32_t *positions; /* [tokens], or [3][tokens], for FI_POSITIONS_ARRAY; append reads it too */
 
   fi_kv k; /* the cache: attention reads it, append writes it */
-  fi_kv v; /* likewise; with FI_V_KEYS not read, as v_new */
+  fi_kv v; /* likewise; with FI_V_KEYS not read, as v_new, but for wide_dims of K */
 
   /* append */
   fi_kv k_new;       /* [tokens][KV heads][dim], rows of the step's query tokens, of q_dtype: data and the */
@@ -792,8 +790,7 @@ enum { FI_SECTIONS_CONTIGUOUS = 0, FI_SECTIONS_INTERLEAVED = 1, FI_SECTIONS_ALTE
  * Fills table, on the host, with the dim / 2 entries of fi_tensors.rope_table, and magnitude for rope_magnitude. An
  * entry is f / (2 pi) turns in units of 2^-64, rounded to a multiple of 2^-48 turns, so that it is the same on every
  * machine. Its product with a position wraps as the angle does: at position p it is off by at most p * 2^-49 turns,
- * 1.2e-8 radians at a million. With spec.rope_axes 3 its lowest two bits say which position turns the pair: 0, 1 or 2.
- */
+ * 1.2e-8 radians at a million. With spec.rope_axes 3 its lowest two bits say which position turns the pair. */
 fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
 
 /* ---------------------------------------------------------------------------------------- notes for reviewers */
@@ -804,10 +801,9 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
  *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
- *  2. Latent attention          spec 2 dims that are rotated apart
- *  3. A second source of KV     spec 3 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
+ *  2. A second source of KV     spec 1 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
  *                               2-3 the table's stride, 4-5 its lengths
- *  4. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told */
+ *  3. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

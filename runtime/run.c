@@ -1,6 +1,7 @@
 /* fi_run: checks tensors, fills the kernel's argument and launches it. */
 #include "generator/abi.h"
 #include "generator/derived.h"
+#include "generator/dtypes.h"
 #include "generator/error.h"
 #include "generator/family.h"
 #include "runtime/lists.h"
@@ -55,16 +56,17 @@ static struct fi_kv_args key_args(const struct run *run) {
   return kv_args(&run->tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE);
 }
 
-/* Kernels count V in elements of K: where it has fewer bits, there are fewer of them. */
+/* Kernels count V, and the wide dims of K, in elements of K: where they have fewer bits, there are fewer of them. */
 static struct fi_kv_args value_args(const struct run *run) {
   const fi_spec *spec = &run->kernel->spec;
-  if (spec->v_source == FI_V_KEYS)
+  if (spec->v_source == FI_V_KEYS && spec->wide_dims == 0)
     return key_args(run);
   struct fi_kv_args args = kv_args(&run->tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
-  const int64_t ratio = derived_kv_bits(spec) / derived_v_bits(spec);
-  args.page_stride /= ratio;
-  args.token_stride /= ratio;
-  args.head_stride /= ratio;
+  const int64_t v_bits = spec->wide_dims > 0 ? dtype_of(spec->q_dtype)->bits : derived_v_bits(spec);
+  const int64_t k_bits = derived_kv_bits(spec);
+  args.page_stride = args.page_stride * v_bits / k_bits;
+  args.token_stride = args.token_stride * v_bits / k_bits;
+  args.head_stride = args.head_stride * v_bits / k_bits;
   return args;
 }
 

@@ -97,7 +97,7 @@ static bool is_in_chunks(uint32_t dim, uint32_t dtype) {
 }
 
 static bool has_k_in_chunks(const fi_spec *spec) {
-  return is_in_chunks(spec->head_dim, spec->kv_dtype);
+  return is_in_chunks(derived_code_dims(spec), spec->kv_dtype);
 }
 
 static bool has_k_in_halves(const fi_spec *spec) {
@@ -108,8 +108,13 @@ const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors) {
   return has_own_v(spec) ? &tensors->v : &tensors->k;
 }
 
+/* Whether tensors.v is read: V of its own, or the wide dims of K, which are whole chunks. */
+static bool has_v_rows(const fi_spec *spec) {
+  return has_own_v(spec) || spec->wide_dims > 0;
+}
+
 static bool has_v_in_chunks(const fi_spec *spec) {
-  return has_own_v(spec) && is_in_chunks(spec->v_dim, spec->v_dtype);
+  return has_v_rows(spec) && (spec->wide_dims > 0 || is_in_chunks(spec->v_dim, spec->v_dtype));
 }
 
 static bool has_v_in_halves(const fi_spec *spec) {
@@ -144,7 +149,7 @@ static const struct pointer_rule {
     {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_distances, "spec.bias", sizeof(float)},
     {"bias", offsetof(fi_tensors, bias), ATTENTION, reads_halves, "spec.bias", sizeof(uint16_t)},
     {"k_new.data", offsetof(fi_tensors, k_new.data), APPEND, always, "append", CHUNK},
-    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, has_own_v, "append", CHUNK},
+    {"v_new.data", offsetof(fi_tensors, v_new.data), APPEND, has_v_rows, "append", CHUNK},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_slots, "spec.slots", sizeof(int32_t)},
     {"slots", offsetof(fi_tensors, slots), APPEND, reads_wide_slots, "spec.slots", sizeof(int64_t)},
     {"lists", offsetof(fi_tensors, lists), INDEX, always, "an indexer", sizeof(int32_t)},
@@ -209,9 +214,8 @@ static const struct stride_rule {
     [STRIDE_V_SCALE_HEAD] = STRIDE(v.scale_head_stride, ATTENTION | APPEND, V_SCALES, 0),
 };
 
-/* Rows of V and of O have v_dim elements, those of Q and K head_dim. */
-static bool has_v_dim(enum row row) {
-  return row == O_ROW || row == V_ROW || row == V_NEW_ROW;
+static bool is_of_k(enum row row) {
+  return row == K_ROW || row == K_NEW_ROW;
 }
 
 static bool is_of_v(enum row row) {
@@ -231,16 +235,26 @@ static uint32_t scale_bytes(enum row row, const fi_spec *spec) {
   return row == K_SCALES ? derived_key_scale_element(spec) : derived_value_scale_element(spec);
 }
 
-static uint32_t row_dim(enum row row, const fi_spec *spec) {
+/* The dims of rows. K has its wide dims, where there are such, in the rows of V. */
+struct row_dims {
+  uint32_t count;
+  const char *name;
+};
+
+static struct row_dims row_dims(enum row row, const fi_spec *spec) {
   if (is_of_scales(row))
-    return scale_row_bytes(row, spec) / scale_bytes(row, spec);
-  return has_v_dim(row) ? spec->v_dim : spec->head_dim;
+    return (struct row_dims){scale_row_bytes(row, spec) / scale_bytes(row, spec), "the scales of a row"};
+  if (is_of_k(row) && spec->wide_dims > 0)
+    return (struct row_dims){derived_code_dims(spec), "head_dim less wide_dims"};
+  if (is_of_v(row) && spec->wide_dims > 0)
+    return (struct row_dims){spec->wide_dims, "wide_dims"};
+  if (row == Q_ROW || is_of_k(row))
+    return (struct row_dims){spec->head_dim, "head_dim"};
+  return (struct row_dims){spec->v_dim, "v_dim"};
 }
 
-static const char *row_dim_name(enum row row) {
-  if (is_of_scales(row))
-    return "the scales of a row";
-  return has_v_dim(row) ? "v_dim" : "head_dim";
+static uint32_t row_dim(enum row row, const fi_spec *spec) {
+  return row_dims(row, spec).count;
 }
 
 static uint32_t row_dtype(enum row row, const fi_spec *spec) {
@@ -248,7 +262,7 @@ static uint32_t row_dtype(enum row row, const fi_spec *spec) {
   case K_ROW:
     return spec->kv_dtype;
   case V_ROW:
-    return spec->v_dtype;
+    return spec->wide_dims > 0 ? spec->q_dtype : spec->v_dtype;
   case O_ROW:
     return spec->o_dtype;
   default:
@@ -273,10 +287,11 @@ static bool is_page_stride(int stride) {
          stride == STRIDE_V_SCALE_PAGE;
 }
 
-/* V in K has no strides. Ragged KV, and a cache of slots without pages, have no pages and no requests to step over. */
+/* V in K has no strides, but the wide dims do. Ragged KV, and a cache of slots without pages, have no pages and no
+ * requests to step over. */
 static bool is_used(int stride, const fi_spec *spec) {
   const enum row row = stride_rules[stride].row;
-  if (is_of_v(row) && !has_own_v(spec))
+  if (is_of_v(row) && !has_v_rows(spec))
     return false;
   if (is_of_scales(row) && scale_row_bytes(row, spec) == 0)
     return false;
@@ -291,10 +306,13 @@ static fi_status check_group_scales(const fi_spec *spec, const fi_tensors *tenso
     const char *name;
     const void *scales;
     enum row row;
-    uint32_t dtype;
-  } sides[] = {{"k", tensors->k.scales, K_SCALES, spec->kv_dtype}, {"v", tensors->v.scales, V_SCALES, spec->v_dtype}};
+    bool has_groups;
+  } sides[] = {
+      {"k", tensors->k.scales, K_SCALES, spec->wide_dims > 0 || derived_group_scale_bytes(spec->kv_dtype) > 0},
+      {"v", tensors->v.scales, V_SCALES, derived_group_scale_bytes(spec->v_dtype) > 0},
+  };
   for (size_t i = 0; i < 2 && is_read_by(ATTENTION | APPEND, spec); i++) {
-    if (derived_group_scale_bytes(sides[i].dtype) == 0)
+    if (!sides[i].has_groups)
       continue;
     if (!sides[i].scales)
       return error_set(FI_ERROR_ARGUMENT, "tensors.%s.scales is NULL; 4-bit types need it", sides[i].name);
@@ -310,7 +328,7 @@ static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spe
   const uint32_t dim = row_dim(rule->row, spec);
   if (stride < dim)
     return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
-                     (long long)stride, row_dim_name(rule->row), dim);
+                     (long long)stride, row_dims(rule->row, spec).name, dim);
   const int64_t alignment = row_alignment(rule->row, spec);
   const int64_t multiple = alignment * 8 / element_bits(rule->row, spec);
   if (stride % multiple)
@@ -373,22 +391,23 @@ static fi_status check_records(const fi_tensors *tensors) {
 
 /* -------------------------------------------------------------------------------- scales */
 
-static fi_status check_scale(const char *name, float scale, uint32_t dtype) {
-  const bool scaled = dtype_of(dtype)->bits <= 8;
+static fi_status check_scale(const char *name, float scale, const fi_spec *spec, uint32_t dtype) {
+  const bool scaled = dtype_of(dtype)->bits <= 8 && spec->wide_dims == 0;
   if (scale == 0 || (scaled && scale > 0 && scale <= FLT_MAX))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT,
-                   scaled ? "tensors.%s.scale is %g; it must be 0 (1) or positive and finite"
-                          : "tensors.%s.scale is %g; it must be 0, as kv_dtype is of 16 bits",
+                   scaled                ? "tensors.%s.scale is %g; it must be 0 (1) or positive and finite"
+                   : spec->wide_dims > 0 ? "tensors.%s.scale is %g; it must be 0, as K has wide_dims"
+                                         : "tensors.%s.scale is %g; it must be 0, as kv_dtype is of 16 bits",
                    name, (double)scale);
 }
 
 static fi_status check_scales(const fi_spec *spec, const fi_tensors *tensors) {
   fi_status status = FI_OK;
   if (is_read_by(ATTENTION | APPEND | INDEX, spec))
-    status = check_scale("k", tensors->k.scale, spec->kv_dtype);
+    status = check_scale("k", tensors->k.scale, spec, spec->kv_dtype);
   if (!status && is_read_by(ATTENTION | APPEND, spec) && has_own_v(spec))
-    status = check_scale("v", tensors->v.scale, spec->v_dtype);
+    status = check_scale("v", tensors->v.scale, spec, spec->v_dtype);
   if (!status && is_read_by(ATTENTION | MERGE, spec) && !isfinite(tensors->o_scale))
     status = error_set(FI_ERROR_ARGUMENT, "tensors.o_scale is %g; it must be finite", (double)tensors->o_scale);
   const float v_scale = tensors_values(spec, tensors)->scale;

@@ -256,7 +256,7 @@ static void count_partials(const fi_kernel *kernel, const fi_workspace *bounds, 
  * beside it comes from memory more than once. So does what tiles read that divide the query heads of one.
  */
 static bool shares_lines(const fi_spec *spec) {
-  const uint32_t key_bytes = derived_qk_dim(spec) * derived_kv_bits(spec) / 8;
+  const uint32_t key_bytes = derived_code_dims(spec) * derived_kv_bits(spec) / 8;
   return key_bytes < LINE_BYTES || derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 

@@ -26,6 +26,7 @@ static const struct format formats[] = {
     [FI_I8] = {"int8", 8, 0, 7, 127.0, 0, 1, 0},
     [FI_I4] = {"int4", 4, 0, 3, 7.0, 0, 1, 0},
     [FI_NVFP4] = {"nvfp4", 4, 2, 1, 6.0, 0, 1, 0},
+    [DTYPE_E8M0] = {"e8m0", 8, 8, 0, 0x1p127, 0, 1, 1},
 };
 
 static int format_bias(const struct format *format) {
@@ -67,7 +68,7 @@ const char *dtype_name(uint32_t dtype) {
 
 uint32_t dtype_find(const char *name) {
   for (uint32_t dtype = FI_F16; dtype < sizeof formats / sizeof *formats; dtype++)
-    if (dtype != FI_F32 && strcmp(formats[dtype].name, name) == 0)
+    if (dtype != FI_F32 && dtype != DTYPE_E8M0 && strcmp(formats[dtype].name, name) == 0)
       return dtype;
   return FI_DTYPE_DEFAULT;
 }
@@ -105,7 +106,7 @@ double dtype_decode(uint32_t dtype, const void *data, size_t index) {
     value = NAN;
   else if (is_top && format->has_infinity)
     value = INFINITY;
-  else if (exponent == 0)
+  else if (exponent == 0 && format->mantissa_bits > 0)
     value = ldexp(mantissa, 1 - format_bias(format) - format->mantissa_bits);
   else
     value = ldexp(mantissa + (1u << format->mantissa_bits), exponent - format_bias(format) - format->mantissa_bits);

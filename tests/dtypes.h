@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Powers of two, 2^(code - 127), which scales are and elements are not. */
+enum { DTYPE_E8M0 = 9 };
+
 /* Bits of an element, and bytes where it has whole ones. */
 size_t dtype_bits(uint32_t dtype);
 size_t dtype_bytes(uint32_t dtype);

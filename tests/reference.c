@@ -49,12 +49,6 @@ static void decode_row(uint32_t dtype, const void *data, int64_t offset, uint32_
     row[d] = dtype_decode(dtype, data, (size_t)offset + d) * scale;
 }
 
-static void decode_stored(uint32_t dtype, const void *data, int64_t offset, uint32_t size,
-                          const struct reference_scales *scales, double *row) {
-  for (uint32_t d = 0; d < size; d++)
-    row[d] = dtype_decode(dtype, data, (size_t)offset + d) * reference_scale(scales, d);
-}
-
 /* -------------------------------------------------------------------------------- rope */
 
 /* The angle of pair i in radians. Positions times turns wrap as angles do. */
@@ -86,7 +80,6 @@ void reference_rotate(const struct reference *reference, struct position positio
 bool reference_head_load(const struct reference *reference, uint32_t request, uint32_t kv_head,
                          struct reference_head *loaded) {
   const fi_spec *spec = &reference->spec;
-  const fi_tensors *tensors = &reference->tensors;
   uint32_t kv_len = reference_kv_len(reference, request);
   loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
   loaded->v = calloc((size_t)kv_len * spec->v_dim + 1, sizeof(double));
@@ -100,15 +93,7 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
   reference_seen_by_some(reference, request, &first, &end);
   for (uint32_t t = (uint32_t)first; t < end; t++) {
     double *k = loaded->k + (size_t)t * spec->head_dim;
-    double *v = loaded->v + (size_t)t * spec->v_dim;
-    int64_t k_offset = reference_cache_offset(reference, request, t, kv_head);
-    int64_t v_offset = reference_v_offset(reference, request, t, kv_head);
-    struct reference_scales k_scales = reference_k_scales(reference, request, t, kv_head);
-    struct reference_scales v_scales = reference_v_scales(reference, request, t, kv_head);
-    if (reference_scale(&k_scales, 0) < 0 && spec->kv_scale != FI_SCALE_TOKEN && k_scales.dtype == FI_F32)
-      k_scales.host = 0; /* it would turn the softmax around */
-    decode_stored(spec->kv_dtype, tensors->k.data, k_offset, spec->head_dim, &k_scales, k);
-    decode_stored(spec->v_dtype, reference_values(reference)->data, v_offset, spec->v_dim, &v_scales, v);
+    reference_stored(reference, request, t, kv_head, k, loaded->v + (size_t)t * spec->v_dim);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(reference, key_position(reference, request, t), k);
   }
@@ -204,19 +189,14 @@ void reference_attend(const struct reference *reference, const struct reference_
 void reference_append(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head, double *k,
                       double *v) {
   const fi_spec *spec = &reference->spec;
-  const fi_tensors *tensors = &reference->tensors;
   uint32_t token = reference_query_begin(reference, request) + i;
-  int64_t k_offset = reference_new_offset(reference, token, kv_head);
-  int64_t v_offset = reference_v_new_offset(reference, token, kv_head);
   uint32_t t = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
   struct reference_scales k_scales = reference_k_scales(reference, request, t, kv_head);
   struct reference_scales v_scales = reference_v_scales(reference, request, t, kv_head);
-  decode_row(spec->q_dtype, tensors->k_new.data, k_offset, spec->head_dim, 1, k);
-  if (spec->v_source == FI_V_OWN)
-    decode_row(spec->q_dtype, tensors->v_new.data, v_offset, spec->v_dim, 1, v);
+  reference_new(reference, token, kv_head, k, v);
   if (spec->rope_keys == FI_KEYS_ROTATED)
     reference_rotate(reference, query_position(reference, request, i), k);
-  for (uint32_t d = 0; d < spec->head_dim; d++)
+  for (uint32_t d = 0; d < spec->head_dim - spec->wide_dims; d++)
     k[d] /= reference_scale(&k_scales, d);
   for (uint32_t d = 0; d < spec->v_dim && spec->v_source == FI_V_OWN; d++)
     v[d] /= reference_scale(&v_scales, d);

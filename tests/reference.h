@@ -32,9 +32,38 @@ int64_t reference_page(const struct reference *reference, uint32_t request, uint
 /* The cache of V: that of K where V is in it. */
 const fi_kv *reference_values(const struct reference *reference);
 
-/* Elements from k.data, and from that of V, to dimension 0 of a token. */
+/* Elements from k.data, and from that of V, to dimension 0 of a token; and from v.data to the first of its rows there.
+ */
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+int64_t reference_v_row_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head);
+
+/* The rows at tensors.k, or .v, and at .k_new and .v_new: V has none in K, but the wide dims of K. */
+struct reference_rows {
+  uint32_t dtype; /* in the cache */
+  uint32_t dim;   /* 0: none */
+};
+
+struct reference_rows reference_k_rows(const fi_spec *spec);
+struct reference_rows reference_v_rows(const fi_spec *spec);
+
+/* The scales of K or V that lie as its rows do. */
+struct reference_scale_rows {
+  uint32_t dtype;
+  uint32_t count;  /* of a row; 0: there are none */
+  uint32_t packed; /* the same with what fills the last word */
+  uint32_t group;  /* elements that have one */
+};
+
+struct reference_scale_rows reference_k_scale_rows(const fi_spec *spec);
+struct reference_scale_rows reference_v_scale_rows(const fi_spec *spec);
+
+/* What is stored of K and V of a token: head_dim and v_dim elements, as they are worth. */
+void reference_stored(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head, double *k,
+                      double *v);
+
+/* K and V of query token `token` that append is given. */
+void reference_new(const struct reference *reference, uint32_t token, uint32_t kv_head, double *k, double *v);
 
 /* The scales of K or V of a token and head: element d is multiplied with scale first + d / group, and host. */
 struct reference_scales {

@@ -23,6 +23,16 @@ uint32_t reference_kv_len(const struct reference *reference, uint32_t request) {
   return (entries - 1) * reference->spec.page_size + (uint32_t)batch->last_page_len[request];
 }
 
+struct reference_rows reference_k_rows(const fi_spec *spec) {
+  return (struct reference_rows){spec->kv_dtype, spec->head_dim - spec->wide_dims};
+}
+
+struct reference_rows reference_v_rows(const fi_spec *spec) {
+  if (spec->v_source == FI_V_OWN)
+    return (struct reference_rows){spec->v_dtype, spec->v_dim};
+  return (struct reference_rows){spec->q_dtype, spec->wide_dims};
+}
+
 static int64_t or_packed(int64_t stride, int64_t packed) {
   return stride != 0 ? stride : packed;
 }
@@ -47,12 +57,14 @@ int64_t reference_o_offset(const struct reference *reference, uint32_t token, ui
 
 int64_t reference_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
   const fi_kv *new = &reference->tensors.k_new;
-  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference->spec.head_dim, token, kv_head);
+  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference_k_rows(&reference->spec).dim,
+                    token, kv_head);
 }
 
 int64_t reference_v_new_offset(const struct reference *reference, uint32_t token, uint32_t kv_head) {
   const fi_kv *new = &reference->tensors.v_new;
-  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference->spec.v_dim, token, kv_head);
+  return row_offset(new->token_stride, new->head_stride, reference->kv_heads, reference_v_rows(&reference->spec).dim,
+                    token, kv_head);
 }
 
 int64_t reference_page(const struct reference *reference, uint32_t request, uint32_t token) {
@@ -82,17 +94,23 @@ static int64_t cache_offset(const struct reference *reference, const fi_kv *kv, 
 }
 
 int64_t reference_cache_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
-  return cache_offset(reference, &reference->tensors.k, reference->spec.head_dim, request, token, kv_head);
+  uint32_t dim = reference_k_rows(&reference->spec).dim;
+  return cache_offset(reference, &reference->tensors.k, dim, request, token, kv_head);
 }
 
 const fi_kv *reference_values(const struct reference *reference) {
   return reference->spec.v_source == FI_V_KEYS ? &reference->tensors.k : &reference->tensors.v;
 }
 
+int64_t reference_v_row_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
+  uint32_t dim = reference_v_rows(&reference->spec).dim;
+  return cache_offset(reference, &reference->tensors.v, dim, request, token, kv_head);
+}
+
 int64_t reference_v_offset(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head) {
   if (reference->spec.v_source == FI_V_KEYS)
     return reference_cache_offset(reference, request, token, kv_head);
-  return cache_offset(reference, &reference->tensors.v, reference->spec.v_dim, request, token, kv_head);
+  return reference_v_row_offset(reference, request, token, kv_head);
 }
 
 /* -------------------------------------------------------------------------------- scales */
@@ -109,36 +127,56 @@ static int64_t scale_offset(const struct reference *reference, const fi_kv *kv, 
   return cache_offset(reference, &scales, count, request, token, kv_head);
 }
 
-static struct reference_scales scales_of(const struct reference *reference, const fi_kv *kv, uint32_t dtype,
-                                         uint32_t dim, uint32_t request, uint32_t token, uint32_t kv_head) {
+static bool has_grouped_k(const fi_spec *spec) {
+  return spec->kv_scale == FI_SCALE_GROUP || spec->kv_scale == FI_SCALE_E8M0;
+}
+
+static struct reference_scale_rows scale_rows(const fi_spec *spec, uint32_t dtype, uint32_t dim) {
+  uint32_t scale = reference_scale_dtype(dtype);
+  if (scale != FI_F32)
+    return (struct reference_scale_rows){scale, dim / spec->scale_group, dim / spec->scale_group, spec->scale_group};
+  uint32_t count = spec->kv_scale == FI_SCALE_TOKEN;
+  return (struct reference_scale_rows){FI_F32, count, count, UINT32_MAX};
+}
+
+struct reference_scale_rows reference_k_scale_rows(const fi_spec *spec) {
+  if (!has_grouped_k(spec))
+    return scale_rows(spec, spec->kv_dtype, spec->head_dim);
+  uint32_t count = (spec->head_dim - spec->wide_dims) / spec->scale_group;
+  if (spec->kv_scale == FI_SCALE_GROUP)
+    return (struct reference_scale_rows){FI_F32, count, count, spec->scale_group};
+  return (struct reference_scale_rows){DTYPE_E8M0, count, (count + 3) / 4 * 4, spec->scale_group};
+}
+
+struct reference_scale_rows reference_v_scale_rows(const fi_spec *spec) {
+  return scale_rows(spec, spec->v_dtype, spec->v_dim);
+}
+
+static struct reference_scales scales_of(const struct reference *reference, const fi_kv *kv,
+                                         const struct reference_scale_rows *rows, uint32_t request, uint32_t token,
+                                         uint32_t kv_head) {
   const fi_spec *spec = &reference->spec;
-  struct reference_scales scales = {.dtype = reference_scale_dtype(dtype),
-                                    .data = kv->scales,
-                                    .group = UINT32_MAX,
-                                    .host = kv->scale != 0 ? (double)kv->scale : 1};
-  if (scales.dtype != FI_F32) {
-    scales.group = spec->scale_group;
-    scales.first = scale_offset(reference, kv, dim / spec->scale_group, request, token, kv_head);
-  } else if (spec->kv_scale == FI_SCALE_TOKEN) {
-    scales.first = scale_offset(reference, kv, 1, request, token, kv_head);
-  } else if (spec->kv_scale == FI_SCALE_HEAD) {
+  struct reference_scales scales = {
+      .dtype = rows->dtype, .data = kv->scales, .group = rows->group, .host = kv->scale != 0 ? (double)kv->scale : 1};
+  if (rows->count > 0)
+    scales.first = scale_offset(reference, kv, rows->packed, request, token, kv_head);
+  else if (spec->kv_scale == FI_SCALE_HEAD)
     scales.first = kv_head;
-  } else if (spec->kv_scale == FI_SCALE_NONE) {
+  else if (spec->kv_scale == FI_SCALE_NONE || has_grouped_k(spec))
     scales.data = NULL;
-  }
   return scales;
 }
 
 struct reference_scales reference_k_scales(const struct reference *reference, uint32_t request, uint32_t token,
                                            uint32_t kv_head) {
-  const fi_spec *spec = &reference->spec;
-  return scales_of(reference, &reference->tensors.k, spec->kv_dtype, spec->head_dim, request, token, kv_head);
+  struct reference_scale_rows rows = reference_k_scale_rows(&reference->spec);
+  return scales_of(reference, &reference->tensors.k, &rows, request, token, kv_head);
 }
 
 struct reference_scales reference_v_scales(const struct reference *reference, uint32_t request, uint32_t token,
                                            uint32_t kv_head) {
-  const fi_spec *spec = &reference->spec;
-  return scales_of(reference, reference_values(reference), spec->v_dtype, spec->v_dim, request, token, kv_head);
+  struct reference_scale_rows rows = reference_v_scale_rows(&reference->spec);
+  return scales_of(reference, reference_values(reference), &rows, request, token, kv_head);
 }
 
 double reference_scale(const struct reference_scales *scales, uint32_t d) {

@@ -38,6 +38,30 @@ int position_of(const fi_append_args &args, const NewToken &row) {
 //@end
 
 //@if quantizes_rows
+//@if wide_dims > 0
+//@use operand/grouped_rows
+/*
+ * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
+ * converted to the types of the cache. A warp takes a row at a time.
+ */
+extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
+flashjit_append(const __grid_constant__ fi_append_args args) {
+  wait_for_stream();
+  __shared__ __align__(16) float rows[kThreads / 32][kQkDim];
+  float *row = rows[warp()];
+  const long long count = (long long)new_tokens(args) * args.kv_heads;
+  const long long warps = (long long)gridDim.x * (kThreads / 32);
+  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
+    const int head = i % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / args.kv_heads));
+    if (token.at < 0)
+      continue;
+    take_row(row, new_row(args.k_new, token.token, head), new_row(args.v_new, token.token, head),
+             rotation_to(args.rope, position_of(args, token)));
+    store_row(args, token, head, row);
+  }
+}
+//@else
 //@use operand/quantize_rows
 //@if v_source == keys
 /*
@@ -87,6 +111,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
     }
   }
 }
+//@end
 //@end
 //@else
 //@if v_source == keys

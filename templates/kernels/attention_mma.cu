@@ -73,7 +73,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_by_bits(scores, bits);
     }
     softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage));
+    accumulate(state.o, scores, values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
   close_rows(state, tile.rows);

@@ -1,3 +1,6 @@
+//@if wide_dims > 0
+//@use operand/grouped
+//@else
 //@use operand/fp8
 
 //# K and V of e4m3, converted to f16.
@@ -5,3 +8,4 @@
 //@use operand/widen_e4m3
 
 //@use operand/products8
+//@end

@@ -52,6 +52,9 @@ void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {
     turn_pair(x, y, pair, by);
 }
 //@else
+//@if wide_dims > 0
+//@use query/convert_keys
+//@else
 constexpr u32 kScorePitch = kKeyPitch;
 
 /* K as it is in its stage. */
@@ -59,6 +62,7 @@ const u8 *ready_keys(Team threads, u8 *shared, const u8 *keys, const fi_attentio
                      int token) {
   return keys;
 }
+//@end
 
 /* K is stored as it is scored. */
 Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {

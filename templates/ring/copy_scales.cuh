@@ -17,6 +17,19 @@ template <u32 kBytes> void copy_scale_row(u32 to, const u8 *from, bool valid) {
   }
 }
 
+//@if wide_dims > 0
+/* Starts the copies of the scales of the warp's tokens. */
+void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 stage, const ValidRows &valid) {
+  const u32 row = fresh_lane();
+  const u32 place = team_warp() * kWarpTokens + row;
+  if (row >= kWarpTokens)
+    return;
+  const int token = warp_token(loader) + (int)row;
+  const u8 *keys = (const u8 *)args.k.scales;
+  keys += scale_index(args.k, loader.page, token, loader.kv_head) * kKeyScaleElement;
+  copy_scale_row<kKeyScaleBytes>(stage + kKeyScalesAt + place * kKeyScaleBytes, keys, valid.has(row));
+}
+//@else
 /* Starts the copies of the scales of the warp's tokens. */
 void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 stage, const ValidRows &valid) {
   const u32 row = fresh_lane();
@@ -31,3 +44,4 @@ void copy_scales(const kv_loader &loader, const fi_attention_args &args, u32 sta
   copy_scale_row<kKeyScaleBytes>(stage + kKeyScalesAt + place * kKeyScaleBytes, keys, valid.has(row));
   copy_scale_row<kValueScaleBytes>(stage + kValueScalesAt + place * kValueScaleBytes, values, valid.has(row));
 }
+//@end

@@ -141,6 +141,20 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 //@use ring/copy_scales
 //@end
 
+//@if wide_dims > 0
+/* Starts the warp's copies of a step of the item into a stage: of K, which has V in it, and of its wide dims. */
+void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
+  const ValidRows valid = valid_rows(loader);
+  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
+  const RowPlaces wide = row_places<CopyShape<kWideRowBytes>::kRowLanes>(args.v, loader);
+  const u32 tiles = shared_address(stage);
+#pragma unroll
+  for (u32 first = 0; first < kWarpTokens; first++) {
+    copy_pass<kKeyRowBytes, kKeyPitch>(keys, tiles + kKeysAt, first, valid);
+    copy_pass<kWideRowBytes, kWidePitch>(wide, tiles + kWideAt, first, valid);
+  }
+}
+//@else
 //@if v_source == keys
 /* Starts the warp's copies of a step of the item into a stage: of K, which has V in it. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
@@ -164,6 +178,7 @@ void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 
     copy_pass<kValueRowBytes, kValuePitch>(values, tiles + kValuesAt, first, valid);
   }
 }
+//@end
 //@end
 
 //@if copies_scales

@@ -2,6 +2,14 @@
 
 //# Tiles in shared memory: the stages of each team's ring, K and V of some tokens, and rows of 16-bit elements.
 
+//@if wide_dims > 0
+constexpr u32 kKeyRowBytes = kCodeDims;
+constexpr u32 kWideRowBytes = kWideDims * 2;
+constexpr u32 kKeysAt = 0; /* where the tile of K begins in a stage, that of its wide dims, and their scales */
+constexpr u32 kWideAt = kTeamTokens * kKeyPitch;
+constexpr u32 kKeyScalesAt = kWideAt + kTeamTokens * kWidePitch;
+constexpr u32 kStageBytes = kPaddedStage;
+//@else
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;
 //@if v_bits == kv_bits
 constexpr u32 kValueRowBytes = kVDim * kKvBits / 8;
@@ -20,6 +28,7 @@ constexpr u32 kValueScalesAt = kKeyScalesAt + kTeamTokens * kKeyScaleBytes;
 constexpr u32 kStageBytes = kPaddedStage;
 //@else
 constexpr u32 kStageBytes = kValuesAt + kTeamTokens * kValuePitch;
+//@end
 //@end
 constexpr u32 kRingBytes = kStages * kStageBytes;
 
@@ -85,6 +94,13 @@ const u8 *keys_of(const u8 *stage) {
 }
 
 //@end
-const u8 *values_of(const u8 *stage) {
+//@if wide_dims > 0
+/* V of a step: it is in K as products take it. */
+const u8 *values_of(const u8 *stage, const u8 *keys) {
+  return keys;
+}
+//@else
+const u8 *values_of(const u8 *stage, const u8 *keys) {
   return stage + kValuesAt;
 }
+//@end

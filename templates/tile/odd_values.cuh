@@ -32,8 +32,21 @@ float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
 }
 
+//@if wide_dims == 0
+/* A row of K or V in the cache. */
+typedef const u8 *StoredRow;
+
+StoredRow stored_key(const fi_attention_args &args, int place, int token, KvHead head) {
+  return kv_row(args.k, place, token, head);
+}
+
+StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHead head) {
+  return kv_row(args.v, place, token, head);
+}
+//@end
+
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const u8 *key, const Rotation &by) {
+float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -63,7 +76,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     if (!has_bit(args, tile, row, token))
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
-    const u8 *key = kv_row(args.k, place, token, item.kv_head);
+    const StoredRow key = stored_key(args, place, token, item.kv_head);
     float score = score_part(query, row, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
@@ -72,7 +85,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     if (is_hidden(score))
       continue;
     const TokenWeight by = weigh_token(most, sum, score, unit);
-    const u8 *value = kv_row(args.v, place, token, item.kv_head);
+    const StoredRow value = stored_value(args, place, token, item.kv_head);
 #pragma unroll
     for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
       const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);

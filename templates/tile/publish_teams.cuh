@@ -34,15 +34,31 @@ void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState 
   }
 }
 
-/* Writes the item's rows to O, or as a partial. Teams' areas are a stage of their rings that is free. */
+//@if wide_dims > 0
+constexpr u32 kAreaBytes = kTeamTokens * kScorePitch; /* from a team's area to the next one's */
+
+/* Teams' areas are their tiles of converted K. */
+u8 *team_areas(u8 *shared, u32 free_stage) {
+  return shared + kSharedRotated;
+}
+//@else
+constexpr u32 kAreaBytes = kRingBytes; /* from a team's area to the next one's */
+
+/* Teams' areas are a stage of their rings that is free. */
+u8 *team_areas(u8 *shared, u32 free_stage) {
+  return stage_of(shared, 0, free_stage);
+}
+//@end
+
+/* Writes the item's rows to O, or as a partial. */
 void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
              u32 free_stage) {
   const fi_item &item = tile.item;
   const u32 rows = item.row_count * kGroup;
-  u8 *areas = stage_of(shared, 0, free_stage);
+  u8 *areas = team_areas(shared, free_stage);
   TeamState *states = (TeamState *)(shared + kSharedState);
   team_threads().sync();
-  exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
+  exchange_rows(state, rows, (float *)(areas + team() * kAreaBytes), states[team()]);
   const float scale = joined_scale(args, item.kv_head);
   threads.sync();
 #pragma unroll 1
@@ -51,7 +67,7 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
     const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row); /* asked for before the join */
-    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams, scale);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kAreaBytes / 4, kTeams, scale);
     if (item.part < 0) {
       write_row(args, end, column, part);
       continue;

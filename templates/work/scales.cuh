@@ -2,7 +2,7 @@
 
 //# What K and V of a head are multiplied with.
 
-//@if kv_scale == none || kv_scale == token
+//@if kv_scale != tensor && kv_scale != head
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;

@@ -130,6 +130,7 @@ static fi_spec full_spec(uint32_t op) {
   spec.page_size = 16;
   spec.mask = FI_MASK_NONE;
   spec.kv_dtype = FI_I4;
+  spec.kv_scale = FI_SCALE_E8M0;
   return spec;
 }
 
@@ -210,6 +211,25 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.kv_dtype = FI_NVFP4, .head_dim = 96, .v_dim = 128},
        "scale_group is 16 with head_dim 96: the scales of a row fill words of 4 bytes"},
       {{.kv_dtype = FI_I4, .scale_group = 16, .head_dim = 96}, NULL},
+      {{.kv_dtype = FI_I4, .scale_group = 128},
+       "scale_group is 128 with v_dtype int4: groups of 4-bit elements have at most 64"},
+      {{.kv_dtype = FI_E5M2, .kv_scale = FI_SCALE_GROUP, .v_source = FI_V_KEYS},
+       "kv_scale is groups with kv_dtype e5m2: only kv_dtype e4m3 has scales of groups so"},
+      {{.kv_dtype = FI_E4M3, .kv_scale = FI_SCALE_E8M0},
+       "kv_scale is e8m0 with v_source own: only K that has V in it has scales of groups so"},
+      {{.kv_dtype = FI_E4M3, .kv_scale = FI_SCALE_E8M0, .v_source = FI_V_KEYS}, NULL},
+      {{.kv_dtype = FI_E4M3, .kv_scale = FI_SCALE_E8M0, .v_source = FI_V_KEYS, .wide_dims = 12},
+       "wide_dims is 12 with kv_scale e8m0: beside scales of groups they are a multiple of 8"},
+      {{.kv_dtype = FI_E4M3, .kv_scale = FI_SCALE_E8M0, .v_source = FI_V_KEYS, .wide_dims = 128},
+       "wide_dims is 128 with head_dim 128: K has more dims than these"},
+      {{.kv_dtype = FI_E4M3, .kv_scale = FI_SCALE_GROUP, .v_source = FI_V_KEYS, .head_dim = 192, .wide_dims = 72},
+       "scale_group is 128 with head_dim 192: the dims of K but for the wide ones are whole groups"},
+      {{.kv_dtype = FI_E4M3,
+        .kv_scale = FI_SCALE_E8M0,
+        .v_source = FI_V_KEYS,
+        .rope = FI_ROPE_HALF,
+        .rope_keys = FI_KEYS_UNROTATED},
+       "rope_keys is unrotated with kv_scale e8m0: keys with scales of groups are not rotated inside attention"},
       {{.group = 17, .rows = 16}, "rows is 16 with group 17: a tile must hold the whole group"},
       {{.group = 16, .rows = 16}, NULL},
       {{.rope = FI_ROPE_HALF, .head_dim = 64, .rope_dim = 80},

@@ -97,9 +97,17 @@ static uint32_t groups_of(uint32_t dim, uint32_t other) {
   return count;
 }
 
-/* V in K, which has 16 bits or 8 with its scales, and is no shorter. */
+/* Groups of 16, 32, 64 or 128 of the dims that are not wide, which 64 are. */
+static uint32_t groups_of_latents(uint32_t head_dim) {
+  uint32_t count = 0;
+  for (uint32_t group = 16; group <= 128; group *= 2)
+    count += head_dim > 64 && (head_dim - 64) % group == 0;
+  return count;
+}
+
+/* V in K, which has 16 bits or 8 with its scales, of two kinds those of groups, and is no shorter. */
 static uint32_t types_of_one(uint32_t head_dim, uint32_t v_dim) {
-  return v_dim <= head_dim ? 2 + 2 * 3 + 4 : 0;
+  return v_dim <= head_dim ? 2 + 2 * 3 + 4 + 2 * groups_of_latents(head_dim) : 0;
 }
 
 /* K and V of one type with their scales, V of 4 bits beside K of 8 without or with scales of tokens, and both of 4. */

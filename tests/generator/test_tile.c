@@ -165,10 +165,11 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
     return;
   }
   const uint32_t wide = spec->head_dim * 2;
-  const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim);
-  const uint32_t value = row_bytes(spec->v_dtype, spec->v_dim);
-  const uint32_t own_value = spec->v_source == FI_V_OWN ? value : 0;
-  const uint32_t rotated = rotates_keys(spec) ? tile->teams * tile->team_tokens * wide : 0;
+  const bool is_converted = spec->wide_dims > 0; /* K becomes rows of 16-bit elements, as Q has them, with V in it */
+  const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim - spec->wide_dims);
+  const uint32_t value = is_converted ? wide : row_bytes(spec->v_dtype, spec->v_dim);
+  const uint32_t own_value = spec->v_source == FI_V_OWN ? value : 2 * spec->wide_dims;
+  const uint32_t rotated = rotates_keys(spec) || is_converted ? tile->teams * tile->team_tokens * wide : 0;
   const struct {
     uint32_t begin, end, needed;
   } regions[] = {

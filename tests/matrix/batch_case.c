@@ -243,15 +243,16 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
   const struct rows q = rows_of(batch, BUFFER_Q, spec->head_dim);
-  const struct rows k_new = rows_of(batch, BUFFER_K_NEW, spec->head_dim);
-  const struct rows v_new = rows_of(batch, BUFFER_V_NEW, spec->v_dim);
+  const struct rows k_new = rows_of(batch, BUFFER_K_NEW, reference_k_rows(spec).dim);
+  const struct rows v_new = rows_of(batch, BUFFER_V_NEW, reference_v_rows(spec).dim);
   for (uint32_t token = 0; token < batch->tokens; token++) {
     for (uint32_t head = 0; head < batch->kv_heads * spec->group; head++)
       fill_row(trial, noise, &q, reference_q_offset(&reference, token, head));
     for (uint32_t head = 0; head < batch->kv_heads; head++) {
       const bool is_rotated = spec->rope != FI_ROPE_NONE;
       fill_new_row(trial, noise, &k_new, is_rotated, reference_new_offset(&reference, token, head));
-      fill_new_row(trial, noise, &v_new, false, reference_v_new_offset(&reference, token, head));
+      fill_new_row(trial, noise, &v_new, is_rotated && spec->wide_dims > 0,
+                   reference_v_new_offset(&reference, token, head));
     }
   }
 }
@@ -263,8 +264,10 @@ static void fill_queries(struct batch_case *batch, struct trial *trial, const ui
 static void fill_cache(struct batch_case *batch, struct trial *trial, const uint16_t *noise, const uint16_t *v_noise) {
   const struct reference reference = batch_case_reference(batch);
   const fi_spec *spec = &batch->spec;
-  const struct rows k = {reference.tensors.k.data, spec->kv_dtype, spec->head_dim};
-  const struct rows v = {reference.tensors.v.data, spec->v_dtype, spec->v_dim}; /* where K has it there is none */
+  const struct reference_rows k_rows = reference_k_rows(spec);
+  const struct reference_rows v_rows = reference_v_rows(spec);
+  const struct rows k = {reference.tensors.k.data, k_rows.dtype, k_rows.dim};
+  const struct rows v = {reference.tensors.v.data, v_rows.dtype, v_rows.dim};   /* where K has it there is none */
   const bool is_hidden = batch->kind != BATCH_SHARED && trial_chance(trial, 2); /* others may see it */
   for (uint32_t r = 0; r < batch->requests; r++) {
     int64_t first, end;
@@ -277,8 +280,8 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
         if (!is_filled)
           continue;
         fill_row(trial, noise, &k, reference_cache_offset(&reference, r, token, head));
-        if (spec->v_source == FI_V_OWN)
-          fill_row(trial, v_noise, &v, reference_v_offset(&reference, r, token, head));
+        if (v.dim > 0)
+          fill_row(trial, v_noise, &v, reference_v_row_offset(&reference, r, token, head));
       }
     }
   }
@@ -287,11 +290,11 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
 /*
  * Whether Q and K are not rounded before they meet: a large scale would make that rounding the result's. With int4,
  * whose elements times their scales are rounded to f16, the logits of a 32-fold scale are off by 32 * 2^-12 / sqrt(3) =
- * 4.5e-3 times the size of K, and so are the elements of O: six deviations are 2.7 %.
+ * 4.5e-3 times the size of K, and so are the elements of O: six deviations are 2.7 %. So it is with scales of groups.
  */
 static bool scores_are_exact(const fi_spec *spec) {
   const bool rounds_query = spec->q_dtype == FI_F16 && spec->kv_dtype == FI_BF16;
-  return spec->rope == FI_ROPE_NONE && !rounds_query && spec->kv_dtype != FI_I4;
+  return spec->rope == FI_ROPE_NONE && !rounds_query && spec->kv_dtype != FI_I4 && spec->wide_dims == 0;
 }
 
 /*
@@ -349,8 +352,8 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   const size_t o_element = dtype_bytes(batch->spec.o_dtype);
   batch->q = draw_rows(batch, trial, heads, batch->spec.head_dim);
   batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim);
-  batch->k_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.head_dim);
-  batch->v_new = draw_rows(batch, trial, batch->kv_heads, batch->spec.v_dim);
+  batch->k_new = draw_rows(batch, trial, batch->kv_heads, reference_k_rows(&batch->spec).dim);
+  batch->v_new = draw_rows(batch, trial, batch->kv_heads, reference_v_rows(&batch->spec).dim);
   const size_t axes = batch->spec.rope_axes == 3 ? 3 : 1;
   const size_t places = derived_rotates_keys(&batch->spec) ? batch_case_places(batch) : 0;
   return batch_case_buffer(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&
@@ -405,7 +408,7 @@ static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   fill_queries(batch, trial, noise);
   uint16_t v_noise[NOISE];
   random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
-  random_normal(&trial->random, batch->spec.v_dtype, v_noise, NOISE);
+  random_normal(&trial->random, reference_v_rows(&batch->spec).dtype, v_noise, NOISE);
   fill_cache(batch, trial, noise, v_noise);
   batch_indexer_draw(batch, trial);
   return batch_case_upload(batch, trial);
@@ -532,7 +535,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
       .v_new.token_stride = batch->v_new.token_stride,
       .v_new.head_stride = batch->v_new.head_stride,
   };
-  if (spec->v_source == FI_V_KEYS)
+  if (reference_v_rows(spec).dim == 0)
     tensors.v_new = (fi_kv){0};
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);

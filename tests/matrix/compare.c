@@ -131,6 +131,16 @@ static bool is_int4_scale(const struct extent *extent, double scale, double host
   return fabs(fabs(scale) - exact) <= spacing / 2 + noise && (has_either || is_small || signbit(scale) == is_negative);
 }
 
+/* The largest magnitude / 448, or the least power of two that is not less; at least 2^-126. */
+static bool is_grouped_scale(const fi_spec *spec, const struct extent *extent, double scale) {
+  const double exact = fmax(-extent->least, extent->most) / 448;
+  const double noise = extent->noise / 448 + float_error * exact;
+  if (spec->kv_scale == FI_SCALE_GROUP)
+    return fabs(scale - fmax(0x1p-126, exact)) <= noise;
+  const bool is_power = scale == ldexp(1, ilogb(scale));
+  return is_power && scale >= exact - noise && (scale == 0x1p-126 || scale / 2 < exact + noise);
+}
+
 bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored_row *stored, const char *row,
                    const double *expected, double scale, double host) {
   const struct extent extent = extent_of(spec, stored, expected);
@@ -140,6 +150,8 @@ bool compare_scale(struct trial *trial, const fi_spec *spec, const struct stored
     is_right = is_int4_scale(&extent, scale / host, host);
   else if (stored->dtype == FI_NVFP4)
     is_right = is_rounded(FI_E4M3, fmax(0x1p-6, fmin(448, most / 6 / host)), extent.noise / 6 / host, scale / host);
+  else if (spec->wide_dims > 0)
+    is_right = is_grouped_scale(spec, &extent, scale);
   else
     is_right = is_rounded(spec->q_dtype, most, extent.noise, scale * dtype_largest(stored->dtype));
   return is_right || trial_fail(trial, "the scale of %s of %s is %g, where elements are %g to %g", stored->tensor, row,

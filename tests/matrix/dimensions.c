@@ -33,6 +33,7 @@ static const struct declaration declarations[] = {
     {"scale", "*", NULL, "none token"},
     {"scale_group", "default 16 64", NULL, NULL},
     {"select", "0 1 3 64", NULL, "1 3 64"},
+    {"wide", "default 72", NULL, NULL},
 };
 
 /* An axis whose values are rarely possible, and what one of them needs others to be. */
@@ -42,12 +43,16 @@ static const struct {
   const char *other;
   const char *needed;
 } needs[] = {
-    {"family", "wgmma", "rows", "128"},
-    {"family", "wgmma", "v", "default"},
-    {"family", "wgmma", "keys", "rotated"},
-    {"family", "wgmma", "v_source", "own"},
-    {"family", "wgmma", "select", "0"},
-    {"family", "wgmma", "prefixes", "0"},
+    {"family", "wgmma", "rows", "128"},     {"family", "wgmma", "v", "default"},
+    {"family", "wgmma", "keys", "rotated"}, {"family", "wgmma", "v_source", "own"},
+    {"family", "wgmma", "select", "0"},     {"family", "wgmma", "prefixes", "0"},
+    {"scale", "groups", "kv", "e4m3"},      {"scale", "groups", "v_source", "keys"},
+    {"scale", "groups", "v", "default"},    {"scale", "groups", "scale_group", "16"},
+    {"scale", "e8m0", "kv", "e4m3"},        {"scale", "e8m0", "v_source", "keys"},
+    {"scale", "e8m0", "v", "default"},      {"scale", "e8m0", "scale_group", "16"},
+    {"wide", "72", "scale", "groups"},      {"wide", "72", "kv", "e4m3"},
+    {"wide", "72", "v_source", "keys"},     {"wide", "72", "v", "default"},
+    {"wide", "72", "scale_group", "16"},
 };
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {

@@ -108,6 +108,8 @@ static const char *const edge_specs[] = {
     "attention hd=160 v_dim=128 group=4 rows=16 page=16 lse=1 v_source=keys",
     "attention hd=96 v_dim=64 rows=64 kv=f16 lse=1 v_source=keys",
     "attention hd=160 v_dim=128 group=4 rows=64 page=16 lse=1 v_source=keys",
+    "attention hd=96 v_dim=64 group=3 kv=e4m3 scale=groups page=16 lse=1 v_source=keys scale_group=32",
+    "attention hd=136 group=2 rows=32 kv=e4m3 scale=e8m0 page=3 lse=1 v_source=keys wide=72",
 };
 
 /* Again for the oldest target, where the text of a type differs. */
@@ -146,6 +148,12 @@ static const char *const latent_specs[] = {
      "lse=1 v_source=keys"),
     "attention hd=160 v_dim=128 group=40 rows=128 page=48 bits=1 sinks=1 lse=2 v_source=keys",
     "attention hd=576 v_dim=512 group=16 rows=64 page=1056 left=128 softcap=1 lse=1 v_source=keys",
+    "attention hd=576 v_dim=512 group=16 kv=e4m3 scale=groups page=64 lse=1 v_source=keys",
+    "attention hd=576 v_dim=512 group=64 kv=e4m3 scale=groups page=1 sinks=1 lse=2 v_source=keys",
+    "attention hd=512 group=16 kv=e4m3 scale=e8m0 page=64 lse=1 v_source=keys",
+    "attention hd=512 group=64 kv=e4m3 scale=e8m0 page=256 left=128 sinks=1 lse=1 v_source=keys",
+    ("attention hd=136 group=4 rows=64 q=f16 kv=e4m3 scale=e8m0 index=csr rope=half rope_dim=32 rope_first=56 "
+     "wide=72 v_source=keys"),
 };
 
 /* Again for the target with least shared memory, where tiles are smaller. */
@@ -160,6 +168,8 @@ static const char *const list_specs[] = {
     "attention hd=576 v_dim=512 group=128 page=1 sinks=1 lse=2 v_source=keys select=1",
     "attention hd=512 group=64 page=1056 sinks=1 lse=1 v_source=keys select=1",
     "attention hd=576 v_dim=512 group=5 q=f16 kv=e4m3 scale=tensor mask=none lse=1 v_source=keys select=1",
+    "attention hd=576 v_dim=512 group=128 kv=e4m3 scale=groups page=64 mask=none lse=1 v_source=keys select=1",
+    "attention hd=512 group=8 kv=e4m3 scale=e8m0 page=64 sinks=1 lse=1 v_source=keys select=1",
     "attention group=16 page=128 lse=1 select=128",
     "attention group=4 page=16 index=csr mask=none lse=1 select=3",
     "attention hd=64 group=8 rows=64 sinks=1 select=64",

@@ -3,6 +3,7 @@
 
 #include "generator/dtypes.h"
 #include "tests/dtypes.h"
+#include "tests/reference.h"
 #include "tools/common/mirror.h"
 
 #include <string.h>
@@ -105,9 +106,11 @@ bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *sp
                     uint32_t unit_tokens) {
   *pool = (struct kv_pool){.units = units, .spans = 1};
   pool->poison = dtype_of(spec->v_dtype)->whole ? LARGE_CODES : POISON;
-  const bool has_v = spec->v_source == FI_V_OWN;
-  pool->k = (struct kv_rows){.dtype = spec->kv_dtype, .row_bytes = bytes_of(spec->kv_dtype, spec->head_dim)};
-  pool->v = (struct kv_rows){.dtype = spec->v_dtype, .row_bytes = has_v ? bytes_of(spec->v_dtype, spec->v_dim) : 0};
+  const struct reference_rows k = reference_k_rows(spec);
+  const struct reference_rows v = reference_v_rows(spec);
+  const bool has_v = v.dim > 0;
+  pool->k = (struct kv_rows){.dtype = k.dtype, .row_bytes = bytes_of(k.dtype, k.dim)};
+  pool->v = (struct kv_rows){.dtype = v.dtype, .row_bytes = bytes_of(v.dtype, v.dim)};
   const int64_t k_extent = lay_out_unit(trial, kv_heads, unit_tokens, &pool->k);
   const int64_t v_extent = has_v ? lay_out_unit(trial, kv_heads, unit_tokens, &pool->v) : 0;
   const int64_t bytes = trial_chance(trial, 3) ? interleave(pool, trial, k_extent, v_extent)
@@ -169,6 +172,6 @@ static void describe(const struct kv_pool *pool, const struct kv_rows *rows, con
 
 void kv_pool_describe(const struct kv_pool *pool, const fi_spec *spec, bool on_host, fi_tensors *tensors) {
   describe(pool, &pool->k, spec, on_host, &tensors->k);
-  if (spec->v_source == FI_V_OWN)
+  if (reference_v_rows(spec).dim > 0)
     describe(pool, &pool->v, spec, on_host, &tensors->v);
 }

@@ -35,6 +35,14 @@ static bool plan_and_launch(struct trial *trial, fi_kernel *kernel, struct batch
   return launch(trial, kernel, batch);
 }
 
+/* A token of the batch and a head, and what they are called. */
+struct place {
+  uint32_t request;
+  uint32_t token; /* of its KV */
+  uint32_t kv_head;
+  char name[96];
+};
+
 /* Puts back the bytes of a row. */
 static void restore_row(const struct kv_pool *pool, const unsigned char *before, const struct kv_rows *rows,
                         const void *data, size_t offset) {
@@ -42,31 +50,35 @@ static void restore_row(const struct kv_pool *pool, const unsigned char *before,
   memcpy(pool->host + at, before + at, (size_t)rows->row_bytes);
 }
 
+/* The scales of a row, and which of them lie as rows do. */
+struct row_scales {
+  struct reference_scales at;
+  struct reference_scale_rows rows;
+};
+
 /* Holds the new scales of a row against what it was, then makes them NaN again, as all were. */
-static bool check_scales(struct trial *trial, const struct batch_case *batch, const struct reference_scales *scales,
+static bool check_scales(struct trial *trial, const struct batch_case *batch, const struct row_scales *scales,
                          const struct stored_row *stored, const char *name, const double *row) {
-  const bool has_groups = scales->dtype != FI_F32;
-  const uint32_t group = has_groups ? scales->group : stored->dim;
-  if (!has_groups && batch->spec.kv_scale != FI_SCALE_TOKEN)
+  const size_t element = dtype_bytes(scales->rows.dtype);
+  struct stored_row part = *stored;
+  if (scales->rows.count == 0)
     return true;
-  for (uint32_t d = 0; d < stored->dim; d += group) {
-    struct stored_row part = *stored;
-    part.dim = group;
-    if (!compare_scale(trial, &batch->spec, &part, name, row + d, reference_scale(scales, d), scales->host))
+  part.dim = stored->dim / scales->rows.count;
+  for (uint32_t d = 0; d < stored->dim; d += part.dim) {
+    if (!compare_scale(trial, &batch->spec, &part, name, row + d, reference_scale(&scales->at, d), scales->at.host))
       return false;
   }
-  memset((char *)(uintptr_t)scales->data + (size_t)scales->first * dtype_bytes(scales->dtype), POISON,
-         stored->dim / group * dtype_bytes(scales->dtype));
+  memset((char *)(uintptr_t)scales->at.data + (size_t)scales->at.first * element, POISON, scales->rows.count * element);
   return true;
 }
 
 /* Holds new K or V against what is to be stored, and its scales, then puts back what was there before. */
 static bool check_stored(struct trial *trial, const struct batch_case *batch, const unsigned char *before,
-                         const struct kv_rows *rows, const struct stored_row *stored,
-                         const struct reference_scales *scales, const char *name, const double *expected) {
+                         const struct kv_rows *rows, const struct stored_row *stored, const struct row_scales *scales,
+                         const char *name, const double *expected) {
   double row[MOST_HEAD_DIM];
   for (uint32_t d = 0; d < stored->dim; d++) {
-    const double scale = reference_scale(scales, d);
+    const double scale = reference_scale(&scales->at, d);
     row[d] = scale == 0 ? 0 : expected[d] * scale; /* only a row of zeros has that */
   }
   const bool passed =
@@ -75,27 +87,46 @@ static bool check_stored(struct trial *trial, const struct batch_case *batch, co
   return passed;
 }
 
+/* The row at tensors.v: V, or the wide dims of K, which have no scales. */
+static bool check_v_row(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
+                        const unsigned char *before, const struct place *place, const double *k, const double *v) {
+  const fi_spec *spec = &batch->spec;
+  const struct reference_rows rows = reference_v_rows(spec);
+  const bool is_wide = spec->wide_dims > 0;
+  const size_t at = (size_t)reference_v_row_offset(reference, place->request, place->token, place->kv_head);
+  const struct row_scales none = {{.group = UINT32_MAX, .host = 1}, {0}};
+  const struct row_scales own = {reference_v_scales(reference, place->request, place->token, place->kv_head),
+                                 reference_v_scale_rows(spec)};
+  const struct stored_row stored = {.tensor = is_wide ? "the wide dims of K" : "V",
+                                    .dtype = rows.dtype,
+                                    .dim = rows.dim,
+                                    .is_rotated = is_wide && spec->rope != FI_ROPE_NONE,
+                                    .data = reference->tensors.v.data,
+                                    .offset = at};
+  return rows.dim == 0 || check_stored(trial, batch, before, &batch->pool.v, &stored, is_wide ? &none : &own,
+                                       place->name, is_wide ? k + reference_k_rows(spec).dim : v);
+}
+
 static bool check_row(struct trial *trial, const struct batch_case *batch, const struct reference *reference,
                       const unsigned char *before, uint32_t request, uint32_t i, uint32_t kv_head) {
   double k[MOST_HEAD_DIM];
   double v[MOST_HEAD_DIM];
-  char name[96];
   const fi_spec *spec = &batch->spec;
-  const fi_tensors *tensors = &reference->tensors;
   const uint32_t token = batch->kv_len[request] - batch->q_len[request] + i;
-  const size_t at_k = (size_t)reference_cache_offset(reference, request, token, kv_head);
-  const size_t at_v = (size_t)reference_v_offset(reference, request, token, kv_head);
-  const struct reference_scales k_scales = reference_k_scales(reference, request, token, kv_head);
-  const struct reference_scales v_scales = reference_v_scales(reference, request, token, kv_head);
-  snprintf(name, sizeof name, "request %u (q_len %u, kv_len %u), token %u, head %u", request, batch->q_len[request],
-           batch->kv_len[request], i, kv_head);
+  const struct row_scales scales = {reference_k_scales(reference, request, token, kv_head),
+                                    reference_k_scale_rows(spec)};
+  struct place place = {request, token, kv_head, ""};
+  snprintf(place.name, sizeof place.name, "request %u (q_len %u, kv_len %u), token %u, head %u", request,
+           batch->q_len[request], batch->kv_len[request], i, kv_head);
   reference_append(reference, request, i, kv_head, k, v);
-  const struct stored_row stored_k = {"K", spec->kv_dtype, spec->head_dim, spec->rope != FI_ROPE_NONE, tensors->k.data,
-                                      at_k};
-  const struct stored_row stored_v = {"V", spec->v_dtype, spec->v_dim, false, tensors->v.data, at_v};
-  return check_stored(trial, batch, before, &batch->pool.k, &stored_k, &k_scales, name, k) &&
-         (spec->v_source == FI_V_KEYS ||
-          check_stored(trial, batch, before, &batch->pool.v, &stored_v, &v_scales, name, v));
+  const struct stored_row stored = {.tensor = "K",
+                                    .dtype = spec->kv_dtype,
+                                    .dim = reference_k_rows(spec).dim,
+                                    .is_rotated = spec->rope != FI_ROPE_NONE,
+                                    .data = reference->tensors.k.data,
+                                    .offset = (size_t)reference_cache_offset(reference, request, token, kv_head)};
+  return check_stored(trial, batch, before, &batch->pool.k, &stored, &scales, place.name, k) &&
+         check_v_row(trial, batch, reference, before, &place, k, v);
 }
 
 static bool check_rows(struct trial *trial, const struct batch_case *batch, const unsigned char *before) {
@@ -115,13 +146,12 @@ static bool check_rows(struct trial *trial, const struct batch_case *batch, cons
 static bool check_other_scales(struct trial *trial, const struct batch_case *batch) {
   const struct {
     enum buffer buffer;
-    uint32_t dtype;
-  } sides[] = {{BUFFER_K_SCALE, reference_scale_dtype(batch->spec.kv_dtype)},
-               {BUFFER_V_SCALE, reference_scale_dtype(batch->spec.v_dtype)}};
+    uint32_t count;
+  } sides[] = {{BUFFER_K_SCALE, reference_k_scale_rows(&batch->spec).count},
+               {BUFFER_V_SCALE, reference_v_scale_rows(&batch->spec).count}};
   for (size_t side = 0; side < 2; side++) {
     const struct mirror *scales = &batch->buffers[sides[side].buffer];
-    const bool has_rows = batch->spec.kv_scale == FI_SCALE_TOKEN || sides[side].dtype != FI_F32;
-    if (has_rows && !compare_poison(trial, "the scales", scales->host, scales->bytes))
+    if (sides[side].count > 0 && !compare_poison(trial, "the scales", scales->host, scales->bytes))
       return false;
   }
   return true;

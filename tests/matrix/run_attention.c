@@ -112,10 +112,9 @@ static void *shifted(const void *pointer, int64_t elements, size_t element) {
 }
 
 /* Scales of tokens or groups, to those of one request of a contiguous cache. */
-static void shift_scales(const struct batch_case *batch, uint32_t dtype, uint32_t request, fi_kv *kv) {
-  const uint32_t scale = reference_scale_dtype(dtype);
-  if (batch->spec.kv_scale == FI_SCALE_TOKEN || scale != FI_F32)
-    kv->scales = shifted(kv->scales, request * kv->scale_page_stride, dtype_bytes(scale));
+static void shift_scales(struct reference_scale_rows rows, uint32_t request, fi_kv *kv) {
+  if (rows.count > 0)
+    kv->scales = shifted(kv->scales, request * kv->scale_page_stride, dtype_bytes(rows.dtype));
 }
 
 /* The tensors of one request alone: pointers to its first token, and to its place in a contiguous cache. */
@@ -139,10 +138,10 @@ static fi_tensors tensors_alone(const struct attention_run *run, uint32_t reques
                            spec->bias == FI_BIAS_DISTANCE ? sizeof(float) : sizeof(uint16_t));
   if (spec->page_size == 0 && spec->index == FI_INDEX_DENSE) {
     tensors.k.data = shifted(tensors.k.data, request * batch->pool.k.unit_stride, 1);
-    if (spec->v_source == FI_V_OWN)
+    if (reference_v_rows(spec).dim > 0)
       tensors.v.data = shifted(tensors.v.data, request * batch->pool.v.unit_stride, 1);
-    shift_scales(batch, spec->kv_dtype, request, &tensors.k);
-    shift_scales(batch, spec->v_dtype, request, &tensors.v);
+    shift_scales(reference_k_scale_rows(spec), request, &tensors.k);
+    shift_scales(reference_v_scale_rows(spec), request, &tensors.v);
     if (tensors.key_positions)
       tensors.key_positions += request * tensors.key_page_stride;
   }

@@ -54,15 +54,24 @@ static uint32_t q_heads(const struct edge_run *run) {
 }
 
 static void set_k(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
-  const fi_spec *spec = &run->batch.spec;
+  const struct reference_rows rows = reference_k_rows(&run->batch.spec);
   const int64_t offset = reference_cache_offset(&run->reference, request, token, head);
-  set_row(spec->kv_dtype, run->reference.tensors.k.data, offset, spec->head_dim, value);
+  set_row(rows.dtype, run->reference.tensors.k.data, offset, rows.dim, value);
+}
+
+/* The wide dims of a key. */
+static void set_wide(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
+  const fi_spec *spec = &run->batch.spec;
+  const int64_t offset = reference_v_row_offset(&run->reference, request, token, head);
+  set_row(spec->q_dtype, run->reference.tensors.v.data, offset, spec->wide_dims, value);
 }
 
 static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, uint32_t head, double value) {
   const fi_spec *spec = &run->batch.spec;
   const int64_t offset = reference_v_offset(&run->reference, request, token, head);
-  set_row(spec->v_dtype, reference_values(&run->reference)->data, offset, spec->v_dim, value);
+  const uint32_t stored = reference_k_rows(spec).dim; /* of V in K; the rest of it is wide dims */
+  const bool is_in_k = spec->v_source == FI_V_KEYS && spec->v_dim > stored;
+  set_row(spec->v_dtype, reference_values(&run->reference)->data, offset, is_in_k ? stored : spec->v_dim, value);
 }
 
 /* ------------------------------------------------------------------------------------------------ equal keys */
@@ -78,7 +87,7 @@ static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype
 
 /* Scores of equal keys are equal. */
 static bool has_plain_keys(const fi_spec *spec) {
-  const bool has_own_scales = spec->kv_scale == FI_SCALE_TOKEN || reference_scale_dtype(spec->kv_dtype) != FI_F32;
+  const bool has_own_scales = reference_k_scale_rows(spec).count > 0;
   return !rotates(spec) && spec->bias == FI_BIAS_NONE && !has_own_scales;
 }
 
@@ -259,6 +268,20 @@ static void spoil_scales(struct edge_run *run, uint32_t request, uint32_t token)
   }
 }
 
+/* Of e4m3 with scales of groups any of these may be NaN, and wide dims infinite, too. */
+static void spoil_groups(struct edge_run *run, uint32_t request, uint32_t token) {
+  const fi_spec *spec = &run->batch.spec;
+  const struct reference_scale_rows rows = reference_k_scale_rows(spec);
+  void *scales = run->batch.buffers[BUFFER_K_SCALE].host;
+  for (uint32_t head = 0; head < run->batch.kv_heads && spec->wide_dims > 0; head++) {
+    const int64_t first = reference_k_scales(&run->reference, request, token, head).first;
+    if (trial_chance(run->trial, 2))
+      dtype_encode(rows.dtype, NAN, scales, (size_t)first + random_below(&run->trial->random, rows.count));
+    if (trial_chance(run->trial, 2))
+      set_wide(run, request, token, head, draw_special(run->trial, spec->q_dtype));
+  }
+}
+
 static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) {
   const bool is_k = trial_chance(run->trial, 4);
   const uint32_t dtype = is_k ? run->batch.spec.kv_dtype : run->batch.spec.v_dtype;
@@ -270,6 +293,7 @@ static void spoil_token(struct edge_run *run, uint32_t request, uint32_t token) 
       set_v(run, request, token, head, special);
   }
   spoil_scales(run, request, token);
+  spoil_groups(run, request, token);
 }
 
 /* Whether tokens are hidden from some query tokens by other than where they are. */

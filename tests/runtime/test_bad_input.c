@@ -47,6 +47,10 @@ static const char *text_of(const struct change *change) {
 
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 
+/* A latent cache with scales of groups and wide dims. */
+#define LATENT "attention hd=576 v_dim=512 kv=e4m3 scale=groups page=64 v_source=keys"
+#define LATENT_APPEND "append hd=512 kv=e4m3 scale=e8m0 page=64 v_source=keys"
+
 static const struct change spec_changes[] = {
     {NULL, SPEC(op, 5), FI_ERROR_SPEC, "op is 5"},
     {NULL, SPEC(family, 3), FI_ERROR_SPEC, "family is 3"},
@@ -65,6 +69,8 @@ static const struct change spec_changes[] = {
     {"attention hd=320 v_dim=64 v_source=keys", SPEC(v_dim, 0), FI_ERROR_UNSUPPORTED,
      "v_dim is 320 with head_dim 320: V has multiples of 8 from 32 to 256, or 512 elements"},
     {"append v_source=keys", SPEC(kv_dtype, FI_I4), FI_ERROR_UNSUPPORTED, "v_source is keys with kv_dtype int4"},
+    {NULL, SPEC(kv_scale, 6), FI_ERROR_SPEC, "kv_scale is 6; allowed: none, tensor, head, token, groups, e8m0"},
+    {LATENT, SPEC(wide_dims, 264), FI_ERROR_SPEC, "wide_dims is 264; allowed: 0 to 256"},
     {NULL, SPEC(group, 129), FI_ERROR_SPEC, "group is 129"},
     {NULL, SPEC(rows, 17), FI_ERROR_SPEC, "rows is 17"},
     {NULL, SPEC(rows, 256), FI_ERROR_SPEC, "rows is 256"},
@@ -74,12 +80,11 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(kv_dtype, 5), FI_ERROR_SPEC, "kv_dtype is 5"},
     {NULL, SPEC(v_dtype, 5), FI_ERROR_SPEC, "v_dtype is 5; allowed: f16, bf16, e4m3, e5m2, int8, int4, nvfp4"},
     {NULL, SPEC(v_dtype, FI_F16), FI_ERROR_UNSUPPORTED, "v_dtype is f16 with kv_dtype bf16: V has the type of K"},
-    {"attention kv=int4", SPEC(scale_group, 8), FI_ERROR_SPEC, "scale_group is 8; allowed: 16, 32, 64"},
+    {"attention kv=int4", SPEC(scale_group, 8), FI_ERROR_SPEC, "scale_group is 8; allowed: 16, 32, 64, 128"},
     {"append kv=nvfp4", SPEC(scale_group, 64), FI_ERROR_UNSUPPORTED, "scale_group is 64 with v_dtype nvfp4"},
     {"append kv=int4", SPEC(v_dim, 160), FI_ERROR_UNSUPPORTED, "scale_group is 32 with v_dim 160: the scales of a row"},
     {"attention kv=int8 v=int4", SPEC(kv_scale, FI_SCALE_TENSOR), FI_ERROR_UNSUPPORTED,
      "v_dtype is int4 with kv_scale tensor"},
-    {NULL, SPEC(kv_scale, 4), FI_ERROR_SPEC, "kv_scale is 4; allowed: none, tensor, head, token"},
     {"attention kv=e4m3", SPEC(kv_scale, FI_SCALE_TOKEN), FI_ERROR_UNSUPPORTED,
      "kv_scale is token with kv_dtype e4m3: only kv_dtype int8 has scales of tokens"},
     {NULL, SPEC(kv_scale, FI_SCALE_HEAD), FI_ERROR_UNSUPPORTED, "kv_scale is head with kv_dtype bf16"},
@@ -346,6 +351,13 @@ static const struct change tensor_changes[] = {
     {"attention kv=e4m3 scale=head", TENSORS(v.scales, 0), FI_ERROR_ARGUMENT, "tensors.v.scales is NULL"},
     {"append kv=e4m3 scale=head", TENSORS(v.scales, 0x80001), FI_ERROR_ARGUMENT, "tensors.v.scales is 0x80001"},
     {"attention kv=int8 scale=token", TENSORS(k.scales, 0), FI_ERROR_ARGUMENT, "tensors.k.scales is NULL"},
+    {LATENT, TENSORS(k.scales, 0x70008), FI_ERROR_ARGUMENT, "k.scales is 0x70008; it must be aligned to 16"},
+    {LATENT, TENSORS(k.scale, MINUS_ONE), FI_ERROR_ARGUMENT, "tensors.k.scale is -1; it must be 0, as K has wide_dims"},
+    {LATENT, TENSORS(v.data, 0), FI_ERROR_ARGUMENT, "tensors.v.data is NULL"},
+    {LATENT, TENSORS(v.token_stride, 56), FI_ERROR_ARGUMENT, "v.token_stride is 56; it must be 0 (packed) or at least"},
+    {LATENT, TENSORS(k.token_stride, 496), FI_ERROR_ARGUMENT, "at least head_dim less wide_dims, 512"},
+    {LATENT_APPEND, TENSORS(k.scale_token_stride, 7), FI_ERROR_ARGUMENT, "at least the scales of a row, 8"},
+    {LATENT_APPEND, TENSORS(v_new.data, 0), FI_ERROR_ARGUMENT, "tensors.v_new.data is NULL"},
     {"append kv=int8 scale=token", TENSORS(v.scales, 0x80002), FI_ERROR_ARGUMENT,
      "tensors.v.scales is 0x80002; it must be aligned to 4 bytes"},
     {"attention kv=int8", TENSORS(k.scale, MINUS_ONE), FI_ERROR_ARGUMENT,

@@ -51,7 +51,11 @@ static void fill_defaults(fi_spec *spec) {
   spec->kv_dtype = spec->kv_dtype ? spec->kv_dtype : spec->q_dtype;
   spec->v_dtype = spec->v_dtype ? spec->v_dtype : spec->kv_dtype;
   spec->o_dtype = spec->o_dtype ? spec->o_dtype : spec->q_dtype;
-  spec->scale_group = spec->scale_group ? spec->scale_group : spec->v_dtype == FI_NVFP4 ? 16 : 32;
+  const bool has_groups = spec->kv_scale == FI_SCALE_GROUP || spec->kv_scale == FI_SCALE_E8M0;
+  const uint32_t of_latents = spec->kv_scale == FI_SCALE_GROUP ? 128 : 64;
+  const uint32_t usual_group = has_groups ? of_latents : spec->v_dtype == FI_NVFP4 ? 16 : 32;
+  spec->scale_group = spec->scale_group ? spec->scale_group : usual_group;
+  spec->wide_dims = spec->wide_dims || !has_groups ? spec->wide_dims : 64;
   spec->rope_dim = spec->rope_dim ? spec->rope_dim : spec->head_dim;
 }
 
@@ -171,15 +175,15 @@ void case_list_free(struct case_list *list) {
 
 /* ------------------------------------------------------------------------------------------------ work */
 
-static uint64_t row_bits(uint32_t dtype, uint32_t dim, const fi_spec *spec) {
-  const uint32_t scale = reference_scale_dtype(dtype);
-  const uint64_t scales = scale != FI_F32 ? dim / spec->scale_group : spec->kv_scale == FI_SCALE_TOKEN;
-  return dim * dtype_bits(dtype) + scales * dtype_bits(scale);
+static uint64_t row_bits(struct reference_rows rows, struct reference_scale_rows scales) {
+  return rows.dim * dtype_bits(rows.dtype) + scales.packed * dtype_bits(scales.dtype);
 }
 
 uint64_t bench_token_bits(const fi_spec *spec) {
-  const uint64_t own_v = spec->v_source == FI_V_KEYS ? 0 : row_bits(spec->v_dtype, spec->v_dim, spec);
-  return row_bits(spec->kv_dtype, spec->head_dim, spec) + own_v;
+  const struct reference_scale_rows none = {.dtype = FI_F32};
+  const bool has_own_v = spec->v_source == FI_V_OWN;
+  return row_bits(reference_k_rows(spec), reference_k_scale_rows(spec)) +
+         row_bits(reference_v_rows(spec), has_own_v ? reference_v_scale_rows(spec) : none);
 }
 
 /* What a query token at a place reads by its lists. */

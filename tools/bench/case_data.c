@@ -43,26 +43,22 @@ static size_t query_heads(const struct case_data *data) {
   return (size_t)data->what->kv_heads * data->spec.group;
 }
 
-static uint32_t scales_of_row(const struct case_data *data, uint32_t dtype, uint32_t dim) {
-  return reference_scale_dtype(dtype) != FI_F32 ? dim / data->spec.scale_group : 1;
-}
-
 /* How many scales K or V has. */
-static size_t scale_count(const struct case_data *data, uint32_t dtype, uint32_t dim) {
+static size_t scale_count(const struct case_data *data, const struct reference_scale_rows *rows, uint32_t dtype) {
   const size_t heads = data->what->kv_heads;
-  if (reference_scale_dtype(dtype) != FI_F32 || data->spec.kv_scale == FI_SCALE_TOKEN)
-    return data->cache_tokens * heads * scales_of_row(data, dtype, dim);
+  if (rows->count > 0)
+    return data->cache_tokens * heads * rows->packed;
   if (data->spec.kv_scale == FI_SCALE_NONE || dtype_bits(dtype) > 8)
     return 0;
   return data->spec.kv_scale == FI_SCALE_HEAD ? heads : 1;
 }
 
-static size_t scale_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
-  return scale_count(data, dtype, dim) * dtype_bytes(reference_scale_dtype(dtype));
+static size_t scale_bytes(const struct case_data *data, const struct reference_scale_rows *rows, uint32_t dtype) {
+  return scale_count(data, rows, dtype) * dtype_bytes(rows->dtype);
 }
 
-static size_t cache_bytes(const struct case_data *data, uint32_t dtype, uint32_t dim) {
-  return data->cache_tokens * data->what->kv_heads * dim * dtype_bits(dtype) / 8;
+static size_t cache_bytes(const struct case_data *data, struct reference_rows rows) {
+  return data->cache_tokens * data->what->kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
 }
 
 static void count_pages(struct case_data *data) {
@@ -85,14 +81,16 @@ static void set_sizes(struct case_data *data) {
   const size_t requests = data->what->batch.count;
   const size_t rows = bench_batch_tokens(&data->what->batch) * query_heads(data);
   const bool has_own_v = spec->v_source == FI_V_OWN;
+  const struct reference_scale_rows k_scales = reference_k_scale_rows(spec);
+  const struct reference_scale_rows v_scales = reference_v_scale_rows(spec);
   const size_t table = has_indptr(data) ? data->entries : requests * data->table_stride;
   const size_t bytes[CASE_BUFFERS] = {
       [CASE_Q] = rows * spec->head_dim * dtype_bytes(spec->q_dtype),
       [CASE_O] = rows * spec->v_dim * dtype_bytes(spec->o_dtype),
-      [CASE_K] = cache_bytes(data, spec->kv_dtype, spec->head_dim),
-      [CASE_V] = has_own_v ? cache_bytes(data, spec->v_dtype, spec->v_dim) : 0,
-      [CASE_K_SCALES] = scale_bytes(data, spec->kv_dtype, spec->head_dim),
-      [CASE_V_SCALES] = has_own_v ? scale_bytes(data, spec->v_dtype, spec->v_dim) : 0,
+      [CASE_K] = cache_bytes(data, reference_k_rows(spec)),
+      [CASE_V] = cache_bytes(data, reference_v_rows(spec)),
+      [CASE_K_SCALES] = scale_bytes(data, &k_scales, spec->kv_dtype),
+      [CASE_V_SCALES] = has_own_v ? scale_bytes(data, &v_scales, spec->v_dtype) : 0,
       [CASE_Q_INDPTR] = bench_batch_most_q(&data->what->batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_KV_LEN] = is_paged(data) || !has_indptr(data) ? requests * sizeof(int32_t) : 0,
       [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
@@ -213,8 +211,8 @@ static void fill_elements(const struct case_data *data, enum case_buffer buffer,
 }
 
 /* Scales with which codes are of the size of other types' elements. */
-static void fill_scales(const struct case_data *data, enum case_buffer buffer, uint32_t dtype, random_state *random) {
-  const uint32_t type = reference_scale_dtype(dtype);
+static void fill_scales(const struct case_data *data, enum case_buffer buffer, uint32_t type, uint32_t dtype,
+                        random_state *random) {
   const double unit = dtype == FI_I8 ? 1.0 / 32 : 0.5;
   for (size_t i = 0; i < data->bytes[buffer] / dtype_bytes(type); i++)
     dtype_encode(type, unit * (16 + random_below(random, 32)) / 32, data->host[buffer], i);
@@ -238,9 +236,9 @@ static bool fill_host(struct case_data *data, random_state *random) {
   fill_indptr(data);
   fill_elements(data, CASE_Q, spec->q_dtype, random);
   fill_elements(data, CASE_K, spec->kv_dtype, random);
-  fill_elements(data, CASE_V, spec->v_dtype, random);
-  fill_scales(data, CASE_K_SCALES, spec->kv_dtype, random);
-  fill_scales(data, CASE_V_SCALES, spec->v_dtype, random);
+  fill_elements(data, CASE_V, reference_v_rows(spec).dtype, random);
+  fill_scales(data, CASE_K_SCALES, reference_k_scale_rows(spec).dtype, spec->kv_dtype, random);
+  fill_scales(data, CASE_V_SCALES, reference_v_scale_rows(spec).dtype, spec->v_dtype, random);
   fill_heads(data, CASE_SINKS, 1, 4);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
   return fill_page_table(data, random) && fill_lists(data, random) && fill_rope_table(data);
@@ -331,11 +329,11 @@ static int64_t request_stride(const struct case_data *data, uint32_t elements) {
   return is_contiguous ? (int64_t)bench_batch_most_kv(&data->what->batch) * data->what->kv_heads * elements : 0;
 }
 
-static fi_kv cache_on(const struct case_data *data, void *rows, void *scales, uint32_t dtype, uint32_t dim) {
+static fi_kv cache_on(const struct case_data *data, void *rows, void *scales, uint32_t dim, uint32_t scales_of_row) {
   return (fi_kv){.data = rows,
                  .scales = scales,
                  .page_stride = request_stride(data, dim),
-                 .scale_page_stride = request_stride(data, scales_of_row(data, dtype, dim))};
+                 .scale_page_stride = request_stride(data, scales_of_row)};
 }
 
 static fi_tensors tensors_on(const struct case_data *data, void *const *memory) {
@@ -345,8 +343,10 @@ static fi_tensors tensors_on(const struct case_data *data, void *const *memory) 
       .q = memory[CASE_Q],
       .o = memory[CASE_O],
       .lse = memory[CASE_LSE],
-      .k = cache_on(data, memory[CASE_K], memory[CASE_K_SCALES], spec->kv_dtype, spec->head_dim),
-      .v = cache_on(data, memory[CASE_V], memory[CASE_V_SCALES], spec->v_dtype, spec->v_dim),
+      .k = cache_on(data, memory[CASE_K], memory[CASE_K_SCALES], reference_k_rows(spec).dim,
+                    reference_k_scale_rows(spec).packed),
+      .v = cache_on(data, memory[CASE_V], memory[CASE_V_SCALES], reference_v_rows(spec).dim,
+                    reference_v_scale_rows(spec).packed),
       .sinks = memory[CASE_SINKS],
       .slopes = memory[CASE_SLOPES],
       .softcap = spec->softcap ? softcap : 0,

@@ -297,7 +297,7 @@ const u8 *keys_of(const u8 *stage) {
   return stage + kKeysAt;
 }
 
-const u8 *values_of(const u8 *stage) {
+const u8 *values_of(const u8 *stage, const u8 *keys) {
   return stage + kValuesAt;
 }
 
@@ -1292,8 +1292,19 @@ float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
 }
 
+/* A row of K or V in the cache. */
+typedef const u8 *StoredRow;
+
+StoredRow stored_key(const fi_attention_args &args, int place, int token, KvHead head) {
+  return kv_row(args.k, place, token, head);
+}
+
+StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHead head) {
+  return kv_row(args.v, place, token, head);
+}
+
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const u8 *key, const Rotation &by) {
+float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1323,7 +1334,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     if (!has_bit(args, tile, row, token))
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
-    const u8 *key = kv_row(args.k, place, token, item.kv_head);
+    const StoredRow key = stored_key(args, place, token, item.kv_head);
     float score = score_part(query, row, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
@@ -1332,7 +1343,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
     if (is_hidden(score))
       continue;
     const TokenWeight by = weigh_token(most, sum, score, unit);
-    const u8 *value = kv_row(args.v, place, token, item.kv_head);
+    const StoredRow value = stored_value(args, place, token, item.kv_head);
 #pragma unroll
     for (u32 i = 0; i < kLanePairs<kVDim>; i++) {
       const u32 dim = min(2 * (lane + 32 * i), kVDim - 2u);
@@ -1523,15 +1534,22 @@ void exchange_rows(const RowState &state, u32 row_count, float *area, TeamState 
   }
 }
 
-/* Writes the item's rows to O, or as a partial. Teams' areas are a stage of their rings that is free. */
+constexpr u32 kAreaBytes = kRingBytes; /* from a team's area to the next one's */
+
+/* Teams' areas are a stage of their rings that is free. */
+u8 *team_areas(u8 *shared, u32 free_stage) {
+  return stage_of(shared, 0, free_stage);
+}
+
+/* Writes the item's rows to O, or as a partial. */
 void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
              u32 free_stage) {
   const fi_item &item = tile.item;
   const u32 rows = item.row_count * kGroup;
-  u8 *areas = stage_of(shared, 0, free_stage);
+  u8 *areas = team_areas(shared, free_stage);
   TeamState *states = (TeamState *)(shared + kSharedState);
   team_threads().sync();
-  exchange_rows(state, rows, (float *)(areas + team() * kRingBytes), states[team()]);
+  exchange_rows(state, rows, (float *)(areas + team() * kAreaBytes), states[team()]);
   const float scale = joined_scale(args, item.kv_head);
   threads.sync();
 #pragma unroll 1
@@ -1540,7 +1558,7 @@ void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, c
     const u32 column = i % kRowThreads<1> * 4;
     const float *values = (const float *)areas + exchange_column(row, column);
     const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row); /* asked for before the join */
-    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kRingBytes / 4, kTeams, scale);
+    const Partial<1> part = join<kTeams, 1>(&states[0][row], kRows, values, kAreaBytes / 4, kTeams, scale);
     if (item.part < 0) {
       write_row(args, end, column, part);
       continue;
@@ -1696,7 +1714,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_by_bits(scores, bits);
     }
     softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage));
+    accumulate(state.o, scores, values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
   close_rows(state, tile.rows);

@@ -36,6 +36,8 @@ pub const FI_SCALE_NONE = 0;
 pub const FI_SCALE_TENSOR = 1;
 pub const FI_SCALE_HEAD = 2;
 pub const FI_SCALE_TOKEN = 3;
+pub const FI_SCALE_GROUP = 4;
+pub const FI_SCALE_E8M0 = 5;
 pub const FI_INDEX_DENSE = 0;
 pub const FI_INDEX_CSR = 1;
 pub const FI_IDS_INT32 = 0;
@@ -153,7 +155,8 @@ pub const fi_spec = extern struct {
     prefixes: u32,
     scores: u32,
     members: u32,
-    reserved: [49]u32,
+    wide_dims: u32,
+    reserved: [48]u32,
 };
 
 pub const fi_axis = extern struct {

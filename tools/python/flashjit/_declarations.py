@@ -45,6 +45,8 @@ FI_SCALE_NONE = 0
 FI_SCALE_TENSOR = 1
 FI_SCALE_HEAD = 2
 FI_SCALE_TOKEN = 3
+FI_SCALE_GROUP = 4
+FI_SCALE_E8M0 = 5
 FI_INDEX_DENSE = 0
 FI_INDEX_CSR = 1
 FI_IDS_INT32 = 0
@@ -163,7 +165,8 @@ class fi_spec(Structure):
         ("prefixes", c_uint32),
         ("scores", c_uint32),
         ("members", c_uint32),
-        ("reserved", c_uint32 * 49),
+        ("wide_dims", c_uint32),
+        ("reserved", c_uint32 * 48),
     ]
 
 

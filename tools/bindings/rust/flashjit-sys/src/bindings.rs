@@ -38,6 +38,8 @@ pub const FI_SCALE_NONE: u32 = 0;
 pub const FI_SCALE_TENSOR: u32 = 1;
 pub const FI_SCALE_HEAD: u32 = 2;
 pub const FI_SCALE_TOKEN: u32 = 3;
+pub const FI_SCALE_GROUP: u32 = 4;
+pub const FI_SCALE_E8M0: u32 = 5;
 pub const FI_INDEX_DENSE: u32 = 0;
 pub const FI_INDEX_CSR: u32 = 1;
 pub const FI_IDS_INT32: u32 = 0;
@@ -166,7 +168,8 @@ pub struct fi_spec {
     pub prefixes: u32,
     pub scores: u32,
     pub members: u32,
-    pub reserved: [u32; 49],
+    pub wide_dims: u32,
+    pub reserved: [u32; 48],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
