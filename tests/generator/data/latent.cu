@@ -646,8 +646,8 @@ typedef u32 Weights[kTeamTokens / 16][4];
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
  * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in all
- * lanes, and is left in one of the warp.
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in
+ * all lanes, and is left in one of the warp.
  */
 u32 matrix_at(const u8 *tile, u32 panel_step) {
   return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
