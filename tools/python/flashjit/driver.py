@@ -102,9 +102,10 @@ class Buffer:
         self.driver.call("cuMemcpyHtoD", to, ctypes.c_void_p(host), ctypes.c_size_t(size))
 
     def clear(self, size: int) -> None:
-        """Its first bytes, in the order of the current stream: torch gives memory that work before may still write to."""
+        """Its first bytes, in the order of the current stream: torch gives memory that work may still write to."""
+        length = ctypes.c_size_t(size)
         stream = ctypes.c_void_p(current_stream())
-        self.driver.call("cuMemsetD8Async", ctypes.c_uint64(self.address), ctypes.c_ubyte(0), ctypes.c_size_t(size), stream)
+        self.driver.call("cuMemsetD8Async", ctypes.c_uint64(self.address), ctypes.c_ubyte(0), length, stream)
 
     def copy_out(self, host: int, size: int, offset: int = 0) -> None:
         """To the host's address, after what the default stream has been given."""
