@@ -198,6 +198,13 @@ class Launches(unittest.TestCase):
         self.assertIsNone(of_graph.fault())
         self.assertIsNone(case.workspace(kernel).fault())
 
+    def test_no_fault_is_told_of_memory_that_replays_wrote_over(self):
+        """The pool of a graph gives memory to others, too, than what is captured."""
+        case, others = Decode(), array("i", [-1098000000] * 8)
+        workspace = case.workspace(simulated().kernel(**case.AXES))
+        workspace.memory.copy_in(others.buffer_info()[0], 32)
+        self.assertIsNone(workspace.fault())
+
     def test_other_threads_have_a_cuda_context_too(self):
         case, failures = Decode(), []
         kernel = simulated().kernel(**case.AXES)

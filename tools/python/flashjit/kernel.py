@@ -75,13 +75,16 @@ class Workspace:
     def fault(self) -> Fault | None:
         """What was wrong with the batch. Waits for the default stream, so ask once in a while.
 
-        None, too, before the first plan, and of a workspace that was made while a graph was captured.
+        None, too, before the first plan, and of a workspace that was made while a graph was captured, or in the pool of
+        one, which replays write over: what then stands there is no kind of fault.
         """
         struct = c.fi_fault()
         if not self.memory.size or self.is_of_graph:
             return None
         self.memory.copy_out(ctypes.addressof(struct), ctypes.sizeof(struct))
-        return Fault(FAULTS[struct.kind], struct.request, struct.value) if struct.kind else None
+        if struct.kind not in FAULTS or struct.kind == c.FI_FAULT_NONE:
+            return None
+        return Fault(FAULTS[struct.kind], struct.request, struct.value)
 
 
 class Launch:
