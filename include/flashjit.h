@@ -112,7 +112,7 @@ enum {
   FI_OP_INDEXER = 4    /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
-/* The main loop: mma.sync, on every GPU; or on sm_90a wgmma with tensor maps, for tiles of 128 rows, of latents 64. */
+/* The main loop: mma.sync, on every GPU; or on sm_90a wgmma with tensor maps, for 128 or 192 rows, of latents 64. */
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
@@ -134,7 +134,7 @@ enum { FI_SCALE_GROUP = 4, FI_SCALE_E8M0 = 5 }; /* of latents in e4m3, one for e
  * k.scales, where rows are filled up to words of 4 bytes: a float, or a byte b that is 2^(b - 127), 255 NaN. An element
  * is worth element * scale, which attention rounds to q_dtype; k.scale is 0. Append writes as a scale the largest
  * magnitude of a group / 448, at least 2^-126, of bytes the least power of two that is not less, and elements / scale,
- * rounded to nearest even.
+ * rounded to nearest even; infinities count as the largest float, and NaN stays NaN.
  * So are vLLM's "fp8_ds_mla" tokens of 656 bytes (FlashMLA, "FP8 KV cache": 512 e4m3, 4 floats, 64 bf16): head_dim 576,
  * v_dim 512, GROUP; k.token_stride 656, v.data at byte 528 with stride 328, k.scales at byte 512 with stride 164. And
  * those of DeepSeek-V4, 584 bytes: a page of n tokens has n times 448 e4m3 and 64 bf16, then n times 8 bytes, of which
@@ -594,7 +594,7 @@ typedef struct fi_batch {
                                    page_size; not read for a request without pages */
   const int32_t *kv_start;      /* [requests] for spec.kv_start: the first token that is seen */
   const void *page_table;       /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
-                                   request's last page are not read */
+                                   request's last page mean nothing, and only with spec.prefixes are any read */
   int64_t page_table_stride;    /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
                                    the pages of the longest request */
   const int32_t *ranges;       /* for spec.ranges: [][2] first token and that after the last one, of KV of a request. */

@@ -263,8 +263,10 @@ static fi_status launch_parts(struct run *run, const struct workspace_parts *par
     run->kernel = parts->of[i].kernel;
     run->layout = &parts->of[i].layout;
     status = fill_launch(run, &args[i], &launches[i]);
-    if (parts->count > 1)
+    if (parts->count > 1) {
+      args[i].attention.plan.header = parts->of[0].layout.arrays.plan.header;
       set_order(&launches[i], &args[i], i, parts->count);
+    }
   }
   for (uint32_t i = 0; i < parts->count && !status; i++)
     status = kernel_launch(parts->of[i].kernel, &launches[i]);

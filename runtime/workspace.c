@@ -324,8 +324,7 @@ static void place_parts(const fi_kernel *kernel, const fi_workspace *bounds, str
   }
 }
 
-/* Never 0, which cleared memory holds. */
-static uint32_t id_of(const uint32_t *words, size_t count) {
+uint32_t workspace_id(const uint32_t *words, size_t count) {
   uint64_t hash = 14695981039346656037u;
   for (size_t i = 0; i < count; i++)
     hash = (hash ^ words[i]) * 1099511628211u;
@@ -368,8 +367,8 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, uint32
       kernel->tile.family->merges_together,
   };
   enum { WORDS_OF_ROWS = 5 };
-  layout->rows_id = id_of(words, WORDS_OF_ROWS);
-  layout->id = id_of(words, sizeof words / sizeof *words);
+  layout->rows_id = workspace_id(words, WORDS_OF_ROWS);
+  layout->id = workspace_id(words, sizeof words / sizeof *words);
 }
 
 fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas, uint32_t plans,

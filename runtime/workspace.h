@@ -55,7 +55,7 @@ struct workspace_layout {
   uint32_t unit_steps;
   uint32_t section_steps;
   uint32_t share_tokens; /* that shared prefixes count in; 0: none are looked for */
-  uint32_t id;           /* of the kernel and the bounds, as far as the plan depends on them */
+  uint32_t id;           /* of the kernels and the bounds, as far as the plan depends on them: that of all parts */
   uint32_t rows_id;      /* and as far as its rows do */
   uint32_t plan_shared;  /* bytes of dynamic shared memory that the plan kernel needs */
 };
@@ -68,6 +68,9 @@ uint32_t workspace_heads(const fi_kernel *kernel, const fi_workspace *bounds);
 
 /* FI_ERROR_ARGUMENT when the kernel cannot cut KV into pieces of split_tokens. */
 fi_status workspace_check_split(const fi_kernel *kernel, const fi_workspace *bounds);
+
+/* A number of words, which tells plans from each other; never 0, which cleared memory holds. */
+uint32_t workspace_id(const uint32_t *words, size_t count);
 
 /* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. `plans` is how many plans a batch has,
  * of which this is one. */

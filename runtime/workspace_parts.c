@@ -32,6 +32,18 @@ static fi_status open_parts(fi_kernel *kernel, const fi_workspace *workspace, st
   return status;
 }
 
+/*
+ * One number for all parts: launches go by the header of the first, which every plan in this memory writes over, while
+ * those of the others may have outlived their plan.
+ */
+static void join_ids(struct workspace_parts *parts) {
+  uint32_t ids[MOST_MEMBERS];
+  for (uint32_t i = 0; i < parts->count; i++)
+    ids[i] = parts->of[i].layout.id;
+  for (uint32_t i = 0; i < parts->count; i++)
+    parts->of[i].layout.id = workspace_id(ids, parts->count);
+}
+
 /* Lays them out one after the other; ctas are those of each. */
 static fi_status lay_out_parts(const fi_workspace *workspace, const uint32_t ctas[MOST_MEMBERS],
                                struct workspace_parts *parts) {
@@ -45,6 +57,8 @@ static fi_status lay_out_parts(const fi_workspace *workspace, const uint32_t cta
     rest.memory = (void *)((uintptr_t)workspace->memory + parts->bytes);
     rest.scratch = (void *)((uintptr_t)workspace->scratch + parts->scratch_bytes);
   }
+  if (!status && parts->count > 1)
+    join_ids(parts);
   return status;
 }
 

@@ -92,7 +92,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge, list by list */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (is_idle(args.plan, *first, args.plan_id))
+  if (is_idle(args, *first))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);

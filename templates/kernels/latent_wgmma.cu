@@ -208,7 +208,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     return;
   extern __shared__ __align__(1024) u8 shared[];
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (is_idle(args.plan, *first, args.plan_id))
+  if (is_idle(args, *first))
     return;
   Barriers &barriers = barriers_of(shared);
   const u32 self = consumer();

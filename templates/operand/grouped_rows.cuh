@@ -94,9 +94,9 @@ void store_row(const fi_append_args &args, const NewToken &at, int head, const f
   u8 *scales = (u8 *)args.k.scales + scale_index(args.k, at.place, at.at, head) * kKeyScaleElement;
 #pragma unroll 1
   for (u32 first = 0; first < kCodeDims; first += kScaleGroup) {
-    const float inverse = 1 / make_group_scale(scales, first / kScaleGroup, largest_of_group(row + first));
+    const float scale = make_group_scale(scales, first / kScaleGroup, largest_of_group(row + first));
     for (u32 i = 2 * lane(); i < kScaleGroup; i += 64)
-      codes[(first + i) / 2] = (u16)fp8_pair(row[first + i] * inverse, row[first + i + 1] * inverse);
+      codes[(first + i) / 2] = (u16)fp8_pair(row[first + i] / scale, row[first + i + 1] / scale);
   }
 #pragma unroll 1
   for (u32 dim = lane(); dim < kWideDims; dim += 32)

@@ -97,7 +97,9 @@ int telling_page(const fi_plan_args &args) {
 
 /* Whether a request's entries of the page table go as far as a page, be it filled in or not. */
 bool lists_page(const fi_plan_args &args, int request, int number) {
-  return number < (args.csr ? listed_of(args, request) : args.page_table_stride);
+  if (!args.csr)
+    return number < args.page_table_stride;
+  return args.kv_indptr[request] >= 0 && number < listed_of(args, request);
 }
 
 /* Whether a page of another request is in the table already; it is from now on. */

@@ -121,7 +121,9 @@ int cut_of_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const Unit unit = unit_at(args, line, section, number);
   if (unit.begin != number * steps || unit.end - unit.begin != steps)
     return (int)((long long)share * section.steps / section.shares);
-  return unit.begin + (piece > 0 ? args.unit_steps + piece * (steps - args.unit_steps) / section.pieces : 0);
+  if (piece == 0)
+    return unit.begin;
+  return unit.begin + args.unit_steps + (int)((long long)piece * (steps - args.unit_steps) / section.pieces);
 }
 
 /*

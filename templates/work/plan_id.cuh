@@ -13,13 +13,14 @@ void tell_foreign_plan(fi_plan_header &header, u32 found) {
 
 /*
  * Whether a CTA whose first item this is has nothing to do, or nothing that it may do: the plan must be the one with
- * this id. Both are asked for at once.
+ * this id. Both are asked for at once. Launches of a run that are on the machine together leave it to the first of them
+ * to tell.
  */
-bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
-  const u32 found = plan.header->id;
-  if ((found == id) & (first.row_count > 0))
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  const u32 found = args.plan.header->id;
+  if ((found == args.plan_id) & (first.row_count > 0))
     return false;
-  if (found != id)
-    tell_foreign_plan(*plan.header, found);
+  if (found != args.plan_id && !(args.order & FI_ORDER_FOLLOWS))
+    tell_foreign_plan(*args.plan.header, found);
   return true;
 }

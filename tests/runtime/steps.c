@@ -166,6 +166,7 @@ static const char window[] =
     "attention hd=64 group=4 rows=16 page=16 left=33"; /* of 100 tokens, two of them new, from 66 on */
 static const char ranged[] = "attention hd=64 group=4 rows=16 page=16 ranges=1";
 static const char csr[] = "attention hd=64 group=4 rows=16 page=16 index=csr"; /* lengths from the last page */
+static const char sharing[] = "attention hd=64 group=4 rows=16 page=16 index=csr prefixes=1";
 static const char listed[] = "attention hd=64 group=4 rows=16 page=16 index=csr mask=none"; /* and given */
 
 /* One value that is wrong, and what is told of it. */
@@ -207,6 +208,11 @@ static const struct wrong {
      offsetof(struct inputs, kv_indptr[0]),
      INT32_MIN,
      {FI_FAULT_KV_LEN, 0, 2147483655ll * 16 + 5}},
+    {"a negative list where prefixes are looked for",
+     sharing,
+     offsetof(struct inputs, kv_indptr[0]),
+     INT32_MIN,
+     {FI_FAULT_KV_LEN, 0, 2147483655ll * 16 + 5}},
     {"a list with no room for the length",
      listed,
      offsetof(struct inputs, kv_indptr[2]),
@@ -236,10 +242,10 @@ static void check_wrong(struct scene *scene, const struct wrong *wrong, bool oth
   const struct inputs kept = scene->host;
   fi_batch batch = batch_of(scene);
   const fi_tensors tensors = tensors_of(scene);
-  if (wrong->spec == csr)
+  if (wrong->spec == csr || wrong->spec == sharing) {
     batch.kv_len = NULL;
-  if (wrong->spec == csr)
     batch.last_page_len = scene->on_device->last_page_len;
+  }
   if (wrong->spec != paged)
     batch.kv_indptr = scene->on_device->kv_indptr;
   memcpy((char *)&scene->host + wrong->offset, &wrong->value, sizeof wrong->value);

@@ -359,7 +359,7 @@ Test(mix, maps_are_of_the_member_that_has_them) {
   memcpy(&args, fakes.args, sizeof args);
   cr_assert_eq(workspace_for_launch(kernel, &workspace, NULL, &parts), FI_OK);
   cr_expect_eq(args.v_token.words[0], 0x0808080808080808u);
-  cr_expect_eq(args.attention.plan.header, parts.of[MEMBERS - 2].layout.arrays.plan.header);
+  cr_expect_eq(args.attention.plan.header, parts.of[0].layout.arrays.plan.header);
   cr_expect_eq((uintptr_t)fakes.launch.args % 64, 0);
   fakes.launches = 0;
   fakes.map_status = FI_ERROR_DRIVER;

@@ -84,7 +84,8 @@ struct fi_plan_arrays {
   const unsigned **row_bits; /* for packed masks: the first word of each row */
   int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
-  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches, but for bit 31 where CTAs
+                         merge units together, which count their slices here, too */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
   float *group_ml;    /* [partial rows][2]: the same of groups of partials, at the rows of the first */

@@ -84,7 +84,8 @@ struct fi_plan_arrays {
   const unsigned **row_bits; /* for packed masks: the first word of each row */
   int *requests;             /* for kernels with a snippet: the request of each row */
   struct fi_unit *units;
-  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches */
+  unsigned *arrivals; /* partials that a unit still waits for: all of them between launches, but for bit 31 where CTAs
+                         merge units together, which count their slices here, too */
   float *part_o;      /* [partial rows][v_dim], unnormalised */
   float *part_ml;     /* [partial rows][2]: row maximum (a score, not scaled), row sum */
   float *group_ml;    /* [partial rows][2]: the same of groups of partials, at the rows of the first */
@@ -1776,14 +1777,15 @@ void tell_foreign_plan(fi_plan_header &header, u32 found) {
 
 /*
  * Whether a CTA whose first item this is has nothing to do, or nothing that it may do: the plan must be the one with
- * this id. Both are asked for at once.
+ * this id. Both are asked for at once. Launches of a run that are on the machine together leave it to the first of them
+ * to tell.
  */
-bool is_idle(const fi_plan_arrays &plan, const fi_item &first, u32 id) {
-  const u32 found = plan.header->id;
-  if ((found == id) & (first.row_count > 0))
+bool is_idle(const fi_attention_args &args, const fi_item &first) {
+  const u32 found = args.plan.header->id;
+  if ((found == args.plan_id) & (first.row_count > 0))
     return false;
-  if (found != id)
-    tell_foreign_plan(*plan.header, found);
+  if (found != args.plan_id && !(args.order & FI_ORDER_FOLLOWS))
+    tell_foreign_plan(*args.plan.header, found);
   return true;
 }
 
@@ -1848,7 +1850,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
   ItemTile *tiles = (ItemTile *)(shared + kSharedItems);
   int &ready = *(int *)(shared + kSharedReady); /* first of the units that this CTA must merge, list by list */
   const fi_item *first = args.plan.first + blockIdx.x;
-  if (is_idle(args.plan, *first, args.plan_id))
+  if (is_idle(args, *first))
     return;
   kv_loader own;
   kv_loader &loader = place_loader(own, shared);
