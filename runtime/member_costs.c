@@ -22,7 +22,7 @@ static float token_cost(const fi_spec *spec, const struct tile *tile, const stru
   const float rate = (float)target->sm_flops * (float)tile->family->costs.flops_percent / 100;
   const float bytes = (float)tile->token_bytes / (float)target->sm_bytes;
   const float flops = 2.f * (float)tile->rows * (float)(spec->head_dim + spec->v_dim) / rate;
-  return PICOSECONDS * (float)tile->group_shares * hypotf(bytes, flops);
+  return PICOSECONDS * (float)tile->group_shares * sqrtf(bytes * bytes + flops * flops);
 }
 
 /* Bringing Q and writing O. */

@@ -34,7 +34,7 @@ static const char *const prefix_specs[] = {
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
     "attention hd=72 v_dim=136 group=4 rows=16 page=16 kv=e4m3",
     "attention group=4 rows=16 page=16 kv=int8 scale=token v=int4",
-    "attention hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
+    "attention family=mma hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
 };
 
 /* Specs of partials merged in groups: tiles that cut at any step, with rows of few dims and of many. */
