@@ -161,7 +161,7 @@ Test(mix, bounds_say_which_kernels_are_launched) {
     cr_expect_eq(plans.count, (int)cases[i].launches, "case %zu", i);
     fakes.launches = 0;
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s", fi_last_error());
-    cr_expect_eq(fakes.launches, (int)cases[i].launches, "case %zu", i);
+    cr_expect_eq(fakes.launches, (uint32_t)cases[i].launches, "case %zu", i);
   }
   fi_ctx_destroy(ctx);
 }
