@@ -7,12 +7,9 @@
 
 enum { WORD = 4 }; /* bytes */
 
-static const struct dtype *operand_source(const fi_spec *spec) {
-  return dtype_of(spec->op != FI_OP_INDEXER && spec->wide_dims == 0 ? spec->kv_dtype : spec->q_dtype);
-}
-
 uint32_t derived_operand(const fi_spec *spec) {
-  return operand_source(spec)->operand;
+  const bool is_stored = spec->op != FI_OP_INDEXER && spec->wide_dims == 0; /* K as the cache has it */
+  return dtype_of(is_stored ? spec->kv_dtype : spec->q_dtype)->operand;
 }
 
 uint32_t derived_qk_dim(const fi_spec *spec) {
