@@ -31,7 +31,7 @@ Test(build, compiles_once) {
   build(specs, "-j 1");
   expect_code(&output, 0);
   expect_text(output.out, "2 kernels: 0 compiled");
-  expect_text(output.out, "2 cached before");
+  expect_text(output.out, "2 in the cache");
   expect_text(output.err, "cached: merge hd=64 (sm_90a)");
 }
 

@@ -75,7 +75,7 @@ Test(bundle, plan_kernels_of_windows_lists_and_prefixes) {
                                   "plan intervals=2 prefixes=1\n"));
   command_in(&output, environment, arguments);
   expect_code(&output, 0);
-  expect_text(output.out, "6 cached before, 0 failed");
+  expect_text(output.out, "6 in the cache, 0 failed");
 }
 
 static void expect_lists_and_verifies(const char *path) {
@@ -104,7 +104,7 @@ static void expect_serves_alone(const char *path) {
   command_in(&output, environment, arguments);
   expect_code(&output, 0);
   expect_text(output.out, "2 kernels: 0 compiled");
-  expect_text(output.out, "2 cached before, 0 failed");
+  expect_text(output.out, "2 in the cache, 0 failed");
 }
 
 static void expect_installs(const char *path) {

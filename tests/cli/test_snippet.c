@@ -97,7 +97,7 @@ Test(snippet, build_keeps_the_text) {
   build(specs, cap);
   expect_code(&output, 0);
   expect_text(output.out, "1 kernels: 0 compiled");
-  expect_text(output.out, "1 cached before");
+  expect_text(output.out, "1 in the cache");
   build(specs, NULL);
   expect_code(&output, 1);
   expect_text(output.err, "and no snippet of this hash is registered in this process (fi_register_snippet)");

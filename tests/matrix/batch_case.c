@@ -228,6 +228,8 @@ static void add_specials(struct trial *trial, const struct rows *rows, int64_t o
 /* New K and V are rounded, and 8-bit types have limits: rows of any size. What is rotated stays finite. */
 static void fill_new_row(struct trial *trial, const uint16_t *noise, const struct rows *rows, bool is_rotated,
                          int64_t offset) {
+  if (rows->dim == 0)
+    return; /* V in the keys' memory has no rows of its own */
   fill_row(trial, noise, rows, offset);
   if (trial_chance(trial, 2))
     stretch_row(trial, rows, offset);

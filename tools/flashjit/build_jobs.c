@@ -53,7 +53,7 @@ static void note_result(void *user, const struct job *job, const struct job_resu
 static int summarise(const struct building *building, FILE *file, int signal_number) {
   const struct progress *progress = &building->progress;
   progress_end(progress);
-  fprintf(file, "%zu kernels: %zu compiled in %.1f s of compiler time, %zu cached before, %zu failed", progress->count,
+  fprintf(file, "%zu kernels: %zu compiled in %.1f s of compiler time, %zu in the cache, %zu failed", progress->count,
           building->compiled, building->milliseconds / 1000, building->cached, progress->failed);
   if (progress->done < progress->count)
     fprintf(file, ", %zu not done", progress->count - progress->done);
