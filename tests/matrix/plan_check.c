@@ -223,9 +223,12 @@ static bool merges(const struct check *check, int number, const struct fi_item *
  * Whether the slices that CTAs take of a unit have a count of their own, after those of the units, and the next launch
  * does not take what the last one has left there for its own.
  */
-static bool has_slices(const struct check *check, const struct fi_item *item, int number) {
+static bool has_slices(struct check *check, const struct fi_item *item, int number) {
   if (number <= check->items[check->item_count - 1]->unit || (uint64_t)number >= check->view.shape.units)
     return plan_item_fails(check, item, "no such count of slices");
+  if (check->counts_slices[number])
+    return plan_item_fails(check, item, "its slices are counted with those of another unit");
+  check->counts_slices[number] = true;
   const unsigned differing = check->view.host.arrivals[number] ^ check->view.host.arrivals[item->unit];
   return !(differing & LAUNCH_BIT) || plan_item_fails(check, item, "slices of its unit are open before it is");
 }
@@ -337,12 +340,15 @@ static void free_room(struct check *check) {
 /* Room for what is listed of one plan. */
 static bool make_lists(struct check *check) {
   const size_t items = check->view.shape.items;
+  const size_t units = check->view.shape.units;
   memset(check->is_own, 0, (check->tokens + 1) * sizeof *check->is_own);
   check->item_count = 0;
   check->partial_count = 0;
   check->items = calloc(items + 1, sizeof *check->items);
   check->partials = calloc(items + 1, sizeof *check->partials);
-  return (check->items && check->partials) || trial_fail(check->trial, "no memory for checking a plan");
+  check->counts_slices = calloc(units + 1, sizeof *check->counts_slices);
+  return (check->items && check->partials && check->counts_slices) ||
+         trial_fail(check->trial, "no memory for checking a plan");
 }
 
 /* A member without work has no rows, unless it is the first, whose rows append reads. */
@@ -353,6 +359,15 @@ static bool must_have_rows(const struct check *check) {
   return check->member == 0 || cta < check->view.shape.ctas;
 }
 
+static void free_lists(struct check *check) {
+  free(check->items);
+  free(check->partials);
+  free(check->counts_slices);
+  check->items = NULL;
+  check->partials = NULL;
+  check->counts_slices = NULL;
+}
+
 static bool check_member(struct check *check, uint32_t members) {
   const struct planned *planned = check->planned;
   struct trial *trial = check->trial;
@@ -361,8 +376,7 @@ static bool check_member(struct check *check, uint32_t members) {
                       (!must_have_rows(check) || check_rows(check)) && find_own(check, members) &&
                       plan_check_division(check) && check_units(check) && check_partials(check);
   plan_view_close(&check->view);
-  free(check->items);
-  free(check->partials);
+  free_lists(check);
   return passed;
 }
 

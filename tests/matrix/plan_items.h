@@ -26,6 +26,7 @@ struct check {
   uint32_t item_count;
   struct extent *partials; /* rows of partial results */
   uint32_t partial_count;
+  bool *counts_slices; /* of units: the slices of one are counted there */
 };
 
 static inline int least(int a, int b) {
