@@ -28,6 +28,14 @@ uint32_t derived_code_dims(const fi_spec *spec) {
   return spec->head_dim - spec->wide_dims;
 }
 
+uint32_t derived_v_row_dims(const fi_spec *spec) {
+  return spec->wide_dims > 0 ? spec->wide_dims : spec->v_dim;
+}
+
+uint32_t derived_v_row_dtype(const fi_spec *spec) {
+  return spec->wide_dims > 0 ? spec->q_dtype : spec->v_dtype;
+}
+
 uint32_t derived_rotates_keys(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE && spec->rope_keys == FI_KEYS_UNROTATED;
 }

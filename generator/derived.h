@@ -25,6 +25,10 @@ uint32_t derived_operand(const fi_spec *spec);
 
 /* Elements of a row of K: all dims but the wide ones. */
 uint32_t derived_code_dims(const fi_spec *spec);
+
+/* What rows at fi_tensors.v have, of V or of the wide dims of K: their elements, and the type of these. */
+uint32_t derived_v_row_dims(const fi_spec *spec);
+uint32_t derived_v_row_dtype(const fi_spec *spec);
 uint32_t derived_rotates_keys(const fi_spec *spec);
 uint32_t derived_plans_intervals(const fi_spec *spec);
 uint32_t derived_has_intervals(const fi_spec *spec);

@@ -25,6 +25,7 @@ struct job {
 struct jobs {
   uint32_t count;
   struct job *of;
+  uint64_t bytes; /* of memory that the last kernel's plan takes */
 };
 
 _Static_assert((int)MOST_MEMBERS == FI_MOST_MEMBERS && (int)MOST_MEMBERS <= FI_PLANS_AT_ONCE,
@@ -230,9 +231,11 @@ static fi_status make_jobs_of(fi_kernel *kernel, const fi_batch *batch, const fi
   status = workspace_for_launch(kernel, workspace, stream, &parts);
   if (!status)
     status = check_batch(kernel, batch, workspace);
-  if (!status)
-    add_jobs(kernel, &parts, batch, workspace, jobs);
-  return status;
+  if (status)
+    return status;
+  jobs->bytes = parts.bytes;
+  add_jobs(kernel, &parts, batch, workspace, jobs);
+  return FI_OK;
 }
 
 static bool takes_part(const struct fi_plan_args *args, int stage) {
@@ -330,6 +333,7 @@ fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *
 /* Before anything is launched: either all plans are made, or none. */
 static fi_status check_all(fi_kernel *const *kernels, const fi_batch *const *batches,
                            const fi_workspace *const *workspaces, uint32_t count, void *stream) {
+  uint64_t bytes[FI_MOST_PLANS];
   for (uint32_t i = 0; i < count; i++) {
     struct job room[MOST_MEMBERS];
     struct jobs jobs = {.of = room};
@@ -338,9 +342,10 @@ static fi_status check_all(fi_kernel *const *kernels, const fi_batch *const *bat
       return status;
     if (kernels[i]->ctx != kernels[0]->ctx)
       return error_set(FI_ERROR_ARGUMENT, "kernels[%u] is of another context than kernels[0]", i);
+    bytes[i] = jobs.bytes;
     for (uint32_t j = 0; j < i; j++) {
-      if (workspaces[i]->memory == workspaces[j]->memory)
-        return error_set(FI_ERROR_ARGUMENT, "workspaces[%u] has the memory of workspaces[%u]", i, j);
+      if (workspace_overlaps(workspaces[i]->memory, bytes[i], workspaces[j]->memory, bytes[j]))
+        return error_set(FI_ERROR_ARGUMENT, "workspaces[%u] has memory of workspaces[%u]", i, j);
     }
   }
   return FI_OK;

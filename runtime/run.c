@@ -62,7 +62,7 @@ static struct fi_kv_args value_args(const struct run *run) {
   if (spec->v_source == FI_V_KEYS && spec->wide_dims == 0)
     return key_args(run);
   struct fi_kv_args args = kv_args(&run->tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
-  const int64_t v_bits = spec->wide_dims > 0 ? dtype_of(spec->q_dtype)->bits : derived_v_bits(spec);
+  const int64_t v_bits = dtype_of(derived_v_row_dtype(spec))->bits;
   const int64_t k_bits = derived_kv_bits(spec);
   args.page_stride = args.page_stride * v_bits / k_bits;
   args.token_stride = args.token_stride * v_bits / k_bits;

@@ -108,17 +108,17 @@ const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors) {
   return has_own_v(spec) ? &tensors->v : &tensors->k;
 }
 
-/* Whether tensors.v is read: V of its own, or the wide dims of K, which are whole chunks. */
+/* Whether tensors.v is read: V of its own, or the wide dims of K. */
 static bool has_v_rows(const fi_spec *spec) {
   return has_own_v(spec) || spec->wide_dims > 0;
 }
 
 static bool has_v_in_chunks(const fi_spec *spec) {
-  return has_v_rows(spec) && (spec->wide_dims > 0 || is_in_chunks(spec->v_dim, spec->v_dtype));
+  return has_v_rows(spec) && is_in_chunks(derived_v_row_dims(spec), derived_v_row_dtype(spec));
 }
 
 static bool has_v_in_halves(const fi_spec *spec) {
-  return has_own_v(spec) && !is_in_chunks(spec->v_dim, spec->v_dtype);
+  return has_v_rows(spec) && !has_v_in_chunks(spec);
 }
 
 static const struct pointer_rule {
@@ -246,8 +246,8 @@ static struct row_dims row_dims(enum row row, const fi_spec *spec) {
     return (struct row_dims){scale_row_bytes(row, spec) / scale_bytes(row, spec), "the scales of a row"};
   if (is_of_k(row) && spec->wide_dims > 0)
     return (struct row_dims){derived_code_dims(spec), "head_dim less wide_dims"};
-  if (is_of_v(row) && spec->wide_dims > 0)
-    return (struct row_dims){spec->wide_dims, "wide_dims"};
+  if (is_of_v(row))
+    return (struct row_dims){derived_v_row_dims(spec), spec->wide_dims > 0 ? "wide_dims" : "v_dim"};
   if (row == Q_ROW || is_of_k(row))
     return (struct row_dims){spec->head_dim, "head_dim"};
   return (struct row_dims){spec->v_dim, "v_dim"};
@@ -262,7 +262,7 @@ static uint32_t row_dtype(enum row row, const fi_spec *spec) {
   case K_ROW:
     return spec->kv_dtype;
   case V_ROW:
-    return spec->wide_dims > 0 ? spec->q_dtype : spec->v_dtype;
+    return derived_v_row_dtype(spec);
   case O_ROW:
     return spec->o_dtype;
   default:
@@ -434,6 +434,11 @@ static fi_status check_position_stride(const char *name, int64_t stride, int64_t
                    (long long)least, why);
 }
 
+/* Of launches by slots the tokens are known. */
+static int64_t least_position_stride(const fi_spec *spec, const fi_tensors *tensors) {
+  return spec->op == FI_OP_APPEND && spec->slots != FI_SLOTS_NONE ? tensors->tokens : 1;
+}
+
 static fi_status check_key_pages(const fi_spec *spec, const fi_tensors *tensors) {
   const int64_t stride = tensors->key_page_stride;
   if (!tensors->key_positions || (spec->page_size > 0 && stride == 0))
@@ -449,9 +454,11 @@ static fi_status check_positions(const fi_spec *spec, const fi_tensors *tensors)
   static const char three[] = "rope_axes 3 has three positions a token";
   fi_status status = check_magnitude(spec, tensors);
   if (!status && reads_positions(spec) && spec->rope_axes == 3)
-    status = check_position_stride("position_stride", tensors->position_stride, 1, three);
+    status =
+        check_position_stride("position_stride", tensors->position_stride, least_position_stride(spec, tensors), three);
   if (!status && needs_key_positions(spec))
-    status = check_position_stride("key_position_stride", tensors->key_position_stride, 1, three);
+    status = check_position_stride("key_position_stride", tensors->key_position_stride,
+                                   spec->page_size > 0 ? spec->page_size : 1, three);
   if (!status && reads_key_positions(spec))
     status = check_key_pages(spec, tensors);
   return status;
@@ -497,6 +504,58 @@ static fi_status check_cache_overlaps(const fi_spec *spec, uint32_t kv_heads, co
   return status;
 }
 
+/* Rows of K or V, or their scales: the first one, and how far the next token's is. */
+struct rows {
+  const char *name;
+  const char *first;
+  int64_t bytes;
+  int64_t token_bytes;
+};
+
+static struct rows rows_of(const char *name, const void *first, int token_stride, const fi_spec *spec,
+                           const struct strides *strides) {
+  const enum row row = stride_rules[token_stride].row;
+  const int64_t bits = element_bits(row, spec);
+  const int64_t bytes = row_dim(row, spec) * bits / 8;
+  const bool takes_steps = spec->page_size != 1;
+  return (struct rows){name, first, bytes, takes_steps ? strides->of[token_stride] * bits / 8 : bytes};
+}
+
+/* Whether the first rows share bytes, or lie between tokens of the other and take other steps. */
+static bool rows_collide(const struct rows *a, const struct rows *b) {
+  const int64_t distance = (int64_t)((uintptr_t)b->first - (uintptr_t)a->first);
+  if (distance < 0)
+    return rows_collide(b, a);
+  return distance < a->bytes || (distance < a->token_bytes && a->token_bytes != b->token_bytes);
+}
+
+static fi_status check_apart(const struct rows *a, const struct rows *b) {
+  if (!rows_collide(a, b))
+    return FI_OK;
+  return error_set(
+      FI_ERROR_ARGUMENT,
+      "tensors.%s is %p, rows of %lld bytes, %lld a token, and tensors.%s is %p, rows of %lld bytes, %lld a "
+      "token; they would overlap",
+      a->name, (const void *)a->first, (long long)a->bytes, (long long)a->token_bytes, b->name, (const void *)b->first,
+      (long long)b->bytes, (long long)b->token_bytes);
+}
+
+/* What append writes must lie apart; attention may have V of its own that is K, but tokens with wide dims are one. */
+static fi_status check_parts_of_tokens(const fi_spec *spec, const fi_tensors *tensors, const struct strides *strides) {
+  const bool has_parts = spec->wide_dims > 0 || (spec->op == FI_OP_APPEND && has_own_v(spec));
+  if (!is_read_by(ATTENTION | APPEND, spec) || !has_parts)
+    return FI_OK;
+  const struct rows keys = rows_of("k.data", tensors->k.data, STRIDE_K_TOKEN, spec, strides);
+  const struct rows values = rows_of("v.data", tensors->v.data, STRIDE_V_TOKEN, spec, strides);
+  const struct rows scales = rows_of("k.scales", tensors->k.scales, STRIDE_K_SCALE_TOKEN, spec, strides);
+  fi_status status = check_apart(&keys, &values);
+  if (!status && spec->wide_dims > 0)
+    status = check_apart(&keys, &scales);
+  if (!status && spec->wide_dims > 0)
+    status = check_apart(&values, &scales);
+  return status;
+}
+
 /* Only where an overlap is never meant: in O and in the cache. */
 static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads, const struct strides *strides) {
   static const int page_strides[] = {STRIDE_K_PAGE, STRIDE_V_PAGE, STRIDE_K_SCALE_PAGE, STRIDE_V_SCALE_PAGE};
@@ -523,5 +582,7 @@ fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t
     status = check_group_scales(spec, tensors);
   if (!status)
     status = resolve_strides(spec, tensors, heads, kv_heads, strides);
-  return status ? status : check_overlaps(spec, heads, kv_heads, strides);
+  if (!status)
+    status = check_overlaps(spec, heads, kv_heads, strides);
+  return status ? status : check_parts_of_tokens(spec, tensors, strides);
 }

@@ -302,9 +302,12 @@ static fi_status check_made_lists(uint32_t lists, const fi_workspace *bounds) {
 /* Ranks of all blocks, for each list of a CTA's query token. */
 static fi_status count_indexer(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const uint32_t lists = kernel->spec.scores == FI_SCORES_HEADS ? kernel->spec.group : 1;
+  const uint64_t made = (uint64_t)layout->ctas * lists;
   layout->max_blocks = (uint32_t)divide_up(bounds->max_kv_len, kernel->spec.select);
-  layout->counts.ranks = (uint64_t)layout->ctas * lists * layout->max_blocks;
-  const fi_status status = check_made_lists(lists, bounds);
+  fi_status status = check_made_lists(lists, bounds);
+  if (!status)
+    status = check_count("lists (CTAs x lists)", made, bounds);
+  layout->counts.ranks = made * layout->max_blocks;
   return status ? status : check_count("ranks (CTAs x lists x blocks)", layout->counts.ranks, bounds);
 }
 

@@ -96,6 +96,9 @@ struct workspace_parts {
 /* How many of the kernel's members have work that the bounds allow: the first and those after it. */
 uint32_t workspace_members(const fi_kernel *kernel, const fi_workspace *bounds);
 
+/* Whether two pieces of memory, of so many bytes, share any. */
+bool workspace_overlaps(const void *a, uint64_t a_bytes, const void *b, uint64_t b_bytes);
+
 /* The parts for a launch on this stream, after checking the memory that was given. */
 fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
                                struct workspace_parts *parts);

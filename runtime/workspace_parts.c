@@ -76,6 +76,21 @@ static fi_status check_memory(const char *name, const void *memory, uint64_t byt
   return FI_OK;
 }
 
+bool workspace_overlaps(const void *a, uint64_t a_bytes, const void *b, uint64_t b_bytes) {
+  return (uintptr_t)a < (uintptr_t)b + b_bytes && (uintptr_t)b < (uintptr_t)a + a_bytes;
+}
+
+/* What a launch keeps there would be written over what the plan keeps here. */
+static fi_status check_apart(const fi_workspace *workspace, const struct workspace_parts *parts) {
+  if (parts->scratch_bytes == 0 ||
+      !workspace_overlaps(workspace->memory, parts->bytes, workspace->scratch, parts->scratch_bytes))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT,
+                   "workspace.memory is %p and workspace.scratch is %p; with %llu and %llu bytes they overlap",
+                   workspace->memory, workspace->scratch, (unsigned long long)parts->bytes,
+                   (unsigned long long)parts->scratch_bytes);
+}
+
 fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace, void *stream,
                                struct workspace_parts *parts) {
   uint32_t ctas[MOST_MEMBERS];
@@ -91,7 +106,9 @@ fi_status workspace_for_launch(fi_kernel *kernel, const fi_workspace *workspace,
     status = lay_out_parts(workspace, ctas, parts);
   if (!status)
     status = check_memory("memory", workspace->memory, workspace->bytes, parts->bytes);
-  return status ? status : check_memory("scratch", workspace->scratch, workspace->scratch_bytes, parts->scratch_bytes);
+  if (!status)
+    status = check_memory("scratch", workspace->scratch, workspace->scratch_bytes, parts->scratch_bytes);
+  return status ? status : check_apart(workspace, parts);
 }
 
 fi_status fi_workspace_size(const fi_kernel *kernel, fi_workspace *workspace) {

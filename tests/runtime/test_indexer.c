@@ -190,6 +190,19 @@ Test(indexer, longest_lists) {
 }
 
 /* Scratch is of CTAs, lists and blocks alone; memory is what append needs. */
+/* Whose product has no room in 64 bits. */
+Test(indexer, ranks_of_many_ctas) {
+  fi_ctx *ctx = make_context(NULL);
+  fi_kernel *kernel = kernel_of(ctx, "indexer group=128 scores=heads");
+  fi_workspace workspace = good_workspace(kernel);
+  workspace.ctas = 1u << 31;
+  workspace.max_kv_len = 1 << 26;
+  cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_ERROR_ARGUMENT);
+  cr_expect(strstr(fi_last_error(), "ctas=2147483648 split_tokens=0 make more than 2147483647 lists (CTAs x lists)"),
+            "%s", fi_last_error());
+  fi_ctx_destroy(ctx);
+}
+
 Test(indexer, workspaces) {
   static const struct {
     const char *spec;

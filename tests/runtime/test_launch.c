@@ -127,7 +127,10 @@ Test(launch, several_plans_at_once) {
   }
   workspaces[1].memory = workspaces[0].memory;
   cr_expect_eq(fi_plan_all(kernels, batches, pointers, 2, NULL), FI_ERROR_ARGUMENT);
-  cr_expect(strstr(fi_last_error(), "workspaces[1] has the memory of workspaces[0]"), "%s", fi_last_error());
+  cr_expect(strstr(fi_last_error(), "workspaces[1] has memory of workspaces[0]"), "%s", fi_last_error());
+  workspaces[1].memory = address(0x100000 - 256); /* which ends within that of the first */
+  cr_expect_eq(fi_plan_all(kernels, batches, pointers, 2, NULL), FI_ERROR_ARGUMENT);
+  cr_expect(strstr(fi_last_error(), "workspaces[1] has memory of workspaces[0]"), "%s", fi_last_error());
   cr_expect_eq(fi_plan_all(kernels, batches, pointers, 0, NULL), FI_ERROR_ARGUMENT);
   cr_expect_eq(fi_plan_all(kernels, batches, pointers, FI_MOST_PLANS + 1, NULL), FI_ERROR_ARGUMENT);
   fi_ctx_destroy(ctx);
