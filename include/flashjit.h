@@ -44,7 +44,8 @@
  * - From compute capability 9.0 and driver 12.3 on, launches are programmatic dependent ones: one may begin while that
  *   in front of it in the stream ends, but it touches no memory and does not end before that one has ended. A kernel of
  *   the caller before or after one of these needs to know nothing of it, unless it is such a launch itself: then
- *   it must execute griddepcontrol.wait, in every CTA. Edges of captured graphs are programmatic ones, too.
+ *   it must execute griddepcontrol.wait, in every CTA. Edges of captured graphs are programmatic ones, too. Beside
+ *   each other run only the launches of one fi_run of a spec with rows 0, which have requests of their own.
  * - A context and its kernels may be used from any thread. After fork() a child must make its own context: calls on the
  *   parent's return FI_ERROR_FORKED.
  * - The library never prints, aborts or exits.
@@ -134,7 +135,7 @@ enum { FI_SCALE_GROUP = 4, FI_SCALE_E8M0 = 5 }; /* of latents in e4m3, one for e
  * k.scales, where rows are filled up to words of 4 bytes: a float, or a byte b that is 2^(b - 127), 255 NaN. An element
  * is worth element * scale, which attention rounds to q_dtype; k.scale is 0. Append writes as a scale the largest
  * magnitude of a group / 448, at least 2^-126, of bytes the least power of two that is not less, and elements / scale,
- * rounded to nearest even; infinities count as the largest float, and NaN stays NaN.
+ * rounded to nearest even. An infinity counts there as the largest float and becomes 448; NaN counts not, and stays.
  * So are vLLM's "fp8_ds_mla" tokens of 656 bytes (FlashMLA, "FP8 KV cache": 512 e4m3, 4 floats, 64 bf16): head_dim 576,
  * v_dim 512, GROUP; k.token_stride 656, v.data at byte 528 with stride 328, k.scales at byte 512 with stride 164. And
  * those of DeepSeek-V4, 584 bytes: a page of n tokens has n times 448 e4m3 and 64 bf16, then n times 8 bytes, of which
@@ -512,9 +513,9 @@ fi_status fi_kernel_spec(const fi_kernel *kernel, fi_spec *spec);
  * with the closing zero; source may be NULL to ask. Needs neither compiler nor GPU. */
 fi_status fi_kernel_source(const fi_spec *spec, const char *target, char *source, size_t *size);
 
-/* Loads the code of the kernel, and of the one behind its fi_plan, on the current device, so that later launches load
- * nothing. The fi_get_kernel that made the kernel has done it for the device that was current then. Needed before
- * capture on any other device. FI_ERROR_UNSUPPORTED on another kind of device: it takes a context of its own. */
+/* Loads the code of the kernel (with rows 0 of all its kernels) and of its fi_plan on the current device, as
+ * fi_get_kernel has done on the one that was current then. On another the first launch does it, too, but cannot while
+ * its stream is captured: FI_ERROR_CAPTURE. FI_ERROR_UNSUPPORTED on another kind of device, which needs a context. */
 fi_status fi_kernel_prepare(fi_kernel *kernel);
 
 /* ------------------------------------------------------------------------------------------------ plan and run */
@@ -537,7 +538,7 @@ typedef struct fi_workspace {
   uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests) */
   uint32_t max_kv_len;    /* tokens of the longest KV */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
-  uint32_t ctas;          /* CTAs of a launch; 0: as many as the device holds at once */
+  uint32_t ctas;          /* CTAs of each launch; 0: as many of its kernel as the device holds at once */
   uint64_t bytes;         /* of memory */
   void *memory;           /* the plan's device memory, 256-byte aligned; its contents need no preparation */
   uint64_t scratch_bytes; /* of scratch; 0 where the kernel needs none */

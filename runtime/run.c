@@ -6,6 +6,7 @@
 #include "generator/family.h"
 #include "runtime/lists.h"
 #include "runtime/maps.h"
+#include "runtime/overlaps.h"
 #include "runtime/scores.h"
 #include "runtime/tensors.h"
 #include "runtime/workspace.h"
@@ -289,5 +290,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
     status = op_rules[kernel->spec.op].check(&run);
   if (!status)
     status = tensors_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
+  if (!status)
+    status = overlaps_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
   return status ? status : launch_parts(&run, &parts, stream);
 }

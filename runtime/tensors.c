@@ -464,109 +464,23 @@ static fi_status check_positions(const fi_spec *spec, const fi_tensors *tensors)
   return status;
 }
 
-/* -------------------------------------------------------------------------------- overlap */
+/* -------------------------------------------------------------------------------- public */
 
-struct axis {
-  int stride;
-  int64_t extent; /* 0 when the call does not tell */
-};
-
-static bool runs_into(const struct strides *strides, struct axis inner, struct axis outer) {
-  const int64_t inner_stride = strides->of[inner.stride];
-  const int64_t outer_stride = strides->of[outer.stride];
-  return inner_stride <= outer_stride && inner.extent > 1 && outer_stride / inner.extent < inner_stride;
+const char *stride_name(int stride) {
+  return stride_rules[stride].name;
 }
 
-/* Whichever axis has the smaller stride must end before the other takes its next step. */
-static fi_status check_overlap(const struct strides *strides, struct axis a, struct axis b) {
-  if (a.extent == 1 || b.extent == 1)
-    return FI_OK;
-  if (!runs_into(strides, a, b) && !runs_into(strides, b, a))
-    return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld and tensors.%s is %lld; rows would overlap",
-                   stride_rules[a.stride].name, (long long)strides->of[a.stride], stride_rules[b.stride].name,
-                   (long long)strides->of[b.stride]);
+bool stride_is_used(int stride, const fi_spec *spec) {
+  return is_used(stride, spec);
 }
 
-/* Of K, of V or of their scales, whose stride between pages is the first of three. */
-static fi_status check_cache_overlaps(const fi_spec *spec, uint32_t kv_heads, const struct strides *strides,
-                                      int page_stride) {
-  const struct axis page = {page_stride, 0};
-  const struct axis token = {page_stride + 1, spec->page_size};
-  const struct axis head = {page_stride + 2, kv_heads};
-  fi_status status = FI_OK;
-  if (is_used(token.stride, spec))
-    status = check_overlap(strides, token, head);
-  if (!status && is_used(page.stride, spec))
-    status = check_overlap(strides, page, token);
-  if (!status && is_used(page.stride, spec))
-    status = check_overlap(strides, page, head);
-  return status;
+int64_t stride_bytes(int stride, const fi_spec *spec, const struct strides *strides) {
+  return strides->of[stride] * element_bits(stride_rules[stride].row, spec) / 8;
 }
 
-/* Rows of K or V, or their scales: the first one, and how far the next token's is. */
-struct rows {
-  const char *name;
-  const char *first;
-  int64_t bytes;
-  int64_t token_bytes;
-};
-
-static struct rows rows_of(const char *name, const void *first, int token_stride, const fi_spec *spec,
-                           const struct strides *strides) {
-  const enum row row = stride_rules[token_stride].row;
-  const int64_t bits = element_bits(row, spec);
-  const int64_t bytes = row_dim(row, spec) * bits / 8;
-  const bool takes_steps = spec->page_size != 1;
-  return (struct rows){name, first, bytes, takes_steps ? strides->of[token_stride] * bits / 8 : bytes};
-}
-
-/* Whether the first rows share bytes, or lie between tokens of the other and take other steps. */
-static bool rows_collide(const struct rows *a, const struct rows *b) {
-  const int64_t distance = (int64_t)((uintptr_t)b->first - (uintptr_t)a->first);
-  if (distance < 0)
-    return rows_collide(b, a);
-  return distance < a->bytes || (distance < a->token_bytes && a->token_bytes != b->token_bytes);
-}
-
-static fi_status check_apart(const struct rows *a, const struct rows *b) {
-  if (!rows_collide(a, b))
-    return FI_OK;
-  return error_set(
-      FI_ERROR_ARGUMENT,
-      "tensors.%s is %p, rows of %lld bytes, %lld a token, and tensors.%s is %p, rows of %lld bytes, %lld a "
-      "token; they would overlap",
-      a->name, (const void *)a->first, (long long)a->bytes, (long long)a->token_bytes, b->name, (const void *)b->first,
-      (long long)b->bytes, (long long)b->token_bytes);
-}
-
-/* What append writes must lie apart; attention may have V of its own that is K, but tokens with wide dims are one. */
-static fi_status check_parts_of_tokens(const fi_spec *spec, const fi_tensors *tensors, const struct strides *strides) {
-  const bool has_parts = spec->wide_dims > 0 || (spec->op == FI_OP_APPEND && has_own_v(spec));
-  if (!is_read_by(ATTENTION | APPEND, spec) || !has_parts)
-    return FI_OK;
-  const struct rows keys = rows_of("k.data", tensors->k.data, STRIDE_K_TOKEN, spec, strides);
-  const struct rows values = rows_of("v.data", tensors->v.data, STRIDE_V_TOKEN, spec, strides);
-  const struct rows scales = rows_of("k.scales", tensors->k.scales, STRIDE_K_SCALE_TOKEN, spec, strides);
-  fi_status status = check_apart(&keys, &values);
-  if (!status && spec->wide_dims > 0)
-    status = check_apart(&keys, &scales);
-  if (!status && spec->wide_dims > 0)
-    status = check_apart(&values, &scales);
-  return status;
-}
-
-/* Only where an overlap is never meant: in O and in the cache. */
-static fi_status check_overlaps(const fi_spec *spec, uint32_t heads, uint32_t kv_heads, const struct strides *strides) {
-  static const int page_strides[] = {STRIDE_K_PAGE, STRIDE_V_PAGE, STRIDE_K_SCALE_PAGE, STRIDE_V_SCALE_PAGE};
-  const struct axis o_token = {STRIDE_O_TOKEN, 0};
-  const struct axis o_head = {STRIDE_O_HEAD, heads};
-  fi_status status = FI_OK;
-  if (is_used(STRIDE_O_TOKEN, spec))
-    status = check_overlap(strides, o_token, o_head);
-  for (size_t i = 0; i < sizeof page_strides / sizeof *page_strides && !status; i++)
-    status = check_cache_overlaps(spec, kv_heads, strides, page_strides[i]);
-  return status;
+int64_t stride_row_bytes(int stride, const fi_spec *spec) {
+  const enum row row = stride_rules[stride].row;
+  return row_dim(row, spec) * element_bits(row, spec) / 8;
 }
 
 fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
@@ -580,9 +494,5 @@ fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t
     status = check_pointers(spec, tensors);
   if (!status)
     status = check_group_scales(spec, tensors);
-  if (!status)
-    status = resolve_strides(spec, tensors, heads, kv_heads, strides);
-  if (!status)
-    status = check_overlaps(spec, heads, kv_heads, strides);
-  return status ? status : check_parts_of_tokens(spec, tensors, strides);
+  return status ? status : resolve_strides(spec, tensors, heads, kv_heads, strides);
 }

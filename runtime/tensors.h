@@ -4,6 +4,8 @@
 
 #include "flashjit.h"
 
+#include <stdbool.h>
+
 /* The strides of a launch, in elements, with the packed ones filled in. */
 enum {
   STRIDE_Q_TOKEN,
@@ -34,6 +36,12 @@ enum {
 struct strides {
   int64_t of[STRIDE_COUNT];
 };
+
+/* The field of a stride; whether the op reads it; the bytes of a step, and of the rows that it steps over. */
+const char *stride_name(int stride);
+bool stride_is_used(int stride, const fi_spec *spec);
+int64_t stride_bytes(int stride, const fi_spec *spec, const struct strides *strides);
+int64_t stride_row_bytes(int stride, const fi_spec *spec);
 
 /* The cache of V: that of K where V is in it. */
 const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors);
