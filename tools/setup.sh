@@ -151,6 +151,31 @@ Install a CUDA toolkit of version 12.4 or later instead, and set CUDA_HOME to it
   mv "$download" build/cuda
 }
 
+# ---------------------------------------------------------------------------------------------- Zig
+
+zig_wheel=ziglang==0.17.1
+
+# Takes Zig from PyPI into build/ziglang, 101 MB that are 413 unpacked. Without it a test is skipped.
+want_zig() {
+  local download=build/ziglang.download
+  if [ -x build/ziglang/zig ] || command -v zig >/dev/null; then
+    return
+  fi
+  step "fetching $zig_wheel from PyPI"
+  rm -rf "$download" build/ziglang
+  mkdir -p "$download"
+  if python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$download" \
+    "$zig_wheel" 2>build/pip.log && python3 -m zipfile -e "$download"/ziglang-*.whl "$download"; then
+    chmod +x "$download/ziglang/zig"
+    mv "$download/ziglang" build/ziglang
+  else
+    cat build/pip.log >&2
+  fi
+  rm -rf "$download"
+}
+
+# ---------------------------------------------------------------------------------------------- all of it
+
 # set_up PACKAGE...: all that a build needs, and the named packages.
 set_up() {
   local packages=("${build_packages[@]}" "$@")

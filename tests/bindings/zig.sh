@@ -1,9 +1,11 @@
 #!/bin/sh
-# Zig runs a decode on the simulator, by declarations that are those of the header. Zig is that of the PATH, or PyPI's
-# ziglang. usage: zig.sh SOURCE_FOLDER BUILD_FOLDER
+# Zig runs a decode on the simulator, by declarations that are those of the header. Zig is that of the PATH, what
+# tools/check took from PyPI, or PyPI's ziglang as it is installed. usage: zig.sh SOURCE_FOLDER BUILD_FOLDER
 . "$(dirname "$0")/bindings.sh"
 if command -v zig >/dev/null; then
   zig=zig
+elif [ -x "$source/build/ziglang/zig" ]; then
+  zig=$source/build/ziglang/zig
 elif python3 -c 'import ziglang' 2>/dev/null; then
   zig='python3 -m ziglang'
 else
