@@ -8,6 +8,7 @@
 """
 
 from ._declarations import VERSION
+from .caches import latent_tokens
 from .context import Context, Event, default_context
 from .driver import Array
 from .errors import (
@@ -36,5 +37,5 @@ __all__ = [
     "AbiError", "ArgumentError", "Array", "CaptureError", "CompileError", "Context", "DeadlineError", "DriverError",
     "Error", "Event", "Fault", "ForkedError", "HostMemoryError", "Kernel", "Launch", "NoCompilerError",
     "NoDriverError", "NotCachedError", "OldDriverError", "Spec", "SpecError", "UnsupportedError", "Workspace", "axes",
-    "default_context", "rope_table", "specs",
+    "default_context", "latent_tokens", "rope_table", "specs",
 ]  # fmt: skip

@@ -253,7 +253,12 @@ class Kernel:
         selected   [tokens][entries] int32, or [tokens][KV heads][entries]: lists of blocks, for spec.select
         lists      likewise, what an indexer writes, [tokens][heads][entries] for several lists a token
         weights    [tokens][query heads] f32, for scores="sum"; first_blocks, last_blocks: of every list
-        k_scale, v_scale     floats; k_scales, v_scales   f32 arrays: of 8-bit K and V
+        k_scale, v_scale     floats, of 8-bit K and V
+        k_scales, v_scales   f32 arrays of one, or of the KV heads; of tokens or groups as k and v are, without dim or
+                   with the groups of a row for it: f32 or u8 of latents, f16 of int4, e4m3 of nvfp4
+        For latents whose tokens have e4m3, scales and wide dims k has the elements with scales, v the wide dims, and
+        k_new and v_new likewise; ``flashjit.latent_tokens`` finds k, v and k_scales in a cache of whole tokens. Of int4
+        and nvfp4 arrays are u8, with two elements each.
         """
         result = "lists" if self.spec.op == c.FI_OP_INDEXER else "o"
         if result == "o" and tensors.get("o") is None and "q" in tensors and hasattr(tensors["q"], "new_empty"):

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _declarations as c
 from ._structs import fill, new
 from .arrays import RAW, SIZES, View, view
+from .caches import Rule, dtype_name, row_rule, scale_rule
 from .errors import ArgumentError
-from .spec import Spec, axes
-
-SHAPES = {
-    "q": "[tokens][query heads][head_dim]",
-    "o": "[tokens][query heads][v_dim]",
-    "k_new": "[tokens][KV heads][head_dim]",
-    "v_new": "[tokens][KV heads][v_dim]",
-}
-PAGED = "[pages][page_size][KV heads][dim]"
-CONTIGUOUS = "[requests][tokens][KV heads][dim]"
-RAGGED = "[tokens][KV heads][dim]"
-
-
-class Rule(NamedTuple):
-    """What an array must be: ``dtypes`` are names, or the field of the spec that has it; ``dim`` its last extent."""
-
-    dtypes: Any
-    dim: str | None = None
-    strides: tuple[str, ...] = ()
-    ndim: int = 0  # 0: any, and packed but for those in VIEWS
-
+from .spec import Spec
 
 RULES = {
-    "q": Rule("q_dtype", "head_dim", ("q_token_stride", "q_head_stride"), 3),
-    "o": Rule("o_dtype", "v_dim", ("o_token_stride", "o_head_stride"), 3),
+    "q": ("q_dtype", "head_dim", ("q_token_stride", "q_head_stride"), "[tokens][query heads][head_dim]"),
+    "o": ("o_dtype", "v_dim", ("o_token_stride", "o_head_stride"), "[tokens][query heads][v_dim]"),
+    "parts_o": ("o_dtype", "v_dim", (), ""),
+}
+PLAIN_RULES = {
     "lse": Rule(("f32",)),
     "positions": Rule(("i32",)),
     "slots": Rule(("i32", "i64")),
-    "parts_o": Rule("o_dtype", "v_dim"),
     "parts_lse": Rule(("f32",)),
     "rope_table": Rule(("u64", "i64")),
     "key_positions": Rule(("i32",)),
@@ -50,33 +33,20 @@ RULES = {
 }
 VIEWS = ("bias", "selected", "lists", "weights")
 LISTS = ("selected", "lists")
-KV_RULES = {
-    "k": Rule("kv_dtype", "head_dim", ("page_stride", "token_stride", "head_stride"), 4),
-    "v": Rule("kv_dtype", "v_dim", ("page_stride", "token_stride", "head_stride"), 4),
-    "k_new": Rule("q_dtype", "head_dim", ("token_stride", "head_stride"), 3),
-    "v_new": Rule("q_dtype", "v_dim", ("token_stride", "head_stride"), 3),
-}
-RAGGED_RULE_STRIDES = ("token_stride", "head_stride")
+ROWS = ("k", "v", "k_new", "v_new")
 SCALES = {"k_scales": ("k", "scales"), "v_scales": ("v", "scales")}
 HOST_SCALES = {"k_scale": ("k", "scale"), "v_scale": ("v", "scale")}
 
 
-def dtype_name(spec: Spec, field: str) -> str:
-    """The name of the type that a field of a full spec has."""
-    names = axes()[field].names or {}
-    return next(name for name, number in names.items() if number == getattr(spec, field))
+def _rule(spec: Spec, name: str) -> Rule:
+    if name in PLAIN_RULES:
+        return PLAIN_RULES[name]
+    field, dim, strides, shape = RULES[name]
+    return Rule((dtype_name(spec, field),), dim, (getattr(spec, dim),), strides, 3 if strides else 0, shape)
 
 
 def _same_type(dtype: str, allowed: tuple[str, ...]) -> bool:
     return dtype in allowed or (dtype in RAW and any(SIZES[dtype] == SIZES[name] for name in allowed))
-
-
-def is_ragged(spec: Spec) -> bool:
-    return spec.index == c.FI_INDEX_CSR and spec.page_size == 0
-
-
-def _kv_shape(spec: Spec) -> str:
-    return RAGGED if is_ragged(spec) else PAGED if spec.page_size else CONTIGUOUS
 
 
 class Tensors:
@@ -94,13 +64,13 @@ class Tensors:
         for name, value in values.items():
             if value is None:
                 continue
-            if name in RULES:
-                self._add(name, self.struct, name, RULES[name], value)
-            elif name in KV_RULES:
-                self._add(name, getattr(self.struct, name), "data", self._kv_rule(name), value)
+            if name in RULES or name in PLAIN_RULES:
+                self._add(name, self.struct, name, _rule(self.spec, name), value)
+            elif name in ROWS:
+                self._add(name, getattr(self.struct, name), "data", row_rule(self.spec, name), value)
             elif name in SCALES:
                 kv, field = SCALES[name]
-                self._add(name, getattr(self.struct, kv), field, Rule(("f32",)), value)
+                self._add(name, getattr(self.struct, kv), field, scale_rule(self.spec, name), value)
             elif name in HOST_SCALES:
                 kv, field = HOST_SCALES[name]
                 fill(getattr(self.struct, kv), {field: value})
@@ -118,33 +88,26 @@ class Tensors:
         for struct, field, array in self._pointers:
             setattr(struct, field, address(array))
 
-    def _kv_rule(self, name: str) -> Rule:
-        rule = KV_RULES[name]
-        if rule.ndim == 4 and is_ragged(self.spec):
-            return rule._replace(strides=RAGGED_RULE_STRIDES, ndim=3)
-        return rule
-
     def _add(self, name: str, struct: Any, field: str, rule: Rule, value: Any) -> None:
         array = view(value)
         self._check(name, array, rule)
-        for stride, number in zip(rule.strides, _strides(array)):
-            setattr(struct, stride, number)
+        steps = _strides(array) if rule.dim else _all_strides(array)
+        for stride, number in zip(rule.strides, steps):
+            setattr(struct, stride, number * rule.per)
         self.arrays[name] = array
         self._pointers = [entry for entry in self._pointers if entry[0] is not struct or entry[1] != field]
         self._pointers.append((struct, field, array))
         setattr(struct, field, array.address)
 
     def _check(self, name: str, array: View, rule: Rule) -> None:
-        dtypes = (dtype_name(self.spec, rule.dtypes),) if isinstance(rule.dtypes, str) else rule.dtypes
-        if not _same_type(array.dtype, dtypes):
-            raise ArgumentError(f"{name} has type {array.dtype}; allowed: {' '.join(dtypes)}")
+        if not _same_type(array.dtype, rule.dtypes):
+            raise ArgumentError(f"{name} has type {array.dtype}; allowed: {' '.join(rule.dtypes)}")
         if rule.ndim and len(array.shape) != rule.ndim:
-            shape = SHAPES.get(name) or _kv_shape(self.spec)
-            raise ArgumentError(f"{name} has shape {list(array.shape)}; it must be {shape}")
-        if rule.dim and (not array.shape or array.shape[-1] != getattr(self.spec, rule.dim)):
-            dim = getattr(self.spec, rule.dim)
-            raise ArgumentError(f"{name} has shape {list(array.shape)}; its last extent must be {rule.dim}, {dim}")
-        if array.shape and array.shape[-1] > 1 and array.strides[-1] != 1:
+            raise ArgumentError(f"{name} has shape {list(array.shape)}; it must be {rule.shape}")
+        if rule.dim and (not array.shape or array.shape[-1] not in rule.extents):
+            allowed = " or ".join(map(str, rule.extents))
+            raise ArgumentError(f"{name} has shape {list(array.shape)}; its last extent must be {rule.dim}, {allowed}")
+        if array.shape and array.shape[-1] > 1 and array.strides[-1] != 1 and (rule.dim or not rule.strides):
             raise ArgumentError(f"{name} has strides {list(array.strides)}; the last one must be 1")
         if not rule.ndim and name not in VIEWS and _gaps(array):
             raise ArgumentError(f"{name} has strides {list(array.strides)}; it must be packed")
@@ -152,7 +115,8 @@ class Tensors:
             raise ArgumentError(
                 f"{name} has shape {list(array.shape)}; it must be [tokens][entries] or [tokens][heads][entries]"
             )
-        if name in ("k", "v") and self.spec.page_size and array.shape[1] != self.spec.page_size:
+        is_paged = name in ("k", "v", *SCALES) and self.spec.page_size and rule.ndim
+        if is_paged and array.shape[1] != self.spec.page_size:
             raise ArgumentError(f"{name} has pages of {array.shape[1]} tokens; the spec says {self.spec.page_size}")
         if array.on_host and not self.simulated:
             raise ArgumentError(f"{name} is in the host's memory; it must be on the device")
@@ -228,9 +192,18 @@ def _gaps(array: View) -> bool:
 
 
 def _strides(array: View) -> list[int]:
-    """All but the last one's; that of an extent of 1 does not matter, and is what it would be if packed."""
-    found, step = [], array.shape[-1]
-    for extent, stride in zip(reversed(array.shape[:-1]), reversed(array.strides[:-1])):
+    """All but the last one's."""
+    return _steps(array, array.shape[:-1], array.strides[:-1], array.shape[-1])
+
+
+def _all_strides(array: View) -> list[int]:
+    return _steps(array, array.shape, array.strides, 1)
+
+
+def _steps(array: View, shape: tuple[int, ...], strides: tuple[int, ...], step: int) -> list[int]:
+    """That of an extent of 1 does not matter, and is what it would be if packed."""
+    found: list[int] = []
+    for extent, stride in zip(reversed(shape), reversed(strides)):
         if extent > 1 and stride == 0:
             raise ArgumentError(f"strides are {list(array.strides)}: one array for all is not possible")
         used = stride if extent > 1 else step
