@@ -176,12 +176,15 @@ class FlashInfer(unittest.TestCase):
     def test_what_is_not_supported_is_told(self):
         batch = Batch([1], [6])
         wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
-        with self.assertRaisesRegex(flashjit.UnsupportedError, "prefill with pos_encoding_mode='ROPE_LLAMA'"):
-            wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, pos_encoding_mode="ROPE_LLAMA", **BFLOAT)
+        with self.assertRaisesRegex(flashjit.UnsupportedError, "plan\\(\\) with pos_encoding_mode='ROPE_GPT'"):
+            wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, pos_encoding_mode="ROPE_GPT", **BFLOAT)
+        unplanned = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
         with self.assertRaisesRegex(flashjit.ArgumentError, "run\\(\\) before plan\\(\\)"):
-            wrapper.run(batch.q, batch.cache)
-        with self.assertRaisesRegex(flashjit.UnsupportedError, "prefill with fixed_split_size=2"):
-            wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, fixed_split_size=2, **BFLOAT)
+            unplanned.run(batch.q, batch.cache)
+        with self.assertRaisesRegex(flashjit.UnsupportedError, "prefill with jit_kwargs_of_mine=2"):
+            wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, jit_kwargs_of_mine=2, **BFLOAT)
+        with self.assertRaisesRegex(flashjit.ArgumentError, "the mask has 5 elements; query times KV tokens are 6"):
+            wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, custom_mask=torch.ones(5), **BFLOAT)
         wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, seq_lens=batch.last, **BFLOAT)
         with self.assertRaisesRegex(flashjit.UnsupportedError, "window_left=-1 with window_left=3"):
             wrapper.run(batch.q, batch.cache, window_left=3)
