@@ -138,7 +138,8 @@ class Blocks(Case):
     def test_blocks_in_rows(self):
         """The last row of blocks is shorter, and one sees nothing."""
         m, n, r, c = 10, 12, 4, 3
-        q, k, v = (torch.randn(size, heads, DIM).bfloat16() for size, heads in ((m, HEADS), (n, KV_HEADS), (n, KV_HEADS)))
+        sizes = ((m, HEADS), (n, KV_HEADS), (n, KV_HEADS))
+        q, k, v = (torch.randn(size, heads, DIM).bfloat16() for size, heads in sizes)
         indptr, indices = torch.tensor([0, 3, 3, 5]), torch.tensor([2, 0, 3, 1, 2])
         inner = torch.rand(5, r, c) > 0.4
         for mask in (None, inner):
@@ -162,7 +163,8 @@ class Blocks(Case):
     def test_blocks_of_any_sizes(self):
         rows, columns = torch.tensor([[2, 5, 1], [4, 1, 3]]), torch.tensor([[3, 1, 6], [2, 2, 6]])
         seen = torch.tensor([[[1, 0, 1], [0, 0, 0], [1, 1, 1]], [[0, 1, 0], [1, 0, 1], [0, 0, 1]]]).bool()
-        q, k, v = (torch.randn(heads, size, DIM).bfloat16() for size, heads in ((8, HEADS), (10, KV_HEADS), (10, KV_HEADS)))
+        sizes = ((8, HEADS), (10, KV_HEADS), (10, KV_HEADS))
+        q, k, v = (torch.randn(heads, size, DIM).bfloat16() for size, heads in sizes)
         wrapper = flashinfer.VariableBlockSparseAttentionWrapper(self.buffer)
         wrapper.plan(seen, rows, columns, *SHAPE, q_data_type=torch.bfloat16)
         found, lse = wrapper.run(q, k, v, return_lse=True)
