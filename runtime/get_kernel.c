@@ -76,13 +76,6 @@ static fi_status tell_of_plan(const fi_spec *canonical, fi_status status) {
   return error_set(status, "the plan kernel of \"%s\": %s", text, fi_last_error());
 }
 
-/* The members of a spec on the context's target. */
-static fi_status find_members(fi_ctx *ctx, const fi_spec *canonical, struct members *members) {
-  const struct target *target;
-  const fi_status status = context_target(ctx, &target);
-  return status ? status : members_find(canonical, target, members);
-}
-
 /* How it went so far, and the sentence about that. */
 struct outcome {
   fi_status status;
@@ -95,6 +88,42 @@ static void note(struct outcome *outcome, fi_status status) {
     return;
   outcome->status = status;
   snprintf(outcome->why, sizeof outcome->why, "%s", fi_last_error());
+}
+
+static fi_status tell_outcome(const struct outcome *outcome) {
+  return outcome->status ? error_set(outcome->status, "%s", outcome->why) : FI_OK;
+}
+
+/*
+ * After a plan kernel could not be had for want of a cache that has it: that of kernels of several rows makes plans of
+ * one, too, and is all that a cache has which was filled by specs of open rows.
+ */
+static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
+  const bool was_looked_for =
+      status == FI_ERROR_NO_COMPILER || (status == FI_ERROR_NOT_CACHED && !context_compiles(ctx));
+  if (!was_looked_for || plan->members)
+    return false;
+  plan->members = 1;
+  return true;
+}
+
+static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, fi_kernel **kernel) {
+  const struct company alone = {.plan = NULL};
+  struct outcome outcome = {.status = FI_OK};
+  fi_spec plan;
+  if (!has_plan(canonical, members, &plan))
+    return FI_OK;
+  note(&outcome, obtain_one(ctx, &plan, &alone, kernel));
+  if (has_stand_in(ctx, outcome.status, &plan) && !obtain_one(ctx, &plan, &alone, kernel))
+    return FI_OK;
+  return outcome.status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
+}
+
+/* The members of a spec on the context's target. */
+static fi_status find_members(fi_ctx *ctx, const fi_spec *canonical, struct members *members) {
+  const struct target *target;
+  const fi_status status = context_target(ctx, &target);
+  return status ? status : members_find(canonical, target, members);
 }
 
 /* Members that are made at once. */
@@ -123,15 +152,12 @@ static fi_status obtain_all_wider(fi_ctx *ctx, const struct members *members, st
   crew_run(ctx, company->wider_count, company->wider_count, obtain_wider, &party);
   while (failed + 1 < company->wider_count && !party.outcomes[failed].status)
     failed++;
-  const struct outcome *outcome = &party.outcomes[failed];
-  return outcome->status ? error_set(outcome->status, "%s", outcome->why) : FI_OK;
+  return tell_outcome(&party.outcomes[failed]);
 }
 
 /* A kernel that may have to be made. Its plan kernel comes first: whoever holds the one can plan for it. */
 static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
-  fi_spec plan_spec;
-  const struct company alone = {.plan = NULL};
-  struct company company = alone;
+  struct company company = {.plan = NULL};
   struct members members;
   fi_status status = make_check(ctx, canonical);
   if (!status)
@@ -140,11 +166,9 @@ static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kerne
     atomic_fetch_add(&ctx->counters.failures, 1);
     return status;
   }
-  if (has_plan(canonical, members.count, &plan_spec))
-    status = obtain_one(ctx, &plan_spec, &alone, &company.plan);
-  if (status)
-    return tell_of_plan(canonical, status);
-  status = obtain_all_wider(ctx, &members, &company);
+  status = obtain_plan(ctx, canonical, members.count, &company.plan);
+  if (!status)
+    status = obtain_all_wider(ctx, &members, &company);
   return status ? status : obtain_one(ctx, canonical, &company, kernel);
 }
 
@@ -192,43 +216,56 @@ static fi_status not_kept(const struct build *build) {
   return error_set(FI_ERROR_NOT_CACHED, "\"%s\" was compiled and cannot be kept: %s", build->spec_text, reason.text);
 }
 
-static fi_status precompile(fi_ctx *ctx, const fi_spec *canonical, fi_facts *facts) {
+/* From a build that was begun on. */
+static fi_status precompile_rest(struct build *build, fi_facts *facts) {
+  const fi_status status = make_image(build);
+  if (!status && facts)
+    build_facts(build, facts);
+  return status || build->stored ? status : not_kept(build);
+}
+
+static fi_status precompile_one(fi_ctx *ctx, const fi_spec *canonical) {
   struct build build;
   fi_status status = build_begin(&build, ctx, canonical, UINT32_MAX);
-  if (!status && facts)
-    build_identity(&build, facts);
   if (!status)
-    status = make_image(&build);
-  if (!status && facts)
-    build_facts(&build, facts);
-  if (!status && !build.stored)
-    status = not_kept(&build);
+    status = precompile_rest(&build, NULL);
   build_end(&build);
   return status;
+}
+
+static fi_status precompile_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members) {
+  struct outcome outcome = {.status = FI_OK};
+  fi_spec plan;
+  if (!has_plan(canonical, members, &plan))
+    return FI_OK;
+  note(&outcome, precompile_one(ctx, &plan));
+  if (has_stand_in(ctx, outcome.status, &plan) && !precompile_one(ctx, &plan))
+    return FI_OK;
+  return outcome.status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
 }
 
 static bool goes_on(const struct outcome *outcome) {
   return outcome->status == FI_OK || outcome->status == FI_ERROR_NOT_CACHED;
 }
 
-/* The kernels that belong to that of a spec, the plan kernel and the members of more rows, and then that one. What
- * cannot be kept is told when all are compiled. */
-static fi_status precompile_all(fi_ctx *ctx, const fi_spec *canonical, const struct members *members, fi_facts *facts) {
+/* The kernels that belong to that of a spec, the plan kernel and the members of more rows, and then that one, whose
+ * build was begun. What cannot be kept is told when all are compiled. */
+static fi_status precompile_all(struct build *build, const struct members *members, fi_facts *facts) {
   struct outcome outcome = {.status = FI_OK};
-  fi_spec plan;
-  if (has_plan(canonical, members->count, &plan))
-    note(&outcome, precompile(ctx, &plan, NULL));
+  note(&outcome, precompile_plan(build->ctx, build->spec, members->count));
   for (uint32_t i = 1; i < members->count && goes_on(&outcome); i++)
-    note(&outcome, precompile(ctx, &members->specs[i], NULL));
+    note(&outcome, precompile_one(build->ctx, &members->specs[i]));
   if (goes_on(&outcome))
-    note(&outcome, precompile(ctx, canonical, facts));
-  return outcome.status ? error_set(outcome.status, "%s", outcome.why) : FI_OK;
+    note(&outcome, precompile_rest(build, facts));
+  return tell_outcome(&outcome);
 }
 
 /* Whether the target has tiles comes first: without them nothing is compiled, the plan kernel neither. fi_get_kernel
- * will ask the cache for all kernels. The facts are those of a kernel that cannot be kept, too. */
+ * will ask the cache for all kernels. The facts are those of a kernel that cannot be kept, too; where one that belongs
+ * to it fails, what is known of it without a compile. */
 fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
   struct members members;
+  struct build build;
   fi_spec canonical;
   fi_status status = context_check(ctx);
   if (!status && facts)
@@ -239,7 +276,12 @@ fi_status fi_precompile(fi_ctx *ctx, const fi_spec *spec, fi_facts *facts) {
     status = find_members(ctx, &canonical, &members);
   if (status)
     return status;
-  status = precompile_all(ctx, &canonical, &members, facts);
+  status = build_begin(&build, ctx, &canonical, UINT32_MAX);
+  if (!status && facts)
+    build_identity(&build, facts);
+  if (!status)
+    status = precompile_all(&build, &members, facts);
+  build_end(&build);
   if (facts)
     facts->kernels = members.count;
   return status;

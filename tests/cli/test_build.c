@@ -126,13 +126,30 @@ Test(build, wrong_lines_are_named) {
   expect_text(output.err, "specs:3: ");
 }
 
-/* Rows left open stand for several kernels, each of which is a job. */
+static size_t count_text(const char *text, const char *part) {
+  size_t count = 0;
+  for (const char *at = text; (at = strstr(at, part)); at++)
+    count++;
+  return count;
+}
+
+/* Rows left open stand for several kernels, each of which is a job, as are the plan kernels that they need together and
+ * alone. Each is the work of its own job, however many there are at a time, and whoever else asks for it. */
 Test(build, kernels_of_open_rows) {
-  build("attention hd=32 group=33\n", "");
+  static const char specs[] = "attention hd=32 group=33\nappend hd=32\nattention hd=32 group=33 rows=128\n"
+                              "attention hd=32 group=33\n";
+  build(specs, "-j 3");
   expect_code(&output, 0);
-  expect_text(output.out, "2 kernels: 2 compiled");
-  expect_text(output.err, ": attention hd=32 group=33 (");
+  expect_text(output.out, "5 kernels: 5 compiled");
+  expect_text(output.err, ": plan (");
+  expect_text(output.err, ": plan members=1 (");
+  expect_text(output.err, ": attention hd=32 group=33 rows=64 (");
   expect_text(output.err, ": attention hd=32 group=33 rows=128 (");
+  build(specs, "-j 3 --json");
+  cr_expect_eq(count_text(output.out, "\"from\": \"user\""), 5, "%s", output.out);
+  command(&output, "cache rm --all");
+  build(specs, "-j 3 --json");
+  cr_expect_eq(count_text(output.out, "\"from\": \"compiled\""), 5, "%s", output.out);
 }
 
 /* A file of more specs than a test has time for. */

@@ -78,6 +78,23 @@ Test(bundle, plan_kernels_of_windows_lists_and_prefixes) {
   expect_text(output.out, "6 in the cache, 0 failed");
 }
 
+/* On a target where a spec of open rows has one kernel, the plan kernel is that of one. */
+Test(bundle, plan_kernels_of_open_rows_go_by_the_target) {
+  static const struct {
+    const char *target;
+    bool has_more;
+  } rows[] = {{"sm_80", true}, {"sm_86", false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char more[64];
+    snprintf(more, sizeof more, "--target %s", rows[i].target);
+    const char *path = create("open.fib", "", "attention hd=256 group=40 left=128\n", more);
+    expect_code(&output, 0);
+    on_bundle("", "ls", path, "");
+    expect_text(output.out, "plan intervals=1\n");
+    cr_expect_eq(strstr(output.out, "plan intervals=1 members=1\n") != NULL, rows[i].has_more, "%s", output.out);
+  }
+}
+
 static void expect_lists_and_verifies(const char *path) {
   on_bundle("", "ls", path, "");
   expect_code(&output, 0);

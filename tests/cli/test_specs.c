@@ -22,7 +22,9 @@ Test(specs, of_llama) {
   cr_expect_str_eq(output.out, "attention group=4 rows=128 page=16 rope=half\n"
                                "append page=16 rope=half\n"
                                "attention group=4 rows=16 page=16 rope=half\n"
-                               "plan\n");
+                               "attention group=4 page=16 rope=half\n"
+                               "plan\n"
+                               "plan members=1\n");
   cr_expect_str_eq(output.err,
                    "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128, RoPE theta "
                    "500000, llama3 factor 8 (layers 0..31)\n");
@@ -35,7 +37,9 @@ Test(specs, with_cache_options) {
                                "append kv=e4m3 scale=tensor rope=half\n"
                                "attention group=12 rows=64 kv=e4m3 scale=tensor rope=half\n"
                                "attention group=12 rows=16 kv=e4m3 scale=tensor rope=half\n"
-                               "plan\n");
+                               "attention group=12 kv=e4m3 scale=tensor rope=half\n"
+                               "plan\n"
+                               "plan members=1\n");
 }
 
 /* One of eight GPUs has 12 heads on one KV head; a folder, a field that is set, and the description as JSON. */

@@ -7,6 +7,7 @@
 #include "tools/flashjit/redact.h"
 
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -103,6 +104,26 @@ Test(verify_cache, kernels_of_open_rows) {
   expect_code(&output, 0);
   expect_text(output.out, "plan members=1 ");
   expect_text(output.out, "4 kernels: 4 right, 0 wrong, 0 failed, 0 skipped\n");
+}
+
+/* Of a cache that the library has filled: the members have no plan kernel but that of all. */
+Test(verify_cache, kernels_that_the_library_made) {
+  build("attention hd=32 group=33\n");
+  command(&output, "cache ls --json");
+  json_t *document = json_loads(output.out, 0, NULL);
+  const json_t *entry;
+  size_t i;
+  json_array_foreach(json_object_get(document, "entries"), i, entry) {
+    char arguments[64];
+    snprintf(arguments, sizeof arguments, "cache rm %s", json_string_value(json_object_get(entry, "key")));
+    if (strcmp(json_string_value(json_object_get(entry, "spec")), "plan") == 0)
+      command(&output, arguments);
+  }
+  json_decref(document);
+  expect_text(output.out, "1 files deleted");
+  command_in(&output, "FLASHJIT_NVRTC=/no/nvrtc", "verify");
+  expect_code(&output, 0);
+  expect_text(output.out, "3 kernels: 3 right, 0 wrong, 0 failed, 0 skipped\n");
 }
 
 /* One computes something else, one writes where it must not, which ends the device: neither costs another kernel. */

@@ -137,6 +137,104 @@ Test(mix, lack_of_a_member_is_that_of_the_kernel) {
   remove_directory(directory);
 }
 
+/* A cache that a mix has filled serves each of its kernels alone, though those have a plan kernel of their own where it
+ * can be compiled. */
+Test(mix, plan_kernel_stands_in_where_nothing_compiles) {
+  static const char *const texts[] = {"attention family=mma group=4 rows=16 page=16",
+                                      "attention family=mma group=4 rows=128 page=16",
+                                      "attention family=mma group=4 rows=32 page=16"};
+  char *directory = make_directory();
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, open_rows);
+  fi_ctx_destroy(ctx);
+  fakes.no_compiler = true;
+  for (uint32_t mode = FI_MODE_ON; mode <= FI_MODE_LOAD_ONLY; mode++) {
+    ctx = make_context_with((fi_options){.mode = mode, .cache_dir = directory});
+    cr_expect_eq(kernel_of(ctx, texts[0])->plan->spec.members, 1);
+    cr_expect_eq(get(ctx, texts[1]), FI_OK, "%s", fi_last_error());
+    const fi_spec spec = spec_of(texts[2]);
+    cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_OK, "%s", fi_last_error());
+    fi_ctx_destroy(ctx);
+  }
+  fakes.no_compiler = false;
+  ctx = make_context(directory);
+  cr_expect_eq(kernel_of(ctx, texts[0])->plan->spec.members, 0);
+  cr_expect_eq(fakes.compiles, 2 + MEMBERS);
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+/* One that makes plans of one kernel alone does not. The sentence is about the plan kernel that was wanted. */
+Test(mix, no_other_plan_kernel_stands_in) {
+  char *directory = make_directory();
+  const fi_spec open = spec_of(open_rows);
+  const fi_spec windowed = spec_of("attention family=mma group=4 rows=16 page=16 left=9");
+  fi_ctx *ctx = make_context(directory);
+  kernel_of(ctx, "attention family=mma group=4 rows=16 page=16");
+  kernel_of(ctx, "plan members=1");
+  fi_ctx_destroy(ctx);
+  ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+  cr_expect_eq(get(ctx, "attention family=mma group=4 rows=16 page=16 left=9"), FI_ERROR_NOT_CACHED);
+  cr_expect(strstr(fi_last_error(), "rows=16 page=16 left=9\": ") && strstr(fi_last_error(), "plan intervals=1"), "%s",
+            fi_last_error());
+  cr_expect_null(strstr(fi_last_error(), "members"), "%s", fi_last_error());
+  cr_expect_eq(fi_precompile(ctx, &windowed, NULL), FI_ERROR_NOT_CACHED);
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+  directory = make_directory();
+  ctx = make_context(directory);
+  kernel_of(ctx, "plan");
+  fi_ctx_destroy(ctx);
+  ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+  cr_expect_eq(get(ctx, open_rows), FI_ERROR_NOT_CACHED);
+  cr_expect(strstr(fi_last_error(), "plan members=1"), "%s", fi_last_error());
+  cr_expect_eq(fi_precompile(ctx, &open, NULL), FI_ERROR_NOT_CACHED);
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+}
+
+static void expect_known_facts(const fi_facts *facts, const fi_facts *whole, const char *text) {
+  cr_expect_str_eq(facts->key, whole->key, "%s", text);
+  cr_expect_str_eq(facts->target, whole->target, "%s", text);
+  cr_expect_eq(facts->source_lines, whole->source_lines, "%s", text);
+  cr_expect_eq(facts->kernels, whole->kernels, "%s", text);
+  cr_expect_str_empty(facts->toolchain, "%s", text);
+  cr_expect_eq(facts->image_bytes, 0, "%s", text);
+}
+
+/* Whichever of its kernels fails, and how: the sentence is about that one, and the facts are those of the spec's. */
+Test(mix, facts_when_a_kernel_that_belongs_to_it_fails) {
+  static const struct {
+    fi_status status;
+    uint32_t spills;
+    const char *message;
+  } rows[] = {
+      {FI_ERROR_COMPILE, 0, "the plan kernel of \"attention family=mma group=4 page=16\": "},
+      {FI_ERROR_DEADLINE, 0, "the plan kernel of \"attention family=mma group=4 page=16\": "},
+      {FI_OK, 1000, "rows=32"},
+  };
+  const fi_spec spec = spec_of(open_rows);
+  char *directory = make_directory();
+  fi_facts whole = {.struct_size = sizeof whole};
+  fi_ctx *ctx = make_context(directory);
+  cr_assert_eq(fi_precompile(ctx, &spec, &whole), FI_OK);
+  fi_ctx_destroy(ctx);
+  remove_directory(directory);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_facts facts = {.struct_size = sizeof facts, .registers = 77, .image_bytes = 77};
+    directory = make_directory();
+    ctx = make_context(directory);
+    fakes.compile_status = rows[i].status;
+    fakes.spills = rows[i].spills;
+    cr_expect_eq(fi_precompile(ctx, &spec, &facts), rows[i].status ? rows[i].status : FI_ERROR_COMPILE, "row %zu: %s",
+                 i, fi_last_error());
+    cr_expect(strstr(fi_last_error(), rows[i].message), "row %zu: %s", i, fi_last_error());
+    expect_known_facts(&facts, &whole, rows[i].message);
+    fi_ctx_destroy(ctx);
+    remove_directory(directory);
+  }
+}
+
 /* Query tokens of the longest request decide, in tiles of 4, 8, 16 and 32 tokens. */
 Test(mix, bounds_say_which_kernels_are_launched) {
   static const struct {

@@ -2,7 +2,9 @@
 #include "tools/flashjit/build_jobs.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/job_list.h"
 #include "tools/flashjit/progress.h"
+#include "tools/flashjit/roles.h"
 #include "tools/flashjit/spec_list.h"
 
 #include <stdlib.h>
@@ -93,11 +95,6 @@ static bool compile(void *user, const struct job *job, struct job_result *result
 
 /* ------------------------------------------------------------------------------------------------ jobs */
 
-struct job_list {
-  struct job *jobs;
-  size_t count;
-};
-
 static int list_specs(const struct build_choice *choice, const char *target, struct spec_list *list) {
   if (choice->specs)
     return spec_list_file(list, choice->specs);
@@ -106,44 +103,20 @@ static int list_specs(const struct build_choice *choice, const char *target, str
   return spec_list_all(list);
 }
 
-static bool add_job(struct job_list *jobs, const fi_spec *spec, const char *target) {
-  struct job *longer = realloc(jobs->jobs, (jobs->count + 1) * sizeof *longer);
-  if (!longer)
-    return false;
-  jobs->jobs = longer;
-  jobs->jobs[jobs->count++] = (struct job){*spec, target};
-  return true;
-}
-
-/* The kernels that a spec stands for. The job of the first is that of the spec, which brings along the plan kernel of
- * all, finds the others, and says why when there is none. */
-static bool add_kernels(struct job_list *jobs, const fi_spec *spec, const char *target) {
-  fi_spec member;
-  bool added = true;
-  for (uint32_t number = 1; added && fi_spec_member(spec, target, number, &member) == FI_OK; number++)
-    added = add_job(jobs, &member, target);
-  return added && add_job(jobs, spec, target);
-}
-
-/* Of all specs, those that the target has a kernel for, and of these what stands for several once; of asked ones all,
- * so that the others are reported. */
+/* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported. */
 static bool is_asked(const struct build_choice *choice, const fi_spec *spec, const char *target) {
-  const bool is_mix = spec->op == FI_OP_ATTENTION && spec->rows == 0;
-  return !choice->all || (!is_mix && fi_spec_supported(spec, target) == FI_OK);
+  return !choice->all || fi_spec_supported(spec, target) == FI_OK;
 }
 
-static int add_jobs(struct job_list *jobs, const struct build_choice *choice, const char *target) {
+static int add_jobs(struct kernel_jobs *jobs, const struct build_choice *choice, const char *target) {
   struct spec_list list = {0};
+  const fi_spec plan = plan_spec();
   int code = list_specs(choice, target, &list);
-  const size_t asked = list.count;
-  bool added = true;
-  if (code == CLI_OK && choice->with_plan)
-    code = spec_list_plans(&list);
-  for (size_t n = 0; code == CLI_OK && added && n < list.count; n++) {
-    const size_t i = (asked + n) % list.count; /* plan kernels first: others bring them along */
+  bool added = code != CLI_OK || !choice->with_plan || kernel_jobs_add(jobs, &plan, target);
+  for (size_t i = 0; code == CLI_OK && added && i < list.count; i++) {
     snippet_fill(&choice->model.snippet, &list.specs[i]);
     if (is_asked(choice, &list.specs[i], target))
-      added = add_kernels(jobs, &list.specs[i], target);
+      added = kernel_jobs_add(jobs, &list.specs[i], target);
   }
   spec_list_free(&list);
   if (!added) {
@@ -153,11 +126,15 @@ static int add_jobs(struct job_list *jobs, const struct build_choice *choice, co
   return code;
 }
 
-static int list_jobs(struct job_list *jobs, const struct build_choice *choice) {
+static int list_jobs(struct kernel_jobs *jobs, const struct build_choice *choice) {
   char *rest = choice->targets;
   int code = CLI_OK;
   while (code == CLI_OK && rest)
     code = add_jobs(jobs, choice, strsep(&rest, ","));
+  if (code == CLI_OK && !kernel_jobs_settle(jobs)) {
+    complain("out of memory");
+    code = CLI_FAILED;
+  }
   return code;
 }
 
@@ -229,8 +206,29 @@ static bool check_cache(void) {
   return can_keep;
 }
 
+/* Returns 0, or the number of the signal that stopped it. */
+static int run_jobs(const struct job_list *list, uint64_t processes, struct building *building) {
+  const struct workers workers = {.jobs = list->jobs,
+                                  .count = list->count,
+                                  .processes = processes < list->count ? (size_t)processes : list->count,
+                                  .work = compile,
+                                  .on_result = note_result,
+                                  .user = building};
+  return workers_run(&workers);
+}
+
+static int run_all(const struct kernel_jobs *jobs, const struct build_choice *choice, FILE *summary,
+                   job_callback on_result, void *user) {
+  struct building building = {.also = on_result, .user = user};
+  progress_begin(&building.progress, jobs->plans.count + jobs->others.count);
+  int signal_number = run_jobs(&jobs->plans, choice->workers, &building);
+  if (signal_number == 0)
+    signal_number = run_jobs(&jobs->others, choice->workers, &building);
+  return summarise(&building, summary, signal_number);
+}
+
 int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_result, void *user) {
-  struct job_list list = {0};
+  struct kernel_jobs jobs = {.plans.jobs = NULL};
   int code = CLI_OK;
   if (choice->targets && !check_targets(choice))
     return CLI_USAGE;
@@ -239,19 +237,10 @@ int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_re
   if (!choice->targets)
     code = find_target(choice);
   if (code == CLI_OK)
-    code = list_jobs(&list, choice);
-  if (code == CLI_OK) {
-    struct building building = {.also = on_result, .user = user};
-    const struct workers workers = {.jobs = list.jobs,
-                                    .count = list.count,
-                                    .processes = choice->workers < list.count ? (size_t)choice->workers : list.count,
-                                    .work = compile,
-                                    .on_result = note_result,
-                                    .user = &building};
-    progress_begin(&building.progress, list.count);
-    code = summarise(&building, summary, workers_run(&workers));
-  }
-  free(list.jobs);
+    code = list_jobs(&jobs, choice);
+  if (code == CLI_OK)
+    code = run_all(&jobs, choice, summary, on_result, user);
+  kernel_jobs_free(&jobs);
   return code;
 }
 

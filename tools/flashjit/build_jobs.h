@@ -14,7 +14,7 @@ struct build_choice {
   const char *specs;
   struct model_options model;
   bool all;
-  bool with_plan;          /* the plan kernels that they need, too */
+  bool with_plan;          /* the plainest plan kernel in any case */
   char *targets;           /* with commas; cut up by build_kernels; NULL: the library's choice */
   char found[TARGET_SIZE]; /* that choice */
   uint64_t workers;

@@ -9,6 +9,7 @@
 #include "tools/flashjit/http_state.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
+#include "tools/flashjit/roles.h"
 #include "tools/flashjit/snippet.h"
 #include "tools/flashjit/source_file.h"
 #include "tools/flashjit/source_text.h"
@@ -85,8 +86,6 @@ static json_t *look(const fi_spec *spec, const char *target) {
   }
   const bool is_found = facts.toolchain[0];
   json_t *cache = json_pack("{s:s, s:b, s:o}", "key", facts.key, "found", is_found, "problems", problems);
-  if (is_found && status)
-    json_array_append_new(problems, json_string("its plan kernel is not in the cache"));
   if (is_found)
     json_object_update_new(cache,
                            json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "layer", layer_name(facts.layer), "toolchain",
@@ -227,25 +226,55 @@ static json_t *kernel_json(const fi_spec *spec, const struct choice *choice) {
   return document;
 }
 
-/* The kernels that a spec stands for: the first one's document has the others. `given` is the spec as it was given: one
- * that has no kernel has no canonical text. */
+static bool is_found(const json_t *document) {
+  return json_is_true(json_object_get(json_object_get(document, "cache"), "found"));
+}
+
+/* What the library does without a plan kernel where it may not compile one. */
+static void note_stand_in(json_t *document, const fi_spec *plan, const struct choice *choice) {
+  fi_spec other = *plan;
+  other.members = 1;
+  if (is_found(document) || plan->members || fi_spec_supported(&other, choice->target))
+    return;
+  json_t *cache = look(&other, choice->target);
+  if (json_is_true(json_object_get(cache, "found")))
+    json_array_append_new(json_object_get(json_object_get(document, "cache"), "problems"),
+                          json_string("where nothing can be compiled, the cached plan kernel with members=1 is used"));
+  json_decref(cache);
+}
+
+static void add_other(json_t *others, json_t *other) {
+  if (other)
+    json_array_append_new(others, other);
+}
+
+/* Kernels of more rows, and the plan kernel. */
+static json_t *others_json(const fi_spec *spec, const struct choice *choice) {
+  json_t *others = json_array();
+  fi_spec other;
+  for (uint32_t i = 1; fi_spec_member(spec, choice->target, i, &other) == FI_OK; i++)
+    add_other(others, kernel_json(&other, choice));
+  if (!plan_spec_of(spec, choice->target, &other))
+    return others;
+  json_t *plan = kernel_json(&other, choice);
+  if (plan)
+    note_stand_in(plan, &other, choice);
+  add_other(others, plan);
+  return others;
+}
+
+/* The kernels that a spec needs: the first one's document has the others. `given` is the spec as it was given: one that
+ * has no kernel has no canonical text. */
 static int explain(const fi_spec *spec, const char *given, const struct choice *choice) {
   fi_spec member;
   if (fi_spec_member(spec, choice->target, 0, &member))
     return explain_refusal(given, choice);
   json_t *document = kernel_json(&member, choice);
-  json_t *others = json_array();
-  for (uint32_t i = 1; document && fi_spec_member(spec, choice->target, i, &member) == FI_OK; i++) {
-    json_t *other = kernel_json(&member, choice);
-    if (other)
-      json_array_append_new(others, other);
-  }
-  if (document)
-    json_object_set(document, "others", others);
-  json_decref(others);
-  if (document)
-    print_document(document, choice->json);
-  return document ? CLI_OK : CLI_FAILED;
+  if (!document)
+    return CLI_FAILED;
+  json_object_set_new(document, "others", others_json(spec, choice));
+  print_document(document, choice->json);
+  return CLI_OK;
 }
 
 static bool take_option(void *user, int code, char *text) {

@@ -19,7 +19,7 @@ fi_spec plan_spec(void) {
   return spec;
 }
 
-bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
+bool plan_spec_of(const fi_spec *spec, const char *target, fi_spec *plan) {
   fi_spec wider;
   *plan = plan_spec();
   if (spec->op != FI_OP_ATTENTION)
@@ -29,7 +29,7 @@ bool plan_spec_of(const fi_spec *spec, fi_spec *plan) {
     plan->intervals = 2;
   else
     plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
-  plan->members = fi_spec_member(spec, NULL, 1, &wider) == FI_OK;
+  plan->members = fi_spec_member(spec, target, 1, &wider) == FI_OK;
   return true;
 }
 

@@ -20,8 +20,8 @@ const char *role_name(enum role role);
 /* The spec of the plan kernel of kernels without windows and the like: every target has it. */
 fi_spec plan_spec(void);
 
-/* The plan kernel that fi_get_kernel makes beside a kernel; false when it makes none. */
-bool plan_spec_of(const fi_spec *spec, fi_spec *plan);
+/* The plan kernel that fi_get_kernel makes beside a kernel of a target; false when it makes none. */
+bool plan_spec_of(const fi_spec *spec, const char *target, fi_spec *plan);
 
 /*
  * The spec of a role, with a cache of such pages (0: none); target is NULL for any. FI_ERROR_UNSUPPORTED or

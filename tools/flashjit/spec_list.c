@@ -50,6 +50,14 @@ static int add_once(struct spec_list *list, const fi_spec *spec) {
   return is_listed(list, text) ? CLI_OK : add(list, spec);
 }
 
+/* The spec of open rows, where it has more kernels than one. */
+static int add_mix(struct spec_list *list, const struct model_layer *layer, uint32_t page_size, const char *target) {
+  fi_spec wider;
+  fi_spec mix = layer->spec;
+  mix.page_size = page_size;
+  return fi_spec_member(&mix, target, 1, &wider) == FI_OK ? add_once(list, &mix) : CLI_OK;
+}
+
 static int add_layer(struct spec_list *list, const struct model_layer *layer, uint32_t page_size, const char *target) {
   int code = CLI_OK;
   for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
@@ -59,6 +67,8 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
     role_spec(layer, page_size, role, target, &spec);
     code = add_once(list, &spec);
   }
+  if (code == CLI_OK && layer_has_role(layer, ROLE_DECODE))
+    code = add_mix(list, layer, page_size, target);
   fi_spec indexer, append;
   const bool has_indexer =
       layer_indexer(layer, page_size, &indexer, &append) && layer_indexer_supported(layer, page_size, target);
@@ -67,12 +77,13 @@ static int add_layer(struct spec_list *list, const struct model_layer *layer, ui
   return code;
 }
 
-int spec_list_plans(struct spec_list *list) {
+/* The plan kernels of the list: the plainest, and those that specs need besides. */
+static int add_plans(struct spec_list *list, const char *target) {
   const size_t asked = list->count;
   fi_spec plan = plan_spec();
   int code = add_once(list, &plan);
   for (size_t i = 0; i < asked && code == CLI_OK; i++) {
-    if (plan_spec_of(&list->specs[i], &plan))
+    if (plan_spec_of(&list->specs[i], target, &plan))
       code = add_once(list, &plan);
   }
   return code;
@@ -87,7 +98,7 @@ int spec_list_model(struct spec_list *list, const struct model_options *options,
       code = add_layer(list, &model->layers[i], options->page_size, target);
   }
   if (code == CLI_OK && list->count > before) {
-    code = spec_list_plans(list);
+    code = add_plans(list, target);
   } else if (code == CLI_OK) {
     complain("%s: no kind of layer has a kernel", options->model.path);
     code = CLI_FAILED;

@@ -16,13 +16,10 @@ void spec_list_free(struct spec_list *list);
 /*
  * Each adds to the list and complains on stderr when it cannot; the result is an exit code.
  *
- * The kernels of a model's layers and their plan kernels, each text once. The kinds of layers are described on stderr,
- * with the reason where one has no kernel; it is a failure when none has.
+ * The kernels of a model's layers, by role and for any mix of lengths, and their plan kernels, each text once. The
+ * kinds of layers are described on stderr, with the reason where one has no kernel; it is a failure when none has.
  */
 int spec_list_model(struct spec_list *list, const struct model_options *options, const char *target);
-
-/* The plan kernels of the list: the plainest, and those that specs need besides, each once. */
-int spec_list_plans(struct spec_list *list);
 
 /* One spec a line; empty lines and lines that begin with # are skipped. "-" is standard input. */
 int spec_list_file(struct spec_list *list, const char *path);

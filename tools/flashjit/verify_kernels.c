@@ -110,10 +110,11 @@ static bool has_members(const struct verification *verification, const fi_spec *
   return number > 1 && fi_spec_member(spec, verification->target, number, &member) != FI_OK;
 }
 
-static bool takes_plans_of(const fi_spec *spec, const struct verified_kernel *plan_kernel) {
+static bool takes_plans_of(const struct verification *verification, const fi_spec *spec,
+                           const struct verified_kernel *plan_kernel) {
   fi_spec plan;
   char text[FI_SPEC_TEXT_SIZE] = "";
-  return plan_spec_of(spec, &plan) && fi_spec_print(&plan, text, sizeof text) == FI_OK &&
+  return plan_spec_of(spec, verification->target, &plan) && fi_spec_print(&plan, text, sizeof text) == FI_OK &&
          strcmp(text, plan_kernel->text) == 0;
 }
 
@@ -126,8 +127,8 @@ static void find_user(const struct verification *verification, struct verified_k
       continue;
     fi_spec mix = user->spec;
     mix.rows = 0;
-    const bool is_user = takes_plans_of(&user->spec, kernel);
-    if (is_user || (takes_plans_of(&mix, kernel) && has_members(verification, &mix))) {
+    const bool is_user = takes_plans_of(verification, &user->spec, kernel);
+    if (is_user || (takes_plans_of(verification, &mix, kernel) && has_members(verification, &mix))) {
       kernel->runs = is_user ? user->spec : mix;
       return;
     }
