@@ -87,7 +87,7 @@ static bool rows_fit(const struct cache_bundle *bundle, size_t end, struct cache
     if (!toolchain_is_valid(row) || (i > 0 && !row_follows(row - BUNDLE_ROW_SIZE, row)))
       return cache_refuse(reason, "row %" PRIu32 " is out of order, or its toolchain is none", i);
     if (bytes_get_u64(row + BUNDLE_ROW_AT_OFFSET) != at || packed_size > end - at || packed_size > size ||
-        size > CACHE_ENTRY_SIZE_MAX)
+        size > cache_lz_most(packed_size) || size > CACHE_ENTRY_SIZE_MAX)
       return cache_refuse(reason, "row %" PRIu32 " lies outside of its place", i);
     at += packed_size;
   }

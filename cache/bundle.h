@@ -14,7 +14,7 @@
  *               16  toolchain   32  of the entry, with zeros up to the end
  *               48  offset       8  of its packed bytes; the first are after the rows, others after those before
  *               56  packed size  4
- *               60  size         4  of the entry; the packed size when it is stored as it is
+ *               60  size         4  of the entry; the packed size when it is stored as it is, at most 255 times that
  *   packed   = an entry in the LZ4 block format, or as it is
  *   signer   = 32 bytes, an Ed25519 public key
  *   signature = 64 bytes, Ed25519 over all bytes before it

@@ -9,6 +9,7 @@
 
 #include "cache/bytes.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { MORE = 15, LEAST_MATCH = 4 };
@@ -57,6 +58,11 @@ static bool copy_match(struct lz *lz, size_t size) {
   for (const unsigned char *end = lz->out + size; lz->out < end; lz->out++)
     *lz->out = *(lz->out - offset);
   return true;
+}
+
+/* A byte adds 255 at most, to a count; all others stand for less. */
+size_t cache_lz_most(size_t packed_size) {
+  return packed_size > SIZE_MAX / 255 ? SIZE_MAX : 255 * packed_size;
 }
 
 bool cache_lz_unpack(const void *packed, size_t packed_size, void *bytes, size_t size) {

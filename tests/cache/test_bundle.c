@@ -197,6 +197,26 @@ Test(cache_bundle, rows_that_lie_are_refused_or_harmless) {
   free(bundle.at);
 }
 
+/* Nor does a row claim memory that its packed bytes cannot fill: an entry is unpacked into as many bytes as it says. */
+Test(cache_bundle, sizes_that_nothing_packs_to_are_refused) {
+  const struct bytes bundle = make();
+  struct cache_reason reason;
+  unsigned char *row = bundle.at + 32;
+  for (unsigned i = 0; i < SAMPLES; i++, row += 64) {
+    const uint32_t packed_size = bytes_get_u32(row + 56);
+    const uint32_t size = bytes_get_u32(row + 60);
+    bytes_put(row + 60, 4, 255 * packed_size);
+    seal(bundle);
+    cr_expect(opens(bundle.at, bundle.size, NULL, &reason), "row %u: %s", i, reason.text);
+    bytes_put(row + 60, 4, 255 * packed_size + 1);
+    seal(bundle);
+    cr_expect(!opens(bundle.at, bundle.size, NULL, &reason) && strstr(reason.text, "outside of its place"), "row %u",
+              i);
+    bytes_put(row + 60, 4, size);
+  }
+  free(bundle.at);
+}
+
 /* A search would miss what is out of order. */
 Test(cache_bundle, rows_out_of_order_are_refused) {
   const struct bytes bundle = make();

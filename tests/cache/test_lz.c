@@ -72,6 +72,20 @@ Test(cache_lz, round_trips) {
   free(bytes);
 }
 
+/* The most that so few bytes stand for: one byte, again and again. */
+Test(cache_lz, most_that_packed_bytes_stand_for) {
+  unsigned char *bytes = calloc(1, 1 << 20);
+  unsigned char *packed = malloc(cache_lz_bound(1 << 20));
+  for (size_t size = 1; size <= 1 << 20; size += size / 3 + 1) {
+    const size_t packed_size = cache_lz_pack(bytes, size, packed);
+    cr_expect_leq(size, cache_lz_most(packed_size), "%zu bytes became %zu", size, packed_size);
+  }
+  cr_expect_gt(1 << 20, 250 * cache_lz_pack(bytes, 1 << 20, packed));
+  cr_expect_eq(cache_lz_most(SIZE_MAX), SIZE_MAX);
+  free(packed);
+  free(bytes);
+}
+
 /* As the format's description has it, and as other programs read it. */
 Test(cache_lz, known_block) {
   static const char text[] = "abcdabcdabcdabcdabcdabcdEnd.....";

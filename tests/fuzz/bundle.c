@@ -12,6 +12,7 @@ static void read_row(const struct cache_bundle *bundle, uint32_t number) {
   struct cache_reason reason = {0};
   struct cache_entry entry;
   fuzz_expect(cache_bundle_first(bundle, &row.key) <= number);
+  fuzz_expect(row.size <= 255 * (uint64_t)row.packed_size);
   unsigned char *bytes = cache_bundle_unpack(&row, &reason);
   if (bytes)
     cache_entry_decode(bytes, row.size, &row.key, &entry, &reason);

@@ -22,8 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const size_t unpacked = (size_t)data[0] + 256u * data[1];
   unsigned char *bytes = malloc(unpacked + 1);
   fuzz_expect(bytes != NULL);
-  if (cache_lz_unpack(data + 2, size - 2, bytes, unpacked))
+  if (cache_lz_unpack(data + 2, size - 2, bytes, unpacked)) {
+    fuzz_expect(unpacked <= cache_lz_most(size - 2));
     pack_again(bytes, unpacked);
+  }
   free(bytes);
   return 0;
 }
