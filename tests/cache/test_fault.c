@@ -94,6 +94,7 @@ static void fail_each_call(int error, bool lasting) {
     free(subdirectory);
     free(root);
   } while (state.calls >= fail_at);
+  cr_log_info("errno %d, %s: %u calls", error, lasting ? "from some call on" : "once", fail_at - 1);
   cr_expect_gt(fail_at, 50, "the run made only %u calls", fail_at);
 }
 

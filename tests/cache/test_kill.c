@@ -85,6 +85,7 @@ Test(cache_kill, at_every_call) {
   const unsigned calls = publish_until(first, 0);
   cr_assert_gt(calls, 30, "only %u calls", calls);
   free(first);
+  cr_log_info("%u calls", calls);
   for (unsigned kill_at = 1; kill_at <= calls; kill_at++) {
     char name[32];
     snprintf(name, sizeof name, "at-%u", kill_at);

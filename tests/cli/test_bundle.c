@@ -200,10 +200,10 @@ Test(bundle, mistakes_are_told) {
       {"bundle ls /dev/null", 1, "/dev/null: "},
       {"bundle verify x --key 12", 2, "64 hex digits"},
       {"bundle create", 2, "name one file"},
-      {"bundle create x", 2, "give one of --specs, --model and --all"},
-      {"bundle create x --all --target sm_1", 2, "--target"},
-      {"bundle create x --all --target sm_90a --sign /no/key", 1, "/no/key: No such file"},
-      {"bundle create x --all -j 0", 2, "--jobs is \"0\""},
+      {"bundle create x", 2, "give either --specs or --model"},
+      {"bundle create x --specs - --target sm_1", 2, "--target"},
+      {"bundle create x --specs - --target sm_90a --sign /no/key", 1, "/no/key: No such file"},
+      {"bundle create x --specs - -j 0", 2, "--jobs is \"0\""},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     command(&output, rows[i].arguments);

@@ -65,10 +65,10 @@ Test(options, mistakes) {
       {"show", "the spec is missing"},
       {"show attention hd=100", "hd"},
       {"show dance", "dance"},
-      {"build", "give one of --specs, --model and --all"},
-      {"build --all --model x", "give one of --specs, --model and --all"},
-      {"build --all -j 0", "--jobs is \"0\""},
-      {"build --all --target sm_90a,sm_1", "--target: target is sm_1; allowed: sm_80"},
+      {"build", "give either --specs or --model"},
+      {"build --specs y --model x", "give either --specs or --model"},
+      {"build --specs - -j 0", "--jobs is \"0\""},
+      {"build --model x --target sm_90a,sm_1", "--target: target is sm_1; allowed: sm_80"},
       {"build --specs - --target sm_90a,sm_80", "--specs - goes with one target"},
   };
   for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {

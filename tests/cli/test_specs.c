@@ -148,6 +148,13 @@ Test(specs, all_of_an_op) {
                                "plan intervals=2\nplan intervals=2 members=1\nplan intervals=2 prefixes=1\n");
 }
 
+/* Without end, but not without output. */
+Test(specs, all_are_told_as_they_are_found) {
+  command(&output, "specs --all --target sm_80 | head -n 1000");
+  expect_code(&output, 0);
+  cr_expect_eq(lines(output.out), 1000);
+}
+
 Test(specs, show) {
   command(&output, "show attention group=4 page=16");
   expect_code(&output, 0);

@@ -5,12 +5,11 @@
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/report.h"
 
-enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_JOBS, OPTION_JSON };
+enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_TARGET, OPTION_JOBS, OPTION_JSON };
 
 static const struct cli_option options[] = {
     {"specs", 0, "FILE", "one spec a line; - for standard input. A snippet without a hash is that of\n--snippet",
      OPTION_SPECS},
-    {"all", 0, NULL, "every spec that has a kernel", OPTION_ALL},
     {"target", 0, "T[,T...]", "such as sm_90a,sm_80; default: that of the GPU", OPTION_TARGET},
     {"jobs", 'j', "N", "worker processes; default: one per core", OPTION_JOBS},
     {"json", 0, NULL, "print JSON, a member a kernel", OPTION_JSON},
@@ -53,9 +52,6 @@ static bool take_option(void *user, int code, char *text) {
   case OPTION_SPECS:
     choice->specs = text;
     return true;
-  case OPTION_ALL:
-    choice->all = true;
-    return true;
   case OPTION_TARGET:
     choice->targets = text;
     return true;
@@ -84,7 +80,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command build_command = {
     .name = "build",
     .summary = "compile kernels into the cache",
-    .arguments = "(--specs FILE | --model CONFIG.json | --all) [options]",
+    .arguments = "(--specs FILE | --model CONFIG.json) [options]",
     .about = "Compiles kernels into the cache (FLASHJIT_CACHE_DIR). What is cached already is left alone, so that\n"
              "a build that was stopped goes on where it was. Needs no GPU when a target is given.",
     .options = options,

@@ -98,14 +98,7 @@ static bool compile(void *user, const struct job *job, struct job_result *result
 static int list_specs(const struct build_choice *choice, const char *target, struct spec_list *list) {
   if (choice->specs)
     return spec_list_file(list, choice->specs);
-  if (choice->model.model.path)
-    return spec_list_model(list, &choice->model, target);
-  return spec_list_all(list);
-}
-
-/* Of all specs, those that the target has a kernel for; of asked ones all, so that the others are reported. */
-static bool is_asked(const struct build_choice *choice, const fi_spec *spec, const char *target) {
-  return !choice->all || fi_spec_supported(spec, target) == FI_OK;
+  return spec_list_model(list, &choice->model, target);
 }
 
 static int add_jobs(struct kernel_jobs *jobs, const struct build_choice *choice, const char *target) {
@@ -115,8 +108,7 @@ static int add_jobs(struct kernel_jobs *jobs, const struct build_choice *choice,
   bool added = code != CLI_OK || !choice->with_plan || kernel_jobs_add(jobs, &plan, target);
   for (size_t i = 0; code == CLI_OK && added && i < list.count; i++) {
     snippet_fill(&choice->model.snippet, &list.specs[i]);
-    if (is_asked(choice, &list.specs[i], target))
-      added = kernel_jobs_add(jobs, &list.specs[i], target);
+    added = kernel_jobs_add(jobs, &list.specs[i], target);
   }
   spec_list_free(&list);
   if (!added) {
@@ -220,15 +212,15 @@ static int run_jobs(const struct job_list *list, uint64_t processes, struct buil
 static int run_all(const struct kernel_jobs *jobs, const struct build_choice *choice, FILE *summary,
                    job_callback on_result, void *user) {
   struct building building = {.also = on_result, .user = user};
-  progress_begin(&building.progress, jobs->plans.count + jobs->others.count);
-  int signal_number = run_jobs(&jobs->plans, choice->workers, &building);
+  progress_begin(&building.progress, jobs->first.count + jobs->second.count);
+  int signal_number = run_jobs(&jobs->first, choice->workers, &building);
   if (signal_number == 0)
-    signal_number = run_jobs(&jobs->others, choice->workers, &building);
+    signal_number = run_jobs(&jobs->second, choice->workers, &building);
   return summarise(&building, summary, signal_number);
 }
 
 int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_result, void *user) {
-  struct kernel_jobs jobs = {.plans.jobs = NULL};
+  struct kernel_jobs jobs = {.first.jobs = NULL};
   int code = CLI_OK;
   if (choice->targets && !check_targets(choice))
     return CLI_USAGE;
@@ -253,9 +245,8 @@ void build_choice_init(struct build_choice *choice, const char *command) {
 }
 
 int build_choice_check(const struct build_choice *choice) {
-  const bool has_model = choice->model.model.path;
-  if ((choice->specs ? 1 : 0) + has_model + choice->all != 1)
-    return usage_error(choice->command, "give one of --specs, --model and --all");
+  if (!choice->specs == !choice->model.model.path)
+    return usage_error(choice->command, "give either --specs or --model");
   if (choice->specs && strcmp(choice->specs, "-") == 0 && choice->targets && strchr(choice->targets, ','))
     return usage_error(choice->command, "--specs - goes with one target");
   return CLI_OK;

@@ -13,7 +13,6 @@ struct build_choice {
   const char *command; /* the subcommand, for complaints */
   const char *specs;
   struct model_options model;
-  bool all;
   bool with_plan;          /* the plainest plan kernel in any case */
   char *targets;           /* with commas; cut up by build_kernels; NULL: the library's choice */
   char found[TARGET_SIZE]; /* that choice */

@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_ALL, OPTION_TARGET, OPTION_JOBS, OPTION_SIGN, OPTION_JSON };
+enum { OPTION_SPECS = OPTIONS_OF_MODEL, OPTION_TARGET, OPTION_JOBS, OPTION_SIGN, OPTION_JSON };
 
 static const struct cli_option options[] = {
     {"specs", 0, "FILE", "one spec a line; - for standard input", OPTION_SPECS},
-    {"all", 0, NULL, "every spec that has a kernel", OPTION_ALL},
     {"target", 0, "T[,T...]", "such as sm_90a,sm_80; default: that of the GPU", OPTION_TARGET},
     {"jobs", 'j', "N", "worker processes; default: one per core", OPTION_JOBS},
     {"sign", 0, "KEY.pem", "signs it with the private key that 'openssl genpkey -algorithm ed25519' makes",
@@ -179,9 +178,6 @@ static bool take_option(void *user, int code, char *text) {
   case OPTION_SPECS:
     choice->build.specs = text;
     return true;
-  case OPTION_ALL:
-    choice->build.all = true;
-    return true;
   case OPTION_TARGET:
     choice->build.targets = text;
     return true;
@@ -215,7 +211,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command bundle_create = {
     .name = "bundle create",
     .summary = "compile kernels into one file",
-    .arguments = "FILE (--specs FILE | --model CONFIG.json | --all) [options]",
+    .arguments = "FILE (--specs FILE | --model CONFIG.json) [options]",
     .about = "Compiles kernels into the cache (FLASHJIT_CACHE_DIR) as 'build' does, and writes them into one\n"
              "file, which FLASHJIT_BUNDLES names to the library. The same kernels give the same bytes. Needs no\n"
              "GPU when a target is given.",

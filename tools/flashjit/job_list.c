@@ -19,24 +19,26 @@ static bool add(struct job_list *list, const fi_spec *spec, const char *target) 
   return true;
 }
 
-static bool add_plan_of(struct kernel_jobs *jobs, const fi_spec *spec, const char *target) {
-  fi_spec plan;
+static bool add_plan(struct kernel_jobs *jobs, const fi_spec *plan, const char *target) {
   fi_spec canonical;
-  if (!plan_spec_of(spec, target, &plan) || fi_spec_member(&plan, target, 0, &canonical))
-    return true;
-  return add(&jobs->plans, &canonical, target);
+  return fi_spec_member(plan, target, 0, &canonical) || add(&jobs->first, &canonical, target);
 }
 
 static bool add_kernel(struct kernel_jobs *jobs, const fi_spec *kernel, const char *target) {
-  struct job_list *list = kernel->op == FI_OP_PLAN ? &jobs->plans : &jobs->others;
-  return add(list, kernel, target) && add_plan_of(jobs, kernel, target);
+  fi_spec plan;
+  if (kernel->op == FI_OP_PLAN)
+    return add(&jobs->first, kernel, target);
+  if (!plan_spec_of(kernel, target, &plan))
+    return add(&jobs->planless, kernel, target);
+  return add(&jobs->second, kernel, target) && add_plan(jobs, &plan, target);
 }
 
 bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *target) {
   fi_spec kernel;
+  fi_spec plan;
   if (fi_spec_member(spec, target, 0, &kernel))
-    return add(&jobs->others, spec, target);
-  bool added = add_plan_of(jobs, spec, target);
+    return add(&jobs->planless, spec, target);
+  bool added = !plan_spec_of(spec, target, &plan) || add_plan(jobs, &plan, target);
   for (uint32_t number = 0; added && fi_spec_member(spec, target, number, &kernel) == FI_OK; number++)
     added = add_kernel(jobs, &kernel, target);
   return added;
@@ -85,10 +87,15 @@ static bool drop_repeated(struct job_list *list) {
 }
 
 bool kernel_jobs_settle(struct kernel_jobs *jobs) {
-  return drop_repeated(&jobs->plans) && drop_repeated(&jobs->others);
+  bool done = true;
+  for (size_t i = 0; done && i < jobs->planless.count; i++)
+    done = add(&jobs->first, &jobs->planless.jobs[i].spec, jobs->planless.jobs[i].target);
+  jobs->planless.count = 0;
+  return done && drop_repeated(&jobs->first) && drop_repeated(&jobs->second);
 }
 
 void kernel_jobs_free(struct kernel_jobs *jobs) {
-  free(jobs->plans.jobs);
-  free(jobs->others.jobs);
+  free(jobs->first.jobs);
+  free(jobs->planless.jobs);
+  free(jobs->second.jobs);
 }

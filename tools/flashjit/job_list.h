@@ -10,17 +10,19 @@ struct job_list {
   size_t room;
 };
 
-/* Plan kernels are there before the kernels that take their plans, so that each is the work of its own job. */
+/* Plan kernels are there before the kernels that take their plans, so that each is the work of its own job. Kernels
+ * without a plan are made after plan kernels, while the last of these are. */
 struct kernel_jobs {
-  struct job_list plans;
-  struct job_list others;
+  struct job_list first;    /* plan kernels; once settled, those of planless too */
+  struct job_list planless; /* empty once settled */
+  struct job_list second;
 };
 
 /* Adds the kernels of a spec, and the plan kernels that they need together and alone; of a spec without kernels one
  * job, which will tell why. False when there is no memory. */
 bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *target);
 
-/* Leaves one of those that are equal, the first. Likewise. */
+/* When all are added: leaves one of those that are equal. Likewise. */
 bool kernel_jobs_settle(struct kernel_jobs *jobs);
 
 void kernel_jobs_free(struct kernel_jobs *jobs);

@@ -1,5 +1,4 @@
-/* A list of specs for the subcommands that go through many: from a model, from a file, or all that there are.
- */
+/* A list of specs for the subcommands that go through many: from a model or from a file. */
 #ifndef TOOLS_FLASHJIT_SPEC_LIST_H
 #define TOOLS_FLASHJIT_SPEC_LIST_H
 
@@ -23,14 +22,5 @@ int spec_list_model(struct spec_list *list, const struct model_options *options,
 
 /* One spec a line; empty lines and lines that begin with # are skipped. "-" is standard input. */
 int spec_list_file(struct spec_list *list, const char *path);
-
-/* Every supported spec of an op. */
-int spec_list_op(struct spec_list *list, uint32_t op);
-
-/* Every supported spec of every op. */
-int spec_list_all(struct spec_list *list);
-
-/* The number of an op by its name; false when there is none. */
-bool op_find(const char *name, uint32_t *op);
 
 #endif

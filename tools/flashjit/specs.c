@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { OPTION_ALL = OPTIONS_OF_MODEL, OPTION_OP, OPTION_TARGET, OPTION_JSON };
 
@@ -15,23 +16,14 @@ static const struct cli_option options[] = {
     {"json", 0, NULL,
      "with --model: what attention computes in each kind of layer, with what is\nmissing, in place of the specs",
      OPTION_JSON},
-    {"all", 0, NULL, "every spec that has a kernel", OPTION_ALL},
-    {"op", 0, "OP", "with --all: only attention, append, merge or plan", OPTION_OP},
+    {"all", 0, NULL,
+     "every spec that has a kernel, of open ranges some; of attention and append there are\nmore than anybody waits "
+     "for, so read as many as needed (head)",
+     OPTION_ALL},
+    {"op", 0, "OP", "with --all: only attention, append, merge, plan or indexer", OPTION_OP},
     {"target", 0, "TARGET", "a target that must have the kernels, such as sm_90a; default: any", OPTION_TARGET},
     {0},
 };
-
-static int print_specs(const struct spec_list *list) {
-  for (size_t i = 0; i < list->count; i++) {
-    char text[FI_SPEC_TEXT_SIZE];
-    if (fi_spec_print(&list->specs[i], text, sizeof text)) {
-      complain("%s", fi_last_error());
-      return CLI_FAILED;
-    }
-    puts(text);
-  }
-  return CLI_OK;
-}
 
 struct choice {
   struct model_options model;
@@ -50,22 +42,63 @@ static int print_json(const struct choice *choice) {
   return CLI_OK;
 }
 
-static int list_specs(const struct choice *choice) {
+static int print_spec(const fi_spec *spec) {
+  char text[FI_SPEC_TEXT_SIZE];
+  if (fi_spec_print(spec, text, sizeof text)) {
+    complain("%s", fi_last_error());
+    return CLI_FAILED;
+  }
+  puts(text);
+  return CLI_OK;
+}
+
+static int print_model(const struct choice *choice) {
   struct spec_list list = {0};
-  uint32_t op = 0;
-  int code;
-  if (choice->op && !op_find(choice->op, &op))
-    return usage_error("specs", "--op is \"%s\"; allowed are attention, append, merge, plan, indexer", choice->op);
-  if (choice->model.model.path)
-    code = spec_list_model(&list, &choice->model, choice->target);
-  else if (choice->op)
-    code = spec_list_op(&list, op);
-  else
-    code = spec_list_all(&list);
-  if (code == CLI_OK)
-    code = print_specs(&list);
+  int code = spec_list_model(&list, &choice->model, choice->target);
+  for (size_t i = 0; code == CLI_OK && i < list.count; i++)
+    code = print_spec(&list.specs[i]);
   spec_list_free(&list);
   return code;
+}
+
+/* The axis "op" lists the ops. */
+static bool op_axis(fi_axis *axis) {
+  *axis = (fi_axis){.struct_size = sizeof *axis};
+  for (uint32_t i = 0; fi_axis_describe(i, axis) == FI_OK; i++) {
+    if (strcmp(axis->key, "op") == 0)
+      return true;
+  }
+  return false;
+}
+
+/* One by one as they are found: there are more than any memory holds, so that who reads them says when to end. */
+static int print_op(const struct choice *choice, uint32_t op) {
+  fi_spec spec;
+  int code = CLI_OK;
+  fi_spec_init(&spec);
+  spec.op = op;
+  while (code == CLI_OK && fi_spec_next(&spec)) {
+    if (!choice->target || fi_spec_supported(&spec, choice->target) == FI_OK)
+      code = print_spec(&spec);
+    if (ferror(stdout))
+      code = CLI_FAILED;
+  }
+  return code;
+}
+
+static int print_all(const struct choice *choice) {
+  fi_axis axis;
+  int code = CLI_OK;
+  bool is_op = false;
+  for (uint32_t i = 0; code == CLI_OK && op_axis(&axis) && i < axis.value_count; i++) {
+    if (choice->op && strcmp(axis.value_names[i], choice->op) != 0)
+      continue;
+    is_op = true;
+    code = print_op(choice, axis.values[i]);
+  }
+  if (is_op)
+    return code;
+  return usage_error("specs", "--op is \"%s\"; allowed are attention, append, merge, plan, indexer", choice->op);
 }
 
 static bool take_option(void *user, int code, char *text) {
@@ -104,7 +137,9 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     return usage_error("specs", "--op goes with --all");
   if (choice.json && !has_model)
     return usage_error("specs", "--json goes with --model");
-  return choice.json ? print_json(&choice) : list_specs(&choice);
+  if (choice.all)
+    return print_all(&choice);
+  return choice.json ? print_json(&choice) : print_model(&choice);
 }
 
 const struct cli_command specs_command = {
