@@ -39,6 +39,11 @@ static void initialiser(struct ptx_cursor *cursor, const struct ptx_variable *va
     return;
   }
   uint64_t value = integer(cursor);
+  if (variable->element_size > sizeof value) {
+    ptx_fail(cursor, "'%s' has elements of %u bytes, which have no initial values", variable->name,
+             variable->element_size);
+    return;
+  }
   if (*at + variable->element_size > variable->size) {
     ptx_fail(cursor, "too many initialisers for '%s'", variable->name);
     return;
