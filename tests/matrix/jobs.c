@@ -190,12 +190,13 @@ static const char *const index_specs[] = {
     "indexer hd=48 group=5 q=f16 select=16 scores=heads",
 };
 
-/* Specs with all that can be wrong: pages, starts, lengths of their own. */
+/* Specs with all that can be wrong: pages, starts, lengths of their own. The last one has several members. */
 static const char *const fault_specs[] = {
     "attention rows=16 page=16 start=1",
     "attention hd=64 group=8 rows=64 page=3 start=1 mask=none",
     "attention hd=64 group=8 page=16 start=1 select=1",
     "attention group=16 page=64 start=1 mask=none select=24",
+    "attention hd=64 group=4 page=16 start=1",
 };
 
 /* Rows left open: members of two and three sizes, all ways to find KV, masks of all kinds, and types. */

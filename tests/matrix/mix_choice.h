@@ -5,10 +5,7 @@
 #include "flashjit_args.h"
 #include "tests/matrix/batch_case.h"
 
-/*
- * Those that have work, a bit each. False where that is not told here: requests whose KV begins anywhere, or choices so
- * close that rounding decides.
- */
+/* Those that have work, a bit each. False where choices are so close that rounding decides. */
 bool mix_choice(const struct fi_member *members, uint32_t count, const struct batch_case *batch, uint32_t *busy);
 
 #endif
