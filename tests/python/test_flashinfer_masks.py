@@ -114,6 +114,18 @@ class Latents(Case):
         rows = [attend(q, k, k, causal(len(q), len(k)), 0.1)[0] for q, k in zip(self.q.split(self.Q_LENS), self.k)]
         self.close(found, torch.cat(rows))
 
+    def test_requests_without_kv(self):
+        """In buffers of a graph, or not; kv_indptr may be longer."""
+        zeros, lse = torch.zeros(5, dtype=torch.int32), torch.full((2, self.HEADS), 7.0)
+        for buffers in ((), (True, *(torch.empty(8, dtype=torch.int32) for _ in range(4)))):
+            wrapper = flashinfer.BatchMLAPagedAttentionWrapper(self.buffer, *buffers)
+            wrapper.plan(torch.tensor([0, 1, 2]), zeros, zeros[:0], zeros[:2], self.HEADS, 64, 32, PAGE, False, 0.1,
+                         torch.bfloat16, torch.bfloat16)  # fmt: skip
+            cache = torch.randn(1, PAGE, 96).bfloat16()
+            found = wrapper.run(*self.halves(torch.randn(2, self.HEADS, 96).bfloat16()), *self.halves(cache), lse=lse)
+            self.assertEqual(float(found.abs().max()), 0)
+            self.assertTrue(bool((lse == -torch.inf).all()), "an LSE that is given is written")
+
     def test_caches_of_8_bits(self):
         self.batch(torch.float8_e4m3fn)
         wrapper = self.wrapper(dtype=torch.float8_e4m3fn)
@@ -256,6 +268,21 @@ class Masks(Case):
         masks = [whole, torch.cat([whole, causal(2, 6)], 1)]
         right = torch.cat([attend(batch.q[at], k, v, mask)[0] for at, k, v, mask in zip(seen, keys, values, masks)])
         self.close(found, right)
+
+    def test_a_prefix_that_all_requests_share(self):
+        """In two wrappers of their own, which FlashInfer has kept."""
+        prefix = [torch.randn(5, KV_HEADS, DIM).bfloat16() for _ in "kv"]
+        for q_lens, kind in (([2, 3], "Prefill"), ([1, 1], "Decode")):
+            with self.subTest(kind):
+                batch = Batch(q_lens, [8, 6])
+                wrapper = getattr(flashinfer, f"Batch{kind}WithSharedPrefixPagedKVCacheWrapper")(self.buffer)
+                queries = (batch.q_indptr,) if kind == "Prefill" else ()
+                wrapper.begin_forward(*queries, *batch.pages(), *SHAPE, PAGE)
+                found = wrapper.forward(batch.q, *prefix, batch.cache)
+                rows = zip(batch.q.split(q_lens), batch.k, batch.v)
+                both = [(q, *(torch.cat([p, own]) for p, own in zip(prefix, (k, v)))) for q, k, v in rows]
+                everything = [torch.ones(q.shape[0], k.shape[0], dtype=torch.bool) for q, k, _ in both]
+                self.close(found, torch.cat([attend(*row, seen)[0] for row, seen in zip(both, everything)]))
 
 
 if __name__ == "__main__":

@@ -224,6 +224,49 @@ class MultiLevelCascadeAttentionWrapper:
     forward = run
 
 
+class BatchPrefillWithSharedPrefixPagedKVCacheWrapper:
+    """Requests with pages of their own after a prefix [tokens][heads][dim] that all of them share."""
+
+    def __init__(self, float_workspace_buffer: torch.Tensor, kv_layout: str = "NHD") -> None:
+        self._unique = BatchPrefillWithPagedKVCacheWrapper(float_workspace_buffer, kv_layout)
+        self._shared = BatchPrefillWithRaggedKVCacheWrapper(float_workspace_buffer)
+        self._kv_layout = kv_layout
+
+    def begin_forward(
+        self, qo_indptr, paged_kv_indptr, paged_kv_indices, paged_kv_last_page_len, num_qo_heads, num_kv_heads,
+        head_dim, page_size,
+    ) -> None:  # fmt: skip
+        self._pages = (qo_indptr, paged_kv_indptr, paged_kv_indices, paged_kv_last_page_len)
+        self._shape, self._page_size = (num_qo_heads, num_kv_heads, head_dim), page_size
+
+    def forward(
+        self, q, k_shared, v_shared, unique_kv_cache, causal=False, allow_fp16_qk_reduction=False, sm_scale=None,
+        rope_scale=None, rope_theta=None,
+    ) -> torch.Tensor:  # fmt: skip
+        k, v = ((part.transpose(0, 1) if self._kv_layout == "HND" else part) for part in (k_shared, v_shared))
+        options = {"sm_scale": sm_scale, "q_data_type": q.dtype, "kv_data_type": k.dtype}
+        ends = (torch.tensor([0, states.shape[0]]) for states in (q, k))
+        self._unique.plan(*self._pages, *self._shape, self._page_size, causal=causal, **options)
+        self._shared.plan(*ends, *self._shape, **options)
+        states = self._shared.run(q, k, v, return_lse=True), self._unique.run(q, unique_kv_cache, return_lse=True)
+        return merge_state(*states[0], *states[1])[0]
+
+    def end_forward(self) -> None:
+        """There is nothing to give back."""
+
+
+class BatchDecodeWithSharedPrefixPagedKVCacheWrapper(BatchPrefillWithSharedPrefixPagedKVCacheWrapper):
+    """Likewise, of one query token a request."""
+
+    def begin_forward(
+        self, unique_kv_indptr, unique_kv_indices, unique_kv_last_page_len, num_qo_heads, num_kv_heads, head_dim,
+        page_size, data_type="float16",
+    ) -> None:  # fmt: skip
+        pages = (unique_kv_indptr, unique_kv_indices, unique_kv_last_page_len)
+        super().begin_forward(torch.arange(unique_kv_indptr.numel()), *pages, num_qo_heads, num_kv_heads, head_dim,
+                              page_size)  # fmt: skip
+
+
 # ----------------------------------------------------------------------------------------------- states and pages
 
 
@@ -295,7 +338,10 @@ MODULES = {
     "decode": ("BatchDecodeWithPagedKVCacheWrapper", "CUDAGraphBatchDecodeWithPagedKVCacheWrapper"),
     "prefill": ("BatchPrefillWithPagedKVCacheWrapper", "BatchPrefillWithRaggedKVCacheWrapper"),
     "attention": ("BatchAttention",),
-    "cascade": ("MultiLevelCascadeAttentionWrapper", "merge_state", "merge_state_in_place", "merge_states"),
+    "cascade": (
+        "BatchDecodeWithSharedPrefixPagedKVCacheWrapper", "BatchPrefillWithSharedPrefixPagedKVCacheWrapper",
+        "MultiLevelCascadeAttentionWrapper", "merge_state", "merge_state_in_place", "merge_states",
+    ),
     "mla": ("BatchMLAPagedAttentionWrapper",),
     "sparse": ("BlockSparseAttentionWrapper", "VariableBlockSparseAttentionWrapper"),
     "page": ("append_paged_kv_cache", "get_batch_indices_positions", "get_seq_lens"),

@@ -85,10 +85,11 @@ class Wrapper:
 
     def _int32(self, array: torch.Tensor, buffer: torch.Tensor | None = None) -> torch.Tensor:
         """On the device, in the buffer of a graph if there is one."""
-        if buffer is None:
+        if buffer is None:  # what has no elements has an address, too
+            array = array if array.numel() else array.new_zeros(1)
             return array.to(self.device, torch.int32).contiguous()
         buffer[: array.numel()].copy_(array)
-        return buffer[: array.numel()]
+        return buffer[: max(array.numel(), 1)]
 
     def _set(self, q_heads: int, kv_heads: int, dims: tuple, types_: tuple, axes: dict, **options: Any) -> None:
         group, rest = divmod(q_heads, kv_heads)
@@ -179,7 +180,8 @@ class Wrapper:
     def _run(self, q: torch.Tensor, k: Any, v: Any, options: dict[str, Any]) -> Any:
         sinks, lse = options.get("sinks"), options.get("lse")
         return_lse = options.get("return_lse", False)
-        axes = {"lse": options.get("lse_base", 2)} if return_lse else {}
+        has_lse = return_lse or lse is not None
+        axes = {"lse": options.get("lse_base", 2)} if has_lse else {}
         if sinks is not None:
             axes["sinks"] = 1
         plan = self._plan_for(q, axes)
@@ -188,7 +190,7 @@ class Wrapper:
             scale *= number(name, options.get(name))
         numbers = {"softmax_scale": scale, "softcap": self._logits_soft_cap or None, "o": options.get("out")}
         numbers["o_scale"] = number("v_scale", options.get("v_scale"))
-        if return_lse:
+        if has_lse:
             numbers["lse"] = lse = q.new_empty(q.shape[:2], dtype=torch.float32) if lse is None else lse
         if sinks is not None:
             numbers["sinks"] = sinks.float().contiguous()

@@ -55,6 +55,7 @@ class BatchMLAPagedAttentionWrapper(Paged):
         dims = (head_dim_ckv + head_dim_kpe, head_dim_ckv)
         self._set(num_heads, 1, dims, (q_data_type, kv_data_type, None), axes, **options)
         self._most_queries = None
+        kv_indptr = kv_indptr[: qo_indptr.numel()]  # it may be longer
         self._set_pages(kv_indptr, kv_indices, kv_len_arr, page_size, self._buffers)
         self._batch["kv_len"] = self._batch.pop("last_page_len")
         self._batch["q_indptr"] = self._int32(qo_indptr, self._q_buffer)
