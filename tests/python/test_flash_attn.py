@@ -18,11 +18,11 @@ from support import simulated
 flash_attn.PLANS._context = simulated()
 
 
-def attend(q, k, v, causal=True, left=-1, softcap=0.0, sinks=None, slopes=None):
+def attend(q, k, v, causal=True, left=-1, softcap=0.0, sinks=None, slopes=None, scale=None):
     """[tokens][heads][dim] of one request: queries are the last of its KV."""
     group = q.shape[1] // k.shape[1]
     k, v = (states.double().repeat_interleave(group, 1) for states in (k, v))
-    logits = torch.einsum("qhd,khd->hqk", q.double(), k) * q.shape[2] ** -0.5
+    logits = torch.einsum("qhd,khd->hqk", q.double(), k) * (scale or q.shape[2] ** -0.5)
     logits = softcap * torch.tanh(logits / softcap) if softcap else logits
     place = torch.arange(q.shape[0])[:, None] + k.shape[0] - q.shape[0]
     key = torch.arange(k.shape[0])[None]

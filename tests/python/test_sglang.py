@@ -56,6 +56,22 @@ class Pool:
         return self.v
 
 
+class LatentPool:
+    """Of one layer: [slots][1][latent and rotated dims]."""
+
+    def __init__(self, dim):
+        self.k = torch.full((SLOTS, 1, dim), float("nan")).bfloat16()
+
+    def set_kv_buffer(self, layer, slots, k, v):
+        self.k[slots] = k
+
+    def set_mla_kv_buffer(self, layer, slots, latent, rotated):
+        self.k[slots] = torch.cat([latent, rotated], -1)
+
+    def get_key_buffer(self, layer_id):
+        return self.k
+
+
 def layer(**more):
     plain = {
         "layer_id": 0, "tp_q_head_num": HEADS, "tp_k_head_num": KV_HEADS, "qk_head_dim": DIM, "v_head_dim": DIM,
@@ -151,13 +167,56 @@ class Forward(unittest.TestCase):
         for wrong, more, said in (
             (layer(is_cross_attention=True), {}, "cross attention"),
             (layer(attn_type="encoder_only"), {}, "encoder_only"),
-            (layer(), {"q_rope": step.q}, "q_rope"),
+            (layer(), {"cos_sin_cache": step.q}, "cos_sin_cache"),
         ):
             with self.assertRaisesRegex(UnsupportedError, said):
                 backend.forward_decode(step.q, step.new(step.k), step.new(step.v), wrong, step.batch, **more)
         step.runner.is_hybrid_swa = True
         with self.assertRaisesRegex(UnsupportedError, "is_hybrid_swa"):
             sglang.Backend(step.runner)
+
+    def test_latents(self):
+        """A slot has a latent of 64 and 32 rotated dims; Q comes whole or in two, as does what is new."""
+        latent, rotated = 64, 32
+        kind = {"tp_k_head_num": 1, "qk_head_dim": latent + rotated, "v_head_dim": latent}
+        for q_lens, kv_lens in (((1, 1, 1), (39, 33, 20)), ((1, 5, 20), (39, 33, 20))):
+            for in_two in (False, True):
+                with self.subTest(q_lens=q_lens, in_two=in_two):
+                    step = Step(1, q_lens, kv_lens)
+                    step.runner.use_mla_backend = True
+                    pool = step.batch.token_to_kv_pool = LatentPool(latent + rotated)
+                    keys = [torch.randn(n, 1, latent + rotated).bfloat16() for n in kv_lens]
+                    for row, n, states in zip(Step.ROWS, kv_lens, keys):
+                        pool.k[step.runner.req_to_token_pool.req_to_token[row, :n].long()] = states
+                    new = torch.cat([states[n - q :] for states, n, q in zip(keys, kv_lens, q_lens)])
+                    pool.k[step.batch.out_cache_loc] = float("nan")
+                    q = torch.randn(sum(q_lens), HEADS, latent + rotated).bfloat16()
+                    backend = sglang.Backend(step.runner)
+                    call = backend.forward_decode if set(q_lens) == {1} else backend.forward_extend
+                    given = (q.flatten(1), new, new[..., :latent])
+                    more = {}
+                    if in_two:
+                        given = (q[..., :latent].flatten(1), new[..., :latent], new[..., :latent])
+                        more = {"q_rope": q[..., latent:], "k_rope": new[..., latent:]}
+                    found = call(*given, layer(**kind), step.batch, **more)
+                    rows = zip(q.split(q_lens), keys)
+                    right = torch.cat([attend(one, k, k[..., :latent], scale=DIM**-0.5) for one, k in rows])
+                    self.assertLess(float((found.double() - right.flatten(1)).abs().max()), 0.05)
+
+    def test_expanded_heads_of_prompts(self):
+        kind = {"tp_k_head_num": HEADS, "qk_head_dim": 48, "v_head_dim": 32}
+        step = Step(1, (3, 20), (3, 20))
+        step.runner.use_mla_backend, step.batch.extend_prefix_lens_cpu = True, [0, 0]
+        q, k, v = (torch.randn(23, HEADS, dim).bfloat16() for dim in (48, 48, 32))
+        backend = sglang.Backend(step.runner)
+        given = [states.flatten(1) for states in (q, k, v)]
+        found = backend.forward_extend(*given, layer(**kind), step.batch, save_kv_cache=False)
+        rows = zip(*(states.split((3, 20)) for states in (q, k, v)))
+        right = torch.cat([attend(*row, scale=DIM**-0.5) for row in rows])
+        self.assertLess(float((found.double() - right.flatten(1)).abs().max()), 0.05)
+        step.batch.extend_prefix_lens_cpu = [0, 7]
+        with self.assertRaisesRegex(UnsupportedError, "layer 0 has 4 expanded KV heads on a cached prefix"):
+            backend.forward_extend(*given, layer(**kind), step.batch, save_kv_cache=False)
 
     def test_registration(self):
         sglang.register()

@@ -3,7 +3,8 @@
 The wheel's entry point in sglang.srt.plugins is ``register``; then SGLang takes ``--attention-backend flashjit``. Its
 pools are read in place, by token slots or, where SGLang has pages, by pages; it writes them itself. The first layer of
 each kind makes the plan of a forward, on the device, so that a CUDA graph has it in it and replays with other lengths.
-What has no kernel raises UnsupportedError: nothing falls back in silence.
+Latent attention (MLA) reads a pool whose slots are a latent and its rotated dims; prompts without a prefix may come
+with expanded heads. What has no kernel raises UnsupportedError: nothing falls back in silence.
 """
 
 from __future__ import annotations
@@ -55,10 +56,20 @@ class _Step:
 
     def plan(self, kernel: Any, tokens: int, kv_heads: int) -> Plan:
         if kernel not in self.plans:
-            requests = self.batch["kv_len"].shape[0]
-            bounds = {"max_requests": requests, "max_tokens": tokens, "max_kv_len": self.max_len, "kv_heads": kv_heads}
-            self.plans[kernel] = PLANS.plan(kernel, bounds, self.batch)
+            self.plans[kernel] = self._new_plan(kernel, tokens, kv_heads, self.max_len, self.batch)
         return self.plans[kernel]
+
+    def plan_of_new(self, kernel: Any, tokens: int, kv_heads: int) -> Plan:
+        """Of new tokens alone, which see each other."""
+        if kernel not in self.plans:
+            batch = {"q_indptr": self.batch["q_indptr"], "kv_indptr": self.batch["q_indptr"]}
+            self.plans[kernel] = self._new_plan(kernel, tokens, kv_heads, self.most_queries(), batch)
+        return self.plans[kernel]
+
+    def _new_plan(self, kernel: Any, tokens: int, kv_heads: int, max_kv_len: int, batch: dict[str, Any]) -> Plan:
+        requests = self.batch["kv_len"].shape[0]
+        bounds = {"max_requests": requests, "max_tokens": tokens, "max_kv_len": max_kv_len, "kv_heads": kv_heads}
+        return PLANS.plan(kernel, bounds, batch)
 
 
 def _refuse(layer: Any, forward_batch: Any, others: dict[str, Any]) -> None:
@@ -78,9 +89,9 @@ class Backend(AttentionBackend):
 
     def __init__(self, runner: Any) -> None:
         super().__init__()
-        for field in ("use_mla_backend", "is_hybrid_swa"):
-            if getattr(runner, field, False):
-                raise UnsupportedError(f"flashjit.sglang: {field} of the model runner is set; it is not supported")
+        if getattr(runner, "is_hybrid_swa", False):
+            raise UnsupportedError("flashjit.sglang: is_hybrid_swa of the model runner is set; it is not supported")
+        self.has_latents = bool(getattr(runner, "use_mla_backend", False))
         self.slots = runner.req_to_token_pool.req_to_token
         self.page_size = runner.page_size
         self.max_len = min(runner.model_config.context_len, self.slots.shape[1])
@@ -141,7 +152,6 @@ class Backend(AttentionBackend):
             "v_dim": layer.v_head_dim,
             "group": group,
             "rows": tile_rows(step.most_queries() * group),
-            "page_size": self.page_size,
             "q_dtype": DTYPES[str(q.dtype)],
             "kv_dtype": DTYPES[str(k.dtype)],
         }
@@ -163,19 +173,54 @@ class Backend(AttentionBackend):
         forward_batch: Any,
         save_kv_cache: bool,
         sinks: torch.Tensor | None = None,
+        q_rope: torch.Tensor | None = None,
+        k_rope: torch.Tensor | None = None,
         **others: Any,
     ) -> torch.Tensor:
-        """q [tokens][heads x dim]; returns [tokens][heads x v_dim]."""
+        """q [tokens][heads x dim], or of latents that without its rotated dims, which are q_rope; returns
+        [tokens][heads x v_dim]."""
         _refuse(layer, forward_batch, others)
         pool = forward_batch.token_to_kv_pool
         if save_kv_cache and k is not None:
-            pool.set_kv_buffer(layer, forward_batch.out_cache_loc, k, v)
-        keys, values = (self._paged(get(layer.layer_id)) for get in (pool.get_key_buffer, pool.get_value_buffer))
+            _save(pool, layer, forward_batch.out_cache_loc, k, v, k_rope)
         step = self._step_of(forward_batch)
-        rows = q.reshape(-1, layer.tp_q_head_num, layer.qk_head_dim)
-        kernel = PLANS.kernel(**self._axes(layer, step, rows, keys, sinks))
+        rows = _rows_of(q, q_rope, layer)
         numbers = {"softmax_scale": layer.scaling, "softcap": layer.logit_cap or None}
         if sinks is not None:
             numbers["sinks"] = sinks.detach().float().contiguous()
-        found = step.plan(kernel, rows.shape[0], layer.tp_k_head_num).run(q=rows, k=keys, v=values, **numbers)
-        return found.flatten(1)
+        heads = layer.tp_k_head_num
+        if self.has_latents and heads > 1:
+            self._check_prefix(layer, forward_batch)
+            keys, values = (new.view(-1, heads, dim) for new, dim in ((k, layer.qk_head_dim), (v, layer.v_head_dim)))
+            axes = {**self._axes(layer, step, rows, keys, sinks), "index": "csr"}
+            plan = step.plan_of_new(PLANS.kernel(**axes), rows.shape[0], heads)
+        else:
+            keys = self._paged(pool.get_key_buffer(layer.layer_id))
+            values = None if self.has_latents else self._paged(pool.get_value_buffer(layer.layer_id))
+            axes = {**self._axes(layer, step, rows, keys, sinks), "page_size": self.page_size}
+            if self.has_latents:
+                axes["v_source"] = "keys"
+            plan = step.plan(PLANS.kernel(**axes), rows.shape[0], heads)
+        return plan.run(q=rows, k=keys, v=values, **numbers).flatten(1)
+
+    def _check_prefix(self, layer: Any, forward_batch: Any) -> None:
+        """Of expanded heads the pool has nothing: those of a prefix are not there."""
+        if forward_batch.forward_mode.is_decode() or any(forward_batch.extend_prefix_lens_cpu):
+            raise UnsupportedError(
+                f"flashjit.sglang: layer {layer.layer_id} has {layer.tp_k_head_num} expanded KV heads on a cached "
+                "prefix; it is not supported"
+            )
+
+
+def _save(pool: Any, layer: Any, slots: torch.Tensor, k: torch.Tensor, v: Any, k_rope: Any) -> None:
+    if k_rope is None:
+        pool.set_kv_buffer(layer, slots, k, v)
+    else:
+        pool.set_mla_kv_buffer(layer, slots, k, k_rope)
+
+
+def _rows_of(q: torch.Tensor, q_rope: torch.Tensor | None, layer: Any) -> torch.Tensor:
+    if q_rope is None:
+        return q.reshape(-1, layer.tp_q_head_num, layer.qk_head_dim)
+    heads = (-1, layer.tp_q_head_num)
+    return torch.cat([q.reshape(*heads, layer.v_head_dim), q_rope.reshape(*heads, q_rope.shape[-1])], dim=-1)
