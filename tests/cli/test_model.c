@@ -131,17 +131,22 @@ Test(model, lists) {
     struct selection selection;
     const char *missing;
   } rows[] = {
-      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false, 64, 128}, ""},
-      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false, 64, 128}, ""},
-      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false, 0, 0}, ""},
+      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false, 64, 128, 0, 0}, ""},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false, 64, 128, 0, 0}, ""},
+      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false, 0, 0, 0, 0}, ""},
       {"\"model_type\": \"qwen4_exp\", \"indexer_budget\": 2050, \"indexer_compress_ratio\": 32",
-       {32, 65, false, 0, 0},
+       {32, 65, false, 0, 0, 0, 0},
        ""},
       {"\"model_type\": \"qwen4_exp\"", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"deepseek_v32\", \"index_topk\": 0", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 1, 0, 0, 0, "
        "1]}",
-       {128, 16, true, 0, 0},
+       {128, 16, true, 4, 128, 0, 1},
+       ""},
+      {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 0, 0, 0, 0, "
+       "1], "
+       "\"sparse_init_block\": 2, \"sparse_local_block\": 3, \"sparse_topk_blocks\": 4}",
+       {128, 4, true, 4, 128, 2, 2},
        ""},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -150,7 +155,9 @@ Test(model, lists) {
     const struct selection *found = &layer->layer.selection;
     cr_expect(found->block == rows[i].selection.block && found->entries == rows[i].selection.entries &&
                   found->by_head == rows[i].selection.by_head && found->index_heads == rows[i].selection.index_heads &&
-                  found->index_dim == rows[i].selection.index_dim,
+                  found->index_dim == rows[i].selection.index_dim &&
+                  found->first_blocks == rows[i].selection.first_blocks &&
+                  found->last_blocks == rows[i].selection.last_blocks,
               "%s: %u of %u tokens", rows[i].fields, found->entries, found->block);
     cr_expect_eq(layer->spec.select, rows[i].selection.block);
     cr_expect_str_eq(layer->missing, rows[i].missing, "%s", rows[i].fields);

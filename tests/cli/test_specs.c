@@ -100,6 +100,33 @@ Test(specs, lists) {
                    "indexer group=64 page=16\nappend page=16 v_source=keys\nplan\nplan intervals=2\n");
 }
 
+/* Lists of blocks for each KV head: an indexer has as many heads, on one key, and each GPU those of its KV heads. */
+Test(specs, lists_of_blocks) {
+  static const struct {
+    const char *options, *fields, *indexer; /* NULL: none */
+  } rows[] = {
+      {"", "\"index_block_size\": 128",
+       "\nindexer group=4 page=16 select=128 scores=heads\nappend page=16 v_source=keys\n"},
+      {"--tp 2", "\"index_block_size\": 64", "\nindexer group=2 page=16 select=64 scores=heads\nappend page=16 "},
+      {"--tp 8", "\"index_head_dim\": 64", "\nindexer hd=64 page=16 select=128 scores=heads\nappend hd=64 page=16 "},
+      {"", "\"index_n_heads\": 8", NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[256];
+    char arguments[512];
+    snprintf(text, sizeof text,
+             "{\"model_type\": \"minimax_m3\", \"sparse_attention_config\": "
+             "{\"sparse_attention_freq\": [1]}, \"num_hidden_layers\": 1, %s}",
+             rows[i].fields);
+    snprintf(arguments, sizeof arguments, "specs %s --model %s", rows[i].options, scratch_file("blocks.json", text));
+    command(&output, arguments);
+    expect_code(&output, 0);
+    if (rows[i].indexer)
+      expect_text(output.out, rows[i].indexer);
+    cr_expect_eq(!strstr(output.out, "indexer"), !rows[i].indexer, "%s: %s", arguments, output.out);
+  }
+}
+
 /* An indexer without a kernel is left out, and why is said. */
 Test(specs, indexers_without_a_kernel) {
   static const struct {

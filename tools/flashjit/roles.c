@@ -79,7 +79,9 @@ bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec 
   fi_spec_init(indexer);
   indexer->op = FI_OP_INDEXER;
   indexer->head_dim = selection->index_dim;
-  indexer->group = selection->index_heads;
+  indexer->group = selection->by_head ? layer->kv_heads : selection->index_heads;
+  indexer->scores = selection->by_head ? FI_SCORES_HEADS : FI_SCORES_SUM;
+  indexer->select = selection->block;
   indexer->q_dtype = layer->layer.q_dtype;
   indexer->page_size = page_size;
   fi_spec_init(append);

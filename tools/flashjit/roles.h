@@ -37,8 +37,8 @@ fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum ro
 bool layer_has_role(const struct model_layer *layer, enum role role);
 
 /*
- * The kernel that chooses the tokens of a layer's lists, which each GPU has for all index heads, and the one that
- * appends its keys; false where there is no indexer.
+ * The kernel that chooses the tokens or blocks of a layer's lists, and the one that appends its keys; false where there
+ * is no indexer. Each GPU has it for all index heads, or, where each of these has a list, for those of its KV heads.
  */
 bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec *indexer, fi_spec *append);
 

@@ -194,6 +194,21 @@ static void read_selection(const struct config *config, const struct kind *kind,
 
 enum { MOST_BLOCK = 16384 }; /* tokens, of spec.select */
 
+/* Of an indexer of blocks each head chooses for a KV head, on a key that all share. */
+static void read_indexer(const struct config *config, struct layer *layer) {
+  struct selection *selection = &layer->selection;
+  const double heads = number_of(config, "index_n_heads");
+  if (selection->by_head && heads != layer->kv_heads)
+    return;
+  selection->index_heads = (uint32_t)heads;
+  selection->index_dim = (uint32_t)number_of(config, "index_head_dim");
+  if (selection->by_head) {
+    selection->first_blocks = (uint32_t)fmin(selection->entries, fmax(0, number_of(config, "index_init_blocks")));
+    selection->last_blocks =
+        (uint32_t)fmin(selection->entries - selection->first_blocks, fmax(0, number_of(config, "index_local_blocks")));
+  }
+}
+
 /* Keys that are pooled are listed by groups, and what is left after the last whole group beside them. */
 static void read_lists(const struct config *config, const struct kind *kind, struct layer *layer) {
   const bool has_blocks = kind->sparse && strcmp(kind->name, "minimax_m3_sparse") == 0;
@@ -205,10 +220,8 @@ static void read_lists(const struct config *config, const struct kind *kind, str
   if (kind->reach != REACH_FULL || block < 1 || block > MOST_BLOCK || entries < 1 || entries > INT32_MAX)
     return;
   layer->selection = (struct selection){.block = (uint32_t)block, .entries = (uint32_t)entries, .by_head = has_blocks};
-  if (!has_blocks && block == 1) {
-    layer->selection.index_heads = (uint32_t)number_of(config, "index_n_heads");
-    layer->selection.index_dim = (uint32_t)number_of(config, "index_head_dim");
-  }
+  if (has_blocks || block == 1)
+    read_indexer(config, layer);
 }
 
 static bool read_sharing(struct config *config, struct layer *layer) {

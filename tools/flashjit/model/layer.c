@@ -97,6 +97,8 @@ static json_t *selection_json(const struct selection *selection) {
   add_flag(object, "by_head", selection->by_head);
   add_number(object, "index_heads", selection->index_heads);
   add_number(object, "index_dim", selection->index_dim);
+  add_number(object, "first_blocks", selection->first_blocks);
+  add_number(object, "last_blocks", selection->last_blocks);
   return object;
 }
 

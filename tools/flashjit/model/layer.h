@@ -60,9 +60,11 @@ struct latent {
 struct selection {
   uint32_t block;       /* tokens of a block; 0: no lists */
   uint32_t entries;     /* of the longest list */
-  bool by_head;         /* each KV head has a list of its own */
+  bool by_head;         /* each KV head has a list of its own, by an index head of its own */
   uint32_t index_heads; /* of an indexer with a key for each token; 0: it is of another kind */
   uint32_t index_dim;
+  uint32_t first_blocks; /* that every list has: the first ones, .. */
+  uint32_t last_blocks;  /* .. and the last ones that a query token sees */
 };
 
 struct layer {
