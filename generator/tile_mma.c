@@ -252,6 +252,13 @@ static uint32_t stage_bytes(const struct purpose *purpose, const struct mma *mma
   return tiles > exchange ? tiles : exchange;
 }
 
+/* A thread's place in the KV, in the list of its item, and in a second KV. */
+static uint32_t loader_bytes(const fi_spec *spec) {
+  if (spec->second_page > 0)
+    return (uint32_t)sizeof(struct second_loader);
+  return (uint32_t)(spec->select > 0 ? sizeof(struct list_loader) : sizeof(struct kv_loader));
+}
+
 enum { REGIONS = 9 };
 
 /* The regions of shared memory. */
@@ -262,8 +269,7 @@ static void lay_out(const struct purpose *purpose, const struct mma *mma, struct
   const uint32_t worths = mma->teams * mma->team_tokens * (uint32_t)sizeof(struct token_worth);
   const uint32_t item_tiles = mma->teams > 1 ? 2 : 1;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + mma->rows * sizeof(struct tile_row));
-  const size_t loader = purpose->spec->select > 0 ? sizeof(struct list_loader) : sizeof(struct kv_loader);
-  const uint32_t loaders = mma->loader_shared ? mma->threads * (uint32_t)loader : 0;
+  const uint32_t loaders = mma->loader_shared ? mma->threads * loader_bytes(purpose->spec) : 0;
   const uint32_t lists = purpose->spec->prefixes ? mma->threads / WARP : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_rings", 128, mma->teams * mma->stages * team_tile,

@@ -55,4 +55,14 @@ struct list_loader {
   int blocks;      /* that the KV has */
 };
 
+/*
+ * The same where lists are of a second KV: list.first is of the first one, list.end and list.blocks are of the second.
+ */
+struct second_loader {
+  struct list_loader list;
+  const void *pages; /* of the second KV */
+  int window;        /* tokens of the item's line that are of the first KV: those before the list's */
+  int is_second;     /* whether this lane's row of the next step is of the second */
+};
+
 #endif

@@ -198,15 +198,18 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  *   chunk          t and p lie in the same chunk: p >= start and (t - start) / chunk == (p - start) / chunk
  * or if p and t lie in one range of fi_batch.ranges (and t >= start): image blocks and prefixes, whose tokens see each
  * other both ways. A number of 0 is no window and no chunk. With mask_bits it sees of these tokens only those whose bit
- * is set: masks of trees and any others. KV that no query token sees but for its bits is neither planned nor read: its
- * pages may have any ids. */
+ * is set, as of trees. Of KV that no query token sees but for its bits nothing is read: its pages may have any ids. */
 
 /*
  * With spec.select each query token has lists of blocks of that many tokens, of all KV heads or of each. Of what the
  * mask lets it see, it sees the tokens of listed blocks, once for each time that a block is listed: block b is tokens
  * b * select and on of the KV of its request, paged or not; -1 is none. A block that the KV does not have is not read,
  * and told as FI_FAULT_SELECTED. Lists are a launch's, their lengths a plan's. Slots of a cache without pages are
- * tokens of one request that has all of it as its KV, with FI_MASK_NONE. */
+ * tokens of one request that has all of it as its KV, with FI_MASK_NONE.
+ * With spec.second_page lists are of a second KV, at fi_tensors.second_k and second_v, which is found by a page table
+ * and lengths of its own. In one softmax a query token sees what the mask lets it see of the first, and the listed
+ * tokens of the second, which no mask hides: so see DeepSeek-V4's a window, and compressed entries. Types, scales of
+ * all tokens or of a head, and scales on the host are those of k and v; other scales lie as rows do. */
 
 /*
  * FI_OP_INDEXER chooses blocks of spec.select tokens (0: 1) by the largest score of their tokens that a query token
@@ -217,9 +220,8 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
  * a score that is NaN as -infinity, and of equal scores the first is better. A list has the best max_selected blocks in
  * rising order, or all that there are, then -1, the same in every run. Query tokens that see nothing, and those of
  * nobody before the first request's, get lists of -1.
- * It reads the plan as append does, and all KV up to a query token, with ids of pages that are right: a plan for
- * attention with windows, chunk, ranges, kv_start or mask_bits, which need not have those of what is not seen, is
- * not for it. */
+ * It reads the plan as append does, and all KV up to a query token, with ids of pages that are right: no plan is for it
+ * of attention with windows, chunk, ranges, kv_start or mask_bits, which need not have those of what is not seen. */
 enum { FI_SCORES_SUM = 0, FI_SCORES_HEADS = 1 };
 
 /*
@@ -292,7 +294,8 @@ typedef struct fi_spec {
   uint32_t scores;       /* of FI_OP_INDEXER: FI_SCORES_ */
   uint32_t members;      /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
   uint32_t wide_dims;    /* the last dims of K, of 16 bits, of FI_SCALE_GROUP and _E8M0: multiples of 8; 0: 64 */
-  uint32_t reserved[48];
+  uint32_t second_page;  /* tokens of a page of the second KV, 1..16384, which lists are of; 0: there is none */
+  uint32_t reserved[47];
 } fi_spec;
 
 void fi_spec_init(fi_spec *spec);
@@ -561,13 +564,13 @@ enum {
                             table has of the request; value: the length */
   FI_FAULT_KV_START = 4, /* kv_start is negative or beyond the KV length; value: the number */
   FI_FAULT_PAGE = 5,     /* a page id is not below page_count; value: the id. The request counts as one without KV */
-  FI_FAULT_PLAN = 6,     /* a launch found no plan, or that of other bounds or of another kind of kernel, and did
-                            nothing; value: what it found */
+  FI_FAULT_PLAN = 6,     /* a launch found no plan, or one of other bounds or kernels, and did nothing; value: what */
   FI_FAULT_LAST_PAGE = 7, /* last_page_len is not 1 to page_size for a request with pages; value: the number */
   FI_FAULT_RANGE = 8,     /* a range is empty, negative or not after the one before it; value: its number among all */
   FI_FAULT_SELECTED_LEN = 9, /* selected_len is not 0 to max_selected, to which it is cut; value: the length */
-  FI_FAULT_SELECTED = 10     /* fi_run met a block of a list that is neither -1 nor one of the KV, after a plan
+  FI_FAULT_SELECTED = 10,    /* fi_run met a block of a list that is neither -1 nor one of the KV, after a plan
                                 without a fault; request: the number of the query token; value: the block */
+  FI_FAULT_SECOND_LEN = 11   /* second_kv_len is negative, or beyond a row of its page table; value: the length */
 };
 
 /*
@@ -609,7 +612,10 @@ typedef struct fi_batch {
   uint32_t unused;             /* 0; reserved */
   const int32_t *selected_len; /* for spec.select: [query tokens] entries of each token's lists, holes included, 0 to
                                   max_selected; NULL: all have max_selected */
-  uint32_t reserved[36];
+  const void *second_page_table; /* for spec.second_page: rows of page ids; page_count is not about them */
+  int64_t second_page_table_stride;
+  const int32_t *second_kv_len; /* [requests] */
+  uint32_t reserved[30];
 } fi_batch;
 
 /*
@@ -655,8 +661,7 @@ typedef struct fi_kv {
 
 /*
  * The tensors of one launch. Data pointers are 16-byte aligned and strides multiples of 16 bytes; of 8 bytes for a K
- * or V of the cache whose rows are no multiple of 16 bytes (8-bit elements, such a dim). A stride of 0 means packed in
- * the order shown. */
+ * or V of the cache whose rows are no multiple of 16 bytes. A stride of 0 means packed in the order shown. */
 typedef struct fi_tensors {
   uint32_t struct_size;
   float softmax_scale; /* positive; 0: 1 / sqrt(head_dim) */
@@ -700,8 +705,7 @@ typedef struct fi_tensors {
   float softcap;              /* for spec.softcap: above 0, at most 10000; logits are off by about 3e-7 of it */
   const float *sinks;         /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the
                                  sum of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may
-                                 have it, others -infinity, which is none. A row that sees nothing has O 0, and the sink
-                                 as its LSE */
+                                 have it, others -infinity. A row that sees nothing has O 0, and its sink as LSE */
   const float *slopes;        /* [query heads] for FI_BIAS_SLOPES */
   const void *bias;           /* for the other kinds of bias */
   int64_t bias_token_stride;  /* elements, at least bias_extent or, if dense, max_kv_len */
@@ -724,7 +728,9 @@ typedef struct fi_tensors {
   int64_t weight_stride; /* floats between tokens, at least the query heads; 0: packed */
   uint32_t first_blocks; /* of the blocks that a query token sees so many, the first ones, .. */
   uint32_t last_blocks;  /* .. and so many, the last ones, are in its list anyway: together at most max_selected */
-  uint32_t reserved[88];
+  fi_kv second_k;        /* for spec.second_page: as k and v, in pages of so many tokens */
+  fi_kv second_v;
+  uint32_t reserved[40];
 } fi_tensors;
 
 /* Launches the kernel once, or with spec.rows 0 each of those that the bounds allow. Attention and append use the plan
@@ -802,9 +808,7 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
  *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
- *  2. A second source of KV     spec 1 there is one; tensors 0-47 its K and V (two fi_kv); batch 0-1 its page table,
- *                               2-3 the table's stride, 4-5 its lengths
- *  3. Prefixes that are known   batch 6-7 a hint of what is shared; workspace 0 the most that are told */
+ *  2. Prefixes that are known   batch 0-1 a hint of what is shared; workspace 0 the most that are told */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -22,9 +22,9 @@ static fi_status check_overlap(const struct strides *strides, struct axis a, str
     return FI_OK;
   if (!runs_into(strides, a, b) && !runs_into(strides, b, a))
     return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld and tensors.%s is %lld; rows would overlap",
-                   stride_name(a.stride), (long long)strides->of[a.stride], stride_name(b.stride),
-                   (long long)strides->of[b.stride]);
+  return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s is %lld and tensors.%s%s is %lld; rows would overlap",
+                   strides->prefix, stride_name(a.stride), (long long)strides->of[a.stride], strides->prefix,
+                   stride_name(b.stride), (long long)strides->of[b.stride]);
 }
 
 /* Of K, of V or of their scales, whose stride between pages is the first of three. */
@@ -65,14 +65,14 @@ static bool rows_collide(const struct rows *first, const struct rows *later) {
          (distance < (uintptr_t)first->token_bytes && first->token_bytes != later->token_bytes);
 }
 
-static fi_status check_apart(const struct rows *a, const struct rows *b) {
+static fi_status check_apart(const char *prefix, const struct rows *a, const struct rows *b) {
   const bool in_order = (uintptr_t)a->first <= (uintptr_t)b->first;
   if (!rows_collide(in_order ? a : b, in_order ? b : a))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT,
-                   "tensors.%s is %p, rows of %lld bytes, %lld a token, and tensors.%s is %p, rows of %lld bytes, "
+                   "tensors.%s%s is %p, rows of %lld bytes, %lld a token, and tensors.%s%s is %p, rows of %lld bytes, "
                    "%lld a token; they would overlap",
-                   a->name, a->first, (long long)a->bytes, (long long)a->token_bytes, b->name, b->first,
+                   prefix, a->name, a->first, (long long)a->bytes, (long long)a->token_bytes, prefix, b->name, b->first,
                    (long long)b->bytes, (long long)b->token_bytes);
 }
 
@@ -84,11 +84,11 @@ static fi_status check_parts_of_tokens(const fi_spec *spec, const fi_tensors *te
   const struct rows keys = rows_of("k.data", tensors->k.data, STRIDE_K_TOKEN, spec, strides);
   const struct rows values = rows_of("v.data", tensors->v.data, STRIDE_V_TOKEN, spec, strides);
   const struct rows scales = rows_of("k.scales", tensors->k.scales, STRIDE_K_SCALE_TOKEN, spec, strides);
-  fi_status status = check_apart(&keys, &values);
+  fi_status status = check_apart(strides->prefix, &keys, &values);
   if (!status && spec->wide_dims > 0)
-    status = check_apart(&keys, &scales);
+    status = check_apart(strides->prefix, &keys, &scales);
   if (!status && spec->wide_dims > 0)
-    status = check_apart(&values, &scales);
+    status = check_apart(strides->prefix, &values, &scales);
   return status;
 }
 

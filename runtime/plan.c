@@ -78,6 +78,8 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"selected_len", batch->selected_len, false, "", sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, rule->name, sizeof(int32_t)},
       {"page_table", batch->page_table, rule->page_table, rule->name, page_id_bytes(spec)},
+      {"second_page_table", batch->second_page_table, spec->second_page, "spec.second_page", page_id_bytes(spec)},
+      {"second_kv_len", batch->second_kv_len, spec->second_page, "spec.second_page", sizeof(int32_t)},
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].pointer && arrays[i].needed)
@@ -89,6 +91,9 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   if (rule->page_table_stride && batch->page_table_stride < 1)
     return error_set(FI_ERROR_ARGUMENT, "batch.page_table_stride is %lld; it must be 1 or more",
                      (long long)batch->page_table_stride);
+  if (spec->second_page && batch->second_page_table_stride < 1)
+    return error_set(FI_ERROR_ARGUMENT, "batch.second_page_table_stride is %lld; it must be 1 or more",
+                     (long long)batch->second_page_table_stride);
   if (batch->last_page_len && !(rule->paged && rule->kv_indptr))
     return error_set(FI_ERROR_ARGUMENT, "batch.last_page_len is set; %s has no use for it", rule->name);
   if (batch->last_page_len && batch->kv_len)
@@ -128,6 +133,23 @@ static int max_kv_len(const fi_spec *spec, const fi_batch *batch, const fi_works
     return (int)workspace->max_kv_len;
   const int64_t room = batch->page_table_stride * spec->page_size;
   return room < (int64_t)workspace->max_kv_len ? (int)room : (int)workspace->max_kv_len;
+}
+
+/* Tokens of a second KV that a row of its page table has room for. */
+static int most_second_len(const fi_spec *spec, const fi_batch *batch) {
+  if (batch->second_page_table_stride > INT32_MAX / (int64_t)spec->second_page)
+    return INT32_MAX;
+  return (int)(batch->second_page_table_stride * spec->second_page);
+}
+
+/* What says which tokens of a second KV there are. */
+static void add_second(const fi_spec *spec, const fi_batch *batch, struct fi_plan_args *args) {
+  if (!spec->second_page)
+    return;
+  args->second_kv_len = batch->second_kv_len;
+  args->second_page_table = batch->second_page_table;
+  args->second_page_table_stride = batch->second_page_table_stride;
+  args->most_second_len = most_second_len(spec, batch);
 }
 
 static struct fi_plan_args plan_args(const struct workspace_part *part, const fi_batch *batch,
@@ -212,6 +234,7 @@ static void add_jobs(const fi_kernel *kernel, const struct workspace_parts *part
     struct job *job = &jobs->of[jobs->count++];
     *job = (struct job){plan_args(&parts->of[i], batch, workspace), parts->of[i].layout.plan_shared, kernel->plan};
     job->args.checked = first->args.checked;
+    add_second(&parts->of[i].kernel->spec, batch, &job->args);
     job->args.member = (int)i;
     job->args.member_count = (int)parts->count;
     job->args.first_is_least = first_is_least(members, parts->count);

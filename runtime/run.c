@@ -25,7 +25,8 @@ struct run {
   const fi_workspace *workspace;
   const struct workspace_layout *layout; /* of the member at hand */
   struct strides strides;
-  uint32_t heads; /* of Q and O */
+  struct strides second; /* of a second KV */
+  uint32_t heads;        /* of Q and O */
   uint32_t kv_heads;
   uint32_t ctas; /* that the device holds at once, or the workspace says */
 };
@@ -53,16 +54,17 @@ static struct fi_kv_args kv_args(const fi_kv *kv, const struct strides *strides,
   };
 }
 
-static struct fi_kv_args key_args(const struct run *run) {
-  return kv_args(&run->tensors->k, &run->strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE);
+/* K of the first KV or of the second, whichever has these strides. */
+static struct fi_kv_args key_args(const fi_kv *k, const struct strides *strides) {
+  return kv_args(k, strides, STRIDE_K_PAGE, STRIDE_K_SCALE_PAGE);
 }
 
 /* Kernels count V, and the wide dims of K, in elements of K: where they have fewer bits, there are fewer of them. */
-static struct fi_kv_args value_args(const struct run *run) {
-  const fi_spec *spec = &run->kernel->spec;
+static struct fi_kv_args value_args(const fi_spec *spec, const fi_kv *k, const fi_kv *v,
+                                    const struct strides *strides) {
   if (spec->v_source == FI_V_KEYS && spec->wide_dims == 0)
-    return key_args(run);
-  struct fi_kv_args args = kv_args(&run->tensors->v, &run->strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
+    return key_args(k, strides);
+  struct fi_kv_args args = kv_args(v, strides, STRIDE_V_PAGE, STRIDE_V_SCALE_PAGE);
   const int64_t v_bits = dtype_of(derived_v_row_dtype(spec))->bits;
   const int64_t k_bits = derived_kv_bits(spec);
   args.page_stride = args.page_stride * v_bits / k_bits;
@@ -100,8 +102,8 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
       .q = tensors->q,
       .o = tensors->o,
       .lse = tensors->lse,
-      .k = key_args(run),
-      .v = value_args(run),
+      .k = key_args(&tensors->k, &run->strides),
+      .v = value_args(&run->kernel->spec, &tensors->k, &tensors->v, &run->strides),
       .positions = tensors->positions,
       .q_token_stride = stride[STRIDE_Q_TOKEN],
       .q_head_stride = stride[STRIDE_Q_HEAD],
@@ -115,6 +117,10 @@ static uint32_t fill_attention(const struct run *run, union args *args) {
   };
   scores_fill(&run->kernel->spec, tensors, &args->attention);
   lists_fill(tensors, run->workspace, &args->attention);
+  if (run->kernel->spec.second_page) {
+    args->attention.second_k = key_args(&tensors->second_k, &run->second);
+    args->attention.second_v = value_args(&run->kernel->spec, &tensors->second_k, &tensors->second_v, &run->second);
+  }
   return run->layout->ctas;
 }
 
@@ -129,7 +135,7 @@ static uint32_t fill_indexer(const struct run *run, union args *args) {
   args->indexer = (struct fi_indexer_args){
       .plan = run->layout->arrays.plan,
       .q = run->tensors->q,
-      .k = key_args(run),
+      .k = key_args(&run->tensors->k, &run->strides),
       .ranks = run->layout->arrays.ranks,
       .q_token_stride = run->strides.of[STRIDE_Q_TOKEN],
       .q_head_stride = run->strides.of[STRIDE_Q_HEAD],
@@ -149,8 +155,8 @@ static uint32_t fill_append(const struct run *run, union args *args) {
       .plan = run->layout->arrays.plan,
       .k_new = kv_args(&tensors->k_new, &run->strides, STRIDE_K_NEW_PAGE, STRIDE_K_SCALE_PAGE),
       .v_new = kv_args(&tensors->v_new, &run->strides, STRIDE_V_NEW_PAGE, STRIDE_V_SCALE_PAGE),
-      .k = key_args(run),
-      .v = value_args(run),
+      .k = key_args(&tensors->k, &run->strides),
+      .v = value_args(&run->kernel->spec, &tensors->k, &tensors->v, &run->strides),
       .positions = tensors->positions,
       .slots = tensors->slots,
       .kv_heads = (int)run->kv_heads,
@@ -274,6 +280,14 @@ static fi_status launch_parts(struct run *run, const struct workspace_parts *par
   return status;
 }
 
+static fi_status check_second(struct run *run) {
+  fi_spec of_second;
+  fi_tensors second;
+  tensors_second(&run->kernel->spec, run->tensors, &of_second, &second);
+  const fi_status status = tensors_check_second(&of_second, &second, run->kv_heads, &run->second);
+  return status ? status : overlaps_check(&of_second, &second, run->heads, run->kv_heads, &run->second);
+}
+
 fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspace *workspace, void *stream) {
   fi_status status = kernel_check(kernel);
   if (status)
@@ -292,5 +306,7 @@ fi_status fi_run(fi_kernel *kernel, const fi_tensors *tensors, const fi_workspac
     status = tensors_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
   if (!status)
     status = overlaps_check(&kernel->spec, tensors, run.heads, run.kv_heads, &run.strides);
+  if (!status && kernel->spec.second_page)
+    status = check_second(&run);
   return status ? status : launch_parts(&run, &parts, stream);
 }

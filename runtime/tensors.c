@@ -158,18 +158,28 @@ static const struct pointer_rule {
     {"parts_lse", offsetof(fi_tensors, parts_lse), MERGE, always, "merge", sizeof(float)},
 };
 
-static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors) {
+/* Whether a field is one of the cache's. */
+static bool is_in_cache(size_t offset) {
+  return offset >= offsetof(fi_tensors, k) && offset < offsetof(fi_tensors, v) + sizeof(fi_kv);
+}
+
+/* Whether a field is to be looked at: all are, but of a second KV those that have a place in it. */
+static bool is_checked(const char *prefix, size_t offset) {
+  return prefix[0] == '\0' || is_in_cache(offset);
+}
+
+static fi_status check_pointers(const fi_spec *spec, const fi_tensors *tensors, const char *prefix) {
   for (size_t i = 0; i < sizeof pointer_rules / sizeof *pointer_rules; i++) {
     const struct pointer_rule *rule = &pointer_rules[i];
     const void *pointer;
     memcpy(&pointer, (const char *)tensors + rule->offset, sizeof pointer);
-    if (!is_read_by(rule->ops, spec) || !rule->needed(spec))
+    if (!is_read_by(rule->ops, spec) || !rule->needed(spec) || !is_checked(prefix, rule->offset))
       continue;
     if (!pointer)
-      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is NULL; %s needs it", rule->name, rule->needed_for);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s is NULL; %s needs it", prefix, rule->name, rule->needed_for);
     if ((uintptr_t)pointer % rule->alignment)
-      return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %p; it must be aligned to %zu bytes", rule->name, pointer,
-                       (size_t)rule->alignment);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s is %p; it must be aligned to %zu bytes", prefix, rule->name,
+                       pointer, (size_t)rule->alignment);
   }
   return FI_OK;
 }
@@ -301,7 +311,7 @@ static bool is_used(int stride, const fi_spec *spec) {
 }
 
 /* Scales of groups are aligned as they are copied. */
-static fi_status check_group_scales(const fi_spec *spec, const fi_tensors *tensors) {
+static fi_status check_group_scales(const fi_spec *spec, const fi_tensors *tensors, const char *prefix) {
   const struct {
     const char *name;
     const void *scales;
@@ -315,25 +325,25 @@ static fi_status check_group_scales(const fi_spec *spec, const fi_tensors *tenso
     if (!sides[i].has_groups)
       continue;
     if (!sides[i].scales)
-      return error_set(FI_ERROR_ARGUMENT, "tensors.%s.scales is NULL; 4-bit types need it", sides[i].name);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s.scales is NULL; 4-bit types need it", prefix, sides[i].name);
     const int64_t alignment = row_alignment(sides[i].row, spec);
     if ((uintptr_t)sides[i].scales % (uintptr_t)alignment)
-      return error_set(FI_ERROR_ARGUMENT, "tensors.%s.scales is %p; it must be aligned to %lld bytes", sides[i].name,
-                       sides[i].scales, (long long)alignment);
+      return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s.scales is %p; it must be aligned to %lld bytes", prefix,
+                       sides[i].name, sides[i].scales, (long long)alignment);
   }
   return FI_OK;
 }
 
-static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, int64_t stride) {
+static fi_status check_stride(const struct stride_rule *rule, const fi_spec *spec, const char *prefix, int64_t stride) {
   const uint32_t dim = row_dim(rule->row, spec);
   if (stride < dim)
-    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be 0 (packed) or at least %s, %u", rule->name,
-                     (long long)stride, row_dims(rule->row, spec).name, dim);
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s is %lld; it must be 0 (packed) or at least %s, %u", prefix,
+                     rule->name, (long long)stride, row_dims(rule->row, spec).name, dim);
   const int64_t alignment = row_alignment(rule->row, spec);
   const int64_t multiple = alignment * 8 / element_bits(rule->row, spec);
   if (stride % multiple)
-    return error_set(FI_ERROR_ARGUMENT, "tensors.%s is %lld; it must be a multiple of %lld elements (%lld bytes)",
-                     rule->name, (long long)stride, (long long)multiple, (long long)alignment);
+    return error_set(FI_ERROR_ARGUMENT, "tensors.%s%s is %lld; it must be a multiple of %lld elements (%lld bytes)",
+                     prefix, rule->name, (long long)stride, (long long)multiple, (long long)alignment);
   return FI_OK;
 }
 
@@ -353,7 +363,7 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
   for (int i = 0; i < STRIDE_COUNT; i++) {
     const struct stride_rule *rule = &stride_rules[i];
     strides->of[i] = 0;
-    if (!is_used(i, spec))
+    if (!is_used(i, spec) || !is_checked(strides->prefix, rule->offset))
       continue;
     memcpy(&strides->of[i], (const char *)tensors + rule->offset, sizeof strides->of[i]);
     if (is_page_stride(i) && spec->page_size == 0 && strides->of[i] == 0)
@@ -361,7 +371,7 @@ static fi_status resolve_strides(const fi_spec *spec, const fi_tensors *tensors,
                        rule->name);
     if (strides->of[i] == 0)
       strides->of[i] = packed_stride(rule, spec, heads, kv_heads);
-    const fi_status status = check_stride(rule, spec, strides->of[i]);
+    const fi_status status = check_stride(rule, spec, strides->prefix, strides->of[i]);
     if (status)
       return status;
   }
@@ -377,7 +387,9 @@ static fi_status check_records(const fi_tensors *tensors) {
   } records[] = {{"tensors.k", &tensors->k},
                  {"tensors.v", &tensors->v},
                  {"tensors.k_new", &tensors->k_new},
-                 {"tensors.v_new", &tensors->v_new}};
+                 {"tensors.v_new", &tensors->v_new},
+                 {"tensors.second_k", &tensors->second_k},
+                 {"tensors.second_v", &tensors->second_v}};
   for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
     const fi_kv *kv = records[i].kv;
     const fi_status status = abi_check_reserved(records[i].name, kv->reserved, sizeof kv->reserved);
@@ -486,13 +498,47 @@ int64_t stride_row_bytes(int stride, const fi_spec *spec) {
 fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
                         struct strides *strides) {
   fi_status status = check_records(tensors);
+  strides->prefix = "";
   if (!status)
     status = check_scales(spec, tensors);
   if (!status)
     status = check_positions(spec, tensors);
   if (!status)
-    status = check_pointers(spec, tensors);
+    status = check_pointers(spec, tensors, strides->prefix);
   if (!status)
-    status = check_group_scales(spec, tensors);
+    status = check_group_scales(spec, tensors, strides->prefix);
   return status ? status : resolve_strides(spec, tensors, heads, kv_heads, strides);
+}
+
+/* -------------------------------------------------------------------------------- second KV */
+
+void tensors_second(const fi_spec *spec, const fi_tensors *tensors, fi_spec *of_second, fi_tensors *second) {
+  *of_second = *spec;
+  *second = *tensors;
+  of_second->page_size = spec->second_page;
+  if (spec->kv_scale == FI_SCALE_TENSOR || spec->kv_scale == FI_SCALE_HEAD)
+    of_second->kv_scale = FI_SCALE_NONE;
+  second->k = tensors->second_k;
+  second->v = tensors->second_v;
+}
+
+/* Scales of all tokens or of a head, and those on the host, are the first KV's for both. */
+static fi_status check_second_scales(const fi_tensors *second) {
+  const bool is_of_v = second->k.scale == 0;
+  const float scale = is_of_v ? second->v.scale : second->k.scale;
+  if (scale == 0)
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "tensors.second_%s.scale is %g; it must be 0, as that of %s is for both KVs",
+                   is_of_v ? "v" : "k", (double)scale, is_of_v ? "v" : "k");
+}
+
+fi_status tensors_check_second(const fi_spec *of_second, const fi_tensors *second, uint32_t kv_heads,
+                               struct strides *strides) {
+  strides->prefix = "second_";
+  fi_status status = check_second_scales(second);
+  if (!status)
+    status = check_pointers(of_second, second, strides->prefix);
+  if (!status)
+    status = check_group_scales(of_second, second, strides->prefix);
+  return status ? status : resolve_strides(of_second, second, 0, kv_heads, strides);
 }

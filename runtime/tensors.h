@@ -35,6 +35,7 @@ enum {
 
 struct strides {
   int64_t of[STRIDE_COUNT];
+  const char *prefix; /* what the names of the fields begin with: "", or "second_" */
 };
 
 /* The field of a stride; whether the op reads it; the bytes of a step, and of the rows that it steps over. */
@@ -52,5 +53,10 @@ const fi_kv *tensors_values(const fi_spec *spec, const fi_tensors *tensors);
  */
 fi_status tensors_check(const fi_spec *spec, const fi_tensors *tensors, uint32_t heads, uint32_t kv_heads,
                         struct strides *strides);
+
+/* A second KV as the first one of a spec and tensors that have no other; then what is checked of it. */
+void tensors_second(const fi_spec *spec, const fi_tensors *tensors, fi_spec *of_second, fi_tensors *second);
+fi_status tensors_check_second(const fi_spec *of_second, const fi_tensors *second, uint32_t kv_heads,
+                               struct strides *strides);
 
 #endif

@@ -66,13 +66,22 @@ static const struct part parts[] = {
 
 /* -------------------------------------------------------------------------------- bounds */
 
+/* Tokens that a query token sees at most beside those of its list, which are of a second KV. */
+static uint32_t most_beside(const fi_spec *spec, const fi_workspace *bounds) {
+  const uint32_t window = spec->window_left && !spec->window_right && !spec->ranges ? spec->window_left : UINT32_MAX;
+  if (!spec->second_page)
+    return 0;
+  return window < bounds->max_kv_len ? window : bounds->max_kv_len;
+}
+
 /* Lists are bounds of kernels that have such. */
 static fi_status check_lists(const fi_kernel *kernel, const fi_workspace *bounds) {
   const uint32_t select = kernel->spec.select;
-  if (select == 0 || (bounds->max_selected > 0 && bounds->max_selected <= INT32_MAX / select))
+  const uint32_t most = select > 0 ? (INT32_MAX - most_beside(&kernel->spec, bounds)) / select : 0;
+  if (select == 0 || (bounds->max_selected > 0 && bounds->max_selected <= most))
     return FI_OK;
   return error_set(FI_ERROR_ARGUMENT, "workspace.max_selected is %u; with select=%u it must be 1 to %u",
-                   bounds->max_selected, select, INT32_MAX / select);
+                   bounds->max_selected, select, most);
 }
 
 static fi_status check_least(const fi_workspace *bounds) {
@@ -135,7 +144,7 @@ static uint32_t least(uint64_t a, uint64_t b) {
 /* KV tokens that an item's range is one of at most. */
 static uint32_t longest_range(const fi_kernel *kernel, const fi_workspace *bounds) {
   const uint32_t select = kernel->spec.select;
-  return select > 0 ? bounds->max_selected * select : bounds->max_kv_len;
+  return select > 0 ? bounds->max_selected * select + most_beside(&kernel->spec, bounds) : bounds->max_kv_len;
 }
 
 static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds) {
@@ -368,6 +377,7 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, uint32
       kernel->tile.family->claims,
       plans,
       kernel->tile.family->merges_together,
+      spec->second_page,
   };
   enum { WORDS_OF_ROWS = 5 };
   layout->rows_id = workspace_id(words, WORDS_OF_ROWS);

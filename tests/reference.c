@@ -80,11 +80,14 @@ void reference_rotate(const struct reference *reference, struct position positio
 bool reference_head_load(const struct reference *reference, uint32_t request, uint32_t kv_head,
                          struct reference_head *loaded) {
   const fi_spec *spec = &reference->spec;
+  struct reference second = reference_second(reference);
   uint32_t kv_len = reference_kv_len(reference, request);
-  loaded->k = calloc((size_t)kv_len * spec->head_dim + 1, sizeof(double));
-  loaded->v = calloc((size_t)kv_len * spec->v_dim + 1, sizeof(double));
-  loaded->weights = calloc(kv_len + 1, sizeof(double));
-  loaded->times = calloc(kv_len + 1, sizeof(uint32_t));
+  uint32_t second_len = spec->second_page > 0 ? reference_kv_len(&second, request) : 0;
+  size_t all = (size_t)kv_len + second_len;
+  loaded->k = calloc(all * spec->head_dim + 1, sizeof(double));
+  loaded->v = calloc(all * spec->v_dim + 1, sizeof(double));
+  loaded->weights = calloc(all + 1, sizeof(double));
+  loaded->times = calloc(all + 1, sizeof(uint32_t));
   if (!loaded->k || !loaded->v || !loaded->weights || !loaded->times) {
     reference_head_free(loaded);
     return false;
@@ -97,6 +100,10 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     if (spec->rope_keys == FI_KEYS_UNROTATED)
       reference_rotate(reference, key_position(reference, request, t), k);
   }
+  for (size_t t = 0; t < second_len; t++)
+    if (reference_is_listed(&second, request, kv_head, (int64_t)t))
+      reference_stored(&second, request, (uint32_t)t, kv_head, loaded->k + (kv_len + t) * spec->head_dim,
+                       loaded->v + (kv_len + t) * spec->v_dim);
   return true;
 }
 
@@ -152,13 +159,13 @@ void reference_attend(const struct reference *reference, const struct reference_
   double q[576];
   decode_row(spec->q_dtype, tensors->q, reference_q_offset(reference, token, head), spec->head_dim, scale, q);
   reference_rotate(reference, query_position(reference, request, i), q);
-  reference_count_listed(reference, token, head / spec->group, kv_len, loaded->times);
+  int64_t end = reference_count_times(reference, request, token, head / spec->group, seen, loaded->times);
 
   double sink = spec->sinks ? (double)tensors->sinks[head] : -INFINITY;
   double maximum = sink;
   bool is_empty = true;
   bool is_plain = spec->snippet == FI_SNIPPET_WEIGHT; /* a sum of V by weights as they are */
-  for (int64_t t = first; t < seen; t++) {
+  for (int64_t t = first; t < end; t++) {
     double dot = 0;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
@@ -171,14 +178,14 @@ void reference_attend(const struct reference *reference, const struct reference_
     is_empty = is_empty && loaded->weights[t] == -INFINITY;
   }
   double sum = is_plain ? 1 : maximum > -INFINITY ? exp(sink - maximum) : 0;
-  for (int64_t t = first; t < seen; t++) {
+  for (int64_t t = first; t < end; t++) {
     double weight = is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
     loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight * loaded->times[t];
     sum += is_plain ? 0 : loaded->weights[t];
   }
   for (uint32_t d = 0; d < spec->v_dim; d++)
     o[d] = 0;
-  for (int64_t t = first; t < seen && !is_empty; t++)
+  for (int64_t t = first; t < end && !is_empty; t++)
     for (uint32_t d = 0; d < spec->v_dim && loaded->weights[t] != 0; d++)
       o[d] += or_one(tensors->o_scale) * loaded->weights[t] / sum * loaded->v[t * spec->v_dim + d];
   *lse = is_empty ? sink / lse_unit(spec) : (maximum + log(sum)) / lse_unit(spec);

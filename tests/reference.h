@@ -105,6 +105,19 @@ uint32_t reference_listed(const struct reference *reference, uint32_t token, uin
 void reference_count_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
                             uint32_t *times);
 
+/* The second KV of spec.second_page, as the first of one that has no other. */
+struct reference reference_second(const struct reference *reference);
+
+/* Whether the lists of some query token of a request on a head have KV token t. */
+bool reference_is_listed(const struct reference *reference, uint32_t request, uint32_t kv_head, int64_t t);
+
+/*
+ * How many times query token `token` (of the batch), which sees the KV before `seen` by the mask, has each KV token by
+ * its lists, those of a second KV after all of the first. Returns the end of those that it may see.
+ */
+int64_t reference_count_times(const struct reference *reference, uint32_t request, uint32_t token, uint32_t kv_head,
+                              int64_t seen, uint32_t *times);
+
 /* Entries from tensors.selected to the first of a token and KV head. */
 int64_t reference_list_offset(const struct reference *reference, uint32_t token, uint32_t kv_head);
 
@@ -124,7 +137,7 @@ void reference_rotate(const struct reference *reference, struct position positio
 
 /*
  * K and V of one request and KV head, [kv_len][head_dim] and [kv_len][v_dim], 0 where nobody sees them; K is rotated
- * when spec.rope_keys leaves that to attention.
+ * when spec.rope_keys leaves that to attention. Those of a second KV follow.
  */
 struct reference_head {
   double *k;

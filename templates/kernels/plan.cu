@@ -38,6 +38,8 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
   header.fault_value = fault.value;
   header.page_table = args.page_table;
   header.page_table_stride = args.page_table_stride;
+  header.second_page_table = args.second_page_table;
+  header.second_page_table_stride = args.second_page_table_stride;
   header.tokens = tokens;
   header.id = args.id;
   header.rows_id = args.rows_id;

@@ -22,6 +22,17 @@ constexpr u32 kFaultLastPage = 7;
 
 constexpr u32 kFaultRange = 8;
 
+constexpr u32 kFaultSecondLen = 11;
+
+//@if intervals > 1
+//@use plan/second
+//@else
+/* There are no lists, and so no second KV. */
+bool has_bad_second_len(const fi_plan_args &args, int request) {
+  return false;
+}
+//@end
+
 /*
  * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
  * nothing is planned. All threads of the CTA take part.
@@ -54,6 +65,8 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
+  if (has_bad_second_len(args, request))
+    return {kFaultSecondLen, args.second_kv_len[request]};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
   return {0, 0};
@@ -128,7 +141,7 @@ struct Tile {
 //@use plan/selected
 //@else
 /* There are no lists. */
-void take_list(const fi_plan_args &args, Tile &tile) {}
+void take_list(const fi_plan_args &args, int request, Tile &tile) {}
 
 fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, int kv_end) {
   return {max(kv_begin, tile.inner_begin), min(kv_end, tile.inner_end)};
@@ -153,7 +166,7 @@ Tile tile_of_request(const fi_plan_args &args, int request, int number) {
   result.inner_begin = max(0, by_last.first);
   result.inner_end = max(0, by_first.end);
   result.kv_len = kv_len;
-  take_list(args, result);
+  take_list(args, request, result);
   return result;
 }
 

@@ -5,13 +5,19 @@ int entries_of(const fi_plan_args &args, int token) {
   return args.selected_len ? max(0, min(args.selected_len[token], args.max_selected)) : args.max_selected;
 }
 
-/* Takes the tokens of the list for the KV of a tile, which is one query token; what that sees stays in inner_begin and
- * inner_end. */
-void take_list(const fi_plan_args &args, Tile &tile) {
+/*
+ * Takes the tokens of the list for the KV of a tile, which is one query token; what that sees stays in inner_begin and
+ * inner_end. If the list is of a second KV, its tokens come after those that the tile sees of the first.
+ */
+void take_list(const fi_plan_args &args, int request, Tile &tile) {
   if (args.select == 0)
     return;
-  tile.kv_end = tile.kv_begin < tile.kv_end ? entries_of(args, tile.first) * args.select : 0;
+  const int listed = entries_of(args, tile.first) * args.select;
+  const int seen = tile.kv_end - tile.kv_begin;
   tile.kv_begin = 0;
+  tile.kv_end = args.second_kv_len ? seen + listed : seen > 0 ? listed : 0;
+  if (args.second_kv_len)
+    tile.kv_len = second_len_of(args, request);
 }
 
 /* What an item says of what its rows see: of lists what they see of the KV, whatever part of the list it has. */

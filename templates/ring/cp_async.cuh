@@ -141,12 +141,25 @@ void open_loader(kv_loader &loader, const fi_attention_args &args, const fi_item
 //@use ring/copy_scales
 //@end
 
+//@if second_page > 0
+//@use ring/copy_second
+//@else
+/* Where the rows of K, and of V, of the next step lie. */
+template <u32 kRowLanes> RowPlaces key_places(const fi_attention_args &args, const kv_loader &loader) {
+  return row_places<kRowLanes>(args.k, loader);
+}
+
+template <u32 kRowLanes> RowPlaces value_places(const fi_attention_args &args, const kv_loader &loader) {
+  return row_places<kRowLanes>(args.v, loader);
+}
+//@end
+
 //@if wide_dims > 0
 /* Starts the warp's copies of a step of the item into a stage: of K, which has V in it, and of its wide dims. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const ValidRows valid = valid_rows(loader);
-  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
-  const RowPlaces wide = row_places<CopyShape<kWideRowBytes>::kRowLanes>(args.v, loader);
+  const RowPlaces keys = key_places<CopyShape<kKeyRowBytes>::kRowLanes>(args, loader);
+  const RowPlaces wide = value_places<CopyShape<kWideRowBytes>::kRowLanes>(args, loader);
   const u32 tiles = shared_address(stage);
 #pragma unroll
   for (u32 first = 0; first < kWarpTokens; first++) {
@@ -159,7 +172,7 @@ void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 
 /* Starts the warp's copies of a step of the item into a stage: of K, which has V in it. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const ValidRows valid = valid_rows(loader);
-  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
+  const RowPlaces keys = key_places<CopyShape<kKeyRowBytes>::kRowLanes>(args, loader);
   const u32 tiles = shared_address(stage);
 #pragma unroll
   for (u32 first = 0; first < kWarpTokens; first++)
@@ -169,8 +182,8 @@ void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const ValidRows valid = valid_rows(loader);
-  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
-  const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
+  const RowPlaces keys = key_places<CopyShape<kKeyRowBytes>::kRowLanes>(args, loader);
+  const RowPlaces values = value_places<CopyShape<kValueRowBytes>::kRowLanes>(args, loader);
   const u32 tiles = shared_address(stage);
 #pragma unroll
   for (u32 first = 0; first < kWarpTokens; first++) {
@@ -207,7 +220,7 @@ void load_step(kv_loader &loader, const fi_attention_args &args, const u8 *stage
 //@if select > 0
 /* The thread's loader, in shared memory: it has a list's, too. */
 kv_loader &place_loader(kv_loader &own, u8 *shared) {
-  return ((list_loader *)(shared + kSharedLoaders))[threadIdx.x].kv;
+  return *(kv_loader *)((PlacedLoader *)(shared + kSharedLoaders) + threadIdx.x);
 }
 //@else
 //@if loader_shared

@@ -16,6 +16,11 @@ int row_of_lane() {
   return (int)(team() * kTeamTokens + team_warp() * kWarpTokens + fresh_lane() % kWarpTokens);
 }
 
+//@if second_page > 0
+//@use ring/second
+//@else
+typedef list_loader PlacedLoader;
+
 /* Asks for the entry of a token of the list: none, if the item does not have it. */
 void ask_for_entry(list_loader &loader, int token, int kv_end) {
   loader.entry = token < kv_end ? loader.list[(u32)token / kSelect] : -1;
@@ -52,10 +57,6 @@ void take_kv_base(kv_loader &loader, const fi_attention_args &args, int kv_base)
 void take_page(kv_loader &loader, int token) {}
 //@end
 
-void take_kv_begin(kv_loader &loader, int kv_begin) {
-  loader.token = kv_begin;
-}
-
 /* Finds the lane's row of the next step, and asks for the entry of that after it. */
 void look_up_page(kv_loader &loader) {
   list_loader &list = list_loader_of(loader);
@@ -63,6 +64,11 @@ void look_up_page(kv_loader &loader) {
   list.token = listed_token(list.entry, place, list.first, list.end, list.blocks);
   take_page(loader, list.token);
   ask_for_entry(list, place + kStepTokens, loader.kv_end);
+}
+//@end
+
+void take_kv_begin(kv_loader &loader, int kv_begin) {
+  loader.token = kv_begin;
 }
 
 /* What the number of a row of the warp is added to, in the lane that has the row, to be its token in the KV. */

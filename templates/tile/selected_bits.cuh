@@ -24,9 +24,7 @@ struct MaskBits {
   }
 
   bool sees(u32 word) const {
-    const int at = place + 32 * (int)word;
-    const int blocks = blocks_of(item->kv_len);
-    return has(word) && listed_token(entries[word], at, item->inner_begin, item->inner_end, blocks) >= 0;
+    return has(word) && sees_place(*item, entries[word], place + 32 * (int)word);
   }
 };
 
@@ -39,7 +37,7 @@ void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &t
   bits.place = token + (int)fresh_lane();
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++)
-    bits.entries[w] = bits.has(w) ? list[(u32)(bits.place + 32 * (int)w) / kSelect] : -1;
+    bits.entries[w] = bits.has(w) ? entry_at(list, tile.item, bits.place + 32 * (int)w) : -1;
 }
 
 /* Whether all tokens of a step are seen. */

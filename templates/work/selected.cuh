@@ -42,3 +42,17 @@ int listed_token(int entry, int place, int first, int end, int blocks) {
   const u32 token = (u32)entry * kSelect + (u32)place % kSelect;
   return (u32)entry < (u32)blocks && token >= (u32)first && token < (u32)end ? (int)token : -1;
 }
+
+//@if second_page > 0
+//@use work/second
+//@else
+/* The entry of a list that says which token of the KV token `place` of an item's line is. */
+int entry_at(const int *list, const fi_item &item, int place) {
+  return list[(u32)place / kSelect];
+}
+
+/* Whether token `place` of an item's line, whose entry this is, is seen. */
+bool sees_place(const fi_item &item, int entry, int place) {
+  return listed_token(entry, place, item.inner_begin, item.inner_end, blocks_of(item.kv_len)) >= 0;
+}
+//@end

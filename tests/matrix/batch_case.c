@@ -9,6 +9,7 @@
 #include "tests/matrix/batch_masks.h"
 #include "tests/matrix/batch_scales.h"
 #include "tests/matrix/batch_scores.h"
+#include "tests/matrix/batch_second.h"
 #include "tests/matrix/batch_shares.h"
 #include "tests/matrix/batch_snippet.h"
 
@@ -402,21 +403,34 @@ static void fill_slots(struct batch_case *batch) {
   }
 }
 
+static void fill_kv(struct batch_case *batch, struct trial *trial) {
+  uint16_t noise[NOISE];
+  uint16_t v_noise[NOISE];
+  random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
+  random_normal(&trial->random, reference_v_rows(&batch->spec).dtype, v_noise, NOISE);
+  fill_cache(batch, trial, noise, v_noise);
+}
+
 static bool fill_and_upload(struct batch_case *batch, struct trial *trial) {
   uint16_t noise[NOISE];
   fill_small(batch, trial);
   fill_slots(batch);
   random_normal(&trial->random, batch->spec.q_dtype, noise, NOISE);
   fill_queries(batch, trial, noise);
-  uint16_t v_noise[NOISE];
-  random_normal(&trial->random, batch->spec.kv_dtype, noise, NOISE);
-  random_normal(&trial->random, reference_v_rows(&batch->spec).dtype, v_noise, NOISE);
-  fill_cache(batch, trial, noise, v_noise);
+  fill_kv(batch, trial);
   batch_indexer_draw(batch, trial);
-  return batch_case_upload(batch, trial);
+  return batch_second_create(batch, trial) && batch_case_upload(batch, trial);
 }
 
 /* ------------------------------------------------------------------------------------------------ public */
+
+bool batch_case_create_kv(struct batch_case *batch, struct trial *trial) {
+  if (!fill_lengths(batch, trial) || !create_cache(batch, trial) || !batch_scales_create(batch, trial))
+    return false;
+  batch_scales_draw(batch, trial);
+  fill_kv(batch, trial);
+  return true;
+}
 
 bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
                        enum batch_kind kind) {
@@ -424,8 +438,8 @@ bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_s
   if (canonical->slots != FI_SLOTS_NONE && canonical->page_size == 0)
     batch->spec.index = FI_INDEX_CSR; /* one list of rows */
   batch_lengths_draw(batch, trial);
-  return fill_lengths(batch, trial) && create_cache(batch, trial) && create_tensors(batch, trial) &&
-         batch_scores_draw(batch, trial) && batch_indexer_create(batch, trial) &&
+  return batch_second_draw(batch, trial) && fill_lengths(batch, trial) && create_cache(batch, trial) &&
+         create_tensors(batch, trial) && batch_scores_draw(batch, trial) && batch_indexer_create(batch, trial) &&
          (canonical->snippet == FI_SNIPPET_NONE || batch_snippet_draw(batch, trial)) && fill_and_upload(batch, trial);
 }
 
@@ -433,10 +447,12 @@ bool batch_case_upload(struct batch_case *batch, struct trial *trial) {
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
     mirror_upload(&batch->buffers[buffer], &trial->device, batch->buffers[buffer].bytes);
   kv_pool_upload(&batch->pool, trial);
+  batch_second_upload(batch, trial);
   return trial_ok(trial, "the uploads", FI_OK);
 }
 
 void batch_case_free(struct batch_case *batch, struct trial *trial) {
+  batch_second_free(batch, trial);
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
     mirror_free(&batch->buffers[buffer], &trial->device);
   kv_pool_free(&batch->pool, trial);
@@ -497,6 +513,7 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.mask_stride = batch->mask_stride;
   }
   batch_lists_lengths(batch, on_host, &lengths);
+  batch_second_lengths(batch, on_host, &lengths);
   if (is_csr(batch))
     lengths.kv_indptr = batch_case_pointer(batch, BUFFER_KV_INDPTR, on_host);
   if (batch->checks_pages)
@@ -542,6 +559,7 @@ fi_tensors batch_case_tensors(const struct batch_case *batch, bool on_host) {
   kv_pool_describe(&batch->pool, spec, on_host, &tensors);
   batch_scores_describe(batch, on_host, &tensors);
   batch_lists_describe(batch, on_host, &tensors);
+  batch_second_describe(batch, on_host, &tensors);
   batch_indexer_describe(batch, on_host, &tensors);
   tensors.snippet_params = batch_case_pointer(batch, BUFFER_SNIPPET, on_host);
   tensors.o_scale = batch->o_scale;

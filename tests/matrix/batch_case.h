@@ -120,13 +120,18 @@ struct batch_case {
   struct scale_layout k_scales;
   struct scale_layout v_scales;
   struct mirror buffers[BUFFERS];
-  fi_workspace workspace; /* bounds, with some room; no memory yet */
+  fi_workspace workspace;         /* bounds, with some room; no memory yet */
+  struct batch_case *second;      /* for spec.second_page: a second KV, of a batch without another */
+  const struct batch_case *owner; /* of which this is the second one, with the lists of both; else NULL */
 };
 
 /* Draws a batch and brings it to the device. After a failure, batch_case_free is still due. */
 bool batch_case_create(struct batch_case *batch, struct trial *trial, const fi_spec *canonical, const struct tile *tile,
                        enum batch_kind kind);
 void batch_case_free(struct batch_case *batch, struct trial *trial);
+
+/* Of a batch whose requests are drawn: lengths, page table, rows of K and V, and their scales. */
+bool batch_case_create_kv(struct batch_case *batch, struct trial *trial);
 
 /* Makes a buffer for so many elements; where it is; and what a buffer of int32_t has on the host. */
 bool batch_case_buffer(struct batch_case *batch, struct trial *trial, enum buffer buffer, size_t count, size_t element);

@@ -2,6 +2,7 @@
 #include "tests/matrix/batch_lists.h"
 
 #include "generator/derived.h"
+#include "tests/matrix/batch_second.h"
 
 enum {
   HOLE = -1,
@@ -10,7 +11,7 @@ enum {
 };
 
 static uint32_t blocks_of(const struct batch_case *batch, uint32_t request) {
-  return (batch->kv_len[request] + batch->spec.select - 1) / batch->spec.select;
+  return (batch_second_listed_lengths(batch)[request] + batch->spec.select - 1) / batch->spec.select;
 }
 
 /* The blocks of the longest KV, and some: lists may be longer, as blocks may be listed twice. */
@@ -121,11 +122,12 @@ void batch_lists_describe(const struct batch_case *batch, bool on_host, fi_tenso
 }
 
 bool batch_lists_have(const struct batch_case *batch, uint32_t request, uint32_t kv_token) {
-  const struct reference reference = lists_reference(batch);
-  const uint32_t begin = (uint32_t)batch_case_ints(batch, BUFFER_Q_INDPTR)[request];
-  bool has = !derived_reads_lists(&batch->spec);
-  for (uint32_t i = 0; i < batch->q_len[request] && !has; i++) {
-    for (uint32_t head = 0; head < batch->kv_heads && !has; head++)
+  const struct batch_case *listed = batch->owner ? batch->owner : batch;
+  const struct reference reference = lists_reference(listed);
+  const uint32_t begin = (uint32_t)batch_case_ints(listed, BUFFER_Q_INDPTR)[request];
+  bool has = !derived_reads_lists(&listed->spec) || batch->second;
+  for (uint32_t i = 0; i < listed->q_len[request] && !has; i++) {
+    for (uint32_t head = 0; head < listed->kv_heads && !has; head++)
       has = reference_listed(&reference, begin + i, head, kv_token) > 0;
   }
   return has;

@@ -34,6 +34,7 @@ static const struct declaration declarations[] = {
     {"scale_group", "default 16 64", NULL, NULL},
     {"select", "0 1 3 64", NULL, "1 3 64"},
     {"wide", "default 72", NULL, NULL},
+    {"second", "0 1 64", NULL, NULL},
 };
 
 /* An axis whose values are rarely possible, and what one of them needs others to be. */
@@ -52,7 +53,10 @@ static const struct {
     {"scale", "e8m0", "v", "default"},      {"scale", "e8m0", "scale_group", "16"},
     {"wide", "72", "scale", "groups"},      {"wide", "72", "kv", "e4m3"},
     {"wide", "72", "v_source", "keys"},     {"wide", "72", "v", "default"},
-    {"wide", "72", "scale_group", "16"},
+    {"wide", "72", "scale_group", "16"},    {"second", "1", "select", "1"},
+    {"second", "1", "page", "16"},          {"second", "1", "index", "dense"},
+    {"second", "64", "select", "1"},        {"second", "64", "page", "16"},
+    {"second", "64", "index", "dense"},
 };
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point) {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MOST_NEEDS = 24, MOST_DIMENSIONS = 40, MOST_VALUES = 32, MOST_TARGETS = 32 };
+enum { MOST_NEEDS = 32, MOST_DIMENSIONS = 40, MOST_VALUES = 32, MOST_TARGETS = 32 };
 
 /* What kernels are made for; the first is that of the device at hand. */
 struct target_list {

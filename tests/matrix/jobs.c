@@ -179,6 +179,21 @@ static const char *const list_specs[] = {
     "attention hd=256 group=12 q=f16 page=48 start=1 chunk=100 rope=half lse=1 select=100",
 };
 
+/* A window, or more, beside lists of a second KV: DeepSeek-V4's, groups and types of all kinds, pages of other sizes.
+ */
+static const char *const second_specs[] = {
+    "attention hd=512 group=64 kv=e4m3 scale=e8m0 page=64 left=128 sinks=1 lse=1 v_source=keys select=1 second=64",
+    "attention hd=512 group=128 page=256 left=128 sinks=1 lse=1 v_source=keys select=1 second=2",
+    "attention hd=512 group=16 page=16 left=20 mask=none lse=2 v_source=keys select=1 second=1",
+    "attention group=4 page=16 lse=1 left=40 select=1 second=16",
+    "attention hd=64 group=8 rows=64 page=16 ids=int64 chunk=100 sinks=1 select=16 second=7",
+    "attention group=4 page=7 kv=int8 scale=token v=int4 left=100 lse=1 select=3 second=48",
+    "attention hd=72 group=7 page=3 kv=e5m2 scale=head lse=1 left=30 select=1 second=16",
+    "attention hd=576 v_dim=512 group=16 page=64 kv=e4m3 scale=groups start=1 lse=1 v_source=keys select=2 second=64",
+    "attention hd=256 group=12 q=f16 page=48 ranges=1 rope=half softcap=1 lse=1 select=100 second=1056",
+    "attention group=2 page=16 kv=nvfp4 mask=none lse=1 select=1 second=16",
+};
+
 /* Indexers of models: DeepSeek-V3.2 and GLM-5, MiniMax-M3 with keys of each head and of all, and large ones. */
 static const char *const index_specs[] = {
     "indexer group=64 page=64 kv=e4m3 scale=token",
@@ -197,6 +212,7 @@ static const char *const fault_specs[] = {
     "attention hd=64 group=8 page=16 start=1 select=1",
     "attention group=16 page=64 start=1 mask=none select=24",
     "attention hd=64 group=4 page=16 start=1",
+    "attention hd=64 group=8 page=16 start=1 select=2 second=3",
 };
 
 /* Rows left open: members of two and three sizes, all ways to find KV, masks of all kinds, and types. */
@@ -390,6 +406,7 @@ static const struct special {
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
     {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
+    {"lists of a second KV", run_attention, SPECS(second_specs), ON_FIRST},
     {"indexers", run_indexer, SPECS(index_specs), ON_FIRST},
     {"faults of batches", run_faults, SPECS(fault_specs), ON_FIRST},
     {"threads without a context", run_threads, SPECS(thread_specs), ON_FIRST},

@@ -92,6 +92,7 @@ static bool reserve(struct kv_pool *pool, struct trial *trial) {
   pool->is_borrowed = pool->spans > 1;
   if (pool->is_borrowed && !trial->far_memory)
     trial->far_memory = device_alloc(&trial->device, FAR_BYTES);
+  trial->is_far_taken |= pool->is_borrowed;
   pool->device = pool->is_borrowed ? trial->far_memory : device_alloc(&trial->device, pool->host_bytes);
   for (uint32_t i = 0; i < pool->spans; i++)
     memset(pool->host + i * pool->span_stride, pool->poison, pool->span_bytes);
@@ -117,7 +118,7 @@ bool kv_pool_create(struct kv_pool *pool, struct trial *trial, const fi_spec *sp
                                                : lay_out_apart(pool, trial, k_extent, v_extent);
   pool->host_bytes = (size_t)bytes;
   pool->span_bytes = pool->host_bytes;
-  if (units > 1 && trial_chance(trial, 8)) {
+  if (units > 1 && trial_chance(trial, 8) && !trial->is_far_taken) {
     lay_out_far(pool, k_extent, v_extent);
     pool->host_bytes = FAR_BYTES;
   }
@@ -129,6 +130,7 @@ void kv_pool_free(struct kv_pool *pool, struct trial *trial) {
     munmap(pool->host, pool->host_bytes);
   if (!pool->is_borrowed)
     device_free(&trial->device, pool->device);
+  trial->is_far_taken &= !pool->is_borrowed;
   *pool = (struct kv_pool){0};
 }
 

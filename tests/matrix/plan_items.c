@@ -6,15 +6,18 @@ int plan_step_tokens(const struct check *check) {
   return split ? (int)split : check->view.shape.step_tokens;
 }
 
-/* The KV that items of a row have: what it sees, or all of its list if it sees anything. */
+/* The KV that items of a row have: what it sees, or all of its list if it sees anything; both where there are two KVs.
+ */
 static struct fi_interval planned_kv(const struct check *check, int row) {
   const struct planned *planned = check->planned;
   const struct fi_interval seen = check->seen[row];
-  if (!planned->spec->select || seen.first == seen.end)
+  const bool has_second = planned->spec->second_page > 0;
+  if (!planned->spec->select || (seen.first == seen.end && !has_second))
     return seen;
   const int32_t *lengths = planned->masks->selected_len;
   const uint32_t length = lengths ? (uint32_t)lengths[row] : planned->workspace->max_selected;
-  return (struct fi_interval){0, (int)(length * planned->spec->select)};
+  const int beside = has_second ? seen.end - seen.first : 0;
+  return (struct fi_interval){0, beside + (int)(length * planned->spec->select)};
 }
 
 struct fi_interval plan_kv_of(const struct check *check, const struct fi_item *item) {

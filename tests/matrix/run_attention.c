@@ -79,8 +79,13 @@ static bool check_repetition(struct attention_run *run, const fi_tensors *tensor
   return trial_fail(run->trial, "a second launch gives other bits than the first");
 }
 
+static void *shifted(const void *pointer, int64_t elements, size_t element) {
+  return (char *)(uintptr_t)pointer + elements * (int64_t)element;
+}
+
 /* The lengths of one request alone. */
 static fi_batch lengths_alone(const struct attention_run *run, uint32_t request) {
+  const size_t id = run->batch.spec.page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
   const struct reference reference = batch_case_reference(&run->batch);
   fi_batch lengths = batch_case_lengths(&run->batch, false);
   lengths.requests = 1;
@@ -100,15 +105,13 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.selected_len += reference_query_begin(&reference, request);
   if (lengths.kv_indptr)
     lengths.kv_indptr += request;
-  if (lengths.page_table && run->batch.spec.page_ids == FI_IDS_INT64)
-    lengths.page_table = (const int64_t *)lengths.page_table + request * lengths.page_table_stride;
-  else if (lengths.page_table)
-    lengths.page_table = (const int32_t *)lengths.page_table + request * lengths.page_table_stride;
+  if (lengths.page_table)
+    lengths.page_table = shifted(lengths.page_table, request * lengths.page_table_stride, id);
+  if (lengths.second_page_table) {
+    lengths.second_page_table = shifted(lengths.second_page_table, request * lengths.second_page_table_stride, id);
+    lengths.second_kv_len += request;
+  }
   return lengths;
-}
-
-static void *shifted(const void *pointer, int64_t elements, size_t element) {
-  return (char *)(uintptr_t)pointer + elements * (int64_t)element;
 }
 
 /* Scales of tokens or groups, to those of one request of a contiguous cache. */

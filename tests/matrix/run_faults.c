@@ -6,6 +6,7 @@
 
 #include "tests/matrix/attention_check.h"
 #include "tests/matrix/batch_case.h"
+#include "tests/matrix/batch_second.h"
 #include "tests/matrix/inside.h"
 
 struct fault_run {
@@ -102,7 +103,8 @@ static struct fi_fault bad_block(struct fault_run *run) {
   if (request == run->batch.requests)
     return none(run);
   const uint32_t token = (uint32_t)ints(run, BUFFER_Q_INDPTR)[request + 1] - 1;
-  const int32_t blocks = (int32_t)((run->batch.kv_len[request] + run->batch.spec.select - 1) / run->batch.spec.select);
+  const uint32_t listed = batch_second_listed_lengths(&run->batch)[request];
+  const int32_t blocks = (int32_t)((listed + run->batch.spec.select - 1) / run->batch.spec.select);
   const int32_t values[] = {-2, blocks, INT32_MAX, INT32_MIN};
   const int32_t value = values[trial_between(run->trial, 0, 3)];
   if (ints(run, BUFFER_SELECTED_LEN)[token] == 0)
@@ -115,15 +117,44 @@ static struct fi_fault bad_block(struct fault_run *run) {
   return (struct fi_fault){FI_FAULT_SELECTED, token, value};
 }
 
+/* Of a second KV, a length that is negative, or larger than its page table has room for. */
+static struct fi_fault bad_second_length(struct fault_run *run) {
+  const struct batch_case *second = run->batch.second;
+  const uint32_t request = draw_request(run);
+  const int32_t room = (int32_t)(second->page_table_stride * second->spec.page_size);
+  const int32_t value = trial_chance(run->trial, 2) ? -1 : room + 1;
+  batch_case_ints(second, BUFFER_KV_LEN)[request] = value;
+  return (struct fi_fault){FI_FAULT_SECOND_LEN, request, value};
+}
+
+static bool any_spec(const fi_spec *spec) {
+  (void)spec;
+  return true;
+}
+
+static bool has_lists(const fi_spec *spec) {
+  return spec->select > 0;
+}
+
+static bool has_second(const fi_spec *spec) {
+  return spec->second_page > 0;
+}
+
 /* What can be wrong, and with which batches. */
 static const struct kind {
   struct fi_fault (*make)(struct fault_run *run);
-  bool has_lists;
+  bool (*is_possible)(const fi_spec *spec);
   bool is_launched; /* fi_run tells, and its results are right */
 } kinds[] = {
-    {none, false, false},           {bad_length, false, false}, {too_many_tokens, false, false},
-    {falling_tokens, false, false}, {bad_page, false, false},   {bad_start, false, false},
-    {bad_list_length, true, false}, {bad_block, true, true},
+    {none, any_spec, false},
+    {bad_length, any_spec, false},
+    {too_many_tokens, any_spec, false},
+    {falling_tokens, any_spec, false},
+    {bad_page, any_spec, false},
+    {bad_start, any_spec, false},
+    {bad_list_length, has_lists, false},
+    {bad_block, has_lists, true},
+    {bad_second_length, has_second, false},
 };
 
 /* ------------------------------------------------------------------------------------------------ run */
@@ -189,7 +220,7 @@ bool run_faults(struct trial *trial, const fi_spec *canonical) {
   struct fault_run run = {.trial = trial};
   bool passed = trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel));
   for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds && passed; kind++) {
-    if (kinds[kind].has_lists && !canonical->select)
+    if (!kinds[kind].is_possible(canonical))
       continue;
     passed = run_kind(&run, &kinds[kind], canonical);
     batch_case_free(&run.batch, trial);

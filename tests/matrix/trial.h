@@ -16,6 +16,7 @@ struct trial {
   fi_ctx *ctx;
   random_state random;
   void *far_memory;         /* more than 4 GiB of the device, once a case asked for it; lives as long as the process */
+  bool is_far_taken;        /* by a cache */
   char why[TRIAL_WHY_SIZE]; /* the first thing that is wrong; "" if none */
   uint64_t rows;            /* of O, K or V that were compared with the reference since it was 0 */
   double error;             /* the largest since then: of O the norm, of K and V in half rounding steps */
