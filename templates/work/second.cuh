@@ -1,10 +1,10 @@
-//# Two KVs of a request in one line: what the mask shows of the first, and the tokens of a list, which are of the second.
+//# Two KVs of a request in one line: what the mask shows of the first, and what a list has of the second.
 //#
 //# DeepSeek-V4 has a window of tokens and chosen compressed entries under one softmax. They are in caches of their own,
 //# with other pages and lengths. To a plan both are the KV of a tile of one query token, the window before the list:
 //# one line, which is cut into items wherever shares end, so that one may have some of both. Items, units, merging,
 //# sinks and LSE know nothing of it. Where rows are copied each lane looks for its own row (ring/second), and one step
-//# may have rows of both. Where scores are masked, what is of the window is seen, since the plan took no more than that.
+//# may have rows of both. Where scores are masked, what is of the window is seen: the plan took no more than that.
 //#
 //# What is not seen is not read, as with other lists: pages of the first KV before the window may have any ids, and of
 //# the second only those that a list leads to are looked at.

@@ -145,6 +145,44 @@ class Launches(unittest.TestCase):
                 right = attend(query, [row(k, request, t) for t in best], [row(v, request, t) for t in best])
                 self.assertLess(max(abs(case.o.at(request, head, d) - right[d]) for d in range(32)), 0.02)
 
+    def test_a_window_and_what_an_indexer_lists_of_a_second_cache_are_seen(self):
+        case, ctx = Decode(), simulated()
+        lengths, table = array("i", [7, 2]), ((3, 0, 6, 1), (5, 9, 9, 9))
+        pages = memoryview(array("i", sum(table, ()))).cast("B").cast("i", (2, 4))
+        index = ctx.kernel("indexer hd=32 group=4 page=2 scores=heads")
+        attention = ctx.kernel("attention hd=32 group=4 page=4 left=3 select=1 second=2")
+        keys, k, v = (Host((7, 2, 1, 32), seed) for seed in (5, 6, 7))
+        first_k, first_v = (Host((6, 4, 1, 32), seed) for seed in (8, 9))
+        lists = memoryview(array("i", [7] * 32)).cast("B").cast("i", (2, 4, 4))
+        one = memoryview(array("i", [7] * 8)).cast("B").cast("i", (2, 4))
+        bounds = {"max_requests": 2, "max_kv_len": 12, "kv_heads": 1, "max_selected": 4}
+        space, other = index.workspace(**bounds), attention.workspace(**bounds)
+        index.plan(space, kv_len=lengths, page_table=pages)
+        index.run(space, q=case.q, k=keys, lists=lists)
+        for request in range(2):
+            for i in range(4):
+                one[request, i] = lists[request, 0, i]
+        paged = {"kv_len": case.kv_len, "page_table": case.page_table}
+        attention.plan(other, **paged, second_kv_len=lengths, second_page_table=pages)
+        tensors = {"q": case.q, "k": first_k, "v": first_v, "o": case.o, "selected": one}
+        attention.run(other, **tensors, second_k=k, second_v=v)
+        for request, length in enumerate(case.LENGTHS):
+            window = range(max(0, length - 3), length)
+            listed = [one[request, i] for i in range(4) if one[request, i] >= 0]
+            self.assertEqual(len(listed), min(4, lengths[request]))
+            for head in range(4):
+                query = [case.q.at(request, head, d) for d in range(32)]
+                rows = [
+                    [[near.at(case.TABLE[request][t // 4], t % 4, 0, d) for d in range(32)] for t in window]
+                    + [[far.at(table[request][t // 2], t % 2, 0, d) for d in range(32)] for t in listed]
+                    for near, far in ((first_k, k), (first_v, v))
+                ]
+                right = attend(query, *rows)
+                self.assertLess(max(abs(case.o.at(request, head, d) - right[d]) for d in range(32)), 0.02)
+        with self.assertRaises(flashjit.ArgumentError) as caught:
+            attention.run(other, **tensors, second_k=first_k, second_v=v)
+        self.assertIn("second_k has pages of 4 tokens; the spec says 2", str(caught.exception))
+
     def test_lists_and_weights_may_be_views(self):
         """Rows of a larger array have the same entries as packed ones, and what is between them stays."""
         case, ctx = Decode(), simulated()

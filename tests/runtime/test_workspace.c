@@ -12,7 +12,7 @@
 TestSuite(workspace, .init = fakes_reset);
 
 /* Bytes of an element of each part, written out: these are an ABI between host and device. */
-enum { HEADER = 48, ROW = 16, ITEM = 48, UNIT = 32 };
+enum { HEADER = 64, ROW = 16, ITEM = 48, UNIT = 32 };
 
 static uint64_t round_256(uint64_t bytes) {
   return bytes % 256 ? bytes - bytes % 256 + 256 : bytes;

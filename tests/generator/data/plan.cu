@@ -20,6 +20,7 @@ struct fi_interval {
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
  * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
+ * With lists of a second KV it is one of the tokens inner_begin to inner_end of the first and, after them, of the list.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -35,7 +36,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
-  int kv_len;                /* of its request */
+  int kv_len;                /* of its request; where lists are of a second KV, that of this one */
 };
 
 #define FI_NEXT_CLAIMED -2 /* what it claims from the queue */
@@ -69,6 +70,8 @@ struct fi_plan_header {
   long long fault_value;
   const void *page_table;
   long long page_table_stride;
+  const void *second_page_table; /* of a second KV */
+  long long second_page_table_stride;
   int tokens;       /* rows */
   unsigned id;      /* of the kernel and the bounds that the plan was made for */
   unsigned rows_id; /* of what an append kernel must have in common with them */
@@ -135,6 +138,10 @@ struct fi_plan_args {
   long long mask_stride;
   const void *page_table;
   long long page_table_stride;
+  const int *second_kv_len; /* of a second KV, which lists are of; null: there is none */
+  const void *second_page_table;
+  long long second_page_table_stride;
+  int most_second_len; /* tokens that a row of its page table has room for */
   int requests;
   int csr;       /* kv_base is kv_indptr[request] */
   int page_size; /* 0: none */
@@ -396,6 +403,13 @@ constexpr u32 kFaultLastPage = 7;
 
 constexpr u32 kFaultRange = 8;
 
+constexpr u32 kFaultSecondLen = 11;
+
+/* There are no lists, and so no second KV. */
+bool has_bad_second_len(const fi_plan_args &args, int request) {
+  return false;
+}
+
 /*
  * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
  * nothing is planned. All threads of the CTA take part.
@@ -428,6 +442,8 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
+  if (has_bad_second_len(args, request))
+    return {kFaultSecondLen, args.second_kv_len[request]};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
   return {0, 0};
@@ -495,7 +511,7 @@ struct Tile {
 };
 
 /* There are no lists. */
-void take_list(const fi_plan_args &args, Tile &tile) {}
+void take_list(const fi_plan_args &args, int request, Tile &tile) {}
 
 fi_interval inner_of(const fi_plan_args &args, const Tile &tile, int kv_begin, int kv_end) {
   return {max(kv_begin, tile.inner_begin), min(kv_end, tile.inner_end)};
@@ -519,7 +535,7 @@ Tile tile_of_request(const fi_plan_args &args, int request, int number) {
   result.inner_begin = max(0, by_last.first);
   result.inner_end = max(0, by_first.end);
   result.kv_len = kv_len;
-  take_list(args, result);
+  take_list(args, request, result);
   return result;
 }
 
@@ -1139,6 +1155,8 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
   header.fault_value = fault.value;
   header.page_table = args.page_table;
   header.page_table_stride = args.page_table_stride;
+  header.second_page_table = args.second_page_table;
+  header.second_page_table_stride = args.second_page_table_stride;
   header.tokens = tokens;
   header.id = args.id;
   header.rows_id = args.rows_id;

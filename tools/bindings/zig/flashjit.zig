@@ -97,6 +97,7 @@ pub const FI_FAULT_LAST_PAGE = 7;
 pub const FI_FAULT_RANGE = 8;
 pub const FI_FAULT_SELECTED_LEN = 9;
 pub const FI_FAULT_SELECTED = 10;
+pub const FI_FAULT_SECOND_LEN = 11;
 pub const FI_MOST_PLANS = 64;
 pub const FI_SCALING_NONE = 0;
 pub const FI_SCALING_LINEAR = 1;
@@ -156,7 +157,8 @@ pub const fi_spec = extern struct {
     scores: u32,
     members: u32,
     wide_dims: u32,
-    reserved: [48]u32,
+    second_page: u32,
+    reserved: [47]u32,
 };
 
 pub const fi_axis = extern struct {
@@ -291,7 +293,10 @@ pub const fi_batch = extern struct {
     page_count: u32,
     unused: u32,
     selected_len: [*c]const i32,
-    reserved: [36]u32,
+    second_page_table: ?*const anyopaque,
+    second_page_table_stride: i64,
+    second_kv_len: [*c]const i32,
+    reserved: [30]u32,
 };
 
 pub const fi_kv = extern struct {
@@ -353,7 +358,9 @@ pub const fi_tensors = extern struct {
     weight_stride: i64,
     first_blocks: u32,
     last_blocks: u32,
-    reserved: [88]u32,
+    second_k: fi_kv,
+    second_v: fi_kv,
+    reserved: [40]u32,
 };
 
 pub const fi_rope = extern struct {

@@ -106,6 +106,7 @@ FI_FAULT_LAST_PAGE = 7
 FI_FAULT_RANGE = 8
 FI_FAULT_SELECTED_LEN = 9
 FI_FAULT_SELECTED = 10
+FI_FAULT_SECOND_LEN = 11
 FI_MOST_PLANS = 64
 FI_SCALING_NONE = 0
 FI_SCALING_LINEAR = 1
@@ -166,7 +167,8 @@ class fi_spec(Structure):
         ("scores", c_uint32),
         ("members", c_uint32),
         ("wide_dims", c_uint32),
-        ("reserved", c_uint32 * 48),
+        ("second_page", c_uint32),
+        ("reserved", c_uint32 * 47),
     ]
 
 
@@ -317,7 +319,10 @@ class fi_batch(Structure):
         ("page_count", c_uint32),
         ("unused", c_uint32),
         ("selected_len", c_void_p),
-        ("reserved", c_uint32 * 36),
+        ("second_page_table", c_void_p),
+        ("second_page_table_stride", c_int64),
+        ("second_kv_len", c_void_p),
+        ("reserved", c_uint32 * 30),
     ]
 
 
@@ -383,7 +388,9 @@ class fi_tensors(Structure):
         ("weight_stride", c_int64),
         ("first_blocks", c_uint32),
         ("last_blocks", c_uint32),
-        ("reserved", c_uint32 * 88),
+        ("second_k", fi_kv),
+        ("second_v", fi_kv),
+        ("reserved", c_uint32 * 40),
     ]
 
 

@@ -30,8 +30,10 @@ BATCH_DTYPES = {
     "mask_bits": ("u32", "i32"),
     "mask_offsets": ("i64",),
     "selected_len": ("i32",),
+    "second_page_table": ("i32", "i64"),
+    "second_kv_len": ("i32",),
 }
-REQUESTS = {"kv_len": 0, "last_page_len": 0, "q_indptr": 1, "kv_indptr": 1}
+REQUESTS = {"kv_len": 0, "last_page_len": 0, "second_kv_len": 0, "q_indptr": 1, "kv_indptr": 1}
 FAULTS = {
     number: name[len("FI_FAULT_") :].lower() for name, number in vars(c).items() if name.startswith("FI_FAULT_")
 }
@@ -211,6 +213,7 @@ class Kernel:
         kv_start       the first token that is seen
         ranges, range_indptr, mask_bits, mask_offsets, mask_stride, page_count, selected_len: see fi_batch in
                        flashjit.h
+        second_kv_len, second_page_table   lengths and page ids of a second KV, for spec.second_page
         """
         driver = self.context.driver
         driver.make_current()
@@ -225,7 +228,10 @@ class Kernel:
             struct.requests = _requests(arrays)
         table = arrays.get("page_table")
         if table and self.spec.index == c.FI_INDEX_DENSE and "page_table_stride" not in batch:
-            struct.page_table_stride = _row(table)
+            struct.page_table_stride = _row("page_table", table)
+        second = arrays.get("second_page_table")
+        if second and "second_page_table_stride" not in batch:
+            struct.second_page_table_stride = _row("second_page_table", second)
         space = ctypes.byref(workspace.struct)
         library.check(library.fi_plan(self.handle, ctypes.byref(struct), space, stream_of(stream)))
         workspace.batch, workspace.staged = arrays, staged
@@ -238,8 +244,8 @@ class Kernel:
     def run(self, workspace: Workspace | None = None, /, *, stream: Any = None, **tensors: Any) -> Any:
         """Launches once, and returns o, or an indexer's lists: once a layer, on the current stream or that given.
 
-        Rows must be of consecutive elements; the other strides of q, o, k, v, k_new, v_new, bias, selected, lists and
-        weights are free: give views.
+        Rows must be of consecutive elements; the other strides of q, o, k, v, second_k, second_v, k_new, v_new, bias,
+        selected, lists and weights are free: give views.
         q          [tokens][query heads][head_dim]
         o          [tokens][query heads][v_dim], written; left out: a new torch tensor
         lse        [tokens][query heads] f32, written, for spec.lse
@@ -251,11 +257,13 @@ class Kernel:
         softmax_scale, softcap, sinks, slopes, bias, positions, rope_table, rope_magnitude, key_positions, o_scale:
                    fields of fi_tensors in flashjit.h
         selected   [tokens][entries] int32, or [tokens][KV heads][entries]: lists of blocks, for spec.select
+        second_k, second_v   [pages][second_page][KV heads][dim], which lists are of, for spec.second_page
         lists      likewise, what an indexer writes, [tokens][heads][entries] for several lists a token
         weights    [tokens][query heads] f32, for scores="sum"; first_blocks, last_blocks: of every list
         k_scale, v_scale     floats, of 8-bit K and V
         k_scales, v_scales   f32 arrays of one, or of the KV heads; of tokens or groups as k and v are, without dim or
-                   with the groups of a row for it: f32 or u8 of latents, f16 of int4, e4m3 of nvfp4
+                   with the groups of a row for it: f32 or u8 of latents, f16 of int4, e4m3 of nvfp4; likewise
+                   second_k_scales, second_v_scales
         For latents whose tokens have e4m3, scales and wide dims k has the elements with scales, v the wide dims, and
         k_new and v_new likewise; ``flashjit.latent_tokens`` finds k, v and k_scales in a cache of whole tokens. Of int4
         and nvfp4 arrays are u8, with two elements each.
@@ -293,9 +301,9 @@ def _requests(arrays: dict[str, View]) -> int:
     return next(iter(counts.values()))
 
 
-def _row(table: View) -> int:
+def _row(name: str, table: View) -> int:
     if len(table.shape) != 2:
-        raise ArgumentError(f"page_table has shape {list(table.shape)}; it must be [requests][pages]")
+        raise ArgumentError(f"{name} has shape {list(table.shape)}; it must be [requests][pages]")
     return table.strides[0] if table.shape[0] > 1 else table.shape[1]
 
 

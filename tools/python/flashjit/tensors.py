@@ -33,8 +33,9 @@ PLAIN_RULES = {
 }
 VIEWS = ("bias", "selected", "lists", "weights")
 LISTS = ("selected", "lists")
-ROWS = ("k", "v", "k_new", "v_new")
-SCALES = {"k_scales": ("k", "scales"), "v_scales": ("v", "scales")}
+SECOND = "second_"  # arrays of a second KV, which are as those of the first without it
+ROWS = ("k", "v", "second_k", "second_v", "k_new", "v_new")
+SCALES = {f"{kv}_scales": (kv, "scales") for kv in ROWS[:4]}
 HOST_SCALES = {"k_scale": ("k", "scale"), "v_scale": ("v", "scale")}
 
 
@@ -67,10 +68,10 @@ class Tensors:
             if name in RULES or name in PLAIN_RULES:
                 self._add(name, self.struct, name, _rule(self.spec, name), value)
             elif name in ROWS:
-                self._add(name, getattr(self.struct, name), "data", row_rule(self.spec, name), value)
+                self._add(name, getattr(self.struct, name), "data", row_rule(self.spec, name.removeprefix(SECOND)), value)
             elif name in SCALES:
                 kv, field = SCALES[name]
-                self._add(name, getattr(self.struct, kv), field, scale_rule(self.spec, name), value)
+                self._add(name, getattr(self.struct, kv), field, scale_rule(self.spec, name.removeprefix(SECOND)), value)
             elif name in HOST_SCALES:
                 kv, field = HOST_SCALES[name]
                 fill(getattr(self.struct, kv), {field: value})
@@ -115,9 +116,9 @@ class Tensors:
             raise ArgumentError(
                 f"{name} has shape {list(array.shape)}; it must be [tokens][entries] or [tokens][heads][entries]"
             )
-        is_paged = name in ("k", "v", *SCALES) and self.spec.page_size and rule.ndim
-        if is_paged and array.shape[1] != self.spec.page_size:
-            raise ArgumentError(f"{name} has pages of {array.shape[1]} tokens; the spec says {self.spec.page_size}")
+        page = self.spec.second_page if name.startswith(SECOND) else self.spec.page_size
+        if name in (*ROWS[:4], *SCALES) and page and rule.ndim and array.shape[1] != page:
+            raise ArgumentError(f"{name} has pages of {array.shape[1]} tokens; the spec says {page}")
         if array.on_host and not self.simulated:
             raise ArgumentError(f"{name} is in the host's memory; it must be on the device")
 

@@ -99,6 +99,7 @@ pub const FI_FAULT_LAST_PAGE: u32 = 7;
 pub const FI_FAULT_RANGE: u32 = 8;
 pub const FI_FAULT_SELECTED_LEN: u32 = 9;
 pub const FI_FAULT_SELECTED: u32 = 10;
+pub const FI_FAULT_SECOND_LEN: u32 = 11;
 pub const FI_MOST_PLANS: u32 = 64;
 pub const FI_SCALING_NONE: u32 = 0;
 pub const FI_SCALING_LINEAR: u32 = 1;
@@ -169,7 +170,8 @@ pub struct fi_spec {
     pub scores: u32,
     pub members: u32,
     pub wide_dims: u32,
-    pub reserved: [u32; 48],
+    pub second_page: u32,
+    pub reserved: [u32; 47],
 }
 const _: () = assert!(std::mem::size_of::<fi_spec>() == 368);
 const _: () = assert!(std::mem::align_of::<fi_spec>() == 8);
@@ -336,7 +338,10 @@ pub struct fi_batch {
     pub page_count: u32,
     pub unused: u32,
     pub selected_len: *const i32,
-    pub reserved: [u32; 36],
+    pub second_page_table: *const c_void,
+    pub second_page_table_stride: i64,
+    pub second_kv_len: *const i32,
+    pub reserved: [u32; 30],
 }
 const _: () = assert!(std::mem::size_of::<fi_batch>() == 264);
 const _: () = assert!(std::mem::align_of::<fi_batch>() == 8);
@@ -406,7 +411,9 @@ pub struct fi_tensors {
     pub weight_stride: i64,
     pub first_blocks: u32,
     pub last_blocks: u32,
-    pub reserved: [u32; 88],
+    pub second_k: fi_kv,
+    pub second_v: fi_kv,
+    pub reserved: [u32; 40],
 }
 const _: () = assert!(std::mem::size_of::<fi_tensors>() == 1008);
 const _: () = assert!(std::mem::align_of::<fi_tensors>() == 8);
