@@ -202,14 +202,13 @@ enum { FI_MASK_CAUSAL = 0, FI_MASK_NONE = 1 };
 
 /*
  * With spec.select each query token has lists of blocks of that many tokens, of all KV heads or of each. Of what the
- * mask lets it see, it sees the tokens of listed blocks, once for each time that a block is listed: block b is tokens
- * b * select and on of the KV of its request, paged or not; -1 is none. A block that the KV does not have is not read,
- * and told as FI_FAULT_SELECTED. Lists are a launch's, their lengths a plan's. Slots of a cache without pages are
- * tokens of one request that has all of it as its KV, with FI_MASK_NONE.
- * With spec.second_page lists are of a second KV, at fi_tensors.second_k and second_v, which is found by a page table
- * and lengths of its own. In one softmax a query token sees what the mask lets it see of the first, and the listed
- * tokens of the second, which no mask hides: so see DeepSeek-V4's a window, and compressed entries. Types, scales of
- * all tokens or of a head, and scales on the host are those of k and v; other scales lie as rows do. */
+ * mask lets it see, it sees the tokens of listed blocks, once for each time that a block is listed: block b is select
+ * tokens from token b * select on of the KV of its request, paged or not; -1 is none. A block that the KV does not have
+ * is not read, and told as FI_FAULT_SELECTED. Lists are a launch's, their lengths a plan's. Slots of a cache without
+ * pages are tokens of one request that has all of it as its KV, with FI_MASK_NONE. With spec.second_page lists are of a
+ * second KV, with a page table and lengths of its own. In one softmax a query token sees what the mask lets it see of
+ * the first, and the listed tokens of the second, which no mask hides (DeepSeek-V4: a window, and compressed entries).
+ * Types, scales of all tokens or of a head, and those on the host are the first's. */
 
 /*
  * FI_OP_INDEXER chooses blocks of spec.select tokens (0: 1) by the largest score of their tokens that a query token

@@ -65,13 +65,14 @@ class Tensors:
         for name, value in values.items():
             if value is None:
                 continue
+            bare = name.removeprefix(SECOND)
             if name in RULES or name in PLAIN_RULES:
                 self._add(name, self.struct, name, _rule(self.spec, name), value)
             elif name in ROWS:
-                self._add(name, getattr(self.struct, name), "data", row_rule(self.spec, name.removeprefix(SECOND)), value)
+                self._add(name, getattr(self.struct, name), "data", row_rule(self.spec, bare), value)
             elif name in SCALES:
                 kv, field = SCALES[name]
-                self._add(name, getattr(self.struct, kv), field, scale_rule(self.spec, name.removeprefix(SECOND)), value)
+                self._add(name, getattr(self.struct, kv), field, scale_rule(self.spec, bare), value)
             elif name in HOST_SCALES:
                 kv, field = HOST_SCALES[name]
                 fill(getattr(self.struct, kv), {field: value})
