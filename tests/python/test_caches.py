@@ -84,6 +84,24 @@ class Latents(unittest.TestCase):
                 self.assertEqual(text[PAGE * 576 + SLOT % PAGE * 8 :][:8], bytes([127] * 7 + [0xA5]))
                 self.assertEqual(self.attend("e8m0", cache), row + wide)
 
+    def test_a_second_kv_of_such_tokens(self):
+        """The window sees a token, and the list one of the second cache: with Q 0, O is their mean."""
+        caches = [filled("B", PAGES * PAGE * 584, (PAGES, PAGE, 584)) for _ in range(2)]
+        row, wide = self.append("e8m0", caches[0])  # the second cache's tokens are zeros
+        kernel = simulated().kernel(window_left=1, select=1, second_page=PAGE, **self.specs("e8m0"))
+        workspace = kernel.workspace(max_requests=1, max_kv_len=8, kv_heads=1, max_selected=1)
+        second = {f"second_{name}": array for name, array in batch().items()}
+        kernel.plan(workspace, **batch(), **second)
+        o, listed = rows([0.0] * 512), filled("i", 1, (1, 1))
+        kernel.run(
+            workspace, q=rows([0.0] * 512), o=o, selected=listed, **flashjit.latent_tokens(kernel.spec, caches[0]),
+            **flashjit.latent_tokens(kernel.spec, caches[1], second=True),
+        )  # fmt: skip
+        self.assertEqual(bits(o), [value / 2 for value in row + wide])
+        plain = simulated().kernel(window_left=1, **self.specs("e8m0"))
+        with self.assertRaisesRegex(flashjit.ArgumentError, "has no tokens with wide_dims in second pages"):
+            flashjit.latent_tokens(plain.spec, caches[1], second=True)
+
     def test_what_is_no_such_cache_is_told(self):
         kernel = simulated().kernel(op="append", slots="int32", **self.specs("groups"))
         for cache in (filled("B", 655 * PAGE, (1, PAGE, 655)), filled("H", 656 * PAGE, (1, PAGE, 656))):

@@ -102,17 +102,19 @@ def _part(cache: View, offset: int, dtype: str, shape: tuple[int, ...], strides:
     return View(cache.address + offset, dtype, shape, tuple(s // size for s in strides) + (1,), cache.on_host, cache)
 
 
-def _check_bytes(cache: View, token: int, spec: Spec) -> None:
-    page = spec.page_size * token
-    allowed = f"[pages][{spec.page_size}][{token}] or [pages][{page} bytes or more]"
+def _check_bytes(cache: View, token: int, page_size: int) -> None:
+    page = page_size * token
+    allowed = f"[pages][{page_size}][{token}] or [pages][{page} bytes or more]"
     shape, strides = cache.shape, cache.strides
-    is_whole = len(shape) == 3 and shape[1:] == (spec.page_size, token) and strides[1:] == (token, 1)
+    is_whole = len(shape) == 3 and shape[1:] == (page_size, token) and strides[1:] == (token, 1)
     if SIZES[cache.dtype] != 1 or not (is_whole or len(shape) == 2 and shape[1] >= page and strides[1] == 1):
         raise ArgumentError(f"cache has shape {list(shape)} and type {cache.dtype}; it must be bytes, {allowed}")
 
 
-def latent_tokens(spec: Spec, cache: Any) -> dict[str, View]:
+def latent_tokens(spec: Spec, cache: Any, *, second: bool = False) -> dict[str, View]:
     """The arguments k, v and k_scales of a latent cache whose tokens have all of these in one piece.
+
+    second  those of a second KV: second_k, second_v and second_k_scales, in pages of spec.second_page
 
     spec    a kernel's, of attention or append, with pages and kv_scale "groups" or "e8m0"
     cache   bytes, [pages][page_size][bytes of a token], or [pages][bytes of a page] where pages are filled up.
@@ -120,20 +122,22 @@ def latent_tokens(spec: Spec, cache: Any) -> dict[str, View]:
             "fp8_ds_mla". "e8m0": a page has the elements and wide dims of all its tokens, then the scales of all, in
             words of 4: 584 bytes a token of DeepSeek-V4.
     """
-    if not spec.wide_dims or not spec.page_size:
-        raise ArgumentError(f"{spec} has no tokens with wide_dims in pages")
+    page_size, prefix = (spec.second_page, "second_") if second else (spec.page_size, "")
+    if not spec.wide_dims or not page_size:
+        raise ArgumentError(f"{spec} has no tokens with wide_dims in {'second ' if second else ''}pages")
     found, codes, wide = view(cache), code_dims(spec), 2 * spec.wide_dims
     scales = scale_rule(spec, "k_scales")
     scale_dtype, count = scales.dtypes[0], scales.extents[0]
     size = count * SIZES[scale_dtype]
-    _check_bytes(found, codes + size + wide, spec)
+    _check_bytes(found, codes + size + wide, page_size)
     in_token = spec.kv_scale == c.FI_SCALE_GROUP
     token = codes + wide + (size if in_token else 0)
-    pages, head = (found.shape[0], spec.page_size, 1), found.strides[0]
-    scale_step, scales_at = (token, codes) if in_token else (size, spec.page_size * token)
+    pages, head = (found.shape[0], page_size, 1), found.strides[0]
+    scale_step, scales_at = (token, codes) if in_token else (size, page_size * token)
     wide_type = dtype_name(spec, "q_dtype")
+    wide_at, steps = codes + (size if in_token else 0), (head, token, token)
     return {
-        "k": _part(found, 0, "e4m3", (*pages, codes), (head, token, token)),
-        "v": _part(found, codes + (size if in_token else 0), wide_type, (*pages, spec.wide_dims), (head, token, token)),
-        "k_scales": _part(found, scales_at, scale_dtype, (*pages, count), (head, scale_step, scale_step)),
+        f"{prefix}k": _part(found, 0, "e4m3", (*pages, codes), steps),
+        f"{prefix}v": _part(found, wide_at, wide_type, (*pages, spec.wide_dims), steps),
+        f"{prefix}k_scales": _part(found, scales_at, scale_dtype, (*pages, count), (head, scale_step, scale_step)),
     }
