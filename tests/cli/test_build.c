@@ -214,3 +214,17 @@ Test(build, stops_when_told, .timeout = 300) {
     wait_for_text(out, "not done");
   }
 }
+
+/* Also while workers are being started, which then have the parent's way with signals for a moment. */
+Test(build, stops_when_told_at_once, .timeout = 120) {
+  const char *specs = many_specs();
+  const char *out = scratch_file("build-output", "");
+  for (int i = 0; i < 40; i++) {
+    int status;
+    const pid_t pid = start_build(specs, out);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000 * i}, NULL);
+    kill(pid, SIGTERM);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFSIGNALED(status) || WEXITSTATUS(status) == 128 + SIGTERM, "after %d ms: status 0x%x", i, status);
+  }
+}

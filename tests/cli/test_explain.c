@@ -161,6 +161,33 @@ Test(doctor, finds_what_is_wrong) {
   }
 }
 
+/* A host that loads what it was shipped, and has neither a compiler nor a disk to write to, lacks nothing. One whose
+ * bundle is for another target, or is missing, does. */
+Test(doctor, hosts_that_load_bundles) {
+  static const struct {
+    const char *environment;
+    int code;
+    const char *finding;
+  } rows[] = {
+      {"FLASHJIT_MODE=load_only FLASHJIT_CACHE_DIR=/dev/null/x", 0, "fine     cache       /dev/null/x: "},
+      {"FLASHJIT_MODE=load_only FLASHJIT_CACHE_DIR=", 0,
+       "fine     cache       there is no cache directory: nothing is written\n"},
+      {"FLASHJIT_CACHE_DIR=/dev/null/x", 0, "warning  cache       /dev/null/x: "},
+      {"FLASHJIT_MODE=load_only FLASHJIT_CACHE_RO=/no/folder", 0, "warning  cache       /no/folder: does not exist"},
+      {"FLASHJIT_TARGET=sm_80", 0, "5 kernels, 0 of them for sm_80, 0 damaged\n"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char *environment;
+    cr_assert(asprintf(&environment, "FLASHJIT_DRIVER=sim FLASHJIT_BUNDLES=%s %s",
+                       TEST_DATA "/../cache/data/bundle-v1.fib", rows[i].environment) > 0);
+    command_in(&output, environment, "doctor");
+    free(environment);
+    expect_code(&output, rows[i].code);
+    expect_text(output.out, rows[i].finding);
+    expect_text(output.out, i < 4 ? "fine     bundle      " : "warning  bundle      ");
+  }
+}
+
 /* A URL that is refused may hold a password. */
 Test(doctor, passwords_are_not_told) {
   static const char *const verbs[] = {"doctor",        "doctor --json",       "cache stats", "cache stats --json",

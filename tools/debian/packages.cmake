@@ -20,6 +20,7 @@ set(same_library "${library} (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${library})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "${glibc}")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS "libcurl4, libssl3") # opened for a server, and for signatures
 set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "attention kernels for LLM serving, made at run time
 A kernel is generated as CUDA C++ text for one kind of attention layer,
 compiled with NVRTC at first use, kept on disk, and launched through the

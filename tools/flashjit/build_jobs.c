@@ -141,14 +141,19 @@ static void take_target(void *user, const struct job *job, const struct job_resu
     memcpy(target, result->facts.target, TARGET_SIZE);
 }
 
-/*
- * The library's choice, which the facts of a plan kernel tell; every batch needs one in any case. A worker
- * asks, because processes that are started after this one has opened a driver could not use it.
- */
+static bool ask_target(void *user, const struct job *job, struct job_result *result) {
+  (void)user;
+  result->status = machine_target(job->target, result->facts.target);
+  if (result->status)
+    snprintf(result->message, sizeof result->message, "%s", fi_last_error());
+  return true;
+}
+
+/* A worker asks, because processes that are started after this one has opened a driver could not use it. */
 static int find_target(struct build_choice *choice) {
-  const struct job plan = {.spec = plan_spec()};
+  const struct job any = {.target = NULL};
   const struct workers workers = {
-      .jobs = &plan, .count = 1, .processes = 1, .work = compile, .on_result = take_target, .user = choice->found};
+      .jobs = &any, .count = 1, .processes = 1, .work = ask_target, .on_result = take_target, .user = choice->found};
   const int signal_number = workers_run(&workers);
   choice->targets = choice->found;
   if (signal_number != 0)
@@ -198,29 +203,23 @@ static bool check_cache(void) {
   return can_keep;
 }
 
-/* Returns 0, or the number of the signal that stopped it. */
-static int run_jobs(const struct job_list *list, uint64_t processes, struct building *building) {
-  const struct workers workers = {.jobs = list->jobs,
-                                  .count = list->count,
-                                  .processes = processes < list->count ? (size_t)processes : list->count,
+static int run_jobs(const struct kernel_jobs *jobs, const struct build_choice *choice, FILE *summary,
+                    job_callback on_result, void *user) {
+  struct building building = {.also = on_result, .user = user};
+  const size_t count = jobs->list.count;
+  const struct workers workers = {.jobs = jobs->list.jobs,
+                                  .count = count,
+                                  .first = jobs->first,
+                                  .processes = choice->workers < count ? (size_t)choice->workers : count,
                                   .work = compile,
                                   .on_result = note_result,
-                                  .user = building};
-  return workers_run(&workers);
-}
-
-static int run_all(const struct kernel_jobs *jobs, const struct build_choice *choice, FILE *summary,
-                   job_callback on_result, void *user) {
-  struct building building = {.also = on_result, .user = user};
-  progress_begin(&building.progress, jobs->first.count + jobs->second.count);
-  int signal_number = run_jobs(&jobs->first, choice->workers, &building);
-  if (signal_number == 0)
-    signal_number = run_jobs(&jobs->second, choice->workers, &building);
-  return summarise(&building, summary, signal_number);
+                                  .user = &building};
+  progress_begin(&building.progress, count);
+  return summarise(&building, summary, workers_run(&workers));
 }
 
 int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_result, void *user) {
-  struct kernel_jobs jobs = {.first.jobs = NULL};
+  struct kernel_jobs jobs = {.first = 0};
   int code = CLI_OK;
   if (choice->targets && !check_targets(choice))
     return CLI_USAGE;
@@ -231,7 +230,7 @@ int build_kernels(struct build_choice *choice, FILE *summary, job_callback on_re
   if (code == CLI_OK)
     code = list_jobs(&jobs, choice);
   if (code == CLI_OK)
-    code = run_all(&jobs, choice, summary, on_result, user);
+    code = run_jobs(&jobs, choice, summary, on_result, user);
   kernel_jobs_free(&jobs);
   return code;
 }

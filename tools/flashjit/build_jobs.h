@@ -2,12 +2,11 @@
 #ifndef TOOLS_FLASHJIT_BUILD_JOBS_H
 #define TOOLS_FLASHJIT_BUILD_JOBS_H
 
+#include "tools/flashjit/machine.h"
 #include "tools/flashjit/options.h"
 #include "tools/flashjit/workers.h"
 
 #include <stdio.h>
-
-enum { TARGET_SIZE = sizeof((fi_facts *)NULL)->target };
 
 struct build_choice {
   const char *command; /* the subcommand, for complaints */

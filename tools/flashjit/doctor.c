@@ -1,4 +1,5 @@
 /* flashjit doctor: looks at everything that the library needs, and says what to do about what is missing. */
+#include "cache/contents.h"
 #include "cache/crypto.h"
 #include "cache/walk.h"
 #include "tools/common/device.h"
@@ -7,6 +8,7 @@
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/http_state.h"
+#include "tools/flashjit/machine.h"
 #include "tools/flashjit/version.h"
 
 #include <inttypes.h>
@@ -25,6 +27,7 @@ struct examination {
   struct options options;
   json_t *findings;
   enum verdict worst;
+  char target[TARGET_SIZE]; /* "": no device tells one */
 };
 
 /* Adds a finding; `remedy` is NULL when nothing is to be done. */
@@ -90,23 +93,92 @@ static void examine_compiler(struct examination *examination, int driver) {
     find(examination, "compiler", FINE, NULL, "%s, CUDA %d.%d", path, version / 1000, version % 1000 / 10);
 }
 
+static void examine_target(struct examination *examination) {
+  const char *target = examination->target;
+  const char *path;
+  if (machine_target(NULL, examination->target))
+    return;
+  const int arch = atoi(target + strcspn(target, "0123456789"));
+  if (examination->options.mode != FI_MODE_ON || !nvrtc_version(&path) || nvrtc_compiles(arch))
+    find(examination, "target", FINE, NULL, "%s", target);
+  else
+    find(examination, "target", WARNING, "install a newer NVRTC, or ship kernels with 'flashjit bundle create'",
+         "%s, for which %s does not compile", target, path);
+}
+
 /* ------------------------------------------------------------------------------------------------ cache */
+
+struct targeted {
+  const char *target;
+  uint64_t kernels;
+};
+
+static void count_targeted(void *user, const struct cache_entry *entry) {
+  struct targeted *targeted = user;
+  targeted->kernels += strcmp(entry->target, targeted->target) == 0;
+}
+
+static void find_shipped(struct examination *examination, const struct cache_contents *contents,
+                         const struct targeted *targeted) {
+  const bool is_for_another = targeted->target[0] && !targeted->kernels;
+  find(examination, contents->is_bundle ? "bundle" : "read-only", contents->damaged || is_for_another ? WARNING : FINE,
+       contents->damaged ? "make it anew, or replace it"
+       : is_for_another  ? "make it for the target, with --target"
+                         : NULL,
+       "%s: %" PRIu64 " kernels, %" PRIu64 " of them for %s, %" PRIu64 " damaged", contents->path, contents->kernels,
+       targeted->kernels, targeted->target[0] ? targeted->target : "a target that is not known", contents->damaged);
+}
+
+/* Bundles and read-only folders. Returns how many are used; those that cannot be are counted in *unused. */
+static uint64_t examine_shipped(struct examination *examination, const struct cache_store *store, uint64_t *unused) {
+  struct cache_contents contents;
+  struct targeted targeted = {.target = examination->target};
+  uint64_t used = 0;
+  for (size_t layer = 0; cache_contents(store, layer, count_targeted, &targeted, &contents); layer++) {
+    if (!contents.is_users && contents.is_open)
+      find_shipped(examination, &contents, &targeted);
+    used += !contents.is_users && contents.is_open;
+    *unused += !contents.is_users && !contents.is_open;
+    targeted.kernels = 0;
+  }
+  return used;
+}
+
+/* A process that compiles, and has nowhere to keep what it compiles, can still load what was shipped; one that does not
+ * compile lacks nothing. */
+static enum verdict layers_verdict(const struct examination *examination, bool has_user, uint64_t used,
+                                   uint64_t unused) {
+  if (!has_user && !used)
+    return PROBLEM;
+  return unused || has_user || examination->options.mode == FI_MODE_ON ? WARNING : FINE;
+}
 
 static void examine_layers(struct examination *examination, const char *directory) {
   struct cache_reason reason;
   struct cache_store *store = environment_open_store_quietly(&reason);
+  uint64_t unused = 0;
   if (!store)
     return;
+  const bool has_user = cache_store_has_user_directory(store);
+  const uint64_t used = examine_shipped(examination, store, &unused);
+  const enum verdict verdict = layers_verdict(examination, has_user, used, unused);
   if (reason.text[0])
-    find(examination, "cache", cache_store_has_user_directory(store) ? WARNING : PROBLEM,
-         "mend what is named here: the owner must be you (or root, for what is only read), and nobody else may write",
+    find(examination, "cache", verdict,
+         verdict == FINE
+             ? NULL
+             : "mend what is named here: the owner must be you (or root, for what is only read), and nobody "
+               "else may write; or set FLASHJIT_CACHE_DIR to a folder that you may write to",
          "%s", reason.text);
-  if (cache_store_has_user_directory(store))
+  else if (!has_user)
+    find(examination, "cache", verdict, verdict == FINE ? NULL : "set FLASHJIT_CACHE_DIR or HOME",
+         "there is no cache directory: %s",
+         verdict == FINE ? "nothing is written" : "kernels are compiled again by every process");
+  if (has_user)
     find(examination, "cache", FINE, NULL, "%s", directory);
   struct cache_lock lock;
   const struct cache_key key = {{0}};
   const enum cache_lock_result result = cache_store_lock(store, &key, 0, &lock, &reason);
-  if (cache_store_has_user_directory(store) && result == CACHE_LOCK_UNAVAILABLE)
+  if (has_user && result == CACHE_LOCK_UNAVAILABLE)
     find(examination, "lock", WARNING, "set FLASHJIT_LOCK_DIR to a folder on this machine",
          "no locks: processes may compile the same kernel at the same time; %s", reason.text);
   cache_store_unlock(store, &lock);
@@ -153,9 +225,6 @@ static void examine_entries(struct examination *examination, const char *directo
 
 static void examine_cache(struct examination *examination) {
   char *directory = options_cache_directory(&examination->options);
-  if (!directory)
-    find(examination, "cache", PROBLEM, "set FLASHJIT_CACHE_DIR or HOME",
-         "there is no cache directory: kernels are compiled again by every process");
   examine_layers(examination, directory);
   if (directory) {
     examine_space(examination, directory);
@@ -229,6 +298,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   examination.findings = json_array();
   examine_library(&examination);
   examine_compiler(&examination, examine_driver(&examination));
+  examine_target(&examination);
   examine_cache(&examination);
   examine_http(&examination);
   examine_signatures(&examination);

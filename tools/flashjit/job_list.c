@@ -21,16 +21,16 @@ static bool add(struct job_list *list, const fi_spec *spec, const char *target) 
 
 static bool add_plan(struct kernel_jobs *jobs, const fi_spec *plan, const char *target) {
   fi_spec canonical;
-  return fi_spec_member(plan, target, 0, &canonical) || add(&jobs->first, &canonical, target);
+  return fi_spec_member(plan, target, 0, &canonical) || add(&jobs->list, &canonical, target);
 }
 
 static bool add_kernel(struct kernel_jobs *jobs, const fi_spec *kernel, const char *target) {
   fi_spec plan;
   if (kernel->op == FI_OP_PLAN)
-    return add(&jobs->first, kernel, target);
+    return add(&jobs->list, kernel, target);
   if (!plan_spec_of(kernel, target, &plan))
     return add(&jobs->planless, kernel, target);
-  return add(&jobs->second, kernel, target) && add_plan(jobs, &plan, target);
+  return add(&jobs->planned, kernel, target) && add_plan(jobs, &plan, target);
 }
 
 bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *target) {
@@ -86,16 +86,22 @@ static bool drop_repeated(struct job_list *list) {
   return true;
 }
 
+static bool append(struct job_list *list, const struct job_list *more) {
+  bool added = true;
+  for (size_t i = 0; added && i < more->count; i++)
+    added = add(list, &more->jobs[i].spec, more->jobs[i].target);
+  return added;
+}
+
 bool kernel_jobs_settle(struct kernel_jobs *jobs) {
-  bool done = true;
-  for (size_t i = 0; done && i < jobs->planless.count; i++)
-    done = add(&jobs->first, &jobs->planless.jobs[i].spec, jobs->planless.jobs[i].target);
-  jobs->planless.count = 0;
-  return done && drop_repeated(&jobs->first) && drop_repeated(&jobs->second);
+  if (!append(&jobs->list, &jobs->planless) || !drop_repeated(&jobs->list) || !drop_repeated(&jobs->planned))
+    return false;
+  jobs->first = jobs->list.count;
+  return append(&jobs->list, &jobs->planned);
 }
 
 void kernel_jobs_free(struct kernel_jobs *jobs) {
-  free(jobs->first.jobs);
+  free(jobs->list.jobs);
   free(jobs->planless.jobs);
-  free(jobs->second.jobs);
+  free(jobs->planned.jobs);
 }

@@ -13,9 +13,10 @@ struct job_list {
 /* Plan kernels are there before the kernels that take their plans, so that each is the work of its own job. Kernels
  * without a plan are made after plan kernels, while the last of these are. */
 struct kernel_jobs {
-  struct job_list first;    /* plan kernels; once settled, those of planless too */
-  struct job_list planless; /* empty once settled */
-  struct job_list second;
+  struct job_list list; /* plan kernels; once settled, all */
+  size_t first;         /* so many are done before the others begin */
+  struct job_list planless;
+  struct job_list planned;
 };
 
 /* Adds the kernels of a spec, and the plan kernels that they need together and alone; of a spec without kernels one

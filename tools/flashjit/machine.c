@@ -16,17 +16,20 @@
 
 /* ------------------------------------------------------------------------------------------------ read */
 
-/* The target is told by the facts of a kernel, whether the cache has it or not. */
-static fi_status find_target(const struct job *job, struct job_result *result) {
-  fi_ctx *ctx;
+/* The facts of a kernel tell it, whether the cache has it or not. */
+fi_status machine_target(const char *given, char target[TARGET_SIZE]) {
   const fi_options context_options = {
-      .struct_size = sizeof context_options, .mode = FI_MODE_LOAD_ONLY, .target = job->target};
+      .struct_size = sizeof context_options, .mode = FI_MODE_LOAD_ONLY, .target = given};
+  const fi_spec plan = plan_spec();
+  fi_facts facts = {.struct_size = sizeof facts};
+  fi_ctx *ctx;
   fi_status status = fi_ctx_create(&context_options, &ctx);
   if (status)
     return status;
-  status = fi_precompile(ctx, &job->spec, &result->facts);
+  status = fi_precompile(ctx, &plan, &facts);
   fi_ctx_destroy(ctx);
-  return result->facts.target[0] ? FI_OK : status;
+  memcpy(target, facts.target, TARGET_SIZE);
+  return target[0] ? FI_OK : status;
 }
 
 /* In a worker, which shares the machine's memory. */
@@ -38,7 +41,7 @@ static bool ask(void *user, const struct job *job, struct job_result *result) {
     snprintf(result->message, sizeof result->message, "%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
     return false;
   }
-  result->status = find_target(job, result);
+  result->status = machine_target(job->target, machine->target);
   if (result->status)
     snprintf(result->message, sizeof result->message, "%s", fi_last_error());
   snprintf(machine->device, sizeof machine->device, "%s", device.name);
@@ -46,7 +49,6 @@ static bool ask(void *user, const struct job *job, struct job_result *result) {
   machine->driver = device.version;
   machine->sms = device.sms;
   machine->l2_bytes = device.l2_bytes;
-  memcpy(machine->target, result->facts.target, sizeof machine->target);
   return false;
 }
 
@@ -57,7 +59,7 @@ static void take_answer(void *user, const struct job *job, const struct job_resu
 }
 
 int machine_read(struct machine *machine, const char *target) {
-  const struct job job = {.spec = plan_spec(), .target = target};
+  const struct job job = {.target = target};
   struct machine *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) {
     complain("out of memory");

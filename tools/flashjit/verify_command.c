@@ -283,11 +283,12 @@ const struct cli_command verify_command = {
     .name = "verify",
     .summary = "hold cached kernels against a reference, on this device",
     .arguments = "[options]\nSPEC [options]\n--specs FILE [options]",
-    .about = "Runs each kernel of the cache that is for this device on random batches, of requests of every kind,\n"
-             "and holds what it computes against a double-precision reference. Compiles nothing unless specs are\n"
-             "given. A plan kernel is verified by a kernel that takes its plans; what has a snippet, or is of\n"
-             "another version of the library, is skipped. Exits with 1 when a kernel is wrong or cannot be run,\n"
-             "or none is right; with 128 and the signal's number when one stops it: the rest is not_run.",
+    .about = "Runs each kernel of the cache, of bundles and of read-only folders that is for this device on random\n"
+             "batches, of requests of every kind, and holds what it computes against a double-precision\n"
+             "reference. Compiles nothing unless specs are given. A plan kernel is verified by a kernel that\n"
+             "takes its plans; what has a snippet, or is of another version of the library, is skipped.\n"
+             "Exits with 1 when a kernel is wrong or cannot be run, or none is right; with 128 and the signal's\n"
+             "number when one stops it: the rest is not_run.",
     .options = options,
     .run = run,
 };

@@ -2,9 +2,10 @@
  */
 #include "tools/flashjit/verify_kernels.h"
 
+#include "cache/contents.h"
 #include "cache/hash.h"
-#include "tools/flashjit/cache.h"
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/environment.h"
 #include "tools/flashjit/kernel_trial.h"
 #include "tools/flashjit/progress.h"
 
@@ -63,29 +64,32 @@ int verify_add_specs(struct verification *verification, const struct spec_list *
   return CLI_OK;
 }
 
-static bool add_entry(void *user, const struct cache_walk_file *file) {
+static void add_entry(void *user, const struct cache_entry *entry) {
   struct verification *verification = user;
   fi_spec spec;
-  if (file->state != CACHE_WALK_ENTRY)
-    return false;
-  if (strcmp(file->entry.target, verification->target) != 0) {
+  if (strcmp(entry->target, verification->target) != 0) {
     verification->other_targets++;
-    return false;
+    return;
   }
-  if (fi_spec_parse(file->entry.spec, &spec) == FI_OK) {
+  if (fi_spec_parse(entry->spec, &spec) == FI_OK) {
     fi_spec_member(&spec, verification->target, 0, &spec); /* entries made before kernels had several members */
-    add_kernel(verification, file->entry.spec, &spec);
-    return false;
+    add_kernel(verification, entry->spec, &spec);
+    return;
   }
-  struct verified_kernel *kernel = add_row(verification, file->entry.spec);
+  struct verified_kernel *kernel = add_row(verification, entry->spec);
   if (kernel)
     snprintf(kernel->skip, sizeof kernel->skip, "no spec of this library: %s", fi_last_error());
-  return false;
 }
 
 int verify_add_cached(struct verification *verification) {
-  struct cache_walk_result result;
-  return cache_go_through(add_entry, verification, &result) ? CLI_OK : CLI_FAILED;
+  struct cache_contents contents;
+  struct cache_store *store = environment_open_store();
+  if (!store)
+    return CLI_FAILED;
+  for (size_t layer = 0; cache_contents(store, layer, add_entry, verification, &contents); layer++)
+    continue;
+  cache_store_close(store);
+  return CLI_OK;
 }
 
 static int compare_texts(const void *left, const void *right) {

@@ -33,8 +33,8 @@ enum verify_state verify_state_of(const struct verified_kernel *kernel);
 /* Why a kernel is not right; "" of one that is. */
 const char *verify_why(const struct verified_kernel *kernel);
 
-/* Each adds kernels, each text once: those of a list, or all of the user's cache that are for the target. An exit code,
- * after a complaint. */
+/* Each adds kernels, each text once: those of a list, or all of bundles, read-only folders and the user's cache that
+ * are for the target. An exit code, after a complaint. */
 int verify_add_specs(struct verification *verification, const struct spec_list *list);
 int verify_add_cached(struct verification *verification);
 

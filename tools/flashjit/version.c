@@ -13,6 +13,10 @@
 #include <string.h>
 
 typedef int (*nvrtc_version_function)(int *major, int *minor);
+typedef int (*nvrtc_number_function)(int *number);
+typedef int (*nvrtc_list_function)(int *archs);
+
+enum { MOST_ARCHS = 256 };
 
 /* The library's own search: FLASHJIT_NVRTC, then these. */
 static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
@@ -39,6 +43,25 @@ int nvrtc_version(const char **path) {
   int minor = 0;
   memcpy(&version, &symbol, sizeof symbol);
   return symbol && version(&major, &minor) == 0 ? major * 1000 + minor * 10 : 0;
+}
+
+bool nvrtc_compiles(int arch) {
+  const char *path;
+  void *library = open_nvrtc(&path);
+  void *number_symbol = library ? dlsym(library, "nvrtcGetNumSupportedArchs") : NULL;
+  void *list_symbol = library ? dlsym(library, "nvrtcGetSupportedArchs") : NULL;
+  nvrtc_number_function number;
+  nvrtc_list_function list;
+  int archs[MOST_ARCHS];
+  int count = 0;
+  int i = 0;
+  memcpy(&number, &number_symbol, sizeof number_symbol);
+  memcpy(&list, &list_symbol, sizeof list_symbol);
+  if (!number_symbol || !list_symbol || number(&count) || count > MOST_ARCHS || list(archs))
+    return false;
+  while (i < count && archs[i] != arch)
+    i++;
+  return i < count;
 }
 
 void library_version(char text[LIBRARY_VERSION_SIZE]) {

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct record {
@@ -34,10 +35,16 @@ struct worker {
   size_t job;
 };
 
+/* In memory that the parent shares with the workers. */
+struct shared {
+  atomic_size_t next;  /* job that nobody has taken */
+  atomic_size_t ended; /* of the first jobs */
+};
+
 struct pool {
   const struct workers *asked;
   size_t size;
-  atomic_size_t *next; /* shared with the workers */
+  struct shared *shared;
   int read_end;
   int write_end;
   struct worker workers[MOST_WORKERS];
@@ -55,12 +62,19 @@ static bool send_record(int pipe_end, const struct record *record) {
   return write(pipe_end, record, sizeof *record) == (ssize_t)sizeof *record;
 }
 
+/* The first jobs are few, and end soon. */
+static void wait_for_turn(const struct pool *pool, size_t job) {
+  while (job >= pool->asked->first && atomic_load(&pool->shared->ended) < pool->asked->first)
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 static void work(const struct pool *pool, size_t worker) {
   const struct workers *asked = pool->asked;
   size_t number;
   bool goes_on = true;
-  while (goes_on && (number = atomic_fetch_add(pool->next, 1)) < asked->count) {
+  while (goes_on && (number = atomic_fetch_add(&pool->shared->next, 1)) < asked->count) {
     struct record record = {.worker = worker, .result.job = number};
+    wait_for_turn(pool, number);
     if (!send_record(pool->write_end, &record))
       break; /* the parent is gone */
     const double begin = clock_seconds();
@@ -75,17 +89,26 @@ static void work(const struct pool *pool, size_t worker) {
 
 /* ------------------------------------------------------------------------------------------------ parent */
 
+/* Signals wait until the worker has its own ways with them: by the parent's it would take SIGTERM and go on. */
 static bool start_worker(struct pool *pool, size_t number) {
+  sigset_t stopping;
+  sigset_t before;
+  sigemptyset(&stopping);
+  sigaddset(&stopping, SIGINT);
+  sigaddset(&stopping, SIGTERM);
+  sigprocmask(SIG_BLOCK, &stopping, &before);
   fflush(NULL); /* nothing buffered may be printed twice */
   pid_t pid = fork();
   if (pid == 0) {
     signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole group; the parent ends its workers with SIGTERM */
     signal(SIGTERM, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     close(pool->read_end);
     work(pool, number);
     _exit(0);
   }
+  sigprocmask(SIG_SETMASK, &before, NULL);
   pool->workers[number] = (struct worker){.pid = pid > 0 ? pid : 0, .job = no_job};
   return pid > 0;
 }
@@ -94,14 +117,21 @@ static void finish_job(const struct pool *pool, const struct job_result *result)
   pool->asked->on_result(pool->asked->user, &pool->asked->jobs[result->job], result);
 }
 
+static void count_end(const struct pool *pool, size_t job) {
+  if (job < pool->asked->first)
+    atomic_fetch_add(&pool->shared->ended, 1);
+}
+
 /* Reads what has been written; false when nothing was. */
 static bool read_record(struct pool *pool) {
   struct record record;
   if (read(pool->read_end, &record, sizeof record) != (ssize_t)sizeof record)
     return false;
   pool->workers[record.worker].job = record.ended ? no_job : record.result.job;
-  if (record.ended)
+  if (record.ended) {
+    count_end(pool, record.result.job);
     finish_job(pool, &record.result);
+  }
   return true;
 }
 
@@ -121,6 +151,7 @@ static void fail_unfinished(const struct pool *pool, size_t job, int status) {
   char reason[64];
   snprintf(reason, sizeof reason, "the worker process was ended by signal %d",
            WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  count_end(pool, job);
   fail_job(pool, job, reason);
 }
 
@@ -138,7 +169,7 @@ static void reap(struct pool *pool) {
     *worker = (struct worker){.job = no_job};
     if (job != no_job)
       fail_unfinished(pool, job, status);
-    if (atomic_load(pool->next) < pool->asked->count)
+    if (atomic_load(&pool->shared->next) < pool->asked->count)
       start_worker(pool, i);
   }
 }
@@ -170,15 +201,16 @@ static void supervise(struct pool *pool) {
     reap(pool);
   }
   if (stopping_signal == 0)
-    fail_rest(pool, atomic_load(pool->next), "no worker process could be started");
+    fail_rest(pool, atomic_load(&pool->shared->next), "no worker process could be started");
 }
 
 static bool open_pool(struct pool *pool) {
   int ends[2];
-  pool->next = mmap(NULL, sizeof *pool->next, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (pool->next == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
+  pool->shared = mmap(NULL, sizeof *pool->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (pool->shared == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
     return false;
-  atomic_init(pool->next, 0);
+  atomic_init(&pool->shared->next, 0);
+  atomic_init(&pool->shared->ended, 0);
   pool->read_end = ends[0];
   pool->write_end = ends[1];
   return fcntl(pool->read_end, F_SETFL, O_NONBLOCK) == 0;
@@ -199,7 +231,7 @@ int workers_run(const struct workers *workers) {
     stop_workers(&pool);
     close(pool.read_end);
     close(pool.write_end);
-    munmap(pool.next, sizeof *pool.next);
+    munmap(pool.shared, sizeof *pool.shared);
   } else {
     fail_rest(&pool, 0, "no pipe to worker processes");
   }

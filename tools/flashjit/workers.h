@@ -45,6 +45,7 @@ enum { MOST_WORKERS = 256 };
 struct workers {
   const struct job *jobs;
   size_t count;
+  size_t first;     /* so many jobs have ended before any other begins */
   size_t processes; /* at most MOST_WORKERS */
   worker_job *work;
   job_callback on_result;
