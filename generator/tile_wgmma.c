@@ -72,6 +72,7 @@ static bool is_converted(const fi_spec *spec) {
 static bool serves(const fi_spec *spec, const struct target *target) {
   return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS &&
          (spec->q_dtype == spec->kv_dtype || is_converted(spec)) && spec->v_dtype == spec->kv_dtype &&
+         spec->q_dtype != FI_E4M3 &&
          !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes &&
          spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
          spec->v_dim <= MOST_DIM;

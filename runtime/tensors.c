@@ -96,6 +96,15 @@ static bool is_in_chunks(uint32_t dim, uint32_t dtype) {
   return dim * dtype_of(dtype)->bits / 8 % CHUNK == 0;
 }
 
+/* Rows of 16 bits are copied as they are, of whatever dim. */
+static bool has_q_in_halves(const fi_spec *spec) {
+  return dtype_of(spec->q_dtype)->bits == 8 && !is_in_chunks(spec->head_dim, spec->q_dtype);
+}
+
+static bool has_q_in_chunks(const fi_spec *spec) {
+  return !has_q_in_halves(spec);
+}
+
 static bool has_k_in_chunks(const fi_spec *spec) {
   return is_in_chunks(derived_code_dims(spec), spec->kv_dtype);
 }
@@ -129,7 +138,8 @@ static const struct pointer_rule {
   const char *needed_for;
   uintptr_t alignment;
 } pointer_rules[] = {
-    {"q", offsetof(fi_tensors, q), ATTENTION, always, "attention", CHUNK},
+    {"q", offsetof(fi_tensors, q), ATTENTION, has_q_in_chunks, "attention", CHUNK},
+    {"q", offsetof(fi_tensors, q), ATTENTION, has_q_in_halves, "attention", HALF_CHUNK},
     {"q", offsetof(fi_tensors, q), INDEX, always, "an indexer", CHUNK},
     {"o", offsetof(fi_tensors, o), ATTENTION | MERGE, always, "the result", CHUNK},
     {"lse", offsetof(fi_tensors, lse), ATTENTION | MERGE, writes_lse, "spec.lse", sizeof(float)},

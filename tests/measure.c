@@ -24,7 +24,7 @@ const struct tolerance *tolerance_of(uint32_t dtype) {
 }
 
 uint32_t measure_dtype(const fi_spec *spec) {
-  const bool is_coarse = spec->q_dtype == FI_BF16 || spec->kv_dtype == FI_BF16;
+  const bool is_coarse = spec->q_dtype == FI_BF16 || spec->kv_dtype == FI_BF16 || spec->o_dtype == FI_BF16;
   return is_coarse ? FI_BF16 : FI_F16;
 }
 

@@ -7,5 +7,9 @@
 
 //@use operand/widen_e4m3
 
+uint2 convert_four(u32 codes) {
+  return widen_four(codes);
+}
+
 //@use operand/products8
 //@end

@@ -22,7 +22,7 @@ float group_scale(const u8 *scales, u32 group) {
 
 /* Four elements, scaled, as pairs of the type to compute in. */
 uint2 scaled_four(u32 codes, float scale) {
-  const uint2 pairs = convert_four(codes);
+  const uint2 pairs = widen_four(codes);
   const float2 first = unpack_f16(pairs.x);
   const float2 second = unpack_f16(pairs.y);
   return make_uint2(pack_compute(first.x * scale, first.y * scale), pack_compute(second.x * scale, second.y * scale));

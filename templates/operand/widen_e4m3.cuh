@@ -2,7 +2,7 @@
 
 //@if fp8_convert
 /* Four e4m3 values as two pairs of f16. */
-uint2 convert_four(u32 codes) {
+uint2 widen_four(u32 codes) {
   uint2 pairs;
   asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
       "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
@@ -26,7 +26,7 @@ u32 f16_of_spread(u32 spread) {
 }
 
 /* Four e4m3 values as two pairs of f16. */
-uint2 convert_four(u32 codes) {
+uint2 widen_four(u32 codes) {
   return make_uint2(f16_of_spread(__byte_perm(codes, 0, 0x1404)), f16_of_spread(__byte_perm(codes, 0, 0x3424)));
 }
 //@end

@@ -5,6 +5,9 @@
 
 //# Q goes from global memory into its tile.
 
+//@if q_dtype == e4m3
+//@use query/fetch_e4m3
+//@else
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
 const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
@@ -62,4 +65,5 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   copy_wait<0>();
 }
+//@end
 //@end

@@ -41,13 +41,14 @@ Test(measure, rounded_output_passes) {
 }
 
 Test(measure, tolerance_is_of_the_coarser_type) {
-  static const uint32_t rows[][3] = {
-      {FI_F16, FI_F16, FI_F16},   {FI_F16, FI_BF16, FI_BF16},  {FI_F16, FI_E4M3, FI_F16},
-      {FI_BF16, FI_F16, FI_BF16}, {FI_BF16, FI_BF16, FI_BF16}, {FI_BF16, FI_E5M2, FI_BF16},
+  static const uint32_t rows[][4] = {
+      {FI_F16, FI_F16, FI_F16, FI_F16},    {FI_F16, FI_BF16, FI_F32, FI_BF16},  {FI_F16, FI_E4M3, FI_F16, FI_F16},
+      {FI_BF16, FI_F16, FI_BF16, FI_BF16}, {FI_BF16, FI_BF16, FI_F32, FI_BF16}, {FI_BF16, FI_E5M2, FI_F32, FI_BF16},
+      {FI_E4M3, FI_E4M3, FI_F16, FI_F16},  {FI_E4M3, FI_E4M3, FI_BF16, FI_BF16},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    const fi_spec spec = {.q_dtype = rows[i][0], .kv_dtype = rows[i][1]};
-    cr_expect_eq(measure_dtype(&spec), rows[i][2], "row %zu", i);
+    const fi_spec spec = {.q_dtype = rows[i][0], .kv_dtype = rows[i][1], .o_dtype = rows[i][2]};
+    cr_expect_eq(measure_dtype(&spec), rows[i][3], "row %zu", i);
   }
 }
 

@@ -46,6 +46,7 @@ Test(expression, values) {
       {"\thead_dim==128\t", 1},
       {"q_dtype == bf16", 1},
       {"q_dtype != bf16", 0},
+      {"q_dtype == e4m3", 0},
       {"kv_dtype == q_dtype", 0},
       {"kv_dtype == e4m3 || kv_dtype == e5m2", 1},
       {"mask == none", 1}, /* the two nones are different numbers */
@@ -73,7 +74,7 @@ Test(expression, errors) {
       {"half", "unknown name \"half\""},
       {"half == rope", "unknown name \"half\""},
       {"rope < half", "unknown name \"half\""},
-      {"q_dtype == e4m3", "unknown name \"e4m3\""},
+      {"q_dtype == e5m2", "unknown name \"e5m2\""},
       {"rope + 0 == half", "unknown name \"half\""},
       {"1 || nonsense", "unknown name \"nonsense\""},
       {"(1 + 2", "no \")\" before \"\""},

@@ -167,9 +167,9 @@ Test(spec, messages_say_what_is_allowed) {
   fi_spec_supported(&spec, NULL);
   cr_assert_str_eq(fi_last_error(), "v_dim is 264; allowed: multiples of 8 from 32 to 256, and 512");
   spec = zero_spec(FI_OP_ATTENTION);
-  spec.q_dtype = FI_E4M3;
+  spec.q_dtype = FI_E5M2;
   fi_spec_supported(&spec, NULL);
-  cr_assert_str_eq(fi_last_error(), "q_dtype is 3; allowed: f16, bf16");
+  cr_assert_str_eq(fi_last_error(), "q_dtype is 4; allowed: f16, bf16, e4m3");
   spec = zero_spec(FI_OP_ATTENTION);
   spec.group = 129;
   fi_spec_supported(&spec, NULL);
@@ -242,6 +242,15 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.rope = FI_ROPE_HALF, .rope_dim = 100, .rope_first = 28}, NULL},
       {{.rope = FI_ROPE_INTERLEAVED, .rope_dim = 2, .rope_first = 3},
        "rope_first is 3 with rope interleaved: it must be even"},
+      {{.op = FI_OP_APPEND, .q_dtype = FI_E4M3},
+       "q_dtype is e4m3 with op append: of other ops than attention it has 16 bits"},
+      {{.q_dtype = FI_E4M3, .bias = FI_BIAS_TOKEN_DISTANCE},
+       "bias is token_distance with q_dtype e4m3: a bias of each query token has the type of Q, which then has 16 bits"},
+      {{.q_dtype = FI_E4M3, .kv_scale = FI_SCALE_GROUP, .v_source = FI_V_KEYS, .head_dim = 192},
+       "wide_dims is 64 with q_dtype e4m3: the wide dims of K have the type of Q, which then has 16 bits"},
+      {{.q_dtype = FI_E4M3, .o_dtype = FI_F16}, NULL},
+      {{.q_dtype = FI_F16, .o_dtype = FI_BF16}, "o_dtype is bf16 with q_dtype f16: O has the type of Q, or f32"},
+      {{.q_dtype = FI_E4M3, .kv_dtype = FI_BF16}, NULL},
       {{.index = FI_INDEX_CSR}, NULL},
       {{.q_dtype = FI_F16, .kv_dtype = FI_BF16}, NULL},
   };

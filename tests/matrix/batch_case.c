@@ -183,8 +183,10 @@ static bool create_cache(struct batch_case *batch, struct trial *trial) {
 
 /* ------------------------------------------------------------------------------------------------ tensors */
 
-static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads, uint32_t dim) {
-  const uint32_t chunk = 16 / 2; /* elements of 16 bytes */
+static struct row_layout draw_rows(const struct batch_case *batch, struct trial *trial, uint32_t heads, uint32_t dim,
+                                   uint32_t dtype) {
+  const uint32_t whole = 16 / (uint32_t)dtype_bytes(dtype); /* elements of 16 bytes */
+  const uint32_t chunk = dim % whole ? 8 : whole;
   const uint32_t tokens = batch->tokens + SPARE_TOKENS;
   const int64_t row = dim + chunk * (trial_chance(trial, 3) ? trial_between(trial, 1, 3) : 0);
   if (trial_chance(trial, 4))
@@ -353,10 +355,10 @@ static bool create_tensors(struct batch_case *batch, struct trial *trial) {
   const uint32_t heads = batch->kv_heads * batch->spec.group;
   const size_t element = dtype_bytes(batch->spec.q_dtype);
   const size_t o_element = dtype_bytes(batch->spec.o_dtype);
-  batch->q = draw_rows(batch, trial, heads, batch->spec.head_dim);
-  batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim);
-  batch->k_new = draw_rows(batch, trial, batch->kv_heads, reference_k_rows(&batch->spec).dim);
-  batch->v_new = draw_rows(batch, trial, batch->kv_heads, reference_v_rows(&batch->spec).dim);
+  batch->q = draw_rows(batch, trial, heads, batch->spec.head_dim, batch->spec.q_dtype);
+  batch->o = draw_rows(batch, trial, heads, batch->spec.v_dim, batch->spec.o_dtype);
+  batch->k_new = draw_rows(batch, trial, batch->kv_heads, reference_k_rows(&batch->spec).dim, batch->spec.q_dtype);
+  batch->v_new = draw_rows(batch, trial, batch->kv_heads, reference_v_rows(&batch->spec).dim, batch->spec.q_dtype);
   const size_t axes = batch->spec.rope_axes == 3 ? 3 : 1;
   const size_t places = derived_rotates_keys(&batch->spec) ? batch_case_places(batch) : 0;
   return batch_case_buffer(batch, trial, BUFFER_POSITIONS, axes * batch->tokens, sizeof(int32_t)) &&

@@ -14,27 +14,29 @@ struct declaration {
   const char *values;
   const char *product; /* of the five card axes of attention: those of the values that are combined in full */
   const char *index;   /* of an indexer, in which little depends on them; NULL: as others */
+  const char *others;  /* of the ops that are neither; NULL: as attention */
 };
 
 static const struct declaration declarations[] = {
     {"hd", "32 40 64 72 80 88 96 104 112 128 136 160 192 200 248 256 288 512 576",
-     "32 64 80 96 112 128 160 192 256 512", "32 48 128 256"},
-    {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL, NULL},
-    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71", "1 5 64"},
-    {"rope", "*", "*", NULL},
-    {"kv", "*", "f16 bf16 e4m3 e5m2", "f16 bf16 e4m3"},
-    {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056", "0 1 16 48"},
-    {"rope_dim", "default 2 16 20 32 64 102 128", NULL, NULL},
-    {"rope_first", "0 2 8 12 64 128", NULL, NULL},
-    {"left", "0 1 5 64 1000", NULL, NULL},
-    {"right", "0 1 7 100", NULL, NULL},
-    {"chunk", "0 1 24 512", NULL, NULL},
-    {"v", "default int4 nvfp4", NULL, NULL},
-    {"scale", "*", NULL, "none token"},
-    {"scale_group", "default 16 64", NULL, NULL},
-    {"select", "0 1 3 64", NULL, "1 3 64"},
-    {"wide", "default 72", NULL, NULL},
-    {"second", "0 1 64", NULL, NULL},
+     "32 64 80 96 112 128 160 192 256 512", "32 48 128 256", NULL},
+    {"v_dim", "default 32 40 64 72 80 96 104 128 160 192 248 256 512", NULL, NULL, NULL},
+    {"group", "1 2 3 4 5 6 7 8 12 16 20 32 48 64 71 128", "1 5 8 71", "1 5 64", NULL},
+    {"q", "*", NULL, "f16 bf16", "f16 bf16"},
+    {"rope", "*", "*", NULL, NULL},
+    {"kv", "*", "f16 bf16 e4m3 e5m2", "f16 bf16 e4m3", NULL},
+    {"page", "0 1 3 7 16 48 64 100 1024 1056 2096 4176 16384", "0 1 16 1056", "0 1 16 48", NULL},
+    {"rope_dim", "default 2 16 20 32 64 102 128", NULL, NULL, NULL},
+    {"rope_first", "0 2 8 12 64 128", NULL, NULL, NULL},
+    {"left", "0 1 5 64 1000", NULL, NULL, NULL},
+    {"right", "0 1 7 100", NULL, NULL, NULL},
+    {"chunk", "0 1 24 512", NULL, NULL, NULL},
+    {"v", "default int4 nvfp4", NULL, NULL, NULL},
+    {"scale", "*", NULL, "none token", NULL},
+    {"scale_group", "default 16 64", NULL, NULL, NULL},
+    {"select", "0 1 3 64", NULL, "1 3 64", NULL},
+    {"wide", "default 72", NULL, NULL, NULL},
+    {"second", "0 1 64", NULL, NULL, NULL},
 };
 
 /* An axis whose values are rarely possible, and what one of them needs others to be. */
@@ -155,6 +157,8 @@ static bool choose_values(struct dimension *dimension, const fi_axis *axis, uint
   const struct declaration *declared = find_declaration(axis->key);
   if (declared && declared->index && op == FI_OP_INDEXER)
     return read_words(dimension, axis, declared->index, add_word);
+  if (declared && declared->others && op != FI_OP_ATTENTION)
+    return read_words(dimension, axis, declared->others, add_word);
   if (declared)
     return read_words(dimension, axis, declared->values, add_word) &&
            read_words(dimension, axis, declared->product ? declared->product : "", add_product);

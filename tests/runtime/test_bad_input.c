@@ -75,7 +75,7 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(rows, 17), FI_ERROR_SPEC, "rows is 17"},
     {NULL, SPEC(rows, 256), FI_ERROR_SPEC, "rows is 256"},
     {"attention group=20", SPEC(rows, 16), FI_ERROR_UNSUPPORTED, "rows is 16 with group 20"},
-    {NULL, SPEC(q_dtype, FI_E4M3), FI_ERROR_SPEC, "q_dtype is 3"},
+    {NULL, SPEC(q_dtype, FI_E5M2), FI_ERROR_SPEC, "q_dtype is 4"},
     {NULL, SPEC(q_dtype, 9), FI_ERROR_SPEC, "q_dtype is 9"},
     {NULL, SPEC(kv_dtype, 5), FI_ERROR_SPEC, "kv_dtype is 5"},
     {NULL, SPEC(v_dtype, 5), FI_ERROR_SPEC, "v_dtype is 5; allowed: f16, bf16, e4m3, e5m2, int8, int4, nvfp4"},

@@ -301,13 +301,17 @@ float2 unpack_compute(u32 word) {
 }
 
 /* Four e4m3 values as two pairs of f16. */
-uint2 convert_four(u32 codes) {
+uint2 widen_four(u32 codes) {
   uint2 pairs;
   asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
       "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
       : "=r"(pairs.x), "=r"(pairs.y)
       : "r"(codes));
   return pairs;
+}
+
+uint2 convert_four(u32 codes) {
+  return widen_four(codes);
 }
 
 constexpr u32 kKeyRowBytes = kQkDim * kKvBits / 8;

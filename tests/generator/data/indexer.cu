@@ -246,7 +246,7 @@ long long scale_index(const fi_kv_args &kv, int place, int token, KvHead head) {
 }
 
 /* Four e4m3 values as two pairs of f16. */
-uint2 convert_four(u32 codes) {
+uint2 widen_four(u32 codes) {
   uint2 pairs;
   asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\n"
       "cvt.rn.f16x2.e4m3x2 %0, low;\ncvt.rn.f16x2.e4m3x2 %1, high;\n}"
@@ -263,10 +263,10 @@ u32 pair_of_f16(u32 pair) {
 
 /* Writes the 16 elements of a chunk of K. */
 void store_chunk(u8 *row, int chunk, uint4 words) {
-  const uint2 a = convert_four(words.x);
-  const uint2 b = convert_four(words.y);
-  const uint2 c = convert_four(words.z);
-  const uint2 d = convert_four(words.w);
+  const uint2 a = widen_four(words.x);
+  const uint2 b = widen_four(words.y);
+  const uint2 c = widen_four(words.z);
+  const uint2 d = widen_four(words.w);
   uint4 *to = (uint4 *)row + 2 * chunk;
   to[0] = make_uint4(pair_of_f16(a.x), pair_of_f16(a.y), pair_of_f16(b.x), pair_of_f16(b.y));
   to[1] = make_uint4(pair_of_f16(c.x), pair_of_f16(c.y), pair_of_f16(d.x), pair_of_f16(d.y));
