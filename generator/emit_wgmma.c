@@ -27,8 +27,9 @@ static void print_accumulator(struct text *text, uint32_t octets) {
   }
 }
 
-static void print_head(struct text *text, const char *type, uint32_t columns) {
-  text_print(text, "               \"wgmma.mma_async.sync.aligned.m64n%uk16.f32.%s.%s {\"\n", columns, type, type);
+static void print_head(struct text *text, const char *type, uint32_t columns, uint32_t depth) {
+  text_print(text, "               \"wgmma.mma_async.sync.aligned.m64n%uk%u.f32.%s.%s {\"\n", columns, depth, type,
+             type);
 }
 
 /* Q K^T: both operands in shared memory, dims contiguous. */
@@ -39,7 +40,7 @@ static void emit_scores(struct text *text, const char *type, uint32_t tokens) {
              "void multiply_keys(float (&c)[%u][4], u64 a, u64 b, bool add) {\n"
              "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, %%%u, 0;\"\n",
              tokens, type, tokens / 8, registers + 2);
-  print_head(text, type, tokens);
+  print_head(text, type, tokens, 16);
   print_places(text, registers);
   text_print(text, "               \"}, %%%u, %%%u, add, 1, 1, 0, 0;}\"\n", registers, registers + 1);
   print_accumulator(text, tokens / 8);
@@ -54,7 +55,7 @@ static void emit_output(struct text *text, const char *type, uint32_t dims) {
              "void multiply_values(float (&c)[%u][4], const u32 (&a)[4], u64 b) {\n"
              "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, 1, 0;\"\n",
              type, dims, dims / 8);
-  print_head(text, type, dims);
+  print_head(text, type, dims, 16);
   print_places(text, registers);
   text_print(text, "               \"}, {%%%u, %%%u, %%%u, %%%u}, %%%u, add, 1, 1, 1;}\"\n", registers, registers + 1,
              registers + 2, registers + 3, registers + 4);
@@ -70,14 +71,46 @@ static void emit_shared_output(struct text *text, const char *type, uint32_t dim
              "void multiply_values(float (&c)[%u][4], u64 a, u64 b) {\n"
              "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, 1, 0;\"\n",
              dims, type, dims / 8);
-  print_head(text, type, dims);
+  print_head(text, type, dims, 16);
   print_places(text, registers);
   text_print(text, "               \"}, %%%u, %%%u, add, 1, 1, 0, 1;}\"\n", registers, registers + 1);
   print_accumulator(text, dims / 8);
   text_print(text, "               : \"l\"(a), \"l\"(b));\n}\n");
 }
 
+/* Both products of e4m3: what is in shared memory has the depth contiguous, and immediates are the signs alone. */
+static void emit_narrow(struct text *text, uint32_t columns, const char *name, const char *a, const char *words) {
+  const uint32_t registers = columns / 2;
+  const bool is_shared = words == NULL;
+  const uint32_t sources = is_shared ? 1 : 4;
+  text_print(text,
+             "/* c = a b, or c += a b: 64 x 32 by 32 x %u elements of e4m3, %s that a matrix descriptor tells of. */\n"
+             "void %s(float (&c)[%u][4], %s, u64 b, bool add) {\n"
+             "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, %%%u, 0;\"\n",
+             columns, is_shared ? "each" : "of which b is one", name, columns / 8, a, registers + sources + 1);
+  print_head(text, "e4m3", columns, 32);
+  print_places(text, registers);
+  if (is_shared)
+    text_print(text, "               \"}, %%%u, %%%u, add, 1, 1;}\"\n", registers, registers + 1);
+  else
+    text_print(text, "               \"}, {%%%u, %%%u, %%%u, %%%u}, %%%u, add, 1, 1;}\"\n", registers, registers + 1,
+               registers + 2, registers + 3, registers + 4);
+  print_accumulator(text, columns / 8);
+  text_print(text, "               : %s, \"l\"(b), \"r\"((u32)add));\n}\n", is_shared ? "\"l\"(a)" : words);
+}
+
+static void emit_e4m3(const struct facts *facts, struct text *text) {
+  emit_narrow(text, facts->tile->team_tokens, "multiply_keys", "u64 a", NULL);
+  text_print(text, "\n");
+  emit_narrow(text, facts->spec->v_dim, "multiply_values", "const u32 (&a)[4]",
+              "\"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3])");
+}
+
 void emit_wgmma(const struct facts *facts, struct text *text) {
+  if (facts->spec->q_dtype == FI_E4M3) {
+    emit_e4m3(facts, text);
+    return;
+  }
   const char *type = dtype_of(facts->spec->kv_dtype)->operand == FI_BF16 ? "bf16" : "f16";
   const uint32_t value_warps = tile_find(facts->tile, "value_warps", strlen("value_warps"))->value;
   emit_scores(text, type, facts->tile->team_tokens);

@@ -1,12 +1,13 @@
 /* What a tensor map says: a kernel asks it for boxes by four coordinates, or five. */
 #include "runtime/maps.h"
 
+#include "generator/dtypes.h"
 #include "runtime/context.h"
 
 enum {
   PART_TOKENS = 8, /* as in templates/ring/boxes.cuh */
-  ELEMENT_BYTES = 2,
-  BOX_DIMS = 64,   /* of a panel in shared memory: 128 bytes, as far as a swizzle pattern goes */
+  UNIT_BYTES = 2, /* what maps count in: an element of 16 bits, or two of 8 */
+  BOX_UNITS = 64, /* of a panel in shared memory: 128 bytes, as far as a swizzle pattern goes */
   MANY = INT32_MAX /* of what the host does not know the number of; the kernel asks for no more than there is */
 };
 
@@ -15,17 +16,22 @@ static fi_status encode(const fi_kernel *kernel, const struct tensor *tensor, st
   return driver->map_tensor(driver, tensor, map);
 }
 
+/* Bytes of as many elements of Q, which are those of K and V too. */
+static uint64_t bytes_of(const fi_spec *spec, int64_t elements) {
+  return (uint64_t)elements * dtype_of(spec->q_dtype)->bits / 8;
+}
+
 /* Q by dim, head and token: the heads of a group and the tokens of a tile are rows that follow each other. */
 static fi_status map_query(const fi_kernel *kernel, const struct strides *strides, uint32_t heads,
                            struct fi_attention_maps_args *args) {
   const fi_spec *spec = &kernel->spec;
-  const uint64_t token_bytes = (uint64_t)strides->of[STRIDE_Q_TOKEN] * ELEMENT_BYTES;
+  const uint64_t token_bytes = bytes_of(spec, strides->of[STRIDE_Q_TOKEN]);
   struct tensor tensor = {
       .rank = 4,
       .data = args->attention.q,
-      .extents = {spec->head_dim, heads, MANY, 1},
-      .strides = {(uint64_t)strides->of[STRIDE_Q_HEAD] * ELEMENT_BYTES, token_bytes, token_bytes},
-      .box = {BOX_DIMS, kernel->tile.heads, kernel->tile.tokens, 1},
+      .extents = {bytes_of(spec, spec->head_dim) / UNIT_BYTES, heads, MANY, 1},
+      .strides = {bytes_of(spec, strides->of[STRIDE_Q_HEAD]), token_bytes, token_bytes},
+      .box = {BOX_UNITS, kernel->tile.heads, kernel->tile.tokens, 1},
   };
   const fi_status status = encode(kernel, &tensor, &args->q);
   tensor.box[2] = 1;
@@ -41,14 +47,13 @@ static fi_status map_kv(const fi_kernel *kernel, const struct fi_kv_args *kv, ui
                         uint32_t tokens, struct fi_tensor_map *map) {
   const fi_spec *spec = &kernel->spec;
   const bool one_place = spec->page_size == 0 && spec->index == FI_INDEX_CSR;
-  const uint64_t token_bytes = (uint64_t)kv->token_stride * ELEMENT_BYTES;
+  const uint64_t token_bytes = bytes_of(spec, kv->token_stride);
   const struct tensor tensor = {
       .rank = one_place ? 4 : 5,
       .data = kv->data,
-      .extents = {dim, tokens, kv_heads, spec->page_size ? spec->page_size : MANY, MANY},
-      .strides = {token_bytes, (uint64_t)kv->head_stride * ELEMENT_BYTES, token_bytes,
-                  (uint64_t)kv->page_stride * ELEMENT_BYTES},
-      .box = {BOX_DIMS, tokens, 1, 1, 1},
+      .extents = {bytes_of(spec, dim) / UNIT_BYTES, tokens, kv_heads, spec->page_size ? spec->page_size : MANY, MANY},
+      .strides = {token_bytes, bytes_of(spec, kv->head_stride), token_bytes, bytes_of(spec, kv->page_stride)},
+      .box = {BOX_UNITS, tokens, 1, 1, 1},
   };
   return encode(kernel, &tensor, map);
 }

@@ -13,17 +13,37 @@
  * for them. An element may be six deviations off. Quantised KV adds nothing: the reference reads the stored
  * values. But for int4, whose elements times their scales are rounded to f16, K where a rotated one is and V as a
  * fifth: 0.63e-3 of f16.
+ *
+ * FI_E4M3 is for products of e4m3 by e4m3, where the probabilities are rounded to 3 bits of mantissa, and nothing else
+ * is but the output. A number m 2^e, 1 <= m < 2, is off by at most 2^(e - 4), evenly, and so by 2^-3 / sqrt(12) / m of
+ * itself. Over all m, whose logarithms are as frequent, the mean of 1 / m^2 is 3 / (8 ln 2): 2.65e-2 in the root of the
+ * mean square. The sum of probabilities is of those that are not rounded, and errors are independent, so that O is off
+ * by as much of itself where V is random. A third is added for small batches and for output of bf16, which adds 1e-3,
+ * and an element may be six deviations off. A row's largest probability is 2^8 in e4m3: what is below 2^-10, 2^-18 of
+ * it, is 0. Log-sum-exps are of sums that are not rounded. Matrix units keep about 14 bits of a sum of such products
+ * (arXiv 2412.19437, 3.3.2; 2411.10958): a score of d dims is off by d / 32 * 2^-13 of the largest sum on its way at
+ * most, 1e-3 for 256 dims; of O only a step's tokens are summed there.
  */
 static const struct tolerance tolerances[] = {
     [FI_F16] = {1e-3, 8e-3, 4e-3},
     [FI_BF16] = {6e-3, 4e-2, 2e-2},
+    [FI_E4M3] = {3.6e-2, 2.2e-1, 4e-3},
 };
 
 const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
 }
 
+/* As generator/tile_e4m3.c has it, of any target. */
+static bool may_round_weights(const fi_spec *spec) {
+  return spec->q_dtype == FI_E4M3 && spec->kv_dtype == FI_E4M3 && spec->v_dtype == FI_E4M3 &&
+         spec->family != FI_FAMILY_MMA && (spec->rows == 0 || spec->rows == 128) && spec->rope == FI_ROPE_NONE &&
+         spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes;
+}
+
 uint32_t measure_dtype(const fi_spec *spec) {
+  if (may_round_weights(spec))
+    return FI_E4M3;
   const bool is_coarse = spec->q_dtype == FI_BF16 || spec->kv_dtype == FI_BF16 || spec->o_dtype == FI_BF16;
   return is_coarse ? FI_BF16 : FI_F16;
 }

@@ -20,7 +20,8 @@ const struct tolerance *tolerance_of(uint32_t dtype);
 
 /*
  * The dtype whose tolerance an attention output has: the coarsest of q_dtype, the type that the products are computed
- * in, which is bf16 for bf16 KV, and that of O. Elements of e4m3 are exact in either.
+ * in, which is bf16 for bf16 KV, and that of O. Elements of e4m3 are exact in either; FI_E4M3 where it may be the type
+ * of the probabilities.
  */
 uint32_t measure_dtype(const fi_spec *spec);
 

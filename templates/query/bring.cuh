@@ -16,7 +16,7 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   const u32 number = threads.number();
   if (item.row_count == kTokens) {
     if (number < kPanels<kQkDim>)
-      copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelDims), head, rows->token, 0);
+      copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelUnits), head, rows->token, 0);
     return;
   }
 #pragma unroll 1
@@ -24,7 +24,7 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
     const u32 token = i / kPanels<kQkDim>;
     const u32 panel = i % kPanels<kQkDim>;
     copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
-             (int)(panel * kPanelDims), head, rows[min(token, item.row_count - 1u)].token, 0);
+             (int)(panel * kPanelUnits), head, rows[min(token, item.row_count - 1u)].token, 0);
   }
 }
 

@@ -24,6 +24,21 @@ struct Barriers {
   u32 slice; /* that is merged next */
 };
 //@else
+//@if q_dtype == e4m3
+struct Barriers {
+  u64 rows_full[kItemsAhead];
+  u64 rows_empty[kItemsAhead];
+  u64 query_full[kQueryTiles];
+  u64 query_empty[kQueryTiles];
+  u64 keys_full[kStages];
+  u64 keys_empty[kStages];
+  u64 values_full[kStages]; /* V as it comes */
+  u64 values_empty[kStages];
+  u64 turned_full[kStages]; /* V as products take it */
+  u64 turned_empty[kStages];
+  int ready; /* first of the units that this CTA must merge */
+};
+//@else
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -35,6 +50,7 @@ struct Barriers {
   u64 values_empty[kStages];
   int ready; /* first of the units that this CTA must merge */
 };
+//@end
 //@end
 
 Barriers &barriers_of(u8 *shared) {
@@ -83,6 +99,19 @@ void open_ring(Barriers &barriers) {
   barriers.unit = -1;
 }
 //@else
+//@if q_dtype == e4m3
+/* A warp empties V as it comes, and fills it turned. */
+void open_ring(Barriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    barrier_open(&barriers.keys_full[i], kFillArrivals);
+    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
+    barrier_open(&barriers.values_full[i], kFillArrivals);
+    barrier_open(&barriers.values_empty[i], 1);
+    barrier_open(&barriers.turned_full[i], 1);
+    barrier_open(&barriers.turned_empty[i], kConsumerWarps);
+  }
+}
+//@else
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
     barrier_open(&barriers.keys_full[i], kFillArrivals);
@@ -91,6 +120,7 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.values_empty[i], kConsumerWarps);
   }
 }
+//@end
 //@end
 
 void open_barriers(Barriers &barriers) {

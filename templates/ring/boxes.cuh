@@ -89,13 +89,13 @@ struct TileCopy {
 /* Copies panel `panel` of a box that begins in row `row` of the tile; all requests are at one place. */
 void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
   copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
-           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window);
+           copy.first_dim + (int)(panel * kPanelUnits), box.at, copy.head, box.window);
 }
 //@else
 /* Copies panel `panel` of a box that begins in row `row` of the tile. */
 void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
   copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
-           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window, box.place);
+           copy.first_dim + (int)(panel * kPanelUnits), box.at, copy.head, box.window, box.place);
 }
 //@end
 
@@ -161,6 +161,9 @@ Box box_of_step(const fi_item &item, int token, int place) {
 //@if v_source == keys
 //@use ring/parts
 //@else
+//@if q_dtype == e4m3
+//@use ring/turn
+//@else
 /* What brings the tiles of K, or of V: a warp. */
 struct Loader {
   TileCopy copy; /* to the first stage */
@@ -203,4 +206,5 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
     bring_tiles<kVDim>({{args.v, args.v_part, args.v_token, values, barriers.values_full, 0}, barriers.values_empty},
                        args.attention, first, shared);
 }
+//@end
 //@end

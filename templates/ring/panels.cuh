@@ -1,11 +1,16 @@
 //@use ptx/types
 //@use ptx/memory
 
-//# Tiles in shared memory as wgmma and tensor maps have them: panels of 64 dims, in which a row of 16-bit elements is
-//# 128 bytes, whose chunks change places by row. Panels begin at multiples of 1024 bytes, where the pattern begins.
+//# Tiles in shared memory as wgmma and tensor maps have them: panels of dims, in which a row is 128 bytes, whose chunks
+//# change places by row. Panels begin at multiples of 1024 bytes, where the pattern begins.
 
+constexpr u32 kPanelRow = 128;  /* bytes */
+constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
+//@if q_dtype == e4m3
+constexpr u32 kPanelDims = 128;
+//@else
 constexpr u32 kPanelDims = 64;
-constexpr u32 kPanelRow = 128; /* bytes */
+//@end
 
 template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
 

@@ -27,10 +27,17 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
+//@if family == wgmma && q_dtype == e4m3
+/* Element `dim` of a row of Q in its tile. */
+float query_element(const u8 *query, u32 row, u32 dim) {
+  return stored_element(query + query_offset(row, dim / 16), dim % 16);
+}
+//@else
 /* Element `dim` of a row of Q in its tile. */
 float query_element(const u8 *query, u32 row, u32 dim) {
   return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
 }
+//@end
 
 //@if wide_dims == 0
 /* A row of K or V in the cache. */

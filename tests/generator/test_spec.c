@@ -245,7 +245,8 @@ Test(spec, every_rule_refuses_with_its_reason) {
       {{.op = FI_OP_APPEND, .q_dtype = FI_E4M3},
        "q_dtype is e4m3 with op append: of other ops than attention it has 16 bits"},
       {{.q_dtype = FI_E4M3, .bias = FI_BIAS_TOKEN_DISTANCE},
-       "bias is token_distance with q_dtype e4m3: a bias of each query token has the type of Q, which then has 16 bits"},
+       "bias is token_distance with q_dtype e4m3: a bias of each query token has the type of Q, which then has 16 "
+       "bits"},
       {{.q_dtype = FI_E4M3, .kv_scale = FI_SCALE_GROUP, .v_source = FI_V_KEYS, .head_dim = 192},
        "wide_dims is 64 with q_dtype e4m3: the wide dims of K have the type of Q, which then has 16 bits"},
       {{.q_dtype = FI_E4M3, .o_dtype = FI_F16}, NULL},

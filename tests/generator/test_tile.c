@@ -135,6 +135,24 @@ static void check_latent_panels(const fi_spec *spec, const struct tile *tile) {
   check_extents(extents, sizeof extents / sizeof *extents, 2);
 }
 
+/* The same where all is e4m3: V is there as it comes, and turned, a row of 128 bytes for each dim. */
+static void check_narrow_panels(const fi_spec *spec, const struct tile *tile) {
+  const uint32_t items = number(tile, "query_tiles");
+  const uint32_t qk_units = spec->head_dim / 2; /* of 16 bits */
+  const struct extent extents[] = {
+      {number(tile, "shared_query"), number(tile, "shared_keys"), items * tile_bytes(tile->rows, qk_units)},
+      {number(tile, "shared_keys"), number(tile, "shared_values"),
+       tile->stages * tile_bytes(tile->team_tokens, qk_units)},
+      {number(tile, "shared_values"), number(tile, "shared_turned"),
+       tile->stages * tile_bytes(tile->team_tokens, spec->v_dim / 2)},
+      {number(tile, "shared_turned"), number(tile, "shared_output"), tile->stages * 128 * spec->v_dim},
+      {number(tile, "shared_output"), number(tile, "shared_items"), number(tile, "workers") / 32 * 1024},
+      {number(tile, "shared_items"), number(tile, "shared_barriers"), 2 * (48 + 28 * tile->rows)},
+      {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (4 + 2 * items + 6 * tile->stages) + 4},
+  };
+  check_extents(extents, sizeof extents / sizeof *extents, 4);
+}
+
 /* Panels begin where their pattern does, and each region holds what it is for. */
 static void check_panels(const fi_spec *spec, const struct tile *tile) {
   const uint32_t items = number(tile, "query_tiles");
@@ -158,6 +176,10 @@ static void check_panels(const fi_spec *spec, const struct tile *tile) {
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
   if (shares_rows(tile)) {
     check_latent_panels(spec, tile);
+    return;
+  }
+  if (is_wgmma(tile) && spec->q_dtype == FI_E4M3) {
+    check_narrow_panels(spec, tile);
     return;
   }
   if (is_wgmma(tile)) {

@@ -156,6 +156,30 @@ static const char *const latent_specs[] = {
      "wide=72 v_source=keys"),
 };
 
+/* Products of e4m3, with all that their tiles are for; the last are such that others take them. */
+static const char *const narrow_specs[] = {
+    "attention rows=128 q=e4m3 lse=1",
+    "attention group=4 rows=128 q=e4m3 o=f16 page=16 lse=1",
+    "attention hd=64 group=8 rows=128 q=e4m3 o=f32 scale=head page=64 mask=none lse=2",
+    "attention hd=192 v_dim=128 group=5 rows=128 q=e4m3 scale=tensor page=48 index=csr softcap=1 sinks=1 lse=1",
+    "attention hd=80 v_dim=96 rows=128 q=e4m3 index=csr left=600 lse=1",
+    "attention hd=256 v_dim=64 group=7 rows=128 q=e4m3 page=1056 bits=1 lse=1",
+    "attention hd=144 v_dim=112 group=2 rows=128 q=e4m3 page=8 start=1 chunk=512 bias=slopes",
+    "attention family=wgmma group=16 rows=128 q=e4m3 page=16 ids=int64 mask=none left=64 right=9 ranges=1 sinks=1",
+    "attention hd=64 rows=128 q=e4m3 o=f16 mask=none bias=dense snippet=logit lse=1",
+    "attention group=4 q=e4m3 page=16 lse=1",
+    "attention hd=72 group=4 rows=128 q=e4m3 page=4 lse=1",
+    "attention group=4 rows=128 q=e4m3 page=16 rope=half lse=1",
+};
+
+static const char *const narrow_edge_specs[] = {
+    "attention group=2 rows=128 q=e4m3 scale=head page=16 lse=1",
+    "attention hd=64 rows=128 q=e4m3 mask=none bias=dense lse=2",
+    "attention group=4 rows=16 q=e4m3 page=16 lse=1",
+    "attention hd=72 group=2 rows=32 q=e4m3 kv=bf16 lse=1",
+    "attention rows=64 q=e4m3 kv=int8 o=f32 scale=token lse=1",
+};
+
 /* Again for the target with least shared memory, where tiles are smaller. */
 static const char *const small_latent_specs[] = {
     "attention hd=576 v_dim=512 group=64 page=16 lse=1 v_source=keys",
@@ -405,6 +429,8 @@ static const struct special {
     {"values at the edges, oldest", run_edges, SPECS(old_edge_specs), ON_OLDEST},
     {"latents", run_attention, SPECS(latent_specs), ON_FIRST},
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
+    {"products of e4m3", run_attention, SPECS(narrow_specs), ON_FIRST},
+    {"e4m3 at the edges", run_edges, SPECS(narrow_edge_specs), ON_FIRST},
     {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
     {"lists of a second KV", run_attention, SPECS(second_specs), ON_FIRST},
     {"indexers", run_indexer, SPECS(index_specs), ON_FIRST},

@@ -51,6 +51,9 @@ attention hd=64 group=4 rows=32 page=1 index=csr ids=int64 chunk=512 prefixes=1
 attention family=wgmma rows=128 hd=64 group=4 page=1
 attention family=wgmma rows=128 hd=64 group=4 page=16 kv=e4m3 scale=head
 attention hd=64 group=4 rows=16 kv=e4m3 page=16 rope=half rope_dim=20 keys=unrotated positions=array bias=token_distance
+attention group=4 rows=128 q=e4m3 page=16
+attention hd=64 group=4 rows=16 q=e4m3 page=16
+attention hd=64 rows=64 q=e4m3 kv=bf16
 attention hd=144 v_dim=128 group=64 page=16 v_source=keys
 attention hd=576 v_dim=512 group=16 kv=e4m3 scale=groups page=16 v_source=keys
 append hd=96 v_dim=64 kv=e4m3 scale=groups page=16 v_source=keys scale_group=32

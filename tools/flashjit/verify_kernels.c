@@ -182,6 +182,7 @@ static bool get_and_run(struct trial *trial, const struct verification *verifica
                         const struct verified_kernel *asked, struct job_result *result) {
   fi_kernel *kernel;
   fi_spec canonical;
+  result->finding.allowed = 0;
   result->status = fi_get_kernel(trial->ctx, &asked->spec, &kernel);
   if (!result->status)
     result->status = fi_kernel_facts(kernel, &result->facts);
@@ -191,6 +192,7 @@ static bool get_and_run(struct trial *trial, const struct verification *verifica
     result->status = fi_kernel_spec(kernel, &canonical);
   if (!trial_ok(trial, "fi_get_kernel", result->status))
     return false;
+  result->finding.allowed = kernel_trial_allowed(&canonical);
   trial->random = XXH3_64bits_withSeed(&canonical, sizeof canonical, verification->seed);
   return kernel_trial(trial, &canonical, verification->target);
 }
@@ -211,7 +213,7 @@ static bool verify_one(void *user, const struct job *job, struct job_result *res
       .wrong = !passed,
       .rows = trial.rows,
       .error = trial.error,
-      .allowed = result->status ? 0 : kernel_trial_allowed(&asked->runs),
+      .allowed = result->finding.allowed,
   };
   snprintf(result->message, sizeof result->message, "%s", trial.why);
   return trial.ctx && !device_failed(&trial.device);

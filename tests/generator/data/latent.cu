@@ -410,8 +410,9 @@ void pause() {
   asm volatile("nanosleep.u32 64;");
 }
 
+constexpr u32 kPanelRow = 128;  /* bytes */
+constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
 constexpr u32 kPanelDims = 64;
-constexpr u32 kPanelRow = 128; /* bytes */
 
 template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
 
@@ -1048,7 +1049,7 @@ struct TileCopy {
 /* Copies panel `panel` of a box that begins in row `row` of the tile. */
 void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 panel, const Box &box) {
   copy_box(copy.to + panel * (kTeamTokens * kPanelRow) + row * kPanelRow, map, copy.full,
-           copy.first_dim + (int)(panel * kPanelDims), box.at, copy.head, box.window, box.place);
+           copy.first_dim + (int)(panel * kPanelUnits), box.at, copy.head, box.window, box.place);
 }
 
 /*
@@ -1190,7 +1191,7 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   const u32 number = threads.number();
   if (item.row_count == kTokens) {
     if (number < kPanels<kQkDim>)
-      copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelDims), head, rows->token, 0);
+      copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelUnits), head, rows->token, 0);
     return;
   }
 #pragma unroll 1
@@ -1198,7 +1199,7 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
     const u32 token = i / kPanels<kQkDim>;
     const u32 panel = i % kPanels<kQkDim>;
     copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
-             (int)(panel * kPanelDims), head, rows[min(token, item.row_count - 1u)].token, 0);
+             (int)(panel * kPanelUnits), head, rows[min(token, item.row_count - 1u)].token, 0);
   }
 }
 
@@ -1424,6 +1425,23 @@ void close_rows(RowState &state, const tile_row *rows) {
   }
 }
 
+/*
+ * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
+ * at each use: O and the scores need the registers.
+ */
+struct ItemView {
+  u32 count;
+  ScoreScale scale;
+
+  ItemTile &tile(u8 *shared) const {
+    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
+  }
+
+  u8 *query(u8 *shared) const {
+    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
+  }
+};
+
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
   const u32 lane = fresh_lane();
@@ -1448,23 +1466,6 @@ bool are_full(const MaskBits &bits) {
 }
 
 void mask_by_bits(Scores &scores, const MaskBits &bits) {}
-
-/*
- * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
- * at each use: O and the scores need the registers.
- */
-struct ItemView {
-  u32 count;
-  ScoreScale scale;
-
-  ItemTile &tile(u8 *shared) const {
-    return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
-  }
-
-  u8 *query(u8 *shared) const {
-    return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
-  }
-};
 
 /* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,

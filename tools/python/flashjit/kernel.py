@@ -277,7 +277,7 @@ class Kernel:
     def _new_output(self, q: Any) -> Any:
         import torch
 
-        dtype = torch.float32 if self.spec.o_dtype == c.FI_F32 else q.dtype
+        dtype = {c.FI_F16: torch.float16, c.FI_BF16: torch.bfloat16, c.FI_F32: torch.float32}[self.spec.o_dtype]
         return q.new_empty((*q.shape[:2], self.spec.v_dim), dtype=dtype)
 
 
