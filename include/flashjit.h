@@ -119,7 +119,7 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
  * is a whole number from -128 to 127, of which append writes -127 to 127. FI_I4 is one from -8 to 7, FI_NVFP4 e2m1: 0,
  * 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign. Of these two a byte has two elements, the first in its lower half, and each
- * spec.scale_group elements of a row have a scale of their own. */
+ * spec.scale_group elements of a row have a scale of their own. Where Q is FI_E4M3 too wgmma rounds exp(s) to it. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
 enum { FI_I4 = 7, FI_NVFP4 = 8 }; /* of K and V */
 
@@ -256,8 +256,7 @@ typedef struct fi_spec {
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group; any query length is right with any
                          value. A tile that does not fit the target is made smaller. 0: several kernels, for any mix
                          of lengths (fi_spec_member, fi_workspace.max_q_len); with select or prefixes one */
-  uint32_t q_dtype;   /* FI_F16, FI_BF16, of attention FI_E4M3; type of Q and of appended K, V; 0: FI_BF16. With Q, K
-                         and V of FI_E4M3 kernels of FI_FAMILY_WGMMA round exp(s) to it, too */
+  uint32_t q_dtype;   /* FI_F16, FI_BF16, of attention FI_E4M3; type of Q and of appended K, V; 0: FI_BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype (0), with FI_E4M3 FI_F16 or FI_BF16 (0); of what merge reads, too */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8, and FI_E4M3 of an indexer; groups: E4M3 */

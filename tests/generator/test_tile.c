@@ -3,6 +3,7 @@
 #include "generator/family.h"
 #include "generator/spec.h"
 #include "generator/tile_choice.h"
+#include "generator/tile_records.h"
 #include "random_spec.h"
 
 #include <criterion/criterion.h>
@@ -220,7 +221,10 @@ static uint32_t sufficient_bytes(const fi_spec *spec, uint32_t rows) {
   const uint32_t wide_row = spec->head_dim * 2 + 16;
   const uint32_t ring =
       2 * tokens * (row_bytes(spec->kv_dtype, spec->head_dim) + row_bytes(spec->v_dtype, spec->v_dim) + 32 + 64);
-  const uint32_t loaders = 256 * 40;
+  const uint32_t loader = spec->second_page ? sizeof(struct second_loader)
+                          : spec->select    ? sizeof(struct list_loader)
+                                            : sizeof(struct kv_loader);
+  const uint32_t loaders = 256 * loader;
   return ring + (rows + tokens) * wide_row + rows * 16 + loaders + KIB;
 }
 

@@ -20,6 +20,7 @@ struct fi_interval {
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
  * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
+ * With lists of a second KV it is one of the tokens inner_begin to inner_end of the first and, after them, of the list.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -35,7 +36,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
-  int kv_len;                /* of its request */
+  int kv_len;                /* of its request; where lists are of a second KV, that of this one */
 };
 
 /* Items that no CTA has yet, when a launch begins: each begins with the item of its number, and claims the others. */
@@ -67,6 +68,8 @@ struct fi_plan_header {
   long long fault_value;
   const void *page_table;
   long long page_table_stride;
+  const void *second_page_table; /* of a second KV */
+  long long second_page_table_stride;
   int tokens;       /* rows */
   unsigned id;      /* of the kernel and the bounds that the plan was made for */
   unsigned rows_id; /* of what an append kernel must have in common with them */
@@ -140,6 +143,7 @@ struct fi_attention_args {
   const void *snippet_params;
   const int *selected; /* lists of blocks */
   long long selected_token_stride, selected_head_stride;
+  struct fi_kv_args second_k, second_v; /* of a second KV, which lists are of */
 };
 
 constexpr int kVDim = 128;               /* elements of a row of V and O */
@@ -836,11 +840,20 @@ void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &va
   }
 }
 
+/* Where the rows of K, and of V, of the next step lie. */
+template <u32 kRowLanes> RowPlaces key_places(const fi_attention_args &args, const kv_loader &loader) {
+  return row_places<kRowLanes>(args.k, loader);
+}
+
+template <u32 kRowLanes> RowPlaces value_places(const fi_attention_args &args, const kv_loader &loader) {
+  return row_places<kRowLanes>(args.v, loader);
+}
+
 /* Starts the warp's copies of a step of the item into a stage. What the loader tells is read before the first copy. */
 void copy_step(const kv_loader &loader, const fi_attention_args &args, const u8 *stage) {
   const ValidRows valid = valid_rows(loader);
-  const RowPlaces keys = row_places<CopyShape<kKeyRowBytes>::kRowLanes>(args.k, loader);
-  const RowPlaces values = row_places<CopyShape<kValueRowBytes>::kRowLanes>(args.v, loader);
+  const RowPlaces keys = key_places<CopyShape<kKeyRowBytes>::kRowLanes>(args, loader);
+  const RowPlaces values = value_places<CopyShape<kValueRowBytes>::kRowLanes>(args, loader);
   const u32 tiles = shared_address(stage);
 #pragma unroll
   for (u32 first = 0; first < kWarpTokens; first++) {

@@ -20,6 +20,7 @@ struct fi_interval {
  * A work item: rows of one tile against one range of one KV head. kv_base is where the KV of the request is found: the
  * request's number (dense index) or kv_indptr[request] (CSR). With lists the tile is one query token, the range is one
  * of the tokens of its list, in the list's order, and inner_begin to inner_end is what it sees of the KV but for that.
+ * With lists of a second KV it is one of the tokens inner_begin to inner_end of the first and, after them, of the list.
  */
 struct FI_WIDE fi_item {
   int kv_base;
@@ -35,7 +36,7 @@ struct FI_WIDE fi_item {
   int unit;                  /* first merge unit that it feeds; a unit's rows follow each other in the tile. Is an
                                 index of one in any case: the record is read ahead */
   int next;                  /* in fi_plan_arrays.items, what its CTA does after it; -1: nothing; FI_NEXT_CLAIMED */
-  int kv_len;                /* of its request */
+  int kv_len;                /* of its request; where lists are of a second KV, that of this one */
 };
 
 #define FI_NEXT_CLAIMED -2 /* what it claims from the queue */
@@ -69,6 +70,8 @@ struct fi_plan_header {
   long long fault_value;
   const void *page_table;
   long long page_table_stride;
+  const void *second_page_table; /* of a second KV */
+  long long second_page_table_stride;
   int tokens;       /* rows */
   unsigned id;      /* of the kernel and the bounds that the plan was made for */
   unsigned rows_id; /* of what an append kernel must have in common with them */
@@ -142,6 +145,7 @@ struct fi_attention_args {
   const void *snippet_params;
   const int *selected; /* lists of blocks */
   long long selected_token_stride, selected_head_stride;
+  struct fi_kv_args second_k, second_v; /* of a second KV, which lists are of */
 };
 
 /* A tensor map, as the driver encodes it: where boxes of a tensor are in memory. */
