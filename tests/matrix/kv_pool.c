@@ -32,12 +32,13 @@ static int64_t align_up(int64_t bytes, int64_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's bytes. */
+/* Strides within a unit: tokens before heads (NHD) or heads before tokens (HND). Returns the unit's bytes. A head has
+ * room for two tokens: with one, a call that does not tell how many there are would be refused. */
 static int64_t lay_out_unit(struct trial *trial, uint32_t kv_heads, uint32_t unit_tokens, struct kv_rows *rows) {
   const int64_t row = rows->row_bytes + draw_padding(rows, trial);
   if (trial_chance(trial, 3)) {
     rows->token_stride = row;
-    rows->head_stride = unit_tokens * row + draw_padding(rows, trial);
+    rows->head_stride = (unit_tokens > 1 ? unit_tokens : 2) * row + draw_padding(rows, trial);
     return kv_heads * rows->head_stride;
   }
   rows->head_stride = row;
