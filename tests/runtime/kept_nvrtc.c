@@ -169,6 +169,14 @@ API nvrtcResult nvrtcVersion(int *major, int *minor) {
   return REAL(nvrtcVersion)(major, minor);
 }
 
+API nvrtcResult nvrtcGetNumSupportedArchs(int *count) {
+  return REAL(nvrtcGetNumSupportedArchs)(count);
+}
+
+API nvrtcResult nvrtcGetSupportedArchs(int *archs) {
+  return REAL(nvrtcGetSupportedArchs)(archs);
+}
+
 API const char *nvrtcGetErrorString(nvrtcResult result) {
   return REAL(nvrtcGetErrorString)(result);
 }
