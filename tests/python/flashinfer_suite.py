@@ -115,12 +115,12 @@ def attend(q, k, v, scale, how):
         q, k = rotated(q, k.shape[0] - q.shape[0], *table), rotated(k, 0, *table)
     k, v = (states.repeat_interleave(group, 1) for states in (k, v))
     logits = torch.einsum("qhd,khd->hqk", q, k) * scale
-    softcap = how["logits_soft_cap"] or 0.0
-    logits = softcap * torch.tanh(logits / softcap) if softcap else logits
     place = torch.arange(q.shape[0], device=q.device)[:, None] + k.shape[0] - q.shape[0]
     key = torch.arange(k.shape[0], device=q.device)[None]
     if how["position"] == "ALIBI":
         logits = logits + slopes_of(q.shape[1], q.device) * (key - place)
+    softcap = how["logits_soft_cap"] or 0.0
+    logits = softcap * torch.tanh(logits / softcap) if softcap else logits
     hidden = (key > place) & how["causal"] if how["mask"] is None else ~how["mask"].view(*logits.shape[1:])
     hidden = hidden | (key < place - how["window_left"]) & (how["window_left"] >= 0)
     logits = logits.masked_fill(hidden, -math.inf)

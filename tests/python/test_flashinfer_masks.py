@@ -172,6 +172,23 @@ class Blocks(Case):
                     self.close(lse, right_lse, 1e-2)
                     self.assertEqual(simulated().runs - before, 1)
 
+    def test_masks_in_blocks_of_long_rows(self):
+        """Of 66 and 9 tokens, which are 3 words and 1."""
+        m, n, r, c = 6, 66, 3, 3
+        sizes = ((m, HEADS), (n, KV_HEADS), (n, KV_HEADS))
+        q, k, v = (torch.randn(size, heads, DIM).bfloat16() for size, heads in sizes)
+        indptr, indices = torch.tensor([0, 22, 25]), torch.cat([torch.randperm(22), torch.tensor([5, 21, 0])])
+        inner, dense = torch.rand(25, r, c) > 0.4, torch.zeros(m, n, dtype=torch.bool)
+        for block, (column, mask) in enumerate(zip(indices.tolist(), inner)):
+            row = block // 22
+            dense[row * r : row * r + r, column * c : column * c + c] = mask
+        rows = [part.transpose(0, 1) for part in inner.split((22, 3))]
+        for given in ({"mask": inner}, {"packed_mask": packed(rows)}):
+            with self.subTest(list(given)):
+                wrapper = flashinfer.BlockSparseAttentionWrapper(self.buffer)
+                wrapper.plan(indptr, indices, m, n, r, c, *SHAPE, **given, q_data_type=torch.bfloat16)
+                self.close(wrapper.run(q, k, v), attend(q, k, v, dense)[0])
+
     def test_blocks_of_any_sizes(self):
         rows, columns = torch.tensor([[2, 5, 1], [4, 1, 3]]), torch.tensor([[3, 1, 6], [2, 2, 6]])
         seen = torch.tensor([[[1, 0, 1], [0, 0, 0], [1, 1, 1]], [[0, 1, 0], [1, 0, 1], [0, 0, 1]]]).bool()
@@ -200,7 +217,11 @@ class Blocks(Case):
 
 class Masks(Case):
     def test_masks_of_the_callers(self):
-        batch = Batch([3, 1, 5], [9, 40, 5])
+        for q_lens, kv_lens in (([3, 1, 5], [9, 40, 5]), ([2], [65]), ([3], [100]), ([1, 2], [257, 3])):
+            with self.subTest(kv_lens=kv_lens):
+                self.expect_masks(Batch(q_lens, kv_lens))
+
+    def expect_masks(self, batch):
         masks = [torch.rand(q, kv) > 0.5 for q, kv in zip(batch.q_lens, batch.kv_lens)]
         rows = zip(batch.q.split(batch.q_lens), batch.k, batch.v, masks)
         right = torch.cat([attend(*row)[0] for row in rows])
@@ -224,6 +245,22 @@ class Masks(Case):
         wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
         wrapper.plan(batch.q_indptr, *batch.pages(), *SHAPE, PAGE, causal=True, pos_encoding_mode="ALIBI", **BFLOAT)
         self.close(wrapper.run(batch.q, batch.cache), torch.cat(found))
+
+    def test_slopes_of_capped_scores_are_refused(self):
+        batch = Batch([1], [9])
+        decode = flashinfer.BatchDecodeWithPagedKVCacheWrapper(self.buffer)
+        prefill = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
+        ragged = flashinfer.BatchPrefillWithRaggedKVCacheWrapper(self.buffer)
+        slopes = {"pos_encoding_mode": "ALIBI", **BFLOAT}
+        for wrapper, given in (
+            (decode, (*batch.pages(), *SHAPE, PAGE)),
+            (prefill, (batch.q_indptr, *batch.pages(), *SHAPE, PAGE)),
+            (ragged, (batch.q_indptr, batch.kv_indptr, *SHAPE)),
+        ):
+            wrapper.plan(*given, logits_soft_cap=0.0, **slopes)
+            said = "pos_encoding_mode='ALIBI' with logits_soft_cap=5.0 is not supported"
+            with self.assertRaisesRegex(flashjit.UnsupportedError, said):
+                wrapper.plan(*given, logits_soft_cap=5.0, **slopes)
 
     def test_rotation_in_the_kernel(self):
         batch = Batch([1, 1], [9, 3])

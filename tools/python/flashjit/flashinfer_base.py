@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .errors import ArgumentError, UnsupportedError
-from .plans import DTYPES, Plan, Plans, is_capturing, tile_rows
+from .plans import DTYPES, Plan, Plans, above, is_capturing, tile_rows
 from .rope import rope_table
 
 PLANS = Plans()
@@ -118,8 +118,13 @@ class Wrapper:
         self._plans.clear()
 
     def _set_positions(self, heads: int, dim: int, mode: str = "NONE", scale: Any = None, theta: Any = None) -> None:
-        """Of Q and K in the kernel: none, ALiBi's slopes, or Llama's rotation, of K as it is stored."""
+        """Of Q and K in the kernel: none, ALiBi's slopes, or Llama's rotation, of K as it is stored.
+
+        Here a query's distance to itself is 0. FlashInfer counts queries from the first new one, without the KV before
+        it: results are the same, a row's LSE differs by a constant. It caps biased scores; kernels bias capped ones.
+        """
         if mode == "ALIBI":
+            refuse(f"plan() with pos_encoding_mode={mode!r}", logits_soft_cap=self._logits_soft_cap or None)
             self._axes["bias"] = "slopes"
             self._layer["slopes"] = torch.tensor(_slopes(heads), device=self.device)
         elif mode == "ROPE_LLAMA":
@@ -150,7 +155,8 @@ class Wrapper:
         self._set_bits(packed_rows(rows), q_lens)
 
     def _set_bits(self, words: torch.Tensor, q_lens: list[int]) -> None:
-        """[query tokens][words]: which KV each sees, whatever else there is."""
+        """[query tokens][words]: which KV each sees, whatever else there is, in rows as long as workspaces are."""
+        words = torch.nn.functional.pad(words, (0, -(-above(self._most_kv) // 32) - words.shape[1]))
         begins = torch.tensor([0, *q_lens[:-1]]).cumsum(0) * words.shape[1]
         self._axes.update(mask="none", mask_bits=1)
         self._batch["mask_bits"] = words.to(self.device)

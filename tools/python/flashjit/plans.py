@@ -20,7 +20,7 @@ def tile_rows(rows: int) -> int:
     return next((tile for tile in TILE_ROWS if tile >= rows), TILE_ROWS[-1])
 
 
-def _above(number: int) -> int:
+def above(number: int) -> int:
     """A power of two, so that few workspaces serve all lengths."""
     return 1 << max(number - 1, 0).bit_length()
 
@@ -75,7 +75,7 @@ class Plans:
 
     def plan(self, kernel: Kernel, bounds: dict[str, int], batch: dict[str, Any]) -> Plan:
         """bounds: max_requests, max_tokens and max_kv_len, of which the next power of two is used, and kv_heads."""
-        wide = {name: _above(n) if name.startswith("max_") else n for name, n in bounds.items()}
+        wide = {name: above(n) if name.startswith("max_") else n for name, n in bounds.items()}
         # A replay writes to the workspaces of its graph when nobody here knows: no other launch may use them.
         stream = (current_stream(), is_capturing())
         key = (kernel, stream, *sorted(wide.items()))
