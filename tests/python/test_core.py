@@ -182,6 +182,12 @@ class Launches(unittest.TestCase):
         with self.assertRaises(flashjit.ArgumentError) as caught:
             attention.run(other, **tensors, second_k=first_k, second_v=v)
         self.assertIn("second_k has pages of 4 tokens; the spec says 2", str(caught.exception))
+        two = Host((7, 2, 2, 32), 10)
+        for name in ("v", "second_k", "second_v"):
+            with self.assertRaises(flashjit.ArgumentError) as caught:
+                wide = Host((6, 4, 2, 32), 11) if name == "v" else two
+                attention.run(other, **{**tensors, "second_k": k, "second_v": v, name: wide})
+            self.assertIn(f"{name} has 2 KV heads and k 1; they must be equal", str(caught.exception))
 
     def test_lists_and_weights_may_be_views(self):
         """Rows of a larger array have the same entries as packed ones, and what is between them stays."""

@@ -6,6 +6,7 @@ SGLang itself is not there: what the backend imports of it is stood in for, with
 import sys
 import types
 import unittest
+from unittest import mock
 
 try:
     import torch
@@ -215,8 +216,41 @@ class Forward(unittest.TestCase):
         right = torch.cat([attend(*row, scale=DIM**-0.5) for row in rows])
         self.assertLess(float((found.double() - right.flatten(1)).abs().max()), 0.05)
         step.batch.extend_prefix_lens_cpu = [0, 7]
-        with self.assertRaisesRegex(UnsupportedError, "layer 0 has 4 expanded KV heads on a cached prefix"):
+        said = "layer 0 has 4 expanded KV heads of 48 dims on a cached prefix, of which the pool has 32 dims"
+        with self.assertRaisesRegex(UnsupportedError, said):
             backend.forward_extend(*given, layer(**kind), step.batch, save_kv_cache=False)
+
+    def test_one_expanded_head(self):
+        """Of a rank of many: one head is no latent."""
+        kind = {"tp_q_head_num": 1, "tp_k_head_num": 1, "qk_head_dim": 48, "v_head_dim": 32}
+        step = Step(1, (3, 20), (3, 20))
+        step.runner.use_mla_backend, step.batch.extend_prefix_lens_cpu = True, [0, 0]
+        step.batch.token_to_kv_pool = LatentPool(96)
+        q, k, v = (torch.randn(23, 1, dim).bfloat16() for dim in (48, 48, 32))
+        given = [states.flatten(1) for states in (q, k, v)]
+        found = sglang.Backend(step.runner).forward_extend(*given, layer(**kind), step.batch, save_kv_cache=False)
+        rows = zip(*(states.split((3, 20)) for states in (q, k, v)))
+        right = torch.cat([attend(*row, scale=DIM**-0.5) for row in rows])
+        self.assertLess(float((found.double() - right.flatten(1)).abs().max()), 0.05)
+
+    def test_a_replay_has_longer_prompts_than_its_capture(self):
+        """The graph plans anew from the same arrays; what it was captured with bounds nothing."""
+        kind = {"tp_k_head_num": HEADS, "qk_head_dim": 48, "v_head_dim": 32}
+        step = Step(1, (4, 4, 4), (4, 4, 4))
+        step.runner.use_mla_backend, step.batch.extend_prefix_lens_cpu = True, [0, 0, 0]
+        q, k, v = (torch.randn(12, HEADS, dim).bfloat16() for dim in (48, 48, 32))
+        given = [states.flatten(1) for states in (q, k, v)]
+        backend = sglang.Backend(step.runner)
+        with mock.patch.object(sglang, "is_capturing", lambda: True):
+            backend.forward_extend(*given, layer(**kind), step.batch, save_kv_cache=False)
+        (plan,) = backend.step.plans.values()
+        plan.batch["q_indptr"].copy_(torch.tensor([0, 1, 11, 12]))
+        plan.workspace.plan = None
+        found = plan.run(q=q, k=k, v=v, softmax_scale=DIM**-0.5)
+        rows = zip(*(states.split((1, 10, 1)) for states in (q, k, v)))
+        right = torch.cat([attend(*row, scale=DIM**-0.5) for row in rows])
+        self.assertLess(float((found.double() - right).abs().max()), 0.05)
+        self.assertEqual(sglang.PLANS.faults(), [])
 
     def test_registration(self):
         sglang.register()

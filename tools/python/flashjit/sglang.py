@@ -60,10 +60,11 @@ class _Step:
         return self.plans[kernel]
 
     def plan_of_new(self, kernel: Any, tokens: int, kv_heads: int) -> Plan:
-        """Of new tokens alone, which see each other."""
+        """Of new tokens alone, which see each other. A replay's prompts may be longer than those of its capture."""
         if kernel not in self.plans:
+            most = self.max_len if self.is_captured else self.most_queries()
             batch = {"q_indptr": self.batch["q_indptr"], "kv_indptr": self.batch["q_indptr"]}
-            self.plans[kernel] = self._new_plan(kernel, tokens, kv_heads, self.most_queries(), batch)
+            self.plans[kernel] = self._new_plan(kernel, tokens, kv_heads, most, batch)
         return self.plans[kernel]
 
     def _new_plan(self, kernel: Any, tokens: int, kv_heads: int, max_kv_len: int, batch: dict[str, Any]) -> Plan:
@@ -188,14 +189,14 @@ class Backend(AttentionBackend):
         numbers = {"softmax_scale": layer.scaling, "softcap": layer.logit_cap or None}
         if sinks is not None:
             numbers["sinks"] = sinks.detach().float().contiguous()
-        heads = layer.tp_k_head_num
-        if self.has_latents and heads > 1:
-            self._check_prefix(layer, forward_batch)
+        heads, cached = layer.tp_k_head_num, pool.get_key_buffer(layer.layer_id)
+        if self.has_latents and cached.shape[-1] != layer.qk_head_dim:
+            _check_prefix(layer, forward_batch, cached.shape[-1])
             keys, values = (new.view(-1, heads, dim) for new, dim in ((k, layer.qk_head_dim), (v, layer.v_head_dim)))
             axes = {**self._axes(layer, step, rows, keys, sinks), "index": "csr"}
             plan = step.plan_of_new(PLANS.kernel(**axes), rows.shape[0], heads)
         else:
-            keys = self._paged(pool.get_key_buffer(layer.layer_id))
+            keys = self._paged(cached)
             values = None if self.has_latents else self._paged(pool.get_value_buffer(layer.layer_id))
             axes = {**self._axes(layer, step, rows, keys, sinks), "page_size": self.page_size}
             if self.has_latents:
@@ -203,13 +204,14 @@ class Backend(AttentionBackend):
             plan = step.plan(PLANS.kernel(**axes), rows.shape[0], heads)
         return plan.run(q=rows, k=keys, v=values, **numbers).flatten(1)
 
-    def _check_prefix(self, layer: Any, forward_batch: Any) -> None:
-        """Of expanded heads the pool has nothing: those of a prefix are not there."""
-        if forward_batch.forward_mode.is_decode() or any(forward_batch.extend_prefix_lens_cpu):
-            raise UnsupportedError(
-                f"flashjit.sglang: layer {layer.layer_id} has {layer.tp_k_head_num} expanded KV heads on a cached "
-                "prefix; it is not supported"
-            )
+
+def _check_prefix(layer: Any, forward_batch: Any, cached_dim: int) -> None:
+    """Of expanded heads the pool has nothing: those of a prefix are not there."""
+    if forward_batch.forward_mode.is_decode() or any(forward_batch.extend_prefix_lens_cpu):
+        raise UnsupportedError(
+            f"flashjit.sglang: layer {layer.layer_id} has {layer.tp_k_head_num} expanded KV heads of "
+            f"{layer.qk_head_dim} dims on a cached prefix, of which the pool has {cached_dim} dims; it is not supported"
+        )
 
 
 def _save(pool: Any, layer: Any, slots: torch.Tensor, k: torch.Tensor, v: Any, k_rope: Any) -> None:

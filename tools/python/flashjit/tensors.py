@@ -164,6 +164,10 @@ class Tensors:
             raise ArgumentError(
                 f"q has {q.shape[1]} heads and k {k.shape[-2]}; the group of the spec is {self.spec.group}"
             )
+        for name in ("v", "second_k", "second_v"):
+            other = self.arrays.get(name)
+            if k and other and other.shape[-2] != k.shape[-2]:
+                raise ArgumentError(f"{name} has {other.shape[-2]} KV heads and k {k.shape[-2]}; they must be equal")
         if q and o and q.shape[:2] != o.shape[:2]:
             raise ArgumentError(f"q has shape {list(q.shape)} and o {list(o.shape)}; tokens and heads must be equal")
         if q:
