@@ -66,9 +66,11 @@ static const struct part parts[] = {
 
 /* -------------------------------------------------------------------------------- bounds */
 
-/* Tokens that a query token sees at most beside those of its list, which are of a second KV. */
+/* Tokens that a query token sees at most beside those of its list, which are of a second KV: a window is all, where
+ * nothing after the query token is seen. */
 static uint32_t most_beside(const fi_spec *spec, const fi_workspace *bounds) {
-  const uint32_t window = spec->window_left && !spec->window_right && !spec->ranges ? spec->window_left : UINT32_MAX;
+  const bool is_bounded = spec->window_left && spec->mask == FI_MASK_CAUSAL && !spec->ranges;
+  const uint32_t window = is_bounded ? spec->window_left : UINT32_MAX;
   if (!spec->second_page)
     return 0;
   return window < bounds->max_kv_len ? window : bounds->max_kv_len;
@@ -80,6 +82,9 @@ static fi_status check_lists(const fi_kernel *kernel, const fi_workspace *bounds
   const uint32_t most = select > 0 ? (INT32_MAX - most_beside(&kernel->spec, bounds)) / select : 0;
   if (select == 0 || (bounds->max_selected > 0 && bounds->max_selected <= most))
     return FI_OK;
+  if (most == 0)
+    return error_set(FI_ERROR_ARGUMENT, "workspace.max_kv_len is %u; with select=%u that leaves no room for a list",
+                     bounds->max_kv_len, select);
   return error_set(FI_ERROR_ARGUMENT, "workspace.max_selected is %u; with select=%u it must be 1 to %u",
                    bounds->max_selected, select, most);
 }

@@ -27,24 +27,27 @@ Turn turn_of(u32 lane) {
  * Turns 32 tokens by 16 dims. Of each 16 tokens those at 2 t, 2 t + 1, 2 t + 8 and 2 t + 9 become neighbours, in this
  * order: they are what lane t of four has of a row of scores, and a word of the operand that weights are.
  */
-void turn_block(u32 from, u32 to, const Turn &turn) {
-  u32 pairs[4];
-  load_matrices_transposed(pairs, from);
+void turn_block(const u32 (&pairs)[4], u32 to, const Turn &turn) {
   const u32 rows[4] = {__byte_perm(pairs[0], pairs[1], turn.even), __byte_perm(pairs[0], pairs[1], turn.odd),
                        __byte_perm(pairs[2], pairs[3], turn.even), __byte_perm(pairs[2], pairs[3], turn.odd)};
   store_matrices(to, rows);
 }
 
-/* Turns V of a step. */
+/* Turns V of a step. A block is loaded before that in front of it is written; more on the way would spill. */
 void turn_tile(const u8 *values, u8 *turned, const Turn &turn) {
+  constexpr u32 kBlocks = kVDim / 16;
   const u32 lane = fresh_lane();
 #pragma unroll 1
   for (u32 first = 0; first < kTeamTokens; first += 32) {
-#pragma unroll 4
-    for (u32 block = 0; block < kVDim / 16; block++) {
-      const u32 from = shared_address(values) + panel_chunk<kTeamTokens>(first + lane, block);
+    u32 pairs[2][4];
+    load_matrices_transposed(pairs[0], shared_address(values) + panel_chunk<kTeamTokens>(first + lane, 0));
+#pragma unroll
+    for (u32 block = 0; block < kBlocks; block++) {
       const u32 to = shared_address(turned) + panel_chunk<kVDim>(16 * block + turn.row, first / 16 + lane / 16);
-      turn_block(from, to, turn);
+      if (block + 1 < kBlocks)
+        load_matrices_transposed(pairs[(block + 1) % 2],
+                                 shared_address(values) + panel_chunk<kTeamTokens>(first + lane, block + 1));
+      turn_block(pairs[block % 2], to, turn);
     }
   }
 }

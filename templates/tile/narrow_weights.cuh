@@ -4,18 +4,28 @@
 constexpr float kSlack = 0;
 constexpr float kWeightExponent = 8;
 
+//@if changes_scores
+/* What a weight is 2 to the power of. Beside an offset of any size the factor would be lost. */
+float exponent_of(float score, float scale, float offset) {
+  return fmaf(score, scale, -offset) + kWeightExponent;
+}
+//@else
+/* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
+float exponent_of(float score, float scale, float offset) {
+  return fmaf(score, scale, kWeightExponent - offset);
+}
+//@end
+
 /* Scores become weights, exp2(logit - row maximum + 8), summed into the state. */
 void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const float added = kWeightExponent - offsets[r];
+  for (u32 r = 0; r < kRowGroups; r++)
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = exp2_fast(fmaf(score, scale.of(r), added));
+      score = exp2_fast(exponent_of(score, scale.of(r), offsets[r]));
       state.sum[r] += score;
     }
-  }
 }
 
 /* Adds O of a step, in front of which the rest shrinks. */

@@ -107,6 +107,10 @@ Test(second, workspaces) {
        "workspace.max_selected is 2147483647; with select=1 it must be 1 to 2147482647"},
       {"", WORKSPACE(max_selected, 0x7fffffff),
        "workspace.max_selected is 2147483647; with select=1 it must be 1 to 2147482647"},
+      {" left=128 mask=none", WORKSPACE(max_selected, 0x7fffffff),
+       "workspace.max_selected is 2147483647; with select=1 it must be 1 to 2147482647"},
+      {"", WORKSPACE(max_kv_len, 0x7fffffff),
+       "workspace.max_kv_len is 2147483647; with select=1 that leaves no room for a list"},
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {

@@ -1096,24 +1096,27 @@ Turn turn_of(u32 lane) {
  * Turns 32 tokens by 16 dims. Of each 16 tokens those at 2 t, 2 t + 1, 2 t + 8 and 2 t + 9 become neighbours, in this
  * order: they are what lane t of four has of a row of scores, and a word of the operand that weights are.
  */
-void turn_block(u32 from, u32 to, const Turn &turn) {
-  u32 pairs[4];
-  load_matrices_transposed(pairs, from);
+void turn_block(const u32 (&pairs)[4], u32 to, const Turn &turn) {
   const u32 rows[4] = {__byte_perm(pairs[0], pairs[1], turn.even), __byte_perm(pairs[0], pairs[1], turn.odd),
                        __byte_perm(pairs[2], pairs[3], turn.even), __byte_perm(pairs[2], pairs[3], turn.odd)};
   store_matrices(to, rows);
 }
 
-/* Turns V of a step. */
+/* Turns V of a step. A block is loaded before that in front of it is written; more on the way would spill. */
 void turn_tile(const u8 *values, u8 *turned, const Turn &turn) {
+  constexpr u32 kBlocks = kVDim / 16;
   const u32 lane = fresh_lane();
 #pragma unroll 1
   for (u32 first = 0; first < kTeamTokens; first += 32) {
-#pragma unroll 4
-    for (u32 block = 0; block < kVDim / 16; block++) {
-      const u32 from = shared_address(values) + panel_chunk<kTeamTokens>(first + lane, block);
+    u32 pairs[2][4];
+    load_matrices_transposed(pairs[0], shared_address(values) + panel_chunk<kTeamTokens>(first + lane, 0));
+#pragma unroll
+    for (u32 block = 0; block < kBlocks; block++) {
       const u32 to = shared_address(turned) + panel_chunk<kVDim>(16 * block + turn.row, first / 16 + lane / 16);
-      turn_block(from, to, turn);
+      if (block + 1 < kBlocks)
+        load_matrices_transposed(pairs[(block + 1) % 2],
+                                 shared_address(values) + panel_chunk<kTeamTokens>(first + lane, block + 1));
+      turn_block(pairs[block % 2], to, turn);
     }
   }
 }
@@ -1386,18 +1389,21 @@ void shrink_group(Shrinks &shrinks, u32 group, float factor) {
 constexpr float kSlack = 0;
 constexpr float kWeightExponent = 8;
 
+/* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
+float exponent_of(float score, float scale, float offset) {
+  return fmaf(score, scale, kWeightExponent - offset);
+}
+
 /* Scores become weights, exp2(logit - row maximum + 8), summed into the state. */
 void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const float added = kWeightExponent - offsets[r];
+  for (u32 r = 0; r < kRowGroups; r++)
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = exp2_fast(fmaf(score, scale.of(r), added));
+      score = exp2_fast(exponent_of(score, scale.of(r), offsets[r]));
       state.sum[r] += score;
     }
-  }
 }
 
 /* Adds O of a step, in front of which the rest shrinks. */
