@@ -538,7 +538,7 @@ typedef struct fi_workspace {
   uint32_t struct_size;
   uint32_t max_requests;
   uint32_t max_tokens;    /* query tokens of one step, all requests together (decode: as many as requests) */
-  uint32_t max_kv_len;    /* tokens of the longest KV */
+  uint32_t max_kv_len;    /* tokens of the longest KV (the first) */
   uint32_t kv_heads;      /* KV heads on this device; query heads are kv_heads * group */
   uint32_t ctas;          /* CTAs of each launch; 0: as many of its kernel as the device holds at once */
   uint64_t bytes;         /* of memory */

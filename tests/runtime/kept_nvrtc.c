@@ -83,11 +83,12 @@ static size_t bytes_of(const struct head *head) {
 static void forget(struct program *program) {
   free(program->parts);
   program->parts = NULL;
+  memset(program->head.sizes, 0, sizeof program->head.sizes);
 }
 
 /* Memory for all parts; false when there is none. */
 static bool make_room(struct program *program) {
-  forget(program);
+  free(program->parts);
   program->parts = malloc(bytes_of(&program->head) + 1);
   return program->parts;
 }
@@ -156,8 +157,10 @@ API nvrtcResult nvrtcCompileProgram(nvrtcProgram handle, int count, const char *
   if (is_kept && read_file(program, path))
     return program->head.status;
   program->head.status = REAL(nvrtcCompileProgram)(program->real, count, options);
-  if (!collect(program))
+  if (!collect(program)) {
+    forget(program);
     return NVRTC_ERROR_OUT_OF_MEMORY;
+  }
   if (is_kept && (program->head.status == NVRTC_SUCCESS || program->head.status == NVRTC_ERROR_COMPILATION))
     write_file(program, path);
   return program->head.status;
@@ -206,7 +209,8 @@ API nvrtcResult nvrtcSetFlowCallback(nvrtcProgram handle, int (*flow)(void *, vo
   struct program *program = program_of(handle);
   program->flow = flow;
   program->payload = payload;
-  return REAL(nvrtcSetFlowCallback)(program->real, flow, payload);
+  __typeof__(&nvrtcSetFlowCallback) set = REAL(nvrtcSetFlowCallback); /* which not all versions have */
+  return set ? set(program->real, flow, payload) : NVRTC_SUCCESS;
 }
 
 static nvrtcResult give_size(nvrtcProgram handle, int part, size_t *size) {
