@@ -64,7 +64,8 @@ fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel
 void flight_settle(fi_kernel *kernel, fi_status status) {
   fi_ctx *ctx = kernel->ctx;
   const bool for_ever = is_for_ever(kernel, status);
-  atomic_fetch_add(status ? &ctx->counters.failures : &ctx->counters.kernels, 1);
+  if (!status)
+    atomic_fetch_add(&ctx->counters.kernels, 1);
   pthread_mutex_lock(&ctx->table_lock);
   if (for_ever) {
     kernel->failure = status;

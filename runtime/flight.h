@@ -13,7 +13,7 @@
  */
 fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel, bool *mine);
 
-/* Ends what a claim began, and wakes those who wait. */
+/* Ends what a claim began, and wakes those who wait. What failed is counted by the caller, who may have another way. */
 void flight_settle(fi_kernel *kernel, fi_status status);
 
 #endif

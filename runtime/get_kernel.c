@@ -57,16 +57,30 @@ struct company {
   fi_kernel *wider[MOST_MEMBERS - 1];
 };
 
-static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel) {
-  bool mine;
-  fi_status status = flight_claim(ctx, canonical, kernel, &mine);
-  if (status || !mine)
+/* *mine: it was made here, or could not be. */
+static fi_status try_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel,
+                         bool *mine) {
+  fi_status status = flight_claim(ctx, canonical, kernel, mine);
+  if (status || !*mine)
     return status;
   (*kernel)->plan = company->plan;
   (*kernel)->wider_count = company->wider_count;
   memcpy((*kernel)->wider, company->wider, sizeof company->wider);
   status = make_kernel(*kernel);
   flight_settle(*kernel, status);
+  return status;
+}
+
+static void count_failure(fi_ctx *ctx) {
+  atomic_fetch_add(&ctx->counters.failures, 1);
+}
+
+/* A failure that is told again counts once. */
+static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel) {
+  bool mine;
+  const fi_status status = try_one(ctx, canonical, company, kernel, &mine);
+  if (status && mine)
+    count_failure(ctx);
   return status;
 }
 
@@ -107,16 +121,23 @@ static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
   return true;
 }
 
+/* That it is another than was looked for first is no failure. */
 static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, fi_kernel **kernel) {
   const struct company alone = {.plan = NULL};
   struct outcome outcome = {.status = FI_OK};
   fi_spec plan;
+  bool is_new;
+  bool unused;
   if (!has_plan(canonical, members, &plan))
     return FI_OK;
-  note(&outcome, obtain_one(ctx, &plan, &alone, kernel));
-  if (has_stand_in(ctx, outcome.status, &plan) && !obtain_one(ctx, &plan, &alone, kernel))
+  note(&outcome, try_one(ctx, &plan, &alone, kernel, &is_new));
+  if (has_stand_in(ctx, outcome.status, &plan) && !try_one(ctx, &plan, &alone, kernel, &unused))
     return FI_OK;
-  return outcome.status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
+  if (!outcome.status)
+    return FI_OK;
+  if (is_new)
+    count_failure(ctx);
+  return tell_of_plan(canonical, tell_outcome(&outcome));
 }
 
 /* The members of a spec on the context's target. */
@@ -163,7 +184,7 @@ static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kerne
   if (!status)
     status = find_members(ctx, canonical, &members);
   if (status) {
-    atomic_fetch_add(&ctx->counters.failures, 1);
+    count_failure(ctx);
     return status;
   }
   status = obtain_plan(ctx, canonical, members.count, &company.plan);

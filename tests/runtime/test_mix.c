@@ -152,6 +152,7 @@ Test(mix, plan_kernel_stands_in_where_nothing_compiles) {
     ctx = make_context_with((fi_options){.mode = mode, .cache_dir = directory});
     cr_expect_eq(kernel_of(ctx, texts[0])->plan->spec.members, 1);
     cr_expect_eq(get(ctx, texts[1]), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(counters_of(ctx).failures, 0, "nothing that was asked for has failed");
     const fi_spec spec = spec_of(texts[2]);
     cr_expect_eq(fi_precompile(ctx, &spec, NULL), FI_OK, "%s", fi_last_error());
     fi_ctx_destroy(ctx);
@@ -178,6 +179,7 @@ Test(mix, no_other_plan_kernel_stands_in) {
   cr_expect(strstr(fi_last_error(), "rows=16 page=16 left=9\": ") && strstr(fi_last_error(), "plan intervals=1"), "%s",
             fi_last_error());
   cr_expect_null(strstr(fi_last_error(), "members"), "%s", fi_last_error());
+  cr_expect_eq(counters_of(ctx).failures, 1);
   cr_expect_eq(fi_precompile(ctx, &windowed, NULL), FI_ERROR_NOT_CACHED);
   fi_ctx_destroy(ctx);
   remove_directory(directory);
