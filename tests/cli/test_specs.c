@@ -182,6 +182,19 @@ Test(specs, all_are_told_as_they_are_found) {
   cr_expect_eq(lines(output.out), 1000);
 }
 
+/* Whether the disk is full in the midst of it, or only at its end. */
+Test(specs, a_full_disk_is_told) {
+  static const char *const commands[] = {"specs --all --op attention", "specs --all --op plan", "--help"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "%s >/dev/full 2>%s/talk; code=$?; { cat %s/talk >&2; exit $code; }",
+             commands[i], scratch_folder(), scratch_folder());
+    command(&output, arguments);
+    expect_code(&output, 1);
+    cr_expect_str_eq(output.err, "flashjit: what is printed cannot be written: No space left on device\n");
+  }
+}
+
 Test(specs, show) {
   command(&output, "show attention group=4 page=16");
   expect_code(&output, 0);

@@ -20,4 +20,10 @@ int usage_error(const char *command, const char *format, ...) __attribute__((for
 /* What getopt_long complained about by returning '?' or ':'. Returns CLI_USAGE. */
 int unknown_option(const char *command, int code, char **argv);
 
+/* After a write to stdout that failed: complains once, of errno. Returns CLI_FAILED. */
+int output_failed(void);
+
+/* At the end of a command: its exit code, which is not CLI_OK when something of what it prints could not be written. */
+int output_finish(int code);
+
 #endif

@@ -48,7 +48,7 @@ static int run_in_group(const char *name, int argc, char **argv) {
   return usage_error(name, "there is no command \"%s\"", argv[1]);
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   const char *name = argc > 1 ? argv[1] : NULL;
   const char *verb;
   if (!name)
@@ -62,4 +62,8 @@ int main(int argc, char **argv) {
       return verb ? run_in_group(name, argc - 1, argv + 1) : (*command)->run(*command, argc - 1, argv + 1);
   }
   return usage_error(NULL, "there is no command \"%s\"", name);
+}
+
+int main(int argc, char **argv) {
+  return output_finish(run(argc, argv));
 }

@@ -48,8 +48,7 @@ static int print_spec(const fi_spec *spec) {
     complain("%s", fi_last_error());
     return CLI_FAILED;
   }
-  puts(text);
-  return CLI_OK;
+  return puts(text) == EOF ? output_failed() : CLI_OK;
 }
 
 static int print_model(const struct choice *choice) {
@@ -80,8 +79,6 @@ static int print_op(const struct choice *choice, uint32_t op) {
   while (code == CLI_OK && fi_spec_next(&spec)) {
     if (!choice->target || fi_spec_supported(&spec, choice->target) == FI_OK)
       code = print_spec(&spec);
-    if (ferror(stdout))
-      code = CLI_FAILED;
   }
   return code;
 }
