@@ -1,7 +1,7 @@
 /*
- * Workers take the next job number from a counter in shared memory and write a record to a pipe when they
- * begin a job and when they end it. A record is smaller than PIPE_BUF, so that records of several workers do
- * not mix. A worker that dies fails the job that it had begun, and another takes its place.
+ * Workers take jobs by writing their number into a table in shared memory, so that whose a job is is known at whatever
+ * moment they die, and write a result to a pipe when a job has ended. A result is smaller than PIPE_BUF, so that those
+ * of several workers do not mix. A worker that dies fails the job that it had taken, and another takes its place.
  */
 #include "tools/flashjit/workers.h"
 
@@ -20,25 +20,16 @@
 #include <time.h>
 #include <unistd.h>
 
-struct record {
-  size_t worker;
-  bool ended; /* result is filled; else only result.job */
-  struct job_result result;
-};
+_Static_assert(sizeof(struct job_result) <= PIPE_BUF, "results of several workers must not mix");
 
-_Static_assert(sizeof(struct record) <= PIPE_BUF, "records of several workers must not mix");
-
-static const size_t no_job = SIZE_MAX;
-
-struct worker {
-  pid_t pid; /* 0: none runs */
-  size_t job;
-};
+/* Whose a job is: a worker's number, or one of these. */
+enum { NOBODYS = MOST_WORKERS, ENDED };
 
 /* In memory that the parent shares with the workers. */
 struct shared {
-  atomic_size_t next;  /* job that nobody has taken */
+  atomic_size_t next;  /* all jobs before it are taken */
   atomic_size_t ended; /* of the first jobs */
+  atomic_ushort owners[];
 };
 
 struct pool {
@@ -47,7 +38,7 @@ struct pool {
   struct shared *shared;
   int read_end;
   int write_end;
-  struct worker workers[MOST_WORKERS];
+  pid_t pids[MOST_WORKERS]; /* 0: none runs */
 };
 
 static volatile sig_atomic_t stopping_signal;
@@ -58,32 +49,45 @@ static void on_signal(int number) {
 
 /* ------------------------------------------------------------------------------------------------ worker */
 
-static bool send_record(int pipe_end, const struct record *record) {
-  return write(pipe_end, record, sizeof *record) == (ssize_t)sizeof *record;
-}
-
 /* The first jobs are few, and end soon. */
 static void wait_for_turn(const struct pool *pool, size_t job) {
   while (job >= pool->asked->first && atomic_load(&pool->shared->ended) < pool->asked->first)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
+/* The first job that nobody has taken; their count when there is none. */
+static size_t first_left(const struct pool *pool) {
+  size_t job = atomic_load(&pool->shared->next);
+  while (job < pool->asked->count && atomic_load(&pool->shared->owners[job]) != NOBODYS)
+    job++;
+  return job;
+}
+
+/* Takes it. That another worker may set `next` back is of no matter: the jobs in between are taken. */
+static size_t take_job(const struct pool *pool, size_t worker) {
+  unsigned short nobody;
+  size_t job;
+  do {
+    job = first_left(pool);
+    nobody = NOBODYS;
+  } while (job < pool->asked->count &&
+           !atomic_compare_exchange_strong(&pool->shared->owners[job], &nobody, (unsigned short)worker));
+  atomic_store(&pool->shared->next, job);
+  return job;
+}
+
 static void work(const struct pool *pool, size_t worker) {
   const struct workers *asked = pool->asked;
   size_t number;
   bool goes_on = true;
-  while (goes_on && (number = atomic_fetch_add(&pool->shared->next, 1)) < asked->count) {
-    struct record record = {.worker = worker, .result.job = number};
+  while (goes_on && (number = take_job(pool, worker)) < asked->count) {
+    struct job_result result = {.job = number, .facts.struct_size = sizeof result.facts};
     wait_for_turn(pool, number);
-    if (!send_record(pool->write_end, &record))
-      break; /* the parent is gone */
     const double begin = clock_seconds();
-    record.result.facts.struct_size = sizeof record.result.facts;
-    goes_on = asked->work(asked->user, &asked->jobs[number], &record.result);
-    record.result.seconds = clock_seconds() - begin;
-    record.ended = true;
-    if (!send_record(pool->write_end, &record))
-      break;
+    goes_on = asked->work(asked->user, &asked->jobs[number], &result);
+    result.seconds = clock_seconds() - begin;
+    if (write(pool->write_end, &result, sizeof result) != (ssize_t)sizeof result)
+      break; /* the parent is gone */
   }
 }
 
@@ -109,74 +113,66 @@ static bool start_worker(struct pool *pool, size_t number) {
     _exit(0);
   }
   sigprocmask(SIG_SETMASK, &before, NULL);
-  pool->workers[number] = (struct worker){.pid = pid > 0 ? pid : 0, .job = no_job};
+  pool->pids[number] = pid > 0 ? pid : 0;
   return pid > 0;
 }
 
 static void finish_job(const struct pool *pool, const struct job_result *result) {
+  atomic_store(&pool->shared->owners[result->job], ENDED);
+  if (result->job < pool->asked->first)
+    atomic_fetch_add(&pool->shared->ended, 1);
   pool->asked->on_result(pool->asked->user, &pool->asked->jobs[result->job], result);
 }
 
-static void count_end(const struct pool *pool, size_t job) {
-  if (job < pool->asked->first)
-    atomic_fetch_add(&pool->shared->ended, 1);
-}
-
 /* Reads what has been written; false when nothing was. */
-static bool read_record(struct pool *pool) {
-  struct record record;
-  if (read(pool->read_end, &record, sizeof record) != (ssize_t)sizeof record)
+static bool read_result(const struct pool *pool) {
+  struct job_result result;
+  if (read(pool->read_end, &result, sizeof result) != (ssize_t)sizeof result)
     return false;
-  pool->workers[record.worker].job = record.ended ? no_job : record.result.job;
-  if (record.ended) {
-    count_end(pool, record.result.job);
-    finish_job(pool, &record.result);
-  }
+  finish_job(pool, &result);
   return true;
 }
 
-static void fail_job(const struct pool *pool, size_t job, const char *reason) {
+static struct job_result failure(size_t job, const char *reason) {
   struct job_result result = {.job = job, .status = FI_ERROR_COMPILE};
   snprintf(result.message, sizeof result.message, "%s", reason);
+  return result;
+}
+
+static void fail_job(const struct pool *pool, size_t job, const char *reason) {
+  const struct job_result result = failure(job, reason);
   finish_job(pool, &result);
 }
 
-/* Fails all jobs that no worker has taken. */
-static void fail_rest(const struct pool *pool, size_t next, const char *reason) {
-  for (size_t job = next; job < pool->asked->count; job++)
-    fail_job(pool, job, reason);
-}
-
-static void fail_unfinished(const struct pool *pool, size_t job, int status) {
+/* What a worker had taken when it died: one job at most. */
+static void fail_unfinished(const struct pool *pool, size_t worker, int status) {
   char reason[64];
   snprintf(reason, sizeof reason, "the worker process was ended by signal %d",
            WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-  count_end(pool, job);
-  fail_job(pool, job, reason);
+  for (size_t job = 0; job < pool->asked->count; job++) {
+    if (atomic_load(&pool->shared->owners[job]) == worker)
+      fail_job(pool, job, reason);
+  }
 }
 
-/* Takes leave of workers that have ended, and replaces them while there are jobs; one that died within a job fails
- * it. */
+/* Takes leave of workers that have ended, and replaces them while there are jobs; one that died with a job fails it. */
 static void reap(struct pool *pool) {
   for (size_t i = 0; i < pool->size; i++) {
-    struct worker *worker = &pool->workers[i];
     int status;
-    if (worker->pid == 0 || waitpid(worker->pid, &status, WNOHANG) != worker->pid)
+    if (pool->pids[i] == 0 || waitpid(pool->pids[i], &status, WNOHANG) != pool->pids[i])
       continue;
-    while (read_record(pool))
+    while (read_result(pool))
       continue; /* its last words */
-    size_t job = worker->job;
-    *worker = (struct worker){.job = no_job};
-    if (job != no_job)
-      fail_unfinished(pool, job, status);
-    if (atomic_load(&pool->shared->next) < pool->asked->count)
+    pool->pids[i] = 0;
+    fail_unfinished(pool, i, status);
+    if (first_left(pool) < pool->asked->count)
       start_worker(pool, i);
   }
 }
 
 static bool any_alive(const struct pool *pool) {
   for (size_t i = 0; i < pool->size; i++) {
-    if (pool->workers[i].pid != 0)
+    if (pool->pids[i] != 0)
       return true;
   }
   return false;
@@ -184,12 +180,12 @@ static bool any_alive(const struct pool *pool) {
 
 static void stop_workers(struct pool *pool) {
   for (size_t i = 0; i < pool->size; i++) {
-    if (pool->workers[i].pid != 0)
-      kill(pool->workers[i].pid, SIGTERM);
+    if (pool->pids[i] != 0)
+      kill(pool->pids[i], SIGTERM);
   }
   for (size_t i = 0; i < pool->size; i++) {
-    if (pool->workers[i].pid != 0)
-      waitpid(pool->workers[i].pid, NULL, 0);
+    if (pool->pids[i] != 0)
+      waitpid(pool->pids[i], NULL, 0);
   }
 }
 
@@ -197,23 +193,37 @@ static void supervise(struct pool *pool) {
   struct pollfd readable = {.fd = pool->read_end, .events = POLLIN};
   while (stopping_signal == 0 && any_alive(pool)) {
     if (poll(&readable, 1, 50) > 0)
-      read_record(pool);
+      read_result(pool);
     reap(pool);
   }
-  if (stopping_signal == 0)
-    fail_rest(pool, atomic_load(&pool->shared->next), "no worker process could be started");
+  for (size_t job = first_left(pool); stopping_signal == 0 && job < pool->asked->count; job++)
+    fail_job(pool, job, "no worker process could be started");
+}
+
+static size_t shared_size(const struct pool *pool) {
+  return sizeof *pool->shared + pool->asked->count * sizeof *pool->shared->owners;
 }
 
 static bool open_pool(struct pool *pool) {
   int ends[2];
-  pool->shared = mmap(NULL, sizeof *pool->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pool->shared = mmap(NULL, shared_size(pool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (pool->shared == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
     return false;
   atomic_init(&pool->shared->next, 0);
   atomic_init(&pool->shared->ended, 0);
+  for (size_t job = 0; job < pool->asked->count; job++)
+    atomic_init(&pool->shared->owners[job], NOBODYS);
   pool->read_end = ends[0];
   pool->write_end = ends[1];
   return fcntl(pool->read_end, F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* Where there is no pool. */
+static void fail_all(const struct workers *workers, const char *reason) {
+  for (size_t job = 0; job < workers->count; job++) {
+    const struct job_result result = failure(job, reason);
+    workers->on_result(workers->user, &workers->jobs[job], &result);
+  }
 }
 
 int workers_run(const struct workers *workers) {
@@ -231,9 +241,9 @@ int workers_run(const struct workers *workers) {
     stop_workers(&pool);
     close(pool.read_end);
     close(pool.write_end);
-    munmap(pool.shared, sizeof *pool.shared);
+    munmap(pool.shared, shared_size(&pool));
   } else {
-    fail_rest(&pool, 0, "no pipe to worker processes");
+    fail_all(workers, "no pipe to worker processes");
   }
   sigaction(SIGINT, &before[0], NULL);
   sigaction(SIGTERM, &before[1], NULL);
