@@ -9,9 +9,11 @@ struct cache_contents {
   const char *path; /* of the bundle or directory, for messages */
   bool is_bundle;
   bool is_users;
-  bool is_open; /* else nothing of it is used */
+  bool is_open;  /* else nothing of it is used */
+  bool is_whole; /* nothing of it is not to be read, or not to be trusted */
   uint64_t kernels;
   uint64_t damaged;
+  struct cache_reason reason; /* of what is damaged, and why it is not whole */
 };
 
 typedef void cache_contents_visit(void *visitor, const struct cache_entry *entry);

@@ -3,6 +3,7 @@
 
 #include "files.h"
 
+#include "cache/checksum.h"
 #include "cache/walk.h"
 #include "tools/flashjit/redact.h"
 
@@ -134,11 +135,63 @@ Test(verify_cache, kernels_of_bundles) {
   command(&output, arguments);
   expect_code(&output, 0);
   snprintf(environment, sizeof environment,
-           "FLASHJIT_NVRTC=/no/nvrtc FLASHJIT_CACHE_DIR=/dev/null/x FLASHJIT_BUNDLES=%s/shipped.fib", scratch_folder());
+           "FLASHJIT_NVRTC=/no/nvrtc FLASHJIT_CACHE_DIR= FLASHJIT_BUNDLES=%s/shipped.fib", scratch_folder());
   command_in(&output, environment, "verify");
   expect_code(&output, 0);
   expect_text(output.out, "merge hd=64  bundle");
   expect_text(output.out, "2 kernels: 1 right, 0 wrong, 0 failed, 1 skipped\n");
+}
+
+/* ------------------------------------------------------------------------------------------------ what is not read */
+
+/* One bit of the packed entries, in a bundle whose checksum is right. */
+static void damage_row(void) {
+  static unsigned char bytes[1 << 18];
+  FILE *file = fopen("damaged.fib", "r+");
+  cr_assert(file);
+  const size_t size = fread(bytes, 1, sizeof bytes, file);
+  bytes[size - CACHE_CHECKSUM_SIZE - 1000] ^= 1;
+  cache_checksum(bytes, size - CACHE_CHECKSUM_SIZE, bytes + size - CACHE_CHECKSUM_SIZE);
+  rewind(file);
+  cr_assert(fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
+}
+
+/* What is right besides is verified; the exit code says that it is not all. */
+Test(verify_cache, what_cannot_be_read_is_told) {
+  static const struct {
+    const char *change; /* in the scratch folder */
+    const char *undo;
+    const char *environment;
+    const char *text;
+  } rows[] = {
+      {"chmod 777 $(echo cache/v1/?? | cut -d' ' -f1)", "chmod 700 cache/v1/??", "", "may be written by anybody"},
+      {"chmod 666 $(echo cache/v1/*/* | cut -d' ' -f1)", "chmod 600 cache/v1/*/*", "", "may be written by anybody"},
+      {"cp -r cache whole; echo x >$(echo cache/v1/*/* | cut -d' ' -f1)", "cp -r whole/v1 cache", "",
+       "not all that is cached is verified: /"},
+      {"true", "true", "FLASHJIT_BUNDLES=damaged.fib", "damaged.fib: entry "},
+      {"true", "true", "FLASHJIT_BUNDLES=specs", "specs: refused: "},
+      {"true", "true", "FLASHJIT_CACHE_RO=/no/folder", "nothing of /no/folder is verified"},
+      {"chmod 777 cache/v1", "chmod 700 cache/v1", "FLASHJIT_CACHE_RO=whole", "nothing of /"},
+  };
+  cr_assert_eq(chdir(scratch_folder()), 0);
+  scratch_file("specs", "merge hd=80\n");
+  command(&output, "bundle create damaged.fib --specs specs");
+  expect_code(&output, 0);
+  damage_row();
+  command(&output, "cache rm --all");
+  build("merge hd=64\nmerge hd=72\n");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cr_assert_eq(system(rows[i].change), 0, "%s", rows[i].change);
+    command_in(&output, rows[i].environment, "verify");
+    expect_code(&output, 1);
+    expect_text(output.err, rows[i].text);
+    expect_text(output.out, " right, 0 wrong, 0 failed");
+    cr_assert_eq(system(rows[i].undo), 0, "%s", rows[i].undo);
+    command(&output, "verify");
+    expect_code(&output, 0);
+  }
+  command(&output, "verify --json");
+  expect_text(output.out, "\"partial\": false");
 }
 
 /* One computes something else, one writes where it must not, which ends the device: neither costs another kernel. */

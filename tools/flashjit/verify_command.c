@@ -81,8 +81,9 @@ static json_t *document_of(const struct verification *verification, const struct
   for (size_t i = 0; i < verification->count; i++)
     json_array_append_new(kernels, kernel_json(&verification->kernels[i]));
   json_object_update_new(document,
-                         json_pack("{s:I, s:I, s:o, s:o}", "seed", (json_int_t)verification->seed, "other_targets",
-                                   (json_int_t)verification->other_targets, "counts", states, "kernels", kernels));
+                         json_pack("{s:I, s:I, s:b, s:o, s:o}", "seed", (json_int_t)verification->seed, "other_targets",
+                                   (json_int_t)verification->other_targets, "partial", verification->is_partial,
+                                   "counts", states, "kernels", kernels));
   return document;
 }
 
@@ -147,7 +148,7 @@ static bool write_report(const char *path, FILE *file, json_t *document) {
   return false;
 }
 
-/* Right is what was verified to its end, and only when something was. */
+/* Right is what was verified to its end, and only when something was, and all that is there. */
 static int result_of(const struct verification *verification) {
   size_t counts[VERIFY_STATES];
   count_states(verification, counts);
@@ -155,7 +156,7 @@ static int result_of(const struct verification *verification) {
     complain("there is no kernel for %s in the cache, %zu for other targets", verification->target,
              verification->other_targets);
   const size_t bad = counts[VERIFY_WRONG] + counts[VERIFY_FAILED] + counts[VERIFY_NOT_RUN];
-  return counts[VERIFY_RIGHT] && !bad ? CLI_OK : CLI_FAILED;
+  return counts[VERIFY_RIGHT] && !bad && !verification->is_partial ? CLI_OK : CLI_FAILED;
 }
 
 /* The document, with what bench has written; takes the reference to that, which may be NULL. */
@@ -287,8 +288,8 @@ const struct cli_command verify_command = {
              "batches, of requests of every kind, and holds what it computes against a double-precision\n"
              "reference. Compiles nothing unless specs are given. A plan kernel is verified by a kernel that\n"
              "takes its plans; what has a snippet, or is of another version of the library, is skipped.\n"
-             "Exits with 1 when a kernel is wrong or cannot be run, or none is right; with 128 and the signal's\n"
-             "number when one stops it: the rest is not_run.",
+             "Exits with 1 when a kernel is wrong or cannot be run, none is right, or a part of what is cached\n"
+             "cannot be read; with 128 and the signal's number when one stops it: the rest is not_run.",
     .options = options,
     .run = run,
 };

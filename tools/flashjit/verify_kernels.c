@@ -81,13 +81,30 @@ static void add_entry(void *user, const struct cache_entry *entry) {
     snprintf(kernel->skip, sizeof kernel->skip, "no spec of this library: %s", fi_last_error());
 }
 
+/* Where the user's directory is by default nobody has said that there is one. */
+static bool was_named(const struct cache_contents *contents) {
+  return !contents->is_users || getenv("FLASHJIT_CACHE_DIR");
+}
+
+/* Whether all is read of a layer from which something is expected; tells what is not. */
+static bool is_all_read(const struct cache_contents *contents) {
+  const bool is_good = contents->is_open ? contents->is_whole && contents->damaged == 0 : !was_named(contents);
+  if (is_good)
+    return true;
+  if (contents->reason.text[0])
+    complain("not all that is cached is verified: %s", contents->reason.text);
+  else
+    complain("nothing of %s is verified", contents->path);
+  return false;
+}
+
 int verify_add_cached(struct verification *verification) {
   struct cache_contents contents;
   struct cache_store *store = environment_open_store();
   if (!store)
     return CLI_FAILED;
   for (size_t layer = 0; cache_contents(store, layer, add_entry, verification, &contents); layer++)
-    continue;
+    verification->is_partial |= !is_all_read(&contents);
   cache_store_close(store);
   return CLI_OK;
 }

@@ -22,6 +22,7 @@ struct verification {
   size_t count;
   size_t room;
   size_t other_targets; /* cached kernels that are left out */
+  bool is_partial;      /* some of what is cached could not be read, which was told */
   struct job *jobs;
 };
 
