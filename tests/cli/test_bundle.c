@@ -95,6 +95,32 @@ Test(bundle, plan_kernels_of_open_rows_go_by_the_target) {
   }
 }
 
+/* Of a cache that mixes have filled, where nothing can be compiled: their plan kernel goes along, as it is the one that
+ * fi_get_kernel then takes for each of them alone. */
+Test(bundle, plan_kernels_that_stand_in) {
+  static const char specs[] = "attention hd=32 group=33\n";
+  static const char nothing_compiles[][64] = {"FLASHJIT_NVRTC=/no/nvrtc", "FLASHJIT_MODE=load_only"};
+  char arguments[256];
+  snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a", scratch_file("specs", specs));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  command(&output, "cache ls --json | grep -B1 '\"spec\": \"plan\"' | grep -o '[0-9a-f]\\{32\\}' | head -1");
+  snprintf(arguments, sizeof arguments, "cache rm %.32s", output.out);
+  command(&output, arguments);
+  expect_text(output.out, "1 files deleted");
+  for (size_t i = 0; i < sizeof nothing_compiles / sizeof *nothing_compiles; i++) {
+    const char *path = create("mixes.fib", nothing_compiles[i], specs, "");
+    expect_code(&output, 0);
+    expect_text(output.out, "mixes.fib: 3 kernels, ");
+    expect_text(output.err, "cached: plan (sm_90a): plan members=1 stands in\n");
+    on_bundle("", "ls", path, "");
+    expect_text(output.out, "plan members=1\n");
+    create("asked.fib", nothing_compiles[i], "attention hd=32 group=33\nplan\n", "");
+    expect_code(&output, 1);
+    expect_text(output.err, "failed: plan (sm_90a): ");
+  }
+}
+
 static void expect_lists_and_verifies(const char *path) {
   on_bundle("", "ls", path, "");
   expect_code(&output, 0);

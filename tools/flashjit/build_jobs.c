@@ -46,7 +46,8 @@ static void note_result(void *user, const struct job *job, const struct job_resu
     fprintf(stderr, "[%zu/%zu] compiled in %.0f ms: %s\n", progress->done, progress->count, result->facts.compile_ms,
             text);
   else if (!progress->terminal)
-    fprintf(stderr, "[%zu/%zu] cached: %s\n", progress->done, progress->count, text);
+    fprintf(stderr, "[%zu/%zu] cached: %s%s%s\n", progress->done, progress->count, text,
+            result->message[0] ? ": " : "", result->message);
   progress_draw(progress, text);
   if (building->also)
     building->also(building->user, job, result);
@@ -82,6 +83,26 @@ static fi_status use_target(struct compiling *own, const char *target) {
   return fi_ctx_create(&context_options, &own->ctx);
 }
 
+/* Neither the cache nor a compiler has it. */
+static bool is_not_to_be_had(const struct job_result *result) {
+  return result->status == FI_ERROR_NO_COMPILER ||
+         (result->status == FI_ERROR_NOT_CACHED && result->facts.layer != FI_LAYER_COMPILED);
+}
+
+/* As fi_get_kernel does: the plan kernel of several kernels makes plans of one, too. */
+static void take_stand_in(fi_ctx *ctx, const struct job *job, struct job_result *result) {
+  fi_facts facts = {.struct_size = sizeof facts};
+  char text[FI_SPEC_TEXT_SIZE] = "";
+  fi_spec other = job->spec;
+  other.members = 1;
+  if (job->spec.members || fi_precompile(ctx, &other, &facts))
+    return;
+  fi_spec_print(&other, text, sizeof text);
+  snprintf(result->message, sizeof result->message, "%s stands in", text);
+  result->facts = facts;
+  result->status = FI_OK;
+}
+
 static bool compile(void *user, const struct job *job, struct job_result *result) {
   static struct compiling compiling; /* of this process */
   (void)user;
@@ -90,6 +111,8 @@ static bool compile(void *user, const struct job *job, struct job_result *result
     result->status = fi_precompile(compiling.ctx, &job->spec, &result->facts);
   if (result->status)
     snprintf(result->message, sizeof result->message, "%s", fi_last_error());
+  if (job->is_for_others && is_not_to_be_had(result))
+    take_stand_in(compiling.ctx, job, result);
   return true;
 }
 
@@ -105,7 +128,7 @@ static int add_jobs(struct kernel_jobs *jobs, const struct build_choice *choice,
   struct spec_list list = {0};
   const fi_spec plan = plan_spec();
   int code = list_specs(choice, target, &list);
-  bool added = code != CLI_OK || !choice->with_plan || kernel_jobs_add(jobs, &plan, target);
+  bool added = code != CLI_OK || !choice->with_plan || kernel_jobs_add_plan(jobs, &plan, target);
   for (size_t i = 0; code == CLI_OK && added && i < list.count; i++) {
     snippet_fill(&choice->model.snippet, &list.specs[i]);
     added = kernel_jobs_add(jobs, &list.specs[i], target);

@@ -15,13 +15,18 @@ static bool add(struct job_list *list, const fi_spec *spec, const char *target) 
     list->jobs = longer;
     list->room = room;
   }
-  list->jobs[list->count++] = (struct job){*spec, target};
+  list->jobs[list->count++] = (struct job){.spec = *spec, .target = target};
   return true;
 }
 
-static bool add_plan(struct kernel_jobs *jobs, const fi_spec *plan, const char *target) {
+bool kernel_jobs_add_plan(struct kernel_jobs *jobs, const fi_spec *plan, const char *target) {
   fi_spec canonical;
-  return fi_spec_member(plan, target, 0, &canonical) || add(&jobs->list, &canonical, target);
+  if (fi_spec_member(plan, target, 0, &canonical))
+    return true;
+  const bool added = add(&jobs->list, &canonical, target);
+  if (added)
+    jobs->list.jobs[jobs->list.count - 1].is_for_others = true;
+  return added;
 }
 
 static bool add_kernel(struct kernel_jobs *jobs, const fi_spec *kernel, const char *target) {
@@ -30,7 +35,7 @@ static bool add_kernel(struct kernel_jobs *jobs, const fi_spec *kernel, const ch
     return add(&jobs->list, kernel, target);
   if (!plan_spec_of(kernel, target, &plan))
     return add(&jobs->planless, kernel, target);
-  return add(&jobs->planned, kernel, target) && add_plan(jobs, &plan, target);
+  return add(&jobs->planned, kernel, target) && kernel_jobs_add_plan(jobs, &plan, target);
 }
 
 bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *target) {
@@ -38,7 +43,7 @@ bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *
   fi_spec plan;
   if (fi_spec_member(spec, target, 0, &kernel))
     return add(&jobs->planless, spec, target);
-  bool added = !plan_spec_of(spec, target, &plan) || add_plan(jobs, &plan, target);
+  bool added = !plan_spec_of(spec, target, &plan) || kernel_jobs_add_plan(jobs, &plan, target);
   for (uint32_t number = 0; added && fi_spec_member(spec, target, number, &kernel) == FI_OK; number++)
     added = add_kernel(jobs, &kernel, target);
   return added;
@@ -76,10 +81,12 @@ static bool drop_repeated(struct job_list *list) {
   qsort(places, list->count, sizeof *places, compare_places);
   size_t last = 0;
   for (size_t i = 1; i < list->count; i++) {
-    if (compare_jobs(places[last], places[i]) == 0)
-      places[i]->target = NULL;
-    else
+    if (compare_jobs(places[last], places[i]) != 0) {
       last = i;
+      continue;
+    }
+    places[last]->is_for_others &= places[i]->is_for_others;
+    places[i]->target = NULL;
   }
   free(places);
   drop_marked(list);

@@ -23,6 +23,9 @@ struct kernel_jobs {
  * job, which will tell why. False when there is no memory. */
 bool kernel_jobs_add(struct kernel_jobs *jobs, const fi_spec *spec, const char *target);
 
+/* Adds a plan kernel that others need. Likewise. */
+bool kernel_jobs_add_plan(struct kernel_jobs *jobs, const fi_spec *plan, const char *target);
+
 /* When all are added: leaves one of those that are equal. Likewise. */
 bool kernel_jobs_settle(struct kernel_jobs *jobs);
 

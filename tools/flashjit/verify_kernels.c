@@ -167,7 +167,7 @@ static bool make_jobs(struct verification *verification) {
     struct verified_kernel *kernel = &verification->kernels[i];
     if (!kernel->skip[0] && kernel->spec.op == FI_OP_PLAN)
       find_user(verification, kernel);
-    verification->jobs[i] = (struct job){kernel->spec, verification->target};
+    verification->jobs[i] = (struct job){.spec = kernel->spec, .target = verification->target};
   }
   return true;
 }

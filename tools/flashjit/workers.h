@@ -11,6 +11,7 @@
 struct job {
   fi_spec spec;
   const char *target; /* NULL: the library's choice */
+  bool is_for_others; /* a plan kernel, which nobody has asked for by its spec */
 };
 
 /* What a kernel's outputs were like beside the reference. */
