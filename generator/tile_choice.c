@@ -11,13 +11,20 @@ enum { MOST_OUTPUTS = 32768 /* elements of O in registers, half of an SM's */ };
 
 /* No tile is for the spec, however small its share of the group. */
 static fi_status refuse(const fi_spec *spec, const struct target *target) {
+  if (spec->family == FI_FAMILY_WGMMA && spec->q_dtype == FI_E4M3)
+    return error_set(
+        FI_ERROR_UNSUPPORTED,
+        "family=wgmma has no tile of this spec on %s: with q=e4m3 it needs sm_90a, rows=128, K and V of e4m3, a "
+        "head_dim of 64 to 256 and a v_dim of 64 to 128, multiples of 16, pages without or of a multiple of 8 tokens, "
+        "no "
+        "rotation, no snippet of weights, V that is not in K, no lists and no shared prefixes",
+        target->name);
   if (spec->family == FI_FAMILY_WGMMA)
     return error_set(
         FI_ERROR_UNSUPPORTED,
         "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
         "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
-        "is not rotated inside, no lists and no shared prefixes; with q=e4m3 K and V of e4m3, a v_dim of 128 at "
-        "most, pages without or of a multiple of 8 tokens, no rotation and no snippet of weights; with v_source=keys "
+        "is not rotated inside, no lists and no shared prefixes; with v_source=keys "
         "rows=64 or more, K of Q's type, v_dim a multiple of 128, a head_dim of 1 to 64 more, pages without or of a "
         "multiple of 8 tokens, a group that halves to 64 or less, and no snippet of weights",
         target->name);

@@ -362,6 +362,22 @@ Test(tile, is_of_the_faster_family) {
       {"attention hd=320 v_dim=256 group=127 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=320 v_dim=192 group=64 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=64 kv=e4m3 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 q=e4m3 page=8", "compute_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 q=e4m3 left=512 chunk=512", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention family=wgmma rows=128 q=e4m3 left=128", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 q=e4m3", "sm_80", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3", "sm_120a", FI_FAMILY_MMA},
+      {"attention rows=64 q=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=72 rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 page=4", "sm_90a", FI_FAMILY_MMA},
+      {"attention v_dim=160 rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 left=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 chunk=256", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 rope=half", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 kv=bf16", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 v=int4", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=mma rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fi_spec spec;
@@ -386,6 +402,21 @@ Test(tile, that_cannot_hold_a_group_is_refused) {
       fi_last_error(),
       "group=64, of which a tile has 1 or more, with head_dim=128 has no tile that fits a CTA on sm_small, with 20480 "
       "bytes of shared memory");
+}
+
+/* It tells of what the tiles of Q's type need. */
+Test(tile, of_wgmma_that_there_is_not_is_refused) {
+  static const char *const specs[] = {
+      "attention family=wgmma hd=72 rows=128 q=e4m3",     "attention family=wgmma rows=128 q=e4m3 page=4",
+      "attention family=wgmma v_dim=160 rows=128 q=e4m3", "attention family=wgmma rows=128 q=e4m3 rope=half",
+      "attention family=wgmma rows=128 q=e4m3 kv=bf16",
+  };
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    fi_spec spec;
+    cr_assert_eq(fi_spec_parse(specs[i], &spec), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(fi_spec_supported(&spec, "sm_90a"), FI_ERROR_UNSUPPORTED, "%s", specs[i]);
+    cr_expect(strstr(fi_last_error(), " on sm_90a: with q=e4m3 it needs "), "%s: %s", specs[i], fi_last_error());
+  }
 }
 
 /* Tiles share a group by halves. */
