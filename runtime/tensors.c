@@ -96,9 +96,9 @@ static bool is_in_chunks(uint32_t dim, uint32_t dtype) {
   return dim * dtype_of(dtype)->bits / 8 % CHUNK == 0;
 }
 
-/* Rows of 16 bits are copied as they are, of whatever dim. */
+/* Rows of 16 bits are always whole chunks: dims are multiples of 8. */
 static bool has_q_in_halves(const fi_spec *spec) {
-  return dtype_of(spec->q_dtype)->bits == 8 && !is_in_chunks(spec->head_dim, spec->q_dtype);
+  return !is_in_chunks(spec->head_dim, spec->q_dtype);
 }
 
 static bool has_q_in_chunks(const fi_spec *spec) {
