@@ -4,6 +4,8 @@
 #include "tests/dtypes.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
  * Up to four roundings to the dtype stand between the reference and a right kernel: of rotated Q, of rotated
@@ -34,15 +36,31 @@ const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
 }
 
-/* As generator/tile_e4m3.c has it, of any target. */
-static bool may_round_weights(const fi_spec *spec) {
-  return spec->q_dtype == FI_E4M3 && spec->kv_dtype == FI_E4M3 && spec->v_dtype == FI_E4M3 &&
-         spec->family != FI_FAMILY_MMA && (spec->rows == 0 || spec->rows == 128) && spec->rope == FI_ROPE_NONE &&
-         spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes;
+/* Whether the kernel multiplies e4m3 by e4m3: only the tiles for it (generator/tile_e4m3.c) have room for V turned. */
+static bool rounds_weights(const fi_spec *member, const char *target) {
+  size_t size = 0;
+  if (fi_kernel_source(member, target, NULL, &size))
+    return false;
+  char *source = malloc(size);
+  const bool rounds = source && fi_kernel_source(member, target, source, &size) == FI_OK &&
+                      strstr(source, "\nconstexpr int kSharedTurned = ");
+  free(source);
+  return rounds;
 }
 
-uint32_t measure_dtype(const fi_spec *spec) {
-  if (may_round_weights(spec))
+/* Of the kernels that rows left open stand for one is enough. */
+static bool may_round_weights(const fi_spec *spec, const char *target) {
+  fi_spec member;
+  bool rounds = false;
+  if (spec->op != FI_OP_ATTENTION || spec->q_dtype != FI_E4M3)
+    return false;
+  for (uint32_t i = 0; !rounds && fi_spec_member(spec, target, i, &member) == FI_OK; i++)
+    rounds = rounds_weights(&member, target);
+  return rounds;
+}
+
+uint32_t measure_dtype(const fi_spec *spec, const char *target) {
+  if (may_round_weights(spec, target))
     return FI_E4M3;
   const bool is_coarse = spec->q_dtype == FI_BF16 || spec->kv_dtype == FI_BF16 || spec->o_dtype == FI_BF16;
   return is_coarse ? FI_BF16 : FI_F16;

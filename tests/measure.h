@@ -20,10 +20,10 @@ const struct tolerance *tolerance_of(uint32_t dtype);
 
 /*
  * The dtype whose tolerance an attention output has: the coarsest of q_dtype, the type that the products are computed
- * in, which is bf16 for bf16 KV, and that of O. Elements of e4m3 are exact in either; FI_E4M3 where it may be the type
- * of the probabilities.
+ * in, which is bf16 for bf16 KV, and that of O. Elements of e4m3 are exact in either; FI_E4M3 where a kernel of the
+ * spec for the target (NULL: any) has probabilities of it.
  */
-uint32_t measure_dtype(const fi_spec *spec);
+uint32_t measure_dtype(const fi_spec *spec, const char *target);
 
 /* Sums over the rows measured so far; begins as zeros. */
 struct measure {

@@ -42,13 +42,47 @@ Test(measure, rounded_output_passes) {
 
 Test(measure, tolerance_is_of_the_coarser_type) {
   static const uint32_t rows[][4] = {
-      {FI_F16, FI_F16, FI_F16, FI_F16},    {FI_F16, FI_BF16, FI_F32, FI_BF16},  {FI_F16, FI_E4M3, FI_F16, FI_F16},
-      {FI_BF16, FI_F16, FI_BF16, FI_BF16}, {FI_BF16, FI_BF16, FI_F32, FI_BF16}, {FI_BF16, FI_E5M2, FI_F32, FI_BF16},
-      {FI_E4M3, FI_E4M3, FI_F16, FI_F16},  {FI_E4M3, FI_E4M3, FI_BF16, FI_BF16},
+      {FI_F16, FI_F16, FI_F16, FI_F16},    {FI_F16, FI_BF16, FI_F32, FI_BF16},   {FI_F16, FI_E4M3, FI_F16, FI_F16},
+      {FI_BF16, FI_F16, FI_BF16, FI_BF16}, {FI_BF16, FI_BF16, FI_F32, FI_BF16},  {FI_BF16, FI_E5M2, FI_F32, FI_BF16},
+      {FI_E4M3, FI_F16, FI_F16, FI_F16},   {FI_E4M3, FI_E5M2, FI_BF16, FI_BF16},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const fi_spec spec = {.q_dtype = rows[i][0], .kv_dtype = rows[i][1], .o_dtype = rows[i][2]};
-    cr_expect_eq(measure_dtype(&spec), rows[i][3], "row %zu", i);
+    cr_expect_eq(measure_dtype(&spec, NULL), rows[i][3], "row %zu", i);
+  }
+}
+
+/* Only kernels that round weights to e4m3 have its tolerance. */
+Test(measure, tolerance_is_of_the_kernel) {
+  static const struct {
+    const char *spec;
+    const char *target;
+    uint32_t dtype;
+  } rows[] = {
+      {"attention rows=128 q=e4m3", NULL, FI_E4M3},
+      {"attention rows=128 q=e4m3", "sm_90a", FI_E4M3},
+      {"attention rows=128 q=e4m3 o=f16", "compute_90a", FI_E4M3},
+      {"attention rows=128 q=e4m3 o=bf16", "compute_80", FI_BF16},
+      {"attention rows=128 q=e4m3 o=f16", "sm_120a", FI_F16},
+      {"attention group=4 q=e4m3 o=f16", "sm_90a", FI_E4M3},
+      {"attention group=4 q=e4m3 o=f16", "sm_80", FI_F16},
+      {"attention rows=64 q=e4m3 o=f16", "sm_90a", FI_F16},
+      {"attention rows=128 q=e4m3 kv=f16 o=f16", "sm_90a", FI_F16},
+      {"attention rows=128 q=e4m3 v=int4 o=f16", "sm_90a", FI_F16},
+      {"attention family=mma rows=128 q=e4m3 o=bf16", "sm_90a", FI_BF16},
+      {"attention hd=72 group=4 rows=128 q=e4m3 o=bf16 page=4 lse=1", "sm_90a", FI_BF16},
+      {"attention hd=72 rows=128 q=e4m3 o=f16", "sm_90a", FI_F16},
+      {"attention rows=128 q=e4m3 o=f16 page=4", "sm_90a", FI_F16},
+      {"attention v_dim=256 rows=128 q=e4m3 o=bf16", "sm_90a", FI_BF16},
+      {"attention rows=128 q=e4m3 rope=half o=f16", "sm_90a", FI_F16},
+      {"attention rows=128 q=e4m3 o=bf16 left=128", "sm_90a", FI_BF16},
+      {"attention family=wgmma rows=128 q=e4m3 left=128", "sm_90a", FI_E4M3},
+      {"append kv=e4m3", "sm_90a", FI_BF16},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fi_spec spec;
+    cr_assert_eq(fi_spec_parse(rows[i].spec, &spec), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(measure_dtype(&spec, rows[i].target), rows[i].dtype, "%s on %s", rows[i].spec, rows[i].target);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "tools/flashjit/verify.h"
 
 #include "tests/dtypes.h"
+#include "tests/measure.h"
 #include "tools/common/random.h"
 
 #include <criterion/criterion.h>
@@ -95,8 +96,12 @@ static void make(struct scene *scene) {
     store_request(scene, &reference, request);
     attend_request(scene, &reference, request);
   }
-  scene->step =
-      (struct verify_step){.append = reference, .attention = reference, .attends = true, .budget = 1e9, .seed = 1};
+  scene->step = (struct verify_step){.append = reference,
+                                     .attention = reference,
+                                     .attends = true,
+                                     .dtype = measure_dtype(&reference.spec, NULL),
+                                     .budget = 1e9,
+                                     .seed = 1};
 }
 
 static struct verify_result verify(const struct scene *scene) {

@@ -102,21 +102,22 @@ static bool check_head(struct check *check, uint32_t request, uint32_t kv_head) 
 }
 
 /* Scores grow with the square of what rotation multiplies rows with, and so do their errors. */
-static double lse_tolerance_of(const struct batch_case *batch) {
+static double lse_tolerance_of(const struct batch_case *batch, uint32_t dtype) {
   const double magnitude = fmax(1, (double)batch->rope_magnitude);
   if (batch->lse_tolerance > 0)
     return batch->lse_tolerance;
-  return tolerance_of(measure_dtype(&batch->spec))->lse * magnitude * magnitude;
+  return tolerance_of(dtype)->lse * magnitude * magnitude;
 }
 
 bool attention_check(struct trial *trial, const struct batch_case *batch) {
   const struct mirror *o = &batch->buffers[BUFFER_O];
   const struct mirror *lse = &batch->buffers[BUFFER_LSE];
+  const uint32_t dtype = measure_dtype(&batch->spec, trial->target);
   struct check check = {
       .trial = trial,
       .batch = batch,
       .reference = batch_case_reference(batch),
-      .comparison = {.dtype = measure_dtype(&batch->spec), .lse_tolerance = lse_tolerance_of(batch)},
+      .comparison = {.dtype = dtype, .lse_tolerance = lse_tolerance_of(batch, dtype)},
       .sampling = batch->sees_specials ? 1 : sampling_of(batch),
   };
   for (uint32_t request = 0; request < batch->requests; request++) {

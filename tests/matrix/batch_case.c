@@ -299,10 +299,10 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
  * 4.5e-3 times the size of K, and so are the elements of O: six deviations are 2.7 %. So it is with scales of groups,
  * and with sums of products of e4m3, of which the matrix units keep few bits.
  */
-static bool scores_are_exact(const fi_spec *spec) {
+static bool scores_are_exact(const fi_spec *spec, const char *target) {
   const bool rounds_query = spec->q_dtype == FI_F16 && spec->kv_dtype == FI_BF16;
   return spec->rope == FI_ROPE_NONE && !rounds_query && spec->kv_dtype != FI_I4 && spec->wide_dims == 0 &&
-         measure_dtype(spec) != FI_E4M3;
+         measure_dtype(spec, target) != FI_E4M3;
 }
 
 /*
@@ -316,7 +316,7 @@ static float draw_softmax_scale(const fi_spec *spec, struct trial *trial) {
     return 0;
   if (kind == 1)
     return 1e-30f;
-  if (kind == 2 && scores_are_exact(spec))
+  if (kind == 2 && scores_are_exact(spec, trial->target))
     return usual * (float)trial_between(trial, 8, 32);
   return usual * (float)trial_between(trial, 50, 150) / 100;
 }

@@ -178,6 +178,8 @@ static const char *const narrow_edge_specs[] = {
     "attention group=4 rows=16 q=e4m3 page=16 lse=1",
     "attention hd=72 group=2 rows=32 q=e4m3 kv=bf16 lse=1",
     "attention rows=64 q=e4m3 kv=int8 o=f32 scale=token lse=1",
+    "attention rows=128 q=e4m3 o=f32 mask=none bias=slopes lse=2",
+    "attention rows=128 q=e4m3 left=128 lse=1",
 };
 
 /* Again for the target with least shared memory, where tiles are smaller. */

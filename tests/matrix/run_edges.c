@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { MOST_SCALE_EXPONENT = 20, LEAST_SCALE_EXPONENT = -80 };
+enum { MOST_SCALE_EXPONENT = 20, LEAST_SCALE_EXPONENT = -80, LARGE = 384 /* exact in e4m3 */ };
 
 static const double SINGLE_LSE = 1e-4; /* relative error of a log-sum-exp that rounds no product */
 static const double MOST_LOGIT = 1e30;
@@ -24,20 +24,16 @@ struct edge_run {
   fi_kernel *kernel;
   struct batch_case batch;
   struct reference reference;
+  bool sums_exactly; /* sums of products of e4m3 lose what is small beside the largest of them */
 };
 
 static bool rotates(const fi_spec *spec) {
   return spec->rope != FI_ROPE_NONE;
 }
 
-/* Sums of products of e4m3 lose what is small beside the largest of them. */
-static bool sums_exactly(const fi_spec *spec) {
-  return measure_dtype(spec) != FI_E4M3;
-}
-
 /* That of log-sum-exps of scores without an error; 0: the type's. */
-static double exact_lse(const fi_spec *spec) {
-  return sums_exactly(spec) ? SINGLE_LSE : 0;
+static double exact_lse(const struct edge_run *run) {
+  return run->sums_exactly ? SINGLE_LSE : 0;
 }
 
 static float usual_scale(const fi_spec *spec) {
@@ -87,6 +83,11 @@ static void set_v(const struct edge_run *run, uint32_t request, uint32_t token, 
 
 /* ------------------------------------------------------------------------------------------------ equal keys */
 
+/* What a snippet makes of scores beyond all floats is not what it makes of doubles. */
+static bool has_snippet(const fi_spec *spec) {
+  return spec->snippet != FI_SNIPPET_NONE;
+}
+
 /* A size that the type has, of any sign; exact in bf16 where f16 meets bf16. */
 static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype) {
   static const double sizes[] = {0x1p-23, 0x1p-7, 1, 384, 49152, 133120, 0x1p50};
@@ -96,10 +97,14 @@ static double draw_size(struct trial *trial, const fi_spec *spec, uint32_t dtype
   return trial_chance(trial, 2) ? kept : -kept;
 }
 
+static bool has_plain_products(const fi_spec *spec) {
+  const bool has_own_scales = reference_k_scale_rows(spec).count > 0;
+  return !rotates(spec) && !has_own_scales;
+}
+
 /* Scores of equal keys are equal. */
 static bool has_plain_keys(const fi_spec *spec) {
-  const bool has_own_scales = reference_k_scale_rows(spec).count > 0;
-  return !rotates(spec) && spec->bias == FI_BIAS_NONE && !has_own_scales;
+  return has_plain_products(spec) && spec->bias == FI_BIAS_NONE;
 }
 
 /* Every key of a request and head is the same, and so is every dim of a query. */
@@ -124,12 +129,30 @@ static void fill_equal_keys(struct edge_run *run) {
     }
   }
   batch->softmax_scale = trial_chance(run->trial, 2) ? 0 : trial_chance(run->trial, 2) ? 0x1p-70f : 1.0f;
-  batch->lse_tolerance = exact_lse(spec);
+  batch->lse_tolerance = exact_lse(run);
 }
 
-/* What a snippet makes of scores beyond all floats is not what it makes of doubles. */
-static bool has_snippet(const fi_spec *spec) {
-  return spec->snippet != FI_SNIPPET_NONE;
+static bool has_slopes(const fi_spec *spec) {
+  return has_plain_products(spec) && spec->bias == FI_BIAS_SLOPES && !has_snippet(spec);
+}
+
+/* Slopes of 0 leave equal logits equal. They are of 2^27 and more, of which a float leaves out 6, 4 and 64. */
+static void fill_flat_slopes(struct edge_run *run) {
+  static const float scales[] = {5.00002f, 7.7f, 40.4f};
+  struct batch_case *batch = &run->batch;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+      for (uint32_t head = 0; head < batch->kv_heads; head++)
+        set_k(run, r, token, head, LARGE);
+    }
+  }
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < q_heads(run); head++)
+      set_row(batch->spec.q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), batch->spec.head_dim,
+              trial_chance(run->trial, 2) ? LARGE : -LARGE);
+  }
+  multiply_row(FI_F32, batch->buffers[BUFFER_SLOPES].host, 0, q_heads(run), 0);
+  batch->softmax_scale = scales[trial_between(run->trial, 0, sizeof scales / sizeof *scales - 1)];
 }
 
 static bool is_scaled(const fi_spec *spec) {
@@ -157,17 +180,18 @@ static void fill_k_scales(struct edge_run *run) {
 
 /* Beside a sink, weights of keys with large negative logits are less than any number. */
 static bool has_plain_keys_alone(const fi_spec *spec) {
-  return has_plain_keys(spec) && sums_exactly(spec) && !spec->sinks && !has_snippet(spec);
+  return has_plain_keys(spec) && !spec->sinks && !has_snippet(spec);
 }
 
 /*
  * Keys that differ by little of what they have in common: scores are +-2^a + 0..7, exactly, and logits of any size have
- * differences from a quarter on, or ones beyond all floats.
+ * differences from a quarter on, or ones beyond all floats. Where sums keep few bits scores have no more.
  */
 static void fill_large_keys(struct edge_run *run) {
   static const float scales[] = {0.25f, 1, 8, 0x1p40f, 0x1p115f};
   struct batch_case *batch = &run->batch;
   const fi_spec *spec = &batch->spec;
+  const uint32_t most_exponent = run->sums_exactly ? 14 : 3;
   void *k = run->reference.tensors.k.data;
   for (uint32_t r = 0; r < batch->requests; r++) {
     for (uint32_t head = 0; head < batch->kv_heads; head++) {
@@ -184,12 +208,12 @@ static void fill_large_keys(struct edge_run *run) {
     for (uint32_t head = 0; head < q_heads(run); head++) {
       const int64_t offset = reference_q_offset(&run->reference, token, head);
       set_row(spec->q_dtype, q_data(run), offset, spec->head_dim, 0);
-      dtype_encode(spec->q_dtype, exp2(trial_between(run->trial, 0, 14)), q_data(run), (size_t)offset);
+      dtype_encode(spec->q_dtype, exp2(trial_between(run->trial, 0, most_exponent)), q_data(run), (size_t)offset);
       dtype_encode(spec->q_dtype, 1, q_data(run), (size_t)offset + 1);
     }
   }
   batch->softmax_scale = scales[trial_between(run->trial, 0, sizeof scales / sizeof *scales - 1)];
-  batch->lse_tolerance = exact_lse(spec);
+  batch->lse_tolerance = exact_lse(run);
 }
 
 /* ------------------------------------------------------------------------------------------------ one key */
@@ -225,11 +249,13 @@ static bool has_any_keys(const fi_spec *spec) {
 static void fill_q_range(struct edge_run *run) {
   static const int coarse[] = {-100, -60, -27, 10, 17, 60};
   static const int fine[] = {-14, -8, 6, 10};
+  static const int narrow[] = {-5, -2, 3, 6};
   struct batch_case *batch = &run->batch;
   const fi_spec *spec = &batch->spec;
   const bool is_bf16 = spec->q_dtype == FI_BF16;
+  const int *some = spec->q_dtype == FI_E4M3 ? narrow : fine;
   const int exponent = is_bf16 ? coarse[trial_between(run->trial, 0, sizeof coarse / sizeof *coarse - 1)]
-                               : fine[trial_between(run->trial, 0, sizeof fine / sizeof *fine - 1)];
+                               : some[trial_between(run->trial, 0, sizeof fine / sizeof *fine - 1)];
   for (uint32_t token = 0; token < batch->tokens; token++) {
     for (uint32_t head = 0; head < q_heads(run); head++)
       multiply_row(spec->q_dtype, q_data(run), reference_q_offset(&run->reference, token, head), spec->head_dim,
@@ -366,6 +392,7 @@ static const struct edge {
 } edges[] = {
     {"equal keys", has_plain_keys, fill_equal_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"one key", has_softmax_alone, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
+    {"flat slopes", has_slopes, fill_flat_slopes, {BATCH_MIXED, BATCH_SPLIT}},
     {"large keys", has_plain_keys_alone, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
@@ -401,7 +428,7 @@ static bool run_edge(struct edge_run *run, const struct edge *edge, const struct
 }
 
 bool run_edges(struct trial *trial, const fi_spec *canonical) {
-  struct edge_run run = {.trial = trial};
+  struct edge_run run = {.trial = trial, .sums_exactly = measure_dtype(canonical, trial->target) != FI_E4M3};
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)))
     return false;
   const struct tile *tile = inside_tile(run.kernel);

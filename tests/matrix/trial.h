@@ -14,6 +14,7 @@ enum { TRIAL_WHY_SIZE = 1536 };
 struct trial {
   struct device device;
   fi_ctx *ctx;
+  const char *target; /* that it makes kernels for */
   random_state random;
   void *far_memory;         /* more than 4 GiB of the device, once a case asked for it; lives as long as the process */
   bool is_far_taken;        /* by a cache */

@@ -39,6 +39,7 @@ static bool use_context(struct worker *worker, const struct target *target) {
   fi_ctx_destroy(trial->ctx);
   trial->ctx = NULL;
   worker->target = target;
+  trial->target = target->name;
   return trial_ok(trial, "fi_ctx_create", fi_ctx_create(&options, &trial->ctx));
 }
 

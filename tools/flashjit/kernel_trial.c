@@ -71,10 +71,10 @@ bool kernel_trial(struct trial *trial, const fi_spec *spec, const char *target) 
   }
 }
 
-double kernel_trial_allowed(const fi_spec *spec) {
+double kernel_trial_allowed(const fi_spec *spec, const char *target) {
   if (spec->op == FI_OP_APPEND)
     return 1;
-  return tolerance_of(spec->op == FI_OP_MERGE ? spec->q_dtype : measure_dtype(spec))->norm;
+  return tolerance_of(spec->op == FI_OP_MERGE ? spec->q_dtype : measure_dtype(spec, target))->norm;
 }
 
 const char *kernel_trial_unit(const fi_spec *spec) {

@@ -12,7 +12,7 @@
 bool kernel_trial(struct trial *trial, const fi_spec *spec, const char *target);
 
 /* What trial->error may come to for a kernel of this spec, and in which unit it is. */
-double kernel_trial_allowed(const fi_spec *spec);
+double kernel_trial_allowed(const fi_spec *spec, const char *target);
 const char *kernel_trial_unit(const fi_spec *spec);
 
 #endif

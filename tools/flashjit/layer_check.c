@@ -103,6 +103,7 @@ bool layer_check_step(struct layer_run *run, const struct step *step) {
   const struct verify_step verify = {.append = host_reference(run, ROLE_APPEND),
                                      .attention = host_reference(run, role),
                                      .attends = role != ROLE_APPEND,
+                                     .dtype = run->reports[role].dtype,
                                      .budget = budget_of(schedule),
                                      .seed = run->settings->seed + (uint64_t)(step - schedule->steps)};
   struct verify_result result;

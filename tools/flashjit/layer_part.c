@@ -54,7 +54,6 @@ bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec
                             .simulated = run->settings->devices->simulated,
                             .passed = true,
                             .facts.struct_size = sizeof report->facts};
-  report->dtype = measure_dtype(spec);
   fi_spec_print(spec, report->spec, sizeof report->spec);
   const double begin = clock_seconds();
   if (!layer_succeeded(fi_get_kernel(run->ctx, spec, &run->kernels[role]), "fi_get_kernel", report->spec))
@@ -65,6 +64,7 @@ bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec
   if (!layer_succeeded(fi_kernel_facts(run->kernels[role], &report->facts), "fi_kernel_facts", report->spec) ||
       !layer_succeeded(fi_kernel_spec(run->kernels[role], &run->specs[role]), "fi_kernel_spec", report->spec))
     return false;
+  report->dtype = measure_dtype(&run->specs[role], report->facts.target);
   for (enum role before = 0; before < role; before++) {
     if (run->kernels[before] == run->kernels[role]) { /* its facts tell of the first call */
       report->facts.layer = FI_LAYER_MEMORY;

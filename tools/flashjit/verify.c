@@ -136,8 +136,9 @@ static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_
 
 /* ---------------------------------------------------------------------------------------------- attention */
 
-static void check_row(const struct reference *reference, const struct reference_head *loaded, uint32_t request,
-                      uint32_t i, uint32_t head, struct verdict *verdict) {
+static void check_row(const struct crew *crew, const struct reference_head *loaded, uint32_t request, uint32_t i,
+                      uint32_t head, struct verdict *verdict) {
+  const struct reference *reference = &crew->step->attention;
   double o[MOST_HEAD_DIM];
   double lse;
   uint32_t token = reference_query_begin(reference, request) + i;
@@ -145,8 +146,7 @@ static void check_row(const struct reference *reference, const struct reference_
   uint32_t dtype = reference->spec.q_dtype;
   size_t offset = (size_t)reference_o_offset(reference, token, head);
   reference_attend(reference, loaded, request, i, head, o, &lse);
-  uint32_t dim =
-      measure_row(&verdict->measure, o, head_dim, measure_dtype(&reference->spec), dtype, reference->tensors.o, offset);
+  uint32_t dim = measure_row(&verdict->measure, o, head_dim, crew->step->dtype, dtype, reference->tensors.o, offset);
   if (dim == head_dim || verdict->first.tensor)
     return;
   uint32_t position = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
@@ -166,7 +166,7 @@ static bool check_attention(const struct crew *crew, uint32_t request, uint32_t 
   for (uint32_t i = 0; i < query_len; i++) {
     for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
       if (is_checked(crew, request, i, head))
-        check_row(reference, &loaded, request, i, head, verdict);
+        check_row(crew, &loaded, request, i, head, verdict);
     }
   }
   reference_head_free(&loaded);

@@ -10,8 +10,9 @@ struct verify_step {
   struct reference append;
   struct reference attention;
   bool attends;
-  double budget; /* multiplications that are worth doing; rows beyond it are sampled, and then requests and heads */
-  uint64_t seed; /* of the sample */
+  uint32_t dtype; /* whose tolerance its O has (measure_dtype) */
+  double budget;  /* multiplications that are worth doing; rows beyond it are sampled, and then requests and heads */
+  uint64_t seed;  /* of the sample */
 };
 
 /* An element that is not what it should be. */

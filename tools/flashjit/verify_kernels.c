@@ -187,6 +187,7 @@ struct verifying {
 static bool open_trial(struct trial *trial, const struct verification *verification) {
   const fi_options context_options = {
       .struct_size = sizeof context_options, .mode = verification->mode, .target = verification->target};
+  trial->target = verification->target;
   if (trial->ctx)
     return true;
   if (!device_open(&trial->device, NULL))
@@ -209,7 +210,7 @@ static bool get_and_run(struct trial *trial, const struct verification *verifica
     result->status = fi_kernel_spec(kernel, &canonical);
   if (!trial_ok(trial, "fi_get_kernel", result->status))
     return false;
-  result->finding.allowed = kernel_trial_allowed(&canonical);
+  result->finding.allowed = kernel_trial_allowed(&canonical, verification->target);
   trial->random = XXH3_64bits_withSeed(&canonical, sizeof canonical, verification->seed);
   return kernel_trial(trial, &canonical, verification->target);
 }
