@@ -84,10 +84,11 @@ static void emit_narrow(struct text *text, uint32_t columns, const char *name, c
   const bool is_shared = words == NULL;
   const uint32_t sources = is_shared ? 1 : 4;
   text_print(text,
-             "/* c = a b, or c += a b: 64 x 32 by 32 x %u elements of e4m3, %s that a matrix descriptor tells of. */\n"
+             "/* c = a b, or c += a b: 64 x 32 by 32 x %u elements of e4m3, %s. */\n"
              "void %s(float (&c)[%u][4], %s, u64 b, bool add) {\n"
              "  asm volatile(\"{.reg .pred add; setp.ne.b32 add, %%%u, 0;\"\n",
-             columns, is_shared ? "each" : "of which b is one", name, columns / 8, a, registers + sources + 1);
+             columns, is_shared ? "both in shared memory" : "a in registers, b in shared memory", name, columns / 8, a,
+             registers + sources + 1);
   print_head(text, "e4m3", columns, 32);
   print_places(text, registers);
   if (is_shared)

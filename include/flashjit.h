@@ -256,7 +256,7 @@ typedef struct fi_spec {
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group; any query length is right with any
                          value. A tile that does not fit the target is made smaller. 0: several kernels, for any mix
                          of lengths (fi_spec_member, fi_workspace.max_q_len); with select or prefixes one */
-  uint32_t q_dtype;   /* FI_F16, FI_BF16, of attention FI_E4M3; type of Q and of appended K, V; 0: FI_BF16 */
+  uint32_t q_dtype;   /* FI_F16, FI_BF16, of attention FI_E4M3 (README: small weights); of Q, new K, V; 0: BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype (0), with FI_E4M3 FI_F16 or FI_BF16 (0); of what merge reads, too */
   uint32_t kv_scale;  /* for 8-bit kv_dtype only; FI_SCALE_TOKEN for FI_I8, and FI_E4M3 of an indexer; groups: E4M3 */

@@ -512,7 +512,7 @@ bool has_row_end(u32 lane) {
   return lane % 4 == 0 && first_dim() == 0;
 }
 
-/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, each that a matrix descriptor tells of. */
+/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, both in shared memory. */
 void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
   asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
                "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
@@ -544,7 +544,7 @@ void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
                : "l"(a), "l"(b), "r"((u32)add));
 }
 
-/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, of which b is one that a matrix descriptor tells of. */
+/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, a in registers, b in shared memory. */
 void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b, bool add) {
   asm volatile("{.reg .pred add; setp.ne.b32 add, %69, 0;"
                "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
