@@ -136,9 +136,12 @@ static bool has_slopes(const fi_spec *spec) {
   return has_plain_products(spec) && spec->bias == FI_BIAS_SLOPES && !has_snippet(spec);
 }
 
-/* Slopes of 0 leave equal logits equal. They are of 2^27 and more, of which a float leaves out 6, 4 and 64. */
+/*
+ * Slopes of 0 leave equal logits equal. Of 128 dims they are of 2^27 and more, beside which a float cannot hold the
+ * factor 2^8 of weights: with the first scale 2^16 would come of it, with the others 1.
+ */
 static void fill_flat_slopes(struct edge_run *run) {
-  static const float scales[] = {5.00002f, 7.7f, 40.4f};
+  static const float scales[] = {5.00002f, 5.00002f, 7.7f, 40.4f};
   struct batch_case *batch = &run->batch;
   for (uint32_t r = 0; r < batch->requests; r++) {
     for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
