@@ -2,6 +2,7 @@
  * Bad input over the public functions: each case changes one thing of a call that works, and the answer must
  * have the status and name what is wrong.
  */
+#include "change.h"
 #include "fakes.h"
 
 #include <criterion/criterion.h>
@@ -9,26 +10,6 @@
 #include <string.h>
 
 TestSuite(bad_input, .init = fakes_reset);
-
-/* One change: a field of a struct gets a value. */
-struct change {
-  const char *spec; /* of the kernel; NULL: attention group=4 page=16 */
-  size_t offset;
-  size_t size;
-  uint64_t value;
-  fi_status status;
-  const char *message;
-};
-
-#define CHANGE(type, field, value) offsetof(type, field), sizeof(((type *)NULL)->field), (uint64_t)(value)
-
-static void apply(const struct change *change, void *record) {
-  const uint32_t narrow = (uint32_t)change->value;
-  if (change->size == sizeof narrow)
-    memcpy((char *)record + change->offset, &narrow, sizeof narrow);
-  else
-    memcpy((char *)record + change->offset, &change->value, change->size);
-}
 
 static void expect(const char *table, size_t number, fi_status status, fi_status expected, const char *message) {
   cr_expect_eq(status, expected, "%s %zu: %s: %s", table, number, fi_status_name(status), fi_last_error());
@@ -134,7 +115,7 @@ Test(bad_input, specs) {
   for (size_t i = 0; i < sizeof spec_changes / sizeof *spec_changes; i++) {
     fi_spec spec = spec_of(text_of(&spec_changes[i]));
     fi_kernel *kernel = address(1);
-    apply(&spec_changes[i], &spec);
+    change_apply(&spec_changes[i], &spec);
     expect("spec", i, fi_get_kernel(ctx, &spec, &kernel), spec_changes[i].status, spec_changes[i].message);
     cr_expect_null(kernel);
     expect("spec", i, fi_precompile(ctx, &spec, NULL), spec_changes[i].status, spec_changes[i].message);
@@ -252,7 +233,7 @@ Test(bad_input, workspaces) {
     fi_kernel *kernel = kernel_of(ctx, text_of(change));
     fi_workspace workspace = good_workspace(kernel);
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
-    apply(change, &workspace);
+    change_apply(change, &workspace);
     expect("workspace", i, fi_plan(kernel, &batch, &workspace, NULL), change->status, change->message);
     expect("workspace", i, fi_run(kernel, &tensors, &workspace, NULL), change->status, change->message);
   }
@@ -300,7 +281,7 @@ Test(bad_input, batches) {
     fi_workspace workspace = good_workspace(kernel);
     fi_batch batch = good_batch();
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
-    apply(change, &batch);
+    change_apply(change, &batch);
     expect("batch", i, fi_plan(kernel, &batch, &workspace, NULL), change->status, change->message);
   }
   fi_ctx_destroy(ctx);
@@ -489,7 +470,7 @@ Test(bad_input, tensors) {
       workspace = good_workspace(kernel);
     fi_tensors tensors = good_tensors();
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
-    apply(change, &tensors);
+    change_apply(change, &tensors);
     expect("tensors", i, fi_run(kernel, &tensors, &workspace, NULL), change->status, change->message);
   }
   fi_ctx_destroy(ctx);

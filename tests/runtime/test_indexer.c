@@ -1,4 +1,5 @@
 /* Bad input to indexers: each case changes one thing of calls that work. */
+#include "change.h"
 #include "fakes.h"
 
 #include <criterion/criterion.h>
@@ -6,32 +7,11 @@
 
 TestSuite(indexer, .init = fakes_reset);
 
-struct change {
-  const char *spec;
-  size_t offset; /* in the struct */
-  size_t size;
-  uint64_t value;
-  fi_status status;
-  const char *message;
-};
-
-#define CHANGE(type, field, value) offsetof(type, field), sizeof(((type *)NULL)->field), (uint64_t)(value)
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 #define TENSORS(field, value) CHANGE(fi_tensors, field, value)
 
 static void *address(uintptr_t value) {
   return (void *)value;
-}
-
-static void apply(const struct change *change, void *record) {
-  const uint32_t narrow = (uint32_t)change->value;
-  const void *value = change->size == sizeof narrow ? (const void *)&narrow : (const void *)&change->value;
-  memcpy((char *)record + change->offset, value, change->size);
-}
-
-static void expect(const struct change *change, fi_status status) {
-  cr_expect_eq(status, change->status, "%s: %s: %s", change->message, fi_status_name(status), fi_last_error());
-  cr_expect(strstr(fi_last_error(), change->message), "%s: %s", change->message, fi_last_error());
 }
 
 Test(indexer, specs) {
@@ -49,8 +29,8 @@ Test(indexer, specs) {
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
     fi_spec spec = spec_of(changes[i].spec);
     cr_assert_eq(fi_spec_supported(&spec, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
-    apply(&changes[i], &spec);
-    expect(&changes[i], fi_spec_supported(&spec, NULL));
+    change_apply(&changes[i], &spec);
+    change_expect(&changes[i], fi_spec_supported(&spec, NULL));
   }
 }
 
@@ -104,8 +84,8 @@ Test(indexer, tensors) {
     const fi_workspace workspace = good_workspace(kernel);
     fi_tensors tensors = good_tensors();
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
-    apply(&changes[i], &tensors);
-    expect(&changes[i], fi_run(kernel, &tensors, &workspace, NULL));
+    change_apply(&changes[i], &tensors);
+    change_expect(&changes[i], fi_run(kernel, &tensors, &workspace, NULL));
   }
   fi_ctx_destroy(ctx);
 }

@@ -1,22 +1,12 @@
 /* Bad input to lists of a second KV: each case changes one thing of calls that work. */
+#include "change.h"
 #include "fakes.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <string.h>
 
 TestSuite(second, .init = fakes_reset);
 
-struct change {
-  const char *more; /* of the spec */
-  size_t offset;    /* in the struct */
-  size_t size;
-  uint64_t value;
-  fi_status status;
-  const char *message;
-};
-
-#define CHANGE(type, field, value) offsetof(type, field), sizeof(((type *)NULL)->field), (uint64_t)(value)
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 #define WORKSPACE(field, value) CHANGE(fi_workspace, field, value), FI_ERROR_ARGUMENT
 #define BATCH(field, value) CHANGE(fi_batch, field, value), FI_ERROR_ARGUMENT
@@ -24,17 +14,6 @@ struct change {
 
 static void *address(uintptr_t value) {
   return (void *)value;
-}
-
-static void apply(const struct change *change, void *record) {
-  const uint32_t narrow = (uint32_t)change->value;
-  const void *value = change->size == sizeof narrow ? (const void *)&narrow : (const void *)&change->value;
-  memcpy((char *)record + change->offset, value, change->size);
-}
-
-static void expect(const struct change *change, fi_status status) {
-  cr_expect_eq(status, change->status, "%s: %s: %s", change->message, fi_status_name(status), fi_last_error());
-  cr_expect(strstr(fi_last_error(), change->message), "%s: %s", change->message, fi_last_error());
 }
 
 static fi_spec spec_with(const char *more) {
@@ -52,10 +31,10 @@ Test(second, specs) {
       {"", SPEC(family, FI_FAMILY_WGMMA), FI_ERROR_UNSUPPORTED, "has no tile"},
   };
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-    fi_spec spec = spec_with(changes[i].more);
+    fi_spec spec = spec_with(changes[i].spec);
     cr_assert_eq(fi_spec_supported(&spec, NULL), FI_OK, "%s", fi_last_error());
-    apply(&changes[i], &spec);
-    expect(&changes[i], fi_spec_supported(&spec, NULL));
+    change_apply(&changes[i], &spec);
+    change_expect(&changes[i], fi_spec_supported(&spec, NULL));
   }
 }
 
@@ -114,12 +93,12 @@ Test(second, workspaces) {
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-    const fi_spec spec = spec_with(changes[i].more);
+    const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
     fi_workspace workspace = good_workspace(kernel);
-    apply(&changes[i], &workspace);
-    expect(&changes[i], fi_workspace_size(kernel, &workspace));
+    change_apply(&changes[i], &workspace);
+    change_expect(&changes[i], fi_workspace_size(kernel, &workspace));
   }
   fi_ctx_destroy(ctx);
 }
@@ -133,14 +112,14 @@ Test(second, batches) {
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-    const fi_spec spec = spec_with(changes[i].more);
+    const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
     fi_workspace workspace = good_workspace(kernel);
     fi_batch batch = good_batch();
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
-    apply(&changes[i], &batch);
-    expect(&changes[i], fi_plan(kernel, &batch, &workspace, NULL));
+    change_apply(&changes[i], &batch);
+    change_expect(&changes[i], fi_plan(kernel, &batch, &workspace, NULL));
   }
   fi_ctx_destroy(ctx);
 }
@@ -166,14 +145,14 @@ Test(second, tensors) {
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-    const fi_spec spec = spec_with(changes[i].more);
+    const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
     const fi_workspace workspace = good_workspace(kernel);
     fi_tensors tensors = good_tensors();
-    cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].more, fi_last_error());
-    apply(&changes[i], &tensors);
-    expect(&changes[i], fi_run(kernel, &tensors, &workspace, NULL));
+    cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
+    change_apply(&changes[i], &tensors);
+    change_expect(&changes[i], fi_run(kernel, &tensors, &workspace, NULL));
   }
   fi_ctx_destroy(ctx);
 }
