@@ -191,6 +191,32 @@ class FlashInfer(unittest.TestCase):
         with self.assertRaisesRegex(flashjit.ArgumentError, "kv_layout is 'NDH'; allowed: NHD, HND"):
             flashinfer.BatchDecodeWithPagedKVCacheWrapper(self.buffer, "NDH")
 
+    def test_of_a_refused_plan_nothing_stays(self):
+        """Neither axes and numbers nor lengths, nor what is in the buffers of a graph."""
+        batch, other = Batch([2, 1], [9, 3]), Batch([1, 2, 1], [4, 8, 5])
+        buffers = [torch.zeros(8, dtype=torch.int32) for _ in range(4)]
+        prefill = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer, "NHD", True, *buffers)
+        cascade = flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer)
+        level, shape = (batch.q_indptr, *batch.pages()), (*SHAPE, PAGE)
+        others = (other.q_indptr, *other.pages())
+        wrong = {"causal": True, "window_left": 2, "logits_soft_cap": 5.0, "custom_mask": torch.ones(25)}
+        for wrapper, good, refused in (
+            (prefill, level, (other.q_indptr, *batch.pages())),
+            (cascade, [[part, part] for part in level], [list(pair) for pair in zip(others, level)]),  # of the second
+        ):
+            wrapper.plan(*good, *shape, causal=True, **BFLOAT)
+            right, kept = wrapper.run(batch.q, batch.cache), [buffer.clone() for buffer in buffers]
+            with self.assertRaisesRegex(flashjit.ArgumentError, "the mask has 25 elements"):
+                wrapper.plan(*refused, *shape, **wrong, **BFLOAT)
+            self.assertTrue(torch.equal(wrapper.run(batch.q, batch.cache), right))
+            self.assertTrue(all(torch.equal(*pair) for pair in zip(buffers, kept)))
+        self.assertEqual(prefill._logits_soft_cap, 0)
+        unplanned = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer)
+        with self.assertRaises(flashjit.ArgumentError):
+            unplanned.plan(*level, *shape, **wrong, **BFLOAT)
+        with self.assertRaisesRegex(flashjit.ArgumentError, "run\\(\\) before plan\\(\\)"):
+            unplanned.run(batch.q, batch.cache)
+
     def test_install(self):
         flashinfer.install()
         import flashinfer as installed
@@ -204,7 +230,6 @@ class FlashInfer(unittest.TestCase):
         with self.assertRaisesRegex(ImportError, "imported already"):
             flashinfer.install()
         del sys.modules["flashinfer"]
-
 
     def test_states_are_merged_in_place_where_the_mask_says(self):
         v, other = (torch.randn(3, HEADS, DIM).bfloat16() for _ in range(2))

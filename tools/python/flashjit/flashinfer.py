@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from .flashinfer_base import PLANS, Paged, Wrapper, check_layout, dtype_of, pair, refuse, refuse_others
+from .flashinfer_base import PLANS, Paged, Wrapper, check_layout, dtype_of, pair, refuse, refuse_others, whole
 from .flashinfer_mla import BatchMLAPagedAttentionWrapper
 from .flashinfer_sparse import BlockSparseAttentionWrapper, VariableBlockSparseAttentionWrapper
 
@@ -34,6 +34,7 @@ class BatchDecodeWithPagedKVCacheWrapper(Paged):
         refuse("decode", jit_args=jit_args)
         self._buffers = (paged_kv_indptr_buffer, paged_kv_indices_buffer, paged_kv_last_page_len_buffer)
 
+    @whole
     def plan(
         self, indptr, indices, last_page_len, num_qo_heads, num_kv_heads, head_dim, page_size,
         pos_encoding_mode="NONE", window_left=-1, logits_soft_cap=None, q_data_type="float16", kv_data_type=None,
@@ -86,6 +87,7 @@ class BatchPrefillWithPagedKVCacheWrapper(Paged):
         self._buffers = (paged_kv_indptr_buf, paged_kv_indices_buf, paged_kv_last_page_len_buf)
         self._q_buffer = qo_indptr_buf
 
+    @whole
     def plan(
         self, qo_indptr, paged_kv_indptr, paged_kv_indices, paged_kv_last_page_len, num_qo_heads, num_kv_heads,
         head_dim_qk, page_size, head_dim_vo=None, custom_mask=None, packed_custom_mask=None, causal=False,
@@ -120,6 +122,7 @@ class BatchAttention(Paged):
     def __init__(self, kv_layout: str = "NHD", device: str = "cuda") -> None:
         super().__init__(torch.empty(0, device=device), kv_layout)
 
+    @whole
     def plan(
         self, qo_indptr, kv_indptr, kv_indices, kv_len_arr, num_qo_heads, num_kv_heads, head_dim_qk, head_dim_vo,
         page_size, causal=False, sm_scale=None, logits_soft_cap=None, q_data_type="bfloat16",
@@ -153,6 +156,7 @@ class BatchPrefillWithRaggedKVCacheWrapper(Wrapper):
         super().__init__(float_workspace_buffer, kv_layout)
         refuse("ragged prefill", custom_mask_buf=custom_mask_buf, jit_args=jit_args, qo_indptr_buf=qo_indptr_buf)
 
+    @whole
     def plan(
         self, qo_indptr, kv_indptr, num_qo_heads, num_kv_heads, head_dim_qk, head_dim_vo=None, custom_mask=None,
         packed_custom_mask=None, causal=False, pos_encoding_mode="NONE", use_fp16_qk_reduction=False,
@@ -207,6 +211,7 @@ class MultiLevelCascadeAttentionWrapper:
             for level in buffers
         ]
 
+    @whole
     def plan(
         self, qo_indptr_arr, paged_kv_indptr_arr, paged_kv_indices_arr, paged_kv_last_page_len_arr, num_qo_heads,
         num_kv_heads, head_dim, page_size, causal=False, **options,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Callable
 
 import torch
 
@@ -73,6 +74,27 @@ def pair(cache: Any, layout: str) -> list[torch.Tensor]:
     return [part.transpose(1, 2) if layout == "HND" else part for part in both]
 
 
+def whole(plan: Callable) -> Callable:
+    """A plan() of which nothing stays where it is refused: run() and graphs have what was planned before."""
+
+    @functools.wraps(plan)
+    def planned(self: Any, *arguments: Any, **named: Any) -> None:
+        parts = [self, *getattr(self, "_levels", ())]
+        before = [dict(vars(part)) for part in parts]
+        self._writes = []
+        try:
+            plan(self, *arguments, **named)
+            for buffer, array in self._writes:
+                buffer.copy_(array)
+        except Exception:
+            for part, members in zip(parts, before):
+                vars(part).clear()
+                vars(part).update(members)
+            raise
+
+    return planned
+
+
 class Wrapper:
     """A batch by the last plan(), and its kernels: with and without LSE and sinks."""
 
@@ -82,13 +104,14 @@ class Wrapper:
         self._kv_layout = kv_layout
         self._axes: dict[str, Any] | None = None
         self._plans: dict[tuple, Plan] = {}
+        self._writes: list[tuple[torch.Tensor, torch.Tensor]] = []  # to buffers, once all is known to be good
 
     def _int32(self, array: torch.Tensor, buffer: torch.Tensor | None = None) -> torch.Tensor:
         """On the device, in the buffer of a graph if there is one."""
         if buffer is None:  # what has no elements has an address, too
             array = array if array.numel() else array.new_zeros(1)
             return array.to(self.device, torch.int32).contiguous()
-        buffer[: array.numel()].copy_(array)
+        self._writes.append((buffer[: array.numel()], array))
         return buffer[: max(array.numel(), 1)]
 
     def _set(self, q_heads: int, kv_heads: int, dims: tuple, types_: tuple, axes: dict, **options: Any) -> None:
@@ -115,7 +138,7 @@ class Wrapper:
         if self._logits_soft_cap > 0:
             self._axes["softcap"] = 1
         self._set_positions(q_heads, dims[0], **options.get("positions", {}))
-        self._plans.clear()
+        self._plans = {}
 
     def _set_positions(self, heads: int, dim: int, mode: str = "NONE", scale: Any = None, theta: Any = None) -> None:
         """Of Q and K in the kernel: none, ALiBi's slopes, or Llama's rotation, of K as it is stored.

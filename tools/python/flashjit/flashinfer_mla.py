@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .errors import ArgumentError
-from .flashinfer_base import Paged, number, refuse
+from .flashinfer_base import Paged, number, refuse, whole
 
 BACKENDS = ("auto", "fa2", "fa3")
 
@@ -45,6 +45,7 @@ class BatchMLAPagedAttentionWrapper(Paged):
         self._buffers = (kv_indptr, kv_indices, kv_len_arr) if use_cuda_graph else (None, None, None)
         self._q_buffer = qo_indptr if use_cuda_graph else None
 
+    @whole
     def plan(
         self, qo_indptr, kv_indptr, kv_indices, kv_len_arr, num_heads, head_dim_ckv, head_dim_kpe, page_size, causal,
         sm_scale, q_data_type, kv_data_type, use_profiler=False,

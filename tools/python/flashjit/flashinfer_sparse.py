@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .errors import ArgumentError
-from .flashinfer_base import Wrapper, packed_rows, refuse, unpacked
+from .flashinfer_base import Wrapper, packed_rows, refuse, unpacked, whole
 
 BACKENDS = ("auto", "fa2", "fa3")
 
@@ -34,6 +34,7 @@ class _Blocks(Wrapper):
 class BlockSparseAttentionWrapper(_Blocks):
     """A mask of M x N tokens in blocks of R x C, in BSR form; q [M][heads][dim], k and v [N][heads][dim]."""
 
+    @whole
     def plan(
         self, indptr, indices, M, N, R, C, num_qo_heads, num_kv_heads, head_dim, mask=None, packed_mask=None,
         causal=False, pos_encoding_mode="NONE", use_fp16_qk_reduction=False, logits_soft_cap=None, sm_scale=None,
@@ -84,6 +85,7 @@ class BlockSparseAttentionWrapper(_Blocks):
 class VariableBlockSparseAttentionWrapper(_Blocks):
     """Blocks of any sizes and a mask of them for each KV head; q, k and v are [heads][tokens][dim]."""
 
+    @whole
     def plan(
         self, block_mask_map, block_row_sz, block_col_sz, num_qo_heads, num_kv_heads, head_dim, causal=False,
         pos_encoding_mode="NONE", use_fp16_qk_reduction=False, logits_soft_cap=None, sm_scale=None, rope_scale=None,
