@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """FlashInfer's own tests of attention on the façade flashjit.flashinfer: a draw of their cases.
 
-    python3 tests/python/flashinfer_suite.py FOLDER [--count 300] [--seed 1] [--seconds 60]
+    python3 tests/python/flashinfer_suite.py FOLDER [--count 300] [--seed 1] [--seconds 60] [--shard 1/1]
 
 FOLDER is tests/ of FlashInfer's sources, as of 2026, or test_*.py themselves, as those of flashinfer-python 0.3.1 on
 PyPI; they are run as they are. single_decode_with_kv_cache and single_prefill_with_kv_cache, which they compare with,
@@ -254,12 +254,12 @@ def draw(arguments):
             continue
         cases = list(cases_of(path, arguments.simulated))
         counts[stem] = len(cases)
-        if arguments.simulated:
-            cases = [case for case in cases if case.products <= SIMULATED_MOST]
+        cases = [case for case in cases if case.products <= arguments.most]
         random.Random(f"{arguments.seed} {stem}").shuffle(cases)
         chosen.append(cases[: arguments.count])
     turns = itertools.zip_longest(*chosen)  # one of each file, again and again, so that time is shared
-    return [case for turn in turns for case in turn if case], counts
+    shard, shards = map(int, arguments.shard.split("/"))
+    return [case for turn in turns for case in turn if case][shard - 1 :: shards], counts
 
 
 def outcome_of(case, plans):
@@ -302,9 +302,12 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--file", default="", help="only files with this in their names")
+    parser.add_argument("--shard", default="1/1", help="I/N: the I-th of N parts of the draw, for as many processes")
+    parser.add_argument("--most", type=float, default=math.inf, help="only cases of at most so many products of Q and K")
     parser.add_argument("--simulated", action="store_true")
     arguments = parser.parse_args()
     if arguments.simulated:
+        arguments.most = min(arguments.most, SIMULATED_MOST)
         os.environ["FLASHJIT_DRIVER"] = "sim"
         torch.cuda.synchronize = nothing
     plans = stand_in()

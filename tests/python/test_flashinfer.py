@@ -1,5 +1,6 @@
 """FlashInfer's interface by flashjit, on the simulator, against attention in doubles. Exits with 77 without torch."""
 
+import functools
 import importlib.util
 import sys
 import unittest
@@ -88,6 +89,18 @@ class FlashInfer(unittest.TestCase):
                 self.assertLess(float((lse - batch.right()[1]).abs().max()), 1e-2)
                 again = wrapper.run(batch.q, (batch.cache[:, 0], batch.cache[:, 1]))
                 self.assertTrue(torch.equal(again, found))
+
+    def test_a_plan_that_engines_put_in_place_of_the_own(self):
+        batch = Batch([1, 1], [9, 3])
+        wrapper = flashinfer.BatchDecodeWithPagedKVCacheWrapper(self.buffer)
+        wrapper.plan = functools.partial(flashinfer.fast_decode_plan, wrapper)
+        wrapper.plan(
+            *batch.pages(), *SHAPE, PAGE, window_left=4, data_type=torch.bfloat16, q_len_per_req=1,
+            global_override_indptr_cpu=batch.indptr,
+        )  # fmt: skip
+        self.expect(wrapper.run(batch.q, batch.cache), batch.right(left=4)[0])
+        with self.assertRaisesRegex(flashjit.UnsupportedError, "decode with q_len_per_req=2"):
+            wrapper.plan(*batch.pages(), *SHAPE, PAGE, q_len_per_req=2)
 
     def test_prefill_and_what_layers_have(self):
         batch = Batch([3, 1, 5], [9, 4, 5])

@@ -39,10 +39,10 @@ class BatchDecodeWithPagedKVCacheWrapper(Paged):
         self, indptr, indices, last_page_len, num_qo_heads, num_kv_heads, head_dim, page_size,
         pos_encoding_mode="NONE", window_left=-1, logits_soft_cap=None, q_data_type="float16", kv_data_type=None,
         o_data_type=None, data_type=None, sm_scale=None, rope_scale=None, rope_theta=None, non_blocking=True,
-        fixed_split_size=None, disable_split_kv=False, **others,
+        fixed_split_size=None, disable_split_kv=False, q_len_per_req=1, **others,
     ) -> None:  # fmt: skip
-        refuse_others("decode", others)
-        types_ = (q_data_type or data_type, kv_data_type or data_type, o_data_type)
+        refuse_others("decode", {**others, "q_len_per_req": None if q_len_per_req == 1 else q_len_per_req})
+        types_ = (q_data_type or data_type or "float16", kv_data_type or data_type, o_data_type)
         positions = {"mode": pos_encoding_mode, "scale": rope_scale, "theta": rope_theta}
         options = {"window_left": window_left, "logits_soft_cap": logits_soft_cap, "sm_scale": sm_scale}
         options["positions"] = positions
@@ -72,6 +72,17 @@ class CUDAGraphBatchDecodeWithPagedKVCacheWrapper(BatchDecodeWithPagedKVCacheWra
                  use_tensor_cores=False) -> None:  # fmt: skip
         buffers = (indptr_buffer, indices_buffer, last_page_len_buffer)
         super().__init__(workspace_buffer, kv_layout, True, use_tensor_cores, *buffers)
+
+
+def fast_decode_plan(
+    self, indptr, indices, last_page_len, num_qo_heads, num_kv_heads, head_dim, page_size, pos_encoding_mode="NONE",
+    window_left=-1, logits_soft_cap=None, q_data_type=None, kv_data_type=None, data_type=None, **options,
+) -> None:  # fmt: skip
+    """The plan() of a decode wrapper, with which engines replace that of an object."""
+    shape = (num_qo_heads, num_kv_heads, head_dim, page_size)
+    options.update(pos_encoding_mode=pos_encoding_mode, window_left=window_left, logits_soft_cap=logits_soft_cap)
+    types_ = {"q_data_type": q_data_type, "kv_data_type": kv_data_type, "data_type": data_type}
+    type(self).plan(self, indptr, indices, last_page_len, *shape, **types_, **options)
 
 
 class BatchPrefillWithPagedKVCacheWrapper(Paged):
@@ -340,7 +351,9 @@ def append_paged_kv_cache(
 # --------------------------------------------------------------------------------------------------------- install
 
 MODULES = {
-    "decode": ("BatchDecodeWithPagedKVCacheWrapper", "CUDAGraphBatchDecodeWithPagedKVCacheWrapper"),
+    "decode": (
+        "BatchDecodeWithPagedKVCacheWrapper", "CUDAGraphBatchDecodeWithPagedKVCacheWrapper", "fast_decode_plan",
+    ),
     "prefill": ("BatchPrefillWithPagedKVCacheWrapper", "BatchPrefillWithRaggedKVCacheWrapper"),
     "attention": ("BatchAttention",),
     "cascade": (
