@@ -220,6 +220,38 @@ Test(doctor, finds_damaged_kernels) {
   expect_text(output.out, "-> flashjit cache verify --repair");
 }
 
+/* Files of a shipped folder that are not read are none of its kernels: which, and why. */
+Test(doctor, finds_shipped_kernels_that_are_not_read) {
+  static const struct {
+    const char *change; /* of the first of five kernels */
+    const char *finding;
+    const char *reason;
+    const char *remedy;
+  } rows[] = {
+      {"chmod 666", "warning  read-only   ", "4 kernels, 4 of them for compute_90a, 0 damaged; /",
+       "-> mend what is named here"},
+      {"truncate -s 100", "warning  read-only   ", "4 kernels, 4 of them for compute_90a, 1 damaged; /",
+       "-> make it anew"},
+      {"true", "fine     read-only   ", "5 kernels, 5 of them for compute_90a, 0 damaged\n", ""},
+  };
+  char environment[256];
+  snprintf(environment, sizeof environment, "FLASHJIT_DRIVER=sim FLASHJIT_CACHE_RO=%s/shipped", scratch_folder());
+  command(&output, "bundle install " TEST_DATA "/../cache/data/bundle-v1.fib");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char *line;
+    cr_assert(asprintf(&line,
+                       "cd %s && rm -rf shipped && cp -rp cache shipped && %s $(ls shipped/v1/*/*.fik | head -n 1)",
+                       scratch_folder(), rows[i].change) > 0);
+    cr_assert_eq(WEXITSTATUS(system(line)), 0);
+    free(line);
+    command_in(&output, environment, "doctor");
+    expect_code(&output, 0);
+    expect_text(output.out, rows[i].finding);
+    expect_text(output.out, rows[i].reason);
+    expect_text(output.out, rows[i].remedy);
+  }
+}
+
 Test(doctor, wrong_values_of_variables) {
   command_in(&output, "FLASHJIT_MODE=off", "doctor");
   expect_code(&output, 1);

@@ -121,12 +121,16 @@ static void count_targeted(void *user, const struct cache_entry *entry) {
 static void find_shipped(struct examination *examination, const struct cache_contents *contents,
                          const struct targeted *targeted) {
   const bool is_for_another = targeted->target[0] && !targeted->kernels;
-  find(examination, contents->is_bundle ? "bundle" : "read-only", contents->damaged || is_for_another ? WARNING : FINE,
-       contents->damaged ? "make it anew, or replace it"
-       : is_for_another  ? "make it for the target, with --target"
-                         : NULL,
-       "%s: %" PRIu64 " kernels, %" PRIu64 " of them for %s, %" PRIu64 " damaged", contents->path, contents->kernels,
-       targeted->kernels, targeted->target[0] ? targeted->target : "a target that is not known", contents->damaged);
+  const bool is_fine = !contents->damaged && contents->is_whole && !is_for_another;
+  const char *reason = contents->reason.text;
+  find(examination, contents->is_bundle ? "bundle" : "read-only", is_fine ? FINE : WARNING,
+       contents->damaged     ? "make it anew, or replace it"
+       : !contents->is_whole ? "mend what is named here: who reads it must be allowed to, and nobody else may write"
+       : is_for_another      ? "make it for the target, with --target"
+                             : NULL,
+       "%s: %" PRIu64 " kernels, %" PRIu64 " of them for %s, %" PRIu64 " damaged%s%s", contents->path,
+       contents->kernels, targeted->kernels, targeted->target[0] ? targeted->target : "a target that is not known",
+       contents->damaged, reason[0] ? "; " : "", reason);
 }
 
 /* Bundles and read-only folders. Returns how many are used; those that cannot be are counted in *unused. */
