@@ -303,7 +303,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--file", default="", help="only files with this in their names")
     parser.add_argument("--shard", default="1/1", help="I/N: the I-th of N parts of the draw, for as many processes")
-    parser.add_argument("--most", type=float, default=math.inf, help="only cases of at most so many products of Q and K")
+    parser.add_argument("--most", type=float, default=math.inf, help="only cases of at most so many products")
     parser.add_argument("--simulated", action="store_true")
     arguments = parser.parse_args()
     if arguments.simulated:

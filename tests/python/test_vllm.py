@@ -153,7 +153,7 @@ class Forward(unittest.TestCase):
                 found = self.run_layers(impls, builder, step, cache)
                 self.expect(found, step.right())
                 self.assertEqual(simulated().runs - before, 4, "an append and attention of two layers")
-                self.assertEqual(len(builder.workspaces), 1)
+                self.assertEqual(len(builder.workspaces.made), 1)
                 for states, new in ((k, step.k), (v, step.v)):
                     self.assertTrue(torch.equal(states[6, :7], new[0][:7]), "what was there")
                     self.assertTrue(torch.equal(states[3, 6], new[0][38]), "what is new")
@@ -187,7 +187,7 @@ class Forward(unittest.TestCase):
             step = Step((1, 1, 1), kv_lens)
             step.fill(k, v)
             self.expect(self.run_layers(impls, builder, step, cache), step.right())
-            places |= {workspace.struct.memory for workspace in builder.workspaces.values()}
+            places |= {workspace.struct.memory for workspace in builder.workspaces.made.values()}
         self.assertEqual(len(places), 1)
 
     def test_shared_kv_is_not_written(self):

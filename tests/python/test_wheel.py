@@ -85,7 +85,8 @@ class Wheels(unittest.TestCase):
         points = [point for it in importlib.metadata.distributions(path=[place]) for point in it.entry_points]
         self.assertEqual(sorted((it.group, it.name, it.value) for it in points),
                          [("sglang.srt.plugins", "flashjit", "flashjit.sglang:register"),
-                          ("vllm.general_plugins", "flashjit", "flashjit.vllm:register")])  # fmt: skip
+                          ("vllm.general_plugins", "flashjit", "flashjit.vllm:register"),
+                          ("vllm.general_plugins", "flashjit_mla", "flashjit.vllm:register_mla")])  # fmt: skip
         self.assertEqual(glob.glob(f"{place}/*.dist-info/licenses/LICENSE")[0][-7:], "LICENSE")
 
     def test_a_later_glibc_is_noticed(self):

@@ -45,6 +45,7 @@ Classifier: Programming Language :: Python :: 3
 """
 ENTRY_POINTS = """[vllm.general_plugins]
 flashjit = flashjit.vllm:register
+flashjit_mla = flashjit.vllm:register_mla
 
 [sglang.srt.plugins]
 flashjit = flashjit.sglang:register

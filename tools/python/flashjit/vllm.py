@@ -9,6 +9,7 @@ nothing falls back in silence. It has no LSE for vLLM's decode context paralleli
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from .plans import DTYPES, Plans, tile_rows
 PLANS = Plans()
 CACHE_DTYPES = {"fp8": "e4m3", "fp8_e4m3": "e4m3", "fp8_e5m2": "e5m2"}
 CLASS_PATH = "flashjit.vllm.Backend"
+MLA_PLUGIN = "flashjit_mla"
 
 
 def register() -> None:
@@ -34,6 +36,16 @@ def register() -> None:
     from vllm.v1.attention.backends.registry import AttentionBackendEnum, register_backend
 
     register_backend(AttentionBackendEnum.CUSTOM, CLASS_PATH)
+
+
+def register_mla() -> None:
+    """Makes CUSTOM the backend for latent attention, where VLLM_PLUGINS asks for it: a model has the one or the other.
+    Then vLLM does not load the entry point of ``register``."""
+    if MLA_PLUGIN not in os.environ.get("VLLM_PLUGINS", "").split(","):
+        return
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum, register_backend
+
+    register_backend(AttentionBackendEnum.CUSTOM, "flashjit.vllm_mla.Backend")
 
 
 class Backend(AttentionBackend):
@@ -92,6 +104,24 @@ class Metadata:
         self.plans = plans
 
 
+class Workspaces:
+    """Those of a builder's kernels, for all that its scheduler allows."""
+
+    def __init__(self, vllm_config: Any) -> None:
+        scheduler = vllm_config.scheduler_config
+        self.bounds = {
+            "max_requests": scheduler.max_num_seqs,
+            "max_tokens": scheduler.max_num_batched_tokens,
+            "max_kv_len": vllm_config.model_config.max_model_len,
+        }
+        self.made: dict[Kernel, Workspace] = {}
+
+    def of(self, kernel: Kernel, kv_heads: int) -> Workspace:
+        if kernel not in self.made:
+            self.made[kernel] = kernel.workspace(kv_heads=kv_heads, **self.bounds)
+        return self.made[kernel]
+
+
 class Builder(AttentionMetadataBuilder):
     """Of the layers that share a page table. A batch of one query length in all requests keeps its kernel, so that a
     graph of such batches finds its plan where it was."""
@@ -101,26 +131,15 @@ class Builder(AttentionMetadataBuilder):
     def __init__(self, kv_cache_spec: Any, layer_names: list[str], vllm_config: Any, device: Any) -> None:
         super().__init__(kv_cache_spec, layer_names, vllm_config, device)
         layers = vllm_config.compilation_config.static_forward_context
-        scheduler = vllm_config.scheduler_config
         self.kinds = {layers[name].impl.kind: layers[name].impl for name in layer_names}
         self.dtype = DTYPES[str(vllm_config.model_config.dtype)]
-        self.bounds = {
-            "max_requests": scheduler.max_num_seqs,
-            "max_tokens": scheduler.max_num_batched_tokens,
-            "max_kv_len": vllm_config.model_config.max_model_len,
-        }
-        self.workspaces: dict[Kernel, Workspace] = {}
-
-    def _workspace(self, kernel: Kernel, kv_heads: int) -> Workspace:
-        if kernel not in self.workspaces:
-            self.workspaces[kernel] = kernel.workspace(kv_heads=kv_heads, **self.bounds)
-        return self.workspaces[kernel]
+        self.workspaces = Workspaces(vllm_config)
 
     def _plan(self, impl: Impl, common: Any) -> tuple[Kernel, Workspace]:
         rows = tile_rows(common.max_query_len * impl.axes["group"])
         mask = "causal" if common.causal else "none"
         kernel = impl.kernel(self.dtype, self.kv_cache_spec.block_size, rows=rows, mask=mask)
-        workspace = self._workspace(kernel, impl.num_kv_heads)
+        workspace = self.workspaces.of(kernel, impl.num_kv_heads)
         requests = common.num_reqs
         kernel.plan(
             workspace,
