@@ -20,6 +20,9 @@ struct change {
 
 void change_apply(const struct change *change, void *record);
 
+/* Of a call that works: for 8 requests and lists of 32, at an address that is never read. */
+fi_workspace good_workspace(const fi_kernel *kernel, uint32_t max_tokens);
+
 /* The status of the changed call, and its message, are those of the change. */
 void change_expect(const struct change *change, fi_status status);
 

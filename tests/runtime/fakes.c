@@ -359,3 +359,7 @@ fi_kernel *kernel_of(fi_ctx *ctx, const char *text) {
     give_up(text, fi_last_error());
   return kernel;
 }
+
+void *address(uintptr_t value) {
+  return (void *)value;
+}

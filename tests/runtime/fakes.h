@@ -97,4 +97,7 @@ fi_kernel *kernel_of(fi_ctx *ctx, const char *text);
 /* The status of the kernel of a text; the test fails when status and handle contradict each other. */
 fi_status get(fi_ctx *ctx, const char *text);
 
+/* An address that is never read. */
+void *address(uintptr_t value);
+
 #endif

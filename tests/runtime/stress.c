@@ -46,11 +46,6 @@ static void *work_at_once(void *data) {
   return NULL;
 }
 
-/* Addresses that are never read. */
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 /* Plans and runs attention: a launch on a device of which nobody has said that the kernel is to be prepared. */
 static fi_status launch(fi_kernel *kernel, unsigned pages) {
   const fi_batch batch = {.struct_size = sizeof batch,

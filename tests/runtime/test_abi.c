@@ -25,10 +25,6 @@ struct scene {
   fi_tensors tensors;
 };
 
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 static void set_scene(struct scene *scene, const char *directory) {
   fi_ctx *ctx = make_context(directory);
   *scene = (struct scene){

@@ -16,10 +16,6 @@ static void expect(const char *table, size_t number, fi_status status, fi_status
   cr_expect(strstr(fi_last_error(), message), "%s %zu: %s", table, number, fi_last_error());
 }
 
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 static const char *text_of(const struct change *change) {
   return change->spec ? change->spec : "attention group=4 page=16";
 }
@@ -147,8 +143,8 @@ static const struct change workspace_changes[] = {
     {NULL, WORKSPACE(scratch, 0), FI_ERROR_ARGUMENT, "workspace.scratch is NULL"},
     {NULL, WORKSPACE(scratch, 0x10001), FI_ERROR_ARGUMENT, "workspace.scratch is 0x10001"},
     {NULL, WORKSPACE(scratch_bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of scratch; these bounds need "},
-    {NULL, WORKSPACE(scratch, 0x100000), FI_ERROR_ARGUMENT,
-     "workspace.memory is 0x100000 and workspace.scratch is 0x100000; with "},
+    {NULL, WORKSPACE(scratch, 0x200000), FI_ERROR_ARGUMENT,
+     "workspace.memory is 0x200000 and workspace.scratch is 0x200000; with "},
     {NULL, WORKSPACE(memory, 0x8fff00), FI_ERROR_ARGUMENT, "bytes they overlap"},
     {"attention select=128", WORKSPACE(max_selected, 0), FI_ERROR_ARGUMENT,
      "workspace.max_selected is 0; with select=128 it must be 1 to 16777215"},
@@ -157,19 +153,6 @@ static const struct change workspace_changes[] = {
     {"append page=16", WORKSPACE(bytes, 255), FI_ERROR_ARGUMENT, "workspace has 255 bytes of memory"},
     {"append page=16", WORKSPACE(memory, 8), FI_ERROR_ARGUMENT, "workspace.memory is 0x8"},
 };
-
-static fi_workspace good_workspace(const fi_kernel *kernel) {
-  fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = 8,
-                            .max_tokens = 40,
-                            .max_kv_len = 1000,
-                            .kv_heads = 2,
-                            .max_selected = 32};
-  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
-  workspace.memory = address(0x100000);
-  workspace.scratch = address(0x900000);
-  return workspace;
-}
 
 static fi_batch good_batch(void) {
   return (fi_batch){.struct_size = sizeof(fi_batch),
@@ -231,7 +214,7 @@ Test(bad_input, workspaces) {
   for (size_t i = 0; i < sizeof workspace_changes / sizeof *workspace_changes; i++) {
     const struct change *change = &workspace_changes[i];
     fi_kernel *kernel = kernel_of(ctx, text_of(change));
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 40);
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
     change_apply(change, &workspace);
     expect("workspace", i, fi_plan(kernel, &batch, &workspace, NULL), change->status, change->message);
@@ -278,7 +261,7 @@ Test(bad_input, batches) {
   for (size_t i = 0; i < sizeof batch_changes / sizeof *batch_changes; i++) {
     const struct change *change = &batch_changes[i];
     fi_kernel *kernel = kernel_of(ctx, text_of(change));
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 40);
     fi_batch batch = good_batch();
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
     change_apply(change, &batch);
@@ -467,7 +450,7 @@ Test(bad_input, tensors) {
     fi_kernel *kernel = kernel_of(ctx, text_of(change));
     fi_workspace workspace = {0};
     if (strncmp(text_of(change), "merge", 5) != 0)
-      workspace = good_workspace(kernel);
+      workspace = good_workspace(kernel, 40);
     fi_tensors tensors = good_tensors();
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%zu: %s", i, fi_last_error());
     change_apply(change, &tensors);
@@ -484,7 +467,7 @@ Test(bad_input, null_pointers) {
   fi_kernel *merge = kernel_of(ctx, "merge");
   fi_kernel *plan = kernel_of(ctx, "plan");
   const fi_spec spec = spec_of("attention");
-  fi_workspace workspace = good_workspace(kernel);
+  fi_workspace workspace = good_workspace(kernel, 40);
   const fi_batch batch = good_batch();
   const fi_tensors tensors = good_tensors();
   fi_facts facts = {.struct_size = sizeof facts};

@@ -10,10 +10,6 @@ TestSuite(indexer, .init = fakes_reset);
 #define SPEC(field, value) CHANGE(fi_spec, field, value)
 #define TENSORS(field, value) CHANGE(fi_tensors, field, value)
 
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 Test(indexer, specs) {
   static const struct change changes[] = {
       {"indexer", SPEC(head_dim, 72), FI_ERROR_UNSUPPORTED,
@@ -32,19 +28,6 @@ Test(indexer, specs) {
     change_apply(&changes[i], &spec);
     change_expect(&changes[i], fi_spec_supported(&spec, NULL));
   }
-}
-
-static fi_workspace good_workspace(const fi_kernel *kernel) {
-  fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = 8,
-                            .max_tokens = 8,
-                            .max_kv_len = 1000,
-                            .kv_heads = 2,
-                            .max_selected = 32,
-                            .memory = address(0x200000),
-                            .scratch = address(0x900000)};
-  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
-  return workspace;
 }
 
 static fi_tensors good_tensors(void) {
@@ -81,7 +64,7 @@ Test(indexer, tensors) {
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
     fi_kernel *kernel = kernel_of(ctx, changes[i].spec);
-    const fi_workspace workspace = good_workspace(kernel);
+    const fi_workspace workspace = good_workspace(kernel, 8);
     fi_tensors tensors = good_tensors();
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
     change_apply(&changes[i], &tensors);
@@ -117,7 +100,7 @@ Test(indexer, strides_of_lists) {
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
-    const fi_workspace workspace = good_workspace(kernel);
+    const fi_workspace workspace = good_workspace(kernel, 8);
     fi_tensors tensors = good_tensors();
     tensors.o = address(0x20000);
     tensors.v = tensors.k;
@@ -135,7 +118,7 @@ Test(indexer, strides_of_lists) {
 Test(indexer, one_list_of_a_token_lies_anywhere) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "indexer group=4");
-  fi_workspace workspace = good_workspace(kernel);
+  fi_workspace workspace = good_workspace(kernel, 8);
   fi_tensors tensors = good_tensors();
   workspace.kv_heads = 1;
   tensors.selected_token_stride = 32;
@@ -159,7 +142,7 @@ Test(indexer, longest_lists) {
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 8);
     workspace.max_selected = rows[i].most;
     cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s: %s", rows[i].spec, fi_last_error());
     workspace.max_selected++;
@@ -174,7 +157,7 @@ Test(indexer, longest_lists) {
 Test(indexer, ranks_of_many_ctas) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "indexer group=128 scores=heads");
-  fi_workspace workspace = good_workspace(kernel);
+  fi_workspace workspace = good_workspace(kernel, 8);
   workspace.ctas = 1u << 31;
   workspace.max_kv_len = 1 << 26;
   cr_expect_eq(fi_workspace_size(kernel, &workspace), FI_ERROR_ARGUMENT);
@@ -197,7 +180,7 @@ Test(indexer, workspaces) {
   const fi_kernel *append = kernel_of(ctx, "append");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 8);
     fi_workspace of_append = workspace;
     workspace.ctas = rows[i].ctas;
     workspace.max_kv_len = rows[i].max_kv_len;

@@ -10,11 +10,6 @@
 
 TestSuite(launch, .init = fakes_reset);
 
-/* Addresses that are never read. */
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 static fi_workspace workspace_of(const fi_kernel *kernel) {
   fi_workspace workspace = {
       .struct_size = sizeof workspace, .max_requests = 8, .max_tokens = 40, .max_kv_len = 1000, .kv_heads = 2};

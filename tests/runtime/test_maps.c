@@ -12,11 +12,6 @@ TestSuite(maps, .init = fakes_reset);
 
 enum { MANY = INT32_MAX };
 
-/* Addresses that are never read. */
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 /* The status of a launch on tensors at addresses that tell them apart. */
 static fi_status run(fi_kernel *kernel, fi_tensors tensors) {
   fi_workspace workspace = {

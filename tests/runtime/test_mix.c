@@ -27,10 +27,6 @@ struct timed {
   double us;
 };
 
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 static fi_workspace workspace_of(const fi_kernel *kernel, uint32_t max_q_len) {
   fi_workspace workspace = {.struct_size = sizeof workspace,
                             .max_requests = 8,

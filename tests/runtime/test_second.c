@@ -12,10 +12,6 @@ TestSuite(second, .init = fakes_reset);
 #define BATCH(field, value) CHANGE(fi_batch, field, value), FI_ERROR_ARGUMENT
 #define TENSORS(field, value) CHANGE(fi_tensors, field, value), FI_ERROR_ARGUMENT
 
-static void *address(uintptr_t value) {
-  return (void *)value;
-}
-
 static fi_spec spec_with(const char *more) {
   char text[FI_SPEC_TEXT_SIZE];
   snprintf(text, sizeof text, "attention group=4 page=16 select=1 second=8%s", more);
@@ -36,19 +32,6 @@ Test(second, specs) {
     change_apply(&changes[i], &spec);
     change_expect(&changes[i], fi_spec_supported(&spec, NULL));
   }
-}
-
-static fi_workspace good_workspace(const fi_kernel *kernel) {
-  fi_workspace workspace = {.struct_size = sizeof workspace,
-                            .max_requests = 8,
-                            .max_tokens = 8,
-                            .max_kv_len = 1000,
-                            .kv_heads = 2,
-                            .max_selected = 32,
-                            .memory = address(0x200000),
-                            .scratch = address(0x900000)};
-  cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
-  return workspace;
 }
 
 static fi_batch good_batch(void) {
@@ -96,7 +79,7 @@ Test(second, workspaces) {
     const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 8);
     change_apply(&changes[i], &workspace);
     change_expect(&changes[i], fi_workspace_size(kernel, &workspace));
   }
@@ -115,7 +98,7 @@ Test(second, batches) {
     const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
-    fi_workspace workspace = good_workspace(kernel);
+    fi_workspace workspace = good_workspace(kernel, 8);
     fi_batch batch = good_batch();
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s", fi_last_error());
     change_apply(&changes[i], &batch);
@@ -148,7 +131,7 @@ Test(second, tensors) {
     const fi_spec spec = spec_with(changes[i].spec);
     fi_kernel *kernel;
     cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
-    const fi_workspace workspace = good_workspace(kernel);
+    const fi_workspace workspace = good_workspace(kernel, 8);
     fi_tensors tensors = good_tensors();
     cr_assert_eq(fi_run(kernel, &tensors, &workspace, NULL), FI_OK, "%s: %s", changes[i].spec, fi_last_error());
     change_apply(&changes[i], &tensors);
@@ -163,7 +146,7 @@ Test(second, scales_of_heads_are_the_first_ones) {
   const fi_spec spec = spec_with(" kv=e4m3 scale=head");
   fi_kernel *kernel;
   cr_assert_eq(fi_get_kernel(ctx, &spec, &kernel), FI_OK, "%s", fi_last_error());
-  const fi_workspace workspace = good_workspace(kernel);
+  const fi_workspace workspace = good_workspace(kernel, 8);
   fi_tensors tensors = good_tensors();
   tensors.second_k.scales = NULL;
   tensors.second_v.scales = NULL;
