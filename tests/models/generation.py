@@ -27,6 +27,7 @@ SIZES = {
     "quick": {"prompt": 64, "tokens": 16, "requests": 16},
     "tiny": {"prompt": 9, "tokens": 4, "requests": 3},
 }
+HOST_WAITS = ("gpt-oss",)  # whose own layers wait for the host, so that no step of theirs can be captured
 NAMES = ("Qwen3-8B", "llama-3-8B", "gpt-oss", "gemma-2-9b", "gemma-3-12b")
 LLAMA = models.Model("llama-3-8B", "LlamaConfig", **models.heads(32, 8, 128))
 
@@ -214,6 +215,7 @@ WAYS = {
     "generate_batch in graphs": lambda subject: batched(subject, True),
 }
 ON_GPU_ALONE = ("generate_batch in graphs",)
+CAPTURES = ("step in a graph", "generate_batch in graphs")
 
 
 # ---------------------------------------------------------------------------------------------------- command
@@ -261,7 +263,9 @@ def main():
             continue
         subject = Subject(model, size, device, attention)
         for name, way in ways.items():
-            if device == "cuda" or name not in ON_GPU_ALONE:
+            if device == "cuda" and name in CAPTURES and model.name in HOST_WAITS:
+                print(f"{model.name:12} {name}: left out, its experts wait for the host")
+            elif device == "cuda" or name not in ON_GPU_ALONE:
                 results.append(try_way(subject, f"{model.name:12} {name}", way))
     print(f"# {results.count(True)} right, {results.count(False)} wrong, {time.monotonic() - begin:.0f} s")
     sys.exit(0 if results and all(results) else 1)
