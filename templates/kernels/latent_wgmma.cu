@@ -6,11 +6,19 @@
 //@use operand/pairs16
 //@use operand/parts16
 //@use ring/barriers
+//@if gathers
+//@use ring/gather_parts
+//@else
 //@use ring/boxes
+//@end
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
+//@if select > 0
+//@use tile/weigh_listed
+//@else
 //@use tile/weigh_step
+//@end
 //@use tile/shared_rows
 //@use tile/odd_rows
 //@use tile/publish_rows
@@ -59,13 +67,27 @@ void release_rows(const ItemView &view, u8 *shared) {
 }
 //@end
 
+//@if select > 0
+/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
+bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                  const ItemView &view, u32 stage, u8 *shared, int token) {
+  return weigh_listed(state, scores, shrinks, args, view, stage, shared, token);
+}
+//@else
+/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
+bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                  const ItemView &view, u32 stage, u8 *shared, int token) {
+  return weigh_step(state, scores, shrinks, args, view, shared, token);
+}
+//@end
+
 /*
  * The scores of a step of its own become the consumer's weights. The other consumer reads them where the rest of K was,
  * which nobody needs any more. Whether O must shrink.
  */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
-  const bool moved = weigh_step(state, scores, shrinks, args, view, shared, token);
+  const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
   consumer_threads(fresh_thread() / 128).sync(); /* products of all its warps have read K */
   store_weights(part_of_stage(shared, place.number(), kRest), weights);

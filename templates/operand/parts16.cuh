@@ -1,5 +1,5 @@
 //@use operand/panels16
-//@use ring/parts
+//@use ring/panels
 
 //# Products with K that comes in parts, and with the half of V that a consumer has, over a warpgroup.
 

@@ -8,7 +8,6 @@ constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
 //@if v_source == keys
 constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
-constexpr u32 kRest = 2;  /* the last of them */
 
 struct Barriers {
   u64 rows_full[kItemsAhead];
@@ -80,7 +79,7 @@ template <u32 kCount> struct Place {
   }
 };
 
-//@if gathers
+//@if gathers && v_source == own
 constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a stage: all threads that copy */
 //@else
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */

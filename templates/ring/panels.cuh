@@ -27,9 +27,23 @@ u8 *query_tile_of(u8 *shared, u32 number) {
   return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
 }
 
+//@if v_source == keys
+constexpr u32 kRest = 2; /* the part of a stage of K behind the halves of V: the rest of K, then weights */
+
+/* Where a part begins in a stage, and in a row. */
+u8 *part_of_stage(u8 *shared, u32 stage, u32 part) {
+  return shared + kSharedKeys + stage * kTileBytes<kVDim + kPanelDims, kTeamTokens> +
+         part * kTileBytes<kVDim / 2, kTeamTokens>;
+}
+
+u8 *keys_of_stage(u8 *shared, u32 stage) {
+  return part_of_stage(shared, stage, 0);
+}
+//@else
 u8 *keys_of_stage(u8 *shared, u32 stage) {
   return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
 }
+//@end
 
 u8 *values_of_stage(u8 *shared, u32 stage) {
   return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;

@@ -3,11 +3,6 @@
 //# Each stage of K, which has V in it, comes in parts with barriers of their own: products begin with the first, and a
 //# part is brought anew when those that read it have ended, whatever becomes of the others.
 
-/* Where a part begins in a stage, and in a row. */
-u8 *part_of_stage(u8 *shared, u32 stage, u32 part) {
-  return keys_of_stage(shared, stage) + part * kTileBytes<kVDim / 2, kTeamTokens>;
-}
-
 /* Copies part `part` of a step, of kDim dims, once there is room. */
 template <u32 kDim>
 void bring_part(const fi_attention_maps_args &args, const fi_item &item, const Box &box, const Place<kStages> &place,

@@ -8,8 +8,6 @@
 
 constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
 
-constexpr u32 kFaultSelected = 10;
-
 /* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
 struct MaskBits {
   const fi_item *item;
@@ -49,16 +47,6 @@ bool are_full(const MaskBits &bits) {
   return __all_sync(kAllLanes, full);
 }
 
-/* Says in the plan's memory that an entry is none, if nothing else has been said. */
-void tell_bad_entry(const MaskBits &bits, int entry) {
-  if (entry >= -1 && entry < blocks_of(bits.item->kv_len))
-    return;
-  if (atomicCAS(&bits.header->fault, 0u, kFaultSelected) != 0)
-    return;
-  bits.header->fault_request = (u32)bits.token;
-  bits.header->fault_value = entry;
-}
-
 /* Takes scores of tokens that are not seen out of the softmax. */
 void mask_by_bits(Scores &scores, const MaskBits &bits) {
   const u32 column = first_column(fresh_lane());
@@ -66,7 +54,7 @@ void mask_by_bits(Scores &scores, const MaskBits &bits) {
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++) {
     words[w] = __ballot_sync(kAllLanes, bits.sees(w));
-    tell_bad_entry(bits, bits.entries[w]);
+    tell_bad_entry(*bits.header, bits.token, bits.entries[w], blocks_of(bits.item->kv_len));
   }
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)

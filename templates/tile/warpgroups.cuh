@@ -10,7 +10,7 @@ constexpr u32 kItemsWarp = kConsumerWarps;
 constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
 constexpr u32 kLoaderWarps = 2;
-//@if v_source == keys
+//@if v_source == keys && gathers == 0
 constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
 //@else
 constexpr u32 kFollowers = 1 + kLoaderWarps;

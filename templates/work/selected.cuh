@@ -17,6 +17,8 @@
 //# in the KV of one request that has the whole cache. The lists are the launch's and their lengths the plan's, since
 //# layers choose anew, but as many. A stride between KV heads, which may be 0, says whether heads have their own lists.
 
+constexpr u32 kFaultSelected = 10;
+
 //@if group_shares > 1
 /* The list of the query token of an item; the plan counts a KV head once for each tile that shares its heads. */
 const int *list_of(const fi_attention_args &args, int row, int kv_head) {
@@ -41,6 +43,16 @@ int blocks_of(int kv_len) {
 int listed_token(int entry, int place, int first, int end, int blocks) {
   const u32 token = (u32)entry * kSelect + (u32)place % kSelect;
   return (u32)entry < (u32)blocks && token >= (u32)first && token < (u32)end ? (int)token : -1;
+}
+
+/* Says in the plan's memory that an entry of a query token's list is none, if nothing else has been said. */
+void tell_bad_entry(fi_plan_header &header, int token, int entry, int blocks) {
+  if (entry >= -1 && entry < blocks)
+    return;
+  if (atomicCAS(&header.fault, 0u, kFaultSelected) != 0)
+    return;
+  header.fault_request = (u32)token;
+  header.fault_value = entry;
 }
 
 //@if second_page > 0

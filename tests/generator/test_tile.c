@@ -74,7 +74,7 @@ static void check_shared_rows(const fi_spec *spec, const struct tile *tile) {
   cr_assert_eq(tile->threads, 384);
   cr_assert_eq(tile->rows, 64);
   cr_assert_eq(tile->heads * tile->group_shares, spec->group);
-  cr_assert_eq(tile->tokens, tile->rows / tile->heads);
+  cr_assert_eq(tile->tokens, spec->select > 0 ? 1 : tile->rows / tile->heads);
   cr_assert_geq(tile->tokens, 1);
   cr_assert_eq(tile->team_tokens, 64, "weights take the place of a panel of K");
   cr_assert_eq(tile->team_tokens % number(tile, "box_tokens"), 0);
@@ -356,7 +356,14 @@ Test(tile, is_of_the_faster_family) {
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_120a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=64 page=16 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention hd=576 v_dim=512 group=64 page=1 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=64 page=1 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=512 group=64 page=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys select=1", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=512 group=128 page=1 v_source=keys select=128", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys select=1", "sm_120a", FI_FAMILY_MMA},
+      {"attention hd=576 v_dim=512 group=16 page=64 v_source=keys select=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=64 page=64 left=128 v_source=keys select=1 second=64", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=328 v_dim=256 group=64 page=64 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=16 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=16 rows=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
       {"attention hd=320 v_dim=256 group=127 v_source=keys", "sm_90a", FI_FAMILY_MMA},

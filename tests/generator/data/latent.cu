@@ -429,8 +429,16 @@ u8 *query_tile_of(u8 *shared, u32 number) {
   return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
 }
 
+constexpr u32 kRest = 2; /* the part of a stage of K behind the halves of V: the rest of K, then weights */
+
+/* Where a part begins in a stage, and in a row. */
+u8 *part_of_stage(u8 *shared, u32 stage, u32 part) {
+  return shared + kSharedKeys + stage * kTileBytes<kVDim + kPanelDims, kTeamTokens> +
+         part * kTileBytes<kVDim / 2, kTeamTokens>;
+}
+
 u8 *keys_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
+  return part_of_stage(shared, stage, 0);
 }
 
 /*
@@ -702,22 +710,31 @@ void pack_weights(Weights &weights, const Scores &scores) {
     pack_operand(weights[t], scores, 0, t);
 }
 
-/*
- * Starts the copy of a box of a tensor of rank 4 to shared memory, from the element at these coordinates on. What lies
- * outside of the tensor becomes 0. All bytes of the box arrive on the barrier.
- */
-void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, int x2, int x3) {
-  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
-               "[%0], [%1, {%2, %3, %4, %5}], [%6];"
-               : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(shared_address(barrier)) : "memory");
+/* Starts the part of scores = Q K^T of some dims, whose first block of 16 is kFirst. */
+template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u32 keys) {
+  products_begin();
+#pragma unroll
+  for (u32 i = kFirst; i < kFirst + kBlocks; i++)
+    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+                  i > 0);
 }
 
-/* The same of a tensor of rank 5. */
-void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, int x2, int x3, int x4) {
-  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes "
-               "[%0], [%1, {%2, %3, %4, %5, %6}], [%7];"
-               : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(shared_address(barrier))
-               : "memory");
+/* Starts O += P V, P in shared memory. */
+void accumulate(Output &o, u32 weights, u32 values) {
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++)
+    multiply_values(o[0], describe(weights + dims_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
+  products_commit();
+}
+
+/* Writes the weights of a warp's rows to where products read them. */
+void store_weights(u8 *to, const Weights &weights) {
+  const u32 lane = fresh_lane();
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 8; i++)
+#pragma unroll
+    for (u32 r = 0; r < kRowGroups; r++)
+      *(u32 *)(to + panel_chunk<kRows>(first_row() + 8 * r, i) + lane % 4 * 4) = weights[i / 2][i % 2 * 2 + r];
 }
 
 /* Makes a barrier of so many arrivals. */
@@ -753,7 +770,6 @@ void barrier_wait(u64 *barrier, u32 parity) {
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
 constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
-constexpr u32 kRest = 2;  /* the last of them */
 
 struct Barriers {
   u64 rows_full[kItemsAhead];
@@ -829,6 +845,24 @@ void release(u64 *empty) {
   __syncwarp();
   if (lane() == 0)
     barrier_arrive(empty);
+}
+
+/*
+ * Starts the copy of a box of a tensor of rank 4 to shared memory, from the element at these coordinates on. What lies
+ * outside of the tensor becomes 0. All bytes of the box arrive on the barrier.
+ */
+void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, int x2, int x3) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%2, %3, %4, %5}], [%6];"
+               : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(shared_address(barrier)) : "memory");
+}
+
+/* The same of a tensor of rank 5. */
+void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, int x2, int x3, int x4) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {%2, %3, %4, %5, %6}], [%7];"
+               : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(shared_address(barrier))
+               : "memory");
 }
 
 constexpr bool kCausal = true;
@@ -1111,11 +1145,6 @@ Box box_of_step(const fi_item &item, int token, int place) {
   return crop<kBoxTokens>(box_at(item, first, place), item, first);
 }
 
-/* Where a part begins in a stage, and in a row. */
-u8 *part_of_stage(u8 *shared, u32 stage, u32 part) {
-  return keys_of_stage(shared, stage) + part * kTileBytes<kVDim / 2, kTeamTokens>;
-}
-
 /* Copies part `part` of a step, of kDim dims, once there is room. */
 template <u32 kDim>
 void bring_part(const fi_attention_maps_args &args, const fi_item &item, const Box &box, const Place<kStages> &place,
@@ -1150,33 +1179,6 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
       place = place.next();
     }
   } while (goes_on(at, shared));
-}
-
-/* Starts the part of scores = Q K^T of some dims, whose first block of 16 is kFirst. */
-template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u32 keys) {
-  products_begin();
-#pragma unroll
-  for (u32 i = kFirst; i < kFirst + kBlocks; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
-                  i > 0);
-}
-
-/* Starts O += P V, P in shared memory. */
-void accumulate(Output &o, u32 weights, u32 values) {
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 16; t++)
-    multiply_values(o[0], describe(weights + dims_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
-  products_commit();
-}
-
-/* Writes the weights of a warp's rows to where products read them. */
-void store_weights(u8 *to, const Weights &weights) {
-  const u32 lane = fresh_lane();
-#pragma unroll
-  for (u32 i = 0; i < kTeamTokens / 8; i++)
-#pragma unroll
-    for (u32 r = 0; r < kRowGroups; r++)
-      *(u32 *)(to + panel_chunk<kRows>(first_row() + 8 * r, i) + lane % 4 * 4) = weights[i / 2][i % 2 * 2 + r];
 }
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
@@ -1901,13 +1903,19 @@ void release_rows(const ItemView &view, u8 *shared) {
   release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
 }
 
+/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
+bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                  const ItemView &view, u32 stage, u8 *shared, int token) {
+  return weigh_step(state, scores, shrinks, args, view, shared, token);
+}
+
 /*
  * The scores of a step of its own become the consumer's weights. The other consumer reads them where the rest of K was,
  * which nobody needs any more. Whether O must shrink.
  */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
-  const bool moved = weigh_step(state, scores, shrinks, args, view, shared, token);
+  const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
   consumer_threads(fresh_thread() / 128).sync(); /* products of all its warps have read K */
   store_weights(part_of_stage(shared, place.number(), kRest), weights);

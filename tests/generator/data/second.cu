@@ -675,6 +675,8 @@ int field_of(u32 words, int fi_item::*field) {
   return (int)__shfl_sync(kAllLanes, words, (u32)(u64)&(item->*field) / 4);
 }
 
+constexpr u32 kFaultSelected = 10;
+
 /* The list of the query token of an item. */
 const int *list_of(const fi_attention_args &args, int row, int kv_head) {
   return args.selected + row * args.selected_token_stride + kv_head * args.selected_head_stride;
@@ -692,6 +694,16 @@ int blocks_of(int kv_len) {
 int listed_token(int entry, int place, int first, int end, int blocks) {
   const u32 token = (u32)entry * kSelect + (u32)place % kSelect;
   return (u32)entry < (u32)blocks && token >= (u32)first && token < (u32)end ? (int)token : -1;
+}
+
+/* Says in the plan's memory that an entry of a query token's list is none, if nothing else has been said. */
+void tell_bad_entry(fi_plan_header &header, int token, int entry, int blocks) {
+  if (entry >= -1 && entry < blocks)
+    return;
+  if (atomicCAS(&header.fault, 0u, kFaultSelected) != 0)
+    return;
+  header.fault_request = (u32)token;
+  header.fault_value = entry;
 }
 
 /* Tokens of an item's line that are of the first KV. */
@@ -1273,8 +1285,6 @@ bool is_idle(const fi_attention_args &args, const fi_item &first) {
 
 constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
 
-constexpr u32 kFaultSelected = 10;
-
 /* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
 struct MaskBits {
   const fi_item *item;
@@ -1314,16 +1324,6 @@ bool are_full(const MaskBits &bits) {
   return __all_sync(kAllLanes, full);
 }
 
-/* Says in the plan's memory that an entry is none, if nothing else has been said. */
-void tell_bad_entry(const MaskBits &bits, int entry) {
-  if (entry >= -1 && entry < blocks_of(bits.item->kv_len))
-    return;
-  if (atomicCAS(&bits.header->fault, 0u, kFaultSelected) != 0)
-    return;
-  bits.header->fault_request = (u32)bits.token;
-  bits.header->fault_value = entry;
-}
-
 /* Takes scores of tokens that are not seen out of the softmax. */
 void mask_by_bits(Scores &scores, const MaskBits &bits) {
   const u32 column = first_column(fresh_lane());
@@ -1331,7 +1331,7 @@ void mask_by_bits(Scores &scores, const MaskBits &bits) {
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++) {
     words[w] = __ballot_sync(kAllLanes, bits.sees(w));
-    tell_bad_entry(bits, bits.entries[w]);
+    tell_bad_entry(*bits.header, bits.token, bits.entries[w], blocks_of(bits.item->kv_len));
   }
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
