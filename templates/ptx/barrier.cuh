@@ -17,6 +17,11 @@ void barrier_arrive(u64 *barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" : : "r"(shared_address(barrier)) : "memory");
 }
 
+/* Arrives when the copies to shared memory that this thread has begun have ended. */
+void barrier_arrive_copied(u64 *barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" : : "r"(shared_address(barrier)) : "memory");
+}
+
 /* Arrives for copies of so many bytes, whose arrival ends the phase. */
 void barrier_expect(u64 *barrier, u32 bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;"

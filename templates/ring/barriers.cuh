@@ -1,4 +1,5 @@
 //@use ptx/barrier
+//@use ptx/warpgroup
 //@use tile/warpgroups
 
 //# Who waits for whom: the rows of an item, each tile of Q, each stage of K and each of V, or each part of a stage that
@@ -82,10 +83,27 @@ template <u32 kCount> struct Place {
 //@if gathers && v_source == own
 constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a stage: all threads that copy */
 //@else
+//@if gathers
+constexpr u32 kFillArrivals = 33; /* of a part: the lanes of a warp when their copies have ended, and the warp */
+//@else
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+//@end
 //@end
 
 //@if v_source == keys
+//@if gathers
+/* Waits until a part of K is there: what threads have copied. */
+void wait_for_part(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+  shared_written();
+}
+//@else
+/* Waits until a part of K is there. */
+void wait_for_part(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+}
+//@end
+
 /* A part of a stage is empty when the warps of one consumer say so. */
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {

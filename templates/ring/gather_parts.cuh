@@ -99,47 +99,49 @@ FoundRows found_rows(const fi_kv_args &kv, const StepRows &step, KvHead head) {
   return found;
 }
 
-/* Starts the warp's copies of kCount chunks of all rows, from `first` of a row on. Chunks that K has not become 0. */
-template <u32 kCount> void gather_chunks(const FoundRows &found, u32 to, u32 first) {
-  constexpr u32 kPassRows = 32 / kCount;
-  const u32 place_in_pass = lane() / kCount;
-  const u32 chunk = first + lane() % kCount;
+/*
+ * Starts the warp's copies of kCount panels of all rows: 8 lanes have a row's. Dims that K has not become 0, as do rows
+ * that are not there.
+ */
+template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 first) {
+  const u32 chunk = first * 8 + lane() % 8;
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
-#pragma unroll 4
-    for (u32 i = 0; i < 32; i += kPassRows) {
-      const u32 row = i + place_in_pass;
-      const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)found.rows[s], row % 32) + chunk * 16;
-      if (row < 32 && place_in_pass < kPassRows)
-        copy_async(to + panel_chunk<kTeamTokens>(32 * s + row, chunk), from,
-                   (found.there[s] >> row & 1) && chunk < kQkDim / 8);
+#pragma unroll 2
+    for (u32 i = 0; i < 32; i += 4) {
+      const u32 row = i + lane() / 8;
+      const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)found.rows[s], row) + chunk * 16;
+      const bool is_there = found.there[s] >> row & 1;
+      const u32 at = to + panel_chunk<kTeamTokens>(32 * s + row, chunk);
+#pragma unroll
+      for (u32 p = 0; p < kCount; p++)
+        copy_async(at + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kQkDim / 8);
     }
   }
 }
 
+/* A barrier is told when the copies that the lanes have begun end, and that all have begun theirs. */
+void tell_of_copies(u64 *full) {
+  barrier_arrive_copied(full);
+  release(full);
+}
+
 /* Brings the warp's parts of a step: its half of V, and the rest of K. */
 void bring_parts(const FoundRows &found, const Place<kStages> &place, u8 *shared) {
-  constexpr u32 kShareChunks = kVDim / 16;
-  constexpr u32 kRestChunks = (kQkDim - kVDim + 15) / 16 * 2;
+  constexpr u32 kShare = kPanels<kVDim / 2>;
   Barriers &barriers = barriers_of(shared);
   const u32 stage = place.number();
   const u32 half = warp() - kLoaderWarp;
-  const bool has_rest = half != stage % kConsumers;
   const u32 to = shared_address(keys_of_stage(shared, stage));
   barrier_wait(&barriers.keys_empty[stage][half], place.parity_before());
-  gather_chunks<kShareChunks>(found, to, half * kShareChunks);
-  if (has_rest) {
-    barrier_wait(&barriers.keys_empty[stage][kRest], place.parity_before());
-    if constexpr (kRestChunks > 0)
-      gather_chunks<kRestChunks>(found, to, 2 * kShareChunks);
-    note_seen(found.there, stage, shared);
-  }
-  copy_commit();
-  copy_wait<0>();
-  shared_written();
-  release(&barriers.keys_full[stage][half]);
-  if (has_rest)
-    release(&barriers.keys_full[stage][kRest]);
+  gather_panels<kShare>(found, to, half * kShare);
+  tell_of_copies(&barriers.keys_full[stage][half]);
+  if (half == stage % kConsumers)
+    return;
+  barrier_wait(&barriers.keys_empty[stage][kRest], place.parity_before());
+  gather_panels<kPanels<kQkDim - kVDim>>(found, to, 2 * kShare);
+  note_seen(found.there, stage, shared);
+  tell_of_copies(&barriers.keys_full[stage][kRest]);
 }
 
 /* Brings K of all items of the CTA, from `first` on. */

@@ -250,6 +250,15 @@ static const struct ptx_case right[] = {
      "xor.b32 %r3, %t, 33; shl.b32 %r1, %r3, 2; add.u32 %r1, %r1, %m; ld.shared.u32 %r0, [%r1];\n"
      "xor.b32 %r4, %t, %r3; shr.u32 %r0, %r0, 2; xor.b32 %r0, %r0, %r4; shl.b32 %r0, %r0, 2;\n",
      CUDA_SUCCESS, NULL, gathered, NULL},
+    {"copies of two mbarriers, which end in their order", 64,
+     "@%first mbarrier.init.shared::cta.b64 [%m+8192], 64; @%first mbarrier.init.shared::cta.b64 [%m+8200], 64; "
+     "bar.sync 0;\n"
+     "shl.b32 %r1, %t, 2; add.u32 %r1, %r1, %m; mul.wide.u32 %d0, %t, 16; add.u64 %d0, %d0, %data;\n"
+     "cp.async.ca.shared.global [%r1], [%d0], 4; cp.async.mbarrier.arrive.noinc.shared.b64 [%m+8192];\n"
+     "cp.async.ca.shared.global [%r1+4096], [%d0], 4; cp.async.mbarrier.arrive.noinc.shared.b64 [%m+8200];\n" WAIT
+     "xor.b32 %r3, %t, 33; shl.b32 %r1, %r3, 2; add.u32 %r1, %r1, %m; ld.shared.u32 %r0, [%r1];\n"
+     "xor.b32 %r4, %t, %r3; shr.u32 %r0, %r0, 2; xor.b32 %r0, %r0, %r4; shl.b32 %r0, %r0, 2;\n",
+     CUDA_SUCCESS, NULL, gathered, NULL},
     {"prefetches", 64,
      "mov.u32 %r10, 0; prefetch.tensormap [%map]; cp.async.bulk.prefetch.tensor.1d.L2.global.tile [%map, {%r10}];\n"
      "cp.async.bulk.prefetch.L2.global [%data], 64; mov.u32 %r0, %t;\n",

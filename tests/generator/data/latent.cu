@@ -814,6 +814,11 @@ template <u32 kCount> struct Place {
 
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 
+/* Waits until a part of K is there. */
+void wait_for_part(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+}
+
 /* A part of a stage is empty when the warps of one consumer say so. */
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
@@ -1879,11 +1884,11 @@ void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &pl
   const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
   constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
   pin(scores);
-  barrier_wait(&full[0], place.parity());
+  wait_for_part(&full[0], place.parity());
   score_part<0, kHalf>(scores, query, keys);
-  barrier_wait(&full[1], place.parity());
+  wait_for_part(&full[1], place.parity());
   score_part<kHalf, kHalf>(scores, query, keys);
-  barrier_wait(&full[kRest], place.parity());
+  wait_for_part(&full[kRest], place.parity());
   score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
   products_commit();
 }

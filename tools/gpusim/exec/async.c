@@ -82,7 +82,11 @@ static void exec_wait_all(struct sim_warp *warp, const struct sim_inst *inst, ui
   sim_flight_land_before(warp, &warp->copies, lanes, UINT64_MAX, &self);
 }
 
-/* An arrival that comes when the copies before it have ended. What they wrote is the mbarrier's agent's. */
+/*
+ * An arrival that comes when the copies before it have ended. What they wrote is the mbarrier's agent's. Those of a
+ * thread come in their order: else one would end copies that an earlier one is about, and whoever waits for that would
+ * seem not to know of them.
+ */
 static void land_arrival(struct sim_warp *warp, struct sim_flight *arrival, const struct sim_actor *by) {
   struct sim_block *block = warp->block;
   uint32_t lane = arrival->lane;
@@ -109,6 +113,7 @@ static void exec_arrive(struct sim_warp *warp, const struct sim_inst *inst, uint
                                        .destination = mbarrier->address,
                                        .lane = (uint8_t)lane};
     sim_flight_issue_timed(warp, &arrival);
+    sim_flight_keep_order(warp->block);
   }
 }
 

@@ -34,6 +34,16 @@ void sim_flight_issue_timed(struct sim_warp *warp, const struct sim_flight *flig
   sim_flight_issue(&block->timed, &timed);
 }
 
+void sim_flight_keep_order(struct sim_block *block) {
+  struct sim_flight *last = &block->timed.items[block->timed.count - 1];
+  for (size_t i = 0; i + 1 < block->timed.count; i++) {
+    const struct sim_flight *before = &block->timed.items[i];
+    if (before->land == last->land && before->warp == last->warp && before->lane == last->lane &&
+        before->due > last->due)
+      last->due = before->due;
+  }
+}
+
 struct sim_actor sim_flight_self(const struct sim_warp *warp) {
   return (struct sim_actor){warp->index, warp->known.seen[warp->index]};
 }

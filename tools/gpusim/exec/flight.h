@@ -12,6 +12,9 @@ void sim_flight_move(struct sim_flights *queue, const struct sim_flight *flight)
 /* Issues one that is done at a time drawn from the seed. */
 void sim_flight_issue_timed(struct sim_warp *warp, const struct sim_flight *flight);
 
+/* The operation issued last ends after those of its kind that its thread issued before. */
+void sim_flight_keep_order(struct sim_block *block);
+
 /* The operations of the lanes since their last commit are a group. */
 void sim_flight_commit(struct sim_flights *queue, uint32_t lanes);
 
