@@ -24,9 +24,9 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
         FI_ERROR_UNSUPPORTED,
         "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
         "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
-        "is not rotated inside, no lists and no shared prefixes; with v_source=keys "
+        "is not rotated inside, no lists; with v_source=keys "
         "rows=64 or more, K of Q's type, v_dim a multiple of 128, a head_dim of it or up to 64 more, lists of one KV "
-        "or none, a group that halves to 64 or less, and no snippet of weights",
+        "or none, a group that halves to 64 or less, no snippet of weights and no shared prefixes",
         target->name);
   const uint32_t heads = derived_least_heads(spec);
   const uint32_t rows = tile_fewest_rows(heads);

@@ -73,9 +73,8 @@ static bool serves(const fi_spec *spec, const struct target *target) {
   return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS &&
          (spec->q_dtype == spec->kv_dtype || is_converted(spec)) && spec->v_dtype == spec->kv_dtype &&
          spec->q_dtype != FI_E4M3 &&
-         !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes &&
-         spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
-         spec->v_dim <= MOST_DIM;
+         !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select && spec->head_dim >= LEAST_DIM &&
+         spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
 }
 
 static uint32_t panels_of(uint32_t dim) {
@@ -129,6 +128,8 @@ enum { REGIONS = 7 };
 static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   const uint32_t workers = WARPGROUP * wgmma->division->consumers;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + wgmma->rows * sizeof(struct tile_row));
+  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + 4 * wgmma->stages;
+  const uint32_t lists = wgmma->spec->prefixes ? workers / 32 : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_query", PANEL_ALIGNMENT, wgmma->query_tiles * panel_bytes(wgmma->qk_panels, wgmma->rows),
        "byte offset in shared memory: the tiles of Q"},
@@ -137,7 +138,7 @@ static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
       {"shared_stored", 16, 2 * stored_bytes(wgmma), "8-bit K and V on their way, two tiles"},
       {"shared_output", PANEL_ROW, workers / 32 * STAGED_ROW_GROUP, "O on its way out, a part a warp"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
-      {"shared_barriers", 16, (2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + 4 * wgmma->stages) * BARRIER + 16,
+      {"shared_barriers", 16, barriers * BARRIER + (lists + 3) / 4 * 16,
        "full and empty, of rows, Q, K and V; first of the units to merge"},
   };
   memcpy(regions, rows, sizeof rows);

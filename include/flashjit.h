@@ -289,7 +289,7 @@ typedef struct fi_spec {
   uint32_t v_source;     /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
   uint32_t select;       /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists, of
                             FI_OP_INDEXER 1 */
-  uint32_t prefixes;     /* 1: fi_plan looks for shared prefixes in pages: see fi_plan; mma alone. 0: it does not */
+  uint32_t prefixes;     /* 1: fi_plan looks for shared prefixes in pages: see fi_plan. 0: it does not */
   uint32_t scores;       /* of FI_OP_INDEXER: FI_SCORES_ */
   uint32_t members;      /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
   uint32_t wide_dims;    /* the last dims of K, of 16 bits, of FI_SCALE_GROUP and _E8M0: multiples of 8; 0: 64 */

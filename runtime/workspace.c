@@ -14,7 +14,8 @@ enum {
   SPLIT_MULTIPLE = 256,
   LARGE_TILE_ROWS = 64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
-  LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O */
+  LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O, .. */
+  SHARED_UNIT_STEPS = 1,      /* .. and by wgmma where prefixes are shared, as measured (tests/perf/LOG.md) */
   LARGE_TILE_LEAST_PIECE = 8, /* steps from a unit's end; a partial costs about two to write and to merge */
   SHARE_STEPS = 4,            /* that are read about as fast as a partial is written and merged, .. */
   SHARE_BYTES = 128 << 10,    /* .. if they are no more than this of KV */
@@ -156,6 +157,13 @@ static bool cuts_large_tiles(const fi_kernel *kernel, const fi_workspace *bounds
   return kernel->tile.rows >= LARGE_TILE_ROWS && !bounds->split_tokens;
 }
 
+/* What a unit costs besides its KV, in steps. */
+static uint32_t unit_steps(const fi_kernel *kernel, const fi_workspace *bounds) {
+  if (!cuts_large_tiles(kernel, bounds))
+    return 0;
+  return kernel->spec.prefixes && kernel->tile.family->claims ? SHARED_UNIT_STEPS : LARGE_TILE_UNIT_STEPS;
+}
+
 /* Steps of a share at least, in small batches. A fixed split is what it says. */
 static uint32_t share_steps(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t step_tokens) {
   const uint64_t steps = bounds->split_tokens ? 1 : SHARE_BYTES / ((uint64_t)step_tokens * kernel->tile.token_bytes);
@@ -292,7 +300,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
   layout->heads_apart = layout->max_sections > 1 || kernel->tile.group_shares > 1 || shares_lines(&kernel->spec);
   layout->merges_together = kernel->tile.family->merges_together && bounds->split_tokens == 0;
-  layout->unit_steps = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_UNIT_STEPS : 0;
+  layout->unit_steps = unit_steps(kernel, bounds);
   layout->share_steps = share_steps(kernel, bounds, layout->step_tokens);
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);

@@ -279,15 +279,22 @@ void enter_classes(const fi_plan_args &args, const Search &search) {
   __syncthreads();
 }
 
-/* The first word from `begin` to before `end`, of those that a warp compares at once, in which two rows differ. */
+/*
+ * The first word from `begin` to before `end`, of those that a warp compares at once, in which two rows differ; `end`
+ * if none does. Lanes beyond the last word take it, so that no load is behind a branch and all are under way at once.
+ */
 int first_difference(const u32 *row, const u32 *other, int begin, int end) {
   u32 differ[kWordsOfLane];
+  u32 some = 0;
 #pragma unroll
   for (int i = 0; i < kWordsOfLane; i++) {
-    const int word = begin + i * 32 + (int)lane();
-    differ[i] = word < end ? row[word] ^ other[word] : 0;
+    const int word = min(begin + i * 32 + (int)lane(), end - 1);
+    differ[i] = row[word] ^ other[word];
+    some |= differ[i];
   }
   int first = end;
+  if (!__any_sync(kAllLanes, some != 0))
+    return first;
 #pragma unroll
   for (int i = kWordsOfLane - 1; i >= 0; i--) {
     const u32 lanes = __ballot_sync(kAllLanes, differ[i] != 0);

@@ -39,6 +39,12 @@ struct Barriers {
   int ready; /* first of the units that this CTA must merge */
 };
 //@else
+//@if prefixes
+constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one */
+//@else
+constexpr u32 kReadyLists = 1;
+//@end
+
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -48,7 +54,7 @@ struct Barriers {
   u64 keys_empty[kStages];
   u64 values_full[kStages];
   u64 values_empty[kStages];
-  int ready; /* first of the units that this CTA must merge */
+  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
 //@end
 //@end
@@ -113,6 +119,7 @@ void open_ring(Barriers &barriers) {
     }
     barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
   }
+  barriers.ready = -1;
   barriers.unit = -1;
 }
 //@else
@@ -127,6 +134,7 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.turned_full[i], 1);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
+  barriers.ready = -1;
 }
 //@else
 void open_ring(Barriers &barriers) {
@@ -136,6 +144,8 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.values_full[i], kFillArrivals);
     barrier_open(&barriers.values_empty[i], kConsumerWarps);
   }
+  for (int &ready : barriers.ready)
+    ready = -1;
 }
 //@end
 //@end
@@ -150,7 +160,6 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
   open_ring(barriers);
-  barriers.ready = -1;
   barriers_opened();
 }
 

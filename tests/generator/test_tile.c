@@ -346,7 +346,7 @@ Test(tile, is_of_the_faster_family) {
       {"attention rows=128 page=1044", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 select=1", "sm_90a", FI_FAMILY_MMA},
-      {"attention rows=128 page=16 prefixes=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 page=16 prefixes=1", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma rows=128 kv=e4m3", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 left=128", "sm_90a", FI_FAMILY_MMA},
       {"attention family=wgmma rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},

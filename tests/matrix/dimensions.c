@@ -48,7 +48,7 @@ static const struct {
 } needs[] = {
     {"family", "wgmma", "rows", "128"},     {"family", "wgmma", "v", "default"},
     {"family", "wgmma", "keys", "rotated"}, {"family", "wgmma", "v_source", "own"},
-    {"family", "wgmma", "select", "0"},     {"family", "wgmma", "prefixes", "0"},
+    {"family", "wgmma", "select", "0"},
     {"scale", "groups", "kv", "e4m3"},      {"scale", "groups", "v_source", "keys"},
     {"scale", "groups", "v", "default"},    {"scale", "groups", "scale_group", "16"},
     {"scale", "e8m0", "kv", "e4m3"},        {"scale", "e8m0", "v_source", "keys"},

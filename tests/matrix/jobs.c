@@ -32,6 +32,8 @@ static const char *const prefix_specs[] = {
     "attention hd=64 group=8 rows=32 page=16 mask=none rope=half",
     "attention group=4 rows=64 page=16 rope=half keys=unrotated lse=1",
     "attention hd=256 group=8 rows=128 page=16 kv=e5m2",
+    "attention group=4 rows=128 page=16 lse=1",
+    "attention hd=64 group=8 rows=128 page=16 rope=half",
     "attention hd=72 v_dim=136 group=4 rows=16 page=16 kv=e4m3",
     "attention group=4 rows=16 page=16 kv=int8 scale=token v=int4",
     "attention family=mma hd=288 v_dim=256 group=5 rows=64 page=16 v_source=keys",
@@ -51,6 +53,7 @@ static const char *const counted_specs[] = {
     "attention group=4 page=16 prefixes=1",
     "attention group=8 rows=32 page=64 index=csr ids=int64 mask=none prefixes=1",
     "attention group=16 rows=64 page=1 kv=e4m3 prefixes=1",
+    "attention group=32 rows=128 page=16 prefixes=1",
 };
 
 /* Specs whose plans find shared prefixes, in tiles of several requests; masks that hide them; all kinds of KV. */
@@ -64,6 +67,11 @@ static const char *const found_specs[] = {
     "attention group=4 page=16 kv=int8 scale=token v=int4 chunk=512 prefixes=1",
     "attention hd=64 group=2 rows=32 page=7 kv=nvfp4 ranges=1 sinks=1 prefixes=1",
     "attention group=4 page=16 snippet=logit bias=slopes prefixes=1",
+    "attention group=4 rows=128 page=16 lse=1 prefixes=1",
+    "attention group=64 rows=128 page=16 prefixes=1",
+    "attention hd=64 group=5 rows=128 page=8 index=csr left=1000 rope=half sinks=1 lse=1 prefixes=1",
+    "attention hd=192 v_dim=128 rows=128 page=48 q=f16 ids=int64 mask=none bits=1 start=1 prefixes=1",
+    "attention family=wgmma hd=256 group=8 rows=128 page=1 kv=e4m3 chunk=512 lse=1 prefixes=1",
 };
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */

@@ -667,6 +667,8 @@ void barrier_wait(u64 *barrier, u32 parity) {
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
+constexpr u32 kReadyLists = 1;
+
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -676,7 +678,7 @@ struct Barriers {
   u64 keys_empty[kStages];
   u64 values_full[kStages];
   u64 values_empty[kStages];
-  int ready; /* first of the units that this CTA must merge */
+  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
 
 Barriers &barriers_of(u8 *shared) {
@@ -715,6 +717,8 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.values_full[i], kFillArrivals);
     barrier_open(&barriers.values_empty[i], kConsumerWarps);
   }
+  for (int &ready : barriers.ready)
+    ready = -1;
 }
 
 void open_barriers(Barriers &barriers) {
@@ -727,7 +731,6 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
   open_ring(barriers);
-  barriers.ready = -1;
   barriers_opened();
 }
 
@@ -1086,22 +1089,31 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
 }
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
-constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
+bool is_box(const fi_item &item) {
+  return item.row_count == kTokens;
+}
+
+/* Tokens of which consumers read Q: of the whole tile. */
+u32 tokens_read(const fi_item &item) {
+  return kTokens;
+}
+
+/* Brings Q of an item to its tile; the last token is repeated in rows of which it has none. */
 void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
                  u64 *full) {
   const u32 to = shared_address(tile);
   const int head = item.kv_head * kGroup;
   const fi_row *rows = args.attention.plan.rows + item.row_begin;
   const u32 number = threads.number();
-  if (item.row_count == kTokens) {
+  if (is_box(item)) {
     if (number < kPanels<kQkDim>)
       copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelUnits), head, rows->token, 0);
     return;
   }
 #pragma unroll 1
-  for (u32 i = number; i < kPanels<kQkDim> * kTokens; i += 32) {
+  for (u32 i = number; i < kPanels<kQkDim> * tokens_read(item); i += 32) {
     const u32 token = i / kPanels<kQkDim>;
     const u32 panel = i % kPanels<kQkDim>;
     copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
@@ -1118,7 +1130,7 @@ void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, cons
     u64 *full = &barriers.query_full[place.number()];
     barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
     if (threads.leads())
-      barrier_expect(full, kQueryBytes);
+      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
     threads.sync();
     bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
     place = place.next();
@@ -1968,6 +1980,17 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   place = place.next();
 }
 
+/* Whether a consumer has rows of an item: its other rows are as good as any. */
+bool has_rows(const fi_item &item) {
+  return true;
+}
+
+/* What a consumer does about an item. */
+void attend_own_rows(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place,
+                     u8 *shared) {
+  attend(state, args, view, place, shared);
+}
+
 /*
  * One CTA works through its items of the plan. Warps of the producer bring the rows of items, Q, and K and V of their
  * steps, as far ahead as there is room; consumers have 64 rows of the tile each.
@@ -2014,11 +2037,12 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
       break;
     const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.query_full[query.number()], query.parity());
-    transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
+    if (has_rows(tile.item))
+      transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
     view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
     RowState state;
     open_rows(state);
-    attend(state, args, view, kv, shared);
+    attend_own_rows(state, args, view, kv, shared);
     ItemTile &ended = view.tile(shared);
     close_rows(state, ended.rows);
     publish(args, ended, state, staging(shared));
@@ -2027,9 +2051,9 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     release(&barriers.query_empty[query.number()]);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
-      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+      arrive(workers, args.plan, end.unit, end.unit_count, *barriers.ready);
   }
   close_turns(self);
   const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
-  merge_units(workers, args, last.item.unit, barriers.ready);
+  merge_units(workers, args, last.item.unit, *barriers.ready);
 }

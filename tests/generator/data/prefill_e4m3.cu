@@ -733,6 +733,7 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.turned_full[i], 1);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
+  barriers.ready = -1;
 }
 
 void open_barriers(Barriers &barriers) {
@@ -745,7 +746,6 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
   open_ring(barriers);
-  barriers.ready = -1;
   barriers_opened();
 }
 
@@ -1178,22 +1178,31 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
 }
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
-constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
+bool is_box(const fi_item &item) {
+  return item.row_count == kTokens;
+}
+
+/* Tokens of which consumers read Q: of the whole tile. */
+u32 tokens_read(const fi_item &item) {
+  return kTokens;
+}
+
+/* Brings Q of an item to its tile; the last token is repeated in rows of which it has none. */
 void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
                  u64 *full) {
   const u32 to = shared_address(tile);
   const int head = item.kv_head * kGroup;
   const fi_row *rows = args.attention.plan.rows + item.row_begin;
   const u32 number = threads.number();
-  if (item.row_count == kTokens) {
+  if (is_box(item)) {
     if (number < kPanels<kQkDim>)
       copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelUnits), head, rows->token, 0);
     return;
   }
 #pragma unroll 1
-  for (u32 i = number; i < kPanels<kQkDim> * kTokens; i += 32) {
+  for (u32 i = number; i < kPanels<kQkDim> * tokens_read(item); i += 32) {
     const u32 token = i / kPanels<kQkDim>;
     const u32 panel = i % kPanels<kQkDim>;
     copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
@@ -1210,7 +1219,7 @@ void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, cons
     u64 *full = &barriers.query_full[place.number()];
     barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
     if (threads.leads())
-      barrier_expect(full, kQueryBytes);
+      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
     threads.sync();
     bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
     place = place.next();
