@@ -281,7 +281,7 @@ void enter_classes(const fi_plan_args &args, const Search &search) {
 
 /*
  * The first word from `begin` to before `end`, of those that a warp compares at once, in which two rows differ; `end`
- * if none does. Lanes beyond the last word take it, so that no load is behind a branch and all are under way at once.
+ * if none does, as most often. Lanes beyond the last word take that, so that loads need no condition.
  */
 int first_difference(const u32 *row, const u32 *other, int begin, int end) {
   u32 differ[kWordsOfLane];
