@@ -2,7 +2,7 @@
  * Records the results of all vectors on the GPU, or on the simulator with FLASHJIT_DRIVER=sim. With a second
  * file, which the simulator recorded, tells how far apart the two are.
  *
- * usage: record_vectors instructions|arithmetic OUT_FILE [SIM_FILE]
+ * usage: record_vectors instructions|arithmetic|products OUT_FILE [SIM_FILE]
  */
 #include "vector_file.h"
 
@@ -69,9 +69,16 @@ static int record_all(struct device *device, struct vector_file *file, const str
 }
 
 static const struct vector_list *find_list(const char *name) {
-  if (strcmp(name, "instructions") == 0)
-    return &vector_instructions;
-  return strcmp(name, "arithmetic") == 0 ? &vector_arithmetic : NULL;
+  static const struct {
+    const char *name;
+    const struct vector_list *list;
+  } lists[] = {
+      {"instructions", &vector_instructions}, {"arithmetic", &vector_arithmetic}, {"products", &vector_products}};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    if (strcmp(name, lists[i].name) == 0)
+      return lists[i].list;
+  }
+  return NULL;
 }
 
 int main(int argc, char **argv) {
@@ -81,7 +88,7 @@ int main(int argc, char **argv) {
   struct vector_file simulated = {.words = NULL};
   const struct vector_list *list = argc == 3 || argc == 4 ? find_list(argv[1]) : NULL;
   if (!list) {
-    fprintf(stderr, "usage: record_vectors instructions|arithmetic OUT_FILE [SIM_FILE]\n");
+    fprintf(stderr, "usage: record_vectors instructions|arithmetic|products OUT_FILE [SIM_FILE]\n");
     return EXIT_FAILURE;
   }
   if (argc == 4 && !vector_file_read(&simulated, list, argv[3], why, sizeof why)) {

@@ -60,6 +60,10 @@ Test(gpusim_vectors, instructions) {
   expect_recorded(&vector_instructions, GPUSIM_VECTORS);
 }
 
+Test(gpusim_vectors, products) {
+  expect_recorded(&vector_products, GPUSIM_PRODUCTS);
+}
+
 Test(gpusim_vectors, arithmetic) {
   FILE *file = fopen(GPUSIM_ARITHMETIC, "rb");
   if (!vector_cuda_available())

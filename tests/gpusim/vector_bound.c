@@ -65,57 +65,81 @@ static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simula
 
 /* ----------------------------------------------------------------------------------------------- products */
 
-/* How the operands of mma.sync lie in a warp, see exec_mma.c: `depth` products in words of A, B and C. */
+/*
+ * How the operands of mma.sync lie in a warp, see exec_mma.c: `depth` products in words of A, B and C. Of a warpgroup
+ * each warp has a word of B that all of them take.
+ */
 struct product {
   uint32_t dtype;
   uint32_t per_word;
   uint32_t a_words;
-  uint32_t b_words;
+  uint32_t b_words; /* of a warp */
   uint32_t depth;
+  bool shares_b;
 };
 
 static struct product product_of(const struct vector_case *vector) {
   static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
   struct product product = {.dtype = dtypes[vector->bound - PRODUCT_F16]};
-  product.b_words = (vector_operand_count(vector) - vector->results) / 3;
-  product.a_words = 2 * product.b_words;
+  product.shares_b = vector->language == VECTOR_WARPGROUP;
+  product.b_words = product.shares_b ? 1 : (vector_operand_count(vector) - vector->results) / 3;
+  product.a_words = vector_operand_count(vector) - vector->results - product.b_words;
   product.per_word = vector->bound <= PRODUCT_BF16 ? 2 : 4;
-  product.depth = product.b_words * 4 * product.per_word;
+  product.depth = product.a_words * 2 * product.per_word;
   return product;
 }
 
-/* Element k of row `row` of A, or of column `row` of B, whose words begin at operand first. */
-static double element(const struct product *product, const uint64_t *warp, uint32_t operands, uint32_t first,
-                      uint32_t row, uint32_t k) {
-  uint32_t chunk = 4 * product->per_word;
-  uint32_t lane = row % 8 * 4 + k % chunk / product->per_word;
-  bool in_a = first == 0;
-  uint32_t index = in_a ? row / 8 + 2 * (k / chunk) : k / chunk;
-  uint32_t word = (uint32_t)warp[lane * operands + first + index];
+/* The operands of the warp of result i, and of the first warp that its B lies in. */
+struct warp_inputs {
+  const uint64_t *own;
+  const uint64_t *first;
+  uint32_t operands; /* of a lane */
+};
+
+static struct warp_inputs inputs_of(const struct vector_case *vector, const struct product *product,
+                                    const uint64_t *inputs, size_t i) {
+  const size_t warp = i / vector->results / VECTOR_LANES;
+  const uint32_t operands = vector_operand_count(vector);
+  const size_t words = (size_t)VECTOR_LANES * operands;
+  const uint64_t *own = inputs + warp * words;
+  return (struct warp_inputs){own, product->shares_b ? own - warp % 4 * words : own, operands};
+}
+
+/* Element k of row `row` of A. */
+static double element_of_a(const struct product *product, const struct warp_inputs *warp, uint32_t row, uint32_t k) {
+  const uint32_t chunk = 4 * product->per_word;
+  const uint32_t lane = row % 8 * 4 + k % chunk / product->per_word;
+  const uint32_t word = (uint32_t)warp->own[lane * warp->operands + row / 8 + 2 * (k / chunk)];
+  return dtype_decode(product->dtype, &word, k % product->per_word);
+}
+
+/* Element k of column `column` of B. */
+static double element_of_b(const struct product *product, const struct warp_inputs *warp, uint32_t column, uint32_t k) {
+  const uint32_t chunk = 4 * product->per_word;
+  const uint32_t lane = column * 4 + k % chunk / product->per_word + (product->shares_b ? k / chunk * VECTOR_LANES : 0);
+  const uint32_t index = product->shares_b ? 0 : k / chunk;
+  const uint32_t word = (uint32_t)warp->first[lane * warp->operands + product->a_words + index];
   return dtype_decode(product->dtype, &word, k % product->per_word);
 }
 
 /* The sum of the magnitudes of the terms of element (row, column), without that of C. */
-static double terms(const struct product *product, const uint64_t *warp, uint32_t operands, uint32_t row,
-                    uint32_t column) {
+static double terms(const struct product *product, const struct warp_inputs *warp, uint32_t row, uint32_t column) {
   double sum = 0;
   for (uint32_t k = 0; k < product->depth; k++)
-    sum += fabs(element(product, warp, operands, 0, row, k) *
-                element(product, warp, operands, product->a_words, column, k));
+    sum += fabs(element_of_a(product, warp, row, k) * element_of_b(product, warp, column, k));
   return sum;
 }
 
 static double product_distance(const struct vector_case *vector, const uint64_t *inputs, uint32_t recorded,
                                uint32_t simulated, size_t i) {
   const struct product product = product_of(vector);
-  uint32_t operands = vector_operand_count(vector);
-  uint32_t lane = (uint32_t)(i / vector->results % VECTOR_LANES);
-  uint32_t index = (uint32_t)(i % vector->results);
-  const uint64_t *warp = inputs + i / vector->results / VECTOR_LANES * VECTOR_LANES * operands;
-  uint32_t c = (uint32_t)warp[lane * operands + product.a_words + product.b_words + index];
-  uint32_t row = lane / 4 + 8 * (index / 2);
-  uint32_t column = 2 * (lane % 4) + index % 2;
-  double scale = terms(&product, warp, operands, row, column) + fabs((double)single(c));
+  const struct warp_inputs warp = inputs_of(vector, &product, inputs, i);
+  const uint32_t lane = (uint32_t)(i / vector->results % VECTOR_LANES);
+  const uint32_t index = (uint32_t)(i % vector->results);
+  const uint32_t c = (uint32_t)warp.own[lane * warp.operands + product.a_words + product.b_words + index];
+  const uint32_t row = lane / 4 + 8 * (index / 2);
+  const uint32_t column = 2 * (lane % 4) + index % 2;
+  const double scale = terms(&product, &warp, row, column) + fabs((double)single(c));
   return difference(recorded, simulated) / (vector->limit * scale);
 }
 

@@ -26,22 +26,33 @@ __attribute__((format(printf, 2, 3))) static void append(struct text *text, cons
 
 const char vector_ptx_version[] = PTX_VERSION;
 
-static const char head[] = ".version " PTX_VERSION "\n.target sm_90\n.address_size 64\n"
+/* With the target, the bytes of shared memory and the threads of a block. */
+static const char head[] = ".version " PTX_VERSION "\n.target %s\n.address_size 64\n"
                            ".visible .entry vector(.param .u64 inputs, .param .u64 outputs)\n{\n"
-                           ".shared .align 128 .b8 shared[1024];\n"
-                           ".reg .b32 %a<10>, %r<4>, %t<8>, %lane, %thread, %s, %own;\n"
-                           ".reg .b16 %h<10>, %g<8>;\n"
-                           ".reg .b64 %l<10>, %q<4>, %in, %out;\n"
-                           ".reg .pred %p<4>;\n"
-                           "ld.param.u64 %in, [inputs];\nld.param.u64 %out, [outputs];\n"
-                           "mov.u32 %lane, %tid.x;\nmov.u32 %thread, %ctaid.x;\n"
-                           "mad.lo.s32 %thread, %thread, 32, %lane;\n"
-                           "mov.u32 %s, shared;\nmad.lo.s32 %own, %lane, 16, %s;\n";
+                           ".shared .align 128 .b8 shared[%u];\n"
+                           ".reg .b32 %%a<10>, %%r<4>, %%t<8>, %%lane, %%thread, %%s, %%own;\n"
+                           ".reg .b16 %%h<10>, %%g<8>;\n"
+                           ".reg .b64 %%l<10>, %%q<4>, %%in, %%out;\n"
+                           ".reg .pred %%p<4>;\n"
+                           "ld.param.u64 %%in, [inputs];\nld.param.u64 %%out, [outputs];\n"
+                           "mov.u32 %%lane, %%tid.x;\nmov.u32 %%thread, %%ctaid.x;\n"
+                           "mad.lo.s32 %%thread, %%thread, %u, %%lane;\n"
+                           "mov.u32 %%s, shared;\nmad.lo.s32 %%own, %%lane, 16, %%s;\n";
+
+static uint32_t block_threads(const struct vector_case *vector) {
+  return vector->language == VECTOR_WARPGROUP ? 4 * VECTOR_LANES : VECTOR_LANES;
+}
+
+static const char *target_of(const struct vector_case *vector) {
+  if (vector->language == VECTOR_WARPGROUP)
+    return "sm_90a";
+  return vector->language == VECTOR_PTX_89 ? "sm_89" : "sm_90";
+}
 
 /* False when the text is too long. */
 static bool write_ptx(const struct vector_case *vector, struct text *text) {
   uint32_t operands = vector_operand_count(vector);
-  append(text, "%s", head);
+  append(text, head, target_of(vector), 32 * block_threads(vector), block_threads(vector));
   append(text, "mad.wide.u32 %%in, %%thread, %u, %%in;\n", 8 * operands);
   append(text, "mad.wide.u32 %%out, %%thread, %u, %%out;\n", 4 * vector->results);
   for (uint32_t k = 0; k < operands; k++)
@@ -55,7 +66,7 @@ static bool write_ptx(const struct vector_case *vector, struct text *text) {
 }
 
 static bool write_kernel(const struct vector_case *vector, struct text *text) {
-  if (vector->language == VECTOR_PTX)
+  if (vector->language != VECTOR_CUDA)
     return write_ptx(vector, text);
   text->size = vector_cuda_source(vector, text->bytes, TEXT_BYTES);
   return text->size < TEXT_BYTES;
@@ -92,7 +103,7 @@ static bool launch(struct device *device, void *kernel, const struct vector_case
   void *to = device_alloc(device, result_bytes);
   void *parameters[] = {&from, &to};
   device_upload(device, from, inputs, input_bytes);
-  device_launch(device, kernel, vector->threads / VECTOR_LANES, VECTOR_LANES, parameters);
+  device_launch(device, kernel, vector->threads / block_threads(vector), block_threads(vector), parameters);
   device_download(device, results, to, result_bytes);
   device_free(device, from);
   device_free(device, to);
@@ -107,7 +118,7 @@ bool vector_run(struct device *device, const struct vector_case *vector, const u
     return false;
   }
   void *library = NULL;
-  if (vector->language == VECTOR_PTX)
+  if (vector->language != VECTOR_CUDA)
     library = device_library_load(device, text.bytes, why, why_bytes);
   else
     library = vector_cuda_load(device, text.bytes, why, why_bytes);

@@ -24,14 +24,15 @@ enum vector_bound {
   RELATIVE_BF16,   /* pairs of bf16: likewise */
   ABSOLUTE_SINGLE, /* f32: limit is the error itself */
   LOGARITHM,       /* f32: limit is an error relative to the result, or absolute below 1 */
-  PRODUCT_F16,     /* mma.sync: limit relative to the sum of the magnitudes of all terms */
+  PRODUCT_F16,     /* products: limit relative to the sum of the magnitudes of all terms */
   PRODUCT_BF16,
   PRODUCT_E4M3,
   PRODUCT_E5M2
 };
 
-/* CUDA is compiled as the library compiles its kernels: on a GPU to machine code, for the simulator to PTX. */
-enum vector_language { VECTOR_PTX, VECTOR_CUDA };
+/* CUDA is compiled as the library compiles its kernels: on a GPU to machine code, for the simulator to PTX. PTX is for
+ * sm_90, for sm_89, or for warpgroups of sm_90a. */
+enum vector_language { VECTOR_PTX, VECTOR_CUDA, VECTOR_PTX_89, VECTOR_WARPGROUP };
 
 /*
  * code      of CUDA is an expression of the floats a, b, c and d, the operands, and of ex2(x), whose value is the
@@ -39,7 +40,7 @@ enum vector_language { VECTOR_PTX, VECTOR_CUDA };
  * Scratch: %t<k> (b32), %g<k> (b16), %q<k> (b64), %p<k>. %lane; %s is the address of 1024 bytes of shared memory of the
  * warp and %own that of the lane's 16 bytes; %in and %out are the global addresses of the thread's operands and results
  * operands  a letter each, see vector_inputs.c
- * threads   a multiple of VECTOR_LANES; a block is one warp
+ * threads   a multiple of those of a block, which is one warp, or a warpgroup: %lane is then one of 128, and %s of 4096
  */
 struct vector_case {
   const char *code;
@@ -59,6 +60,9 @@ struct vector_list {
 /* The simulator's instructions, and expressions that mean something else when a product and a sum are fused. */
 extern const struct vector_list vector_instructions;
 extern const struct vector_list vector_arithmetic;
+
+/* Products of 8-bit elements by what is not there on all of the targets, or by a warpgroup. */
+extern const struct vector_list vector_products;
 
 /* What case i of the second list is on operands a, b, c and d by the rules of C, and with what is fused if something
  * is. */
