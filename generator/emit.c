@@ -19,15 +19,18 @@ const struct emitter *emit_find(const char *name, size_t size) {
 }
 
 void emit_mma(const struct facts *facts, struct text *text) {
-  const char *type = derived_operand(facts->spec) == FI_BF16 ? "bf16" : "f16";
+  const struct tile_number *narrow = tile_find(facts->tile, "weight_exponent", strlen("weight_exponent"));
+  const bool is_narrow = narrow && narrow->value > 0;
+  const char *type = is_narrow ? "e4m3" : derived_operand(facts->spec) == FI_BF16 ? "bf16" : "f16";
+  const uint32_t depth = is_narrow ? 32 : 16;
   text_print(text,
-             "/* c += a b: 16 x 16 by 16 x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k16. "
+             "/* c += a b: 16 x %u by %u x 8 elements of %s over a warp, in the fragment layout of mma.m16n8k%u. "
              "*/\n"
              "void mma(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {\n"
-             "  asm volatile(\"mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32 \"\n"
+             "  asm volatile(\"mma.sync.aligned.m16n8k%u.row.col.f32.%s.%s.f32 \"\n"
              "               \"{%%0, %%1, %%2, %%3}, {%%4, %%5, %%6, %%7}, {%%8, %%9}, {%%0, %%1, %%2, %%3};\"\n"
              "               : \"+f\"(c[0]), \"+f\"(c[1]), \"+f\"(c[2]), \"+f\"(c[3])\n"
              "               : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"r\"(b0), \"r\"(b1));\n"
              "}\n",
-             type, type, type);
+             depth, depth, type, depth, depth, type, type);
 }

@@ -17,13 +17,13 @@
 #define BOTH_FORMS(cubin, ptx, ...) FORM(cubin, false, __VA_ARGS__), FORM(ptx, true, __VA_ARGS__)
 
 static const struct target targets[] = {
-    /* names, arch, fp8_convert, wgmma, overlaps, per block, per SM, rest, convert, bytes and flops of an SM */
-    BOTH_FORMS("sm_80", "compute_80", 80, false, false, false, KB(163), KB(164), 36, 20, 17, 1590),
-    BOTH_FORMS("sm_86", "compute_86", 86, false, false, false, KB(99), KB(100), 36, 52, 10, 650),
-    BOTH_FORMS("sm_89", "compute_89", 89, true, false, false, KB(99), KB(100), 36, 52, 7, 970),
-    BOTH_FORMS("sm_90a", "compute_90a", 90, true, true, true, KB(227), KB(228), 36, 20, 33, 2660),
-    BOTH_FORMS("sm_100a", "compute_100a", 100, true, false, true, KB(227), KB(228), 48, 20, 48, 2660),
-    BOTH_FORMS("sm_120a", "compute_120a", 120, true, false, true, KB(99), KB(100), 48, 20, 9, 920),
+    /* names, arch, fp8_convert, narrow_mma, wgmma, overlaps, per block, per SM, rest, convert, bytes, flops of an SM */
+    BOTH_FORMS("sm_80", "compute_80", 80, false, false, false, false, KB(163), KB(164), 36, 20, 17, 1590),
+    BOTH_FORMS("sm_86", "compute_86", 86, false, false, false, false, KB(99), KB(100), 36, 52, 10, 650),
+    BOTH_FORMS("sm_89", "compute_89", 89, true, true, false, false, KB(99), KB(100), 36, 52, 7, 970),
+    BOTH_FORMS("sm_90a", "compute_90a", 90, true, false, true, true, KB(227), KB(228), 36, 20, 33, 2660),
+    BOTH_FORMS("sm_100a", "compute_100a", 100, true, false, false, true, KB(227), KB(228), 48, 20, 48, 2660),
+    BOTH_FORMS("sm_120a", "compute_120a", 120, true, true, false, true, KB(99), KB(100), 48, 20, 9, 920),
 };
 
 const struct target *target_at(uint32_t number) {

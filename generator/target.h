@@ -10,6 +10,7 @@ struct target {
   uint32_t arch;             /* 90 for sm_90a */
   bool ptx;                  /* the image is PTX, compiled by the driver or run by the simulator */
   bool fp8_convert;          /* has cvt to and from e4m3 and e5m2 (sm_89 and up) */
+  bool narrow_mma;           /* mma.sync multiplies e4m3 as it is: ptxas makes products of f16 of it on other targets */
   bool wgmma;                /* has wgmma, setmaxnreg and tensor maps (sm_90a alone) */
   bool overlaps;             /* a launch may begin while the one in front of it ends (sm_90 and up) */
   uint32_t shared_per_block; /* most bytes of shared memory of one CTA */

@@ -7,6 +7,7 @@
 #include "derived.h"
 #include "flashjit_args.h"
 #include "shared_layout.h"
+#include "tile_narrow.h"
 #include "tile_records.h"
 
 #include <stdbool.h>
@@ -50,12 +51,10 @@ static bool is_of_dims(uint32_t dim, uint32_t most) {
   return dim >= LEAST_DIM && dim <= most && dim % DIM_STEP == 0;
 }
 
-/* Whether there are tiles of a spec. Weights of a snippet need not fit e4m3, and what Q is rotated to neither. */
+/* Whether there are tiles of a spec. */
 static bool serves(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && tile_rows_asked(spec) == ROWS && spec->q_dtype == FI_E4M3 && spec->kv_dtype == FI_E4M3 &&
-         spec->v_dtype == FI_E4M3 && spec->rope == FI_ROPE_NONE && spec->snippet != FI_SNIPPET_WEIGHT &&
-         spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes && is_of_dims(spec->head_dim, MOST_DIM) &&
-         is_of_dims(spec->v_dim, MOST_V_DIM) &&
+  return target->wgmma && tile_rows_asked(spec) == ROWS && tile_narrow_serves(spec) &&
+         is_of_dims(spec->head_dim, MOST_DIM) && is_of_dims(spec->v_dim, MOST_V_DIM) &&
          (spec->page_size == 0 || tile_box_tokens(spec, MOST_TOKENS) >= LEAST_BOX);
 }
 
@@ -151,6 +150,7 @@ static void describe(const struct narrow *narrow, struct tile *tile) {
   tile_add(tile, "gathers", 0, "1: rows of K and V are copied one by one");
   tile_add(tile, "producer_registers", PRODUCER_REGISTERS, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", CONSUMER_REGISTERS, "of a thread of the consumers");
+  tile_narrow_add(tile, true);
   tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec), "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];
   lay_out(narrow, regions);

@@ -7,6 +7,7 @@
 #include "derived.h"
 #include "flashjit_args.h"
 #include "shared_layout.h"
+#include "tile_narrow.h"
 #include "tile_records.h"
 
 #include <stdbool.h>
@@ -133,6 +134,7 @@ static void describe(const struct latent *latent, struct tile *tile) {
   tile_add(tile, "gathers", gathers(spec), "1: rows of K are copied one by one");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
+  tile_narrow_add(tile, false);
   tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec), "1: some row of a tile may not see a KV token of its item");
   if (tile->group_shares > 1)
     tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");

@@ -5,6 +5,7 @@
 #include "dtypes.h"
 #include "flashjit_args.h"
 #include "shared_layout.h"
+#include "tile_narrow.h"
 #include "tile_records.h"
 
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 enum {
   WARP = 32,
   MMA_ROWS = 16,
-  MMA_DIMS = 16, /* of Q and K that a matrix instruction takes */
+  MMA_BYTES = 32, /* of a row of Q or K that a matrix instruction takes */
   CHUNK = 16,
   LARGE_ROWS = 128,
   RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
@@ -24,6 +25,8 @@ enum {
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   SM_REGISTERS = 65536,
   WIDE_BITS = 16,     /* of elements of the types of Q */
+  NARROW_BITS = 8,    /* of those of e4m3 */
+  NARROW_ROWS = 64,   /* tiles of fewer wait for memory, and take weights of 16 bits */
   CTA_RESERVE = 1024, /* shared memory that the hardware takes from each CTA */
 };
 
@@ -79,6 +82,7 @@ struct purpose {
   uint32_t v_bits;
   bool v_in_keys;        /* V is the first dims of K, in the tile of K */
   bool converts_keys;    /* K becomes rows of another type, in a tile beside the ring */
+  bool is_narrow;        /* products are of e4m3, and so are Q in its tile and weights */
   uint32_t group_shares; /* tiles that divide the heads of a KV head */
 };
 
@@ -126,6 +130,11 @@ static uint32_t share_dims(const struct purpose *purpose, const struct mma *mma)
   return purpose->v_dim / mma->value_warps;
 }
 
+/* Bytes of a row of Q, as products take it from shared memory. */
+static uint32_t query_bytes(const struct purpose *purpose) {
+  return purpose->qk_dim * (purpose->is_narrow ? NARROW_BITS : WIDE_BITS) / 8;
+}
+
 /*
  * About how many registers a thread needs in a step of `tokens` KV tokens: what is live at once is exact, the
  * operands and the rest are such that ptxas 13.0 spills nothing, which would fail the build.
@@ -133,10 +142,11 @@ static uint32_t share_dims(const struct purpose *purpose, const struct mma *mma)
 static uint32_t thread_registers(const struct purpose *purpose, const struct mma *mma, uint32_t tokens) {
   const uint32_t output = mma->row_blocks * share_dims(purpose, mma) / 2;
   const uint32_t scores = mma->row_blocks * tokens / 2;
-  const uint32_t query_blocks = mma->query_registers ? (purpose->qk_dim + MMA_DIMS - 1) / MMA_DIMS : 1;
+  const uint32_t query_blocks = mma->query_registers ? (query_bytes(purpose) + MMA_BYTES - 1) / MMA_BYTES : 1;
   const uint32_t query = mma->row_blocks * query_blocks * 4;
   const uint32_t row_state = mma->row_blocks * 4;
-  const uint32_t operands = 8 + (purpose->kv_bits < 16 ? purpose->target->convert_registers : 0); /* K or V */
+  const bool converts = purpose->kv_bits < WIDE_BITS && !purpose->is_narrow;
+  const uint32_t operands = 8 + (converts ? purpose->target->convert_registers : 0); /* K or V */
   return output + scores + query + row_state + operands + purpose->target->rest_registers;
 }
 
@@ -165,7 +175,8 @@ static void divide_kv(const struct purpose *purpose, struct mma *mma) {
 
 static void divide_rows(const struct purpose *purpose, const struct saving *saving, struct mma *mma) {
   const uint32_t blocks = mma->rows / MMA_ROWS;
-  const bool wide = mma->rows == LARGE_ROWS && purpose->v_dim <= 128 && !saving->narrow;
+  const uint32_t most_v_dim = purpose->is_narrow ? 64 : 128; /* more would leave registers for steps of 32 tokens */
+  const bool wide = mma->rows == LARGE_ROWS && purpose->v_dim <= most_v_dim && !saving->narrow;
   mma->row_blocks = wide ? 2 : 1;
   mma->row_warps = blocks / mma->row_blocks;
   mma->value_warps = 1;
@@ -173,12 +184,12 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
     mma->value_warps *= 2;
   mma->threads = WARP * team_warps(mma) * mma->teams;
   /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
-  const uint32_t query_dims = mma->teams > 1 && purpose->kv_bits == 16 ? 192 : 128;
-  mma->query_registers = mma->row_blocks * purpose->qk_dim <= query_dims && !saving->query_shared;
+  const uint32_t kept_bytes = mma->teams > 1 && purpose->kv_bits == WIDE_BITS ? 384 : 256;
+  mma->query_registers = mma->row_blocks * query_bytes(purpose) <= kept_bytes && !saving->query_shared;
   mma->loader_shared =
       mma->row_blocks * share_dims(purpose, mma) >= 192 || saving->loader_shared || purpose->spec->select > 0;
   mma->ordered_loads = saving->ordered;
-  mma->query_pitch = padded_pitch(purpose->qk_dim * 2);
+  mma->query_pitch = padded_pitch(query_bytes(purpose));
   if (purpose->converts_keys)
     divide_converted(purpose, mma);
   else
@@ -351,6 +362,7 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "query_registers", mma->query_registers, "1: Q stays in registers");
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
   tile_add(tile, "ordered_loads", mma->ordered_loads, "1: matrix loads stay where they stand");
+  tile_narrow_add(tile, purpose->is_narrow);
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
   tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;
   const uint32_t step = tile_step_tokens(tile);
@@ -366,14 +378,22 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   shared_layout_add(regions, REGIONS, tile);
 }
 
+/* Whether tiles of so many rows multiply e4m3 as it is: products take 32 dims of Q and K, and V by pairs of octets. */
+static bool is_narrow(const struct purpose *purpose, uint32_t rows) {
+  return purpose->target->narrow_mma && rows >= NARROW_ROWS && tile_narrow_serves(purpose->spec) &&
+         purpose->qk_dim % MMA_BYTES == 0 && purpose->v_dim % MMA_ROWS == 0 && purpose->qk_dim <= SHARE_DIMS &&
+         purpose->v_dim <= SHARE_DIMS;
+}
+
 /*
  * The tiles of a share of the heads: as many rows as the spec asks for, then fewer, but never less than a token's; as
  * many teams as possible, then fewer; and of each with more and more savings, which is what helps when the compiler
  * spills.
  */
-static bool plan_share(const struct purpose *purpose, uint32_t *choice, struct tile *tile) {
+static bool plan_share(struct purpose *purpose, uint32_t *choice, struct tile *tile) {
   struct mma last = {0};
   for (uint32_t rows = tile_rows_asked(purpose->spec); rows >= MMA_ROWS && rows >= tile_heads(purpose); rows /= 2) {
+    purpose->is_narrow = is_narrow(purpose, rows);
     for (uint32_t teams = most_teams(purpose, rows); teams >= 1; teams /= 2) {
       for (size_t i = 0; i < SAVINGS; i++) {
         struct mma mma;

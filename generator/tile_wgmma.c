@@ -8,6 +8,7 @@
 #include "dtypes.h"
 #include "flashjit_args.h"
 #include "shared_layout.h"
+#include "tile_narrow.h"
 #include "tile_records.h"
 
 #include <stdbool.h>
@@ -214,6 +215,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "stored_bytes", stored_bytes(wgmma), "of a tile of them before");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
+  tile_narrow_add(tile, false);
   tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole,
            "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];

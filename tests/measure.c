@@ -36,14 +36,14 @@ const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
 }
 
-/* Whether the kernel multiplies e4m3 by e4m3: only the tiles for it (generator/tile_e4m3.c) have room for V turned. */
+/* Whether the kernel rounds weights to e4m3, by a number of its tile (generator/tile_narrow.c) that no other reads. */
 static bool rounds_weights(const fi_spec *member, const char *target) {
   size_t size = 0;
   if (fi_kernel_source(member, target, NULL, &size))
     return false;
   char *source = malloc(size);
   const bool rounds = source && fi_kernel_source(member, target, source, &size) == FI_OK &&
-                      strstr(source, "\nconstexpr int kSharedTurned = ");
+                      strstr(source, "\nconstexpr int kWeightExponent = ");
   free(source);
   return rounds;
 }

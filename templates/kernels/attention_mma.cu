@@ -42,6 +42,27 @@ bool has_rows(const fi_item &item) {
 }
 //@end
 
+//@if weight_exponent > 0
+/* Scores of a step become weights, and O takes in their V. */
+void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+  Shrinks shrinks;
+#pragma unroll
+  for (float &factor : shrinks.factors)
+    factor = 1;
+  softmax(state, scores, shrinks, scale);
+  accumulate(state.o, scores, shrinks, values);
+}
+//@else
+/* Scores of a step become weights, and O takes in their V. */
+void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+  softmax(state, scores, state.o, scale);
+  accumulate(state.o, scores, values);
+}
+
+/* Weights have no factor. */
+void close_weights(RowState &state) {}
+//@end
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -72,10 +93,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage, keys));
+    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
+  close_weights(state);
   close_rows(state, tile.rows);
 }
 

@@ -1,6 +1,7 @@
 //@use ptx/warpgroup
 //@use ring/turned
 //@use tile/rows
+//@use operand/weights8
 //@emit wgmma
 
 //# Products of matrices of e4m3 in panels, over a warpgroup.
@@ -54,25 +55,9 @@ void accumulate(Output &o, const Weights &weights, u32 values) {
   products_commit();
 }
 
-/* Four e4m3 of a word, the first in its lowest byte. What is larger than 448 becomes 448. */
-u32 pack_e4m3(float a, float b, float c, float d) {
-  u32 word;
-  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
-      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
-      : "=r"(word)
-      : "f"(a), "f"(b), "f"(c), "f"(d));
-  return word;
-}
-
-/* A word has what the lane has of two octets of a row: V has its tokens in the same order (ring/turn). */
+/* All of a step. */
 void pack_weights(Weights &weights, const Scores &scores) {
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++)
-#pragma unroll
-    for (u32 w = 0; w < 4; w++) {
-      const float(&first)[4] = scores[0][4 * t + w / 2 * 2];
-      const float(&second)[4] = scores[0][4 * t + w / 2 * 2 + 1];
-      const u32 row = w % 2 * 2;
-      weights[t][w] = pack_e4m3(first[row], first[row + 1], second[row], second[row + 1]);
-    }
+    pack_weights(weights[t], scores, 0, t);
 }

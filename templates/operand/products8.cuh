@@ -16,6 +16,10 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
 }
 
 //@if family == mma
+//@if weight_exponent > 0
+//@use operand/keys16
+//@use operand/narrow_values
+//@else
 //@if rotates_keys
 //@use operand/keys16
 //@else
@@ -25,5 +29,6 @@ void read_key_chunk(float (&values)[8], const u8 *keys, u32 row, u32 chunk) {
 //@use operand/values4
 //@else
 //@use operand/values8
+//@end
 //@end
 //@end

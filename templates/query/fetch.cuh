@@ -5,14 +5,20 @@
 
 //# Q goes from global memory into its tile.
 
-//@if q_dtype == e4m3
+//@if q_dtype == e4m3 && weight_exponent == 0
 //@use query/fetch_e4m3
 //@else
+//@if q_dtype == e4m3
+typedef u8 QueryElement;
+//@else
+typedef u16 QueryElement; /* its bits */
+//@end
+
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
 const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
   const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
 }
 
 //@if teams > 1

@@ -7,8 +7,8 @@
 /* 16 dims of the head are one step of the matrix instruction; the last step has 8, and zeros. */
 constexpr u32 kQueryBlocks = kQkDim / 16 + 1;
 //@else
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kQueryBlocks = kQkDim / 16;
+/* Two chunks of a row of Q are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQueryChunks / 2;
 //@end
 
 /* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */

@@ -1,8 +1,12 @@
 //@use ring/stages
 
-//# The tile of Q in shared memory: rows of 16-bit elements.
+//# The tile of Q in shared memory: rows of 16-bit elements, or of e4m3 where products are.
 
+//@if family == mma && weight_exponent > 0
+constexpr u32 kQueryChunks = kQkDim / 16;
+//@else
 constexpr u32 kQueryChunks = kQkDim / 8;
+//@end
 
 //@if family == wgmma
 //@use ring/panels

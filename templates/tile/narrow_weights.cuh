@@ -2,17 +2,17 @@
 //# numbers, which have few digits. O and the sums have that factor until the item is closed.
 
 constexpr float kSlack = 0;
-constexpr float kWeightExponent = 8;
+constexpr float kWeightUnit = 1.0f / (1 << kWeightExponent);
 
 //@if changes_scores
 /* What a weight is 2 to the power of. Beside an offset of any size the factor would be lost. */
 float exponent_of(float score, float scale, float offset) {
-  return fmaf(score, scale, -offset) + kWeightExponent;
+  return fmaf(score, scale, -offset) + (float)kWeightExponent;
 }
 //@else
 /* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
 float exponent_of(float score, float scale, float offset) {
-  return fmaf(score, scale, kWeightExponent - offset);
+  return fmaf(score, scale, (float)kWeightExponent - offset);
 }
 //@end
 
@@ -41,7 +41,7 @@ void add_output(Output &o, const Output &step, const Shrinks &shrinks) {
 void close_weights(RowState &state) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    state.sum[r] *= 1 / 256.0f;
-    shrink_group(state.o, r, 1 / 256.0f);
+    state.sum[r] *= kWeightUnit;
+    shrink_group(state.o, r, kWeightUnit);
   }
 }

@@ -27,7 +27,7 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-//@if family == wgmma && q_dtype == e4m3
+//@if weight_exponent > 0
 /* Element `dim` of a row of Q in its tile. */
 float query_element(const u8 *query, u32 row, u32 dim) {
   return stored_element(query + query_offset(row, dim / 16), dim % 16);

@@ -51,7 +51,7 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 //@if snippet == weight
 //@use tile/plain_weights
 //@else
-//@if family == wgmma && q_dtype == e4m3
+//@if weight_exponent > 0
 //@use tile/narrow_weights
 //@else
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
@@ -120,7 +120,7 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
   }
 }
 //@else
-//@if family != wgmma || q_dtype != e4m3
+//@if weight_exponent == 0
 /* Scores become weights, exp2(logit - row maximum), summed into the state. */
 void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], const LogitScale &scale) {
 #pragma unroll

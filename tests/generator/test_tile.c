@@ -187,7 +187,7 @@ static void check_regions(const fi_spec *spec, const struct tile *tile) {
     check_panels(spec, tile);
     return;
   }
-  const uint32_t wide = spec->head_dim * 2;
+  const uint32_t wide = spec->head_dim * (number(tile, "weight_exponent") > 0 ? 1 : 2); /* a row of Q in its tile */
   const bool is_converted = spec->wide_dims > 0; /* K becomes rows of 16-bit elements, as Q has them, with V in it */
   const uint32_t key = row_bytes(spec->kv_dtype, spec->head_dim - spec->wide_dims);
   const uint32_t value = is_converted ? wide : row_bytes(spec->v_dtype, spec->v_dim);
@@ -394,6 +394,46 @@ Test(tile, is_of_the_faster_family) {
     cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
     cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
     cr_expect_eq(tile.family->number, cases[i].family, "%s on %s", cases[i].spec, cases[i].target);
+  }
+}
+
+/* Weights become e4m3 where products of it are faster: not in tiles that wait for memory, nor where f16 is. */
+Test(tile, multiplies_e4m3_where_that_is_faster) {
+  static const struct {
+    const char *spec;
+    const char *target;
+    bool is_narrow;
+  } cases[] = {
+      {"attention rows=128 q=e4m3", "sm_89", true},
+      {"attention rows=64 q=e4m3 left=64", "compute_89", true},
+      {"attention rows=64 q=e4m3 page=1", "sm_120a", true},
+      {"attention rows=128 q=e4m3", "sm_90a", true},
+      {"attention hd=32 v_dim=256 rows=64 q=e4m3", "sm_89", true},
+      {"attention rows=64 q=e4m3", "sm_90a", false},
+      {"attention rows=128 q=e4m3", "sm_100a", false},
+      {"attention rows=128 q=e4m3", "sm_86", false},
+      {"attention rows=32 q=e4m3", "sm_89", false},
+      {"attention rows=16 q=e4m3", "sm_120a", false},
+      {"attention rows=64 q=f16 kv=e4m3", "sm_89", false},
+      {"attention rows=64 q=e4m3 v=int4", "sm_89", false},
+      {"attention rows=64 q=e4m3 kv=e5m2", "sm_89", false},
+      {"attention rows=64 q=e4m3 rope=half", "sm_89", false},
+      {"attention rows=64 q=e4m3 select=1", "sm_89", false},
+      {"attention rows=64 q=e4m3 page=16 prefixes=1", "sm_89", false},
+      {"attention hd=80 rows=64 q=e4m3", "sm_89", false},
+      {"attention hd=64 v_dim=72 rows=64 q=e4m3", "sm_89", false},
+      {"attention hd=512 rows=64 q=e4m3", "sm_89", false},
+      {"attention hd=128 v_dim=64 rows=64 q=e4m3 v_source=keys", "sm_89", false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_spec spec;
+    fi_spec canonical;
+    struct tile tile;
+    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(number(&tile, "weight_exponent"), cases[i].is_narrow ? 8 : 0, "%s on %s", cases[i].spec,
+                 cases[i].target);
   }
 }
 

@@ -1,12 +1,12 @@
 /*
- * Products of 8-bit elements: mma.sync as PTX for compute_89 has it, and wgmma with A in registers and in shared memory.
- * Operands of wgmma lie as those of mma.sync do: words 0 to 3 of a lane are its warp's 16 rows of A, word 4 of warps 0
- * and 1 the two words of B, which all warps share, and words 5 to 8 the accumulator.
+ * Products of 8-bit elements: mma.sync as PTX for compute_89 has it, and wgmma with A in registers and in shared
+ * memory. Operands of wgmma lie as those of mma.sync do: words 0 to 3 of a lane are its warp's 16 rows of A, word 4 of
+ * warps 0 and 1 the two words of B, which all warps share, and words 5 to 8 the accumulator.
  *
  * The matrix units align the terms of such a sum to the largest and cut them, so that a term is off by about 2^-13 of
  * the largest (Ada, Hopper). An H200 has no unit for mma.sync of 8 bits: its compiler makes two products of f16 of it.
- * In brackets: how far apart the results in data/ and those of the simulator are, in units of the bound. Those with A in
- * registers and in shared memory are the same bits.
+ * In brackets: how far apart the results in data/ and those of the simulator are, in units of the bound. Those with A
+ * in registers and in shared memory are the same bits.
  */
 #include "vectors.h"
 

@@ -193,6 +193,29 @@ static const char *const narrow_edge_specs[] = {
     "attention rows=128 q=e4m3 left=128 lse=1",
 };
 
+/* The same by mma.sync: both tiles, alone and in a mix; the last are such that Q is converted. */
+static const char *const narrow_mma_specs[] = {
+    "attention rows=64 q=e4m3 lse=1",
+    "attention rows=128 q=e4m3 o=f16 page=16 lse=1",
+    "attention hd=64 group=8 rows=64 q=e4m3 o=f32 scale=head page=64 mask=none lse=2",
+    "attention hd=192 v_dim=128 group=5 rows=128 q=e4m3 scale=tensor page=48 index=csr softcap=1 sinks=1 lse=1",
+    "attention hd=96 v_dim=80 rows=64 q=e4m3 index=csr left=60 right=3 mask=none lse=1",
+    "attention hd=256 group=7 rows=64 q=e4m3 page=1056 bits=1 lse=1",
+    "attention hd=32 v_dim=256 group=3 rows=128 q=e4m3 o=f16 page=1 ids=int64 start=1 chunk=96 bias=slopes",
+    "attention hd=160 v_dim=112 group=2 rows=128 q=e4m3 page=4 mask=none left=64 right=9 ranges=1 sinks=1",
+    "attention hd=64 rows=128 q=e4m3 o=f16 mask=none bias=dense snippet=logit lse=1",
+    "attention group=4 q=e4m3 page=16 lse=1",
+    "attention hd=80 group=4 rows=128 q=e4m3 page=16 lse=1",
+    "attention group=4 rows=64 q=e4m3 page=16 rope=half lse=1",
+};
+
+static const char *const narrow_mma_edge_specs[] = {
+    "attention group=2 rows=128 q=e4m3 scale=head page=16 lse=1",
+    "attention hd=64 rows=64 q=e4m3 mask=none bias=dense lse=2",
+    "attention rows=64 q=e4m3 o=f32 mask=none bias=slopes lse=2",
+    "attention rows=128 q=e4m3 left=128 lse=1",
+};
+
 /* Again for the target with least shared memory, where tiles are smaller. */
 static const char *const small_latent_specs[] = {
     "attention hd=576 v_dim=512 group=64 page=16 lse=1 v_source=keys",
@@ -423,8 +446,9 @@ static void sort_by_target(struct job_list *list) {
 
 #define SPECS(texts) texts, sizeof texts / sizeof *texts
 
-/* The first of the targets, or the first that is the oldest or has the least shared memory. */
-enum which_target { ON_FIRST, ON_OLDEST, ON_SMALLEST };
+/* The first of the targets, or the first that is the oldest or newest, has the least shared memory, or multiplies e4m3
+ * by mma.sync. */
+enum which_target { ON_FIRST, ON_OLDEST, ON_NEWEST, ON_SMALLEST, ON_NARROW };
 
 /* Tests with specs of their own, in the order of their cost. */
 static const struct special {
@@ -447,6 +471,9 @@ static const struct special {
     {"latents, least memory", run_attention, SPECS(small_latent_specs), ON_SMALLEST},
     {"products of e4m3", run_attention, SPECS(narrow_specs), ON_FIRST},
     {"e4m3 at the edges", run_edges, SPECS(narrow_edge_specs), ON_FIRST},
+    {"products of e4m3 by mma.sync", run_attention, SPECS(narrow_mma_specs), ON_NARROW},
+    {"products of e4m3, newest", run_attention, narrow_mma_specs, 4, ON_NEWEST},
+    {"e4m3 by mma.sync at the edges", run_edges, SPECS(narrow_mma_edge_specs), ON_NARROW},
     {"lists of blocks", run_attention, SPECS(list_specs), ON_FIRST},
     {"lists of a second KV", run_attention, SPECS(second_specs), ON_FIRST},
     {"indexers", run_indexer, SPECS(index_specs), ON_FIRST},
@@ -455,7 +482,18 @@ static const struct special {
 };
 
 static bool comes_first(const struct target *a, const struct target *b, enum which_target which) {
-  return which == ON_OLDEST ? a->arch < b->arch : which == ON_SMALLEST && a->shared_per_block < b->shared_per_block;
+  switch (which) {
+  case ON_OLDEST:
+    return a->arch < b->arch;
+  case ON_NEWEST:
+    return a->arch > b->arch;
+  case ON_SMALLEST:
+    return a->shared_per_block < b->shared_per_block;
+  case ON_NARROW:
+    return a->narrow_mma && !b->narrow_mma;
+  default:
+    return false;
+  }
 }
 
 static uint32_t find_target(const struct target_list *targets, enum which_target which) {

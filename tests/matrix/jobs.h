@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum { MOST_CLASSES = 24, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 96 };
+enum { MOST_CLASSES = 32, JOB_TEXT_SIZE = FI_SPEC_TEXT_SIZE + 96 };
 
 /* Jobs that are counted together. */
 struct job_class {

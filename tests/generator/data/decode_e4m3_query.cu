@@ -567,8 +567,8 @@ bool has_row_end(u32 lane) {
   return lane % 4 == 0 && first_dim() == 0;
 }
 
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kQueryBlocks = kQkDim / 16;
+/* Two chunks of a row of Q are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQueryChunks / 2;
 
 /* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
 constexpr u32 kQueryUnroll = kQueryBlocks;
@@ -1750,6 +1750,15 @@ bool has_rows(const fi_item &item) {
   return true;
 }
 
+/* Scores of a step become weights, and O takes in their V. */
+void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+  softmax(state, scores, state.o, scale);
+  accumulate(state.o, scores, values);
+}
+
+/* Weights have no factor. */
+void close_weights(RowState &state) {}
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -1780,10 +1789,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage, keys));
+    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
+  close_weights(state);
   close_rows(state, tile.rows);
 }
 

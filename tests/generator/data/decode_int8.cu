@@ -616,8 +616,8 @@ bool has_row_end(u32 lane) {
   return lane % 4 == 0 && first_dim() == 0;
 }
 
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kQueryBlocks = kQkDim / 16;
+/* Two chunks of a row of Q are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQueryChunks / 2;
 
 /* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
 constexpr u32 kQueryUnroll = kQueryBlocks;
@@ -1042,11 +1042,13 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotati
   store(values, unit);
 }
 
+typedef u16 QueryElement; /* its bits */
+
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
 const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
   const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
 }
 
 /*
@@ -1820,6 +1822,15 @@ bool has_rows(const fi_item &item) {
   return true;
 }
 
+/* Scores of a step become weights, and O takes in their V. */
+void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+  softmax(state, scores, state.o, scale);
+  accumulate(state.o, scores, values);
+}
+
+/* Weights have no factor. */
+void close_weights(RowState &state) {}
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -1850,10 +1861,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage, keys));
+    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
+  close_weights(state);
   close_rows(state, tile.rows);
 }
 

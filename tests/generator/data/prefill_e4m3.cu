@@ -183,6 +183,7 @@ constexpr int kQueryTiles = 2;           /* tiles of Q: the next is brought whil
 constexpr int kBoxTokens = 16;           /* KV tokens of a box, which lie in one page */
 constexpr int kProducerRegisters = 40;   /* of a thread of the producer warpgroup */
 constexpr int kConsumerRegisters = 232;  /* of a thread of the consumers */
+constexpr int kWeightExponent = 8;       /* weights are e4m3, 2 to this power at most; 0: of 16 bits */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tiles of Q */
 constexpr int kSharedKeys = 32768;       /* the ring of K */
 constexpr int kSharedValues = 65536;     /* the ring of V as it comes */
@@ -512,6 +513,30 @@ bool has_row_end(u32 lane) {
   return lane % 4 == 0 && first_dim() == 0;
 }
 
+/* Four e4m3 of a word, the first in its lowest byte. What is larger than 448 becomes 448. */
+u32 pack_e4m3(float a, float b, float c, float d) {
+  u32 word;
+  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
+      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
+      : "=r"(word)
+      : "f"(a), "f"(b), "f"(c), "f"(d));
+  return word;
+}
+
+/*
+ * The operand A of 32 tokens of block b, t of them before. A word has what the lane has of two octets of a row, so that
+ * of each 16 tokens those at 2 l, 2 l + 1, 2 l + 8 and 2 l + 9 are neighbours in this order: V has them in the same.
+ */
+void pack_weights(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+#pragma unroll
+  for (u32 w = 0; w < 4; w++) {
+    const float(&first)[4] = scores[b][4 * t + w / 2 * 2];
+    const float(&second)[4] = scores[b][4 * t + w / 2 * 2 + 1];
+    const u32 row = w % 2 * 2;
+    fragment[w] = pack_e4m3(first[row], first[row + 1], second[row], second[row + 1]);
+  }
+}
+
 /* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, both in shared memory. */
 void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
   asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
@@ -625,27 +650,11 @@ void accumulate(Output &o, const Weights &weights, u32 values) {
   products_commit();
 }
 
-/* Four e4m3 of a word, the first in its lowest byte. What is larger than 448 becomes 448. */
-u32 pack_e4m3(float a, float b, float c, float d) {
-  u32 word;
-  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
-      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
-      : "=r"(word)
-      : "f"(a), "f"(b), "f"(c), "f"(d));
-  return word;
-}
-
-/* A word has what the lane has of two octets of a row: V has its tokens in the same order (ring/turn). */
+/* All of a step. */
 void pack_weights(Weights &weights, const Scores &scores) {
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++)
-#pragma unroll
-    for (u32 w = 0; w < 4; w++) {
-      const float(&first)[4] = scores[0][4 * t + w / 2 * 2];
-      const float(&second)[4] = scores[0][4 * t + w / 2 * 2 + 1];
-      const u32 row = w % 2 * 2;
-      weights[t][w] = pack_e4m3(first[row], first[row + 1], second[row], second[row + 1]);
-    }
+    pack_weights(weights[t], scores, 0, t);
 }
 
 /* Makes a barrier of so many arrivals. */
@@ -1396,11 +1405,11 @@ void shrink_group(Shrinks &shrinks, u32 group, float factor) {
 }
 
 constexpr float kSlack = 0;
-constexpr float kWeightExponent = 8;
+constexpr float kWeightUnit = 1.0f / (1 << kWeightExponent);
 
 /* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
 float exponent_of(float score, float scale, float offset) {
-  return fmaf(score, scale, kWeightExponent - offset);
+  return fmaf(score, scale, (float)kWeightExponent - offset);
 }
 
 /* Scores become weights, exp2(logit - row maximum + 8), summed into the state. */
@@ -1428,8 +1437,8 @@ void add_output(Output &o, const Output &step, const Shrinks &shrinks) {
 void close_weights(RowState &state) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    state.sum[r] *= 1 / 256.0f;
-    shrink_group(state.o, r, 1 / 256.0f);
+    state.sum[r] *= kWeightUnit;
+    shrink_group(state.o, r, kWeightUnit);
   }
 }
 

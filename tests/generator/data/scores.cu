@@ -381,7 +381,7 @@ void load_matrices_transposed(u32 (&words)[4], u32 address) {
                : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(address) : "memory");
 }
 
-/* Fragment of 16 rows and the 16 dims of block `block`: word w has rows l / 4 + 8 (w % 2) and dims from 8 (w / 2). */
+/* Fragment of 16 rows and the two chunks of block `block`: word w has rows l / 4 + 8 (w % 2) of chunk w / 2. */
 void load_query_fragment(u32 (&fragment)[4], const u8 *query, u32 first_row, u32 block) {
   const u32 from = shared_address(query) + chunk_at<kQueryPitch>(lane() % 16, lane() / 16);
   load_matrices(fragment, from + chunk_at<kQueryPitch>(first_row, 2 * block));
@@ -530,8 +530,8 @@ bool has_row_end(u32 lane) {
   return lane % 4 == 0 && first_dim() == 0;
 }
 
-/* 16 dims of the head are one step of the matrix instruction. */
-constexpr u32 kQueryBlocks = kQkDim / 16;
+/* Two chunks of a row of Q are one step of the matrix instruction. */
+constexpr u32 kQueryBlocks = kQueryChunks / 2;
 
 /* Blocks that a loop over the dims of Q has at once: more hide loads, few leave registers free. */
 constexpr u32 kQueryUnroll = kQueryBlocks;
@@ -568,7 +568,7 @@ template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *k
     const QueryBlock &q = query_block(room, query, i);
 #pragma unroll
     for (u32 t = 0; t < kTeamTokens / 16; t++) {
-      u32 k[4]; /* tokens 16 t .. + 7 of dims 16 i .. + 7 and + 8 .. + 15, then tokens + 8 .. + 15 of both */
+      u32 k[4]; /* tokens 16 t .. + 7 of chunks 2 i and 2 i + 1, then tokens + 8 .. + 15 of both */
       load_matrices(k, chunks_along<kPitch>(from, 2 * i) + 16 * t * kPitch);
 #pragma unroll
       for (u32 b = 0; b < kRowBlocks; b++) {
@@ -898,11 +898,13 @@ u32 second_of_pair(u32 pair) {
   return 2 * pair + 1;
 }
 
+typedef u16 QueryElement; /* its bits */
+
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
 const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
   const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const u16 *)args.q + offset) + chunk * 16;
+  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
 }
 
 /*
@@ -1778,6 +1780,15 @@ bool has_rows(const fi_item &item) {
   return true;
 }
 
+/* Scores of a step become weights, and O takes in their V. */
+void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+  softmax(state, scores, state.o, scale);
+  accumulate(state.o, scores, values);
+}
+
+/* Weights have no factor. */
+void close_weights(RowState &state) {}
+
 /*
  * The team's part of an item: step by step its KV is scored, masked, weighted and summed into the state. The stage
  * before that of the step is free, and takes the loads of a later one.
@@ -1808,10 +1819,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
       mask_scores(scores, tile.rows, token);
       mask_by_bits(scores, bits);
     }
-    softmax(state, scores, state.o, logit_scale(scale));
-    accumulate(state.o, scores, values_of(stage, keys));
+    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
+  close_weights(state);
   close_rows(state, tile.rows);
 }
 
