@@ -9,6 +9,7 @@
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
+//@use query/release
 //@use tile/raise_step
 //@use tile/odd_rows_warp
 //@use tile/publish_staged
@@ -27,9 +28,8 @@ void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &pl
   score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
 }
 
-/* Starts O of a step, when its V is there. */
+/* Starts O of a step, whose V is there. */
 void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
   pin(step);
   products_begin();
   accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
@@ -53,38 +53,51 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
+void wait_for_values(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
+}
+
 /*
  * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
  * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
- * consumer is at its softmax, the matrix units work for the other.
+ * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, in front of the scores:
+ * the compiler would else move the adding behind these, as it does not over a branch.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end)
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
     return;
+  }
   Scores scores;
   Weights weights;
   Output step;
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
+  wait_for_values(place, shared);
   end_scores(scores, place, shared);
-  Maxima maxima = raise_step(state, scores, args, view, shared, token);
+  Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
   weigh(state, scores, maxima.offsets, logit_scale(view.scale));
   pack_weights(weights, scores);
 #pragma unroll 1
-  for (token += (int)kTeamTokens; token < view.tile(shared).item.kv_end; token += (int)kTeamTokens) {
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
     const Place<kStages> next = place.next();
     begin_output(step, weights, place, shared);
     wait_for_keys(next, shared);
     begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
     end_output<1>(step, place, shared);
     add_output(state.o, step, maxima.shrinks);
+    wait_for_values(next, shared);
     end_scores(scores, next, shared);
-    maxima = raise_step(state, scores, args, view, shared, token);
+    maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
     weigh(state, scores, maxima.offsets, logit_scale(view.scale));
     pack_weights(weights, scores);
     place = next;
   }
+  end_scores_of_item(view, shared);
   begin_output(step, weights, place, shared);
   end_output<0>(step, place, shared);
   add_output(state.o, step, maxima.shrinks);
@@ -93,8 +106,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
 }
 
 /*
- * One CTA works through its items of the plan. Warps of the producer bring the rows of items, Q, and K and V of their
- * steps, as far ahead as there is room; consumers have 64 rows of the tile each.
+ * One CTA works through its items of the plan. Warps of the producer bring the rows of items with Q, and K and V of their
+ * steps, and turn V, as far ahead as there is room; consumers have 64 rows of the tile each.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
@@ -115,11 +128,11 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
     if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+      bring_items({kItemsWarp * 32, 0}, maps, first, shared);
+    else if (warp() == kLoaderWarp)
+      bring_boxes(maps, first, shared);
     else
-      bring_kv(maps, first, shared);
+      turn_values(first, shared);
     return;
   }
 
@@ -147,7 +160,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     publish(args, ended, state, staging(shared));
     redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
-    release(&barriers.query_empty[query.number()]);
+    end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);

@@ -14,6 +14,7 @@
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
+//@use query/release
 //@use tile/weigh_step
 //@use tile/odd_rows_warp
 //@use tile/publish_staged
@@ -65,32 +66,39 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end)
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
     return;
+  }
   Scores scores;
   Weights weights;
   Shrinks shrinks;
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
   end_scores<0>(scores, place, shared);
-  weigh_step(state, scores, shrinks, args, view, shared, token);
+  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
   pack_weights(weights, scores);
 #pragma unroll 1
-  for (token += (int)kTeamTokens; token < view.tile(shared).item.kv_end; token += (int)kTeamTokens) {
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
     const Place<kStages> next = place.next();
     wait_for_keys(next, shared);
     wait_turn(fresh_thread() / 128);
     begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
     end_scores<1>(scores, next, shared);
-    const bool shrinks_output = weigh_step(state, scores, shrinks, args, view, shared, token);
+    const bool shrinks_output =
+        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
     end_output(state.o, place, shared);
     pack_weights(weights, scores);
     if (shrinks_output)
       shrink_output(state.o, shrinks);
     place = next;
   }
+  end_scores_of_item(view, shared);
   begin_output(state.o, weights, place, shared);
   end_output(state.o, place, shared);
   place = place.next();
@@ -102,11 +110,12 @@ bool has_rows(const fi_item &item) {
   return fresh_thread() / 128 * 64 < item.row_count * kGroup;
 }
 
-/* The part of a consumer that has no rows of an item: it needs neither K nor V. */
+/* The part of a consumer that has no rows of an item: it needs neither Q, K nor V. */
 void pass_by(const ItemView &view, Place<kStages> &place, u8 *shared) {
   const fi_item &item = view.tile(shared).item;
   Barriers &barriers = barriers_of(shared);
   const int first = first_of_steps(item.kv_begin);
+  end_scores_of_item(view, shared);
   for (int token = first; token < item.kv_end; token += (int)kTeamTokens) {
     wait_for_keys(place, shared);
     if (token > first) {
@@ -198,7 +207,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     publish(args, ended, state, staging(shared));
     redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
-    release(&barriers.query_empty[query.number()]);
+    end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, *barriers.ready);

@@ -77,7 +77,7 @@ bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_at
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */
 bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                   const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_step(state, scores, shrinks, args, view, shared, token);
+  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
 }
 //@end
 

@@ -50,21 +50,39 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
+/* Brings Q of an item to its place. */
+void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const fi_attention_maps_args &args,
+                    const fi_item &item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  u64 *full = &barriers.query_full[place.number()];
+  barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+  if (threads.leads())
+    barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(item));
+  threads.sync();
+  bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
+}
+
+//@if q_dtype == e4m3
+/* Brings the items of the CTA, from `item` on, and Q of each. */
+void bring_items(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
+    item = bring_item(threads, args.attention, item, next, place, shared);
+    if (item)
+      bring_query_to({place.count}, threads, args, *item, shared);
+  }
+}
+//@else
 /* Brings Q of all items of the CTA, from `first` on. */
 void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
   Place<kQueryTiles> place = {0};
   Follower at = {{0}, first};
   do {
-    u64 *full = &barriers.query_full[place.number()];
-    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
-    if (threads.leads())
-      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
-    threads.sync();
-    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    bring_query_to(place, threads, args, *at.item, shared);
     place = place.next();
   } while (goes_on(at, shared));
 }
+//@end
 
 //@if rows > tokens * group
 /* Rows of the tiles that no query token has are 0, so that they are defined. */

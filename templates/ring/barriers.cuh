@@ -124,14 +124,14 @@ void open_ring(Barriers &barriers) {
 }
 //@else
 //@if q_dtype == e4m3
-/* A warp empties V as it comes, and fills it turned. */
+/* Warps empty V as it comes, and fill it turned. */
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
     barrier_open(&barriers.keys_full[i], kFillArrivals);
     barrier_open(&barriers.keys_empty[i], kConsumerWarps);
     barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], 1);
-    barrier_open(&barriers.turned_full[i], 1);
+    barrier_open(&barriers.values_empty[i], kTurnWarps);
+    barrier_open(&barriers.turned_full[i], kTurnWarps);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
   barriers.ready = -1;

@@ -4,7 +4,7 @@
 //@use ptx/warpgroup
 
 //# Products of 8-bit elements take V with the tokens of a dim in a row. One warp of the producer brings K, and V as it
-//# comes, and the other turns V.
+//# comes, and two turn V, every other 32 tokens each.
 
 /* What a lane turns matrices by. */
 struct Turn {
@@ -33,12 +33,12 @@ void turn_block(const u32 (&pairs)[4], u32 to, const Turn &turn) {
   store_matrices(to, rows);
 }
 
-/* Turns V of a step. A block is loaded before that in front of it is written; more on the way would spill. */
+/* Turns the warp's part of V of a step. A block is loaded before that in front of it is written; more would spill. */
 void turn_tile(const u8 *values, u8 *turned, const Turn &turn) {
   constexpr u32 kBlocks = kVDim / 16;
   const u32 lane = fresh_lane();
 #pragma unroll 1
-  for (u32 first = 0; first < kTeamTokens; first += 32) {
+  for (u32 first = (warp() - kTurnWarp) * 32; first < kTeamTokens; first += kTurnWarps * 32) {
     u32 pairs[2][4];
     load_matrices_transposed(pairs[0], shared_address(values) + panel_chunk<kTeamTokens>(first + lane, 0));
 #pragma unroll
@@ -99,11 +99,4 @@ void bring_boxes(const fi_attention_maps_args &args, const fi_item *first, u8 *s
       box_place = following;
     }
   } while (goes_on(at, shared));
-}
-
-void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  if (warp() == kLoaderWarp)
-    bring_boxes(args, first, shared);
-  else
-    turn_values(first, shared);
 }

@@ -23,7 +23,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
 #pragma unroll 1
   for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kWorkers / 32)
     if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
+      redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
 //@if family == wgmma

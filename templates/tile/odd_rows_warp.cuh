@@ -14,7 +14,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
     if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
+      redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
 /* After a warp has published its rows: does them again if O has odd values. */

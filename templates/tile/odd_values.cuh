@@ -27,16 +27,54 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-//@if weight_exponent > 0
-/* Element `dim` of a row of Q in its tile. */
-float query_element(const u8 *query, u32 row, u32 dim) {
-  return stored_element(query + query_offset(row, dim / 16), dim % 16);
+//@if family == wgmma && v_source == own && rope == none && converts_query == 0
+/* Where a row is in Q. It is read from there: its tile may have been filled anew. */
+long long query_offset_of(const fi_attention_args &args, const ItemTile &tile, u32 row) {
+  const u32 head = tile.item.kv_head * kGroup + row % kGroup;
+  return tile.rows[row].token * args.q_token_stride + head * args.q_head_stride;
+}
+
+//@if q_dtype == e4m3
+typedef const u8 *QueryRow;
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return (const u8 *)args.q + query_offset_of(args, tile, row);
+}
+
+float query_element(const QueryRow &row, u32 dim) {
+  return stored_element(row, dim);
 }
 //@else
-/* Element `dim` of a row of Q in its tile. */
-float query_element(const u8 *query, u32 row, u32 dim) {
-  return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
+typedef const u16 *QueryRow;
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return (const u16 *)args.q + query_offset_of(args, tile, row);
 }
+
+float query_element(const QueryRow &row, u32 dim) {
+  return unpack_compute(row[dim]).x;
+}
+//@end
+//@else
+/* A row of Q in its tile. */
+struct QueryRow {
+  const u8 *query;
+  u32 row;
+};
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return {query, row};
+}
+
+//@if weight_exponent > 0
+float query_element(const QueryRow &row, u32 dim) {
+  return stored_element(row.query + query_offset(row.row, dim / 16), dim % 16);
+}
+//@else
+float query_element(const QueryRow &row, u32 dim) {
+  return unpack_compute(*(const u16 *)(row.query + query_offset(row.row, dim / 8) + dim % 8 * 2)).x;
+}
+//@end
 //@end
 
 //@if wide_dims == 0
@@ -53,7 +91,7 @@ StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHe
 //@end
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
+float score_part(const QueryRow &query, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -62,14 +100,14 @@ float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation 
     float x = stored_element(key, first);
     float y = stored_element(key, second);
     rotate_stored(x, y, pair, by);
-    part = fmaf(query_element(query, row, first), x, part);
-    part = fmaf(query_element(query, row, second), y, part);
+    part = fmaf(query_element(query, first), x, part);
+    part = fmaf(query_element(query, second), y, part);
   }
   return part;
 }
 
 /* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
-void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const QueryRow &query, u32 row) {
   const fi_item &item = tile.item;
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
@@ -84,7 +122,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const StoredRow key = stored_key(args, place, token, item.kv_head);
-    float score = score_part(query, row, key, key_rotation(args, item, token));
+    float score = score_part(query, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);

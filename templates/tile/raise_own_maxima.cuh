@@ -12,12 +12,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     most[r] = moves ? most[r] : state.most[r];

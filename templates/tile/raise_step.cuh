@@ -10,14 +10,17 @@ struct Maxima {
   Shrinks shrinks;           /* of O of the steps before it */
 };
 
-/* Lifts the maxima of rows to the scores of a step, of which `token` is the first. */
+/*
+ * Lifts the maxima of rows to the scores of a step, of which `token` is the first. Where all tokens are visible none is
+ * masked.
+ */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
-                  int token) {
+                  int token, bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+  if (!all_visible || !are_full(bits)) {
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }

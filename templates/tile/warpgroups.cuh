@@ -5,6 +5,14 @@
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
+//@if q_dtype == e4m3
+/* Warps of the producer: one brings items with their rows and Q, one that follows it K and V, and two turn V. */
+constexpr u32 kItemsWarp = kConsumerWarps;
+constexpr u32 kLoaderWarp = kItemsWarp + 1;
+constexpr u32 kTurnWarp = kLoaderWarp + 1;
+constexpr u32 kTurnWarps = 2;
+constexpr u32 kFollowers = 1 + kTurnWarps;
+//@else
 /* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
 constexpr u32 kItemsWarp = kConsumerWarps;
 constexpr u32 kQueryWarp = kItemsWarp + 1;
@@ -14,6 +22,7 @@ constexpr u32 kLoaderWarps = 2;
 constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
 //@else
 constexpr u32 kFollowers = 1 + kLoaderWarps;
+//@end
 //@end
 
 /* Numbers of barriers: 0 is that of the CTA. */

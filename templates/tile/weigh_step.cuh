@@ -4,14 +4,17 @@
 
 //# How the scores of a step become weights.
 
-/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
+/*
+ * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
+ * are visible none is masked.
+ */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token) {
+                const ItemView &view, u8 *shared, int token, bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+  if (!all_visible || !are_full(bits)) {
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }

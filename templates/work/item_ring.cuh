@@ -29,26 +29,33 @@ const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int n
   return number < 0 ? nullptr : plan.items + number;
 }
 
-/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
-void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+/* Brings the item after that whose `next` is given, or the first, to its place; after the last one of no rows. */
+const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, const fi_item *first, int &next,
+                          const Place<kItemsAhead> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    ItemTile &tile = item_tiles(shared)[place.number()];
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    if (place.count > 0)
-      item = item_after(threads, args.plan, next);
-    if (item) {
-      stage_item(threads, tile, args, *item);
-      next = item->next;
-    } else if (threads.leads()) {
-      tile.item.row_count = 0;
-    }
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
+  ItemTile &tile = item_tiles(shared)[place.number()];
+  barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+  const fi_item *item = place.count > 0 ? item_after(threads, args.plan, next) : first;
+  if (item) {
+    stage_item(threads, tile, args, *item);
+    next = item->next;
+  } else if (threads.leads()) {
+    tile.item.row_count = 0;
   }
+  threads.sync();
+  if (threads.leads())
+    barrier_arrive(&barriers.rows_full[place.number()]);
+  return item;
 }
+
+//@if q_dtype != e4m3
+/* Brings the items of the CTA, from `item` on. */
+void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next())
+    item = bring_item(threads, args, item, next, place, shared);
+}
+//@end
 
 /* An item that a warp of the producer is at: the first is known before it is in shared memory. */
 struct Follower {

@@ -973,25 +973,30 @@ const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int n
   return number < 0 ? nullptr : plan.items + number;
 }
 
-/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
-void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+/* Brings the item after that whose `next` is given, or the first, to its place; after the last one of no rows. */
+const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, const fi_item *first, int &next,
+                          const Place<kItemsAhead> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    ItemTile &tile = item_tiles(shared)[place.number()];
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    if (place.count > 0)
-      item = item_after(threads, args.plan, next);
-    if (item) {
-      stage_item(threads, tile, args, *item);
-      next = item->next;
-    } else if (threads.leads()) {
-      tile.item.row_count = 0;
-    }
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
+  ItemTile &tile = item_tiles(shared)[place.number()];
+  barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+  const fi_item *item = place.count > 0 ? item_after(threads, args.plan, next) : first;
+  if (item) {
+    stage_item(threads, tile, args, *item);
+    next = item->next;
+  } else if (threads.leads()) {
+    tile.item.row_count = 0;
   }
+  threads.sync();
+  if (threads.leads())
+    barrier_arrive(&barriers.rows_full[place.number()]);
+  return item;
+}
+
+/* Brings the items of the CTA, from `item` on. */
+void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next())
+    item = bring_item(threads, args, item, next, place, shared);
 }
 
 /* An item that a warp of the producer is at: the first is known before it is in shared memory. */
@@ -1219,18 +1224,24 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
+/* Brings Q of an item to its place. */
+void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const fi_attention_maps_args &args,
+                    const fi_item &item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  u64 *full = &barriers.query_full[place.number()];
+  barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+  if (threads.leads())
+    barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(item));
+  threads.sync();
+  bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
+}
+
 /* Brings Q of all items of the CTA, from `first` on. */
 void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
   Place<kQueryTiles> place = {0};
   Follower at = {{0}, first};
   do {
-    u64 *full = &barriers.query_full[place.number()];
-    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
-    if (threads.leads())
-      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
-    threads.sync();
-    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    bring_query_to(place, threads, args, *at.item, shared);
     place = place.next();
   } while (goes_on(at, shared));
 }
@@ -1365,6 +1376,15 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
+/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+float count_in(float most, const Scores &scores, u32 group) {
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
+  return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1377,12 +1397,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
@@ -1441,6 +1456,12 @@ void close_rows(RowState &state, const tile_row *rows) {
   }
 }
 
+/* Of a step of an item. It is read while products are under way: it comes from shared memory, which takes a while. */
+struct Outlook {
+  bool all_visible; /* each row sees all tokens of the step */
+  bool is_last;
+};
+
 /*
  * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
  * at each use: O and the scores need the registers.
@@ -1451,6 +1472,12 @@ struct ItemView {
 
   ItemTile &tile(u8 *shared) const {
     return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
+  }
+
+  /* What is to be known of the step whose first token is `token`. */
+  Outlook outlook(u8 *shared, int token) const {
+    const fi_item &item = tile(shared).item;
+    return {all_visible(item, token, kTeamTokens), token + (int)kTeamTokens >= item.kv_end};
   }
 
   u8 *query(u8 *shared) const {
@@ -1483,14 +1510,17 @@ bool are_full(const MaskBits &bits) {
 
 void mask_by_bits(Scores &scores, const MaskBits &bits) {}
 
-/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
+/*
+ * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
+ * are visible none is masked.
+ */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token) {
+                const ItemView &view, u8 *shared, int token, bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+  if (!all_visible || !are_full(bits)) {
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
@@ -1920,7 +1950,7 @@ void release_rows(const ItemView &view, u8 *shared) {
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */
 bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                   const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_step(state, scores, shrinks, args, view, shared, token);
+  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
 }
 
 /*

@@ -844,6 +844,7 @@ void open_ring(Barriers &barriers) {
     }
     barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
   }
+  barriers.ready = -1;
   barriers.unit = -1;
 }
 
@@ -857,7 +858,6 @@ void open_barriers(Barriers &barriers) {
     barrier_open(&barriers.query_empty[i], kConsumerWarps);
   }
   open_ring(barriers);
-  barriers.ready = -1;
   barriers_opened();
 }
 
@@ -968,25 +968,30 @@ const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int n
   return number < 0 ? nullptr : plan.items + number;
 }
 
-/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
-void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+/* Brings the item after that whose `next` is given, or the first, to its place; after the last one of no rows. */
+const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, const fi_item *first, int &next,
+                          const Place<kItemsAhead> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    ItemTile &tile = item_tiles(shared)[place.number()];
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    if (place.count > 0)
-      item = item_after(threads, args.plan, next);
-    if (item) {
-      stage_item(threads, tile, args, *item);
-      next = item->next;
-    } else if (threads.leads()) {
-      tile.item.row_count = 0;
-    }
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
+  ItemTile &tile = item_tiles(shared)[place.number()];
+  barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+  const fi_item *item = place.count > 0 ? item_after(threads, args.plan, next) : first;
+  if (item) {
+    stage_item(threads, tile, args, *item);
+    next = item->next;
+  } else if (threads.leads()) {
+    tile.item.row_count = 0;
   }
+  threads.sync();
+  if (threads.leads())
+    barrier_arrive(&barriers.rows_full[place.number()]);
+  return item;
+}
+
+/* Brings the items of the CTA, from `item` on. */
+void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next())
+    item = bring_item(threads, args, item, next, place, shared);
 }
 
 /* An item that a warp of the producer is at: the first is known before it is in shared memory. */
@@ -1234,22 +1239,31 @@ void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, in
 }
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
-constexpr u32 kQueryBytes = kPanels<kQkDim> * kTokens * kQueryTokenBytes;
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
+bool is_box(const fi_item &item) {
+  return item.row_count == kTokens;
+}
+
+/* Tokens of which consumers read Q: of the whole tile. */
+u32 tokens_read(const fi_item &item) {
+  return kTokens;
+}
+
+/* Brings Q of an item to its tile; the last token is repeated in rows of which it has none. */
 void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const fi_item &item, const u8 *tile,
                  u64 *full) {
   const u32 to = shared_address(tile);
   const int head = item.kv_head * kGroup;
   const fi_row *rows = args.attention.plan.rows + item.row_begin;
   const u32 number = threads.number();
-  if (item.row_count == kTokens) {
+  if (is_box(item)) {
     if (number < kPanels<kQkDim>)
       copy_box(to + number * (kRows * kPanelRow), args.q, full, (int)(number * kPanelUnits), head, rows->token, 0);
     return;
   }
 #pragma unroll 1
-  for (u32 i = number; i < kPanels<kQkDim> * kTokens; i += 32) {
+  for (u32 i = number; i < kPanels<kQkDim> * tokens_read(item); i += 32) {
     const u32 token = i / kPanels<kQkDim>;
     const u32 panel = i % kPanels<kQkDim>;
     copy_box(to + panel * (kRows * kPanelRow) + token * kQueryTokenBytes, args.q_token, full,
@@ -1257,18 +1271,24 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
+/* Brings Q of an item to its place. */
+void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const fi_attention_maps_args &args,
+                    const fi_item &item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  u64 *full = &barriers.query_full[place.number()];
+  barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+  if (threads.leads())
+    barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(item));
+  threads.sync();
+  bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
+}
+
 /* Brings Q of all items of the CTA, from `first` on. */
 void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
   Place<kQueryTiles> place = {0};
   Follower at = {{0}, first};
   do {
-    u64 *full = &barriers.query_full[place.number()];
-    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
-    if (threads.leads())
-      barrier_expect(full, kQueryBytes);
-    threads.sync();
-    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    bring_query_to(place, threads, args, *at.item, shared);
     place = place.next();
   } while (goes_on(at, shared));
 }
@@ -1409,6 +1429,15 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
+/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+float count_in(float most, const Scores &scores, u32 group) {
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
+  return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1421,12 +1450,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
@@ -1485,6 +1509,12 @@ void close_rows(RowState &state, const tile_row *rows) {
   }
 }
 
+/* Of a step of an item. It is read while products are under way: it comes from shared memory, which takes a while. */
+struct Outlook {
+  bool all_visible; /* each row sees all tokens of the step */
+  bool is_last;
+};
+
 /*
  * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
  * at each use: O and the scores need the registers.
@@ -1495,6 +1525,12 @@ struct ItemView {
 
   ItemTile &tile(u8 *shared) const {
     return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
+  }
+
+  /* What is to be known of the step whose first token is `token`. */
+  Outlook outlook(u8 *shared, int token) const {
+    const fi_item &item = tile(shared).item;
+    return {all_visible(item, token, kTeamTokens), token + (int)kTeamTokens >= item.kv_end};
   }
 
   u8 *query(u8 *shared) const {

@@ -420,11 +420,6 @@ template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims
 /* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
 template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
 
-/* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
-template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
-  return chunk / 8 * (kTileRows * kPanelRow) + row * kPanelRow + (chunk % 8 ^ row % 8) * 16;
-}
-
 /* The tiles of Q, and the stages of K and V. */
 u8 *query_tile_of(u8 *shared, u32 number) {
   return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
@@ -867,25 +862,30 @@ const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int n
   return number < 0 ? nullptr : plan.items + number;
 }
 
-/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
-void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+/* Brings the item after that whose `next` is given, or the first, to its place; after the last one of no rows. */
+const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, const fi_item *first, int &next,
+                          const Place<kItemsAhead> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    ItemTile &tile = item_tiles(shared)[place.number()];
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    if (place.count > 0)
-      item = item_after(threads, args.plan, next);
-    if (item) {
-      stage_item(threads, tile, args, *item);
-      next = item->next;
-    } else if (threads.leads()) {
-      tile.item.row_count = 0;
-    }
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
+  ItemTile &tile = item_tiles(shared)[place.number()];
+  barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+  const fi_item *item = place.count > 0 ? item_after(threads, args.plan, next) : first;
+  if (item) {
+    stage_item(threads, tile, args, *item);
+    next = item->next;
+  } else if (threads.leads()) {
+    tile.item.row_count = 0;
   }
+  threads.sync();
+  if (threads.leads())
+    barrier_arrive(&barriers.rows_full[place.number()]);
+  return item;
+}
+
+/* Brings the items of the CTA, from `item` on. */
+void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next())
+    item = bring_item(threads, args, item, next, place, shared);
 }
 
 /* An item that a warp of the producer is at: the first is known before it is in shared memory. */
@@ -1121,29 +1121,30 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
+/* Brings Q of an item to its place. */
+void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const fi_attention_maps_args &args,
+                    const fi_item &item, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  u64 *full = &barriers.query_full[place.number()];
+  barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+  if (threads.leads())
+    barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(item));
+  threads.sync();
+  bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
+}
+
 /* Brings Q of all items of the CTA, from `first` on. */
 void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  Barriers &barriers = barriers_of(shared);
   Place<kQueryTiles> place = {0};
   Follower at = {{0}, first};
   do {
-    u64 *full = &barriers.query_full[place.number()];
-    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
-    if (threads.leads())
-      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
-    threads.sync();
-    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
+    bring_query_to(place, threads, args, *at.item, shared);
     place = place.next();
   } while (goes_on(at, shared));
 }
 
 /* All rows of the tiles belong to query tokens. */
 void clear_padding(u8 *shared) {}
-
-/* Where 16-byte chunk `chunk` of row `row` is in the tile. */
-u32 query_offset(u32 row, u32 chunk) {
-  return panel_chunk<kRows>(row, chunk);
-}
 
 struct Rotation {};
 
@@ -1315,6 +1316,15 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
+/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+float count_in(float most, const Scores &scores, u32 group) {
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
+  return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1327,12 +1337,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
+    most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
     moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
   }
@@ -1401,6 +1406,12 @@ TokenWeight weigh_token(float &most, float &sum, float score, float scale) {
   return {shrink, weight};
 }
 
+/* Of a step of an item. It is read while products are under way: it comes from shared memory, which takes a while. */
+struct Outlook {
+  bool all_visible; /* each row sees all tokens of the step */
+  bool is_last;
+};
+
 /*
  * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
  * at each use: O and the scores need the registers.
@@ -1413,10 +1424,28 @@ struct ItemView {
     return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
   }
 
+  /* What is to be known of the step whose first token is `token`. */
+  Outlook outlook(u8 *shared, int token) const {
+    const fi_item &item = tile(shared).item;
+    return {all_visible(item, token, kTeamTokens), token + (int)kTeamTokens >= item.kv_end};
+  }
+
   u8 *query(u8 *shared) const {
     return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
   }
 };
+
+/* A warp of a consumer is done with the tile. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After the last scores of an item: rows that are done again read theirs from memory. */
+void end_scores_of_item(const ItemView &view, u8 *shared) {
+  release_query(view, shared);
+}
+
+void end_query(const ItemView &view, u8 *shared) {}
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
@@ -1447,14 +1476,17 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
   return true;
 }
 
-/* Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. */
+/*
+ * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
+ * are visible none is masked.
+ */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token) {
+                const ItemView &view, u8 *shared, int token, bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+  if (!all_visible || !are_full(bits)) {
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
@@ -1546,9 +1578,20 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-/* Element `dim` of a row of Q in its tile. */
-float query_element(const u8 *query, u32 row, u32 dim) {
-  return unpack_compute(*(const u16 *)(query + query_offset(row, dim / 8) + dim % 8 * 2)).x;
+/* Where a row is in Q. It is read from there: its tile may have been filled anew. */
+long long query_offset_of(const fi_attention_args &args, const ItemTile &tile, u32 row) {
+  const u32 head = tile.item.kv_head * kGroup + row % kGroup;
+  return tile.rows[row].token * args.q_token_stride + head * args.q_head_stride;
+}
+
+typedef const u16 *QueryRow;
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return (const u16 *)args.q + query_offset_of(args, tile, row);
+}
+
+float query_element(const QueryRow &row, u32 dim) {
+  return unpack_compute(row[dim]).x;
 }
 
 /* A row of K or V in the cache. */
@@ -1563,7 +1606,7 @@ StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHe
 }
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
+float score_part(const QueryRow &query, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1572,14 +1615,14 @@ float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation 
     float x = stored_element(key, first);
     float y = stored_element(key, second);
     rotate_stored(x, y, pair, by);
-    part = fmaf(query_element(query, row, first), x, part);
-    part = fmaf(query_element(query, row, second), y, part);
+    part = fmaf(query_element(query, first), x, part);
+    part = fmaf(query_element(query, second), y, part);
   }
   return part;
 }
 
 /* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
-void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const QueryRow &query, u32 row) {
   const fi_item &item = tile.item;
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
@@ -1594,7 +1637,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const StoredRow key = stored_key(args, place, token, item.kv_head);
-    float score = score_part(query, row, key, key_rotation(args, item, token));
+    float score = score_part(query, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
@@ -1643,7 +1686,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
     if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
+      redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
 /* After a warp has published its rows: does them again if O has odd values. */
@@ -1949,32 +1992,39 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end)
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
     return;
+  }
   Scores scores;
   Weights weights;
   Shrinks shrinks;
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
   end_scores<0>(scores, place, shared);
-  weigh_step(state, scores, shrinks, args, view, shared, token);
+  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
   pack_weights(weights, scores);
 #pragma unroll 1
-  for (token += (int)kTeamTokens; token < view.tile(shared).item.kv_end; token += (int)kTeamTokens) {
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
     const Place<kStages> next = place.next();
     wait_for_keys(next, shared);
     wait_turn(fresh_thread() / 128);
     begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
     end_scores<1>(scores, next, shared);
-    const bool shrinks_output = weigh_step(state, scores, shrinks, args, view, shared, token);
+    const bool shrinks_output =
+        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
     end_output(state.o, place, shared);
     pack_weights(weights, scores);
     if (shrinks_output)
       shrink_output(state.o, shrinks);
     place = next;
   }
+  end_scores_of_item(view, shared);
   begin_output(state.o, weights, place, shared);
   end_output(state.o, place, shared);
   place = place.next();
@@ -2048,7 +2098,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     publish(args, ended, state, staging(shared));
     redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
-    release(&barriers.query_empty[query.number()]);
+    end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, *barriers.ready);

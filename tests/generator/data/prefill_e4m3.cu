@@ -335,12 +335,12 @@ typedef Threads<kWorkers> Workers;
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+/* Warps of the producer: one brings items with their rows and Q, one that follows it K and V, and two turn V. */
 constexpr u32 kItemsWarp = kConsumerWarps;
-constexpr u32 kQueryWarp = kItemsWarp + 1;
-constexpr u32 kLoaderWarp = kQueryWarp + 1;
-constexpr u32 kLoaderWarps = 2;
-constexpr u32 kFollowers = 1 + kLoaderWarps;
+constexpr u32 kLoaderWarp = kItemsWarp + 1;
+constexpr u32 kTurnWarp = kLoaderWarp + 1;
+constexpr u32 kTurnWarps = 2;
+constexpr u32 kFollowers = 1 + kTurnWarps;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -732,14 +732,14 @@ template <u32 kCount> struct Place {
 
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 
-/* A warp empties V as it comes, and fills it turned. */
+/* Warps empty V as it comes, and fill it turned. */
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
     barrier_open(&barriers.keys_full[i], kFillArrivals);
     barrier_open(&barriers.keys_empty[i], kConsumerWarps);
     barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], 1);
-    barrier_open(&barriers.turned_full[i], 1);
+    barrier_open(&barriers.values_empty[i], kTurnWarps);
+    barrier_open(&barriers.turned_full[i], kTurnWarps);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
   barriers.ready = -1;
@@ -891,25 +891,23 @@ const fi_item *item_after(Threads<32> threads, const fi_plan_arrays &plan, int n
   return number < 0 ? nullptr : plan.items + number;
 }
 
-/* Brings the items of the CTA, from `item` on, and after the last one of no rows. */
-void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
+/* Brings the item after that whose `next` is given, or the first, to its place; after the last one of no rows. */
+const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, const fi_item *first, int &next,
+                          const Place<kItemsAhead> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    ItemTile &tile = item_tiles(shared)[place.number()];
-    barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
-    if (place.count > 0)
-      item = item_after(threads, args.plan, next);
-    if (item) {
-      stage_item(threads, tile, args, *item);
-      next = item->next;
-    } else if (threads.leads()) {
-      tile.item.row_count = 0;
-    }
-    threads.sync();
-    if (threads.leads())
-      barrier_arrive(&barriers.rows_full[place.number()]);
+  ItemTile &tile = item_tiles(shared)[place.number()];
+  barrier_wait(&barriers.rows_empty[place.number()], place.parity_before());
+  const fi_item *item = place.count > 0 ? item_after(threads, args.plan, next) : first;
+  if (item) {
+    stage_item(threads, tile, args, *item);
+    next = item->next;
+  } else if (threads.leads()) {
+    tile.item.row_count = 0;
   }
+  threads.sync();
+  if (threads.leads())
+    barrier_arrive(&barriers.rows_full[place.number()]);
+  return item;
 }
 
 /* An item that a warp of the producer is at: the first is known before it is in shared memory. */
@@ -1111,12 +1109,12 @@ void turn_block(const u32 (&pairs)[4], u32 to, const Turn &turn) {
   store_matrices(to, rows);
 }
 
-/* Turns V of a step. A block is loaded before that in front of it is written; more on the way would spill. */
+/* Turns the warp's part of V of a step. A block is loaded before that in front of it is written; more would spill. */
 void turn_tile(const u8 *values, u8 *turned, const Turn &turn) {
   constexpr u32 kBlocks = kVDim / 16;
   const u32 lane = fresh_lane();
 #pragma unroll 1
-  for (u32 first = 0; first < kTeamTokens; first += 32) {
+  for (u32 first = (warp() - kTurnWarp) * 32; first < kTeamTokens; first += kTurnWarps * 32) {
     u32 pairs[2][4];
     load_matrices_transposed(pairs[0], shared_address(values) + panel_chunk<kTeamTokens>(first + lane, 0));
 #pragma unroll
@@ -1179,13 +1177,6 @@ void bring_boxes(const fi_attention_maps_args &args, const fi_item *first, u8 *s
   } while (goes_on(at, shared));
 }
 
-void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
-  if (warp() == kLoaderWarp)
-    bring_boxes(args, first, shared);
-  else
-    turn_values(first, shared);
-}
-
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
 
 /* The heads of a query token follow each other, and so do the tokens of a tile: Q is a box, if the item has all. */
@@ -1219,29 +1210,30 @@ void bring_query(Threads<32> threads, const fi_attention_maps_args &args, const 
   }
 }
 
-/* Brings Q of all items of the CTA, from `first` on. */
-void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
+/* Brings Q of an item to its place. */
+void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const fi_attention_maps_args &args,
+                    const fi_item &item, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  Place<kQueryTiles> place = {0};
-  Follower at = {{0}, first};
-  do {
-    u64 *full = &barriers.query_full[place.number()];
-    barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
-    if (threads.leads())
-      barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(*at.item));
-    threads.sync();
-    bring_query(threads, args, *at.item, query_tile_of(shared, place.number()), full);
-    place = place.next();
-  } while (goes_on(at, shared));
+  u64 *full = &barriers.query_full[place.number()];
+  barrier_wait(&barriers.query_empty[place.number()], place.parity_before());
+  if (threads.leads())
+    barrier_expect(full, kPanels<kQkDim> * kQueryTokenBytes * tokens_read(item));
+  threads.sync();
+  bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
+}
+
+/* Brings the items of the CTA, from `item` on, and Q of each. */
+void bring_items(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
+    item = bring_item(threads, args.attention, item, next, place, shared);
+    if (item)
+      bring_query_to({place.count}, threads, args, *item, shared);
+  }
 }
 
 /* All rows of the tiles belong to query tokens. */
 void clear_padding(u8 *shared) {}
-
-/* Where 16-byte chunk `chunk` of row `row` is in the tile. */
-u32 query_offset(u32 row, u32 chunk) {
-  return panel_chunk<kRows>(row, chunk);
-}
 
 struct Rotation {};
 
@@ -1404,7 +1396,6 @@ void shrink_group(Shrinks &shrinks, u32 group, float factor) {
   shrinks.factors[group] = factor;
 }
 
-constexpr float kSlack = 0;
 constexpr float kWeightUnit = 1.0f / (1 << kWeightExponent);
 
 /* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
@@ -1442,43 +1433,45 @@ void close_weights(RowState &state) {
   }
 }
 
+/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+float count_in(float most, const Scores &scores, u32 group) {
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
+  return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
+}
+
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
- * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
- * offsets are what is to be taken off logits.
+ * Lifts the maxima of rows to those of their new scores, and rescales O, or tells by what, and sums by it. The offsets
+ * are what is to be taken off logits; where these are large, the maxima are taken off the scores before.
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
                   const LogitScale &scale) {
-  float most[kRowGroups];
-  bool moved = false;
+  float taken[kRowGroups];
+  bool takes = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
-  }
-  if (!__any_sync(kAllLanes, moved))
-    return false;
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const float offset = most[r] * scale.of(r);
+    const float most = count_in(state.most[r], scores, r);
+    const float before = state.most[r] * scale.of(r);
+    const float offset = most * scale.of(r);
     const bool large = is_large(offset);
-    const float shrink = exp2_fast(large ? (state.most[r] - most[r]) * scale.of(r) : offsets[r] - offset);
-    const float taken = large ? most[r] : 0;
+    const float shrink = exp2_fast(large ? (state.most[r] - most) * scale.of(r) : before - offset);
+    taken[r] = large ? most : 0;
     offsets[r] = large ? 0 : offset;
-    state.most[r] = most[r];
+    takes |= large;
+    state.most[r] = most;
     state.sum[r] *= shrink;
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      at(scores, r, i) -= taken;
     shrink_group(shrunk, r, shrink);
   }
+  if (!__any_sync(kAllLanes, takes))
+    return true;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      at(scores, r, i) -= taken[r];
   return true;
 }
 
@@ -1506,6 +1499,12 @@ TokenWeight weigh_token(float &most, float &sum, float score, float scale) {
   return {shrink, weight};
 }
 
+/* Of a step of an item. It is read while products are under way: it comes from shared memory, which takes a while. */
+struct Outlook {
+  bool all_visible; /* each row sees all tokens of the step */
+  bool is_last;
+};
+
 /*
  * What a consumer knows of the item that it is at, its CTA's item `count`. Places in shared memory are worked out anew
  * at each use: O and the scores need the registers.
@@ -1518,10 +1517,28 @@ struct ItemView {
     return item_tiles(shared)[Place<kItemsAhead>{fresh(count)}.number()];
   }
 
+  /* What is to be known of the step whose first token is `token`. */
+  Outlook outlook(u8 *shared, int token) const {
+    const fi_item &item = tile(shared).item;
+    return {all_visible(item, token, kTeamTokens), token + (int)kTeamTokens >= item.kv_end};
+  }
+
   u8 *query(u8 *shared) const {
     return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
   }
 };
+
+/* A warp of a consumer is done with the tile. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After the last scores of an item: rows that are done again read theirs from memory. */
+void end_scores_of_item(const ItemView &view, u8 *shared) {
+  release_query(view, shared);
+}
+
+void end_query(const ItemView &view, u8 *shared) {}
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
@@ -1558,14 +1575,17 @@ struct Maxima {
   Shrinks shrinks;           /* of O of the steps before it */
 };
 
-/* Lifts the maxima of rows to the scores of a step, of which `token` is the first. */
+/*
+ * Lifts the maxima of rows to the scores of a step, of which `token` is the first. Where all tokens are visible none is
+ * masked.
+ */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
-                  int token) {
+                  int token, bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible(tile.item, token, kTeamTokens) || !are_full(bits)) {
+  if (!all_visible || !are_full(bits)) {
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
@@ -1661,9 +1681,20 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-/* Element `dim` of a row of Q in its tile. */
-float query_element(const u8 *query, u32 row, u32 dim) {
-  return stored_element(query + query_offset(row, dim / 16), dim % 16);
+/* Where a row is in Q. It is read from there: its tile may have been filled anew. */
+long long query_offset_of(const fi_attention_args &args, const ItemTile &tile, u32 row) {
+  const u32 head = tile.item.kv_head * kGroup + row % kGroup;
+  return tile.rows[row].token * args.q_token_stride + head * args.q_head_stride;
+}
+
+typedef const u8 *QueryRow;
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return (const u8 *)args.q + query_offset_of(args, tile, row);
+}
+
+float query_element(const QueryRow &row, u32 dim) {
+  return stored_element(row, dim);
 }
 
 /* A row of K or V in the cache. */
@@ -1678,7 +1709,7 @@ StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHe
 }
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
+float score_part(const QueryRow &query, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1687,14 +1718,14 @@ float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation 
     float x = stored_element(key, first);
     float y = stored_element(key, second);
     rotate_stored(x, y, pair, by);
-    part = fmaf(query_element(query, row, first), x, part);
-    part = fmaf(query_element(query, row, second), y, part);
+    part = fmaf(query_element(query, first), x, part);
+    part = fmaf(query_element(query, second), y, part);
   }
   return part;
 }
 
 /* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
-void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const QueryRow &query, u32 row) {
   const fi_item &item = tile.item;
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
@@ -1709,7 +1740,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const StoredRow key = stored_key(args, place, token, item.kv_head);
-    float score = score_part(query, row, key, key_rotation(args, item, token));
+    float score = score_part(query, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
@@ -1758,7 +1789,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
     if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
+      redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
 /* After a warp has published its rows: does them again if O has odd values. */
@@ -2031,9 +2062,8 @@ void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &pl
   score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
 }
 
-/* Starts O of a step, when its V is there. */
+/* Starts O of a step, whose V is there. */
 void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
   pin(step);
   products_begin();
   accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
@@ -2057,38 +2087,51 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
+void wait_for_values(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
+}
+
 /*
  * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
  * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
- * consumer is at its softmax, the matrix units work for the other.
+ * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, in front of the scores:
+ * the compiler would else move the adding behind these, as it does not over a branch.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end)
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
     return;
+  }
   Scores scores;
   Weights weights;
   Output step;
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
+  wait_for_values(place, shared);
   end_scores(scores, place, shared);
-  Maxima maxima = raise_step(state, scores, args, view, shared, token);
+  Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
   weigh(state, scores, maxima.offsets, logit_scale(view.scale));
   pack_weights(weights, scores);
 #pragma unroll 1
-  for (token += (int)kTeamTokens; token < view.tile(shared).item.kv_end; token += (int)kTeamTokens) {
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
     const Place<kStages> next = place.next();
     begin_output(step, weights, place, shared);
     wait_for_keys(next, shared);
     begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
     end_output<1>(step, place, shared);
     add_output(state.o, step, maxima.shrinks);
+    wait_for_values(next, shared);
     end_scores(scores, next, shared);
-    maxima = raise_step(state, scores, args, view, shared, token);
+    maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
     weigh(state, scores, maxima.offsets, logit_scale(view.scale));
     pack_weights(weights, scores);
     place = next;
   }
+  end_scores_of_item(view, shared);
   begin_output(step, weights, place, shared);
   end_output<0>(step, place, shared);
   add_output(state.o, step, maxima.shrinks);
@@ -2097,8 +2140,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
 }
 
 /*
- * One CTA works through its items of the plan. Warps of the producer bring the rows of items, Q, and K and V of their
- * steps, as far ahead as there is room; consumers have 64 rows of the tile each.
+ * One CTA works through its items of the plan. Warps of the producer bring the rows of items with Q, and K and V of their
+ * steps, and turn V, as far ahead as there is room; consumers have 64 rows of the tile each.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
@@ -2119,11 +2162,11 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
     if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+      bring_items({kItemsWarp * 32, 0}, maps, first, shared);
+    else if (warp() == kLoaderWarp)
+      bring_boxes(maps, first, shared);
     else
-      bring_kv(maps, first, shared);
+      turn_values(first, shared);
     return;
   }
 
@@ -2151,7 +2194,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     publish(args, ended, state, staging(shared));
     redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
-    release(&barriers.query_empty[query.number()]);
+    end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
       arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);

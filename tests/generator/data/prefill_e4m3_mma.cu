@@ -769,7 +769,6 @@ void shrink_group(Shrinks &shrinks, u32 group, float factor) {
   shrinks.factors[group] = factor;
 }
 
-constexpr float kSlack = 0;
 constexpr float kWeightUnit = 1.0f / (1 << kWeightExponent);
 
 /* What a weight is 2 to the power of. Larger offsets than 2^13 are taken out before. */
@@ -798,43 +797,45 @@ void close_weights(RowState &state) {
   }
 }
 
+/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+float count_in(float most, const Scores &scores, u32 group) {
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
+  return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
+}
+
 /*
- * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
- * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
- * offsets are what is to be taken off logits.
+ * Lifts the maxima of rows to those of their new scores, and rescales O, or tells by what, and sums by it. The offsets
+ * are what is to be taken off logits; where these are large, the maxima are taken off the scores before.
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
                   const LogitScale &scale) {
-  float most[kRowGroups];
-  bool moved = false;
+  float taken[kRowGroups];
+  bool takes = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    most[r] = state.most[r];
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i += 2)
-      most[r] = fmaxf(most[r], fmaxf(at(scores, r, i), at(scores, r, i + 1)));
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 1)); /* four lanes share a row */
-    most[r] = fmaxf(most[r], __shfl_xor_sync(kAllLanes, most[r], 2));
-    offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
-  }
-  if (!__any_sync(kAllLanes, moved))
-    return false;
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const float offset = most[r] * scale.of(r);
+    const float most = count_in(state.most[r], scores, r);
+    const float before = state.most[r] * scale.of(r);
+    const float offset = most * scale.of(r);
     const bool large = is_large(offset);
-    const float shrink = exp2_fast(large ? (state.most[r] - most[r]) * scale.of(r) : offsets[r] - offset);
-    const float taken = large ? most[r] : 0;
+    const float shrink = exp2_fast(large ? (state.most[r] - most) * scale.of(r) : before - offset);
+    taken[r] = large ? most : 0;
     offsets[r] = large ? 0 : offset;
-    state.most[r] = most[r];
+    takes |= large;
+    state.most[r] = most;
     state.sum[r] *= shrink;
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      at(scores, r, i) -= taken;
     shrink_group(shrunk, r, shrink);
   }
+  if (!__any_sync(kAllLanes, takes))
+    return true;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+#pragma unroll
+    for (u32 i = 0; i < kTeamTokens / 4; i++)
+      at(scores, r, i) -= taken[r];
   return true;
 }
 
@@ -1319,9 +1320,18 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-/* Element `dim` of a row of Q in its tile. */
-float query_element(const u8 *query, u32 row, u32 dim) {
-  return stored_element(query + query_offset(row, dim / 16), dim % 16);
+/* A row of Q in its tile. */
+struct QueryRow {
+  const u8 *query;
+  u32 row;
+};
+
+QueryRow query_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+  return {query, row};
+}
+
+float query_element(const QueryRow &row, u32 dim) {
+  return stored_element(row.query + query_offset(row.row, dim / 16), dim % 16);
 }
 
 /* A row of K or V in the cache. */
@@ -1336,7 +1346,7 @@ StoredRow stored_value(const fi_attention_args &args, int place, int token, KvHe
 }
 
 /* The lane's part of the score of a row of Q by a stored row of K. */
-float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation &by) {
+float score_part(const QueryRow &query, const StoredRow &key, const Rotation &by) {
   float part = 0;
 #pragma unroll 1
   for (u32 pair = fresh_lane(); pair < kQkDim / 2; pair += 32) {
@@ -1345,14 +1355,14 @@ float score_part(const u8 *query, u32 row, const StoredRow &key, const Rotation 
     float x = stored_element(key, first);
     float y = stored_element(key, second);
     rotate_stored(x, y, pair, by);
-    part = fmaf(query_element(query, row, first), x, part);
-    part = fmaf(query_element(query, row, second), y, part);
+    part = fmaf(query_element(query, first), x, part);
+    part = fmaf(query_element(query, second), y, part);
   }
   return part;
 }
 
 /* A row's part of an item, worked out by a warp from what is in global memory, token after token. */
-void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *query, u32 row) {
+void redo_row(const fi_attention_args &args, const ItemTile &tile, const QueryRow &query, u32 row) {
   const fi_item &item = tile.item;
   const tile_row &of = tile.rows[row];
   const u32 lane = fresh_lane();
@@ -1367,7 +1377,7 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const u8 *que
       continue;
     const int place = kv_place(*args.plan.header, item.kv_base, token);
     const StoredRow key = stored_key(args, place, token, item.kv_head);
-    float score = score_part(query, row, key, key_rotation(args, item, token));
+    float score = score_part(query, key, key_rotation(args, item, token));
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
       score += __shfl_xor_sync(kAllLanes, score, step);
@@ -1425,7 +1435,7 @@ __noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile,
 #pragma unroll 1
   for (u32 row = fresh_thread() / 32; row < item.row_count * kGroup; row += kWorkers / 32)
     if (sees_less(tile, row))
-      redo_row(args, tile, query, row);
+      redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
 /* The next item begins with a barrier. */
