@@ -273,6 +273,7 @@ static const char *const fault_specs[] = {
     "attention rows=16 page=16 start=1",
     "attention hd=64 group=8 rows=64 page=3 start=1 mask=none",
     "attention hd=64 group=8 page=16 start=1 select=1",
+    "attention hd=160 v_dim=128 group=40 page=16 start=1 v_source=keys select=1",
     "attention group=16 page=64 start=1 mask=none select=24",
     "attention hd=64 group=4 page=16 start=1",
     "attention hd=64 group=8 page=16 start=1 select=2 second=3",
