@@ -57,6 +57,9 @@ uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens);
 /* The fewest rows of a tile that holds so many heads of a query token. */
 uint32_t tile_fewest_rows(uint32_t heads);
 
+/* From so many rows on a section's KV should stay in L2 while all CTAs go over it: plans have sections. */
+enum { LARGE_TILE_ROWS = 64 };
+
 /* The rows that a spec asks for: where it leaves them open the fewest. */
 uint32_t tile_rows_asked(const fi_spec *spec);
 

@@ -291,7 +291,7 @@ typedef struct fi_spec {
                             FI_OP_INDEXER 1 */
   uint32_t prefixes;     /* 1: fi_plan looks for shared prefixes in pages: see fi_plan. 0: it does not */
   uint32_t scores;       /* of FI_OP_INDEXER: FI_SCORES_ */
-  uint32_t members;      /* of FI_OP_PLAN: 1: plans that divide a batch among kernels of several rows, too */
+  uint32_t members;      /* of FI_OP_PLAN: 1: plans of tiles of 64 rows and more, too; 2: of kernels of several rows */
   uint32_t wide_dims;    /* the last dims of K, of 16 bits, of FI_SCALE_GROUP and _E8M0: multiples of 8; 0: 64 */
   uint32_t second_page;  /* tokens of a page of the second KV, 1..16384, which lists are of; 0: there is none */
   uint32_t reserved[47];

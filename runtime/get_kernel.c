@@ -6,6 +6,7 @@
 #include "generator/members.h"
 #include "generator/snippet.h"
 #include "generator/spec.h"
+#include "generator/tile.h"
 #include "runtime/crew.h"
 #include "runtime/flight.h"
 #include "runtime/make.h"
@@ -37,6 +38,17 @@ static void count_hit(fi_ctx *ctx) {
   atomic_fetch_add_explicit(&ctx->counters.memory_hits, 1, memory_order_relaxed);
 }
 
+/* What a plan kernel knows of tiles and kernels: fi_spec.members. */
+enum { PLAN_SMALL_TILES, PLAN_LARGE_TILES, PLAN_MEMBERS };
+
+/* What so many kernels of a spec need. Plans of other ops have no tiles to speak of. */
+static uint32_t planned_members(const fi_spec *canonical, uint32_t members) {
+  if (members > 1)
+    return PLAN_MEMBERS;
+  return canonical->op == FI_OP_ATTENTION && tile_rows_asked(canonical) >= LARGE_TILE_ROWS ? PLAN_LARGE_TILES
+                                                                                           : PLAN_SMALL_TILES;
+}
+
 /* The canonical spec of the kernel behind fi_plan, when kernels of this spec, which has so many, have a plan. */
 static bool has_plan(const fi_spec *canonical, uint32_t members, fi_spec *plan) {
   fi_spec spec;
@@ -46,7 +58,7 @@ static bool has_plan(const fi_spec *canonical, uint32_t members, fi_spec *plan) 
   spec.op = FI_OP_PLAN;
   spec.prefixes = canonical->prefixes;
   spec.intervals = spec.prefixes || derived_reads_lists(canonical) ? 2 : derived_plans_intervals(canonical);
-  spec.members = members > 1;
+  spec.members = planned_members(canonical, members);
   return spec_canonical(&spec, plan) == FI_OK;
 }
 
@@ -115,9 +127,9 @@ static fi_status tell_outcome(const struct outcome *outcome) {
 static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
   const bool was_looked_for =
       status == FI_ERROR_NO_COMPILER || (status == FI_ERROR_NOT_CACHED && !context_compiles(ctx));
-  if (!was_looked_for || plan->members)
+  if (!was_looked_for || plan->members == PLAN_MEMBERS)
     return false;
-  plan->members = 1;
+  plan->members = PLAN_MEMBERS;
   return true;
 }
 

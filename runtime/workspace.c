@@ -12,7 +12,6 @@
 
 enum {
   SPLIT_MULTIPLE = 256,
-  LARGE_TILE_ROWS = 64, /* from this many rows on a section's KV should stay in L2 while all CTAs go over it */
   LARGE_TILE_SECTIONS = 4,
   LARGE_TILE_UNIT_STEPS = 2,  /* what it costs to bring a large tile's Q and to write its O, .. */
   SHARED_UNIT_STEPS = 1,      /* .. and by wgmma where prefixes are shared, as measured (tests/perf/LOG.md) */

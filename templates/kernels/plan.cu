@@ -1,6 +1,14 @@
 //@use ptx/types
 //@use ptx/overlap
+//@use plan/shares
+//@if members
 //@use plan/queue
+//@else
+/* Small tiles have even shares. */
+void share_line(const fi_plan_args &args, const Line &line, int *cuts) {
+  cut_batch(args, line, cuts);
+}
+//@end
 //@if prefixes
 //@use plan/prefix_shares
 //@end
@@ -11,27 +19,23 @@ Fault told_fault_of(const fi_plan_args &args, int request, bool planned) {
   return planned || fault.kind == kFaultQIndptr ? fault : Fault{0, 0};
 }
 
-/* The first request that something is wrong with, of those that this thread looks at; `requests` if it is none. */
-int first_faulty(const fi_plan_args &args, bool planned) {
-  int request = (int)threadIdx.x;
-  while (request < args.requests && told_fault_of(args, request, planned).kind == 0)
-    request += kThreads;
-  return min(request, args.requests);
-}
-
-/* What the plan says of its batch. All threads of the CTA take part. */
+/* What the plan says of its batch, and of the first request that something is wrong with. All threads take part. */
 void write_header(const fi_plan_args &args, int tokens, bool planned) {
-  __shared__ int request;
+  __shared__ int first;
   if (threadIdx.x == 0)
-    request = args.requests;
-  const int faulty = first_faulty(args, planned);
+    first = args.requests;
+  Fault fault = {0, 0};
+  int request = (int)threadIdx.x;
+#pragma unroll 1
+  for (; request < args.requests && fault.kind == 0; request += kThreads)
+    fault = told_fault_of(args, request, planned);
+  request -= kThreads; /* the one that was looked at last */
   __syncthreads();
-  if (faulty < args.requests)
-    atomicMin(&request, faulty);
+  if (fault.kind > 0)
+    atomicMin(&first, request);
   __syncthreads();
-  if (threadIdx.x > 0)
+  if (first < args.requests ? request != first : threadIdx.x > 0)
     return;
-  const Fault fault = request < args.requests ? told_fault_of(args, request, planned) : Fault{0, 0};
   fi_plan_header &header = *args.plan.header;
   header.fault = fault.kind;
   header.fault_request = fault.kind ? request : 0;
@@ -46,30 +50,27 @@ void write_header(const fi_plan_args &args, int tokens, bool planned) {
 }
 
 //@if intervals
-/* What each row sees. */
-void write_intervals(const fi_plan_args &args, int tokens) {
+/* What a row sees. */
+void write_interval(const fi_plan_args &args, int token) {
   if (args.intervals)
-    for (int token = first_index(); token < tokens; token += kIndexStride)
-      args.plan.seen[token] = interval_of_token(args, token);
+    args.plan.seen[token] = interval_of_token(args, token);
 }
 //@else
 /* Where rows see is not written. */
-void write_intervals(const fi_plan_args &args, int tokens) {}
+void write_interval(const fi_plan_args &args, int token) {}
 //@end
 
+/* The rows, and what some kernels want to know of them. */
 void write_rows(const fi_plan_args &args, int tokens) {
-  for (int token = first_index(); token < tokens; token += kIndexStride)
+#pragma unroll 1
+  for (int token = first_index(); token < tokens; token += kIndexStride) {
     args.plan.rows[token] = row_of_token(args, token);
-  write_intervals(args, tokens);
-  if (args.mask_bits)
-    for (int token = first_index(); token < tokens; token += kIndexStride)
+    write_interval(args, token);
+    if (args.mask_bits)
       args.plan.row_bits[token] = bits_of_token(args, token);
-}
-
-/* The request of each row, for those who ask. */
-void write_requests(const fi_plan_args &args, int tokens) {
-  for (int token = first_index(); token < tokens; token += kIndexStride)
-    args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
+    if (args.names_requests)
+      args.plan.requests[token] = request_of(args, max(token, first_token(args, 0)));
+  }
 }
 
 //@if intervals > 1
@@ -106,49 +107,43 @@ bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
 }
 
-/* Writes the items of a batch, and the rows where there are some: append reads the first member's. */
-void plan_batch(const fi_plan_args &args, int tokens, u32 members) {
-  const bool has_part = members >> args.member & 1;
-  if (args.ctas > 0 && has_part)
-    divide_batch(args, members);
-  else
-    close_all_shares(args);
-  if (!has_part && args.member > 0)
+/* Divides the plan's part of the batch among the CTAs of its launch, or does a stage of that. */
+void divide_batch(const fi_plan_args &args, u32 members, int stage) {
+  extern __shared__ int cuts[]; /* [ctas + 1] */
+  Line line = room_of_line(args, cuts + args.ctas + 1);
+  if (stage < FI_STAGE_SHARE || !args.tile_begin)
+    count_line(args, members, line, stage);
+  if (stage < FI_STAGE_SHARE)
     return;
-  write_rows(args, tokens);
-  if (args.names_requests)
-    write_requests(args, tokens);
+  line.tiles = line.tile_begin[args.requests];
+  line.steps = line.step_begin[line.tiles];
+  share_line(args, line, cuts);
 }
 
-/* What the last CTA says of the whole batch. */
-void end_plan(const fi_plan_args &args, int tokens) {
-  if (!writes_header())
-    return;
-  write_header(args, tokens, true);
-  tell_bad_list(args, tokens);
+/*
+ * Writes the items of a batch, and the rows where there are some: append reads the first member's. `tokens` is 0 and
+ * `members` none for a batch that makes no sense, of which nothing is planned.
+ */
+void plan_batch(const fi_plan_args &args, int tokens, u32 members, int stage) {
+  const bool has_part = members >> args.member & 1;
+  if (stage < FI_STAGE_SHARE || (args.ctas > 0 && has_part))
+    divide_batch(args, members, stage);
+  else
+    close_all_shares(args);
+  if (stage == FI_STAGE_SHARE && (has_part || args.member == 0))
+    write_rows(args, tokens);
 }
 
 //@if prefixes
-void write_plan(const fi_plan_args &args, u32 members) {
-  const int tokens = first_token(args, args.requests);
-  if (!plan_tree(args, tokens))
-    plan_batch(args, tokens, members);
-  end_plan(args, tokens);
+void write_plan(const fi_plan_args &args, int tokens, u32 members, int stage) {
+  if (stage < FI_STAGE_SHARE || members == 0 || !plan_tree(args, tokens))
+    plan_batch(args, tokens, members, stage);
 }
 //@else
-void write_plan(const fi_plan_args &args, u32 members) {
-  const int tokens = first_token(args, args.requests);
-  plan_batch(args, tokens, members);
-  end_plan(args, tokens);
+void write_plan(const fi_plan_args &args, int tokens, u32 members, int stage) {
+  plan_batch(args, tokens, members, stage);
 }
 //@end
-
-/* A plan of nothing, for a batch that makes no sense. */
-void refuse_batch(const fi_plan_args &args) {
-  close_all_shares(args);
-  if (writes_header())
-    write_header(args, 0, false);
-}
 
 /*
  * Splits batches into work items, once a step.
@@ -164,15 +159,13 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   const fi_plan_args args = plans.plans[blockIdx.x / FI_PLAN_CTAS]; /* at once, not one by one where they are used */
   if (plans.stage == FI_STAGE_CHECK)
     return check_pages(args);
-  if (!is_sound(args))
-    return plans.stage == FI_STAGE_SHARE ? refuse_batch(args) : void();
-  const u32 members = members_of_batch(args); /* once in the text, which is long */
-  switch (plans.stage) {
-  case FI_STAGE_TILES:
-    return count_tiles(args, members);
-  case FI_STAGE_STEPS:
-    return count_steps(args);
-  default:
-    return write_plan(args, members);
-  }
+  const bool sound = is_sound(args);
+  if (!sound && plans.stage < FI_STAGE_SHARE)
+    return;
+  const int tokens = sound ? first_token(args, args.requests) : 0;
+  write_plan(args, tokens, sound ? members_of_batch(args) : 0, plans.stage);
+  if (plans.stage < FI_STAGE_SHARE || !writes_header())
+    return;
+  write_header(args, tokens, sound);
+  tell_bad_list(args, tokens);
 }

@@ -99,7 +99,7 @@ void check_pages(const fi_plan_args &args) {
   }
 }
 
-//@if members
+//@if members > 1
 //@use plan/members
 //@else
 /* All requests are the plan's own. */

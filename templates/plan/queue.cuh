@@ -1,5 +1,3 @@
-//@use plan/shares
-
 //# Whole units in a queue: a CTA that is done with one claims the next. Long units come first, so that in the end all
 //# CTAs are done at about the same time.
 
@@ -112,10 +110,7 @@ void write_queue(const fi_plan_args &args, const Line &line) {
     *args.plan.queue = {first, first, units, 0};
 }
 
-/* Divides the plan's part of the batch among the CTAs of its launch. Every CTA of the plan writes some of the items. */
-void divide_batch(const fi_plan_args &args, u32 members) {
-  extern __shared__ int cuts[]; /* [ctas + 1] */
-  const Line line = line_of(args, members, cuts + args.ctas + 1);
+void share_line(const fi_plan_args &args, const Line &line, int *cuts) {
   if (queue_pays(args, line))
     write_queue(args, line);
   else

@@ -5,8 +5,8 @@ constexpr int kMostAtOnce = 40;
 
 /* The tiles of the batch, and the line of their steps on one head. */
 struct Line {
-  const int *tile_begin;
-  const int *step_begin;
+  int *tile_begin; /* [requests + 1] first tile of each request */
+  int *step_begin; /* [tiles + 1] first step of each tile, on one head */
   int tiles;
   int steps;
 };
@@ -46,35 +46,6 @@ int first_index() {
 constexpr int kIndexStride = FI_PLAN_CTAS * kThreads;
 
 /*
- * Sections are groups of KV heads that fit in L2: the CTAs of a launch work on one group at a time, so that
- * tiles of the same head find it there.
- */
-int sections_wanted(const fi_plan_args &args, const Line &line) {
-  __shared__ int kv_steps;
-  if (threadIdx.x == 0)
-    kv_steps = 0;
-  __syncthreads();
-  for (int request = (int)threadIdx.x; request < args.requests; request += kThreads)
-    if (line.tile_begin[request + 1] > line.tile_begin[request])
-      atomicAdd(&kv_steps, kv_len_of(args, request) / args.step_tokens);
-  __syncthreads();
-  const int kv_heads = args.kv_heads / args.head_tiles;
-  return max(1, min(kv_steps * kv_heads / args.section_steps, kv_heads));
-}
-
-/*
- * Sections of shares. Batches of few rows read everything once and have one, as have batches so small that more cuts
- * would cost more than they save.
- */
-int sections_of(const fi_plan_args &args, const Line &line) {
-  if (args.max_sections == 1)
-    return 1;
-  constexpr int kLeastPieces = 16; /* of a share in a section */
-  const int worth = line.steps * args.kv_heads / (args.ctas * args.least_piece * kLeastPieces);
-  return max(1, min(min(sections_wanted(args, line), worth), args.max_sections));
-}
-
-/*
  * The order of units. Where tiles of a head share its KV, and where heads share a line of memory, all tiles of a head
  * follow each other, so that the CTAs of several heads are at the same tokens at a time; else all heads of a tile do.
  */
@@ -110,46 +81,6 @@ Unit unit_of_step(const fi_plan_args &args, const Line &line, const Section &sec
 }
 
 /*
- * Where a share begins if units are cut into as many pieces each: where the unit does, or after an even part of its KV.
- * All CTAs then are at the same tokens at a time whose units have the same KV. Units that are not as long as the first
- * are cut at even parts of the line.
- */
-int cut_of_piece(const fi_plan_args &args, const Line &line, const Section &section, int share) {
-  const int number = share / section.pieces;
-  const int piece = share % section.pieces;
-  const int steps = line.step_begin[1];
-  const Unit unit = unit_at(args, line, section, number);
-  if (unit.begin != number * steps || unit.end - unit.begin != steps)
-    return (int)((long long)share * section.steps / section.shares);
-  if (piece == 0)
-    return unit.begin;
-  return unit.begin + args.unit_steps + (int)((long long)piece * (steps - args.unit_steps) / section.pieces);
-}
-
-/*
- * Where a share begins: an even part of the line, or the end of the unit there when that is nearer than the least
- * piece, which would not be worth its partial result. Where shares are small, so is what is worth a partial: half of
- * one, but more than what a unit costs besides its KV.
- */
-int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
-  if (share >= section.shares)
-    return section.steps;
-  if (section.pieces > 0)
-    return cut_of_piece(args, line, section, share);
-  const int whole = section.steps / section.shares;
-  const int cut = share * whole + min(share, section.steps % section.shares);
-  if (args.least_piece == 1)
-    return cut;
-  const int least_piece = max(args.unit_steps + 1, min(args.least_piece, whole / 2));
-  const Unit unit = unit_of_step(args, line, section, cut);
-  const int before = cut - unit.begin;
-  const int after = unit.end - cut;
-  if (before >= least_piece && after >= least_piece)
-    return cut;
-  return before <= after ? unit.begin : unit.end;
-}
-
-/*
  * Steps of a share at least. In small batches some CTAs are left out: one CTA merges all pieces of a unit, which takes
  * longer with each, so that units are cut into so many pieces only that each is of a few steps; or, if these are enough
  * to be merged in groups, as finely as can be.
@@ -181,39 +112,65 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
   return even > most - most / 10 ? even : most;
 }
 
-/*
- * Shares of each unit: of those that there are for it so many that the longest is as long as with all of them. Only
- * where its partials are merged by all of its CTAs.
- */
-int pieces_of(const fi_plan_args &args, const Line &line, const Section &section) {
-  const int units = line.tiles * section.heads;
-  if (!args.merges_together || section.count > 1 || units == 0 || units > args.ctas / 2 ||
-      line.steps != line.tiles * line.step_begin[1])
-    return 0;
-  const int steps = line.step_begin[1] - args.unit_steps;
-  const int longest = (steps + args.ctas / units - 1) / (args.ctas / units);
-  return (steps + longest - 1) / max(1, longest);
+/* A section of some heads, but for what says where its cuts are. */
+Section section_of_heads(const fi_plan_args &args, const Line &line, int first_head, int heads) {
+  Section section;
+  section.number = 0;
+  section.count = 1;
+  section.first_head = first_head;
+  section.heads = heads;
+  section.steps = line.steps * heads;
+  section.pieces = 0;
+  section.shares = 0;
+  section.shares_a_step = 0;
+  section.cuts = nullptr;
+  return section;
 }
 
-/* Section `number` of `count`, whose cuts are or will be in `cuts`. */
+/* Where a share begins: an even part of the line. */
+int even_cut(const Section &section, int share) {
+  return share * (section.steps / section.shares) + min(share, section.steps % section.shares);
+}
+
+/*
+ * Index of the item that is the piece of a unit in a share: u + c of the section for unit u in share c, since going
+ * along the line u or c grows by one at every cut and at every unit's end.
+ */
+int item_index(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
+  return section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
+}
+
+//@if members
+//@use plan/sections
+//@else
+/* Small tiles: all heads are one section. */
 Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, int number, int count) {
-  Section section;
-  section.number = number;
-  section.count = count;
-  const int kv_heads = args.kv_heads / args.head_tiles;
-  section.first_head = number * kv_heads / count * args.head_tiles;
-  section.heads = (number + 1) * kv_heads / count * args.head_tiles - section.first_head;
-  section.steps = line.steps * section.heads;
-  section.pieces = pieces_of(args, line, section);
-  section.shares = section.pieces > 0 ? section.pieces * line.tiles * section.heads : shares_of(args, line, section);
+  Section section = section_of_heads(args, line, 0, args.kv_heads);
+  section.shares = shares_of(args, line, section);
   section.shares_a_step = (float)section.shares / (float)section.steps;
   section.cuts = cuts;
   return section;
 }
 
+int sections_of(const fi_plan_args &args, const Line &line) {
+  return 1;
+}
+
+/* Where a share begins: their units may be cut anywhere. */
+int cut_of(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  return share < section.shares ? even_cut(section, share) : section.steps;
+}
+
+/* There is no section after this one. */
+int item_after(const fi_plan_args &args, const Line &line, const Section &section, int share) {
+  return -1;
+}
+//@end
+
 /* Finds a section's cuts, ctas + 1. All threads of the CTA take part. */
 void cut_section(const fi_plan_args &args, const Line &line, const Section &section, int *cuts) {
   __syncthreads();
+#pragma unroll 1
   for (int share = (int)threadIdx.x; share <= args.ctas; share += kThreads)
     cuts[share] = cut_of(args, line, section, share);
   __syncthreads();
@@ -222,8 +179,10 @@ void cut_section(const fi_plan_args &args, const Line &line, const Section &sect
 /* The share that a step belongs to: found from where even cuts would be, which are not far from the real ones. */
 int share_of(const Section &section, int step) {
   int share = min((int)((float)step * section.shares_a_step), section.shares - 1);
+#pragma unroll 1
   while (section.cuts[share] > step)
     share--;
+#pragma unroll 1
   while (section.cuts[share + 1] <= step)
     share++;
   return share;
@@ -231,6 +190,7 @@ int share_of(const Section &section, int step) {
 
 /* Says of the CTAs without work that they have none. */
 void close_empty_shares(const fi_plan_args &args, const Section &section) {
+#pragma unroll 1
   for (int share = first_index(); share < args.ctas; share += kIndexStride)
     if (section.cuts[share] == section.cuts[share + 1])
       args.plan.first[share].row_count = 0;
@@ -285,7 +245,7 @@ int group_of(int part_count) {
  */
 void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int piece, int count) {
   const int unit = item.unit;
-  const int group = args.merges_together ? 1 : group_of(count);
+  const int group = args.merges_together || args.fixed ? 1 : group_of(count);
   item.part = (slot + piece) * args.tile_rows;
   if (piece == 0)
     write_unit(args, item, unit, slot, group, (count + group - 1) / group, args.merges_together ? units + slot + 1 : 0);
@@ -299,128 +259,137 @@ void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int
     write_unit(args, item, item.unit, slot + before, 1, min(group, count - before), unit + 1);
 }
 
-/*
- * Index of the item that is the piece of a unit in a share: u + c of the section for unit u in share c, since going
- * along the line u or c grows by one at every cut and at every unit's end.
- */
-int item_index(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
-  return section.first_head * line.tiles + section.number * args.ctas + unit.number + share;
+/* What an item has of a unit: steps [begin, end) of the line, which lie in a share. */
+struct Piece {
+  Unit unit;
+  int begin;
+  int end;
+  int share;
+};
+
+/* Pieces, or places where none is: fixed ones are of a step each; else they begin where units and shares do. */
+int count_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+  return args.fixed ? section.steps : line.tiles * section.heads + section.shares;
 }
 
 /*
- * Index of a CTA's first item in the section after this one; -1 if there is none. Shares of several sections are
- * several times the least piece (sections_of), so that none is empty.
+ * Piece i: of even shares it is the first of unit i, or else what share i - units has first, unless a unit begins
+ * there, too; that one is empty.
  */
-int item_after(const fi_plan_args &args, const Line &line, const Section &section, int share) {
-  if (section.number + 1 == section.count)
-    return -1;
-  const Section next = section_of(args, line, nullptr, section.number + 1, section.count);
-  const Unit unit = unit_of_step(args, line, next, cut_of(args, line, next, share));
-  return item_index(args, line, next, unit, share);
+Piece piece_at(const fi_plan_args &args, const Line &line, const Section &section, int i) {
+  const int units = args.fixed ? 0 : line.tiles * section.heads;
+  const int step = args.fixed ? i : i < units ? 0 : section.cuts[i - units];
+  if (i >= units && step >= section.steps)
+    return {{}, step, step, 0};
+  const Unit unit = i < units ? unit_at(args, line, section, i) : unit_of_step(args, line, section, step);
+  const int begin = i < units ? unit.begin : step;
+  if (i >= units && !args.fixed && (step == unit.begin || step == section.cuts[i - units + 1]))
+    return {unit, step, step, 0};
+  const int share = share_of(section, begin);
+  return {unit, begin, args.fixed ? step + 1 : min(unit.end, section.cuts[share + 1]), share};
 }
 
 /*
- * Writes the piece of a unit that lies in a share. A unit that begins in share b has its partial of share c in slot
- * b + c of the section: its partials follow each other, and those of the next unit in pieces, which begins in its last
- * share or after it, come after them.
+ * Says where the partial of a piece is. A unit that begins in share b has its partial of share c in slot b + c of the
+ * section: its partials follow each other, and those of the next unit in pieces, which begins in its last share or
+ * after it, come after them. Fixed pieces have slots of their own.
  */
-void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Unit &unit, int share) {
-  const int share_begin = section.cuts[share];
-  const int share_end = section.cuts[share + 1];
-  const int index = item_index(args, line, section, unit, share);
-  fi_item item = item_of(args, line, section, unit, max(unit.begin, share_begin), min(unit.end, share_end));
-  if (unit.begin < share_begin || unit.end > share_end) {
-    const int first = unit.begin < share_begin ? share_of(section, unit.begin) : share;
-    const int last = unit.end > share_end ? share_of(section, unit.end - 1) : share;
-    const int slot = 2 * (section.number * args.ctas + first);
-    make_part(args, item, line.tiles * args.kv_heads, slot, share - first, last - first + 1);
-  }
-  item.next = unit.end < share_end ? index + 1 : item_after(args, line, section, share);
+void place_piece(const fi_plan_args &args, const Line &line, const Section &section, const Piece &piece,
+                 fi_item &item) {
+  const Unit &unit = piece.unit;
+  const int first = args.fixed ? unit.begin : share_of(section, unit.begin);
+  const int own = args.fixed ? piece.begin : piece.share;
+  const int last = args.fixed ? unit.end - 1 : share_of(section, unit.end - 1);
+  const int slot = args.fixed ? first : 2 * (section.number * args.ctas + first);
+  make_part(args, item, line.tiles * args.kv_heads, slot, own - first, last - first + 1);
+}
+
+void write_piece(const fi_plan_args &args, const Line &line, const Section &section, const Piece &piece) {
+  const Unit &unit = piece.unit;
+  const int index = args.fixed ? piece.begin : item_index(args, line, section, unit, piece.share);
+  fi_item item = item_of(args, line, section, unit, piece.begin, piece.end);
+  if (unit.begin < piece.begin || piece.end < unit.end)
+    place_piece(args, line, section, piece, item);
+  item.next = piece.end < section.cuts[piece.share + 1] ? index + 1 : item_after(args, line, section, piece.share);
   args.plan.items[index] = item;
-  if (section.number == 0 && unit.begin <= share_begin)
-    args.plan.first[share] = item;
+  if (section.number == 0 && piece.begin == section.cuts[piece.share])
+    args.plan.first[piece.share] = item;
 }
 
-/*
- * Even shares: a piece is written by the thread of its unit, if it is the unit's first, or else by that of its
- * share.
- */
-void write_shares(const fi_plan_args &args, const Line &line, const Section &section) {
-  const int units = line.tiles * section.heads;
-  for (int i = first_index(); i < units + section.shares; i += kIndexStride) {
-    const int cut = i < units ? 0 : section.cuts[i - units];
-    if (i >= units && cut == section.cuts[i - units + 1])
-      continue;
-    const Unit unit = i < units ? unit_at(args, line, section, i) : unit_of_step(args, line, section, cut);
-    if (i < units || unit.begin < cut)
-      write_piece(args, line, section, unit, i < units ? share_of(section, unit.begin) : i - units);
+/* A thread writes a piece, if it is not empty. */
+void write_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
+#pragma unroll 1
+  for (int i = first_index(); i < count_pieces(args, line, section); i += kIndexStride) {
+    const Piece piece = piece_at(args, line, section, i);
+    if (piece.begin < piece.end)
+      write_piece(args, line, section, piece);
   }
-}
-
-/*
- * Fixed pieces: every step is an item with a partial of its own, unless it is all of its unit; shares are whole
- * items.
- */
-void write_fixed_pieces(const fi_plan_args &args, const Line &line, const Section &section) {
-  for (int step = first_index(); step < section.steps; step += kIndexStride) {
-    const Unit unit = unit_of_step(args, line, section, step);
-    fi_item item = item_of(args, line, section, unit, step, step + 1);
-    if (unit.end - unit.begin > 1) {
-      item.part = step * args.tile_rows;
-      if (step == unit.begin)
-        write_unit(args, item, item.unit, step, 1, unit.end - unit.begin, 0);
-    }
-    const int share = share_of(section, step);
-    item.next = step + 1 < section.cuts[share + 1] ? step + 1 : -1;
-    args.plan.items[step] = item;
-    if (step == section.cuts[share])
-      args.plan.first[share] = item;
-  }
-}
-
-/* The batch's tiles and their steps, in the room after the cuts or from the stages before this one. */
-Line line_of(const fi_plan_args &args, u32 members, int *room) {
-  if (args.tile_begin) {
-    const int tiles = args.tile_begin[args.requests];
-    return {args.tile_begin, args.step_begin, tiles, args.step_begin[tiles]};
-  }
-  int *tile_begin = room;                           /* [requests + 1] first tile of each request */
-  int *step_begin = tile_begin + args.requests + 1; /* [tiles + 1] first step of each tile, on one head */
-  const auto count_tiles = [&](int request) { return own_tiles_of(args, request, members); };
-  const auto count_steps = [&](int tile) { return steps_of(args, tile_of(args, tile_begin, tile)); };
-  const int tiles = prefix_sum(tile_begin, args.requests, count_tiles);
-  const int steps = prefix_sum(step_begin, tiles, count_steps);
-  return {tile_begin, step_begin, tiles, steps};
-}
-
-/* Says of all CTAs that they have no work. */
-void close_all_shares(const fi_plan_args &args) {
-  for (int share = first_index(); share < args.ctas; share += kIndexStride)
-    args.plan.first[share].row_count = 0;
 }
 
 /* Cuts the plan's part of the batch into shares. */
 void cut_batch(const fi_plan_args &args, const Line &line, int *cuts) {
   const int sections = sections_of(args, line);
+#pragma unroll 1
   for (int number = 0; number < sections; number++) {
     const Section section = section_of(args, line, cuts, number, sections);
     cut_section(args, line, section, cuts);
     if (number == 0)
       close_empty_shares(args, section);
-    if (args.fixed)
-      write_fixed_pieces(args, line, section);
-    else
-      write_shares(args, line, section);
+    write_pieces(args, line, section);
   }
 }
 
-/* The stages that find the line of a batch which shared memory does not hold. */
-void count_tiles(const fi_plan_args &args, u32 members) {
-  prefix_sum_by_all(args.tile_begin, args.requests, [&](int request) { return own_tiles_of(args, request, members); });
+/* Says of all CTAs that they have no work. */
+void close_all_shares(const fi_plan_args &args) {
+#pragma unroll 1
+  for (int share = first_index(); share < args.ctas; share += kIndexStride)
+    args.plan.first[share].row_count = 0;
 }
 
-void count_steps(const fi_plan_args &args) {
-  const int tiles = args.tile_begin[args.requests];
-  prefix_sum_by_all(args.step_begin, tiles,
-                    [&](int tile) { return steps_of(args, tile_of(args, args.tile_begin, tile)); });
+/* Where the line of the batch is: in the room after the cuts, or in memory if shared memory has no room for it. */
+Line room_of_line(const fi_plan_args &args, int *room) {
+  Line line;
+  line.tile_begin = args.tile_begin ? args.tile_begin : room;                      /* [requests + 1] */
+  line.step_begin = args.tile_begin ? args.step_begin : room + args.requests + 1; /* [tiles + 1] */
+  return line;
+}
+
+/*
+ * Sums the tiles of requests, or the steps of tiles on one head. In shared memory each CTA sums all of them; in memory
+ * each writes a part, and the sum is there when the launch has ended.
+ */
+void count_stage(const fi_plan_args &args, u32 members, const Line &line, int stage) {
+  const bool of_steps = stage == FI_STAGE_STEPS;
+  int *begin = of_steps ? line.step_begin : line.tile_begin;
+  const int size = of_steps ? line.tile_begin[args.requests] : args.requests;
+  const auto count = [&](int i) {
+    return of_steps ? steps_of(args, tile_of(args, line.tile_begin, i)) : own_tiles_of(args, i, members);
+  };
+  const int cta = (int)(blockIdx.x % FI_PLAN_CTAS);
+  const int part = args.tile_begin ? (size / kIndexStride + 1) * kThreads : size + 1;
+  const int first = args.tile_begin ? cta * part : 0;
+  const int total = prefix_sum_of_range(begin, first, min(size, first + part), count);
+  if (first <= size && size < first + part && threadIdx.x == 0)
+    begin[size] = total;
+  __syncthreads();
+}
+
+/* Where every request has a tile, as in decoding, nothing is summed. */
+void number_tiles(const fi_plan_args &args, const Line &line) {
+#pragma unroll 1
+  for (int request = (int)threadIdx.x; request <= args.requests; request += kThreads)
+    line.tile_begin[request] = first_token(args, request);
+  __syncthreads();
+}
+
+/* Finds the line of the batch, or what a stage of its own finds of it. */
+void count_line(const fi_plan_args &args, u32 members, const Line &line, int stage) {
+  const bool numbered = has_tile_each(args) && stage == FI_STAGE_SHARE;
+  if (numbered)
+    number_tiles(args, line);
+  const int first = numbered ? FI_STAGE_STEPS : stage == FI_STAGE_SHARE ? FI_STAGE_TILES : stage;
+  const int last = stage == FI_STAGE_SHARE ? FI_STAGE_STEPS : stage;
+#pragma unroll 1
+  for (int s = first; s <= last; s++)
+    count_stage(args, members, line, s);
 }

@@ -90,8 +90,8 @@ Test(bundle, plan_kernels_of_open_rows_go_by_the_target) {
     const char *path = create("open.fib", "", "attention hd=256 group=40 left=128\n", more);
     expect_code(&output, 0);
     on_bundle("", "ls", path, "");
-    expect_text(output.out, "plan intervals=1\n");
-    cr_expect_eq(strstr(output.out, "plan intervals=1 members=1\n") != NULL, rows[i].has_more, "%s", output.out);
+    expect_text(output.out, "plan intervals=1 members=1\n");
+    cr_expect_eq(strstr(output.out, "plan intervals=1 members=2\n") != NULL, rows[i].has_more, "%s", output.out);
   }
 }
 
@@ -104,7 +104,7 @@ Test(bundle, plan_kernels_that_stand_in) {
   snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a", scratch_file("specs", specs));
   command(&output, arguments);
   expect_code(&output, 0);
-  command(&output, "cache ls --json | grep -B1 '\"spec\": \"plan\"' | grep -o '[0-9a-f]\\{32\\}' | head -1");
+  command(&output, "cache ls --json | grep -B1 '\"spec\": \"plan members=1\"' | grep -o '[0-9a-f]\\{32\\}' | head -1");
   snprintf(arguments, sizeof arguments, "cache rm %.32s", output.out);
   command(&output, arguments);
   expect_text(output.out, "1 files deleted");
@@ -112,12 +112,12 @@ Test(bundle, plan_kernels_that_stand_in) {
     const char *path = create("mixes.fib", nothing_compiles[i], specs, "");
     expect_code(&output, 0);
     expect_text(output.out, "mixes.fib: 3 kernels, ");
-    expect_text(output.err, "cached: plan (sm_90a): plan members=1 stands in\n");
+    expect_text(output.err, "cached: plan members=1 (sm_90a): plan members=2 stands in\n");
     on_bundle("", "ls", path, "");
-    expect_text(output.out, "plan members=1\n");
-    create("asked.fib", nothing_compiles[i], "attention hd=32 group=33\nplan\n", "");
+    expect_text(output.out, "plan members=2\n");
+    create("asked.fib", nothing_compiles[i], "attention hd=32 group=33\nplan members=1\n", "");
     expect_code(&output, 1);
-    expect_text(output.err, "failed: plan (sm_90a): ");
+    expect_text(output.err, "failed: plan members=1 (sm_90a): ");
   }
 }
 

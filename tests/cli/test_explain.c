@@ -37,23 +37,23 @@ Test(explain, others_in_json) {
   cr_assert_eq(json_array_size(others), 3, "%s", output.out);
   cr_expect_str_eq(json_string_value(json_object_get(json_array_get(others, 1), "spec")),
                    "attention group=4 rows=128 page=16");
-  cr_expect_str_eq(json_string_value(json_object_get(json_array_get(others, 2), "spec")), "plan members=1");
+  cr_expect_str_eq(json_string_value(json_object_get(json_array_get(others, 2), "spec")), "plan members=2");
   json_decref(document);
 }
 
 /* What is said of a plan kernel is what a context does that may not compile. */
 Test(explain, plan_kernels) {
   char arguments[256];
-  static const char stands_in[] = "the cached plan kernel with members=1 is used";
+  static const char stands_in[] = "the cached plan kernel with members=2 is used";
   snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a",
-           scratch_file("specs", "merge hd=32\nplan members=1\n"));
+           scratch_file("specs", "merge hd=32\nplan members=2\n"));
   command(&output, arguments);
   expect_code(&output, 0);
   command(&output, "explain attention group=4 rows=16");
   expect_text(output.out, "\nspec     plan\n");
   expect_text(output.out, stands_in);
   command(&output, "explain attention group=4");
-  expect_text(output.out, "\nspec     plan members=1\n");
+  expect_text(output.out, "\nspec     plan members=2\n");
   expect_text(output.out, "cache    found: user");
   cr_expect_null(strstr(output.out, stands_in), "%s", output.out);
   command(&output, "explain attention group=4 page=16 prefixes=1");

@@ -24,7 +24,8 @@ Test(specs, of_llama) {
                                "attention group=4 rows=16 page=16 rope=half\n"
                                "attention group=4 page=16 rope=half\n"
                                "plan\n"
-                               "plan members=1\n");
+                               "plan members=1\n"
+                               "plan members=2\n");
   cr_expect_str_eq(output.err,
                    "# Meta-Llama-3.1-8B: 32 layers of full_attention, 32 query heads on 8 KV heads of 128, RoPE theta "
                    "500000, llama3 factor 8 (layers 0..31)\n");
@@ -39,7 +40,8 @@ Test(specs, with_cache_options) {
                                "attention group=12 rows=16 kv=e4m3 scale=tensor rope=half\n"
                                "attention group=12 kv=e4m3 scale=tensor rope=half\n"
                                "plan\n"
-                               "plan members=1\n");
+                               "plan members=1\n"
+                               "plan members=2\n");
 }
 
 /* One of eight GPUs has 12 heads on one KV head; a folder, a field that is set, and the description as JSON. */
@@ -171,8 +173,10 @@ Test(specs, all_of_an_op) {
   cr_expect(strncmp(output.out, "merge", 5) == 0);
   cr_expect_null(strstr(output.out, "attention"));
   command(&output, "specs --all --op plan");
-  cr_expect_str_eq(output.out, "plan\nplan members=1\nplan intervals=1\nplan intervals=1 members=1\n"
-                               "plan intervals=2\nplan intervals=2 members=1\nplan intervals=2 prefixes=1\n");
+  cr_expect_str_eq(output.out, "plan\nplan members=1\nplan members=2\nplan intervals=1\nplan intervals=1 members=1\n"
+                               "plan intervals=1 members=2\nplan intervals=2\nplan intervals=2 members=1\n"
+                               "plan intervals=2 members=2\nplan intervals=2 prefixes=1\n"
+                               "plan intervals=2 prefixes=1 members=1\n");
 }
 
 /* Without end, but not without output. */

@@ -100,7 +100,7 @@ Test(verify_cache, kernels_of_open_rows) {
   build("attention hd=32 group=33\n");
   command(&output, "verify");
   expect_code(&output, 0);
-  expect_text(output.out, "plan members=1 ");
+  expect_text(output.out, "plan members=2 ");
   expect_text(output.out, "4 kernels: 4 right, 0 wrong, 0 failed, 0 skipped\n");
 }
 
@@ -114,7 +114,7 @@ Test(verify_cache, kernels_that_the_library_made) {
   json_array_foreach(json_object_get(document, "entries"), i, entry) {
     char arguments[64];
     snprintf(arguments, sizeof arguments, "cache rm %s", json_string_value(json_object_get(entry, "key")));
-    if (strcmp(json_string_value(json_object_get(entry, "spec")), "plan") == 0)
+    if (strcmp(json_string_value(json_object_get(entry, "spec")), "plan members=1") == 0)
       command(&output, arguments);
   }
   json_decref(document);

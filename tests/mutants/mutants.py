@@ -217,7 +217,7 @@ def plan_of(spec):
     if "select=" in spec:
         return "plan intervals=2"
     intervals = 1 if re.search(r"left=|right=|chunk=|ranges=|start=", spec) else 0
-    members = 0 if "rows=" in spec else 1
+    members = 2 if "rows=" not in spec else 1 if re.search(r"rows=(64|128)", spec) else 0
     return f"plan intervals={intervals} members={members}"
 
 

@@ -33,9 +33,9 @@ static uint32_t count_choices(void) {
 static void note_compile(void *user, const fi_event *event) {
   char *log = user;
   const size_t used = strlen(log);
-  if (event->kind == FI_EVENT_COMPILE_BEGIN && strcmp(event->spec, "plan") != 0)
+  if (event->kind == FI_EVENT_COMPILE_BEGIN && strncmp(event->spec, "plan", 4) != 0)
     snprintf(log + used, 16, "%u:", event->choice);
-  if (event->kind == FI_EVENT_COMPILE_END && strcmp(event->spec, "plan") != 0)
+  if (event->kind == FI_EVENT_COMPILE_END && strncmp(event->spec, "plan", 4) != 0)
     snprintf(log + used, 16, "%d ", event->status);
 }
 

@@ -124,7 +124,7 @@ Test(mix, lack_of_a_member_is_that_of_the_kernel) {
   kernel_of(ctx, "attention family=mma group=4 rows=16 page=16");
   kernel_of(ctx, "attention family=mma group=4 rows=32 page=16");
   kernel_of(ctx, "attention family=mma group=4 rows=64 page=16");
-  kernel_of(ctx, "plan members=1");
+  kernel_of(ctx, "plan members=2");
   fi_ctx_destroy(ctx);
   ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
   cr_expect_eq(get(ctx, open_rows), FI_ERROR_NOT_CACHED);
@@ -146,7 +146,7 @@ Test(mix, plan_kernel_stands_in_where_nothing_compiles) {
   fakes.no_compiler = true;
   for (uint32_t mode = FI_MODE_ON; mode <= FI_MODE_LOAD_ONLY; mode++) {
     ctx = make_context_with((fi_options){.mode = mode, .cache_dir = directory});
-    cr_expect_eq(kernel_of(ctx, texts[0])->plan->spec.members, 1);
+    cr_expect_eq(kernel_of(ctx, texts[0])->plan->spec.members, 2);
     cr_expect_eq(get(ctx, texts[1]), FI_OK, "%s", fi_last_error());
     cr_expect_eq(counters_of(ctx).failures, 0, "nothing that was asked for has failed");
     const fi_spec spec = spec_of(texts[2]);
@@ -168,7 +168,7 @@ Test(mix, no_other_plan_kernel_stands_in) {
   const fi_spec windowed = spec_of("attention family=mma group=4 rows=16 page=16 left=9");
   fi_ctx *ctx = make_context(directory);
   kernel_of(ctx, "attention family=mma group=4 rows=16 page=16");
-  kernel_of(ctx, "plan members=1");
+  kernel_of(ctx, "plan members=2");
   fi_ctx_destroy(ctx);
   ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
   cr_expect_eq(get(ctx, "attention family=mma group=4 rows=16 page=16 left=9"), FI_ERROR_NOT_CACHED);
@@ -185,7 +185,7 @@ Test(mix, no_other_plan_kernel_stands_in) {
   fi_ctx_destroy(ctx);
   ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
   cr_expect_eq(get(ctx, open_rows), FI_ERROR_NOT_CACHED);
-  cr_expect(strstr(fi_last_error(), "plan members=1"), "%s", fi_last_error());
+  cr_expect(strstr(fi_last_error(), "plan members=2"), "%s", fi_last_error());
   cr_expect_eq(fi_precompile(ctx, &open, NULL), FI_ERROR_NOT_CACHED);
   fi_ctx_destroy(ctx);
   remove_directory(directory);
@@ -533,7 +533,9 @@ Test(mix, plans_of_several_kinds_at_once) {
       {{"append hd=32", "attention hd=32 group=33", "attention hd=32 rows=16"}, 1},
       {{"attention hd=32 group=33 left=9", "attention hd=32 rows=64 left=9", "attention hd=32 group=33"}, 1},
       {{"attention hd=32 page=16 prefixes=1", "attention hd=32 group=33", "attention hd=32 rows=64 left=9"}, 3},
-      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 1},
+      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=16 left=9", "append hd=32"}, 1},
+      {{"attention hd=32 page=16 rows=64 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 1},
+      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 2},
   };
   fi_ctx *ctx = make_context(NULL);
   fi_batch batch = batch_of();

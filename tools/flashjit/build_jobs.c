@@ -94,8 +94,8 @@ static void take_stand_in(fi_ctx *ctx, const struct job *job, struct job_result 
   fi_facts facts = {.struct_size = sizeof facts};
   char text[FI_SPEC_TEXT_SIZE] = "";
   fi_spec other = job->spec;
-  other.members = 1;
-  if (job->spec.members || fi_precompile(ctx, &other, &facts))
+  other.members = PLAN_OF_SEVERAL;
+  if (job->spec.members == PLAN_OF_SEVERAL || fi_precompile(ctx, &other, &facts))
     return;
   fi_spec_print(&other, text, sizeof text);
   snprintf(result->message, sizeof result->message, "%s stands in", text);

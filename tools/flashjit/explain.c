@@ -233,13 +233,13 @@ static bool is_found(const json_t *document) {
 /* What the library does without a plan kernel where it may not compile one. */
 static void note_stand_in(json_t *document, const fi_spec *plan, const struct choice *choice) {
   fi_spec other = *plan;
-  other.members = 1;
-  if (is_found(document) || plan->members || fi_spec_supported(&other, choice->target))
+  other.members = PLAN_OF_SEVERAL;
+  if (is_found(document) || plan->members == PLAN_OF_SEVERAL || fi_spec_supported(&other, choice->target))
     return;
   json_t *cache = look(&other, choice->target);
   if (json_is_true(json_object_get(cache, "found")))
     json_array_append_new(json_object_get(json_object_get(document, "cache"), "problems"),
-                          json_string("where nothing can be compiled, the cached plan kernel with members=1 is used"));
+                          json_string("where nothing can be compiled, the cached plan kernel with members=2 is used"));
   json_decref(cache);
 }
 

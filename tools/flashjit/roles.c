@@ -5,7 +5,7 @@
 
 static const uint32_t tile_rows[] = {16, 32, 64, 128};
 
-enum { TILE_ROWS = sizeof tile_rows / sizeof *tile_rows };
+enum { TILE_ROWS = sizeof tile_rows / sizeof *tile_rows, LARGE_TILE_ROWS = 64 };
 
 const char *role_name(enum role role) {
   static const char *const names[] = {"prefill", "append", "extend", "decode"};
@@ -19,8 +19,15 @@ fi_spec plan_spec(void) {
   return spec;
 }
 
+/* What the kernels of a spec of attention need of fi_spec.members of their plan. */
+static uint32_t planned_members(const fi_spec *spec, const char *target) {
+  fi_spec member;
+  if (fi_spec_member(spec, target, 1, &member) == FI_OK)
+    return PLAN_OF_SEVERAL;
+  return fi_spec_member(spec, target, 0, &member) == FI_OK && member.rows >= LARGE_TILE_ROWS;
+}
+
 bool plan_spec_of(const fi_spec *spec, const char *target, fi_spec *plan) {
-  fi_spec wider;
   *plan = plan_spec();
   if (spec->op != FI_OP_ATTENTION)
     return spec->op == FI_OP_INDEXER || (spec->op == FI_OP_APPEND && spec->slots == FI_SLOTS_NONE);
@@ -29,7 +36,7 @@ bool plan_spec_of(const fi_spec *spec, const char *target, fi_spec *plan) {
     plan->intervals = 2;
   else
     plan->intervals = spec->kv_start || spec->window_left || spec->window_right || spec->chunk || spec->ranges;
-  plan->members = fi_spec_member(spec, target, 1, &wider) == FI_OK;
+  plan->members = planned_members(spec, target);
   return true;
 }
 

@@ -20,6 +20,9 @@ const char *role_name(enum role role);
 /* The spec of the plan kernel of kernels without windows and the like: every target has it. */
 fi_spec plan_spec(void);
 
+/* fi_spec.members of plan kernels that make the plans of all. */
+enum { PLAN_OF_SEVERAL = 2 };
+
 /* The plan kernel that fi_get_kernel makes beside a kernel of a target; false when it makes none. */
 bool plan_spec_of(const fi_spec *spec, const char *target, fi_spec *plan);
 
