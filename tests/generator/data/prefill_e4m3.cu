@@ -2094,8 +2094,8 @@ void wait_for_values(const Place<kStages> &place, u8 *shared) {
 /*
  * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
  * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
- * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, in front of the scores:
- * the compiler would else move the adding behind these, as it does not over a branch.
+ * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, before the scores: over
+ * such a branch the compiler does not move the adding, which else would begin after them.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
@@ -2140,8 +2140,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
 }
 
 /*
- * One CTA works through its items of the plan. Warps of the producer bring the rows of items with Q, and K and V of their
- * steps, and turn V, as far ahead as there is room; consumers have 64 rows of the tile each.
+ * One CTA works through its items of the plan. Warps of the producer bring the rows of items with Q, bring K and V of
+ * their steps, and turn V, as far ahead as there is room; consumers have 64 rows of the tile each.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
