@@ -60,8 +60,8 @@ void wait_for_values(const Place<kStages> &place, u8 *shared) {
 /*
  * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
  * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
- * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, before the scores: over
- * such a branch the compiler does not move the adding, which else would begin after them.
+ * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, before the scores: the
+ * compiler does not move the adding over such a branch, while it would else begin it after them.
  */
 void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
   int token = first_of_steps(view.tile(shared).item.kv_begin);
