@@ -41,7 +41,7 @@ static const struct family families[] = {
      tile_plan_latent},
     {FI_OP_ATTENTION,
      FI_FAMILY_WGMMA,
-     "kernels/attention_e4m3.cu",
+     "kernels/attention_wgmma.cu",
      "flashjit_attention",
      sizeof(struct fi_attention_maps_args),
      true,

@@ -144,6 +144,7 @@ static void describe(const struct narrow *narrow, struct tile *tile) {
   tile_add(tile, "row_warps", 4 * CONSUMERS, "warps that divide the rows");
   tile_add(tile, "value_warps", 1, "warps with the same rows");
   tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
+  tile_add(tile, "turns", 0, "1: consumers take turns at starting products");
   tile_add(tile, "query_tiles", narrow->query_tiles, "tiles of Q: the next is brought while one is in use");
   tile_add(tile, "box_tokens", narrow->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "ordered_loads", 0, "1: matrix loads stay where they stand");

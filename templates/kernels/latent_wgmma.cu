@@ -14,6 +14,7 @@
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
+//@use ring/produce
 //@if select > 0
 //@use tile/weigh_listed
 //@else
@@ -243,12 +244,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (self == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
-    else
-      bring_kv(maps, first, shared);
+    produce(maps, first, shared);
     return;
   }
 

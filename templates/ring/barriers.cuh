@@ -24,6 +24,12 @@ struct Barriers {
   u32 slice; /* that is merged next */
 };
 //@else
+//@if prefixes
+constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one */
+//@else
+constexpr u32 kReadyLists = 1;
+//@end
+
 //@if q_dtype == e4m3
 struct Barriers {
   u64 rows_full[kItemsAhead];
@@ -36,15 +42,9 @@ struct Barriers {
   u64 values_empty[kStages];
   u64 turned_full[kStages]; /* V as products take it */
   u64 turned_empty[kStages];
-  int ready; /* first of the units that this CTA must merge */
+  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
 //@else
-//@if prefixes
-constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one */
-//@else
-constexpr u32 kReadyLists = 1;
-//@end
-
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -134,7 +134,8 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.turned_full[i], kTurnWarps);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
-  barriers.ready = -1;
+  for (int &ready : barriers.ready)
+    ready = -1;
 }
 //@else
 void open_ring(Barriers &barriers) {

@@ -1,6 +1,4 @@
-//@use tile/item_view
-//@use tile/mask_scores
-//@use tile/mask_bits
+//@use tile/masked_logits
 
 //# How the scores of a step lift the maxima of rows, before they become weights.
 
@@ -16,17 +14,8 @@ struct Maxima {
  */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
                   int token, bool all_visible) {
-  const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
-  to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  to_masked_logits(scores, args, view, shared, token, all_visible);
   Maxima maxima;
-  for (float &factor : maxima.shrinks.factors)
-    factor = 1;
   raise_maxima(state, scores, maxima.offsets, maxima.shrinks, logit_scale(view.scale));
   return maxima;
 }

@@ -1,6 +1,4 @@
-//@use tile/item_view
-//@use tile/mask_scores
-//@use tile/mask_bits
+//@use tile/masked_logits
 
 //# How the scores of a step become weights.
 
@@ -10,13 +8,6 @@
  */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                 const ItemView &view, u8 *shared, int token, bool all_visible) {
-  const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
-  to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  to_masked_logits(scores, args, view, shared, token, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }

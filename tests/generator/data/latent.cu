@@ -1257,6 +1257,15 @@ typedef Threads<kSharers> RowSharers;
 /* The tile is what the fragments need. */
 void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
 
+void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kItemsWarp)
+    bring_items({kItemsWarp * 32, 0}, maps.attention, first, shared);
+  else if (warp() == kQueryWarp)
+    bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+  else
+    bring_kv(maps, first, shared);
+}
+
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
@@ -1510,12 +1519,9 @@ bool are_full(const MaskBits &bits) {
 
 void mask_by_bits(Scores &scores, const MaskBits &bits) {}
 
-/*
- * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
- * are visible none is masked.
- */
-bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible) {
+/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
+                      bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
@@ -1524,6 +1530,15 @@ bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_atte
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
+}
+
+/*
+ * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
+ * are visible none is masked.
+ */
+bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                const ItemView &view, u8 *shared, int token, bool all_visible) {
+  to_masked_logits(scores, args, view, shared, token, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
@@ -2115,12 +2130,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (self == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
-    else
-      bring_kv(maps, first, shared);
+    produce(maps, first, shared);
     return;
   }
 

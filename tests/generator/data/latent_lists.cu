@@ -1304,6 +1304,15 @@ typedef Threads<kSharers> RowSharers;
 /* The tile is what the fragments need. */
 void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
 
+void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kItemsWarp)
+    bring_items({kItemsWarp * 32, 0}, maps.attention, first, shared);
+  else if (warp() == kQueryWarp)
+    bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+  else
+    bring_kv(maps, first, shared);
+}
+
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
 }
@@ -2164,12 +2173,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (self == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
-    else
-      bring_kv(maps, first, shared);
+    produce(maps, first, shared);
     return;
   }
 

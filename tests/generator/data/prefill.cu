@@ -356,19 +356,6 @@ Warpgroup consumer_threads(u32 consumer) {
   return {consumer * 128, kConsumerBarrier + consumer};
 }
 
-/* Consumers start products when they can: two find their way past each other faster than in turns. */
-void wait_turn(u32 consumer) {}
-
-void pass_turn(u32 consumer) {}
-
-void open_turns(u32 consumer) {}
-
-void close_turns(u32 consumer) {}
-
-u32 consumer_after(u32 consumer) {
-  return consumer;
-}
-
 u32 pack_bf16(float low, float high) {
   u32 word;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
@@ -409,225 +396,6 @@ u32 count_down(u32 *counter) {
                : "l"(counter), "r"(0xffffffffu)
                : "memory");
   return before;
-}
-
-constexpr u32 kPanelRow = 128;  /* bytes */
-constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
-constexpr u32 kPanelDims = 64;
-
-template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
-
-/* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
-template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
-
-/* The tiles of Q, and the stages of K and V. */
-u8 *query_tile_of(u8 *shared, u32 number) {
-  return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
-}
-
-u8 *keys_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
-}
-
-u8 *values_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
-}
-
-constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
-
-/*
- * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
- * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
- */
-template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
-  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
-}
-
-template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
-  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
-}
-
-/* The column of a lane's first element of a row. */
-u32 first_column(u32 lane) {
-  return 2 * (lane % 4);
-}
-
-/* From there on, the column of its element i. */
-constexpr u32 column_step(u32 i) {
-  return i / 2 * 8 + i % 2;
-}
-
-/* The operand A of 16 columns of block b, t of them before: two octets have its layout already. */
-template <u32 kBlocks, u32 kOctets>
-void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], u32 b, u32 t) {
-#pragma unroll
-  for (u32 h = 0; h < 2; h++) {
-    fragment[2 * h] = pack_compute(tile[b][2 * t + h][0], tile[b][2 * t + h][1]);
-    fragment[2 * h + 1] = pack_compute(tile[b][2 * t + h][2], tile[b][2 * t + h][3]);
-  }
-}
-
-/* What the warps need to know of a row of a tile. */
-struct tile_row {
-  int token;         /* in Q and O */
-  int visible;       /* KV tokens that it sees */
-  int part;          /* its row among the item's partial rows */
-  int position;      /* that Q is rotated to, where an array has it */
-  float query_scale; /* a power of two that its Q was divided by */
-  int first;         /* KV token that it sees, where that is not 0 */
-  int place;         /* of its token in the KV of its request */
-};
-
-/* A warp's row groups: 8 rows each, of which a lane has one. */
-constexpr u32 kRowGroups = 2 * kRowBlocks;
-
-/* Scores of a warp's rows against the team's tokens. */
-typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
-
-/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
-constexpr u32 kShareDims = kVDim / kValueWarps;
-
-typedef float Output[kRowBlocks][kShareDims / 8][4];
-
-/* The query head of row `row` of a tile or unit. */
-u32 query_head(int kv_head, u32 row) {
-  return kv_head * kGroup + row % kGroup;
-}
-
-/* The tile's row of group 0 of this lane. */
-u32 first_row() {
-  const u32 thread = fresh_thread();
-  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
-}
-
-/* The first dim of the warp's share of O. */
-u32 first_dim() {
-  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
-}
-
-/* Whether the lane writes what is once a row: it has the first of its columns. */
-bool has_row_end(u32 lane) {
-  return lane % 4 == 0 && first_dim() == 0;
-}
-
-/* c = a b, or c += a b: 64 x 16 by 16 x 128 elements of bf16 that matrix descriptors tell of. */
-void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
-  asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
-               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, "
-               "%8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, "
-               "%24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, "
-               "%40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, "
-               "%56, %57, %58, %59, %60, %61, %62, %63"
-               "}, %64, %65, add, 1, 1, 0, 0;}"
-               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
-                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
-                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
-                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
-                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
-                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
-                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
-                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
-                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
-                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
-                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
-                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
-                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
-               : "l"(a), "l"(b), "r"((u32)add));
-}
-
-/* c += a b: 64 x 16 elements of bf16 in registers by 16 x 128 that a matrix descriptor tells of. */
-void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b) {
-  asm volatile("{.reg .pred add; setp.ne.b32 add, 1, 0;"
-               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, "
-               "%8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, "
-               "%24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, "
-               "%40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, "
-               "%56, %57, %58, %59, %60, %61, %62, %63"
-               "}, {%64, %65, %66, %67}, %68, add, 1, 1, 1;}"
-               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
-                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
-                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
-                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
-                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
-                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
-                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
-                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
-                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
-                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
-                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
-                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
-                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-}
-
-/* Weights of a warp's rows, as the operand of the product with V. */
-typedef u32 Weights[kTeamTokens / 16][4];
-
-/*
- * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
- * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
- * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in
- * all lanes, and is left in one of the warp.
- */
-u32 matrix_at(const u8 *tile, u32 panel_step) {
-  return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
-}
-
-u64 describe(u32 matrix) {
-  return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
-}
-
-/* From the matrix of the first 16 dims to that of block `block`, in a tile of kTileRows. */
-template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
-  return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
-}
-
-/*
- * What the compiler must not move over the products that write or read it: it knows no order between these and
- * arithmetic on the same registers.
- */
-template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
-#pragma unroll
-  for (u32 i = 0; i < kOctets; i++)
-    asm volatile(""
-                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
-}
-
-/* Starts scores = Q K^T. */
-void score(Scores &scores, u32 query, u32 keys) {
-#pragma unroll
-  for (u32 i = 0; i < (kQkDim + 15) / 16; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
-                  i > 0);
-  products_commit();
-}
-
-/* Starts O += P V. */
-void accumulate(Output &o, const Weights &weights, u32 values) {
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 16; t++)
-    multiply_values(o[0], weights[t], describe(values + t * (16 * kPanelRow / 16)));
-  products_commit();
-}
-
-void pack_weights(Weights &weights, const Scores &scores) {
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 16; t++)
-    pack_operand(weights[t], scores, 0, t);
 }
 
 /* Makes a barrier of so many arrivals. */
@@ -753,6 +521,39 @@ void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, in
                : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(shared_address(barrier))
                : "memory");
 }
+
+constexpr u32 kPanelRow = 128;  /* bytes */
+constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
+constexpr u32 kPanelDims = 64;
+
+template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
+
+/* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
+template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
+
+/* The tiles of Q, and the stages of K and V. */
+u8 *query_tile_of(u8 *shared, u32 number) {
+  return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
+}
+
+u8 *keys_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
+}
+
+u8 *values_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
+}
+
+/* What the warps need to know of a row of a tile. */
+struct tile_row {
+  int token;         /* in Q and O */
+  int visible;       /* KV tokens that it sees */
+  int part;          /* its row among the item's partial rows */
+  int position;      /* that Q is rotated to, where an array has it */
+  float query_scale; /* a power of two that its Q was divided by */
+  int first;         /* KV token that it sees, where that is not 0 */
+  int place;         /* of its token in the KV of its request */
+};
 
 constexpr bool kCausal = true;
 
@@ -1165,12 +966,198 @@ typedef Threads<kSharers> RowSharers;
 /* The tile is what the fragments need. */
 void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
 
+constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
+
 /* K is stored as it is scored. */
 Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
   return {};
 }
 
 void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {}
+
+/*
+ * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
+ * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
+ */
+template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+/* The column of a lane's first element of a row. */
+u32 first_column(u32 lane) {
+  return 2 * (lane % 4);
+}
+
+/* From there on, the column of its element i. */
+constexpr u32 column_step(u32 i) {
+  return i / 2 * 8 + i % 2;
+}
+
+/* The operand A of 16 columns of block b, t of them before: two octets have its layout already. */
+template <u32 kBlocks, u32 kOctets>
+void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], u32 b, u32 t) {
+#pragma unroll
+  for (u32 h = 0; h < 2; h++) {
+    fragment[2 * h] = pack_compute(tile[b][2 * t + h][0], tile[b][2 * t + h][1]);
+    fragment[2 * h + 1] = pack_compute(tile[b][2 * t + h][2], tile[b][2 * t + h][3]);
+  }
+}
+
+/* A warp's row groups: 8 rows each, of which a lane has one. */
+constexpr u32 kRowGroups = 2 * kRowBlocks;
+
+/* Scores of a warp's rows against the team's tokens. */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
+constexpr u32 kShareDims = kVDim / kValueWarps;
+
+typedef float Output[kRowBlocks][kShareDims / 8][4];
+
+/* The query head of row `row` of a tile or unit. */
+u32 query_head(int kv_head, u32 row) {
+  return kv_head * kGroup + row % kGroup;
+}
+
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+/* The first dim of the warp's share of O. */
+u32 first_dim() {
+  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
+}
+
+/* Whether the lane writes what is once a row: it has the first of its columns. */
+bool has_row_end(u32 lane) {
+  return lane % 4 == 0 && first_dim() == 0;
+}
+
+/* c = a b, or c += a b: 64 x 16 by 16 x 128 elements of bf16 that matrix descriptors tell of. */
+void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
+  asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
+               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
+               "%0, %1, %2, %3, %4, %5, %6, %7, "
+               "%8, %9, %10, %11, %12, %13, %14, %15, "
+               "%16, %17, %18, %19, %20, %21, %22, %23, "
+               "%24, %25, %26, %27, %28, %29, %30, %31, "
+               "%32, %33, %34, %35, %36, %37, %38, %39, "
+               "%40, %41, %42, %43, %44, %45, %46, %47, "
+               "%48, %49, %50, %51, %52, %53, %54, %55, "
+               "%56, %57, %58, %59, %60, %61, %62, %63"
+               "}, %64, %65, add, 1, 1, 0, 0;}"
+               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
+                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
+                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
+                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
+                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
+                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
+                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
+                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
+                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
+                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
+                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
+               : "l"(a), "l"(b), "r"((u32)add));
+}
+
+/* c += a b: 64 x 16 elements of bf16 in registers by 16 x 128 that a matrix descriptor tells of. */
+void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b) {
+  asm volatile("{.reg .pred add; setp.ne.b32 add, 1, 0;"
+               "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
+               "%0, %1, %2, %3, %4, %5, %6, %7, "
+               "%8, %9, %10, %11, %12, %13, %14, %15, "
+               "%16, %17, %18, %19, %20, %21, %22, %23, "
+               "%24, %25, %26, %27, %28, %29, %30, %31, "
+               "%32, %33, %34, %35, %36, %37, %38, %39, "
+               "%40, %41, %42, %43, %44, %45, %46, %47, "
+               "%48, %49, %50, %51, %52, %53, %54, %55, "
+               "%56, %57, %58, %59, %60, %61, %62, %63"
+               "}, {%64, %65, %66, %67}, %68, add, 1, 1, 1;}"
+               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
+                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
+                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
+                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
+                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
+                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
+                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
+                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
+                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
+                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
+                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+
+/* Weights of a warp's rows, as the operand of the product with V. */
+typedef u32 Weights[kTeamTokens / 16][4];
+
+/*
+ * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
+ * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in
+ * all lanes, and is left in one of the warp.
+ */
+u32 matrix_at(const u8 *tile, u32 panel_step) {
+  return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
+}
+
+u64 describe(u32 matrix) {
+  return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
+}
+
+/* From the matrix of the first 16 dims to that of block `block`, in a tile of kTileRows. */
+template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
+  return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
+}
+
+/*
+ * What the compiler must not move over the products that write or read it: it knows no order between these and
+ * arithmetic on the same registers.
+ */
+template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
+#pragma unroll
+  for (u32 i = 0; i < kOctets; i++)
+    asm volatile(""
+                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
+}
+
+/* Starts scores = Q K^T. */
+void score(Scores &scores, u32 query, u32 keys) {
+#pragma unroll
+  for (u32 i = 0; i < (kQkDim + 15) / 16; i++)
+    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+                  i > 0);
+  products_commit();
+}
+
+/* Starts O += P V. */
+void accumulate(Output &o, const Weights &weights, u32 values) {
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++)
+    multiply_values(o[0], weights[t], describe(values + t * (16 * kPanelRow / 16)));
+  products_commit();
+}
+
+void pack_weights(Weights &weights, const Scores &scores) {
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 16; t++)
+    pack_operand(weights[t], scores, 0, t);
+}
 
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
@@ -1435,17 +1422,27 @@ struct ItemView {
   }
 };
 
-/* A warp of a consumer is done with the tile. */
-void release_query(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+/* The consumer's own rows of the tile of Q. */
+u8 *own_query(const ItemView &view, u8 *shared) {
+  return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
 }
 
-/* After the last scores of an item: rows that are done again read theirs from memory. */
-void end_scores_of_item(const ItemView &view, u8 *shared) {
-  release_query(view, shared);
+void wait_for_keys(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
-void end_query(const ItemView &view, u8 *shared) {}
+/* Consumers start products when they can: two find their way past each other faster than in turns. */
+void wait_turn(u32 consumer) {}
+
+void pass_turn(u32 consumer) {}
+
+void open_turns(u32 consumer) {}
+
+void close_turns(u32 consumer) {}
+
+u32 consumer_after(u32 consumer) {
+  return consumer;
+}
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
@@ -1476,12 +1473,9 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
   return true;
 }
 
-/*
- * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
- * are visible none is masked.
- */
-bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible) {
+/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
+                      bool all_visible) {
   const ItemTile &tile = view.tile(shared);
   MaskBits bits;
   fetch_bits(bits, args, tile, token);
@@ -1490,7 +1484,111 @@ bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_atte
     mask_scores(scores, tile.rows, token);
     mask_by_bits(scores, bits);
   }
+}
+
+/*
+ * Scores of a step, of which `token` is the first, become weights; whether O must shrink, and by what. Where all tokens
+ * are visible none is masked.
+ */
+bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                const ItemView &view, u8 *shared, int token, bool all_visible) {
+  to_masked_logits(scores, args, view, shared, token, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
+}
+
+/* A warp of a consumer is done with the tile. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After the last scores of an item: rows that are done again read theirs from memory. */
+void end_scores_of_item(const ItemView &view, u8 *shared) {
+  release_query(view, shared);
+}
+
+void end_query(const ItemView &view, u8 *shared) {}
+
+/* Starts the scores of a step, when its K is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  pin(scores);
+  products_begin();
+  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
+}
+
+/* Starts O += P V of a step, when its V is there. */
+void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
+  pin(o);
+  products_begin();
+  accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));
+}
+
+/* Waits for the products of a step's scores, then nobody needs its K; the products of O go on. */
+template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<kPending>();
+  pin(scores);
+  release(&barriers_of(shared).keys_empty[place.number()]);
+}
+
+/* Waits for the products of O of a step, then nobody needs its V. */
+void end_output(Output &o, const Place<kStages> &place, u8 *shared) {
+  products_wait<0>();
+  pin(o);
+  release(&barriers_of(shared).values_empty[place.number()]);
+}
+
+/*
+ * A consumer's part of an item. The scores of a step are under way beside the product of the weights before them with
+ * V; while the latter still is, the scores become weights. One consumer is at its softmax while the matrix units work
+ * for another; three take turns at starting products for that.
+ */
+void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
+  int token = first_of_steps(view.tile(shared).item.kv_begin);
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
+    return;
+  }
+  Scores scores;
+  Weights weights;
+  Shrinks shrinks;
+  wait_for_keys(place, shared);
+  begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
+  end_scores<0>(scores, place, shared);
+  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+  pack_weights(weights, scores);
+#pragma unroll 1
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
+    const Place<kStages> next = place.next();
+    wait_for_keys(next, shared);
+    wait_turn(fresh_thread() / 128);
+    begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
+    begin_output(state.o, weights, place, shared);
+    pass_turn(consumer_after(fresh_thread() / 128));
+    end_scores<1>(scores, next, shared);
+    const bool shrinks_output =
+        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+    end_output(state.o, place, shared);
+    pack_weights(weights, scores);
+    if (shrinks_output)
+      shrink_output(state.o, shrinks);
+    place = next;
+  }
+  end_scores_of_item(view, shared);
+  begin_output(state.o, weights, place, shared);
+  end_output(state.o, place, shared);
+  place = place.next();
+}
+
+void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kItemsWarp)
+    bring_items({kItemsWarp * 32, 0}, maps.attention, first, shared);
+  else if (warp() == kQueryWarp)
+    bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+  else
+    bring_kv(maps, first, shared);
 }
 
 typedef u16 OutputElement;
@@ -1947,89 +2045,6 @@ bool is_idle(const fi_attention_args &args, const fi_item &first) {
   return true;
 }
 
-/* The consumer's own rows of the tile of Q. */
-u8 *own_query(const ItemView &view, u8 *shared) {
-  return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
-}
-
-/* Starts the scores of a step, when its K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
-}
-
-/* Starts O += P V of a step, when its V is there. */
-void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
-  pin(o);
-  products_begin();
-  accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K; the products of O go on. */
-template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<kPending>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
-}
-
-/* Waits for the products of O of a step, then nobody needs its V. */
-void end_output(Output &o, const Place<kStages> &place, u8 *shared) {
-  products_wait<0>();
-  pin(o);
-  release(&barriers_of(shared).values_empty[place.number()]);
-}
-
-void wait_for_keys(const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
-}
-
-/*
- * A consumer's part of an item. The scores of a step are under way beside the product of the weights before them with
- * V; while the latter still is, the scores become weights. One consumer is at its softmax while the matrix units work
- * for another; three take turns at starting products for that.
- */
-void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
-  int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end) {
-    end_scores_of_item(view, shared);
-    return;
-  }
-  Scores scores;
-  Weights weights;
-  Shrinks shrinks;
-  wait_for_keys(place, shared);
-  begin_scores(scores, view, place, shared);
-  Outlook outlook = view.outlook(shared, token);
-  end_scores<0>(scores, place, shared);
-  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
-  pack_weights(weights, scores);
-#pragma unroll 1
-  while (!outlook.is_last) {
-    token += (int)kTeamTokens;
-    const Place<kStages> next = place.next();
-    wait_for_keys(next, shared);
-    wait_turn(fresh_thread() / 128);
-    begin_scores(scores, view, next, shared);
-    outlook = view.outlook(shared, token);
-    begin_output(state.o, weights, place, shared);
-    pass_turn(consumer_after(fresh_thread() / 128));
-    end_scores<1>(scores, next, shared);
-    const bool shrinks_output =
-        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
-    end_output(state.o, place, shared);
-    pack_weights(weights, scores);
-    if (shrinks_output)
-      shrink_output(state.o, shrinks);
-    place = next;
-  }
-  end_scores_of_item(view, shared);
-  begin_output(state.o, weights, place, shared);
-  end_output(state.o, place, shared);
-  place = place.next();
-}
-
 /* Whether a consumer has rows of an item: its other rows are as good as any. */
 bool has_rows(const fi_item &item) {
   return true;
@@ -2063,12 +2078,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, args, first, shared);
-    else if (warp() == kQueryWarp)
-      bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
-    else
-      bring_kv(maps, first, shared);
+    produce(maps, first, shared);
     return;
   }
 

@@ -413,250 +413,6 @@ u32 count_down(u32 *counter) {
   return before;
 }
 
-constexpr u32 kPanelRow = 128;  /* bytes */
-constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
-constexpr u32 kPanelDims = 128;
-
-template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
-
-/* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
-template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
-
-/* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
-template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
-  return chunk / 8 * (kTileRows * kPanelRow) + row * kPanelRow + (chunk % 8 ^ row % 8) * 16;
-}
-
-/* The tiles of Q, and the stages of K and V. */
-u8 *query_tile_of(u8 *shared, u32 number) {
-  return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
-}
-
-u8 *keys_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
-}
-
-u8 *values_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
-}
-
-constexpr u32 kTurnedBytes = kVDim * kPanelRow;
-
-u8 *turned_of_stage(u8 *shared, u32 stage) {
-  return shared + kSharedTurned + stage * kTurnedBytes;
-}
-
-constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
-
-/*
- * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
- * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
- */
-template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
-  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
-}
-
-template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
-  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
-}
-
-/* The column of a lane's first element of a row. */
-u32 first_column(u32 lane) {
-  return 2 * (lane % 4);
-}
-
-/* From there on, the column of its element i. */
-constexpr u32 column_step(u32 i) {
-  return i / 2 * 8 + i % 2;
-}
-
-/* What the warps need to know of a row of a tile. */
-struct tile_row {
-  int token;         /* in Q and O */
-  int visible;       /* KV tokens that it sees */
-  int part;          /* its row among the item's partial rows */
-  int position;      /* that Q is rotated to, where an array has it */
-  float query_scale; /* a power of two that its Q was divided by */
-  int first;         /* KV token that it sees, where that is not 0 */
-  int place;         /* of its token in the KV of its request */
-};
-
-/* A warp's row groups: 8 rows each, of which a lane has one. */
-constexpr u32 kRowGroups = 2 * kRowBlocks;
-
-/* Scores of a warp's rows against the team's tokens. */
-typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
-
-/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
-constexpr u32 kShareDims = kVDim / kValueWarps;
-
-typedef float Output[kRowBlocks][kShareDims / 8][4];
-
-/* The query head of row `row` of a tile or unit. */
-u32 query_head(int kv_head, u32 row) {
-  return kv_head * kGroup + row % kGroup;
-}
-
-/* The tile's row of group 0 of this lane. */
-u32 first_row() {
-  const u32 thread = fresh_thread();
-  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
-}
-
-/* The first dim of the warp's share of O. */
-u32 first_dim() {
-  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
-}
-
-/* Whether the lane writes what is once a row: it has the first of its columns. */
-bool has_row_end(u32 lane) {
-  return lane % 4 == 0 && first_dim() == 0;
-}
-
-/* Four e4m3 of a word, the first in its lowest byte. What is larger than 448 becomes 448. */
-u32 pack_e4m3(float a, float b, float c, float d) {
-  u32 word;
-  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
-      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
-      : "=r"(word)
-      : "f"(a), "f"(b), "f"(c), "f"(d));
-  return word;
-}
-
-/*
- * The operand A of 32 tokens of block b, t of them before. A word has what the lane has of two octets of a row, so that
- * of each 16 tokens those at 2 l, 2 l + 1, 2 l + 8 and 2 l + 9 are neighbours in this order: V has them in the same.
- */
-void pack_weights(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
-#pragma unroll
-  for (u32 w = 0; w < 4; w++) {
-    const float(&first)[4] = scores[b][4 * t + w / 2 * 2];
-    const float(&second)[4] = scores[b][4 * t + w / 2 * 2 + 1];
-    const u32 row = w % 2 * 2;
-    fragment[w] = pack_e4m3(first[row], first[row + 1], second[row], second[row + 1]);
-  }
-}
-
-/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, both in shared memory. */
-void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
-  asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
-               "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, "
-               "%8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, "
-               "%24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, "
-               "%40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, "
-               "%56, %57, %58, %59, %60, %61, %62, %63"
-               "}, %64, %65, add, 1, 1;}"
-               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
-                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
-                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
-                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
-                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
-                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
-                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
-                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
-                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
-                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
-                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
-                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
-                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
-               : "l"(a), "l"(b), "r"((u32)add));
-}
-
-/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, a in registers, b in shared memory. */
-void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b, bool add) {
-  asm volatile("{.reg .pred add; setp.ne.b32 add, %69, 0;"
-               "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
-               "%0, %1, %2, %3, %4, %5, %6, %7, "
-               "%8, %9, %10, %11, %12, %13, %14, %15, "
-               "%16, %17, %18, %19, %20, %21, %22, %23, "
-               "%24, %25, %26, %27, %28, %29, %30, %31, "
-               "%32, %33, %34, %35, %36, %37, %38, %39, "
-               "%40, %41, %42, %43, %44, %45, %46, %47, "
-               "%48, %49, %50, %51, %52, %53, %54, %55, "
-               "%56, %57, %58, %59, %60, %61, %62, %63"
-               "}, {%64, %65, %66, %67}, %68, add, 1, 1;}"
-               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
-                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
-                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
-                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
-                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
-                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
-                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
-                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
-                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
-                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
-                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
-                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
-                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((u32)add));
-}
-
-/* Weights of a warp's rows, as the operand of the product with V. */
-typedef u32 Weights[kTeamTokens / 32][4];
-
-/*
- * What tells the instruction of a matrix in panels, in units of 16 bytes. What all matrices have is in the upper word:
- * 8 rows from here are so far, and 1 is the pattern of 128 bytes. Products read both from registers of the warp, not of
- * its lanes: the address is the same in all lanes, and is left in one of the warp.
- */
-u32 matrix_at(const u8 *tile) {
-  return uniform((shared_address(tile) & 0x3ffff) / 16);
-}
-
-u64 describe(u32 matrix) {
-  return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
-}
-
-/* From the matrix of the first 32 elements of its rows to that of block `block`, in a tile of kTileRows. */
-template <u32 kTileRows> constexpr u32 blocks_along(u32 block) {
-  return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
-}
-
-/*
- * What the compiler must not move over the products that write or read it: it knows no order between these and
- * arithmetic on the same registers.
- */
-template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
-#pragma unroll
-  for (u32 i = 0; i < kOctets; i++)
-    asm volatile(""
-                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
-}
-
-/* Starts scores = Q K^T. Dims that the last block has beyond the head's are 0. */
-void score(Scores &scores, u32 query, u32 keys) {
-#pragma unroll
-  for (u32 i = 0; i < (kQkDim + 31) / 32; i++)
-    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
-                  i > 0);
-  products_commit();
-}
-
-/* Starts O of a step = P V. */
-void accumulate(Output &o, const Weights &weights, u32 values) {
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 32; t++)
-    multiply_values(o[0], weights[t], describe(values + blocks_along<kVDim>(t)), t > 0);
-  products_commit();
-}
-
-/* All of a step. */
-void pack_weights(Weights &weights, const Scores &scores) {
-#pragma unroll
-  for (u32 t = 0; t < kTeamTokens / 32; t++)
-    pack_weights(weights[t], scores, 0, t);
-}
-
 /* Makes a barrier of so many arrivals. */
 void barrier_open(u64 *barrier, u32 arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" : : "r"(shared_address(barrier)), "r"(arrivals) : "memory");
@@ -689,6 +445,8 @@ void barrier_wait(u64 *barrier, u32 parity) {
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
+constexpr u32 kReadyLists = 1;
+
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -700,7 +458,7 @@ struct Barriers {
   u64 values_empty[kStages];
   u64 turned_full[kStages]; /* V as products take it */
   u64 turned_empty[kStages];
-  int ready; /* first of the units that this CTA must merge */
+  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
 
 Barriers &barriers_of(u8 *shared) {
@@ -742,7 +500,8 @@ void open_ring(Barriers &barriers) {
     barrier_open(&barriers.turned_full[i], kTurnWarps);
     barrier_open(&barriers.turned_empty[i], kConsumerWarps);
   }
-  barriers.ready = -1;
+  for (int &ready : barriers.ready)
+    ready = -1;
 }
 
 void open_barriers(Barriers &barriers) {
@@ -782,6 +541,44 @@ void copy_box(u32 to, const fi_tensor_map &map, u64 *barrier, int x0, int x1, in
                : : "r"(to), "l"(&map), "r"(x0), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(shared_address(barrier))
                : "memory");
 }
+
+constexpr u32 kPanelRow = 128;  /* bytes */
+constexpr u32 kPanelUnits = 64; /* in which tensor maps count: an element of 16 bits, or two of 8 */
+constexpr u32 kPanelDims = 128;
+
+template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims;
+
+/* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
+template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
+
+/* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
+template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
+  return chunk / 8 * (kTileRows * kPanelRow) + row * kPanelRow + (chunk % 8 ^ row % 8) * 16;
+}
+
+/* The tiles of Q, and the stages of K and V. */
+u8 *query_tile_of(u8 *shared, u32 number) {
+  return shared + kSharedQuery + number * kTileBytes<kQkDim, kRows>;
+}
+
+u8 *keys_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedKeys + stage * kTileBytes<kQkDim, kTeamTokens>;
+}
+
+u8 *values_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
+}
+
+/* What the warps need to know of a row of a tile. */
+struct tile_row {
+  int token;         /* in Q and O */
+  int visible;       /* KV tokens that it sees */
+  int part;          /* its row among the item's partial rows */
+  int position;      /* that Q is rotated to, where an array has it */
+  float query_scale; /* a power of two that its Q was divided by */
+  int first;         /* KV token that it sees, where that is not 0 */
+  int place;         /* of its token in the KV of its request */
+};
 
 constexpr bool kCausal = true;
 
@@ -1067,6 +864,12 @@ Box box_of_step(const fi_item &item, int token, int place) {
   return crop<kBoxTokens>(box_at(item, first, place), item, first);
 }
 
+constexpr u32 kTurnedBytes = kVDim * kPanelRow;
+
+u8 *turned_of_stage(u8 *shared, u32 stage) {
+  return shared + kSharedTurned + stage * kTurnedBytes;
+}
+
 /* The same of the transposed matrices: rows and columns of the result change places. */
 void load_matrices_transposed(u32 (&words)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -1254,12 +1057,212 @@ typedef Threads<kSharers> RowSharers;
 /* The tile is what the fragments need. */
 void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
 
+constexpr u32 kTeamWarps = kRowWarps * kValueWarps;
+
 /* K is stored as it is scored. */
 Rotation key_rotation(const fi_attention_args &args, const fi_item &item, int token) {
   return {};
 }
 
 void rotate_stored(float &x, float &y, u32 pair, const Rotation &by) {}
+
+/*
+ * A warp's accumulator is blocks of 16 rows and octets of columns. A lane has two elements of an octet in each row of a
+ * group: lane l has row 8 r + l / 4 in group r, which is half r % 2 of block r / 2.
+ */
+template <u32 kBlocks, u32 kOctets> float &at(float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+template <u32 kBlocks, u32 kOctets> float at(const float (&tile)[kBlocks][kOctets][4], u32 group, u32 i) {
+  return tile[group / 2][i / 2][group % 2 * 2 + i % 2];
+}
+
+/* The column of a lane's first element of a row. */
+u32 first_column(u32 lane) {
+  return 2 * (lane % 4);
+}
+
+/* From there on, the column of its element i. */
+constexpr u32 column_step(u32 i) {
+  return i / 2 * 8 + i % 2;
+}
+
+/* A warp's row groups: 8 rows each, of which a lane has one. */
+constexpr u32 kRowGroups = 2 * kRowBlocks;
+
+/* Scores of a warp's rows against the team's tokens. */
+typedef float Scores[kRowBlocks][kTeamTokens / 8][4];
+
+/* O of a warp's rows: its share of the dims, in the order of the operand V (pair_column). */
+constexpr u32 kShareDims = kVDim / kValueWarps;
+
+typedef float Output[kRowBlocks][kShareDims / 8][4];
+
+/* The query head of row `row` of a tile or unit. */
+u32 query_head(int kv_head, u32 row) {
+  return kv_head * kGroup + row % kGroup;
+}
+
+/* The tile's row of group 0 of this lane. */
+u32 first_row() {
+  const u32 thread = fresh_thread();
+  return thread / 32 % kTeamWarps / kValueWarps * (16 * kRowBlocks) + thread % 32 / 4;
+}
+
+/* The first dim of the warp's share of O. */
+u32 first_dim() {
+  return kValueWarps == 1 ? 0 : fresh_thread() / 32 % kValueWarps * kShareDims;
+}
+
+/* Whether the lane writes what is once a row: it has the first of its columns. */
+bool has_row_end(u32 lane) {
+  return lane % 4 == 0 && first_dim() == 0;
+}
+
+/* Four e4m3 of a word, the first in its lowest byte. What is larger than 448 becomes 448. */
+u32 pack_e4m3(float a, float b, float c, float d) {
+  u32 word;
+  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
+      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}"
+      : "=r"(word)
+      : "f"(a), "f"(b), "f"(c), "f"(d));
+  return word;
+}
+
+/*
+ * The operand A of 32 tokens of block b, t of them before. A word has what the lane has of two octets of a row, so that
+ * of each 16 tokens those at 2 l, 2 l + 1, 2 l + 8 and 2 l + 9 are neighbours in this order: V has them in the same.
+ */
+void pack_weights(u32 (&fragment)[4], const Scores &scores, u32 b, u32 t) {
+#pragma unroll
+  for (u32 w = 0; w < 4; w++) {
+    const float(&first)[4] = scores[b][4 * t + w / 2 * 2];
+    const float(&second)[4] = scores[b][4 * t + w / 2 * 2 + 1];
+    const u32 row = w % 2 * 2;
+    fragment[w] = pack_e4m3(first[row], first[row + 1], second[row], second[row + 1]);
+  }
+}
+
+/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, both in shared memory. */
+void multiply_keys(float (&c)[16][4], u64 a, u64 b, bool add) {
+  asm volatile("{.reg .pred add; setp.ne.b32 add, %66, 0;"
+               "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
+               "%0, %1, %2, %3, %4, %5, %6, %7, "
+               "%8, %9, %10, %11, %12, %13, %14, %15, "
+               "%16, %17, %18, %19, %20, %21, %22, %23, "
+               "%24, %25, %26, %27, %28, %29, %30, %31, "
+               "%32, %33, %34, %35, %36, %37, %38, %39, "
+               "%40, %41, %42, %43, %44, %45, %46, %47, "
+               "%48, %49, %50, %51, %52, %53, %54, %55, "
+               "%56, %57, %58, %59, %60, %61, %62, %63"
+               "}, %64, %65, add, 1, 1;}"
+               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
+                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
+                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
+                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
+                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
+                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
+                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
+                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
+                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
+                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
+                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
+               : "l"(a), "l"(b), "r"((u32)add));
+}
+
+/* c = a b, or c += a b: 64 x 32 by 32 x 128 elements of e4m3, a in registers, b in shared memory. */
+void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b, bool add) {
+  asm volatile("{.reg .pred add; setp.ne.b32 add, %69, 0;"
+               "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
+               "%0, %1, %2, %3, %4, %5, %6, %7, "
+               "%8, %9, %10, %11, %12, %13, %14, %15, "
+               "%16, %17, %18, %19, %20, %21, %22, %23, "
+               "%24, %25, %26, %27, %28, %29, %30, %31, "
+               "%32, %33, %34, %35, %36, %37, %38, %39, "
+               "%40, %41, %42, %43, %44, %45, %46, %47, "
+               "%48, %49, %50, %51, %52, %53, %54, %55, "
+               "%56, %57, %58, %59, %60, %61, %62, %63"
+               "}, {%64, %65, %66, %67}, %68, add, 1, 1;}"
+               : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]),
+                 "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
+                 "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]),
+                 "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
+                 "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]),
+                 "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
+                 "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]),
+                 "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
+                 "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]),
+                 "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
+                 "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]),
+                 "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
+                 "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]),
+                 "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
+                 "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]),
+                 "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((u32)add));
+}
+
+/* Weights of a warp's rows, as the operand of the product with V. */
+typedef u32 Weights[kTeamTokens / 32][4];
+
+/*
+ * What tells the instruction of a matrix in panels, in units of 16 bytes. What all matrices have is in the upper word:
+ * 8 rows from here are so far, and 1 is the pattern of 128 bytes. Products read both from registers of the warp, not of
+ * its lanes: the address is the same in all lanes, and is left in one of the warp.
+ */
+u32 matrix_at(const u8 *tile) {
+  return uniform((shared_address(tile) & 0x3ffff) / 16);
+}
+
+u64 describe(u32 matrix) {
+  return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
+}
+
+/* From the matrix of the first 32 elements of its rows to that of block `block`, in a tile of kTileRows. */
+template <u32 kTileRows> constexpr u32 blocks_along(u32 block) {
+  return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
+}
+
+/*
+ * What the compiler must not move over the products that write or read it: it knows no order between these and
+ * arithmetic on the same registers.
+ */
+template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
+#pragma unroll
+  for (u32 i = 0; i < kOctets; i++)
+    asm volatile(""
+                 : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
+}
+
+/* Starts scores = Q K^T. Dims that the last block has beyond the head's are 0. */
+void score(Scores &scores, u32 query, u32 keys) {
+#pragma unroll
+  for (u32 i = 0; i < (kQkDim + 31) / 32; i++)
+    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
+                  i > 0);
+  products_commit();
+}
+
+/* Starts O of a step = P V. */
+void accumulate(Output &o, const Weights &weights, u32 values) {
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 32; t++)
+    multiply_values(o[0], weights[t], describe(values + blocks_along<kVDim>(t)), t > 0);
+  products_commit();
+}
+
+/* All of a step. */
+void pack_weights(Weights &weights, const Scores &scores) {
+#pragma unroll
+  for (u32 t = 0; t < kTeamTokens / 32; t++)
+    pack_weights(weights[t], scores, 0, t);
+}
 
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
@@ -1528,17 +1531,14 @@ struct ItemView {
   }
 };
 
-/* A warp of a consumer is done with the tile. */
-void release_query(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+/* The consumer's own rows of the tile of Q. */
+u8 *own_query(const ItemView &view, u8 *shared) {
+  return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
 }
 
-/* After the last scores of an item: rows that are done again read theirs from memory. */
-void end_scores_of_item(const ItemView &view, u8 *shared) {
-  release_query(view, shared);
+void wait_for_keys(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
-
-void end_query(const ItemView &view, u8 *shared) {}
 
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
@@ -1569,6 +1569,19 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
   return true;
 }
 
+/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
+                      bool all_visible) {
+  const ItemTile &tile = view.tile(shared);
+  MaskBits bits;
+  fetch_bits(bits, args, tile, token);
+  to_logits(scores, args, tile, view.scale, token);
+  if (!all_visible || !are_full(bits)) {
+    mask_scores(scores, tile.rows, token);
+    mask_by_bits(scores, bits);
+  }
+}
+
 /* What the maxima of rows have become with a step. */
 struct Maxima {
   float offsets[kRowGroups]; /* what is to be taken off its logits */
@@ -1581,19 +1594,115 @@ struct Maxima {
  */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
                   int token, bool all_visible) {
-  const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
-  to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  to_masked_logits(scores, args, view, shared, token, all_visible);
   Maxima maxima;
-  for (float &factor : maxima.shrinks.factors)
-    factor = 1;
   raise_maxima(state, scores, maxima.offsets, maxima.shrinks, logit_scale(view.scale));
   return maxima;
+}
+
+/* A warp of a consumer is done with the tile. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After the last scores of an item: rows that are done again read theirs from memory. */
+void end_scores_of_item(const ItemView &view, u8 *shared) {
+  release_query(view, shared);
+}
+
+void end_query(const ItemView &view, u8 *shared) {}
+
+/* Starts the scores of a step, whose K is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  pin(scores);
+  products_begin();
+  score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
+}
+
+/* Starts O of a step, whose V is there. */
+void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  pin(step);
+  products_begin();
+  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
+}
+
+/* Waits for the products of a step's scores, then nobody needs its K. */
+void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<0>();
+  pin(scores);
+  release(&barriers_of(shared).keys_empty[place.number()]);
+}
+
+/* Waits for the products of O of a step, then nobody needs its V; those of scores may go on. */
+template <int kPending> void end_output(Output &step, const Place<kStages> &place, u8 *shared) {
+  products_wait<kPending>();
+  pin(step);
+  release(&barriers_of(shared).turned_empty[place.number()]);
+}
+
+void wait_for_values(const Place<kStages> &place, u8 *shared) {
+  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
+}
+
+/*
+ * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
+ * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
+ * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, before the scores: the
+ * compiler does not move the adding over such a branch, while it would else begin it after them.
+ */
+void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
+  int token = first_of_steps(view.tile(shared).item.kv_begin);
+  if (token >= view.tile(shared).item.kv_end) {
+    end_scores_of_item(view, shared);
+    return;
+  }
+  Scores scores;
+  Weights weights;
+  Output step;
+  wait_for_keys(place, shared);
+  begin_scores(scores, view, place, shared);
+  Outlook outlook = view.outlook(shared, token);
+  wait_for_values(place, shared);
+  end_scores(scores, place, shared);
+  Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
+  weigh(state, scores, maxima.offsets, logit_scale(view.scale));
+  pack_weights(weights, scores);
+#pragma unroll 1
+  while (!outlook.is_last) {
+    token += (int)kTeamTokens;
+    const Place<kStages> next = place.next();
+    begin_output(step, weights, place, shared);
+    wait_for_keys(next, shared);
+    begin_scores(scores, view, next, shared);
+    outlook = view.outlook(shared, token);
+    end_output<1>(step, place, shared);
+    add_output(state.o, step, maxima.shrinks);
+    wait_for_values(next, shared);
+    end_scores(scores, next, shared);
+    maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
+    weigh(state, scores, maxima.offsets, logit_scale(view.scale));
+    pack_weights(weights, scores);
+    place = next;
+  }
+  end_scores_of_item(view, shared);
+  begin_output(step, weights, place, shared);
+  end_output<0>(step, place, shared);
+  add_output(state.o, step, maxima.shrinks);
+  close_weights(state);
+  place = place.next();
+}
+
+void open_turns(u32 consumer) {}
+
+void close_turns(u32 consumer) {}
+
+void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kItemsWarp)
+    bring_items({kItemsWarp * 32, 0}, maps, first, shared);
+  else if (warp() == kLoaderWarp)
+    bring_boxes(maps, first, shared);
+  else
+    turn_values(first, shared);
 }
 
 typedef u16 OutputElement;
@@ -2050,98 +2159,20 @@ bool is_idle(const fi_attention_args &args, const fi_item &first) {
   return true;
 }
 
-/* The consumer's own rows of the tile of Q. */
-u8 *own_query(const ItemView &view, u8 *shared) {
-  return view.query(shared) + fresh_thread() / 128 * (64 * kPanelRow);
+/* Whether a consumer has rows of an item: its other rows are as good as any. */
+bool has_rows(const fi_item &item) {
+  return true;
 }
 
-/* Starts the scores of a step, whose K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
-}
-
-/* Starts O of a step, whose V is there. */
-void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
-  pin(step);
-  products_begin();
-  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K. */
-void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<0>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
-}
-
-/* Waits for the products of O of a step, then nobody needs its V; those of scores may go on. */
-template <int kPending> void end_output(Output &step, const Place<kStages> &place, u8 *shared) {
-  products_wait<kPending>();
-  pin(step);
-  release(&barriers_of(shared).turned_empty[place.number()]);
-}
-
-void wait_for_keys(const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
-}
-
-void wait_for_values(const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).turned_full[place.number()], place.parity());
+/* What a consumer does about an item. */
+void attend_own_rows(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place,
+                     u8 *shared) {
+  attend(state, args, view, place, shared);
 }
 
 /*
- * A consumer's part of an item. The matrix units sum products of 8 bits with few digits, so that O of each step is
- * summed alone, and added to the rest by the threads. The scores of a step are under way beside it, and while one
- * consumer is at its softmax, the matrix units work for the other. V is waited for a step ahead, before the scores: the
- * compiler does not move the adding over such a branch, while it would else begin it after them.
- */
-void attend(RowState &state, const fi_attention_args &args, const ItemView &view, Place<kStages> &place, u8 *shared) {
-  int token = first_of_steps(view.tile(shared).item.kv_begin);
-  if (token >= view.tile(shared).item.kv_end) {
-    end_scores_of_item(view, shared);
-    return;
-  }
-  Scores scores;
-  Weights weights;
-  Output step;
-  wait_for_keys(place, shared);
-  begin_scores(scores, view, place, shared);
-  Outlook outlook = view.outlook(shared, token);
-  wait_for_values(place, shared);
-  end_scores(scores, place, shared);
-  Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
-  weigh(state, scores, maxima.offsets, logit_scale(view.scale));
-  pack_weights(weights, scores);
-#pragma unroll 1
-  while (!outlook.is_last) {
-    token += (int)kTeamTokens;
-    const Place<kStages> next = place.next();
-    begin_output(step, weights, place, shared);
-    wait_for_keys(next, shared);
-    begin_scores(scores, view, next, shared);
-    outlook = view.outlook(shared, token);
-    end_output<1>(step, place, shared);
-    add_output(state.o, step, maxima.shrinks);
-    wait_for_values(next, shared);
-    end_scores(scores, next, shared);
-    maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
-    weigh(state, scores, maxima.offsets, logit_scale(view.scale));
-    pack_weights(weights, scores);
-    place = next;
-  }
-  end_scores_of_item(view, shared);
-  begin_output(step, weights, place, shared);
-  end_output<0>(step, place, shared);
-  add_output(state.o, step, maxima.shrinks);
-  close_weights(state);
-  place = place.next();
-}
-
-/*
- * One CTA works through its items of the plan. Warps of the producer bring the rows of items with Q, bring K and V of
- * their steps, and turn V, as far ahead as there is room; consumers have 64 rows of the tile each.
+ * One CTA works through its items of the plan. Warps of the producer bring the rows of items, Q, and K and V of their
+ * steps, as far ahead as there is room; consumers have 64 rows of the tile each.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
@@ -2161,12 +2192,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
 
   if (consumer() == kConsumers) {
     keep_registers<kProducerRegisters>();
-    if (warp() == kItemsWarp)
-      bring_items({kItemsWarp * 32, 0}, maps, first, shared);
-    else if (warp() == kLoaderWarp)
-      bring_boxes(maps, first, shared);
-    else
-      turn_values(first, shared);
+    produce(maps, first, shared);
     return;
   }
 
@@ -2174,6 +2200,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
   const u32 self = consumer();
   const Workers workers = {0, kWorkersBarrier};
   Place<kStages> kv = {0};
+  open_turns(self);
   u32 count = 0;
   for (;; count++) {
     const Place<kItemsAhead> rows = {count};
@@ -2184,11 +2211,12 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
       break;
     const Place<kQueryTiles> query = {count};
     barrier_wait(&barriers.query_full[query.number()], query.parity());
-    transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
+    if (has_rows(tile.item))
+      transform_query(consumer_threads(self), own_query(view, shared), args, tile.rows + self * 64);
     view.scale = spread_scale(score_scale(args, tile.item.kv_head), tile.rows);
     RowState state;
     open_rows(state);
-    attend(state, args, view, kv, shared);
+    attend_own_rows(state, args, view, kv, shared);
     ItemTile &ended = view.tile(shared);
     close_rows(state, ended.rows);
     publish(args, ended, state, staging(shared));
@@ -2197,8 +2225,9 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
     if (end.is_partial)
-      arrive(workers, args.plan, end.unit, end.unit_count, barriers.ready);
+      arrive(workers, args.plan, end.unit, end.unit_count, *barriers.ready);
   }
+  close_turns(self);
   const ItemTile &last = item_tiles(shared)[Place<kItemsAhead>{count - 1}.number()];
-  merge_units(workers, args, last.item.unit, barriers.ready);
+  merge_units(workers, args, last.item.unit, *barriers.ready);
 }
