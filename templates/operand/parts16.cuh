@@ -8,7 +8,7 @@ template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u3
   products_begin();
 #pragma unroll
   for (u32 i = kFirst; i < kFirst + kBlocks; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
                   i > 0);
 }
 
@@ -16,7 +16,7 @@ template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u3
 void accumulate(Output &o, u32 weights, u32 values) {
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 16; t++)
-    multiply_values(o[0], describe(weights + dims_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
+    multiply_values(o[0], describe(weights + blocks_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
   products_commit();
 }
 

@@ -6,26 +6,12 @@
 
 //# A consumer's part of an item, by products of 16-bit elements.
 
-/* Starts the scores of a step, when its K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
-}
-
 /* Starts O += P V of a step, when its V is there. */
 void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
   pin(o);
   products_begin();
   accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K; the products of O go on. */
-template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<kPending>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
 }
 
 /* Waits for the products of O of a step, then nobody needs its V. */

@@ -5,25 +5,11 @@
 
 //# A consumer's part of an item, by products of e4m3.
 
-/* Starts the scores of a step, whose K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
-}
-
 /* Starts O of a step, whose V is there. */
 void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
   pin(step);
   products_begin();
-  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K. */
-void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<0>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
+  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number()), 0));
 }
 
 /* Waits for the products of O of a step, then nobody needs its V; those of scores may go on. */
@@ -56,7 +42,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
   wait_for_values(place, shared);
-  end_scores(scores, place, shared);
+  end_scores<0>(scores, place, shared);
   Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
   weigh(state, scores, maxima.offsets, logit_scale(view.scale));
   pack_weights(weights, scores);
@@ -71,7 +57,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     end_output<1>(step, place, shared);
     add_output(state.o, step, maxima.shrinks);
     wait_for_values(next, shared);
-    end_scores(scores, next, shared);
+    end_scores<0>(scores, next, shared);
     maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
     weigh(state, scores, maxima.offsets, logit_scale(view.scale));
     pack_weights(weights, scores);

@@ -664,8 +664,7 @@ void multiply_values(float (&c)[32][4], u64 a, u64 b) {
                : "l"(a), "l"(b));
 }
 
-/* Weights of a warp's rows, as the operand of the product with V. */
-typedef u32 Weights[kTeamTokens / 16][4];
+constexpr u32 kBlock = kPanelDims / 4; /* elements of a row that one product takes: 32 bytes */
 
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
@@ -681,8 +680,8 @@ u64 describe(u32 matrix) {
   return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
 }
 
-/* From the matrix of the first 16 dims to that of block `block`, in a tile of kTileRows. */
-template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
+/* From the matrix of the first block of its rows to that of block `block`, in a tile of kTileRows. */
+template <u32 kTileRows> constexpr u32 blocks_along(u32 block) {
   return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
 }
 
@@ -697,14 +696,17 @@ template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
                  : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
 }
 
-/* Starts scores = Q K^T. */
+/* Starts scores = Q K^T. Dims that the last block has beyond the head's are 0. */
 void score(Scores &scores, u32 query, u32 keys) {
 #pragma unroll
-  for (u32 i = 0; i < (kQkDim + 15) / 16; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+  for (u32 i = 0; i < (kQkDim + kBlock - 1) / kBlock; i++)
+    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
                   i > 0);
   products_commit();
 }
+
+/* Weights of a warp's rows, as the operand of the product with V. */
+typedef u32 Weights[kTeamTokens / 16][4];
 
 /* Starts O += P V. */
 void accumulate(Output &o, const Weights &weights, u32 values) {
@@ -725,7 +727,7 @@ template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u3
   products_begin();
 #pragma unroll
   for (u32 i = kFirst; i < kFirst + kBlocks; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
                   i > 0);
 }
 
@@ -733,7 +735,7 @@ template <u32 kFirst, u32 kBlocks> void score_part(Scores &scores, u32 query, u3
 void accumulate(Output &o, u32 weights, u32 values) {
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 16; t++)
-    multiply_values(o[0], describe(weights + dims_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
+    multiply_values(o[0], describe(weights + blocks_along<kRows>(t)), describe(values + t * (16 * kPanelRow / 16)));
   products_commit();
 }
 

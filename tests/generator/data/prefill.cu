@@ -1103,8 +1103,7 @@ void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b) {
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
 
-/* Weights of a warp's rows, as the operand of the product with V. */
-typedef u32 Weights[kTeamTokens / 16][4];
+constexpr u32 kBlock = kPanelDims / 4; /* elements of a row that one product takes: 32 bytes */
 
 /*
  * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
@@ -1120,8 +1119,8 @@ u64 describe(u32 matrix) {
   return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
 }
 
-/* From the matrix of the first 16 dims to that of block `block`, in a tile of kTileRows. */
-template <u32 kTileRows> constexpr u32 dims_along(u32 block) {
+/* From the matrix of the first block of its rows to that of block `block`, in a tile of kTileRows. */
+template <u32 kTileRows> constexpr u32 blocks_along(u32 block) {
   return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
 }
 
@@ -1136,14 +1135,17 @@ template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
                  : "+f"(tile[0][i][0]), "+f"(tile[0][i][1]), "+f"(tile[0][i][2]), "+f"(tile[0][i][3]) : : "memory");
 }
 
-/* Starts scores = Q K^T. */
+/* Starts scores = Q K^T. Dims that the last block has beyond the head's are 0. */
 void score(Scores &scores, u32 query, u32 keys) {
 #pragma unroll
-  for (u32 i = 0; i < (kQkDim + 15) / 16; i++)
-    multiply_keys(scores[0], describe(query + dims_along<kRows>(i)), describe(keys + dims_along<kTeamTokens>(i)),
+  for (u32 i = 0; i < (kQkDim + kBlock - 1) / kBlock; i++)
+    multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
                   i > 0);
   products_commit();
 }
+
+/* Weights of a warp's rows, as the operand of the product with V. */
+typedef u32 Weights[kTeamTokens / 16][4];
 
 /* Starts O += P V. */
 void accumulate(Output &o, const Weights &weights, u32 values) {
@@ -1431,6 +1433,20 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
+/* Starts the scores of a step, whose K is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  pin(scores);
+  products_begin();
+  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
+}
+
+/* Waits for the products of a step's scores, then nobody needs its K. So many groups of products may go on. */
+template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<kPending>();
+  pin(scores);
+  release(&barriers_of(shared).keys_empty[place.number()]);
+}
+
 /* Consumers start products when they can: two find their way past each other faster than in turns. */
 void wait_turn(u32 consumer) {}
 
@@ -1508,26 +1524,12 @@ void end_scores_of_item(const ItemView &view, u8 *shared) {
 
 void end_query(const ItemView &view, u8 *shared) {}
 
-/* Starts the scores of a step, when its K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
-}
-
 /* Starts O += P V of a step, when its V is there. */
 void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
   pin(o);
   products_begin();
   accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K; the products of O go on. */
-template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<kPending>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
 }
 
 /* Waits for the products of O of a step, then nobody needs its V. */

@@ -1208,23 +1208,23 @@ void multiply_values(float (&c)[16][4], const u32 (&a)[4], u64 b, bool add) {
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"((u32)add));
 }
 
-/* Weights of a warp's rows, as the operand of the product with V. */
-typedef u32 Weights[kTeamTokens / 32][4];
+constexpr u32 kBlock = kPanelDims / 4; /* elements of a row that one product takes: 32 bytes */
 
 /*
- * What tells the instruction of a matrix in panels, in units of 16 bytes. What all matrices have is in the upper word:
- * 8 rows from here are so far, and 1 is the pattern of 128 bytes. Products read both from registers of the warp, not of
- * its lanes: the address is the same in all lanes, and is left in one of the warp.
+ * What tells the instruction of a matrix in panels, in units of 16 bytes. A word has its address, and the bytes from
+ * panel to panel where a product spans several. What all matrices have is the other: 8 rows from here are so far, and 1
+ * is the pattern of 128 bytes. Products read both from registers of the warp, not of its lanes: the word is the same in
+ * all lanes, and is left in one of the warp.
  */
-u32 matrix_at(const u8 *tile) {
-  return uniform((shared_address(tile) & 0x3ffff) / 16);
+u32 matrix_at(const u8 *tile, u32 panel_step) {
+  return uniform((shared_address(tile) & 0x3ffff) / 16 | panel_step / 16 << 16);
 }
 
 u64 describe(u32 matrix) {
   return (u64)(8 * kPanelRow / 16 | 1 << 30) << 32 | matrix;
 }
 
-/* From the matrix of the first 32 elements of its rows to that of block `block`, in a tile of kTileRows. */
+/* From the matrix of the first block of its rows to that of block `block`, in a tile of kTileRows. */
 template <u32 kTileRows> constexpr u32 blocks_along(u32 block) {
   return (block / 4 * (kTileRows * kPanelRow) + block % 4 * 32) / 16;
 }
@@ -1243,11 +1243,14 @@ template <u32 kOctets> void pin(float (&tile)[1][kOctets][4]) {
 /* Starts scores = Q K^T. Dims that the last block has beyond the head's are 0. */
 void score(Scores &scores, u32 query, u32 keys) {
 #pragma unroll
-  for (u32 i = 0; i < (kQkDim + 31) / 32; i++)
+  for (u32 i = 0; i < (kQkDim + kBlock - 1) / kBlock; i++)
     multiply_keys(scores[0], describe(query + blocks_along<kRows>(i)), describe(keys + blocks_along<kTeamTokens>(i)),
                   i > 0);
   products_commit();
 }
+
+/* Weights of a warp's rows, as the operand of the product with V. */
+typedef u32 Weights[kTeamTokens / 32][4];
 
 /* Starts O of a step = P V. */
 void accumulate(Output &o, const Weights &weights, u32 values) {
@@ -1540,6 +1543,20 @@ void wait_for_keys(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
+/* Starts the scores of a step, whose K is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  pin(scores);
+  products_begin();
+  score(scores, matrix_at(own_query(view, shared), 0), matrix_at(keys_of_stage(shared, place.number()), 0));
+}
+
+/* Waits for the products of a step's scores, then nobody needs its K. So many groups of products may go on. */
+template <int kPending> void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<kPending>();
+  pin(scores);
+  release(&barriers_of(shared).keys_empty[place.number()]);
+}
+
 /* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
 void mask_scores(Scores &scores, const tile_row *rows, int token) {
   const u32 lane = fresh_lane();
@@ -1612,25 +1629,11 @@ void end_scores_of_item(const ItemView &view, u8 *shared) {
 
 void end_query(const ItemView &view, u8 *shared) {}
 
-/* Starts the scores of a step, whose K is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  pin(scores);
-  products_begin();
-  score(scores, matrix_at(own_query(view, shared)), matrix_at(keys_of_stage(shared, place.number())));
-}
-
 /* Starts O of a step, whose V is there. */
 void begin_output(Output &step, const Weights &weights, const Place<kStages> &place, u8 *shared) {
   pin(step);
   products_begin();
-  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number())));
-}
-
-/* Waits for the products of a step's scores, then nobody needs its K. */
-void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
-  products_wait<0>();
-  pin(scores);
-  release(&barriers_of(shared).keys_empty[place.number()]);
+  accumulate(step, weights, matrix_at(turned_of_stage(shared, place.number()), 0));
 }
 
 /* Waits for the products of O of a step, then nobody needs its V; those of scores may go on. */
@@ -1663,7 +1666,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
   wait_for_values(place, shared);
-  end_scores(scores, place, shared);
+  end_scores<0>(scores, place, shared);
   Maxima maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
   weigh(state, scores, maxima.offsets, logit_scale(view.scale));
   pack_weights(weights, scores);
@@ -1678,7 +1681,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     end_output<1>(step, place, shared);
     add_output(state.o, step, maxima.shrinks);
     wait_for_values(next, shared);
-    end_scores(scores, next, shared);
+    end_scores<0>(scores, next, shared);
     maxima = raise_step(state, scores, args, view, shared, token, outlook.all_visible);
     weigh(state, scores, maxima.offsets, logit_scale(view.scale));
     pack_weights(weights, scores);
