@@ -1,6 +1,6 @@
 /*
  * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one producer warpgroup that
- * brings Q, K and V to shared memory for them.
+ * brings Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V, too.
  */
 #include "tile_plans.h"
 
@@ -17,16 +17,15 @@
 enum {
   WARPGROUP = 128,
   WARPGROUP_ROWS = 64,
-  LARGE_ROWS = 128, /* rows that a spec asks for where it means prefill */
-  LEAST_DIM = 64,   /* smaller heads gain nothing: the exponentials take longer than the products */
-  MOST_DIM = 256,   /* of one instruction */
-  NARROW_DIM = 64,  /* heads up to it leave registers for a third consumer */
-  PANEL_DIMS = 64,  /* dims of a panel: rows of 128 bytes, which one swizzle pattern covers */
-  PANEL_ROW = 128,  /* bytes */
+  LARGE_ROWS = 128,        /* rows that a spec asks for where it means prefill */
+  LEAST_DIM = 64,          /* smaller heads gain nothing: the exponentials take longer than the products */
+  MOST_DIM = 256,          /* of one instruction */
+  SMALL_DIM = 64,          /* heads up to it leave registers for a third consumer */
+  NARROW_MOST_V_DIM = 128, /* of e4m3: O of more dims, and that of a step beside it, would not fit the registers */
+  NARROW_DIM_STEP = 16,    /* whole chunks of 16 bytes, and matrices that are turned */
+  PANEL_ROW = 128,         /* bytes of a row of a panel, which one swizzle pattern covers */
   PANEL_ALIGNMENT = 1024,
   MOST_TOKENS = 128,
-  TOKEN_STEP = 16,
-  LEAST_TOKENS = 32,
   LEAST_BOX = 8,           /* tokens of a box; smaller pages are gathered */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   SLICE_TOKENS = 32,       /* that a warp looks up at once where it gathers */
@@ -35,7 +34,6 @@ enum {
   MASK_TOKENS = 32,        /* of a word of a packed mask */
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
-  REST_REGISTERS = 32,     /* of a consumer, besides O, scores and weights */
   LEAST_SPAN = 512,        /* KV tokens that a row sees, of long prompts */
 };
 
@@ -51,8 +49,22 @@ static const struct division three_consumers = {3, 32, 160};
 static const struct division gathering = {2, 56, 224};  /* addresses of rows are in the producer's */
 static const struct division converting = {2, 72, 216}; /* and elements on their way */
 
+/* What tiles depend on by the elements of products. */
+struct products {
+  uint32_t element_bytes;
+  uint32_t outputs;        /* in registers: O, and that of a step, where it is summed alone */
+  uint32_t rest_registers; /* of a consumer, besides these, scores and weights */
+  uint32_t token_step;     /* of a product with V, and of tiles that are tried */
+  uint32_t least_tokens;
+  uint32_t stage_barriers; /* full and empty, of what a stage has: K, V, and V turned */
+};
+
+static const struct products of_16_bits = {2, 1, 32, 16, 32, 4};
+static const struct products of_e4m3 = {1, 2, 24, 32, 64, 6};
+
 struct wgmma {
   const fi_spec *spec;
+  const struct products *products;
   const struct division *division;
   uint32_t rows;
   uint32_t qk_panels;
@@ -63,23 +75,42 @@ struct wgmma {
   uint32_t box_tokens;
 };
 
+/* Whether products are of e4m3: Q, K and V are. */
+static bool is_narrow(const fi_spec *spec) {
+  return spec->q_dtype == FI_E4M3 && spec->kv_dtype == FI_E4M3 && spec->v_dtype == FI_E4M3;
+}
+
 /* Whether K and V have 8 bits and become 16-bit elements on their way: whole chunks, which all have one scale. */
 static bool is_converted(const fi_spec *spec) {
-  return derived_kv_bits(spec) == 8 && !derived_has_token_scales(spec) && spec->head_dim % STORED_CHUNK == 0 &&
-         spec->v_dim % STORED_CHUNK == 0;
+  return !is_narrow(spec) && derived_kv_bits(spec) == 8 && !derived_has_token_scales(spec) &&
+         spec->head_dim % STORED_CHUNK == 0 && spec->v_dim % STORED_CHUNK == 0;
 }
 
-/* Whether this family has tiles of a spec. */
-static bool serves(const fi_spec *spec, const struct target *target) {
+/* Whether there are tiles of a spec by products of 16 bits. */
+static bool serves_16_bits(const fi_spec *spec, const struct target *target) {
   return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS &&
          (spec->q_dtype == spec->kv_dtype || is_converted(spec)) && spec->v_dtype == spec->kv_dtype &&
-         spec->q_dtype != FI_E4M3 &&
-         !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select && spec->head_dim >= LEAST_DIM &&
-         spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
+         spec->q_dtype != FI_E4M3 && !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select &&
+         spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
+         spec->v_dim <= MOST_DIM;
 }
 
-static uint32_t panels_of(uint32_t dim) {
-  return (dim + PANEL_DIMS - 1) / PANEL_DIMS;
+static bool is_narrow_dim(uint32_t dim, uint32_t most) {
+  return dim >= LEAST_DIM && dim <= most && dim % NARROW_DIM_STEP == 0;
+}
+
+/* Whether there are tiles of a spec by products of e4m3. Weights of a snippet need not fit it, nor what Q is rotated
+ * to. */
+static bool serves_e4m3(const fi_spec *spec, const struct target *target) {
+  return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS && is_narrow(spec) && spec->rope == FI_ROPE_NONE &&
+         spec->snippet != FI_SNIPPET_WEIGHT && spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes &&
+         is_narrow_dim(spec->head_dim, MOST_DIM) && is_narrow_dim(spec->v_dim, NARROW_MOST_V_DIM) &&
+         (spec->page_size == 0 || tile_box_tokens(spec, MOST_TOKENS) >= LEAST_BOX);
+}
+
+static uint32_t panels_of(uint32_t dim, const struct products *products) {
+  const uint32_t panel_dims = PANEL_ROW / products->element_bytes;
+  return (dim + panel_dims - 1) / panel_dims;
 }
 
 static uint32_t panel_bytes(uint32_t panels, uint32_t rows) {
@@ -124,23 +155,30 @@ static uint32_t stored_bytes(const struct wgmma *wgmma) {
   return wgmma->tokens / SLICE_TOKENS * most * GATHER_WARPS * 32 * STORED_CHUNK;
 }
 
-enum { REGIONS = 7 };
+/* Bytes of the ring of V turned: a row for each dim. */
+static uint32_t turned_bytes(const struct wgmma *wgmma) {
+  return is_narrow(wgmma->spec) ? wgmma->stages * panel_bytes(1, wgmma->spec->v_dim) : 0;
+}
+
+enum { REGIONS = 8 };
 
 static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   const uint32_t workers = WARPGROUP * wgmma->division->consumers;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + wgmma->rows * sizeof(struct tile_row));
-  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + 4 * wgmma->stages;
+  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + wgmma->products->stage_barriers * wgmma->stages;
   const uint32_t lists = wgmma->spec->prefixes ? workers / 32 : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_query", PANEL_ALIGNMENT, wgmma->query_tiles * panel_bytes(wgmma->qk_panels, wgmma->rows),
        "byte offset in shared memory: the tiles of Q"},
       {"shared_keys", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->qk_panels, wgmma->tokens), "the ring of K"},
-      {"shared_values", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->v_panels, wgmma->tokens), "the ring of V"},
+      {"shared_values", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->v_panels, wgmma->tokens),
+       "the ring of V, as it comes"},
+      {"shared_turned", PANEL_ALIGNMENT, turned_bytes(wgmma), "the ring of V turned, a row for each dim"},
       {"shared_stored", 16, 2 * stored_bytes(wgmma), "8-bit K and V on their way, two tiles"},
       {"shared_output", PANEL_ROW, workers / 32 * STAGED_ROW_GROUP, "O on its way out, a part a warp"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
       {"shared_barriers", 16, barriers * BARRIER + (lists + 3) / 4 * 16,
-       "full and empty, of rows, Q, K and V; first of the units to merge"},
+       "full and empty, of rows, Q and each ring; first of the units to merge"},
   };
   memcpy(regions, rows, sizeof rows);
 }
@@ -151,9 +189,12 @@ static bool fits(const struct wgmma *wgmma, const struct target *target) {
   return shared_layout_bytes(regions, REGIONS) <= target->shared_per_block;
 }
 
-/* About what a consumer needs in a step: O, the scores, and the weights of the step before. */
+/* About what a consumer needs in a step: O, and that of a step, the scores, and the weights of the step before. */
 static bool leaves_registers(const struct wgmma *wgmma) {
-  const uint32_t needed = (wgmma->spec->v_dim + wgmma->tokens) / 2 + wgmma->tokens / 4 + REST_REGISTERS;
+  const struct products *products = wgmma->products;
+  const uint32_t weights = wgmma->tokens * products->element_bytes / 8;
+  const uint32_t needed =
+      (wgmma->spec->v_dim * products->outputs + wgmma->tokens) / 2 + weights + products->rest_registers;
   return needed <= wgmma->division->consumer_registers;
 }
 
@@ -210,12 +251,13 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "query_tiles", wgmma->query_tiles, "tiles of Q: the next is brought while one is in use");
   tile->box_tokens = gathers(spec) ? 0 : wgmma->box_tokens;
   tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");
+  tile_add(tile, "ordered_loads", 0, "1: matrix loads stay where they stand");
   tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
   tile_add(tile, "converts", is_converted(spec), "1: K and V become 16-bit elements on their way");
   tile_add(tile, "stored_bytes", stored_bytes(wgmma), "of a tile of them before");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
-  tile_narrow_add(tile, false);
+  tile_narrow_add(tile, is_narrow(spec));
   tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole,
            "1: some row of a tile may not see a KV token of its item");
   struct region regions[REGIONS];
@@ -224,8 +266,9 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
 }
 
 /* Steps begin at words of a mask; warps that gather look up whole slices. */
-static uint32_t token_multiple(const fi_spec *spec) {
-  return spec->mask_bits ? MASK_TOKENS : gathers(spec) ? SLICE_TOKENS : TOKEN_STEP;
+static uint32_t token_multiple(const struct wgmma *wgmma) {
+  const fi_spec *spec = wgmma->spec;
+  return spec->mask_bits ? MASK_TOKENS : gathers(spec) ? SLICE_TOKENS : wgmma->products->token_step;
 }
 
 static const struct division *divide(const fi_spec *spec) {
@@ -233,24 +276,34 @@ static const struct division *divide(const fi_spec *spec) {
     return &converting;
   if (gathers(spec))
     return &gathering;
-  const bool narrow = spec->head_dim <= NARROW_DIM && spec->v_dim <= NARROW_DIM && spec->group <= NARROW_DIM;
-  return narrow ? &three_consumers : &two_consumers;
+  const bool small = spec->head_dim <= SMALL_DIM && spec->v_dim <= SMALL_DIM && spec->group <= SMALL_DIM;
+  return small && !is_narrow(spec) ? &three_consumers : &two_consumers;
 }
 
 /* The tiles that fit: as many KV tokens a step as there is room for, then fewer, which is what helps against spills. */
-bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  if (!serves(spec, target) || (spec->family == FI_FAMILY_AUTO && !pays(spec)))
+static bool plan(const fi_spec *spec, const struct products *products, const struct target *target, uint32_t *choice,
+                 struct tile *tile) {
+  if (spec->family == FI_FAMILY_AUTO && !pays(spec))
     return false;
   struct wgmma wgmma = {.spec = spec,
+                        .products = products,
                         .division = divide(spec),
-                        .qk_panels = panels_of(spec->head_dim),
-                        .v_panels = panels_of(spec->v_dim)};
+                        .qk_panels = panels_of(spec->head_dim, products),
+                        .v_panels = panels_of(spec->v_dim, products)};
   wgmma.rows = WARPGROUP_ROWS * wgmma.division->consumers;
-  for (uint32_t tokens = MOST_TOKENS; tokens >= LEAST_TOKENS; tokens -= TOKEN_STEP) {
-    if (tokens % token_multiple(spec) > 0 || !make(&wgmma, target, tokens) || (*choice)-- > 0)
+  for (uint32_t tokens = MOST_TOKENS; tokens >= products->least_tokens; tokens -= products->token_step) {
+    if (tokens % token_multiple(&wgmma) > 0 || !make(&wgmma, target, tokens) || (*choice)-- > 0)
       continue;
     describe(&wgmma, tile);
     return true;
   }
   return false;
+}
+
+bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  return serves_16_bits(spec, target) && plan(spec, &of_16_bits, target, choice, tile);
+}
+
+bool tile_plan_e4m3(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  return serves_e4m3(spec, target) && plan(spec, &of_e4m3, target, choice, tile);
 }

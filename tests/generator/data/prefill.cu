@@ -185,10 +185,10 @@ constexpr int kProducerRegisters = 40;   /* of a thread of the producer warpgrou
 constexpr int kConsumerRegisters = 232;  /* of a thread of the consumers */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tiles of Q */
 constexpr int kSharedKeys = 65536;       /* the ring of K */
-constexpr int kSharedValues = 131072;    /* the ring of V */
+constexpr int kSharedValues = 131072;    /* the ring of V, as it comes */
 constexpr int kSharedOutput = 196608;    /* O on its way out, a part a warp */
 constexpr int kSharedItems = 204800;     /* work items with the rows of their tiles */
-constexpr int kSharedBarriers = 212064;  /* full and empty, of rows, Q, K and V; first of the units to merge */
+constexpr int kSharedBarriers = 212064;  /* full and empty, of rows, Q and each ring; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;

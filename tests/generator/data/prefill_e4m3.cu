@@ -186,11 +186,11 @@ constexpr int kConsumerRegisters = 232;  /* of a thread of the consumers */
 constexpr int kWeightExponent = 8;       /* weights are e4m3, 2 to this power at most; 0: of 16 bits */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tiles of Q */
 constexpr int kSharedKeys = 32768;       /* the ring of K */
-constexpr int kSharedValues = 65536;     /* the ring of V as it comes */
+constexpr int kSharedValues = 65536;     /* the ring of V, as it comes */
 constexpr int kSharedTurned = 98304;     /* the ring of V turned, a row for each dim */
 constexpr int kSharedOutput = 131072;    /* O on its way out, a part a warp */
 constexpr int kSharedItems = 139264;     /* work items with the rows of their tiles */
-constexpr int kSharedBarriers = 146528;  /* full and empty, of rows, Q, K, V and V turned; first of the units to merge */
+constexpr int kSharedBarriers = 146528;  /* full and empty, of rows, Q and each ring; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
