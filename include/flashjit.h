@@ -119,7 +119,7 @@ enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8
  * is a whole number from -128 to 127, of which append writes -127 to 127. FI_I4 is one from -8 to 7, FI_NVFP4 e2m1: 0,
  * 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign. Of these two a byte has two elements, the first in its lower half, and each
- * spec.scale_group elements of a row have a scale of their own. Where Q is FI_E4M3 too wgmma rounds exp(s) to it. */
+ * spec.scale_group elements have a scale. Where Q is FI_E4M3 too wgmma rounds exp(s) to it, as sm_89 and sm_120 do. */
 enum { FI_DTYPE_DEFAULT = 0, FI_F16 = 1, FI_BF16 = 2, FI_E4M3 = 3, FI_E5M2 = 4, FI_F32 = 5, FI_I8 = 6 };
 enum { FI_I4 = 7, FI_NVFP4 = 8 }; /* of K and V */
 
