@@ -1,9 +1,11 @@
 """FlashInfer's interface by flashjit, on the simulator, against attention in doubles. Exits with 77 without torch."""
 
+import contextlib
 import functools
 import importlib.util
 import sys
 import unittest
+import weakref
 
 try:
     import torch
@@ -207,9 +209,10 @@ class FlashInfer(unittest.TestCase):
     def test_of_a_refused_plan_nothing_stays(self):
         """Neither axes and numbers nor lengths, nor what is in the buffers of a graph."""
         batch, other = Batch([2, 1], [9, 3]), Batch([1, 2, 1], [4, 8, 5])
-        buffers = [torch.zeros(8, dtype=torch.int32) for _ in range(4)]
+        buffers, *levels = ([torch.zeros(8, dtype=torch.int32) for _ in range(4)] for _ in range(3))
         prefill = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer, "NHD", True, *buffers)
-        cascade = flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer)
+        cascade = flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer, "NHD", True, *map(list, zip(*levels)))
+        buffers += levels[0] + levels[1]
         level, shape = (batch.q_indptr, *batch.pages()), (*SHAPE, PAGE)
         others = (other.q_indptr, *other.pages())
         wrong = {"causal": True, "window_left": 2, "logits_soft_cap": 5.0, "custom_mask": torch.ones(25)}
@@ -229,6 +232,43 @@ class FlashInfer(unittest.TestCase):
             unplanned.plan(*level, *shape, **wrong, **BFLOAT)
         with self.assertRaisesRegex(flashjit.ArgumentError, "run\\(\\) before plan\\(\\)"):
             unplanned.run(batch.q, batch.cache)
+
+    def test_what_a_buffer_cannot_hold_is_refused(self):
+        """Before any of the buffers is written."""
+        batch, longer = Batch([1, 1], [9, 3]), Batch([1, 1], [33, 20])
+        buffers = [torch.zeros(n, dtype=torch.int32) for n in (3, 5, 2)]
+        wrapper = flashinfer.CUDAGraphBatchDecodeWithPagedKVCacheWrapper(self.buffer, *buffers)
+        wrapper.plan(*batch.pages(), *SHAPE, PAGE, **BFLOAT)
+        right, kept = wrapper.run(batch.q, batch.cache), [buffer.clone() for buffer in buffers]
+        indptr, indices, last = longer.indptr, batch.indices, longer.last
+        types_ = "torch.int32, torch.int64"
+        for pages, said in (
+            (longer.pages(), "indices has 14 elements; allowed: up to the 5 of its buffer"),
+            ((indptr, indices, torch.ones(3).int()), "last_page_len has 3 elements; allowed: up to the 2 of its"),
+            ((torch.arange(4), indices, last), "indptr has 4 elements; allowed: up to the 3 of its buffer"),
+            ((indptr, indices, last.float()), f"last_page_len has type torch.float32; allowed: {types_}"),
+            ((indptr, indices, last[None]), "last_page_len has 2 dimensions; allowed: 1"),
+        ):
+            with self.subTest(said), self.assertRaisesRegex(flashjit.ArgumentError, said):
+                wrapper.plan(*pages, *SHAPE, PAGE, **BFLOAT)
+            self.assertTrue(all(torch.equal(*pair) for pair in zip(buffers, kept)))
+            self.assertTrue(torch.equal(wrapper.run(batch.q, batch.cache), right))
+        wide = flashinfer.CUDAGraphBatchDecodeWithPagedKVCacheWrapper(self.buffer, buffers[0].long(), *buffers[1:])
+        with self.assertRaisesRegex(flashjit.ArgumentError, "buffer of indptr has type torch.int64; allowed: .*int32"):
+            wide.plan(*batch.pages(), *SHAPE, PAGE, **BFLOAT)
+
+    def test_arrays_that_are_in_buffers_are_not_kept(self):
+        """Neither by a plan() nor by one that is refused."""
+        batch = Batch([2, 1], [9, 3])
+        for mask in (None, torch.ones(5)):
+            buffers = [torch.zeros(8, dtype=torch.int32) for _ in range(4)]
+            wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(self.buffer, "NHD", True, *buffers)
+            given = [array.clone() for array in (batch.q_indptr, *batch.pages())]
+            kept = [weakref.ref(array) for array in given]
+            with self.assertRaises(flashjit.ArgumentError) if mask is not None else contextlib.nullcontext():
+                wrapper.plan(*given, *SHAPE, PAGE, custom_mask=mask, **BFLOAT)
+            del given
+            self.assertEqual([reference() for reference in kept], [None] * 4)
 
     def test_install(self):
         flashinfer.install()

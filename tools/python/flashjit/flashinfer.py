@@ -48,7 +48,8 @@ class BatchDecodeWithPagedKVCacheWrapper(Paged):
         options["positions"] = positions
         self._set(num_qo_heads, num_kv_heads, (head_dim, None), types_, {"page_size": page_size}, **options)
         self._most_queries = 1
-        self._set_pages(indptr, indices, last_page_len, page_size, self._buffers)
+        pages = {"indptr": indptr, "indices": indices, "last_page_len": last_page_len}
+        self._set_pages(page_size, self._buffers, **pages)
         self._set_split(fixed_split_size, disable_split_kv, page_size)
 
     def run(self, q, paged_kv_cache, *, q_scale=None, k_scale=None, v_scale=None, out=None, lse=None,
@@ -114,8 +115,9 @@ class BatchPrefillWithPagedKVCacheWrapper(Paged):
         types_ = (q_data_type, kv_data_type, o_data_type)
         self._set(num_qo_heads, num_kv_heads, (head_dim_qk, head_dim_vo), types_, axes, **options)
         self._most_queries = None
-        self._set_pages(paged_kv_indptr, paged_kv_indices, paged_kv_last_page_len, page_size, self._buffers)
-        self._batch["q_indptr"] = self._int32(qo_indptr, self._q_buffer)
+        pages = {"paged_kv_indptr": paged_kv_indptr, "paged_kv_indices": paged_kv_indices}
+        self._set_pages(page_size, self._buffers, **pages, paged_kv_last_page_len=paged_kv_last_page_len)
+        self._batch["q_indptr"] = self._int32("qo_indptr", qo_indptr, self._q_buffer)
         self._set_split(fixed_split_size, disable_split_kv, page_size)
         if custom_mask is not None or packed_custom_mask is not None:
             kv_lens = get_seq_lens(paged_kv_indptr, paged_kv_last_page_len, page_size).tolist()
@@ -145,9 +147,10 @@ class BatchAttention(Paged):
         self._set(num_qo_heads, num_kv_heads, (head_dim_qk, head_dim_vo), (q_data_type, kv_data_type, None), axes,
                   **options)  # fmt: skip
         self._most_queries = None
-        self._set_pages(kv_indptr, kv_indices, kv_len_arr, page_size, (None, None, None))
+        pages = {"kv_indptr": kv_indptr, "kv_indices": kv_indices, "kv_len_arr": kv_len_arr}
+        self._set_pages(page_size, (None, None, None), **pages)
         self._batch["kv_len"] = self._batch.pop("last_page_len")
-        self._batch["q_indptr"] = self._int32(qo_indptr)
+        self._batch["q_indptr"] = self._int32("qo_indptr", qo_indptr)
 
     def run(self, q, kv_cache, out=None, lse=None, k_scale=None, v_scale=None, logits_soft_cap=None,
             profiler_buffer=None) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
@@ -187,7 +190,8 @@ class BatchPrefillWithRaggedKVCacheWrapper(Wrapper):
         has_pieces = fixed_split_size is not None or disable_split_kv
         knows_lengths = kv_indptr.device.type == "cpu" or has_mask or has_pieces
         self._most_kv = max(int(kv_indptr.diff().max()), 1) if knows_lengths else None
-        self._batch = {"q_indptr": self._int32(qo_indptr), "kv_indptr": self._int32(kv_indptr)}
+        ends = {"q_indptr": ("qo_indptr", qo_indptr), "kv_indptr": ("kv_indptr", kv_indptr)}
+        self._batch = {name: self._int32(*argument) for name, argument in ends.items()}
         self._set_split(fixed_split_size, disable_split_kv, 1)
         if has_mask:
             self._set_mask(qo_indptr.diff().tolist(), kv_indptr.diff().tolist(), custom_mask, packed_custom_mask)
@@ -228,9 +232,10 @@ class MultiLevelCascadeAttentionWrapper:
         num_kv_heads, head_dim, page_size, causal=False, **options,
     ) -> None:  # fmt: skip
         arrays = zip(qo_indptr_arr, paged_kv_indptr_arr, paged_kv_indices_arr, paged_kv_last_page_len_arr)
+        plan_level = BatchPrefillWithPagedKVCacheWrapper.plan.__wrapped__
         for level, given in zip(self._levels, arrays):
-            is_last = level is self._levels[-1]
-            level.plan(*given, num_qo_heads, num_kv_heads, head_dim, page_size, causal=causal and is_last, **options)
+            options["causal"] = causal and level is self._levels[-1]
+            plan_level(level, *given, num_qo_heads, num_kv_heads, head_dim, page_size, **options)
 
     def run(self, q: torch.Tensor, paged_kv_cache: Any) -> torch.Tensor:
         states = [level.run(q, paged_kv_cache, return_lse=True) for level in self._levels]

@@ -13,6 +13,7 @@ from .rope import rope_table
 
 PLANS = Plans()
 LAYOUTS = ("NHD", "HND")
+INDEX_TYPES = (torch.int32, torch.int64)  # of what plan() is given; kernels read the first, and buffers have it
 
 # Arguments that make FlashInfer faster, or tell what is known from others: they change no result.
 HARMLESS = (
@@ -68,6 +69,23 @@ def dtype_of(dtype: Any) -> str:
     return DTYPES[name]
 
 
+def check_index(name: str, array: torch.Tensor, buffer: torch.Tensor | None) -> None:
+    """Whether an array of plan() is of integers, and its copy into the buffer of a graph will not fail."""
+    if array.dtype not in INDEX_TYPES:
+        allowed = ", ".join(map(str, INDEX_TYPES))
+        raise ArgumentError(f"{name} has type {array.dtype}; allowed: {allowed}")
+    if buffer is None:
+        return
+    if buffer.dtype != INDEX_TYPES[0]:
+        raise ArgumentError(f"the buffer of {name} has type {buffer.dtype}; allowed: {INDEX_TYPES[0]}")
+    for what, tensor in ((name, array), (f"the buffer of {name}", buffer)):
+        if tensor.dim() != 1:
+            raise ArgumentError(f"{what} has {tensor.dim()} dimensions; allowed: 1")
+    if array.numel() > buffer.numel():
+        allowed = f"allowed: up to the {buffer.numel()} of its buffer"
+        raise ArgumentError(f"{name} has {array.numel()} elements; {allowed}")
+
+
 def pair(cache: Any, layout: str) -> list[torch.Tensor]:
     """K and V as [pages][page_size][heads][dim], of one tensor [pages][2]... or two."""
     both = cache if isinstance(cache, (tuple, list)) else (cache[:, 0], cache[:, 1])
@@ -75,22 +93,28 @@ def pair(cache: Any, layout: str) -> list[torch.Tensor]:
 
 
 def whole(plan: Callable) -> Callable:
-    """A plan() of which nothing stays where it is refused: run() and graphs have what was planned before."""
+    """A plan() of which nothing stays where it is refused: run() and graphs have what was planned before. Levels are
+    parts of it, so buffers of all of them are written at its end: their own plans are called by __wrapped__."""
 
     @functools.wraps(plan)
     def planned(self: Any, *arguments: Any, **named: Any) -> None:
         parts = [self, *getattr(self, "_levels", ())]
         before = [dict(vars(part)) for part in parts]
-        self._writes = []
+        writes: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for part in parts:
+            part._writes = writes
         try:
             plan(self, *arguments, **named)
-            for buffer, array in self._writes:
+            for buffer, array in writes:
                 buffer.copy_(array)
         except Exception:
             for part, members in zip(parts, before):
                 vars(part).clear()
                 vars(part).update(members)
             raise
+        finally:  # arrays of the caller are not kept
+            for part in parts:
+                part._writes = []
 
     return planned
 
@@ -106,8 +130,9 @@ class Wrapper:
         self._plans: dict[tuple, Plan] = {}
         self._writes: list[tuple[torch.Tensor, torch.Tensor]] = []  # to buffers, once all is known to be good
 
-    def _int32(self, array: torch.Tensor, buffer: torch.Tensor | None = None) -> torch.Tensor:
-        """On the device, in the buffer of a graph if there is one."""
+    def _int32(self, name: str, array: torch.Tensor, buffer: torch.Tensor | None = None) -> torch.Tensor:
+        """An argument on the device, in the buffer of a graph if there is one."""
+        check_index(name, array, buffer)
         if buffer is None:  # what has no elements has an address, too
             array = array if array.numel() else array.new_zeros(1)
             return array.to(self.device, torch.int32).contiguous()
@@ -236,12 +261,14 @@ def number(name: str, scale: Any) -> float:
 
 
 class Paged(Wrapper):
-    def _set_pages(self, indptr: Any, indices: Any, last: Any, page_size: int, buffers: tuple) -> None:
+    def _set_pages(self, page_size: int, buffers: tuple, **arguments: torch.Tensor) -> None:
+        """Arguments by the caller's names: indptr, indices and lengths, in this order."""
+        indptr, indices, _ = arguments.values()
         self._requests = indptr.numel() - 1
         pages = int((indptr[1:] - indptr[:-1]).max()) if indptr.device.type == "cpu" else indices.numel()
         if buffers[1] is not None:  # a graph is replayed with other lengths
             pages = buffers[1].numel()
         self._most_kv = max(pages, 1) * page_size
         names = ("kv_indptr", "page_table", "last_page_len")
-        arrays = zip(names, (indptr, indices, last), buffers)
-        self._batch = {name: self._int32(array, buffer) for name, array, buffer in arrays}
+        arrays = zip(names, arguments.items(), buffers)
+        self._batch = {name: self._int32(*argument, buffer) for name, argument, buffer in arrays}

@@ -57,9 +57,10 @@ class BatchMLAPagedAttentionWrapper(Paged):
         self._set(num_heads, 1, dims, (q_data_type, kv_data_type, None), axes, **options)
         self._most_queries = None
         kv_indptr = kv_indptr[: qo_indptr.numel()]  # it may be longer
-        self._set_pages(kv_indptr, kv_indices, kv_len_arr, page_size, self._buffers)
+        pages = {"kv_indptr": kv_indptr, "kv_indices": kv_indices, "kv_len_arr": kv_len_arr}
+        self._set_pages(page_size, self._buffers, **pages)
         self._batch["kv_len"] = self._batch.pop("last_page_len")
-        self._batch["q_indptr"] = self._int32(qo_indptr, self._q_buffer)
+        self._batch["q_indptr"] = self._int32("qo_indptr", qo_indptr, self._q_buffer)
 
     def run(
         self, q_nope, q_pe, ckv_cache, kpe_cache, out=None, lse=None, return_lse=False, profiler_buffer=None,

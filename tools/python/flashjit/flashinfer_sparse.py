@@ -24,10 +24,10 @@ class _Blocks(Wrapper):
         self._most_queries = int(q_indptr.diff().max())
         self._most_kv = max(int(kv_indptr.diff().max()), 1) * page_size
         self._batch = {
-            "q_indptr": self._int32(q_indptr),
-            "kv_indptr": self._int32(kv_indptr),
-            "page_table": self._int32(pages),
-            "kv_len": self._int32(kv_indptr.diff() * page_size),
+            "q_indptr": self._int32("q_indptr", q_indptr),
+            "kv_indptr": self._int32("indptr", kv_indptr),
+            "page_table": self._int32("indices", pages),
+            "kv_len": self._int32("kv_len", kv_indptr.diff() * page_size),
         }
 
 
