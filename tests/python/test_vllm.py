@@ -178,6 +178,15 @@ class Forward(unittest.TestCase):
         self.expect(self.run_layers(*make(1, "fp8_e4m3"), step, cache, layer), step.right(), 0.25)
         self.assertGreater(len(cache.unique()), 100)
 
+    def test_caches_of_16_bits_have_their_own_type(self):
+        """Whatever the model's is, which is bf16 here; they have no scales."""
+        for name, dtype in (("auto", torch.bfloat16), ("bfloat16", torch.bfloat16), ("float16", torch.float16)):
+            with self.subTest(name):
+                step = Step((3, 30, 9), (3, 30, 9))
+                cache = torch.zeros(BLOCKS, 2, PAGE, KV_HEADS, DIM, dtype=dtype)
+                self.expect(self.run_layers(*make(1, name), step, cache), step.right())
+                self.assertTrue(torch.equal(cache[6, 0, :3], step.k[0].to(dtype)))
+
     def test_decode_steps_keep_their_place(self):
         """Of a graph: the same kernel and memory for each batch of single tokens."""
         impls, builder = make(1)

@@ -117,6 +117,15 @@ class Latents(unittest.TestCase):
         self.assertLess(float((found.double() - self.right(q, rows, [1, 1], 0.5)).abs().max()), 0.03)
         self.assertFalse(impl.supports_quant_query_input)
 
+    def test_caches_of_16_bits_have_their_own_type(self):
+        """Whatever the model's is, which is bf16 here; they have no scales."""
+        for name, dtype in (("auto", torch.bfloat16), ("bfloat16", torch.bfloat16), ("float16", torch.float16)):
+            with self.subTest(name):
+                impl, (cache, rows) = new_impl(name), self.fill([39, 33], dtype)
+                q = torch.randn(2, HEADS, DIM).bfloat16()
+                found, _ = impl.forward_mqa(q, cache, build(new_builder(impl), [1, 1], [39, 33]), None)
+                self.assertLess(float((found.double() - self.right(q, rows, [1, 1])).abs().max()), 0.03)
+
     def test_decode_steps_keep_their_place(self):
         impl, places = new_impl(), set()
         builder = new_builder(impl)

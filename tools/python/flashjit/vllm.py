@@ -26,7 +26,8 @@ from .kernel import Kernel, Workspace
 from .plans import DTYPES, Plans, tile_rows
 
 PLANS = Plans()
-CACHE_DTYPES = {"fp8": "e4m3", "fp8_e4m3": "e4m3", "fp8_e5m2": "e5m2"}
+SCALED_DTYPES = {"fp8": "e4m3", "fp8_e4m3": "e4m3", "fp8_e5m2": "e5m2"}
+CACHE_DTYPES = {"float16": "f16", "bfloat16": "bf16", **SCALED_DTYPES}  # that of "auto" is the model's
 CLASS_PATH = "flashjit.vllm.Backend"
 MLA_PLUGIN = "flashjit_mla"
 
@@ -54,7 +55,7 @@ class Backend(AttentionBackend):
     accept_output_buffer = True
     forward_includes_kv_cache_update = True
     supported_dtypes = [torch.float16, torch.bfloat16]
-    supported_kv_cache_dtypes = ["auto", "float16", "bfloat16", *CACHE_DTYPES]
+    supported_kv_cache_dtypes = ["auto", *CACHE_DTYPES]
 
     @staticmethod
     def get_name() -> str:
@@ -247,7 +248,7 @@ class Impl(AttentionImpl):
         return output
 
     def _scales(self, layer: Any) -> dict[str, float]:
-        if self.kv_cache_dtype not in CACHE_DTYPES:
+        if self.kv_cache_dtype not in SCALED_DTYPES:
             return {}
         return {"k_scale": layer._k_scale_float, "v_scale": layer._v_scale_float}
 

@@ -26,7 +26,7 @@ from vllm.v1.attention.backend import AttentionCGSupport, MultipleOf
 from .errors import UnsupportedError
 from .kernel import Kernel, Workspace
 from .plans import DTYPES, tile_rows
-from .vllm import CACHE_DTYPES, PLANS, Workspaces
+from .vllm import CACHE_DTYPES, PLANS, SCALED_DTYPES, Workspaces
 
 
 class Backend(MLACommonBackend):
@@ -135,7 +135,7 @@ class Impl(MLACommonImpl):
         """q [tokens][heads][latent and rotated dims], or both apart; returns [tokens][heads][latent]."""
         rows = torch.cat(q, dim=-1) if isinstance(q, tuple) else q
         step = attn_metadata.decode
-        scale = layer._k_scale_float if self.kv_cache_dtype in CACHE_DTYPES else 1.0
+        scale = layer._k_scale_float if self.kv_cache_dtype in SCALED_DTYPES else 1.0
         o = rows.new_empty(*rows.shape[:2], self.kv_lora_rank)
         numbers = {"softmax_scale": float(self.scale) * scale, "o_scale": scale}
         step.kernel.run(step.workspace, q=rows, k=kv_c_and_k_pe_cache.unsqueeze(2), o=o, **numbers)
