@@ -41,7 +41,8 @@ def register() -> None:
 
 def register_mla() -> None:
     """Makes CUSTOM the backend for latent attention, where VLLM_PLUGINS asks for it: a model has the one or the other.
-    Then vLLM does not load the entry point of ``register``."""
+    Then vLLM does not load the entry point of ``register``, unless ``flashjit`` is listed there too: CUSTOM is that of
+    the entry point which vLLM loads last, so list one of them."""
     if MLA_PLUGIN not in os.environ.get("VLLM_PLUGINS", "").split(","):
         return
     from vllm.v1.attention.backends.registry import AttentionBackendEnum, register_backend
