@@ -59,13 +59,13 @@ uint32_t derived_has_intervals(const fi_spec *spec) {
   return derived_plans_intervals(spec) && !spec->select;
 }
 
-static uint32_t converts_query(const fi_spec *spec) {
+uint32_t derived_converts_query(const fi_spec *spec) {
   return dtype_of(spec->q_dtype)->operand != derived_operand(spec);
 }
 
 /* bf16 has values that f16 lacks. */
 static uint32_t scales_rows(const fi_spec *spec) {
-  return spec->q_dtype == FI_BF16 && converts_query(spec);
+  return spec->q_dtype == FI_BF16 && derived_converts_query(spec);
 }
 
 /* A matrix instruction takes 16 dims of Q and K, and two octets of V, at a time. */
@@ -164,7 +164,7 @@ const struct derived *derived_at(uint32_t number) {
       {"rotates_keys", derived_rotates_keys, "1: K is rotated inside attention"},
       {"rotates_pairs", rotates_pairs, "1: rotated pairs do not fill chunks of 8 elements"},
       {"has_intervals", derived_has_intervals, "1: rows see KV from elsewhere than its first token on"},
-      {"converts_query", converts_query, "1: Q is not of the type that the matrix instructions take K as"},
+      {"converts_query", derived_converts_query, "1: Q is not of the type that the matrix instructions take K as"},
       {"scales_rows", scales_rows, "1: rows of Q are scaled into the range of that type"},
       {"v_bits", derived_v_bits, "of a stored element of V"},
       {"token_scales", derived_has_token_scales, "1: K of a token and head, and 8-bit V, have a scale of their own"},

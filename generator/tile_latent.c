@@ -135,7 +135,9 @@ static void describe(const struct latent *latent, struct tile *tile) {
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, false);
-  tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec), "1: some row of a tile may not see a KV token of its item");
+  const bool mixed_rows = tile_mixes_rows(tile, spec);
+  tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
+  tile_add(tile, "frees_query", !mixed_rows, FREES_QUERY);
   if (tile->group_shares > 1)
     tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");
   struct region regions[REGIONS];

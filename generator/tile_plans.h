@@ -4,6 +4,9 @@
 
 #include "tile.h"
 
+/* What all of them say of a number of theirs. */
+#define FREES_QUERY "1: the tile of Q is free after the last scores of an item"
+
 /* Attention by mma.sync and cp.async: tile_mma.c. */
 bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 

@@ -99,11 +99,9 @@ static bool is_narrow_dim(uint32_t dim, uint32_t most) {
   return dim >= LEAST_DIM && dim <= most && dim % NARROW_DIM_STEP == 0;
 }
 
-/* Whether there are tiles of a spec by products of e4m3. Weights of a snippet need not fit it, nor what Q is rotated
- * to. */
+/* Whether there are tiles of a spec by products of e4m3. */
 static bool serves_e4m3(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS && is_narrow(spec) && spec->rope == FI_ROPE_NONE &&
-         spec->snippet != FI_SNIPPET_WEIGHT && spec->v_source == FI_V_OWN && !spec->select && !spec->prefixes &&
+  return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS && tile_narrow_serves(spec) &&
          is_narrow_dim(spec->head_dim, MOST_DIM) && is_narrow_dim(spec->v_dim, NARROW_MOST_V_DIM) &&
          (spec->page_size == 0 || tile_box_tokens(spec, MOST_TOKENS) >= LEAST_BOX);
 }
@@ -229,6 +227,11 @@ static uint32_t start_tokens(const struct wgmma *wgmma) {
   return tokens;
 }
 
+/* Whether Q is in its tile as it is in memory, from where rows that are done again may read it. */
+static bool is_plain_query(const fi_spec *spec) {
+  return spec->rope == FI_ROPE_NONE && !derived_converts_query(spec);
+}
+
 static void describe(const struct wgmma *wgmma, struct tile *tile) {
   const fi_spec *spec = wgmma->spec;
   const struct division *division = wgmma->division;
@@ -258,8 +261,9 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, is_narrow(spec));
-  tile_add(tile, "mixed_rows", tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole,
-           "1: some row of a tile may not see a KV token of its item");
+  const bool mixed_rows = tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole;
+  tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
+  tile_add(tile, "frees_query", !mixed_rows || is_plain_query(spec), FREES_QUERY);
   struct region regions[REGIONS];
   lay_out(wgmma, regions);
   shared_layout_add(regions, REGIONS, tile);

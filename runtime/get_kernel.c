@@ -121,15 +121,15 @@ static fi_status tell_outcome(const struct outcome *outcome) {
 }
 
 /*
- * After a plan kernel could not be had for want of a cache that has it: that of kernels of several rows makes plans of
- * one, too, and is all that a cache has which was filled by specs of open rows.
+ * After a plan kernel could not be had for want of a cache that has it: one that knows more makes its plans, too, and
+ * may be all that a cache has which was filled by other specs. Plans of shared prefixes are of one kernel.
  */
 static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
   const bool was_looked_for =
       status == FI_ERROR_NO_COMPILER || (status == FI_ERROR_NOT_CACHED && !context_compiles(ctx));
-  if (!was_looked_for || plan->members == PLAN_MEMBERS)
+  if (!was_looked_for || plan->members == (plan->prefixes ? PLAN_LARGE_TILES : PLAN_MEMBERS))
     return false;
-  plan->members = PLAN_MEMBERS;
+  plan->members++;
   return true;
 }
 
@@ -142,9 +142,13 @@ static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t mem
   bool unused;
   if (!has_plan(canonical, members, &plan))
     return FI_OK;
-  note(&outcome, try_one(ctx, &plan, &alone, kernel, &is_new));
-  if (has_stand_in(ctx, outcome.status, &plan) && !try_one(ctx, &plan, &alone, kernel, &unused))
-    return FI_OK;
+  fi_status status = try_one(ctx, &plan, &alone, kernel, &is_new);
+  note(&outcome, status);
+  while (has_stand_in(ctx, status, &plan)) {
+    status = try_one(ctx, &plan, &alone, kernel, &unused);
+    if (!status)
+      return FI_OK;
+  }
   if (!outcome.status)
     return FI_OK;
   if (is_new)

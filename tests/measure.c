@@ -36,14 +36,16 @@ const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
 }
 
-/* Whether the kernel rounds weights to e4m3, by a number of its tile (generator/tile_narrow.c) that no other reads. */
+/* Whether the kernel rounds weights to e4m3, by a number of its tile (generator/tile_narrow.c): 0 where none is. */
 static bool rounds_weights(const fi_spec *member, const char *target) {
   size_t size = 0;
   if (fi_kernel_source(member, target, NULL, &size))
     return false;
   char *source = malloc(size);
-  const bool rounds = source && fi_kernel_source(member, target, source, &size) == FI_OK &&
-                      strstr(source, "\nconstexpr int kWeightExponent = ");
+  const char number[] = "\nconstexpr int kWeightExponent = ";
+  const char *found =
+      source && fi_kernel_source(member, target, source, &size) == FI_OK ? strstr(source, number) : NULL;
+  const bool rounds = found && found[sizeof number - 1] != '0';
   free(source);
   return rounds;
 }

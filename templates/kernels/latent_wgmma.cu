@@ -14,6 +14,7 @@
 //@use query/bring
 //@use query/transform
 //@use query/rotate_keys
+//@use query/release
 //@use ring/produce
 //@if select > 0
 //@use tile/weigh_listed
@@ -47,26 +48,11 @@ void end_scores(Scores &scores) {
   pin(scores);
 }
 
-//@if mixed_rows
-/* After a consumer's last scores: Q stays, since rows may be done again. */
-void release_query(const ItemView &view, u8 *shared) {}
-
-/* After all. */
+/* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+  end_query(view, shared);
   release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
 }
-//@else
-/* After a consumer's last scores, while the rest goes on, the next Q may come. */
-void release_query(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
-}
-
-/* After all. */
-void release_rows(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
-}
-//@end
 
 //@if select > 0
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */
@@ -151,7 +137,7 @@ void lead(RowState &state, const fi_attention_args &args, const ItemView &view, 
     begin_scores(scores, view, place, shared);
     end_scores(scores);
     if (token + (int)(2 * kTeamTokens) >= end)
-      release_query(view, shared);
+      end_scores_of_item(view, shared);
     if (weigh_own(state, weights, scores, shrinks, args, view, place, shared, token))
       shrink_output(state.o, shrinks);
     begin_own_output(state.o, weights, place, shared);
@@ -177,14 +163,14 @@ void follow(RowState &state, const fi_attention_args &args, const ItemView &view
   Weights weights;
   Shrinks shrinks;
   if (token + (int)kTeamTokens >= end)
-    release_query(view, shared);
+    end_scores_of_item(view, shared);
 #pragma unroll 1
   for (; token + (int)kTeamTokens < end; token += (int)(2 * kTeamTokens)) {
     const Place<kStages> own = place.next();
     begin_scores(scores, view, own, shared);
     end_scores(scores);
     if (token + (int)(3 * kTeamTokens) >= end)
-      release_query(view, shared);
+      end_scores_of_item(view, shared);
     begin_other_output(state, place, shared);
     const bool moved =
         weigh_own(state, weights, scores, shrinks, args, view, own, shared, token + (int)kTeamTokens);
@@ -212,7 +198,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   const int token = (int)uniform((u32)first_of_steps(item.kv_begin));
   const int end = (int)uniform((u32)item.kv_end);
   if (token >= end)
-    return release_query(view, shared);
+    return end_scores_of_item(view, shared);
   if (place.number() % kConsumers == self)
     lead(state, args, view, place, shared, token, end);
   else

@@ -7,8 +7,8 @@ void release_query(const ItemView &view, u8 *shared) {
   release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
 }
 
-//@if family == wgmma && v_source == own && rope == none && converts_query == 0
-/* After the last scores of an item: rows that are done again read theirs from memory. */
+//@if frees_query
+/* After the last scores of an item: rows that are done again, if any may be, read theirs from memory. */
 void end_scores_of_item(const ItemView &view, u8 *shared) {
   release_query(view, shared);
 }

@@ -43,7 +43,7 @@ void ask(Finder &finder, const fi_item &item, int token) {
 
 Finder open_finder(const fi_attention_args &args, const fi_item &item) {
   Finder finder = {list_of(args, item.row_begin, item.kv_head), {}};
-  ask(finder, item, item.kv_begin);
+  ask(finder, item, first_of_steps(item.kv_begin));
   return finder;
 }
 

@@ -27,7 +27,7 @@ bool has_odd_values(const Output &o) {
 /* Pairs of dims of a head that a lane has when a warp shares it. */
 template <u32 kDim> constexpr u32 kLanePairs = (kDim / 2 + 31) / 32;
 
-//@if family == wgmma && v_source == own && rope == none && converts_query == 0
+//@if frees_query
 /* Where a row is in Q. It is read from there: its tile may have been filled anew. */
 long long query_offset_of(const fi_attention_args &args, const ItemTile &tile, u32 row) {
   const u32 head = tile.item.kv_head * kGroup + row % kGroup;

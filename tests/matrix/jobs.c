@@ -83,6 +83,7 @@ static const char *const edge_specs[] = {
     "attention group=8 rows=16 kv=e5m2 scale=tensor index=csr lse=1",
     "attention rows=64 q=f16 kv=bf16 lse=1",
     "attention group=4 rows=128 page=16 lse=1",
+    "attention hd=256 rows=128 page=16 lse=1",
     "attention hd=64 group=4 rows=128 kv=f16 lse=1",
     "attention group=8 rows=128 q=f16 kv=e4m3 scale=tensor page=16 lse=1",
     "attention hd=256 rows=32 kv=f16 page=1 lse=1",
@@ -190,6 +191,7 @@ static const char *const narrow_edge_specs[] = {
     "attention hd=72 group=2 rows=32 q=e4m3 kv=bf16 lse=1",
     "attention rows=64 q=e4m3 kv=int8 o=f32 scale=token lse=1",
     "attention rows=128 q=e4m3 o=f32 mask=none bias=slopes lse=2",
+    "attention hd=256 v_dim=64 rows=128 q=e4m3 page=16 lse=1",
     "attention rows=128 q=e4m3 left=128 lse=1",
 };
 

@@ -63,8 +63,23 @@ static bool check_rows(struct check *check) {
 
 /* ------------------------------------------------------------------------------------------------ items */
 
+/* Whole units of a batch that shares nothing may be a queue, whose items follow each other. */
+static bool list_queued(struct check *check) {
+  const uint64_t count = (uint64_t)check->view.host.queue->count;
+  if (count > check->view.shape.items)
+    return trial_fail(check->trial, "the queue has %llu items of %llu", (unsigned long long)count,
+                      (unsigned long long)check->view.shape.items);
+  while (check->item_count < count) {
+    check->items[check->item_count] = &check->view.host.items[check->item_count];
+    check->item_count++;
+  }
+  return true;
+}
+
 static bool list_items(struct check *check) {
   const uint64_t items = check->view.shape.items;
+  if (check->view.host.first->row_count > 0 && check->view.host.first->next == FI_NEXT_CLAIMED)
+    return list_queued(check);
   for (int cta = 0; cta < check->view.shape.ctas; cta++) {
     const struct fi_item *item = &check->view.host.first[cta];
     while (item->row_count > 0) {

@@ -1116,7 +1116,7 @@ void ask(Finder &finder, const fi_item &item, int token) {
 
 Finder open_finder(const fi_attention_args &args, const fi_item &item) {
   Finder finder = {list_of(args, item.row_begin, item.kv_head), {}};
-  ask(finder, item, item.kv_begin);
+  ask(finder, item, first_of_steps(item.kv_begin));
   return finder;
 }
 
@@ -1305,15 +1305,6 @@ typedef Threads<kSharers> RowSharers;
 
 /* The tile is what the fragments need. */
 void transform_query(RowSharers threads, u8 *query, const fi_attention_args &args, tile_row *rows) {}
-
-void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
-  if (warp() == kItemsWarp)
-    bring_items({kItemsWarp * 32, 0}, maps.attention, first, shared);
-  else if (warp() == kQueryWarp)
-    bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
-  else
-    bring_kv(maps, first, shared);
-}
 
 float minus_infinity() {
   return __uint_as_float(0xff800000u);
@@ -1548,6 +1539,27 @@ struct ItemView {
     return query_tile_of(shared, Place<kQueryTiles>{fresh(count)}.number());
   }
 };
+
+/* A warp of a consumer is done with the tile. */
+void release_query(const ItemView &view, u8 *shared) {
+  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
+}
+
+/* After the last scores of an item: rows that are done again, if any may be, read theirs from memory. */
+void end_scores_of_item(const ItemView &view, u8 *shared) {
+  release_query(view, shared);
+}
+
+void end_query(const ItemView &view, u8 *shared) {}
+
+void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kItemsWarp)
+    bring_items({kItemsWarp * 32, 0}, maps.attention, first, shared);
+  else if (warp() == kQueryWarp)
+    bring_queries({kQueryWarp * 32, 0}, maps, first, shared);
+  else
+    bring_kv(maps, first, shared);
+}
 
 /* Takes scores of rows of K that are not seen out of the softmax. */
 void hide_unseen(Scores &scores, u32 stage, u8 *shared) {
@@ -1997,13 +2009,9 @@ void end_scores(Scores &scores) {
   pin(scores);
 }
 
-/* After a consumer's last scores, while the rest goes on, the next Q may come. */
-void release_query(const ItemView &view, u8 *shared) {
-  release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
-}
-
-/* After all. */
+/* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {
+  end_query(view, shared);
   release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
 }
 
@@ -2082,7 +2090,7 @@ void lead(RowState &state, const fi_attention_args &args, const ItemView &view, 
     begin_scores(scores, view, place, shared);
     end_scores(scores);
     if (token + (int)(2 * kTeamTokens) >= end)
-      release_query(view, shared);
+      end_scores_of_item(view, shared);
     if (weigh_own(state, weights, scores, shrinks, args, view, place, shared, token))
       shrink_output(state.o, shrinks);
     begin_own_output(state.o, weights, place, shared);
@@ -2108,14 +2116,14 @@ void follow(RowState &state, const fi_attention_args &args, const ItemView &view
   Weights weights;
   Shrinks shrinks;
   if (token + (int)kTeamTokens >= end)
-    release_query(view, shared);
+    end_scores_of_item(view, shared);
 #pragma unroll 1
   for (; token + (int)kTeamTokens < end; token += (int)(2 * kTeamTokens)) {
     const Place<kStages> own = place.next();
     begin_scores(scores, view, own, shared);
     end_scores(scores);
     if (token + (int)(3 * kTeamTokens) >= end)
-      release_query(view, shared);
+      end_scores_of_item(view, shared);
     begin_other_output(state, place, shared);
     const bool moved =
         weigh_own(state, weights, scores, shrinks, args, view, own, shared, token + (int)kTeamTokens);
@@ -2143,7 +2151,7 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   const int token = (int)uniform((u32)first_of_steps(item.kv_begin));
   const int end = (int)uniform((u32)item.kv_end);
   if (token >= end)
-    return release_query(view, shared);
+    return end_scores_of_item(view, shared);
   if (place.number() % kConsumers == self)
     lead(state, args, view, place, shared, token, end);
   else

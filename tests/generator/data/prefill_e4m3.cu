@@ -1622,7 +1622,7 @@ void release_query(const ItemView &view, u8 *shared) {
   release(&barriers_of(shared).query_empty[Place<kQueryTiles>{fresh(view.count)}.number()]);
 }
 
-/* After the last scores of an item: rows that are done again read theirs from memory. */
+/* After the last scores of an item: rows that are done again, if any may be, read theirs from memory. */
 void end_scores_of_item(const ItemView &view, u8 *shared) {
   release_query(view, shared);
 }
