@@ -275,9 +275,13 @@ static fi_status precompile_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t
   fi_spec plan;
   if (!has_plan(canonical, members, &plan))
     return FI_OK;
-  note(&outcome, precompile_one(ctx, &plan));
-  if (has_stand_in(ctx, outcome.status, &plan) && !precompile_one(ctx, &plan))
-    return FI_OK;
+  fi_status status = precompile_one(ctx, &plan);
+  note(&outcome, status);
+  while (has_stand_in(ctx, status, &plan)) {
+    status = precompile_one(ctx, &plan);
+    if (!status)
+      return FI_OK;
+  }
   return outcome.status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
 }
 

@@ -161,6 +161,25 @@ Test(mix, plan_kernel_stands_in_where_nothing_compiles) {
   remove_directory(directory);
 }
 
+/* So does that of large tiles for small ones, with shared prefixes, too: what no cache has is the kernel itself. */
+Test(mix, plan_kernel_of_large_tiles_stands_in) {
+  static const char *const filled[] = {"attention family=mma group=4 rows=128 page=16",
+                                       "attention family=mma group=4 rows=128 page=16 prefixes=1"};
+  static const char *const asked[] = {"attention family=mma group=4 rows=16 page=16",
+                                      "attention family=mma group=4 rows=16 page=16 prefixes=1"};
+  for (int i = 0; i < 2; i++) {
+    char *directory = make_directory();
+    fi_ctx *ctx = make_context(directory);
+    kernel_of(ctx, filled[i]);
+    fi_ctx_destroy(ctx);
+    ctx = make_context_with((fi_options){.mode = FI_MODE_LOAD_ONLY, .cache_dir = directory});
+    cr_expect_eq(get(ctx, asked[i]), FI_ERROR_NOT_CACHED);
+    cr_expect_null(strstr(fi_last_error(), "plan"), "%s", fi_last_error());
+    fi_ctx_destroy(ctx);
+    remove_directory(directory);
+  }
+}
+
 /* One that makes plans of one kernel alone does not. The sentence is about the plan kernel that was wanted. */
 Test(mix, no_other_plan_kernel_stands_in) {
   char *directory = make_directory();
