@@ -75,14 +75,9 @@ struct wgmma {
   uint32_t box_tokens;
 };
 
-/* Whether products are of e4m3: Q, K and V are. */
-static bool is_narrow(const fi_spec *spec) {
-  return spec->q_dtype == FI_E4M3 && spec->kv_dtype == FI_E4M3 && spec->v_dtype == FI_E4M3;
-}
-
 /* Whether K and V have 8 bits and become 16-bit elements on their way: whole chunks, which all have one scale. */
 static bool is_converted(const fi_spec *spec) {
-  return !is_narrow(spec) && derived_kv_bits(spec) == 8 && !derived_has_token_scales(spec) &&
+  return !tile_narrow_serves(spec) && derived_kv_bits(spec) == 8 && !derived_has_token_scales(spec) &&
          spec->head_dim % STORED_CHUNK == 0 && spec->v_dim % STORED_CHUNK == 0;
 }
 
@@ -155,7 +150,7 @@ static uint32_t stored_bytes(const struct wgmma *wgmma) {
 
 /* Bytes of the ring of V turned: a row for each dim. */
 static uint32_t turned_bytes(const struct wgmma *wgmma) {
-  return is_narrow(wgmma->spec) ? wgmma->stages * panel_bytes(1, wgmma->spec->v_dim) : 0;
+  return tile_narrow_serves(wgmma->spec) ? wgmma->stages * panel_bytes(1, wgmma->spec->v_dim) : 0;
 }
 
 enum { REGIONS = 8 };
@@ -260,7 +255,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "stored_bytes", stored_bytes(wgmma), "of a tile of them before");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
-  tile_narrow_add(tile, is_narrow(spec));
+  tile_narrow_add(tile, tile_narrow_serves(spec));
   const bool mixed_rows = tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole;
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
   tile_add(tile, "frees_query", !mixed_rows || is_plain_query(spec), FREES_QUERY);
@@ -281,7 +276,7 @@ static const struct division *divide(const fi_spec *spec) {
   if (gathers(spec))
     return &gathering;
   const bool small = spec->head_dim <= SMALL_DIM && spec->v_dim <= SMALL_DIM && spec->group <= SMALL_DIM;
-  return small && !is_narrow(spec) ? &three_consumers : &two_consumers;
+  return small && !tile_narrow_serves(spec) ? &three_consumers : &two_consumers;
 }
 
 /* The tiles that fit: as many KV tokens a step as there is room for, then fewer, which is what helps against spills. */

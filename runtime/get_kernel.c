@@ -144,12 +144,9 @@ static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t mem
     return FI_OK;
   fi_status status = try_one(ctx, &plan, &alone, kernel, &is_new);
   note(&outcome, status);
-  while (has_stand_in(ctx, status, &plan)) {
+  while (has_stand_in(ctx, status, &plan))
     status = try_one(ctx, &plan, &alone, kernel, &unused);
-    if (!status)
-      return FI_OK;
-  }
-  if (!outcome.status)
+  if (!status)
     return FI_OK;
   if (is_new)
     count_failure(ctx);
@@ -277,12 +274,9 @@ static fi_status precompile_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t
     return FI_OK;
   fi_status status = precompile_one(ctx, &plan);
   note(&outcome, status);
-  while (has_stand_in(ctx, status, &plan)) {
+  while (has_stand_in(ctx, status, &plan))
     status = precompile_one(ctx, &plan);
-    if (!status)
-      return FI_OK;
-  }
-  return outcome.status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
+  return status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
 }
 
 static bool goes_on(const struct outcome *outcome) {
