@@ -22,6 +22,7 @@ enum {
   MAX_THREADS = 512,
   MASK_TOKENS = 32,       /* of a word of a packed mask */
   SHARE_DIMS = 256,       /* the most of O that a warp can have of each row */
+  SHARE_STEP = 32,        /* dims that products with V of any type take at once */
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   SM_REGISTERS = 65536,
   WIDE_BITS = 16,     /* of elements of the types of Q */
@@ -84,6 +85,7 @@ struct purpose {
   bool converts_keys;    /* K becomes rows of another type, in a tile beside the ring */
   bool is_narrow;        /* products are of e4m3, and so are Q in its tile and weights */
   uint32_t group_shares; /* tiles that divide the heads of a KV head */
+  uint32_t value_shares; /* warps that divide the dims of V */
 };
 
 /* The query heads of a tile. */
@@ -179,9 +181,7 @@ static void divide_rows(const struct purpose *purpose, const struct saving *savi
   const bool wide = mma->rows == LARGE_ROWS && purpose->v_dim <= most_v_dim && !saving->narrow;
   mma->row_blocks = wide ? 2 : 1;
   mma->row_warps = blocks / mma->row_blocks;
-  mma->value_warps = 1;
-  while (purpose->v_dim / mma->value_warps > SHARE_DIMS)
-    mma->value_warps *= 2;
+  mma->value_warps = purpose->value_shares;
   mma->threads = WARP * team_warps(mma) * mma->teams;
   /* Q stays in registers where its fragments fit beside O, the scores and what converts K and V. */
   const uint32_t kept_bytes = mma->teams > 1 && purpose->kv_bits == WIDE_BITS ? 384 : 256;
@@ -381,9 +381,9 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
 
 /* Whether tiles of so many rows multiply e4m3 as it is: products take 32 dims of Q and K, and V by pairs of octets. */
 static bool is_narrow(const struct purpose *purpose, uint32_t rows) {
-  return purpose->target->narrow_mma && rows >= NARROW_ROWS && tile_narrow_serves(purpose->spec) &&
-         purpose->qk_dim % MMA_BYTES == 0 && purpose->v_dim % MMA_ROWS == 0 && purpose->qk_dim <= SHARE_DIMS &&
-         purpose->v_dim <= SHARE_DIMS;
+  return purpose->target->narrow_mma && rows >= NARROW_ROWS && purpose->value_shares == 1 &&
+         tile_narrow_serves(purpose->spec) && purpose->qk_dim % MMA_BYTES == 0 && purpose->v_dim % MMA_ROWS == 0 &&
+         purpose->qk_dim <= SHARE_DIMS && purpose->v_dim <= SHARE_DIMS;
 }
 
 /*
@@ -411,10 +411,18 @@ static bool plan_share(struct purpose *purpose, uint32_t *choice, struct tile *t
   return false;
 }
 
-/*
- * The tiles that fit: those that hold the whole group, then those of halves, quarters and so on of it: tiles of the
- * same tokens, each of which reads the KV.
- */
+/* The tiles that hold the whole group, then those of halves, quarters and so on of it: tiles of the same tokens, each
+ * of which reads the KV. */
+static bool plan_group(struct purpose *purpose, uint32_t *choice, struct tile *tile) {
+  const uint32_t most_shares = purpose->spec->group / derived_least_heads(purpose->spec);
+  for (purpose->group_shares = 1; purpose->group_shares <= most_shares; purpose->group_shares *= 2) {
+    if (plan_share(purpose, choice, tile))
+      return true;
+  }
+  return false;
+}
+
+/* The tiles that fit; at last those with twice as many warps for the same rows, whose threads have half of O each. */
 bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
   struct purpose purpose = {.spec = spec,
                             .target = target,
@@ -423,13 +431,15 @@ bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *c
                             .kv_bits = derived_kv_bits(spec),
                             .v_bits = derived_v_bits(spec),
                             .v_in_keys = spec->v_source == FI_V_KEYS,
-                            .converts_keys = spec->wide_dims > 0};
+                            .converts_keys = spec->wide_dims > 0,
+                            .value_shares = 1};
   if (purpose.converts_keys)
     purpose.kv_bits = purpose.v_bits = WIDE_BITS;
-  const uint32_t most_shares = spec->group / derived_least_heads(spec);
-  for (purpose.group_shares = 1; purpose.group_shares <= most_shares; purpose.group_shares *= 2) {
-    if (plan_share(&purpose, choice, tile))
-      return true;
-  }
-  return false;
+  while (purpose.v_dim / purpose.value_shares > SHARE_DIMS)
+    purpose.value_shares *= 2;
+  const bool has_halves = purpose.v_dim / purpose.value_shares % (2 * SHARE_STEP) == 0;
+  if (plan_group(&purpose, choice, tile))
+    return true;
+  purpose.value_shares *= 2;
+  return has_halves && plan_group(&purpose, choice, tile);
 }

@@ -52,7 +52,7 @@ static fi_status choose(struct build *build, uint32_t choice) {
 
 /* The first choice that fits; with an edited source the first whose numbers it has. */
 static fi_status choose_first(struct build *build) {
-  enum { MOST_CHOICES = 64 };
+  enum { MOST_CHOICES = 256 };
   char why[ERROR_SIZE];
   fi_status status = choose(build, build->first_choice);
   if (!build->edited || status != FI_ERROR_UNSUPPORTED)

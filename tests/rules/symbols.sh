@@ -3,7 +3,7 @@
 . "$(dirname "$0")/rules.sh"
 source=$1
 library=$2
-largest=500000
+largest=400000
 scratch_folder
 
 # An absolute symbol (A) is a node of the version script.

@@ -21,6 +21,8 @@ static fi_status tile_of(uint32_t choice, struct tile *tile) {
   return tile_plan(&canonical, target_find("compute_90a"), choice, tile);
 }
 
+enum { LOG_SIZE = 8192 };
+
 static uint32_t count_choices(void) {
   struct tile tile;
   uint32_t count = 0;
@@ -34,9 +36,9 @@ static void note_compile(void *user, const fi_event *event) {
   char *log = user;
   const size_t used = strlen(log);
   if (event->kind == FI_EVENT_COMPILE_BEGIN && strncmp(event->spec, "plan", 4) != 0)
-    snprintf(log + used, 16, "%u:", event->choice);
+    snprintf(log + used, LOG_SIZE - used, "%u:", event->choice);
   if (event->kind == FI_EVENT_COMPILE_END && strncmp(event->spec, "plan", 4) != 0)
-    snprintf(log + used, 16, "%d ", event->status);
+    snprintf(log + used, LOG_SIZE - used, "%d ", event->status);
 }
 
 static fi_facts facts_of(fi_ctx *ctx) {
@@ -56,10 +58,10 @@ static void expect_choice(fi_ctx *ctx, uint32_t choice) {
 
 Test(choice, the_first_that_does_not_spill_is_taken_and_known_again) {
   const uint32_t choices = count_choices();
-  char expected[1024] = "";
+  char expected[LOG_SIZE] = "";
   for (uint32_t choice = 0; choice < choices; choice++) {
     char *directory = make_directory();
-    char log[1024] = "";
+    char log[LOG_SIZE] = "";
     fakes_reset();
     fakes.spills = choice;
     fi_ctx *ctx = make_context_with((fi_options){.cache_dir = directory, .on_event = note_compile, .user = log});
