@@ -61,6 +61,12 @@ fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel
   return error_set((*kernel)->failure, "%s", (*kernel)->message ? (*kernel)->message : "no memory for the reason");
 }
 
+/* Under the table's lock. */
+static void end_claim(fi_kernel *kernel, enum kernel_state state) {
+  set_state(kernel, state);
+  pthread_cond_broadcast(&kernel->ctx->settled);
+}
+
 void flight_settle(fi_kernel *kernel, fi_status status) {
   fi_ctx *ctx = kernel->ctx;
   const bool for_ever = is_for_ever(kernel, status);
@@ -71,7 +77,12 @@ void flight_settle(fi_kernel *kernel, fi_status status) {
     kernel->failure = status;
     kernel->message = strdup(fi_last_error());
   }
-  set_state(kernel, for_ever ? KERNEL_FAILED : status ? KERNEL_EMPTY : KERNEL_READY);
-  pthread_cond_broadcast(&ctx->settled);
+  end_claim(kernel, for_ever ? KERNEL_FAILED : status ? KERNEL_EMPTY : KERNEL_READY);
   pthread_mutex_unlock(&ctx->table_lock);
+}
+
+void flight_release(fi_kernel *kernel) {
+  pthread_mutex_lock(&kernel->ctx->table_lock);
+  end_claim(kernel, KERNEL_EMPTY);
+  pthread_mutex_unlock(&kernel->ctx->table_lock);
 }

@@ -16,4 +16,7 @@ fi_status flight_claim(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel
 /* Ends what a claim began, and wakes those who wait. What failed is counted by the caller, who may have another way. */
 void flight_settle(fi_kernel *kernel, fi_status status);
 
+/* Gives a claim back: the kernel lacks others that it belongs with, and may be claimed again. */
+void flight_release(fi_kernel *kernel);
+
 #endif

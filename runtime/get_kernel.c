@@ -11,6 +11,7 @@
 #include "runtime/flight.h"
 #include "runtime/make.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,38 +63,20 @@ static bool has_plan(const fi_spec *canonical, uint32_t members, fi_spec *plan) 
   return spec_canonical(&spec, plan) == FI_OK;
 }
 
-/* The kernels that one belongs with: they are there before it is. */
-struct company {
-  fi_kernel *plan;
-  uint32_t wider_count;
-  fi_kernel *wider[MOST_MEMBERS - 1];
-};
-
-/* *mine: it was made here, or could not be. */
-static fi_status try_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel,
-                         bool *mine) {
-  fi_status status = flight_claim(ctx, canonical, kernel, mine);
+/* *mine: the plan kernel was made here, or could not be. It waits for no other kernel. */
+static fi_status try_plan(fi_ctx *ctx, const fi_spec *plan, fi_kernel **kernel, bool *mine) {
+  fi_status status = flight_claim(ctx, plan, kernel, mine);
   if (status || !*mine)
     return status;
-  (*kernel)->plan = company->plan;
-  (*kernel)->wider_count = company->wider_count;
-  memcpy((*kernel)->wider, company->wider, sizeof company->wider);
-  status = make_kernel(*kernel);
+  status = make_load(*kernel);
+  if (!status)
+    status = make_ready(*kernel);
   flight_settle(*kernel, status);
   return status;
 }
 
 static void count_failure(fi_ctx *ctx) {
   atomic_fetch_add(&ctx->counters.failures, 1);
-}
-
-/* A failure that is told again counts once. */
-static fi_status obtain_one(fi_ctx *ctx, const fi_spec *canonical, const struct company *company, fi_kernel **kernel) {
-  bool mine;
-  const fi_status status = try_one(ctx, canonical, company, kernel, &mine);
-  if (status && mine)
-    count_failure(ctx);
-  return status;
 }
 
 static fi_status tell_of_plan(const fi_spec *canonical, fi_status status) {
@@ -105,6 +88,7 @@ static fi_status tell_of_plan(const fi_spec *canonical, fi_status status) {
 /* How it went so far, and the sentence about that. */
 struct outcome {
   fi_status status;
+  bool is_known; /* it is told again */
   char why[ERROR_SIZE];
 };
 
@@ -134,22 +118,18 @@ static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
 }
 
 /* That it is another than was looked for first is no failure. */
-static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, fi_kernel **kernel) {
-  const struct company alone = {.plan = NULL};
+static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, fi_kernel **kernel, bool *mine) {
   struct outcome outcome = {.status = FI_OK};
   fi_spec plan;
-  bool is_new;
   bool unused;
   if (!has_plan(canonical, members, &plan))
     return FI_OK;
-  fi_status status = try_one(ctx, &plan, &alone, kernel, &is_new);
+  fi_status status = try_plan(ctx, &plan, kernel, mine);
   note(&outcome, status);
   while (has_stand_in(ctx, status, &plan))
-    status = try_one(ctx, &plan, &alone, kernel, &unused);
+    status = try_plan(ctx, &plan, kernel, &unused);
   if (!status)
     return FI_OK;
-  if (is_new)
-    count_failure(ctx);
   return tell_of_plan(canonical, tell_outcome(&outcome));
 }
 
@@ -160,50 +140,123 @@ static fi_status find_members(fi_ctx *ctx, const fi_spec *canonical, struct memb
   return status ? status : members_find(canonical, target, members);
 }
 
-/* Members that are made at once. */
+enum { PLAN, MOST_NUMBERS = 1 + MOST_MEMBERS };
+
+/*
+ * The kernels of a spec, which are made at once: number 0 is the plan kernel, then come those of more rows, and last is
+ * the spec's own. Whoever holds a kernel can plan for it: it is ready when the plan kernel is, and the spec's own when
+ * all are. Each so waits for those before it alone, and one thread can make them in their order.
+ */
 struct party {
   fi_ctx *ctx;
+  const fi_spec *canonical;
   const struct members *members;
-  struct company *company; /* of the first: it comes to know the others */
-  struct outcome outcomes[MOST_MEMBERS];
+  fi_kernel *kernels[MOST_NUMBERS];
+  struct outcome outcomes[MOST_NUMBERS];
+  pthread_mutex_t lock; /* of the rest */
+  pthread_cond_t settled;
+  bool is_settled[MOST_NUMBERS];
 };
 
-/* A kernel of more rows, which has the plan kernel of all: it makes plans for it alone too. */
-static void obtain_wider(void *data, uint32_t number) {
-  struct party *party = data;
-  const struct company alone = {.plan = party->company->plan};
-  fi_kernel **kernel = &party->company->wider[number];
-  note(&party->outcomes[number], obtain_one(party->ctx, &party->members->specs[number + 1], &alone, kernel));
+/* Waits for so many of the first kernels. False when one of them failed. */
+static bool wait_for(struct party *party, uint32_t count) {
+  bool all = true;
+  pthread_mutex_lock(&party->lock);
+  for (uint32_t i = 0; i < count; i++) {
+    while (!party->is_settled[i])
+      pthread_cond_wait(&party->settled, &party->lock);
+    all &= !party->outcomes[i].status;
+  }
+  pthread_mutex_unlock(&party->lock);
+  return all;
 }
 
-/* All kernels of more rows that a spec has besides that of the fewest; the first that failed says why. */
-static fi_status obtain_all_wider(fi_ctx *ctx, const struct members *members, struct company *company) {
-  struct party party = {.ctx = ctx, .members = members, .company = company};
-  uint32_t failed = 0;
-  company->wider_count = members->count - 1;
-  if (company->wider_count == 0)
+static void settle(struct party *party, uint32_t number, fi_status status, bool mine) {
+  pthread_mutex_lock(&party->lock);
+  party->outcomes[number].is_known = !mine;
+  note(&party->outcomes[number], status);
+  party->is_settled[number] = true;
+  pthread_cond_broadcast(&party->settled);
+  pthread_mutex_unlock(&party->lock);
+}
+
+/* Makes a kernel that was claimed ready with those that it belongs with. */
+static fi_status join(struct party *party, uint32_t number) {
+  fi_kernel *kernel = party->kernels[number];
+  const uint32_t own = party->members->count;
+  kernel->plan = party->kernels[PLAN];
+  kernel->wider_count = number == own ? own - 1 : 0;
+  memcpy(kernel->wider, &party->kernels[PLAN + 1], kernel->wider_count * sizeof *kernel->wider);
+  return make_ready(kernel);
+}
+
+/* *mine as by a claim. That one of those before it failed is their failure. */
+static fi_status obtain_member(struct party *party, uint32_t number, bool *mine) {
+  const bool is_own = number == party->members->count;
+  const fi_spec *spec = is_own ? party->canonical : &party->members->specs[number];
+  fi_kernel **kernel = &party->kernels[number];
+  fi_status status = flight_claim(party->ctx, spec, kernel, mine);
+  if (status || !*mine)
+    return status;
+  status = make_load(*kernel);
+  if (!status && !wait_for(party, is_own ? number : PLAN + 1)) {
+    flight_release(*kernel);
     return FI_OK;
-  crew_run(ctx, company->wider_count, company->wider_count, obtain_wider, &party);
-  while (failed + 1 < company->wider_count && !party.outcomes[failed].status)
+  }
+  if (!status)
+    status = join(party, number);
+  flight_settle(*kernel, status);
+  return status;
+}
+
+static void obtain_number(void *data, uint32_t number) {
+  struct party *party = data;
+  const uint32_t count = party->members->count;
+  bool mine = false;
+  const fi_status status = number == PLAN
+                               ? obtain_plan(party->ctx, party->canonical, count, &party->kernels[PLAN], &mine)
+                               : obtain_member(party, number, &mine);
+  settle(party, number, status, mine);
+}
+
+/* Whether there is nothing but the kernel itself to make. */
+static bool is_alone(fi_ctx *ctx, const fi_spec *canonical, const struct members *members) {
+  fi_spec plan;
+  return members->count == 1 && (!has_plan(canonical, members->count, &plan) || find_ready(ctx, &plan));
+}
+
+/* A kernel that may have to be made, with all that belong to it; the first that failed says why, and counts once. */
+static fi_status obtain_all(fi_ctx *ctx, const fi_spec *canonical, const struct members *members, fi_kernel **kernel) {
+  const uint32_t count = members->count + 1;
+  struct party party = {.ctx = ctx, .canonical = canonical, .members = members};
+  uint32_t failed = 0;
+  pthread_mutex_init(&party.lock, NULL);
+  pthread_cond_init(&party.settled, NULL);
+  if (is_alone(ctx, canonical, members)) {
+    obtain_number(&party, PLAN);
+    obtain_number(&party, count - 1);
+  } else {
+    crew_run(ctx, 0, count, obtain_number, &party);
+  }
+  pthread_cond_destroy(&party.settled);
+  pthread_mutex_destroy(&party.lock);
+  while (failed + 1 < count && !party.outcomes[failed].status)
     failed++;
+  if (party.outcomes[failed].status && !party.outcomes[failed].is_known)
+    count_failure(ctx);
+  *kernel = party.kernels[count - 1];
   return tell_outcome(&party.outcomes[failed]);
 }
 
-/* A kernel that may have to be made. Its plan kernel comes first: whoever holds the one can plan for it. */
 static fi_status obtain(fi_ctx *ctx, const fi_spec *canonical, fi_kernel **kernel) {
-  struct company company = {.plan = NULL};
   struct members members;
   fi_status status = make_check(ctx, canonical);
   if (!status)
     status = find_members(ctx, canonical, &members);
-  if (status) {
-    count_failure(ctx);
-    return status;
-  }
-  status = obtain_plan(ctx, canonical, members.count, &company.plan);
   if (!status)
-    status = obtain_all_wider(ctx, &members, &company);
-  return status ? status : obtain_one(ctx, canonical, &company, kernel);
+    return obtain_all(ctx, canonical, &members, kernel);
+  count_failure(ctx);
+  return status;
 }
 
 /* A kernel that is not in the table, or under another spelling only. */

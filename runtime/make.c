@@ -230,9 +230,11 @@ static fi_status load_kernel(fi_kernel *kernel) {
   return status;
 }
 
-/* What is loaded stays so when the rest fails: the next attempt goes on from there. */
-fi_status make_kernel(fi_kernel *kernel) {
+fi_status make_load(fi_kernel *kernel) {
+  return kernel->module.library ? FI_OK : load_kernel(kernel);
+}
+
+fi_status make_ready(fi_kernel *kernel) {
   uint32_t ctas;
-  const fi_status status = kernel->module.library ? FI_OK : load_kernel(kernel);
-  return status ? status : kernel_prepare(kernel, &ctas);
+  return kernel_prepare(kernel, &ctas);
 }

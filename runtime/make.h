@@ -12,7 +12,11 @@ fi_status make_check(fi_ctx *ctx, const fi_spec *canonical);
 /* The image, from the cache or from the compiler, and stored. Loads nothing. */
 fi_status make_image(struct build *build);
 
-/* Everything between a new kernel and a ready one. Called once at a time for a kernel, see flight.h. */
-fi_status make_kernel(fi_kernel *kernel);
+/*
+ * From a new kernel to a ready one, in two steps, each called once at a time for a kernel, see flight.h. What is loaded
+ * stays so when the rest fails: the next attempt goes on from there. make_ready wants the kernels that it belongs with.
+ */
+fi_status make_load(fi_kernel *kernel);
+fi_status make_ready(fi_kernel *kernel);
 
 #endif

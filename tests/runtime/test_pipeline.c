@@ -179,7 +179,7 @@ Test(pipeline, a_bad_kernel_is_compiled_once) {
     cr_expect_eq(get(ctx, attention), FI_ERROR_COMPILE);
     cr_expect(strstr(fi_last_error(), "the fake compiler fails"), "%s", fi_last_error());
   }
-  cr_expect_eq(fakes.compiles, 1);
+  cr_expect_eq(fakes.compiles, 2, "and its plan kernel");
   cr_expect_eq(counters_of(ctx).failures, 1);
   fi_ctx_destroy(ctx);
 }
