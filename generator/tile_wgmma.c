@@ -29,8 +29,8 @@ enum {
   LEAST_BOX = 8,           /* tokens of a box; smaller pages are gathered */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   SLICE_TOKENS = 32,       /* that a warp looks up at once where it gathers */
-  GATHER_WARPS = 2,        /* of the producer */
-  STORED_CHUNK = 16,       /* 8-bit elements that a thread copies at once */
+  STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
+  STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
   MASK_TOKENS = 32,        /* of a word of a packed mask */
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
@@ -46,8 +46,8 @@ struct division {
 
 static const struct division two_consumers = {2, 40, 232};
 static const struct division three_consumers = {3, 32, 160};
-static const struct division gathering = {2, 56, 224};  /* addresses of rows are in the producer's */
-static const struct division converting = {2, 72, 216}; /* and elements on their way */
+static const struct division busy_producer = {2, 56, 224};    /* addresses of rows, or elements on their way, are in its */
+static const struct division busiest_producer = {2, 72, 216}; /* both are */
 
 /* What tiles depend on by the elements of products. */
 struct products {
@@ -110,9 +110,9 @@ static uint32_t panel_bytes(uint32_t panels, uint32_t rows) {
   return panels * rows * PANEL_ROW;
 }
 
-/* Whether rows of K and V are copied one by one: pages are small, or elements are converted. */
+/* Whether rows of K and V are copied one by one: pages are small. */
 static bool gathers(const fi_spec *spec) {
-  return is_converted(spec) || (spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < LEAST_BOX);
+  return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < LEAST_BOX;
 }
 
 /* Most KV tokens that a row sees by its window and chunk. */
@@ -129,23 +129,21 @@ static uint32_t span_of(const fi_spec *spec) {
  * tokens take 0.6.
  */
 static bool pays(const fi_spec *spec) {
-  return !gathers(spec) && span_of(spec) >= LEAST_SPAN;
+  return !gathers(spec) && !is_converted(spec) && span_of(spec) >= LEAST_SPAN;
 }
 
-/*
- * Bytes of a tile of 8-bit elements on its way, of the wider of K and V: places that threads have of their own, one for
- * each pass of the warps over rows of a slice.
- */
+/* Whether the warp that brings Q does nothing else: two are enough for K and V. */
+static bool has_query_warp(const fi_spec *spec) {
+  return !gathers(spec) && !is_converted(spec) && !tile_narrow_serves(spec);
+}
+
+/* Bytes of a tile of K and of V as they come, before they are converted. */
 static uint32_t stored_bytes(const struct wgmma *wgmma) {
   const fi_spec *spec = wgmma->spec;
-  const uint32_t dims[] = {spec->head_dim, spec->v_dim};
-  uint32_t most = 0;
-  for (int i = 0; i < 2 && is_converted(spec); i++) {
-    const uint32_t rows = GATHER_WARPS * (32 / (dims[i] / STORED_CHUNK));
-    const uint32_t passes = (SLICE_TOKENS + rows - 1) / rows;
-    most = passes > most ? passes : most;
-  }
-  return wgmma->tokens / SLICE_TOKENS * most * GATHER_WARPS * 32 * STORED_CHUNK;
+  if (!is_converted(spec))
+    return 0;
+  const uint32_t panels = (spec->head_dim + PANEL_ROW - 1) / PANEL_ROW + (spec->v_dim + PANEL_ROW - 1) / PANEL_ROW;
+  return panel_bytes(panels, wgmma->tokens);
 }
 
 /* Bytes of the ring of V turned: a row for each dim. */
@@ -158,7 +156,9 @@ enum { REGIONS = 8 };
 static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   const uint32_t workers = WARPGROUP * wgmma->division->consumers;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + wgmma->rows * sizeof(struct tile_row));
-  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + wgmma->products->stage_barriers * wgmma->stages;
+  const uint32_t stored_barriers = is_converted(wgmma->spec) ? STORED_BARRIERS : 0;
+  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + stored_barriers +
+                            wgmma->products->stage_barriers * wgmma->stages;
   const uint32_t lists = wgmma->spec->prefixes ? workers / 32 : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_query", PANEL_ALIGNMENT, wgmma->query_tiles * panel_bytes(wgmma->qk_panels, wgmma->rows),
@@ -167,7 +167,7 @@ static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
       {"shared_values", PANEL_ALIGNMENT, wgmma->stages * panel_bytes(wgmma->v_panels, wgmma->tokens),
        "the ring of V, as it comes"},
       {"shared_turned", PANEL_ALIGNMENT, turned_bytes(wgmma), "the ring of V turned, a row for each dim"},
-      {"shared_stored", 16, 2 * stored_bytes(wgmma), "8-bit K and V on their way, two tiles"},
+      {"shared_stored", PANEL_ALIGNMENT, stored_bytes(wgmma), "K and V of a step before they are converted"},
       {"shared_output", PANEL_ROW, workers / 32 * STAGED_ROW_GROUP, "O on its way out, a part a warp"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
       {"shared_barriers", 16, barriers * BARRIER + (lists + 3) / 4 * 16,
@@ -250,9 +250,9 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile->box_tokens = gathers(spec) ? 0 : wgmma->box_tokens;
   tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "ordered_loads", 0, "1: matrix loads stay where they stand");
+  tile_add(tile, "query_alone", has_query_warp(spec), QUERY_ALONE);
   tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
   tile_add(tile, "converts", is_converted(spec), "1: K and V become 16-bit elements on their way");
-  tile_add(tile, "stored_bytes", stored_bytes(wgmma), "of a tile of them before");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, tile_narrow_serves(spec));
@@ -271,10 +271,8 @@ static uint32_t token_multiple(const struct wgmma *wgmma) {
 }
 
 static const struct division *divide(const fi_spec *spec) {
-  if (is_converted(spec))
-    return &converting;
-  if (gathers(spec))
-    return &gathering;
+  if (gathers(spec) || is_converted(spec))
+    return gathers(spec) && is_converted(spec) ? &busiest_producer : &busy_producer;
   const bool small = spec->head_dim <= SMALL_DIM && spec->v_dim <= SMALL_DIM && spec->group <= SMALL_DIM;
   return small && !tile_narrow_serves(spec) ? &three_consumers : &two_consumers;
 }

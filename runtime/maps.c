@@ -16,21 +16,20 @@ static fi_status encode(const fi_kernel *kernel, const struct tensor *tensor, st
   return driver->map_tensor(driver, tensor, map);
 }
 
-/* Bytes of as many elements of Q, which are those of K and V too. */
-static uint64_t bytes_of(const fi_spec *spec, int64_t elements) {
-  return (uint64_t)elements * dtype_of(spec->q_dtype)->bits / 8;
+static uint64_t bytes_of(uint32_t dtype, int64_t elements) {
+  return (uint64_t)elements * dtype_of(dtype)->bits / 8;
 }
 
 /* Q by dim, head and token: the heads of a group and the tokens of a tile are rows that follow each other. */
 static fi_status map_query(const fi_kernel *kernel, const struct strides *strides, uint32_t heads,
                            struct fi_attention_maps_args *args) {
   const fi_spec *spec = &kernel->spec;
-  const uint64_t token_bytes = bytes_of(spec, strides->of[STRIDE_Q_TOKEN]);
+  const uint64_t token_bytes = bytes_of(spec->q_dtype, strides->of[STRIDE_Q_TOKEN]);
   struct tensor tensor = {
       .rank = 4,
       .data = args->attention.q,
-      .extents = {bytes_of(spec, spec->head_dim) / UNIT_BYTES, heads, MANY, 1},
-      .strides = {bytes_of(spec, strides->of[STRIDE_Q_HEAD]), token_bytes, token_bytes},
+      .extents = {bytes_of(spec->q_dtype, spec->head_dim) / UNIT_BYTES, heads, MANY, 1},
+      .strides = {bytes_of(spec->q_dtype, strides->of[STRIDE_Q_HEAD]), token_bytes, token_bytes},
       .box = {BOX_UNITS, kernel->tile.heads, kernel->tile.tokens, 1},
   };
   const fi_status status = encode(kernel, &tensor, &args->q);
@@ -47,12 +46,14 @@ static fi_status map_kv(const fi_kernel *kernel, const struct fi_kv_args *kv, ui
                         uint32_t tokens, struct fi_tensor_map *map) {
   const fi_spec *spec = &kernel->spec;
   const bool one_place = spec->page_size == 0 && spec->index == FI_INDEX_CSR;
-  const uint64_t token_bytes = bytes_of(spec, kv->token_stride);
+  const uint64_t token_bytes = bytes_of(spec->kv_dtype, kv->token_stride);
   const struct tensor tensor = {
       .rank = one_place ? 4 : 5,
       .data = kv->data,
-      .extents = {bytes_of(spec, dim) / UNIT_BYTES, tokens, kv_heads, spec->page_size ? spec->page_size : MANY, MANY},
-      .strides = {token_bytes, bytes_of(spec, kv->head_stride), token_bytes, bytes_of(spec, kv->page_stride)},
+      .extents = {bytes_of(spec->kv_dtype, dim) / UNIT_BYTES, tokens, kv_heads,
+                  spec->page_size ? spec->page_size : MANY, MANY},
+      .strides = {token_bytes, bytes_of(spec->kv_dtype, kv->head_stride), token_bytes,
+                  bytes_of(spec->kv_dtype, kv->page_stride)},
       .box = {BOX_UNITS, tokens, 1, 1, 1},
   };
   return encode(kernel, &tensor, map);

@@ -85,7 +85,6 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     return;
   Barriers &barriers = barriers_of(shared);
   clear_padding(shared);
-  clear_tails(shared);
   if (threadIdx.x == 0)
     open_barriers(barriers);
   __syncthreads();

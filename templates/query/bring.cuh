@@ -62,17 +62,7 @@ void bring_query_to(const Place<kQueryTiles> &place, Threads<32> threads, const 
   bring_query(threads, args, item, query_tile_of(shared, place.number()), full);
 }
 
-//@if q_dtype == e4m3
-/* Brings the items of the CTA, from `item` on, and Q of each. */
-void bring_items(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
-  int next = 0;
-  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
-    item = bring_item(threads, args.attention, item, next, place, shared);
-    if (item)
-      bring_query_to({place.count}, threads, args, *item, shared);
-  }
-}
-//@else
+//@if query_alone
 /* Brings Q of all items of the CTA, from `first` on. */
 void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   Place<kQueryTiles> place = {0};
@@ -81,6 +71,16 @@ void bring_queries(Threads<32> threads, const fi_attention_maps_args &args, cons
     bring_query_to(place, threads, args, *at.item, shared);
     place = place.next();
   } while (goes_on(at, shared));
+}
+//@else
+/* Brings the items of the CTA, from `item` on, and Q of each. */
+void bring_items(Threads<32> threads, const fi_attention_maps_args &args, const fi_item *item, u8 *shared) {
+  int next = 0;
+  for (Place<kItemsAhead> place = {0}; item; place = place.next()) {
+    item = bring_item(threads, args.attention, item, next, place, shared);
+    if (item)
+      bring_query_to({place.count}, threads, args, *item, shared);
+  }
 }
 //@end
 

@@ -45,6 +45,23 @@ struct Barriers {
   int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
 //@else
+//@if converts
+struct Barriers {
+  u64 rows_full[kItemsAhead];
+  u64 rows_empty[kItemsAhead];
+  u64 query_full[kQueryTiles];
+  u64 query_empty[kQueryTiles];
+  u64 stored_keys_full; /* K and V of a step as they come */
+  u64 stored_keys_empty;
+  u64 stored_values_full;
+  u64 stored_values_empty;
+  u64 keys_full[kStages]; /* and as products take them */
+  u64 keys_empty[kStages];
+  u64 values_full[kStages];
+  u64 values_empty[kStages];
+  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
+};
+//@else
 struct Barriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
@@ -56,6 +73,7 @@ struct Barriers {
   u64 values_empty[kStages];
   int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
+//@end
 //@end
 //@end
 
@@ -87,7 +105,7 @@ template <u32 kCount> struct Place {
 };
 
 //@if gathers && v_source == own
-constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a stage: all threads that copy */
+constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
 //@else
 //@if gathers
 constexpr u32 kFillArrivals = 33; /* of a part: the lanes of a warp when their copies have ended, and the warp */
@@ -123,6 +141,19 @@ void open_ring(Barriers &barriers) {
   barriers.unit = -1;
 }
 //@else
+//@if gathers && !converts
+/* Waits until K or V of a step is there: what threads have copied. */
+void wait_for_tile(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+  shared_written();
+}
+//@else
+/* Waits until K or V of a step is there. */
+void wait_for_tile(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+}
+//@end
+
 //@if q_dtype == e4m3
 /* Warps empty V as it comes, and fill it turned. */
 void open_ring(Barriers &barriers) {
@@ -138,6 +169,23 @@ void open_ring(Barriers &barriers) {
     ready = -1;
 }
 //@else
+//@if converts
+/* Warps empty K and V as they come, and fill them converted. */
+void open_ring(Barriers &barriers) {
+  barrier_open(&barriers.stored_keys_full, kFillArrivals);
+  barrier_open(&barriers.stored_keys_empty, kLoaderWarps);
+  barrier_open(&barriers.stored_values_full, kFillArrivals);
+  barrier_open(&barriers.stored_values_empty, kLoaderWarps);
+  for (u32 i = 0; i < kStages; i++) {
+    barrier_open(&barriers.keys_full[i], kLoaderWarps);
+    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
+    barrier_open(&barriers.values_full[i], kLoaderWarps);
+    barrier_open(&barriers.values_empty[i], kConsumerWarps);
+  }
+  for (int &ready : barriers.ready)
+    ready = -1;
+}
+//@else
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
     barrier_open(&barriers.keys_full[i], kFillArrivals);
@@ -148,6 +196,7 @@ void open_ring(Barriers &barriers) {
   for (int &ready : barriers.ready)
     ready = -1;
 }
+//@end
 //@end
 //@end
 

@@ -4,10 +4,8 @@
 //@use work/kv_address
 //@use work/mask
 
-//# The ring is filled by tensor maps: a warp of the producer copies boxes of KV tokens that lie in one page.
-
-/* What products take beyond the head's dims is outside of the tensor, and copied as 0. */
-void clear_tails(u8 *shared) {}
+//# The ring is filled by tensor maps: a warp of the producer copies boxes of KV tokens that lie in one page. What
+//# products take beyond the head's dims is outside of the tensor, and copied as 0.
 
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
 
@@ -106,31 +104,31 @@ void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 pan
 template <u32 kDim>
 void copy_parts(const TileCopy &copy, const fi_item &item, const Box &box, u32 row, int token) {
 #pragma unroll 1
-  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kPanels<kDim>; i += 32) {
-    const int first = (int)(i / kPanels<kDim> * kPartTokens);
+  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int first = (int)(i / kStoredPanels<kDim> * kPartTokens);
     const Box part = crop<kPartTokens>({0, box.window + first, box.place, false}, item, token + first);
     if (!part.split)
-      copy_panel(copy, copy.parts, row + first, i % kPanels<kDim>, part);
+      copy_panel(copy, copy.parts, row + first, i % kStoredPanels<kDim>, part);
   }
   const int last = (item.kv_end - 1 - token) / (int)kPartTokens * (int)kPartTokens;
   if (!crop<kPartTokens>({0, box.window + last, box.place, false}, item, token + last).split)
     return;
 #pragma unroll 1
-  for (u32 i = lane(); i < kPartTokens * kPanels<kDim>; i += 32) {
-    const int at = last + (int)(i / kPanels<kDim>);
+  for (u32 i = lane(); i < kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int at = last + (int)(i / kStoredPanels<kDim>);
     const Box one = crop<1>({0, box.window + at, box.place, false}, item, token + at);
-    copy_panel(copy, copy.tokens, row + at, i % kPanels<kDim>, one);
+    copy_panel(copy, copy.tokens, row + at, i % kStoredPanels<kDim>, one);
   }
 }
 
 /* Copies the tile of a step, whose first token is `token`; each lane has one box. */
 template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
   if (lane() == 0)
-    barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
+    barrier_expect(copy.full, kStoredBytes<kDim>);
   __syncwarp();
   if (lane() < kBoxes && !box.split) {
 #pragma unroll
-    for (u32 panel = 0; panel < kPanels<kDim>; panel++)
+    for (u32 panel = 0; panel < kStoredPanels<kDim>; panel++)
       copy_panel(copy, copy.boxes, lane() * kBoxTokens, panel, box);
   }
 #pragma unroll 1
@@ -164,6 +162,9 @@ Box box_of_step(const fi_item &item, int token, int place) {
 //@if q_dtype == e4m3
 //@use ring/turn
 //@else
+//@if converts
+//@use ring/convert
+//@else
 /* What brings the tiles of K, or of V: a warp. */
 struct Loader {
   TileCopy copy; /* to the first stage */
@@ -183,7 +184,7 @@ void bring_tiles(const Loader &loader, const fi_attention_args &args, const fi_i
     for (; token < item.kv_end; token += (int)kTeamTokens) {
       const int following = place_of_box(args, item, token + (int)kTeamTokens);
       TileCopy copy = loader.copy;
-      copy.to += place.number() * kTileBytes<kDim, kTeamTokens>;
+      copy.to += place.number() * kStoredBytes<kDim>;
       copy.full += place.number();
       copy.head = item.kv_head;
       barrier_wait(&loader.empty[place.number()], place.parity_before());
@@ -206,5 +207,6 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
     bring_tiles<kVDim>({{args.v, args.v_part, args.v_token, values, barriers.values_full, 0}, barriers.values_empty},
                        args.attention, first, shared);
 }
+//@end
 //@end
 //@end

@@ -22,9 +22,6 @@ struct StepRows {
   int places[kSlices]; /* on their way: what is done with them waits */
 };
 
-/* Nothing to clear: the rest of K is copied with what products take beyond the head's dims. */
-void clear_tails(u8 *shared) {}
-
 //@if select > 0
 /* What tokens of an item are asked for by: its list, and the entries of the lane's rows of a step. */
 struct Finder {

@@ -17,6 +17,10 @@ template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims
 /* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
 template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
 
+/* The same of K and V as they are stored. */
+template <u32 kDim> constexpr u32 kStoredPanels = (kDim * kKvBits / 8 + kPanelRow - 1) / kPanelRow;
+template <u32 kDim> constexpr u32 kStoredBytes = kStoredPanels<kDim> * kTeamTokens * kPanelRow;
+
 /* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
 template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
   return chunk / 8 * (kTileRows * kPanelRow) + row * kPanelRow + (chunk % 8 ^ row % 8) * 16;

@@ -100,3 +100,11 @@ void bring_boxes(const fi_attention_maps_args &args, const fi_item *first, u8 *s
     }
   } while (goes_on(at, shared));
 }
+
+/* What a warp that follows the items does. */
+void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kLoaderWarp)
+    bring_boxes(maps, first, shared);
+  else
+    turn_values(first, shared);
+}

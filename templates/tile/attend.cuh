@@ -8,7 +8,7 @@
 
 /* Starts O += P V of a step, when its V is there. */
 void begin_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).values_full[place.number()], place.parity());
+  wait_for_tile(&barriers_of(shared).values_full[place.number()], place.parity());
   pin(o);
   products_begin();
   accumulate(o, weights, matrix_at(values_of_stage(shared, place.number()), kTeamTokens * kPanelRow));

@@ -9,7 +9,7 @@ u8 *own_query(const ItemView &view, u8 *shared) {
 }
 
 void wait_for_keys(const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
+  wait_for_tile(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
 /* Starts the scores of a step, whose K is there. */

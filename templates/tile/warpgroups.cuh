@@ -5,24 +5,24 @@
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-//@if q_dtype == e4m3
-/* Warps of the producer: one brings items with their rows and Q, one that follows it K and V, and two turn V. */
 constexpr u32 kItemsWarp = kConsumerWarps;
-constexpr u32 kLoaderWarp = kItemsWarp + 1;
-constexpr u32 kTurnWarp = kLoaderWarp + 1;
-constexpr u32 kTurnWarps = 2;
-constexpr u32 kFollowers = 1 + kTurnWarps;
-//@else
+//@if query_alone
 /* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
-constexpr u32 kItemsWarp = kConsumerWarps;
 constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
-constexpr u32 kLoaderWarps = 2;
+//@else
+/* Warps of the producer: one brings items with their rows and Q, and those that follow it see to K and V. */
+constexpr u32 kLoaderWarp = kItemsWarp + 1;
+constexpr u32 kLoaderWarps = 3;
+//@end
+//@if q_dtype == e4m3
+constexpr u32 kTurnWarp = kLoaderWarp + 1;
+constexpr u32 kTurnWarps = 2;
+//@end
 //@if v_source == keys && gathers == 0
 constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
 //@else
-constexpr u32 kFollowers = 1 + kLoaderWarps;
-//@end
+constexpr u32 kFollowers = 3;
 //@end
 
 /* Numbers of barriers: 0 is that of the CTA. */

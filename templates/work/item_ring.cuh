@@ -48,7 +48,7 @@ const fi_item *bring_item(Threads<32> threads, const fi_attention_args &args, co
   return item;
 }
 
-//@if q_dtype != e4m3
+//@if query_alone
 /* Brings the items of the CTA, from `item` on. */
 void bring_items(Threads<32> threads, const fi_attention_args &args, const fi_item *item, u8 *shared) {
   int next = 0;

@@ -1,0 +1,161 @@
+//@use ring/panels
+//@use ptx/warpgroup
+
+//# K and V of 8 bits come as they are stored, a tile of each at a time. Warps of the producer share the rows of a tile,
+//# and make one of 16-bit elements of them in the ring. While K of a step is converted V of it is on its way, and
+//# while V is, K of the next step.
+
+u8 *stored_keys(u8 *shared) {
+  return shared + kSharedStored;
+}
+
+u8 *stored_values(u8 *shared) {
+  return stored_keys(shared) + kStoredBytes<kQkDim>;
+}
+
+/* How far a warp is: both tiles are brought anew in each step. */
+struct StepOfRing {
+  Place<kStages> ring;
+
+  Place<1> stored() const {
+    return {ring.count};
+  }
+
+  StepOfRing next() const {
+    return {ring.next()};
+  }
+};
+
+//@if gathers
+/* Starts the warp's copies of K of a step, whose first token is `token`, once there is room. */
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
+                const StepOfRing &step, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  barrier_wait(&barriers.stored_keys_empty, step.stored().parity_before());
+  gather_tile<kQkDim>(maps.attention.k, item, place, token, stored_keys(shared));
+  barrier_arrive_copied(&barriers.stored_keys_full);
+}
+
+/* The same of V. */
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
+                  const StepOfRing &step, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  barrier_wait(&barriers.stored_values_empty, step.stored().parity_before());
+  gather_tile<kVDim>(maps.attention.v, item, place, token, stored_values(shared));
+  barrier_arrive_copied(&barriers.stored_values_full);
+}
+//@else
+/* Where the lane's box of a step is. */
+typedef int StepPlace;
+
+StepPlace find_step(const fi_attention_args &args, const fi_item &item, int token) {
+  return place_of_box(args, item, token);
+}
+
+/* Starts the copies of K of a step, whose first token is `token`, once there is room: one of the warps does. */
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
+                const StepOfRing &step, u8 *shared) {
+  if (warp() != kLoaderWarp)
+    return;
+  Barriers &barriers = barriers_of(shared);
+  barrier_wait(&barriers.stored_keys_empty, step.stored().parity_before());
+  copy_tile<kQkDim>({maps.k, maps.k_part, maps.k_token, shared_address(stored_keys(shared)),
+                     &barriers.stored_keys_full, item.kv_head},
+                    item, box_of_step(item, token, place), token);
+}
+
+/* The same of V. */
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
+                  const StepOfRing &step, u8 *shared) {
+  if (warp() != kLoaderWarp)
+    return;
+  Barriers &barriers = barriers_of(shared);
+  barrier_wait(&barriers.stored_values_empty, step.stored().parity_before());
+  copy_tile<kVDim>({maps.v, maps.v_part, maps.v_token, shared_address(stored_values(shared)),
+                    &barriers.stored_values_full, item.kv_head},
+                   item, box_of_step(item, token, place), token);
+}
+//@end
+
+/* Writes 16 elements as two chunks of a row, whose places differ in the lowest bit of their number. */
+void write_converted(u8 *tile, u32 at, const uint4 &codes) {
+  const uint2 pairs[4] = {convert_four(codes.x), convert_four(codes.y), convert_four(codes.z), convert_four(codes.w)};
+  *(uint4 *)(tile + at) = make_uint4(pairs[0].x, pairs[0].y, pairs[1].x, pairs[1].y);
+  *(uint4 *)(tile + (at ^ 16)) = make_uint4(pairs[2].x, pairs[2].y, pairs[3].x, pairs[3].y);
+}
+
+/*
+ * Converts the warp's rows of a tile. Eight lanes have the same chunk of eight rows, which both tiles have in eight
+ * banks; chunks of all panels, and of two times eight rows where these are few, are loaded before any is written.
+ */
+template <u32 kDim> void convert_tile(u8 *tile, const u8 *stored) {
+  constexpr u32 kWide = kPanels<kDim>; /* panels of converted elements: half a panel of stored ones each */
+  constexpr u32 kBlocks = kWide > 2 ? 1 : 2;
+  constexpr u32 kBlock = 8 * kPanelRow;
+  const u32 lane = fresh_lane();
+  const u32 row = lane % 8;
+  const u32 from = panel_chunk<kTeamTokens>(row, lane / 8);
+  const u32 to = panel_chunk<kTeamTokens>(row, lane / 8 * 2);
+#pragma unroll 1
+  for (u32 i = (warp() - kLoaderWarp) * kBlocks; i < kTeamTokens / 8; i += kLoaderWarps * kBlocks) {
+    uint4 codes[kBlocks * kWide];
+#pragma unroll
+    for (u32 n = 0; n < kBlocks * kWide; n++)
+      codes[n] = *(const uint4 *)(stored + (i + n / kWide) * kBlock + n % kWide / 2 * (kTeamTokens * kPanelRow) +
+                                  (from ^ n % kWide % 2 * 64));
+#pragma unroll
+    for (u32 n = 0; n < kBlocks * kWide; n++)
+      write_converted(tile + (i + n / kWide) * kBlock + n % kWide * (kTeamTokens * kPanelRow), to, codes[n]);
+  }
+}
+
+/* Products read what was written, and what was read is copied anew. */
+void tell_of_tile(u64 *full, u64 *stored_empty) {
+  shared_written();
+  release(full);
+  release(stored_empty);
+}
+
+/* Converts K of a step when it is there, and there is room. */
+void convert_keys(const StepOfRing &step, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  const u32 stage = step.ring.number();
+  barrier_wait(&barriers.stored_keys_full, step.stored().parity());
+  barrier_wait(&barriers.keys_empty[stage], step.ring.parity_before());
+  convert_tile<kQkDim>(keys_of_stage(shared, stage), stored_keys(shared));
+  tell_of_tile(&barriers.keys_full[stage], &barriers.stored_keys_empty);
+}
+
+/* The same of V. */
+void convert_values(const StepOfRing &step, u8 *shared) {
+  Barriers &barriers = barriers_of(shared);
+  const u32 stage = step.ring.number();
+  barrier_wait(&barriers.stored_values_full, step.stored().parity());
+  barrier_wait(&barriers.values_empty[stage], step.ring.parity_before());
+  convert_tile<kVDim>(values_of_stage(shared, stage), stored_values(shared));
+  tell_of_tile(&barriers.values_full[stage], &barriers.stored_values_empty);
+}
+
+/* Brings K and V of all items of the CTA, from `first` on. Where those of a step are is looked up a step ahead. */
+void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  StepOfRing step = {};
+  Follower at = {{0}, first};
+  do {
+    const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    StepPlace place = find_step(maps.attention, item, token);
+    if (token < item.kv_end)
+      begin_keys(maps, item, place, token, step, shared);
+#pragma unroll 1
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const StepPlace following = find_step(maps.attention, item, token + (int)kTeamTokens);
+      begin_values(maps, item, place, token, step, shared);
+      convert_keys(step, shared);
+      if (token + (int)kTeamTokens < item.kv_end)
+        begin_keys(maps, item, following, token + (int)kTeamTokens, step.next(), shared);
+      convert_values(step, shared);
+      place = following;
+      step = step.next();
+    }
+  } while (goes_on(at, shared));
+}
