@@ -28,7 +28,6 @@ enum {
   MOST_TOKENS = 128,
   LEAST_BOX = 8,           /* tokens of a box; smaller pages are gathered */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
-  SLICE_TOKENS = 32,       /* that a warp looks up at once where it gathers */
   STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
   STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
   MASK_TOKENS = 32,        /* of a word of a packed mask */
@@ -264,10 +263,9 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   shared_layout_add(regions, REGIONS, tile);
 }
 
-/* Steps begin at words of a mask; warps that gather look up whole slices. */
+/* Steps begin at words of a mask. */
 static uint32_t token_multiple(const struct wgmma *wgmma) {
-  const fi_spec *spec = wgmma->spec;
-  return spec->mask_bits ? MASK_TOKENS : gathers(spec) ? SLICE_TOKENS : wgmma->products->token_step;
+  return wgmma->spec->mask_bits ? MASK_TOKENS : wgmma->products->token_step;
 }
 
 static const struct division *divide(const fi_spec *spec) {

@@ -14,66 +14,70 @@ u8 *stored_values(u8 *shared) {
 }
 
 /* How far a warp is: both tiles are brought anew in each step. */
-struct StepOfRing {
+struct StepPlace {
   Place<kStages> ring;
 
   Place<1> stored() const {
     return {ring.count};
   }
 
-  StepOfRing next() const {
+  StepPlace next() const {
     return {ring.next()};
   }
 };
 
 //@if gathers
-/* Starts the warp's copies of K of a step, whose first token is `token`, once there is room. */
-void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
-                const StepOfRing &step, u8 *shared) {
+/* Starts the warp's copies of K of a step once there is room. */
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
+                u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_keys_empty, step.stored().parity_before());
-  gather_tile<kQkDim>(maps.attention.k, item, place, token, stored_keys(shared));
+  barrier_wait(&barriers.stored_keys_empty, place.stored().parity_before());
+  gather_tile<kQkDim>(maps.attention.k, item, step, stored_keys(shared));
   barrier_arrive_copied(&barriers.stored_keys_full);
 }
 
 /* The same of V. */
-void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
-                  const StepOfRing &step, u8 *shared) {
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
+                  u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_values_empty, step.stored().parity_before());
-  gather_tile<kVDim>(maps.attention.v, item, place, token, stored_values(shared));
+  barrier_wait(&barriers.stored_values_empty, place.stored().parity_before());
+  gather_tile<kVDim>(maps.attention.v, item, step, stored_values(shared));
   barrier_arrive_copied(&barriers.stored_values_full);
 }
 //@else
-/* Where the lane's box of a step is. */
-typedef int StepPlace;
+/* A step of an item: where the lane's box is. */
+struct Step {
+  int token; /* the first */
+  int place;
+};
 
-StepPlace find_step(const fi_attention_args &args, const fi_item &item, int token) {
-  return place_of_box(args, item, token);
+/* Asks for the box of the step whose first token is `token`. */
+Step find_step(const fi_attention_args &args, const fi_item &item, int token) {
+  return {token, place_of_box(args, item, token)};
 }
 
-/* Starts the copies of K of a step, whose first token is `token`, once there is room: one of the warps does. */
-void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
-                const StepOfRing &step, u8 *shared) {
+/* Starts the copies of K of a step once there is room: one of the warps does. */
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
+                u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_keys_empty, step.stored().parity_before());
-  copy_tile<kQkDim>({maps.k, maps.k_part, maps.k_token, shared_address(stored_keys(shared)),
-                     &barriers.stored_keys_full, item.kv_head},
-                    item, box_of_step(item, token, place), token);
+  const TileCopy copy = {maps.k,      maps.k_part, maps.k_token, shared_address(stored_keys(shared)),
+                         &barriers.stored_keys_full, item.kv_head};
+  barrier_wait(&barriers.stored_keys_empty, place.stored().parity_before());
+  copy_tile<kQkDim>(copy, item, box_of_step(item, step.token, step.place), step.token);
 }
 
 /* The same of V. */
-void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const StepPlace &place, int token,
-                  const StepOfRing &step, u8 *shared) {
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
+                  u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_values_empty, step.stored().parity_before());
-  copy_tile<kVDim>({maps.v, maps.v_part, maps.v_token, shared_address(stored_values(shared)),
-                    &barriers.stored_values_full, item.kv_head},
-                   item, box_of_step(item, token, place), token);
+  const TileCopy copy = {maps.v,      maps.v_part, maps.v_token, shared_address(stored_values(shared)),
+                         &barriers.stored_values_full, item.kv_head};
+  barrier_wait(&barriers.stored_values_empty, place.stored().parity_before());
+  copy_tile<kVDim>(copy, item, box_of_step(item, step.token, step.place), step.token);
 }
 //@end
 
@@ -117,45 +121,44 @@ void tell_of_tile(u64 *full, u64 *stored_empty) {
 }
 
 /* Converts K of a step when it is there, and there is room. */
-void convert_keys(const StepOfRing &step, u8 *shared) {
+void convert_keys(const StepPlace &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  const u32 stage = step.ring.number();
-  barrier_wait(&barriers.stored_keys_full, step.stored().parity());
-  barrier_wait(&barriers.keys_empty[stage], step.ring.parity_before());
+  const u32 stage = place.ring.number();
+  barrier_wait(&barriers.stored_keys_full, place.stored().parity());
+  barrier_wait(&barriers.keys_empty[stage], place.ring.parity_before());
   convert_tile<kQkDim>(keys_of_stage(shared, stage), stored_keys(shared));
   tell_of_tile(&barriers.keys_full[stage], &barriers.stored_keys_empty);
 }
 
 /* The same of V. */
-void convert_values(const StepOfRing &step, u8 *shared) {
+void convert_values(const StepPlace &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  const u32 stage = step.ring.number();
-  barrier_wait(&barriers.stored_values_full, step.stored().parity());
-  barrier_wait(&barriers.values_empty[stage], step.ring.parity_before());
+  const u32 stage = place.ring.number();
+  barrier_wait(&barriers.stored_values_full, place.stored().parity());
+  barrier_wait(&barriers.values_empty[stage], place.ring.parity_before());
   convert_tile<kVDim>(values_of_stage(shared, stage), stored_values(shared));
   tell_of_tile(&barriers.values_full[stage], &barriers.stored_values_empty);
 }
 
 /* Brings K and V of all items of the CTA, from `first` on. Where those of a step are is looked up a step ahead. */
 void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
-  StepOfRing step = {};
+  StepPlace place = {};
   Follower at = {{0}, first};
   do {
     const fi_item &item = *at.item;
-    int token = first_of_steps(item.kv_begin);
-    StepPlace place = find_step(maps.attention, item, token);
-    if (token < item.kv_end)
-      begin_keys(maps, item, place, token, step, shared);
+    Step step = find_step(maps.attention, item, first_of_steps(item.kv_begin));
+    if (step.token < item.kv_end)
+      begin_keys(maps, item, step, place, shared);
 #pragma unroll 1
-    for (; token < item.kv_end; token += (int)kTeamTokens) {
-      const StepPlace following = find_step(maps.attention, item, token + (int)kTeamTokens);
-      begin_values(maps, item, place, token, step, shared);
-      convert_keys(step, shared);
-      if (token + (int)kTeamTokens < item.kv_end)
-        begin_keys(maps, item, following, token + (int)kTeamTokens, step.next(), shared);
-      convert_values(step, shared);
-      place = following;
-      step = step.next();
+    while (step.token < item.kv_end) {
+      const Step following = find_step(maps.attention, item, step.token + (int)kTeamTokens);
+      begin_values(maps, item, step, place, shared);
+      convert_keys(place, shared);
+      place = place.next();
+      if (following.token < item.kv_end)
+        begin_keys(maps, item, following, place, shared);
+      convert_values({{place.ring.count - 1}}, shared);
+      step = following;
     }
   } while (goes_on(at, shared));
 }

@@ -4,54 +4,77 @@
 //@use work/mask
 //@use ptx/warpgroup
 
-//# Rows of K and V are copied one by one, wherever pages are: warps of the producer share the rows of a tile. Where
-//# those of a step are is looked up a step ahead.
+//# Rows of K and V are copied one by one, wherever pages are. The warps that do share the rows of a tile: of its blocks
+//# of eight rows each has every third. Where the rows of a step are is looked up a step ahead, by a lane for each.
 
-constexpr u32 kSlices = kTeamTokens / 32; /* a lane looks up one row of each */
+constexpr u32 kBlocks = kTeamTokens / 8;
+constexpr u32 kOwnBlocks = (kBlocks + kLoaderWarps - 1) / kLoaderWarps; /* of a warp; the last may be beyond the tile */
+constexpr u32 kSlices = (kOwnBlocks + 3) / 4;                           /* of four blocks: a lane has a row of each */
 
-/* What a lane finds its rows of a step by, of each slice one. */
-struct StepPlace {
-  int of[kSlices];
+/* A step of an item: what the lane's rows are found by. */
+struct Step {
+  int token; /* the first of all */
+  int places[kSlices];
 };
+
+/* The number of one of the warp's blocks in the tile. */
+u32 block_of_tile(u32 own) {
+  return own * kLoaderWarps + warp() - kLoaderWarp;
+}
+
+/* The row of the tile that is the lane's of a slice. */
+u32 own_row(u32 slice) {
+  return block_of_tile(4 * slice + lane() / 8) * 8 + lane() % 8;
+}
 
 bool is_there(const fi_item &item, int token) {
   return token >= item.kv_begin && token < item.kv_end;
 }
 
 /* Asks for the places of the step whose first token is `token`. */
-StepPlace find_step(const fi_attention_args &args, const fi_item &item, int token) {
-  StepPlace step;
+Step find_step(const fi_attention_args &args, const fi_item &item, int token) {
+  Step step = {token, {}};
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
-    const int own = token + (int)(32 * s + lane());
-    step.of[s] = is_there(item, own) ? kv_place(*args.plan.header, item.kv_base, own) : 0;
+    const int own = token + (int)own_row(s);
+    if (is_there(item, own))
+      step.places[s] = kv_place(*args.plan.header, item.kv_base, own);
   }
   return step;
 }
 
 /*
- * Starts the warp's copies of rows of a tile: 8 lanes have a row's. Dims that are not there become 0, as do rows that
- * are not the item's.
+ * Starts copies of four rows to `to`: 8 lanes have a row's, and the number of the lane that knows where it is. Dims
+ * that are not there become 0, as do rows that are not the item's.
  */
-template <u32 kDim>
-void gather_tile(const fi_kv_args &kv, const fi_item &item, const StepPlace &step, int token, const u8 *tile) {
+template <u32 kDim> void gather_rows(u64 rows, u32 there, u32 owner, u32 to) {
   constexpr u32 kChunks = kDim * kKvBits / 8 / 16;
   const u32 chunk = lane() % 8;
-  const u32 to = shared_address(tile);
+  const u8 *from = (const u8 *)__shfl_sync(kAllLanes, rows, owner) + chunk * 16;
+  const bool is_there = there >> owner & 1;
+#pragma unroll
+  for (u32 p = 0; p < kStoredPanels<kDim>; p++)
+    copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
+}
+
+/* Starts the warp's copies of rows of a tile. */
+template <u32 kDim>
+void gather_tile(const fi_kv_args &kv, const fi_item &item, const Step &step, const u8 *tile) {
+  const u32 row = lane() / 8;
+  const u32 first = shared_address(tile) + block_of_tile(0) * (8 * kPanelRow);
+  const u32 to = first + panel_chunk<kTeamTokens>(row, lane() % 8);
+  const u32 four_on = first + panel_chunk<kTeamTokens>(row + 4, lane() % 8);
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
-    const int own = token + (int)(32 * s + lane());
+    const int own = step.token + (int)own_row(s);
     const u32 there = __ballot_sync(kAllLanes, is_there(item, own));
-    const u64 row = (u64)kv_row(kv, step.of[s], own, item.kv_head);
-#pragma unroll 1
-    for (u32 i = (warp() - kLoaderWarp) * 4; i < 32; i += kLoaderWarps * 4) {
-      const u32 number = i + lane() / 8;
-      const u8 *from = (const u8 *)__shfl_sync(kAllLanes, row, number) + chunk * 16;
-      const u32 at = to + panel_chunk<kTeamTokens>(32 * s + number, chunk);
+    const u64 rows = (u64)kv_row(kv, step.places[s], own, item.kv_head);
 #pragma unroll
-      for (u32 p = 0; p < kStoredPanels<kDim>; p++)
-        copy_async(at + p * (kTeamTokens * kPanelRow), from + p * kPanelRow,
-                   there >> number % 32 & 1 && chunk + p * 8 < kChunks);
+    for (u32 i = 4 * s; i < 4 * s + 4 && i < kOwnBlocks; i++) {
+      if ((i + 1) * kLoaderWarps > kBlocks && block_of_tile(i) >= kBlocks)
+        continue;
+      gather_rows<kDim>(rows, there, i % 4 * 8 + row, to + i * (kLoaderWarps * 8 * kPanelRow));
+      gather_rows<kDim>(rows, there, i % 4 * 8 + row + 4, four_on + i * (kLoaderWarps * 8 * kPanelRow));
     }
   }
 }
@@ -66,18 +89,17 @@ void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shar
   Place<kStages> place = {0};
   Follower at = {{0}, first};
   do {
-    const fi_item &item = *at.item;
-    int token = first_of_steps(item.kv_begin);
-    StepPlace step = find_step(args, item, token);
+    const fi_item item = *at.item;
+    Step step = find_step(args, item, first_of_steps(item.kv_begin));
 #pragma unroll 1
-    for (; token < item.kv_end; token += (int)kTeamTokens) {
-      const StepPlace following = find_step(args, item, token + (int)kTeamTokens);
+    while (step.token < item.kv_end) {
+      const Step following = find_step(args, item, step.token + (int)kTeamTokens);
       const u32 stage = place.number();
       barrier_wait(&barriers.keys_empty[stage], place.parity_before());
-      gather_tile<kQkDim>(args.k, item, step, token, keys_of_stage(shared, stage));
+      gather_tile<kQkDim>(args.k, item, step, keys_of_stage(shared, stage));
       barrier_arrive_copied(&barriers.keys_full[stage]);
       barrier_wait(&barriers.values_empty[stage], place.parity_before());
-      gather_tile<kVDim>(args.v, item, step, token, values_of_stage(shared, stage));
+      gather_tile<kVDim>(args.v, item, step, values_of_stage(shared, stage));
       barrier_arrive_copied(&barriers.values_full[stage]);
       place = place.next();
       step = following;
