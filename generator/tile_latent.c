@@ -132,6 +132,7 @@ static void describe(const struct latent *latent, struct tile *tile) {
   tile_add(tile, "query_tiles", 1, "tiles of Q");
   tile_add(tile, "box_tokens", latent->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "query_alone", 1, QUERY_ALONE);
+  tile_add(tile, "converts", 0, CONVERTS);
   tile_add(tile, "gathers", gathers(spec), "1: rows of K are copied one by one");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");

@@ -45,8 +45,9 @@ struct division {
 
 static const struct division two_consumers = {2, 40, 232};
 static const struct division three_consumers = {3, 32, 160};
-static const struct division busy_producer = {2, 56, 224};    /* addresses of rows, or elements on their way, are in its */
-static const struct division busiest_producer = {2, 72, 216}; /* both are */
+static const struct division gathering = {2, 56, 224}; /* addresses of rows are in the producer's */
+static const struct division converting = {2, 56, 224}; /* or elements on their way */
+static const struct division gathering_to_convert = {2, 72, 216};
 
 /* What tiles depend on by the elements of products. */
 struct products {
@@ -251,7 +252,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_add(tile, "ordered_loads", 0, "1: matrix loads stay where they stand");
   tile_add(tile, "query_alone", has_query_warp(spec), QUERY_ALONE);
   tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
-  tile_add(tile, "converts", is_converted(spec), "1: K and V become 16-bit elements on their way");
+  tile_add(tile, "converts", is_converted(spec), CONVERTS);
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, tile_narrow_serves(spec));
@@ -269,8 +270,10 @@ static uint32_t token_multiple(const struct wgmma *wgmma) {
 }
 
 static const struct division *divide(const fi_spec *spec) {
-  if (gathers(spec) || is_converted(spec))
-    return gathers(spec) && is_converted(spec) ? &busiest_producer : &busy_producer;
+  if (is_converted(spec))
+    return gathers(spec) ? &gathering_to_convert : &converting;
+  if (gathers(spec))
+    return &gathering;
   const bool small = spec->head_dim <= SMALL_DIM && spec->v_dim <= SMALL_DIM && spec->group <= SMALL_DIM;
   return small && !tile_narrow_serves(spec) ? &three_consumers : &two_consumers;
 }

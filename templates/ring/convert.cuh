@@ -13,34 +13,26 @@ u8 *stored_values(u8 *shared) {
   return stored_keys(shared) + kStoredBytes<kQkDim>;
 }
 
-/* How far a warp is: both tiles are brought anew in each step. */
-struct StepPlace {
-  Place<kStages> ring;
-
-  Place<1> stored() const {
-    return {ring.count};
-  }
-
-  StepPlace next() const {
-    return {ring.next()};
-  }
-};
+/* Both are brought anew in each step. */
+Place<1> stored_place(const Place<kStages> &place) {
+  return {place.count};
+}
 
 //@if gathers
 /* Starts the warp's copies of K of a step once there is room. */
-void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
-                u8 *shared) {
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step,
+                const Place<kStages> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_keys_empty, place.stored().parity_before());
+  barrier_wait(&barriers.stored_keys_empty, stored_place(place).parity_before());
   gather_tile<kQkDim>(maps.attention.k, item, step, stored_keys(shared));
   barrier_arrive_copied(&barriers.stored_keys_full);
 }
 
 /* The same of V. */
-void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
-                  u8 *shared) {
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step,
+                  const Place<kStages> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  barrier_wait(&barriers.stored_values_empty, place.stored().parity_before());
+  barrier_wait(&barriers.stored_values_empty, stored_place(place).parity_before());
   gather_tile<kVDim>(maps.attention.v, item, step, stored_values(shared));
   barrier_arrive_copied(&barriers.stored_values_full);
 }
@@ -57,26 +49,26 @@ Step find_step(const fi_attention_args &args, const fi_item &item, int token) {
 }
 
 /* Starts the copies of K of a step once there is room: one of the warps does. */
-void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
-                u8 *shared) {
+void begin_keys(const fi_attention_maps_args &maps, const fi_item &item, const Step &step,
+                const Place<kStages> &place, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
   Barriers &barriers = barriers_of(shared);
-  const TileCopy copy = {maps.k,      maps.k_part, maps.k_token, shared_address(stored_keys(shared)),
-                         &barriers.stored_keys_full, item.kv_head};
-  barrier_wait(&barriers.stored_keys_empty, place.stored().parity_before());
+  const u32 to = shared_address(stored_keys(shared));
+  const TileCopy copy = {maps.k, maps.k_part, maps.k_token, to, &barriers.stored_keys_full, item.kv_head};
+  barrier_wait(&barriers.stored_keys_empty, stored_place(place).parity_before());
   copy_tile<kQkDim>(copy, item, box_of_step(item, step.token, step.place), step.token);
 }
 
 /* The same of V. */
-void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const StepPlace &place,
-                  u8 *shared) {
+void begin_values(const fi_attention_maps_args &maps, const fi_item &item, const Step &step,
+                  const Place<kStages> &place, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
   Barriers &barriers = barriers_of(shared);
-  const TileCopy copy = {maps.v,      maps.v_part, maps.v_token, shared_address(stored_values(shared)),
-                         &barriers.stored_values_full, item.kv_head};
-  barrier_wait(&barriers.stored_values_empty, place.stored().parity_before());
+  const u32 to = shared_address(stored_values(shared));
+  const TileCopy copy = {maps.v, maps.v_part, maps.v_token, to, &barriers.stored_values_full, item.kv_head};
+  barrier_wait(&barriers.stored_values_empty, stored_place(place).parity_before());
   copy_tile<kVDim>(copy, item, box_of_step(item, step.token, step.place), step.token);
 }
 //@end
@@ -89,27 +81,30 @@ void write_converted(u8 *tile, u32 at, const uint4 &codes) {
 }
 
 /*
- * Converts the warp's rows of a tile. Eight lanes have the same chunk of eight rows, which both tiles have in eight
- * banks; chunks of all panels, and of two times eight rows where these are few, are loaded before any is written.
+ * Converts the warp's rows of a tile, in blocks of eight. Eight lanes have the same chunk of eight rows, which both
+ * tiles have in eight banks. A panel of converted elements is half of a stored one. Chunks of all panels are loaded
+ * before any is written, and of two blocks where panels are few.
  */
 template <u32 kDim> void convert_tile(u8 *tile, const u8 *stored) {
-  constexpr u32 kWide = kPanels<kDim>; /* panels of converted elements: half a panel of stored ones each */
-  constexpr u32 kBlocks = kWide > 2 ? 1 : 2;
+  constexpr u32 kWide = kPanels<kDim>;
+  constexpr u32 kAtOnce = kWide > 2 ? 1 : 2; /* blocks */
   constexpr u32 kBlock = 8 * kPanelRow;
+  constexpr u32 kPanel = kTeamTokens * kPanelRow;
   const u32 lane = fresh_lane();
   const u32 row = lane % 8;
   const u32 from = panel_chunk<kTeamTokens>(row, lane / 8);
   const u32 to = panel_chunk<kTeamTokens>(row, lane / 8 * 2);
 #pragma unroll 1
-  for (u32 i = (warp() - kLoaderWarp) * kBlocks; i < kTeamTokens / 8; i += kLoaderWarps * kBlocks) {
-    uint4 codes[kBlocks * kWide];
+  for (u32 i = (warp() - kLoaderWarp) * kAtOnce; i < kTeamTokens / 8; i += kLoaderWarps * kAtOnce) {
+    uint4 codes[kAtOnce * kWide];
 #pragma unroll
-    for (u32 n = 0; n < kBlocks * kWide; n++)
-      codes[n] = *(const uint4 *)(stored + (i + n / kWide) * kBlock + n % kWide / 2 * (kTeamTokens * kPanelRow) +
-                                  (from ^ n % kWide % 2 * 64));
+    for (u32 n = 0; n < kAtOnce * kWide; n++) {
+      const u32 panel = n % kWide;
+      codes[n] = *(const uint4 *)(stored + panel / 2 * kPanel + (i + n / kWide) * kBlock + (from ^ panel % 2 * 64));
+    }
 #pragma unroll
-    for (u32 n = 0; n < kBlocks * kWide; n++)
-      write_converted(tile + (i + n / kWide) * kBlock + n % kWide * (kTeamTokens * kPanelRow), to, codes[n]);
+    for (u32 n = 0; n < kAtOnce * kWide; n++)
+      write_converted(tile + n % kWide * kPanel + (i + n / kWide) * kBlock, to, codes[n]);
   }
 }
 
@@ -121,28 +116,28 @@ void tell_of_tile(u64 *full, u64 *stored_empty) {
 }
 
 /* Converts K of a step when it is there, and there is room. */
-void convert_keys(const StepPlace &place, u8 *shared) {
+void convert_keys(const Place<kStages> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  const u32 stage = place.ring.number();
-  barrier_wait(&barriers.stored_keys_full, place.stored().parity());
-  barrier_wait(&barriers.keys_empty[stage], place.ring.parity_before());
+  const u32 stage = place.number();
+  barrier_wait(&barriers.stored_keys_full, stored_place(place).parity());
+  barrier_wait(&barriers.keys_empty[stage], place.parity_before());
   convert_tile<kQkDim>(keys_of_stage(shared, stage), stored_keys(shared));
   tell_of_tile(&barriers.keys_full[stage], &barriers.stored_keys_empty);
 }
 
 /* The same of V. */
-void convert_values(const StepPlace &place, u8 *shared) {
+void convert_values(const Place<kStages> &place, u8 *shared) {
   Barriers &barriers = barriers_of(shared);
-  const u32 stage = place.ring.number();
-  barrier_wait(&barriers.stored_values_full, place.stored().parity());
-  barrier_wait(&barriers.values_empty[stage], place.ring.parity_before());
+  const u32 stage = place.number();
+  barrier_wait(&barriers.stored_values_full, stored_place(place).parity());
+  barrier_wait(&barriers.values_empty[stage], place.parity_before());
   convert_tile<kVDim>(values_of_stage(shared, stage), stored_values(shared));
   tell_of_tile(&barriers.values_full[stage], &barriers.stored_values_empty);
 }
 
 /* Brings K and V of all items of the CTA, from `first` on. Where those of a step are is looked up a step ahead. */
 void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
-  StepPlace place = {};
+  Place<kStages> place = {0};
   Follower at = {{0}, first};
   do {
     const fi_item &item = *at.item;
@@ -157,7 +152,7 @@ void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shar
       place = place.next();
       if (following.token < item.kv_end)
         begin_keys(maps, item, following, place, shared);
-      convert_values({{place.ring.count - 1}}, shared);
+      convert_values({place.count - 1}, shared);
       step = following;
     }
   } while (goes_on(at, shared));

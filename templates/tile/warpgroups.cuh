@@ -5,13 +5,14 @@
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
+/* Warps of the producer: one brings items with their rows .. */
 constexpr u32 kItemsWarp = kConsumerWarps;
 //@if query_alone
-/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+/* .. and those that follow it bring Q and KV. */
 constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
 //@else
-/* Warps of the producer: one brings items with their rows and Q, and those that follow it see to K and V. */
+/* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarps = 3;
 //@end

@@ -157,20 +157,22 @@ static void check_narrow_panels(const fi_spec *spec, const struct tile *tile) {
 /* Panels begin where their pattern does, and each region holds what it is for. */
 static void check_panels(const fi_spec *spec, const struct tile *tile) {
   const uint32_t items = number(tile, "query_tiles");
+  const bool converts = number(tile, "converts");
+  const uint32_t stored = tile_bytes(tile->team_tokens, spec->head_dim / 2) +
+                          tile_bytes(tile->team_tokens, spec->v_dim / 2); /* in units of 16 bits */
   const struct extent extents[] = {
       {number(tile, "shared_query"), number(tile, "shared_keys"), items * tile_bytes(tile->rows, spec->head_dim)},
       {number(tile, "shared_keys"), number(tile, "shared_values"),
        tile->stages * tile_bytes(tile->team_tokens, spec->head_dim)},
       {number(tile, "shared_values"), number(tile, "shared_stored"),
        tile->stages * tile_bytes(tile->team_tokens, spec->v_dim)},
-      {number(tile, "shared_stored"), number(tile, "shared_output"),
-       number(tile, "converts") ? 2 * tile->team_tokens * (spec->head_dim > spec->v_dim ? spec->head_dim : spec->v_dim)
-                                : 0},
+      {number(tile, "shared_stored"), number(tile, "shared_output"), converts ? stored : 0},
       {number(tile, "shared_output"), number(tile, "shared_items"), number(tile, "workers") / 32 * 1024},
       {number(tile, "shared_items"), number(tile, "shared_barriers"), 2 * (48 + 28 * tile->rows)},
-      {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (4 + 2 * items + 4 * tile->stages) + 4},
+      {number(tile, "shared_barriers"), tile->shared_bytes,
+       8 * (4 + 2 * items + 4 * tile->stages + (converts ? 4 : 0)) + 4},
   };
-  check_extents(extents, sizeof extents / sizeof *extents, 3);
+  check_extents(extents, sizeof extents / sizeof *extents, 4);
 }
 
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */

@@ -165,6 +165,7 @@ constexpr int kVDim = 512;               /* elements of a row of V and O */
 constexpr int kPageSize = 64;            /* tokens of a page, 0 without pages */
 constexpr int kMaskBits = 0;             /* 1: a packed mask says which of them are seen */
 constexpr int kQkDim = 576;              /* elements of a head of Q and K */
+constexpr int kKvBits = 16;              /* of a stored element of K or V */
 constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
 
 constexpr int kThreads = 384;            /* of a CTA */
@@ -334,8 +335,9 @@ typedef Threads<kWorkers> Workers;
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+/* Warps of the producer: one brings items with their rows .. */
 constexpr u32 kItemsWarp = kConsumerWarps;
+/* .. and those that follow it bring Q and KV. */
 constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
 constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
@@ -418,6 +420,10 @@ template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims
 
 /* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
 template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
+
+/* The same of K and V as they are stored. */
+template <u32 kDim> constexpr u32 kStoredPanels = (kDim * kKvBits / 8 + kPanelRow - 1) / kPanelRow;
+template <u32 kDim> constexpr u32 kStoredBytes = kStoredPanels<kDim> * kTeamTokens * kPanelRow;
 
 /* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
 template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
@@ -1105,31 +1111,31 @@ void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 pan
 template <u32 kDim>
 void copy_parts(const TileCopy &copy, const fi_item &item, const Box &box, u32 row, int token) {
 #pragma unroll 1
-  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kPanels<kDim>; i += 32) {
-    const int first = (int)(i / kPanels<kDim> * kPartTokens);
+  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int first = (int)(i / kStoredPanels<kDim> * kPartTokens);
     const Box part = crop<kPartTokens>({0, box.window + first, box.place, false}, item, token + first);
     if (!part.split)
-      copy_panel(copy, copy.parts, row + first, i % kPanels<kDim>, part);
+      copy_panel(copy, copy.parts, row + first, i % kStoredPanels<kDim>, part);
   }
   const int last = (item.kv_end - 1 - token) / (int)kPartTokens * (int)kPartTokens;
   if (!crop<kPartTokens>({0, box.window + last, box.place, false}, item, token + last).split)
     return;
 #pragma unroll 1
-  for (u32 i = lane(); i < kPartTokens * kPanels<kDim>; i += 32) {
-    const int at = last + (int)(i / kPanels<kDim>);
+  for (u32 i = lane(); i < kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int at = last + (int)(i / kStoredPanels<kDim>);
     const Box one = crop<1>({0, box.window + at, box.place, false}, item, token + at);
-    copy_panel(copy, copy.tokens, row + at, i % kPanels<kDim>, one);
+    copy_panel(copy, copy.tokens, row + at, i % kStoredPanels<kDim>, one);
   }
 }
 
 /* Copies the tile of a step, whose first token is `token`; each lane has one box. */
 template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
   if (lane() == 0)
-    barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
+    barrier_expect(copy.full, kStoredBytes<kDim>);
   __syncwarp();
   if (lane() < kBoxes && !box.split) {
 #pragma unroll
-    for (u32 panel = 0; panel < kPanels<kDim>; panel++)
+    for (u32 panel = 0; panel < kStoredPanels<kDim>; panel++)
       copy_panel(copy, copy.boxes, lane() * kBoxTokens, panel, box);
   }
 #pragma unroll 1

@@ -336,12 +336,12 @@ typedef Threads<kWorkers> Workers;
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings items with their rows, and those that follow it bring Q and KV. */
+/* Warps of the producer: one brings items with their rows .. */
 constexpr u32 kItemsWarp = kConsumerWarps;
+/* .. and those that follow it bring Q and KV. */
 constexpr u32 kQueryWarp = kItemsWarp + 1;
 constexpr u32 kLoaderWarp = kQueryWarp + 1;
-constexpr u32 kLoaderWarps = 2;
-constexpr u32 kFollowers = 1 + kLoaderWarps;
+constexpr u32 kFollowers = 3;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;

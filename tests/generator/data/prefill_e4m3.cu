@@ -335,12 +335,13 @@ typedef Threads<kWorkers> Workers;
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
 
-/* Warps of the producer: one brings items with their rows and Q, one that follows it K and V, and two turn V. */
+/* Warps of the producer: one brings items with their rows .. */
 constexpr u32 kItemsWarp = kConsumerWarps;
+/* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
 constexpr u32 kTurnWarp = kLoaderWarp + 1;
 constexpr u32 kTurnWarps = 2;
-constexpr u32 kFollowers = 1 + kTurnWarps;
+constexpr u32 kFollowers = 3;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -490,6 +491,11 @@ template <u32 kCount> struct Place {
 
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 
+/* Waits until K or V of a step is there. */
+void wait_for_tile(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+}
+
 /* Warps empty V as it comes, and fill it turned. */
 void open_ring(Barriers &barriers) {
   for (u32 i = 0; i < kStages; i++) {
@@ -550,6 +556,10 @@ template <u32 kDim> constexpr u32 kPanels = (kDim + kPanelDims - 1) / kPanelDims
 
 /* Bytes of a tile. Dims that its last panel has beyond kDim are 0. */
 template <u32 kDim, u32 kTileRows> constexpr u32 kTileBytes = kPanels<kDim> * kTileRows * kPanelRow;
+
+/* The same of K and V as they are stored. */
+template <u32 kDim> constexpr u32 kStoredPanels = (kDim * kKvBits / 8 + kPanelRow - 1) / kPanelRow;
+template <u32 kDim> constexpr u32 kStoredBytes = kStoredPanels<kDim> * kTeamTokens * kPanelRow;
 
 /* Where 16-byte chunk `chunk` of row `row` is in a tile of kTileRows. */
 template <u32 kTileRows> u32 panel_chunk(u32 row, u32 chunk) {
@@ -744,9 +754,6 @@ u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
   return (u8 *)kv.data + (row + head * kv.head_stride) * kKvBits / 8;
 }
 
-/* What products take beyond the head's dims is outside of the tensor, and copied as 0. */
-void clear_tails(u8 *shared) {}
-
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
 
 constexpr u32 kPartTokens = 8; /* of a part of a box */
@@ -812,31 +819,31 @@ void copy_panel(const TileCopy &copy, const fi_tensor_map &map, u32 row, u32 pan
 template <u32 kDim>
 void copy_parts(const TileCopy &copy, const fi_item &item, const Box &box, u32 row, int token) {
 #pragma unroll 1
-  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kPanels<kDim>; i += 32) {
-    const int first = (int)(i / kPanels<kDim> * kPartTokens);
+  for (u32 i = lane(); i < kBoxTokens / kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int first = (int)(i / kStoredPanels<kDim> * kPartTokens);
     const Box part = crop<kPartTokens>({0, box.window + first, box.place, false}, item, token + first);
     if (!part.split)
-      copy_panel(copy, copy.parts, row + first, i % kPanels<kDim>, part);
+      copy_panel(copy, copy.parts, row + first, i % kStoredPanels<kDim>, part);
   }
   const int last = (item.kv_end - 1 - token) / (int)kPartTokens * (int)kPartTokens;
   if (!crop<kPartTokens>({0, box.window + last, box.place, false}, item, token + last).split)
     return;
 #pragma unroll 1
-  for (u32 i = lane(); i < kPartTokens * kPanels<kDim>; i += 32) {
-    const int at = last + (int)(i / kPanels<kDim>);
+  for (u32 i = lane(); i < kPartTokens * kStoredPanels<kDim>; i += 32) {
+    const int at = last + (int)(i / kStoredPanels<kDim>);
     const Box one = crop<1>({0, box.window + at, box.place, false}, item, token + at);
-    copy_panel(copy, copy.tokens, row + at, i % kPanels<kDim>, one);
+    copy_panel(copy, copy.tokens, row + at, i % kStoredPanels<kDim>, one);
   }
 }
 
 /* Copies the tile of a step, whose first token is `token`; each lane has one box. */
 template <u32 kDim> void copy_tile(const TileCopy &copy, const fi_item &item, const Box &box, int token) {
   if (lane() == 0)
-    barrier_expect(copy.full, kTileBytes<kDim, kTeamTokens>);
+    barrier_expect(copy.full, kStoredBytes<kDim>);
   __syncwarp();
   if (lane() < kBoxes && !box.split) {
 #pragma unroll
-    for (u32 panel = 0; panel < kPanels<kDim>; panel++)
+    for (u32 panel = 0; panel < kStoredPanels<kDim>; panel++)
       copy_panel(copy, copy.boxes, lane() * kBoxTokens, panel, box);
   }
 #pragma unroll 1
@@ -978,6 +985,14 @@ void bring_boxes(const fi_attention_maps_args &args, const fi_item *first, u8 *s
       box_place = following;
     }
   } while (goes_on(at, shared));
+}
+
+/* What a warp that follows the items does. */
+void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
+  if (warp() == kLoaderWarp)
+    bring_boxes(maps, first, shared);
+  else
+    turn_values(first, shared);
 }
 
 constexpr u32 kQueryTokenBytes = kGroup * kPanelRow; /* of a panel */
@@ -1540,7 +1555,7 @@ u8 *own_query(const ItemView &view, u8 *shared) {
 }
 
 void wait_for_keys(const Place<kStages> &place, u8 *shared) {
-  barrier_wait(&barriers_of(shared).keys_full[place.number()], place.parity());
+  wait_for_tile(&barriers_of(shared).keys_full[place.number()], place.parity());
 }
 
 /* Starts the scores of a step, whose K is there. */
@@ -1702,10 +1717,8 @@ void close_turns(u32 consumer) {}
 void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
   if (warp() == kItemsWarp)
     bring_items({kItemsWarp * 32, 0}, maps, first, shared);
-  else if (warp() == kLoaderWarp)
-    bring_boxes(maps, first, shared);
   else
-    turn_values(first, shared);
+    bring_kv(maps, first, shared);
 }
 
 typedef u16 OutputElement;
@@ -2188,7 +2201,6 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     return;
   Barriers &barriers = barriers_of(shared);
   clear_padding(shared);
-  clear_tails(shared);
   if (threadIdx.x == 0)
     open_barriers(barriers);
   __syncthreads();
