@@ -123,10 +123,10 @@ static uint32_t span_of(const fi_spec *spec) {
 }
 
 /*
- * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not where two warps copy row by row, which
- * takes 1.8 times mma's time at pages of one token and 1.4 times with 8-bit K and V, and not where the few steps of a
- * short window leave a tile no time to hide how it begins and ends, which takes 1.6 times mma's at 128 tokens; 1024
- * tokens take 0.6.
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not where the few steps of a short window
+ * leave a tile no time to hide how it begins and ends, which takes 1.6 times mma's time at 128 tokens; 1024 tokens take
+ * 0.6. Pages of one token took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by
+ * row; no GPU has run what has come in its place.
  */
 static bool pays(const fi_spec *spec) {
   return !gathers(spec) && !is_converted(spec) && span_of(spec) >= LEAST_SPAN;
