@@ -1,4 +1,4 @@
-//@use ring/panels
+//@use ring/gather_rows
 //@use work/item_ring
 //@use work/kv_address
 //@use work/mask
@@ -43,38 +43,28 @@ Step find_step(const fi_attention_args &args, const fi_item &item, int token) {
   return step;
 }
 
-/*
- * Starts copies of four rows to `to`: 8 lanes have a row's, and the number of the lane that knows where it is. Dims
- * that are not there become 0, as do rows that are not the item's.
- */
-template <u32 kDim> void gather_rows(u64 rows, u32 there, u32 owner, u32 to) {
-  constexpr u32 kChunks = kDim * kKvBits / 8 / 16;
-  const u32 chunk = lane() % 8;
-  const u8 *from = (const u8 *)__shfl_sync(kAllLanes, rows, owner) + chunk * 16;
-  const bool is_there = there >> owner & 1;
-#pragma unroll
-  for (u32 p = 0; p < kStoredPanels<kDim>; p++)
-    copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
-}
-
 /* Starts the warp's copies of rows of a tile. */
 template <u32 kDim>
 void gather_tile(const fi_kv_args &kv, const fi_item &item, const Step &step, const u8 *tile) {
+  constexpr u32 kCount = kStoredPanels<kDim>;
+  constexpr u32 kChunks = kDim * kKvBits / 8 / 16;
   const u32 row = lane() / 8;
+  const u32 chunk = lane() % 8;
   const u32 first = shared_address(tile) + block_of_tile(0) * (8 * kPanelRow);
-  const u32 to = first + panel_chunk<kTeamTokens>(row, lane() % 8);
-  const u32 four_on = first + panel_chunk<kTeamTokens>(row + 4, lane() % 8);
+  const u32 to = first + panel_chunk<kTeamTokens>(row, chunk);
+  const u32 four_on = first + panel_chunk<kTeamTokens>(row + 4, chunk);
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
     const int own = step.token + (int)own_row(s);
     const u32 there = __ballot_sync(kAllLanes, is_there(item, own));
-    const u64 rows = (u64)kv_row(kv, step.places[s], own, item.kv_head);
+    const u8 *owned = kv_row(kv, step.places[s], own, item.kv_head);
 #pragma unroll
     for (u32 i = 4 * s; i < 4 * s + 4 && i < kOwnBlocks; i++) {
       if ((i + 1) * kLoaderWarps > kBlocks && block_of_tile(i) >= kBlocks)
         continue;
-      gather_rows<kDim>(rows, there, i % 4 * 8 + row, to + i * (kLoaderWarps * 8 * kPanelRow));
-      gather_rows<kDim>(rows, there, i % 4 * 8 + row + 4, four_on + i * (kLoaderWarps * 8 * kPanelRow));
+      const u32 along = i * (kLoaderWarps * 8 * kPanelRow);
+      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row, chunk, to + along);
+      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row + 4, chunk, four_on + along);
     }
   }
 }

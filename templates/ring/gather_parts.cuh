@@ -1,4 +1,4 @@
-//@use ring/panels
+//@use ring/gather_rows
 //@use work/item_ring
 //@use work/kv_address
 //@use work/mask
@@ -96,10 +96,7 @@ FoundRows found_rows(const fi_kv_args &kv, const StepRows &step, KvHead head) {
   return found;
 }
 
-/*
- * Starts the warp's copies of kCount panels of all rows: 8 lanes have a row's. Dims that K has not become 0, as do rows
- * that are not there.
- */
+/* Starts the warp's copies of kCount panels of all rows. */
 template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 first) {
   const u32 chunk = first * 8 + lane() % 8;
 #pragma unroll
@@ -107,12 +104,8 @@ template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 fir
 #pragma unroll 2
     for (u32 i = 0; i < 32; i += 4) {
       const u32 row = i + lane() / 8;
-      const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)found.rows[s], row) + chunk * 16;
-      const bool is_there = found.there[s] >> row & 1;
       const u32 at = to + panel_chunk<kTeamTokens>(32 * s + row, chunk);
-#pragma unroll
-      for (u32 p = 0; p < kCount; p++)
-        copy_async(at + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kQkDim / 8);
+      gather_rows<kCount, kQkDim / 8>(found.rows[s], found.there[s], row, chunk, at);
     }
   }
 }

@@ -870,6 +870,18 @@ void release(u64 *empty) {
     barrier_arrive(empty);
 }
 
+/*
+ * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that of the lane
+ * `owner`, and there if `there` has its bit. Rows that are not become 0, as do chunks from kChunks on.
+ */
+template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 there, u32 owner, u32 chunk, u32 to) {
+  const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)row, owner) + chunk * 16;
+  const bool is_there = there >> owner & 1;
+#pragma unroll
+  for (u32 p = 0; p < kCount; p++)
+    copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
+}
+
 /* Notes the tokens of the list that a row may see: those of the item. */
 void note_seen(tile_row &to, const fi_attention_args &args, u32 row, const fi_item &item) {
   to.visible = item.kv_end;
@@ -1157,10 +1169,7 @@ FoundRows found_rows(const fi_kv_args &kv, const StepRows &step, KvHead head) {
   return found;
 }
 
-/*
- * Starts the warp's copies of kCount panels of all rows: 8 lanes have a row's. Dims that K has not become 0, as do rows
- * that are not there.
- */
+/* Starts the warp's copies of kCount panels of all rows. */
 template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 first) {
   const u32 chunk = first * 8 + lane() % 8;
 #pragma unroll
@@ -1168,12 +1177,8 @@ template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 fir
 #pragma unroll 2
     for (u32 i = 0; i < 32; i += 4) {
       const u32 row = i + lane() / 8;
-      const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)found.rows[s], row) + chunk * 16;
-      const bool is_there = found.there[s] >> row & 1;
       const u32 at = to + panel_chunk<kTeamTokens>(32 * s + row, chunk);
-#pragma unroll
-      for (u32 p = 0; p < kCount; p++)
-        copy_async(at + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kQkDim / 8);
+      gather_rows<kCount, kQkDim / 8>(found.rows[s], found.there[s], row, chunk, at);
     }
   }
 }

@@ -551,6 +551,18 @@ u8 *values_of_stage(u8 *shared, u32 stage) {
   return shared + kSharedValues + stage * kTileBytes<kVDim, kTeamTokens>;
 }
 
+/*
+ * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that of the lane
+ * `owner`, and there if `there` has its bit. Rows that are not become 0, as do chunks from kChunks on.
+ */
+template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 there, u32 owner, u32 chunk, u32 to) {
+  const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)row, owner) + chunk * 16;
+  const bool is_there = there >> owner & 1;
+#pragma unroll
+  for (u32 p = 0; p < kCount; p++)
+    copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
+}
+
 /* What the warps need to know of a row of a tile. */
 struct tile_row {
   int token;         /* in Q and O */
@@ -762,38 +774,28 @@ Step find_step(const fi_attention_args &args, const fi_item &item, int token) {
   return step;
 }
 
-/*
- * Starts copies of four rows to `to`: 8 lanes have a row's, and the number of the lane that knows where it is. Dims
- * that are not there become 0, as do rows that are not the item's.
- */
-template <u32 kDim> void gather_rows(u64 rows, u32 there, u32 owner, u32 to) {
-  constexpr u32 kChunks = kDim * kKvBits / 8 / 16;
-  const u32 chunk = lane() % 8;
-  const u8 *from = (const u8 *)__shfl_sync(kAllLanes, rows, owner) + chunk * 16;
-  const bool is_there = there >> owner & 1;
-#pragma unroll
-  for (u32 p = 0; p < kStoredPanels<kDim>; p++)
-    copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
-}
-
 /* Starts the warp's copies of rows of a tile. */
 template <u32 kDim>
 void gather_tile(const fi_kv_args &kv, const fi_item &item, const Step &step, const u8 *tile) {
+  constexpr u32 kCount = kStoredPanels<kDim>;
+  constexpr u32 kChunks = kDim * kKvBits / 8 / 16;
   const u32 row = lane() / 8;
+  const u32 chunk = lane() % 8;
   const u32 first = shared_address(tile) + block_of_tile(0) * (8 * kPanelRow);
-  const u32 to = first + panel_chunk<kTeamTokens>(row, lane() % 8);
-  const u32 four_on = first + panel_chunk<kTeamTokens>(row + 4, lane() % 8);
+  const u32 to = first + panel_chunk<kTeamTokens>(row, chunk);
+  const u32 four_on = first + panel_chunk<kTeamTokens>(row + 4, chunk);
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
     const int own = step.token + (int)own_row(s);
     const u32 there = __ballot_sync(kAllLanes, is_there(item, own));
-    const u64 rows = (u64)kv_row(kv, step.places[s], own, item.kv_head);
+    const u8 *owned = kv_row(kv, step.places[s], own, item.kv_head);
 #pragma unroll
     for (u32 i = 4 * s; i < 4 * s + 4 && i < kOwnBlocks; i++) {
       if ((i + 1) * kLoaderWarps > kBlocks && block_of_tile(i) >= kBlocks)
         continue;
-      gather_rows<kDim>(rows, there, i % 4 * 8 + row, to + i * (kLoaderWarps * 8 * kPanelRow));
-      gather_rows<kDim>(rows, there, i % 4 * 8 + row + 4, four_on + i * (kLoaderWarps * 8 * kPanelRow));
+      const u32 along = i * (kLoaderWarps * 8 * kPanelRow);
+      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row, chunk, to + along);
+      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row + 4, chunk, four_on + along);
     }
   }
 }
