@@ -117,7 +117,7 @@ static int32_t stale_page(struct trial *trial) {
 
 /* Deals pages in random order; entries that are nobody's hold no page. */
 static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
-  int32_t order[16384];
+  int32_t order[32768];
   uint32_t dealt = 0;
   uint32_t most = 1;
   for (uint32_t r = 0; r < batch->requests; r++)
