@@ -56,15 +56,16 @@ void gather_tile(const fi_kv_args &kv, const fi_item &item, const Step &step, co
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
     const int own = step.token + (int)own_row(s);
-    const u32 there = __ballot_sync(kAllLanes, is_there(item, own));
+    const u32 there = __ballot_sync(kAllLanes, is_there(item, own)) >> row;
     const u8 *owned = kv_row(kv, step.places[s], own, item.kv_head);
 #pragma unroll
     for (u32 i = 4 * s; i < 4 * s + 4 && i < kOwnBlocks; i++) {
       if ((i + 1) * kLoaderWarps > kBlocks && block_of_tile(i) >= kBlocks)
         continue;
       const u32 along = i * (kLoaderWarps * 8 * kPanelRow);
-      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row, chunk, to + along);
-      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row + 4, chunk, four_on + along);
+      const u32 owner = i % 4 * 8;
+      gather_rows<kCount, kChunks>(owned, owner + row, there >> owner & 1, chunk, to + along);
+      gather_rows<kCount, kChunks>(owned, owner + 4 + row, there >> (owner + 4) & 1, chunk, four_on + along);
     }
   }
 }

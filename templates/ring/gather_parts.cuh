@@ -105,7 +105,7 @@ template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 fir
     for (u32 i = 0; i < 32; i += 4) {
       const u32 row = i + lane() / 8;
       const u32 at = to + panel_chunk<kTeamTokens>(32 * s + row, chunk);
-      gather_rows<kCount, kQkDim / 8>(found.rows[s], found.there[s], row, chunk, at);
+      gather_rows<kCount, kQkDim / 8>(found.rows[s], row, found.there[s] >> row & 1, chunk, at);
     }
   }
 }

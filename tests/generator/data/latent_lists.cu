@@ -871,12 +871,11 @@ void release(u64 *empty) {
 }
 
 /*
- * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that of the lane
- * `owner`, and there if `there` has its bit. Rows that are not become 0, as do chunks from kChunks on.
+ * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that which the
+ * lane `owner` knows. Rows that are not there become 0, as do chunks from kChunks on.
  */
-template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 there, u32 owner, u32 chunk, u32 to) {
+template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 owner, bool is_there, u32 chunk, u32 to) {
   const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)row, owner) + chunk * 16;
-  const bool is_there = there >> owner & 1;
 #pragma unroll
   for (u32 p = 0; p < kCount; p++)
     copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
@@ -1178,7 +1177,7 @@ template <u32 kCount> void gather_panels(const FoundRows &found, u32 to, u32 fir
     for (u32 i = 0; i < 32; i += 4) {
       const u32 row = i + lane() / 8;
       const u32 at = to + panel_chunk<kTeamTokens>(32 * s + row, chunk);
-      gather_rows<kCount, kQkDim / 8>(found.rows[s], found.there[s], row, chunk, at);
+      gather_rows<kCount, kQkDim / 8>(found.rows[s], row, found.there[s] >> row & 1, chunk, at);
     }
   }
 }

@@ -552,12 +552,11 @@ u8 *values_of_stage(u8 *shared, u32 stage) {
 }
 
 /*
- * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that of the lane
- * `owner`, and there if `there` has its bit. Rows that are not become 0, as do chunks from kChunks on.
+ * Starts copies of kCount panels of four rows, from a chunk of the lane's on, to `to`. A lane's row is that which the
+ * lane `owner` knows. Rows that are not there become 0, as do chunks from kChunks on.
  */
-template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 there, u32 owner, u32 chunk, u32 to) {
+template <u32 kCount, u32 kChunks> void gather_rows(const u8 *row, u32 owner, bool is_there, u32 chunk, u32 to) {
   const u8 *from = (const u8 *)__shfl_sync(kAllLanes, (u64)row, owner) + chunk * 16;
-  const bool is_there = there >> owner & 1;
 #pragma unroll
   for (u32 p = 0; p < kCount; p++)
     copy_async(to + p * (kTeamTokens * kPanelRow), from + p * kPanelRow, is_there && chunk + p * 8 < kChunks);
@@ -787,15 +786,16 @@ void gather_tile(const fi_kv_args &kv, const fi_item &item, const Step &step, co
 #pragma unroll
   for (u32 s = 0; s < kSlices; s++) {
     const int own = step.token + (int)own_row(s);
-    const u32 there = __ballot_sync(kAllLanes, is_there(item, own));
+    const u32 there = __ballot_sync(kAllLanes, is_there(item, own)) >> row;
     const u8 *owned = kv_row(kv, step.places[s], own, item.kv_head);
 #pragma unroll
     for (u32 i = 4 * s; i < 4 * s + 4 && i < kOwnBlocks; i++) {
       if ((i + 1) * kLoaderWarps > kBlocks && block_of_tile(i) >= kBlocks)
         continue;
       const u32 along = i * (kLoaderWarps * 8 * kPanelRow);
-      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row, chunk, to + along);
-      gather_rows<kCount, kChunks>(owned, there, i % 4 * 8 + row + 4, chunk, four_on + along);
+      const u32 owner = i % 4 * 8;
+      gather_rows<kCount, kChunks>(owned, owner + row, there >> owner & 1, chunk, to + along);
+      gather_rows<kCount, kChunks>(owned, owner + 4 + row, there >> (owner + 4) & 1, chunk, four_on + along);
     }
   }
 }
