@@ -45,7 +45,7 @@ struct division {
 
 static const struct division two_consumers = {2, 40, 232};
 static const struct division three_consumers = {3, 32, 160};
-static const struct division gathering = {2, 56, 224}; /* addresses of rows are in the producer's */
+static const struct division gathering = {2, 56, 224};  /* addresses of rows are in the producer's */
 static const struct division converting = {2, 56, 224}; /* or elements on their way */
 static const struct division gathering_to_convert = {2, 72, 216};
 
@@ -157,8 +157,8 @@ static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   const uint32_t workers = WARPGROUP * wgmma->division->consumers;
   const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + wgmma->rows * sizeof(struct tile_row));
   const uint32_t stored_barriers = is_converted(wgmma->spec) ? STORED_BARRIERS : 0;
-  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + stored_barriers +
-                            wgmma->products->stage_barriers * wgmma->stages;
+  const uint32_t barriers =
+      2 * ITEMS_AHEAD + 2 * wgmma->query_tiles + stored_barriers + wgmma->products->stage_barriers * wgmma->stages;
   const uint32_t lists = wgmma->spec->prefixes ? workers / 32 : 1; /* of units to merge */
   const struct region rows[REGIONS] = {
       {"shared_query", PANEL_ALIGNMENT, wgmma->query_tiles * panel_bytes(wgmma->qk_panels, wgmma->rows),
