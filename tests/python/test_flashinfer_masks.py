@@ -305,6 +305,11 @@ class Masks(Case):
         masks = [whole, torch.cat([whole, causal(2, 6)], 1)]
         right = torch.cat([attend(batch.q[at], k, v, mask)[0] for at, k, v, mask in zip(seen, keys, values, masks)])
         self.close(found, right)
+        arrays = [*zip(shared, own)]
+        with self.assertRaisesRegex(flashjit.ArgumentError, "paged_kv_indices_arr is of 1 levels; the cascade has 2"):
+            wrapper.plan(*arrays[:2], arrays[2][:1], arrays[3], *SHAPE, PAGE, causal=True, **BFLOAT)
+        with self.assertRaisesRegex(flashjit.ArgumentError, "qo_indptr_buf_arr is of 1 levels; the cascade has 2"):
+            flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer, "NHD", True, arrays[0][:1])
 
     def test_a_prefix_that_all_requests_share(self):
         """In two wrappers of their own, which FlashInfer has kept."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from .errors import ArgumentError
 from .flashinfer_base import PLANS, Paged, Wrapper, check_layout, dtype_of, pair, refuse, refuse_others, whole
 from .flashinfer_mla import BatchMLAPagedAttentionWrapper
 from .flashinfer_sparse import BlockSparseAttentionWrapper, VariableBlockSparseAttentionWrapper
@@ -211,6 +212,14 @@ class BatchPrefillWithRaggedKVCacheWrapper(Wrapper):
     forward_return_lse = run_return_lse
 
 
+def _by_level(levels: int, **arrays: Any) -> Any:
+    """What each level has of arrays that have one for each, or are None."""
+    for name, of_each in arrays.items():
+        if of_each is not None and len(of_each) != levels:
+            raise ArgumentError(f"{name} is of {len(of_each)} levels; the cascade has {levels}")
+    return zip(*([None] * levels if of_each is None else of_each for of_each in arrays.values()))
+
+
 class MultiLevelCascadeAttentionWrapper:
     """Levels of KV that more and more requests share, whose states are merged; the last is that of each request."""
 
@@ -219,8 +228,11 @@ class MultiLevelCascadeAttentionWrapper:
         paged_kv_indptr_buf_arr=None, paged_kv_indices_buf_arr=None, paged_kv_last_page_len_buf_arr=None,
         backend="auto",
     ) -> None:  # fmt: skip
-        arrays = (qo_indptr_buf_arr, paged_kv_indptr_buf_arr, paged_kv_indices_buf_arr, paged_kv_last_page_len_buf_arr)
-        buffers = zip(*(array if array is not None else [None] * num_levels for array in arrays))
+        buffers = _by_level(
+            num_levels, qo_indptr_buf_arr=qo_indptr_buf_arr, paged_kv_indptr_buf_arr=paged_kv_indptr_buf_arr,
+            paged_kv_indices_buf_arr=paged_kv_indices_buf_arr,
+            paged_kv_last_page_len_buf_arr=paged_kv_last_page_len_buf_arr,
+        )  # fmt: skip
         self._levels = [
             BatchPrefillWithPagedKVCacheWrapper(float_workspace_buffer, kv_layout, use_cuda_graph, *level)
             for level in buffers
@@ -231,7 +243,10 @@ class MultiLevelCascadeAttentionWrapper:
         self, qo_indptr_arr, paged_kv_indptr_arr, paged_kv_indices_arr, paged_kv_last_page_len_arr, num_qo_heads,
         num_kv_heads, head_dim, page_size, causal=False, **options,
     ) -> None:  # fmt: skip
-        arrays = zip(qo_indptr_arr, paged_kv_indptr_arr, paged_kv_indices_arr, paged_kv_last_page_len_arr)
+        arrays = _by_level(
+            len(self._levels), qo_indptr_arr=qo_indptr_arr, paged_kv_indptr_arr=paged_kv_indptr_arr,
+            paged_kv_indices_arr=paged_kv_indices_arr, paged_kv_last_page_len_arr=paged_kv_last_page_len_arr,
+        )  # fmt: skip
         plan_level = BatchPrefillWithPagedKVCacheWrapper.plan.__wrapped__
         for level, given in zip(self._levels, arrays):
             options["causal"] = causal and level is self._levels[-1]
