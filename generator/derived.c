@@ -54,6 +54,10 @@ uint32_t derived_reads_lists(const fi_spec *spec) {
   return spec->op == FI_OP_ATTENTION && spec->select > 0;
 }
 
+uint32_t derived_tells_prefixes(const fi_spec *spec) {
+  return spec->prefixes == 2;
+}
+
 /* The tokens of lists are looked at one by one. */
 uint32_t derived_has_intervals(const fi_spec *spec) {
   return derived_plans_intervals(spec) && !spec->select;

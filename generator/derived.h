@@ -33,6 +33,7 @@ uint32_t derived_rotates_keys(const fi_spec *spec);
 uint32_t derived_plans_intervals(const fi_spec *spec);
 uint32_t derived_has_intervals(const fi_spec *spec);
 uint32_t derived_reads_lists(const fi_spec *spec);
+uint32_t derived_tells_prefixes(const fi_spec *spec); /* batches say what their requests share */
 uint32_t derived_hides_tokens(const fi_spec *spec);
 uint32_t derived_converts_query(const fi_spec *spec);
 uint32_t derived_has_token_scales(const fi_spec *spec);

@@ -227,9 +227,8 @@ enum { FI_SCORES_SUM = 0, FI_SCORES_HEADS = 1 };
  * What is added to the scaled, capped score of query token i (of Q), at place p of its request's KV, on KV token t, in
  * natural-logarithm units. SLOPES: slopes[head] * (t - p), float (ALiBi: arXiv 2108.12409). DISTANCE: float
  * bias[head][p - t - bias_first], 0 where that index is not 0 to bias_extent - 1; a causal model has bias_first 0, an
- * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE:
- * bias[i][head][p - t] of q_dtype, likewise. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i
- * see; where it is -infinity, t is not seen, whatever its K and V are. */
+ * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE: bias[i][head][p -
+ * t] of q_dtype. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i see; -infinity hides t. */
 enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN_DISTANCE = 3, FI_BIAS_DENSE = 4 };
 
 /*
@@ -287,9 +286,8 @@ typedef struct fi_spec {
   uint32_t v_dtype;      /* as kv_dtype, or FI_I4 or FI_NVFP4 beside 8-bit K; 0: as kv_dtype */
   uint32_t scale_group;  /* elements with one scale: 16, 32 or 64 of FI_I4, 16 of FI_NVFP4; 0: 32; 16 of FI_NVFP4 */
   uint32_t v_source;     /* FI_V_: a tensor of its own, or the first v_dim elements of K; 0: FI_V_OWN */
-  uint32_t select;       /* tokens of a block, 1..16384, where lists say which are seen: 1 lists tokens; 0: no lists, of
-                            FI_OP_INDEXER 1 */
-  uint32_t prefixes;     /* 1: fi_plan looks for shared prefixes in pages: see fi_plan. 0: it does not */
+  uint32_t select;       /* tokens of a block that lists name, 1..16384: 1 lists tokens; 0: no lists, of an indexer 1 */
+  uint32_t prefixes;     /* of shared pages: 1: fi_plan looks for them; 2: batch.shared tells of them; 0: none */
   uint32_t scores;       /* of FI_OP_INDEXER: FI_SCORES_ */
   uint32_t members;      /* of FI_OP_PLAN: 1: plans of tiles of 64 rows and more, too; 2: of kernels of several rows */
   uint32_t wide_dims;    /* the last dims of K, of 16 bits, of FI_SCALE_GROUP and _E8M0: multiples of 8; 0: 64 */
@@ -373,8 +371,7 @@ enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
   FI_EVENT_LOADED = 3,        /* a kernel became usable */
-  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an image; where the
-                                 mode allows compiling it costs a compile at most */
+  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an image */
   FI_EVENT_PROGRESS = 5       /* fi_get_kernels has settled one more spec */
 };
 
@@ -412,11 +409,10 @@ typedef struct fi_options {
   uint64_t cache_bytes;       /* [FLASHJIT_CACHE_BYTES] default: 1 GiB */
   fi_event_callback on_event;
   void *user;
-  uint32_t deadline_ms;  /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
-  uint32_t cache_shared; /* [FLASHJIT_CACHE_SHARED] 1: other users may read what is written to cache_dir */
-  const char *bundles;   /* [FLASHJIT_BUNDLES] files that flashjit bundle has made, colon-separated, searched first */
-  const void
-      *bundle; /* one in memory, searched before them; it stays the caller's, unchanged, as long as the context */
+  uint32_t deadline_ms;   /* [FLASHJIT_DEADLINE_MS] of one compile; default: none */
+  uint32_t cache_shared;  /* [FLASHJIT_CACHE_SHARED] 1: other users may read what is written to cache_dir */
+  const char *bundles;    /* [FLASHJIT_BUNDLES] files that flashjit bundle has made, colon-separated, searched first */
+  const void *bundle;     /* one in memory, searched before them: the caller's, unchanged as long as the context */
   uint64_t bundle_bytes;  /* its size */
   const char *bundle_key; /* [FLASHJIT_BUNDLE_KEY] Ed25519 public key, 64 hex digits: bundles that are not signed by its
                              owner, or cannot be checked (by libcrypto), are not used. NULL: any that are undamaged */
@@ -524,8 +520,7 @@ fi_status fi_kernel_prepare(fi_kernel *kernel);
 
 /*
  * The bounds of a batch, and the device memory that a plan and the partial results live in. The launch shapes depend on
- * these numbers and on the spec alone. Between fi_plan and the last fi_run of a step nothing else may write the memory;
- * two streams need two workspaces.
+ * these numbers and the spec. From fi_plan to a step's last fi_run memory is one stream's, and nothing else writes it.
  *
  * Lengths are known on the device only. Those that are not within the bounds are cut to them, and told by the fi_fault
  * that memory begins with:
@@ -569,7 +564,12 @@ enum {
   FI_FAULT_SELECTED_LEN = 9, /* selected_len is not 0 to max_selected, to which it is cut; value: the length */
   FI_FAULT_SELECTED = 10,    /* fi_run met a block of a list that is neither -1 nor one of the KV, after a plan
                                 without a fault; request: the number of the query token; value: the block */
-  FI_FAULT_SECOND_LEN = 11   /* second_kv_len is negative, or beyond a row of its page table; value: the length */
+  FI_FAULT_SECOND_LEN = 11,  /* second_kv_len is negative, or beyond a row of its page table; value: the length */
+  FI_FAULT_ORDER = 12,       /* an entry of shared names no request, or one twice; request: its number among entries;
+                                value: what it names. Nothing is shared. Told, as the next, if nothing else is wrong */
+  FI_FAULT_SHARED = 13,      /* its tokens are negative, more than there are, or their last page is not the same; value:
+                                they. It shares nothing with those before it */
+  FI_FAULT_SECOND_PAGE = 14  /* of the second KV an id is not below second_page_count; value: it. It counts as empty */
 };
 
 /*
@@ -598,23 +598,23 @@ typedef struct fi_batch {
   const int32_t *kv_start;      /* [requests] for spec.kv_start: the first token that is seen */
   const void *page_table;       /* page ids, for page_size > 0, of the type that spec.page_ids says; those after a
                                    request's last page mean nothing, and only with spec.prefixes are any read */
-  int64_t page_table_stride;    /* entries between two requests' rows, for FI_INDEX_DENSE, which must have it: at least
-                                   the pages of the longest request */
+  int64_t page_table_stride;    /* of FI_INDEX_DENSE: entries of a request's row, at least the pages of the longest */
   const int32_t *ranges;       /* for spec.ranges: [][2] first token and that after the last one, of KV of a request. */
   const int32_t *range_indptr; /* [requests + 1] first range of each request; its ranges rise and do not overlap */
   const uint32_t *mask_bits;   /* for spec.mask_bits: bit t % 32 of word t / 32 of a query token's row is token t's */
   const int64_t *mask_offsets; /* [requests] in mask_bits: the first word of the request's rows */
-  int64_t mask_stride;         /* words from a query token's row to the next one's, at least those of max_kv_len tokens;
-                                  0: those of the request's KV */
-  uint32_t page_count;         /* pages of the cache: ids from there on are a fault; 0: ids are not checked. Checking
-                                  takes a launch of its own */
-  uint32_t unused;             /* 0; reserved */
+  int64_t mask_stride;         /* words between query tokens' rows, at least those of max_kv_len; 0: of the request */
+  uint32_t page_count;         /* pages of the cache: ids from there on are a fault; 0: no check: a launch less */
+  uint32_t second_page_count;  /* likewise of a second KV, of which all ids of each request are checked */
   const int32_t *selected_len; /* for spec.select: [query tokens] entries of each token's lists, holes included, 0 to
                                   max_selected; NULL: all have max_selected */
-  const void *second_page_table; /* for spec.second_page: rows of page ids; page_count is not about them */
+  const void *second_page_table; /* for spec.second_page: rows of page ids */
   int64_t second_page_table_stride;
   const int32_t *second_kv_len; /* [requests] */
-  uint32_t reserved[30];
+  const int32_t *shared; /* for spec.prefixes 2: [requests][2] a request, and how many leading KV tokens, of which whole
+                            pages count, it has in common with the one before it here; each once, in an order in which
+                            those that share most are neighbours. Of the first the number means nothing */
+  uint32_t reserved[28];
 } fi_batch;
 
 /*
@@ -627,7 +627,9 @@ typedef struct fi_batch {
  *
  * With spec.prefixes it finds requests, in any order, that see the same leading pages, and prefixes within prefixes. As
  * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. Bounds of
- * so many requests and tiles that shared memory does not hold their tree (about 3,000) have it find none. */
+ * so many requests and tiles that shared memory does not hold their tree (about 3,000) have it find none. With 2 it
+ * does not search: of what batch.shared says it compares the last page; that those before it are the same is the
+ * caller's word. In caches whose pages are found by all that is before them one follows from the other. */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /* Several plans of one step in one launch, or few (eight to a launch; with spec.rows 0 each of its kernels counts): of
@@ -711,8 +713,7 @@ typedef struct fi_tensors {
   int64_t bias_head_stride;   /* likewise; 0: all heads have one */
   uint32_t bias_extent;       /* distances that a row of bias has, for FI_BIAS_DISTANCE and FI_BIAS_TOKEN_DISTANCE */
   int32_t bias_first;         /* the distance of its first element, for FI_BIAS_DISTANCE */
-  const void *snippet_params; /* for spec.snippet: handed to the text as it is, and read by it alone: NULL is no mistake
-                                 unless the text reads it, which is then a fault of the device, as of any kernel */
+  const void *snippet_params; /* for spec.snippet: handed to the text, which alone reads it: NULL if it does not */
 
   /* attention, for spec.select */
   const int32_t *selected;       /* [tokens][max_selected], or [tokens][KV heads][max_selected]: blocks, in any order */
@@ -806,8 +807,7 @@ fi_status fi_rope_table(const fi_rope *rope, uint64_t *table, float *magnitude);
  * reserved[] as it is; what comes first takes the first words, and the same change renumbers this list. A pointer or an
  * int64_t takes two and lies at a multiple of 8 bytes. Zero keeps its meaning: what is done today.
  *
- *  1. Zero points of KV         spec 0 there are such; kv 0-1 they
- *  2. Prefixes that are known   batch 0-1 a hint of what is shared; workspace 0 the most that are told */
+ *  1. Zero points of KV         spec 0 there are such; kv 0-1 they */
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

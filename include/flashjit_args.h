@@ -239,9 +239,10 @@ struct fi_member {
 
 struct fi_plan_args {
   struct fi_plan_arrays plan;
-  int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
-  int *tile_begin; /* [requests + 1] and */
-  int *step_begin; /* [tiles + 1] from the stages between; null: they are in shared memory */
+  int *checked; /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
+  int *second_checked; /* likewise of a second KV */
+  int *tile_begin;     /* [requests + 1] and */
+  int *step_begin;     /* [tiles + 1] from the stages between; null: they are in shared memory */
   const int *q_indptr;
   const int *kv_len;
   const int *kv_indptr;
@@ -252,6 +253,7 @@ struct fi_plan_args {
   const unsigned *mask_bits;
   const long long *mask_offsets;
   const int *selected_len; /* entries of the lists of each query token; null: max_selected */
+  const int *shared;       /* [requests][2] what is told of prefixes: requests, and the tokens they have in common */
   long long mask_stride;
   const void *page_table;
   long long page_table_stride;
@@ -259,6 +261,8 @@ struct fi_plan_args {
   const void *second_page_table;
   long long second_page_table_stride;
   int most_second_len; /* tokens that a row of its page table has room for */
+  int second_page_size;
+  int second_page_count;
   int requests;
   int csr;       /* kv_base is kv_indptr[request] */
   int page_size; /* 0: none */

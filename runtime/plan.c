@@ -58,6 +58,13 @@ static size_t page_id_bytes(const fi_spec *spec) {
   return spec->page_ids == FI_IDS_INT64 ? sizeof(int64_t) : sizeof(int32_t);
 }
 
+static fi_status check_page_count(const char *prefix, uint32_t count, bool has_pages) {
+  if (count <= INT32_MAX && (count == 0 || has_pages))
+    return FI_OK;
+  return error_set(FI_ERROR_ARGUMENT, "batch.%spage_count is %u; it must be 0 to %d, and 0 without pages", prefix,
+                   count, INT32_MAX);
+}
+
 static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
   const struct index_rule *rule = rule_of(spec);
   const struct {
@@ -76,6 +83,7 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
       {"mask_bits", batch->mask_bits, spec->mask_bits, "spec.mask_bits", sizeof(uint32_t)},
       {"mask_offsets", batch->mask_offsets, spec->mask_bits, "spec.mask_bits", sizeof(int64_t)},
       {"selected_len", batch->selected_len, false, "", sizeof(int32_t)},
+      {"shared", batch->shared, derived_tells_prefixes(spec), "spec.prefixes 2", sizeof(int32_t)},
       {"kv_indptr", batch->kv_indptr, rule->kv_indptr, rule->name, sizeof(int32_t)},
       {"page_table", batch->page_table, rule->page_table, rule->name, page_id_bytes(spec)},
       {"second_page_table", batch->second_page_table, spec->second_page, "spec.second_page", page_id_bytes(spec)},
@@ -98,10 +106,8 @@ static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {
     return error_set(FI_ERROR_ARGUMENT, "batch.last_page_len is set; %s has no use for it", rule->name);
   if (batch->last_page_len && batch->kv_len)
     return error_set(FI_ERROR_ARGUMENT, "batch.kv_len and batch.last_page_len are both set; one of them must be NULL");
-  if (batch->page_count > INT32_MAX || (batch->page_count && !rule->paged))
-    return error_set(FI_ERROR_ARGUMENT, "batch.page_count is %u; it must be 0 to %d, and 0 without pages",
-                     batch->page_count, INT32_MAX);
-  return FI_OK;
+  const fi_status status = check_page_count("", batch->page_count, rule->paged);
+  return status ? status : check_page_count("second_", batch->second_page_count, spec->second_page);
 }
 
 static fi_status check_mask_stride(const fi_spec *spec, const fi_batch *batch, const fi_workspace *workspace) {
@@ -117,8 +123,6 @@ static fi_status check_batch(const fi_kernel *kernel, const fi_batch *batch, con
   fi_status status = abi_check(ABI_batch, batch);
   if (status)
     return status;
-  if (batch->unused)
-    return error_set(FI_ERROR_ABI, "batch.unused is %u; it must be 0", batch->unused);
   if (batch->requests == 0 || batch->requests > workspace->max_requests)
     return error_set(FI_ERROR_ARGUMENT, "batch.requests is %u; it must be 1 to workspace.max_requests, which is %u",
                      batch->requests, workspace->max_requests);
@@ -143,9 +147,13 @@ static int most_second_len(const fi_spec *spec, const fi_batch *batch) {
 }
 
 /* What says which tokens of a second KV there are. */
-static void add_second(const fi_spec *spec, const fi_batch *batch, struct fi_plan_args *args) {
+static void add_second(const struct workspace_part *part, const fi_batch *batch, struct fi_plan_args *args) {
+  const fi_spec *spec = &part->kernel->spec;
   if (!spec->second_page)
     return;
+  args->second_checked = batch->second_page_count ? part->layout.arrays.second_checked : NULL;
+  args->second_page_size = (int)spec->second_page;
+  args->second_page_count = (int)batch->second_page_count;
   args->second_kv_len = batch->second_kv_len;
   args->second_page_table = batch->second_page_table;
   args->second_page_table_stride = batch->second_page_table_stride;
@@ -176,6 +184,7 @@ static struct fi_plan_args plan_args(const struct workspace_part *part, const fi
       .select = derived_reads_lists(spec) ? (int)spec->select : 0,
       .max_selected = (int)workspace->max_selected,
       .selected_len = derived_reads_lists(spec) ? batch->selected_len : NULL,
+      .shared = derived_tells_prefixes(spec) ? batch->shared : NULL,
       .page_table = batch->page_table,
       .page_table_stride = batch->page_table_stride,
       .requests = (int)batch->requests,
@@ -234,7 +243,7 @@ static void add_jobs(const fi_kernel *kernel, const struct workspace_parts *part
     struct job *job = &jobs->of[jobs->count++];
     *job = (struct job){plan_args(&parts->of[i], batch, workspace), parts->of[i].layout.plan_shared, kernel->plan};
     job->args.checked = first->args.checked;
-    add_second(&parts->of[i].kernel->spec, batch, &job->args);
+    add_second(&parts->of[i], batch, &job->args);
     job->args.member = (int)i;
     job->args.member_count = (int)parts->count;
     job->args.first_is_least = first_is_least(members, parts->count);
@@ -264,7 +273,7 @@ static fi_status make_jobs_of(fi_kernel *kernel, const fi_batch *batch, const fi
 static bool takes_part(const struct fi_plan_args *args, int stage) {
   switch (stage) {
   case FI_STAGE_CHECK:
-    return args->checked && args->member == 0;
+    return (args->checked || args->second_checked) && args->member == 0;
   case FI_STAGE_TILES:
   case FI_STAGE_STEPS:
     return args->tile_begin;
@@ -290,7 +299,8 @@ static fi_status launch_stage(const fi_kernel *plan, const struct job *jobs, uin
 
 /* Whether a plan kernel makes all the plans that another one does. */
 static bool knows_all_of(const fi_spec *plan, const fi_spec *other) {
-  return plan->intervals >= other->intervals && plan->prefixes >= other->prefixes && plan->members >= other->members;
+  const bool knows_prefixes = other->prefixes == 0 || other->prefixes == plan->prefixes;
+  return plan->intervals >= other->intervals && knows_prefixes && plan->members >= other->members;
 }
 
 static bool makes_all(const fi_kernel *plan, const struct job *jobs, uint32_t count) {

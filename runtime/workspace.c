@@ -21,8 +21,8 @@ enum {
   SECTION_BYTES = 24 << 20,   /* of KV, about half of an L2 */
   LINE_BYTES = 128,           /* that a copy brings into L2 */
   LEAST_SHARED = 128,         /* tokens of a prefix: about what it costs to write and merge one partial result more */
-  SEARCH_ARRAYS = 13,         /* of templates/plan/prefix_tree.cuh: by request, and .. */
-  KEPT_ARRAYS = 4,            /* .. those that stay when the tree takes the place of the others */
+  SEARCH_ARRAYS = 13,         /* of templates/plan/prefix_search.cuh: by request, and .. */
+  KEPT_ARRAYS = 4,            /* .. those of prefix_order.cuh, which stay when the tree takes the place of the others */
   SEARCH_TABLE = 64,          /* its smallest table */
   MOST_THREADS = 1024         /* of a CTA */
 };
@@ -51,6 +51,7 @@ static const struct part parts[] = {
     PART(plan.row_bits, row_bits, PLAN_MEMORY, sizeof(unsigned *), false),
     PART(plan.requests, requests, PLAN_MEMORY, sizeof(int), false),
     PART(checked, checked, PLAN_MEMORY, sizeof(int), false),
+    PART(second_checked, second_checked, PLAN_MEMORY, sizeof(int), false),
     PART(tile_begin, tile_begins, PLAN_MEMORY, sizeof(int), false),
     PART(step_begin, step_begins, PLAN_MEMORY, sizeof(int), false),
     PART(plan.first, first, PLAN_MEMORY, sizeof(struct fi_item), false),
@@ -186,20 +187,20 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 }
 
 /*
- * Numbers that the plan kernel needs to find shared prefixes (room_for_search and tree_of of prefix_tree.cuh). The
- * table has up to four for each request.
+ * Numbers that the plan kernel needs to find shared prefixes (room_for_search and tree_of in templates/plan/). The
+ * table has up to four for each request. What is told takes no more than the tree does.
  */
-static uint64_t search_room(const fi_workspace *bounds, const struct workspace_layout *layout) {
+static uint64_t search_room(const fi_spec *spec, const fi_workspace *bounds, const struct workspace_layout *layout) {
   const uint64_t requests = bounds->max_requests + 1ull;
   const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
   const uint64_t tree = 3 * requests + 3ull * layout->max_tiles + 2;
-  return KEPT_ARRAYS * requests + (search > tree ? search : tree);
+  return KEPT_ARRAYS * requests + (search > tree && !derived_tells_prefixes(spec) ? search : tree);
 }
 
 /* Prefixes are shared where two requests fit a tile and shared memory has room to find them; they end between steps. */
 static void find_share(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
-  const uint64_t needed = layout->ctas + 1ull + search_room(bounds, layout);
+  const uint64_t needed = layout->ctas + 1ull + search_room(&kernel->spec, bounds, layout);
   if (!kernel->spec.prefixes || kernel->tile.tokens < 2 || needed > room)
     return;
   layout->share_tokens = (uint32_t)divide_up(LEAST_SHARED, layout->step_tokens) * layout->step_tokens;
@@ -404,7 +405,8 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
                  .seen = derived_plans_intervals(&kernel->spec) ? bounds->max_tokens : 0,
                  .row_bits = kernel->spec.mask_bits ? bounds->max_tokens : 0,
                  .requests = kernel->spec.snippet ? bounds->max_tokens : 0,
-                 .checked = kernel->spec.page_size ? bounds->max_requests : 0},
+                 .checked = kernel->spec.page_size ? bounds->max_requests : 0,
+                 .second_checked = kernel->spec.second_page ? bounds->max_requests : 0},
       .ctas = ctas,
       .max_tiles = bounds->max_tokens,
       .step_tokens = 1,

@@ -15,6 +15,7 @@ struct workspace_counts {
   uint64_t row_bits;
   uint64_t requests;
   uint64_t checked;
+  uint64_t second_checked;
   uint64_t tile_begins; /* 0: shared memory holds requests and tiles */
   uint64_t step_begins;
   uint64_t first;
@@ -30,6 +31,7 @@ struct workspace_counts {
 struct workspace_arrays {
   struct fi_plan_arrays plan;
   int *checked;
+  int *second_checked;
   int *tile_begin;
   int *step_begin;
   unsigned *ranks;

@@ -102,6 +102,11 @@ void tell_bad_list(const fi_plan_args &args, int tokens) {
 void tell_bad_list(const fi_plan_args &args, int tokens) {}
 //@end
 
+//@if prefixes < 2
+/* Nothing is told of prefixes. */
+void tell_bad_order(const fi_plan_args &args, bool planned) {}
+//@end
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -168,4 +173,5 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
     return;
   write_header(args, tokens, sound);
   tell_bad_list(args, tokens);
+  tell_bad_order(args, sound);
 }

@@ -24,13 +24,26 @@ constexpr u32 kFaultRange = 8;
 
 constexpr u32 kFaultSecondLen = 11;
 
+constexpr u32 kFaultSecondPage = 14;
+
 //@if intervals > 1
 //@use plan/second
+
+/* What is wrong with a second KV. */
+Fault second_fault_of(const fi_plan_args &args, int request) {
+  if (has_bad_second_len(args, request))
+    return {kFaultSecondLen, args.second_kv_len[request]};
+  if (args.second_checked && args.second_checked[request] < 0)
+    return {kFaultSecondPage, second_page_id(args, request, -1 - args.second_checked[request])};
+  return {0, 0};
+}
 //@else
 /* There are no lists, and so no second KV. */
-bool has_bad_second_len(const fi_plan_args &args, int request) {
-  return false;
+Fault second_fault_of(const fi_plan_args &args, int request) {
+  return {0, 0};
 }
+
+void check_second_pages(const fi_plan_args &args, int request) {}
 //@end
 
 /*
@@ -65,37 +78,34 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
-  if (has_bad_second_len(args, request))
-    return {kFaultSecondLen, args.second_kv_len[request]};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
-  return {0, 0};
+  return second_fault_of(args, request);
 }
 
 /*
- * A warp takes a request: its KV tokens, or which is the first out of range of its pages from the first that is seen
- * on.
+ * A warp looks at a request: its KV tokens, or which is the first out of range of its pages from the first that is seen
+ * on. Attention reads what is seen, append writes the query tokens, which may be before it.
  */
+void check_pages_of(const fi_plan_args &args, int request) {
+  const int kv_len = sane_kv_len(args, request);
+  const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
+  const int written = max(0, kv_len - query_len_of(args, request));
+  const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
+  const auto id = [&](int page) { return page_id(args, request, page); };
+  const int first_bad = first_bad_page(first, pages, args.page_count, id);
+  if (lane() == 0)
+    args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+}
+
+/* Warps take requests one after the other. */
 void check_pages(const fi_plan_args &args) {
   const int warps = FI_PLAN_CTAS * kThreads / 32;
   for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
        request += warps) {
-    const int kv_len = sane_kv_len(args, request);
-    const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
-    int first_bad = pages;
-    /* Attention reads what is seen, append writes the query tokens, which may be before it. */
-    const int written = max(0, kv_len - query_len_of(args, request));
-    const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
-    for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
-      const long long id = page_id(args, request, page);
-      if (id < 0 || id >= args.page_count)
-        first_bad = page;
-    }
-#pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2)
-      first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
-    if (lane() == 0)
-      args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+    if (args.checked)
+      check_pages_of(args, request);
+    check_second_pages(args, request);
   }
 }
 

@@ -1,8 +1,5 @@
-//@use plan/batch
+//@use plan/prefix_order
 
-//# Which requests share leading pages, and an order in which those that share most are neighbours. Every CTA of the
-//# plan finds the same.
-//#
 //# Requests form classes: at first one of all; then, level by level, those of a class that have the same next page
 //# stay together. A class is called after its first request, and has its places in the order in a row: its first
 //# request's class goes first, then those that leave it, by their first requests. So the place of a request is known
@@ -18,9 +15,7 @@ constexpr int kWordsOfLane = 16;
 constexpr int kNobody = -1;
 
 /* Arrays by request, in shared memory. A class's values are at its first request; those of the class of all, last. */
-struct Search {
-  int *place;   /* in the order, with `common` what is found */
-  int *common;  /* by place: pages in common with the request before it */
+struct Search : Order {
   int *pages;   /* leading pages that may be shared */
   int *label;   /* its class; kNobody: it is alone */
   int *next;    /* its next page; kNobody: it has none */
@@ -30,8 +25,6 @@ struct Search {
   int *depth;   /* of a class: pages in common */
   int *bound;   /* and the depth that it will have */
   int *found;
-  int *begin;   /* [requests + 1] for prefix sums, two of them */
-  int *alone;
   int *table;   /* [table_size] requests, by hash */
   int table_size;
 };
@@ -44,35 +37,22 @@ int table_size_of(int requests) {
   return size;
 }
 
-/*
- * Leading pages of a request that others may read for it: all that all of its query tokens see, from the first one on.
- * Two such requests must fit a tile. One KV token at least is the request's own.
- */
-int shareable_pages(const fi_plan_args &args, int request) {
-  const int count = query_len_of(args, request);
-  if (count == 0 || 2 * count > args.tile_tokens)
-    return 0;
-  const Tile tile = tile_of_request(args, request, 0);
-  if (tile.kv_begin > 0 || tile.inner_begin > 0)
-    return 0;
-  const int tokens = min(tile.inner_end, tile.kv_end - 1);
-  return tokens < args.share_tokens ? 0 : tokens / args.page_size;
-}
-
-/* Words of a page id. */
-int id_words(const fi_plan_args &args) {
-  return args.page_ids / 4;
-}
-
-/* A request's page ids, as words. */
-const u32 *words_of_pages(const fi_plan_args &args, int request) {
-  const long long entry = args.csr ? args.kv_indptr[request] : request * args.page_table_stride;
-  return (const u32 *)args.page_table + entry * id_words(args);
-}
-
-/* A page as a class knows it. */
-int page_of_class(const fi_plan_args &args, int request, int number) {
-  return (int)(words_of_pages(args, request)[(long long)number * id_words(args)] & 0x7fffffff);
+Search room_for_search(const fi_plan_args &args, const Order &order) {
+  Search search = {order};
+  int *room = order.room;
+  const int size = args.requests + 1;
+  search.pages = take(room, size);
+  search.label = take(room, size);
+  search.next = take(room, size);
+  search.claim = take(room, size);
+  search.first = take(room, size);
+  search.members = take(room, size);
+  search.depth = take(room, size);
+  search.bound = take(room, size);
+  search.found = take(room, size);
+  search.table_size = table_size_of(args.requests);
+  search.table = take(room, search.table_size);
+  return search;
 }
 
 /* Before the next classes are found: the request's next page is known, who has the same is not. */
@@ -122,7 +102,7 @@ bool was_seen(int *table, int table_size, int page) {
 bool some_may_share(const fi_plan_args &args, const Search &search) {
   const int number = telling_page(args);
   const auto telling = [&](int r) {
-    const int page = r < args.requests && lists_page(args, r, number) ? page_of_class(args, r, number) : kNobody;
+    const int page = r < args.requests && lists_page(args, r, number) ? shared_page(args, r, number) : kNobody;
     return r < args.requests && kv_len_of(args, r) > args.share_tokens ? page : kNobody;
   };
   int page = telling((int)threadIdx.x);
@@ -144,7 +124,7 @@ void begin_search(const fi_plan_args &args, const Search &search) {
     const bool may_share = pages > number;
     search.pages[r] = pages;
     search.label[r] = may_share ? args.requests : kNobody;
-    set_next(search, r, may_share ? page_of_class(args, r, number) : kNobody);
+    set_next(search, r, may_share ? shared_page(args, r, number) : kNobody);
   }
   clear_table(search);
   if (threadIdx.x == 0)
@@ -158,7 +138,7 @@ void read_next(const fi_plan_args &args, const Search &search, bool is_last) {
     const int label = search.label[r];
     const int at = label == kNobody ? 0 : search.depth[label];
     const bool goes_on = label != kNobody && !is_last && at < search.pages[r];
-    set_next(search, r, goes_on ? page_of_class(args, r, at) : kNobody);
+    set_next(search, r, goes_on ? shared_page(args, r, at) : kNobody);
   }
   clear_table(search);
   __syncthreads();
@@ -340,7 +320,8 @@ void deepen_classes(const fi_plan_args &args, const Search &search) {
  * Finds the order. Returns whether some requests may share a prefix; else there is none. All threads of the CTA take
  * part.
  */
-bool find_order(const fi_plan_args &args, const Search &search) {
+bool find_order(const fi_plan_args &args, const Order &order) {
+  const Search search = room_for_search(args, order);
   if (!some_may_share(args, search))
     return false;
   begin_search(args, search);

@@ -306,10 +306,10 @@ bool plan_tree(const fi_plan_args &args, int tokens) {
   extern __shared__ int cuts[]; /* [ctas + 1] */
   if (args.share_tokens == 0)
     return false;
-  const Search search = room_for_search(args, cuts + args.ctas + 1);
-  if (!find_order(args, search) || !count_common(args, search.common))
+  const Order order = room_for_order(args, cuts + args.ctas + 1);
+  if (!find_order(args, order) || !count_common(args, order.common))
     return false;
-  const Tree tree = tree_of(args, search);
+  const Tree tree = tree_of(args, order);
   share_tree(args, tree, cuts);
   write_tree_rows(args, tree, tokens);
   return true;

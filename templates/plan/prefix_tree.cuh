@@ -1,4 +1,8 @@
+//@if prefixes > 1
+//@use plan/prefix_told
+//@else
 //@use plan/prefix_search
+//@end
 
 //# Prefixes that requests share, as a tree over the tiles of a batch.
 //#
@@ -183,58 +187,30 @@ bool count_common(const fi_plan_args &args, int *common) {
   return __syncthreads_or(some);
 }
 
-/* Takes some elements of the room. */
-int *take(int *&room, int count) {
-  int *taken = room;
-  room += count;
-  return taken;
-}
-
-Search room_for_search(const fi_plan_args &args, int *room) {
-  Search search;
-  const int size = args.requests + 1;
-  search.place = take(room, size);
-  search.common = take(room, size);
-  search.begin = take(room, size);
-  search.alone = take(room, size);
-  search.pages = take(room, size);
-  search.label = take(room, size);
-  search.next = take(room, size);
-  search.claim = take(room, size);
-  search.first = take(room, size);
-  search.members = take(room, size);
-  search.depth = take(room, size);
-  search.bound = take(room, size);
-  search.found = take(room, size);
-  search.table_size = table_size_of(args.requests);
-  search.table = take(room, search.table_size);
-  return search;
-}
-
-/* Lays out the tiles of the requests in the order that was found, over what the search no longer needs. */
-Tree tree_of(const fi_plan_args &args, const Search &search) {
+/* Lays out the tiles of the requests in the order that was found, over what finding it no longer needs. */
+Tree tree_of(const fi_plan_args &args, const Order &found) {
   Tree tree;
-  int *room = search.pages;
+  int *room = found.room;
   int *order = take(room, args.requests);
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
-    order[search.place[r]] = r;
+    order[found.place[r]] = r;
   tree.requests = args.requests;
   tree.order = order;
-  tree.place = search.place;
-  tree.row_begin = search.begin;
-  tree.tile_begin = search.alone;
+  tree.place = found.place;
+  tree.row_begin = found.begin;
+  tree.tile_begin = found.alone;
   __syncthreads();
   const int first = first_token(args, 0);
-  prefix_sum(search.begin, args.requests, [&](int place) { return query_len_of(args, order[place]); });
-  tree.tiles = prefix_sum(search.alone, args.requests, [&](int place) { return tiles_of(args, order[place]); });
+  prefix_sum(found.begin, args.requests, [&](int place) { return query_len_of(args, order[place]); });
+  tree.tiles = prefix_sum(found.alone, args.requests, [&](int place) { return tiles_of(args, order[place]); });
   for (int place = (int)threadIdx.x; place <= args.requests; place += kThreads)
-    search.begin[place] += first;
+    found.begin[place] += first;
   __syncthreads();
   int *depth = take(room, tree.tiles + 1);
   int *step_begin = take(room, 2 * tree.tiles + 1);
   tree.depth = depth;
   tree.step_begin = step_begin;
-  find_depth(args, tree, search.common, room, depth);
+  find_depth(args, tree, found.common, room, depth);
   const auto count_steps = [&](int element) { return steps_of_element(args, tree, element); };
   tree.steps = prefix_sum(step_begin, 2 * tree.tiles, count_steps);
   return tree;

@@ -48,8 +48,27 @@ int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
+/* An entry of a page table. */
+long long id_at(const fi_plan_args &args, const void *table, long long entry) {
+  return args.page_ids == 8 ? ((const long long *)table)[entry] : ((const int *)table)[entry];
+}
+
 /* Page `number` of a request. */
 long long page_id(const fi_plan_args &args, int request, int number) {
   const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
-  return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
+  return id_at(args, args.page_table, entry);
+}
+
+/* The first page from `first` on whose id is not below `count`; `end` if there is none. All lanes of a warp look. */
+template <typename Id> int first_bad_page(int first, int end, int count, Id id) {
+  int first_bad = end;
+  for (int page = first + (int)lane(); page < end && first_bad == end; page += 32) {
+    const long long found = id(page);
+    if (found < 0 || found >= count)
+      first_bad = page;
+  }
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
+  return first_bad;
 }

@@ -69,10 +69,14 @@ Test(bench, latents) {
   expect_text(output.out, "\"status\": \"ok\"");
 }
 
-/* What is shared counts once. */
-Test(bench, shared_prefixes) {
-  command(&output, "bench -o json --whole 'attention hd=32 group=4 page=4 prefixes=1' --heads 1 "
-                   "--batch 5q1s150p128_1q1s9,5q1s150_1q1s9");
+/* What is shared counts once, whether plans look for it or are told of it. */
+static void check_shared(const char *prefixes) {
+  char line[256];
+  snprintf(
+      line, sizeof line,
+      "bench -o json --whole 'attention hd=32 group=4 page=4 %s' --heads 1 --batch 5q1s150p128_1q1s9,5q1s150_1q1s9",
+      prefixes);
+  command(&output, line);
   expect_code(&output, 0);
   json_t *whole = json_loads(output.out, 0, NULL);
   const json_t *rows = json_object_get(whole, "rows");
@@ -84,6 +88,11 @@ Test(bench, shared_prefixes) {
   const double token = 2 * 32 * 2;
   cr_expect_float_eq(unshared - shared, 4 * 128 * token, 1, "%g and %g bytes", shared, unshared);
   json_decref(whole);
+}
+
+Test(bench, shared_prefixes) {
+  check_shared("prefixes=1");
+  check_shared("prefixes=2");
 }
 
 Test(bench, lists) {

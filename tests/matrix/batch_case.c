@@ -138,7 +138,7 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
   }
   if (batch->kind == BATCH_SHARED)
     batch_shares_draw(batch, trial);
-  return true;
+  return batch_shares_tell(batch, trial, trial_between(trial, 0, 31));
 }
 
 /* Whether a token has a page. */
@@ -525,6 +525,8 @@ fi_batch batch_case_lengths(const struct batch_case *batch, bool on_host) {
     lengths.page_count = batch->pool.units;
   if (is_paged(batch))
     lengths.page_table = batch_case_pointer(batch, BUFFER_PAGE_TABLE, on_host);
+  if (derived_tells_prefixes(&batch->spec))
+    lengths.shared = batch_case_pointer(batch, BUFFER_SHARED, on_host);
   if (is_paged(batch) && !is_csr(batch))
     lengths.page_table_stride = batch->page_table_stride;
   return lengths;

@@ -70,7 +70,8 @@ bool batch_second_create(struct batch_case *batch, struct trial *trial) {
     return true;
   if (!batch_case_create_kv(batch->second, trial))
     return false;
-  drop_pages(batch->second, trial);
+  if (!batch->second->checks_pages)
+    drop_pages(batch->second, trial);
   return true;
 }
 
@@ -93,6 +94,7 @@ void batch_second_lengths(const struct batch_case *batch, bool on_host, fi_batch
   lengths->second_page_table = second.page_table;
   lengths->second_page_table_stride = second.page_table_stride;
   lengths->second_kv_len = second.kv_len;
+  lengths->second_page_count = second.page_count;
 }
 
 /* Scales on the host are the first KV's. While a batch is drawn there is no cache yet. */

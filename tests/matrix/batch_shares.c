@@ -1,6 +1,8 @@
 /* Trees of prefixes: who takes pages of a request that has some of another's shares them with both. */
 #include "tests/matrix/batch_shares.h"
 
+#include "generator/derived.h"
+
 size_t batch_shares_entry(const struct batch_case *batch, uint32_t request) {
   if (batch->spec.index == FI_INDEX_CSR)
     return (size_t)batch_case_ints(batch, BUFFER_KV_INDPTR)[request];
@@ -40,8 +42,62 @@ void batch_shares_draw(struct batch_case *batch, struct trial *trial) {
   }
 }
 
-/* Leading KV tokens of a request that all of its query tokens see, but for one; 0 if two such requests fit no tile. */
-static int64_t common_to_rows(const struct batch_case *batch, uint32_t request) {
+/* Pages that two requests have in common, whatever these hold. */
+static uint32_t same_pages(const struct batch_case *batch, uint32_t request, uint32_t other) {
+  const uint32_t own = batch_shares_pages(batch, request);
+  const uint32_t others = batch_shares_pages(batch, other);
+  uint32_t pages = 0;
+  while (pages < own && pages < others &&
+         batch_shares_page(batch, request, pages) == batch_shares_page(batch, other, pages))
+    pages++;
+  return pages;
+}
+
+/* The least number ^ mask of a request with as many pages in common with one, which is such a request itself. */
+static uint32_t first_around(const struct batch_case *batch, uint32_t request, uint32_t pages, uint32_t mask) {
+  uint32_t first = request ^ mask;
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    if ((r ^ mask) < first && same_pages(batch, r, request) >= pages)
+      first = r ^ mask;
+  }
+  return first;
+}
+
+/* Those that share most are neighbours; where they part, the first of their requests decides. */
+static bool comes_first(const struct batch_case *batch, uint32_t request, uint32_t other, uint32_t mask) {
+  const uint32_t pages = same_pages(batch, request, other) + 1;
+  return first_around(batch, request, pages, mask) < first_around(batch, other, pages, mask);
+}
+
+static void sort_by_pages(const struct batch_case *batch, uint32_t mask, int32_t *shared) {
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    uint32_t entry = r;
+    for (; entry > 0 && comes_first(batch, r, (uint32_t)shared[2 * (entry - 1)], mask); entry--)
+      shared[2 * entry] = shared[2 * (entry - 1)];
+    shared[2 * entry] = (int32_t)r;
+  }
+}
+
+bool batch_shares_tell(struct batch_case *batch, struct trial *trial, uint32_t mask) {
+  const uint32_t page_size = batch->spec.page_size;
+  if (!derived_tells_prefixes(&batch->spec))
+    return true;
+  if (!batch->buffers[BUFFER_SHARED].host &&
+      !batch_case_buffer(batch, trial, BUFFER_SHARED, 2 * MOST_REQUESTS, sizeof(int32_t)))
+    return false;
+  int32_t *shared = batch_case_ints(batch, BUFFER_SHARED);
+  sort_by_pages(batch, mask, shared);
+  shared[1] = (int32_t)trial_between(trial, 0, 1000) - 500; /* means nothing */
+  for (uint32_t i = 1; i < batch->requests; i++) {
+    const uint32_t own = (uint32_t)shared[2 * i], other = (uint32_t)shared[2 * (i - 1)];
+    const uint32_t least = batch->kv_len[own] < batch->kv_len[other] ? batch->kv_len[own] : batch->kv_len[other];
+    const uint32_t tokens = same_pages(batch, own, other) * page_size + trial_between(trial, 0, page_size - 1);
+    shared[2 * i + 1] = (int32_t)(tokens < least ? tokens : least);
+  }
+  return true;
+}
+
+int64_t batch_shares_room(const struct batch_case *batch, uint32_t request) {
   const fi_batch masks = batch_case_lengths(batch, true);
   const uint32_t count = batch->q_len[request];
   int64_t tokens = (int64_t)batch->kv_len[request] - 1;
@@ -59,8 +115,8 @@ static int64_t common_to_rows(const struct batch_case *batch, uint32_t request) 
 
 /* Those that two requests have in common. */
 static int64_t common_to_both(const struct batch_case *batch, uint32_t request, uint32_t other) {
-  const int64_t own = common_to_rows(batch, request);
-  const int64_t others = common_to_rows(batch, other);
+  const int64_t own = batch_shares_room(batch, request);
+  const int64_t others = batch_shares_room(batch, other);
   const int64_t most = (own < others ? own : others) / batch->spec.page_size;
   uint32_t pages = 0;
   while (pages < most && batch_shares_page(batch, request, pages) == batch_shares_page(batch, other, pages))

@@ -53,7 +53,7 @@ static const char *const counted_specs[] = {
     "attention group=4 page=16 prefixes=1",
     "attention group=8 rows=32 page=64 index=csr ids=int64 mask=none prefixes=1",
     "attention group=16 rows=64 page=1 kv=e4m3 prefixes=1",
-    "attention group=32 rows=128 page=16 prefixes=1",
+    "attention group=32 rows=128 page=16 prefixes=2",
 };
 
 /* Specs whose plans find shared prefixes, in tiles of several requests; masks that hide them; all kinds of KV. */
@@ -72,6 +72,11 @@ static const char *const found_specs[] = {
     "attention hd=64 group=5 rows=128 page=8 index=csr left=1000 rope=half sinks=1 lse=1 prefixes=1",
     "attention hd=192 v_dim=128 rows=128 page=48 q=f16 ids=int64 mask=none bits=1 start=1 prefixes=1",
     "attention family=wgmma hd=256 group=8 rows=128 page=1 kv=e4m3 chunk=512 lse=1 prefixes=1",
+};
+
+static const char *const told_specs[] = {
+    "attention hd=64 group=8 rows=32 page=7 kv=e4m3 index=csr ids=int64 start=1 bits=1 prefixes=2",
+    "attention hd=64 group=32 rows=128 page=48 chunk=512 lse=1 prefixes=2",
 };
 
 /* Specs of values at the edges: every pair of types, tiles of all sizes, and keys rotated here or there. */
@@ -131,10 +136,7 @@ static const char *const old_edge_specs[] = {
     "attention hd=64 group=2 rows=16 kv=e5m2 mask=none lse=1",
 };
 
-/*
- * Latents of models, with V in K: groups that a tile holds and groups that tiles share, few query tokens and many; and
- * such a group of heads whose V is their own, with a scale of each KV head.
- */
+/* Latents of models, with V in K: groups that a tile holds and that tiles share; and one whose V is its own. */
 static const char *const latent_specs[] = {
     "attention hd=576 v_dim=512 group=16 page=64 lse=1 v_source=keys",
     "attention hd=576 v_dim=512 group=128 page=1 lse=2 v_source=keys",
@@ -452,8 +454,7 @@ static void sort_by_target(struct job_list *list) {
 
 #define SPECS(texts) texts, sizeof texts / sizeof *texts
 
-/* The first of the targets, or the first that is the oldest or newest, has the least shared memory, or multiplies e4m3
- * by mma.sync. */
+/* The first target, the oldest, the newest, that of least shared memory, or one that multiplies e4m3 by mma.sync. */
 enum which_target { ON_FIRST, ON_OLDEST, ON_NEWEST, ON_SMALLEST, ON_NARROW };
 
 /* Tests with specs of their own, in the order of their cost. */
@@ -469,6 +470,7 @@ static const struct special {
     {"partials merged in groups", run_pieces, SPECS(piece_specs), ON_FIRST},
     {"shared prefixes, counted", run_counted, SPECS(counted_specs), ON_FIRST},
     {"shared prefixes, found", run_attention, SPECS(found_specs), ON_FIRST},
+    {"shared prefixes, told", run_told, SPECS(told_specs), ON_FIRST},
     {"mixes of lengths", run_mix, SPECS(mix_specs), ON_FIRST},
     {"mixes of lengths, oldest", run_mix, mix_specs, 1, ON_OLDEST},
     {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},

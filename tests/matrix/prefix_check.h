@@ -14,4 +14,8 @@ struct prefix_cost {
 
 bool prefix_check(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel, struct prefix_cost *cost);
 
+/* Whether a plan is right, though it may share less than it could; and the fault that it tells of. */
+bool prefix_check_told(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel, struct prefix_cost *cost,
+                       struct fi_fault *fault);
+
 #endif

@@ -18,7 +18,7 @@ struct attention_run {
   struct batch_case batch;
   unsigned char *o; /* results of the first launch */
   unsigned char *lse;
-  int32_t *alone; /* on the device: q_indptr of one request alone */
+  int32_t *alone; /* on the device: q_indptr of one request alone, and what it shares with others */
 };
 
 static const struct mirror *output(const struct attention_run *run, enum buffer buffer) {
@@ -101,6 +101,8 @@ static fi_batch lengths_alone(const struct attention_run *run, uint32_t request)
     lengths.mask_offsets += request;
   if (lengths.range_indptr)
     lengths.range_indptr += request;
+  if (lengths.shared)
+    lengths.shared = run->alone + 2;
   if (lengths.selected_len)
     lengths.selected_len += reference_query_begin(&reference, request);
   if (lengths.kv_indptr)
@@ -175,10 +177,10 @@ static bool same_rows(struct attention_run *run, uint32_t request) {
 /* With a fixed split a request's result depends neither on its neighbours nor on the number of CTAs. */
 static bool check_independence(struct attention_run *run) {
   const uint32_t request = random_below(&run->trial->random, run->batch.requests);
-  const int32_t q_indptr[2] = {0, (int32_t)run->batch.q_len[request]};
+  const int32_t alone[4] = {0, (int32_t)run->batch.q_len[request], 0, 0};
   const uint32_t ctas = run->batch.workspace.ctas;
-  run->alone = device_alloc(&run->trial->device, sizeof q_indptr);
-  device_upload(&run->trial->device, run->alone, q_indptr, sizeof q_indptr);
+  run->alone = device_alloc(&run->trial->device, sizeof alone);
+  device_upload(&run->trial->device, run->alone, alone, sizeof alone);
   const fi_batch lengths = lengths_alone(run, request);
   const fi_tensors tensors = tensors_alone(run, request);
   run->batch.workspace.ctas = trial_between(run->trial, 1, ctas);

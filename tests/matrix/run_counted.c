@@ -108,6 +108,7 @@ static void fill(struct counted_run *run, const struct counted_case *of) {
   batch_case_ints(batch, BUFFER_KV_INDPTR)[0] = 0;
   for (uint32_t r = 0; r < batch->requests; r++)
     fill_request(run, of, r);
+  batch_shares_tell(batch, run->trial, 0);
   for (enum buffer buffer = BUFFER_Q_INDPTR; buffer <= BUFFER_PAGE_TABLE; buffer++)
     mirror_upload(&batch->buffers[buffer], &run->trial->device, batch->buffers[buffer].bytes);
 }

@@ -7,6 +7,7 @@
 #include "tests/matrix/attention_check.h"
 #include "tests/matrix/batch_case.h"
 #include "tests/matrix/batch_second.h"
+#include "tests/matrix/batch_shares.h"
 #include "tests/matrix/inside.h"
 
 struct fault_run {
@@ -117,6 +118,14 @@ static struct fi_fault bad_block(struct fault_run *run) {
   return (struct fi_fault){FI_FAULT_SELECTED, token, value};
 }
 
+/* Pages that were given up have ids again. */
+static void restore_pages(const struct batch_case *second, uint32_t request, uint32_t but_page) {
+  for (uint32_t page = 0; page * second->spec.page_size < second->kv_len[request]; page++) {
+    if (page != but_page && batch_shares_page(second, request, page) < 0)
+      batch_case_set_page(second, (size_t)(request * second->page_table_stride) + page, 0);
+  }
+}
+
 /* Of a second KV, a length that is negative, or larger than its page table has room for. */
 static struct fi_fault bad_second_length(struct fault_run *run) {
   const struct batch_case *second = run->batch.second;
@@ -125,6 +134,23 @@ static struct fi_fault bad_second_length(struct fault_run *run) {
   const int32_t value = trial_chance(run->trial, 2) ? -1 : room + 1;
   batch_case_ints(second, BUFFER_KV_LEN)[request] = value;
   return (struct fi_fault){FI_FAULT_SECOND_LEN, request, value};
+}
+
+/* A page that the second cache does not have. Whether lists name it is not known. */
+static struct fi_fault bad_second_page(struct fault_run *run) {
+  struct batch_case *second = run->batch.second;
+  uint32_t request = 0;
+  while (request < second->requests && (run->batch.q_len[request] == 0 || second->kv_len[request] == 0))
+    request++;
+  if (request == second->requests)
+    return none(run);
+  const uint32_t page = (second->kv_len[request] - 1) / second->spec.page_size;
+  const int32_t value = trial_chance(run->trial, 2) ? -7 : (int32_t)second->pool.units;
+  batch_case_set_page(second, (size_t)(request * second->page_table_stride) + page, value);
+  for (uint32_t r = 0; r < second->requests && !second->checks_pages; r++)
+    restore_pages(second, r, r == request ? page : UINT32_MAX);
+  second->checks_pages = true;
+  return (struct fi_fault){FI_FAULT_SECOND_PAGE, request, value};
 }
 
 static bool any_spec(const fi_spec *spec) {
@@ -155,6 +181,7 @@ static const struct kind {
     {bad_list_length, has_lists, false},
     {bad_block, has_lists, true},
     {bad_second_length, has_second, false},
+    {bad_second_page, has_second, false},
 };
 
 /* ------------------------------------------------------------------------------------------------ run */

@@ -20,6 +20,10 @@ bool run_prefix(struct trial *trial, const fi_spec *canonical);
 
 /* Plans that find prefixes which requests share: what they read. */
 bool run_counted(struct trial *trial, const fi_spec *canonical);
+
+/* Attention on batches that tell what they share, rightly and wrongly. */
+bool run_told(struct trial *trial, const fi_spec *canonical);
+
 /* Attention with rows left open: batches of any lengths, eagerly and by a graph whose replays have other mixes. */
 bool run_mix(struct trial *trial, const fi_spec *canonical);
 

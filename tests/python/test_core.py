@@ -74,6 +74,22 @@ class Launches(unittest.TestCase):
         launch()
         self.assertEqual(other.bits, case.o.bits)
 
+    def test_prefixes_that_are_told(self):
+        """Of requests that share less than counts: results are right, and what is told wrongly is a fault."""
+        case, ctx = Decode(), simulated()
+        kernel = ctx.kernel(**case.AXES, prefixes=2)
+        workspace = case.workspace(kernel)
+        for entries, fault in (
+            ([1, 0, 0, 0], None),
+            ([0, 0, 0, 0], ("order", 1, 0)),
+            ([0, 9, 1, 99], ("shared", 1, 99)),
+        ):
+            shared = memoryview(array("i", entries)).cast("B").cast("i", (2, 2))
+            kernel.plan(workspace, kv_len=case.kv_len, page_table=case.page_table, shared=shared)
+            kernel.run(workspace, **case.tensors())
+            self.assertLess(case.error(), 0.02)
+            self.assertEqual(workspace.fault(), fault)
+
     def test_device_arrays_give_the_same_bits(self):
         case, ctx = Decode(), simulated()
         kernel = ctx.kernel(**case.AXES)
@@ -346,6 +362,8 @@ class BadInput(unittest.TestCase):
         self.expect("kv_len of 2, q_indptr of 3", lambda: plan(self.workspace, **batch, q_indptr=indptr))
         three = {"kv_len": array("i", [1] * 3), "page_table": table}
         self.expect("requests", lambda: plan(self.workspace, **three))
+        told = array("i", [0, 0, 1, 4])
+        self.expect("shared has shape [4]", lambda: plan(self.workspace, **batch, shared=told))
 
     def test_bounds(self):
         workspace = self.kernel.workspace

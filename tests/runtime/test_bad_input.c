@@ -39,8 +39,8 @@ static const struct change spec_changes[] = {
     {NULL, SPEC(v_dim, 24), FI_ERROR_SPEC, "v_dim is 24"},
     {NULL, SPEC(v_dim, 264), FI_ERROR_SPEC, "v_dim is 264; allowed: multiples of 8 from 32 to 256, and 512"},
     {NULL, SPEC(v_source, 2), FI_ERROR_SPEC, "v_source is 2; allowed: own, keys"},
-    {"attention page=16", SPEC(prefixes, 2), FI_ERROR_SPEC, "prefixes is 2; allowed: 0, 1"},
-    {"plan", SPEC(prefixes, 1), FI_ERROR_UNSUPPORTED, "prefixes is 1 with intervals 0: a plan that looks for prefixes"},
+    {"attention page=16", SPEC(prefixes, 3), FI_ERROR_SPEC, "prefixes is 3; allowed: 0, 1, 2"},
+    {"plan", SPEC(prefixes, 1), FI_ERROR_UNSUPPORTED, "prefixes is 1 with intervals 0: a plan that knows of prefixes"},
     {"attention v_dim=128 v_source=keys", SPEC(head_dim, 64), FI_ERROR_UNSUPPORTED,
      "v_dim is 128 with head_dim 64: V in K is no longer than K"},
     {"attention hd=320 v_dim=64 v_source=keys", SPEC(v_dim, 0), FI_ERROR_UNSUPPORTED,
@@ -167,7 +167,8 @@ static fi_batch good_batch(void) {
                     .range_indptr = address(0x6000),
                     .mask_bits = address(0x7000),
                     .mask_offsets = address(0x8000),
-                    .selected_len = address(0x9000)};
+                    .selected_len = address(0x9000),
+                    .shared = address(0xa000)};
 }
 
 static fi_tensors good_tensors(void) {
@@ -253,7 +254,11 @@ static const struct change batch_changes[] = {
      "batch.mask_stride is -1; it must be 0, or 32 or more"},
     {"attention select=1", BATCH(selected_len, 0x9002), FI_ERROR_ARGUMENT,
      "batch.selected_len is 0x9002; it must be aligned to 4 bytes"},
-    {NULL, BATCH(unused, 4), FI_ERROR_ABI, "batch.unused is 4; it must be 0"},
+    {"attention page=16 prefixes=2", BATCH(shared, 0), FI_ERROR_ARGUMENT,
+     "batch.shared is NULL; spec.prefixes 2 needs it"},
+    {"attention page=16 prefixes=2", BATCH(shared, 0x9002), FI_ERROR_ARGUMENT, "batch.shared is 0x9002"},
+    {NULL, BATCH(second_page_count, 4), FI_ERROR_ARGUMENT,
+     "batch.second_page_count is 4; it must be 0 to 2147483647, and 0 without pages"},
 };
 
 Test(bad_input, batches) {

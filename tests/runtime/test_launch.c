@@ -298,18 +298,25 @@ Test(launch, plan_that_looks_for_prefixes) {
       {"attention group=9 rows=32 page=16 prefixes=1", 0, 20, 128},
       {"attention group=4 prefixes=1", 0, 20, 0},
       {"attention group=4 page=16 prefixes=1", 0, 20000, 0},
+      {"attention group=4 page=16 prefixes=1", 0, 4000, 0},
+      {"attention group=4 page=16 prefixes=2", 0, 20, 128},
+      {"attention group=4 page=16 prefixes=2", 0, 4000, 128},
+      {"attention group=4 page=16 prefixes=2", 0, 20000, 0},
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     fi_kernel *kernel = kernel_of(ctx, rows[i].spec);
     fi_workspace workspace = workspace_of(kernel);
-    const fi_batch batch = dense_batch();
+    const int32_t *told = address(0x8000);
+    fi_batch batch = dense_batch();
+    batch.shared = told;
     workspace.split_tokens = rows[i].split_tokens;
     workspace.max_requests = rows[i].requests;
     workspace.max_tokens = rows[i].requests;
     cr_assert_eq(fi_workspace_size(kernel, &workspace), FI_OK, "%s", fi_last_error());
     cr_assert_eq(fi_plan(kernel, &batch, &workspace, NULL), FI_OK, "%s: %s", rows[i].spec, fi_last_error());
     cr_expect_eq(launched_plan().share_tokens, rows[i].share_tokens, "row %zu: %d", i, launched_plan().share_tokens);
+    cr_expect_eq(launched_plan().shared, kernel->spec.prefixes == 2 ? told : NULL, "row %zu", i);
   }
   fi_ctx_destroy(ctx);
 }
@@ -387,6 +394,7 @@ Test(launch, arrays_do_not_overlap_and_end_at_the_size) {
       {layout.arrays.plan.header, sizeof(struct fi_plan_header)},
       {layout.arrays.plan.rows, counts->rows * sizeof(struct fi_row)},
       {layout.arrays.checked, counts->checked * sizeof(int)},
+      {layout.arrays.second_checked, counts->second_checked * sizeof(int)},
       {layout.arrays.tile_begin, counts->tile_begins * sizeof(int)},
       {layout.arrays.step_begin, counts->step_begins * sizeof(int)},
       {layout.arrays.plan.first, counts->first * sizeof(struct fi_item)},

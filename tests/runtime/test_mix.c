@@ -555,11 +555,14 @@ Test(mix, plans_of_several_kinds_at_once) {
       {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=16 left=9", "append hd=32"}, 1},
       {{"attention hd=32 page=16 rows=64 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 1},
       {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 2},
+      {{"attention hd=32 page=16 prefixes=2", "attention hd=32 rows=16 left=9", "append hd=32"}, 1},
+      {{"attention hd=32 page=16 prefixes=2", "attention hd=32 page=16 prefixes=1", "append hd=32"}, 2},
   };
   fi_ctx *ctx = make_context(NULL);
   fi_batch batch = batch_of();
   const fi_batch *batches[] = {&batch, &batch, &batch};
   batch.page_count = 0;
+  batch.shared = address(0x8000);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fi_kernel *kernels[3];
     fi_workspace workspaces[3];

@@ -77,7 +77,8 @@ Test(pipeline, plan_kernels_of_intervals) {
               {"attention hd=32 group=65", 6},
               {"attention hd=32 rows=64", 6},
               {"attention hd=32 rows=32", 0},
-              {"attention page=16 rows=64 prefixes=1", 7}};
+              {"attention page=16 rows=64 prefixes=1", 7},
+              {"attention page=16 prefixes=2", 8}};
   fi_ctx *ctx = make_context(NULL);
   const fi_kernel *plans[] = {kernel_of(ctx, "plan"),
                               kernel_of(ctx, "plan intervals=1"),
@@ -86,7 +87,8 @@ Test(pipeline, plan_kernels_of_intervals) {
                               kernel_of(ctx, "plan members=2"),
                               kernel_of(ctx, "plan intervals=1 members=2"),
                               kernel_of(ctx, "plan members=1"),
-                              kernel_of(ctx, "plan intervals=2 prefixes=1 members=1")};
+                              kernel_of(ctx, "plan intervals=2 prefixes=1 members=1"),
+                              kernel_of(ctx, "plan intervals=2 prefixes=2")};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].plan], "%s", rows[i].spec);
   const size_t wider = 2; /* that the two of group 33 have besides */

@@ -92,6 +92,7 @@ Test(second, batches) {
       {" ids=int64", BATCH(second_page_table, 0xa004), "batch.second_page_table is 0xa004; it must be aligned to 8"},
       {"", BATCH(second_kv_len, 0), "batch.second_kv_len is NULL; spec.second_page needs it"},
       {"", BATCH(second_page_table_stride, 0), "batch.second_page_table_stride is 0; it must be 1 or more"},
+      {"", BATCH(second_page_count, 0x80000000), "batch.second_page_count is 2147483648; it must be 0 to 2147483647"},
   };
   fi_ctx *ctx = make_context(NULL);
   for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {

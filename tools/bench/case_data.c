@@ -1,6 +1,7 @@
 /* Makes the inputs of a case on the device, as often as it takes to exceed the L2 cache. */
 #include "tools/bench/case_data.h"
 
+#include "generator/derived.h"
 #include "tests/dtypes.h"
 #include "tools/flashjit/problem.h"
 
@@ -95,6 +96,7 @@ static void set_sizes(struct case_data *data) {
       [CASE_KV_LEN] = is_paged(data) || !has_indptr(data) ? requests * sizeof(int32_t) : 0,
       [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_PAGE_TABLE] = is_paged(data) ? table * sizeof(int32_t) : 0,
+      [CASE_SHARED] = derived_tells_prefixes(spec) ? 2 * requests * sizeof(int32_t) : 0,
       [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
@@ -145,6 +147,16 @@ static int32_t *entries_of(const struct case_data *data, uint32_t request) {
   int32_t *table = data->host[CASE_PAGE_TABLE];
   const int32_t *kv_indptr = data->host[CASE_KV_INDPTR];
   return has_indptr(data) ? table + kv_indptr[request] : table + (size_t)request * data->table_stride;
+}
+
+/* The requests as they come: each shares with the one before it what all of its part do. */
+static void fill_shared(const struct case_data *data) {
+  const struct bench_batch *batch = &data->what->batch;
+  int32_t *shared = data->host[CASE_SHARED];
+  for (uint32_t r = 0; r < batch->count && shared; r++) {
+    shared[2 * r] = (int32_t)r;
+    shared[2 * r + 1] = (int32_t)bench_batch_borrowed(batch, r, data->spec.page_size);
+  }
 }
 
 /* Pages in random order. */
@@ -234,6 +246,7 @@ static bool fill_rope_table(struct case_data *data) {
 static bool fill_host(struct case_data *data, random_state *random) {
   const fi_spec *spec = &data->spec;
   fill_indptr(data);
+  fill_shared(data);
   fill_elements(data, CASE_Q, spec->q_dtype, random);
   fill_elements(data, CASE_K, spec->kv_dtype, random);
   fill_elements(data, CASE_V, reference_v_rows(spec).dtype, random);
@@ -320,7 +333,8 @@ static fi_batch batch_on(const struct case_data *data, void *const *memory) {
                     .kv_len = memory[CASE_KV_LEN],
                     .kv_indptr = memory[CASE_KV_INDPTR],
                     .page_table = memory[CASE_PAGE_TABLE],
-                    .page_table_stride = has_indptr(data) ? 0 : data->table_stride};
+                    .page_table_stride = has_indptr(data) ? 0 : data->table_stride,
+                    .shared = memory[CASE_SHARED]};
 }
 
 /* Of a contiguous cache: elements from a request to the next. */

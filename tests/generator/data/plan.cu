@@ -120,9 +120,10 @@ struct fi_member {
 
 struct fi_plan_args {
   struct fi_plan_arrays plan;
-  int *checked;    /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
-  int *tile_begin; /* [requests + 1] and */
-  int *step_begin; /* [tiles + 1] from the stages between; null: they are in shared memory */
+  int *checked; /* [requests] from FI_STAGE_CHECK: KV tokens, or -1 - i where page i is out of range; null: none */
+  int *second_checked; /* likewise of a second KV */
+  int *tile_begin;     /* [requests + 1] and */
+  int *step_begin;     /* [tiles + 1] from the stages between; null: they are in shared memory */
   const int *q_indptr;
   const int *kv_len;
   const int *kv_indptr;
@@ -133,6 +134,7 @@ struct fi_plan_args {
   const unsigned *mask_bits;
   const long long *mask_offsets;
   const int *selected_len; /* entries of the lists of each query token; null: max_selected */
+  const int *shared;       /* [requests][2] what is told of prefixes: requests, and the tokens they have in common */
   long long mask_stride;
   const void *page_table;
   long long page_table_stride;
@@ -140,6 +142,8 @@ struct fi_plan_args {
   const void *second_page_table;
   long long second_page_table_stride;
   int most_second_len; /* tokens that a row of its page table has room for */
+  int second_page_size;
+  int second_page_count;
   int requests;
   int csr;       /* kv_base is kv_indptr[request] */
   int page_size; /* 0: none */
@@ -314,10 +318,29 @@ int kv_base_of(const fi_plan_args &args, int request) {
   return args.csr ? args.kv_indptr[request] : request;
 }
 
+/* An entry of a page table. */
+long long id_at(const fi_plan_args &args, const void *table, long long entry) {
+  return args.page_ids == 8 ? ((const long long *)table)[entry] : ((const int *)table)[entry];
+}
+
 /* Page `number` of a request. */
 long long page_id(const fi_plan_args &args, int request, int number) {
   const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
-  return args.page_ids == 8 ? ((const long long *)args.page_table)[entry] : ((const int *)args.page_table)[entry];
+  return id_at(args, args.page_table, entry);
+}
+
+/* The first page from `first` on whose id is not below `count`; `end` if there is none. All lanes of a warp look. */
+template <typename Id> int first_bad_page(int first, int end, int count, Id id) {
+  int first_bad = end;
+  for (int page = first + (int)lane(); page < end && first_bad == end; page += 32) {
+    const long long found = id(page);
+    if (found < 0 || found >= count)
+      first_bad = page;
+  }
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
+  return first_bad;
 }
 
 /* What the query token at a place of its request's KV sees by the mask alone. */
@@ -371,12 +394,12 @@ constexpr u32 kFaultLastPage = 7;
 
 constexpr u32 kFaultRange = 8;
 
-constexpr u32 kFaultSecondLen = 11;
-
 /* There are no lists, and so no second KV. */
-bool has_bad_second_len(const fi_plan_args &args, int request) {
-  return false;
+Fault second_fault_of(const fi_plan_args &args, int request) {
+  return {0, 0};
 }
+
+void check_second_pages(const fi_plan_args &args, int request) {}
 
 /*
  * Whether every query token belongs to one request at most. Else tiles would be more than there is room for, and
@@ -410,37 +433,34 @@ Fault fault_of(const fi_plan_args &args, int request) {
   const int bad_range = bad_range_of(args, request);
   if (bad_range >= 0)
     return {kFaultRange, bad_range};
-  if (has_bad_second_len(args, request))
-    return {kFaultSecondLen, args.second_kv_len[request]};
   if (args.checked && args.checked[request] < 0)
     return {kFaultPage, page_id(args, request, -1 - args.checked[request])};
-  return {0, 0};
+  return second_fault_of(args, request);
 }
 
 /*
- * A warp takes a request: its KV tokens, or which is the first out of range of its pages from the first that is seen
- * on.
+ * A warp looks at a request: its KV tokens, or which is the first out of range of its pages from the first that is seen
+ * on. Attention reads what is seen, append writes the query tokens, which may be before it.
  */
+void check_pages_of(const fi_plan_args &args, int request) {
+  const int kv_len = sane_kv_len(args, request);
+  const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
+  const int written = max(0, kv_len - query_len_of(args, request));
+  const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
+  const auto id = [&](int page) { return page_id(args, request, page); };
+  const int first_bad = first_bad_page(first, pages, args.page_count, id);
+  if (lane() == 0)
+    args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+}
+
+/* Warps take requests one after the other. */
 void check_pages(const fi_plan_args &args) {
   const int warps = FI_PLAN_CTAS * kThreads / 32;
   for (int request = (int)(warp() * FI_PLAN_CTAS + blockIdx.x % FI_PLAN_CTAS); request < args.requests;
        request += warps) {
-    const int kv_len = sane_kv_len(args, request);
-    const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
-    int first_bad = pages;
-    /* Attention reads what is seen, append writes the query tokens, which may be before it. */
-    const int written = max(0, kv_len - query_len_of(args, request));
-    const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
-    for (int page = first + (int)lane(); page < pages && first_bad == pages; page += 32) {
-      const long long id = page_id(args, request, page);
-      if (id < 0 || id >= args.page_count)
-        first_bad = page;
-    }
-#pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2)
-      first_bad = min(first_bad, __shfl_xor_sync(kAllLanes, first_bad, distance));
-    if (lane() == 0)
-      args.checked[request] = first_bad < pages ? -1 - first_bad : kv_len;
+    if (args.checked)
+      check_pages_of(args, request);
+    check_second_pages(args, request);
   }
 }
 
@@ -996,6 +1016,9 @@ void write_rows(const fi_plan_args &args, int tokens) {
 /* There are no lists. */
 void tell_bad_list(const fi_plan_args &args, int tokens) {}
 
+/* Nothing is told of prefixes. */
+void tell_bad_order(const fi_plan_args &args, bool planned) {}
+
 /* The last CTA, which has the least to write, writes the header too. */
 bool writes_header() {
   return blockIdx.x % FI_PLAN_CTAS == FI_PLAN_CTAS - 1;
@@ -1055,4 +1078,5 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
     return;
   write_header(args, tokens, sound);
   tell_bad_list(args, tokens);
+  tell_bad_order(args, sound);
 }

@@ -98,6 +98,9 @@ pub const FI_FAULT_RANGE = 8;
 pub const FI_FAULT_SELECTED_LEN = 9;
 pub const FI_FAULT_SELECTED = 10;
 pub const FI_FAULT_SECOND_LEN = 11;
+pub const FI_FAULT_ORDER = 12;
+pub const FI_FAULT_SHARED = 13;
+pub const FI_FAULT_SECOND_PAGE = 14;
 pub const FI_MOST_PLANS = 64;
 pub const FI_SCALING_NONE = 0;
 pub const FI_SCALING_LINEAR = 1;
@@ -291,12 +294,13 @@ pub const fi_batch = extern struct {
     mask_offsets: [*c]const i64,
     mask_stride: i64,
     page_count: u32,
-    unused: u32,
+    second_page_count: u32,
     selected_len: [*c]const i32,
     second_page_table: ?*const anyopaque,
     second_page_table_stride: i64,
     second_kv_len: [*c]const i32,
-    reserved: [30]u32,
+    shared: [*c]const i32,
+    reserved: [28]u32,
 };
 
 pub const fi_kv = extern struct {

@@ -107,6 +107,9 @@ FI_FAULT_RANGE = 8
 FI_FAULT_SELECTED_LEN = 9
 FI_FAULT_SELECTED = 10
 FI_FAULT_SECOND_LEN = 11
+FI_FAULT_ORDER = 12
+FI_FAULT_SHARED = 13
+FI_FAULT_SECOND_PAGE = 14
 FI_MOST_PLANS = 64
 FI_SCALING_NONE = 0
 FI_SCALING_LINEAR = 1
@@ -317,12 +320,13 @@ class fi_batch(Structure):
         ("mask_offsets", c_void_p),
         ("mask_stride", c_int64),
         ("page_count", c_uint32),
-        ("unused", c_uint32),
+        ("second_page_count", c_uint32),
         ("selected_len", c_void_p),
         ("second_page_table", c_void_p),
         ("second_page_table_stride", c_int64),
         ("second_kv_len", c_void_p),
-        ("reserved", c_uint32 * 30),
+        ("shared", c_void_p),
+        ("reserved", c_uint32 * 28),
     ]
 
 

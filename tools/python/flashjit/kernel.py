@@ -32,8 +32,9 @@ BATCH_DTYPES = {
     "selected_len": ("i32",),
     "second_page_table": ("i32", "i64"),
     "second_kv_len": ("i32",),
+    "shared": ("i32",),
 }
-REQUESTS = {"kv_len": 0, "last_page_len": 0, "second_kv_len": 0, "q_indptr": 1, "kv_indptr": 1}
+REQUESTS = {"kv_len": 0, "last_page_len": 0, "second_kv_len": 0, "shared": 0, "q_indptr": 1, "kv_indptr": 1}
 FAULTS = {
     number: name[len("FI_FAULT_") :].lower() for name, number in vars(c).items() if name.startswith("FI_FAULT_")
 }
@@ -214,6 +215,8 @@ class Kernel:
         ranges, range_indptr, mask_bits, mask_offsets, mask_stride, page_count, selected_len: see fi_batch in
                        flashjit.h
         second_kv_len, second_page_table   lengths and page ids of a second KV, for spec.second_page
+        shared         [requests][2] for prefixes=2, in an order in which those that share most are neighbours: a
+                       request, and the leading KV tokens that it has in common with the one before it
         """
         driver = self.context.driver
         driver.make_current()
@@ -287,6 +290,10 @@ def _check_batch(name: str, array: View, simulated: bool) -> None:
         raise ArgumentError(f"{name} has type {array.dtype}; allowed: {' '.join(allowed)}")
     if array.shape and array.shape[-1] > 1 and array.strides[-1] != 1:
         raise ArgumentError(f"{name} has strides {list(array.strides)}; the last one must be 1")
+    if name == "shared" and (array.shape[1:] != (2,) or (array.shape[0] > 1 and array.strides[0] != 2)):
+        raise ArgumentError(
+            f"{name} has shape {list(array.shape)} and strides {list(array.strides)}; it must be [requests][2], packed"
+        )
     if array.on_host and not simulated:
         raise ArgumentError(f"{name} is in the host's memory; it must be on the device")
 

@@ -100,6 +100,9 @@ pub const FI_FAULT_RANGE: u32 = 8;
 pub const FI_FAULT_SELECTED_LEN: u32 = 9;
 pub const FI_FAULT_SELECTED: u32 = 10;
 pub const FI_FAULT_SECOND_LEN: u32 = 11;
+pub const FI_FAULT_ORDER: u32 = 12;
+pub const FI_FAULT_SHARED: u32 = 13;
+pub const FI_FAULT_SECOND_PAGE: u32 = 14;
 pub const FI_MOST_PLANS: u32 = 64;
 pub const FI_SCALING_NONE: u32 = 0;
 pub const FI_SCALING_LINEAR: u32 = 1;
@@ -336,12 +339,13 @@ pub struct fi_batch {
     pub mask_offsets: *const i64,
     pub mask_stride: i64,
     pub page_count: u32,
-    pub unused: u32,
+    pub second_page_count: u32,
     pub selected_len: *const i32,
     pub second_page_table: *const c_void,
     pub second_page_table_stride: i64,
     pub second_kv_len: *const i32,
-    pub reserved: [u32; 30],
+    pub shared: *const i32,
+    pub reserved: [u32; 28],
 }
 const _: () = assert!(std::mem::size_of::<fi_batch>() == 264);
 const _: () = assert!(std::mem::align_of::<fi_batch>() == 8);
