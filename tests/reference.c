@@ -92,18 +92,17 @@ bool reference_head_load(const struct reference *reference, uint32_t request, ui
     reference_head_free(loaded);
     return false;
   }
-  int64_t first, end;
-  reference_seen_by_some(reference, request, &first, &end);
-  for (uint32_t t = (uint32_t)first; t < end; t++) {
-    double *k = loaded->k + (size_t)t * spec->head_dim;
-    reference_stored(reference, request, t, kv_head, k, loaded->v + (size_t)t * spec->v_dim);
+  reference_count_read(reference, request, kv_head, loaded->times);
+  for (size_t t = 0; t < all; t++) {
+    double *k = loaded->k + t * spec->head_dim;
+    bool is_second = t >= kv_len;
+    uint32_t token = (uint32_t)(is_second ? t - kv_len : t);
+    if (loaded->times[t] == 0)
+      continue;
+    reference_stored(is_second ? &second : reference, request, token, kv_head, k, loaded->v + t * spec->v_dim);
     if (spec->rope_keys == FI_KEYS_UNROTATED)
-      reference_rotate(reference, key_position(reference, request, t), k);
+      reference_rotate(reference, key_position(reference, request, token), k);
   }
-  for (size_t t = 0; t < second_len; t++)
-    if (reference_is_listed(&second, request, kv_head, (int64_t)t))
-      reference_stored(&second, request, (uint32_t)t, kv_head, loaded->k + (kv_len + t) * spec->head_dim,
-                       loaded->v + (kv_len + t) * spec->v_dim);
   return true;
 }
 
@@ -167,20 +166,23 @@ void reference_attend(const struct reference *reference, const struct reference_
   bool is_plain = spec->snippet == FI_SNIPPET_WEIGHT; /* a sum of V by weights as they are */
   for (int64_t t = first; t < end; t++) {
     double dot = 0;
+    loaded->weights[t] = -INFINITY;
+    if (loaded->times[t] == 0 || !reference_has_bit(reference, request, i, t))
+      continue;
     for (uint32_t d = 0; d < spec->head_dim; d++)
       dot += q[d] * loaded->k[t * spec->head_dim + d];
     double logit = logit_of(reference, dot, bias_of(reference, token, head, place, t));
     if (reference->snippet && logit != -INFINITY)
       logit = reference->snippet(logit, place, t, head, request, tensors->snippet_params);
-    bool is_seen = reference_has_bit(reference, request, i, t) && loaded->times[t] > 0;
-    loaded->weights[t] = is_seen ? logit : -INFINITY;
+    loaded->weights[t] = logit;
     maximum = fmax(maximum, loaded->weights[t]); /* of numbers: NaN stays in the sum */
     is_empty = is_empty && loaded->weights[t] == -INFINITY;
   }
   double sum = is_plain ? 1 : maximum > -INFINITY ? exp(sink - maximum) : 0;
   for (int64_t t = first; t < end; t++) {
-    double weight = is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
-    loaded->weights[t] = loaded->weights[t] == -INFINITY ? 0 : weight * loaded->times[t];
+    bool is_hidden = loaded->weights[t] == -INFINITY;
+    double weight = is_hidden ? 0 : is_plain ? loaded->weights[t] : exp(loaded->weights[t] - maximum);
+    loaded->weights[t] = weight * loaded->times[t];
     sum += is_plain ? 0 : loaded->weights[t];
   }
   for (uint32_t d = 0; d < spec->v_dim; d++)

@@ -101,15 +101,20 @@ bool reference_has_bit(const struct reference *reference, uint32_t request, uint
 /* How many times the lists of query token `token` (of the batch) on a head have KV token t; 1 without lists. */
 uint32_t reference_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t t);
 
-/* The same of each KV token: times[kv_len]. */
+/* The same of each KV token: times[kv_len]; and added to what is there, of a spec with lists. */
 void reference_count_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
+                            uint32_t *times);
+void reference_add_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
                             uint32_t *times);
 
 /* The second KV of spec.second_page, as the first of one that has no other. */
 struct reference reference_second(const struct reference *reference);
 
-/* Whether the lists of some query token of a request on a head have KV token t. */
-bool reference_is_listed(const struct reference *reference, uint32_t request, uint32_t kv_head, int64_t t);
+/*
+ * Leaves 0 at times[t] of each KV token that no query token of a request has by mask and lists, those of a second KV
+ * after all of the first; times holds zeros before.
+ */
+void reference_count_read(const struct reference *reference, uint32_t request, uint32_t kv_head, uint32_t *times);
 
 /*
  * How many times query token `token` (of the batch), which sees the KV before `seen` by the mask, has each KV token by

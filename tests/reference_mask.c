@@ -64,17 +64,22 @@ uint32_t reference_listed(const struct reference *reference, uint32_t token, uin
   return times;
 }
 
-void reference_count_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
-                            uint32_t *times) {
+void reference_add_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
+                          uint32_t *times) {
   int64_t select = reference->spec.select;
   const int32_t *lengths = reference->batch.selected_len;
-  for (int64_t t = 0; t < kv_len; t++)
-    times[t] = select == 0;
-  if (select == 0)
-    return;
   const int32_t *list = reference->tensors.selected + reference_list_offset(reference, token, kv_head);
   int64_t length = lengths ? lengths[token] : (int64_t)reference->max_selected;
   for (int64_t i = 0; i < length; i++)
     for (int64_t t = list[i] * select; list[i] >= 0 && t < (list[i] + 1) * select && t < kv_len; t++)
       times[t]++;
+}
+
+void reference_count_listed(const struct reference *reference, uint32_t token, uint32_t kv_head, int64_t kv_len,
+                            uint32_t *times) {
+  bool has_lists = reference->spec.select > 0;
+  for (int64_t t = 0; t < kv_len; t++)
+    times[t] = !has_lists;
+  if (has_lists)
+    reference_add_listed(reference, token, kv_head, kv_len, times);
 }

@@ -35,10 +35,19 @@ int64_t reference_count_times(const struct reference *reference, uint32_t reques
   return kv_len + second_len;
 }
 
-bool reference_is_listed(const struct reference *reference, uint32_t request, uint32_t kv_head, int64_t t) {
+void reference_count_read(const struct reference *reference, uint32_t request, uint32_t kv_head, uint32_t *times) {
+  struct reference second = reference_second(reference);
+  bool has_second = reference->spec.second_page > 0;
+  const struct reference *listed = has_second ? &second : reference;
   uint32_t begin = reference_query_begin(reference, request);
-  uint32_t times = 0;
-  for (uint32_t i = 0; i < reference_query_len(reference, request); i++)
-    times += reference_listed(reference, begin + i, kv_head, t);
-  return times > 0;
+  int64_t kv_len = reference_kv_len(reference, request);
+  int64_t listed_len = reference_kv_len(listed, request);
+  int64_t first, end;
+  reference_seen_by_some(reference, request, &first, &end);
+  for (uint32_t i = 0; i < reference_query_len(reference, request) && reference->spec.select > 0; i++)
+    reference_add_listed(listed, begin + i, kv_head, listed_len, has_second ? times + kv_len : times);
+  for (int64_t t = 0; t < kv_len; t++) {
+    bool is_read = has_second || reference->spec.select == 0 || times[t] > 0;
+    times[t] = is_read && first <= t && t < end;
+  }
 }

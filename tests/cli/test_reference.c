@@ -428,3 +428,60 @@ Test(reference, merging_halves_gives_the_whole) {
   cr_expect_eq(merged_lse, -INFINITY);
   cr_expect_eq(merged[3], 0);
 }
+
+/* ------------------------------------------------------------------------------------------------ lists */
+
+enum { FAR = 1 << 26 }; /* a page that no memory has */
+
+/* What no list has is not read, so that long KV costs what is listed: its pages may be anywhere. */
+Test(reference, what_is_not_listed_is_not_read) {
+  static const int32_t pages[] = {FAR, 0, FAR, 1, FAR};
+  static const int32_t lists[] = {5, 13, -1, 14, 6, -1}; /* of the query tokens at 13 and 14 */
+  struct problem problem;
+  double o[DIM], lse, dots[2], largest;
+  make(&problem, 2, 15, 1, 1);
+  struct reference *reference = &problem.reference;
+  reference->spec.page_size = 4;
+  reference->spec.select = 1;
+  reference->max_selected = 3;
+  reference->batch.page_table = pages;
+  reference->tensors.selected = lists;
+  reference->tensors.k.page_stride = reference->tensors.v.page_stride = 0;
+  attend(&problem, 0, 0, 0, o, &lse);
+  for (int i = 0; i < 2; i++) { /* tokens 5 and 13 are rows 1 and 5 of the cache */
+    dots[i] = 0;
+    for (size_t d = 0; d < DIM; d++)
+      dots[i] += dtype_decode(FI_F16, problem.q, d) * dtype_decode(FI_F16, problem.k, (size_t)(1 + 4 * i) * DIM + d);
+  }
+  largest = fmax(dots[0], dots[1]) / sqrt(DIM);
+  cr_expect_float_eq(lse, largest + log(exp(dots[0] / sqrt(DIM) - largest) + exp(dots[1] / sqrt(DIM) - largest)), 1e-9);
+}
+
+/* Beside a window, entries of a second KV that some query token lists. */
+Test(reference, of_a_second_kv_what_is_listed_is_read) {
+  static const int32_t pages[] = {FAR, FAR, 0};
+  static const int32_t second_pages[] = {FAR, 3};
+  static const int32_t second_len[] = {6};
+  static const int32_t lists[] = {5, -1};
+  struct problem problem;
+  double o[DIM], lse;
+  make(&problem, 1, 9, 1, 1);
+  struct reference *reference = &problem.reference;
+  reference->spec.page_size = reference->spec.second_page = 4;
+  reference->spec.select = 1;
+  reference->spec.window_left = 1;
+  reference->max_selected = 2;
+  reference->batch.page_table = pages;
+  reference->batch.second_page_table = second_pages;
+  reference->batch.second_kv_len = second_len;
+  reference->tensors.selected = lists;
+  reference->tensors.k.page_stride = reference->tensors.v.page_stride = 0;
+  reference->tensors.second_k.data = problem.k;
+  reference->tensors.second_v.data = problem.v;
+  attend(&problem, 0, 0, 0, o, &lse);
+  for (size_t d = 0; d < DIM; d++) { /* token 8 is row 0 of the cache, entry 5 row 13 */
+    const double first = dtype_decode(FI_F16, problem.v, d);
+    const double second = dtype_decode(FI_F16, problem.v, 13 * DIM + d);
+    cr_expect(o[d] >= fmin(first, second) - 1e-12 && o[d] <= fmax(first, second) + 1e-12, "dim %zu: %g", d, o[d]);
+  }
+}

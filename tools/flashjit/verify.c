@@ -1,18 +1,16 @@
-/* A job is one request and KV head; threads take jobs from a counter, and the results are added up in the
- * jobs' order. */
+/* A job is one request and KV head; the results are added up in the jobs' order. */
 #include "tools/flashjit/verify.h"
 
 #include "tests/dtypes.h"
 #include "tools/common/random.h"
+#include "tools/flashjit/parallel.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MOST_THREADS = 64, MOST_HEAD_DIM = 576 };
+enum { MOST_HEAD_DIM = 576 };
 
 /* Of single precision, relative to the largest element of a row: two products and a sum with a sine and a
  * cosine. */
@@ -24,7 +22,6 @@ struct crew {
   size_t jobs;
   double fraction;     /* of the rows that are checked; 1: all */
   double job_fraction; /* of the jobs whose attention is checked at all */
-  atomic_size_t next;
   atomic_bool out_of_memory;
 };
 
@@ -43,8 +40,8 @@ static bool is_checked(const struct crew *crew, uint32_t request, uint32_t i, ui
   return is_drawn(state, crew->fraction);
 }
 
-/* The most KV tokens that a query token sees. */
-static uint32_t most_seen(const struct reference *reference, uint32_t request) {
+/* The most KV tokens of the first KV that a query token sees. */
+static uint32_t most_shown(const struct reference *reference, uint32_t request) {
   const fi_spec *spec = &reference->spec;
   const uint32_t both = spec->window_left > 0 && (spec->mask == FI_MASK_CAUSAL || spec->window_right > 0)
                             ? spec->window_left + spec->window_right
@@ -52,23 +49,42 @@ static uint32_t most_seen(const struct reference *reference, uint32_t request) {
   uint32_t most = reference_kv_len(reference, request);
   if (both > 0 && both < most)
     most = both;
-  if (spec->select && (uint64_t)reference->max_selected * spec->select < most)
-    most = reference->max_selected * spec->select;
   return spec->chunk > 0 && spec->chunk < most ? spec->chunk : most;
 }
 
-/* Asking of a KV token whether it is seen costs as much as some products. */
-enum { PRODUCTS_OF_ASKING = 4 };
+/* What a query token sees at most, and how many tokens of both KVs there are. */
+struct extent {
+  double seen;
+  double tokens;
+};
 
-/* Of the first query tokens of each request: at most so many. */
+static struct extent extent_of(const struct reference *reference, uint32_t request) {
+  const fi_spec *spec = &reference->spec;
+  const double listed = (double)reference->max_selected * spec->select;
+  const double shown = most_shown(reference, request);
+  const uint32_t kv_len = reference_kv_len(reference, request);
+  if (spec->second_page == 0)
+    return (struct extent){spec->select > 0 ? fmin(listed, shown) : shown, kv_len};
+  const struct reference second = reference_second(reference);
+  const double second_len = reference_kv_len(&second, request);
+  return (struct extent){shown + fmin(listed, second_len), kv_len + second_len};
+}
+
+/* What an element costs that is read, and asking of a token whether it is seen, in products. */
+enum { PRODUCTS_OF_READING = 4, PRODUCTS_OF_ASKING = 6 };
+
+/* Of the first query tokens of each request: at most so many. What they see is read for each head of KV. */
 static double products_of(const struct reference *reference, uint32_t most_tokens) {
   const fi_spec *spec = &reference->spec;
+  const double dims = (double)spec->head_dim + spec->v_dim;
   double products = 0;
   for (uint32_t r = 0; r < reference->batch.requests; r++) {
+    const struct extent extent = extent_of(reference, r);
     const uint32_t tokens = reference_query_len(reference, r);
     const double rows = (double)(tokens < most_tokens ? tokens : most_tokens) * reference->kv_heads * spec->group;
-    products += rows * most_seen(reference, r) * (spec->head_dim + spec->v_dim);
-    products += rows * reference_kv_len(reference, r) * PRODUCTS_OF_ASKING;
+    const double read = fmin(extent.tokens, tokens * extent.seen) * reference->kv_heads;
+    products += rows * (extent.seen * dims + extent.tokens * PRODUCTS_OF_ASKING);
+    products += read * dims * PRODUCTS_OF_READING;
   }
   return products;
 }
@@ -173,37 +189,20 @@ static bool check_attention(const struct crew *crew, uint32_t request, uint32_t 
   return true;
 }
 
-/* ------------------------------------------------------------------------------------------------ threads */
+/* ------------------------------------------------------------------------------------------------ jobs */
 
-static void *take_jobs(void *argument) {
-  struct crew *crew = argument;
-  uint32_t kv_heads = crew->step->append.kv_heads;
-  size_t job;
-  while ((job = atomic_fetch_add(&crew->next, 1)) < crew->jobs) {
-    uint32_t request = (uint32_t)(job / kv_heads);
-    uint32_t kv_head = (uint32_t)(job % kv_heads);
-    check_append(crew, request, kv_head, &crew->results[job].append);
-    if (crew->step->attends)
-      crew->results[job].attention.rows =
-          (uint64_t)reference_query_len(&crew->step->attention, request) * crew->step->attention.spec.group;
-    if (crew->step->attends && is_job_checked(crew, job) &&
-        !check_attention(crew, request, kv_head, &crew->results[job].attention))
-      atomic_store(&crew->out_of_memory, true);
-  }
-  return NULL;
-}
-
-/* This thread works too, so that a thread that cannot be started is no loss. */
-static void run_crew(struct crew *crew) {
-  pthread_t threads[MOST_THREADS];
-  size_t started = 0;
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  size_t wanted = cores < 2 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (size_t)cores - 1;
-  while (started < wanted && pthread_create(&threads[started], NULL, take_jobs, crew) == 0)
-    started++;
-  take_jobs(crew);
-  for (size_t i = 0; i < started; i++)
-    pthread_join(threads[i], NULL);
+static void do_job(void *user, size_t job) {
+  struct crew *crew = user;
+  const uint32_t kv_heads = crew->step->append.kv_heads;
+  const uint32_t request = (uint32_t)(job / kv_heads);
+  const uint32_t kv_head = (uint32_t)(job % kv_heads);
+  check_append(crew, request, kv_head, &crew->results[job].append);
+  if (crew->step->attends)
+    crew->results[job].attention.rows =
+        (uint64_t)reference_query_len(&crew->step->attention, request) * crew->step->attention.spec.group;
+  if (crew->step->attends && is_job_checked(crew, job) &&
+      !check_attention(crew, request, kv_head, &crew->results[job].attention))
+    atomic_store(&crew->out_of_memory, true);
 }
 
 static void add_verdict(struct verdict *sum, const struct verdict *part) {
@@ -221,7 +220,7 @@ bool verify_step(const struct verify_step *step, struct verify_result *result) {
   *result = (struct verify_result){0};
   if (!crew.results)
     return false;
-  run_crew(&crew);
+  parallel_run(crew.jobs, do_job, &crew);
   for (size_t job = 0; job < crew.jobs; job++) {
     add_verdict(&result->append, &crew.results[job].append);
     add_verdict(&result->attention, &crew.results[job].attention);
