@@ -124,37 +124,49 @@ Test(model, gemma4) {
 
 /* --------------------------------------------------------------------------------------------- variations */
 
-/* What lists are of: tokens, groups of keys that are pooled, or blocks for each KV head. */
+#define V4 "\"model_type\": \"deepseek_v4\", \"num_key_value_heads\": 1"
+
+/* What lists are of: tokens, groups of keys that are pooled, blocks for each KV head, or compressed entries. */
 Test(model, lists) {
   static const struct {
     const char *fields;
     struct selection selection;
     const char *missing;
   } rows[] = {
-      {"\"model_type\": \"deepseek_v32\"", {1, 2048, false, 64, 128, 0, 0}, ""},
-      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, false, 64, 128, 0, 0}, ""},
-      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, false, 0, 0, 0, 0}, ""},
+      {"\"model_type\": \"deepseek_v32\"", {1, 2048, 0, false, 64, 128, 0, 0}, ""},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": 512", {1, 512, 0, false, 64, 128, 0, 0}, ""},
+      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", {16, 129, 0, false, 0, 0, 0, 0}, ""},
       {"\"model_type\": \"qwen4_exp\", \"indexer_budget\": 2050, \"indexer_compress_ratio\": 32",
-       {32, 65, false, 0, 0, 0, 0},
+       {32, 65, 0, false, 0, 0, 0, 0},
        ""},
       {"\"model_type\": \"qwen4_exp\"", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"deepseek_v32\", \"index_topk\": 0", {0}, "sparse attention (indexed tokens)"},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 1, 0, 0, 0, "
        "1]}",
-       {128, 16, true, 4, 128, 0, 1},
+       {128, 16, 0, true, 4, 128, 0, 1},
        ""},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_attention_freq\": [0, 0, 0, 0, 0, 0, 0, "
        "1], "
        "\"sparse_init_block\": 2, \"sparse_local_block\": 3, \"sparse_topk_blocks\": 4}",
-       {128, 4, true, 4, 128, 2, 2},
+       {128, 4, 0, true, 4, 128, 2, 2},
        ""},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4]", {1, 512, 4, false, 64, 128, 0, 0}, ""},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 128]", {1, 0, 128, false, 0, 0, 0, 0}, ""},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"compress_rates\": {\"compressed_sparse_attention\": 6}, "
+          "\"index_topk\": 9",
+       {1, 9, 6, false, 64, 128, 0, 0},
+       ""},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"index_topk\": 0",
+       {0},
+       "sparse attention (a window and the best 0 of the compressed entries, one for 4 tokens, 64 index heads of 128)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct model model = read_model(config(rows[i].fields));
     const struct model_layer *layer = &model.layers[model.kinds - 1];
     const struct selection *found = &layer->layer.selection;
     cr_expect(found->block == rows[i].selection.block && found->entries == rows[i].selection.entries &&
-                  found->by_head == rows[i].selection.by_head && found->index_heads == rows[i].selection.index_heads &&
+                  found->ratio == rows[i].selection.ratio && found->by_head == rows[i].selection.by_head &&
+                  found->index_heads == rows[i].selection.index_heads &&
                   found->index_dim == rows[i].selection.index_dim &&
                   found->first_blocks == rows[i].selection.first_blocks &&
                   found->last_blocks == rows[i].selection.last_blocks,
@@ -291,6 +303,8 @@ Test(model, broken_fields) {
       {"\"rope_theta\": 1", "field rope_theta is 1, not above 1"},
       {"\"rotary_dim\": 256", "256 rotated dims (field partial_rotary_factor or rotary_dim) of a head of 128"},
       {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of rope_scaling is missing"},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"compress_rates\": {\"compressed_sparse_attention\": 0.5}",
+       "field compress_rates is 0.5, not a number of tokens from 1 to 65536 of each kind"},
       {"\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1}",
        "field high_freq_factor of rope_scaling is missing"},
   };
@@ -301,11 +315,11 @@ Test(model, broken_fields) {
 /* ------------------------------------------------------------------------------------------------ roles */
 
 Test(model, roles_choose_tiles) {
-  static const uint32_t rows[ROLE_COUNT] = {[ROLE_PREFILL] = 128, [ROLE_EXTEND] = 64, [ROLE_DECODE] = 16};
+  static const uint32_t rows[PLAIN_ROLES] = {[ROLE_PREFILL] = 128, [ROLE_EXTEND] = 64, [ROLE_DECODE] = 16};
   const struct model_choice choice = {.path = MODEL("Qwen3-Coder-480B-A35B-Instruct"), .kv_dtype = FI_E4M3};
   static struct model model; /* group 12 */
   cr_assert(model_read(&choice, &model));
-  for (enum role role = 0; role < ROLE_COUNT; role++) {
+  for (enum role role = 0; role < PLAIN_ROLES; role++) {
     fi_spec spec;
     cr_assert_eq(role_spec(&model.layers[0], 32, role, NULL, &spec), FI_OK, "%s", problem_last());
     cr_expect_eq(spec.op, role == ROLE_APPEND ? FI_OP_APPEND : FI_OP_ATTENTION);
@@ -319,7 +333,7 @@ Test(model, roles_choose_tiles) {
 
 /* The cache has one head of a latent vector and a rotated key, whose heads of V are all the latent vector. */
 Test(model, latents_are_absorbed) {
-  static const char *const texts[ROLE_COUNT] = {
+  static const char *const texts[PLAIN_ROLES] = {
       [ROLE_PREFILL] = "attention hd=576 v_dim=512 group=16 rows=128 page=64 rope=half rope_dim=64 rope_first=512 "
                        "v_source=keys",
       [ROLE_APPEND] = "append hd=576 v_dim=512 page=64 rope=half rope_dim=64 rope_first=512 v_source=keys",
@@ -332,12 +346,66 @@ Test(model, latents_are_absorbed) {
   const struct model_layer *layer = find(&model, "full_attention");
   cr_expect_eq(layer->kv_heads, 1);
   cr_expect_float_eq(layer_softmax_scale(&layer->layer), 1 / sqrt(192), 1e-12);
-  for (enum role role = 0; role < ROLE_COUNT; role++) {
+  for (enum role role = 0; role < PLAIN_ROLES; role++) {
     char text[FI_SPEC_TEXT_SIZE];
     fi_spec spec;
     cr_assert_eq(role_spec(layer, 64, role, NULL, &spec), FI_OK, "%s", fi_last_error());
     cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
     cr_expect_str_eq(text, texts[role]);
+  }
+}
+
+/*
+ * A layer with compressed entries has a second KV, which lists are of: an append of entries to slots, at positions that
+ * are told, and of the indexer's keys. Without pages there is none.
+ */
+Test(model, entries_are_a_second_kv) {
+  static const char *const texts[ROLE_COUNT] = {
+      [ROLE_PREFILL] = "attention hd=512 group=16 rows=16 page=64 left=128 rope=interleaved rope_dim=64 rope_first=448 "
+                       "sinks=1 v_source=keys select=1 second=64",
+      [ROLE_APPEND] = "append hd=512 page=64 rope=interleaved rope_dim=64 rope_first=448 v_source=keys",
+      [ROLE_EXTEND] = "attention hd=512 group=16 rows=16 page=64 left=128 rope=interleaved rope_dim=64 rope_first=448 "
+                      "sinks=1 v_source=keys select=1 second=64",
+      [ROLE_DECODE] = "attention hd=512 group=16 rows=16 page=64 left=128 rope=interleaved rope_dim=64 rope_first=448 "
+                      "sinks=1 v_source=keys select=1 second=64",
+      [ROLE_ENTRIES] = "append hd=512 page=64 slots=int32 rope=interleaved rope_dim=64 rope_first=448 positions=array "
+                       "v_source=keys",
+      [ROLE_INDEXER] = "indexer group=64 page=64",
+      [ROLE_INDEX_KEYS] = "append page=64 slots=int32 v_source=keys",
+  };
+  struct model model = read_model(config(V4 ", \"head_dim\": 512, \"compress_ratios\": [4, 4, 4, 4, 4, 4, 4, 4]"));
+  const struct model_layer *layer = find(&model, "compressed_sparse_attention");
+  for (enum role role = 0; role < ROLE_COUNT; role++) {
+    char text[FI_SPEC_TEXT_SIZE];
+    fi_spec spec;
+    cr_expect(layer_has_role(layer, role));
+    cr_assert_eq(role_spec(layer, 64, role, NULL, &spec), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(fi_spec_print(&spec, text, sizeof text), FI_OK);
+    cr_expect_str_eq(text, texts[role]);
+  }
+  cr_expect_not(layer_supported(layer, 0, NULL));
+  cr_expect_not_null(strstr(problem_last(), "a second KV is beside one in pages"), "%s", problem_last());
+  model = read_model(config(V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 128]"));
+  layer = find(&model, "heavily_compressed_attention");
+  cr_expect(layer_has_role(layer, ROLE_ENTRIES));
+  cr_expect_not(layer_has_role(layer, ROLE_INDEXER), "all entries are listed");
+  cr_expect(layer_indexer_supported(layer, 16, NULL));
+}
+
+/* What makes lists without an indexer is told: each reason that there is. */
+Test(model, lists_without_an_indexer) {
+  static const char *const rows[][2] = {
+      {"\"model_type\": \"glm5_next\", \"index_kpool\": 16", "it compares keys that are pooled over groups"},
+      {"\"model_type\": \"minimax_m3\", \"index_n_heads\": 3, \"sparse_attention_config\": "
+       "{\"sparse_attention_freq\": [0, 0, 0, 0, 0, 0, 0, 1]}",
+       "it has not as many heads as there are KV heads"},
+      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 0", "the config has no heads of it (index_n_heads)"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct model model = read_model(config(rows[i][0]));
+    const struct model_layer *layer = &model.layers[model.kinds - 1];
+    cr_expect_not(layer_indexer_supported(layer, 16, NULL), "%s", rows[i][0]);
+    cr_expect_not_null(strstr(problem_last(), rows[i][1]), "%s: %s", rows[i][0], problem_last());
   }
 }
 

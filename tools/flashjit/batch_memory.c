@@ -3,6 +3,8 @@
 
 #include "tests/dtypes.h"
 #include "tests/reference.h"
+#include "tools/flashjit/batch_entries.h"
+#include "tools/flashjit/batch_lists.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,8 +60,8 @@ static void set_lengths(struct batch_memory *batch, const struct step *step) {
 
 /* ------------------------------------------------------------------------------------------------ sizes */
 
-/* The most pages that the requests of a step have together; a few more belong to nobody. */
-static size_t most_pages(struct batch_memory *batch) {
+/* A few more belong to nobody. */
+size_t batch_most_pages(struct batch_memory *batch, uint32_t ratio, uint32_t page_size) {
   enum { SPARE_PAGES = 3 };
   size_t most = 0;
   for (size_t s = 0; s < batch->schedule->step_count; s++) {
@@ -67,7 +69,7 @@ static size_t most_pages(struct batch_memory *batch) {
     empty_slots(batch);
     set_lengths(batch, &batch->schedule->steps[s]);
     for (uint32_t slot = 0; slot < batch->schedule->slots; slot++)
-      pages += pages_of(batch, batch->lengths[slot]);
+      pages += (batch->lengths[slot] / ratio + page_size - 1) / page_size;
     most = pages > most ? pages : most;
   }
   memset(batch->lengths, 0, batch->schedule->slots * sizeof *batch->lengths);
@@ -81,9 +83,10 @@ static void measure(struct batch_memory *batch) {
   const size_t rows = (size_t)schedule->max_tokens + SPARE_ROWS;
   batch->images = images_for(schedule->max_kv_len);
   batch->slot_tokens = schedule->max_kv_len + 1;
-  batch->cache_tokens =
-      is_paged(batch) ? most_pages(batch) * batch->spec.page_size : (size_t)schedule->slots * batch->slot_tokens;
+  batch->cache_tokens = is_paged(batch) ? batch_most_pages(batch, 1, batch->spec.page_size) * batch->spec.page_size
+                                        : (size_t)schedule->slots * batch->slot_tokens;
   batch->input_rows = schedule->tokens < rows ? schedule->tokens : rows;
+  batch_entries_measure(batch);
 }
 
 static bool has_own_v(const struct batch_memory *batch) {
@@ -96,6 +99,7 @@ static size_t query_heads(const struct batch_memory *batch) {
 
 size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const fi_spec *spec = &batch->spec;
+  const struct listing *listing = &batch->listing;
   const size_t kv_heads = batch->kv_heads;
   switch (buffer) {
   case BUFFER_Q:
@@ -103,20 +107,32 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   case BUFFER_O:
     return query_heads(batch) * spec->v_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_K_NEW:
+  case BUFFER_ENTRY_NEW:
     return kv_heads * spec->head_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_V_NEW:
     return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype) : 0;
   case BUFFER_K_CACHE:
+  case BUFFER_ENTRY_CACHE:
     return kv_heads * spec->head_dim * dtype_bits(spec->kv_dtype) / 8;
   case BUFFER_V_CACHE:
     return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bits(spec->v_dtype) / 8 : 0;
   case BUFFER_K_SCALE:
+  case BUFFER_ENTRY_SCALE:
     return scale_row_bytes(batch, spec->kv_dtype, spec->head_dim);
   case BUFFER_V_SCALE:
     return scale_row_bytes(batch, spec->v_dtype, spec->v_dim);
   case BUFFER_SINKS:
   case BUFFER_SLOPES:
     return query_heads(batch) * sizeof(float);
+  case BUFFER_SELECTED:
+    return (size_t)listing->heads * listing->entries * sizeof(int32_t);
+  case BUFFER_INDEX_Q:
+    return (size_t)listing->index_heads * listing->index_dim * dtype_bytes(spec->q_dtype);
+  case BUFFER_INDEX_WEIGHTS:
+    return listing->index_heads * sizeof(float);
+  case BUFFER_INDEX_NEW:
+  case BUFFER_INDEX_CACHE:
+    return listing->index_heads > 0 ? listing->index_dim * dtype_bytes(spec->q_dtype) : 0;
   default:
     return 0;
   }
@@ -128,7 +144,10 @@ static uint32_t ranges_of_slot(const struct batch_memory *batch) {
 
 static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const struct schedule *schedule = batch->schedule;
-  const size_t lists = (size_t)schedule->max_tokens * batch->listing.heads;
+  if (buffer >= BUFFER_ENTRY_NEW)
+    return batch_entries_bytes(batch, buffer);
+  if (buffer >= BUFFER_SELECTED)
+    return batch_lists_bytes(batch, buffer);
   switch (buffer) {
   case BUFFER_O:
     return schedule->max_tokens * batch_row_bytes(batch, buffer);
@@ -153,10 +172,6 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return (size_t)schedule->slots * ranges_of_slot(batch) * 2 * sizeof(int32_t);
   case BUFFER_RANGE_INDPTR:
     return batch->spec.ranges ? (schedule->slots + 1) * sizeof(int32_t) : 0;
-  case BUFFER_SELECTED:
-    return batch->spec.select ? lists * batch->listing.entries * sizeof(int32_t) : 0;
-  case BUFFER_SELECTED_LEN:
-    return batch->spec.select ? schedule->max_tokens * sizeof(int32_t) : 0;
   case BUFFER_POSITIONS:
     return batch->spec.rope_axes > 1 ? (size_t)batch->spec.rope_axes * schedule->max_tokens * sizeof(int32_t) : 0;
   default:
@@ -165,7 +180,11 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
 }
 
 size_t batch_cache_bytes(const struct batch_memory *batch) {
-  return buffer_bytes(batch, BUFFER_K_CACHE) + buffer_bytes(batch, BUFFER_V_CACHE);
+  static const enum buffer caches[] = {BUFFER_K_CACHE, BUFFER_V_CACHE, BUFFER_ENTRY_CACHE, BUFFER_INDEX_CACHE};
+  size_t bytes = 0;
+  for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
+    bytes += buffer_bytes(batch, caches[i]);
+  return bytes;
 }
 
 size_t batch_bytes(const struct batch_memory *batch) {
@@ -243,12 +262,9 @@ static void fill_ranges(struct batch_memory *batch, struct device *device) {
 static bool shuffle_pages(struct batch_memory *batch, random_state *random) {
   if (!is_paged(batch))
     return true;
-  batch->free_count = (uint32_t)(batch->cache_tokens / batch->spec.page_size);
-  batch->free_pages = calloc(batch->free_count, sizeof *batch->free_pages);
   batch->shown_pages = malloc(batch->buffers[BUFFER_PAGE_TABLE].bytes);
-  if (batch->free_pages)
-    random_permutation(random, batch->free_pages, batch->free_count);
-  return batch->free_pages && batch->shown_pages;
+  return batch->shown_pages && page_pool_create(&batch->pool, batch->cache_tokens / batch->spec.page_size, random) &&
+         batch_entries_create(batch, random);
 }
 
 static bool fail(struct device *device) {
@@ -281,13 +297,18 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   scale_queries(batch, device, q_deviation);
   fill_random(batch, device, BUFFER_K_NEW, random);
   fill_random(batch, device, BUFFER_V_NEW, random);
+  fill_random(batch, device, BUFFER_ENTRY_NEW, random);
+  fill_random(batch, device, BUFFER_INDEX_Q, random);
+  fill_random(batch, device, BUFFER_INDEX_NEW, random);
+  batch_lists_fill(batch, device, random);
   return !device_failed(device);
 }
 
 void batch_free(struct batch_memory *batch, struct device *device) {
   for (enum buffer buffer = 0; buffer < BUFFERS; buffer++)
     mirror_free(&batch->buffers[buffer], device);
-  free(batch->free_pages);
+  page_pool_free(&batch->pool);
+  page_pool_free(&batch->entries.pool);
   free(batch->shown_pages);
   free(batch->lengths);
   free(batch->is_done);
@@ -303,21 +324,19 @@ static int32_t *pages_of_slot(const struct batch_memory *batch, uint32_t slot) {
 /* The entries after a request's last page are no pages. */
 static void return_pages(struct batch_memory *batch) {
   for (uint32_t slot = 0; slot < batch->schedule->slots && is_paged(batch); slot++) {
-    const uint32_t pages = batch->is_done[slot] ? pages_of(batch, batch->lengths[slot]) : 0;
-    int32_t *table = pages_of_slot(batch, slot);
-    for (uint32_t i = 0; i < pages; i++) {
-      batch->free_pages[batch->free_count++] = table[i];
-      table[i] = -1;
-    }
+    if (!batch->is_done[slot])
+      continue;
+    page_pool_return(&batch->pool, pages_of_slot(batch, slot), pages_of(batch, batch->lengths[slot]));
+    batch_entries_return(batch, slot);
   }
 }
 
 static void deal_pages(struct batch_memory *batch, const struct step *step) {
   const struct piece *pieces = pieces_of(batch, step);
   for (uint32_t p = 0; p < step->pieces && is_paged(batch); p++) {
-    int32_t *table = pages_of_slot(batch, pieces[p].slot);
-    for (uint32_t i = pages_of(batch, pieces[p].begin); i < pages_of(batch, pieces[p].end); i++)
-      table[i] = batch->free_pages[--batch->free_count];
+    page_pool_deal(&batch->pool, pages_of_slot(batch, pieces[p].slot), pages_of(batch, pieces[p].begin),
+                   pages_of(batch, pieces[p].end));
+    batch_entries_deal(batch, &pieces[p]);
   }
 }
 
@@ -346,22 +365,6 @@ static void write_positions(struct batch_memory *batch, const struct step *step)
       images_position(&batch->images, token, position);
       for (uint32_t axis = 0; axis < batch->spec.rope_axes; axis++)
         to[axis * batch->schedule->max_tokens] = position[axis];
-    }
-  }
-}
-
-/* Of each of the step's query tokens, and of each head that has its own. */
-static void write_lists(struct batch_memory *batch, const struct step *step) {
-  const struct piece *pieces = pieces_of(batch, step);
-  const int32_t *q_indptr = batch->buffers[BUFFER_Q_INDPTR].host;
-  int32_t *lengths = batch->buffers[BUFFER_SELECTED_LEN].host;
-  const struct listing *listing = &batch->listing;
-  for (uint32_t p = 0; p < step->pieces && batch->spec.select; p++) {
-    int32_t row = q_indptr[pieces[p].slot];
-    for (uint32_t place = pieces[p].begin; place < pieces[p].end; place++, row++) {
-      int32_t *list = (int32_t *)batch->buffers[BUFFER_SELECTED].host + (size_t)row * listing->heads * listing->entries;
-      for (uint32_t head = 0; head < listing->heads; head++, list += listing->entries)
-        lengths[row] = (int32_t)listing_draw(listing, pieces[p].request, place, head, list);
     }
   }
 }
@@ -400,14 +403,14 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
   set_lengths(batch, step);
   write_lengths(batch, step);
   write_positions(batch, step);
-  write_lists(batch, step);
   choose_rows(batch, step);
+  batch->step_tokens = step->tokens;
   upload_all(batch, device, BUFFER_Q_INDPTR);
   upload_all(batch, device, BUFFER_KV_LEN);
   upload_all(batch, device, BUFFER_POSITIONS);
-  upload_all(batch, device, BUFFER_SELECTED);
-  upload_all(batch, device, BUFFER_SELECTED_LEN);
   upload_pages(batch, device, step);
+  batch_entries_begin_step(batch, device, step);
+  batch_lists_begin_step(batch, device, step);
   device_fill(device, batch->buffers[BUFFER_O].device, POISON, step->tokens * batch_row_bytes(batch, BUFFER_O));
 }
 
@@ -420,55 +423,83 @@ size_t batch_cache_place(const struct batch_memory *batch, uint32_t slot, uint32
   return (size_t)pages_of_slot(batch, slot)[token / page_size] * page_size + token % page_size;
 }
 
-static void download_run(struct batch_memory *batch, struct device *device, size_t place, uint32_t tokens) {
-  const enum buffer last = batch_has_token_scales(batch) ? BUFFER_V_SCALE : BUFFER_V_CACHE;
-  for (enum buffer buffer = BUFFER_K_CACHE; buffer <= last; buffer++) {
-    const size_t bytes = batch_row_bytes(batch, buffer);
-    mirror_download_part(&batch->buffers[buffer], device, place * bytes, tokens * bytes);
+uint32_t batch_caches(const struct batch_memory *batch, bool of_entries, enum buffer caches[BUFFERS]) {
+  static const enum buffer of_tokens[] = {BUFFER_K_CACHE, BUFFER_V_CACHE, BUFFER_K_SCALE, BUFFER_V_SCALE};
+  const bool has_scales = batch_has_token_scales(batch);
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < (has_scales ? 4 : 2) && !of_entries; i++)
+    caches[count++] = of_tokens[i];
+  for (uint32_t i = 0; i < (has_scales ? 2 : 1) && of_entries; i++)
+    caches[count++] = i == 0 ? BUFFER_ENTRY_CACHE : BUFFER_ENTRY_SCALE;
+  if (batch->listing.index_heads > 0 && (batch->listing.ratio > 0) == of_entries)
+    caches[count++] = BUFFER_INDEX_CACHE;
+  return count;
+}
+
+struct piece batch_entry_piece(const struct batch_memory *batch, const struct piece *piece) {
+  struct piece entries = *piece;
+  entries.begin = batch_entries_of(batch, piece->begin);
+  entries.end = batch_entries_of(batch, piece->end);
+  return entries;
+}
+
+static void download_piece(struct batch_memory *batch, struct device *device, const struct piece *piece,
+                           bool of_entries) {
+  enum buffer caches[BUFFERS];
+  const uint32_t count = batch_caches(batch, of_entries, caches);
+  uint32_t rows;
+  for (uint32_t first = piece->begin; first < piece->end; first += rows) {
+    rows = piece->end - first;
+    const size_t place = of_entries ? batch_entry_place(batch, piece->slot, first, &rows)
+                                    : batch_cache_place(batch, piece->slot, first, &rows);
+    for (uint32_t i = 0; i < count; i++) {
+      const size_t bytes = batch_row_bytes(batch, caches[i]);
+      mirror_download_part(&batch->buffers[caches[i]], device, place * bytes, rows * bytes);
+    }
   }
 }
 
 void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step) {
   const struct piece *pieces = pieces_of(batch, step);
   mirror_download(&batch->buffers[BUFFER_O], device, step->tokens * batch_row_bytes(batch, BUFFER_O));
+  if (batch->listing.index_heads > 0)
+    mirror_download(&batch->buffers[BUFFER_SELECTED], device, step->tokens * batch_row_bytes(batch, BUFFER_SELECTED));
   for (uint32_t p = 0; p < step->pieces; p++) {
-    uint32_t tokens;
-    for (uint32_t token = pieces[p].begin; token < pieces[p].end; token += tokens) {
-      tokens = pieces[p].end - token;
-      const size_t place = batch_cache_place(batch, pieces[p].slot, token, &tokens);
-      download_run(batch, device, place, tokens);
-    }
+    const struct piece entries = batch_entry_piece(batch, &pieces[p]);
+    download_piece(batch, device, &pieces[p], false);
+    download_piece(batch, device, &entries, true);
   }
 }
 
 /* ----------------------------------------------------------------------------------------------- pointers */
 
-static void *pointer(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
+void *batch_pointer(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
   const struct mirror *mirror = &batch->buffers[buffer];
   return on_host ? mirror->host : mirror->device;
 }
 
 static void *input(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
-  return (char *)pointer(batch, buffer, on_host) + batch->input_begin * batch_row_bytes(batch, buffer);
+  return (char *)batch_pointer(batch, buffer, on_host) + batch->input_begin * batch_row_bytes(batch, buffer);
 }
 
 fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
   fi_batch lengths = {
       .struct_size = sizeof lengths,
       .requests = batch->schedule->slots,
-      .q_indptr = pointer(batch, BUFFER_Q_INDPTR, on_host),
-      .kv_len = pointer(batch, BUFFER_KV_LEN, on_host),
+      .q_indptr = batch_pointer(batch, BUFFER_Q_INDPTR, on_host),
+      .kv_len = batch_pointer(batch, BUFFER_KV_LEN, on_host),
   };
   if (is_paged(batch)) {
-    lengths.page_table = pointer(batch, BUFFER_PAGE_TABLE, on_host);
+    lengths.page_table = batch_pointer(batch, BUFFER_PAGE_TABLE, on_host);
     lengths.page_table_stride = pages_of(batch, batch->schedule->max_kv_len);
   }
   if (batch->spec.ranges) {
-    lengths.ranges = pointer(batch, BUFFER_RANGES, on_host);
-    lengths.range_indptr = pointer(batch, BUFFER_RANGE_INDPTR, on_host);
+    lengths.ranges = batch_pointer(batch, BUFFER_RANGES, on_host);
+    lengths.range_indptr = batch_pointer(batch, BUFFER_RANGE_INDPTR, on_host);
   }
   if (batch->spec.select)
-    lengths.selected_len = pointer(batch, BUFFER_SELECTED_LEN, on_host);
+    lengths.selected_len = batch_pointer(batch, BUFFER_SELECTED_LEN, on_host);
+  batch_entries_describe(batch, on_host, &lengths);
   return lengths;
 }
 
@@ -481,9 +512,9 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
   fi_tensors tensors = {
       .struct_size = sizeof tensors,
       .q = input(batch, BUFFER_Q, on_host),
-      .o = pointer(batch, BUFFER_O, on_host),
-      .k.data = pointer(batch, BUFFER_K_CACHE, on_host),
-      .v.data = pointer(batch, BUFFER_V_CACHE, on_host),
+      .o = batch_pointer(batch, BUFFER_O, on_host),
+      .k.data = batch_pointer(batch, BUFFER_K_CACHE, on_host),
+      .v.data = batch_pointer(batch, BUFFER_V_CACHE, on_host),
       .k_new.data = input(batch, BUFFER_K_NEW, on_host),
       .v_new.data = input(batch, BUFFER_V_NEW, on_host),
   };
@@ -494,20 +525,22 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
     tensors.v.scale_page_stride = scale_page_stride(batch, BUFFER_V_SCALE, batch->spec.v_dtype);
   }
   if (batch->spec.rope_axes > 1) {
-    tensors.positions = pointer(batch, BUFFER_POSITIONS, on_host);
+    tensors.positions = batch_pointer(batch, BUFFER_POSITIONS, on_host);
     tensors.position_stride = batch->schedule->max_tokens;
   }
   if (batch->spec.select) {
-    tensors.selected = pointer(batch, BUFFER_SELECTED, on_host);
+    tensors.selected = batch_pointer(batch, BUFFER_SELECTED, on_host);
     tensors.selected_head_stride = batch->listing.heads > 1 ? batch->listing.entries : 0;
   }
+  if (batch->entries.most > 0)
+    batch_entries_tensors(batch, on_host, &tensors);
   if (batch->spec.sinks)
-    tensors.sinks = pointer(batch, BUFFER_SINKS, on_host);
+    tensors.sinks = batch_pointer(batch, BUFFER_SINKS, on_host);
   if (batch->spec.bias == FI_BIAS_SLOPES)
-    tensors.slopes = pointer(batch, BUFFER_SLOPES, on_host);
+    tensors.slopes = batch_pointer(batch, BUFFER_SLOPES, on_host);
   if (is_scaled(batch) || batch_has_token_scales(batch)) {
-    tensors.k.scales = pointer(batch, BUFFER_K_SCALE, on_host);
-    tensors.v.scales = pointer(batch, BUFFER_V_SCALE, on_host);
+    tensors.k.scales = batch_pointer(batch, BUFFER_K_SCALE, on_host);
+    tensors.v.scales = batch_pointer(batch, BUFFER_V_SCALE, on_host);
   }
   return tensors;
 }

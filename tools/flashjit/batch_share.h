@@ -17,10 +17,10 @@ void batch_take_share(struct batch_memory *part, const struct batch_memory *whol
                       struct device *device);
 
 /*
- * Copies what a step left in the host memory of a share, O and the step's tokens of the cache, into the whole's. False
- * with the KV head when a replica of it has other bytes there.
+ * Copies what a step left in the host memory of a share, O, lists and the step's rows of the caches, into the whole's.
+ * False with the KV head, and with what it is of, when a replica of it has other bytes there.
  */
 bool batch_give_share(const struct batch_memory *part, struct batch_memory *whole, struct share share,
-                      const struct step *step, uint32_t *kv_head);
+                      const struct step *step, uint32_t *kv_head, const char **what);
 
 #endif

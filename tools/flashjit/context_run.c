@@ -55,7 +55,7 @@ static bool get_merge(struct context_run *run, const fi_spec *attention) {
 
 static bool get_kernels(struct context_run *run) {
   struct layer_run *whole = &run->whole;
-  for (enum role role = 0; role < ROLE_COUNT; role++) {
+  for (enum role role = 0; role < PLAIN_ROLES; role++) {
     fi_spec asked, spec;
     role_spec(whole->layer, whole->settings->page_size, role, whole->settings->target, &asked);
     spec = asked;
@@ -68,7 +68,7 @@ static bool get_kernels(struct context_run *run) {
 }
 
 static bool prepare_kernels(const struct context_run *run) {
-  for (enum role role = 0; role < ROLE_COUNT; role++)
+  for (enum role role = 0; role < PLAIN_ROLES; role++)
     if (!layer_succeeded(fi_kernel_prepare(run->whole.kernels[role]), "fi_kernel_prepare",
                          run->whole.reports[role].spec))
       return false;
@@ -94,7 +94,7 @@ static bool make_workspace(const struct context_run *run, struct context_part *p
                               .max_tokens = schedule->max_tokens,
                               .max_kv_len = part->request_pages * run->whole.batch.spec.page_size,
                               .kv_heads = run->whole.batch.kv_heads};
-  for (enum role role = 0; role < ROLE_COUNT; role++) {
+  for (enum role role = 0; role < PLAIN_ROLES; role++) {
     if (role == ROLE_APPEND)
       continue;
     if (!layer_succeeded(fi_workspace_size(run->whole.kernels[role], workspace), "fi_workspace_size",
@@ -312,7 +312,7 @@ int context_run(fi_ctx *ctx, const struct model_layer *layer, const struct run_s
     run.parts[i] = (struct context_part){.device = &settings->devices[i], .share = {i, run.count}, .whole = &run.whole};
   if (prepare(&run)) {
     right = run_steps(&run);
-    for (enum role role = 0; role < ROLE_COUNT; role++)
+    for (enum role role = 0; role < PLAIN_ROLES; role++)
       json_array_append_new(reports, report_json(&run.whole.reports[role]));
   }
   for (uint32_t i = 0; i < run.count; i++)

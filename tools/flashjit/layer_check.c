@@ -1,6 +1,7 @@
 /* The outputs of a step, rows of them when there are many, against the double-precision reference. */
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/layer_state.h"
+#include "tools/flashjit/verify_lists.h"
 
 #include "tests/dtypes.h"
 
@@ -19,17 +20,6 @@ static double budget_of(const struct schedule *schedule) {
 
 /* ------------------------------------------------------------------------------------------------ requests */
 
-/* Where a request of the trace runs in a step; false: nowhere. */
-static bool find_slot(const struct layer_run *run, const struct step *step, uint32_t request, uint32_t *slot) {
-  const struct piece *pieces = &run->settings->schedule->pieces[step->first];
-  for (uint32_t i = 0; i < step->pieces; i++) {
-    *slot = pieces[i].slot;
-    if (pieces[i].request == request)
-      return true;
-  }
-  return false;
-}
-
 static uint32_t request_in(const struct layer_run *run, const struct step *step, uint32_t slot) {
   const struct piece *pieces = &run->settings->schedule->pieces[step->first];
   uint32_t i = 0;
@@ -38,25 +28,44 @@ static uint32_t request_in(const struct layer_run *run, const struct step *step,
   return pieces[i].request;
 }
 
+/* The query token of a step that is a token of a request of the trace: its row; false where it is of another step. */
+static bool find_row(const struct layer_run *run, const struct step *step, uint32_t request, uint32_t token,
+                     uint32_t *row) {
+  const struct piece *pieces = &run->settings->schedule->pieces[step->first];
+  const int32_t *q_indptr = run->batch.buffers[BUFFER_Q_INDPTR].host;
+  for (uint32_t i = 0; i < step->pieces; i++) {
+    if (pieces[i].request != request || token < pieces[i].begin || token >= pieces[i].end)
+      continue;
+    *row = (uint32_t)q_indptr[pieces[i].slot] + token - pieces[i].begin;
+    return true;
+  }
+  return false;
+}
+
 /*
  * FLASHJIT_CLI_CORRUPT=request:token:dim damages that element of the output of head 0, when a step computes it, so
  * that a test can see a wrong output being found.
  */
 static void corrupt(const struct layer_run *run, const struct step *step, const struct reference *reference) {
   const char *where = getenv("FLASHJIT_CLI_CORRUPT");
-  uint32_t request;
-  uint32_t token;
-  uint32_t dim;
-  uint32_t slot;
-  if (!where || sscanf(where, "%8u:%8u:%8u", &request, &token, &dim) != 3 || !find_slot(run, step, request, &slot))
+  uint32_t request, token, dim, row;
+  if (!where || sscanf(where, "%8u:%8u:%8u", &request, &token, &dim) != 3 || !find_row(run, step, request, token, &row))
     return;
-  const uint32_t begin = reference_kv_len(reference, slot) - reference_query_len(reference, slot);
-  if (token < begin || token >= reference_kv_len(reference, slot))
-    return;
-  const uint32_t row = reference_query_begin(reference, slot) + token - begin;
   const size_t element = (size_t)reference_o_offset(reference, row, 0) + dim;
   uint16_t *o = run->batch.buffers[BUFFER_O].host;
   o[element] ^= 0x4000; /* the highest bit of the exponent */
+}
+
+/* FLASHJIT_CLI_CORRUPT_LIST=request:token:entry:block writes a block into the first list of a query token, likewise. */
+static void corrupt_list(const struct layer_run *run, const struct step *step) {
+  const char *where = getenv("FLASHJIT_CLI_CORRUPT_LIST");
+  uint32_t request, token, entry, row;
+  int block;
+  if (!where || sscanf(where, "%8u:%8u:%8u:%8d", &request, &token, &entry, &block) != 4 ||
+      !find_row(run, step, request, token, &row))
+    return;
+  const size_t first = row * batch_row_bytes(&run->batch, BUFFER_SELECTED) / sizeof(int32_t);
+  ((int32_t *)run->batch.buffers[BUFFER_SELECTED].host)[first + entry] = block;
 }
 
 /* ------------------------------------------------------------------------------------------------ a step */
@@ -74,7 +83,7 @@ static bool accept(struct layer_run *run, enum role role, const struct step *ste
   struct report *report = &run->reports[role];
   const struct mismatch *first = &verdict->first;
   const size_t number = (size_t)(step - run->settings->schedule->steps) + 1;
-  const char *name = role_name(step->attention);
+  const char *name = role_name(role >= PLAIN_ROLES ? role : step->attention);
   add_verdict(report, verdict, passed);
   if (first->tensor)
     complain("wrong %s after step %zu, %s (%s): request %u, token %u, head %u, dim %u: got %g, expected %g",
@@ -87,14 +96,90 @@ static bool accept(struct layer_run *run, enum role role, const struct step *ste
   return passed;
 }
 
+/* Of entries, and of an indexer, the KV is another; and where each query token is a request, so is its number. */
 static struct reference host_reference(const struct layer_run *run, enum role role) {
-  struct reference reference = {.batch = batch_lengths(&run->batch, true),
-                                .tensors = layer_tensors(run, true),
-                                .kv_heads = run->batch.kv_heads,
-                                .max_selected = run->batch.listing.entries};
+  const struct batch_memory *batch = &run->batch;
+  const bool is_of_index = role == ROLE_INDEXER || role == ROLE_INDEX_KEYS;
+  const bool is_of_entries = role == ROLE_ENTRIES || (role == ROLE_INDEX_KEYS && batch->listing.ratio > 0);
+  struct reference reference = {.batch = is_of_entries ? batch_entry_lengths(batch, true)
+                                         : is_of_index ? batch_index_lengths(batch, true)
+                                                       : batch_lengths(batch, true),
+                                .tensors = layer_role_tensors(run, role, true),
+                                .kv_heads = is_of_index ? 1 : batch->kv_heads,
+                                .max_selected = batch->listing.entries};
   reference.spec = run->specs[role];
-  reference.spec.group = run->batch.spec.group; /* the kernel has the group of a share */
+  if (role == ROLE_INDEXER)
+    reference.spec.group = batch->listing.index_heads; /* the kernel has the group of a share */
+  else if (!is_of_index)
+    reference.spec.group = batch->spec.group;
   return reference;
+}
+
+/* What an append kernel has stored beside the layer's K and V. */
+static bool check_stored(struct layer_run *run, const struct step *step, enum role role) {
+  const struct verify_step verify = {.append = host_reference(run, role)};
+  struct verify_result result;
+  if (!layer_step_has(run, step, role))
+    return true;
+  if (!verify_step(&verify, &result)) {
+    complain("out of memory");
+    return false;
+  }
+  return accept(run, role, step, &result.append, result.append.steps <= 1);
+}
+
+/* The piece that a query token of the step belongs to, and its place in the KV of that request. */
+static const struct piece *piece_of(const struct layer_run *run, const struct step *step, uint32_t row,
+                                    uint32_t *place) {
+  const struct piece *pieces = &run->settings->schedule->pieces[step->first];
+  const int32_t *q_indptr = run->batch.buffers[BUFFER_Q_INDPTR].host;
+  uint32_t i = 0;
+  while (i + 1 < step->pieces && (row < (uint32_t)q_indptr[pieces[i].slot] ||
+                                  row >= (uint32_t)q_indptr[pieces[i].slot] + pieces[i].end - pieces[i].begin))
+    i++;
+  *place = pieces[i].begin + row - (uint32_t)q_indptr[pieces[i].slot];
+  return &pieces[i];
+}
+
+static void tell_list(const struct layer_run *run, const struct step *step, const struct list_mismatch *first) {
+  const size_t number = (size_t)(step - run->settings->schedule->steps) + 1;
+  uint32_t request = first->request;
+  uint32_t place = first->token;
+  char other[32] = "";
+  if (run->batch.listing.ratio > 0)
+    request = piece_of(run, step, first->request, &place)->request;
+  else
+    request = request_in(run, step, first->request);
+  if (first->other >= 0)
+    snprintf(other, sizeof other, " %lld", (long long)first->other);
+  complain("wrong list after step %zu, indexer (%s): request %u, token %u, list %u: block %lld%s%s", number,
+           run->reports[ROLE_INDEXER].spec, request, place, first->list, (long long)first->block, first->what, other);
+}
+
+static bool check_lists(struct layer_run *run, const struct step *step) {
+  struct report *report = &run->reports[ROLE_INDEXER];
+  const struct lists_step lists = {.reference = host_reference(run, ROLE_INDEXER),
+                                   .budget = budget_of(run->settings->schedule),
+                                   .seed = run->settings->seed + (uint64_t)(step - run->settings->schedule->steps)};
+  struct lists_verdict found;
+  if (!layer_step_has(run, step, ROLE_INDEXER))
+    return true;
+  corrupt_list(run, step);
+  if (!verify_lists(&lists, &found)) {
+    complain("out of memory");
+    return false;
+  }
+  const struct verdict verdict = {.measure = {.rows = found.checked}, .steps = found.excess, .rows = found.lists};
+  add_verdict(report, &verdict, !found.first.what);
+  if (found.first.what)
+    tell_list(run, step, &found.first);
+  return !found.first.what;
+}
+
+static bool check_indexer(struct layer_run *run, const struct step *step) {
+  bool right = check_stored(run, step, ROLE_ENTRIES);
+  right &= check_stored(run, step, ROLE_INDEX_KEYS);
+  return check_lists(run, step) && right;
 }
 
 bool layer_check_step(struct layer_run *run, const struct step *step) {
@@ -107,13 +192,14 @@ bool layer_check_step(struct layer_run *run, const struct step *step) {
                                      .budget = budget_of(schedule),
                                      .seed = run->settings->seed + (uint64_t)(step - schedule->steps)};
   struct verify_result result;
+  bool right = check_indexer(run, step);
   if (verify.attends)
     corrupt(run, step, &verify.attention);
   if (!verify_step(&verify, &result)) {
     complain("out of memory");
     return false;
   }
-  bool right = accept(run, ROLE_APPEND, step, &result.append, result.append.steps <= 1);
+  right &= accept(run, ROLE_APPEND, step, &result.append, result.append.steps <= 1);
   if (verify.attends)
     right &=
         accept(run, role, step, &result.attention, measure_passes(&result.attention.measure, run->reports[role].dtype));
@@ -122,16 +208,26 @@ bool layer_check_step(struct layer_run *run, const struct step *step) {
 
 /* The host's copy of the cache is poison, and what each step wrote, as it was right after the step. */
 bool layer_check_rest(struct layer_run *run) {
-  static const enum buffer caches[] = {BUFFER_K_CACHE, BUFFER_V_CACHE};
+  static const struct {
+    enum buffer buffer;
+    enum role role;
+    const char *name;
+  } caches[] = {
+      {BUFFER_K_CACHE, ROLE_APPEND, "K"},
+      {BUFFER_V_CACHE, ROLE_APPEND, "V"},
+      {BUFFER_ENTRY_CACHE, ROLE_ENTRIES, "the compressed entries"},
+      {BUFFER_INDEX_CACHE, ROLE_INDEX_KEYS, "the indexer's keys"},
+  };
   size_t offset = 0;
   for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
-    const struct mirror *cache = &run->batch.buffers[caches[i]];
+    const struct mirror *cache = &run->batch.buffers[caches[i].buffer];
+    const size_t row = batch_row_bytes(&run->batch, caches[i].buffer);
     if (mirror_is_equal(cache, run->device, &offset))
       continue;
     if (layer_works(run))
-      complain("wrong cache: token %zu of %zu of %s was written when it should not",
-               offset / (cache->bytes / run->batch.cache_tokens), run->batch.cache_tokens, i == 0 ? "K" : "V");
-    run->reports[ROLE_APPEND].passed = false;
+      complain("wrong cache: row %zu of %zu of %s was written when it should not", offset / row, cache->bytes / row,
+               caches[i].name);
+    run->reports[caches[i].role].passed = false;
     return false;
   }
   return true;

@@ -30,6 +30,7 @@ static bool divide(struct divided_run *run, const struct model_layer *whole_laye
   whole->batch = (struct batch_memory){0};
   whole->rope_table = (struct mirror){0};
   whole->workspace = (fi_workspace){0};
+  whole->index_workspace = (fi_workspace){0};
   whole->stream = NULL;
   if (!batch_create(&whole->batch, NULL, &spec, whole_layer->kv_heads, layer_q_deviation(&whole_layer->layer), &listing,
                     first->settings->schedule, &random)) {
@@ -64,7 +65,7 @@ static bool launch(const struct divided_run *run, const struct step *step) {
     struct layer_run *part = &run->parts[i];
     device_use(part->device);
     batch_begin_step(&part->batch, part->device, step);
-    if (!layer_works(part) || !layer_part_launch(part, step->attention))
+    if (!layer_works(part) || !layer_part_launch(part, step))
       return false;
   }
   for (uint32_t i = 0; i < run->count; i++) {
@@ -78,10 +79,8 @@ static bool launch(const struct divided_run *run, const struct step *step) {
 
 /* On the first device: the others have as much to do. */
 static bool time_kernels(const struct divided_run *run, const struct step *step) {
-  struct layer_run *part = &run->parts[0];
-  const enum role role = step->attention;
-  device_use(part->device);
-  return layer_part_time(part, ROLE_APPEND, step) && (role == ROLE_APPEND || layer_part_time(part, role, step));
+  device_use(run->parts[0].device);
+  return layer_part_time(&run->parts[0], step);
 }
 
 static bool bring_to_host(const struct divided_run *run, const struct step *step) {
@@ -89,13 +88,14 @@ static bool bring_to_host(const struct divided_run *run, const struct step *step
   for (uint32_t i = 0; i < run->count; i++) {
     struct layer_run *part = &run->parts[i];
     uint32_t kv_head;
+    const char *what;
     device_use(part->device);
     batch_download_step(&part->batch, part->device, step);
     if (!layer_works(part))
       return false;
-    if (run->count == 1 || batch_give_share(&part->batch, &run->whole->batch, part->share, step, &kv_head))
+    if (run->count == 1 || batch_give_share(&part->batch, &run->whole->batch, part->share, step, &kv_head, &what))
       continue;
-    complain("wrong cache: device %u has other bytes of KV head %u than device %u", i, kv_head, i - 1);
+    complain("wrong cache: device %u has other bytes of %s, KV head %u, than device %u", i, what, kv_head, i - 1);
     run->whole->reports[ROLE_APPEND].passed = false;
     is_equal = false;
   }
@@ -146,6 +146,8 @@ static bool run_steps(const struct divided_run *run) {
 
 static void report(const struct divided_run *run, json_t *reports) {
   for (enum role role = 0; role < ROLE_COUNT; role++) {
+    if (!run->parts[0].kernels[role])
+      continue;
     run->whole->reports[role].microseconds = run->parts[0].reports[role].microseconds;
     json_array_append_new(reports, report_json(&run->whole->reports[role]));
   }

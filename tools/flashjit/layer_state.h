@@ -22,16 +22,19 @@ struct layer_run {
   struct mirror rope_table;             /* of a layer that rotates */
   float rope_magnitude;
   fi_workspace workspace;
-  fi_kernel *kernels[ROLE_COUNT];
-  fi_spec specs[ROLE_COUNT]; /* what they compute, every default filled in */
+  fi_workspace index_workspace;   /* of an indexer and the append of its keys */
+  bool plans_index;               /* which have a plan of their own; else attention's, in its workspace */
+  fi_kernel *kernels[ROLE_COUNT]; /* NULL of a role that the layer has not */
+  fi_spec specs[ROLE_COUNT];      /* what they compute, every default filled in */
   struct report reports[ROLE_COUNT];
 };
 
 /* Whether the device has not failed; else a complaint. */
 bool layer_works(const struct layer_run *run);
 
-/* What its kernels take, with the device's pointers or the host's. */
+/* What its kernels take, with the device's pointers or the host's: those of attention, and those of a role. */
 fi_tensors layer_tensors(const struct layer_run *run, bool on_host);
+fi_tensors layer_role_tensors(const struct layer_run *run, enum role role, bool on_host);
 
 /* Whether a call of the library succeeded; else a complaint. */
 bool layer_succeeded(fi_status status, const char *call, const char *spec);
@@ -54,13 +57,16 @@ void layer_part_free(struct layer_run *run);
 void layer_choose_timed(struct layer_run *run);
 
 /* Enqueues a step on the device, which is current; false after a complaint. */
-bool layer_part_launch(struct layer_run *run, enum role attention);
+bool layer_part_launch(struct layer_run *run, const struct step *step);
 
-/* Times a kernel in the one step that it is timed in, on a real device. */
-bool layer_part_time(struct layer_run *run, enum role role, const struct step *step);
+/* On a real device, times the kernels that are timed in this step. */
+bool layer_part_time(struct layer_run *run, const struct step *step);
 
 /* Holds what a step has left, which is on the host, against the reference; false after a complaint. */
 bool layer_check_step(struct layer_run *run, const struct step *step);
+
+/* Whether a step launches the kernel of a role. */
+bool layer_step_has(const struct layer_run *run, const struct step *step, enum role role);
 
 /* After the last step: nothing was written but what each step should. */
 bool layer_check_rest(struct layer_run *run);

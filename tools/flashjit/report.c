@@ -16,8 +16,13 @@ const char *layer_name(uint32_t layer) {
   return layer < sizeof names / sizeof *names ? names[layer] : "?";
 }
 
-static bool is_append(const struct report *report) {
-  return report->role == ROLE_APPEND;
+/* Append kernels and indexers: their error is in steps of what rounding explains. */
+static bool is_exact(const struct report *report) {
+  return report->role == ROLE_APPEND || report->role >= PLAIN_ROLES;
+}
+
+static bool has_operations(const struct report *report) {
+  return report->role == ROLE_PREFILL || report->role == ROLE_INDEXER;
 }
 
 /* JSON has no infinity: what is infinitely wrong becomes null. */
@@ -31,7 +36,7 @@ static void add_speed(json_t *object, const struct report *report) {
     return;
   json_object_set_new(object, "us", json_real(report->microseconds));
   json_object_set_new(object, "speed", json_real(report->work / report->microseconds / 1e6));
-  json_object_set_new(object, "speed_unit", json_string(report->role == ROLE_PREFILL ? "TFLOP/s" : "TB/s"));
+  json_object_set_new(object, "speed_unit", json_string(has_operations(report) ? "TFLOP/s" : "TB/s"));
 }
 
 static void add_verdict(json_t *object, const struct report *report) {
@@ -42,9 +47,9 @@ static void add_verdict(json_t *object, const struct report *report) {
   json_object_set_new(object, "rows", json_integer((json_int_t)verdict->rows));
   json_object_set_new(object, "rows_checked", json_integer((json_int_t)verdict->measure.rows));
   json_object_set_new(object, "error",
-                      number_or_null(is_append(report) ? verdict->steps : measure_norm(&verdict->measure)));
-  json_object_set_new(object, "allowed", json_real(is_append(report) ? 1 : tolerance_of(report->dtype)->norm));
-  json_object_set_new(object, "error_unit", json_string(is_append(report) ? "rounding steps" : "relative norm"));
+                      number_or_null(is_exact(report) ? verdict->steps : measure_norm(&verdict->measure)));
+  json_object_set_new(object, "allowed", json_real(is_exact(report) ? 1 : tolerance_of(report->dtype)->norm));
+  json_object_set_new(object, "error_unit", json_string(is_exact(report) ? "rounding steps" : "relative norm"));
   json_object_set_new(object, "passed", json_boolean(report->passed));
 }
 

@@ -9,7 +9,11 @@ enum role {
   ROLE_APPEND,
   ROLE_EXTEND, /* attention of a few tokens a request, as speculative decoding has them */
   ROLE_DECODE,
-  ROLE_COUNT
+  ROLE_ENTRIES,    /* append of compressed entries, the second KV of a layer that has such */
+  ROLE_INDEXER,    /* what chooses the tokens, blocks or entries of a layer's lists */
+  ROLE_INDEX_KEYS, /* append of the keys that it compares */
+  ROLE_COUNT,
+  PLAIN_ROLES = ROLE_ENTRIES /* attention and its append come first; the others are of layers that have lists */
 };
 
 /* Query tokens of a request in ROLE_EXTEND. */
@@ -39,16 +43,13 @@ fi_status role_spec(const struct model_layer *layer, uint32_t page_size, enum ro
  */
 bool layer_has_role(const struct model_layer *layer, enum role role);
 
-/*
- * The kernel that chooses the tokens or blocks of a layer's lists, and the one that appends its keys; false where there
- * is no indexer. Each GPU has it for all index heads, or, where each of these has a list, for those of its KV heads.
- */
-bool layer_indexer(const struct model_layer *layer, uint32_t page_size, fi_spec *indexer, fi_spec *append);
+/* Of its indexer, on one device: all index heads, or, where each of these has a list, those of its KV heads. */
+uint32_t layer_index_heads(const struct model_layer *layer);
 
-/* Whether its indexer, if it has one, has these kernels, or why not. */
+/* Whether its indexer, if it has one, has its kernels, or why not: then only what makes the lists is missing. */
 bool layer_indexer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);
 
-/* Whether all its roles have a kernel, or why not. */
+/* Whether all its roles but those of an indexer have a kernel, or why not. */
 bool layer_supported(const struct model_layer *layer, uint32_t page_size, const char *target);
 
 #endif

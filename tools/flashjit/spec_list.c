@@ -59,21 +59,17 @@ static int add_mix(struct spec_list *list, const struct model_layer *layer, uint
 }
 
 static int add_layer(struct spec_list *list, const struct model_layer *layer, uint32_t page_size, const char *target) {
+  const bool has_indexer = layer_indexer_supported(layer, page_size, target);
   int code = CLI_OK;
   for (enum role role = 0; role < ROLE_COUNT && code == CLI_OK; role++) {
     fi_spec spec;
-    if (!layer_has_role(layer, role))
+    if (role == ROLE_INDEXER && layer_has_role(layer, ROLE_DECODE))
+      code = add_mix(list, layer, page_size, target);
+    if (code != CLI_OK || !layer_has_role(layer, role) || (role >= ROLE_INDEXER && !has_indexer))
       continue;
     role_spec(layer, page_size, role, target, &spec);
     code = add_once(list, &spec);
   }
-  if (code == CLI_OK && layer_has_role(layer, ROLE_DECODE))
-    code = add_mix(list, layer, page_size, target);
-  fi_spec indexer, append;
-  const bool has_indexer =
-      layer_indexer(layer, page_size, &indexer, &append) && layer_indexer_supported(layer, page_size, target);
-  if (code == CLI_OK && has_indexer)
-    code = add_once(list, &indexer) ? CLI_FAILED : add_once(list, &append);
   return code;
 }
 

@@ -179,10 +179,6 @@ static void read_selection(const struct config *config, const struct kind *kind,
   if (kind->sparse && strcmp(kind->name, "minimax_m3_sparse") == 0)
     snprintf(text, size, "the best %g blocks of %g tokens for each KV head", number_of(config, "index_topk_blocks"),
              number_of(config, "index_block_size"));
-  else if (kind->sparse && strcmp(kind->name, "compressed_sparse_attention") == 0)
-    snprintf(text, size, "a window and the best %g of the compressed entries", top);
-  else if (kind->sparse && strcmp(kind->name, "heavily_compressed_attention") == 0)
-    snprintf(text, size, "a window and all compressed entries");
   else if (kind->sparse && strcmp(kind->name, "reference_sliding_attention") == 0)
     snprintf(text, size, "the prompt and the last %g generated tokens", number_of(config, "sliding_window"));
   else if (top > 0 && kind->reach == REACH_FULL)
@@ -192,7 +188,7 @@ static void read_selection(const struct config *config, const struct kind *kind,
     snprintf(text, size, "%s", kind->sparse);
 }
 
-enum { MOST_BLOCK = 16384 }; /* tokens, of spec.select */
+enum { MOST_BLOCK = 16384 /* tokens, of spec.select */, MOST_RATIO = 65536 };
 
 /* Of an indexer of blocks each head chooses for a KV head, on a key that all share. */
 static void read_indexer(const struct config *config, struct layer *layer) {
@@ -207,6 +203,40 @@ static void read_indexer(const struct config *config, struct layer *layer) {
     selection->last_blocks =
         (uint32_t)fmin(selection->entries - selection->first_blocks, fmax(0, number_of(config, "index_local_blocks")));
   }
+}
+
+/* How many tokens a compressed entry is made of: by the config, else as DeepSeek-V4's two kinds have it. */
+static bool read_ratio(struct config *config, const struct kind *kind, uint32_t *ratio) {
+  const json_t *rate = json_object_get(config_find(config, "compress_rates"), kind->name);
+  const double tokens = json_number_value(rate);
+  *ratio = strcmp(kind->name, "compressed_sparse_attention") == 0 ? 4 : 128;
+  if (!rate)
+    return true;
+  if (tokens < 1 || tokens > MOST_RATIO || tokens != floor(tokens))
+    return config_mistake(config, "compress_rates", rate, "a number of tokens from 1 to 65536 of each kind");
+  *ratio = (uint32_t)tokens;
+  return true;
+}
+
+/* A window of tokens, and entries that an indexer chooses by keys of their own, or all that there are. */
+static bool read_entries(struct config *config, const struct kind *kind, struct layer *layer) {
+  const bool has_all = strcmp(kind->name, "heavily_compressed_attention") == 0;
+  const double top = number_of(config, "index_topk");
+  uint32_t ratio;
+  if (!read_ratio(config, kind, &ratio))
+    return false;
+  if (has_all)
+    snprintf(layer->sparse, sizeof layer->sparse, "a window and all compressed entries, one for %u tokens", ratio);
+  else
+    snprintf(layer->sparse, sizeof layer->sparse,
+             "a window and the best %g of the compressed entries, one for %u tokens, %g index heads of %g", top, ratio,
+             number_of(config, "index_n_heads"), number_of(config, "index_head_dim"));
+  if (!has_all && (top < 1 || top > INT32_MAX))
+    return true;
+  layer->selection = (struct selection){.block = 1, .entries = has_all ? 0 : (uint32_t)top, .ratio = ratio};
+  if (!has_all)
+    read_indexer(config, layer);
+  return true;
 }
 
 /* Keys that are pooled are listed by groups, and what is left after the last whole group beside them. */
@@ -248,7 +278,10 @@ bool attention_read(struct config *config, const struct kind *kind, struct layer
   name_kind(kind, layer);
   layer->has_sinks = has_sinks(config, kind);
   read_other(config, layer);
+  layer->keys_are_values = config_trait(config, "keys_are_values");
   read_selection(config, kind, layer);
+  if (kind->sparse && kind->reach == REACH_SLIDING)
+    return read_entries(config, kind, layer);
   read_lists(config, kind, layer);
   return true;
 }

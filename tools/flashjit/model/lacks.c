@@ -73,7 +73,7 @@ static void fill_mask(const struct layer *layer, bool text_only, fi_spec *spec) 
 static void fill_shape(const struct layer *layer, fi_spec *spec) {
   spec->head_dim = layer_key_dim(layer);
   spec->v_dim = layer->latent.rank > 0 ? layer->latent.rank : layer->v_dim;
-  spec->v_source = layer->latent.rank > 0 ? FI_V_KEYS : FI_V_OWN;
+  spec->v_source = layer->latent.rank > 0 || layer->keys_are_values ? FI_V_KEYS : FI_V_OWN;
   spec->group = layer->query_heads / layer_cached_heads(layer);
 }
 
@@ -95,7 +95,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
 void layer_spec(const struct layer *layer, bool text_only, fi_spec *spec, char *lacks, size_t size) {
   lacks[0] = '\0';
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    char text[160] = "";
+    char text[192] = "";
     if (!(text_only && rows[i].by_images))
       rows[i].needs(layer, text, sizeof text);
     const size_t used = strlen(lacks);

@@ -94,6 +94,7 @@ static json_t *selection_json(const struct selection *selection) {
   json_t *object = json_object();
   add_number(object, "block", selection->block);
   add_number(object, "entries", selection->entries);
+  add_number(object, "ratio", selection->ratio);
   add_flag(object, "by_head", selection->by_head);
   add_number(object, "index_heads", selection->index_heads);
   add_number(object, "index_dim", selection->index_dim);
@@ -118,6 +119,7 @@ static void add_attention(json_t *object, const struct layer *layer) {
   add_flag(object, "image_blocks", layer->has_image_blocks);
   add_flag(object, "shares_kv", layer->shares_kv);
   add_flag(object, "cross", layer->is_cross);
+  add_flag(object, "keys_are_values", layer->keys_are_values);
   add_text(object, "other", layer->other);
   add_text(object, "sparse", layer->sparse);
   if (layer->selection.block > 0)
@@ -189,6 +191,8 @@ static void add_shape(struct line *line, const struct layer *layer) {
     add(line, " on %u KV heads of %u", layer->kv_heads, layer->head_dim);
   if (latent->rank == 0 && layer->v_dim != layer->head_dim)
     add(line, " (V: %u)", layer->v_dim);
+  if (layer->keys_are_values)
+    add(line, ", which are V too");
   if (layer->is_expanded)
     add(line, ", expanded for prefill");
 }

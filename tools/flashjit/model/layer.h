@@ -56,10 +56,11 @@ struct latent {
   uint32_t plain_dims; /* of a head's key, not rotated */
 };
 
-/* What a query token sees is in lists of blocks, which an indexer makes. */
+/* What a query token sees is in lists of blocks, which an indexer makes; or beside a window, of compressed entries. */
 struct selection {
-  uint32_t block;       /* tokens of a block; 0: no lists */
-  uint32_t entries;     /* of the longest list */
+  uint32_t block;       /* tokens of a block, or entries; 0: no lists */
+  uint32_t entries;     /* of the longest list; 0: each list has all that there are */
+  uint32_t ratio;       /* tokens to an entry, which is seen when these are; 0: lists are of tokens */
   bool by_head;         /* each KV head has a list of its own, by an index head of its own */
   uint32_t index_heads; /* of an indexer with a key for each token; 0: it is of another kind */
   uint32_t index_dim;
@@ -86,8 +87,9 @@ struct layer {
   bool has_image_blocks; /* tokens of an image see each other both ways */
   bool shares_kv;        /* the layer appends nothing: it reads the cache of an earlier layer */
   bool is_cross;         /* its keys come from an encoder */
+  bool keys_are_values;  /* V of a token is its K, rotated as that */
   char other[64];        /* what else it needs, such as a bias of the logits; "": nothing */
-  char sparse[96];       /* how keys are selected; "": all that the mask shows */
+  char sparse[160];      /* how keys are selected; "": all that the mask shows */
   struct selection selection;
   struct latent latent;
   bool is_expanded; /* prefill of latent attention: keys and values of all heads are made of the latent vectors first */
