@@ -188,6 +188,19 @@ static void look_at_lists(const struct bench_case *what) {
   cr_expect_str_eq(text, "attention select=16 heads=8 listed=3 batch=1q2s100_1q2s40");
 }
 
+/* Of 100 tokens a window of 10 and those that the query token before it sees besides, and 3 of the 25 entries. */
+static void look_at_a_second_kv(const struct bench_case *what) {
+  char text[CASE_TEXT_SIZE];
+  cr_expect_eq(what->ratio, 4);
+  cr_expect_eq(bench_case_entries(what, 0), 25);
+  cr_expect_eq(bench_case_seen(what, 0, 0), 24, "token 98 is in no whole entry");
+  cr_expect_eq(bench_case_seen(what, 0, 1), 25);
+  cr_expect_eq(bench_case_bytes(what), 8.0 * 128 * 2 * 2 * (11 + 2 * 3 + 2 + 0));
+  cr_expect_eq(bench_case_operations(what), 4.0 * 8 * 128 * (2 * 10 + 2 * 3 + 2));
+  bench_case_text(what, text);
+  cr_expect_str_eq(text, "attention page=16 left=10 select=1 second=64 heads=8 listed=3 ratio=4 batch=1q2s100_1q1s2");
+}
+
 static void look_at_prompt(const struct bench_case *what) {
   cr_expect_eq(bench_case_operations(what), 4.0 * 128 * 16 * 4096.0 * 4097 / 2);
   cr_expect(bench_case_is_compute_bound(what));
@@ -199,6 +212,7 @@ Test(bench_case, work) {
   with_case("attention kv=int4 page=16 batch=1q1s1000", look_at_int4);
   with_case("attention kv=int8 scale=token page=16 batch=1q1s1000", look_at_int8);
   with_case("attention select=16 listed=3 batch=1q2s100_1q2s40", look_at_lists);
+  with_case("attention page=16 left=10 select=1 second=64 listed=3 batch=1q2s100_1q1s2", look_at_a_second_kv);
   with_case("attention heads=16 batch=q4k", look_at_prompt);
 }
 
@@ -216,6 +230,10 @@ Test(bench_case, what_is_none) {
   expect_problem("attention select=1 batch=1q1", "select without listed blocks; specs with select go with");
   expect_problem("attention listed=4 batch=1q1", "listed blocks without select");
   expect_problem("attention select=1 listed=0 batch=1q1", "listed is \"0\"; allowed are 1 to 1048576");
+  expect_problem("attention page=16 select=1 listed=4 ratio=4 batch=1q1",
+                 "a ratio of 4 without a second KV; specs with");
+  expect_problem("attention page=16 select=1 second=16 listed=4 ratio=0 batch=1q1",
+                 "ratio is \"0\"; allowed are 1 to 65536");
   expect_problem("attention hdd=64 batch=1q1", "hdd");
   expect_problem("append batch=1q1", "for attention alone");
   expect_problem("attention bias=dense batch=1q1", "axis bias");

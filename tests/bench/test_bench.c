@@ -102,6 +102,28 @@ Test(bench, lists) {
   expect_text(output.out, "\"status\": \"ok\"");
 }
 
+/* Beside a window, with sinks, entries of a second KV: of K that is V too, in DeepSeek-V4's tokens, and of int8. */
+Test(bench, second_kvs) {
+  static const char *const rows[] = {
+      "'attention hd=512 group=8 rows=16 page=16 left=8 sinks=1 v_source=keys kv=e4m3 scale=e8m0 select=1 second=4' "
+      "--heads 1 --listed 5 --batch 1q2s40_1q1s3",
+      "'attention hd=64 group=2 page=16 left=12 select=1 second=8 kv=int8 scale=token' --heads 2 --listed 3 --ratio 8 "
+      "--batch 1q20s50_2q1s61",
+      "'attention hd=64 group=2 page=8 select=2 second=16' --heads 1 --listed 3 --batch 1q3s50",
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "bench -o json --whole %s", rows[i]);
+    command(&output, arguments);
+    expect_code(&output, 0);
+    expect_text(output.out, "\"status\": \"ok\"");
+    expect_text(output.out, i == 1 ? "--ratio 8 --batch" : "--ratio 4 --batch");
+  }
+  command(&output, "bench attention page=16 select=1 second=16 --listed 4 --ratio 70000 --batch 1q1");
+  expect_code(&output, 2);
+  expect_text(output.err, "--ratio is \"70000\"; allowed are 1 to 65536");
+}
+
 static size_t count(const char *text, char letter) {
   size_t found = 0;
   for (; *text; text++)

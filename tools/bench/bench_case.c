@@ -7,6 +7,7 @@
 #include "tools/common/visible.h"
 #include "tools/flashjit/problem.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,11 +68,15 @@ bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_h
   return can_be_timed(spec, what->spec_text) && bench_batch_copy(&what->batch, batch);
 }
 
-bool bench_case_list(struct bench_case *what, uint32_t listed) {
+bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio) {
   if ((what->spec.select > 0) != (listed > 0))
     return problem_set("\"%s\" has %s; specs with select go with a number of blocks, other specs do not",
                        what->spec_text, listed > 0 ? "listed blocks without select" : "select without listed blocks");
+  if (what->spec.second_page == 0 && ratio > 0)
+    return problem_set("\"%s\" has a ratio of %u without a second KV; specs with second take one, other specs do not",
+                       what->spec_text, ratio);
   what->listed = listed;
+  what->ratio = what->spec.second_page == 0 ? 0 : ratio > 0 ? ratio : BENCH_RATIO;
   return true;
 }
 
@@ -89,58 +94,78 @@ static bool append_word(char *text, size_t size, const char *word) {
   return (size_t)length < size - used || problem_set("the spec is longer than %zu characters", size - 1);
 }
 
+/* What a line says beside the spec; NULL: nothing. */
+struct words {
+  const char *heads;
+  const char *listed;
+  const char *ratio;
+  const char *batch;
+};
+
 /* Splits the words of a line, which it overwrites, into the spec and what is not of it. */
-static bool split(char *line, char *spec, size_t size, const char **heads, const char **listed, const char **batch) {
+static bool split(char *line, char *spec, size_t size, struct words *words) {
+  const struct {
+    const char *key;
+    const char **value;
+  } others[] = {
+      {"heads", &words->heads}, {"listed", &words->listed}, {"ratio", &words->ratio}, {"batch", &words->batch}};
+  enum { OTHERS = sizeof others / sizeof *others };
   bool fits = true;
   char *rest = line;
   spec[0] = '\0';
   for (char *word = strtok_r(line, " \t\r\n", &rest); word && fits; word = strtok_r(NULL, " \t\r\n", &rest)) {
-    if (value_of(word, "heads"))
-      *heads = value_of(word, "heads");
-    else if (value_of(word, "listed"))
-      *listed = value_of(word, "listed");
-    else if (value_of(word, "batch"))
-      *batch = value_of(word, "batch");
+    size_t i = 0;
+    while (i < OTHERS && !value_of(word, others[i].key))
+      i++;
+    if (i < OTHERS)
+      *others[i].value = value_of(word, others[i].key);
     else
       fits = append_word(spec, size, word);
   }
   return fits;
 }
 
-/* Specs with lists say how long these are, and no others. */
-static bool take_listed(struct bench_case *what, const char *text) {
-  uint64_t listed = 0;
-  if (text && !parse_number(text, 1, BENCH_MOST_LISTED, &listed))
-    return problem_set("listed is \"%s\"; allowed are 1 to %d", text, BENCH_MOST_LISTED);
-  return bench_case_list(what, (uint32_t)listed);
+/* A number of the line from 1 on; what is not there is 0. */
+static bool take_number(const char *name, const char *text, uint32_t most, uint32_t *number) {
+  uint64_t value = 0;
+  if (text && !parse_number(text, 1, most, &value))
+    return problem_set("%s is \"%s\"; allowed are 1 to %u", name, text, most);
+  *number = (uint32_t)value;
+  return true;
+}
+
+/* Specs with lists say how long these are, and those with a second KV how long this is, and no others. */
+static bool take_lists(struct bench_case *what, const struct words *words) {
+  uint32_t listed = 0;
+  uint32_t ratio = 0;
+  return take_number("listed", words->listed, BENCH_MOST_LISTED, &listed) &&
+         take_number("ratio", words->ratio, BENCH_MOST_RATIO, &ratio) && bench_case_list(what, listed, ratio);
 }
 
 bool bench_case_parse(struct bench_case *what, const char *line) {
-  char words[CASE_TEXT_SIZE];
+  char copy[CASE_TEXT_SIZE];
   char text[FI_SPEC_TEXT_SIZE];
-  const char *heads = "8";
-  const char *listed = NULL;
-  const char *batch_text = NULL;
-  uint64_t kv_heads;
+  struct words words = {.heads = "8"};
+  uint32_t kv_heads = 0;
   fi_spec spec;
   struct bench_batch batch;
   *what = (struct bench_case){0};
-  if (strlen(line) >= sizeof words)
-    return problem_set("the case is longer than %zu characters", sizeof words - 1);
-  snprintf(words, sizeof words, "%s", line);
-  if (!split(words, text, sizeof text, &heads, &listed, &batch_text))
+  if (strlen(line) >= sizeof copy)
+    return problem_set("the case is longer than %zu characters", sizeof copy - 1);
+  snprintf(copy, sizeof copy, "%s", line);
+  if (!split(copy, text, sizeof text, &words))
     return false;
-  if (!batch_text)
+  if (!words.batch)
     return problem_set("\"%s\" has no batch=, such as batch=8q1s1k", line);
-  if (!parse_number(heads, 1, MOST_HEADS, &kv_heads))
-    return problem_set("heads is \"%s\"; allowed are 1 to %d", heads, MOST_HEADS);
+  if (!take_number("heads", words.heads, MOST_HEADS, &kv_heads))
+    return false;
   if (fi_spec_parse(text, &spec))
     return problem_set("%s", fi_last_error());
-  if (!bench_batch_parse(&batch, batch_text))
+  if (!bench_batch_parse(&batch, words.batch))
     return false;
-  const bool made = bench_case_make(what, &spec, (uint32_t)kv_heads, &batch);
+  const bool made = bench_case_make(what, &spec, kv_heads, &batch);
   bench_batch_free(&batch);
-  if (!made || take_listed(what, listed))
+  if (!made || take_lists(what, &words))
     return made;
   bench_batch_free(&what->batch);
   return false;
@@ -148,9 +173,13 @@ bool bench_case_parse(struct bench_case *what, const char *line) {
 
 void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]) {
   char listed[24] = "";
+  char ratio[24] = "";
   if (what->listed)
     snprintf(listed, sizeof listed, " listed=%u", what->listed);
-  snprintf(text, CASE_TEXT_SIZE, "%s heads=%u%s batch=%s", what->spec_text, what->kv_heads, listed, what->batch.text);
+  if (what->ratio)
+    snprintf(ratio, sizeof ratio, " ratio=%u", what->ratio);
+  snprintf(text, CASE_TEXT_SIZE, "%s heads=%u%s%s batch=%s", what->spec_text, what->kv_heads, listed, ratio,
+           what->batch.text);
 }
 
 /* ------------------------------------------------------------------------------------------------ lists */
@@ -186,23 +215,45 @@ uint64_t bench_token_bits(const fi_spec *spec) {
          row_bits(reference_v_rows(spec), has_own_v ? reference_v_scale_rows(spec) : none);
 }
 
-/* What a query token at a place reads by its lists. */
-static double listed_tokens(const struct bench_case *what, uint32_t kv_len) {
+uint32_t bench_case_entries(const struct bench_case *what, uint32_t request) {
+  return what->ratio > 0 ? what->batch.requests[request].kv_len / what->ratio : 0;
+}
+
+uint32_t bench_case_seen(const struct bench_case *what, uint32_t request, uint32_t i) {
+  const struct bench_request *of = &what->batch.requests[request];
+  const uint32_t place = what->spec.mask == FI_MASK_CAUSAL ? of->kv_len - of->q_len + i : of->kv_len - 1;
+  return what->ratio > 0 ? (place + 1) / what->ratio : place / what->spec.select + 1;
+}
+
+/* Tokens, or entries, that the query tokens of a request read by their lists. */
+static double listed_tokens(const struct bench_case *what, uint32_t request) {
+  const struct bench_request *of = &what->batch.requests[request];
   const double most = (double)what->listed * what->spec.select;
-  return most < kv_len ? most : kv_len;
+  double tokens = 0;
+  for (uint32_t i = 0; i < of->q_len && what->ratio > 0; i++)
+    tokens += fmin(what->listed, bench_case_seen(what, request, i));
+  return what->ratio > 0 ? tokens : of->q_len * fmin(most, of->kv_len);
+}
+
+/* Without lists, or beside those of a second KV. */
+static double shown_tokens(const struct bench_case *what, uint32_t request) {
+  const struct bench_request *of = &what->batch.requests[request];
+  const uint32_t first = visible_first(&what->spec, of->kv_len - of->q_len);
+  const uint32_t borrowed = bench_batch_borrowed(&what->batch, request, what->spec.page_size);
+  return of->kv_len - (first > borrowed ? first : borrowed);
+}
+
+static double shown_pairs(const struct bench_case *what, uint32_t request) {
+  const struct bench_request *of = &what->batch.requests[request];
+  return what->spec.mask == FI_MASK_CAUSAL ? visible_pairs(&what->spec, 0, of->kv_len - of->q_len, of->kv_len)
+                                           : (double)of->q_len * of->kv_len;
 }
 
 double bench_case_bytes(const struct bench_case *what) {
   double tokens = 0;
   for (uint32_t r = 0; r < what->batch.count; r++) {
-    const struct bench_request *request = &what->batch.requests[r];
-    if (what->listed) {
-      tokens += request->q_len * listed_tokens(what, request->kv_len);
-      continue;
-    }
-    const uint32_t first = visible_first(&what->spec, request->kv_len - request->q_len);
-    const uint32_t borrowed = bench_batch_borrowed(&what->batch, r, what->spec.page_size);
-    tokens += request->kv_len - (first > borrowed ? first : borrowed);
+    tokens += what->listed ? listed_tokens(what, r) : 0;
+    tokens += !what->listed || what->ratio > 0 ? shown_tokens(what, r) : 0;
   }
   return tokens * what->kv_heads * (double)bench_token_bits(&what->spec) / 8;
 }
@@ -210,14 +261,8 @@ double bench_case_bytes(const struct bench_case *what) {
 double bench_case_operations(const struct bench_case *what) {
   double pairs = 0;
   for (uint32_t r = 0; r < what->batch.count; r++) {
-    const struct bench_request *request = &what->batch.requests[r];
-    if (what->listed) {
-      pairs += request->q_len * listed_tokens(what, request->kv_len);
-      continue;
-    }
-    pairs += what->spec.mask == FI_MASK_CAUSAL
-                 ? visible_pairs(&what->spec, 0, request->kv_len - request->q_len, request->kv_len)
-                 : (double)request->q_len * request->kv_len;
+    pairs += what->listed ? listed_tokens(what, r) : 0;
+    pairs += !what->listed || what->ratio > 0 ? shown_pairs(what, r) : 0;
   }
   const double heads = (double)what->kv_heads * what->spec.group;
   return 2 * heads * pairs * (what->spec.head_dim + what->spec.v_dim);

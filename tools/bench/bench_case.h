@@ -1,7 +1,8 @@
 /*
  * A timed workload: a spec of attention, KV heads, and a batch. As a line "SPEC heads=N batch=BATCH", for example
  * "attention group=4 page=16 heads=8 batch=64q1s4k". With the axis select also "listed=N", entries of each list: random
- * blocks, each once, of what a query token sees; holes where it sees fewer.
+ * blocks, each once, of what a query token sees; holes where it sees fewer. With the axis second also "ratio=N": the
+ * second KV of a request has an entry for each N tokens, and a query token sees those whose tokens it has behind it.
  */
 #ifndef TOOLS_BENCH_BENCH_CASE_H
 #define TOOLS_BENCH_BENCH_CASE_H
@@ -15,6 +16,7 @@ struct bench_case {
   char layer[32]; /* kind, of a model; else "" */
   uint32_t kv_heads;
   uint32_t listed; /* entries of each list; 0 without lists */
+  uint32_t ratio;  /* tokens to an entry of the second KV; 0 without one */
   struct bench_batch batch;
 };
 
@@ -24,10 +26,19 @@ bool bench_case_parse(struct bench_case *what, const char *line);
 /* Of parts. The batch is copied. */
 bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_heads, const struct bench_batch *batch);
 
-/* How many blocks each query token of a case lists: 1 and more of specs with select, 0 of others; false, with the
- * problem set, where it is otherwise. */
-enum { BENCH_MOST_LISTED = 1 << 20 };
-bool bench_case_list(struct bench_case *what, uint32_t listed);
+/*
+ * How many blocks each query token of a case lists: 1 and more of specs with select, 0 of others. And how many tokens
+ * an entry of a second KV has: 0 of specs without such, of others BENCH_RATIO. False, with the problem set, where it is
+ * otherwise.
+ */
+enum { BENCH_MOST_LISTED = 1 << 20, BENCH_MOST_RATIO = 1 << 16, BENCH_RATIO = 4 };
+bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio);
+
+/* Blocks, or entries of a second KV, that query token i of a request of the case sees, of which it lists some. */
+uint32_t bench_case_seen(const struct bench_case *what, uint32_t request, uint32_t i);
+
+/* Entries that a request of the case has in its second KV. */
+uint32_t bench_case_entries(const struct bench_case *what, uint32_t request);
 
 /* The line. */
 enum { CASE_TEXT_SIZE = FI_SPEC_TEXT_SIZE + BATCH_TEXT_SIZE + 64 };

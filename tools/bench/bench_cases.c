@@ -68,12 +68,18 @@ static int make_batches(const struct bench_choice *choice, struct batches *batch
 
 /* ------------------------------------------------------------------------------------------------ cases */
 
-static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads, uint64_t listed,
+/* How long lists are, and the second KV. */
+struct lists {
+  uint64_t listed;
+  uint64_t ratio;
+};
+
+static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads, struct lists lists,
                      const struct bench_batch *batch) {
   struct bench_case what;
   if (!bench_case_make(&what, spec, (uint32_t)heads, batch))
     return false;
-  if (!bench_case_list(&what, (uint32_t)listed)) {
+  if (!bench_case_list(&what, (uint32_t)lists.listed, (uint32_t)lists.ratio)) {
     bench_batch_free(&what.batch);
     return false;
   }
@@ -86,6 +92,17 @@ static enum role role_of(const struct bench_batch *batch) {
   return tokens == 1 ? ROLE_DECODE : tokens <= EXTEND_TOKENS ? ROLE_EXTEND : ROLE_PREFILL;
 }
 
+/* Of a model's layer, no longer than a request has blocks or entries. */
+static struct lists lists_of(const struct selection *selection, const struct bench_batch *batch) {
+  const uint32_t most = bench_batch_most_kv(batch);
+  if (selection->block == 0)
+    return (struct lists){0};
+  const uint64_t entries = selection->ratio > 0 ? most / selection->ratio : most / selection->block;
+  const uint64_t blocks = entries > 0 ? entries : 1;
+  const bool is_shorter = selection->entries > 0 && selection->entries < blocks;
+  return (struct lists){.listed = is_shorter ? selection->entries : blocks, .ratio = selection->ratio};
+}
+
 /* A kind of layer of which bench lacks the inputs is told and left out. */
 static void add_layer(const struct bench_choice *choice, const struct model_layer *layer, const struct batches *batches,
                       struct case_list *list) {
@@ -95,7 +112,8 @@ static void add_layer(const struct bench_choice *choice, const struct model_laye
     if (!layer_has_role(layer, role))
       continue;
     const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
-    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads, 0, &batches->batches[i]))
+    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads,
+                                 lists_of(&layer->layer.selection, &batches->batches[i]), &batches->batches[i]))
       complain("%s, %s: %s", layer->kind, batches->batches[i].text, has_kernel ? problem_last() : fi_last_error());
   }
 }
@@ -121,7 +139,7 @@ static int add_spec(const struct bench_choice *choice, const struct batches *bat
   if (fi_spec_supported(&spec, NULL))
     return usage_error("bench", "%s", fi_last_error());
   for (size_t i = 0; i < batches->count; i++) {
-    if (!add_case(list, &spec, "", choice->heads, choice->listed, &batches->batches[i]))
+    if (!add_case(list, &spec, "", choice->heads, (struct lists){choice->listed, choice->ratio}, &batches->batches[i]))
       return usage_error("bench", "%s", problem_last());
   }
   return CLI_OK;

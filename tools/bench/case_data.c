@@ -44,22 +44,30 @@ static size_t query_heads(const struct case_data *data) {
   return (size_t)data->what->kv_heads * data->spec.group;
 }
 
-/* How many scales K or V has. */
-static size_t scale_count(const struct case_data *data, const struct reference_scale_rows *rows, uint32_t dtype) {
+/* How many scales K or V of so many tokens has. */
+static size_t scale_count(const struct case_data *data, size_t tokens, const struct reference_scale_rows *rows,
+                          uint32_t dtype) {
   const size_t heads = data->what->kv_heads;
   if (rows->count > 0)
-    return data->cache_tokens * heads * rows->packed;
+    return tokens * heads * rows->packed;
   if (data->spec.kv_scale == FI_SCALE_NONE || dtype_bits(dtype) > 8)
     return 0;
   return data->spec.kv_scale == FI_SCALE_HEAD ? heads : 1;
 }
 
-static size_t scale_bytes(const struct case_data *data, const struct reference_scale_rows *rows, uint32_t dtype) {
-  return scale_count(data, rows, dtype) * dtype_bytes(rows->dtype);
+static size_t scale_bytes(const struct case_data *data, size_t tokens, const struct reference_scale_rows *rows,
+                          uint32_t dtype) {
+  return scale_count(data, tokens, rows, dtype) * dtype_bytes(rows->dtype);
 }
 
-static size_t cache_bytes(const struct case_data *data, struct reference_rows rows) {
-  return data->cache_tokens * data->what->kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
+static size_t cache_bytes(const struct case_data *data, size_t tokens, struct reference_rows rows) {
+  return tokens * data->what->kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
+}
+
+/* A request without entries has a page of them, too. */
+static uint32_t second_pages_of(const struct case_data *data, uint32_t request) {
+  const uint32_t page = data->spec.second_page;
+  return page > 0 ? bench_case_entries(data->what, request) / page + 1 : 0;
 }
 
 static void count_pages(struct case_data *data) {
@@ -70,6 +78,9 @@ static void count_pages(struct case_data *data) {
     data->entries += pages;
     data->pages += pages - borrowed_pages(data, r);
     data->table_stride = pages > data->table_stride ? pages : data->table_stride;
+    const uint32_t second = second_pages_of(data, r);
+    data->second_pages += second;
+    data->second_stride = second > data->second_stride ? second : data->second_stride;
     tokens += batch->requests[r].kv_len;
   }
   data->cache_tokens = is_paged(data)     ? (uint64_t)data->pages * data->spec.page_size
@@ -84,14 +95,16 @@ static void set_sizes(struct case_data *data) {
   const bool has_own_v = spec->v_source == FI_V_OWN;
   const struct reference_scale_rows k_scales = reference_k_scale_rows(spec);
   const struct reference_scale_rows v_scales = reference_v_scale_rows(spec);
+  const size_t tokens = data->cache_tokens;
+  const size_t second = (size_t)data->second_pages * spec->second_page;
   const size_t table = has_indptr(data) ? data->entries : requests * data->table_stride;
   const size_t bytes[CASE_BUFFERS] = {
       [CASE_Q] = rows * spec->head_dim * dtype_bytes(spec->q_dtype),
       [CASE_O] = rows * spec->v_dim * dtype_bytes(spec->o_dtype),
-      [CASE_K] = cache_bytes(data, reference_k_rows(spec)),
-      [CASE_V] = cache_bytes(data, reference_v_rows(spec)),
-      [CASE_K_SCALES] = scale_bytes(data, &k_scales, spec->kv_dtype),
-      [CASE_V_SCALES] = has_own_v ? scale_bytes(data, &v_scales, spec->v_dtype) : 0,
+      [CASE_K] = cache_bytes(data, tokens, reference_k_rows(spec)),
+      [CASE_V] = cache_bytes(data, tokens, reference_v_rows(spec)),
+      [CASE_K_SCALES] = scale_bytes(data, tokens, &k_scales, spec->kv_dtype),
+      [CASE_V_SCALES] = has_own_v ? scale_bytes(data, tokens, &v_scales, spec->v_dtype) : 0,
       [CASE_Q_INDPTR] = bench_batch_most_q(&data->what->batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_KV_LEN] = is_paged(data) || !has_indptr(data) ? requests * sizeof(int32_t) : 0,
       [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
@@ -101,6 +114,13 @@ static void set_sizes(struct case_data *data) {
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
       [CASE_SELECTED] = bench_batch_tokens(&data->what->batch) * data->what->listed * sizeof(int32_t),
+      [CASE_SECOND_K] = cache_bytes(data, second, reference_k_rows(spec)),
+      [CASE_SECOND_V] = cache_bytes(data, second, reference_v_rows(spec)),
+      [CASE_SECOND_K_SCALES] = k_scales.count > 0 ? scale_bytes(data, second, &k_scales, spec->kv_dtype) : 0,
+      [CASE_SECOND_V_SCALES] =
+          has_own_v && v_scales.count > 0 ? scale_bytes(data, second, &v_scales, spec->v_dtype) : 0,
+      [CASE_SECOND_TABLE] = requests * data->second_stride * sizeof(int32_t),
+      [CASE_SECOND_LEN] = second > 0 ? requests * sizeof(int32_t) : 0,
       [CASE_LSE] = spec->lse ? rows * sizeof(float) : 0,
       [CASE_MEMORY] = data->bounds.bytes,
       [CASE_SCRATCH] = data->bounds.scratch_bytes,
@@ -131,6 +151,7 @@ static void fill_indptr(const struct case_data *data) {
   int32_t *q_indptr = data->host[CASE_Q_INDPTR];
   int32_t *kv_indptr = data->host[CASE_KV_INDPTR];
   int32_t *kv_len = data->host[CASE_KV_LEN];
+  int32_t *second_len = data->host[CASE_SECOND_LEN];
   for (uint32_t r = 0; r < batch->count; r++) {
     const struct bench_request *request = &batch->requests[r];
     if (q_indptr)
@@ -139,6 +160,8 @@ static void fill_indptr(const struct case_data *data) {
       kv_indptr[r + 1] = kv_indptr[r] + (int32_t)(is_paged(data) ? pages_of(data, r) : request->kv_len);
     if (kv_len)
       kv_len[r] = (int32_t)request->kv_len;
+    if (second_len)
+      second_len[r] = (int32_t)bench_case_entries(data->what, r);
   }
 }
 
@@ -179,14 +202,29 @@ static bool fill_page_table(const struct case_data *data, random_state *random) 
   return true;
 }
 
+static bool fill_second_table(const struct case_data *data, random_state *random) {
+  int32_t *table = data->host[CASE_SECOND_TABLE];
+  uint32_t next = 0;
+  if (!table)
+    return true;
+  int32_t *order = calloc(data->second_pages, sizeof *order);
+  if (!order)
+    return problem_set("no host memory for %u page ids", data->second_pages);
+  random_permutation(random, order, data->second_pages);
+  for (uint32_t r = 0; r < data->what->batch.count; r++) {
+    for (uint32_t i = 0; i < second_pages_of(data, r); i++)
+      table[(size_t)r * data->second_stride + i] = order[next++];
+  }
+  free(order);
+  return true;
+}
+
 /* Random blocks of those that the query tokens of a request see, each once; holes where they see fewer. */
-static int32_t *fill_lists_of(const struct case_data *data, random_state *random, const struct bench_request *request,
-                              int32_t *blocks, int32_t *list) {
+static int32_t *fill_lists_of(const struct case_data *data, random_state *random, uint32_t request, int32_t *blocks,
+                              int32_t *list) {
   const uint32_t listed = data->what->listed;
-  const uint32_t first = data->spec.mask == FI_MASK_CAUSAL ? request->kv_len - request->q_len : request->kv_len - 1;
-  for (uint32_t i = 0; i < request->q_len; i++, list += listed) {
-    const uint32_t last = first + i < request->kv_len ? first + i : request->kv_len - 1;
-    const uint32_t seen = last / data->spec.select + 1;
+  for (uint32_t i = 0; i < data->what->batch.requests[request].q_len; i++, list += listed) {
+    const uint32_t seen = bench_case_seen(data->what, request, i);
     for (uint32_t b = 0; b < seen; b++)
       blocks[b] = (int32_t)b;
     for (uint32_t e = 0; e < listed; e++) {
@@ -207,7 +245,7 @@ static bool fill_lists(const struct case_data *data, random_state *random) {
   if (!blocks)
     return problem_set("no host memory for lists");
   for (uint32_t r = 0; r < batch->count; r++)
-    list = fill_lists_of(data, random, &batch->requests[r], blocks, list);
+    list = fill_lists_of(data, random, r, blocks, list);
   free(blocks);
   return true;
 }
@@ -252,9 +290,14 @@ static bool fill_host(struct case_data *data, random_state *random) {
   fill_elements(data, CASE_V, reference_v_rows(spec).dtype, random);
   fill_scales(data, CASE_K_SCALES, reference_k_scale_rows(spec).dtype, spec->kv_dtype, random);
   fill_scales(data, CASE_V_SCALES, reference_v_scale_rows(spec).dtype, spec->v_dtype, random);
+  fill_elements(data, CASE_SECOND_K, spec->kv_dtype, random);
+  fill_elements(data, CASE_SECOND_V, reference_v_rows(spec).dtype, random);
+  fill_scales(data, CASE_SECOND_K_SCALES, reference_k_scale_rows(spec).dtype, spec->kv_dtype, random);
+  fill_scales(data, CASE_SECOND_V_SCALES, reference_v_scale_rows(spec).dtype, spec->v_dtype, random);
   fill_heads(data, CASE_SINKS, 1, 4);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
-  return fill_page_table(data, random) && fill_lists(data, random) && fill_rope_table(data);
+  return fill_page_table(data, random) && fill_second_table(data, random) && fill_lists(data, random) &&
+         fill_rope_table(data);
 }
 
 /* ------------------------------------------------------------------------------------------------ device */
@@ -334,6 +377,9 @@ static fi_batch batch_on(const struct case_data *data, void *const *memory) {
                     .kv_indptr = memory[CASE_KV_INDPTR],
                     .page_table = memory[CASE_PAGE_TABLE],
                     .page_table_stride = has_indptr(data) ? 0 : data->table_stride,
+                    .second_page_table = memory[CASE_SECOND_TABLE],
+                    .second_page_table_stride = data->second_stride,
+                    .second_kv_len = memory[CASE_SECOND_LEN],
                     .shared = memory[CASE_SHARED]};
 }
 
@@ -367,6 +413,8 @@ static fi_tensors tensors_on(const struct case_data *data, void *const *memory) 
       .rope_table = memory[CASE_ROPE_TABLE],
       .rope_magnitude = data->rope_magnitude,
       .selected = memory[CASE_SELECTED],
+      .second_k = {.data = memory[CASE_SECOND_K], .scales = memory[CASE_SECOND_K_SCALES]},
+      .second_v = {.data = memory[CASE_SECOND_V], .scales = memory[CASE_SECOND_V_SCALES]},
   };
 }
 

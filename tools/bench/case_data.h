@@ -27,6 +27,12 @@ enum case_buffer {
   CASE_SLOPES,
   CASE_ROPE_TABLE,
   CASE_SELECTED,
+  CASE_SECOND_K, /* of a second KV */
+  CASE_SECOND_V,
+  CASE_SECOND_K_SCALES,
+  CASE_SECOND_V_SCALES,
+  CASE_SECOND_TABLE,
+  CASE_SECOND_LEN,
   CASE_LSE,
   CASE_MEMORY,
   CASE_SCRATCH,
@@ -38,11 +44,13 @@ struct case_data {
   const struct bench_case *what;
   struct device *device;
   fi_kernel *kernel;
-  fi_spec spec;          /* as the kernel has it */
-  uint64_t cache_tokens; /* that the cache has room for */
-  uint32_t table_stride; /* pages of the longest request */
-  uint32_t entries;      /* of the page tables of all requests */
-  uint32_t pages;        /* that these name */
+  fi_spec spec;           /* as the kernel has it */
+  uint64_t cache_tokens;  /* that the cache has room for */
+  uint32_t table_stride;  /* pages of the longest request */
+  uint32_t entries;       /* of the page tables of all requests */
+  uint32_t pages;         /* that these name */
+  uint32_t second_pages;  /* of the second KV, */
+  uint32_t second_stride; /* and of the longest request's */
   float rope_magnitude;
   size_t bytes[CASE_BUFFERS];
   void *host[CASE_BUFFERS]; /* NULL of what only the device has */

@@ -59,6 +59,8 @@ char *repro_command(const struct bench_choice *choice, const struct bench_case *
   fprintf(file, "flashjit bench %s --heads %u", what->spec_text, what->kv_heads);
   if (what->listed)
     fprintf(file, " --listed %u", what->listed);
+  if (what->ratio)
+    fprintf(file, " --ratio %u", what->ratio);
   write_batch(file, &what->batch);
   write_number(file, "--seed", choice->seed, BENCH_SEED);
   write_number(file, "--repeat", choice->repeat, BENCH_REPEAT);

@@ -10,6 +10,7 @@
 enum {
   OPTION_HEADS = OPTIONS_OF_MODEL,
   OPTION_LISTED,
+  OPTION_RATIO,
   OPTION_BATCH,
   OPTION_TRACE,
   OPTION_REQUESTS,
@@ -35,9 +36,10 @@ static const struct cli_option options[] = {
      OPTION_BATCH},
     {"heads", 0, "N", "KV heads of a spec; default: 8", OPTION_HEADS},
     {"listed", 0, "N", "blocks that each query token lists, of a spec with select", OPTION_LISTED},
+    {"ratio", 0, "N", "tokens to an entry of the second KV, of a spec with second; default: 4", OPTION_RATIO},
     {"trace", 0, "FILE", "decoding of a trace's requests: Azure's CSV or Mooncake's JSON lines", OPTION_TRACE},
     {"requests", 0, "N", "how many of the trace; default: 64", OPTION_REQUESTS},
-    {"cases", 0, "FILE", "a case a line: SPEC heads=N [listed=N] batch=BATCH", OPTION_CASES},
+    {"cases", 0, "FILE", "a case a line: SPEC heads=N [listed=N] [ratio=N] batch=BATCH", OPTION_CASES},
     {"output", 'o', "FORMAT", "md, csv, json or jsonl; default: md", OPTION_OUTPUT},
     {"out", 0, "FILE", "where it goes; default: standard output", OPTION_OUT},
     {"baseline", 0, "FILE",
@@ -91,6 +93,7 @@ static bool take_number(struct bench_choice *choice, int code, const char *text)
   } numbers[] = {
       {OPTION_HEADS, "--heads", 1, 1024, &choice->heads},
       {OPTION_LISTED, "--listed", 1, BENCH_MOST_LISTED, &choice->listed},
+      {OPTION_RATIO, "--ratio", 1, BENCH_MOST_RATIO, &choice->ratio},
       {OPTION_REQUESTS, "--requests", 1, 65536, &choice->requests},
       {OPTION_TOLERANCE, "--tolerance", 0, 1000, &choice->tolerance},
       {OPTION_REPEAT, "--repeat", 1, 10000, &choice->repeat},
