@@ -432,7 +432,8 @@ const struct cli_command run_command = {
     .arguments = "--model CONFIG.json [options]",
     .about = "Takes each kind of attention layer of a model through requests as a server does, in steps of bounded\n"
              "size: prompts in chunks, a few tokens at once, single tokens; appending to a cache with pages in\n"
-             "random order. Prints one row a kernel. Exits with 1 when an output is wrong or nothing can be run.",
+             "random order, and making lists with the indexers of models that have such. Prints one row a kernel.\n"
+             "Exits with 1 when an output is wrong or nothing can be run.",
     .options = options,
     .more_options = model_option_rows,
     .more_title = model_option_title,
