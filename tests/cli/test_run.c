@@ -274,7 +274,7 @@ Test(run, wrong_lists_fail, .init = use_simulator) {
       {INDEXED_TOKENS, "1:9:4:99", "request 1, token 9, list 0: block 99, which is no block that it sees"},
       {INDEXED_TOKENS, "1:9:10:3", "request 1, token 9, list 0: block 3 in place of a hole"},
       {INDEXED_BLOCKS, "0:65:0:1", "list 0: block 1 in a list without one that each has: 0"},
-      {ENTRIES("4"), "0:62:1:16", "request 0, token 62, list 0: block 16, which is no block that it sees"},
+      {ENTRIES("4"), "0:62:1:15", "request 0, token 62, list 0: block 15, which is no block that it sees"},
   };
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
     char text[640];

@@ -91,6 +91,10 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
                   random_state *random);
 void batch_free(struct batch_memory *batch, struct device *device);
 
+/* Pages that so many tokens of a request fill; and the lengths of requests after a step, of 0 when they are done. */
+uint32_t batch_pages_of(const struct batch_memory *batch, uint32_t tokens);
+void batch_set_lengths(struct batch_memory *batch, const struct step *step);
+
 /* Lengths, pages, inputs and a poisoned O for a step. Of the pages the device has those alone that a query sees. */
 void batch_begin_step(struct batch_memory *batch, struct device *device, const struct step *step);
 

@@ -78,8 +78,21 @@ static bool is_listed(const struct looked *looked, uint32_t block) {
   return first < looked->count && (uint32_t)looked->list[first] == block;
 }
 
+/* Of the blocks that each list has, these. */
+static bool check_forced(const struct looked *looked, uint32_t first, uint32_t end, struct lists_verdict *verdict) {
+  for (uint32_t b = first; b < end && b < looked->blocks; b++) {
+    if (is_listed(looked, b))
+      continue;
+    mismatch(looked, " in a list without one that each has:", looked->list[0], b, verdict);
+    return false;
+  }
+  return true;
+}
+
 static bool check_form(const struct looked *looked, struct lists_verdict *verdict) {
   const int32_t *list = looked->list;
+  const uint32_t last_blocks = looked->reference->tensors.last_blocks;
+  const uint32_t last = last_blocks < looked->blocks ? last_blocks : looked->blocks;
   for (uint32_t e = 0; e < looked->reference->max_selected; e++) {
     const bool is_block = list[e] >= 0 && (uint32_t)list[e] < looked->blocks;
     const char *wrong = e >= looked->count                ? (list[e] == HOLE ? NULL : " in place of a hole")
@@ -91,13 +104,8 @@ static bool check_form(const struct looked *looked, struct lists_verdict *verdic
     mismatch(looked, wrong, list[e], -1, verdict);
     return false;
   }
-  for (uint32_t b = 0; b < looked->blocks; b++) {
-    if (!is_forced(looked, b) || is_listed(looked, b))
-      continue;
-    mismatch(looked, " in a list without one that each has:", looked->count > 0 ? list[0] : HOLE, b, verdict);
-    return false;
-  }
-  return true;
+  return check_forced(looked, 0, looked->reference->tensors.first_blocks, verdict) &&
+         check_forced(looked, looked->blocks - last, looked->blocks, verdict);
 }
 
 /* ------------------------------------------------------------------------------------------------ choice */
