@@ -222,6 +222,22 @@ Test(run, kinds_of_models, .init = use_simulator) {
                                                       "--lengths 150:9,3:2,1:0,97:5 --max-tokens 64");
 }
 
+/* On requests of production: lists of tokens, of blocks and of entries. */
+Test(run, lists_on_traces, .init = use_simulator) {
+  static const char *const models[] = {INDEXED_TOKENS, INDEXED_BLOCKS, ENTRIES("4")};
+  static const char *const traces[] = {TRACE("azure-2023-conv.csv"), TRACE("mooncake-conversation.jsonl")};
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    char text[640];
+    char arguments[512];
+    snprintf(text, sizeof text,
+             "{\"num_hidden_layers\": 1, \"num_attention_heads\": 8, \"num_key_value_heads\": 2, \"head_dim\": 64, %s}",
+             models[i]);
+    snprintf(arguments, sizeof arguments, "--model %s --requests 2 --trace %s", scratch_file("kind.json", text),
+             traces[i % 2]);
+    run_right(arguments);
+  }
+}
+
 static void use_devices(void) {
   use_simulator();
   setenv("FLASHJIT_SIM_DEVICES", "4", 1);
