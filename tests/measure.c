@@ -24,9 +24,10 @@
  * mean square. The sum of probabilities is of those that are not rounded, and errors are independent, so that O is off
  * by as much of itself where V is random. A third is added for small batches and for output of bf16, which adds 1e-3,
  * and an element may be six deviations off. A row's largest probability is 2^8 in e4m3: what is below 2^-10, 2^-18 of
- * it, is 0. Log-sum-exps are of sums that are not rounded. Matrix units keep about 14 bits of a sum of such products
- * (arXiv 2412.19437, 3.3.2; 2411.10958): a score of d dims is off by d / 32 * 2^-13 of the largest sum on its way at
- * most, 1e-3 for 256 dims; of O only a step's tokens are summed there.
+ * it, is 0. Log-sum-exps are of sums that are not rounded. Of 32 products and the sum so far matrix units keep 13 bits
+ * below the largest (tools/gpusim/exec/narrow.h): each of a score's d products is off by up to 2^-13 of it, evenly, the
+ * score by 2^-13 * sqrt(d / 3) of it, 1.1e-3 for 256 dims, before it is divided by sqrt(d); of O only a step's tokens
+ * are summed there.
  */
 static const struct tolerance tolerances[] = {
     [FI_F16] = {1e-3, 8e-3, 4e-3},

@@ -65,61 +65,47 @@ static double packed_distance(uint32_t dtype, uint32_t recorded, uint32_t simula
 
 /* ----------------------------------------------------------------------------------------------- products */
 
-/*
- * How the operands of mma.sync lie in a warp, see exec_mma.c: `depth` products in words of A, B and C. Of a warpgroup
- * each warp has a word of B that all of them take.
- */
+enum { PER_WORD = 2, CHUNK = 4 * PER_WORD };
+
+/* How the operands of mma.sync lie in a warp, see tools/gpusim/exec/mma.c: `depth` products in words of A, B and C. */
 struct product {
   uint32_t dtype;
-  uint32_t per_word;
   uint32_t a_words;
-  uint32_t b_words; /* of a warp */
+  uint32_t b_words;
   uint32_t depth;
-  bool shares_b;
 };
 
 static struct product product_of(const struct vector_case *vector) {
-  static const uint32_t dtypes[] = {FI_F16, FI_BF16, FI_E4M3, FI_E5M2};
-  struct product product = {.dtype = dtypes[vector->bound - PRODUCT_F16]};
-  product.shares_b = vector->language == VECTOR_WARPGROUP;
-  product.b_words = product.shares_b ? 1 : (vector_operand_count(vector) - vector->results) / 3;
-  product.a_words = vector_operand_count(vector) - vector->results - product.b_words;
-  product.per_word = vector->bound <= PRODUCT_BF16 ? 2 : 4;
-  product.depth = product.a_words * 2 * product.per_word;
+  struct product product = {.dtype = vector->bound == PRODUCT_F16 ? FI_F16 : FI_BF16};
+  product.b_words = (vector_operand_count(vector) - vector->results) / 3;
+  product.a_words = 2 * product.b_words;
+  product.depth = product.b_words * CHUNK;
   return product;
 }
 
-/* The operands of the warp of result i, and of the first warp that its B lies in. */
+/* The operands of the warp of result i. */
 struct warp_inputs {
-  const uint64_t *own;
-  const uint64_t *first;
+  const uint64_t *lanes;
   uint32_t operands; /* of a lane */
 };
 
-static struct warp_inputs inputs_of(const struct vector_case *vector, const struct product *product,
-                                    const uint64_t *inputs, size_t i) {
-  const size_t warp = i / vector->results / VECTOR_LANES;
+static struct warp_inputs inputs_of(const struct vector_case *vector, const uint64_t *inputs, size_t i) {
   const uint32_t operands = vector_operand_count(vector);
-  const size_t words = (size_t)VECTOR_LANES * operands;
-  const uint64_t *own = inputs + warp * words;
-  return (struct warp_inputs){own, product->shares_b ? own - warp % 4 * words : own, operands};
+  return (struct warp_inputs){inputs + i / vector->results / VECTOR_LANES * VECTOR_LANES * operands, operands};
 }
 
 /* Element k of row `row` of A. */
 static double element_of_a(const struct product *product, const struct warp_inputs *warp, uint32_t row, uint32_t k) {
-  const uint32_t chunk = 4 * product->per_word;
-  const uint32_t lane = row % 8 * 4 + k % chunk / product->per_word;
-  const uint32_t word = (uint32_t)warp->own[lane * warp->operands + row / 8 + 2 * (k / chunk)];
-  return dtype_decode(product->dtype, &word, k % product->per_word);
+  const uint32_t lane = row % 8 * 4 + k % CHUNK / PER_WORD;
+  const uint32_t word = (uint32_t)warp->lanes[lane * warp->operands + row / 8 + 2 * (k / CHUNK)];
+  return dtype_decode(product->dtype, &word, k % PER_WORD);
 }
 
 /* Element k of column `column` of B. */
 static double element_of_b(const struct product *product, const struct warp_inputs *warp, uint32_t column, uint32_t k) {
-  const uint32_t chunk = 4 * product->per_word;
-  const uint32_t lane = column * 4 + k % chunk / product->per_word + (product->shares_b ? k / chunk * VECTOR_LANES : 0);
-  const uint32_t index = product->shares_b ? 0 : k / chunk;
-  const uint32_t word = (uint32_t)warp->first[lane * warp->operands + product->a_words + index];
-  return dtype_decode(product->dtype, &word, k % product->per_word);
+  const uint32_t lane = column * 4 + k % CHUNK / PER_WORD;
+  const uint32_t word = (uint32_t)warp->lanes[lane * warp->operands + product->a_words + k / CHUNK];
+  return dtype_decode(product->dtype, &word, k % PER_WORD);
 }
 
 /* The sum of the magnitudes of the terms of element (row, column), without that of C. */
@@ -133,10 +119,10 @@ static double terms(const struct product *product, const struct warp_inputs *war
 static double product_distance(const struct vector_case *vector, const uint64_t *inputs, uint32_t recorded,
                                uint32_t simulated, size_t i) {
   const struct product product = product_of(vector);
-  const struct warp_inputs warp = inputs_of(vector, &product, inputs, i);
+  const struct warp_inputs warp = inputs_of(vector, inputs, i);
   const uint32_t lane = (uint32_t)(i / vector->results % VECTOR_LANES);
   const uint32_t index = (uint32_t)(i % vector->results);
-  const uint32_t c = (uint32_t)warp.own[lane * warp.operands + product.a_words + product.b_words + index];
+  const uint32_t c = (uint32_t)warp.lanes[lane * warp.operands + product.a_words + product.b_words + index];
   const uint32_t row = lane / 4 + 8 * (index / 2);
   const uint32_t column = 2 * (lane % 4) + index % 2;
   const double scale = terms(&product, &warp, row, column) + fabs((double)single(c));

@@ -461,8 +461,8 @@ static const struct vector_case cases[] = {
     ROUNDED_PRODUCT("yyyyyyFFFF", 4, PRODUCT_BF16, 18, BF16_16),
     ROUNDED_PRODUCT("xxxFFFF", 4, PRODUCT_F16, 10, F16_8),
     ROUNDED_PRODUCT("yyyFFFF", 4, PRODUCT_BF16, 10, BF16_8),
-    ROUNDED_PRODUCT("MMMMMMFFFF", 4, PRODUCT_E4M3, 34, E4M3_32),
-    ROUNDED_PRODUCT("NNNNNNFFFF", 4, PRODUCT_E5M2, 34, E5M2_32),
+    EXACT_PRODUCT("MMMMMMFFFF", 4, E4M3_32),
+    EXACT_PRODUCT("NNNNNNFFFF", 4, E5M2_32),
     /* Infinity and NaN among the elements, without a product that is finite but too large. */
     {F16_16, "hhhhhhFFFF", WARPS, 4, PRODUCT_F16, 18 * 0x1p-23, VECTOR_PTX},
 

@@ -24,10 +24,8 @@ enum vector_bound {
   RELATIVE_BF16,   /* pairs of bf16: likewise */
   ABSOLUTE_SINGLE, /* f32: limit is the error itself */
   LOGARITHM,       /* f32: limit is an error relative to the result, or absolute below 1 */
-  PRODUCT_F16,     /* products: limit relative to the sum of the magnitudes of all terms */
-  PRODUCT_BF16,
-  PRODUCT_E4M3,
-  PRODUCT_E5M2
+  PRODUCT_F16,     /* products of 16 bits: limit relative to the sum of the magnitudes of all terms */
+  PRODUCT_BF16
 };
 
 /* CUDA is compiled as the library compiles its kernels: on a GPU to machine code, for the simulator to PTX. PTX is for

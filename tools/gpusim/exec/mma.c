@@ -5,6 +5,7 @@
  * So the lanes of one word, read as an array of elements, are a row-major tile of 8 rows of A (or columns of
  * B) by 4 e elements, and the words of C zipped in pairs are rows of 8. */
 #include "exec/lanes.h"
+#include "exec/narrow.h"
 #include "exec/scheduler.h"
 #include "exec/tile.h"
 
@@ -89,6 +90,30 @@ static void multiply(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEP
   }
 }
 
+/* An H200 has no unit for this: its compiler makes two products of f16, of the lower and the upper halves of all words,
+ * and adds C to the second. */
+static void multiply_narrow(float d[ROWS * COLUMNS], float tiles[4][TILE_ROWS * MAX_DEPTH / 2],
+                            const sim_row_vector *rows) {
+  static const struct sim_cut cut = {0x1p-14f, 0x1p-14f, 0x1p25f, ~0};
+  const uint32_t width = MAX_DEPTH / 2;
+  sim_row_vector b[MAX_DEPTH];
+  float a[TILE_ROWS][MAX_DEPTH];
+  for (uint32_t half = 0; half < 2; half++) {
+    sim_row_vector sums[TILE_ROWS] = {{0}};
+    for (uint32_t k = 0; k < MAX_DEPTH; k++) {
+      const uint32_t word = k % width / 8;
+      const uint32_t at = k % 8 / 2 * 4 + k / width * 2 + k % 2;
+      b[k] = rows[word * width + at];
+      for (uint32_t i = 0; i < TILE_ROWS; i++)
+        a[i][k] = tiles[2 * word + half][i * width + at];
+    }
+    for (uint32_t k = 0; k < MAX_DEPTH; k += width)
+      sim_multiply_narrow(sums, a[0] + k, MAX_DEPTH, width, b + k, &cut);
+    for (uint32_t i = 0; i < TILE_ROWS * COLUMNS; i++)
+      d[half * TILE_ROWS * COLUMNS + i] += sums[i / COLUMNS][i % COLUMNS];
+  }
+}
+
 /* The number of words of A is twice that of B: 4 and 2, or 2 and 1. */
 static void exec_mma(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lanes) {
   float tiles[4][TILE_ROWS * MAX_DEPTH / 2];
@@ -101,7 +126,10 @@ static void exec_mma(struct sim_warp *warp, const struct sim_inst *inst, uint32_
   read_a(warp, inst, a_words, tiles);
   read_b(warp, inst, a_words, b_words, rows);
   read_c(warp, inst, a_words + b_words, d);
-  multiply(d, tiles, rows, 4 * per_word(inst), b_words);
+  if (per_word(inst) == 4)
+    multiply_narrow(d, tiles, rows);
+  else
+    multiply(d, tiles, rows, 4 * per_word(inst), b_words);
   write_d(warp, inst, lanes, d);
 }
 

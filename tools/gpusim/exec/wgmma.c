@@ -3,6 +3,7 @@
  * h + e of D holds row lane / 4 + 8 h of the warp, column 8 j + 2 (lane % 4) + e. */
 #include "check/taint.h"
 #include "exec/lanes.h"
+#include "exec/narrow.h"
 #include "exec/product.h"
 #include "exec/scheduler.h"
 #include "exec/tile.h"
@@ -186,6 +187,11 @@ static void load_a(const struct sim_warp *warp, const struct sim_product *part, 
         out[i / SIM_TILE_ROWS][i % SIM_TILE_ROWS][k] *= -1;
 }
 
+static struct sim_cut cut_of(const struct sim_inst *inst) {
+  static const float least[] = {[SIM_TILE_E4M3] = 0x1p-6f, [SIM_TILE_E5M2] = 0x1p-14f};
+  return (struct sim_cut){least[format_a(inst)], least[format_b(inst)], 0x1p13f, ~0x3ff};
+}
+
 /* Eight rows and columns of D, from two registers. */
 static void multiply_tile(struct sim_warp *warp, const struct sim_product *part, uint32_t j, uint32_t half, row_tiles a,
                           const struct b_rows *b) {
@@ -199,7 +205,12 @@ static void multiply_tile(struct sim_warp *warp, const struct sim_product *part,
     elements[2 * i] = even[i];
     elements[2 * i + 1] = odd[i];
   }
-  sim_multiply_tile(sums, a[half][0], MAX_DEPTH, depth_of(inst), b->rows[j]);
+  if (has_halves(inst)) {
+    sim_multiply_tile(sums, a[half][0], MAX_DEPTH, depth_of(inst), b->rows[j]);
+  } else {
+    const struct sim_cut cut = cut_of(inst);
+    sim_multiply_narrow(sums, a[half][0], MAX_DEPTH, MAX_DEPTH, b->rows[j], &cut);
+  }
   for (uint32_t i = 0; i < SIM_LANES; i++) {
     even[i] = elements[2 * i];
     odd[i] = elements[2 * i + 1];
