@@ -61,15 +61,8 @@ TreeUnit tree_unit_of_step(const fi_plan_args &args, const Tree &tree, int step)
 
 /* All steps, cut into even shares. */
 Section section_of_tree(const fi_plan_args &args, const Tree &tree, const int *cuts) {
-  Section section;
-  section.number = 0;
-  section.count = 1;
-  section.first_head = 0;
-  section.heads = args.kv_heads;
-  section.steps = tree.steps * args.kv_heads;
-  section.shares = min(args.ctas, section.steps);
-  section.shares_a_step = (float)section.shares / (float)section.steps;
-  section.cuts = cuts;
+  Section section = section_of_heads(tree.steps, 0, args.kv_heads);
+  divide_section(section, min(args.ctas, section.steps), cuts);
   return section;
 }
 
@@ -77,8 +70,7 @@ Section section_of_tree(const fi_plan_args &args, const Tree &tree, const int *c
 int cut_of_tree(const fi_plan_args &args, const Tree &tree, const Section &section, int share) {
   if (share >= section.shares)
     return section.steps;
-  const int whole = section.steps / section.shares;
-  const int cut = share * whole + min(share, section.steps % section.shares);
+  const int cut = even_cut(section, share);
   if (args.unit_steps == 0)
     return cut;
   const TreeUnit unit = tree_unit_of_step(args, tree, cut);

@@ -48,13 +48,13 @@ Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, 
   const int kv_heads = args.kv_heads / args.head_tiles;
   const int first_head = number * kv_heads / count * args.head_tiles;
   const int heads = (number + 1) * kv_heads / count * args.head_tiles - first_head;
-  Section section = section_of_heads(args, line, first_head, heads);
+  Section section = section_of_heads(line.steps, first_head, heads);
   section.number = number;
   section.count = count;
   section.pieces = pieces_of(args, line, section);
-  section.shares = section.pieces > 0 ? section.pieces * line.tiles * section.heads : shares_of(args, line, section);
-  section.shares_a_step = (float)section.shares / (float)section.steps;
-  section.cuts = cuts;
+  const int shares =
+      section.pieces > 0 ? section.pieces * line.tiles * section.heads : shares_of(args, line, section);
+  divide_section(section, shares, cuts);
   return section;
 }
 

@@ -112,19 +112,26 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
   return even > most - most / 10 ? even : most;
 }
 
-/* A section of some heads, but for what says where its cuts are. */
-Section section_of_heads(const fi_plan_args &args, const Line &line, int first_head, int heads) {
+/* A section of some heads, whose line has so many steps on each, but for its shares. */
+Section section_of_heads(int steps, int first_head, int heads) {
   Section section;
   section.number = 0;
   section.count = 1;
   section.first_head = first_head;
   section.heads = heads;
-  section.steps = line.steps * heads;
+  section.steps = steps * heads;
   section.pieces = 0;
   section.shares = 0;
   section.shares_a_step = 0;
   section.cuts = nullptr;
   return section;
+}
+
+/* Gives a section its shares, whose cuts are or will be in `cuts`. */
+void divide_section(Section &section, int shares, const int *cuts) {
+  section.shares = shares;
+  section.shares_a_step = (float)shares / (float)section.steps;
+  section.cuts = cuts;
 }
 
 /* Where a share begins: an even part of the line. */
@@ -145,10 +152,8 @@ int item_index(const fi_plan_args &args, const Line &line, const Section &sectio
 //@else
 /* Small tiles: all heads are one section. */
 Section section_of(const fi_plan_args &args, const Line &line, const int *cuts, int number, int count) {
-  Section section = section_of_heads(args, line, 0, args.kv_heads);
-  section.shares = shares_of(args, line, section);
-  section.shares_a_step = (float)section.shares / (float)section.steps;
-  section.cuts = cuts;
+  Section section = section_of_heads(line.steps, 0, args.kv_heads);
+  divide_section(section, shares_of(args, line, section), cuts);
   return section;
 }
 
