@@ -2,23 +2,19 @@
 //@use ptx/memory
 //@use work/item
 //@use query/rope_{rope}
+//@if q_dtype == e4m3 && weight_exponent == 0
+//@use query/chunks_widened
+//@else
+//@use query/chunks_copied
+//@end
 
 //# Q goes from global memory into its tile.
 
-//@if q_dtype == e4m3 && weight_exponent == 0
-//@use query/fetch_e4m3
-//@else
-//@if q_dtype == e4m3
-typedef u8 QueryElement;
-//@else
-typedef u16 QueryElement; /* its bits */
-//@end
-
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
-const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+const QueryChunk *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
   const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
+  return chunk_of_row((const QueryElement *)args.q + offset, chunk);
 }
 
 //@if teams > 1
@@ -27,7 +23,7 @@ const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 ro
  * them does not wait for the KV that was asked for before.
  */
 struct QueryFetch {
-  uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+  QueryChunk chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
 };
 
 /* Asks for the item's Q, and what it is rotated by. */
@@ -35,8 +31,8 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
   ask_for_rope(threads, args.rope);
   u32 i = threads.number();
 #pragma unroll
-  for (uint4 &chunk : fetch.chunks) {
-    chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
+  for (QueryChunk &chunk : fetch.chunks) {
+    chunk = *query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
     i += kThreads;
   }
 }
@@ -45,31 +41,30 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   u32 i = threads.number();
 #pragma unroll
-  for (const uint4 &chunk : fetch.chunks) {
+  for (const QueryChunk &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + query_offset(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      store_query_chunk(query, i / kQueryChunks, i % kQueryChunks, chunk);
     i += kThreads;
   }
 }
 //@else
-/* Q is copied into its tile; nothing is in registers on the way. */
+/* Q is on its way to its tile, or there; nothing of it is kept. */
 struct QueryFetch {};
 
-/* Asks for the item's Q, and what it is rotated by. */
+/* Brings the item's Q, and asks for what it is rotated by. */
 void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
   ask_for_rope(threads, args.rope);
 #pragma unroll 4
   for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    copy_async(shared_address(query + query_offset(row, chunk)), query_chunk(args, item, row, chunk), true);
+    copy_query_chunk(query, row, chunk, query_chunk(args, item, row, chunk));
   }
-  copy_commit();
+  commit_query_chunks();
 }
 
-/* Waits for the thread's copies. */
+/* It is in the tile when all threads have done this. */
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
-  copy_wait<0>();
+  wait_for_query_chunks();
 }
-//@end
 //@end

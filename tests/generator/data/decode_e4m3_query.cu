@@ -946,23 +946,33 @@ u32 second_of_pair(u32 pair) {
   return 2 * pair + 1;
 }
 
-/* Where the 8 elements of chunk `chunk` of row `row` of an item's tile are in Q. */
-const uint2 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
-  const u32 head = item.kv_head * kGroup + row % kGroup;
-  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const uint2 *)((const u8 *)args.q + offset) + chunk;
+typedef u8 QueryElement;
+typedef uint2 QueryChunk;
+
+const QueryChunk *chunk_of_row(const QueryElement *row, u32 chunk) {
+  return (const QueryChunk *)row + chunk;
 }
 
 /* Puts the elements of a chunk into the tile. */
-void store_query_chunk(u8 *query, u32 row, u32 chunk, uint2 codes) {
+void store_query_chunk(u8 *query, u32 row, u32 chunk, QueryChunk codes) {
   const uint2 first = widen_four(codes.x);
   const uint2 second = widen_four(codes.y);
   *(uint4 *)(query + query_offset(row, chunk)) = make_uint4(first.x, first.y, second.x, second.y);
 }
 
-/* A thread's chunks of the next tile of Q, one kThreads after the other, on their way. */
+/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
+const QueryChunk *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+  const u32 head = item.kv_head * kGroup + row % kGroup;
+  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
+  return chunk_of_row((const QueryElement *)args.q + offset, chunk);
+}
+
+/*
+ * A thread's chunks of the next tile of Q, one kThreads after the other, on their way through registers: waiting for
+ * them does not wait for the KV that was asked for before.
+ */
 struct QueryFetch {
-  uint2 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+  QueryChunk chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
 };
 
 /* Asks for the item's Q, and what it is rotated by. */
@@ -970,7 +980,7 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
   ask_for_rope(threads, args.rope);
   u32 i = threads.number();
 #pragma unroll
-  for (uint2 &chunk : fetch.chunks) {
+  for (QueryChunk &chunk : fetch.chunks) {
     chunk = *query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
     i += kThreads;
   }
@@ -980,7 +990,7 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   u32 i = threads.number();
 #pragma unroll
-  for (const uint2 &chunk : fetch.chunks) {
+  for (const QueryChunk &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
       store_query_chunk(query, i / kQueryChunks, i % kQueryChunks, chunk);
     i += kThreads;

@@ -1051,12 +1051,22 @@ template <typename Load, typename Store> void rotate_unit(u32 unit, const Rotati
 }
 
 typedef u16 QueryElement; /* its bits */
+typedef uint4 QueryChunk;
+
+const QueryChunk *chunk_of_row(const QueryElement *row, u32 chunk) {
+  return (const QueryChunk *)((const u8 *)row + chunk * 16);
+}
+
+/* Puts a chunk into the tile. */
+void store_query_chunk(u8 *query, u32 row, u32 chunk, QueryChunk elements) {
+  *(uint4 *)(query + query_offset(row, chunk)) = elements;
+}
 
 /* Where chunk `chunk` of row `row` of an item's tile is in Q. */
-const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+const QueryChunk *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
   const u32 head = item.kv_head * kGroup + row % kGroup;
   const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
+  return chunk_of_row((const QueryElement *)args.q + offset, chunk);
 }
 
 /*
@@ -1064,7 +1074,7 @@ const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 ro
  * them does not wait for the KV that was asked for before.
  */
 struct QueryFetch {
-  uint4 chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
+  QueryChunk chunks[(kRows * kQueryChunks + kThreads - 1) / kThreads];
 };
 
 /* Asks for the item's Q, and what it is rotated by. */
@@ -1072,8 +1082,8 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
   ask_for_rope(threads, args.rope);
   u32 i = threads.number();
 #pragma unroll
-  for (uint4 &chunk : fetch.chunks) {
-    chunk = *(const uint4 *)query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
+  for (QueryChunk &chunk : fetch.chunks) {
+    chunk = *query_chunk(args, item, min(i / kQueryChunks, kRows - 1u), i % kQueryChunks);
     i += kThreads;
   }
 }
@@ -1082,9 +1092,9 @@ void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_a
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
   u32 i = threads.number();
 #pragma unroll
-  for (const uint4 &chunk : fetch.chunks) {
+  for (const QueryChunk &chunk : fetch.chunks) {
     if (i < kRows * kQueryChunks)
-      *(uint4 *)(query + query_offset(i / kQueryChunks, i % kQueryChunks)) = chunk;
+      store_query_chunk(query, i / kQueryChunks, i % kQueryChunks, chunk);
     i += kThreads;
   }
 }

@@ -852,32 +852,51 @@ u32 second_of_pair(u32 pair) {
 }
 
 typedef u16 QueryElement; /* its bits */
+typedef uint4 QueryChunk;
 
-/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
-const u8 *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
-  const u32 head = item.kv_head * kGroup + row % kGroup;
-  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
-  return (const u8 *)((const QueryElement *)args.q + offset) + chunk * 16;
+const QueryChunk *chunk_of_row(const QueryElement *row, u32 chunk) {
+  return (const QueryChunk *)((const u8 *)row + chunk * 16);
 }
 
-/* Q is copied into its tile; nothing is in registers on the way. */
+/* Brings it there: nothing is in registers on the way. */
+void copy_query_chunk(u8 *query, u32 row, u32 chunk, const QueryChunk *from) {
+  copy_async(shared_address(query + query_offset(row, chunk)), (const u8 *)from, true);
+}
+
+void commit_query_chunks() {
+  copy_commit();
+}
+
+/* Waits for the thread's copies. */
+void wait_for_query_chunks() {
+  copy_wait<0>();
+}
+
+/* Where chunk `chunk` of row `row` of an item's tile is in Q. */
+const QueryChunk *query_chunk(const fi_attention_args &args, const fi_item &item, u32 row, u32 chunk) {
+  const u32 head = item.kv_head * kGroup + row % kGroup;
+  const long long offset = row_of(args, item, row).token * args.q_token_stride + head * args.q_head_stride;
+  return chunk_of_row((const QueryElement *)args.q + offset, chunk);
+}
+
+/* Q is on its way to its tile, or there; nothing of it is kept. */
 struct QueryFetch {};
 
-/* Asks for the item's Q, and what it is rotated by. */
+/* Brings the item's Q, and asks for what it is rotated by. */
 void begin_fetch(Cta threads, QueryFetch &fetch, u8 *query, const fi_attention_args &args, const fi_item &item) {
   ask_for_rope(threads, args.rope);
 #pragma unroll 4
   for (u32 i = threads.number(); i < kRows * kQueryChunks; i += kThreads) {
     const u32 row = i / kQueryChunks;
     const u32 chunk = i % kQueryChunks;
-    copy_async(shared_address(query + query_offset(row, chunk)), query_chunk(args, item, row, chunk), true);
+    copy_query_chunk(query, row, chunk, query_chunk(args, item, row, chunk));
   }
-  copy_commit();
+  commit_query_chunks();
 }
 
-/* Waits for the thread's copies. */
+/* It is in the tile when all threads have done this. */
 void end_fetch(Cta threads, const QueryFetch &fetch, u8 *query) {
-  copy_wait<0>();
+  wait_for_query_chunks();
 }
 
 /* Who transforms rows of the tile together: those that compute all of them. */
