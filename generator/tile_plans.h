@@ -12,8 +12,11 @@
 /* Attention by mma.sync and cp.async: tile_mma.c. */
 bool tile_plan_mma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
-/* The same by wgmma and tensor maps where V is in K, for sm_90a: tile_latent.c. */
+/* The same by wgmma and tensor maps where V is in K, for sm_90a: tile_shared_rows.c. */
 bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+
+/* The same where V is not in K and has 512 dims: tile_shared_rows.c. */
+bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
 /* Attention by wgmma and tensor maps, for sm_90a: tile_wgmma.c. */
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);

@@ -33,7 +33,6 @@ enum {
   MASK_TOKENS = 32,        /* of a word of a packed mask */
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
-  LEAST_SPAN = 512,        /* KV tokens that a row sees, of long prompts */
 };
 
 /* How the registers of a CTA are divided: a multiple of 8 for each thread. */
@@ -115,21 +114,13 @@ static bool gathers(const fi_spec *spec) {
   return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < LEAST_BOX;
 }
 
-/* Most KV tokens that a row sees by its window and chunk. */
-static uint32_t span_of(const fi_spec *spec) {
-  const uint32_t left = spec->window_left ? spec->window_left : UINT32_MAX;
-  const uint32_t chunk = spec->chunk ? spec->chunk : UINT32_MAX;
-  return left < chunk ? left : chunk;
-}
-
 /*
- * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not where the few steps of a short window
- * leave a tile no time to hide how it begins and ends, which takes 1.6 times mma's time at 128 tokens; 1024 tokens take
- * 0.6. Pages of one token took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by
- * row; no GPU has run what has come in its place.
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not in short windows. Pages of one token
+ * took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by row; no GPU has run what has
+ * come in its place.
  */
 static bool pays(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec) && span_of(spec) >= LEAST_SPAN;
+  return !gathers(spec) && !is_converted(spec) && tile_has_long_span(spec);
 }
 
 /* Whether the warp that brings Q does nothing else: two are enough for K and V. */

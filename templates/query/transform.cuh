@@ -6,7 +6,7 @@
 
 //# Q in its tile becomes what the fragments need.
 
-//@if family == wgmma && v_source == own
+//@if family == wgmma && value_warps == 1
 /* Who transforms rows of the tile together: a consumer its own. */
 constexpr u32 kSharers = 128;
 constexpr u32 kSharerRows = 64;

@@ -8,21 +8,10 @@
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
 //@if v_source == keys
-constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
-
-struct Barriers {
-  u64 rows_full[kItemsAhead];
-  u64 rows_empty[kItemsAhead];
-  u64 query_full[kQueryTiles];
-  u64 query_empty[kQueryTiles];
-  u64 keys_full[kStages][kParts];
-  u64 keys_empty[kStages][kParts];
-  u64 weights_full[kStages];
-  int ready; /* first of the units that this CTA must merge */
-  int unit;  /* with whose merge it helps; -1: none */
-  u32 open;  /* what that unit's count of slices begins with in this launch */
-  u32 slice; /* that is merged next */
-};
+//@use ring/barriers_parts
+//@else
+//@if value_warps > 1
+//@use ring/barriers_weights
 //@else
 //@if prefixes
 constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one */
@@ -76,6 +65,7 @@ struct Barriers {
 //@end
 //@end
 //@end
+//@end
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -104,43 +94,13 @@ template <u32 kCount> struct Place {
   }
 };
 
-//@if gathers && v_source == own
-constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
-//@else
+//@if value_warps == 1
 //@if gathers
-constexpr u32 kFillArrivals = 33; /* of a part: the lanes of a warp when their copies have ended, and the warp */
+constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
 //@else
 constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
 //@end
-//@end
 
-//@if v_source == keys
-//@if gathers
-/* Waits until a part of K is there: what threads have copied. */
-void wait_for_part(u64 *full, u32 parity) {
-  barrier_wait(full, parity);
-  shared_written();
-}
-//@else
-/* Waits until a part of K is there. */
-void wait_for_part(u64 *full, u32 parity) {
-  barrier_wait(full, parity);
-}
-//@end
-
-/* A part of a stage is empty when the warps of one consumer say so. */
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    for (u32 part = 0; part < kParts; part++) {
-      barrier_open(&barriers.keys_full[i][part], kFillArrivals);
-      barrier_open(&barriers.keys_empty[i][part], kConsumerWarps / kConsumers);
-    }
-    barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
-  }
-  barriers.ready = -1;
-  barriers.unit = -1;
-}
-//@else
 //@if gathers && !converts
 /* Waits until K or V of a step is there: what threads have copied. */
 void wait_for_tile(u64 *full, u32 parity) {

@@ -20,7 +20,7 @@ u32 query_head(int kv_head, u32 row) {
   return kv_head * kGroup + row % kGroup;
 }
 
-//@if family == wgmma && v_source == keys
+//@if family == wgmma && value_warps > 1
 /* The tile's row of group 0 of this lane: every warpgroup has all rows. */
 u32 first_row() {
   return fresh_thread() % 128 / 32 * 16 + fresh_thread() % 32 / 4;

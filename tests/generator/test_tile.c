@@ -69,14 +69,15 @@ static bool shares_rows(const struct tile *tile) {
 }
 
 static void check_shared_rows(const fi_spec *spec, const struct tile *tile) {
-  cr_assert_eq(spec->v_source, FI_V_KEYS);
+  cr_assert(spec->v_source == FI_V_KEYS || spec->v_dim == 512, "O of 256 dims is one consumer's");
   cr_assert_eq(number(tile, "workers"), 256);
   cr_assert_eq(tile->threads, 384);
   cr_assert_eq(tile->rows, 64);
   cr_assert_eq(tile->heads * tile->group_shares, spec->group);
   cr_assert_eq(tile->tokens, spec->select > 0 ? 1 : tile->rows / tile->heads);
   cr_assert_geq(tile->tokens, 1);
-  cr_assert_eq(tile->team_tokens, 64, "weights take the place of a panel of K");
+  cr_assert(tile->team_tokens == 64 || (spec->v_source == FI_V_OWN && tile->team_tokens == 32),
+            "weights take the place of a panel of K");
   cr_assert_eq(tile->team_tokens % number(tile, "box_tokens"), 0);
   cr_assert(spec->page_size == 0 || spec->page_size % number(tile, "box_tokens") == 0, "a box lies in a page");
   cr_assert_eq(256 % tile->start_tokens, 0, "split_tokens of 256 suits every tile");
@@ -136,6 +137,25 @@ static void check_latent_panels(const fi_spec *spec, const struct tile *tile) {
   check_extents(extents, sizeof extents / sizeof *extents, 2);
 }
 
+/* The same where V has a ring of its own, and weights places. */
+static void check_halves_panels(const fi_spec *spec, const struct tile *tile) {
+  const struct extent extents[] = {
+      {number(tile, "shared_query"), number(tile, "shared_keys"), tile_bytes(tile->rows, spec->head_dim)},
+      {number(tile, "shared_keys"), number(tile, "shared_values"),
+       tile->stages * tile_bytes(tile->team_tokens, spec->head_dim)},
+      {number(tile, "shared_values"), number(tile, "shared_weights"),
+       tile->stages * tile_bytes(tile->team_tokens, spec->v_dim)},
+      {number(tile, "shared_weights"), number(tile, "shared_items"),
+       tile->stages * tile_bytes(tile->rows, tile->team_tokens)},
+      {number(tile, "shared_items"), number(tile, "shared_maxima"), 2 * (48 + 28 * tile->rows)},
+      {number(tile, "shared_maxima"), number(tile, "shared_sums"), tile->stages * (2 * tile->rows + 4) * 4},
+      {number(tile, "shared_sums"), number(tile, "shared_odd"), 2 * 256 * 8},
+      {number(tile, "shared_odd"), number(tile, "shared_barriers"), 4},
+      {number(tile, "shared_barriers"), tile->shared_bytes, 8 * (6 + 6 * tile->stages) + 4},
+  };
+  check_extents(extents, sizeof extents / sizeof *extents, 4);
+}
+
 /* The same where all is e4m3: V is there as it comes, and turned, a row of 128 bytes for each dim. */
 static void check_narrow_panels(const fi_spec *spec, const struct tile *tile) {
   const uint32_t items = number(tile, "query_tiles");
@@ -177,6 +197,10 @@ static void check_panels(const fi_spec *spec, const struct tile *tile) {
 
 /* Each region begins at a multiple of 16 and holds what it is for, in the order of struct tile. */
 static void check_regions(const fi_spec *spec, const struct tile *tile) {
+  if (shares_rows(tile) && spec->v_source == FI_V_OWN) {
+    check_halves_panels(spec, tile);
+    return;
+  }
   if (shares_rows(tile)) {
     check_latent_panels(spec, tile);
     return;
@@ -373,6 +397,21 @@ Test(tile, is_of_the_faster_family) {
       {"attention hd=320 v_dim=256 group=127 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=320 v_dim=192 group=64 v_source=keys", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=64 kv=e4m3 v_source=keys", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 page=16", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=512 group=8 rows=64 q=f16", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=512 group=128 page=1056", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention v_dim=512 group=5 rows=128 page=8", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=512 group=8 rows=128 page=16", "sm_120a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=32 page=16", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 page=4", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 v_dim=256 group=8 rows=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 kv=f16", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 page=16 prefixes=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 select=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 rope=half keys=unrotated", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 left=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention family=wgmma hd=512 group=8 rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3 page=8", "compute_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3 left=512 chunk=512", "sm_90a", FI_FAMILY_WGMMA},
@@ -467,6 +506,22 @@ Test(tile, of_wgmma_that_there_is_not_is_refused) {
     cr_assert_eq(fi_spec_parse(specs[i], &spec), FI_OK, "%s", fi_last_error());
     cr_expect_eq(fi_spec_supported(&spec, "sm_90a"), FI_ERROR_UNSUPPORTED, "%s", specs[i]);
     cr_expect(strstr(fi_last_error(), " on sm_90a: with q=e4m3 it needs "), "%s: %s", specs[i], fi_last_error());
+  }
+}
+
+/* It tells of what V of 512 dims needs. */
+Test(tile, of_wgmma_with_v_of_512_dims_that_there_is_not_is_refused) {
+  static const char *const specs[] = {
+      "attention family=wgmma hd=512 rows=32",           "attention family=wgmma hd=512 rows=128 page=4",
+      "attention family=wgmma hd=512 rows=128 kv=e4m3",  "attention family=wgmma hd=512 rows=128 page=16 prefixes=1",
+      "attention family=wgmma hd=512 rows=128 select=1", "attention family=wgmma hd=512 v_dim=256 rows=128",
+  };
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    fi_spec spec;
+    cr_assert_eq(fi_spec_parse(specs[i], &spec), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(fi_spec_supported(&spec, "sm_90a"), FI_ERROR_UNSUPPORTED, "%s", specs[i]);
+    cr_expect(strstr(fi_last_error(), "; with a v_dim of 512 that is not in K the same, "), "%s: %s", specs[i],
+              fi_last_error());
   }
 }
 

@@ -189,7 +189,7 @@ constexpr int kSharedItems = 212992;     /* work items with the rows of their ti
 constexpr int kSharedMaxima = 216672;    /* maxima of rows after each step of the ring */
 constexpr int kSharedSums = 217728;      /* the consumers' sums of rows, of an item and the next */
 constexpr int kSharedSeen = 221824;      /* which rows of the stages are seen */
-constexpr int kSharedBarriers = 221856;  /* full and empty, of rows, Q, and parts of K; full, of weights; first of the units to merge */
+constexpr int kSharedBarriers = 221856;  /* full and empty, of rows, Q, and what stages have; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -802,6 +802,27 @@ struct Barriers {
   u32 slice; /* that is merged next */
 };
 
+constexpr u32 kFillArrivals = 33; /* of a part: the lanes of a warp when their copies have ended, and the warp */
+
+/* Waits until a part of K is there: what threads have copied. */
+void wait_for_part(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+  shared_written();
+}
+
+/* A part of a stage is empty when the warps of one consumer say so. */
+void open_ring(Barriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    for (u32 part = 0; part < kParts; part++) {
+      barrier_open(&barriers.keys_full[i][part], kFillArrivals);
+      barrier_open(&barriers.keys_empty[i][part], kConsumerWarps / kConsumers);
+    }
+    barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
+  }
+  barriers.ready = -1;
+  barriers.unit = -1;
+}
+
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
 }
@@ -828,27 +849,6 @@ template <u32 kCount> struct Place {
     return {count + 1};
   }
 };
-
-constexpr u32 kFillArrivals = 33; /* of a part: the lanes of a warp when their copies have ended, and the warp */
-
-/* Waits until a part of K is there: what threads have copied. */
-void wait_for_part(u64 *full, u32 parity) {
-  barrier_wait(full, parity);
-  shared_written();
-}
-
-/* A part of a stage is empty when the warps of one consumer say so. */
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    for (u32 part = 0; part < kParts; part++) {
-      barrier_open(&barriers.keys_full[i][part], kFillArrivals);
-      barrier_open(&barriers.keys_empty[i][part], kConsumerWarps / kConsumers);
-    }
-    barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
-  }
-  barriers.ready = -1;
-  barriers.unit = -1;
-}
 
 void open_barriers(Barriers &barriers) {
   for (u32 i = 0; i < kItemsAhead; i++) {
@@ -1637,6 +1637,56 @@ void join_sums(Workers workers, RowState &state, u32 count, u8 *shared) {
   state.sum[1] += theirs.y;
 }
 
+/* Starts the scores of a step: the products with a part of K as soon as it is there. */
+void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
+  u64(&full)[kParts] = barriers_of(shared).keys_full[place.number()];
+  const u32 query = matrix_at(view.query(shared), 0);
+  const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
+  constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
+  pin(scores);
+  wait_for_part(&full[0], place.parity());
+  score_part<0, kHalf>(scores, query, keys);
+  wait_for_part(&full[1], place.parity());
+  score_part<kHalf, kHalf>(scores, query, keys);
+  wait_for_part(&full[kRest], place.parity());
+  score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
+  products_commit();
+}
+
+/* K of the step is V, too: it stays. */
+void end_scores(Scores &scores, const Place<kStages> &place, u8 *shared) {
+  products_wait<0>();
+  pin(scores);
+}
+
+u8 *weights_of_stage(u8 *shared, u32 stage) {
+  return part_of_stage(shared, stage, kRest);
+}
+
+/* Before a consumer writes weights of a step of its own: products of all its warps have read the rest of K. */
+void take_place_of_weights(const Place<kStages> &place, u8 *shared) {
+  consumer_threads(fresh_thread() / 128).sync();
+}
+
+/* V is there where K is. */
+void wait_for_values(const Place<kStages> &place, u8 *shared) {}
+
+/* The consumer's half of V of a step. */
+u32 own_values(const Place<kStages> &place, u8 *shared) {
+  return matrix_at(part_of_stage(shared, place.number(), fresh_thread() / 128), kTeamTokens * kPanelRow);
+}
+
+/* Products of O of a step have ended: nobody needs the consumer's half of V any more. */
+void release_own(const Place<kStages> &place, u8 *shared) {
+  release(&barriers_of(shared).keys_empty[place.number()][fresh_thread() / 128]);
+}
+
+/* Nor, after a step of the other consumer, the weights. */
+void release_other(const Place<kStages> &place, u8 *shared) {
+  release_own(place, shared);
+  release(&barriers_of(shared).keys_empty[place.number()][kRest]);
+}
+
 typedef u16 OutputElement;
 
 /* Writes two elements of a row of O that lie next to each other. */
@@ -1992,27 +2042,6 @@ void merge_together(Workers threads, const fi_attention_args &args, int last_uni
   }
 }
 
-/* Starts the scores of a step: the products with a part of K as soon as it is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  u64(&full)[kParts] = barriers_of(shared).keys_full[place.number()];
-  const u32 query = matrix_at(view.query(shared), 0);
-  const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
-  constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
-  pin(scores);
-  wait_for_part(&full[0], place.parity());
-  score_part<0, kHalf>(scores, query, keys);
-  wait_for_part(&full[1], place.parity());
-  score_part<kHalf, kHalf>(scores, query, keys);
-  wait_for_part(&full[kRest], place.parity());
-  score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
-  products_commit();
-}
-
-void end_scores(Scores &scores) {
-  products_wait<0>();
-  pin(scores);
-}
-
 /* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {
   end_query(view, shared);
@@ -2025,29 +2054,22 @@ bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_at
   return weigh_listed(state, scores, shrinks, args, view, stage, shared, token);
 }
 
-/*
- * The scores of a step of its own become the consumer's weights. The other consumer reads them where the rest of K was,
- * which nobody needs any more. Whether O must shrink.
- */
+/* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  consumer_threads(fresh_thread() / 128).sync(); /* products of all its warps have read K */
-  store_weights(part_of_stage(shared, place.number(), kRest), weights);
+  take_place_of_weights(place, shared);
+  store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();
   release(&barriers_of(shared).weights_full[place.number()]);
   return moved;
 }
 
-/* The consumer's half of V of a step. */
-u32 own_values(const Place<kStages> &place, u8 *shared) {
-  return matrix_at(part_of_stage(shared, place.number(), fresh_thread() / 128), kTeamTokens * kPanelRow);
-}
-
 /* Starts O += P V of a step of its own. */
 void begin_own_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  wait_for_values(place, shared);
   pin(o);
   products_begin();
   accumulate(o, weights, own_values(place, shared));
@@ -2057,27 +2079,17 @@ void begin_own_output(Output &o, const Weights &weights, const Place<kStages> &p
 void begin_other_output(RowState &state, const Place<kStages> &place, u8 *shared) {
   Shrinks shrinks;
   barrier_wait(&barriers_of(shared).weights_full[place.number()], place.parity());
+  wait_for_values(place, shared);
   if (take_maxima(state, shrinks, maxima_of_stage(shared, place.number())))
     shrink_output(state.o, shrinks);
   pin(state.o);
   products_begin();
-  accumulate(state.o, matrix_at(part_of_stage(shared, place.number(), kRest), 0), own_values(place, shared));
+  accumulate(state.o, matrix_at(weights_of_stage(shared, place.number()), 0), own_values(place, shared));
 }
 
 void end_output(Output &o) {
   products_wait<0>();
   pin(o);
-}
-
-/* Products of O of a step have ended: nobody needs the consumer's half of V any more. */
-void release_own(const Place<kStages> &place, u8 *shared) {
-  release(&barriers_of(shared).keys_empty[place.number()][fresh_thread() / 128]);
-}
-
-/* Nor, after a step of the other consumer, the weights. */
-void release_other(const Place<kStages> &place, u8 *shared) {
-  release_own(place, shared);
-  release(&barriers_of(shared).keys_empty[place.number()][kRest]);
 }
 
 /*
@@ -2092,7 +2104,7 @@ void lead(RowState &state, const fi_attention_args &args, const ItemView &view, 
 #pragma unroll 1
   for (; token < end; token += (int)(2 * kTeamTokens)) {
     begin_scores(scores, view, place, shared);
-    end_scores(scores);
+    end_scores(scores, place, shared);
     if (token + (int)(2 * kTeamTokens) >= end)
       end_scores_of_item(view, shared);
     if (weigh_own(state, weights, scores, shrinks, args, view, place, shared, token))
@@ -2125,7 +2137,7 @@ void follow(RowState &state, const fi_attention_args &args, const ItemView &view
   for (; token + (int)kTeamTokens < end; token += (int)(2 * kTeamTokens)) {
     const Place<kStages> own = place.next();
     begin_scores(scores, view, own, shared);
-    end_scores(scores);
+    end_scores(scores, own, shared);
     if (token + (int)(3 * kTeamTokens) >= end)
       end_scores_of_item(view, shared);
     begin_other_output(state, place, shared);
@@ -2163,9 +2175,9 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
 }
 
 /*
- * One CTA works through its items of the plan. Warps of the producer bring rows of items, Q, and the steps' K, of which
- * V is a part, as far ahead as there is room. Two consumers have the same rows, half of the dims of O each, and every
- * other step: O of all dims does not fit the registers of one.
+ * One CTA works through its items of the plan. Warps of the producer bring rows of items, Q, and the steps' K and V, as
+ * far ahead as there is room. Two consumers have the same rows, half of the dims of O each, and every other step: O of
+ * all dims does not fit the registers of one.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {

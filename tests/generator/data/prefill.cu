@@ -873,7 +873,7 @@ void bring_tiles(const Loader &loader, const fi_attention_args &args, const fi_i
       TileCopy copy = loader.copy;
       copy.to += place.number() * kStoredBytes<kDim>;
       copy.full += place.number();
-      copy.head = item.kv_head;
+      copy.head = KvHead(item.kv_head);
       barrier_wait(&loader.empty[place.number()], place.parity_before());
       copy_tile<kDim>(copy, item, box_of_step(item, token, box_place), token);
       place = place.next();

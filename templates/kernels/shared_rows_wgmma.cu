@@ -22,31 +22,29 @@
 //@use tile/weigh_step
 //@end
 //@use tile/shared_rows
+//@use tile/steps_{v_source}
 //@use tile/odd_rows
 //@use tile/publish_rows
 //@use work/merge_together
 //@use work/plan_id
 
-/* Starts the scores of a step: the products with a part of K as soon as it is there. */
-void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {
-  u64(&full)[kParts] = barriers_of(shared).keys_full[place.number()];
-  const u32 query = matrix_at(view.query(shared), 0);
-  const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
-  constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
-  pin(scores);
-  wait_for_part(&full[0], place.parity());
-  score_part<0, kHalf>(scores, query, keys);
-  wait_for_part(&full[1], place.parity());
-  score_part<kHalf, kHalf>(scores, query, keys);
-  wait_for_part(&full[kRest], place.parity());
-  score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
-  products_commit();
-}
-
-void end_scores(Scores &scores) {
-  products_wait<0>();
-  pin(scores);
-}
+//# Tiles of 64 rows whose O has more dims than one consumer has registers for: latents, whose V is in K, and heads
+//# with V of 512 dims.
+//#
+//# Two consumers have the same rows. Each has one half of the dims of O, and scores every other step. It makes weights
+//# of a step's scores while the matrix units multiply those of the other, and hands them on through shared memory,
+//# with the rows' maxima. Both multiply the weights of every step with their half of V.
+//#
+//# Where V is in K a stage has parts, whose barriers say when K came and when V is done with, and weights take the
+//# place of the rest of K: tile/steps_keys.cuh.
+//#
+//# Where V is not in K there is a ring of each, of two stages: tile/steps_own.cuh. K of a step is needed by the
+//# consumer whose step it is, until its scores are there; V by both, until their products are. Weights have places of
+//# their own. With 512 dims of K and V a step is 32 tokens: of 64 there would be one stage, and while scores and
+//# products of a step are under way nothing could be brought. What such tiles wait for is L2: for 64 tokens 64 rows
+//# need 128 KB of K and V, by estimate some 6,000 cycles of what it gives an SM. The tensor cores take 2,048 of them
+//# and shared memory 3,100, since products of scores read Q again for every step. A pair of CTAs that each bring half
+//# of K and V for both would halve the bytes.
 
 /* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {
@@ -68,29 +66,22 @@ bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_at
 }
 //@end
 
-/*
- * The scores of a step of its own become the consumer's weights. The other consumer reads them where the rest of K was,
- * which nobody needs any more. Whether O must shrink.
- */
+/* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  consumer_threads(fresh_thread() / 128).sync(); /* products of all its warps have read K */
-  store_weights(part_of_stage(shared, place.number(), kRest), weights);
+  take_place_of_weights(place, shared);
+  store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();
   release(&barriers_of(shared).weights_full[place.number()]);
   return moved;
 }
 
-/* The consumer's half of V of a step. */
-u32 own_values(const Place<kStages> &place, u8 *shared) {
-  return matrix_at(part_of_stage(shared, place.number(), fresh_thread() / 128), kTeamTokens * kPanelRow);
-}
-
 /* Starts O += P V of a step of its own. */
 void begin_own_output(Output &o, const Weights &weights, const Place<kStages> &place, u8 *shared) {
+  wait_for_values(place, shared);
   pin(o);
   products_begin();
   accumulate(o, weights, own_values(place, shared));
@@ -100,27 +91,17 @@ void begin_own_output(Output &o, const Weights &weights, const Place<kStages> &p
 void begin_other_output(RowState &state, const Place<kStages> &place, u8 *shared) {
   Shrinks shrinks;
   barrier_wait(&barriers_of(shared).weights_full[place.number()], place.parity());
+  wait_for_values(place, shared);
   if (take_maxima(state, shrinks, maxima_of_stage(shared, place.number())))
     shrink_output(state.o, shrinks);
   pin(state.o);
   products_begin();
-  accumulate(state.o, matrix_at(part_of_stage(shared, place.number(), kRest), 0), own_values(place, shared));
+  accumulate(state.o, matrix_at(weights_of_stage(shared, place.number()), 0), own_values(place, shared));
 }
 
 void end_output(Output &o) {
   products_wait<0>();
   pin(o);
-}
-
-/* Products of O of a step have ended: nobody needs the consumer's half of V any more. */
-void release_own(const Place<kStages> &place, u8 *shared) {
-  release(&barriers_of(shared).keys_empty[place.number()][fresh_thread() / 128]);
-}
-
-/* Nor, after a step of the other consumer, the weights. */
-void release_other(const Place<kStages> &place, u8 *shared) {
-  release_own(place, shared);
-  release(&barriers_of(shared).keys_empty[place.number()][kRest]);
 }
 
 /*
@@ -135,7 +116,7 @@ void lead(RowState &state, const fi_attention_args &args, const ItemView &view, 
 #pragma unroll 1
   for (; token < end; token += (int)(2 * kTeamTokens)) {
     begin_scores(scores, view, place, shared);
-    end_scores(scores);
+    end_scores(scores, place, shared);
     if (token + (int)(2 * kTeamTokens) >= end)
       end_scores_of_item(view, shared);
     if (weigh_own(state, weights, scores, shrinks, args, view, place, shared, token))
@@ -168,7 +149,7 @@ void follow(RowState &state, const fi_attention_args &args, const ItemView &view
   for (; token + (int)kTeamTokens < end; token += (int)(2 * kTeamTokens)) {
     const Place<kStages> own = place.next();
     begin_scores(scores, view, own, shared);
-    end_scores(scores);
+    end_scores(scores, own, shared);
     if (token + (int)(3 * kTeamTokens) >= end)
       end_scores_of_item(view, shared);
     begin_other_output(state, place, shared);
@@ -206,9 +187,9 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
 }
 
 /*
- * One CTA works through its items of the plan. Warps of the producer bring rows of items, Q, and the steps' K, of which
- * V is a part, as far ahead as there is room. Two consumers have the same rows, half of the dims of O each, and every
- * other step: O of all dims does not fit the registers of one.
+ * One CTA works through its items of the plan. Warps of the producer bring rows of items, Q, and the steps' K and V, as
+ * far ahead as there is room. Two consumers have the same rows, half of the dims of O each, and every other step: O of
+ * all dims does not fit the registers of one.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {

@@ -1,0 +1,210 @@
+/*
+ * The tiles of attention by wgmma where O of 64 rows has more dims than the registers of a consumer: two consumer
+ * warpgroups have the same rows and each one half of the dims of O, and one producer warpgroup brings Q, K and V to
+ * shared memory for them. V is the first dims of K, as of latents, or has a ring of its own.
+ */
+#include "tile_plans.h"
+
+#include "derived.h"
+#include "flashjit_args.h"
+#include "shared_layout.h"
+#include "tile_narrow.h"
+#include "tile_records.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+  WARPGROUP = 128,
+  CONSUMERS = 2,     /* and as many warps with the same rows */
+  ROWS = 64,         /* of a product */
+  STEP_TOKENS = 64,  /* whose weights, rows of 128 bytes, take the place of the dims of K beyond those of V */
+  LEAST_TOKENS = 32, /* of a step where V is not in K and K of more does not fit */
+  WHOLE_V_DIM = 256, /* O of so many dims is in the registers of one consumer */
+  PANEL_DIMS = 64,
+  PANEL_ROW = 128, /* bytes of a row of a panel, which one swizzle pattern covers */
+  PANEL_ALIGNMENT = 1024,
+  PARTS = 3,        /* of a stage, with barriers of their own: two halves of V, and the rest of K */
+  LEAST_BOX = 8,    /* tokens of a box; smaller pages are not for tensor maps */
+  MASK_TOKENS = 32, /* of a word of a packed mask */
+  ITEMS_AHEAD = 2,  /* items whose rows are in shared memory: one in use, and the next */
+  BARRIER = 8,      /* bytes */
+  SEEN_TOKENS = 32, /* of a word that says which rows of a step are seen */
+};
+
+/* How the registers of a CTA are divided: a multiple of 8 for each thread. */
+struct division {
+  uint32_t producer_registers;
+  uint32_t consumer_registers;
+};
+
+static const struct division copying = {40, 232};
+static const struct division gathering = {56, 224}; /* addresses of rows are in the producer's */
+
+struct halves {
+  const fi_spec *spec;
+  uint32_t group_shares; /* tiles that divide the heads of a KV head */
+  uint32_t tokens;       /* of a step */
+  uint32_t stages;
+  uint32_t box_tokens;
+};
+
+/* Whether rows of K are copied one by one: pages are small, or lists say which there are. */
+static bool gathers(const fi_spec *spec) {
+  return spec->select > 0 || tile_box_tokens(spec, STEP_TOKENS) < LEAST_BOX;
+}
+
+/* What V that is in K has in common with V of its own. */
+static bool serves(const fi_spec *spec, const struct target *target) {
+  return target->wgmma && tile_rows_asked(spec) >= ROWS && spec->v_dim % (CONSUMERS * PANEL_DIMS) == 0 &&
+         derived_kv_bits(spec) == 16 && spec->q_dtype == spec->kv_dtype && spec->v_dtype == spec->kv_dtype &&
+         !derived_rotates_keys(spec) && !spec->second_page && !spec->prefixes && spec->snippet != FI_SNIPPET_WEIGHT;
+}
+
+/* Whether there are tiles of a spec with V in K: of all its dims, or of all but those of a panel. */
+static bool serves_latent(const fi_spec *spec, const struct target *target) {
+  return serves(spec, target) && spec->v_source == FI_V_KEYS && spec->head_dim <= spec->v_dim + PANEL_DIMS;
+}
+
+/* Whether there are tiles of a spec with V of its own. */
+static bool serves_own(const fi_spec *spec, const struct target *target) {
+  return serves(spec, target) && spec->v_source == FI_V_OWN && spec->v_dim > WHOLE_V_DIM && !gathers(spec);
+}
+
+static uint32_t panels_of(uint32_t dim) {
+  return (dim + PANEL_DIMS - 1) / PANEL_DIMS;
+}
+
+static bool has_own_v(const struct halves *halves) {
+  return halves->spec->v_source == FI_V_OWN;
+}
+
+/* Panels of a stage of K, in which weights have a place even where V is all of K. */
+static uint32_t key_panels(const struct halves *halves) {
+  return has_own_v(halves) ? panels_of(halves->spec->head_dim) : panels_of(halves->spec->v_dim) + 1;
+}
+
+static uint32_t value_panels(const struct halves *halves) {
+  return has_own_v(halves) ? panels_of(halves->spec->v_dim) : 0;
+}
+
+/* Of a stage: full and empty of K, V and weights, or of parts of K, with weights that are full. */
+static uint32_t stage_barriers(const struct halves *halves) {
+  return has_own_v(halves) ? 2 * 3 : 2 * PARTS + 1;
+}
+
+/* Bytes that say which rows of a stage are seen. */
+static uint32_t seen_bytes(const struct halves *halves) {
+  return halves->spec->select > 0 ? halves->tokens / SEEN_TOKENS * (uint32_t)sizeof(uint32_t) : 0;
+}
+
+enum { REGIONS = 10 };
+
+static void lay_out(const struct halves *halves, struct region regions[REGIONS]) {
+  const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + ROWS * sizeof(struct tile_row));
+  const uint32_t barriers = 2 * ITEMS_AHEAD + 2 + stage_barriers(halves) * halves->stages;
+  const uint32_t stage_panel = halves->stages * halves->tokens * PANEL_ROW;
+  const struct region rows[REGIONS] = {
+      {"shared_query", PANEL_ALIGNMENT, panels_of(halves->spec->head_dim) * ROWS * PANEL_ROW,
+       "byte offset in shared memory: the tile of Q"},
+      {"shared_keys", PANEL_ALIGNMENT, key_panels(halves) * stage_panel, "the ring of K"},
+      {"shared_values", PANEL_ALIGNMENT, value_panels(halves) * stage_panel, "the ring of V"},
+      {"shared_weights", PANEL_ALIGNMENT, has_own_v(halves) ? halves->stages * ROWS * PANEL_ROW : 0,
+       "weights that the other consumer reads too"},
+      {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
+      {"shared_maxima", 16, halves->stages * (uint32_t)sizeof(struct step_maxima),
+       "maxima of rows after each step of the ring"},
+      {"shared_sums", 16, 2 * CONSUMERS * WARPGROUP * 2 * (uint32_t)sizeof(float),
+       "the consumers' sums of rows, of an item and the next"},
+      {"shared_seen", 16, halves->stages * seen_bytes(halves), "which rows of the stages are seen"},
+      {"shared_odd", 4, 4, "1: V is infinite or NaN where not all rows see it"},
+      {"shared_barriers", 16, barriers * BARRIER + 16,
+       "full and empty, of rows, Q, and what stages have; first of the units to merge"},
+  };
+  memcpy(regions, rows, sizeof rows);
+}
+
+static bool fits(const struct halves *halves, const struct target *target) {
+  struct region regions[REGIONS];
+  lay_out(halves, regions);
+  return shared_layout_bytes(regions, REGIONS) <= target->shared_per_block;
+}
+
+/* Where a step may begin: at a box of a page, and at a word of a packed mask. */
+static uint32_t start_tokens(const struct halves *halves) {
+  const uint32_t tokens = halves->spec->page_size > 0 && !gathers(halves->spec) ? halves->box_tokens : 1;
+  return halves->spec->mask_bits && tokens < MASK_TOKENS ? MASK_TOKENS : tokens;
+}
+
+static void describe(const struct halves *halves, struct tile *tile) {
+  const fi_spec *spec = halves->spec;
+  const struct division *division = gathers(spec) ? &gathering : &copying;
+  tile->threads = WARPGROUP * (CONSUMERS + 1);
+  tile->ctas_per_sm = 1;
+  tile->rows = ROWS;
+  tile->group_shares = halves->group_shares;
+  tile->heads = spec->group / halves->group_shares;
+  tile->tokens = spec->select > 0 ? 1 : ROWS / tile->heads; /* each has its own lists */
+  tile->teams = 1;
+  tile->team_tokens = halves->tokens;
+  tile->start_tokens = start_tokens(halves);
+  tile->stages = halves->stages;
+  tile->token_bytes = (spec->head_dim + (has_own_v(halves) ? spec->v_dim : 0)) * derived_kv_bits(spec) / 8;
+  tile->box_tokens = gathers(spec) ? 0 : halves->box_tokens;
+  tile_add(tile, "workers", WARPGROUP * CONSUMERS, "threads that compute: the consumers");
+  tile_add(tile, "row_warps", ROWS / 16, "warps that divide the rows");
+  tile_add(tile, "value_warps", CONSUMERS, "warps with the same rows, which divide the dims of V");
+  tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
+  tile_add(tile, "query_tiles", 1, "tiles of Q");
+  tile_add(tile, "box_tokens", halves->box_tokens, "KV tokens of a box, which lie in one page");
+  tile_add(tile, "query_alone", 1, QUERY_ALONE);
+  tile_add(tile, "converts", 0, CONVERTS);
+  tile_add(tile, "gathers", gathers(spec), "1: rows of K are copied one by one");
+  tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
+  tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
+  tile_narrow_add(tile, false);
+  const bool mixed_rows = tile_mixes_rows(tile, spec);
+  tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
+  tile_add(tile, "frees_query", !mixed_rows, FREES_QUERY);
+  if (tile->group_shares > 1)
+    tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");
+  struct region regions[REGIONS];
+  lay_out(halves, regions);
+  shared_layout_add(regions, REGIONS, tile);
+}
+
+/* Of as many heads as a tile has rows or fewer, with four stages where there is room; false where two do not fit. */
+static bool make(const fi_spec *spec, const struct target *target, uint32_t tokens, struct halves *halves) {
+  *halves = (struct halves){spec, 1, tokens, 2 * CONSUMERS, tile_box_tokens(spec, tokens)};
+  while (spec->group / halves->group_shares > ROWS)
+    halves->group_shares *= 2;
+  if (!fits(halves, target))
+    halves->stages = CONSUMERS;
+  return spec->group % halves->group_shares == 0 && fits(halves, target);
+}
+
+/* The one tile: weights of a step have room where all of K but V is. */
+bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  struct halves halves;
+  if (!serves_latent(spec, target) || !make(spec, target, STEP_TOKENS, &halves) || (*choice)-- > 0)
+    return false;
+  describe(&halves, tile);
+  return true;
+}
+
+/*
+ * The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Where rows see few KV tokens mma
+ * is chosen, as beside other tiles of wgmma.
+ */
+bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  if (!serves_own(spec, target) || (spec->family == FI_FAMILY_AUTO && !tile_has_long_span(spec)))
+    return false;
+  for (uint32_t tokens = STEP_TOKENS; tokens >= LEAST_TOKENS; tokens /= 2) {
+    struct halves halves;
+    if (!make(spec, target, tokens, &halves) || (*choice)-- > 0)
+      continue;
+    describe(&halves, tile);
+    return true;
+  }
+  return false;
+}
