@@ -26,8 +26,8 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
         "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
         "is not rotated inside, no lists; with v_source=keys "
         "rows=64 or more, K of Q's type, v_dim a multiple of 128, a head_dim of it or up to 64 more, lists of one KV "
-        "or none, a group that halves to 64 or less, no snippet of weights and no shared prefixes; with a v_dim of 512 "
-        "that is not in K the same, K and V of Q's type, pages without or of a multiple of 8 tokens, no lists",
+        "or none, a group that halves to 64 or less, no snippet of weights and no shared prefixes; with other V of "
+        "512 dims the same, pages of a multiple of 8 tokens or none, no lists",
         target->name);
   const uint32_t heads = derived_least_heads(spec);
   const uint32_t rows = tile_fewest_rows(heads);

@@ -110,7 +110,7 @@ static void lay_out(const struct halves *halves, struct region regions[REGIONS])
       {"shared_keys", PANEL_ALIGNMENT, key_panels(halves) * stage_panel, "the ring of K"},
       {"shared_values", PANEL_ALIGNMENT, value_panels(halves) * stage_panel, "the ring of V"},
       {"shared_weights", PANEL_ALIGNMENT, has_own_v(halves) ? halves->stages * ROWS * PANEL_ROW : 0,
-       "weights that the other consumer reads too"},
+       "weights of steps"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
       {"shared_maxima", 16, halves->stages * (uint32_t)sizeof(struct step_maxima),
        "maxima of rows after each step of the ring"},
@@ -119,7 +119,7 @@ static void lay_out(const struct halves *halves, struct region regions[REGIONS])
       {"shared_seen", 16, halves->stages * seen_bytes(halves), "which rows of the stages are seen"},
       {"shared_odd", 4, 4, "1: V is infinite or NaN where not all rows see it"},
       {"shared_barriers", 16, barriers * BARRIER + 16,
-       "full and empty, of rows, Q, and what stages have; first of the units to merge"},
+       "full and empty, of rows, Q and each ring; first of the units to merge"},
   };
   memcpy(regions, rows, sizeof rows);
 }
@@ -159,7 +159,7 @@ static void describe(const struct halves *halves, struct tile *tile) {
   tile_add(tile, "box_tokens", halves->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "query_alone", 1, QUERY_ALONE);
   tile_add(tile, "converts", 0, CONVERTS);
-  tile_add(tile, "gathers", gathers(spec), "1: rows of K are copied one by one");
+  tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
   tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
   tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, false);

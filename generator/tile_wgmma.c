@@ -116,8 +116,8 @@ static bool gathers(const fi_spec *spec) {
 
 /*
  * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not in short windows. Pages of one token
- * took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by row; no GPU has run what has
- * come in its place.
+ * took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by row; no GPU has run what
+ * has come in its place.
  */
 static bool pays(const fi_spec *spec) {
   return !gathers(spec) && !is_converted(spec) && tile_has_long_span(spec);

@@ -28,23 +28,9 @@
 //@use work/merge_together
 //@use work/plan_id
 
-//# Tiles of 64 rows whose O has more dims than one consumer has registers for: latents, whose V is in K, and heads
-//# with V of 512 dims.
-//#
-//# Two consumers have the same rows. Each has one half of the dims of O, and scores every other step. It makes weights
-//# of a step's scores while the matrix units multiply those of the other, and hands them on through shared memory,
-//# with the rows' maxima. Both multiply the weights of every step with their half of V.
-//#
-//# Where V is in K a stage has parts, whose barriers say when K came and when V is done with, and weights take the
-//# place of the rest of K: tile/steps_keys.cuh.
-//#
-//# Where V is not in K there is a ring of each, of two stages: tile/steps_own.cuh. K of a step is needed by the
-//# consumer whose step it is, until its scores are there; V by both, until their products are. Weights have places of
-//# their own. With 512 dims of K and V a step is 32 tokens: of 64 there would be one stage, and while scores and
-//# products of a step are under way nothing could be brought. What such tiles wait for is L2: for 64 tokens 64 rows
-//# need 128 KB of K and V, by estimate some 6,000 cycles of what it gives an SM. The tensor cores take 2,048 of them
-//# and shared memory 3,100, since products of scores read Q again for every step. A pair of CTAs that each bring half
-//# of K and V for both would halve the bytes.
+//# 64 rows whose O has more dims than one consumer has registers for: of latents, and of V of 512 dims. Its K and V
+//# have rings of two stages; with K of 512 dims a step is 32 tokens: of 64 there would be one stage. L2 is the limit:
+//# 64 tokens are 128 KB, by estimate 6,000 cycles, where tensor cores take 2,048 and shared memory 3,100.
 
 /* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {

@@ -1,5 +1,4 @@
-//# Two consumers have the same rows, and V is not in K: each stage of K, each of V and the weights of a step are full
-//# or empty.
+//# The consumers share rows: K, V and the weights of a stage are full or empty.
 
 struct Barriers {
   u64 rows_full[kItemsAhead];

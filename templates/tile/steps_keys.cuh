@@ -2,8 +2,7 @@
 //@use ring/barriers
 //@use tile/item_view
 
-//# What two consumers of the same rows take and give back in a step, where V is in K: its parts, of which the rest of K
-//# becomes the place of the weights.
+//# What consumers take and give back in a step, where V is in K: its parts, of which the rest becomes the weights.
 
 /* Starts the scores of a step: the products with a part of K as soon as it is there. */
 void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {

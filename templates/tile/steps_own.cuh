@@ -2,8 +2,7 @@
 //@use ring/barriers
 //@use tile/item_view
 
-//# What two consumers of the same rows take and give back in a step, where V is not in K: K for the one whose step it
-//# is, V for both, and the weights in a place of their own.
+//# The same where V is not in K: the consumer whose step it is needs K, both need V, and weights have their own place.
 
 /* Starts the scores of a step, when its K is there. */
 void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &place, u8 *shared) {

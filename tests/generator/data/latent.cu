@@ -188,7 +188,7 @@ constexpr int kSharedKeys = 73728;       /* the ring of K */
 constexpr int kSharedItems = 221184;     /* work items with the rows of their tiles */
 constexpr int kSharedMaxima = 224864;    /* maxima of rows after each step of the ring */
 constexpr int kSharedSums = 225920;      /* the consumers' sums of rows, of an item and the next */
-constexpr int kSharedBarriers = 230032;  /* full and empty, of rows, Q, and what stages have; first of the units to merge */
+constexpr int kSharedBarriers = 230032;  /* full and empty, of rows, Q and each ring; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;

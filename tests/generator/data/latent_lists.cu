@@ -189,7 +189,7 @@ constexpr int kSharedItems = 212992;     /* work items with the rows of their ti
 constexpr int kSharedMaxima = 216672;    /* maxima of rows after each step of the ring */
 constexpr int kSharedSums = 217728;      /* the consumers' sums of rows, of an item and the next */
 constexpr int kSharedSeen = 221824;      /* which rows of the stages are seen */
-constexpr int kSharedBarriers = 221856;  /* full and empty, of rows, Q, and what stages have; first of the units to merge */
+constexpr int kSharedBarriers = 221856;  /* full and empty, of rows, Q and each ring; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;

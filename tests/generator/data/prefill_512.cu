@@ -185,12 +185,12 @@ constexpr int kConsumerRegisters = 232;  /* of a thread of the consumers */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tile of Q */
 constexpr int kSharedKeys = 65536;       /* the ring of K */
 constexpr int kSharedValues = 131072;    /* the ring of V */
-constexpr int kSharedWeights = 196608;   /* weights that the other consumer reads too */
+constexpr int kSharedWeights = 196608;   /* weights of steps */
 constexpr int kSharedItems = 212992;     /* work items with the rows of their tiles */
 constexpr int kSharedMaxima = 216672;    /* maxima of rows after each step of the ring */
 constexpr int kSharedSums = 217728;      /* the consumers' sums of rows, of an item and the next */
 constexpr int kSharedOdd = 221824;       /* 1: V is infinite or NaN where not all rows see it */
-constexpr int kSharedBarriers = 221840;  /* full and empty, of rows, Q, and what stages have; first of the units to merge */
+constexpr int kSharedBarriers = 221840;  /* full and empty, of rows, Q and each ring; first of the units to merge */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
