@@ -28,9 +28,19 @@
 //@use work/merge_together
 //@use work/plan_id
 
-//# 64 rows whose O has more dims than one consumer has registers for: of latents, and of V of 512 dims. Its K and V
-//# have rings of two stages; with K of 512 dims a step is 32 tokens: of 64 there would be one stage. L2 is the limit:
-//# 64 tokens are 128 KB, by estimate 6,000 cycles, where tensor cores take 2,048 and shared memory 3,100.
+//# Tiles of 64 rows whose O has more dims than one consumer has registers for: of latents, and of V of 512 dims.
+//#
+//# Two consumers have the same rows, and half of the dims of O each. Each scores every other step, makes weights while
+//# the matrix units multiply those of the other, and hands them on through shared memory, with the rows' maxima.
+//#
+//# V in K (tile/steps_keys.cuh): parts of a stage have barriers of their own, and weights take the place of the rest
+//# of K.
+//#
+//# V of its own (tile/steps_own.cuh): rings of K and of V, of two stages. The consumer whose step it is needs K until
+//# the scores are there, both need V. With 512 dims a step is 32 tokens: of 64 there would be one stage, and nothing
+//# could be brought while it is in use. L2 is the limit: 64 rows need 128 KB for 64 tokens, by estimate 6,000 cycles,
+//# where the tensor cores take 2,048 and shared memory 3,100. Two CTAs that bring half of K and V for both would halve
+//# the bytes.
 
 /* After all of an item. */
 void release_rows(const ItemView &view, u8 *shared) {
