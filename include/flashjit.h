@@ -83,7 +83,7 @@ enum {
   FI_ERROR_NO_COMPILER = 4, /* libnvrtc cannot be opened, and no cache has the kernel, or one that the driver loads */
   FI_ERROR_NO_DRIVER = 5,   /* libcuda cannot be opened, or there is no device */
   FI_ERROR_OLD_DRIVER = 6,  /* the driver lacks a function that is needed */
-  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or the kernel spills with every tile */
+  FI_ERROR_COMPILE = 7,     /* the compiler refused the source, or no tile of the spec will do */
   FI_ERROR_NOT_CACHED = 8,  /* the mode forbids compiling, and no cache has the kernel, or one that the driver loads; or
                                nothing can be kept (fi_precompile) */
   FI_ERROR_DEADLINE = 9,    /* the compile took longer than options.deadline_ms */
@@ -484,7 +484,7 @@ struct fi_facts {
   uint32_t registers;      /* per thread */
   uint32_t static_shared;  /* bytes */
   uint32_t dynamic_shared; /* bytes */
-  uint32_t spill_bytes;    /* always 0: a kernel that spills is a failed build */
+  uint32_t spill_bytes;    /* 0, unless every tile of the spec spills: the fewest bytes */
   uint32_t threads;        /* of a CTA */
   uint32_t ctas_per_sm;    /* that the kernel was shaped for */
   uint32_t image_bytes;    /* of the cubin or PTX */

@@ -265,12 +265,18 @@ void build_share(struct build *build) {
 
 /* -------------------------------------------------------------------------------- compile */
 
+/* What stays of a choice that spills, if none does not. */
+static void note_spill(struct build *build, const struct ptxas_facts *facts) {
+  const uint32_t bytes = facts->spill_bytes + facts->stack_bytes;
+  if (build->least_spilled && build->least_spilled <= bytes)
+    return;
+  build->least_spilling = build->choice;
+  build->least_spilled = bytes;
+}
+
 /* A kernel that spills, has a stack, waits inside the matrix pipeline or is too large is not a slow kernel: its tile is
  * the wrong one. */
-static fi_status check_resources(const struct build *build, const struct ptxas_facts *facts, const char *log) {
-  if (facts->spill_bytes || facts->stack_bytes)
-    return error_set(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s",
-                     build->spec_text, build->target->name, facts->spill_bytes, facts->stack_bytes, log);
+static fi_status check_resources(struct build *build, const struct ptxas_facts *facts, const char *log) {
   const uint64_t shared = (uint64_t)facts->static_shared + build->source.tile.shared_bytes;
   if (shared > build->shared)
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s needs %llu bytes of shared memory; a CTA has %u",
@@ -278,7 +284,11 @@ static fi_status check_resources(const struct build *build, const struct ptxas_f
   if (facts->serialised)
     return error_set(FI_ERROR_COMPILE, "\"%s\" for %s has serialised wgmma instructions:\n%s", build->spec_text,
                      build->target->name, log);
-  return FI_OK;
+  if (build->may_spill || (!facts->spill_bytes && !facts->stack_bytes))
+    return FI_OK;
+  note_spill(build, facts);
+  return error_set(FI_ERROR_COMPILE, "\"%s\" for %s spills %u bytes and has a stack of %u bytes:\n%s", build->spec_text,
+                   build->target->name, facts->spill_bytes, facts->stack_bytes, log);
 }
 
 /* Turns the compiler's output into an entry. */
@@ -308,6 +318,7 @@ static fi_status make_entry(struct build *build, const char *toolchain, bool *un
       .image = output->image,
       .image_size = output->image_size,
       .facts = {.registers = facts.registers,
+                .spill_bytes = facts.spill_bytes,
                 .static_shared = facts.static_shared,
                 .dynamic_shared = tile->shared_bytes,
                 .threads = tile->threads,
@@ -398,17 +409,30 @@ static fi_status next_choice(struct build *build, fi_status failure) {
   return error_set(failure, "none of %u tiles will do; the last: %s", tried, why);
 }
 
+/* A kernel that spills a little is better than none. An edited source has no other tile, and who edits wants to know.
+ */
+static fi_status compile_spilling(struct build *build, struct compiler *compiler, fi_status failure) {
+  bool unfit;
+  if (failure != FI_ERROR_COMPILE || !build->least_spilled || build->edited)
+    return failure;
+  const fi_status status = choose(build, build->least_spilling);
+  build->may_spill = true;
+  return status ? status : run_compiler(build, compiler, &unfit);
+}
+
 fi_status build_compile(struct build *build, struct compiler *compiler) {
   bool unfit;
   fi_status status = build->choice != build->first_choice ? choose(build, build->first_choice) : FI_OK;
   if (status)
     return status;
+  build->least_spilled = 0;
+  build->may_spill = false;
   note_miss(build);
   status = run_compiler(build, compiler, &unfit);
   while (unfit) {
     const fi_status next = next_choice(build, status);
     if (next)
-      return next;
+      return compile_spilling(build, compiler, next);
     status = run_compiler(build, compiler, &unfit);
   }
   return status;

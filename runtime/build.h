@@ -23,6 +23,11 @@ struct build {
   struct cache_key key;
   char key_hex[CACHE_KEY_DIGITS + 1];
 
+  /* Of the choices that do nothing wrong but spill, that of the fewest bytes. */
+  uint32_t least_spilling;
+  uint32_t least_spilled; /* bytes; 0: there is none */
+  bool may_spill;
+
   /* The result: an entry, and what its pointers point into. */
   struct cache_entry entry;
   struct cache_found found;
@@ -58,7 +63,7 @@ bool build_fetch(struct build *build, const struct compiler *compiler);
 fi_status build_compiler(const struct build *build, uint32_t number, struct compiler **compiler);
 bool build_is_hopeless(const struct build *build, const struct compiler *compiler);
 
-/* Compiles, choice after choice, until a tile neither spills nor is too large. */
+/* Compiles, choice after choice, until a tile neither spills nor is too large; where all spill, one may. */
 fi_status build_compile(struct build *build, struct compiler *compiler);
 
 /* Keeps what was compiled. refused_by is the version of the driver that did not load it, 0 for none. */

@@ -262,7 +262,7 @@ bool jobs_to_compile(struct job_list *list, char *why, size_t why_size) {
 }
 
 bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *why, size_t why_size) {
-  static const struct job_class accepted = {.name = "census, accepted"};
+  static const struct job_class accepted = {.name = "census, accepted", .may_spill = true};
   static const struct job_class refused = {.name = "census, refused", .is_refused = true};
   struct texts texts;
   struct points points[2] = {0};

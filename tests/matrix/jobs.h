@@ -14,6 +14,7 @@ struct job_class {
   const char *name;
   bool (*run)(struct trial *trial, const fi_spec *canonical); /* NULL: compile only */
   bool is_refused; /* compile only: there is no such kernel, and fi_precompile must say so too */
+  bool may_spill;  /* compile only: a kernel that spills with every tile is one, too */
   size_t points;
   size_t distinct; /* points with a text of their own */
 };

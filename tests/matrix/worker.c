@@ -90,6 +90,8 @@ static bool compile(struct worker *worker, const struct job *job, struct job_res
   result->registers = facts.registers;
   result->layer = facts.layer;
   result->compile_ms = facts.compile_ms;
+  if (facts.spill_bytes > 0 && !worker->workers->list->classes[job->class_number].may_spill)
+    return trial_fail(&worker->trial, "all tiles spill, the least %u bytes", facts.spill_bytes);
   return is_of_preferred_family(job, &facts) ||
          trial_fail(&worker->trial, "tile %u is of another family than the first, which spills", facts.choice);
 }

@@ -25,6 +25,10 @@ struct fakes {
   uint32_t older_compilers; /* after that one; their marks are '2', '3', ..., and their toolchains nv0.2, nv0.3, ... */
   bool no_builtins;         /* the first compiler lacks a part, as its first compile shows */
   uint32_t spills;          /* so many compiles of kernels other than plan spill, the next ones do not */
+  uint32_t spilled;         /* so many have */
+  uint32_t fewest;          /* the source of that one, counted from 1, spills 4 bytes, others 12 */
+  uint64_t fewest_source;   /* its hash */
+  const char *spill_log;    /* what they are told instead */
   uint32_t compile_ms;
   atomic_uint compiles;
   atomic_uint compiling;      /* now, */

@@ -243,6 +243,7 @@ Test(mix, facts_when_a_kernel_that_belongs_to_it_fails) {
     ctx = make_context(directory);
     fakes.compile_status = rows[i].status;
     fakes.spills = rows[i].spills;
+    fakes.spill_log = "ptxas info    : (C7510) Potential Performance Loss: wgmma is serialized\n";
     cr_expect_eq(fi_precompile(ctx, &spec, &facts), rows[i].status ? rows[i].status : FI_ERROR_COMPILE, "row %zu: %s",
                  i, fi_last_error());
     cr_expect(strstr(fi_last_error(), rows[i].message), "row %zu: %s", i, fi_last_error());

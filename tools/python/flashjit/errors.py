@@ -48,7 +48,7 @@ class OldDriverError(Error):
 
 
 class CompileError(Error):
-    """The compiler refused the source, or the kernel spills with every tile."""
+    """The compiler refused the source, or no tile of the spec will do."""
 
     status = c.FI_ERROR_COMPILE
 
