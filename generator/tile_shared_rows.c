@@ -192,12 +192,10 @@ bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t
   return true;
 }
 
-/*
- * The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Where rows see few KV tokens mma
- * is chosen, as beside other tiles of wgmma.
- */
+/* The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Nobody has measured yet where they
+ * are faster than those of mma, so only a spec that says wgmma has them. */
 bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  if (!serves_own(spec, target) || (spec->family == FI_FAMILY_AUTO && !tile_has_long_span(spec)))
+  if (spec->family != FI_FAMILY_WGMMA || !serves_own(spec, target))
     return false;
   for (uint32_t tokens = STEP_TOKENS; tokens >= LEAST_TOKENS; tokens /= 2) {
     struct halves halves;

@@ -11,7 +11,7 @@ static const char *const plan_specs[] = {
     "attention hd=64 group=64 rows=64 mask=none",
     "attention rows=128 group=4 page=16",
     "attention hd=256 rows=128 index=csr",
-    "attention hd=512 group=128 page=16",
+    "attention family=wgmma hd=512 group=128 page=16",
 };
 
 /* Specs of shared prefixes: at least three tokens fit a tile, and the cache has pages. */
@@ -117,7 +117,7 @@ static const char *const edge_specs[] = {
     "attention hd=160 v_dim=128 group=4 rows=64 page=16 lse=1 v_source=keys",
     "attention hd=96 v_dim=64 group=3 kv=e4m3 scale=groups page=16 lse=1 v_source=keys scale_group=32",
     "attention hd=136 group=2 rows=32 kv=e4m3 scale=e8m0 page=3 lse=1 v_source=keys wide=72",
-    "attention hd=512 group=8 rows=128 page=16 lse=1",
+    "attention family=wgmma hd=512 group=8 rows=128 page=16 lse=1",
 };
 
 /* Again for the oldest target, where the text of a type differs. */
@@ -162,8 +162,8 @@ static const char *const latent_specs[] = {
     "attention hd=512 group=64 kv=e4m3 scale=e8m0 page=256 left=128 sinks=1 lse=1 v_source=keys",
     ("attention hd=136 group=4 rows=64 q=f16 kv=e4m3 scale=e8m0 index=csr rope=half rope_dim=32 rope_first=56 "
      "wide=72 v_source=keys"),
-    "attention hd=512 group=80 q=f16 index=csr sinks=1 lse=1",
-    "attention hd=72 v_dim=512 group=40 page=48 ids=int64 bits=1 lse=2",
+    "attention family=wgmma hd=512 group=80 q=f16 index=csr sinks=1 lse=1",
+    "attention family=wgmma hd=72 v_dim=512 group=40 page=48 ids=int64 bits=1 lse=2",
 };
 
 /* Products of e4m3, with all that their tiles are for; the last are such that others take them. */

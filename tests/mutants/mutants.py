@@ -55,7 +55,7 @@ attention group=4 rows=128 q=e4m3 page=16
 attention hd=64 group=4 rows=16 q=e4m3 page=16
 attention hd=64 rows=64 q=e4m3 kv=bf16
 attention hd=144 v_dim=128 group=64 page=16 v_source=keys
-attention hd=64 v_dim=512 group=8 rows=64 page=16
+attention family=wgmma hd=64 v_dim=512 group=8 rows=64 page=16
 attention hd=576 v_dim=512 group=16 kv=e4m3 scale=groups page=16 v_source=keys
 append hd=96 v_dim=64 kv=e4m3 scale=groups page=16 v_source=keys scale_group=32
 append page=16 rope=half

@@ -1,4 +1,4 @@
-/* flashjit: attention hd=512 group=8 rows=128 page=16 */
+/* flashjit: attention family=wgmma hd=512 group=8 rows=128 page=16 */
 
 /* Of records that are written and read in pieces of 16 bytes. */
 #define FI_WIDE __attribute__((aligned(16)))
