@@ -192,8 +192,8 @@ bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t
   return true;
 }
 
-/* The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Nobody has measured yet where they
- * are faster than those of mma, so only a spec that says wgmma has them. */
+/* The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Nobody has measured yet where
+ * they are faster than those of mma, so only a spec that says wgmma has them. */
 bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
   if (spec->family != FI_FAMILY_WGMMA || !serves_own(spec, target))
     return false;

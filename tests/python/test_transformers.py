@@ -58,7 +58,18 @@ class Models(unittest.TestCase):
         right, none = self.generate(model, "eager", **options)
         found, runs = self.generate(model, name, **options)
         self.assertEqual((none, runs), (0, LAYERS * TOKENS))
-        self.assertLess(float((found - right).norm() / right.norm()), 0.02)
+        for request in range(len(self.ids)):
+            self.expect_equal_tokens(found[:, request], right[:, request])
+
+    def expect_equal_tokens(self, found, right):
+        """Of one request; from a token on for which two have all but the same logit, the texts may differ."""
+        for one, other in zip(found.float(), right.float()):
+            error = float((one - other).abs().max())
+            self.assertLess(float((one - other).norm() / other.norm()), 0.02)
+            if one.argmax() != other.argmax():
+                best = other.topk(2).values
+                self.assertLessEqual(float(best[0] - best[1]), 4 * error)
+                return
         self.assertEqual(self.attention.plans.faults(), [])
 
     def test_generate(self):
@@ -140,7 +151,7 @@ class Models(unittest.TestCase):
     def test_nothing_falls_back_in_silence(self):
         self.model.set_attn_implementation("flashjit")
         packed = torch.tensor([[0, 1, 2, 0, 1, 2, 3, 4, 5]])
-        with self.assertRaisesRegex(flashjit.UnsupportedError, "packed_sequence_mask_function"), torch.no_grad():
+        with self.assertRaisesRegex(flashjit.UnsupportedError, "packed_sequence"), torch.no_grad():
             self.model(self.ids[:1], position_ids=packed, use_cache=False)
         with self.assertRaisesRegex(flashjit.UnsupportedError, "a Tensor as mask"), torch.no_grad():
             self.model(self.ids, attention_mask=torch.ones(2, 1, 9, 9, dtype=torch.bool).tril())
