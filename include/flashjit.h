@@ -227,8 +227,9 @@ enum { FI_SCORES_SUM = 0, FI_SCORES_HEADS = 1 };
  * What is added to the scaled, capped score of query token i (of Q), at place p of its request's KV, on KV token t, in
  * natural-logarithm units. SLOPES: slopes[head] * (t - p), float (ALiBi: arXiv 2108.12409). DISTANCE: float
  * bias[head][p - t - bias_first], 0 where that index is not 0 to bias_extent - 1; a causal model has bias_first 0, an
- * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE: bias[i][head][p -
- * t] of q_dtype. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i see; -infinity hides t. */
+ * encoder of n tokens 1 - n and bias_extent 2 n - 1; the caller spreads buckets (T5). TOKEN_DISTANCE:
+ * bias[i][head][p - t] of q_dtype, likewise. DENSE: bias[i][head][t], f16, read up to the last t that the mask lets i
+ * see; where it is -infinity, t is not seen, whatever its K and V are. */
 enum { FI_BIAS_NONE = 0, FI_BIAS_SLOPES = 1, FI_BIAS_DISTANCE = 2, FI_BIAS_TOKEN_DISTANCE = 3, FI_BIAS_DENSE = 4 };
 
 /*
@@ -371,7 +372,8 @@ enum {
   FI_EVENT_COMPILE_BEGIN = 1,
   FI_EVENT_COMPILE_END = 2,
   FI_EVENT_LOADED = 3,        /* a kernel became usable */
-  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an image */
+  FI_EVENT_CACHE_PROBLEM = 4, /* the cache could not be read or written, or the driver refused an image; where the
+                                 mode allows compiling it costs a compile at most */
   FI_EVENT_PROGRESS = 5       /* fi_get_kernels has settled one more spec */
 };
 
@@ -393,8 +395,9 @@ typedef struct fi_event {
 } fi_event;
 
 /*
- * Called in the thread that compiles or loads, possibly from several at once. Strings live for the call only. It must
- * not call fi_get_kernel for a kernel that is being made: the call would wait for itself. */
+ * Called in the thread that compiles or loads, possibly from several at once: that of the call, or one of the library's
+ * own while the call waits for it, so the caller must hold no lock that is taken here. Strings live for the call only.
+ * It must not call fi_get_kernel for a kernel that is being made: the call would wait for itself. */
 typedef void (*fi_event_callback)(void *user, const fi_event *event);
 
 /* Every NULL or zero is taken from the environment variable in brackets, else from the default. */
@@ -456,7 +459,8 @@ fi_status fi_counters_read(const fi_ctx *ctx, fi_counters *counters);
  * The kernel of a spec, ready to launch on the current device: checked, rendered, found in the cache or compiled,
  * loaded. A second call with an equal spec is a table look-up; if another device is current then, fi_kernel_prepare
  * makes the kernel ready there. The handle belongs to the context and lives as long as it. Concurrent calls for one
- * spec compile once, also across processes that share a cache directory.
+ * spec compile once, also across processes that share a cache directory. Kernels that belong together, such as that of
+ * fi_plan, are made at once on threads of the library's own, which end before the call does.
  * Any status but FI_ERROR_CAPTURE is possible. A compile that failed (FI_ERROR_COMPILE, FI_ERROR_DEADLINE), or whose
  * image the driver refuses, is not tried again in this context; after any other failure the next call tries again. */
 fi_status fi_get_kernel(fi_ctx *ctx, const fi_spec *spec, fi_kernel **kernel);
@@ -567,8 +571,8 @@ enum {
   FI_FAULT_SECOND_LEN = 11,  /* second_kv_len is negative, or beyond a row of its page table; value: the length */
   FI_FAULT_ORDER = 12,       /* an entry of shared names no request, or one twice; request: its number among entries;
                                 value: what it names. Nothing is shared. Told, as the next, if nothing else is wrong */
-  FI_FAULT_SHARED = 13,      /* its tokens are negative, more than there are, or their last page is not the same; value:
-                                they. It shares nothing with those before it */
+  FI_FAULT_SHARED = 13,      /* its tokens are negative, more than there are, or the last page that both could share is
+                                not the same; value: they. It shares nothing with those before it */
   FI_FAULT_SECOND_PAGE = 14  /* of the second KV an id is not below second_page_count; value: it. It counts as empty */
 };
 

@@ -244,6 +244,7 @@ static void add_jobs(const fi_kernel *kernel, const struct workspace_parts *part
     *job = (struct job){plan_args(&parts->of[i], batch, workspace), parts->of[i].layout.plan_shared, kernel->plan};
     job->args.checked = first->args.checked;
     add_second(&parts->of[i], batch, &job->args);
+    job->args.second_checked = first->args.second_checked;
     job->args.member = (int)i;
     job->args.member_count = (int)parts->count;
     job->args.first_is_least = first_is_least(members, parts->count);

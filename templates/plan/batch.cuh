@@ -89,7 +89,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
  */
 void check_pages_of(const fi_plan_args &args, int request) {
   const int kv_len = sane_kv_len(args, request);
-  const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
+  const int pages = query_len_of(args, request) > 0 ? pages_of(kv_len, args.page_size) : 0;
   const int written = max(0, kv_len - query_len_of(args, request));
   const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
   const auto id = [&](int page) { return page_id(args, request, page); };

@@ -75,11 +75,13 @@ void read_pages(const fi_plan_args &args, const Told &told) {
 
 /* Pages in common with the request before that can share some: the least told on the way. The last must be the same. */
 int common_pages(const fi_plan_args &args, const Told &told, int entry) {
+  if (told.pages[entry] == 0)
+    return 0;
   int tokens = told.tokens[entry];
   int other = entry - 1;
   for (; other >= 0 && told.pages[other] == 0; other--)
     tokens = min(tokens, told.tokens[other]);
-  if (other < 0 || told.pages[entry] == 0)
+  if (other < 0)
     return 0;
   const int pages = min(tokens / args.page_size, min(told.pages[entry], told.pages[other]));
   if (pages == 0 || shared_page(args, told.request[entry], pages - 1) ==

@@ -26,7 +26,7 @@ void check_second_pages(const fi_plan_args &args, int request) {
   if (!args.second_checked)
     return;
   const int tokens = sane_second_len(args, request);
-  const int pages = query_len_of(args, request) > 0 ? (tokens + args.second_page_size - 1) / args.second_page_size : 0;
+  const int pages = query_len_of(args, request) > 0 ? pages_of(tokens, args.second_page_size) : 0;
   const auto id = [&](int page) { return second_page_id(args, request, page); };
   const int first_bad = first_bad_page(0, pages, args.second_page_count, id);
   if (lane() == 0)

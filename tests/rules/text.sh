@@ -4,7 +4,7 @@
 cd "$1" || exit 1
 
 longest_file=600
-longest_header=820 # the public one, which explains everything
+longest_header=830 # the public one, which explains everything
 widest_line=120
 
 scratch_folder

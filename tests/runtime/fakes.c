@@ -99,6 +99,8 @@ static fi_status compile(struct compiler *self, const struct compile_job *job, s
     return error_set(FI_ERROR_NO_COMPILER, "the fake compiler lacks its builtins");
   if (fakes.compile_status)
     return error_set(fakes.compile_status, "the fake compiler fails");
+  if (fakes.plan_status && strcmp(symbol, "flashjit_plan") == 0)
+    return error_set(fakes.plan_status, "the fake compiler fails of plan kernels");
   output->image_size = 1 + (size_t)snprintf(image, sizeof image, "%c\n.target sm_%s\n.visible .entry %s(\n", mark,
                                             strchr(job->target->name, '_') + 1, fakes.no_kernel ? "other" : symbol);
   output->image = strdup(image);

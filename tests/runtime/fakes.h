@@ -18,6 +18,7 @@ struct fakes {
   /* What the compiler does. */
   bool no_compiler;
   fi_status compile_status;
+  fi_status plan_status; /* of compiles of plan kernels */
   const char *compile_log;
   bool no_kernel;           /* an image without the kernel */
   const char *toolchain;    /* at most 31 bytes */

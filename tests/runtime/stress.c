@@ -9,10 +9,12 @@
 
 enum { THREADS = 16, SPELLINGS = 8, CALLS = 2000, DEVICES = 4 };
 
-static const char *const specs[] = {"attention group=4 rows=16 page=16", "attention group=8 rows=16", "append page=16",
-                                    "merge", "plan"};
+static const char *const specs[] = {
+    "attention group=4 rows=16 page=16",   "attention group=8 rows=16", "append page=16", "merge", "plan",
+    "attention family=mma group=4 page=16"};
 
-enum { SPECS = sizeof specs / sizeof *specs, PAGED = 0, ATTENTIONS = 2 };
+/* The last is of four sizes, and has a plan kernel of its own. */
+enum { SPECS = sizeof specs / sizeof *specs, KERNELS = SPECS + 4, PAGED = 0, ATTENTIONS = 2 };
 
 struct worker {
   pthread_t thread;
@@ -111,10 +113,10 @@ static unsigned expect_once(const char *what, void *(*body)(void *data), unsigne
   fi_ctx_destroy(ctx);
   printf("%s: %u compiles and %u loads for %d kernels, prepared %u times for %u devices, %u failures, %u launches too "
          "early\n",
-         what, (unsigned)fakes.compiles, (unsigned)fakes.loads, SPECS, (unsigned)fakes.prepares, devices, failures,
+         what, (unsigned)fakes.compiles, (unsigned)fakes.loads, KERNELS, (unsigned)fakes.prepares, devices, failures,
          (unsigned)fakes.unprepared);
-  return failures || fakes.compiles != SPECS || fakes.loads != SPECS || fakes.unloads != SPECS ||
-         fakes.prepares != SPECS * devices || fakes.unprepared;
+  return failures || fakes.compiles != KERNELS || fakes.loads != KERNELS || fakes.unloads != KERNELS ||
+         fakes.prepares != KERNELS * devices || fakes.unprepared;
 }
 
 int main(void) {

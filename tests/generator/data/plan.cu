@@ -323,6 +323,11 @@ long long id_at(const fi_plan_args &args, const void *table, long long entry) {
   return args.page_ids == 8 ? ((const long long *)table)[entry] : ((const int *)table)[entry];
 }
 
+/* Pages of so many tokens, up to INT_MAX. */
+int pages_of(int tokens, int page_size) {
+  return tokens / page_size + (tokens % page_size > 0 ? 1 : 0);
+}
+
 /* Page `number` of a request. */
 long long page_id(const fi_plan_args &args, int request, int number) {
   const long long entry = number + (args.csr ? args.kv_indptr[request] : request * args.page_table_stride);
@@ -332,10 +337,10 @@ long long page_id(const fi_plan_args &args, int request, int number) {
 /* The first page from `first` on whose id is not below `count`; `end` if there is none. All lanes of a warp look. */
 template <typename Id> int first_bad_page(int first, int end, int count, Id id) {
   int first_bad = end;
-  for (int page = first + (int)lane(); page < end && first_bad == end; page += 32) {
-    const long long found = id(page);
+  for (u32 page = (u32)first + lane(); page < (u32)end && first_bad == end; page += 32) {
+    const long long found = id((int)page);
     if (found < 0 || found >= count)
-      first_bad = page;
+      first_bad = (int)page;
   }
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2)
@@ -444,7 +449,7 @@ Fault fault_of(const fi_plan_args &args, int request) {
  */
 void check_pages_of(const fi_plan_args &args, int request) {
   const int kv_len = sane_kv_len(args, request);
-  const int pages = query_len_of(args, request) > 0 ? (kv_len + args.page_size - 1) / args.page_size : 0;
+  const int pages = query_len_of(args, request) > 0 ? pages_of(kv_len, args.page_size) : 0;
   const int written = max(0, kv_len - query_len_of(args, request));
   const int first = min(first_seen_of(args, request, kv_len), written) / args.page_size;
   const auto id = [&](int page) { return page_id(args, request, page); };
