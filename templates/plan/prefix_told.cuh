@@ -17,6 +17,12 @@ Wrong &first_wrong() {
   return wrong;
 }
 
+/* Nothing is wrong yet. */
+void begin_order(const fi_plan_args &args) {
+  if (threadIdx.x == 0)
+    first_wrong() = {args.requests, kFaultOrder};
+}
+
 /* What entries say, in shared memory. */
 struct Told {
   int *request;
@@ -26,9 +32,6 @@ struct Told {
 
 /* Reads whom the entries name. Returns whether they name each request once. */
 bool read_order(const fi_plan_args &args, const Order &order, const Told &told) {
-  Wrong &wrong = first_wrong();
-  if (threadIdx.x == 0)
-    wrong = {args.requests, kFaultOrder};
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
     order.place[r] = args.requests; /* the first entry that names it */
   __syncthreads();
@@ -45,7 +48,7 @@ bool read_order(const fi_plan_args &args, const Order &order, const Told &told) 
     const int request = told.request[i];
     if (request >= 0 && request < args.requests && order.place[request] == i)
       continue;
-    atomicMin(&wrong.entry, i);
+    atomicMin(&first_wrong().entry, i);
     fails = 1;
   }
   return !__syncthreads_or(fails);

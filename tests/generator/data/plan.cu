@@ -1027,6 +1027,8 @@ void write_rows(const fi_plan_args &args, int tokens) {
 void tell_bad_list(const fi_plan_args &args, int tokens) {}
 
 /* Nothing is told of prefixes. */
+void begin_order(const fi_plan_args &args) {}
+
 void tell_bad_order(const fi_plan_args &args, bool planned) {}
 
 /* The last CTA, which has the least to write, writes the header too. */
@@ -1083,6 +1085,7 @@ flashjit_plan(const __grid_constant__ fi_plans_args plans) {
   if (!sound && plans.stage < FI_STAGE_SHARE)
     return;
   const int tokens = sound ? first_token(args, args.requests) : 0;
+  begin_order(args);
   write_plan(args, tokens, sound ? members_of_batch(args) : 0, plans.stage);
   if (plans.stage < FI_STAGE_SHARE || !writes_header())
     return;
