@@ -61,8 +61,8 @@ static size_t page_id_bytes(const fi_spec *spec) {
 static fi_status check_page_count(const char *prefix, uint32_t count, bool has_pages) {
   if (count <= INT32_MAX && (count == 0 || has_pages))
     return FI_OK;
-  return error_set(FI_ERROR_ARGUMENT, "batch.%spage_count is %u; it must be 0 to %d, and 0 without pages", prefix,
-                   count, INT32_MAX);
+  return error_set(FI_ERROR_ARGUMENT, "batch.%spage_count is %u; it must be 0 to %d, and 0 without pages of that KV",
+                   prefix, count, INT32_MAX);
 }
 
 static fi_status check_arrays(const fi_spec *spec, const fi_batch *batch) {

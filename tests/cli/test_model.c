@@ -305,6 +305,15 @@ Test(model, broken_fields) {
       {"\"rope_scaling\": {\"type\": \"linear\"}", "field factor of rope_scaling is missing"},
       {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"compress_rates\": {\"compressed_sparse_attention\": 0.5}",
        "field compress_rates is 0.5, not a number of tokens from 1 to 65536 of each kind"},
+      {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"compress_rates\": 6",
+       "field compress_rates is 6.0, not a number of tokens from 1 to 65536 of each kind"},
+      {V4 ", \"compress_ratios\": [0, \"a\", 0, 0, 0, 0, 0, 4]",
+       "field compress_ratios is \"a\", not a list of numbers"},
+      {"\"model_type\": \"deepseek_v32\", \"index_head_dim\": 0",
+       "field index_head_dim is 0.0, not a whole number above 0"},
+      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 3.5",
+       "field index_n_heads is 3.5, not a whole number above 0"},
+      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 4294967298", "not a whole number above 0"},
       {"\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1}",
        "field high_freq_factor of rope_scaling is missing"},
   };
@@ -399,7 +408,7 @@ Test(model, lists_without_an_indexer) {
       {"\"model_type\": \"minimax_m3\", \"index_n_heads\": 3, \"sparse_attention_config\": "
        "{\"sparse_attention_freq\": [0, 0, 0, 0, 0, 0, 0, 1]}",
        "it has not as many heads as there are KV heads"},
-      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 0", "the config has no heads of it (index_n_heads)"},
+      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": null", "the config has no heads of it (index_n_heads)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct model model = read_model(config(rows[i][0]));

@@ -118,3 +118,45 @@ Test(flight, processes_compile_once) {
   cr_expect_eq(compiles, 1, "%d compiles", compiles);
   remove_directory(directory);
 }
+
+/* For a reason that may pass. What was made beside it is kept, and claimed by nobody. */
+Test(flight, a_plan_kernel_that_fails_is_tried_again) {
+  static const char *const texts[] = {"attention family=mma group=4 rows=16 page=16",
+                                      "attention family=mma group=4 page=16"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    fi_ctx *ctx = make_context(NULL);
+    fakes_reset();
+    fakes.plan_status = FI_ERROR_MEMORY;
+    for (int again = 0; again < 2; again++) {
+      cr_expect_eq(get(ctx, texts[i]), FI_ERROR_MEMORY, "%s", texts[i]);
+      cr_expect(strstr(fi_last_error(), "the fake compiler fails of plan kernels"), "%s", fi_last_error());
+    }
+    cr_expect_eq(counters_of(ctx).failures, 2);
+    fakes.plan_status = FI_OK;
+    cr_expect_eq(get(ctx, texts[i]), FI_OK, "%s: %s", texts[i], fi_last_error());
+    cr_expect_eq(counters_of(ctx).kernels, fakes.loads);
+    fi_ctx_destroy(ctx);
+  }
+}
+
+/* Which is somewhere in the log, and after which the next is looked for. */
+static void expect_in_order(const char *steps) {
+  const char *at = fakes.log;
+  char step[64];
+  for (int used; sscanf(steps, "%63s %n", step, &used) == 1; steps += used) {
+    at = strstr(at, step);
+    cr_assert(at, "no %s there: %s", step, fakes.log);
+  }
+}
+
+/* The plan kernel is made beside the kernel, which is ready after it. */
+Test(flight, order_of_steps) {
+  fi_ctx *ctx = make_context(NULL);
+  kernel_of(ctx, "attention group=4 rows=16 page=16");
+  expect_in_order("open_driver open_compiler compile:plan load:plan prepare:plan prepare:attention");
+  expect_in_order("open_driver open_compiler compile:attention load:attention prepare:attention");
+  cr_expect_eq(strlen(fakes.log), strlen("open_driver open_compiler compile:plan load:plan prepare:plan "
+                                         "compile:attention load:attention prepare:attention"));
+  fi_ctx_destroy(ctx);
+  cr_expect_eq(fakes.unloads, 2);
+}

@@ -219,25 +219,6 @@ static void expect_known_facts(const fi_facts *facts, const fi_facts *whole, con
   cr_expect_eq(facts->image_bytes, 0, "%s", text);
 }
 
-/* For a reason that may pass. What was made beside it is kept, and claimed by nobody. */
-Test(mix, a_plan_kernel_that_fails_is_tried_again) {
-  static const char *const texts[] = {"attention family=mma group=4 rows=16 page=16", open_rows};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    fi_ctx *ctx = make_context(NULL);
-    fakes_reset();
-    fakes.plan_status = FI_ERROR_MEMORY;
-    for (int again = 0; again < 2; again++) {
-      cr_expect_eq(get(ctx, texts[i]), FI_ERROR_MEMORY, "%s", texts[i]);
-      cr_expect(strstr(fi_last_error(), "the fake compiler fails of plan kernels"), "%s", fi_last_error());
-    }
-    cr_expect_eq(counters_of(ctx).failures, 2);
-    fakes.plan_status = FI_OK;
-    cr_expect_eq(get(ctx, texts[i]), FI_OK, "%s: %s", texts[i], fi_last_error());
-    cr_expect_eq(counters_of(ctx).kernels, fakes.loads);
-    fi_ctx_destroy(ctx);
-  }
-}
-
 /* Whichever of its kernels fails, and how: the sentence is about that one, and the facts are those of the spec's. */
 Test(mix, facts_when_a_kernel_that_belongs_to_it_fails) {
   static const struct {

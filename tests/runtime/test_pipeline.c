@@ -16,28 +16,6 @@ TestSuite(pipeline, .init = fakes_reset);
 
 static const char attention[] = "attention group=4 rows=16 page=16";
 
-/* Which is somewhere in the log, and after which the next is looked for. */
-static void expect_in_order(const char *steps) {
-  const char *at = fakes.log;
-  char step[64];
-  for (int used; sscanf(steps, "%63s %n", step, &used) == 1; steps += used) {
-    at = strstr(at, step);
-    cr_assert(at, "no %s there: %s", step, fakes.log);
-  }
-}
-
-/* The plan kernel is made beside the kernel, which is ready after it. */
-Test(pipeline, order_of_steps) {
-  fi_ctx *ctx = make_context(NULL);
-  kernel_of(ctx, attention);
-  expect_in_order("open_driver open_compiler compile:plan load:plan prepare:plan prepare:attention");
-  expect_in_order("open_driver open_compiler compile:attention load:attention prepare:attention");
-  cr_expect_eq(strlen(fakes.log), strlen("open_driver open_compiler compile:plan load:plan prepare:plan "
-                                         "compile:attention load:attention prepare:attention"));
-  fi_ctx_destroy(ctx);
-  cr_expect_eq(fakes.unloads, 2);
-}
-
 Test(pipeline, second_call_is_a_look_up) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, attention);

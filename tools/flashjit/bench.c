@@ -144,6 +144,8 @@ static int check(const struct bench_choice *choice) {
     return usage_error("bench", "give a SPEC, --model or --cases");
   if ((choice->batches || choice->trace) && !has_model && !has_spec)
     return usage_error("bench", "%s goes with a SPEC or --model", choice->batches ? "--batch" : "--trace");
+  if ((choice->ratio || choice->listed) && !has_spec)
+    return usage_error("bench", "%s goes with a SPEC", choice->ratio ? "--ratio" : "--listed");
   if (choice->peers_from && !choice->peers)
     return usage_error("bench", "--peers-from goes with --peers");
   if (choice->model.snippet.hash)

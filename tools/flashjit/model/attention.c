@@ -191,26 +191,35 @@ static void read_selection(const struct config *config, const struct kind *kind,
 enum { MOST_BLOCK = 16384 /* tokens, of spec.select */, MOST_RATIO = 65536 };
 
 /* Of an indexer of blocks each head chooses for a KV head, on a key that all share. */
-static void read_indexer(const struct config *config, struct layer *layer) {
+static bool read_indexer(struct config *config, struct layer *layer) {
   struct selection *selection = &layer->selection;
-  const double heads = number_of(config, "index_n_heads");
+  uint32_t heads;
+  const json_t *found = config_find(config, "index_n_heads");
+  if (!found || json_is_null(found))
+    return true; /* there is no kernel, for want of it */
+  if (!config_count(config, "index_n_heads", 0, &heads) ||
+      !config_count(config, "index_head_dim", 0, &selection->index_dim))
+    return false;
   if (selection->by_head && heads != layer->kv_heads)
-    return;
-  selection->index_heads = (uint32_t)heads;
-  selection->index_dim = (uint32_t)number_of(config, "index_head_dim");
+    return true;
+  selection->index_heads = heads;
   if (selection->by_head) {
     selection->first_blocks = (uint32_t)fmin(selection->entries, fmax(0, number_of(config, "index_init_blocks")));
     selection->last_blocks =
         (uint32_t)fmin(selection->entries - selection->first_blocks, fmax(0, number_of(config, "index_local_blocks")));
   }
+  return true;
 }
 
 /* How many tokens a compressed entry is made of: by the config, else as DeepSeek-V4's two kinds have it. */
 static bool read_ratio(struct config *config, const struct kind *kind, uint32_t *ratio) {
-  const json_t *rate = json_object_get(config_find(config, "compress_rates"), kind->name);
+  const json_t *rates = config_find(config, "compress_rates");
+  const json_t *rate = json_object_get(rates, kind->name);
   const double tokens = json_number_value(rate);
   *ratio = strcmp(kind->name, "compressed_sparse_attention") == 0 ? 4 : 128;
-  if (!rate)
+  if (rates && !json_is_object(rates) && !json_is_null(rates))
+    return config_mistake(config, "compress_rates", rates, "a number of tokens from 1 to 65536 of each kind");
+  if (!rate || json_is_null(rate))
     return true;
   if (tokens < 1 || tokens > MOST_RATIO || tokens != floor(tokens))
     return config_mistake(config, "compress_rates", rate, "a number of tokens from 1 to 65536 of each kind");
@@ -234,13 +243,11 @@ static bool read_entries(struct config *config, const struct kind *kind, struct 
   if (!has_all && (top < 1 || top > INT32_MAX))
     return true;
   layer->selection = (struct selection){.block = 1, .entries = has_all ? 0 : (uint32_t)top, .ratio = ratio};
-  if (!has_all)
-    read_indexer(config, layer);
-  return true;
+  return has_all || read_indexer(config, layer);
 }
 
 /* Keys that are pooled are listed by groups, and what is left after the last whole group beside them. */
-static void read_lists(const struct config *config, const struct kind *kind, struct layer *layer) {
+static bool read_lists(struct config *config, const struct kind *kind, struct layer *layer) {
   const bool has_blocks = kind->sparse && strcmp(kind->name, "minimax_m3_sparse") == 0;
   const double pool = fmax(1, fmax(number_of(config, "index_kpool"), number_of(config, "indexer_compress_ratio")));
   const double tokens = number_of(config, "index_topk");
@@ -248,10 +255,9 @@ static void read_lists(const struct config *config, const struct kind *kind, str
   const double entries =
       has_blocks ? number_of(config, "index_topk_blocks") : floor(tokens / pool) + (tokens > 0 && pool > 1);
   if (kind->reach != REACH_FULL || block < 1 || block > MOST_BLOCK || entries < 1 || entries > INT32_MAX)
-    return;
+    return true;
   layer->selection = (struct selection){.block = (uint32_t)block, .entries = (uint32_t)entries, .by_head = has_blocks};
-  if (has_blocks || block == 1)
-    read_indexer(config, layer);
+  return (!has_blocks && block != 1) || read_indexer(config, layer);
 }
 
 static bool read_sharing(struct config *config, struct layer *layer) {
@@ -282,6 +288,5 @@ bool attention_read(struct config *config, const struct kind *kind, struct layer
   read_selection(config, kind, layer);
   if (kind->sparse && kind->reach == REACH_SLIDING)
     return read_entries(config, kind, layer);
-  read_lists(config, kind, layer);
-  return true;
+  return read_lists(config, kind, layer);
 }

@@ -202,8 +202,11 @@ static bool read_ratios(struct config *config, const json_t *list, struct kinds 
   if (!json_is_array(list))
     return config_mistake(config, "compress_ratios", list, "a list");
   for (uint32_t i = 0; i < config->layers; i++) {
-    const double ratio = json_number_value(json_array_get(list, i));
+    const json_t *element = json_array_get(list, i);
+    const double ratio = json_number_value(element);
     char name[32];
+    if (element && (!json_is_number(element) || ratio < 0))
+      return config_mistake(config, "compress_ratios", element, "a list of numbers of tokens");
     snprintf(name, sizeof name, "compressed_by_%g", ratio);
     set(config, kinds, i,
         ratio == 0     ? "sliding_attention"

@@ -214,7 +214,7 @@ class Kernel:
         kv_start       the first token that is seen
         ranges, range_indptr, mask_bits, mask_offsets, mask_stride, page_count, selected_len: see fi_batch in
                        flashjit.h
-        second_kv_len, second_page_table   lengths and page ids of a second KV, for spec.second_page
+        second_kv_len, second_page_table, second_page_count   of a second KV, for spec.second_page
         shared         [requests][2] for prefixes=2, in an order in which those that share most are neighbours: a
                        request, and the leading KV tokens that it has in common with the one before it
         """
