@@ -45,9 +45,9 @@ static inline void sim_raise(sim_row_vector *largest, const float *row, uint32_t
 static inline void sim_sum_cut(sim_row_vector *sums, const float *row, uint32_t depth, const sim_row_vector *rows,
                                const sim_row_vector *top, const struct sim_cut *cut) {
   const sim_row_vector scale = cut->scale / *top;
-  sim_row_units sum = (sim_row_units)__builtin_convertvector(*sums * scale, sim_row_words);
+  sim_row_units sum = (sim_row_units) __builtin_convertvector(*sums * scale, sim_row_words);
   for (uint32_t k = 0; k < depth; k++)
-    sum += (sim_row_units)__builtin_convertvector(rows[k] * row[k] * scale, sim_row_words);
+    sum += (sim_row_units) __builtin_convertvector(rows[k] * row[k] * scale, sim_row_words);
   const sim_row_words units = (sim_row_words)sum; /* of what is infinite anything */
   const sim_row_vector nearest = __builtin_convertvector(units, sim_row_vector);
   const sim_row_words back = __builtin_convertvector(nearest, sim_row_words);
