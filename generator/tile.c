@@ -26,14 +26,6 @@ uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens) {
   return greatest_divisor(greatest_divisor(spec->page_size, SPLIT_MULTIPLE), step_tokens);
 }
 
-enum { LONG_SPAN = 512 /* KV tokens that a row sees, of long prompts */ };
-
-bool tile_has_long_span(const fi_spec *spec) {
-  const uint32_t left = spec->window_left ? spec->window_left : UINT32_MAX;
-  const uint32_t chunk = spec->chunk ? spec->chunk : UINT32_MAX;
-  return left >= LONG_SPAN && chunk >= LONG_SPAN;
-}
-
 uint32_t tile_fewest_rows(uint32_t heads) {
   uint32_t rows = 16;
   while (rows < heads)

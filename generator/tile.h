@@ -54,12 +54,6 @@ bool tile_mixes_rows(const struct tile *tile, const fi_spec *spec);
 /* Consecutive tokens that lie in one page wherever a step of so many tokens begins: those of a box. */
 uint32_t tile_box_tokens(const fi_spec *spec, uint32_t step_tokens);
 
-/*
- * Whether windows and chunks show rows so many KV tokens that their steps hide how a tile of wgmma begins and ends, as
- * measured on an H200 (tests/perf/LOG.md): 128 tokens take 1.6 times mma's time, 1024 take 0.6.
- */
-bool tile_has_long_span(const fi_spec *spec);
-
 /* The fewest rows of a tile that holds so many heads of a query token. */
 uint32_t tile_fewest_rows(uint32_t heads);
 

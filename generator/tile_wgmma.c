@@ -33,6 +33,7 @@ enum {
   MASK_TOKENS = 32,        /* of a word of a packed mask */
   ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
   BARRIER = 8,             /* bytes */
+  LONG_SPAN = 512,         /* KV tokens that a row sees, of long prompts */
 };
 
 /* How the registers of a CTA are divided: a multiple of 8 for each thread. */
@@ -115,12 +116,22 @@ static bool gathers(const fi_spec *spec) {
 }
 
 /*
+ * Whether windows and chunks show rows so many KV tokens that their steps hide how a tile begins and ends, as measured
+ * on an H200 (tests/perf/LOG.md): 128 tokens take 1.6 times mma's time, 1024 take 0.6.
+ */
+static bool has_long_span(const fi_spec *spec) {
+  const uint32_t left = spec->window_left ? spec->window_left : UINT32_MAX;
+  const uint32_t chunk = spec->chunk ? spec->chunk : UINT32_MAX;
+  return left >= LONG_SPAN && chunk >= LONG_SPAN;
+}
+
+/*
  * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not in short windows. Pages of one token
  * took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by row; no GPU has run what
  * has come in its place.
  */
 static bool pays(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec) && tile_has_long_span(spec);
+  return !gathers(spec) && !is_converted(spec) && has_long_span(spec);
 }
 
 /* Whether the warp that brings Q does nothing else: two are enough for K and V. */
