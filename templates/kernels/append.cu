@@ -40,99 +40,91 @@ int position_of(const fi_append_args &args, const NewToken &row) {
 //@if quantizes_rows
 //@if wide_dims > 0
 //@use operand/grouped_rows
-/*
- * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
- * converted to the types of the cache. A warp takes a row at a time.
- */
-extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_append(const __grid_constant__ fi_append_args args) {
-  wait_for_stream();
-  __shared__ __align__(16) float rows[kThreads / 32][kQkDim];
-  float *row = rows[warp()];
-  const long long count = (long long)new_tokens(args) * args.kv_heads;
-  const long long warps = (long long)gridDim.x * (kThreads / 32);
-  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
-    const int head = i % args.kv_heads;
-    const NewToken token = new_token(args, (int)(i / args.kv_heads));
-    if (token.at < 0)
-      continue;
-    take_row(row, new_row(args.k_new, token.token, head), new_row(args.v_new, token.token, head),
-             rotation_to(args.rope, position_of(args, token)));
-    store_row(args, token, head, row);
-  }
-}
 //@else
 //@use operand/quantize_rows
+//@end
+
 //@if v_source == keys
+constexpr u32 kNewRows = 1; /* of a new token and head: its K, which has its V in it */
+//@else
+constexpr u32 kNewRows = 2; /* of a new token and head: its K, and its V */
+//@end
+
+//@if wide_dims > 0
+/* Writes the row of a new token and head. */
+void append_row(const fi_append_args &args, const NewToken &token, int head, u32 number, float *row) {
+  take_row(row, new_row(args.k_new, token.token, head), new_row(args.v_new, token.token, head),
+           rotation_to(args.rope, position_of(args, token)));
+  store_row(args, token, head, row);
+}
+//@else
+/* Writes the row of K of a new token and head. */
+void append_key(const fi_append_args &args, const NewToken &token, int head, float *row) {
+  take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
+  store_key_row(args.k, {token.place, token.at, head}, row);
+}
+
+//@if v_source == keys
+/* Writes the row of a new token and head. */
+void append_row(const fi_append_args &args, const NewToken &token, int head, u32 number, float *row) {
+  append_key(args, token, head, row);
+}
+//@else
+/* Writes a row of a new token and head. */
+void append_row(const fi_append_args &args, const NewToken &token, int head, u32 number, float *row) {
+  if (number == 0)
+    return append_key(args, token, head, row);
+  take_value(row, new_row(args.v_new, token.token, head));
+  store_value_row(args.v, {token.place, token.at, head}, row);
+}
+//@end
+//@end
+
 /*
- * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
- * converted to the type of the cache. A warp takes a row at a time.
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, all converted to the
+ * types of the cache. A warp takes a row at a time.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
   __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
   float *row = rows[warp()];
-  const long long count = (long long)new_tokens(args) * args.kv_heads;
+  const long long count = (long long)new_tokens(args) * args.kv_heads * kNewRows;
   const long long warps = (long long)gridDim.x * (kThreads / 32);
   for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
-    const int head = i % args.kv_heads;
-    const NewToken token = new_token(args, (int)(i / args.kv_heads));
+    const int head = i / kNewRows % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / kNewRows / args.kv_heads));
     if (token.at < 0)
       continue;
-    take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
-    store_key_row(args.k, {token.place, token.at, head}, row);
+    append_row(args, token, head, i % kNewRows, row);
   }
 }
 //@else
-/*
- * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the
- * type of the cache. A warp takes a row at a time.
- */
-extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_append(const __grid_constant__ fi_append_args args) {
-  wait_for_stream();
-  __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
-  float *row = rows[warp()];
-  const long long count = (long long)new_tokens(args) * args.kv_heads * 2;
-  const long long warps = (long long)gridDim.x * (kThreads / 32);
-  for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
-    const int head = i / 2 % args.kv_heads;
-    const NewToken token = new_token(args, (int)(i / 2 / args.kv_heads));
-    const RowPlace at = {token.place, token.at, head};
-    if (token.at < 0)
-      continue;
-    if (i % 2 == 0) {
-      take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
-      store_key_row(args.k, at, row);
-    } else {
-      take_value(row, new_row(args.v_new, token.token, head));
-      store_value_row(args.v, at, row);
-    }
-  }
+/* Writes unit `unit` of the new K of a token and head. */
+void append_key_unit(const fi_append_args &args, const NewToken &token, int head, u32 unit) {
+  store_key_unit(kv_row(args.k, token.place, token.at, head), new_row(args.k_new, token.token, head), unit,
+                 args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, token)));
 }
-//@end
-//@end
-//@else
+
 //@if v_source == keys
-/*
- * Writes the new K of the batch's query tokens, which has their V in it, into the cache: rotated to its position and
- * converted to the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
- */
-extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
-flashjit_append(const __grid_constant__ fi_append_args args) {
-  wait_for_stream();
-  const long long units = (long long)new_tokens(args) * args.kv_heads * kKeyUnits;
-  const long long threads = (long long)gridDim.x * kThreads;
-  for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
-    const int head = i / kKeyUnits % args.kv_heads;
-    const NewToken row = new_token(args, (int)(i / kKeyUnits / args.kv_heads));
-    if (row.at >= 0)
-      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), i % kKeyUnits,
-                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
-  }
+/* Writes unit `unit` of a new token and head, if the token has a place. */
+void append_unit(const fi_append_args &args, const NewToken &token, int head, u32 unit) {
+  if (token.at >= 0)
+    append_key_unit(args, token, head, unit);
 }
 //@else
+/* Writes unit `unit` of a new token and head, if the token has a place. */
+void append_unit(const fi_append_args &args, const NewToken &token, int head, u32 unit) {
+  if (token.at < 0)
+    return;
+  if (unit < kKeyUnits)
+    append_key_unit(args, token, head, unit);
+  else
+    store_value_chunk(kv_row(args.v, token.place, token.at, head), new_row(args.v_new, token.token, head),
+                      unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
+}
+//@end
+
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
  * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
@@ -145,16 +137,8 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;
     const int head = i / kNewUnits % args.kv_heads;
-    const NewToken row = new_token(args, (int)(i / kNewUnits / args.kv_heads));
-    if (row.at < 0)
-      continue;
-    if (unit < kKeyUnits)
-      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
-                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
-    else
-      store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
-                        unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
+    const NewToken token = new_token(args, (int)(i / kNewUnits / args.kv_heads));
+    append_unit(args, token, head, unit);
   }
 }
-//@end
 //@end

@@ -48,20 +48,6 @@ void release_rows(const ItemView &view, u8 *shared) {
   release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
 }
 
-//@if select > 0
-/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
-bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                  const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_listed(state, scores, shrinks, args, view, stage, shared, token);
-}
-//@else
-/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
-bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                  const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
-}
-//@end
-
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {

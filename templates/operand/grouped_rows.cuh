@@ -8,6 +8,8 @@
 
 //# A warp converts a row of K as a whole: e4m3 with scales of groups, and its last dims as they are.
 
+constexpr u32 kLongestRow = kQkDim;
+
 //@if q_dtype == bf16
 /* An element of the type of Q. */
 u16 wide_element(float value) {

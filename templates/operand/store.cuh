@@ -5,9 +5,13 @@
 
 //# New K and V go into the cache by chunks of 8 elements: K rotated, both converted to the type of the cache.
 
-/* Units of a new token and head: those of its K, then the chunks of its V. */
 constexpr u32 kKeyUnits = kRowUnits<kQkDim>;
-constexpr u32 kNewUnits = kKeyUnits + kVDim / 8;
+
+//@if v_source == keys
+constexpr u32 kNewUnits = kKeyUnits; /* of a new token and head: those of its K, which has its V in it */
+//@else
+constexpr u32 kNewUnits = kKeyUnits + kVDim / 8; /* of a new token and head: those of its K, then the chunks of its V */
+//@end
 
 //@if kv_bits == 16
 //@if kv_dtype == bf16

@@ -1,8 +1,3 @@
-//@use ring/stages
-//@use ptx/memory
-//@use ptx/matrices
-//@use tile/rows
-
 //# O by V of 8-bit elements, whose dims are pairs of octets and one more.
 
 constexpr u32 kLastOctet = kVDim / 8 - 1;
@@ -17,36 +12,14 @@ u32 octet_in_order(u32 first, u32 second) {
   return __byte_perm(__shfl_sync(kAllLanes, first, from), __shfl_sync(kAllLanes, second, from), 0x6420 + parity);
 }
 
-/*
- * O += P V. The transposing load works on pairs of dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4)
- * and + 1. Even and odd dims are separated by a byte permutation and go to the even and odd octets of O; the last one
- * has its dims in their own order.
- */
+/* O += P V. The last octet has its dims in their own order. */
 void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane(), 0);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    u32 p[2][kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++) {
-      pack_operand(p[0][b], scores, b, 2 * t);
-      pack_operand(p[1][b], scores, b, 2 * t + 1);
-    }
-#pragma unroll
-    for (u32 i = 0; i < kVDim / 16; i++) {
-      u32 v[4];
-      load_matrices_transposed(v, chunks_along<kValuePitch>(from, i) + 32 * t * kValuePitch);
-#pragma unroll
-      for (u32 s = 0; s < 2; s++) {
-        const uint2 even = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x6420));
-        const uint2 odd = convert_four(__byte_perm(v[2 * s], v[2 * s + 1], 0x7531));
-#pragma unroll
-        for (u32 b = 0; b < kRowBlocks; b++) {
-          mma(o[b][2 * i], p[s][b], even.x, even.y);
-          mma(o[b][2 * i + 1], p[s][b], odd.x, odd.y);
-        }
-      }
-    }
+    WeightOperands p;
+    pack_operands(p, scores, t);
+    accumulate_pairs(o, p, from, t);
     u32 last[4];
     load_matrices_transposed(last, chunks_along<kValuePitch>(from, kVDim / 16) + 32 * t * kValuePitch);
 #pragma unroll

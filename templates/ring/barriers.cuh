@@ -7,11 +7,35 @@
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
-//@if v_source == keys
-//@use ring/barriers_parts
-//@else
+/* Of the rows of items, and of tiles of Q. */
+struct ItemBarriers {
+  u64 rows_full[kItemsAhead];
+  u64 rows_empty[kItemsAhead];
+  u64 query_full[kQueryTiles];
+  u64 query_empty[kQueryTiles];
+};
+
+/* Of K and V in their rings. */
+struct StageBarriers {
+  u64 keys_full[kStages];
+  u64 keys_empty[kStages];
+  u64 values_full[kStages];
+  u64 values_empty[kStages];
+};
+
 //@if value_warps > 1
-//@use ring/barriers_weights
+/* What a CTA that merges with others knows. */
+struct Merges {
+  int ready; /* first of the units that this CTA must merge */
+  int unit;  /* with whose merge it helps; -1: none */
+  u32 open;  /* what that unit's count of slices begins with in this launch */
+  u32 slice; /* that is merged next */
+};
+
+void open_merges(Merges &merges) {
+  merges.ready = -1;
+  merges.unit = -1;
+}
 //@else
 //@if prefixes
 constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one */
@@ -19,53 +43,56 @@ constexpr u32 kReadyLists = kConsumerWarps; /* each warp merges the units of one
 constexpr u32 kReadyLists = 1;
 //@end
 
-//@if q_dtype == e4m3
-struct Barriers {
-  u64 rows_full[kItemsAhead];
-  u64 rows_empty[kItemsAhead];
-  u64 query_full[kQueryTiles];
-  u64 query_empty[kQueryTiles];
-  u64 keys_full[kStages];
-  u64 keys_empty[kStages];
-  u64 values_full[kStages]; /* V as it comes */
-  u64 values_empty[kStages];
-  u64 turned_full[kStages]; /* V as products take it */
-  u64 turned_empty[kStages];
+struct Merges {
   int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
+
+void open_merges(Merges &merges) {
+  for (int &ready : merges.ready)
+    ready = -1;
+}
+//@end
+
+//@if value_warps == 1
+//@if gathers
+constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
+//@else
+constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+//@end
+//@end
+
+/* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
+void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
+  barrier_open(full, fills);
+  barrier_open(empty, releases);
+}
+
+//@if v_source == keys
+//@use ring/barriers_parts
+//@else
+//@if value_warps > 1
+//@use ring/barriers_weights
+//@else
+//@if q_dtype == e4m3
+//@use ring/barriers_turned
 //@else
 //@if converts
-struct Barriers {
-  u64 rows_full[kItemsAhead];
-  u64 rows_empty[kItemsAhead];
-  u64 query_full[kQueryTiles];
-  u64 query_empty[kQueryTiles];
-  u64 stored_keys_full; /* K and V of a step as they come */
-  u64 stored_keys_empty;
-  u64 stored_values_full;
-  u64 stored_values_empty;
-  u64 keys_full[kStages]; /* and as products take them */
-  u64 keys_empty[kStages];
-  u64 values_full[kStages];
-  u64 values_empty[kStages];
-  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
-};
+//@use ring/barriers_stored
 //@else
-struct Barriers {
-  u64 rows_full[kItemsAhead];
-  u64 rows_empty[kItemsAhead];
-  u64 query_full[kQueryTiles];
-  u64 query_empty[kQueryTiles];
-  u64 keys_full[kStages];
-  u64 keys_empty[kStages];
-  u64 values_full[kStages];
-  u64 values_empty[kStages];
-  int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
-};
+typedef StageBarriers RingBarriers;
+
+void open_ring(RingBarriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    open_place(&barriers.keys_full[i], kFillArrivals, &barriers.keys_empty[i], kConsumerWarps);
+    open_place(&barriers.values_full[i], kFillArrivals, &barriers.values_empty[i], kConsumerWarps);
+  }
+}
 //@end
 //@end
 //@end
 //@end
+
+struct Barriers : ItemBarriers, RingBarriers, Merges {};
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -94,82 +121,26 @@ template <u32 kCount> struct Place {
   }
 };
 
-//@if value_warps == 1
-//@if gathers
-constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
-//@else
-constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
-//@end
-
 //@if gathers && !converts
-/* Waits until K or V of a step is there: what threads have copied. */
+/* Waits until K or V of a step is there, or a part of K: what threads have copied. */
 void wait_for_tile(u64 *full, u32 parity) {
   barrier_wait(full, parity);
   shared_written();
 }
 //@else
-/* Waits until K or V of a step is there. */
+/* Waits until K or V of a step is there, or a part of K. */
 void wait_for_tile(u64 *full, u32 parity) {
   barrier_wait(full, parity);
 }
 //@end
 
-//@if q_dtype == e4m3
-/* Warps empty V as it comes, and fill it turned. */
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kFillArrivals);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], kTurnWarps);
-    barrier_open(&barriers.turned_full[i], kTurnWarps);
-    barrier_open(&barriers.turned_empty[i], kConsumerWarps);
-  }
-  for (int &ready : barriers.ready)
-    ready = -1;
-}
-//@else
-//@if converts
-/* Warps empty K and V as they come, and fill them converted. */
-void open_ring(Barriers &barriers) {
-  barrier_open(&barriers.stored_keys_full, kFillArrivals);
-  barrier_open(&barriers.stored_keys_empty, kLoaderWarps);
-  barrier_open(&barriers.stored_values_full, kFillArrivals);
-  barrier_open(&barriers.stored_values_empty, kLoaderWarps);
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kLoaderWarps);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kLoaderWarps);
-    barrier_open(&barriers.values_empty[i], kConsumerWarps);
-  }
-  for (int &ready : barriers.ready)
-    ready = -1;
-}
-//@else
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kFillArrivals);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], kConsumerWarps);
-  }
-  for (int &ready : barriers.ready)
-    ready = -1;
-}
-//@end
-//@end
-//@end
-
 void open_barriers(Barriers &barriers) {
-  for (u32 i = 0; i < kItemsAhead; i++) {
-    barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
-  }
-  for (u32 i = 0; i < kQueryTiles; i++) {
-    barrier_open(&barriers.query_full[i], 1);
-    barrier_open(&barriers.query_empty[i], kConsumerWarps);
-  }
+  for (u32 i = 0; i < kItemsAhead; i++)
+    open_place(&barriers.rows_full[i], 1, &barriers.rows_empty[i], kConsumerWarps + kFollowers);
+  for (u32 i = 0; i < kQueryTiles; i++)
+    open_place(&barriers.query_full[i], 1, &barriers.query_empty[i], kConsumerWarps);
   open_ring(barriers);
+  open_merges(barriers);
   barriers_opened();
 }
 

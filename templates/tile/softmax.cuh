@@ -67,12 +67,15 @@ float count_in(float most, const Scores &scores, u32 group) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
-//@if prefixes
-//@use tile/raise_own_maxima
-//@else
 //@if weight_exponent > 0
 //@use tile/raise_all_maxima
 //@else
+//@if prefixes
+constexpr bool kMovesAlone = true; /* rows may be of several requests: what is done to one is up to it alone */
+//@else
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
+//@end
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -87,7 +90,10 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;
@@ -107,7 +113,6 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   }
   return true;
 }
-//@end
 //@end
 
 //@if token_scales

@@ -11,11 +11,11 @@ void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &pl
   const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
   constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
   pin(scores);
-  wait_for_part(&full[0], place.parity());
+  wait_for_tile(&full[0], place.parity());
   score_part<0, kHalf>(scores, query, keys);
-  wait_for_part(&full[1], place.parity());
+  wait_for_tile(&full[1], place.parity());
   score_part<kHalf, kHalf>(scores, query, keys);
-  wait_for_part(&full[kRest], place.parity());
+  wait_for_tile(&full[kRest], place.parity());
   score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
   products_commit();
 }

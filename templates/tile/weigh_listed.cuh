@@ -25,7 +25,7 @@ void hide_unseen(Scores &scores, u32 stage, u8 *shared) {
 }
 
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */
-bool weigh_listed(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                   const ItemView &view, u32 stage, u8 *shared, int token) {
   to_logits(scores, args, view.tile(shared), view.scale, token);
   hide_unseen(scores, stage, shared);

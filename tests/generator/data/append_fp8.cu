@@ -248,9 +248,9 @@ float scale_of(const fi_kv_args &kv, int kv_head) {
   return kv.scales[0];
 }
 
-/* Units of a new token and head: those of its K, then the chunks of its V. */
 constexpr u32 kKeyUnits = kRowUnits<kQkDim>;
-constexpr u32 kNewUnits = kKeyUnits + kVDim / 8;
+
+constexpr u32 kNewUnits = kKeyUnits + kVDim / 8; /* of a new token and head: those of its K, then the chunks of its V */
 
 /* Two values as e4m3, the first in the low byte. */
 u32 fp8_pair(float low, float high) {
@@ -360,6 +360,23 @@ int position_of(const fi_append_args &args, const NewToken &row) {
   return row.at;
 }
 
+/* Writes unit `unit` of the new K of a token and head. */
+void append_key_unit(const fi_append_args &args, const NewToken &token, int head, u32 unit) {
+  store_key_unit(kv_row(args.k, token.place, token.at, head), new_row(args.k_new, token.token, head), unit,
+                 args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, token)));
+}
+
+/* Writes unit `unit` of a new token and head, if the token has a place. */
+void append_unit(const fi_append_args &args, const NewToken &token, int head, u32 unit) {
+  if (token.at < 0)
+    return;
+  if (unit < kKeyUnits)
+    append_key_unit(args, token, head, unit);
+  else
+    store_value_chunk(kv_row(args.v, token.place, token.at, head), new_row(args.v_new, token.token, head),
+                      unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
+}
+
 /*
  * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to
  * the type of the cache. A thread takes a unit of a row, a few 16-byte chunks, at a time.
@@ -372,14 +389,7 @@ flashjit_append(const __grid_constant__ fi_append_args args) {
   for (long long i = (long long)blockIdx.x * kThreads + threadIdx.x; i < units; i += threads) {
     const u32 unit = i % kNewUnits;
     const int head = i / kNewUnits % args.kv_heads;
-    const NewToken row = new_token(args, (int)(i / kNewUnits / args.kv_heads));
-    if (row.at < 0)
-      continue;
-    if (unit < kKeyUnits)
-      store_key_unit(kv_row(args.k, row.place, row.at, head), new_row(args.k_new, row.token, head), unit,
-                     args.k.scale * scale_of(args.k, head), rotation_to(args.rope, position_of(args, row)));
-    else
-      store_value_chunk(kv_row(args.v, row.place, row.at, head), new_row(args.v_new, row.token, head),
-                        unit - kKeyUnits, args.v.scale * scale_of(args.v, head));
+    const NewToken token = new_token(args, (int)(i / kNewUnits / args.kv_heads));
+    append_unit(args, token, head, unit);
   }
 }

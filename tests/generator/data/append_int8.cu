@@ -432,29 +432,38 @@ void store_value_row(const fi_kv_args &kv, const RowPlace &at, const float *row)
   store_int8_row<kVDim>(kv, at, row);
 }
 
+constexpr u32 kNewRows = 2; /* of a new token and head: its K, and its V */
+
+/* Writes the row of K of a new token and head. */
+void append_key(const fi_append_args &args, const NewToken &token, int head, float *row) {
+  take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
+  store_key_row(args.k, {token.place, token.at, head}, row);
+}
+
+/* Writes a row of a new token and head. */
+void append_row(const fi_append_args &args, const NewToken &token, int head, u32 number, float *row) {
+  if (number == 0)
+    return append_key(args, token, head, row);
+  take_value(row, new_row(args.v_new, token.token, head));
+  store_value_row(args.v, {token.place, token.at, head}, row);
+}
+
 /*
- * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, both converted to the
- * type of the cache. A warp takes a row at a time.
+ * Writes the new K and V of the batch's query tokens into the cache: K rotated to its position, all converted to the
+ * types of the cache. A warp takes a row at a time.
  */
 extern "C" __global__ void __launch_bounds__(kThreads, kCtasPerSm)
 flashjit_append(const __grid_constant__ fi_append_args args) {
   wait_for_stream();
   __shared__ __align__(16) float rows[kThreads / 32][kLongestRow];
   float *row = rows[warp()];
-  const long long count = (long long)new_tokens(args) * args.kv_heads * 2;
+  const long long count = (long long)new_tokens(args) * args.kv_heads * kNewRows;
   const long long warps = (long long)gridDim.x * (kThreads / 32);
   for (long long i = (long long)blockIdx.x * (kThreads / 32) + warp(); i < count; i += warps) {
-    const int head = i / 2 % args.kv_heads;
-    const NewToken token = new_token(args, (int)(i / 2 / args.kv_heads));
-    const RowPlace at = {token.place, token.at, head};
+    const int head = i / kNewRows % args.kv_heads;
+    const NewToken token = new_token(args, (int)(i / kNewRows / args.kv_heads));
     if (token.at < 0)
       continue;
-    if (i % 2 == 0) {
-      take_key(row, new_row(args.k_new, token.token, head), rotation_to(args.rope, position_of(args, token)));
-      store_key_row(args.k, at, row);
-    } else {
-      take_value(row, new_row(args.v_new, token.token, head));
-      store_value_row(args.v, at, row);
-    }
+    append_row(args, token, head, i % kNewRows, row);
   }
 }

@@ -663,6 +663,17 @@ u32 scaled_pair(u32 word, u32 p, u32 scales) {
   return pair;
 }
 
+typedef u32 WeightOperands[2][kRowBlocks][4];
+
+/* The weights of 32 tokens from 32 t on. */
+void pack_operands(WeightOperands &p, const Scores &scores, u32 t) {
+#pragma unroll
+  for (u32 b = 0; b < kRowBlocks; b++) {
+    pack_operand(p[0][b], scores, b, 2 * t);
+    pack_operand(p[1][b], scores, b, 2 * t + 1);
+  }
+}
+
 /* The scales of groups of V of two tokens of a tile, one after the other, that have element `dim`. */
 u32 value_scales(const u8 *values, u32 token, u32 dim) {
   const u8 *scales = values - kValuesAt + kValueScalesAt;
@@ -680,12 +691,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 32));
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    u32 p[2][kRowBlocks][4];
-#pragma unroll
-    for (u32 b = 0; b < kRowBlocks; b++) {
-      pack_operand(p[0][b], scores, b, 2 * t);
-      pack_operand(p[1][b], scores, b, 2 * t + 1);
-    }
+    WeightOperands p;
+    pack_operands(p, scores, t);
 #pragma unroll
     for (u32 i = 0; i < kShareDims / 32; i++) {
       const u32 dim = value_share() * kShareDims + 32 * i + 4 * (lane() / 4);
@@ -1383,6 +1390,8 @@ float count_in(float most, const Scores &scores, u32 group) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1397,7 +1406,10 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;

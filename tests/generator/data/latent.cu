@@ -777,41 +777,54 @@ void barrier_wait(u64 *barrier, u32 parity) {
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
-constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
-
-struct Barriers {
+/* Of the rows of items, and of tiles of Q. */
+struct ItemBarriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
   u64 query_full[kQueryTiles];
   u64 query_empty[kQueryTiles];
-  u64 keys_full[kStages][kParts];
-  u64 keys_empty[kStages][kParts];
-  u64 weights_full[kStages];
+};
+
+/* What a CTA that merges with others knows. */
+struct Merges {
   int ready; /* first of the units that this CTA must merge */
   int unit;  /* with whose merge it helps; -1: none */
   u32 open;  /* what that unit's count of slices begins with in this launch */
   u32 slice; /* that is merged next */
 };
 
+void open_merges(Merges &merges) {
+  merges.ready = -1;
+  merges.unit = -1;
+}
+
+/* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
+void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
+  barrier_open(full, fills);
+  barrier_open(empty, releases);
+}
+
+constexpr u32 kParts = 3; /* of a stage: the halves of V, and the rest of K, which the weights take the place of */
+
+struct RingBarriers {
+  u64 keys_full[kStages][kParts];
+  u64 keys_empty[kStages][kParts];
+  u64 weights_full[kStages];
+};
+
 constexpr u32 kFillArrivals = 1; /* of a part: what expects the copies */
 
-/* Waits until a part of K is there. */
-void wait_for_part(u64 *full, u32 parity) {
-  barrier_wait(full, parity);
+/* A part of a stage is empty when the warps of one consumer say so. */
+void open_ring(RingBarriers &barriers) {
+  constexpr u32 kWarps = kConsumerWarps / kConsumers;
+  for (u32 i = 0; i < kStages; i++) {
+    for (u32 part = 0; part < kParts; part++)
+      open_place(&barriers.keys_full[i][part], kFillArrivals, &barriers.keys_empty[i][part], kWarps);
+    barrier_open(&barriers.weights_full[i], kWarps);
+  }
 }
 
-/* A part of a stage is empty when the warps of one consumer say so. */
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    for (u32 part = 0; part < kParts; part++) {
-      barrier_open(&barriers.keys_full[i][part], kFillArrivals);
-      barrier_open(&barriers.keys_empty[i][part], kConsumerWarps / kConsumers);
-    }
-    barrier_open(&barriers.weights_full[i], kConsumerWarps / kConsumers);
-  }
-  barriers.ready = -1;
-  barriers.unit = -1;
-}
+struct Barriers : ItemBarriers, RingBarriers, Merges {};
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -840,16 +853,18 @@ template <u32 kCount> struct Place {
   }
 };
 
+/* Waits until K or V of a step is there, or a part of K. */
+void wait_for_tile(u64 *full, u32 parity) {
+  barrier_wait(full, parity);
+}
+
 void open_barriers(Barriers &barriers) {
-  for (u32 i = 0; i < kItemsAhead; i++) {
-    barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
-  }
-  for (u32 i = 0; i < kQueryTiles; i++) {
-    barrier_open(&barriers.query_full[i], 1);
-    barrier_open(&barriers.query_empty[i], kConsumerWarps);
-  }
+  for (u32 i = 0; i < kItemsAhead; i++)
+    open_place(&barriers.rows_full[i], 1, &barriers.rows_empty[i], kConsumerWarps + kFollowers);
+  for (u32 i = 0; i < kQueryTiles; i++)
+    open_place(&barriers.query_full[i], 1, &barriers.query_empty[i], kConsumerWarps);
   open_ring(barriers);
+  open_merges(barriers);
   barriers_opened();
 }
 
@@ -1393,6 +1408,8 @@ float count_in(float most, const Scores &scores, u32 group) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1407,7 +1424,10 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;
@@ -1562,6 +1582,12 @@ bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_atte
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
+/* The same of the step in a stage, where what is visible was not asked for before. */
+bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
+                  const ItemView &view, u32 stage, u8 *shared, int token) {
+  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
+}
+
 /* The rows' maxima after the step in a stage. */
 step_maxima &maxima_of_stage(u8 *shared, u32 stage) {
   return ((step_maxima *)(shared + kSharedMaxima))[stage];
@@ -1613,11 +1639,11 @@ void begin_scores(Scores &scores, const ItemView &view, const Place<kStages> &pl
   const u32 keys = matrix_at(keys_of_stage(shared, place.number()), 0);
   constexpr u32 kHalf = kVDim / 2 / 16; /* blocks */
   pin(scores);
-  wait_for_part(&full[0], place.parity());
+  wait_for_tile(&full[0], place.parity());
   score_part<0, kHalf>(scores, query, keys);
-  wait_for_part(&full[1], place.parity());
+  wait_for_tile(&full[1], place.parity());
   score_part<kHalf, kHalf>(scores, query, keys);
-  wait_for_part(&full[kRest], place.parity());
+  wait_for_tile(&full[kRest], place.parity());
   score_part<2 * kHalf, (kQkDim - kVDim + 15) / 16>(scores, query, keys);
   products_commit();
 }
@@ -2005,12 +2031,6 @@ bool is_idle(const fi_attention_args &args, const fi_item &first) {
 void release_rows(const ItemView &view, u8 *shared) {
   end_query(view, shared);
   release(&barriers_of(shared).rows_empty[Place<kItemsAhead>{fresh(view.count)}.number()]);
-}
-
-/* Scores of the step in a stage become weights; whether O must shrink, and by what. */
-bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                  const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
 }
 
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */

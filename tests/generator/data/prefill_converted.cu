@@ -475,23 +475,61 @@ void barrier_wait(u64 *barrier, u32 parity) {
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
-constexpr u32 kReadyLists = 1;
-
-struct Barriers {
+/* Of the rows of items, and of tiles of Q. */
+struct ItemBarriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
   u64 query_full[kQueryTiles];
   u64 query_empty[kQueryTiles];
-  u64 stored_keys_full; /* K and V of a step as they come */
-  u64 stored_keys_empty;
-  u64 stored_values_full;
-  u64 stored_values_empty;
-  u64 keys_full[kStages]; /* and as products take them */
+};
+
+/* Of K and V in their rings. */
+struct StageBarriers {
+  u64 keys_full[kStages];
   u64 keys_empty[kStages];
   u64 values_full[kStages];
   u64 values_empty[kStages];
+};
+
+constexpr u32 kReadyLists = 1;
+
+struct Merges {
   int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
+
+void open_merges(Merges &merges) {
+  for (int &ready : merges.ready)
+    ready = -1;
+}
+
+constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+
+/* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
+void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
+  barrier_open(full, fills);
+  barrier_open(empty, releases);
+}
+
+/* Of K and V of a step as they come. */
+struct StoredBarriers {
+  u64 stored_keys_full;
+  u64 stored_keys_empty;
+  u64 stored_values_full;
+  u64 stored_values_empty;
+};
+
+struct RingBarriers : StoredBarriers, StageBarriers {};
+
+void open_ring(RingBarriers &barriers) {
+  open_place(&barriers.stored_keys_full, kFillArrivals, &barriers.stored_keys_empty, kLoaderWarps);
+  open_place(&barriers.stored_values_full, kFillArrivals, &barriers.stored_values_empty, kLoaderWarps);
+  for (u32 i = 0; i < kStages; i++) {
+    open_place(&barriers.keys_full[i], kLoaderWarps, &barriers.keys_empty[i], kConsumerWarps);
+    open_place(&barriers.values_full[i], kLoaderWarps, &barriers.values_empty[i], kConsumerWarps);
+  }
+}
+
+struct Barriers : ItemBarriers, RingBarriers, Merges {};
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -520,39 +558,18 @@ template <u32 kCount> struct Place {
   }
 };
 
-constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
-
-/* Waits until K or V of a step is there. */
+/* Waits until K or V of a step is there, or a part of K. */
 void wait_for_tile(u64 *full, u32 parity) {
   barrier_wait(full, parity);
 }
 
-/* Warps empty K and V as they come, and fill them converted. */
-void open_ring(Barriers &barriers) {
-  barrier_open(&barriers.stored_keys_full, kFillArrivals);
-  barrier_open(&barriers.stored_keys_empty, kLoaderWarps);
-  barrier_open(&barriers.stored_values_full, kFillArrivals);
-  barrier_open(&barriers.stored_values_empty, kLoaderWarps);
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kLoaderWarps);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kLoaderWarps);
-    barrier_open(&barriers.values_empty[i], kConsumerWarps);
-  }
-  for (int &ready : barriers.ready)
-    ready = -1;
-}
-
 void open_barriers(Barriers &barriers) {
-  for (u32 i = 0; i < kItemsAhead; i++) {
-    barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
-  }
-  for (u32 i = 0; i < kQueryTiles; i++) {
-    barrier_open(&barriers.query_full[i], 1);
-    barrier_open(&barriers.query_empty[i], kConsumerWarps);
-  }
+  for (u32 i = 0; i < kItemsAhead; i++)
+    open_place(&barriers.rows_full[i], 1, &barriers.rows_empty[i], kConsumerWarps + kFollowers);
+  for (u32 i = 0; i < kQueryTiles; i++)
+    open_place(&barriers.query_full[i], 1, &barriers.query_empty[i], kConsumerWarps);
   open_ring(barriers);
+  open_merges(barriers);
   barriers_opened();
 }
 
@@ -1563,6 +1580,8 @@ float count_in(float most, const Scores &scores, u32 group) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1577,7 +1596,10 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;

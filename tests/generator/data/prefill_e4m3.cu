@@ -446,21 +446,55 @@ void barrier_wait(u64 *barrier, u32 parity) {
 
 constexpr u32 kItemsAhead = 2; /* in shared memory: one in use, and the next */
 
-constexpr u32 kReadyLists = 1;
-
-struct Barriers {
+/* Of the rows of items, and of tiles of Q. */
+struct ItemBarriers {
   u64 rows_full[kItemsAhead];
   u64 rows_empty[kItemsAhead];
   u64 query_full[kQueryTiles];
   u64 query_empty[kQueryTiles];
+};
+
+/* Of K and V in their rings. */
+struct StageBarriers {
   u64 keys_full[kStages];
   u64 keys_empty[kStages];
-  u64 values_full[kStages]; /* V as it comes */
+  u64 values_full[kStages];
   u64 values_empty[kStages];
-  u64 turned_full[kStages]; /* V as products take it */
-  u64 turned_empty[kStages];
+};
+
+constexpr u32 kReadyLists = 1;
+
+struct Merges {
   int ready[kReadyLists]; /* first of the units that this CTA must merge, list by list */
 };
+
+void open_merges(Merges &merges) {
+  for (int &ready : merges.ready)
+    ready = -1;
+}
+
+constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+
+/* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
+void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
+  barrier_open(full, fills);
+  barrier_open(empty, releases);
+}
+
+struct RingBarriers : StageBarriers {
+  u64 turned_full[kStages]; /* V as products take it */
+  u64 turned_empty[kStages];
+};
+
+void open_ring(RingBarriers &barriers) {
+  for (u32 i = 0; i < kStages; i++) {
+    open_place(&barriers.keys_full[i], kFillArrivals, &barriers.keys_empty[i], kConsumerWarps);
+    open_place(&barriers.values_full[i], kFillArrivals, &barriers.values_empty[i], kTurnWarps);
+    open_place(&barriers.turned_full[i], kTurnWarps, &barriers.turned_empty[i], kConsumerWarps);
+  }
+}
+
+struct Barriers : ItemBarriers, RingBarriers, Merges {};
 
 Barriers &barriers_of(u8 *shared) {
   return *(Barriers *)(shared + kSharedBarriers);
@@ -489,37 +523,18 @@ template <u32 kCount> struct Place {
   }
 };
 
-constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
-
-/* Waits until K or V of a step is there. */
+/* Waits until K or V of a step is there, or a part of K. */
 void wait_for_tile(u64 *full, u32 parity) {
   barrier_wait(full, parity);
 }
 
-/* Warps empty V as it comes, and fill it turned. */
-void open_ring(Barriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    barrier_open(&barriers.keys_full[i], kFillArrivals);
-    barrier_open(&barriers.keys_empty[i], kConsumerWarps);
-    barrier_open(&barriers.values_full[i], kFillArrivals);
-    barrier_open(&barriers.values_empty[i], kTurnWarps);
-    barrier_open(&barriers.turned_full[i], kTurnWarps);
-    barrier_open(&barriers.turned_empty[i], kConsumerWarps);
-  }
-  for (int &ready : barriers.ready)
-    ready = -1;
-}
-
 void open_barriers(Barriers &barriers) {
-  for (u32 i = 0; i < kItemsAhead; i++) {
-    barrier_open(&barriers.rows_full[i], 1);
-    barrier_open(&barriers.rows_empty[i], kConsumerWarps + kFollowers);
-  }
-  for (u32 i = 0; i < kQueryTiles; i++) {
-    barrier_open(&barriers.query_full[i], 1);
-    barrier_open(&barriers.query_empty[i], kConsumerWarps);
-  }
+  for (u32 i = 0; i < kItemsAhead; i++)
+    open_place(&barriers.rows_full[i], 1, &barriers.rows_empty[i], kConsumerWarps + kFollowers);
+  for (u32 i = 0; i < kQueryTiles; i++)
+    open_place(&barriers.query_full[i], 1, &barriers.query_empty[i], kConsumerWarps);
   open_ring(barriers);
+  open_merges(barriers);
   barriers_opened();
 }
 

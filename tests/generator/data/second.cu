@@ -589,6 +589,20 @@ template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *k
   }
 }
 
+/* O += P V of 16 tokens, whose weights are packed, for pairs of octets of the warp's share of the dims. */
+void accumulate_pairs(Output &o, const u32 (&p)[kRowBlocks][4], u32 share, u32 t) {
+#pragma unroll
+  for (u32 i = 0; i < kShareDims / 16; i++) {
+    u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
+    load_matrices_transposed(v, chunks_along<kValuePitch>(share, 2 * i) + 16 * t * kValuePitch);
+#pragma unroll
+    for (u32 b = 0; b < kRowBlocks; b++) {
+      mma(o[b][2 * i], p[b], v[0], v[1]);
+      mma(o[b][2 * i + 1], p[b], v[2], v[3]);
+    }
+  }
+}
+
 /* O += P V, for the warp's share of the dims. */
 void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane() % 16, lane() / 16);
@@ -599,16 +613,7 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
 #pragma unroll
     for (u32 b = 0; b < kRowBlocks; b++)
       pack_operand(p[b], scores, b, t);
-#pragma unroll
-    for (u32 i = 0; i < kShareDims / 16; i++) {
-      u32 v[4]; /* dims 16 i .. + 7 of tokens 16 t .. + 7 and + 8 .. + 15, then dims + 8 .. + 15 of both */
-      load_matrices_transposed(v, chunks_along<kValuePitch>(share, 2 * i) + 16 * t * kValuePitch);
-#pragma unroll
-      for (u32 b = 0; b < kRowBlocks; b++) {
-        mma(o[b][2 * i], p[b], v[0], v[1]);
-        mma(o[b][2 * i + 1], p[b], v[2], v[3]);
-      }
-    }
+    accumulate_pairs(o, p, share, t);
   }
 }
 
@@ -1184,6 +1189,8 @@ float count_in(float most, const Scores &scores, u32 group) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
@@ -1198,7 +1205,10 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;
