@@ -10,36 +10,23 @@
 #include "shared_layout.h"
 #include "tile_narrow.h"
 #include "tile_records.h"
+#include "tile_warpgroups.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 enum {
-  WARPGROUP = 128,
   CONSUMERS = 2,     /* and as many warps with the same rows */
-  ROWS = 64,         /* of a product */
   STEP_TOKENS = 64,  /* whose weights, rows of 128 bytes, take the place of the dims of K beyond those of V */
   LEAST_TOKENS = 32, /* of a step where V is not in K and K of more does not fit */
   WHOLE_V_DIM = 256, /* O of so many dims is in the registers of one consumer */
   PANEL_DIMS = 64,
-  PANEL_ROW = 128, /* bytes of a row of a panel, which one swizzle pattern covers */
-  PANEL_ALIGNMENT = 1024,
   PARTS = 3,        /* of a stage, with barriers of their own: two halves of V, and the rest of K */
-  LEAST_BOX = 8,    /* tokens of a box; smaller pages are not for tensor maps */
-  MASK_TOKENS = 32, /* of a word of a packed mask */
-  ITEMS_AHEAD = 2,  /* items whose rows are in shared memory: one in use, and the next */
-  BARRIER = 8,      /* bytes */
   SEEN_TOKENS = 32, /* of a word that says which rows of a step are seen */
 };
 
-/* How the registers of a CTA are divided: a multiple of 8 for each thread. */
-struct division {
-  uint32_t producer_registers;
-  uint32_t consumer_registers;
-};
-
-static const struct division copying = {40, 232};
-static const struct division gathering = {56, 224}; /* addresses of rows are in the producer's */
+static const struct division copying = {CONSUMERS, 40, 232};
+static const struct division gathering = {CONSUMERS, 56, 224}; /* addresses of rows are in the producer's */
 
 struct halves {
   const fi_spec *spec;
@@ -51,12 +38,12 @@ struct halves {
 
 /* Whether rows of K are copied one by one: pages are small, or lists say which there are. */
 static bool gathers(const fi_spec *spec) {
-  return spec->select > 0 || tile_box_tokens(spec, STEP_TOKENS) < LEAST_BOX;
+  return spec->select > 0 || tile_box_tokens(spec, STEP_TOKENS) < PART_TOKENS;
 }
 
 /* What V that is in K has in common with V of its own. */
 static bool serves(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && tile_rows_asked(spec) >= ROWS && spec->v_dim % (CONSUMERS * PANEL_DIMS) == 0 &&
+  return target->wgmma && tile_rows_asked(spec) >= WARPGROUP_ROWS && spec->v_dim % (CONSUMERS * PANEL_DIMS) == 0 &&
          derived_kv_bits(spec) == 16 && spec->q_dtype == spec->kv_dtype && spec->v_dtype == spec->kv_dtype &&
          !derived_rotates_keys(spec) && !spec->second_page && !spec->prefixes && spec->snippet != FI_SNIPPET_WEIGHT;
 }
@@ -101,15 +88,15 @@ static uint32_t seen_bytes(const struct halves *halves) {
 enum { REGIONS = 10 };
 
 static void lay_out(const struct halves *halves, struct region regions[REGIONS]) {
-  const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + ROWS * sizeof(struct tile_row));
+  const uint32_t item_bytes = (uint32_t)(sizeof(struct fi_item) + WARPGROUP_ROWS * sizeof(struct tile_row));
   const uint32_t barriers = 2 * ITEMS_AHEAD + 2 + stage_barriers(halves) * halves->stages;
   const uint32_t stage_panel = halves->stages * halves->tokens * PANEL_ROW;
   const struct region rows[REGIONS] = {
-      {"shared_query", PANEL_ALIGNMENT, panels_of(halves->spec->head_dim) * ROWS * PANEL_ROW,
+      {"shared_query", PANEL_ALIGNMENT, panels_of(halves->spec->head_dim) * WARPGROUP_ROWS * PANEL_ROW,
        "byte offset in shared memory: the tile of Q"},
       {"shared_keys", PANEL_ALIGNMENT, key_panels(halves) * stage_panel, "the ring of K"},
       {"shared_values", PANEL_ALIGNMENT, value_panels(halves) * stage_panel, "the ring of V"},
-      {"shared_weights", PANEL_ALIGNMENT, has_own_v(halves) ? halves->stages * ROWS * PANEL_ROW : 0,
+      {"shared_weights", PANEL_ALIGNMENT, has_own_v(halves) ? halves->stages * WARPGROUP_ROWS * PANEL_ROW : 0,
        "weights of steps"},
       {"shared_items", 16, ITEMS_AHEAD * item_bytes, "work items with the rows of their tiles"},
       {"shared_maxima", 16, halves->stages * (uint32_t)sizeof(struct step_maxima),
@@ -130,38 +117,22 @@ static bool fits(const struct halves *halves, const struct target *target) {
   return shared_layout_bytes(regions, REGIONS) <= target->shared_per_block;
 }
 
-/* Where a step may begin: at a box of a page, and at a word of a packed mask. */
-static uint32_t start_tokens(const struct halves *halves) {
-  const uint32_t tokens = halves->spec->page_size > 0 && !gathers(halves->spec) ? halves->box_tokens : 1;
-  return halves->spec->mask_bits && tokens < MASK_TOKENS ? MASK_TOKENS : tokens;
-}
-
 static void describe(const struct halves *halves, struct tile *tile) {
   const fi_spec *spec = halves->spec;
-  const struct division *division = gathers(spec) ? &gathering : &copying;
-  tile->threads = WARPGROUP * (CONSUMERS + 1);
-  tile->ctas_per_sm = 1;
-  tile->rows = ROWS;
+  tile->rows = WARPGROUP_ROWS;
   tile->group_shares = halves->group_shares;
   tile->heads = spec->group / halves->group_shares;
-  tile->tokens = spec->select > 0 ? 1 : ROWS / tile->heads; /* each has its own lists */
+  tile->tokens = spec->select > 0 ? 1 : WARPGROUP_ROWS / tile->heads; /* each has its own lists */
   tile->teams = 1;
   tile->team_tokens = halves->tokens;
-  tile->start_tokens = start_tokens(halves);
   tile->stages = halves->stages;
   tile->token_bytes = (spec->head_dim + (has_own_v(halves) ? spec->v_dim : 0)) * derived_kv_bits(spec) / 8;
-  tile->box_tokens = gathers(spec) ? 0 : halves->box_tokens;
-  tile_add(tile, "workers", WARPGROUP * CONSUMERS, "threads that compute: the consumers");
-  tile_add(tile, "row_warps", ROWS / 16, "warps that divide the rows");
+  tile_warpgroups_add(tile, spec, gathers(spec) ? &gathering : &copying, halves->box_tokens, gathers(spec));
+  tile_add(tile, "row_warps", WARPGROUP_ROWS / 16, "warps that divide the rows");
   tile_add(tile, "value_warps", CONSUMERS, "warps with the same rows, which divide the dims of V");
-  tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
   tile_add(tile, "query_tiles", 1, "tiles of Q");
-  tile_add(tile, "box_tokens", halves->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "query_alone", 1, QUERY_ALONE);
   tile_add(tile, "converts", 0, CONVERTS);
-  tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
-  tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
-  tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, false);
   const bool mixed_rows = tile_mixes_rows(tile, spec);
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
@@ -176,7 +147,7 @@ static void describe(const struct halves *halves, struct tile *tile) {
 /* Of as many heads as a tile has rows or fewer, with four stages where there is room; false where two do not fit. */
 static bool make(const fi_spec *spec, const struct target *target, uint32_t tokens, struct halves *halves) {
   *halves = (struct halves){spec, 1, tokens, 2 * CONSUMERS, tile_box_tokens(spec, tokens)};
-  while (spec->group / halves->group_shares > ROWS)
+  while (spec->group / halves->group_shares > WARPGROUP_ROWS)
     halves->group_shares *= 2;
   if (!fits(halves, target))
     halves->stages = CONSUMERS;

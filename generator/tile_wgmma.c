@@ -10,37 +10,23 @@
 #include "shared_layout.h"
 #include "tile_narrow.h"
 #include "tile_records.h"
+#include "tile_warpgroups.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 enum {
-  WARPGROUP = 128,
-  WARPGROUP_ROWS = 64,
   LARGE_ROWS = 128,        /* rows that a spec asks for where it means prefill */
   LEAST_DIM = 64,          /* smaller heads gain nothing: the exponentials take longer than the products */
   MOST_DIM = 256,          /* of one instruction */
   SMALL_DIM = 64,          /* heads up to it leave registers for a third consumer */
   NARROW_MOST_V_DIM = 128, /* of e4m3: O of more dims, and that of a step beside it, would not fit the registers */
   NARROW_DIM_STEP = 16,    /* whole chunks of 16 bytes, and matrices that are turned */
-  PANEL_ROW = 128,         /* bytes of a row of a panel, which one swizzle pattern covers */
-  PANEL_ALIGNMENT = 1024,
   MOST_TOKENS = 128,
-  LEAST_BOX = 8,           /* tokens of a box; smaller pages are gathered */
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
   STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
-  MASK_TOKENS = 32,        /* of a word of a packed mask */
-  ITEMS_AHEAD = 2,         /* items whose rows are in shared memory: one in use, and the next */
-  BARRIER = 8,             /* bytes */
   LONG_SPAN = 512,         /* KV tokens that a row sees, of long prompts */
-};
-
-/* How the registers of a CTA are divided: a multiple of 8 for each thread. */
-struct division {
-  uint32_t consumers;
-  uint32_t producer_registers;
-  uint32_t consumer_registers;
 };
 
 static const struct division two_consumers = {2, 40, 232};
@@ -98,7 +84,7 @@ static bool is_narrow_dim(uint32_t dim, uint32_t most) {
 static bool serves_e4m3(const fi_spec *spec, const struct target *target) {
   return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS && tile_narrow_serves(spec) &&
          is_narrow_dim(spec->head_dim, MOST_DIM) && is_narrow_dim(spec->v_dim, NARROW_MOST_V_DIM) &&
-         (spec->page_size == 0 || tile_box_tokens(spec, MOST_TOKENS) >= LEAST_BOX);
+         (spec->page_size == 0 || tile_box_tokens(spec, MOST_TOKENS) >= PART_TOKENS);
 }
 
 static uint32_t panels_of(uint32_t dim, const struct products *products) {
@@ -112,7 +98,7 @@ static uint32_t panel_bytes(uint32_t panels, uint32_t rows) {
 
 /* Whether rows of K and V are copied one by one: pages are small. */
 static bool gathers(const fi_spec *spec) {
-  return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < LEAST_BOX;
+  return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < PART_TOKENS;
 }
 
 /*
@@ -216,14 +202,6 @@ static bool make(struct wgmma *wgmma, const struct target *target, uint32_t toke
   return true;
 }
 
-/* Where a step may begin: at a box of a page, and at a word of a packed mask. */
-static uint32_t start_tokens(const struct wgmma *wgmma) {
-  uint32_t tokens = wgmma->spec->page_size > 0 && !gathers(wgmma->spec) ? wgmma->box_tokens : 1;
-  if (wgmma->spec->mask_bits && tokens < MASK_TOKENS)
-    tokens = MASK_TOKENS;
-  return tokens;
-}
-
 /* Whether Q is in its tile as it is in memory, from where rows that are done again may read it. */
 static bool is_plain_query(const fi_spec *spec) {
   return spec->rope == FI_ROPE_NONE && !derived_converts_query(spec);
@@ -231,32 +209,22 @@ static bool is_plain_query(const fi_spec *spec) {
 
 static void describe(const struct wgmma *wgmma, struct tile *tile) {
   const fi_spec *spec = wgmma->spec;
-  const struct division *division = wgmma->division;
-  tile->threads = WARPGROUP * (division->consumers + 1);
-  tile->ctas_per_sm = 1;
   tile->rows = wgmma->rows;
   tile->group_shares = 1;
   tile->heads = spec->group;
   tile->tokens = wgmma->rows / spec->group;
   tile->teams = 1;
   tile->team_tokens = wgmma->tokens;
-  tile->start_tokens = start_tokens(wgmma);
   tile->stages = wgmma->stages;
   tile->token_bytes = (spec->head_dim + spec->v_dim) * derived_kv_bits(spec) / 8;
-  tile_add(tile, "workers", WARPGROUP * division->consumers, "threads that compute: the consumers");
-  tile_add(tile, "row_warps", 4 * division->consumers, "warps that divide the rows");
+  tile_warpgroups_add(tile, spec, wgmma->division, wgmma->box_tokens, gathers(spec));
+  tile_add(tile, "row_warps", wgmma->rows / 16, "warps that divide the rows");
   tile_add(tile, "value_warps", 1, "warps with the same rows");
-  tile_add(tile, "row_blocks", 1, "16-row blocks of a warp");
-  tile_add(tile, "turns", division->consumers > 2, "1: consumers take turns at starting products");
+  tile_add(tile, "turns", wgmma->division->consumers > 2, "1: consumers take turns at starting products");
   tile_add(tile, "query_tiles", wgmma->query_tiles, "tiles of Q: the next is brought while one is in use");
-  tile->box_tokens = gathers(spec) ? 0 : wgmma->box_tokens;
-  tile_add(tile, "box_tokens", wgmma->box_tokens, "KV tokens of a box, which lie in one page");
   tile_add(tile, "ordered_loads", 0, "1: matrix loads stay where they stand");
   tile_add(tile, "query_alone", has_query_warp(spec), QUERY_ALONE);
-  tile_add(tile, "gathers", gathers(spec), "1: rows of K and V are copied one by one");
   tile_add(tile, "converts", is_converted(spec), CONVERTS);
-  tile_add(tile, "producer_registers", division->producer_registers, "of a thread of the producer warpgroup");
-  tile_add(tile, "consumer_registers", division->consumer_registers, "of a thread of the consumers");
   tile_narrow_add(tile, tile_narrow_serves(spec));
   const bool mixed_rows = tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole;
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");

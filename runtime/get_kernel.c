@@ -63,18 +63,6 @@ static bool has_plan(const fi_spec *canonical, uint32_t members, fi_spec *plan) 
   return spec_canonical(&spec, plan) == FI_OK;
 }
 
-/* *mine: the plan kernel was made here, or could not be. It waits for no other kernel. */
-static fi_status try_plan(fi_ctx *ctx, const fi_spec *plan, fi_kernel **kernel, bool *mine) {
-  fi_status status = flight_claim(ctx, plan, kernel, mine);
-  if (status || !*mine)
-    return status;
-  status = make_load(*kernel);
-  if (!status)
-    status = make_ready(*kernel);
-  flight_settle(*kernel, status);
-  return status;
-}
-
 static void count_failure(fi_ctx *ctx) {
   atomic_fetch_add(&ctx->counters.failures, 1);
 }
@@ -117,20 +105,44 @@ static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
   return true;
 }
 
-/* That it is another than was looked for first is no failure. */
-static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, fi_kernel **kernel, bool *mine) {
+/* A way to have a plan kernel: obtained in this process, or compiled into the cache. */
+typedef fi_status plan_try(fi_ctx *ctx, const fi_spec *plan, void *data);
+
+/* The plan kernel that so many kernels of a spec need, if they need one. That it is another than was looked for first
+ * is no failure. */
+static fi_status have_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members, plan_try *attempt, void *data) {
   struct outcome outcome = {.status = FI_OK};
   fi_spec plan;
-  bool unused;
   if (!has_plan(canonical, members, &plan))
     return FI_OK;
-  fi_status status = try_plan(ctx, &plan, kernel, mine);
+  fi_status status = attempt(ctx, &plan, data);
   note(&outcome, status);
   while (has_stand_in(ctx, status, &plan))
-    status = try_plan(ctx, &plan, kernel, &unused);
+    status = attempt(ctx, &plan, data);
+  return status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
+}
+
+struct plan_claim {
+  fi_kernel **kernel;
+  bool is_tried;
+  bool mine; /* the kernel that was looked for first was made here, or could not be */
+};
+
+/* Obtains a plan kernel. It waits for no other kernel. */
+static fi_status obtain_plan(fi_ctx *ctx, const fi_spec *plan, void *data) {
+  struct plan_claim *claim = data;
+  bool mine = false;
+  fi_status status = flight_claim(ctx, plan, claim->kernel, &mine);
+  if (!claim->is_tried)
+    claim->mine = mine;
+  claim->is_tried = true;
+  if (status || !mine)
+    return status;
+  status = make_load(*claim->kernel);
   if (!status)
-    return FI_OK;
-  return tell_of_plan(canonical, tell_outcome(&outcome));
+    status = make_ready(*claim->kernel);
+  flight_settle(*claim->kernel, status);
+  return status;
 }
 
 /* The members of a spec on the context's target. */
@@ -209,13 +221,18 @@ static fi_status obtain_member(struct party *party, uint32_t number, bool *mine)
   return status;
 }
 
+/* *mine as by a claim of the plan kernel that is looked for first. */
+static fi_status obtain_party_plan(struct party *party, bool *mine) {
+  struct plan_claim claim = {.kernel = &party->kernels[PLAN]};
+  const fi_status status = have_plan(party->ctx, party->canonical, party->members->count, obtain_plan, &claim);
+  *mine = claim.mine;
+  return status;
+}
+
 static void obtain_number(void *data, uint32_t number) {
   struct party *party = data;
-  const uint32_t count = party->members->count;
   bool mine = false;
-  const fi_status status = number == PLAN
-                               ? obtain_plan(party->ctx, party->canonical, count, &party->kernels[PLAN], &mine)
-                               : obtain_member(party, number, &mine);
+  const fi_status status = number == PLAN ? obtain_party_plan(party, &mine) : obtain_member(party, number, &mine);
   settle(party, number, status, mine);
 }
 
@@ -311,25 +328,14 @@ static fi_status precompile_rest(struct build *build, fi_facts *facts) {
   return status || build->stored ? status : not_kept(build);
 }
 
-static fi_status precompile_one(fi_ctx *ctx, const fi_spec *canonical) {
+static fi_status precompile_one(fi_ctx *ctx, const fi_spec *canonical, void *unused) {
   struct build build;
+  (void)unused;
   fi_status status = build_begin(&build, ctx, canonical, UINT32_MAX);
   if (!status)
     status = precompile_rest(&build, NULL);
   build_end(&build);
   return status;
-}
-
-static fi_status precompile_plan(fi_ctx *ctx, const fi_spec *canonical, uint32_t members) {
-  struct outcome outcome = {.status = FI_OK};
-  fi_spec plan;
-  if (!has_plan(canonical, members, &plan))
-    return FI_OK;
-  fi_status status = precompile_one(ctx, &plan);
-  note(&outcome, status);
-  while (has_stand_in(ctx, status, &plan))
-    status = precompile_one(ctx, &plan);
-  return status ? tell_of_plan(canonical, tell_outcome(&outcome)) : FI_OK;
 }
 
 static bool goes_on(const struct outcome *outcome) {
@@ -340,9 +346,9 @@ static bool goes_on(const struct outcome *outcome) {
  * build was begun. What cannot be kept is told when all are compiled. */
 static fi_status precompile_all(struct build *build, const struct members *members, fi_facts *facts) {
   struct outcome outcome = {.status = FI_OK};
-  note(&outcome, precompile_plan(build->ctx, build->spec, members->count));
+  note(&outcome, have_plan(build->ctx, build->spec, members->count, precompile_one, NULL));
   for (uint32_t i = 1; i < members->count && goes_on(&outcome); i++)
-    note(&outcome, precompile_one(build->ctx, &members->specs[i]));
+    note(&outcome, precompile_one(build->ctx, &members->specs[i], NULL));
   if (goes_on(&outcome))
     note(&outcome, precompile_rest(build, facts));
   return tell_outcome(&outcome);

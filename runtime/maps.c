@@ -2,12 +2,12 @@
 #include "runtime/maps.h"
 
 #include "generator/dtypes.h"
+#include "generator/tile_warpgroups.h"
 #include "runtime/context.h"
 
 enum {
-  PART_TOKENS = 8, /* as in templates/ring/boxes.cuh */
-  UNIT_BYTES = 2, /* what maps count in: an element of 16 bits, or two of 8 */
-  BOX_UNITS = 64, /* of a panel in shared memory: 128 bytes, as far as a swizzle pattern goes */
+  UNIT_BYTES = 2,  /* what maps count in: an element of 16 bits, or two of 8 */
+  BOX_UNITS = 64,  /* of a panel in shared memory: 128 bytes, as far as a swizzle pattern goes */
   MANY = INT32_MAX /* of what the host does not know the number of; the kernel asks for no more than there is */
 };
 

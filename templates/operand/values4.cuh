@@ -3,7 +3,6 @@
 //@use ptx/matrices
 //@use tile/rows
 //@use operand/nibbles_{v_dtype}
-//@use operand/weights32
 
 //# O by V of 4-bit elements, each of which is converted once, in registers.
 
@@ -24,8 +23,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 32));
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    WeightOperands p;
-    pack_operands(p, scores, t);
+    u32 p[2][kRowBlocks][4];
+    pack_two(p, scores, t);
 #pragma unroll
     for (u32 i = 0; i < kShareDims / 32; i++) {
       const u32 dim = value_share() * kShareDims + 32 * i + 4 * (lane() / 4);

@@ -2,7 +2,6 @@
 //@use ptx/memory
 //@use ptx/matrices
 //@use tile/rows
-//@use operand/weights32
 
 //# O by V of 8-bit elements, each of which is converted once, in registers.
 
@@ -11,7 +10,7 @@
  * dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and + 1. Even and odd dims are separated by a
  * byte permutation and go to the even and odd octets of O.
  */
-void accumulate_pairs(Output &o, const WeightOperands &p, u32 share, u32 t) {
+void accumulate_pairs(Output &o, const u32 (&p)[2][kRowBlocks][4], u32 share, u32 t) {
 #pragma unroll
   for (u32 i = 0; i < kShareDims / 16; i++) {
     u32 v[4];
@@ -38,8 +37,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 16));
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    WeightOperands p;
-    pack_operands(p, scores, t);
+    u32 p[2][kRowBlocks][4];
+    pack_two(p, scores, t);
     accumulate_pairs(o, p, share, t);
   }
 }

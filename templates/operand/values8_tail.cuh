@@ -17,8 +17,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 from = shared_address(values) + chunk_at<kValuePitch>(lane(), 0);
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    WeightOperands p;
-    pack_operands(p, scores, t);
+    u32 p[2][kRowBlocks][4];
+    pack_two(p, scores, t);
     accumulate_pairs(o, p, from, t);
     u32 last[4];
     load_matrices_transposed(last, chunks_along<kValuePitch>(from, kVDim / 16) + 32 * t * kValuePitch);

@@ -53,14 +53,6 @@ void open_merges(Merges &merges) {
 }
 //@end
 
-//@if value_warps == 1
-//@if gathers
-constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
-//@else
-constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
-//@end
-//@end
-
 /* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
 void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
   barrier_open(full, fills);
@@ -73,22 +65,7 @@ void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
 //@if value_warps > 1
 //@use ring/barriers_weights
 //@else
-//@if q_dtype == e4m3
-//@use ring/barriers_turned
-//@else
-//@if converts
-//@use ring/barriers_stored
-//@else
-typedef StageBarriers RingBarriers;
-
-void open_ring(RingBarriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    open_place(&barriers.keys_full[i], kFillArrivals, &barriers.keys_empty[i], kConsumerWarps);
-    open_place(&barriers.values_full[i], kFillArrivals, &barriers.values_empty[i], kConsumerWarps);
-  }
-}
-//@end
-//@end
+//@use ring/barriers_own
 //@end
 //@end
 

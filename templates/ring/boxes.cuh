@@ -9,8 +9,6 @@
 
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
 
-constexpr u32 kPartTokens = 8; /* of a part of a box */
-
 /*
  * Where a box is, or a part of one, in the coordinates of the tensor maps. A map shows as many tokens at a time as its
  * boxes have: a window. What a box has outside of it is 0. So a box in which the item begins has a window that begins

@@ -31,3 +31,13 @@ void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], 
     fragment[2 * h + 1] = pack_compute(tile[b][2 * t + h][2], tile[b][2 * t + h][3]);
   }
 }
+
+/* The operands of two such steps, of all blocks. */
+template <u32 kBlocks, u32 kOctets>
+void pack_two(u32 (&fragments)[2][kBlocks][4], const float (&tile)[kBlocks][kOctets][4], u32 t) {
+#pragma unroll
+  for (u32 b = 0; b < kBlocks; b++) {
+    pack_operand(fragments[0][b], tile, b, 2 * t);
+    pack_operand(fragments[1][b], tile, b, 2 * t + 1);
+  }
+}

@@ -28,18 +28,37 @@ static uint32_t request_in(const struct layer_run *run, const struct step *step,
   return pieces[i].request;
 }
 
+/* The row of a piece's first query token. */
+static uint32_t first_row(const struct layer_run *run, const struct piece *piece) {
+  return (uint32_t)((const int32_t *)run->batch.buffers[BUFFER_Q_INDPTR].host)[piece->slot];
+}
+
+static bool has_token(const struct piece *piece, uint32_t token) {
+  return token >= piece->begin && token < piece->end;
+}
+
 /* The query token of a step that is a token of a request of the trace: its row; false where it is of another step. */
 static bool find_row(const struct layer_run *run, const struct step *step, uint32_t request, uint32_t token,
                      uint32_t *row) {
   const struct piece *pieces = &run->settings->schedule->pieces[step->first];
-  const int32_t *q_indptr = run->batch.buffers[BUFFER_Q_INDPTR].host;
-  for (uint32_t i = 0; i < step->pieces; i++) {
-    if (pieces[i].request != request || token < pieces[i].begin || token >= pieces[i].end)
-      continue;
-    *row = (uint32_t)q_indptr[pieces[i].slot] + token - pieces[i].begin;
-    return true;
+  uint32_t i = 0;
+  while (i < step->pieces && (pieces[i].request != request || !has_token(&pieces[i], token)))
+    i++;
+  if (i == step->pieces)
+    return false;
+  *row = first_row(run, &pieces[i]) + token - pieces[i].begin;
+  return true;
+}
+
+/* The other way: the piece that a row of the step belongs to, and its token in the KV of that request. */
+static const struct piece *piece_of(const struct layer_run *run, const struct step *step, uint32_t row,
+                                    uint32_t *token) {
+  const struct piece *piece = &run->settings->schedule->pieces[step->first];
+  for (uint32_t i = 0;; i++, piece++) {
+    *token = piece->begin + row - first_row(run, piece);
+    if (i + 1 == step->pieces || has_token(piece, *token))
+      return piece;
   }
-  return false;
 }
 
 /*
@@ -126,19 +145,6 @@ static bool check_stored(struct layer_run *run, const struct step *step, enum ro
     return false;
   }
   return accept(run, role, step, &result.append, result.append.steps <= 1);
-}
-
-/* The piece that a query token of the step belongs to, and its place in the KV of that request. */
-static const struct piece *piece_of(const struct layer_run *run, const struct step *step, uint32_t row,
-                                    uint32_t *place) {
-  const struct piece *pieces = &run->settings->schedule->pieces[step->first];
-  const int32_t *q_indptr = run->batch.buffers[BUFFER_Q_INDPTR].host;
-  uint32_t i = 0;
-  while (i + 1 < step->pieces && (row < (uint32_t)q_indptr[pieces[i].slot] ||
-                                  row >= (uint32_t)q_indptr[pieces[i].slot] + pieces[i].end - pieces[i].begin))
-    i++;
-  *place = pieces[i].begin + row - (uint32_t)q_indptr[pieces[i].slot];
-  return &pieces[i];
 }
 
 static void tell_list(const struct layer_run *run, const struct step *step, const struct list_mismatch *first) {

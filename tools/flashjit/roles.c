@@ -3,9 +3,11 @@
 
 #include "tools/flashjit/problem.h"
 
+#include "generator/tile.h"
+
 static const uint32_t tile_rows[] = {16, 32, 64, 128};
 
-enum { TILE_ROWS = sizeof tile_rows / sizeof *tile_rows, LARGE_TILE_ROWS = 64 };
+enum { TILE_ROWS = sizeof tile_rows / sizeof *tile_rows };
 
 const char *role_name(enum role role) {
   static const char *const names[] = {"prefill", "append", "extend", "decode", "entries", "indexer", "index keys"};

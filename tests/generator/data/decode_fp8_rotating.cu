@@ -534,6 +534,16 @@ void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], 
   }
 }
 
+/* The operands of two such steps, of all blocks. */
+template <u32 kBlocks, u32 kOctets>
+void pack_two(u32 (&fragments)[2][kBlocks][4], const float (&tile)[kBlocks][kOctets][4], u32 t) {
+#pragma unroll
+  for (u32 b = 0; b < kBlocks; b++) {
+    pack_operand(fragments[0][b], tile, b, 2 * t);
+    pack_operand(fragments[1][b], tile, b, 2 * t + 1);
+  }
+}
+
 /* What the warps need to know of a row of a tile. */
 struct tile_row {
   int token;         /* in Q and O */
@@ -639,23 +649,12 @@ template <u32 kPitch> void score(Scores &scores, const Query &query, const u8 *k
   }
 }
 
-typedef u32 WeightOperands[2][kRowBlocks][4];
-
-/* The weights of 32 tokens from 32 t on. */
-void pack_operands(WeightOperands &p, const Scores &scores, u32 t) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++) {
-    pack_operand(p[0][b], scores, b, 2 * t);
-    pack_operand(p[1][b], scores, b, 2 * t + 1);
-  }
-}
-
 /*
  * O += P V of 32 tokens, for pairs of octets of the warp's share of the dims. The transposing load works on pairs of
  * dims: word m holds dims 2 (l / 4) and + 1 of tokens 8 m + 2 (l % 4) and + 1. Even and odd dims are separated by a
  * byte permutation and go to the even and odd octets of O.
  */
-void accumulate_pairs(Output &o, const WeightOperands &p, u32 share, u32 t) {
+void accumulate_pairs(Output &o, const u32 (&p)[2][kRowBlocks][4], u32 share, u32 t) {
 #pragma unroll
   for (u32 i = 0; i < kShareDims / 16; i++) {
     u32 v[4];
@@ -679,8 +678,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 16));
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    WeightOperands p;
-    pack_operands(p, scores, t);
+    u32 p[2][kRowBlocks][4];
+    pack_two(p, scores, t);
     accumulate_pairs(o, p, share, t);
   }
 }

@@ -516,6 +516,16 @@ void pack_operand(u32 (&fragment)[4], const float (&tile)[kBlocks][kOctets][4], 
   }
 }
 
+/* The operands of two such steps, of all blocks. */
+template <u32 kBlocks, u32 kOctets>
+void pack_two(u32 (&fragments)[2][kBlocks][4], const float (&tile)[kBlocks][kOctets][4], u32 t) {
+#pragma unroll
+  for (u32 b = 0; b < kBlocks; b++) {
+    pack_operand(fragments[0][b], tile, b, 2 * t);
+    pack_operand(fragments[1][b], tile, b, 2 * t + 1);
+  }
+}
+
 /* What the warps need to know of a row of a tile. */
 struct tile_row {
   int token;         /* in Q and O */
@@ -663,17 +673,6 @@ u32 scaled_pair(u32 word, u32 p, u32 scales) {
   return pair;
 }
 
-typedef u32 WeightOperands[2][kRowBlocks][4];
-
-/* The weights of 32 tokens from 32 t on. */
-void pack_operands(WeightOperands &p, const Scores &scores, u32 t) {
-#pragma unroll
-  for (u32 b = 0; b < kRowBlocks; b++) {
-    pack_operand(p[0][b], scores, b, 2 * t);
-    pack_operand(p[1][b], scores, b, 2 * t + 1);
-  }
-}
-
 /* The scales of groups of V of two tokens of a tile, one after the other, that have element `dim`. */
 u32 value_scales(const u8 *values, u32 token, u32 dim) {
   const u8 *scales = values - kValuesAt + kValueScalesAt;
@@ -691,8 +690,8 @@ void accumulate(Output &o, const Scores &scores, const u8 *values) {
   const u32 share = chunks_along<kValuePitch>(from, value_share() * (kShareDims / 32));
 #pragma unroll
   for (u32 t = 0; t < kTeamTokens / 32; t++) {
-    WeightOperands p;
-    pack_operands(p, scores, t);
+    u32 p[2][kRowBlocks][4];
+    pack_two(p, scores, t);
 #pragma unroll
     for (u32 i = 0; i < kShareDims / 32; i++) {
       const u32 dim = value_share() * kShareDims + 32 * i + 4 * (lane() / 4);

@@ -176,12 +176,13 @@ constexpr int kTokens = 1;               /* query tokens of the tile */
 constexpr int kTeamTokens = 64;          /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
 constexpr int kWorkers = 256;            /* threads that compute: the consumers */
-constexpr int kValueWarps = 2;           /* warps with the same rows, which divide the dims of V */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
-constexpr int kQueryTiles = 1;           /* tiles of Q */
 constexpr int kBoxTokens = 64;           /* KV tokens of a box, which lie in one page */
+constexpr int kPartTokens = 8;           /* KV tokens of a part of a box */
 constexpr int kProducerRegisters = 40;   /* of a thread of the producer warpgroup */
 constexpr int kConsumerRegisters = 232;  /* of a thread of the consumers */
+constexpr int kValueWarps = 2;           /* warps with the same rows, which divide the dims of V */
+constexpr int kQueryTiles = 1;           /* tiles of Q */
 constexpr int kGroup = 64;               /* query heads of a tile, those of a share of a KV head */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tile of Q */
 constexpr int kSharedKeys = 73728;       /* the ring of K */
@@ -1062,8 +1063,6 @@ int kv_place(const fi_plan_header &header, int kv_base, int token) {
 }
 
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
-
-constexpr u32 kPartTokens = 8; /* of a part of a box */
 
 /*
  * Where a box is, or a part of one, in the coordinates of the tensor maps. A map shows as many tokens at a time as its

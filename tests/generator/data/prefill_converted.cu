@@ -176,13 +176,14 @@ constexpr int kTokens = 32;              /* query tokens of the tile */
 constexpr int kTeamTokens = 128;         /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
 constexpr int kWorkers = 256;            /* threads that compute: the consumers */
-constexpr int kRowWarps = 8;             /* warps that divide the rows */
-constexpr int kValueWarps = 1;           /* warps with the same rows */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
-constexpr int kQueryTiles = 1;           /* tiles of Q: the next is brought while one is in use */
 constexpr int kBoxTokens = 16;           /* KV tokens of a box, which lie in one page */
+constexpr int kPartTokens = 8;           /* KV tokens of a part of a box */
 constexpr int kProducerRegisters = 56;   /* of a thread of the producer warpgroup */
 constexpr int kConsumerRegisters = 224;  /* of a thread of the consumers */
+constexpr int kRowWarps = 8;             /* warps that divide the rows */
+constexpr int kValueWarps = 1;           /* warps with the same rows */
+constexpr int kQueryTiles = 1;           /* tiles of Q: the next is brought while one is in use */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tiles of Q */
 constexpr int kSharedKeys = 32768;       /* the ring of K */
 constexpr int kSharedValues = 98304;     /* the ring of V, as it comes */
@@ -502,12 +503,20 @@ void open_merges(Merges &merges) {
     ready = -1;
 }
 
-constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
-
 /* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
 void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
   barrier_open(full, fills);
   barrier_open(empty, releases);
+}
+
+constexpr u32 kFillArrivals = 1; /* of a stage: what expects the copies */
+
+/* Of K and V, by so many arrivals. */
+void open_stages(StageBarriers &barriers, u32 fills) {
+  for (u32 i = 0; i < kStages; i++) {
+    open_place(&barriers.keys_full[i], fills, &barriers.keys_empty[i], kConsumerWarps);
+    open_place(&barriers.values_full[i], fills, &barriers.values_empty[i], kConsumerWarps);
+  }
 }
 
 /* Of K and V of a step as they come. */
@@ -520,13 +529,11 @@ struct StoredBarriers {
 
 struct RingBarriers : StoredBarriers, StageBarriers {};
 
+/* Warps empty K and V as they come, and fill them converted. */
 void open_ring(RingBarriers &barriers) {
   open_place(&barriers.stored_keys_full, kFillArrivals, &barriers.stored_keys_empty, kLoaderWarps);
   open_place(&barriers.stored_values_full, kFillArrivals, &barriers.stored_values_empty, kLoaderWarps);
-  for (u32 i = 0; i < kStages; i++) {
-    open_place(&barriers.keys_full[i], kLoaderWarps, &barriers.keys_empty[i], kConsumerWarps);
-    open_place(&barriers.values_full[i], kLoaderWarps, &barriers.values_empty[i], kConsumerWarps);
-  }
+  open_stages(barriers, kLoaderWarps);
 }
 
 struct Barriers : ItemBarriers, RingBarriers, Merges {};
@@ -812,8 +819,6 @@ u8 *kv_row(const fi_kv_args &kv, int page, int token, KvHead head) {
 }
 
 constexpr u32 kBoxes = kTeamTokens / kBoxTokens; /* of a stage: a lane has one */
-
-constexpr u32 kPartTokens = 8; /* of a part of a box */
 
 /*
  * Where a box is, or a part of one, in the coordinates of the tensor maps. A map shows as many tokens at a time as its

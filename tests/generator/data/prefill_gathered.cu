@@ -176,12 +176,12 @@ constexpr int kTokens = 32;              /* query tokens of the tile */
 constexpr int kTeamTokens = 128;         /* KV tokens of a team in one step */
 constexpr int kStages = 2;               /* steps of KV in the ring */
 constexpr int kWorkers = 256;            /* threads that compute: the consumers */
-constexpr int kRowWarps = 8;             /* warps that divide the rows */
-constexpr int kValueWarps = 1;           /* warps with the same rows */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
-constexpr int kQueryTiles = 2;           /* tiles of Q: the next is brought while one is in use */
 constexpr int kProducerRegisters = 56;   /* of a thread of the producer warpgroup */
 constexpr int kConsumerRegisters = 224;  /* of a thread of the consumers */
+constexpr int kRowWarps = 8;             /* warps that divide the rows */
+constexpr int kValueWarps = 1;           /* warps with the same rows */
+constexpr int kQueryTiles = 2;           /* tiles of Q: the next is brought while one is in use */
 constexpr int kSharedQuery = 0;          /* byte offset in shared memory: the tiles of Q */
 constexpr int kSharedKeys = 65536;       /* the ring of K */
 constexpr int kSharedValues = 131072;    /* the ring of V, as it comes */
@@ -468,21 +468,26 @@ void open_merges(Merges &merges) {
     ready = -1;
 }
 
-constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
-
 /* Opens the barriers of a place, which is full after so many arrivals, and empty after so many. */
 void open_place(u64 *full, u32 fills, u64 *empty, u32 releases) {
   barrier_open(full, fills);
   barrier_open(empty, releases);
 }
 
+constexpr u32 kFillArrivals = 32 * kLoaderWarps; /* of a tile: all threads that copy, when their copies have ended */
+
+/* Of K and V, by so many arrivals. */
+void open_stages(StageBarriers &barriers, u32 fills) {
+  for (u32 i = 0; i < kStages; i++) {
+    open_place(&barriers.keys_full[i], fills, &barriers.keys_empty[i], kConsumerWarps);
+    open_place(&barriers.values_full[i], fills, &barriers.values_empty[i], kConsumerWarps);
+  }
+}
+
 typedef StageBarriers RingBarriers;
 
 void open_ring(RingBarriers &barriers) {
-  for (u32 i = 0; i < kStages; i++) {
-    open_place(&barriers.keys_full[i], kFillArrivals, &barriers.keys_empty[i], kConsumerWarps);
-    open_place(&barriers.values_full[i], kFillArrivals, &barriers.values_empty[i], kConsumerWarps);
-  }
+  open_stages(barriers, kFillArrivals);
 }
 
 struct Barriers : ItemBarriers, RingBarriers, Merges {};
