@@ -167,6 +167,16 @@ Test(run, mixed_model, .init = use_simulator) {
   command(&output, arguments);
   expect_code(&output, 1);
   expect_text(output.err, "no kind of layer can be run");
+  static const char *const lists[][2] = {
+      {"foo", "foo"}, {"full_attention,foo", "foo"}, {"full", "full"}, {"full_attention,", ""}};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    char expected[128];
+    snprintf(arguments, sizeof arguments, "run --model %s --layers %s", path, lists[i][0]);
+    command(&output, arguments);
+    expect_code(&output, 2);
+    snprintf(expected, sizeof expected, "--layers has \"%s\"; mixed has indexed_attention,full_attention", lists[i][1]);
+    expect_text(output.err, expected);
+  }
 }
 
 /*

@@ -161,6 +161,30 @@ static bool is_chosen(const char *list, const char *name) {
   return !list;
 }
 
+/* The names of a model's kinds of layers, each once, as a list of --layers. */
+static void list_kinds(const struct model *model, char *text, size_t size) {
+  size_t used = 0;
+  text[0] = '\0';
+  for (uint32_t i = 0; i < model->kinds && used < size; i++) {
+    const char *kind = model->layers[i].kind;
+    if (used == 0 || !is_chosen(text, kind))
+      used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? "," : "", kind);
+  }
+}
+
+/* Whether a list has names of kinds of layers and no others. */
+static int check_layers(const char *list, const struct model *model) {
+  char kinds[1024];
+  list_kinds(model, kinds, sizeof kinds);
+  for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(at, ","), at);
+    if (!is_chosen(kinds, name))
+      return usage_error("run", "--layers has \"%s\"; %s has %s", name, model->name, kinds);
+  }
+  return CLI_OK;
+}
+
 static bool has_failed(const struct run_settings *settings) {
   bool failed = false;
   for (uint32_t i = 0; i < settings->device_count; i++)
@@ -314,7 +338,9 @@ static int run_requests(const struct choice *choice) {
   if (code != CLI_OK)
     return code;
   struct models models;
-  code = load_models(choice, &models) ? run_model(choice, &models, &trace) : CLI_FAILED;
+  code = load_models(choice, &models) ? check_layers(choice->layers, models.part) : CLI_FAILED;
+  if (code == CLI_OK)
+    code = run_model(choice, &models, &trace);
   free_models(&models);
   trace_free(&trace);
   return code;
