@@ -168,11 +168,28 @@ static void read_other(const struct config *config, struct layer *layer) {
 
 /* ------------------------------------------------------------------------------------------------ selection */
 
-static double number_of(const struct config *config, const char *field) {
-  return json_number_value(config_find(config, field));
+/* A number of the layer's that was checked. */
+static double number_of(struct config *config, const char *field) {
+  double value;
+  return config_number(config, field, 0, &value) ? value : 0;
 }
 
-static void read_selection(const struct config *config, const struct kind *kind, struct layer *layer) {
+/* Numbers of what lists have, one for all layers or one for each; 0: there are none. */
+static bool check_selection(struct config *config) {
+  static const char *const fields[] = {
+      "index_topk",         "index_block_size", "index_topk_blocks",     "index_init_blocks",
+      "index_local_blocks", "index_kpool",      "indexer_compress_ratio"};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    double value;
+    if (!config_number(config, fields[i], 0, &value))
+      return false;
+    if (value < 0 || value > INT32_MAX || value != floor(value))
+      return config_mistake(config, fields[i], config_find(config, fields[i]), "a whole number, 0 or above");
+  }
+  return true;
+}
+
+static void read_selection(struct config *config, const struct kind *kind, struct layer *layer) {
   char *text = layer->sparse;
   const size_t size = sizeof layer->sparse;
   const double top = number_of(config, "index_topk");
@@ -279,7 +296,7 @@ static bool read_sharing(struct config *config, struct layer *layer) {
 
 bool attention_read(struct config *config, const struct kind *kind, struct layer *layer) {
   if (!read_mask(config, kind, layer) || !read_scale(config, layer) || !read_softcap(config, layer) ||
-      !read_sharing(config, layer))
+      !read_sharing(config, layer) || !check_selection(config))
     return false;
   name_kind(kind, layer);
   layer->has_sinks = has_sinks(config, kind);
