@@ -230,6 +230,29 @@ Test(model, variations) {
   }
 }
 
+/* DeepSeek-V4 rotates the last dims: as many as it says, or a part of the head, or an eighth of it. */
+Test(model, dims_that_are_rotated) {
+  static const struct {
+    const char *fields;
+    uint32_t dims;
+  } rows[] = {
+      {V4 ", \"head_dim\": 512", 64},
+      {V4 ", \"head_dim\": 256", 32},
+      {V4 ", \"head_dim\": 512, \"qk_rope_head_dim\": 64", 64},
+      {V4 ", \"head_dim\": 256, \"qk_rope_head_dim\": 64", 64},
+      {V4 ", \"head_dim\": 512, \"qk_rope_head_dim\": 96", 96},
+      {V4 ", \"head_dim\": 512, \"qk_rope_head_dim\": 96, \"partial_rotary_factor\": 0.25", 128},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct model model = read_model(config(rows[i].fields));
+    for (uint32_t k = 0; k < model.kinds; k++) {
+      const fi_spec *spec = &model.layers[k].spec;
+      cr_expect_eq(spec->rope_dim, rows[i].dims, "%s: %u", rows[i].fields, spec->rope_dim);
+      cr_expect_eq(spec->rope_first, spec->head_dim - rows[i].dims);
+    }
+  }
+}
+
 /* 64 keys on each side, and the token itself. */
 Test(model, windows_on_both_sides) {
   struct model model = read_model(config("\"model_type\": \"modernbert\", \"local_attention\": 128"));
@@ -325,6 +348,9 @@ Test(model, broken_fields) {
        "field index_topk is -1.0, not a whole number, 0 or above"},
       {V4 ", \"compress_ratios\": [0, 0, 0, 0, 0, 0, 0, 4], \"index_topk\": 9.5",
        "field index_topk is 9.5, not a whole number, 0 or above"},
+      {V4 ", \"head_dim\": 512, \"qk_rope_head_dim\": 520",
+       "field qk_rope_head_dim is 520, more than the 512 dims of a head"},
+      {V4 ", \"qk_rope_head_dim\": \"64\"", "field qk_rope_head_dim is \"64\", not a whole number above 0"},
       {"\"model_type\": \"glm5_next\", \"index_kpool\": \"16\"", "field index_kpool is \"16\", not a number"},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_topk_blocks\": [4]}",
        "field index_topk_blocks has 1 entries for 8 layers"},

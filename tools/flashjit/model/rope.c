@@ -255,6 +255,20 @@ static bool read_theta(const struct source *source, const struct kind *kind, dou
   return true;
 }
 
+/* The part of a head that is rotated. Some architectures may name its dims in place of the part. */
+static bool read_part(struct config *config, uint32_t head_dim, double *part) {
+  const char *field = config_trait_text(config, "dims", "partial_rotary_factor");
+  if (config_find_given(config, "partial_rotary_factor") || !config_find_given(config, field))
+    return config_number(config, "partial_rotary_factor", 1, part);
+  uint32_t dims;
+  if (!config_count(config, field, 0, &dims))
+    return false;
+  if (dims > head_dim)
+    return config_problem(config, "field %s is %u, more than the %u dims of a head", field, dims, head_dim);
+  *part = (double)dims / head_dim;
+  return true;
+}
+
 /* A factor is cut, not rounded: 0.334 of 192 are 64. */
 static bool read_dims(const struct source *source, struct layer *layer) {
   struct config *config = source->config;
@@ -262,8 +276,7 @@ static bool read_dims(const struct source *source, struct layer *layer) {
   double factor;
   double fallback;
   const uint32_t head_dim = layer->latent.rank > 0 ? layer->latent.rope_dims : layer->head_dim;
-  if (!config_number(config, "partial_rotary_factor", 1, &fallback) ||
-      !source_number(source, "partial_rotary_factor", fallback, &factor))
+  if (!read_part(config, head_dim, &fallback) || !source_number(source, "partial_rotary_factor", fallback, &factor))
     return false;
   if (layer->latent.rank > 0 || config_trait(config, "forced_dims"))
     factor = json_number_value(config_trait(config, "forced_dims")) > 0
