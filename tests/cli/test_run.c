@@ -395,7 +395,7 @@ Test(run, wrong_tokens_on_devices, .init = use_devices) {
                         "{\"num_hidden_layers\": 1, \"num_attention_heads\": 8, \"head_dim\": 64, " BLOCKS "}"));
   command(&output, arguments);
   expect_code(&output, 1);
-  expect_text(output.err, "--context-parallel is not for lists of what query tokens see");
+  expect_text(output.err, "--context-parallel is not for lists of what query tokens see: they name places in the ");
   command(&output, "run --model " MODEL("Qwen3-0.6B") " --context-parallel");
   expect_code(&output, 2);
   expect_text(output.err, "--context-parallel needs --devices");

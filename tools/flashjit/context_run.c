@@ -275,21 +275,26 @@ static bool run_steps(struct context_run *run) {
   return right && (!settings->verify || check_rest(run));
 }
 
-/* Slopes go by the distance of tokens, snippets and lists by their places, which a device does not know of its own. */
 static bool can_be_divided(const struct model_layer *layer, const struct run_settings *settings) {
   const struct {
     bool holds;
     const char *what;
+    const char *why;
   } obstacles[] = {
-      {settings->page_size == 0, "a cache without pages (--page-size 0)"},
-      {layer->spec.bias != FI_BIAS_NONE, "biases by distance"},
-      {layer->spec.snippet != FI_SNIPPET_NONE, "snippets"},
-      {layer->spec.select > 0, "lists of what query tokens see"},
+      {settings->page_size == 0, "a cache without pages (--page-size 0)", "a device has every Nth page of a request"},
+      {layer->spec.bias != FI_BIAS_NONE, "biases by distance",
+       "they go by places of tokens in the whole request, and a device counts its own tokens"},
+      {layer->spec.snippet != FI_SNIPPET_NONE, "snippets",
+       "they may go by places of tokens in the whole request, and a device counts its own tokens"},
+      {layer->spec.select > 0, "lists of what query tokens see",
+       "they name places in the whole request, and the best are chosen among all of it: no kernel takes a device's "
+       "part "
+       "out of them"},
   };
   for (size_t i = 0; i < sizeof obstacles / sizeof *obstacles; i++) {
     if (!obstacles[i].holds)
       continue;
-    complain("%s: --context-parallel is not for %s", layer->kind, obstacles[i].what);
+    complain("%s: --context-parallel is not for %s: %s", layer->kind, obstacles[i].what, obstacles[i].why);
     return false;
   }
   return true;
