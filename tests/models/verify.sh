@@ -6,8 +6,8 @@
 flashjit=$1 configs=$2 traces=$3
 shift 3
 
-models='gpt-oss-20b gpt-oss-120b gemma-4-26B-A4B Llama-4-Scout-17B-16E-Instruct Qwen3.5-27B Qwen3-VL-8B-Instruct
-  NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 DeepSeek-V3 MiniMax-M2.5 Meta-Llama-3.1-8B'
+models='DeepSeek-V3 gpt-oss-20b gpt-oss-120b gemma-4-26B-A4B Llama-4-Scout-17B-16E-Instruct Qwen3.5-27B
+  Qwen3-VL-8B-Instruct NVIDIA-Nemotron-3-Nano-30B-A3B-BF16 MiniMax-M2.5 Meta-Llama-3.1-8B'
 logs=$(mktemp -d) || exit 1
 trap 'rm -rf "$logs"' EXIT
 
@@ -16,11 +16,12 @@ extra() {
   [ "$1" = DeepSeek-V3 ] && [ "$2" = 1 ] && echo "--max-requests 8"
 }
 
+# The longest runs first, so that short ones fill the end: the larger trace, and models of several kinds of layers.
 list() {
-  for model in $models; do
-    for trace in "$traces"/*; do
+  ls -S "$traces" | while read -r trace; do
+    for model in $models; do
       for tp in 1 8; do
-        echo "$model $trace $tp $(extra "$model" "$tp")"
+        echo "$model $traces/$trace $tp $(extra "$model" "$tp")"
       done
     done
   done
