@@ -39,6 +39,16 @@ const struct tolerance *tolerance_of(uint32_t dtype) {
   return &tolerances[dtype];
 }
 
+/*
+ * A row's weights are relative to its largest score, at most 2^8 (kSlack of templates/tile/softmax.cuh). Where a sink
+ * outweighs them, O takes the factor exp2(score - sink) at its end, which the GPU makes 0 below the least normal number
+ * of floats, 2^-126: a sink of e^87 times the weight. O loses 2^-126 of the sum of weights times V then; with 2^26 for
+ * that sum, as of 2^12 tokens of that weight and V of 2^6, it is 2^-100. And what is stored is rounded.
+ */
+double measure_floor(uint32_t stored) {
+  return fmax(dtype_spacing(stored, 0) / 2, 0x1p-100);
+}
+
 /* Whether the kernel rounds weights to e4m3, by a number of its tile (generator/tile_narrow.c): 0 where none is. */
 static bool rounds_weights(const fi_spec *member, const char *target) {
   size_t size = 0;
@@ -89,9 +99,11 @@ static double deviation(double difference, double scale) {
 uint32_t measure_row(struct measure *measure, const double *reference, uint32_t size, uint32_t dtype, uint32_t stored,
                      const void *data, size_t begin) {
   double scale = row_scale(reference, size);
+  double least = measure_floor(stored);
   uint32_t first = size;
   for (uint32_t i = 0; i < size; i++) {
-    double difference = dtype_decode(stored, data, begin + i) - reference[i];
+    double off = fabs(dtype_decode(stored, data, begin + i) - reference[i]);
+    double difference = off <= least ? 0 : off - least; /* NaN stays NaN */
     double element = deviation(difference, fmax(scale, fabs(reference[i])));
     if (element > tolerances[dtype].element && first == size)
       first = i;

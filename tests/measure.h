@@ -18,6 +18,9 @@ struct tolerance {
 
 const struct tolerance *tolerance_of(uint32_t dtype);
 
+/* What an element of O, of this type, may be off by besides, however small O is. */
+double measure_floor(uint32_t stored);
+
 /*
  * The dtype whose tolerance an attention output has: the coarsest of q_dtype, the type that the products are computed
  * in, which is bf16 for bf16 KV, and that of O. Elements of e4m3 are exact in either; FI_E4M3 where a kernel of the

@@ -177,6 +177,26 @@ Test(measure, a_row_of_zeros_must_be_zeros) {
   cr_expect_eq(first, 9);
 }
 
+/* What a sink leaves of O, or the type of O rounds to 0, may be 0; no more. */
+Test(measure, what_is_next_to_nothing_may_be_0) {
+  static const struct {
+    double size;
+    uint32_t dtype;
+    bool passes;
+  } rows[] = {
+      {8e-37, FI_BF16, true}, {7e-31, FI_BF16, true},  {1e-28, FI_BF16, false},
+      {4e-18, FI_F16, true},  {2.9e-8, FI_F16, true}, {3.1e-8, FI_F16, false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct row row = {0};
+    uint32_t first;
+    for (int d = 0; d < SIZE; d++)
+      row.reference[d] = rows[i].size;
+    cr_expect_eq(passes(&row, rows[i].dtype, &first), rows[i].passes, "%g", rows[i].size);
+    cr_expect_eq(first, rows[i].passes ? SIZE : 0);
+  }
+}
+
 Test(measure, lse) {
   struct measure measure = {0};
   cr_expect(measure_lse(&measure, -INFINITY, FI_BF16, -INFINITY));

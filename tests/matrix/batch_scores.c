@@ -28,10 +28,11 @@ static double draw_number(struct trial *trial, uint32_t most) {
 
 /* ------------------------------------------------------------------------------------------------ heads */
 
-/* Usual ones, none, and ones that take a row over. */
+/* Usual ones, none, and ones that take a row over, of which the last leave next to nothing of O, or nothing. */
 static double draw_sink(struct trial *trial) {
-  static const double others[] = {-INFINITY, 40, -1e30};
-  return trial_chance(trial, 4) ? others[trial_between(trial, 0, 2)] : draw_number(trial, 400);
+  static const double others[] = {-INFINITY, 40, -1e30, 86, 90};
+  const uint32_t last = (uint32_t)(sizeof others / sizeof *others - 1);
+  return trial_chance(trial, 4) ? others[trial_between(trial, 0, last)] : draw_number(trial, 400);
 }
 
 static void fill_heads(struct batch_case *batch, struct trial *trial) {

@@ -46,7 +46,7 @@ bool compare_row(struct comparison *comparison, struct trial *trial, const fi_sp
                  const double *o, double lse, const void *data, size_t offset, const float *got_lse) {
   const double rms = row_rms(o, spec->v_dim);
   const double tolerance = tolerance_of(comparison->dtype)->element;
-  const double least = fmax(dtype_spacing(spec->o_dtype, 0), 0x1p-120); /* less than that may be 0 */
+  const double least = measure_floor(spec->o_dtype);
   trial->rows++;
   for (uint32_t d = 0; d < spec->v_dim; d++) {
     const double got = dtype_decode(spec->o_dtype, data, offset + d);
