@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Powers of two, 2^(code - 127), which scales are and elements are not. */
-enum { DTYPE_E8M0 = 9 };
+enum { DTYPE_E8M0 = 9 }; /* after the last one of the library */
 
 /* Bits of an element, and bytes where it has whole ones. */
 size_t dtype_bits(uint32_t dtype);
