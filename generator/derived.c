@@ -137,6 +137,12 @@ static uint32_t copies_scales(const fi_spec *spec) {
   return derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 
+uint32_t derived_span(const fi_spec *spec) {
+  const bool ends = spec->mask == FI_MASK_CAUSAL || spec->window_right > 0;
+  const uint32_t window = spec->window_left > 0 && ends ? spec->window_left + spec->window_right : UINT32_MAX;
+  return spec->chunk > 0 && spec->chunk < window ? spec->chunk : window;
+}
+
 uint32_t derived_least_heads(const fi_spec *spec) {
   uint32_t heads = spec->group;
   while (heads % 2 == 0)

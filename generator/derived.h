@@ -42,6 +42,9 @@ uint32_t derived_value_scale_bytes(const fi_spec *spec);
 uint32_t derived_key_scale_element(const fi_spec *spec);
 uint32_t derived_value_scale_element(const fi_spec *spec);
 
+/* The KV tokens that a query token sees by windows and chunks, at most. */
+uint32_t derived_span(const fi_spec *spec);
+
 /* The fewest query heads of a KV head that a tile has: tiles share a group by halves, as far as it has such. */
 uint32_t derived_least_heads(const fi_spec *spec);
 

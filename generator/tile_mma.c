@@ -20,6 +20,7 @@ enum {
   RING_BYTES = 4096, /* of K that a one-warp team takes in a step: enough bytes in flight, small enough to balance */
   MAX_TEAM_TOKENS = 64,
   MAX_THREADS = 512,
+  MOST_CTAS = 3,          /* of an SM */
   MASK_TOKENS = 32,       /* of a word of a packed mask */
   SHARE_DIMS = 256,       /* the most of O that a warp can have of each row */
   SHARE_STEP = 32,        /* dims that products with V of any type take at once */
@@ -311,7 +312,7 @@ static bool fit(const struct purpose *purpose, const struct saving *saving, uint
   const uint32_t share = target->shared_per_sm / ctas - CTA_RESERVE;
   const uint32_t room = share < target->shared_per_block ? share : target->shared_per_block;
   const uint32_t least = least_team_tokens(purpose, mma);
-  const uint32_t most_stages = mma->teams > 1 ? 3 : 2;
+  const uint32_t most_stages = mma->teams > 1 && ctas < MOST_CTAS ? 3 : 2;
   const uint32_t preferred = preferred_team_tokens(purpose, mma) >> saving->token_halvings;
   mma->ctas_per_sm = ctas;
   for (uint32_t tokens = preferred > least ? preferred : least; tokens >= least; tokens /= 2) {
@@ -324,6 +325,18 @@ static bool fit(const struct purpose *purpose, const struct saving *saving, uint
   return false;
 }
 
+/*
+ * Where one step holds all that a query token sees, a third stage brings nothing, but its room lets a third CTA work.
+ * For windows of 128 and heads of 64 dims an H200 takes 10.4 us in place of 11.7 for 64 requests, and 16.0 in place of
+ * 18.2 for 128.
+ */
+static bool fit_one_step(const struct purpose *purpose, const struct saving *saving, struct mma *mma) {
+  const uint32_t registers = SM_REGISTERS / (mma->threads * MOST_CTAS);
+  return mma->teams > 1 && purpose->kv_bits == WIDE_BITS && fit(purpose, saving, MOST_CTAS, mma) &&
+         derived_span(purpose->spec) <= mma->teams * mma->team_tokens &&
+         thread_registers(purpose, mma, mma->team_tokens) <= registers;
+}
+
 /* The tile of so many rows and teams with a saving; false when it does not fit. */
 static bool make(const struct purpose *purpose, const struct saving *saving, uint32_t rows, uint32_t teams,
                  struct mma *mma) {
@@ -333,7 +346,9 @@ static bool make(const struct purpose *purpose, const struct saving *saving, uin
       thread_registers(purpose, mma, least_team_tokens(purpose, mma)) > SM_REGISTERS / mma->threads)
     return false;
   /* Two CTAs of more than 128 threads would leave too few registers for O. */
-  return (mma->threads <= 128 && !saving->one_cta && fit(purpose, saving, 2, mma)) || fit(purpose, saving, 1, mma);
+  if (mma->threads <= 128 && !saving->one_cta)
+    return fit_one_step(purpose, saving, mma) || fit(purpose, saving, 2, mma) || fit(purpose, saving, 1, mma);
+  return fit(purpose, saving, 1, mma);
 }
 
 /* Describes the tile by its names. */

@@ -102,22 +102,12 @@ static bool gathers(const fi_spec *spec) {
 }
 
 /*
- * Whether windows and chunks show rows so many KV tokens that their steps hide how a tile begins and ends, as measured
- * on an H200 (tests/perf/LOG.md): 128 tokens take 1.6 times mma's time, 1024 take 0.6.
- */
-static bool has_long_span(const fi_spec *spec) {
-  const uint32_t left = spec->window_left ? spec->window_left : UINT32_MAX;
-  const uint32_t chunk = spec->chunk ? spec->chunk : UINT32_MAX;
-  return left >= LONG_SPAN && chunk >= LONG_SPAN;
-}
-
-/*
- * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not in short windows. Pages of one token
- * took 1.8 times mma's time, and 8-bit K and V 1.4 times, while two warps copied both row by row; no GPU has run what
- * has come in its place.
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): with windows of 128 it takes 0.7 of mma's
+ * time; products of e4m3 were not timed with short ones. Pages of one token took 1.8 times mma's time, and 8-bit K and
+ * V 1.4 times, while two warps copied both row by row; no GPU has run what has come in its place.
  */
 static bool pays(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec) && has_long_span(spec);
+  return !gathers(spec) && !is_converted(spec) && (derived_span(spec) >= LONG_SPAN || !tile_narrow_serves(spec));
 }
 
 /* Whether the warp that brings Q does nothing else: two are enough for K and V. */
@@ -248,6 +238,21 @@ static const struct division *divide(const fi_spec *spec) {
   return small && !tile_narrow_serves(spec) ? &three_consumers : &two_consumers;
 }
 
+/*
+ * The most KV tokens of a step. Where spans are short: of steps of one size that hold what a tile sees. With a window
+ * of 128 an H200 takes 230 us by two steps of 80 tokens where two of 128 take 267.
+ */
+static uint32_t most_tokens(const struct wgmma *wgmma) {
+  const uint32_t span = derived_span(wgmma->spec);
+  const uint32_t multiple = token_multiple(wgmma);
+  if (span >= LONG_SPAN)
+    return MOST_TOKENS;
+  const uint32_t seen = span + wgmma->rows / wgmma->spec->group - 1;
+  const uint32_t steps = (seen + MOST_TOKENS - 1) / MOST_TOKENS;
+  const uint32_t tokens = ((seen + steps - 1) / steps + multiple - 1) / multiple * multiple;
+  return tokens > wgmma->products->least_tokens ? tokens : wgmma->products->least_tokens;
+}
+
 /* The tiles that fit: as many KV tokens a step as there is room for, then fewer, which is what helps against spills. */
 static bool plan(const fi_spec *spec, const struct products *products, const struct target *target, uint32_t *choice,
                  struct tile *tile) {
@@ -259,7 +264,7 @@ static bool plan(const fi_spec *spec, const struct products *products, const str
                         .qk_panels = panels_of(spec->head_dim, products),
                         .v_panels = panels_of(spec->v_dim, products)};
   wgmma.rows = WARPGROUP_ROWS * wgmma.division->consumers;
-  for (uint32_t tokens = MOST_TOKENS; tokens >= products->least_tokens; tokens -= products->token_step) {
+  for (uint32_t tokens = most_tokens(&wgmma); tokens >= products->least_tokens; tokens -= products->token_step) {
     if (tokens % token_multiple(&wgmma) > 0 || !make(&wgmma, target, tokens) || (*choice)-- > 0)
       continue;
     describe(&wgmma, tile);

@@ -376,10 +376,11 @@ Test(tile, is_of_the_faster_family) {
       {"attention rows=128 select=1", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 page=16 prefixes=1", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma rows=128 kv=e4m3", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention rows=128 left=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 left=1024", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention rows=128 left=1024 chunk=256", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 left=1024 chunk=256", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 page=1 left=128", "sm_90a", FI_FAMILY_MMA},
       {"attention family=mma rows=128", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_120a", FI_FAMILY_MMA},
@@ -429,6 +430,41 @@ Test(tile, is_of_the_faster_family) {
     cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
     cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
     cr_expect_eq(tile.family->number, cases[i].family, "%s on %s", cases[i].spec, cases[i].target);
+  }
+}
+
+/* Steps are of one size that holds what a tile sees; where one step is the window there are more CTAs. */
+Test(tile, fits_short_spans) {
+  static const struct {
+    const char *spec;
+    uint32_t team_tokens;
+    uint32_t stages;
+    uint32_t ctas_per_sm;
+  } cases[] = {
+      {"attention hd=64 group=8 rows=128 page=16 left=128 sinks=1", 80, 4, 1}, /* 24 query tokens see 151 */
+      {"attention hd=64 group=8 rows=128 left=511", 112, 4, 1},
+      {"attention hd=64 group=8 rows=128 left=512", 128, 4, 1},
+      {"attention hd=64 group=8 rows=128 left=4", 32, 4, 1},
+      {"attention group=4 rows=128 page=16 chunk=256", 96, 2, 1},
+      {"attention group=4 rows=128 mask=none left=64 right=64", 80, 2, 1},
+      {"attention group=4 rows=128 mask=none left=64", 128, 2, 1}, /* all that comes after is seen */
+      {"attention group=4 rows=128 left=128 bits=1", 96, 2, 1},
+      {"attention hd=64 group=8 rows=16 page=16", 32, 3, 2},
+      {"attention hd=64 group=8 rows=16 page=16 left=128", 32, 2, 3},
+      {"attention hd=64 group=8 rows=16 page=16 left=129", 32, 3, 2},
+      {"attention group=8 rows=16 page=16 left=128", 16, 3, 2},
+      {"attention group=8 rows=16 page=16 chunk=64", 16, 2, 3},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    fi_spec spec;
+    fi_spec canonical;
+    struct tile tile;
+    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
+    cr_assert_eq(tile_plan(&canonical, target_find("sm_90a"), 0, &tile), FI_OK, "%s", fi_last_error());
+    cr_expect_eq(tile.team_tokens, cases[i].team_tokens, "%s: %u", cases[i].spec, tile.team_tokens);
+    cr_expect_eq(tile.stages, cases[i].stages, "%s: %u", cases[i].spec, tile.stages);
+    cr_expect_eq(tile.ctas_per_sm, cases[i].ctas_per_sm, "%s: %u", cases[i].spec, tile.ctas_per_sm);
   }
 }
 
