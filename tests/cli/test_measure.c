@@ -184,7 +184,7 @@ Test(measure, what_is_next_to_nothing_may_be_0) {
     uint32_t dtype;
     bool passes;
   } rows[] = {
-      {8e-37, FI_BF16, true}, {7e-31, FI_BF16, true},  {1e-28, FI_BF16, false},
+      {8e-37, FI_BF16, true}, {7e-31, FI_BF16, true}, {1e-28, FI_BF16, false},
       {4e-18, FI_F16, true},  {2.9e-8, FI_F16, true}, {3.1e-8, FI_F16, false},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
