@@ -220,6 +220,7 @@ Test(model, variations) {
       {"\"attn_logit_softcapping\": 50.0", offsetof(fi_spec, softcap), 1},
       {"\"attn_logit_softcapping\": null", offsetof(fi_spec, softcap), 0},
       {"\"alibi\": true", offsetof(fi_spec, bias), FI_BIAS_SLOPES},
+      {"\"model_type\": \"bloom\"", offsetof(fi_spec, bias), FI_BIAS_SLOPES},
   };
   for (size_t i = 0; i < sizeof variations / sizeof *variations; i++) {
     struct model model = read_model(config(variations[i].fields));
