@@ -292,15 +292,17 @@ Test(run, lists_on_devices, .init = use_devices) {
 /* A wrong list is told as such, with the request of the trace: also where each query token is a request by itself. */
 Test(run, wrong_lists_fail, .init = use_simulator) {
   static const struct {
-    const char *model, *where, *complaint;
+    const char *model, *where, *complaint, *result;
   } damages[] = {
       {INDEXED_TOKENS, "1:45:2:1",
        "after step 1, indexer (indexer hd=64 group=4 page=16): request 1, token 45, list 0: "
-       "block 1, which does not rise"},
-      {INDEXED_TOKENS, "1:9:4:99", "request 1, token 9, list 0: block 99, which is no block that it sees"},
-      {INDEXED_TOKENS, "1:9:10:3", "request 1, token 9, list 0: block 3 in place of a hole"},
-      {INDEXED_BLOCKS, "0:65:0:1", "list 0: block 1 in a list without one that each has: 0"},
-      {ENTRIES("4"), "0:62:1:15", "request 0, token 62, list 0: block 15, which is no block that it sees"},
+       "block 1, which does not rise",
+       "WRONG"},
+      {INDEXED_TOKENS, "1:9:4:99", "request 1, token 9, list 0: block 99, which is no block that it sees", "WRONG"},
+      {INDEXED_TOKENS, "1:9:10:3", "request 1, token 9, list 0: block 3 in place of a hole", "WRONG"},
+      {INDEXED_BLOCKS, "0:65:0:1", "list 0: block 1 in a list without one that each has: 0", "WRONG"},
+      {ENTRIES("4"), "0:62:1:15", "request 0, token 62, list 0: block 15, which is no block that it sees", "WRONG"},
+      {INDEXED_TOKENS, "1:45:40:1", "FLASHJIT_CLI_CORRUPT_LIST names entry 40, where there are 40", "ok"},
   };
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
     char text[640];
@@ -314,7 +316,7 @@ Test(run, wrong_lists_fail, .init = use_simulator) {
     command(&output, arguments);
     expect_code(&output, 1);
     expect_text(output.err, damages[i].complaint);
-    expect_text(output.out, "WRONG");
+    expect_text(output.out, damages[i].result);
   }
 }
 
@@ -340,6 +342,10 @@ Test(run, wrong_devices, .init = use_devices) {
   command(&output, "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 20:6,9:2 --devices 2");
   expect_code(&output, 1);
   expect_text(output.err, "request 1, token 5, head 0, dim 17: got ");
+  setenv("FLASHJIT_CLI_CORRUPT", "1:5:128", 1);
+  command(&output, "run --model " MODEL("Qwen3-0.6B") " --verify --lengths 20:6,9:2");
+  expect_code(&output, 1);
+  expect_text(output.err, "FLASHJIT_CLI_CORRUPT names dim 128, where there are 128");
 }
 
 /* By pages over devices, each of which may have none of a request: masks, starts, and sinks that one alone has; the

@@ -61,30 +61,46 @@ static const struct piece *piece_of(const struct layer_run *run, const struct st
   }
 }
 
+/* What a variable names must be there; else the run fails. */
+static bool is_there(const char *variable, const char *what, uint32_t number, uint32_t count) {
+  if (number < count)
+    return true;
+  complain("%s names %s %u, where there are %u", variable, what, number, count);
+  return false;
+}
+
 /*
  * FLASHJIT_CLI_CORRUPT=request:token:dim damages that element of the output of head 0, when a step computes it, so
  * that a test can see a wrong output being found.
  */
-static void corrupt(const struct layer_run *run, const struct step *step, const struct reference *reference) {
-  const char *where = getenv("FLASHJIT_CLI_CORRUPT");
+static bool corrupt(const struct layer_run *run, const struct step *step, const struct reference *reference) {
+  static const char variable[] = "FLASHJIT_CLI_CORRUPT";
+  const char *where = getenv(variable);
   uint32_t request, token, dim, row;
   if (!where || sscanf(where, "%8u:%8u:%8u", &request, &token, &dim) != 3 || !find_row(run, step, request, token, &row))
-    return;
+    return true;
+  if (!is_there(variable, "dim", dim, reference->spec.v_dim))
+    return false;
   const size_t element = (size_t)reference_o_offset(reference, row, 0) + dim;
   uint16_t *o = run->batch.buffers[BUFFER_O].host;
   o[element] ^= 0x4000; /* the highest bit of the exponent */
+  return true;
 }
 
 /* FLASHJIT_CLI_CORRUPT_LIST=request:token:entry:block writes a block into the first list of a query token, likewise. */
-static void corrupt_list(const struct layer_run *run, const struct step *step) {
-  const char *where = getenv("FLASHJIT_CLI_CORRUPT_LIST");
+static bool corrupt_list(const struct layer_run *run, const struct step *step) {
+  static const char variable[] = "FLASHJIT_CLI_CORRUPT_LIST";
+  const char *where = getenv(variable);
   uint32_t request, token, entry, row;
   int block;
   if (!where || sscanf(where, "%8u:%8u:%8u:%8d", &request, &token, &entry, &block) != 4 ||
       !find_row(run, step, request, token, &row))
-    return;
+    return true;
+  if (!is_there(variable, "entry", entry, run->batch.listing.entries))
+    return false;
   const size_t first = row * batch_row_bytes(&run->batch, BUFFER_SELECTED) / sizeof(int32_t);
   ((int32_t *)run->batch.buffers[BUFFER_SELECTED].host)[first + entry] = block;
+  return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ a step */
@@ -170,7 +186,8 @@ static bool check_lists(struct layer_run *run, const struct step *step) {
   struct lists_verdict found;
   if (!layer_step_has(run, step, ROLE_INDEXER))
     return true;
-  corrupt_list(run, step);
+  if (!corrupt_list(run, step))
+    return false;
   if (!verify_lists(&lists, &found)) {
     complain("out of memory");
     return false;
@@ -199,8 +216,8 @@ bool layer_check_step(struct layer_run *run, const struct step *step) {
                                      .seed = run->settings->seed + (uint64_t)(step - schedule->steps)};
   struct verify_result result;
   bool right = check_indexer(run, step);
-  if (verify.attends)
-    corrupt(run, step, &verify.attention);
+  if (verify.attends && !corrupt(run, step, &verify.attention))
+    return false;
   if (!verify_step(&verify, &result)) {
     complain("out of memory");
     return false;
