@@ -211,6 +211,27 @@ Test(bundle, from_making_to_refusal) {
   expect_refused_when_damaged(path);
 }
 
+/* What is at the place of a new bundle and is none is not replaced, whoever may. */
+Test(bundle, devices_and_folders_are_not_replaced) {
+  static const char *const names[][2] = {{"pipe", "not a regular file"}, {"folder", "a folder"}};
+  char make[256];
+  snprintf(make, sizeof make, "cd %s && mkfifo pipe && mkdir folder", scratch_folder());
+  cr_assert_eq(system(make), 0);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char check[256];
+    char complaint[256];
+    const char *path = create(names[i][0], "", "merge hd=64\n", "");
+    expect_code(&output, 1);
+    snprintf(complaint, sizeof complaint, "%s: cannot be written: %s\n", path, names[i][1]);
+    expect_text(output.err, complaint);
+    on_bundle("", "verify", path, ""); /* nor does it hang where nobody writes */
+    expect_code(&output, 1);
+    expect_text(output.err, names[i][1]);
+    snprintf(check, sizeof check, "test ! -f %s && test ! -e %s.*", path, path);
+    cr_expect_eq(system(check), 0);
+  }
+}
+
 Test(bundle, mistakes_are_told) {
   static const struct {
     const char *arguments;
@@ -222,8 +243,8 @@ Test(bundle, mistakes_are_told) {
       {"bundle ls", 2, "name one file"},
       {"bundle ls --yaml x", 2, "unknown option --yaml"},
       {"bundle ls /no/such.fib", 1, "/no/such.fib: No such file"},
-      {"bundle ls /", 1, "/: "},
-      {"bundle ls /dev/null", 1, "/dev/null: "},
+      {"bundle ls /", 1, "/: a folder"},
+      {"bundle ls /dev/null", 1, "/dev/null: not a regular file"},
       {"bundle verify x --key 12", 2, "64 hex digits"},
       {"bundle create", 2, "name one file"},
       {"bundle create x", 2, "give either --specs or --model"},

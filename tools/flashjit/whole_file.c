@@ -4,6 +4,7 @@
 #include "tools/flashjit/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +12,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static unsigned char *read_open(FILE *file, size_t *size) {
+/* Why a file of this kind is neither read nor replaced; NULL where it is regular. */
+static const char *refusal_of(mode_t mode) {
+  return S_ISREG(mode) ? NULL : S_ISDIR(mode) ? "a folder" : "not a regular file";
+}
+
+/* Why not is in *reason, where it is not NULL, or in errno. */
+static unsigned char *read_open(FILE *file, size_t *size, const char **reason) {
   struct stat status;
   if (fstat(fileno(file), &status) != 0)
     return NULL;
-  if (!S_ISREG(status.st_mode)) {
-    errno = EISDIR;
+  *reason = refusal_of(status.st_mode);
+  if (*reason)
     return NULL;
-  }
   *size = (size_t)status.st_size;
   unsigned char *bytes = malloc(*size + 1);
   if (!bytes)
     return NULL;
   if (fread(bytes, 1, *size, file) != *size) {
+    *reason = ferror(file) ? NULL : "it grew shorter while it was read";
     free(bytes);
     return NULL;
   }
@@ -32,12 +39,16 @@ static unsigned char *read_open(FILE *file, size_t *size) {
 }
 
 unsigned char *whole_file_read(const char *path, size_t *size) {
-  FILE *file = fopen(path, "rb");
-  unsigned char *bytes = file ? read_open(file, size) : NULL;
+  const char *reason = NULL;
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer does not hang */
+  FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+  unsigned char *bytes = file ? read_open(file, size, &reason) : NULL;
   if (!bytes)
-    complain("%s: %s", path, strerror(errno));
+    complain("%s: %s", path, reason ? reason : strerror(errno));
   if (file)
     fclose(file);
+  else if (descriptor >= 0)
+    close(descriptor);
   return bytes;
 }
 
@@ -51,8 +62,19 @@ static bool write_open(int descriptor, const void *bytes, size_t size) {
   return fchmod(descriptor, 0666 & ~mask) == 0 && fclose(file) == 0 && is_written;
 }
 
+/* A device or a folder would be gone. */
+static bool may_replace(const char *path) {
+  struct stat status;
+  const char *reason = stat(path, &status) == 0 ? refusal_of(status.st_mode) : NULL;
+  if (reason)
+    complain("%s: cannot be written: %s", path, reason);
+  return !reason;
+}
+
 bool whole_file_write(const char *path, const void *bytes, size_t size) {
   char *temporary;
+  if (!may_replace(path))
+    return false;
   if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
     complain("out of memory");
     return false;
