@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, NUMBER, MODE };
+/* Of an environment variable that is empty nothing is taken, but of those where that says something. */
+enum kind { TEXT, TEXT_OR_EMPTY, NUMBER, MODE };
 
 /* No field of fi_options; its field 0 is struct_size, which is no option. */
 enum { ENVIRONMENT_ONLY = 0 };
@@ -31,9 +32,9 @@ struct variable {
 static const struct variable variables[] = {
     {"FLASHJIT_MODE", "on, load_only or memory_only", MODE, FIELD(mode), FI_MODE_ON, FI_MODE_MEMORY_ONLY},
     {"FLASHJIT_TARGET", "target of all kernels", TEXT, FIELD(target), 0, 0},
-    {"FLASHJIT_CACHE_DIR", "the user's cache directory", TEXT, FIELD(cache_dir), 0, 0},
+    {"FLASHJIT_CACHE_DIR", "the user's cache directory", TEXT_OR_EMPTY, FIELD(cache_dir), 0, 0},
     {"FLASHJIT_BUNDLES", "files of bundles", TEXT, FIELD(bundles), 0, 0},
-    {"FLASHJIT_BUNDLE_KEY", "public key that bundles are signed with", TEXT, FIELD(bundle_key), 0, 0},
+    {"FLASHJIT_BUNDLE_KEY", "public key that bundles are signed with", TEXT_OR_EMPTY, FIELD(bundle_key), 0, 0},
     {"FLASHJIT_HTTP_URL", "server that machines share kernels on", TEXT, FIELD(http_url), 0, 0},
     {"FLASHJIT_HTTP_TOKEN", "bearer token for it", TEXT, PRIVATE(http_token), 0, 0},
     {"FLASHJIT_HTTP_CA", "file of the certificates that it is checked with", TEXT, PRIVATE(http_ca), 0, 0},
@@ -92,12 +93,21 @@ static bool parse_mode(const char *text, uint64_t *mode) {
   return false;
 }
 
+static bool is_text(const struct variable *variable) {
+  return variable->kind == TEXT || variable->kind == TEXT_OR_EMPTY;
+}
+
+static const char *text_of_environment(const struct variable *variable) {
+  const char *text = secure_getenv(variable->name);
+  return text && (text[0] || variable->kind == TEXT_OR_EMPTY) ? text : NULL;
+}
+
 static fi_status read_text(const struct variable *variable, const fi_options *given, char **text) {
   const char *value = NULL;
   if (given && variable->public_offset != ENVIRONMENT_ONLY)
     memcpy(&value, (const char *)given + variable->public_offset, sizeof value);
   if (!value)
-    value = secure_getenv(variable->name);
+    value = text_of_environment(variable);
   if (!value)
     return FI_OK;
   *text = strdup(value);
@@ -150,8 +160,7 @@ fi_status options_read(const fi_options *given, struct options *options) {
   fi_status status = FI_OK;
   for (size_t i = 0; i < VARIABLE_COUNT && !status; i++) {
     void *field = (char *)options + variables[i].offset;
-    status =
-        variables[i].kind == TEXT ? read_text(&variables[i], given, field) : read_number(&variables[i], given, field);
+    status = is_text(&variables[i]) ? read_text(&variables[i], given, field) : read_number(&variables[i], given, field);
   }
   if (status)
     options_free(options);
@@ -160,7 +169,7 @@ fi_status options_read(const fi_options *given, struct options *options) {
 
 void options_free(struct options *options) {
   for (size_t i = 0; i < VARIABLE_COUNT; i++) {
-    if (variables[i].kind == TEXT)
+    if (is_text(&variables[i]))
       free(*(char **)(void *)((char *)options + variables[i].offset));
   }
   *options = (struct options){0};

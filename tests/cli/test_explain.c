@@ -122,6 +122,18 @@ Test(doctor, a_healthy_machine) {
   expect_text(output.out, "\"schema\": \"flashjit.doctor\",\n  \"schema_version\": 1,\n  \"verdict\": \"fine\"");
 }
 
+/* As services are started that set all variables, some to nothing. */
+Test(doctor, empty_variables_are_as_if_not_set) {
+  command_in(&output,
+             "FLASHJIT_DRIVER=sim FLASHJIT_LOCK_DIR= FLASHJIT_MISS_LOG= FLASHJIT_SOURCE= FLASHJIT_TARGET= "
+             "FLASHJIT_BUNDLES= FLASHJIT_CACHE_RO= FLASHJIT_HTTP_URL= FLASHJIT_HTTP_CA=",
+             "doctor");
+  expect_code(&output, 0);
+  cr_expect_null(strstr(output.out, "->"), "%s", output.out);
+  command_in(&output, "FLASHJIT_NVRTC= FLASHJIT_DRIVER=", "doctor");
+  expect_text(output.out, "compiler    libnvrtc.so.1"); /* found or not */
+}
+
 Test(doctor, finds_what_is_wrong) {
   static const struct {
     const char *environment;
@@ -129,11 +141,14 @@ Test(doctor, finds_what_is_wrong) {
     const char *finding;
     const char *remedy;
   } rows[] = {
-      {"FLASHJIT_DRIVER=/no/driver", 0, "warning  driver      not found", "-> install the NVIDIA driver"},
+      {"FLASHJIT_DRIVER=/no/driver", 0, "warning  driver      /no/driver cannot be opened",
+       "-> install the NVIDIA driver"},
       {"FLASHJIT_NVRTC=/no/nvrtc", 0, "warning  compiler    /no/nvrtc cannot be opened", "-> install NVRTC"},
       {"FLASHJIT_CACHE_DIR=/dev/null/x", 1, "problem  cache       /dev/null/x: ", "-> mend what is named"},
       {"FLASHJIT_CACHE_DIR=", 1, "problem  cache       there is no cache directory", "-> set FLASHJIT_CACHE_DIR"},
       {"FLASHJIT_BUNDLES=/no/such", 0, "warning  cache       /no/such: does not exist", "-> mend what is named"},
+      {"FLASHJIT_MISS_LOG=/no/log", 0, "warning  miss log    /no/log cannot be opened: No such file",
+       "-> set FLASHJIT_MISS_LOG"},
       {"FLASHJIT_LOCK_DIR=/dev/null/y", 0, "warning  lock        no locks", "-> set FLASHJIT_LOCK_DIR"},
       {"FLASHJIT_HTTP_URL=http://127.0.0.1:1", 0,
        "warning  http        http://127.0.0.1:1 does not answer: ", "-> see that the server runs"},

@@ -129,6 +129,18 @@ Test(options, wrong_values_name_the_variable) {
   }
 }
 
+/* But an empty cache directory is none, and an empty key one that is refused. */
+Test(options, empty_texts_are_not_taken) {
+  static const char *const names[] = {"FLASHJIT_NVRTC",    "FLASHJIT_DRIVER",    "FLASHJIT_LOCK_DIR",
+                                      "FLASHJIT_MISS_LOG", "FLASHJIT_CACHE_DIR", "FLASHJIT_BUNDLE_KEY"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    setenv(names[i], "", 1);
+  struct options options = read_options(NULL);
+  cr_expect(!options.nvrtc && !options.driver && !options.lock_dir && !options.miss_log);
+  cr_expect(options.cache_dir && options.bundle_key);
+  options_free(&options);
+}
+
 Test(options, empty_numbers_are_defaults) {
   setenv("FLASHJIT_MODE", "", 1);
   setenv("FLASHJIT_DEADLINE_MS", "", 1);

@@ -11,6 +11,8 @@
 #include "tools/flashjit/machine.h"
 #include "tools/flashjit/version.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -60,8 +62,10 @@ static int examine_driver(struct examination *examination) {
   bool simulated;
   const int version = device_driver_version(examination->options.driver, &simulated);
   if (!version) {
-    find(examination, "driver", WARNING, "install the NVIDIA driver, or set FLASHJIT_DRIVER=sim to simulate one",
-         "not found: kernels can be compiled and not run");
+    find(examination, "driver", WARNING,
+         "install the NVIDIA driver, or set FLASHJIT_DRIVER to the path of libcuda, or to sim to simulate one",
+         "%s cannot be opened: kernels can be compiled and not run",
+         examination->options.driver ? examination->options.driver : "libcuda.so.1");
     return 0;
   }
   if (!device_open(&device, examination->options.driver))
@@ -170,8 +174,9 @@ static void examine_layers(struct examination *examination, const char *director
     find(examination, "cache", verdict,
          verdict == FINE
              ? NULL
-             : "mend what is named here: the owner must be you (or root, for what is only read), and nobody "
-               "else may write; or set FLASHJIT_CACHE_DIR to a folder that you may write to",
+             : "mend what is named here: it must be there, its owner you (or root, for what is only read), and nobody "
+               "else may write; or set FLASHJIT_CACHE_DIR to a folder that you may write to, and FLASHJIT_BUNDLES and "
+               "FLASHJIT_CACHE_RO to what is there",
          "%s", reason.text);
   else if (!has_user)
     find(examination, "cache", verdict, verdict == FINE ? NULL : "set FLASHJIT_CACHE_DIR or HOME",
@@ -246,6 +251,21 @@ static void examine_http(struct examination *examination) {
   find(examination, "http", state.is_refused ? PROBLEM : state.remedy ? WARNING : FINE, state.remedy, "%s", text);
 }
 
+/* As the library opens it, which makes it where it is not there. */
+static void examine_miss_log(struct examination *examination) {
+  const char *path = examination->options.miss_log;
+  if (!path)
+    return;
+  const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+  if (file < 0)
+    find(examination, "miss log", WARNING, "set FLASHJIT_MISS_LOG to a file that you may write to",
+         "%s cannot be opened: %s", path, strerror(errno));
+  else
+    find(examination, "miss log", FINE, NULL, "%s", path);
+  if (file >= 0)
+    close(file);
+}
+
 static void examine_signatures(struct examination *examination) {
   struct crypto crypto;
   struct cache_reason reason = {""};
@@ -305,6 +325,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   examine_target(&examination);
   examine_cache(&examination);
   examine_http(&examination);
+  examine_miss_log(&examination);
   examine_signatures(&examination);
   examine_context(&examination);
   if (is_json)

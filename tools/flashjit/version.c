@@ -25,7 +25,7 @@ static const char *const nvrtc_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 static void *open_nvrtc(const char **path) {
   const char *chosen = getenv("FLASHJIT_NVRTC");
   *path = chosen;
-  if (chosen)
+  if (chosen && chosen[0])
     return dlopen(chosen, RTLD_NOW | RTLD_LOCAL);
   void *library = NULL;
   for (size_t i = 0; !library && i < sizeof nvrtc_names / sizeof *nvrtc_names; i++) {
