@@ -71,6 +71,9 @@ Test(source, one_that_nothing_runs_is_told) {
   with_source("bench", path, SPEC " --batch 1q1s16");
   expect_code(&output, 2);
   expect_text(output.err, "mine.cu: no case has the spec that its first line names");
+  with_source("bench", "/no/mine.cu", SPEC " --batch 1q1s16");
+  expect_code(&output, 1);
+  expect_text(output.err, "/no/mine.cu: No such file");
   with_source("run", "/no/mine.cu", "--lengths 9:1 --model " MODEL("Qwen3-0.6B"));
   expect_code(&output, 1);
   expect_text(output.err, "FLASHJIT_SOURCE: cannot read /no/mine.cu: No such file");

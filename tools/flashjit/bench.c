@@ -5,6 +5,7 @@
 #include "tools/flashjit/source_file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -153,11 +154,15 @@ static int check(const struct bench_choice *choice) {
   return CLI_OK;
 }
 
-static bool has_edited(const struct case_list *list) {
-  bool has = false;
+static int check_source(const char *path, const struct case_list *list) {
+  char *text = source_file_text();
+  if (!text)
+    return CLI_FAILED;
+  free(text);
   for (size_t i = 0; i < list->count; i++)
-    has |= source_file_is_of(list->cases[i].spec_text);
-  return has;
+    if (source_file_is_of(list->cases[i].spec_text))
+      return CLI_OK;
+  return usage_error("bench", "--source %s: no case has the spec that its first line names", path);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -177,8 +182,8 @@ static int run(const struct cli_command *command, int argc, char **argv) {
   if (choice.quality)
     return bench_quality_run(&choice);
   code = bench_cases(&choice, &list);
-  if (code == CLI_OK && choice.source && !has_edited(&list))
-    code = usage_error("bench", "--source %s: no case has the spec that its first line names", choice.source);
+  if (code == CLI_OK && choice.source)
+    code = check_source(choice.source, &list);
   if (code == CLI_OK)
     code = bench_run(&choice, &list);
   case_list_free(&list);
