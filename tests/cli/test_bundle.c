@@ -176,6 +176,12 @@ static void expect_refused_when_damaged(const char *path) {
     expect_text(output.err, "some.fib: checksum does not match");
     cr_expect_str_empty(output.out);
   }
+  char environment[256];
+  snprintf(environment, sizeof environment, "FLASHJIT_BUNDLES=%s", path);
+  create("other.fib", environment, "merge hd=64\n", "");
+  expect_code(&output, 0);
+  expect_text(output.err, "flashjit: the cache: ");
+  expect_text(output.err, "some.fib: refused: checksum does not match\n");
 }
 
 static const char private_key[] = "-----BEGIN PRIVATE KEY-----\n"

@@ -196,12 +196,13 @@ static bool check_targets(const struct build_choice *choice) {
 
 /* ------------------------------------------------------------------------------------------------ cache */
 
+/* That a bundle or a folder to read cannot be used costs compiles. */
 static void take_problem(void *user, const fi_event *event) {
   bool *can_keep = user;
-  if (event->kind != FI_EVENT_CACHE_PROBLEM || !event->unkept)
+  if (event->kind != FI_EVENT_CACHE_PROBLEM)
     return;
-  complain("no kernel can be kept: %s", event->message);
-  *can_keep = false;
+  complain("%s: %s", event->unkept ? "no kernel can be kept" : "the cache", event->message);
+  *can_keep = *can_keep && !event->unkept;
 }
 
 /* Asked before anything is compiled, once for all jobs. */
