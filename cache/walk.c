@@ -151,7 +151,8 @@ bool cache_walk(const char *root, const struct cache_io *io, cache_walk_visit *v
     return cache_refuse(reason, "no memory for a path");
   const int top = cache_layer_open_root(&walk.layer, reason);
   const int entries = top < 0 ? -1 : cache_layer_open_below(&walk.layer, top, CACHE_FORMAT_DIRECTORY, false, reason);
-  const bool is_whole = entries < 0 ? errno == ENOENT : walk_entries(&walk, entries);
+  result->is_open = entries >= 0 || errno == ENOENT;
+  const bool is_whole = result->is_open && (entries < 0 || walk_entries(&walk, entries));
   if (entries >= 0)
     io->close(io->context, entries);
   if (top >= 0)

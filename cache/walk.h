@@ -26,6 +26,7 @@ struct cache_walk_file {
 typedef bool cache_walk_visit(void *visitor, const struct cache_walk_file *file);
 
 struct cache_walk_result {
+  bool is_open; /* all was gone through but what the reason tells of; false: nothing was */
   uint64_t deleted;
   uint64_t undeleted; /* could not be */
 };

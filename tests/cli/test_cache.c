@@ -111,6 +111,26 @@ Test(cache, untrusted_files_are_told) {
   expect_text(output.err, "v1 may be written by anybody");
 }
 
+/* What is in the place of a folder is told, and keeps nobody from the rest. */
+Test(cache, files_in_the_place_of_folders) {
+  static const char *const rows[][2] = {{"ls", "hd128.g4"},
+                                        {"stats", "entries            5 files"},
+                                        {"verify --repair", "entries            5 files"},
+                                        {"prune --days 9", "0 of 5 files deleted"},
+                                        {"prune --bytes 0", "5 of 5 files deleted"},
+                                        {"rm --all", "0 files deleted"}};
+  fill();
+  in_cache("touch -d now v1/*/*.fik && touch v1/ff");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[32];
+    snprintf(arguments, sizeof arguments, "cache %s", rows[i][0]);
+    command(&output, arguments);
+    expect_code(&output, 1);
+    expect_text(output.out, rows[i][1]);
+    expect_text(output.err, "cannot open directory ff: Not a directory");
+  }
+}
+
 Test(cache, prunes_the_oldest) {
   fill();
   in_cache("for f in v1/*/*.fik; do touch -d '3 days ago' $f; done");

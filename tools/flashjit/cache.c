@@ -32,6 +32,7 @@ static bool take_option(void *user, int code, char *text) {
 bool cache_go_through(cache_walk_visit *visit, void *visitor, struct cache_walk_result *result) {
   struct cache_reason reason;
   char *directory = environment_cache_directory();
+  *result = (struct cache_walk_result){0};
   if (!directory)
     return false;
   const bool is_whole = cache_walk(directory, &cache_io_posix, visit, visitor, result, &reason);
@@ -127,7 +128,7 @@ static int run_ls(const struct cli_command *command, int argc, char **argv) {
   json_decref(found);
   if (choice.json)
     document_print("flashjit.cache.ls", json_pack("{s:o}", "entries", json_incref(entries)));
-  else if (is_whole)
+  else if (result.is_open)
     entry_print_table(entries);
   json_decref(entries);
   return is_whole ? CLI_OK : CLI_FAILED;
@@ -203,7 +204,8 @@ static int run_stats(const struct cli_command *command, int argc, char **argv) {
   const int code = parse(command, argc, argv, &choice);
   if (code >= 0)
     return code;
-  if (!cache_go_through(count_file, counts, &result))
+  const bool is_whole = cache_go_through(count_file, counts, &result);
+  if (!result.is_open)
     return CLI_FAILED;
   json_t *server = server_json();
   json_t *document = json_pack("{s:O}", "http", server);
@@ -211,7 +213,7 @@ static int run_stats(const struct cli_command *command, int argc, char **argv) {
   if (!choice.json && json_is_object(server))
     print_server(server);
   json_decref(server);
-  return CLI_OK;
+  return is_whole ? CLI_OK : CLI_FAILED;
 }
 
 const struct cli_command cache_stats = {
@@ -249,11 +251,12 @@ static int run_verify(const struct cli_command *command, int argc, char **argv) 
   if (code >= 0)
     return code;
   check.repair = choice.repair;
-  if (!cache_go_through(check_file, &check, &result))
+  const bool is_whole = cache_go_through(check_file, &check, &result);
+  if (!result.is_open)
     return CLI_FAILED;
   print_counts(check.counts, "flashjit.cache.verify", choice.json, result.deleted, json_object());
   const uint64_t left = check.counts[CACHE_WALK_DAMAGED].files - result.deleted;
-  return left || check.counts[CACHE_WALK_UNREADABLE].files ? CLI_FAILED : CLI_OK;
+  return left || check.counts[CACHE_WALK_UNREADABLE].files || !is_whole ? CLI_FAILED : CLI_OK;
 }
 
 static const struct cli_option verify_options[] = {
@@ -317,13 +320,14 @@ static int run_rm(const struct cli_command *command, int argc, char **argv) {
   code = check_keys(command, &removal);
   if (code != CLI_OK)
     return code;
-  if (!cache_go_through(is_named, &removal, &result))
+  const bool is_whole = cache_go_through(is_named, &removal, &result);
+  if (!result.is_open)
     return CLI_FAILED;
   if (choice.json)
     document_print("flashjit.cache.rm", json_pack("{s:I}", "deleted", (json_int_t)result.deleted));
   else
     printf("%" PRIu64 " files deleted\n", result.deleted);
-  return result.undeleted || (removal.count && !result.deleted) ? CLI_FAILED : CLI_OK;
+  return result.undeleted || !is_whole || (removal.count && !result.deleted) ? CLI_FAILED : CLI_OK;
 }
 
 static const struct cli_option rm_options[] = {

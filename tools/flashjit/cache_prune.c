@@ -92,21 +92,22 @@ static bool is_chosen(void *user, const struct cache_walk_file *file) {
 static int prune(const struct choice *choice) {
   struct candidates list = {.at = NULL};
   struct cache_walk_result result = {0};
-  bool is_whole = cache_go_through(collect, &list, &result) && !list.is_short;
-  if (is_whole && list.count) {
+  bool is_whole = cache_go_through(collect, &list, &result);
+  const bool is_open = result.is_open && !list.is_short;
+  if (is_open && list.count) {
     struct candidates chosen = {.at = list.at, .count = choose(choice, &list)};
     qsort(chosen.at, chosen.count, sizeof *chosen.at, compare_paths);
     is_whole = cache_go_through(is_chosen, &chosen, &result) && !result.undeleted;
   }
-  if (is_whole && choice->json)
+  if (is_open && choice->json)
     document_print("flashjit.cache.prune",
                    json_pack("{s:I, s:I}", "files", (json_int_t)list.count, "deleted", (json_int_t)result.deleted));
-  else if (is_whole)
+  else if (is_open)
     printf("%" PRIu64 " of %zu files deleted\n", result.deleted, list.count);
   for (size_t i = 0; i < list.count; i++)
     free(list.at[i].path);
   free(list.at);
-  return is_whole ? CLI_OK : CLI_FAILED;
+  return is_open && is_whole ? CLI_OK : CLI_FAILED;
 }
 
 static bool take_option(void *user, int code, char *text) {
