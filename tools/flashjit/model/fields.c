@@ -1,6 +1,7 @@
 /* The table of fields, looked up. */
 #include "tools/flashjit/model/fields.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,14 +31,39 @@ enum {
   HARMLESS_PARTS = sizeof harmless / sizeof *harmless
 };
 
-/* Most differ in their first letter: a config is asked for hundreds. */
-static bool is_same(const char *name, const char *other) {
-  return *name == *other && strcmp(name, other) == 0;
+/* Rows of the table by what their names add up to, of those with equal sums one after the other: each layer of a config
+ * asks for a hundred fields. */
+enum { BUCKETS = 256, NO_ROW = UINT16_MAX };
+
+struct index {
+  bool is_made;
+  uint16_t first[BUCKETS];
+  uint16_t next[FIELDS];
+};
+
+static unsigned bucket_of(const char *name) {
+  unsigned sum = 0;
+  while (*name)
+    sum = sum * 31 + (unsigned char)*name++;
+  return sum % BUCKETS;
+}
+
+static void make_index(struct index *index) {
+  memset(index->first, 0xff, sizeof index->first);
+  for (int i = FIELDS; i-- > 0;) {
+    uint16_t *first = &index->first[bucket_of(fields[i].name)];
+    index->next[i] = *first;
+    *first = (uint16_t)i;
+  }
+  index->is_made = true;
 }
 
 static const struct field *find_field(const char *name) {
-  for (int i = 0; i < FIELDS; i++) {
-    if (is_same(fields[i].name, name))
+  static _Thread_local struct index index;
+  if (!index.is_made)
+    make_index(&index);
+  for (unsigned i = index.first[bucket_of(name)]; i != NO_ROW; i = index.next[i]) {
+    if (strcmp(fields[i].name, name) == 0)
       return &fields[i];
   }
   return NULL;
@@ -57,7 +83,7 @@ const char *const *field_names(const char *name) {
 static bool is_alias(const char *name) {
   for (int i = 0; i < FIELDS; i++) {
     for (const char *const *alias = fields[i].aliases; *alias; alias++) {
-      if (is_same(*alias, name))
+      if (strcmp(*alias, name) == 0)
         return true;
     }
   }
