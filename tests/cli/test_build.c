@@ -124,6 +124,13 @@ Test(build, wrong_lines_are_named) {
   build("plan\nmerge\nattention hd=7\n", "");
   expect_code(&output, 1);
   expect_text(output.err, "specs:3: ");
+  char line[256];
+  snprintf(line, sizeof line, "printf 'plan\\n\\000\\n' >%s/zero", scratch_folder());
+  cr_assert_eq(system(line), 0);
+  snprintf(line, sizeof line, "build --target sm_90a --specs %s/zero", scratch_folder());
+  command(&output, line);
+  expect_code(&output, 1);
+  expect_text(output.err, "zero:2: it has a byte 0");
 }
 
 static size_t count_text(const char *text, const char *part) {

@@ -58,6 +58,8 @@ Test(python_json, files_name_the_place) {
   cr_expect_str_eq(problem_last(), "/no/such.json: No such file or directory");
   cr_expect_null(python_json_read(scratch_folder()));
   cr_expect_not_null(strstr(problem_last(), "Is a directory"), "%s", problem_last());
+  cr_expect_null(python_json_read("/dev/zero")); /* without end */
+  cr_expect_str_eq(problem_last(), "/dev/zero: File too large");
   const char *path = scratch_file("broken.json", "{\"a\": 1,\n \"b\": }");
   cr_expect_null(python_json_read(path));
   cr_expect_not_null(strstr(problem_last(), "broken.json:2:"), "%s", problem_last());

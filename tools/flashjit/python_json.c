@@ -72,13 +72,16 @@ json_t *python_json_parse(const char *text, size_t length, json_error_t *error) 
   return value;
 }
 
+/* Configs have kilobytes. What has more than this is something else, such as weights. */
+enum { MOST_BYTES = 64 << 20 };
+
 /* The whole file; NULL with errno. */
 static char *read_file(const char *path, size_t *length) {
   FILE *file = fopen(path, "r");
   char *text = NULL;
   size_t room = 0;
   *length = 0;
-  while (file && !ferror(file) && !feof(file)) {
+  while (file && !ferror(file) && !feof(file) && *length <= MOST_BYTES) {
     if (room - *length < 4096) {
       room = 2 * room + 8192;
       char *longer = realloc(text, room);
@@ -88,8 +91,8 @@ static char *read_file(const char *path, size_t *length) {
     }
     *length += fread(text + *length, 1, room - *length, file);
   }
-  const bool whole = file && feof(file) && !ferror(file);
-  const int reason = errno;
+  const bool whole = file && feof(file) && !ferror(file) && *length <= MOST_BYTES;
+  const int reason = *length > MOST_BYTES ? EFBIG : errno;
   if (file)
     fclose(file);
   if (whole)

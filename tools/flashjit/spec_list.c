@@ -105,8 +105,12 @@ int spec_list_model(struct spec_list *list, const struct model_options *options,
 
 /* ------------------------------------------------------------------------------------------------ file */
 
-static int add_line(struct spec_list *list, const char *path, size_t number, char *line) {
+static int add_line(struct spec_list *list, const char *path, size_t number, char *line, size_t length) {
   fi_spec spec;
+  if (strlen(line) < length) {
+    complain("%s:%zu: it has a byte 0", path, number);
+    return CLI_FAILED;
+  }
   line[strcspn(line, "\r\n")] = '\0';
   line += strspn(line, " \t");
   if (line[0] == '\0' || line[0] == '#')
@@ -127,8 +131,9 @@ int spec_list_file(struct spec_list *list, const char *path) {
   char *line = NULL;
   size_t room = 0;
   int code = CLI_OK;
-  for (size_t number = 1; code == CLI_OK && getline(&line, &room, file) >= 0; number++)
-    code = add_line(list, path, number, line);
+  ssize_t length;
+  for (size_t number = 1; code == CLI_OK && (length = getline(&line, &room, file)) >= 0; number++)
+    code = add_line(list, path, number, line, (size_t)length);
   if (ferror(file)) {
     complain("%s: %s", path, strerror(errno));
     code = CLI_FAILED;

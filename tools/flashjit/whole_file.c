@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a bundle, the largest of what is read. */
+enum { MOST_BYTES = 1 << 30 };
+
 /* Why a file of this kind is neither read nor replaced; NULL where it is regular. */
 static const char *refusal_of(mode_t mode) {
   return S_ISREG(mode) ? NULL : S_ISDIR(mode) ? "a folder" : "not a regular file";
@@ -23,6 +26,8 @@ static unsigned char *read_open(FILE *file, size_t *size, const char **reason) {
   if (fstat(fileno(file), &status) != 0)
     return NULL;
   *reason = refusal_of(status.st_mode);
+  if (!*reason && status.st_size > MOST_BYTES)
+    *reason = "larger than 1 GiB";
   if (*reason)
     return NULL;
   *size = (size_t)status.st_size;
