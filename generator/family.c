@@ -47,7 +47,7 @@ static const struct family families[] = {
      true,
      true,
      true,
-     {150, {0, 0, 13000, 13000}},
+     {160, {0, 0, 13000, 13000}},
      tile_plan_halves},
     {FI_OP_ATTENTION,
      FI_FAMILY_WGMMA,

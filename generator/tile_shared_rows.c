@@ -25,8 +25,8 @@ enum {
   SEEN_TOKENS = 32, /* of a word that says which rows of a step are seen */
 };
 
-static const struct division copying = {CONSUMERS, 40, 232};
-static const struct division gathering = {CONSUMERS, 56, 224}; /* addresses of rows are in the producer's */
+static const struct division copying = {CONSUMERS, 1, 40, 232};
+static const struct division gathering = {CONSUMERS, 1, 56, 224}; /* addresses of rows are in the producer's */
 
 struct halves {
   const fi_spec *spec;
@@ -163,10 +163,9 @@ bool tile_plan_latent(const fi_spec *spec, const struct target *target, uint32_t
   return true;
 }
 
-/* The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. Nobody has measured yet where
- * they are faster than those of mma, so only a spec that says wgmma has them. */
+/* The tiles that fit: of as many KV tokens a step as there is room for, then of fewer. */
 bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  if (spec->family != FI_FAMILY_WGMMA || !serves_own(spec, target))
+  if (!serves_own(spec, target))
     return false;
   for (uint32_t tokens = STEP_TOKENS; tokens >= LEAST_TOKENS; tokens /= 2) {
     struct halves halves;

@@ -9,7 +9,7 @@ static uint32_t start_tokens(const fi_spec *spec, uint32_t box_tokens, bool gath
 
 void tile_warpgroups_add(struct tile *tile, const fi_spec *spec, const struct division *division, uint32_t box_tokens,
                          bool gathers) {
-  tile->threads = WARPGROUP * (division->consumers + 1);
+  tile->threads = WARPGROUP * (division->consumers + division->producers);
   tile->ctas_per_sm = 1;
   tile->start_tokens = start_tokens(spec, box_tokens, gathers);
   tile->box_tokens = gathers ? 0 : box_tokens;

@@ -1,4 +1,4 @@
-/* What tiles of attention by wgmma have in common: consumer warpgroups, and a producer that brings KV for them. */
+/* What tiles of attention by wgmma have in common: consumer warpgroups, and producers that bring KV for them. */
 #ifndef GENERATOR_TILE_WARPGROUPS_H
 #define GENERATOR_TILE_WARPGROUPS_H
 
@@ -20,6 +20,7 @@ enum {
 /* How the registers of a CTA are divided: a multiple of 8 for each thread. */
 struct division {
   uint32_t consumers;
+  uint32_t producers;
   uint32_t producer_registers;
   uint32_t consumer_registers;
 };

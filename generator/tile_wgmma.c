@@ -1,6 +1,6 @@
 /*
- * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one producer warpgroup that
- * brings Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V, too.
+ * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one or two of producers that
+ * bring Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V, too.
  */
 #include "tile_plans.h"
 
@@ -26,14 +26,17 @@ enum {
   STAGED_ROW_GROUP = 1024, /* bytes of O that a warp stages at once: 8 rows of a panel */
   STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
   STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
-  LONG_SPAN = 512,         /* KV tokens that a row sees, of long prompts */
+  BUSY_MOST_DIM = 128,     /* of heads that leave registers to two warpgroups of producers */
+  LONG_SPAN = 512,         /* KV tokens that a tile sees: steps are as long as there is room for */
 };
 
-static const struct division two_consumers = {2, 40, 232};
-static const struct division three_consumers = {3, 32, 160};
-static const struct division gathering = {2, 56, 224};  /* addresses of rows are in the producer's */
-static const struct division converting = {2, 56, 224}; /* or elements on their way */
-static const struct division gathering_to_convert = {2, 72, 216};
+static const struct division two_consumers = {2, 1, 40, 232};
+static const struct division three_consumers = {3, 1, 32, 160};
+/* Many warps copy row by row, or convert; one warpgroup where V has more dims, whose products ptxas refuses in kernels
+ * of so many threads, or K has, whose rows would not fit the registers. */
+static const struct division busy = {2, 2, 56, 200};
+static const struct division gathering_wide = {2, 1, 56, 224};
+static const struct division converting_wide = {2, 1, 72, 216};
 
 /* What tiles depend on by the elements of products. */
 struct products {
@@ -102,17 +105,21 @@ static bool gathers(const fi_spec *spec) {
 }
 
 /*
- * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): with windows of 128 it takes 0.7 of mma's
- * time; products of e4m3 were not timed with short ones. Pages of one token took 1.8 times mma's time, and 8-bit K and
- * V 1.4 times, while two warps copied both row by row; no GPU has run what has come in its place.
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not for 8-bit K and V of small heads, where
+ * their conversion takes as long as all the rest.
  */
 static bool pays(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec) && (derived_span(spec) >= LONG_SPAN || !tile_narrow_serves(spec));
+  return !is_converted(spec) || spec->head_dim > SMALL_DIM || spec->v_dim > SMALL_DIM;
+}
+
+/* Whether tensor maps bring K and V as products take them. */
+static bool has_boxes(const fi_spec *spec) {
+  return !gathers(spec) && !is_converted(spec);
 }
 
 /* Whether the warp that brings Q does nothing else: two are enough for K and V. */
 static bool has_query_warp(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec) && !tile_narrow_serves(spec);
+  return has_boxes(spec) && !tile_narrow_serves(spec);
 }
 
 /* Bytes of a tile of K and of V as they come, before they are converted. */
@@ -230,10 +237,11 @@ static uint32_t token_multiple(const struct wgmma *wgmma) {
 }
 
 static const struct division *divide(const fi_spec *spec) {
-  if (is_converted(spec))
-    return gathers(spec) ? &gathering_to_convert : &converting;
-  if (gathers(spec))
-    return &gathering;
+  const bool wide = spec->head_dim > BUSY_MOST_DIM || spec->v_dim > BUSY_MOST_DIM;
+  if (!has_boxes(spec) && !wide)
+    return &busy;
+  if (!has_boxes(spec))
+    return is_converted(spec) ? &converting_wide : &gathering_wide;
   const bool small = spec->head_dim <= SMALL_DIM && spec->v_dim <= SMALL_DIM && spec->group <= SMALL_DIM;
   return small && !tile_narrow_serves(spec) ? &three_consumers : &two_consumers;
 }

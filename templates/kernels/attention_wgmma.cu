@@ -89,7 +89,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     open_barriers(barriers);
   __syncthreads();
 
-  if (consumer() == kConsumers) {
+  if (consumer() >= kConsumers) {
     keep_registers<kProducerRegisters>();
     produce(maps, first, shared);
     return;

@@ -1,7 +1,7 @@
 //@use ring/panels
 //@use ptx/warpgroup
 
-//# K and V of 8 bits come as they are stored, a tile of each at a time. Warps of the producer share the rows of a tile,
+//# K and V of 8 bits come as they are stored, a tile of each at a time. Warps of the producers share the rows of a tile,
 //# and make one of 16-bit elements of them in the ring. While K of a step is converted V of it is on its way, and
 //# while V is, K of the next step.
 
@@ -83,28 +83,33 @@ void write_converted(u8 *tile, u32 at, const uint4 &codes) {
 /*
  * Converts the warp's rows of a tile, in blocks of eight. Eight lanes have the same chunk of eight rows, which both
  * tiles have in eight banks. A panel of converted elements is half of a stored one. Chunks of all panels are loaded
- * before any is written, and of two blocks where panels are few.
+ * before any is written, and of two blocks where panels are few. The warp that starts copies has the fewest blocks.
  */
 template <u32 kDim> void convert_tile(u8 *tile, const u8 *stored) {
   constexpr u32 kWide = kPanels<kDim>;
   constexpr u32 kAtOnce = kWide > 2 ? 1 : 2; /* blocks */
   constexpr u32 kBlock = 8 * kPanelRow;
   constexpr u32 kPanel = kTeamTokens * kPanelRow;
+  constexpr u32 kStride = kLoaderWarps * kBlock;
   const u32 lane = fresh_lane();
   const u32 row = lane % 8;
   const u32 from = panel_chunk<kTeamTokens>(row, lane / 8);
   const u32 to = panel_chunk<kTeamTokens>(row, lane / 8 * 2);
 #pragma unroll 1
-  for (u32 i = (warp() - kLoaderWarp) * kAtOnce; i < kTeamTokens / 8; i += kLoaderWarps * kAtOnce) {
+  for (u32 i = kLoaderWarp + kLoaderWarps - 1 - warp(); i < kTeamTokens / 8; i += kLoaderWarps * kAtOnce) {
+    const bool both = kAtOnce > 1 && i + kLoaderWarps < kTeamTokens / 8;
     uint4 codes[kAtOnce * kWide];
 #pragma unroll
     for (u32 n = 0; n < kAtOnce * kWide; n++) {
       const u32 panel = n % kWide;
-      codes[n] = *(const uint4 *)(stored + panel / 2 * kPanel + (i + n / kWide) * kBlock + (from ^ panel % 2 * 64));
+      if (n < kWide || both)
+        codes[n] = *(const uint4 *)(stored + panel / 2 * kPanel + i * kBlock + n / kWide * kStride +
+                                    (from ^ panel % 2 * 64));
     }
 #pragma unroll
     for (u32 n = 0; n < kAtOnce * kWide; n++)
-      write_converted(tile + n % kWide * kPanel + (i + n / kWide) * kBlock, to, codes[n]);
+      if (n < kWide || both)
+        write_converted(tile + n % kWide * kPanel + i * kBlock + n / kWide * kStride, to, codes[n]);
   }
 }
 

@@ -1,6 +1,6 @@
 //@use tile/threads
 
-//# The warpgroups of a CTA: consumers, which have 64 rows of the tile each, and after them the producer.
+//# The warpgroups of a CTA: consumers, which have 64 rows of the tile each, and after them the producers.
 
 constexpr u32 kConsumers = kWorkers / 128;
 constexpr u32 kConsumerWarps = kWorkers / 32;
@@ -14,16 +14,20 @@ constexpr u32 kLoaderWarp = kQueryWarp + 1;
 //@else
 /* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
-constexpr u32 kLoaderWarps = 3;
+constexpr u32 kLoaderWarps = (kThreads - kWorkers) / 32 - 1;
 //@end
 //@if q_dtype == e4m3
 constexpr u32 kTurnWarp = kLoaderWarp + 1;
 constexpr u32 kTurnWarps = 2;
 //@end
+//@if query_alone == 0
+constexpr u32 kFollowers = kLoaderWarps;
+//@else
 //@if v_source == keys && gathers == 0
 constexpr u32 kFollowers = 2; /* one of them brings K, in which V is */
 //@else
 constexpr u32 kFollowers = 3;
+//@end
 //@end
 
 /* Numbers of barriers: 0 is that of the CTA. */

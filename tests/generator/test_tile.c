@@ -43,7 +43,7 @@ static bool is_wgmma(const struct tile *tile) {
   return tile->family->number == FI_FAMILY_WGMMA;
 }
 
-/* Consumers have 64 rows each, and one more warpgroup brings their operands. */
+/* Consumers have 64 rows each, and one or two more warpgroups bring their operands. */
 static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
   const uint32_t consumers = number(tile, "workers") / 128;
   cr_assert_eq(tile->rows, 64 * consumers);
@@ -51,7 +51,8 @@ static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
   cr_assert_eq(tile->heads, spec->group);
   cr_assert_eq(tile->tokens, tile->rows / spec->group);
   cr_assert_geq(tile->tokens, 1);
-  cr_assert_eq(tile->threads, 128 * (consumers + 1));
+  const uint32_t producers = tile->threads / 128 - consumers;
+  cr_assert(producers == 1 || producers == 2);
   cr_assert_eq(number(tile, "row_warps"), 4 * consumers);
   cr_assert(tile->stages == 2 || tile->stages == 4, "a power of two");
   cr_assert_eq(tile->team_tokens % 16, 0, "a product takes 16 tokens of V");
@@ -59,8 +60,8 @@ static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
   cr_assert(spec->page_size == 0 || spec->page_size % number(tile, "box_tokens") == 0, "a box lies in a page");
   cr_assert_eq(256 % tile->start_tokens, 0, "split_tokens of 256 suits every tile");
   const uint32_t launched = 65536 / tile->threads / 8 * 8;
-  cr_assert_leq(number(tile, "producer_registers") + consumers * number(tile, "consumer_registers"),
-                (consumers + 1) * launched, "what the consumers take is what the producer gives");
+  cr_assert_leq(producers * number(tile, "producer_registers") + consumers * number(tile, "consumer_registers"),
+                (consumers + producers) * launched, "what the consumers take is what the producers give");
 }
 
 /* Consumers that divide the dims of V have the same rows. */
@@ -369,10 +370,12 @@ Test(tile, is_of_the_faster_family) {
       {"attention rows=64", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 page=16", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 page=24", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention rows=128 page=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 page=1", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma rows=128 page=1", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention rows=128 page=1044", "sm_90a", FI_FAMILY_MMA},
-      {"attention rows=128 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 page=1044", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 kv=e4m3", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=64 rows=128 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 kv=int8 scale=token", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 select=1", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 page=16 prefixes=1", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma rows=128 kv=e4m3", "sm_90a", FI_FAMILY_WGMMA},
@@ -380,7 +383,7 @@ Test(tile, is_of_the_faster_family) {
       {"attention family=wgmma rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 left=1024", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 left=1024 chunk=256", "sm_90a", FI_FAMILY_WGMMA},
-      {"attention rows=128 page=1 left=128", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 page=1 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=mma rows=128", "sm_90a", FI_FAMILY_MMA},
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_90a", FI_FAMILY_WGMMA},
       {"attention hd=576 v_dim=512 group=128 page=64 v_source=keys", "sm_120a", FI_FAMILY_MMA},
@@ -403,7 +406,7 @@ Test(tile, is_of_the_faster_family) {
       {"attention family=wgmma hd=512 group=128 page=1056", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma v_dim=512 group=5 rows=128 page=8", "sm_90a", FI_FAMILY_WGMMA},
       {"attention hd=512 group=8 rows=128 page=16", "sm_120a", FI_FAMILY_MMA},
-      {"attention hd=512 group=8 rows=128 page=16", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=512 group=8 rows=128 page=16", "sm_90a", FI_FAMILY_WGMMA},
       {"attention family=wgmma hd=512 group=8 rows=128 left=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3 page=8", "compute_90a", FI_FAMILY_WGMMA},
@@ -415,8 +418,8 @@ Test(tile, is_of_the_faster_family) {
       {"attention hd=72 rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 q=e4m3 page=4", "sm_90a", FI_FAMILY_MMA},
       {"attention v_dim=160 rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
-      {"attention rows=128 q=e4m3 left=128", "sm_90a", FI_FAMILY_MMA},
-      {"attention rows=128 q=e4m3 chunk=256", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=128 q=e4m3 left=128", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=128 q=e4m3 chunk=256", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 q=e4m3 rope=half", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 q=e4m3 kv=bf16", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 q=e4m3 v=int4", "sm_90a", FI_FAMILY_MMA},

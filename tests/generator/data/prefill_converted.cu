@@ -169,7 +169,7 @@ constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 8;               /* of a stored element of K or V */
 constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
 
-constexpr int kThreads = 384;            /* of a CTA */
+constexpr int kThreads = 512;            /* of a CTA */
 constexpr int kCtasPerSm = 1;            /* CTAs that share an SM */
 constexpr int kRows = 128;               /* of the tile: query tokens x group */
 constexpr int kTokens = 32;              /* query tokens of the tile */
@@ -180,7 +180,7 @@ constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
 constexpr int kBoxTokens = 16;           /* KV tokens of a box, which lie in one page */
 constexpr int kPartTokens = 8;           /* KV tokens of a part of a box */
 constexpr int kProducerRegisters = 56;   /* of a thread of the producer warpgroup */
-constexpr int kConsumerRegisters = 224;  /* of a thread of the consumers */
+constexpr int kConsumerRegisters = 200;  /* of a thread of the consumers */
 constexpr int kRowWarps = 8;             /* warps that divide the rows */
 constexpr int kValueWarps = 1;           /* warps with the same rows */
 constexpr int kQueryTiles = 1;           /* tiles of Q: the next is brought while one is in use */
@@ -339,8 +339,8 @@ constexpr u32 kConsumerWarps = kWorkers / 32;
 constexpr u32 kItemsWarp = kConsumerWarps;
 /* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
-constexpr u32 kLoaderWarps = 3;
-constexpr u32 kFollowers = 3;
+constexpr u32 kLoaderWarps = (kThreads - kWorkers) / 32 - 1;
+constexpr u32 kFollowers = kLoaderWarps;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -991,28 +991,33 @@ void write_converted(u8 *tile, u32 at, const uint4 &codes) {
 /*
  * Converts the warp's rows of a tile, in blocks of eight. Eight lanes have the same chunk of eight rows, which both
  * tiles have in eight banks. A panel of converted elements is half of a stored one. Chunks of all panels are loaded
- * before any is written, and of two blocks where panels are few.
+ * before any is written, and of two blocks where panels are few. The warp that starts copies has the fewest blocks.
  */
 template <u32 kDim> void convert_tile(u8 *tile, const u8 *stored) {
   constexpr u32 kWide = kPanels<kDim>;
   constexpr u32 kAtOnce = kWide > 2 ? 1 : 2; /* blocks */
   constexpr u32 kBlock = 8 * kPanelRow;
   constexpr u32 kPanel = kTeamTokens * kPanelRow;
+  constexpr u32 kStride = kLoaderWarps * kBlock;
   const u32 lane = fresh_lane();
   const u32 row = lane % 8;
   const u32 from = panel_chunk<kTeamTokens>(row, lane / 8);
   const u32 to = panel_chunk<kTeamTokens>(row, lane / 8 * 2);
 #pragma unroll 1
-  for (u32 i = (warp() - kLoaderWarp) * kAtOnce; i < kTeamTokens / 8; i += kLoaderWarps * kAtOnce) {
+  for (u32 i = kLoaderWarp + kLoaderWarps - 1 - warp(); i < kTeamTokens / 8; i += kLoaderWarps * kAtOnce) {
+    const bool both = kAtOnce > 1 && i + kLoaderWarps < kTeamTokens / 8;
     uint4 codes[kAtOnce * kWide];
 #pragma unroll
     for (u32 n = 0; n < kAtOnce * kWide; n++) {
       const u32 panel = n % kWide;
-      codes[n] = *(const uint4 *)(stored + panel / 2 * kPanel + (i + n / kWide) * kBlock + (from ^ panel % 2 * 64));
+      if (n < kWide || both)
+        codes[n] = *(const uint4 *)(stored + panel / 2 * kPanel + i * kBlock + n / kWide * kStride +
+                                    (from ^ panel % 2 * 64));
     }
 #pragma unroll
     for (u32 n = 0; n < kAtOnce * kWide; n++)
-      write_converted(tile + n % kWide * kPanel + (i + n / kWide) * kBlock, to, codes[n]);
+      if (n < kWide || both)
+        write_converted(tile + n % kWide * kPanel + i * kBlock + n / kWide * kStride, to, codes[n]);
   }
 }
 
@@ -2350,7 +2355,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     open_barriers(barriers);
   __syncthreads();
 
-  if (consumer() == kConsumers) {
+  if (consumer() >= kConsumers) {
     keep_registers<kProducerRegisters>();
     produce(maps, first, shared);
     return;

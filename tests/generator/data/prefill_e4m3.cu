@@ -340,9 +340,10 @@ constexpr u32 kConsumerWarps = kWorkers / 32;
 constexpr u32 kItemsWarp = kConsumerWarps;
 /* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
+constexpr u32 kLoaderWarps = (kThreads - kWorkers) / 32 - 1;
 constexpr u32 kTurnWarp = kLoaderWarp + 1;
 constexpr u32 kTurnWarps = 2;
-constexpr u32 kFollowers = 3;
+constexpr u32 kFollowers = kLoaderWarps;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -2220,7 +2221,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     open_barriers(barriers);
   __syncthreads();
 
-  if (consumer() == kConsumers) {
+  if (consumer() >= kConsumers) {
     keep_registers<kProducerRegisters>();
     produce(maps, first, shared);
     return;

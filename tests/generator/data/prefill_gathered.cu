@@ -169,7 +169,7 @@ constexpr int kQkDim = 128;              /* elements of a head of Q and K */
 constexpr int kKvBits = 16;              /* of a stored element of K or V */
 constexpr int kHidesTokens = 0;          /* 1: logits of -infinity are of tokens that are not seen */
 
-constexpr int kThreads = 384;            /* of a CTA */
+constexpr int kThreads = 512;            /* of a CTA */
 constexpr int kCtasPerSm = 1;            /* CTAs that share an SM */
 constexpr int kRows = 128;               /* of the tile: query tokens x group */
 constexpr int kTokens = 32;              /* query tokens of the tile */
@@ -178,7 +178,7 @@ constexpr int kStages = 2;               /* steps of KV in the ring */
 constexpr int kWorkers = 256;            /* threads that compute: the consumers */
 constexpr int kRowBlocks = 1;            /* 16-row blocks of a warp */
 constexpr int kProducerRegisters = 56;   /* of a thread of the producer warpgroup */
-constexpr int kConsumerRegisters = 224;  /* of a thread of the consumers */
+constexpr int kConsumerRegisters = 200;  /* of a thread of the consumers */
 constexpr int kRowWarps = 8;             /* warps that divide the rows */
 constexpr int kValueWarps = 1;           /* warps with the same rows */
 constexpr int kQueryTiles = 2;           /* tiles of Q: the next is brought while one is in use */
@@ -336,8 +336,8 @@ constexpr u32 kConsumerWarps = kWorkers / 32;
 constexpr u32 kItemsWarp = kConsumerWarps;
 /* .. and Q, and those that follow it see to K and V. */
 constexpr u32 kLoaderWarp = kItemsWarp + 1;
-constexpr u32 kLoaderWarps = 3;
-constexpr u32 kFollowers = 3;
+constexpr u32 kLoaderWarps = (kThreads - kWorkers) / 32 - 1;
+constexpr u32 kFollowers = kLoaderWarps;
 
 /* Numbers of barriers: 0 is that of the CTA. */
 constexpr u32 kTurnBarrier = 1;
@@ -2055,7 +2055,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     open_barriers(barriers);
   __syncthreads();
 
-  if (consumer() == kConsumers) {
+  if (consumer() >= kConsumers) {
     keep_registers<kProducerRegisters>();
     produce(maps, first, shared);
     return;
