@@ -206,6 +206,10 @@ static void look_at_prompt(const struct bench_case *what) {
   cr_expect(bench_case_is_compute_bound(what));
 }
 
+static void look_at_two_sides(const struct bench_case *what) {
+  cr_expect_eq(bench_case_operations(what), 4.0 * 128 * (5 * 100 - 2 * (1 + 2)), "at both ends fewer are there");
+}
+
 Test(bench_case, work) {
   with_case("attention group=4 heads=2 batch=3q1s100 page=16", look_at_decode);
   with_case("attention left=10 hd=64 v_dim=32 batch=1q1s1k", look_at_window);
@@ -214,6 +218,7 @@ Test(bench_case, work) {
   with_case("attention select=16 listed=3 batch=1q2s100_1q2s40", look_at_lists);
   with_case("attention page=16 left=10 select=1 second=64 listed=3 batch=1q2s100_1q1s2", look_at_a_second_kv);
   with_case("attention heads=16 batch=q4k", look_at_prompt);
+  with_case("attention mask=none left=3 right=3 heads=1 batch=q100", look_at_two_sides);
 }
 
 static void expect_problem(const char *line, const char *part) {

@@ -138,14 +138,20 @@ Test(schedule, work_is_what_is_seen) {
   static const uint32_t numbers[] = {0, 1, 2, 3, 5, 8, 21, 2147483647};
   enum { NUMBERS = sizeof numbers / sizeof *numbers, PLACES = 40 };
   const fi_batch batch = {0};
-  for (uint32_t i = 0; i < NUMBERS * NUMBERS; i++) {
-    const fi_spec spec = {.window_left = numbers[i % NUMBERS], .chunk = numbers[i / NUMBERS]};
+  for (uint32_t i = 0; i < NUMBERS * NUMBERS * (1 + NUMBERS); i++) {
+    const uint32_t right = i / (NUMBERS * NUMBERS); /* without a mask; NUMBERS: with one */
+    const fi_spec spec = {.window_left = numbers[i % NUMBERS],
+                          .chunk = numbers[i / NUMBERS % NUMBERS],
+                          .mask = right < NUMBERS ? FI_MASK_NONE : FI_MASK_CAUSAL,
+                          .window_right = right < NUMBERS ? numbers[right] : 0};
     double pairs = 0;
     for (uint32_t place = 0; place < PLACES; place++) {
       int64_t first, end;
       reference_seen(&spec, &batch, 0, PLACES, place, &first, &end);
       cr_expect_eq(visible_first(&spec, place), first, "window %u, chunk %u, place %u", spec.window_left, spec.chunk,
                    place);
+      cr_expect_eq(visible_end(&spec, place, PLACES), end, "right %u, chunk %u, place %u", spec.window_right,
+                   spec.chunk, place);
       pairs += (double)(end - first);
     }
     cr_expect_eq(visible_pairs(&spec, 0, 0, PLACES), pairs, "window %u, chunk %u", spec.window_left, spec.chunk);

@@ -245,8 +245,7 @@ static double shown_tokens(const struct bench_case *what, uint32_t request) {
 
 static double shown_pairs(const struct bench_case *what, uint32_t request) {
   const struct bench_request *of = &what->batch.requests[request];
-  return what->spec.mask == FI_MASK_CAUSAL ? visible_pairs(&what->spec, 0, of->kv_len - of->q_len, of->kv_len)
-                                           : (double)of->q_len * of->kv_len;
+  return visible_pairs(&what->spec, 0, of->kv_len - of->q_len, of->kv_len);
 }
 
 double bench_case_bytes(const struct bench_case *what) {
