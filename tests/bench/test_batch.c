@@ -242,7 +242,7 @@ Test(bench_case, what_is_none) {
   expect_problem("attention hdd=64 batch=1q1", "hdd");
   expect_problem("append batch=1q1", "for attention alone");
   expect_problem("attention bias=dense batch=1q1", "axis bias");
-  expect_problem("attention bits=1 batch=1q1", "axis bits");
+  expect_problem("attention ranges=1 batch=1q1", "axis ranges");
 }
 
 Test(bench_case, thirty) {

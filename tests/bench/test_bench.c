@@ -95,6 +95,13 @@ Test(bench, shared_prefixes) {
   check_shared("prefixes=2");
 }
 
+Test(bench, packed_masks) {
+  command(&output, "bench -o json --whole 'attention hd=32 group=4 rows=16 page=16 bits=1' --heads 1 "
+                   "--batch 1q3s90_2q1s20");
+  expect_code(&output, 0);
+  expect_text(output.out, "\"status\": \"ok\"");
+}
+
 Test(bench, lists) {
   command(&output, "bench -o json --whole 'attention hd=32 group=4 page=16 select=16' --heads 1 --listed 3 "
                    "--batch 1q3s90_2q1s20");

@@ -23,7 +23,6 @@ static const struct {
 } bounds[] = {
     {"start", offsetof(fi_spec, kv_start), 0},
     {"ranges", offsetof(fi_spec, ranges), 0},
-    {"bits", offsetof(fi_spec, mask_bits), 0},
     {"positions", offsetof(fi_spec, rope_positions), FI_POSITIONS_KV_OFFSET},
     {"bias", offsetof(fi_spec, bias), FI_BIAS_SLOPES},
     {"snippet", offsetof(fi_spec, snippet), FI_SNIPPET_NONE},

@@ -88,6 +88,11 @@ static void count_pages(struct case_data *data) {
                                           : (uint64_t)batch->count * bench_batch_most_kv(batch);
 }
 
+/* Words of a query token's row of a packed mask. */
+static size_t mask_words(const struct case_data *data) {
+  return data->spec.mask_bits ? (bench_batch_most_kv(&data->what->batch) + 31) / 32 : 0;
+}
+
 static void set_sizes(struct case_data *data) {
   const fi_spec *spec = &data->spec;
   const size_t requests = data->what->batch.count;
@@ -110,6 +115,8 @@ static void set_sizes(struct case_data *data) {
       [CASE_KV_INDPTR] = has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_PAGE_TABLE] = is_paged(data) ? table * sizeof(int32_t) : 0,
       [CASE_SHARED] = derived_tells_prefixes(spec) ? 2 * requests * sizeof(int32_t) : 0,
+      [CASE_MASK_BITS] = bench_batch_tokens(&data->what->batch) * mask_words(data) * sizeof(uint32_t),
+      [CASE_MASK_OFFSETS] = spec->mask_bits ? requests * sizeof(int64_t) : 0,
       [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
@@ -275,6 +282,20 @@ static void fill_heads(const struct case_data *data, enum case_buffer buffer, do
     ((float *)data->host[buffer])[head] = (float)(first * pow(ratio, (double)head / (double)heads));
 }
 
+/* Of eight tokens one is not seen. */
+static void fill_mask(const struct case_data *data, random_state *random) {
+  const struct bench_batch *batch = &data->what->batch;
+  uint32_t *words = data->host[CASE_MASK_BITS];
+  int64_t *offsets = data->host[CASE_MASK_OFFSETS];
+  int64_t offset = 0;
+  for (size_t i = 0; i < data->bytes[CASE_MASK_BITS] / sizeof *words; i++)
+    words[i] = (uint32_t)(random_next(random) | random_next(random) | random_next(random));
+  for (uint32_t r = 0; r < batch->count && offsets; r++) {
+    offsets[r] = offset;
+    offset += (int64_t)(batch->requests[r].q_len * mask_words(data));
+  }
+}
+
 static bool fill_rope_table(struct case_data *data) {
   const fi_rope rope = {.struct_size = sizeof rope, .dim = data->spec.rope_dim, .theta = 500000};
   uint64_t *table = data->host[CASE_ROPE_TABLE];
@@ -294,6 +315,7 @@ static bool fill_host(struct case_data *data, random_state *random) {
   fill_elements(data, CASE_SECOND_V, reference_v_rows(spec).dtype, random);
   fill_scales(data, CASE_SECOND_K_SCALES, reference_k_scale_rows(spec).dtype, spec->kv_dtype, random);
   fill_scales(data, CASE_SECOND_V_SCALES, reference_v_scale_rows(spec).dtype, spec->v_dtype, random);
+  fill_mask(data, random);
   fill_heads(data, CASE_SINKS, 1, 4);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
   return fill_page_table(data, random) && fill_second_table(data, random) && fill_lists(data, random) &&
@@ -380,6 +402,9 @@ static fi_batch batch_on(const struct case_data *data, void *const *memory) {
                     .second_page_table = memory[CASE_SECOND_TABLE],
                     .second_page_table_stride = data->second_stride,
                     .second_kv_len = memory[CASE_SECOND_LEN],
+                    .mask_bits = memory[CASE_MASK_BITS],
+                    .mask_offsets = memory[CASE_MASK_OFFSETS],
+                    .mask_stride = (int64_t)mask_words(data),
                     .shared = memory[CASE_SHARED]};
 }
 
