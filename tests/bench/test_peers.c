@@ -140,13 +140,37 @@ Test(peers, end_with_the_command) {
   cr_expect_not(is_running(pid));
 }
 
+/* Q and K that are rotated by the kernel, and K and V of 8 bits. */
+Test(peers, rotated_and_of_8_bits) {
+  static const char *const specs[] = {"rope=half keys=unrotated", "rope=half", "kv=e4m3"};
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments,
+             "bench -o json attention hd=32 group=2 page=4 %s --heads 1 --batch 2q3s9 --peers fake" FROM, specs[i]);
+    json_t *whole = run("", arguments, 0, 2);
+    expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
+    expect_row(json_array_get(rows_of(whole), 1), "fake", "ok");
+    json_decref(whole);
+  }
+}
+
+/* Without its Python package no peer can be timed: each is told with the reason in the table, which has our rows. */
+Test(peers, without_the_package) {
+  command_in(&output, "FLASHJIT_DRIVER=sim FLASHJIT_SIM_QUIET=1 PYTHONPATH=",
+             "bench attention hd=32 page=4 --heads 1 --batch 1q1s9 --peers fa3,fake" FROM);
+  expect_code(&output, 0);
+  expect_text(output.out, "Without fa3: the Python package flashjit is missing; PYTHONPATH may name tools/python");
+  expect_text(output.out, "Without fake: the Python package");
+  expect_text(output.out, "| ok ");
+}
+
 /* A case that peers have no inputs for is this library's alone. */
 Test(peers, cases_of_ours_alone) {
-  json_t *whole = run("", "bench -o json attention hd=32 page=4 rope=half --batch 1q1s9 --peers fake" FROM, 0, 2);
+  json_t *whole = run("", "bench -o json attention hd=32 page=4 kv=int8 --batch 1q1s9 --peers fake" FROM, 0, 2);
   expect_row(json_array_get(rows_of(whole), 0), "flashjit", "ok");
   expect_row(json_array_get(rows_of(whole), 1), "fake", "skipped");
   cr_expect_str_eq(text_of(json_array_get(rows_of(whole), 1), "reason"),
-                   "there are no inputs for peers where rope is half");
+                   "there are no inputs for peers where kv_dtype is int8");
   json_decref(whole);
 }
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(PEERS))
 
 import built  # noqa: E402
 import drive  # noqa: E402
+import host  # noqa: E402
 import plugin  # noqa: E402
 from case import Absent, read_case  # noqa: E402
 from host import HostDevice  # noqa: E402
@@ -24,7 +25,7 @@ AXES = {
     "op": "attention", "family": "auto", "head_dim": 32, "v_dim": 32, "group": 2, "rows": 16, "q_dtype": "bf16",
     "kv_dtype": "bf16", "v_dtype": "bf16", "o_dtype": "bf16", "page_size": 4, "index": "dense", "mask": "causal",
     "window_left": 0, "softcap": 0, "sinks": 0, "rope": "none", "bias": "none", "kv_scale": "none", "chunk": 0,
-    "v_source": "own",
+    "v_source": "own", "rope_keys": "rotated", "rope_dim": 32,
 }  # fmt: skip
 
 
@@ -157,12 +158,15 @@ class Cases(unittest.TestCase):
 
     def test_cases_without_inputs_are_skipped_by_all(self):
         for axes in (
-            {"kv_dtype": "int8"}, {"rope": "half"}, {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0},
+            {"kv_dtype": "int8"}, {"kv_dtype": "e4m3"}, {"rope": "interleaved"}, {"rope": "half", "rope_dim": 16},
+            {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0},
             {"index": "csr"}, {"lse": 1}, {"o_dtype": "f32"}, {"kv_start": 1},
         ):  # fmt: skip
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)
             self.assertIn("there are no inputs", rows["flashjit"]["reason"])
+        for axes in ({"rope": "half"}, {"kv_dtype": "e4m3", "v_dtype": "e4m3"}):
+            self.assertEqual(read_case(member(**axes)).lacks(), "")
         contiguous = {**member(page_size=0, index="csr"), "shares": True}
         self.assertEqual(read_case(contiguous).lacks(), "requests share KV without pages")
 
@@ -178,7 +182,7 @@ class Runs(unittest.TestCase):
         request = {"peers": ["other"], "from": None, "cases": cases, "replays": 3, "seed": 1}
         try:
             with contextlib.redirect_stderr(io.StringIO()):
-                drive.drive(request, device, emitted.append)
+                drive.drive(request, request["peers"], device, emitted.append)
         except RuntimeError as error:
             emitted.append(str(error))
         finally:
@@ -245,6 +249,60 @@ class Plugins(unittest.TestCase):
         broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
         self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+class Lacks(unittest.TestCase):
+    """What all peers need and is not here makes each of them absent, with its reason; a name that is none is refused."""
+
+    def serve(self, peers, opened):
+        told = []
+        request = {"peers": peers, "from": None, "simulated": False, "cases": [], "replays": 1, "seed": 1}
+        with mock.patch.object(drive, "open_device", side_effect=opened):
+            code = drive.serve(request, told.append)
+        return code, told
+
+    def test_each_is_told(self):
+        code, told = self.serve(["fa3", "flex"], Absent("torch finds no GPU"))
+        self.assertEqual((code, told), (0, [{"absent": name, "reason": "torch finds no GPU"} for name in ("fa3", "flex")]))
+
+    def test_this_librarys_package(self):
+        def load(name, extra):
+            raise Absent("flashjit: no such file")
+
+        with mock.patch.object(plugin, "load", load):
+            code, told = self.serve(["sdpa"], [Device()])
+        self.assertEqual((code, told), (0, [{"absent": "sdpa", "reason": "flashjit: no such file"}]))
+
+    def test_no_such_peer(self):
+        code, told = self.serve(["sdpa", "fa9"], Absent("torch finds no GPU"))
+        self.assertEqual((code, list(told[0])), (1, ["problem"]))
+
+
+class Rotated(unittest.TestCase):
+    """What a peer must do with Q and K, and which do."""
+
+    def test_flashinfer_rotates_both_or_none(self):
+        modules = {name: ModuleType(name) for name in ("torch", "flashinfer")}
+        with mock.patch.dict(sys.modules, modules):
+            peer = plugin.load("flashinfer")
+        both, one = ({"rope": "half", "rope_keys": keys} for keys in ("unrotated", "rotated"))
+        self.assertEqual([peer.supports(read_case(member(**axes))) for axes in ({}, both)], ["", ""])
+        self.assertEqual(peer.supports(read_case(member(**one))), "it rotates K together with Q")
+        backends = [peer._backend(read_case({**member(**axes), "requests": [[5, 9], [1, 3]]}))
+                    for axes in ({}, both, {"kv_dtype": "e4m3", "v_dtype": "e4m3"})]  # fmt: skip
+        self.assertEqual(backends, ["fa3", "fa2", "fa2"])
+
+    def test_a_turn_by_a_quarter(self):
+        angle = host.math.pi / 2
+        with mock.patch.object(host, "THETA", 1.0):
+            turned = host.rotate([1.0, 0.0, 0.0, 2.0], angle)
+        for got, right in zip(turned, [0.0, -2.0, 1.0, 0.0]):
+            self.assertAlmostEqual(got, right)
+
+    def test_numbers_of_8_bits(self):
+        for bits, number in ((0x38, 1.0), (0x01, 2**-9), (0x08, 2**-6), (0x7E, 448.0), (0xBC, -1.5)):
+            self.assertEqual((host.number_of("e4m3", bits), host.bits_of("e4m3", number)), (number, bits))
+        self.assertEqual([host.bits_of("e4m3", x) for x in (1.06, 1.07, 500.0)], [0x38, 0x39, 0x7E])
 
 
 class SharedPages(unittest.TestCase):
@@ -315,7 +373,7 @@ class PagedAttention(unittest.TestCase):
     def test_of_vllm_the_kernels_alone(self):
         sources, options = self.sources("a/attention/attention_kernels.cuh", "a/attention/paged_attention_v1.cu")
         self.assertEqual(sources, ["paged_attention.cu"])
-        self.assertEqual(options[1:], [f"-I{PEERS}/stand_in", "-I/a/attention", "-I/torch"])
+        self.assertEqual(options[2:], [f"-I{PEERS}/stand_in", "-I/a/attention", "-I/torch"])
 
     def test_with_launches_of_their_own(self):
         self.assertEqual(self.sources("pagedattention1_bf16.cu", "pagedattention1_f32.cu"),

@@ -115,6 +115,16 @@ static const char *const csv_keys[] = {"case",
                                        "repro",
                                        NULL};
 
+/* Peers that were asked for and have no rows. */
+static void print_absent(FILE *file, json_t *absent) {
+  const char *name;
+  json_t *reason;
+  json_object_foreach(absent, name, reason)
+    fprintf(file, "Without %s: %s\n", name, json_string_value(reason));
+  if (json_object_size(absent) > 0)
+    fputc('\n', file);
+}
+
 static void print_title(FILE *file, const json_t *head) {
   const double read = bench_row_number(head, "read_tb_s");
   const double products = bench_row_number(head, "products_tflop_s");
@@ -126,6 +136,7 @@ static void print_title(FILE *file, const json_t *head) {
   if (products > 0)
     fprintf(file, ", multiplies matrices at %.0f TFLOP/s", products);
   fputs("\n\n", file);
+  print_absent(file, json_object_get(head, "absent"));
 }
 
 const struct bench_layout bench_times = {

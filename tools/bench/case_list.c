@@ -18,12 +18,12 @@ static const char *const lines[] = {
     "attention group=4 page=16 heads=8 batch=128q1s4k",
     /* pages and groups */
     "attention group=4 page=1 heads=8 batch=128q1s4k",
-    "attention group=4 page=64 heads=8 batch=128q1s4k",
     "attention page=16 heads=32 batch=16q1s8k",
     "attention group=8 page=16 heads=1 batch=64q1s8k",
     "attention hd=64 group=8 page=16 heads=8 batch=64q1s8k",
     "attention hd=256 group=6 page=16 heads=4 batch=64q1s8k",
-    /* lengths that differ, and a few query tokens */
+    /* a prefix that all share, lengths that differ, and a few query tokens */
+    "attention group=4 page=16 prefixes=1 heads=8 batch=64q1s8448p8k",
     "attention group=4 page=16 heads=8 batch=1q1s128k_63q1s1k",
     "attention group=4 page=16 heads=8 batch=64q4s4k",
     "attention group=4 rows=64 page=16 heads=8 batch=64q16s4k",
@@ -36,8 +36,8 @@ static const char *const lines[] = {
     "attention hd=64 group=8 page=16 left=128 sinks=1 heads=8 batch=64q1s8k",
     "attention hd=256 group=2 page=16 left=1024 heads=8 batch=64q1s8k",
     "attention group=4 page=16 softcap=1 heads=8 batch=64q1s4k",
-    "attention group=4 page=16 rope=half heads=8 batch=64q1s4k",
-    /* prompts, whole and in chunks */
+    "attention group=4 page=16 rope=half keys=unrotated heads=8 batch=64q1s4k",
+    /* prompts, whole, and appended in chunks */
     "attention rows=128 index=csr heads=16 batch=16q1k",
     "attention rows=128 index=csr heads=16 batch=4q4k",
     "attention rows=128 index=csr heads=16 batch=1q16k",

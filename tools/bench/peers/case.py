@@ -8,10 +8,12 @@ from typing import Any
 # Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
 GIVEN = {
     "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
-    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope_dim", "rope_axes", "v_source", "prefixes",
+    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope", "rope_keys", "rope_dim", "rope_axes",
+    "v_source", "prefixes",
 }  # fmt: skip
-DTYPES = ("bf16", "f16")
+DTYPES = {"q_dtype": ("bf16", "f16"), "kv_dtype": ("bf16", "f16", "e4m3"), "o_dtype": ("bf16", "f16")}
 SOFTCAP = 50.0
+THETA = 500000.0  # of rotation
 
 
 class Absent(Exception):
@@ -35,11 +37,15 @@ class Case:
         if self.shares and not self.is_paged:
             return "requests share KV without pages"
         for name, value in self.axes.items():
-            if name not in GIVEN and value not in (0, "none", "kv_offset", "rotated", "int32", "own", "sum"):
+            if name not in GIVEN and value not in (0, "none", "kv_offset", "int32", "own", "sum"):
                 return f"{name} is {value}"
-        for name in ("q_dtype", "kv_dtype", "v_dtype", "o_dtype"):
-            if self.axes[name] not in DTYPES:
+        for name, dtypes in DTYPES.items():
+            if self.axes[name] not in dtypes:
                 return f"{name} is {self.axes[name]}"
+        if self.axes["v_dtype"] != self.axes["kv_dtype"]:
+            return f"v_dtype is {self.axes['v_dtype']}"
+        if self.rotates and (self.axes["rope"], self.axes["rope_dim"]) != ("half", self.axes["head_dim"]):
+            return f"rope is {self.axes['rope']} of {self.axes['rope_dim']} dims"
         if self.is_paged == (self.axes["index"] == "csr"):
             return "pages are one list" if self.is_paged else "the cache is contiguous"
         return ""
@@ -77,6 +83,15 @@ class Case:
         return self.axes["mask"] == "causal"
 
     @property
+    def rotates(self) -> bool:
+        """Q, by where its tokens are."""
+        return self.axes["rope"] != "none"
+
+    @property
+    def rotates_keys(self) -> bool:
+        return self.rotates and self.axes["rope_keys"] == "unrotated"
+
+    @property
     def is_even(self) -> bool:
         """Whether all requests are alike."""
         return len(set(self.requests)) == 1
@@ -94,8 +109,9 @@ class Case:
         return sum(kv for _, kv in self.requests) - sum(tokens for _, tokens in self.borrowed)
 
     def refuses(self, *axes: str) -> str:
-        """Why a peer that knows none of these axes cannot run the case; "" when it can."""
-        return next((f"{name} is {self.axes[name]}" for name in axes if self.axes[name] not in (0, "none")), "")
+        """Why a peer that knows none of these axes cannot run the case; "" when it can. Of kv_dtype 8 bits."""
+        plain = (0, "none", "bf16", "f16")
+        return next((f"{name} is {self.axes[name]}" for name in axes if self.axes[name] not in plain), "")
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from case import SOFTCAP, Absent, Case, Tensors
+from case import SOFTCAP, THETA, Absent, Case, Tensors
 
 try:
     import torch
@@ -15,7 +15,8 @@ from host import ALLOWED, seen
 
 SET_BYTES = 300_000_000  # of KV in all sets together: several times L2
 MOST_SETS, LAUNCHES, WARM_UP, ROWS_CHECKED = 16, 24, 3, 8
-DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
+DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "e4m3": torch.float8_e4m3fn}
+SIZES = {"bf16": 2, "f16": 2, "e4m3": 1}
 
 
 class Graph:
@@ -35,14 +36,14 @@ class CudaDevice:
         torch.manual_seed(seed)
         axes = case.axes
         dims = axes["head_dim"] + (axes["v_dim"] if case.has_own_v else 0)
-        bytes_of_set = case.own_tokens * case.heads * dims * 2
+        bytes_of_set = case.own_tokens * case.heads * dims * SIZES[axes["kv_dtype"]]
         sets = min(MOST_SETS, SET_BYTES // bytes_of_set + 1)
         return [self._set(case) for _ in range(sets)]
 
     def _set(self, case: Case) -> Tensors:
         axes, requests = case.axes, case.requests
         whole = dict(dtype=torch.int32, device="cuda")
-        normal = lambda shape, dtype: torch.randn(shape, dtype=DTYPES[dtype], device="cuda")  # noqa: E731
+        normal = lambda shape, dtype: _normal(shape, DTYPES[dtype])  # noqa: E731
         table = None
         if case.is_paged:
             own = [case.own_pages(r) for r in range(len(requests))]
@@ -127,6 +128,11 @@ class CudaDevice:
         torch.cuda.empty_cache()
 
 
+def _normal(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    drawn = torch.bfloat16 if dtype.itemsize == 1 else dtype  # torch draws no 8 bits
+    return torch.randn(shape, dtype=drawn, device="cuda").to(dtype)
+
+
 def rows_of(case: Case, tensors: Tensors, cache: torch.Tensor, request: int) -> torch.Tensor:
     """[kv tokens][KV heads][dim] of a request."""
     kv = case.requests[request][1]
@@ -137,6 +143,16 @@ def rows_of(case: Case, tensors: Tensors, cache: torch.Tensor, request: int) -> 
     return cache[pages].flatten(0, 1)[:kv]
 
 
+def rotate(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """[tokens][dims] of doubles: of the first half of the dims each with one of the second."""
+    half = rows.shape[-1] // 2
+    powers = -torch.arange(half, dtype=torch.float64, device=rows.device) / half
+    angles = places.double()[:, None] * THETA**powers
+    first, second = rows[:, :half], rows[:, half:]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], 1)
+
+
 def _attend(case: Case, tensors: Tensors, request: int, i: int, head: int) -> torch.Tensor:
     q_len, kv = case.requests[request]
     kv_head = head // case.axes["group"]
@@ -144,6 +160,10 @@ def _attend(case: Case, tensors: Tensors, request: int, i: int, head: int) -> to
     part = slice(tokens.start, tokens.stop)
     query = tensors.q[int(tensors.q_indptr[request]) + i, head].double()
     keys = rows_of(case, tensors, tensors.k, request)[part, kv_head].double()
+    if case.rotates:
+        query = rotate(query[None], torch.tensor([kv - q_len + i], device=query.device))[0]
+    if case.rotates_keys:
+        keys = rotate(keys, torch.arange(tokens.start, tokens.stop, device=keys.device))
     values = rows_of(case, tensors, tensors.v, request)[part, kv_head].double()
     scores = keys @ query / math.sqrt(len(query))
     if case.axes["softcap"]:

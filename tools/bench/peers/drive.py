@@ -140,9 +140,17 @@ def products_of(device) -> float:
         return 0
 
 
-def drive(request: dict, device, emit) -> None:
-    peers = plugin.names(request["from"]) if request["peers"] == ["all"] else request["peers"]
-    modules = load_all(peers, request["from"], emit)
+def asked(request: dict) -> list[str]:
+    """The peers' names; raises NoPlugin for one that is none."""
+    if request["peers"] == ["all"]:
+        return plugin.names(request["from"])
+    for name in request["peers"]:
+        plugin.find(name, request["from"])
+    return request["peers"]
+
+
+def drive(request: dict, names: list[str], device, emit) -> None:
+    modules = load_all(names, request["from"], emit)
     products = products_of(device)
     if products:
         emit({"products_tflop_s": products})
@@ -169,11 +177,19 @@ def main() -> int:
     # What peers print goes to stderr, also from C: rows alone go to the real standard output.
     rows = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    return serve(request, lambda row: print(json.dumps(row), file=rows, flush=True))
+
+
+def serve(request: dict, emit) -> int:
     try:
-        drive(request, open_device(request["simulated"]), lambda row: print(json.dumps(row), file=rows, flush=True))
+        names = asked(request)
+        try:
+            drive(request, names, open_device(request["simulated"]), emit)
+        except Absent as lack:  # of torch, a GPU or this library's package, which all peers need
+            for name in names:
+                emit({"absent": name, "reason": str(lack)})
     except Exception as error:
-        text = str(error) if isinstance(error, (Absent, ValueError, ImportError)) else sentence(error)
-        print(json.dumps({"problem": text}), file=rows, flush=True)
+        emit({"problem": str(error) if isinstance(error, (ValueError, ImportError)) else sentence(error)})
         return 1
     return 0
 

@@ -6,16 +6,22 @@ import math
 import random
 import struct
 from array import array
+from bisect import bisect
 from copy import copy
 from itertools import accumulate
 from operator import mul
 
-from case import SOFTCAP, Case, Tensors
+from case import SOFTCAP, THETA, Case, Tensors
 
 ALLOWED = {"bf16": 6e-3, "f16": 1e-3}
+# What e4m3 has from 0 up: 7 is 2^-6 of 8ths below 1, then each 8 numbers have twice the step.
+E4M3 = [math.ldexp(code if code < 8 else 8 + code % 8, max(code // 8, 1) - 10) for code in range(127)]
+HALVES = [(low + high) / 2 for low, high in zip(E4M3, E4M3[1:])]
 
 
 def bits_of(dtype: str, value: float) -> int:
+    if dtype == "e4m3":
+        return bisect(HALVES, abs(value)) | (0x80 if value < 0 else 0)
     if dtype == "f16":
         return struct.unpack("<H", struct.pack("<e", value))[0]
     bits = struct.unpack("<I", struct.pack("<f", value))[0]
@@ -23,18 +29,21 @@ def bits_of(dtype: str, value: float) -> int:
 
 
 def number_of(dtype: str, bits: int) -> float:
+    if dtype == "e4m3":
+        return -E4M3[bits & 0x7F] if bits & 0x80 else E4M3[bits]
     if dtype == "f16":
         return struct.unpack("<e", struct.pack("<H", bits))[0]
     return struct.unpack("<f", struct.pack("<I", bits << 16))[0]
 
 
 class Array:
-    """Rows of 16-bit elements, as numpy would have them."""
+    """Rows of elements of 8 or 16 bits, as numpy would have them."""
 
     def __init__(self, shape: tuple[int, ...], dtype: str, draw=None) -> None:
         self.shape, self.dtype = tuple(shape), dtype
         self.pitch = self.shape[-1]  # elements from a row to the next
-        self.bits = array("H", (bits_of(dtype, draw()) if draw else 0x7FFF for _ in range(math.prod(shape))))
+        code, nan = ("B", 0x7F) if dtype == "e4m3" else ("H", 0x7FFF)
+        self.bits = array(code, (bits_of(dtype, draw()) if draw else nan for _ in range(math.prod(shape))))
 
     def first(self, dim: int) -> Array:
         """A view of the first elements of each row."""
@@ -45,8 +54,9 @@ class Array:
     @property
     def __array_interface__(self) -> dict:
         data = (self.bits.buffer_info()[0], False)
-        strides = tuple(accumulate((self.pitch, *self.shape[-2:0:-1]), mul, initial=2))[::-1]
-        return {"data": data, "shape": self.shape, "strides": strides, "typestr": "<u2", "version": 3}
+        size = self.bits.itemsize
+        strides = tuple(accumulate((self.pitch, *self.shape[-2:0:-1]), mul, initial=size))[::-1]
+        return {"data": data, "shape": self.shape, "strides": strides, "typestr": f"<u{size}", "version": 3}
 
     def _place(self, index: tuple[int, ...]) -> int:
         """Of the first element of the last extent, at an index of all others."""
@@ -78,15 +88,28 @@ def seen(case: Case, place: int, kv: int) -> range:
     return range(max(0, place - left + 1) if left else 0, place + 1 if case.is_causal else kv)
 
 
+def rotate(row: list[float], place: int) -> list[float]:
+    """Of the first half of the dims each with one of the second."""
+    half = len(row) // 2
+    angles = [place * THETA ** (-d / half) for d in range(half)]
+    turns = [(math.cos(angle), math.sin(angle)) for angle in angles]
+    pairs = list(zip(row[:half], row[half:], turns))
+    return [a * c - b * s for a, b, (c, s) in pairs] + [b * c + a * s for a, b, (c, s) in pairs]
+
+
 def attend(case: Case, tensors: Tensors, request: int, i: int, head: int) -> list[float]:
     """One row of O, in doubles."""
     q_len, kv = case.requests[request]
     query = tensors.q.row(tensors.q_indptr[request] + i, head)
+    if case.rotates:
+        query = rotate(query, kv - q_len + i)
     tokens = seen(case, kv - q_len + i, kv)
     kv_head = head // case.axes["group"]
     scores = []
     for t in tokens:
         key = cache_row(case, tensors, tensors.k, request, t, kv_head)
+        if case.rotates_keys:
+            key = rotate(key, t)
         score = sum(a * b for a, b in zip(query, key)) / math.sqrt(len(query))
         scores.append(SOFTCAP * math.tanh(score / SOFTCAP) if case.axes["softcap"] else score)
     most = max(scores)

@@ -33,18 +33,21 @@ def names(extra: str | None = None) -> list[str]:
     return sorted(found - {"flashjit"})
 
 
+def find(name: str, extra: str | None = None) -> Path:
+    found = [path for folder in folders(extra) if (path := folder / f"{name}.py").is_file()]
+    if not found:
+        raise NoPlugin(f"there is no peer {name!r}; there are {', '.join(names(extra))}")
+    return found[0]
+
+
 def load(name: str, extra: str | None = None) -> ModuleType:
     """The plug-in of a name. Its module is called otherwise, since peers have the names of their packages."""
-    for folder in folders(extra):
-        path = folder / f"{name}.py"
-        if not path.is_file():
-            continue
-        spec = importlib.util.spec_from_file_location(f"flashjit_peer_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        missing = [function for function in FUNCTIONS if not hasattr(module, function)]
-        if missing:
-            raise NoPlugin(f"{path} lacks {', '.join(missing)}")
-        return module
-    raise NoPlugin(f"there is no peer {name!r}; there are {', '.join(names(extra))}")
+    path = find(name, extra)
+    spec = importlib.util.spec_from_file_location(f"flashjit_peer_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    missing = [function for function in FUNCTIONS if not hasattr(module, function)]
+    if missing:
+        raise NoPlugin(f"{path} lacks {', '.join(missing)}")
+    return module

@@ -23,7 +23,7 @@ def available():
 
 
 def supports(case):
-    return ""
+    return case.refuses("rope", "kv_dtype")
 
 
 def prepare(case, tensors):

@@ -1,10 +1,10 @@
-"""FlashInfer's wrapper of paged KV, with the backend that FLASHJIT_FLASHINFER_BACKEND names; else fa2 for decode and
+"""FlashInfer's wrappers of paged and ragged KV, with the backend that FLASHJIT_FLASHINFER_BACKEND names; else fa2 for decode and
 fa3 for prompts. Its plan is made on the host and is no launch: it has no time here."""
 
 import os
 from types import SimpleNamespace
 
-from case import SOFTCAP, Absent
+from case import SOFTCAP, THETA, Absent
 
 try:
     import torch
@@ -21,28 +21,52 @@ def available():
 
 
 def supports(case):
-    return case.refuses("sinks") or ("" if case.is_paged else "there are no pages")
+    if case.rotates and not case.rotates_keys:
+        return "it rotates K together with Q"
+    return case.refuses("sinks")
+
+
+def _backend(case):
+    """The kernels of Hopper read no KV of 8 bits and rotate nothing."""
+    wants = os.environ.get("FLASHJIT_FLASHINFER_BACKEND")
+    is_plain = not case.rotates and case.axes["kv_dtype"] != "e4m3"
+    return wants or ("fa3" if is_plain and not case.is_decode else "fa2")
+
+
+def _whole(values):
+    return torch.tensor(values, dtype=torch.int32, device="cuda")
+
+
+def _pages(case, tensors):
+    """Entries before each request, page ids, and tokens in the last pages."""
+    page = case.axes["page_size"]
+    counts = [case.pages(kv) for _, kv in case.requests]
+    indices = torch.cat([tensors.page_table[r, :n] for r, n in enumerate(counts)])
+    last = _whole([(kv - 1) % page + 1 for _, kv in case.requests])
+    return _whole([0, *counts]).cumsum(0, dtype=torch.int32), indices, last
 
 
 def prepare(case, tensors):
-    page = case.axes["page_size"]
-    counts = [case.pages(kv) for _, kv in case.requests]
-    whole = dict(dtype=torch.int32, device="cuda")
-    indptr = torch.tensor([0, *counts], **whole).cumsum(0, dtype=torch.int32)
-    indices = torch.cat([tensors.page_table[r, :n] for r, n in enumerate(counts)])
-    last = torch.tensor([(kv - 1) % page + 1 for _, kv in case.requests], **whole)
-    backend = os.environ.get("FLASHJIT_FLASHINFER_BACKEND") or ("fa2" if case.is_decode else "fa3")
+    backend = _backend(case)
     memory = torch.zeros(WORKSPACE_BYTES, dtype=torch.uint8, device="cuda")
-    wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(memory, "NHD", backend=backend)
     left = case.axes["window_left"]
-    wrapper.plan(
-        tensors.q_indptr, indptr, indices, last, case.query_heads, case.heads, case.axes["head_dim"], page,
-        causal=case.is_causal, q_data_type=tensors.q.dtype, kv_data_type=tensors.k.dtype,
+    given = dict(
+        causal=case.is_causal, q_data_type=tensors.q.dtype, kv_data_type=tensors.k.dtype, o_data_type=tensors.q.dtype,
         window_left=left - 1 if left else -1, logits_soft_cap=SOFTCAP if case.axes["softcap"] else None,
+        pos_encoding_mode="ROPE_LLAMA" if case.rotates else "NONE", rope_theta=THETA if case.rotates else None,
+        head_dim_vo=case.axes["v_dim"],
     )  # fmt: skip
-    kv, o = (tensors.k, tensors.v), torch.empty_like(tensors.q)
+    heads = (case.query_heads, case.heads, case.axes["head_dim"])
+    if case.is_paged:
+        wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(memory, "NHD", backend=backend)
+        wrapper.plan(tensors.q_indptr, *_pages(case, tensors), *heads, case.axes["page_size"], **given)
+    else:
+        wrapper = flashinfer.BatchPrefillWithRaggedKVCacheWrapper(memory, "NHD", backend=backend)
+        wrapper.plan(tensors.q_indptr, tensors.kv_indptr, *heads, **given)
+    o = torch.empty(case.tokens, case.query_heads, case.axes["v_dim"], dtype=tensors.q.dtype, device="cuda")
+    kv = ((tensors.k, tensors.v),) if case.is_paged else (tensors.k, tensors.v)
     return SimpleNamespace(wrapper=wrapper, memory=memory, q=tensors.q, kv=kv, o=o)
 
 
 def run(state):
-    state.wrapper.run(state.q, state.kv, out=state.o)
+    state.wrapper.run(state.q, *state.kv, out=state.o)

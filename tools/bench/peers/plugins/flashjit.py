@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
-from case import SOFTCAP, Absent
+from case import SOFTCAP, THETA, Absent
 
 try:
     import flashjit
-except ImportError:
-    raise Absent("the Python package flashjit is missing; tools/python has it") from None
+except ModuleNotFoundError:
+    raise Absent("the Python package flashjit is missing; PYTHONPATH may name tools/python, which has it") from None
+except ImportError as error:
+    raise Absent(str(error)) from None
 
 
 def available():
@@ -25,6 +27,15 @@ def _output(case, tensors):
     return type(tensors.q)(shape, case.axes["o_dtype"])
 
 
+def _rope_table(case, tensors):
+    table, magnitude = flashjit.rope_table(case.axes["rope_dim"], theta=THETA)
+    if hasattr(tensors.q, "new_empty"):
+        import torch
+
+        table = torch.frombuffer(table, dtype=torch.int64).to(tensors.q.device)
+    return {"rope_table": table, "rope_magnitude": magnitude}
+
+
 def prepare(case, tensors):
     kernel = flashjit.default_context().kernel(case.spec)
     workspace = kernel.workspace(
@@ -38,6 +49,8 @@ def prepare(case, tensors):
     extra = {"softcap": SOFTCAP} if case.axes["softcap"] else {}
     if tensors.sinks is not None:
         extra["sinks"] = tensors.sinks
+    if case.rotates:
+        extra |= _rope_table(case, tensors)
     if case.has_own_v:
         extra["v"] = tensors.v
     o = _output(case, tensors)

@@ -30,7 +30,7 @@ def _attend():
 def supports(case):
     if not case.is_even:
         return "requests differ"
-    return case.refuses("sinks")
+    return case.refuses("sinks", "rope", "kv_dtype")
 
 
 def _cap(score, batch, head, q, kv):

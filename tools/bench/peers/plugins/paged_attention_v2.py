@@ -34,7 +34,7 @@ def _sources(folder):
     kernels = next(folder.glob("**/attention_kernels.cuh"), None)
     if kernels:
         folders = [HERE / "stand_in", kernels.parent, *include_paths()]
-        return [HERE / "paged_attention.cu"], ["-diag-suppress=940", *(f"-I{path}" for path in folders)]
+        return [HERE / "paged_attention.cu"], ["-diag-suppress=940", "-DENABLE_FP8", *(f"-I{path}" for path in folders)]
     sources = sorted(folder.glob("pagedattention*bf16*.cu")) or sorted(folder.glob("pagedattention*.cu"))
     if not sources:
         raise Absent(f"{folder} has neither attention_kernels.cuh nor pagedattention*.cu")
@@ -78,7 +78,9 @@ def supports(case):
         return "it is built for pages of 16 and 32 tokens alone"
     if case.axes["q_dtype"] != "bf16" or (case.axes["head_dim"], case.axes["v_dim"]) not in DIMS:
         return "it is built for bf16 and 64, 128 or 256 dims of K and V alone"
-    return case.refuses("window_left", "softcap", "sinks")
+    if case.axes["kv_dtype"] == "e4m3" and not hasattr(_found[0], "paged_attention_v2_e4m3"):
+        return "kv_dtype is e4m3, for which the library is not built"
+    return case.refuses("window_left", "softcap", "sinks", "rope")
 
 
 def prepare(case, tensors):
@@ -98,6 +100,7 @@ def prepare(case, tensors):
         rows, case.query_heads, dim, tensors.page_table.shape[1], case.query_heads * dim, heads * dim * page,
         dim * page,
     ]  # fmt: skip
+    state.kind = "e4m3" if case.axes["kv_dtype"] == "e4m3" else "bf16"
     return state
 
 
@@ -112,9 +115,9 @@ def _end(state):
 
 def run(state):
     first = _pointers(state.o, state.sums, state.most, state.part, state.t.q, state.k, state.v)
-    _found[0].paged_attention_v2_bf16(*first, P(None), *state.tail, *_end(state))
+    getattr(_found[0], f"paged_attention_v2_{state.kind}")(*first, P(None), *state.tail, *_end(state))
 
 
 def run_v1(state):
     first = _pointers(state.o, state.t.q, state.k, state.v)
-    _found[0].paged_attention_v1_bf16(*first, P(None), *state.tail, *_end(state))
+    getattr(_found[0], f"paged_attention_v1_{state.kind}")(*first, P(None), *state.tail, *_end(state))

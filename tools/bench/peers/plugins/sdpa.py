@@ -21,7 +21,7 @@ def supports(case):
         return "requests differ"
     if case.is_causal and case.most_q not in (1, case.most_kv):
         return "a causal mask of its own begins at the first token"
-    return case.refuses("window_left", "softcap", "sinks")
+    return case.refuses("window_left", "softcap", "sinks", "rope", "kv_dtype")
 
 
 def dense(case, tensors):

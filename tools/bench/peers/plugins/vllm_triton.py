@@ -75,7 +75,7 @@ def available():
 def supports(case):
     if not case.is_paged or not case.is_causal:
         return "it has pages and a causal mask alone"
-    return ""
+    return case.refuses("rope")
 
 
 def prepare(case, tensors):
@@ -92,6 +92,10 @@ def prepare(case, tensors):
         softmax_segm_output=scratch(rows, heads, SEGMENTS, width), softmax_segm_max=scratch(rows, heads, SEGMENTS),
         softmax_segm_expsum=scratch(rows, heads, SEGMENTS), sinks=tensors.sinks,
     )  # fmt: skip
+    if case.axes["kv_dtype"] == "e4m3":
+        one = torch.ones(1, device="cuda")
+        mode = sys.modules["vllm.v1.kv_cache_interface"].KVQuantMode.FP8_PER_TENSOR
+        arguments |= dict(k_descale=one, v_descale=one, kv_quant_mode=mode)
     return SimpleNamespace(arguments=arguments, o=arguments["out"])
 
 
