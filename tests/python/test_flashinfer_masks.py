@@ -310,6 +310,13 @@ class Masks(Case):
             wrapper.plan(*arrays[:2], arrays[2][:1], arrays[3], *SHAPE, PAGE, causal=True, **BFLOAT)
         with self.assertRaisesRegex(flashjit.ArgumentError, "qo_indptr_buf_arr is of 1 levels; the cascade has 2"):
             flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer, "NHD", True, arrays[0][:1])
+        with self.assertRaisesRegex(flashjit.ArgumentError, "paged_kv_indptr_arr is None; it must be a list of 2 arrays"):
+            wrapper.plan(arrays[0], None, *arrays[2:], *SHAPE, PAGE, causal=True, **BFLOAT)
+        with self.assertRaisesRegex(flashjit.ArgumentError, r"paged_kv_last_page_len_arr\[1\] is None; each level"):
+            wrapper.plan(*arrays[:3], [arrays[3][0], None], *SHAPE, PAGE, causal=True, **BFLOAT)
+        for levels in (0, -1, None, 1.5):
+            with self.assertRaisesRegex(flashjit.ArgumentError, f"num_levels is {levels}; it must be a whole number"):
+                flashinfer.MultiLevelCascadeAttentionWrapper(levels, self.buffer)
 
     def test_a_prefix_that_all_requests_share(self):
         """In two wrappers of their own, which FlashInfer has kept."""

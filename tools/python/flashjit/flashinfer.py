@@ -212,11 +212,18 @@ class BatchPrefillWithRaggedKVCacheWrapper(Wrapper):
     forward_return_lse = run_return_lse
 
 
-def _by_level(levels: int, **arrays: Any) -> Any:
-    """What each level has of arrays that have one for each, or are None."""
+def _by_level(levels: int, is_whole: bool, **arrays: Any) -> Any:
+    """What each level has of lists that have an array for each; but where they must be whole they may be None."""
     for name, of_each in arrays.items():
-        if of_each is not None and len(of_each) != levels:
+        if of_each is None and not is_whole:
+            continue
+        if not isinstance(of_each, (list, tuple)):
+            raise ArgumentError(f"{name} is {of_each!r}; it must be a list of {levels} arrays, one for each level")
+        if len(of_each) != levels:
             raise ArgumentError(f"{name} is of {len(of_each)} levels; the cascade has {levels}")
+        for level, array in enumerate(of_each):
+            if array is None and is_whole:
+                raise ArgumentError(f"{name}[{level}] is None; each level must have an array")
     return zip(*([None] * levels if of_each is None else of_each for of_each in arrays.values()))
 
 
@@ -228,8 +235,10 @@ class MultiLevelCascadeAttentionWrapper:
         paged_kv_indptr_buf_arr=None, paged_kv_indices_buf_arr=None, paged_kv_last_page_len_buf_arr=None,
         backend="auto",
     ) -> None:  # fmt: skip
+        if not isinstance(num_levels, int) or num_levels < 1:
+            raise ArgumentError(f"num_levels is {num_levels!r}; it must be a whole number from 1 on")
         buffers = _by_level(
-            num_levels, qo_indptr_buf_arr=qo_indptr_buf_arr, paged_kv_indptr_buf_arr=paged_kv_indptr_buf_arr,
+            num_levels, False, qo_indptr_buf_arr=qo_indptr_buf_arr, paged_kv_indptr_buf_arr=paged_kv_indptr_buf_arr,
             paged_kv_indices_buf_arr=paged_kv_indices_buf_arr,
             paged_kv_last_page_len_buf_arr=paged_kv_last_page_len_buf_arr,
         )  # fmt: skip
@@ -244,7 +253,7 @@ class MultiLevelCascadeAttentionWrapper:
         num_kv_heads, head_dim, page_size, causal=False, **options,
     ) -> None:  # fmt: skip
         arrays = _by_level(
-            len(self._levels), qo_indptr_arr=qo_indptr_arr, paged_kv_indptr_arr=paged_kv_indptr_arr,
+            len(self._levels), True, qo_indptr_arr=qo_indptr_arr, paged_kv_indptr_arr=paged_kv_indptr_arr,
             paged_kv_indices_arr=paged_kv_indices_arr, paged_kv_last_page_len_arr=paged_kv_last_page_len_arr,
         )  # fmt: skip
         plan_level = BatchPrefillWithPagedKVCacheWrapper.plan.__wrapped__
