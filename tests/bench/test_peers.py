@@ -215,7 +215,7 @@ class Runs(unittest.TestCase):
 class Plugins(unittest.TestCase):
     def test_all_have_what_a_plug_in_has(self):
         names = plugin.names()
-        self.assertEqual(len(names), 9)
+        self.assertEqual(len(names), 10)
         for name in names:
             text = (plugin.HERE / f"{name}.py").read_text()
             compile(text, name, "exec")
@@ -288,9 +288,19 @@ class Rotated(unittest.TestCase):
         both, one = ({"rope": "half", "rope_keys": keys} for keys in ("unrotated", "rotated"))
         self.assertEqual([peer.supports(read_case(member(**axes))) for axes in ({}, both)], ["", ""])
         self.assertEqual(peer.supports(read_case(member(**one))), "it rotates K together with Q")
-        backends = [peer._backend(read_case({**member(**axes), "requests": [[5, 9], [1, 3]]}))
+        backends = [peer.backend_of(read_case({**member(**axes), "requests": [[5, 9], [1, 3]]}))
                     for axes in ({}, both, {"kv_dtype": "e4m3", "v_dtype": "e4m3"})]  # fmt: skip
         self.assertEqual(backends, ["fa3", "fa2", "fa2"])
+
+    def test_a_cascade_needs_one_prefix(self):
+        modules = {name: ModuleType(name) for name in ("torch", "flashinfer")}
+        with mock.patch.dict(sys.modules, modules):
+            peer = plugin.load("flashinfer_cascade")
+        for borrowed, shares in (([0, 8], True), ([0, 4], False), ([0, 0], False), ([1, 8], False)):
+            given = {"requests": [[1, 14], [1, 9], [1, 11]], "borrowed": [[0, 0], [0, 8], borrowed], "shares": True}
+            self.assertEqual(peer.supports(read_case({**member(), **given})) == "", shares, borrowed)
+        given = {"requests": [[1, 14], [1, 8]], "borrowed": [[0, 0], [0, 8]], "shares": True}
+        self.assertIn("KV of their own", peer.supports(read_case({**member(), **given})))
 
     def test_a_turn_by_a_quarter(self):
         angle = host.math.pi / 2

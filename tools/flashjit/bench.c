@@ -48,8 +48,9 @@ static const struct cli_option options[] = {
      OPTION_BASELINE},
     {"tolerance", 0, "PERCENT", "what does not count as slower; default: 5", OPTION_TOLERANCE},
     {"peers", 0, "NAME,...",
-     "all, fa3, flashinfer, flashmla, sdpa, sdpa_cudnn, flex, vllm_triton, paged_attention_v1,\n"
-     "paged_attention_v2, in turn with this library in one Python process; absent ones are told",
+     "all, fa3, flashinfer, flashinfer_cascade, flashmla, sdpa, sdpa_cudnn, flex, vllm_triton,\n"
+     "paged_attention_v1, paged_attention_v2, in turn with this library in one Python process;\n"
+     "absent ones are told",
      OPTION_PEERS},
     {"peers-from", 0, "FOLDER", "more peers: files NAME.py with available, supports, prepare and run",
      OPTION_PEERS_FROM},

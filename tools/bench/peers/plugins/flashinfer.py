@@ -26,15 +26,21 @@ def supports(case):
     return case.refuses("sinks")
 
 
-def _backend(case):
+def backend_of(case):
     """The kernels of Hopper read no KV of 8 bits and rotate nothing."""
     wants = os.environ.get("FLASHJIT_FLASHINFER_BACKEND")
     is_plain = not case.rotates and case.axes["kv_dtype"] != "e4m3"
     return wants or ("fa3" if is_plain and not case.is_decode else "fa2")
 
 
-def _whole(values):
+def whole(values):
     return torch.tensor(values, dtype=torch.int32, device="cuda")
+
+
+def seen(case):
+    """What of the KV counts, and how."""
+    left = case.axes["window_left"]
+    return {"window_left": left - 1 if left else -1, "logits_soft_cap": SOFTCAP if case.axes["softcap"] else None}
 
 
 def _pages(case, tensors):
@@ -42,19 +48,17 @@ def _pages(case, tensors):
     page = case.axes["page_size"]
     counts = [case.pages(kv) for _, kv in case.requests]
     indices = torch.cat([tensors.page_table[r, :n] for r, n in enumerate(counts)])
-    last = _whole([(kv - 1) % page + 1 for _, kv in case.requests])
-    return _whole([0, *counts]).cumsum(0, dtype=torch.int32), indices, last
+    last = whole([(kv - 1) % page + 1 for _, kv in case.requests])
+    return whole([0, *counts]).cumsum(0, dtype=torch.int32), indices, last
 
 
 def prepare(case, tensors):
-    backend = _backend(case)
+    backend = backend_of(case)
     memory = torch.zeros(WORKSPACE_BYTES, dtype=torch.uint8, device="cuda")
-    left = case.axes["window_left"]
     given = dict(
         causal=case.is_causal, q_data_type=tensors.q.dtype, kv_data_type=tensors.k.dtype, o_data_type=tensors.q.dtype,
-        window_left=left - 1 if left else -1, logits_soft_cap=SOFTCAP if case.axes["softcap"] else None,
         pos_encoding_mode="ROPE_LLAMA" if case.rotates else "NONE", rope_theta=THETA if case.rotates else None,
-        head_dim_vo=case.axes["v_dim"],
+        head_dim_vo=case.axes["v_dim"], **seen(case),
     )  # fmt: skip
     heads = (case.query_heads, case.heads, case.axes["head_dim"])
     if case.is_paged:
