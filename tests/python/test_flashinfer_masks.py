@@ -310,7 +310,7 @@ class Masks(Case):
             wrapper.plan(*arrays[:2], arrays[2][:1], arrays[3], *SHAPE, PAGE, causal=True, **BFLOAT)
         with self.assertRaisesRegex(flashjit.ArgumentError, "qo_indptr_buf_arr is of 1 levels; the cascade has 2"):
             flashinfer.MultiLevelCascadeAttentionWrapper(2, self.buffer, "NHD", True, arrays[0][:1])
-        with self.assertRaisesRegex(flashjit.ArgumentError, "paged_kv_indptr_arr is None; it must be a list of 2 arrays"):
+        with self.assertRaisesRegex(flashjit.ArgumentError, "paged_kv_indptr_arr is None; it must be a list of 2"):
             wrapper.plan(arrays[0], None, *arrays[2:], *SHAPE, PAGE, causal=True, **BFLOAT)
         with self.assertRaisesRegex(flashjit.ArgumentError, r"paged_kv_last_page_len_arr\[1\] is None; each level"):
             wrapper.plan(*arrays[:3], [arrays[3][0], None], *SHAPE, PAGE, causal=True, **BFLOAT)

@@ -23,7 +23,7 @@ def microseconds(call, count=2000, batches=60):
 
 class Overhead(unittest.TestCase):
     def test_a_prepared_launch(self):
-        """In place of fi_run a function of C that does nothing and returns 0. The tile makes no difference to Python."""
+        """In place of fi_run a function of C that does nothing and returns 0. To Python tiles make no difference."""
         for rows in (16, 128):
             with self.subTest(rows):
                 self.launch(rows)

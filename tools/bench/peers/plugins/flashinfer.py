@@ -1,5 +1,5 @@
-"""FlashInfer's wrappers of paged and ragged KV, with the backend that FLASHJIT_FLASHINFER_BACKEND names; else fa2 for decode and
-fa3 for prompts. Its plan is made on the host and is no launch: it has no time here."""
+"""FlashInfer's wrappers of paged and ragged KV, with the backend that FLASHJIT_FLASHINFER_BACKEND names; else fa2 for
+decode and fa3 for prompts. Its plan is made on the host and is no launch: it has no time here."""
 
 import os
 from types import SimpleNamespace
