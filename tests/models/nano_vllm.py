@@ -10,6 +10,7 @@ It needs torch, transformers and a GPU.
 """
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -34,7 +35,7 @@ SIZES = {
 EOS = 2
 CHECKED = {"requests": 16, "prompt": (30, 400), "tokens": 32}
 TIMED = {"requests": 256, "prompt": (100, 1024), "tokens": (100, 256)}
-ROUNDS = 3
+ROUNDS = 4
 
 
 # ------------------------------------------------------------------------------------------- what is in the slot
@@ -206,17 +207,28 @@ def check(engine, model, draw):
     return (*texts.verdict(), rows)
 
 
-def speed(engine, draw):
+@contextlib.contextmanager
+def turn(path):
+    """Alone among those with the same file; then the next one's turn."""
+    with open(path or os.devnull, "w") as lock:
+        if path:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    time.sleep(0.2 if path else 0)
+
+
+def speed(engine, draw, lock):
     """Tokens/s, and seconds of each round, whose prompts are new: the engine keeps the KV of those it has seen."""
     seconds, rates = [], []
     for requests in (16, *[TIMED["requests"]] * ROUNDS):  # the first compiles
         prompts = prompts_of({**TIMED, "requests": requests}, draw)
         tokens = torch.randint(*TIMED["tokens"], (requests,), generator=draw).tolist()
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        generate(engine, prompts, tokens)
-        torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - begin)
+        with turn(lock):
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            generate(engine, prompts, tokens)
+            torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - begin)
         rates.append(sum(tokens) / seconds[-1])
     return statistics.median(rates[1:]), seconds
 
@@ -228,7 +240,7 @@ def main():
     parser.add_argument("--against", help="tokens of another run: how many requests are equal")
     parser.add_argument("--untimed", action="store_true")
     parser.add_argument("--unchecked", action="store_true")
-    parser.add_argument("--lock", help="a file that those hold who are timed, one after the other")
+    parser.add_argument("--lock", help="a file that those hold who are timed, in turn, a round each")
     arguments = parser.parse_args()
     calls = SLOTS[arguments.attention]()
     begin, draw = time.monotonic(), torch.Generator().manual_seed(1)
@@ -252,10 +264,7 @@ def main():
         is_right = False
         print(f"{calls()} calls for {SIZES['num_hidden_layers']} layers")
     if not arguments.untimed:
-        with open(arguments.lock or os.devnull, "w") as lock:
-            if arguments.lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            rate, seconds = speed(engine, draw)
+        rate, seconds = speed(engine, draw, arguments.lock)
         print(f"{arguments.attention}: {rate:.0f} tokens/s ({', '.join(f'{s:.2f}' for s in seconds)} s)", flush=True)
     sys.stdout.flush()
     os._exit(0 if is_right else 1)  # the engine's own end waits for a process group
