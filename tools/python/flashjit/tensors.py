@@ -207,12 +207,12 @@ def _all_strides(array: View) -> list[int]:
 
 
 def _steps(array: View, shape: tuple[int, ...], strides: tuple[int, ...], step: int) -> list[int]:
-    """That of an extent of 1 does not matter, and is what it would be if packed."""
+    """That of an extent of 1 does not matter, and is what it would be if it came after all that is inside of it."""
     found: list[int] = []
     for extent, stride in zip(reversed(shape), reversed(strides)):
         if extent > 1 and stride == 0:
             raise ArgumentError(f"strides are {list(array.strides)}: one array for all is not possible")
         used = stride if extent > 1 else step
         found.insert(0, used)
-        step = used * extent
+        step = max(step, used * extent)  # extents need not be in the order of their strides
     return found
