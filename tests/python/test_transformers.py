@@ -47,10 +47,11 @@ class Models(unittest.TestCase):
         model.set_attn_implementation(name)
         self.assertEqual(model.config._attn_implementation, name)
         before = simulated().runs
-        arguments = {"attention_mask": self.mask[:requests], "max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": -1}
+        arguments = {"max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": -1, "disable_compile": True}
+        rows = {"inputs": self.ids[:requests], "attention_mask": self.mask[:requests]}
         with torch.no_grad():
             found = model.generate(
-                self.ids[:requests], **arguments, return_dict_in_generate=True, output_logits=True, disable_compile=True, **options
+                **rows, **arguments, return_dict_in_generate=True, output_logits=True, **options
             )
         return torch.stack(found.logits), simulated().runs - before
 
