@@ -1,6 +1,7 @@
 /*
- * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one or two of producers that
- * bring Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V, too.
+ * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one or two of producers
+ * that bring Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V,
+ * too.
  */
 #include "tile_plans.h"
 
@@ -105,8 +106,8 @@ static bool gathers(const fi_spec *spec) {
 }
 
 /*
- * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not for 8-bit K and V of small heads, where
- * their conversion takes as long as all the rest.
+ * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not for 8-bit K and V of small heads,
+ * where their conversion takes as long as all the rest.
  */
 static bool pays(const fi_spec *spec) {
   return !is_converted(spec) || spec->head_dim > SMALL_DIM || spec->v_dim > SMALL_DIM;

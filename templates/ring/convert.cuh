@@ -1,8 +1,8 @@
 //@use ring/panels
 //@use ptx/warpgroup
 
-//# K and V of 8 bits come as they are stored, a tile of each at a time. Warps of the producers share the rows of a tile,
-//# and make one of 16-bit elements of them in the ring. While K of a step is converted V of it is on its way, and
+//# K and V of 8 bits come as they are stored, a tile of each at a time. Warps of the producers share the rows of a
+//# tile, and make one of 16-bit elements of them in the ring. While K of a step is converted V of it is on its way, and
 //# while V is, K of the next step.
 
 u8 *stored_keys(u8 *shared) {

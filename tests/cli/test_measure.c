@@ -79,7 +79,8 @@ Test(measure, tolerance_is_of_the_kernel) {
       {"attention rows=128 q=e4m3 o=f16 page=4", "sm_90a", FI_F16},
       {"attention v_dim=256 rows=128 q=e4m3 o=bf16", "sm_90a", FI_BF16},
       {"attention rows=128 q=e4m3 rope=half o=f16", "sm_90a", FI_F16},
-      {"attention rows=128 q=e4m3 o=bf16 left=128", "sm_90a", FI_BF16},
+      {"attention rows=128 q=e4m3 o=bf16 left=128", "sm_90a", FI_E4M3},
+      {"attention family=mma rows=128 q=e4m3 o=bf16 left=128", "sm_90a", FI_BF16},
       {"attention family=wgmma rows=128 q=e4m3 left=128", "sm_90a", FI_E4M3},
       {"append kv=e4m3", "sm_90a", FI_BF16},
   };
