@@ -11,7 +11,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool takes = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const float most = count_in(state.most[r], scores, r);
+    const float most = join_lanes(count_in(state.most[r], scores, r));
     const float before = state.most[r] * scale.of(r);
     const float offset = most * scale.of(r);
     const bool large = is_large(offset);

@@ -58,11 +58,16 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 constexpr float kSlack = 8;
 //@end
 
-/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+/* The maximum of a row, in which the lane's new scores are counted. */
 float count_in(float most, const Scores &scores, u32 group) {
 #pragma unroll
   for (u32 i = 0; i < kTeamTokens / 4; i += 2)
     most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  return most;
+}
+
+/* That of all scores: four lanes share a row. */
+float join_lanes(float most) {
   most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
@@ -78,8 +83,9 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
- * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. The
- * offsets are what is to be taken off logits.
+ * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
+ * lane asks this of the scores that it has, and only then do they join them. The offsets are what is to be taken off
+ * logits.
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
@@ -99,6 +105,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
     return false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
+    most[r] = join_lanes(most[r]);
     const float offset = most[r] * scale.of(r);
     const bool large = is_large(offset);
     const float shrink = exp2_fast(large ? (state.most[r] - most[r]) * scale.of(r) : offsets[r] - offset);

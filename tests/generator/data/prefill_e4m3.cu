@@ -1470,11 +1470,16 @@ void close_weights(RowState &state) {
   }
 }
 
-/* The maximum of a row, whose new scores are counted in. Four lanes share it. */
+/* The maximum of a row, in which the lane's new scores are counted. */
 float count_in(float most, const Scores &scores, u32 group) {
 #pragma unroll
   for (u32 i = 0; i < kTeamTokens / 4; i += 2)
     most = fmaxf(most, fmaxf(at(scores, group, i), at(scores, group, i + 1)));
+  return most;
+}
+
+/* That of all scores: four lanes share a row. */
+float join_lanes(float most) {
   most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
@@ -1490,7 +1495,7 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   bool takes = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const float most = count_in(state.most[r], scores, r);
+    const float most = join_lanes(count_in(state.most[r], scores, r));
     const float before = state.most[r] * scale.of(r);
     const float offset = most * scale.of(r);
     const bool large = is_large(offset);
