@@ -207,14 +207,12 @@ static bool is_plain_query(const fi_spec *spec) {
 
 /*
  * Whether sums of rows may say when their maxima are lifted: weights are bf16, and rows of a tile are lifted together.
- * With biases and snippets logits may rise from step to step so much that rows are done again, and beside sinks what is
- * taken off must be near the maximum. Beside a third consumer a register is missing for it.
+ * Beside a third consumer a register is missing for it.
  */
 static bool asks_sums(const struct wgmma *wgmma) {
   const fi_spec *spec = wgmma->spec;
-  return wgmma->division->consumers == 2 && dtype_of(spec->kv_dtype)->operand == FI_BF16 &&
-         !tile_narrow_serves(spec) && !spec->prefixes && !spec->sinks && spec->bias == FI_BIAS_NONE &&
-         spec->snippet == FI_SNIPPET_NONE;
+  return wgmma->division->consumers == 2 && dtype_of(spec->kv_dtype)->operand == FI_BF16 && !tile_narrow_serves(spec) && !spec->prefixes &&
+         spec->snippet != FI_SNIPPET_WEIGHT;
 }
 
 static void describe(const struct wgmma *wgmma, struct tile *tile) {

@@ -4,9 +4,7 @@
 //# Rows beside odd values are done again by the warp that has them.
 
 //@if mixed_rows
-//@if by_sums
-//@use tile/lost_rows
-//@else
+//@if by_sums == 0
 /* No maximum is ever too small. */
 struct LostRows {
   bool has(u32 row) const {

@@ -1293,8 +1293,8 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled = true; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;             /* this one does */
+  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
+  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -1303,6 +1303,7 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
+  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;
@@ -1351,7 +1352,7 @@ float join_lanes(float most) {
 }
 
 constexpr float kFull = 0x1p24f; /* a lane's sum beyond which a row's maximum is lifted */
-constexpr float kLost = 0x1p64f; /* beyond which O may have been infinite */
+constexpr float kLost = 0x1p64f; /* beyond which O may have been infinite: the row is done again */
 
 /* Before the softmax of a step: whether each row sees all of its tokens. */
 void note_visible(RowState &state, bool all_visible) {
@@ -1363,15 +1364,36 @@ bool is_lost(float sum) {
   return !(sum <= kLost);
 }
 
+/* The warp's rows that are lost, by row group: bit 4 i is row i. */
+struct LostRows {
+  u32 lanes[kRowGroups];
+
+  bool has(u32 row) const {
+    return lanes[row / 8] >> row % 8 * 4 & 1;
+  }
+
+  bool are_some() const {
+    return (lanes[0] | lanes[1]) != 0;
+  }
+};
+
+LostRows lost_rows(const RowState &state) {
+  LostRows lost;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    lost.lanes[r] = __ballot_sync(kAllLanes, is_lost(state.sum[r]));
+  return lost;
+}
+
 /* A row's maximum that its sum is no larger with than with that of the scores so far. */
 float lifted_by(float sum, float most, float scale) {
   return sum > kFull ? fminf(most + log2_fast(sum) / scale, kLargest) : most;
 }
 
 /*
- * Lifts the rows' maxima to those of the new scores, or by their sums, and rescales O, or tells by what, and sums by
- * it, if some row of the warp has to be asked or has too large a sum; returns whether one has. The offsets are what is
- * to be taken off logits. A sum that is lost stays NaN.
+ * Lifts the rows' maxima to those of the new scores, or by their sums, and rescales O, or tells by what, and sums by it,
+ * if some row of the warp has to be asked or has too large a sum; returns whether one has. The offsets are what is to be
+ * taken off logits. A sum that is lost stays NaN.
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
@@ -1833,29 +1855,6 @@ void redo_row(const fi_attention_args &args, const ItemTile &tile, const QueryRo
 /* Whether a row may not see a token of its item. */
 bool sees_less(const ItemTile &tile, u32 row) {
   return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
-}
-
-/* The warp's rows that are done again, by row group: any of four bits is a row's. */
-struct LostRows {
-  u32 lanes[kRowGroups];
-
-  bool has(u32 row) const {
-    return (lanes[row / 8] >> row % 8 * 4 & 15) != 0;
-  }
-
-  bool are_some() const {
-    return (lanes[0] | lanes[1]) != 0;
-  }
-};
-
-/* Those whose sums say so, and where O has odd values, which large weights of large V may have made, too. */
-LostRows lost_rows(const RowState &state) {
-  const bool is_odd = has_odd_values(state.o);
-  LostRows lost;
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++)
-    lost.lanes[r] = __ballot_sync(kAllLanes, is_odd || is_lost(state.sum[r]));
-  return lost;
 }
 
 /*
