@@ -378,7 +378,6 @@ static void describe(const struct purpose *purpose, const struct mma *mma, struc
   tile_add(tile, "loader_shared", mma->loader_shared, "1: a thread's loader is in shared memory");
   tile_add(tile, "ordered_loads", mma->ordered_loads, "1: matrix loads stay where they stand");
   tile_narrow_add(tile, purpose->is_narrow);
-  tile_add(tile, "by_sums", 0, BY_SUMS);
   tile_add(tile, "frees_query", 0, FREES_QUERY);
   tile_add(tile, "one_page", one_page, "1: the rows that a warp copies in a step have one place of reference");
   tile->start_tokens = one_page && purpose->spec->page_size > 0 ? warp_tokens : 1;

@@ -7,7 +7,6 @@
 /* What all of them say of a number of theirs. */
 #define QUERY_ALONE "1: a warp of the producer brings Q and nothing else"
 #define CONVERTS "1: K and V become 16-bit elements on their way"
-#define BY_SUMS "1: sums of rows say when their maxima are lifted"
 #define FREES_QUERY "1: the tile of Q is free after the last scores of an item"
 
 /* Attention by mma.sync and cp.async: tile_mma.c. */

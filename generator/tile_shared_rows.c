@@ -136,7 +136,6 @@ static void describe(const struct halves *halves, struct tile *tile) {
   tile_narrow_add(tile, false);
   const bool mixed_rows = tile_mixes_rows(tile, spec);
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
-  tile_add(tile, "by_sums", 0, BY_SUMS);
   tile_add(tile, "frees_query", !mixed_rows, FREES_QUERY);
   if (tile->group_shares > 1)
     tile_add(tile, "group", tile->heads, "query heads of a tile, those of a share of a KV head");

@@ -205,16 +205,6 @@ static bool is_plain_query(const fi_spec *spec) {
   return spec->rope == FI_ROPE_NONE && !derived_converts_query(spec);
 }
 
-/*
- * Whether sums of rows may say when their maxima are lifted: weights are bf16, and rows of a tile are lifted together.
- * Beside a third consumer a register is missing for it.
- */
-static bool asks_sums(const struct wgmma *wgmma) {
-  const fi_spec *spec = wgmma->spec;
-  return wgmma->division->consumers == 2 && dtype_of(spec->kv_dtype)->operand == FI_BF16 && !tile_narrow_serves(spec) && !spec->prefixes &&
-         spec->snippet != FI_SNIPPET_WEIGHT;
-}
-
 static void describe(const struct wgmma *wgmma, struct tile *tile) {
   const fi_spec *spec = wgmma->spec;
   tile->rows = wgmma->rows;
@@ -236,7 +226,6 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile_narrow_add(tile, tile_narrow_serves(spec));
   const bool mixed_rows = tile_mixes_rows(tile, spec) && !dtype_of(spec->v_dtype)->whole;
   tile_add(tile, "mixed_rows", mixed_rows, "1: some row of a tile may not see a KV token of its item");
-  tile_add(tile, "by_sums", mixed_rows && asks_sums(wgmma), BY_SUMS);
   tile_add(tile, "frees_query", !mixed_rows || is_plain_query(spec), FREES_QUERY);
   struct region regions[REGIONS];
   lay_out(wgmma, regions);

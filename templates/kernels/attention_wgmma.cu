@@ -119,7 +119,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     ItemTile &ended = view.tile(shared);
     close_rows(state, ended.rows);
     publish(args, ended, state, staging(shared));
-    redo_odd_rows(args, ended, state, view.query(shared));
+    redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
     end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);

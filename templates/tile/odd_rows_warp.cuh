@@ -4,47 +4,28 @@
 //# Rows beside odd values are done again by the warp that has them.
 
 //@if mixed_rows
-//@if by_sums == 0
-/* No maximum is ever too small. */
-struct LostRows {
-  bool has(u32 row) const {
-    return false;
-  }
-
-  bool are_some() const {
-    return false;
-  }
-};
-
-LostRows lost_rows(const RowState &state) {
-  return {};
-}
-//@end
-
 /*
- * Does the warp's rows again that are lost or do not see all of the item's tokens. Not inlined: it would take registers
- * from the main loop.
+ * Does the warp's rows again that do not see all of the item's tokens. Not inlined: it would take registers from the
+ * main loop.
  */
-__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query, LostRows lost) {
+__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
   const u32 begin = fresh_thread() / 32 * 16;
   const u32 end = min(begin + 16, tile.item.row_count * kGroup);
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
-    if (lost.has(row - begin) || sees_less(tile, row))
+    if (sees_less(tile, row))
       redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
-/* After a warp has published its rows: does those again that are lost, and others if O has odd values. */
-void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const RowState &state, const u8 *query) {
-  const LostRows lost = lost_rows(state);
-  const bool is_odd = may_differ(tile.item) && __any_sync(kAllLanes, has_odd_values(state.o));
-  if (!is_odd && !lost.are_some())
+/* After a warp has published its rows: does them again if O has odd values. */
+void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const Output &o, const u8 *query) {
+  if (!may_differ(tile.item) || !__any_sync(kAllLanes, has_odd_values(o)))
     return;
   __syncwarp(); /* what is published of these rows has been written */
-  redo_rows(args, tile, query, lost);
+  redo_rows(args, tile, query);
   shared_written(); /* Q has been read: a tensor map may write the next */
 }
 //@else
 /* All rows see the same tokens, and V of those that none sees is cleared. */
-void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const RowState &state, const u8 *query) {}
+void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const Output &o, const u8 *query) {}
 //@end

@@ -1,7 +1,5 @@
 //# Weights of the caller's in place of the softmax: a row is a plain sum, without a maximum.
 
-void note_visible(RowState &state, bool all_visible) {}
-
 /* Scores are weights already; that of a token that is not seen is -infinity. O never shrinks. */
 template <typename Shrunk>
 bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {

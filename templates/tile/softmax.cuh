@@ -7,8 +7,6 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -17,7 +15,6 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
-  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;
@@ -75,12 +72,6 @@ float join_lanes(float most) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
-//@if by_sums
-//@use tile/raise_by_sums
-//@else
-/* Maxima of all steps are looked for. */
-void note_visible(RowState &state, bool all_visible) {}
-
 //@if weight_exponent > 0
 //@use tile/raise_all_maxima
 //@else
@@ -129,7 +120,6 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
   }
   return true;
 }
-//@end
 //@end
 
 //@if token_scales

@@ -9,7 +9,6 @@
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                 const ItemView &view, u8 *shared, int token, bool all_visible) {
   to_masked_logits(scores, args, view, shared, token, all_visible);
-  note_visible(state, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 

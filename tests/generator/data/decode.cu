@@ -1075,8 +1075,6 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -1085,7 +1083,6 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
-  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;

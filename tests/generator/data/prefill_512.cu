@@ -1413,8 +1413,6 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -1423,7 +1421,6 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
-  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;
@@ -1473,9 +1470,6 @@ float join_lanes(float most) {
   most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
-
-/* Maxima of all steps are looked for. */
-void note_visible(RowState &state, bool all_visible) {}
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
@@ -1665,7 +1659,6 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                 const ItemView &view, u8 *shared, int token, bool all_visible) {
   to_masked_logits(scores, args, view, shared, token, all_visible);
-  note_visible(state, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 

@@ -1537,8 +1537,6 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -1547,7 +1545,6 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
-  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;
@@ -1597,9 +1594,6 @@ float join_lanes(float most) {
   most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
-
-/* Maxima of all steps are looked for. */
-void note_visible(RowState &state, bool all_visible) {}
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
@@ -1803,7 +1797,6 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                 const ItemView &view, u8 *shared, int token, bool all_visible) {
   to_masked_logits(scores, args, view, shared, token, all_visible);
-  note_visible(state, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
@@ -2068,42 +2061,25 @@ bool sees_less(const ItemTile &tile, u32 row) {
   return kHides || tile.rows[row].visible < tile.item.kv_end || first_seen(tile.rows[row]) > tile.item.kv_begin;
 }
 
-/* No maximum is ever too small. */
-struct LostRows {
-  bool has(u32 row) const {
-    return false;
-  }
-
-  bool are_some() const {
-    return false;
-  }
-};
-
-LostRows lost_rows(const RowState &state) {
-  return {};
-}
-
 /*
- * Does the warp's rows again that are lost or do not see all of the item's tokens. Not inlined: it would take registers
- * from the main loop.
+ * Does the warp's rows again that do not see all of the item's tokens. Not inlined: it would take registers from the
+ * main loop.
  */
-__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query, LostRows lost) {
+__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
   const u32 begin = fresh_thread() / 32 * 16;
   const u32 end = min(begin + 16, tile.item.row_count * kGroup);
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
-    if (lost.has(row - begin) || sees_less(tile, row))
+    if (sees_less(tile, row))
       redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
-/* After a warp has published its rows: does those again that are lost, and others if O has odd values. */
-void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const RowState &state, const u8 *query) {
-  const LostRows lost = lost_rows(state);
-  const bool is_odd = may_differ(tile.item) && __any_sync(kAllLanes, has_odd_values(state.o));
-  if (!is_odd && !lost.are_some())
+/* After a warp has published its rows: does them again if O has odd values. */
+void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const Output &o, const u8 *query) {
+  if (!may_differ(tile.item) || !__any_sync(kAllLanes, has_odd_values(o)))
     return;
   __syncwarp(); /* what is published of these rows has been written */
-  redo_rows(args, tile, query, lost);
+  redo_rows(args, tile, query);
   shared_written(); /* Q has been read: a tensor map may write the next */
 }
 
@@ -2416,7 +2392,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     ItemTile &ended = view.tile(shared);
     close_rows(state, ended.rows);
     publish(args, ended, state, staging(shared));
-    redo_odd_rows(args, ended, state, view.query(shared));
+    redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
     end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);

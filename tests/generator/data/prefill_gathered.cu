@@ -1146,12 +1146,6 @@ float exp2_fast(float x) {
   return y;
 }
 
-float log2_fast(float x) {
-  float y;
-  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 /* The scale of K or V of a head. */
 float scale_of(const fi_kv_args &kv, int kv_head) {
   return 1;
@@ -1242,8 +1236,6 @@ struct RowState {
   float most[kRowGroups]; /* largest score; from close_rows on what states are joined by */
   float sum[kRowGroups];  /* of this lane's columns, until close_rows */
   Output o;
-  bool unsettled; /* some row has seen nothing, or has large logits: each step looks for maxima */
-  bool asks;      /* this one does */
 };
 
 /* The maximum of a row that has seen nothing: below all scores, but finite, so that differences to it are defined. */
@@ -1252,7 +1244,6 @@ constexpr float kNothing = -0x1.fffffep127f;
 /* The state of rows that have seen nothing yet. */
 void open_rows(RowState &state) {
   state = {};
-  state.unsettled = true;
 #pragma unroll
   for (float &most : state.most)
     most = kNothing;
@@ -1286,6 +1277,9 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
     shrink_group(o, r, shrinks.factors[r]);
 }
 
+/* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
+constexpr float kSlack = 8;
+
 /* The maximum of a row, in which the lane's new scores are counted. */
 float count_in(float most, const Scores &scores, u32 group) {
 #pragma unroll
@@ -1300,81 +1294,45 @@ float join_lanes(float most) {
   return fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
 }
 
-constexpr float kFull = 0x1p24f; /* a lane's sum beyond which a row's maximum is lifted */
-constexpr float kLost = 0x1p64f; /* beyond which O may have been infinite: the row is done again */
-
-/* Before the softmax of a step: whether each row sees all of its tokens. */
-void note_visible(RowState &state, bool all_visible) {
-  state.asks = state.unsettled || !all_visible;
-}
-
-/* Whether O of a row may be wrong, by its sum: scores of a step have exceeded its maximum by too much. */
-bool is_lost(float sum) {
-  return !(sum <= kLost);
-}
-
-/* The warp's rows that are lost, by row group: bit 4 i is row i. */
-struct LostRows {
-  u32 lanes[kRowGroups];
-
-  bool has(u32 row) const {
-    return lanes[row / 8] >> row % 8 * 4 & 1;
-  }
-
-  bool are_some() const {
-    return (lanes[0] | lanes[1]) != 0;
-  }
-};
-
-LostRows lost_rows(const RowState &state) {
-  LostRows lost;
-#pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++)
-    lost.lanes[r] = __ballot_sync(kAllLanes, is_lost(state.sum[r]));
-  return lost;
-}
-
-/* A row's maximum that its sum is no larger with than with that of the scores so far. */
-float lifted_by(float sum, float most, float scale) {
-  return sum > kFull ? fminf(most + log2_fast(sum) / scale, kLargest) : most;
-}
+constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
 /*
- * Lifts the rows' maxima to those of the new scores, or by their sums, and rescales O, or tells by what, and sums by it,
- * if some row of the warp has to be asked or has too large a sum; returns whether one has. The offsets are what is to be
- * taken off logits. A sum that is lost stays NaN.
+ * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
+ * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
+ * lane asks this of the scores that it has, and only then do they join them. The offsets are what is to be taken off
+ * logits.
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
                   const LogitScale &scale) {
-  bool moved = state.asks;
+  float most[kRowGroups];
+  bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
+    most[r] = count_in(state.most[r], scores, r);
     offsets[r] = state.most[r] * scale.of(r);
-    moved |= state.sum[r] > kFull;
+    const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
+    if constexpr (kMovesAlone)
+      most[r] = moves ? most[r] : state.most[r];
+    moved |= moves;
   }
   if (!__any_sync(kAllLanes, moved))
     return false;
-  bool unsettled = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
-    const float sum = join_lanes(state.sum[r]);
-    const float most = fmaxf(join_lanes(count_in(state.most[r], scores, r)),
-                             lifted_by(sum, state.most[r], scale.of(r)));
-    const float offset = most * scale.of(r);
+    most[r] = join_lanes(most[r]);
+    const float offset = most[r] * scale.of(r);
     const bool large = is_large(offset);
-    const float shrink = exp2_fast(large ? (state.most[r] - most) * scale.of(r) : offsets[r] - offset);
-    const float taken = large ? most : 0;
-    unsettled |= large || most == kNothing;
+    const float shrink = exp2_fast(large ? (state.most[r] - most[r]) * scale.of(r) : offsets[r] - offset);
+    const float taken = large ? most[r] : 0;
     offsets[r] = large ? 0 : offset;
-    state.most[r] = most;
-    state.sum[r] = is_lost(sum) ? __int_as_float(0x7fffffff) : state.sum[r] * shrink;
+    state.most[r] = most[r];
+    state.sum[r] *= shrink;
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++)
       at(scores, r, i) -= taken;
     shrink_group(shrunk, r, shrink);
   }
-  state.unsettled = __any_sync(kAllLanes, unsettled);
   return true;
 }
 
@@ -1538,7 +1496,6 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                 const ItemView &view, u8 *shared, int token, bool all_visible) {
   to_masked_logits(scores, args, view, shared, token, all_visible);
-  note_visible(state, all_visible);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
@@ -1805,26 +1762,24 @@ bool sees_less(const ItemTile &tile, u32 row) {
 }
 
 /*
- * Does the warp's rows again that are lost or do not see all of the item's tokens. Not inlined: it would take registers
- * from the main loop.
+ * Does the warp's rows again that do not see all of the item's tokens. Not inlined: it would take registers from the
+ * main loop.
  */
-__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query, LostRows lost) {
+__noinline__ void redo_rows(const fi_attention_args &args, const ItemTile &tile, const u8 *query) {
   const u32 begin = fresh_thread() / 32 * 16;
   const u32 end = min(begin + 16, tile.item.row_count * kGroup);
 #pragma unroll 1
   for (u32 row = begin; row < end; row++)
-    if (lost.has(row - begin) || sees_less(tile, row))
+    if (sees_less(tile, row))
       redo_row(args, tile, query_row(args, tile, query, row), row);
 }
 
-/* After a warp has published its rows: does those again that are lost, and others if O has odd values. */
-void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const RowState &state, const u8 *query) {
-  const LostRows lost = lost_rows(state);
-  const bool is_odd = may_differ(tile.item) && __any_sync(kAllLanes, has_odd_values(state.o));
-  if (!is_odd && !lost.are_some())
+/* After a warp has published its rows: does them again if O has odd values. */
+void redo_odd_rows(const fi_attention_args &args, const ItemTile &tile, const Output &o, const u8 *query) {
+  if (!may_differ(tile.item) || !__any_sync(kAllLanes, has_odd_values(o)))
     return;
   __syncwarp(); /* what is published of these rows has been written */
-  redo_rows(args, tile, query, lost);
+  redo_rows(args, tile, query);
   shared_written(); /* Q has been read: a tensor map may write the next */
 }
 
@@ -2137,7 +2092,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     ItemTile &ended = view.tile(shared);
     close_rows(state, ended.rows);
     publish(args, ended, state, staging(shared));
-    redo_odd_rows(args, ended, state, view.query(shared));
+    redo_odd_rows(args, ended, state.o, view.query(shared));
     const ItemEnd end = item_end(ended.item);
     end_query(view, shared);
     release(&barriers.rows_empty[rows.number()]);
