@@ -332,7 +332,8 @@ static bool fit(const struct purpose *purpose, const struct saving *saving, uint
  */
 static bool fit_one_step(const struct purpose *purpose, const struct saving *saving, struct mma *mma) {
   const uint32_t registers = SM_REGISTERS / (mma->threads * MOST_CTAS);
-  return mma->teams > 1 && purpose->kv_bits == WIDE_BITS && fit(purpose, saving, MOST_CTAS, mma) &&
+  return mma->rows == MMA_ROWS && mma->teams > 1 && purpose->kv_bits == WIDE_BITS &&
+         fit(purpose, saving, MOST_CTAS, mma) &&
          derived_span(purpose->spec) <= mma->teams * mma->team_tokens &&
          thread_registers(purpose, mma, mma->team_tokens) <= registers;
 }

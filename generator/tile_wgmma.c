@@ -1,7 +1,6 @@
 /*
  * The tiles of attention by wgmma and tensor maps: consumer warpgroups of 64 rows each, and one or two of producers
- * that bring Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which it turns V,
- * too.
+ * that bring Q, K and V to shared memory for them. Products are of 16-bit elements, or of e4m3, for which these turn V.
  */
 #include "tile_plans.h"
 
@@ -28,7 +27,7 @@ enum {
   STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
   STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
   BUSY_MOST_DIM = 128,     /* of heads that leave registers to two warpgroups of producers */
-  LONG_SPAN = 512,         /* KV tokens that a tile sees: steps are as long as there is room for */
+  LONG_SPAN = 512,         /* KV tokens that a row sees, from which on steps are as long as there is room for */
 };
 
 static const struct division two_consumers = {2, 1, 40, 232};

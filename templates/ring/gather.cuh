@@ -4,8 +4,8 @@
 //@use work/mask
 //@use ptx/warpgroup
 
-//# Rows of K and V are copied one by one, wherever pages are. The warps that do share the rows of a tile: of its blocks
-//# of eight rows each has every third. Where the rows of a step are is looked up a step ahead, by a lane for each.
+//# Rows of K and V are copied one by one, wherever pages are. The warps that do share the rows of a tile, by blocks of
+//# eight. Where the rows of a step are is looked up a step ahead, by a lane for each.
 
 constexpr u32 kBlocks = kTeamTokens / 8;
 constexpr u32 kOwnBlocks = (kBlocks + kLoaderWarps - 1) / kLoaderWarps; /* of a warp; the last may be beyond the tile */

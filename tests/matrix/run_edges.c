@@ -159,6 +159,32 @@ static void fill_large_keys(struct edge_run *run) {
   batch->lse_tolerance = exact_lse(run);
 }
 
+/*
+ * Keys from some token on whose logits are larger by so much that the weights of those before them are nothing. V is
+ * what it was, or so large that no float holds it times the weights of keys that far above what is taken off.
+ */
+static void fill_rising_keys(struct edge_run *run) {
+  static const float rises[] = {12, 20, 30, 40, 60, 1e6f};
+  struct batch_case *batch = &run->batch;
+  const fi_spec *spec = &batch->spec;
+  const bool large = spec->v_dtype == FI_BF16 && spec->o_dtype != FI_F16 && trial_chance(run->trial, 2);
+  for (uint32_t r = 0; r < batch->requests; r++) {
+    const uint32_t first = trial_between(run->trial, 0, batch->kv_len[r]);
+    for (uint32_t token = 0; batch->q_len[r] > 0 && token < batch->kv_len[r]; token++) {
+      for (uint32_t head = 0; head < batch->kv_heads; head++)
+        edge_set_k(run, r, token, head, token >= first);
+      for (uint32_t head = 0; large && head < batch->kv_heads; head++)
+        edge_set_v(run, r, token, head, token % 2 ? 0x1p100 : 0x1.8p99);
+    }
+  }
+  for (uint32_t token = 0; token < batch->tokens; token++) {
+    for (uint32_t head = 0; head < edge_q_heads(run); head++)
+      edge_set_row(spec->q_dtype, edge_q(run), reference_q_offset(&run->reference, token, head), spec->head_dim, 1);
+  }
+  batch->softmax_scale =
+      rises[trial_between(run->trial, 0, sizeof rises / sizeof *rises - 1)] / (float)spec->head_dim;
+}
+
 /* ------------------------------------------------------------------------------------------------ one key */
 
 /* One key has weight 1. */
@@ -241,6 +267,7 @@ static const struct edge {
     {"one key", has_softmax_alone, fill_one_key, {BATCH_ONE_KEY, BATCH_ONE_KEY}},
     {"flat slopes", has_slopes, fill_flat_slopes, {BATCH_MIXED, BATCH_SPLIT}},
     {"large keys", has_plain_keys_alone, fill_large_keys, {BATCH_MIXED, BATCH_SPLIT}},
+    {"rising keys", has_plain_keys_alone, fill_rising_keys, {BATCH_MIXED, BATCH_SPLIT}},
     {"K scales", is_scaled, fill_k_scales, {BATCH_MIXED, BATCH_SPLIT}},
     {"range of Q", has_any_keys, fill_q_range, {BATCH_MIXED, BATCH_SPLIT}},
     {"spread of Q", has_plain_keys, fill_q_spread, {BATCH_MIXED, BATCH_SPLIT}},
