@@ -283,6 +283,15 @@ Test(bench, cases_of_a_file) {
   expect_code(&output, 1);
   expect_text(output.err, "cases:2: ");
   expect_text(output.err, "33");
+  snprintf(arguments, sizeof arguments, "printf 'attention batch=1q1s5\\000x\n' >%s/zero", scratch_folder());
+  cr_assert_eq(system(arguments), 0);
+  snprintf(arguments, sizeof arguments, "bench --cases %s/zero", scratch_folder());
+  command(&output, arguments);
+  expect_code(&output, 1);
+  expect_text(output.err, "zero:1: it has a byte 0");
+  command(&output, "bench --cases /");
+  expect_code(&output, 1);
+  expect_text(output.err, "/: Is a directory");
 }
 
 Test(bench, bad_input) {

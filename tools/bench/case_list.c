@@ -69,11 +69,18 @@ bool case_list_file(struct case_list *list, const char *path) {
   size_t room = 0;
   size_t number = 0;
   bool added = true;
+  ssize_t length;
   if (!file)
     return problem_set("%s: %s", path, strerror(errno));
-  while (added && getline(&line, &room, file) >= 0) {
+  while (added && (length = getline(&line, &room, file)) >= 0) {
     number++;
-    added = is_skipped(line) || add_line(list, line);
+    added = strlen(line) == (size_t)length ? is_skipped(line) || add_line(list, line) : problem_set("it has a byte 0");
+  }
+  if (added && !feof(file)) { /* no memory for a line is no end, too */
+    problem_set("%s: %s", path, strerror(errno));
+    free(line);
+    fclose(file);
+    return false;
   }
   if (!added) {
     char reason[512];

@@ -134,7 +134,7 @@ int spec_list_file(struct spec_list *list, const char *path) {
   ssize_t length;
   for (size_t number = 1; code == CLI_OK && (length = getline(&line, &room, file)) >= 0; number++)
     code = add_line(list, path, number, line, (size_t)length);
-  if (ferror(file)) {
+  if (code == CLI_OK && !feof(file)) { /* no memory for a line is no end, too */
     complain("%s: %s", path, strerror(errno));
     code = CLI_FAILED;
   }

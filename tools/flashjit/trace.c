@@ -174,7 +174,7 @@ static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
       tell_formats();
   }
   free(line);
-  if (read && ferror(file))
+  if (read && reader->trace->count < limit && !feof(file)) /* no memory for a line is no end, too */
     return problem(reader, "%s", strerror(errno));
   if (read && reader->trace->count == 0)
     return problem(reader, "no requests");

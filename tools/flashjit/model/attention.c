@@ -27,13 +27,23 @@ static bool has_images(const struct config *config) {
   return json_object_size(json_object_get(config->root, "vision_config")) > 0 && config->root != config->text;
 }
 
+/* A number of the layer's, one for all layers or one for each; 0: there is none. */
+static bool read_whole(struct config *config, const char *field, double *value) {
+  const json_t *found;
+  if (!config_number(config, field, 0, value) || !config_element(config, field, config_find(config, field), &found))
+    return false;
+  if (*value < 0 || *value > INT32_MAX || *value != floor(*value))
+    return config_mistake(config, field, found, "a whole number from 0 to 2147483647");
+  return true;
+}
+
 static bool read_mask(struct config *config, const struct kind *kind, struct layer *layer) {
   const char *images = config_trait_text(config, "image_blocks", "");
   const char *flag = config_text(config, "use_bidirectional_attention", "");
   double chunk;
   if (kind->reach == REACH_SLIDING && !window_read(config, &layer->window))
     return false;
-  if (!config_number(config, "attention_chunk_size", 0, &chunk))
+  if (!read_whole(config, "attention_chunk_size", &chunk))
     return false;
   if (kind->reach == REACH_CHUNK)
     layer->chunk = (uint32_t)chunk;
@@ -174,17 +184,16 @@ static double number_of(struct config *config, const char *field) {
   return config_number(config, field, 0, &value) ? value : 0;
 }
 
-/* Numbers of what lists have, one for all layers or one for each; 0: there are none. */
+/* Numbers of what lists have. */
 static bool check_selection(struct config *config) {
   static const char *const fields[] = {
-      "index_topk",         "index_block_size", "index_topk_blocks",     "index_init_blocks",
-      "index_local_blocks", "index_kpool",      "indexer_compress_ratio"};
+      "index_topk",         "index_block_size", "index_topk_blocks",      "index_init_blocks",
+      "index_local_blocks", "index_kpool",      "indexer_compress_ratio", "index_n_heads",
+      "index_head_dim"};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     double value;
-    if (!config_number(config, fields[i], 0, &value))
+    if (!read_whole(config, fields[i], &value))
       return false;
-    if (value < 0 || value > INT32_MAX || value != floor(value))
-      return config_mistake(config, fields[i], config_find(config, fields[i]), "a whole number, 0 or above");
   }
   return true;
 }
@@ -211,7 +220,9 @@ enum { MOST_BLOCK = 16384 /* tokens, of spec.select */, MOST_RATIO = 65536 };
 static bool read_indexer(struct config *config, struct layer *layer) {
   struct selection *selection = &layer->selection;
   uint32_t heads;
-  const json_t *found = config_find(config, "index_n_heads");
+  const json_t *found;
+  if (!config_element(config, "index_n_heads", config_find(config, "index_n_heads"), &found))
+    return false;
   if (!found || json_is_null(found))
     return true; /* there is no kernel, for want of it */
   if (!config_count(config, "index_n_heads", 0, &heads) ||
