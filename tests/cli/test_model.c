@@ -341,7 +341,7 @@ Test(model, broken_fields) {
       {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 3.5",
        "field index_n_heads is 3.5, not a whole number"},
       {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 4294967298", "not a whole number from 0"},
-      {"\"model_type\": \"deepseek_v32\", \"index_topk\": [1, 1, 1, 1, 1, 1, 1, -5]", "field index_topk is -5.0, not a"},
+      {"\"model_type\": \"deepseek_v32\", \"index_topk\": [1, 1, 1, 1, 1, 1, 1, -5]", "field index_topk is -5.0, not"},
       {"\"model_type\": \"glm5_next\", \"index_kpool\": 16, \"index_n_heads\": \"x\"",
        "field index_n_heads is \"x\", not a number"},
       {"\"attention_chunk_size\": 0.5", "field attention_chunk_size is 0.5, not a whole number from 0"},
