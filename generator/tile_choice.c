@@ -16,8 +16,7 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
         FI_ERROR_UNSUPPORTED,
         "family=wgmma has no tile of this spec on %s: with q=e4m3 it needs sm_90a, rows=128, K and V of e4m3, a "
         "head_dim of 64 to 256 and a v_dim of 64 to 128, multiples of 16, pages without or of a multiple of 8 tokens, "
-        "no "
-        "rotation, no snippet of weights, V that is not in K, no lists and no shared prefixes",
+        "no rotation, no snippet of weights, V that is not in K, no lists and no shared prefixes",
         target->name);
   if (spec->family == FI_FAMILY_WGMMA)
     return error_set(

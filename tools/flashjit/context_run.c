@@ -288,8 +288,7 @@ static bool can_be_divided(const struct model_layer *layer, const struct run_set
        "they may go by places of tokens in the whole request, and a device counts its own tokens"},
       {layer->spec.select > 0, "lists of what query tokens see",
        "they name places in the whole request, and the best are chosen among all of it: no kernel takes a device's "
-       "part "
-       "out of them"},
+       "part out of them"},
   };
   for (size_t i = 0; i < sizeof obstacles / sizeof *obstacles; i++) {
     if (!obstacles[i].holds)
