@@ -115,7 +115,7 @@ Test(launch, several_plans_at_once) {
   cr_assert_eq(fi_plan_all(kernels, batches, pointers, PLANS, NULL), FI_OK, "%s", fi_last_error());
   cr_expect_eq(fakes.launches, 2);
   cr_expect_eq(fakes.launch.ctas, 2 * 64);
-  kernels[1] = kernel_of(ctx, "attention group=4 rows=16 page=16 left=9");
+  kernels[1] = kernel_of(ctx, "attention group=4 rows=16 page=16 left=900");
   for (uint32_t first = 0; first < 3; first++) { /* by the plan kernel that knows windows, wherever it is */
     cr_assert_eq(fi_plan_all(kernels + first, batches, pointers, 2, NULL), FI_OK, "%s", fi_last_error());
     cr_expect_eq(fakes.symbol, kernels[first < 2 ? 1 : 2]->plan->module.kernel, "from %u on", first);
