@@ -248,8 +248,8 @@ static const struct division *divide(const fi_spec *spec) {
 
 /*
  * The most KV tokens of a step. Where spans are short: of steps of one size that hold what a tile sees; where they
- * begin at boxes in front of it there may be one more. With a window
- * of 128 an H200 takes 230 us by two steps of 80 tokens where two of 128 take 267.
+ * begin at boxes in front of it there may be one more. With a window of 128 an H200 takes 230 us by two steps of 80
+ * tokens where two of 128 take 267.
  */
 static uint32_t most_tokens(const struct wgmma *wgmma) {
   const uint32_t span = derived_span(wgmma->spec);

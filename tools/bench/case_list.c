@@ -76,20 +76,15 @@ bool case_list_file(struct case_list *list, const char *path) {
     number++;
     added = strlen(line) == (size_t)length ? is_skipped(line) || add_line(list, line) : problem_set("it has a byte 0");
   }
-  if (added && !feof(file)) { /* no memory for a line is no end, too */
-    problem_set("%s: %s", path, strerror(errno));
-    free(line);
-    fclose(file);
-    return false;
-  }
+  const int cut_short = added && !feof(file) ? errno : 0; /* no memory for a line is no end, too */
+  free(line);
+  fclose(file);
+  if (cut_short)
+    return problem_set("%s: %s", path, strerror(cut_short));
   if (!added) {
     char reason[512];
     snprintf(reason, sizeof reason, "%s", problem_last());
-    problem_set("%s:%zu: %s", path, number, reason);
+    return problem_set("%s:%zu: %s", path, number, reason);
   }
-  if (added && list->count == 0)
-    added = problem_set("%s: no cases", path);
-  free(line);
-  fclose(file);
-  return added;
+  return list->count > 0 || problem_set("%s: no cases", path);
 }

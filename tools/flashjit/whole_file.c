@@ -1,6 +1,7 @@
 /* Reads and writes whole files. */
 #include "tools/flashjit/whole_file.h"
 
+#include "cache/bundle.h"
 #include "tools/flashjit/cli.h"
 
 #include <errno.h>
@@ -11,9 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Of a bundle, the largest of what is read. */
-enum { MOST_BYTES = 1 << 30 };
 
 /* Why a file of this kind is neither read nor replaced; NULL where it is regular. */
 static const char *refusal_of(mode_t mode) {
@@ -26,7 +24,7 @@ static unsigned char *read_open(FILE *file, size_t *size, const char **reason) {
   if (fstat(fileno(file), &status) != 0)
     return NULL;
   *reason = refusal_of(status.st_mode);
-  if (!*reason && status.st_size > MOST_BYTES)
+  if (!*reason && (size_t)status.st_size > CACHE_BUNDLE_SIZE_MAX) /* a bundle is the largest of what is read */
     *reason = "larger than 1 GiB";
   if (*reason)
     return NULL;

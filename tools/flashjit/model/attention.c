@@ -30,11 +30,12 @@ static bool has_images(const struct config *config) {
 /* A number of the layer's, one for all layers or one for each; 0: there is none. */
 static bool read_whole(struct config *config, const char *field, double *value) {
   const json_t *found;
-  if (!config_number(config, field, 0, value) || !config_element(config, field, config_find(config, field), &found))
+  if (!config_number(config, field, 0, value))
     return false;
-  if (*value < 0 || *value > INT32_MAX || *value != floor(*value))
-    return config_mistake(config, field, found, "a whole number from 0 to 2147483647");
-  return true;
+  if (*value >= 0 && *value <= INT32_MAX && *value == floor(*value))
+    return true;
+  return config_element(config, field, config_find(config, field), &found) &&
+         config_mistake(config, field, found, "a whole number from 0 to 2147483647");
 }
 
 static bool read_mask(struct config *config, const struct kind *kind, struct layer *layer) {
@@ -187,9 +188,8 @@ static double number_of(struct config *config, const char *field) {
 /* Numbers of what lists have. */
 static bool check_selection(struct config *config) {
   static const char *const fields[] = {
-      "index_topk",         "index_block_size", "index_topk_blocks",      "index_init_blocks",
-      "index_local_blocks", "index_kpool",      "indexer_compress_ratio", "index_n_heads",
-      "index_head_dim"};
+      "index_topk",  "index_block_size",       "index_topk_blocks", "index_init_blocks", "index_local_blocks",
+      "index_kpool", "indexer_compress_ratio", "index_n_heads",     "index_head_dim"};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     double value;
     if (!read_whole(config, fields[i], &value))
