@@ -59,6 +59,18 @@ class Launches(unittest.TestCase):
         self.assertIs(ctx.kernel(str(kernel.spec)), kernel)
         self.assertEqual(kernel.facts()["spill_bytes"], 0)
 
+    def test_caches_without_tokens(self):
+        for rows in (0, 128):
+            with self.subTest(rows=rows):
+                case, ctx = Decode(), simulated()
+                case.k, case.v = (Host((0, case.PAGE, case.KV_HEADS, case.DIM)) for _ in "kv")
+                case.kv_len = array("i", (0, 0))
+                kernel = ctx.kernel(**case.AXES, rows=rows)
+                workspace = case.workspace(kernel)
+                case.plan(kernel, workspace)
+                kernel.run(workspace, **case.tensors())
+                self.assertEqual(set(case.o.bits), {0})
+
     def test_a_prepared_launch_reads_what_arrays_hold_now(self):
         case = Decode()
         kernel = simulated().kernel(**case.AXES)

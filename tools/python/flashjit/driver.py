@@ -12,7 +12,7 @@ import sys
 from typing import Any, Iterable
 
 from ._library import SIMULATOR, nvrtc_paths, simulator_path
-from .arrays import SIZES, View, current_stream, view
+from .arrays import SIZES, View, address_of, current_stream, view
 from .errors import ArgumentError, DriverError, NoDriverError
 
 VERSION = 12000
@@ -193,9 +193,8 @@ class Staged:
 
     def address(self, array: View) -> int:
         """Where the device finds an array."""
-        if not array.on_host:
-            return array.address
-        for region in self._regions:
-            if region.begin <= array.address < region.end:
-                return region.buffer.address + region.offset + array.address - region.begin
-        return array.address  # without elements
+        if array.on_host and array.span:
+            for region in self._regions:
+                if region.begin <= array.address < region.end:
+                    return region.buffer.address + region.offset + array.address - region.begin
+        return address_of(array)

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _declarations as c
 from ._structs import fill, new
-from .arrays import RAW, SIZES, View, view
+from .arrays import RAW, SIZES, View, address_of, view
 from .caches import Rule, dtype_name, row_rule, scale_rule
 from .errors import ArgumentError
 from .spec import Spec
@@ -99,7 +99,7 @@ class Tensors:
         self.arrays[name] = array
         self._pointers = [entry for entry in self._pointers if entry[0] is not struct or entry[1] != field]
         self._pointers.append((struct, field, array))
-        setattr(struct, field, array.address)
+        setattr(struct, field, address_of(array))
 
     def _check(self, name: str, array: View, rule: Rule) -> None:
         if not _same_type(array.dtype, rule.dtypes):
