@@ -73,6 +73,7 @@ void edge_fill_specials(struct edge_run *run) {
   batch->sees_specials = true;
   batch->softmax_scale = edge_scale(&batch->spec) / 4; /* all weights are more than 0 */
   edge_multiply_row(FI_F32, batch->buffers[BUFFER_SLOPES].host, 0, edge_q_heads(run), 0x1p-9);
+  edge_multiply_row(FI_F32, batch->buffers[BUFFER_SINKS].host, 0, edge_q_heads(run), 0.5);
 }
 
 /* ------------------------------------------------------------------------------------------------ odd queries */
