@@ -38,8 +38,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
+  MaskBits bits;
+  fetch_bits(bits, args, view.tile(shared), token);
   end_scores<0>(scores, place, shared);
-  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
   pack_weights(weights, scores);
 #pragma unroll 1
   while (!outlook.is_last) {
@@ -51,9 +53,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
+    fetch_bits(bits, args, view.tile(shared), token);
     end_scores<1>(scores, next, shared);
     const bool shrinks_output =
-        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
     end_output(state.o, place, shared);
     pack_weights(weights, scores);
     if (shrinks_output)

@@ -85,9 +85,9 @@ constexpr float kLog2E = 1.4426950408889634f;
 //@use tile/snippet_{snippet}
 
 /* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
-float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
+template <typename Cap> float logit_of(const Cap &cap, float score, const RowBias &bias, u32 step) {
   const float added = bias.at(step);
-  return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
+  return is_hidden(added) ? minus_infinity() : cap.logit(score, added);
 }
 
 //@if token_scales
@@ -102,38 +102,58 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
     const u32 row = first_row() + 8 * r;
     const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
     const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
+    const RowCap cap = {scale.of(r), args.cap_log2};
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       const token_worth &worth = worths[column_step(i)];
       float &score = at(scores, r, i);
-      const float logit = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i));
+      const float logit = logit_of(cap, score * worth.key_scale, bias, column_step(i));
       const float asked_logit = with_snippet(asked, logit, column_step(i));
       score = is_hidden(asked_logit) ? asked_logit : asked_logit + worth.value_log; /* of a NaN scale, too */
     }
   }
 }
 //@else
-/* Scores become base-2 logits; `token` is the first of the tile. */
-void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
-               int token) {
+/* Scores become base-2 logits by a cap for each row; `token` is the first of the tile. */
+template <typename Cap>
+void to_logits_by(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+                  int token) {
   const u32 lane = fresh_lane();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
     const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
     const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
+    const Cap cap{scale.of(r), args.cap_log2};
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = with_snippet(asked, logit_of(args, score, scale.of(r), bias, column_step(i)), column_step(i));
+      score = with_snippet(asked, logit_of(cap, score, bias, column_step(i)), column_step(i));
     }
   }
 }
+
+//@if softcap && family == wgmma && q_dtype != e4m3
+/* Most scores are small. */
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {
+  if (are_small(scores, scale))
+    to_logits_by<SmallCap>(scores, args, tile, scale, token);
+  else
+    to_logits_by<RowCap>(scores, args, tile, scale, token);
+}
+//@else
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {
+  to_logits_by<RowCap>(scores, args, tile, scale, token);
+}
+//@end
 //@end
 
 /* The same for one score, of row `row` and KV token `token`. */
 float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
-  const float logit = logit_of(args, score, scale, open_bias(args, tile, row, token), 0);
+  const RowCap cap = {scale, args.cap_log2};
+  const float logit = logit_of(cap, score, open_bias(args, tile, row, token), 0);
   return with_snippet(open_snippet(args, tile, row, token), logit, 0);
 }
 

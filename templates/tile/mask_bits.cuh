@@ -1,19 +1,14 @@
-//@use tile/fragment
+//@use tile/mask_scores
 //@use tile/rows
 //@use work/item
 
 //# Packed masks: of the KV tokens that a row may see, its bits say which it does.
 
 //@if mask_bits
-constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
-
-/* The bits of a step's tokens, by row group: bit c % 32 of word c / 32 is that of column c. */
+//@use tile/hide_columns
+/* The bits of a step's tokens, by row group. */
 struct MaskBits {
   u32 words[kRowGroups][kMaskWords];
-
-  bool has(u32 group, u32 column) const {
-    return words[group][column / 32] >> column % 32 & 1;
-  }
 };
 
 /*
@@ -32,9 +27,43 @@ void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &t
   }
 }
 
-/* Whether all rows of the warp have the bits of all tokens of a step. */
-bool are_full(const MaskBits &bits) {
+/* The lowest bits of a word, as many as there are. */
+u32 lowest_bits(int count) {
+  return count >= 32 ? kAllLanes : (1u << max(count, 0)) - 1;
+}
+
+//@if has_intervals
+/* Takes the bits of tokens that rows do not see for other reasons; `token` is the first of the step. */
+void trim_bits(MaskBits &bits, const tile_row *rows, int token) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const tile_row &row = rows[first_row() + 8 * r];
+#pragma unroll
+    for (u32 w = 0; w < kMaskWords; w++)
+      bits.words[r][w] &= lowest_bits(row.visible - token - 32 * (int)w) & ~lowest_bits(row.first - token - 32 * (int)w);
+  }
+}
+//@else
+/* Takes the bits of tokens that rows do not see for other reasons; `token` is the first of the step. */
+void trim_bits(MaskBits &bits, const tile_row *rows, int token) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++) {
+    const int visible = rows[first_row() + 8 * r].visible - token;
+#pragma unroll
+    for (u32 w = 0; w < kMaskWords; w++)
+      bits.words[r][w] &= lowest_bits(visible - 32 * (int)w);
+  }
+}
+//@end
+
+/*
+ * Whether all rows of the warp see all tokens of a step, of which `token` is the first. Where not all are visible, but
+ * for bits, these are trimmed: a token without a bit is then not seen, for any reason.
+ */
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
   constexpr u32 kFull = kTeamTokens < 32 ? (1u << kTeamTokens % 32) - 1 : kAllLanes;
+  if (!all_visible)
+    trim_bits(bits, rows, token);
   u32 common = kFull;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
@@ -44,15 +73,11 @@ bool are_full(const MaskBits &bits) {
   return __all_sync(kAllLanes, common == kFull);
 }
 
-/* Takes scores of tokens without a bit out of the softmax. */
-void mask_by_bits(Scores &scores, const MaskBits &bits) {
-  const u32 column = first_column(fresh_lane());
+/* Takes scores of tokens that are not seen out of the softmax. */
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if (!bits.has(r, column + column_step(i)))
-        at(scores, r, i) = minus_infinity();
+    hide_columns(scores, r, bits.words[r]);
 }
 
 /* Whether a row of the tile has the bit of a token. */
@@ -68,11 +93,13 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;

@@ -1,12 +1,9 @@
 //@use work/selected
-//@use tile/fragment
-//@use tile/rows
+//@use tile/hide_columns
 //@use work/item
 //@use work/plan_id
 
 //# Which tokens of a step are seen where lists say it: the same for all rows of the tile.
-
-constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
 
 /* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
 struct MaskBits {
@@ -39,7 +36,7 @@ void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &t
 }
 
 /* Whether all tokens of a step are seen. */
-bool are_full(const MaskBits &bits) {
+bool all_seen(const MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
   bool full = true;
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++)
@@ -48,8 +45,7 @@ bool are_full(const MaskBits &bits) {
 }
 
 /* Takes scores of tokens that are not seen out of the softmax. */
-void mask_by_bits(Scores &scores, const MaskBits &bits) {
-  const u32 column = first_column(fresh_lane());
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
   u32 words[kMaskWords];
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++) {
@@ -58,10 +54,7 @@ void mask_by_bits(Scores &scores, const MaskBits &bits) {
   }
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if (!(words[(column + column_step(i)) / 32] >> (column + column_step(i)) % 32 & 1))
-        at(scores, r, i) = minus_infinity();
+    hide_columns(scores, r, words);
 }
 
 /* Rows do not differ, so that none is worked out by itself. */

@@ -1,5 +1,6 @@
 //@use tile/item_view
 //@use tile/logits
+//@use tile/hide_columns
 //@use ring/seen
 
 //# How the scores of a step of listed tokens become weights: all rows of the tile see the same.
@@ -15,13 +16,9 @@ void hide_unseen(Scores &scores, u32 stage, u8 *shared) {
   }
   if (all)
     return;
-  const u32 column = first_column(fresh_lane());
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if (!(seen[(column + column_step(i)) / 32] >> (column + column_step(i)) % 32 & 1))
-        at(scores, r, i) = minus_infinity();
+    hide_columns(scores, r, seen);
 }
 
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */

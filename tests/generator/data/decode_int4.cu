@@ -1243,10 +1243,16 @@ bool is_hidden(float logit) {
   return false;
 }
 
-/* The base-2 logit of a score with what is added to it: there is no cap. */
-float capped(const fi_attention_args &args, float score, float scale, float added) {
-  return fmaf(score, scale, added);
-}
+/* There is no cap. */
+struct RowCap {
+  float scale;
+  float cap_log2;
+
+  /* The base-2 logit of a score with what is added to it. */
+  float logit(float score, float added) const {
+    return fmaf(score, scale, added);
+  }
+};
 
 /* -0 as a bias: adding it changes nothing, which the compiler knows. */
 struct RowBias {
@@ -1270,9 +1276,9 @@ float with_snippet(const SnippetRow &row, float logit, u32 step) {
 }
 
 /* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
-float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
+template <typename Cap> float logit_of(const Cap &cap, float score, const RowBias &bias, u32 step) {
   const float added = bias.at(step);
-  return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
+  return is_hidden(added) ? minus_infinity() : cap.logit(score, added);
 }
 
 /* What the team's tokens of a step are worth. */
@@ -1306,11 +1312,12 @@ void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &ti
     const u32 row = first_row() + 8 * r;
     const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
     const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
+    const RowCap cap = {scale.of(r), args.cap_log2};
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       const token_worth &worth = worths[column_step(i)];
       float &score = at(scores, r, i);
-      const float logit = logit_of(args, score * worth.key_scale, scale.of(r), bias, column_step(i));
+      const float logit = logit_of(cap, score * worth.key_scale, bias, column_step(i));
       const float asked_logit = with_snippet(asked, logit, column_step(i));
       score = is_hidden(asked_logit) ? asked_logit : asked_logit + worth.value_log; /* of a NaN scale, too */
     }
@@ -1500,11 +1507,13 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 typedef u16 OutputElement;
 
@@ -1880,16 +1889,14 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
+    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
     to_logits(scores, args, tile, scale, token);
-    if (!unmasked) {
-      mask_scores(scores, tile.rows, token);
-      mask_by_bits(scores, bits);
-    }
+    if (!unmasked)
+      mask_step(scores, tile.rows, token, bits);
     add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);

@@ -1559,23 +1559,24 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
-/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+/*
+ * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, but for those whose bits
+ * say otherwise, none is masked without looking at these.
+ */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible) {
+                      bool all_visible, MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  if (!all_seen(bits, tile.rows, token, all_visible))
+    mask_step(scores, tile.rows, token, bits);
 }
 
 /*
@@ -1583,15 +1584,18 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
  * are visible none is masked.
  */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible) {
-  to_masked_logits(scores, args, view, shared, token, all_visible);
+                const ItemView &view, u8 *shared, int token, bool all_visible, MaskBits &bits) {
+  to_masked_logits(scores, args, view, shared, token, all_visible, bits);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
 /* The same of the step in a stage, where what is visible was not asked for before. */
 bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                   const ItemView &view, u32 stage, u8 *shared, int token) {
-  return weigh_step(state, scores, shrinks, args, view, shared, token, view.outlook(shared, token).all_visible);
+  MaskBits bits;
+  fetch_bits(bits, args, view.tile(shared), token);
+  const bool all_visible = view.outlook(shared, token).all_visible;
+  return weigh_step(state, scores, shrinks, args, view, shared, token, all_visible, bits);
 }
 
 /* The rows' maxima after the step in a stage. */

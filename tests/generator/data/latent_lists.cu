@@ -1592,6 +1592,21 @@ void produce(const fi_attention_maps_args &maps, const fi_item *first, u8 *share
     bring_kv(maps, first, shared);
 }
 
+constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
+
+/* Takes scores of a row group out of the softmax whose columns' bits, bit c % 32 of word c / 32 for column c, are 0. */
+void hide_columns(Scores &scores, u32 group, const u32 (&words)[kMaskWords]) {
+  const u32 column = first_column(fresh_lane());
+#pragma unroll
+  for (u32 w = 0; w < kMaskWords; w++) {
+    const u32 own = words[w] >> column; /* the lane's bits are at places that the compiler knows */
+#pragma unroll
+    for (u32 i = 8 * w; i < 8 * w + 8 && i < kTeamTokens / 4; i++)
+      if (!(own & 1u << column_step(i) % 32))
+        at(scores, group, i) = minus_infinity();
+  }
+}
+
 /* Takes scores of rows of K that are not seen out of the softmax. */
 void hide_unseen(Scores &scores, u32 stage, u8 *shared) {
   u32 seen[kSeenWords];
@@ -1603,13 +1618,9 @@ void hide_unseen(Scores &scores, u32 stage, u8 *shared) {
   }
   if (all)
     return;
-  const u32 column = first_column(fresh_lane());
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if (!(seen[(column + column_step(i)) / 32] >> (column + column_step(i)) % 32 & 1))
-        at(scores, r, i) = minus_infinity();
+    hide_columns(scores, r, seen);
 }
 
 /* Scores of the step in a stage become weights; whether O must shrink, and by what. */

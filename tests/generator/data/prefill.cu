@@ -1517,27 +1517,28 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;
 }
 
-/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+/*
+ * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, but for those whose bits
+ * say otherwise, none is masked without looking at these.
+ */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible) {
+                      bool all_visible, MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  if (!all_seen(bits, tile.rows, token, all_visible))
+    mask_step(scores, tile.rows, token, bits);
 }
 
 /*
@@ -1545,8 +1546,8 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
  * are visible none is masked.
  */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible) {
-  to_masked_logits(scores, args, view, shared, token, all_visible);
+                const ItemView &view, u8 *shared, int token, bool all_visible, MaskBits &bits) {
+  to_masked_logits(scores, args, view, shared, token, all_visible, bits);
   return softmax(state, scores, shrinks, logit_scale(view.scale));
 }
 
@@ -1594,8 +1595,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
+  MaskBits bits;
+  fetch_bits(bits, args, view.tile(shared), token);
   end_scores<0>(scores, place, shared);
-  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+  weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
   pack_weights(weights, scores);
 #pragma unroll 1
   while (!outlook.is_last) {
@@ -1607,9 +1610,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
+    fetch_bits(bits, args, view.tile(shared), token);
     end_scores<1>(scores, next, shared);
     const bool shrinks_output =
-        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible);
+        weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
     end_output(state.o, place, shared);
     pack_weights(weights, scores);
     if (shrinks_output)

@@ -1612,27 +1612,28 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;
 }
 
-/* Scores of a step, of which `token` is the first, become logits. Where all tokens are visible none is masked. */
+/*
+ * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, but for those whose bits
+ * say otherwise, none is masked without looking at these.
+ */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible) {
+                      bool all_visible, MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
-  MaskBits bits;
-  fetch_bits(bits, args, tile, token);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_visible || !are_full(bits)) {
-    mask_scores(scores, tile.rows, token);
-    mask_by_bits(scores, bits);
-  }
+  if (!all_seen(bits, tile.rows, token, all_visible))
+    mask_step(scores, tile.rows, token, bits);
 }
 
 /* What the maxima of rows have become with a step. */
@@ -1647,7 +1648,9 @@ struct Maxima {
  */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
                   int token, bool all_visible) {
-  to_masked_logits(scores, args, view, shared, token, all_visible);
+  MaskBits bits;
+  fetch_bits(bits, args, view.tile(shared), token);
+  to_masked_logits(scores, args, view, shared, token, all_visible, bits);
   Maxima maxima;
   raise_maxima(state, scores, maxima.offsets, maxima.shrinks, logit_scale(view.scale));
   return maxima;

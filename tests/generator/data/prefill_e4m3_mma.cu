@@ -1249,11 +1249,13 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;
@@ -1747,16 +1749,14 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
+    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
     to_logits(scores, args, tile, scale, token);
-    if (!unmasked) {
-      mask_scores(scores, tile.rows, token);
-      mask_by_bits(scores, bits);
-    }
+    if (!unmasked)
+      mask_step(scores, tile.rows, token, bits);
     add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);

@@ -1045,14 +1045,20 @@ bool is_hidden(float logit) {
 constexpr float kLog2E = 1.4426950408889634f;
 
 /*
- * The base-2 logit of a score with what is added to it. tanh(y) is 1 - 2 / (1 + exp(2 y)), and the scale has the
- * factors that make 2 y of a score, to base 2. That takes two functions of the special function unit; tanh.approx would
- * be one, but is off by 2^-11 of the cap.
+ * The cap of a score of any size. tanh(y) is 1 - 2 / (1 + exp(2 y)), and the scale has the factors that make 2 y of a
+ * score, to base 2. That takes two functions of the special function unit; tanh.approx would be one, but is off by
+ * 2^-11 of the cap.
  */
-float capped(const fi_attention_args &args, float score, float scale, float added) {
-  const float least = reciprocal_fast(1 + exp2_fast(score * scale));
-  return fmaf(-2 * args.cap_log2, least, args.cap_log2) + added;
-}
+struct RowCap {
+  float scale;
+  float cap_log2;
+
+  /* The base-2 logit of a score with what is added to it. */
+  float logit(float score, float added) const {
+    const float least = reciprocal_fast(1 + exp2_fast(score * scale));
+    return fmaf(cap_log2, fmaf(-2, least, 1), added);
+  }
+};
 
 struct RowBias {
   float slope;
@@ -1081,31 +1087,39 @@ float with_snippet(const SnippetRow &row, float logit, u32 step) {
 }
 
 /* The base-2 logit of a score, of the token `step` after the one that the row's bias was opened for. */
-float logit_of(const fi_attention_args &args, float score, float scale, const RowBias &bias, u32 step) {
+template <typename Cap> float logit_of(const Cap &cap, float score, const RowBias &bias, u32 step) {
   const float added = bias.at(step);
-  return is_hidden(added) ? minus_infinity() : capped(args, score, scale, added);
+  return is_hidden(added) ? minus_infinity() : cap.logit(score, added);
 }
 
-/* Scores become base-2 logits; `token` is the first of the tile. */
-void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
-               int token) {
+/* Scores become base-2 logits by a cap for each row; `token` is the first of the tile. */
+template <typename Cap>
+void to_logits_by(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+                  int token) {
   const u32 lane = fresh_lane();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
     const RowBias bias = open_bias(args, tile, row, token + (int)first_column(lane));
     const SnippetRow asked = open_snippet(args, tile, row, token + (int)first_column(lane));
+    const Cap cap{scale.of(r), args.cap_log2};
 #pragma unroll
     for (u32 i = 0; i < kTeamTokens / 4; i++) {
       float &score = at(scores, r, i);
-      score = with_snippet(asked, logit_of(args, score, scale.of(r), bias, column_step(i)), column_step(i));
+      score = with_snippet(asked, logit_of(cap, score, bias, column_step(i)), column_step(i));
     }
   }
 }
 
+void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
+               int token) {
+  to_logits_by<RowCap>(scores, args, tile, scale, token);
+}
+
 /* The same for one score, of row `row` and KV token `token`. */
 float to_logit(float score, const fi_attention_args &args, const ItemTile &tile, u32 row, float scale, int token) {
-  const float logit = logit_of(args, score, scale, open_bias(args, tile, row, token), 0);
+  const RowCap cap = {scale, args.cap_log2};
+  const float logit = logit_of(cap, score, open_bias(args, tile, row, token), 0);
   return with_snippet(open_snippet(args, tile, row, token), logit, 0);
 }
 
@@ -1309,11 +1323,13 @@ struct MaskBits {};
 
 void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
 
-bool are_full(const MaskBits &bits) {
-  return true;
+bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+  return all_visible;
 }
 
-void mask_by_bits(Scores &scores, const MaskBits &bits) {}
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
+  mask_scores(scores, rows, token);
+}
 
 bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int token) {
   return true;
@@ -1849,16 +1865,14 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
+    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
     to_logits(scores, args, tile, scale, token);
-    if (!unmasked) {
-      mask_scores(scores, tile.rows, token);
-      mask_by_bits(scores, bits);
-    }
+    if (!unmasked)
+      mask_step(scores, tile.rows, token, bits);
     add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);

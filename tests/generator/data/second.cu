@@ -1277,17 +1277,18 @@ bool some_visible(const tile_row *rows, int token) {
   return true;
 }
 
-/* Takes scores of tokens that a row does not see out of the softmax; `token` is the first of the tile. */
-void mask_scores(Scores &scores, const tile_row *rows, int token) {
-  const u32 lane = fresh_lane();
-  const tile_row *first = rows + first_row();
+constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
+
+/* Takes scores of a row group out of the softmax whose columns' bits, bit c % 32 of word c / 32 for column c, are 0. */
+void hide_columns(Scores &scores, u32 group, const u32 (&words)[kMaskWords]) {
+  const u32 column = first_column(fresh_lane());
 #pragma unroll
-  for (u32 r = 0; r < kRowGroups; r++) {
-    const int seen = first[8 * r].visible - token - (int)first_column(lane);
+  for (u32 w = 0; w < kMaskWords; w++) {
+    const u32 own = words[w] >> column; /* the lane's bits are at places that the compiler knows */
 #pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if ((int)column_step(i) >= seen)
-        at(scores, r, i) = minus_infinity();
+    for (u32 i = 8 * w; i < 8 * w + 8 && i < kTeamTokens / 4; i++)
+      if (!(own & 1u << column_step(i) % 32))
+        at(scores, group, i) = minus_infinity();
   }
 }
 
@@ -1315,8 +1316,6 @@ bool is_idle(const fi_attention_args &args, const fi_item &first) {
     tell_foreign_plan(*args.plan.header, found);
   return true;
 }
-
-constexpr u32 kMaskWords = (kTeamTokens + 31) / 32;
 
 /* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
 struct MaskBits {
@@ -1349,7 +1348,7 @@ void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &t
 }
 
 /* Whether all tokens of a step are seen. */
-bool are_full(const MaskBits &bits) {
+bool all_seen(const MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
   bool full = true;
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++)
@@ -1358,8 +1357,7 @@ bool are_full(const MaskBits &bits) {
 }
 
 /* Takes scores of tokens that are not seen out of the softmax. */
-void mask_by_bits(Scores &scores, const MaskBits &bits) {
-  const u32 column = first_column(fresh_lane());
+void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
   u32 words[kMaskWords];
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++) {
@@ -1368,10 +1366,7 @@ void mask_by_bits(Scores &scores, const MaskBits &bits) {
   }
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
-#pragma unroll
-    for (u32 i = 0; i < kTeamTokens / 4; i++)
-      if (!(words[(column + column_step(i)) / 32] >> (column + column_step(i)) % 32 & 1))
-        at(scores, r, i) = minus_infinity();
+    hide_columns(scores, r, words);
 }
 
 typedef u16 OutputElement;
@@ -1728,16 +1723,14 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_visible(tile.item, token, kTeamTokens) && are_full(bits);
+    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
     to_logits(scores, args, tile, scale, token);
-    if (!unmasked) {
-      mask_scores(scores, tile.rows, token);
-      mask_by_bits(scores, bits);
-    }
+    if (!unmasked)
+      mask_step(scores, tile.rows, token, bits);
     add_step(state, scores, logit_scale(scale), values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
