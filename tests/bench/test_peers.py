@@ -292,6 +292,9 @@ class Rotated(unittest.TestCase):
         backends = [peer.backend_of(read_case({**member(**axes), "requests": [[5, 9], [1, 3]]}))
                     for axes in ({}, both, {"kv_dtype": "e4m3", "v_dtype": "e4m3"})]  # fmt: skip
         self.assertEqual(backends, ["fa3", "fa2", "fa2"])
+        peer.whole = list
+        given = {"requests": [[1, length] for length in (1, 4, 5, 8, 11)], "borrowed": [[0, 0]] * 5}
+        self.assertEqual(peer.last_page_len(read_case({**member(), **given})), [1, 4, 1, 4, 3])
 
     def test_a_cascade_needs_one_prefix(self):
         modules = {name: ModuleType(name) for name in ("torch", "flashinfer")}
@@ -314,6 +317,8 @@ class Rotated(unittest.TestCase):
         for bits, number in ((0x38, 1.0), (0x01, 2**-9), (0x08, 2**-6), (0x7E, 448.0), (0xBC, -1.5)):
             self.assertEqual((host.number_of("e4m3", bits), host.bits_of("e4m3", number)), (number, bits))
         self.assertEqual([host.bits_of("e4m3", x) for x in (1.06, 1.07, 500.0)], [0x38, 0x39, 0x7E])
+        halves = {1.0625: 0x38, 1.1875: 0x3A, -1.0625: 0xB8, 2**-10: 0x00, 3 * 2**-10: 0x02, 432.0: 0x7E}
+        self.assertEqual([host.bits_of("e4m3", x) for x in halves], list(halves.values()))
 
 
 class SharedPages(unittest.TestCase):

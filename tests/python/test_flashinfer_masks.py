@@ -314,7 +314,7 @@ class Masks(Case):
             wrapper.plan(arrays[0], None, *arrays[2:], *SHAPE, PAGE, causal=True, **BFLOAT)
         with self.assertRaisesRegex(flashjit.ArgumentError, r"paged_kv_last_page_len_arr\[1\] is None; each level"):
             wrapper.plan(*arrays[:3], [arrays[3][0], None], *SHAPE, PAGE, causal=True, **BFLOAT)
-        for levels in (0, -1, None, 1.5):
+        for levels in (0, -1, None, 1.5, True):
             with self.assertRaisesRegex(flashjit.ArgumentError, f"num_levels is {levels}; it must be a whole number"):
                 flashinfer.MultiLevelCascadeAttentionWrapper(levels, self.buffer)
 

@@ -21,7 +21,9 @@ HALVES = [(low + high) / 2 for low, high in zip(E4M3, E4M3[1:])]
 
 def bits_of(dtype: str, value: float) -> int:
     if dtype == "e4m3":
-        return bisect(HALVES, abs(value)) | (0x80 if value < 0 else 0)
+        code = bisect(HALVES, abs(value))
+        code -= code % 2 and HALVES[code - 1] == abs(value)  # of two that are as near the even one
+        return code | (0x80 if value < 0 else 0)
     if dtype == "f16":
         return struct.unpack("<H", struct.pack("<e", value))[0]
     bits = struct.unpack("<I", struct.pack("<f", value))[0]

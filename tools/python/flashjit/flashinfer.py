@@ -235,7 +235,7 @@ class MultiLevelCascadeAttentionWrapper:
         paged_kv_indptr_buf_arr=None, paged_kv_indices_buf_arr=None, paged_kv_last_page_len_buf_arr=None,
         backend="auto",
     ) -> None:  # fmt: skip
-        if not isinstance(num_levels, int) or num_levels < 1:
+        if type(num_levels) is not int or num_levels < 1:  # True is no number of levels
             raise ArgumentError(f"num_levels is {num_levels!r}; it must be a whole number from 1 on")
         buffers = _by_level(
             num_levels, False, qo_indptr_buf_arr=qo_indptr_buf_arr, paged_kv_indptr_buf_arr=paged_kv_indptr_buf_arr,

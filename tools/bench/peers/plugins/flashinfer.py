@@ -43,13 +43,16 @@ def seen(case):
     return {"window_left": left - 1 if left else -1, "logits_soft_cap": SOFTCAP if case.axes["softcap"] else None}
 
 
+def last_page_len(case):
+    page = case.axes["page_size"]
+    return whole([(kv - 1) % page + 1 for _, kv in case.requests])
+
+
 def _pages(case, tensors):
     """Entries before each request, page ids, and tokens in the last pages."""
-    page = case.axes["page_size"]
     counts = [case.pages(kv) for _, kv in case.requests]
     indices = torch.cat([tensors.page_table[r, :n] for r, n in enumerate(counts)])
-    last = whole([(kv - 1) % page + 1 for _, kv in case.requests])
-    return whole([0, *counts]).cumsum(0, dtype=torch.int32), indices, last
+    return whole([0, *counts]).cumsum(0, dtype=torch.int32), indices, last_page_len(case)
 
 
 def prepare(case, tensors):

@@ -32,13 +32,12 @@ def prepare(case, tensors):
     table, whole = tensors.page_table, flashinfer_peer.whole
     own = [case.pages(kv) - first for _, kv in case.requests]
     pages = torch.cat([table[r, first : first + n] for r, n in enumerate(own)])
-    last = whole([(kv - 1) % page + 1 for _, kv in case.requests])
     memory = torch.zeros(flashinfer_peer.WORKSPACE_BYTES, dtype=torch.uint8, device="cuda")
     wrapper = flashinfer.MultiLevelCascadeAttentionWrapper(2, memory, "NHD")
     wrapper.plan(
         [whole([0, case.tokens]), tensors.q_indptr],
         [whole([0, first]), whole([0, *own]).cumsum(0, dtype=torch.int32)],
-        [table[0, :first].contiguous(), pages], [whole([page]), last],
+        [table[0, :first].contiguous(), pages], [whole([page]), flashinfer_peer.last_page_len(case)],
         case.query_heads, case.heads, case.axes["head_dim"], page, causal=case.is_causal,
         q_data_type=tensors.q.dtype, kv_data_type=tensors.k.dtype, **flashinfer_peer.seen(case),
     )  # fmt: skip
