@@ -228,9 +228,9 @@ Test(bundle, devices_and_folders_are_not_replaced) {
     char complaint[256];
     const char *path = create(names[i][0], "", "merge hd=64\n", "");
     expect_code(&output, 1);
-    snprintf(complaint, sizeof complaint, "%s: cannot be written: %s\n", path, names[i][1]);
-    expect_text(output.err, complaint);
-    on_bundle("", "verify", path, ""); /* nor does it hang where nobody writes */
+    snprintf(complaint, sizeof complaint, "flashjit: %s: cannot be written: %s\n", path, names[i][1]);
+    cr_expect_str_eq(output.err, complaint); /* nothing is compiled */
+    on_bundle("", "verify", path, "");       /* nor does it hang where nobody writes */
     expect_code(&output, 1);
     expect_text(output.err, names[i][1]);
     snprintf(check, sizeof check, "test ! -f %s && test ! -e %s.*", path, path);
@@ -255,6 +255,7 @@ Test(bundle, mistakes_are_told) {
       {"bundle create", 2, "name one file"},
       {"bundle create x", 2, "give either --specs or --model"},
       {"bundle create x --specs - --target sm_1", 2, "--target"},
+      {"bundle create /no/x --specs /dev/null --target sm_90a", 1, "/no/x: cannot be written: No such file"},
       {"bundle create x --specs - --target sm_90a --sign /no/key", 1, "/no/key: No such file"},
       {"bundle create x --specs - -j 0", 2, "--jobs is \"0\""},
   };

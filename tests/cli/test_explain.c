@@ -176,6 +176,21 @@ Test(doctor, finds_what_is_wrong) {
   }
 }
 
+/* The command and the library where the simulator is not. */
+Test(doctor, a_simulator_that_is_not_there) {
+  char line[1024];
+  char found[4096] = "";
+  snprintf(line, sizeof line,
+           "cd %s && cp %s . && (cp -L $(dirname %s)/libflashjit.so.0 . || :) && "
+           "env -u LD_LIBRARY_PATH FLASHJIT_DRIVER=sim ./flashjit doctor",
+           scratch_folder(), FLASHJIT_COMMAND, FLASHJIT_COMMAND);
+  FILE *file = popen(line, "r");
+  found[fread(found, 1, sizeof found - 1, file)] = '\0';
+  pclose(file);
+  expect_text(found, "warning  driver      libflashjit-sim.so, the simulator of FLASHJIT_DRIVER=sim, cannot be opened");
+  expect_text(found, "-> install libflashjit-sim.so with the command, or unset FLASHJIT_DRIVER");
+}
+
 /* A host that loads what it was shipped, and has neither a compiler nor a disk to write to, lacks nothing. One whose
  * bundle is for another target, or is missing, does. */
 Test(doctor, hosts_that_load_bundles) {

@@ -4,9 +4,9 @@
 #include "tools/bench/bench_row.h"
 #include "tools/bench/statistics.h"
 #include "tools/flashjit/document.h"
+#include "tools/flashjit/input.h"
 #include "tools/flashjit/problem.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,9 +62,9 @@ static bool read_objects(struct baseline *baseline, FILE *file, const char *path
 
 bool baseline_read(struct baseline *baseline, const char *path) {
   *baseline = (struct baseline){.rows = json_array(), .head = json_object()};
-  FILE *file = fopen(path, "r");
+  FILE *file = input_open(path);
   if (!file)
-    return problem_set("%s: %s", path, strerror(errno));
+    return false;
   const bool read = read_objects(baseline, file, path);
   fclose(file);
   if (read && json_object_size(baseline->head) == 0)

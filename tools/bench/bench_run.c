@@ -12,6 +12,7 @@
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/problem.h"
 #include "tools/flashjit/version.h"
+#include "tools/flashjit/whole_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@ struct table {
   const struct bench_choice *choice;
   json_t *head;
   json_t *rows;
+  struct baseline baseline; /* empty: none is asked for */
   struct ceilings ceilings;
   bool simulated;
   bool is_cut; /* rows of peers are missing */
@@ -193,21 +195,14 @@ static void tell_comparison(const struct comparison *comparison, const char *pat
 }
 
 static int compare(const struct bench_choice *choice, struct table *table) {
-  struct baseline baseline;
-  int code = CLI_FAILED;
-  if (baseline_read(&baseline, choice->baseline)) {
-    const char *device = bench_row_text(baseline.head, "device");
-    if (strcmp(device, bench_row_text(table->head, "device")) != 0)
-      fprintf(stderr, "# %s is of another device: %s\n", choice->baseline, device);
-    const struct comparison comparison = baseline_compare(&baseline, table->rows, (double)choice->tolerance / 100);
-    tell_comparison(&comparison, choice->baseline);
-    code = baseline_holds(&comparison, table->simulated) ? CLI_OK : CLI_FAILED;
-    if (code != CLI_OK && comparison.slower == 0)
-      complain("no row could be compared with %s", choice->baseline);
-  } else {
-    complain("%s", problem_last());
-  }
-  baseline_free(&baseline);
+  const char *device = bench_row_text(table->baseline.head, "device");
+  if (strcmp(device, bench_row_text(table->head, "device")) != 0)
+    fprintf(stderr, "# %s is of another device: %s\n", choice->baseline, device);
+  const struct comparison comparison = baseline_compare(&table->baseline, table->rows, (double)choice->tolerance / 100);
+  tell_comparison(&comparison, choice->baseline);
+  const int code = baseline_holds(&comparison, table->simulated) ? CLI_OK : CLI_FAILED;
+  if (code != CLI_OK && comparison.slower == 0)
+    complain("no row could be compared with %s", choice->baseline);
   return code;
 }
 
@@ -242,17 +237,33 @@ static int finish(const struct bench_choice *choice, struct table *table) {
   return code;
 }
 
-int bench_run(const struct bench_choice *choice, const struct case_list *list) {
-  struct table table = {.choice = choice, .head = document_new("flashjit.bench"), .rows = json_array()};
+/* Before anything is measured: what it would be compared with, and where it would go. */
+static bool prepare(const struct bench_choice *choice, struct table *table) {
+  if ((choice->out && !output_file_check(choice->out)) || (choice->plot && !output_file_check(choice->plot)))
+    return false;
+  if (!choice->baseline || baseline_read(&table->baseline, choice->baseline))
+    return true;
+  complain("%s", problem_last());
+  return false;
+}
+
+static int measure(const struct bench_choice *choice, const struct case_list *list, struct table *table) {
   int code = CLI_FAILED;
-  const bool measured = measure_here(choice, list, &table);
+  const bool measured = measure_here(choice, list, table);
   if (!measured)
     complain("%s", problem_last());
-  if (measured || json_array_size(table.rows) > 0)
-    code = finish(choice, &table);
+  if (measured || json_array_size(table->rows) > 0)
+    code = finish(choice, table);
+  return measured ? code : CLI_FAILED;
+}
+
+int bench_run(const struct bench_choice *choice, const struct case_list *list) {
+  struct table table = {.choice = choice, .head = document_new("flashjit.bench"), .rows = json_array()};
+  const int code = prepare(choice, &table) ? measure(choice, list, &table) : CLI_FAILED;
+  baseline_free(&table.baseline);
   json_decref(table.head);
   json_decref(table.rows);
-  return measured ? code : CLI_FAILED;
+  return code;
 }
 
 int bench_quality_run(const struct bench_choice *choice) {

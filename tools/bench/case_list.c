@@ -1,13 +1,11 @@
 /* The cases of the table that one command fills, and lists of others from files. */
 #include "tools/bench/bench_case.h"
+#include "tools/flashjit/input.h"
 #include "tools/flashjit/problem.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char *const lines[] = {
+static const char *const usual[] = {
     /* decode, one request to many */
     "attention group=4 page=16 heads=8 batch=1q1s1k",
     "attention group=4 page=16 heads=8 batch=1q1s8k",
@@ -53,8 +51,8 @@ static bool add_line(struct case_list *list, const char *line) {
 
 bool case_list_default(struct case_list *list) {
   bool added = true;
-  for (size_t i = 0; i < sizeof lines / sizeof *lines && added; i++)
-    added = add_line(list, lines[i]);
+  for (size_t i = 0; i < sizeof usual / sizeof *usual && added; i++)
+    added = add_line(list, usual[i]);
   return added;
 }
 
@@ -64,27 +62,11 @@ static bool is_skipped(const char *line) {
 }
 
 bool case_list_file(struct case_list *list, const char *path) {
-  FILE *file = fopen(path, "r");
-  char *line = NULL;
-  size_t room = 0;
-  size_t number = 0;
-  bool added = true;
-  ssize_t length;
-  if (!file)
-    return problem_set("%s: %s", path, strerror(errno));
-  while (added && (length = getline(&line, &room, file)) >= 0) {
-    number++;
-    added = strlen(line) == (size_t)length ? is_skipped(line) || add_line(list, line) : problem_set("it has a byte 0");
-  }
-  const int cut_short = added && !feof(file) ? errno : 0; /* no memory for a line is no end, too */
-  free(line);
-  fclose(file);
-  if (cut_short)
-    return problem_set("%s: %s", path, strerror(cut_short));
-  if (!added) {
-    char reason[512];
-    snprintf(reason, sizeof reason, "%s", problem_last());
-    return problem_set("%s:%zu: %s", path, number, reason);
-  }
+  struct input_lines lines;
+  bool added = input_lines_open(&lines, path);
+  while (added && input_lines_next(&lines))
+    added = is_skipped(lines.text) || add_line(list, lines.text) || input_lines_problem(&lines, "%s", problem_last());
+  if (!input_lines_close(&lines) || !added)
+    return false;
   return list->count > 0 || problem_set("%s: no cases", path);
 }

@@ -157,7 +157,7 @@ static int create(struct choice *choice, const char *path) {
   struct cache_signing signing = {.context = NULL};
   struct collection collection = {.store = NULL};
   int code = CLI_FAILED;
-  if (choice->sign && !open_key(choice->sign, &signing))
+  if (!whole_file_check(path) || (choice->sign && !open_key(choice->sign, &signing)))
     return CLI_FAILED;
   collection.store = environment_open_store();
   if (collection.store)

@@ -62,10 +62,14 @@ static int examine_driver(struct examination *examination) {
   bool simulated;
   const int version = device_driver_version(examination->options.driver, &simulated);
   if (!version) {
+    const char *driver = examination->options.driver ? examination->options.driver : "libcuda.so.1";
+    const bool is_simulator = strcmp(driver, "sim") == 0;
     find(examination, "driver", WARNING,
-         "install the NVIDIA driver, or set FLASHJIT_DRIVER to the path of libcuda, or to sim to simulate one",
+         is_simulator
+             ? "install libflashjit-sim.so with the command, or unset FLASHJIT_DRIVER to use the NVIDIA driver"
+             : "install the NVIDIA driver, or set FLASHJIT_DRIVER to the path of libcuda, or to sim to simulate one",
          "%s cannot be opened: kernels can be compiled and not run",
-         examination->options.driver ? examination->options.driver : "libcuda.so.1");
+         is_simulator ? "libflashjit-sim.so, the simulator of FLASHJIT_DRIVER=sim," : driver);
     return 0;
   }
   if (!device_open(&device, examination->options.driver))

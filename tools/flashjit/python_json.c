@@ -1,6 +1,7 @@
 /* Names of numbers that JSON does not know are put in quotes before the text is parsed. */
 #include "tools/flashjit/python_json.h"
 
+#include "tools/flashjit/input.h"
 #include "tools/flashjit/problem.h"
 
 #include <errno.h>
@@ -75,13 +76,12 @@ json_t *python_json_parse(const char *text, size_t length, json_error_t *error) 
 /* Configs have kilobytes. What has more than this is something else, such as weights. */
 enum { MOST_BYTES = 64 << 20 };
 
-/* The whole file; NULL with errno. */
-static char *read_file(const char *path, size_t *length) {
-  FILE *file = fopen(path, "r");
+/* All of an open file; NULL with errno. */
+static char *read_all(FILE *file, size_t *length) {
   char *text = NULL;
   size_t room = 0;
   *length = 0;
-  while (file && !ferror(file) && !feof(file) && *length <= MOST_BYTES) {
+  while (!ferror(file) && !feof(file) && *length <= MOST_BYTES) {
     if (room - *length < 4096) {
       room = 2 * room + 8192;
       char *longer = realloc(text, room);
@@ -91,25 +91,29 @@ static char *read_file(const char *path, size_t *length) {
     }
     *length += fread(text + *length, 1, room - *length, file);
   }
-  const bool whole = file && feof(file) && !ferror(file) && *length <= MOST_BYTES;
-  const int reason = *length > MOST_BYTES ? EFBIG : errno;
-  if (file)
-    fclose(file);
-  if (whole)
+  if (feof(file) && !ferror(file) && *length <= MOST_BYTES)
     return text;
   free(text);
-  errno = reason;
+  errno = *length > MOST_BYTES ? EFBIG : errno;
   return NULL;
+}
+
+static char *read_file(const char *path, size_t *length) {
+  FILE *file = input_open(path);
+  char *text = file ? read_all(file, length) : NULL;
+  if (file && !text)
+    problem_set("%s: %s", path, strerror(errno));
+  if (file)
+    fclose(file);
+  return text;
 }
 
 json_t *python_json_read(const char *path) {
   json_error_t error;
   size_t length;
   char *text = read_file(path, &length);
-  if (!text) {
-    problem_set("%s: %s", path, strerror(errno));
+  if (!text)
     return NULL;
-  }
   json_t *value = python_json_parse(text, length, &error);
   if (!value)
     problem_set("%s:%d:%d: %s", path, error.line, error.column, error.text[0] ? error.text : "out of memory");

@@ -33,7 +33,8 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    {"trace", 0, "FILE", "lengths of requests: Azure's CSV or Mooncake's JSON lines", OPTION_TRACE},
+    {"trace", 0, "FILE", "lengths of requests: Azure's CSV or Mooncake's JSON lines; - for standard\ninput",
+     OPTION_TRACE},
     {"lengths", 0, "P:G,...", "lengths of requests: prompt and generated tokens; default: a built-in mix",
      OPTION_LENGTHS},
     {"requests", 0, "N", "how many requests; default: 8", OPTION_REQUESTS},

@@ -2,8 +2,9 @@
 #include "tools/flashjit/snippet.h"
 
 #include "tools/flashjit/cli.h"
+#include "tools/flashjit/input.h"
+#include "tools/flashjit/problem.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +28,10 @@ static const char *cut_kind(const char *text, uint32_t *kind) {
 /* The content of a file, up to one byte more than a snippet may have; NULL after a complaint. */
 static char *read_text(const char *path) {
   enum { ROOM = FI_SNIPPET_SIZE + 2 };
-  FILE *file = fopen(path, "r");
+  FILE *file = input_open(path);
   char *text = file ? malloc(ROOM) : NULL;
   if (!text) {
-    complain("%s: %s", path, strerror(errno));
+    complain("%s", file ? "out of memory" : problem_last());
     if (file)
       fclose(file);
     return NULL;

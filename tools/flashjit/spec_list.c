@@ -3,9 +3,10 @@
 
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/describe.h"
+#include "tools/flashjit/input.h"
+#include "tools/flashjit/problem.h"
 #include "tools/flashjit/roles.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,41 +106,29 @@ int spec_list_model(struct spec_list *list, const struct model_options *options,
 
 /* ------------------------------------------------------------------------------------------------ file */
 
-static int add_line(struct spec_list *list, const char *path, size_t number, char *line, size_t length) {
+static int add_line(struct spec_list *list, const struct input_lines *lines) {
   fi_spec spec;
-  if (strlen(line) < length) {
-    complain("%s:%zu: it has a byte 0", path, number);
-    return CLI_FAILED;
-  }
+  char *line = lines->text;
   line[strcspn(line, "\r\n")] = '\0';
   line += strspn(line, " \t");
   if (line[0] == '\0' || line[0] == '#')
     return CLI_OK;
   if (fi_spec_parse(line, &spec)) {
-    complain("%s:%zu: %s", path, number, fi_last_error());
+    complain("%s:%zu: %s", lines->path, lines->number, fi_last_error());
     return CLI_FAILED;
   }
   return add(list, &spec);
 }
 
 int spec_list_file(struct spec_list *list, const char *path) {
-  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-  if (!file) {
-    complain("%s: %s", path, strerror(errno));
-    return CLI_FAILED;
-  }
-  char *line = NULL;
-  size_t room = 0;
+  struct input_lines lines;
   int code = CLI_OK;
-  ssize_t length;
-  for (size_t number = 1; code == CLI_OK && (length = getline(&line, &room, file)) >= 0; number++)
-    code = add_line(list, path, number, line, (size_t)length);
-  if (code == CLI_OK && !feof(file)) { /* no memory for a line is no end, too */
-    complain("%s: %s", path, strerror(errno));
-    code = CLI_FAILED;
+  if (input_lines_open(&lines, path)) {
+    while (code == CLI_OK && input_lines_next(&lines))
+      code = add_line(list, &lines);
   }
-  free(line);
-  if (file != stdin)
-    fclose(file);
-  return code;
+  if (input_lines_close(&lines))
+    return code;
+  complain("%s", problem_last());
+  return CLI_FAILED;
 }

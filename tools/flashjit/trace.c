@@ -2,12 +2,11 @@
 #include "tools/flashjit/trace.h"
 
 #include "tools/common/number.h"
+#include "tools/flashjit/input.h"
 #include "tools/flashjit/problem.h"
 #include "tools/flashjit/python_json.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +15,8 @@ enum { MOST_TOKENS = 1 << 24, MOST_COLUMNS = 16 };
 
 struct reader {
   struct trace *trace;
-  const char *path;
-  size_t line;
+  struct input_lines lines;
 };
-
-static bool __attribute__((format(printf, 2, 3))) problem(struct reader *reader, const char *format, ...) {
-  char message[256];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
-  return problem_set("%s:%zu: %s", reader->path, reader->line, message);
-}
 
 static bool add(struct trace *trace, struct request request) {
   struct request *requests = realloc(trace->requests, (trace->count + 1) * sizeof *requests);
@@ -47,8 +36,8 @@ void trace_free(struct trace *trace) {
 static bool check_tokens(struct reader *reader, const char *field, int64_t tokens, int64_t minimum) {
   if (tokens >= minimum && tokens <= MOST_TOKENS)
     return true;
-  return problem(reader, "field %s is %lld, not in %lld..%d", field, (long long)tokens, (long long)minimum,
-                 MOST_TOKENS);
+  return input_lines_problem(&reader->lines, "field %s is %lld, not in %lld..%d", field, (long long)tokens,
+                             (long long)minimum, MOST_TOKENS);
 }
 
 /* ------------------------------------------------------------------------------------------------ CSV */
@@ -74,7 +63,7 @@ static bool read_csv_header(struct reader *reader, char *line, size_t *places) {
     while (place < count && strcmp(columns[place], csv_fields[field]) != 0)
       place++;
     if (place == count)
-      return problem(reader, "no column %s", csv_fields[field]);
+      return input_lines_problem(&reader->lines, "no column %s", csv_fields[field]);
     places[field] = place;
   }
   return true;
@@ -86,10 +75,10 @@ static bool read_csv_line(struct reader *reader, char *line, const size_t *place
   size_t count = split(line, columns);
   for (int field = 0; field < CSV_FIELDS; field++) {
     if (places[field] >= count)
-      return problem(reader, "field %s is missing", csv_fields[field]);
+      return input_lines_problem(&reader->lines, "field %s is missing", csv_fields[field]);
     if (!parse_number(columns[places[field]], 0, INT32_MAX, &values[field]))
-      return problem(reader, "field %s is \"%.32s\", not a number of tokens", csv_fields[field],
-                     columns[places[field]]);
+      return input_lines_problem(&reader->lines, "field %s is \"%.32s\", not a number of tokens", csv_fields[field],
+                                 columns[places[field]]);
     if (!check_tokens(reader, csv_fields[field], (int64_t)values[field], field == CSV_PROMPT))
       return false;
   }
@@ -103,10 +92,10 @@ static bool read_json_field(struct reader *reader, const json_t *row, const char
                             uint32_t *tokens) {
   const json_t *value = json_object_get(row, field);
   if (!value)
-    return problem(reader, "field %s is missing", field);
+    return input_lines_problem(&reader->lines, "field %s is missing", field);
   const double number = json_number_value(value);
   if (!json_is_number(value) || number != floor(number) || fabs(number) > INT32_MAX)
-    return problem(reader, "field %s is not a number of tokens", field);
+    return input_lines_problem(&reader->lines, "field %s is not a number of tokens", field);
   *tokens = (uint32_t)(int64_t)number;
   return check_tokens(reader, field, (int64_t)number, minimum);
 }
@@ -116,7 +105,7 @@ static bool read_json_line(struct reader *reader, const char *line) {
   struct request request;
   json_t *row = python_json_parse(line, strlen(line), &error);
   if (!row)
-    return problem(reader, "column %d: %s", error.column, error.text);
+    return input_lines_problem(&reader->lines, "column %d: %s", error.column, error.text);
   bool read = read_json_field(reader, row, "input_length", 1, &request.prompt) &&
               read_json_field(reader, row, "output_length", 0, &request.generated) && add(reader->trace, request);
   json_decref(row);
@@ -155,17 +144,14 @@ static bool is_blank(const char *line) {
 /* After a byte order mark, which only the first line may have. */
 static char *text_of(const struct reader *reader, char *line) {
   const size_t mark = strlen(byte_order_mark);
-  return reader->line == 1 && strncmp(line, byte_order_mark, mark) == 0 ? line + mark : line;
+  return reader->lines.number == 1 && strncmp(line, byte_order_mark, mark) == 0 ? line + mark : line;
 }
 
-static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
-  char *line = NULL;
-  size_t room = 0;
+static bool read_lines(struct reader *reader, size_t limit) {
   struct format format = {0};
   bool read = true;
-  while (read && reader->trace->count < limit && getline(&line, &room, file) >= 0) {
-    reader->line++;
-    char *text = text_of(reader, line);
+  while (read && reader->trace->count < limit && input_lines_next(&reader->lines)) {
+    char *text = text_of(reader, reader->lines.text);
     if (is_blank(text))
       continue;
     const bool is_first = !format.is_known;
@@ -173,22 +159,16 @@ static bool read_lines(struct reader *reader, FILE *file, size_t limit) {
     if (!read && is_first)
       tell_formats();
   }
-  free(line);
-  if (read && reader->trace->count < limit && !feof(file)) /* no memory for a line is no end, too */
-    return problem(reader, "%s", strerror(errno));
-  if (read && reader->trace->count == 0)
-    return problem(reader, "no requests");
   return read;
 }
 
 bool trace_read(struct trace *trace, const char *path, size_t limit) {
-  struct reader reader = {.trace = trace, .path = path};
+  struct reader reader = {.trace = trace};
   *trace = (struct trace){0};
-  FILE *file = fopen(path, "r");
-  if (!file)
-    return problem_set("%s: %s", path, strerror(errno));
-  bool read = read_lines(&reader, file, limit);
-  fclose(file);
+  bool read = input_lines_open(&reader.lines, path) && read_lines(&reader, limit);
+  read = input_lines_close(&reader.lines) && read;
+  if (read && trace->count == 0)
+    read = input_lines_problem(&reader.lines, "no requests");
   if (!read)
     trace_free(trace);
   return read;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,30 @@ static bool may_replace(const char *path) {
   if (reason)
     complain("%s: cannot be written: %s", path, reason);
   return !reason;
+}
+
+/* Whether a file may be made in the folder of the path. */
+static bool folder_takes(const char *path) {
+  char *copy = strdup(path);
+  const bool takes = copy && access(dirname(copy), W_OK | X_OK) == 0;
+  free(copy);
+  if (!takes)
+    complain("%s: cannot be written: %s", path, strerror(errno));
+  return takes;
+}
+
+bool whole_file_check(const char *path) {
+  return may_replace(path) && folder_takes(path);
+}
+
+bool output_file_check(const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0)
+    return folder_takes(path);
+  if (!S_ISDIR(status.st_mode) && access(path, W_OK) == 0)
+    return true;
+  complain("%s: cannot be written: %s", path, S_ISDIR(status.st_mode) ? refusal_of(status.st_mode) : strerror(errno));
+  return false;
 }
 
 bool whole_file_write(const char *path, const void *bytes, size_t size) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ----------------------------------------------------------------------------------------------- problems */
 
@@ -95,10 +96,7 @@ static void find_text(struct config *config) {
 /* The path of a folder becomes that of the config in it. */
 static void find_file(struct config *config, const char *path) {
   snprintf(config->path, sizeof config->path, "%s/config.json", path);
-  FILE *inside = fopen(config->path, "r");
-  if (inside)
-    fclose(inside);
-  else
+  if (access(config->path, F_OK) != 0)
     snprintf(config->path, sizeof config->path, "%s", path);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Looked for in the whole file first, then in the language model, then beside it. */
 static const json_t *find_anywhere(const struct config *config, const char *const *fields) {
@@ -108,10 +109,8 @@ static bool read_beside(struct config *config, struct layer *layer) {
   char path[1100];
   const char *slash = strrchr(config->path, '/');
   snprintf(path, sizeof path, "%.*shf_quant_config.json", slash ? (int)(slash - config->path + 1) : 0, config->path);
-  FILE *file = fopen(path, "r");
-  if (!file)
+  if (access(path, F_OK) != 0)
     return true;
-  fclose(file);
   json_t *quantization = python_json_read(path);
   if (!quantization)
     return false;
