@@ -232,6 +232,27 @@ Test(run, kinds_of_models, .init = use_simulator) {
                                                       "--lengths 150:9,3:2,1:0,97:5 --max-tokens 64");
 }
 
+/* Tokens as DeepSeek's caches have them, on devices, too: e4m3 with scales of groups, and rotated dims of 16 bits. */
+Test(run, latents_with_scales_of_groups, .init = use_simulator) {
+  static const char *const rows[][2] = {
+      {"\"model_type\": \"deepseek_v3\", \"kv_lora_rank\": 128, \"qk_rope_head_dim\": 64, \"qk_nope_head_dim\": 32, "
+       "\"v_head_dim\": 40",
+       "groups"},
+      {ENTRIES("4"), "e8m0 --set head_dim=128 --set qk_rope_head_dim=64"},
+      {ENTRIES("4"), "e8m0 --set head_dim=128 --set qk_rope_head_dim=64 --devices 2"},
+  };
+  setenv("FLASHJIT_SIM_DEVICES", "2", 1);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[768];
+    char arguments[512];
+    snprintf(text, sizeof text, "{\"num_hidden_layers\": 1, \"num_attention_heads\": 8, %s}", rows[i][0]);
+    snprintf(arguments, sizeof arguments, "--model %s --lengths 70:5,3:2 --kv-dtype %s",
+             scratch_file("kind.json", text), rows[i][1]);
+    run_right(arguments);
+    expect_text(output.out, i == 0 ? "kv=e4m3 scale=groups" : "kv=e4m3 scale=e8m0");
+  }
+}
+
 /* On requests of production: lists of tokens, of blocks and of entries. */
 Test(run, lists_on_traces, .init = use_simulator) {
   static const char *const models[] = {INDEXED_TOKENS, INDEXED_BLOCKS, ENTRIES("4")};

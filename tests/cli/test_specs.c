@@ -44,6 +44,20 @@ Test(specs, with_cache_options) {
                                "plan members=2\n");
 }
 
+/* Scales of groups are for K that has V in it; expanded keys are not cached. */
+Test(specs, with_scales_of_groups) {
+  char arguments[512];
+  command(&output, "specs --kv-dtype groups --model " MODEL("Qwen3-0.6B"));
+  expect_code(&output, 1);
+  expect_text(output.err, "only K that has V in it has scales of groups so");
+  snprintf(arguments, sizeof arguments, "specs --json --kv-dtype groups --model %s",
+           scratch_file("latent.json", "{\"model_type\": \"deepseek_v3\", \"num_hidden_layers\": 1}"));
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "\"kv_type\": \"e4m3\",\n      \"kv_scale\": \"groups\"");
+  expect_text(output.out, "\"kv_type\": \"bf16\"");
+}
+
 /* One of eight GPUs has 12 heads on one KV head; a folder, a field that is set, and the description as JSON. */
 Test(specs, of_one_of_many_devices) {
   command(&output, "specs --tp 8 --model " MODEL("Qwen3-Coder-480B-A35B-Instruct"));

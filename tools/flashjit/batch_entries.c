@@ -48,8 +48,10 @@ size_t batch_entries_bytes(const struct batch_memory *batch, enum buffer buffer)
   const size_t row = batch_row_bytes(batch, buffer);
   switch (buffer) {
   case BUFFER_ENTRY_NEW:
+  case BUFFER_ENTRY_WIDE_NEW:
     return entries->input_rows * row;
   case BUFFER_ENTRY_CACHE:
+  case BUFFER_ENTRY_WIDE:
     return entries->cache_rows * row;
   case BUFFER_ENTRY_SCALE:
     return batch_has_token_scales(batch) ? entries->cache_rows * row : 0;
@@ -152,6 +154,7 @@ void batch_entries_describe(const struct batch_memory *batch, bool on_host, fi_b
 
 void batch_entries_tensors(const struct batch_memory *batch, bool on_host, fi_tensors *tensors) {
   tensors->second_k.data = batch_pointer(batch, BUFFER_ENTRY_CACHE, on_host);
+  tensors->second_v.data = batch_pointer(batch, BUFFER_ENTRY_WIDE, on_host);
   if (batch_has_token_scales(batch))
     tensors->second_k.scales = batch_pointer(batch, BUFFER_ENTRY_SCALE, on_host);
 }
@@ -167,13 +170,18 @@ fi_batch batch_entry_lengths(const struct batch_memory *batch, bool on_host) {
   };
 }
 
+static void *new_entries_of(const struct batch_memory *batch, enum buffer buffer, bool on_host) {
+  return (char *)batch_pointer(batch, buffer, on_host) + batch->entries.input_begin * batch_row_bytes(batch, buffer);
+}
+
 fi_tensors batch_entry_tensors(const struct batch_memory *batch, bool on_host) {
   fi_tensors tensors = batch_tensors(batch, on_host);
-  const size_t begin = batch->entries.input_begin * batch_row_bytes(batch, BUFFER_ENTRY_NEW);
   tensors.k.data = tensors.second_k.data;
+  tensors.v.data = tensors.second_v.data;
   if (batch_has_token_scales(batch))
     tensors.k.scales = tensors.second_k.scales;
-  tensors.k_new.data = (char *)batch_pointer(batch, BUFFER_ENTRY_NEW, on_host) + begin;
+  tensors.k_new.data = new_entries_of(batch, BUFFER_ENTRY_NEW, on_host);
+  tensors.v_new.data = new_entries_of(batch, BUFFER_ENTRY_WIDE_NEW, on_host);
   tensors.slots = batch_pointer(batch, BUFFER_ENTRY_SLOTS, on_host);
   tensors.positions = batch_pointer(batch, BUFFER_ENTRY_POSITIONS, on_host);
   tensors.tokens = batch->entries.count;

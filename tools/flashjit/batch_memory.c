@@ -21,14 +21,21 @@ static bool is_scaled(const struct batch_memory *batch) {
 
 /* They are append's to write. */
 bool batch_has_token_scales(const struct batch_memory *batch) {
-  return batch->spec.kv_scale == FI_SCALE_TOKEN || reference_scale_dtype(batch->spec.v_dtype) != FI_F32;
+  return reference_k_scale_rows(&batch->spec).count > 0 || reference_v_scale_rows(&batch->spec).count > 0;
 }
 
-/* Bytes of the scales of K or V of a token. */
-static size_t scale_row_bytes(const struct batch_memory *batch, uint32_t dtype, uint32_t dim) {
-  const uint32_t type = reference_scale_dtype(dtype);
-  const uint32_t scales = type == FI_F32 ? 1 : dim / batch->spec.scale_group;
-  return batch->kv_heads * scales * dtype_bytes(type);
+/* Bytes of the scales of K or V of a token, or of all tokens. */
+static size_t scale_row_bytes(const struct batch_memory *batch, struct reference_scale_rows rows) {
+  return batch->kv_heads * (rows.count > 0 ? rows.packed : 1) * dtype_bytes(rows.dtype);
+}
+
+/* Of rows as append is given them, and as the cache has them. */
+static size_t new_row_bytes(const struct batch_memory *batch, struct reference_rows rows) {
+  return batch->kv_heads * rows.dim * dtype_bytes(batch->spec.q_dtype);
+}
+
+static size_t cache_row_bytes(const struct batch_memory *batch, struct reference_rows rows) {
+  return batch->kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
 }
 
 uint32_t batch_pages_of(const struct batch_memory *batch, uint32_t tokens) {
@@ -81,10 +88,6 @@ static void measure(struct batch_memory *batch) {
   batch_entries_measure(batch);
 }
 
-static bool has_own_v(const struct batch_memory *batch) {
-  return batch->spec.v_source == FI_V_OWN;
-}
-
 static size_t query_heads(const struct batch_memory *batch) {
   return (size_t)batch->kv_heads * batch->spec.group;
 }
@@ -92,7 +95,6 @@ static size_t query_heads(const struct batch_memory *batch) {
 size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const fi_spec *spec = &batch->spec;
   const struct listing *listing = &batch->listing;
-  const size_t kv_heads = batch->kv_heads;
   switch (buffer) {
   case BUFFER_Q:
     return query_heads(batch) * spec->head_dim * dtype_bytes(spec->q_dtype);
@@ -100,19 +102,21 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
     return query_heads(batch) * spec->v_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_K_NEW:
   case BUFFER_ENTRY_NEW:
-    return kv_heads * spec->head_dim * dtype_bytes(spec->q_dtype);
+    return new_row_bytes(batch, reference_k_rows(spec));
   case BUFFER_V_NEW:
-    return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bytes(spec->q_dtype) : 0;
+  case BUFFER_ENTRY_WIDE_NEW:
+    return new_row_bytes(batch, reference_v_rows(spec));
   case BUFFER_K_CACHE:
   case BUFFER_ENTRY_CACHE:
-    return kv_heads * spec->head_dim * dtype_bits(spec->kv_dtype) / 8;
+    return cache_row_bytes(batch, reference_k_rows(spec));
   case BUFFER_V_CACHE:
-    return has_own_v(batch) ? kv_heads * spec->v_dim * dtype_bits(spec->v_dtype) / 8 : 0;
+  case BUFFER_ENTRY_WIDE:
+    return cache_row_bytes(batch, reference_v_rows(spec));
   case BUFFER_K_SCALE:
   case BUFFER_ENTRY_SCALE:
-    return scale_row_bytes(batch, spec->kv_dtype, spec->head_dim);
+    return scale_row_bytes(batch, reference_k_scale_rows(spec));
   case BUFFER_V_SCALE:
-    return scale_row_bytes(batch, spec->v_dtype, spec->v_dim);
+    return scale_row_bytes(batch, reference_v_scale_rows(spec));
   case BUFFER_SINKS:
   case BUFFER_SLOPES:
     return query_heads(batch) * sizeof(float);
@@ -173,7 +177,8 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
 }
 
 size_t batch_cache_bytes(const struct batch_memory *batch) {
-  static const enum buffer caches[] = {BUFFER_K_CACHE, BUFFER_V_CACHE, BUFFER_ENTRY_CACHE, BUFFER_INDEX_CACHE};
+  static const enum buffer caches[] = {BUFFER_K_CACHE, BUFFER_V_CACHE, BUFFER_ENTRY_CACHE, BUFFER_ENTRY_WIDE,
+                                       BUFFER_INDEX_CACHE};
   size_t bytes = 0;
   for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
     bytes += buffer_bytes(batch, caches[i]);
@@ -301,6 +306,7 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   fill_random(batch, device, BUFFER_K_NEW, random);
   fill_random(batch, device, BUFFER_V_NEW, random);
   fill_random(batch, device, BUFFER_ENTRY_NEW, random);
+  fill_random(batch, device, BUFFER_ENTRY_WIDE_NEW, random);
   fill_random(batch, device, BUFFER_INDEX_Q, random);
   fill_random(batch, device, BUFFER_INDEX_NEW, random);
   batch_lists_fill(batch, device, random);
@@ -349,9 +355,17 @@ fi_batch batch_lengths(const struct batch_memory *batch, bool on_host) {
   return lengths;
 }
 
-/* Of a slot, in scales. */
-static int64_t scale_page_stride(const struct batch_memory *batch, enum buffer buffer, uint32_t dtype) {
-  return (int64_t)(batch->slot_tokens * batch_row_bytes(batch, buffer) / dtype_bytes(reference_scale_dtype(dtype)));
+/* Of a slot, in elements of so many bits. */
+static int64_t slot_stride(const struct batch_memory *batch, enum buffer buffer, size_t bits) {
+  return (int64_t)(batch->slot_tokens * batch_row_bytes(batch, buffer) * 8 / bits);
+}
+
+static void fill_slot_strides(const struct batch_memory *batch, fi_tensors *tensors) {
+  const fi_spec *spec = &batch->spec;
+  tensors->k.page_stride = slot_stride(batch, BUFFER_K_CACHE, dtype_bits(reference_k_rows(spec).dtype));
+  tensors->v.page_stride = slot_stride(batch, BUFFER_V_CACHE, dtype_bits(reference_v_rows(spec).dtype));
+  tensors->k.scale_page_stride = slot_stride(batch, BUFFER_K_SCALE, dtype_bits(reference_k_scale_rows(spec).dtype));
+  tensors->v.scale_page_stride = slot_stride(batch, BUFFER_V_SCALE, dtype_bits(reference_v_scale_rows(spec).dtype));
 }
 
 fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
@@ -364,12 +378,8 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
       .k_new.data = input(batch, BUFFER_K_NEW, on_host),
       .v_new.data = input(batch, BUFFER_V_NEW, on_host),
   };
-  if (!is_paged(batch)) {
-    tensors.k.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.head_dim;
-    tensors.v.page_stride = (int64_t)batch->slot_tokens * batch->kv_heads * batch->spec.v_dim;
-    tensors.k.scale_page_stride = scale_page_stride(batch, BUFFER_K_SCALE, batch->spec.kv_dtype);
-    tensors.v.scale_page_stride = scale_page_stride(batch, BUFFER_V_SCALE, batch->spec.v_dtype);
-  }
+  if (!is_paged(batch))
+    fill_slot_strides(batch, &tensors);
   if (batch->spec.rope_axes > 1) {
     tensors.positions = batch_pointer(batch, BUFFER_POSITIONS, on_host);
     tensors.position_stride = batch->schedule->max_tokens;

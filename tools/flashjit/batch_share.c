@@ -46,7 +46,7 @@ void batch_take_share(struct batch_memory *part, const struct batch_memory *whol
                       struct device *device) {
   static const enum buffer inputs[] = {
       BUFFER_Q,      BUFFER_K_NEW,   BUFFER_V_NEW,         BUFFER_K_SCALE,   BUFFER_V_SCALE,   BUFFER_SINKS,
-      BUFFER_SLOPES, BUFFER_INDEX_Q, BUFFER_INDEX_WEIGHTS, BUFFER_INDEX_NEW, BUFFER_ENTRY_NEW,
+      BUFFER_SLOPES, BUFFER_INDEX_Q, BUFFER_INDEX_WEIGHTS, BUFFER_INDEX_NEW, BUFFER_ENTRY_NEW, BUFFER_ENTRY_WIDE_NEW,
   };
   part->listing.first_head = whole->listing.heads > 1 ? first_kv_head(whole, share) : 0;
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {

@@ -123,12 +123,13 @@ size_t batch_cache_place(const struct batch_memory *batch, uint32_t slot, uint32
 
 uint32_t batch_caches(const struct batch_memory *batch, bool of_entries, enum buffer caches[BUFFERS]) {
   static const enum buffer of_tokens[] = {BUFFER_K_CACHE, BUFFER_V_CACHE, BUFFER_K_SCALE, BUFFER_V_SCALE};
+  static const enum buffer entries[] = {BUFFER_ENTRY_CACHE, BUFFER_ENTRY_WIDE, BUFFER_ENTRY_SCALE};
   const bool has_scales = batch_has_token_scales(batch);
   uint32_t count = 0;
   for (uint32_t i = 0; i < (has_scales ? 4 : 2) && !of_entries; i++)
     caches[count++] = of_tokens[i];
-  for (uint32_t i = 0; i < (has_scales ? 2 : 1) && of_entries; i++)
-    caches[count++] = i == 0 ? BUFFER_ENTRY_CACHE : BUFFER_ENTRY_SCALE;
+  for (uint32_t i = 0; i < (has_scales ? 3 : 2) && of_entries; i++)
+    caches[count++] = entries[i];
   if (batch->listing.index_heads > 0 && (batch->listing.ratio > 0) == of_entries)
     caches[count++] = BUFFER_INDEX_CACHE;
   return count;

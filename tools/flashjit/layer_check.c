@@ -239,6 +239,7 @@ bool layer_check_rest(struct layer_run *run) {
       {BUFFER_K_CACHE, ROLE_APPEND, "K"},
       {BUFFER_V_CACHE, ROLE_APPEND, "V"},
       {BUFFER_ENTRY_CACHE, ROLE_ENTRIES, "the compressed entries"},
+      {BUFFER_ENTRY_WIDE, ROLE_ENTRIES, "the wide dims of compressed entries"},
       {BUFFER_INDEX_CACHE, ROLE_INDEX_KEYS, "the indexer's keys"},
   };
   size_t offset = 0;

@@ -16,7 +16,9 @@ const struct cli_option model_option_rows[] = {
     {"tp", 0, "N", "GPUs that share its heads; default: 1", OPTION_TP},
     {"kv-dtype", 0, "TYPE",
      "auto, f16, bf16, e4m3, e5m2, int8, int4 or nvfp4 in the cache, or types of K and V\n"
-     "as in int8/int4; default: auto, which is what the config says, else the model's type",
+     "as in int8/int4; of latents and of K that is V also groups or e8m0: e4m3 with\n"
+     "scales of groups, as in tokens of DeepSeek-V3.2 (656 bytes) or V4 (584). Default:\n"
+     "auto, which is what the config says, else the model's type",
      OPTION_KV_DTYPE},
     {"page-size", 0, "N", "tokens of a cache page, 0 for none; default: 16", OPTION_PAGE_SIZE},
     {"text-only", 0, NULL, "no images: their positions and masks are left out", OPTION_TEXT_ONLY},
@@ -28,12 +30,17 @@ const struct cli_option model_option_rows[] = {
     {0},
 };
 
+/* Types that are named after their scales. */
+static uint32_t grouped_scale(const char *text) {
+  return strcmp(text, "groups") == 0 ? FI_SCALE_GROUP : strcmp(text, "e8m0") == 0 ? FI_SCALE_E8M0 : FI_SCALE_NONE;
+}
+
 /* One type, or those of K and V with a slash between. */
 static bool option_kv_dtype(const char *command, const char *text, struct model_choice *model) {
-  if (strcmp(text, "auto") == 0) {
-    model->kv_dtype = model->v_dtype = FI_DTYPE_DEFAULT;
+  model->kv_scale = grouped_scale(text);
+  model->kv_dtype = model->v_dtype = model->kv_scale ? FI_E4M3 : FI_DTYPE_DEFAULT;
+  if (model->kv_scale || strcmp(text, "auto") == 0)
     return true;
-  }
   char name[16];
   const char *slash = strchr(text, '/');
   snprintf(name, sizeof name, "%.*s", slash ? (int)(slash - text) : (int)strlen(text), text);
@@ -42,8 +49,8 @@ static bool option_kv_dtype(const char *command, const char *text, struct model_
   if (model->kv_dtype == FI_DTYPE_DEFAULT || model->v_dtype == FI_DTYPE_DEFAULT)
     usage_error(
         command,
-        "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2, int8, int4, nvfp4, and types of K and V "
-        "such as int8/int4",
+        "--kv-dtype is \"%s\"; allowed are auto, f16, bf16, e4m3, e5m2, int8, int4, nvfp4, groups, e8m0, and types "
+        "of K and V such as int8/int4",
         text);
   return model->kv_dtype != FI_DTYPE_DEFAULT && model->v_dtype != FI_DTYPE_DEFAULT;
 }

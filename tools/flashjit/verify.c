@@ -112,40 +112,68 @@ static double steps_off(uint32_t dtype, double stored, double expected, double r
   return isnan(steps) ? INFINITY : steps;
 }
 
-static void check_stored(const struct crew *crew, uint32_t request, uint32_t i, uint32_t kv_head, const char *tensor,
-                         const void *cache, const double *expected, struct verdict *verdict) {
-  const struct reference *reference = &crew->step->append;
-  bool is_v = tensor[0] == 'V';
-  uint32_t head_dim = is_v ? reference->spec.v_dim : reference->spec.head_dim;
-  uint32_t dtype = is_v ? reference->spec.v_dtype : reference->spec.kv_dtype;
-  uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
-  size_t offset = (size_t)(is_v ? reference_v_offset(reference, request, token, kv_head)
-                                : reference_cache_offset(reference, request, token, kv_head));
+/* A row of a cache. */
+struct stored {
+  const char *tensor;
+  const void *cache;
+  size_t offset;
+  struct reference_rows rows;
+  uint32_t request, token, kv_head;
+};
+
+static void check_stored(const struct stored *stored, const double *expected, struct verdict *verdict) {
+  const uint32_t dtype = stored->rows.dtype;
   double row_largest = 0;
-  for (uint32_t d = 0; d < head_dim; d++)
+  for (uint32_t d = 0; d < stored->rows.dim; d++)
     row_largest = fmax(row_largest, fabs(expected[d]));
-  for (uint32_t d = 0; d < head_dim; d++) {
-    double stored = dtype_decode(dtype, cache, offset + d);
-    double steps = steps_off(dtype, stored, expected[d], row_largest);
+  for (uint32_t d = 0; d < stored->rows.dim; d++) {
+    double value = dtype_decode(dtype, stored->cache, stored->offset + d);
+    double steps = steps_off(dtype, value, expected[d], row_largest);
     if (!(steps <= 1) && !verdict->first.tensor)
-      verdict->first = (struct mismatch){tensor, request, token, kv_head, d, stored, expected[d]};
+      verdict->first =
+          (struct mismatch){stored->tensor, stored->request, stored->token, stored->kv_head, d, value, expected[d]};
     verdict->steps = fmax(verdict->steps, steps);
   }
 }
 
-static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
-  const struct reference *reference = &crew->step->append;
+/* What is at tensors.v are values, or the last dims of K. */
+static void check_token(const struct reference *reference, uint32_t request, uint32_t i, uint32_t kv_head,
+                        struct verdict *verdict) {
+  const struct reference_rows k_rows = reference_k_rows(&reference->spec);
+  const struct reference_rows v_rows = reference_v_rows(&reference->spec);
+  const bool is_own = reference->spec.v_source == FI_V_OWN;
+  const uint32_t token = reference_kv_len(reference, request) - reference_query_len(reference, request) + i;
   double k[MOST_HEAD_DIM];
   double v[MOST_HEAD_DIM];
+  reference_append(reference, request, i, kv_head, k, v);
+  const struct stored keys = {
+      .tensor = "K",
+      .cache = reference->tensors.k.data,
+      .offset = (size_t)reference_cache_offset(reference, request, token, kv_head),
+      .rows = k_rows,
+      .request = request,
+      .token = token,
+      .kv_head = kv_head,
+  };
+  struct stored others = keys;
+  others.tensor = is_own ? "V" : "wide dims of K";
+  others.cache = reference->tensors.v.data;
+  others.rows = v_rows;
+  check_stored(&keys, k, verdict);
+  if (v_rows.dim == 0)
+    return;
+  others.offset = (size_t)reference_v_row_offset(reference, request, token, kv_head);
+  check_stored(&others, is_own ? v : k + k_rows.dim, verdict);
+}
+
+static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
+  const struct reference *reference = &crew->step->append;
   uint32_t query_len = reference_query_len(reference, request);
   verdict->rows += query_len;
   for (uint32_t i = 0; i < query_len; i++) {
     if (!is_checked(crew, request, i, kv_head))
       continue;
-    reference_append(reference, request, i, kv_head, k, v);
-    check_stored(crew, request, i, kv_head, "K", reference->tensors.k.data, k, verdict);
-    if (reference->spec.v_source == FI_V_OWN)
-      check_stored(crew, request, i, kv_head, "V", reference->tensors.v.data, v, verdict);
+    check_token(reference, request, i, kv_head, verdict);
     verdict->measure.rows++;
   }
 }

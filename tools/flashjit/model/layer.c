@@ -105,6 +105,7 @@ static json_t *selection_json(const struct selection *selection) {
 
 static void add_attention(json_t *object, const struct layer *layer) {
   static const char *const masks[] = {"causal", "all_keys", "two_sided"};
+  static const char *const scales[] = {"", "tensor", "head", "token", "groups", "e8m0"}; /* of FI_SCALE_ */
   add_number(object, "query_heads", layer->query_heads);
   add_number(object, "kv_heads", layer->kv_heads);
   add_number(object, "head_dim", layer->head_dim);
@@ -125,11 +126,7 @@ static void add_attention(json_t *object, const struct layer *layer) {
   if (layer->selection.block > 0)
     json_object_set_new(object, "selection", selection_json(&layer->selection));
   add_text(object, "kv_type", layer->kv_type);
-  add_text(object, "kv_scale",
-           layer->kv_scale == FI_SCALE_TOKEN    ? "token"
-           : layer->kv_scale == FI_SCALE_HEAD   ? "head"
-           : layer->kv_scale == FI_SCALE_TENSOR ? "tensor"
-                                                : "");
+  add_text(object, "kv_scale", scales[layer->kv_scale]);
   if (layer->latent.rank > 0)
     json_object_set_new(object, "latent", latent_json(layer));
   add_flag(object, "expanded", layer->is_expanded);

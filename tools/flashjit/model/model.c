@@ -38,7 +38,7 @@ static bool read_attention(struct config *config, const struct kind *kind, const
   layer->is_cross = strcmp(kind->name, "cross_attention") == 0;
   layer->attends = true;
   return shape_read(config, kind, layer) && rope_read(config, kind, layer) && attention_read(config, kind, layer) &&
-         types_read(config, choice->kv_dtype, choice->v_dtype, layer) &&
+         types_read(config, choice->kv_dtype, choice->v_dtype, choice->kv_scale, layer) &&
          shape_divide(config, choice->devices > 0 ? choice->devices : 1, layer);
 }
 
@@ -122,7 +122,7 @@ static bool add_layer(struct reader *reader, const struct layer *layer) {
 
 /*
  * Prefill of latent attention makes keys and values of all heads first, and is plain attention on these. Where keys are
- * selected it stays as it is.
+ * selected it stays as it is. Scales of groups are in the cache alone.
  */
 static bool add_expanded(struct reader *reader, const struct layer *layer) {
   struct layer expanded = *layer;
@@ -130,6 +130,8 @@ static bool add_expanded(struct reader *reader, const struct layer *layer) {
     return true;
   expanded.latent = (struct latent){0};
   expanded.is_expanded = true;
+  if (reader->choice->kv_scale != FI_SCALE_NONE)
+    types_of_values(&expanded);
   snprintf(expanded.kind, sizeof expanded.kind, "expanded_%.20s", layer->kind);
   return add_layer(reader, &expanded);
 }

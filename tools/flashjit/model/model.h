@@ -37,6 +37,7 @@ struct model_choice {
   bool text_only;       /* no images, so that their positions and blocks do not matter */
   uint32_t kv_dtype;    /* of K in the cache; FI_DTYPE_DEFAULT: as the config says */
   uint32_t v_dtype;     /* of V; FI_DTYPE_DEFAULT: as kv_dtype */
+  uint32_t kv_scale;    /* of groups of kv_dtype; FI_SCALE_NONE: scales as usual */
   const char *settings; /* "FIELD=VALUE" lines that go before the file's fields; NULL: none */
 };
 

@@ -147,17 +147,23 @@ static void tell_cache(struct config *config, const struct layer *layer) {
          layer->kv_type, layer->kv_scale == FI_SCALE_HEAD ? "KV head" : "tensor");
 }
 
-bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer) {
+void types_of_values(struct layer *layer) {
+  set_type(layer, layer->q_dtype, FI_SCALE_NONE, layer->q_dtype == FI_F16 ? "f16" : "bf16");
+}
+
+bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, uint32_t kv_scale, struct layer *layer) {
   static const char *const fields[] = {"quantization_config", "compression_config", NULL};
   const json_t *quantization = find_anywhere(config, fields);
   if (!read_values(config, layer))
     return false;
-  set_type(layer, layer->q_dtype, FI_SCALE_NONE, layer->q_dtype == FI_F16 ? "f16" : "bf16");
+  types_of_values(layer);
   if (quantization ? !read_quantization(config, quantization, layer) : !read_beside(config, layer))
     return false;
   if (kv_dtype != FI_DTYPE_DEFAULT)
     choose_type(kv_dtype, v_dtype, layer);
   else
     tell_cache(config, layer);
+  if (kv_scale != FI_SCALE_NONE)
+    layer->kv_scale = kv_scale;
   return true;
 }
