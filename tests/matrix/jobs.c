@@ -227,13 +227,21 @@ static uint32_t find_target(const struct target_list *targets, enum which_target
   return found;
 }
 
+/* A family that the target has not is no fault of the device that is here. */
+static bool has_family(const struct target *target, const fi_spec *spec) {
+  return spec->family != FI_FAMILY_WGMMA || target->wgmma;
+}
+
 static bool add_special(struct job_list *list, const struct special *special, char *why, size_t why_size) {
   const struct job_class described = {.name = special->name, .run = special->run};
   struct job_class *class = add_class(list, &described);
   for (size_t i = 0; i < special->count; i++) {
     struct point point = {.target = find_target(&list->targets, special->which)};
     struct point canonical;
-    if (fi_spec_parse(special->specs[i], &point.spec) || !points_canonical(&list->targets, &point, &canonical)) {
+    const bool is_read = fi_spec_parse(special->specs[i], &point.spec) == FI_OK;
+    if (is_read && !has_family(list->targets.of[point.target], &point.spec))
+      continue;
+    if (!is_read || !points_canonical(&list->targets, &point, &canonical)) {
       snprintf(why, why_size, "\"%s\": %s", special->specs[i], fi_last_error());
       return false;
     }
