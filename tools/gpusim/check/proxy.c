@@ -16,15 +16,6 @@ void sim_proxy_fence(struct sim_warp *warp) {
   sim_mbarriers_publish(warp);
 }
 
-static __attribute__((cold, noreturn)) void fault_race(const struct sim_warp *warp, const struct sim_inst *inst,
-                                                       uint32_t lane, const struct sim_cell *cell, uint32_t offset,
-                                                       const char *what) {
-  char who[128];
-  sim_shared_describe_actor(warp->block, cell->writer, who, sizeof who);
-  sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-            "data race: %s of shared memory at %u, written by %s with nothing that orders the two", what, offset, who);
-}
-
 bool sim_proxy_read(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint32_t offset,
                     uint32_t bytes) {
   const struct sim_cell *cells = warp->block->cells;
@@ -37,7 +28,7 @@ bool sim_proxy_read(const struct sim_warp *warp, const struct sim_inst *inst, ui
     if (!cell->written)
       continue;
     if (cell->write_clock > warp->known.seen[cell->writer])
-      fault_race(warp, inst, lane, cell, word * SIM_WORD_BYTES, "read");
+      sim_shared_fault_race(warp, inst, lane, cell, word * SIM_WORD_BYTES, "read");
     if (!cell->proxy && cell->write_clock > warp->known.proxied[cell->writer])
       sim_fault(
           warp, inst, lane, SIM_FAULT_CHECK,
@@ -65,7 +56,7 @@ void sim_proxy_write_begin(const struct sim_warp *warp, const struct sim_inst *i
     if (cell->pending)
       sim_shared_fault_pending(warp, inst, lane, owner, word * SIM_WORD_BYTES, "write");
     if (cell->written && !sim_ordered(warp, owner->index, cell->writer, cell->write_clock))
-      fault_race(warp, inst, lane, cell, word * SIM_WORD_BYTES, "write");
+      sim_shared_fault_race(warp, inst, lane, cell, word * SIM_WORD_BYTES, "write");
     if (cell->readers)
       check_readers(warp, inst, lane, owner, cell, word * SIM_WORD_BYTES);
     cell->readers = 0;

@@ -102,9 +102,8 @@ static void check_pending(const struct sim_warp *warp, const struct sim_inst *in
     sim_shared_fault_pending(warp, inst, lane, warp->block, offset, what);
 }
 
-static __attribute__((cold, noreturn)) void fault_race(const struct sim_warp *warp, const struct sim_inst *inst,
-                                                       uint32_t lane, const struct sim_cell *cell, uint32_t offset,
-                                                       const char *what) {
+void sim_shared_fault_race(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,
+                           const struct sim_cell *cell, uint32_t offset, const char *what) {
   char who[128];
   sim_shared_describe_actor(warp->block, cell->writer, who, sizeof who);
   sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
@@ -118,7 +117,7 @@ static void check_last_write(const struct sim_warp *warp, const struct sim_inst 
   if (!(cell->written & part) || (kind == SIM_ATOMIC && cell->atomic))
     return;
   if (cell->write_clock > warp->known.seen[cell->writer])
-    fault_race(warp, inst, lane, cell, offset, what);
+    sim_shared_fault_race(warp, inst, lane, cell, offset, what);
   bool same_interval = cell->writer == warp->index && cell->write_clock == warp->known.seen[warp->index];
   bool is_read = what[0] == 'r';
   if (!is_read || !same_interval || cell->atomic || kind == SIM_ATOMIC)

@@ -30,6 +30,11 @@ __attribute__((cold, noreturn)) void sim_shared_fault_pending(const struct sim_w
                                                               uint32_t lane, const struct sim_block *owner,
                                                               uint32_t offset, const char *what);
 
+/* Reports an access that nothing orders with the write that the cell had last. */
+__attribute__((cold, noreturn)) void sim_shared_fault_race(const struct sim_warp *warp, const struct sim_inst *inst,
+                                                           uint32_t lane, const struct sim_cell *cell, uint32_t offset,
+                                                           const char *what);
+
 /* "warp 3", or the copy that an agent has made. */
 void sim_shared_describe_actor(const struct sim_block *block, uint32_t actor, char *text, size_t bytes);
 
