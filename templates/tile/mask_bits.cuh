@@ -38,9 +38,11 @@ void trim_bits(MaskBits &bits, const tile_row *rows, int token) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const tile_row &row = rows[first_row() + 8 * r];
+    const int first = row.first - token;
+    const int visible = row.visible - token;
 #pragma unroll
     for (u32 w = 0; w < kMaskWords; w++)
-      bits.words[r][w] &= lowest_bits(row.visible - token - 32 * (int)w) & ~lowest_bits(row.first - token - 32 * (int)w);
+      bits.words[r][w] &= lowest_bits(visible - 32 * (int)w) & ~lowest_bits(first - 32 * (int)w);
   }
 }
 //@else

@@ -5,8 +5,8 @@
 //# The scores of a step as logits of the tokens that their rows see.
 
 /*
- * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, but for those whose bits
- * say otherwise, none is masked without looking at these.
+ * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, only bits may say that
+ * one is not.
  */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
                       bool all_visible, MaskBits &bits) {

@@ -1530,8 +1530,8 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
 }
 
 /*
- * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, but for those whose bits
- * say otherwise, none is masked without looking at these.
+ * Scores of a step, of which `token` is the first, become logits. Where all tokens are visible, only bits may say that
+ * one is not.
  */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
                       bool all_visible, MaskBits &bits) {
