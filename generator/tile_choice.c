@@ -21,7 +21,8 @@ static fi_status refuse(const fi_spec *spec, const struct target *target) {
   if (spec->family == FI_FAMILY_WGMMA)
     return error_set(
         FI_ERROR_UNSUPPORTED,
-        "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128, K and V of Q's type or of "
+        "family=wgmma has no tile of this spec on %s: it needs sm_90a, rows=128 (or 64, for heads of 64 to 128 dims "
+        "of Q's type, pages without or of a multiple of 8 tokens, no shared prefixes), K and V of Q's type or of "
         "8 bits without scales of tokens, heads of 64 to 256 dims, multiples of 16 for 8 bits, K that "
         "is not rotated inside, no lists; with v_source=keys "
         "rows=64 or more, K of Q's type, v_dim a multiple of 128, a head_dim of it or up to 64 more, lists of one KV "

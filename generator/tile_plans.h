@@ -21,6 +21,9 @@ bool tile_plan_halves(const fi_spec *spec, const struct target *target, uint32_t
 /* Attention by wgmma and tensor maps, for sm_90a: tile_wgmma.c. */
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 
+/* The same with tiles of 64 rows: tile_wgmma.c. */
+bool tile_plan_few_rows(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
+
 /* The same where Q, K and V are e4m3 in the products, too: tile_wgmma.c. */
 bool tile_plan_e4m3(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile);
 

@@ -27,9 +27,14 @@ enum {
   STORED_CHUNK = 16,       /* 8-bit elements that a thread converts at once */
   STORED_BARRIERS = 4,     /* full and empty, of K and V that are on their way */
   BUSY_MOST_DIM = 128,     /* of heads that leave registers to two warpgroups of producers */
+  FEW_ROWS_MOST_DIM = 128, /* of heads whose two stages leave room for another CTA .. */
+  FEW_ROWS_TOKENS = 64,    /* .. and for a second tile of Q, which is worth more than longer steps */
+  CTA_RESERVE = 1024,      /* shared memory that the hardware takes from each CTA */
   LONG_SPAN = 512,         /* KV tokens that a row sees, from which on steps are as long as there is room for */
 };
 
+/* Two CTAs an SM of one consumer: where KV is read for few rows, one waits for it while the other computes. */
+static const struct division one_consumer = {1, 1, 56, 200};
 static const struct division two_consumers = {2, 1, 40, 232};
 static const struct division three_consumers = {3, 1, 32, 160};
 /* Many warps copy row by row, or convert; one warpgroup where V has more dims, whose products ptxas refuses in kernels
@@ -70,9 +75,19 @@ static bool is_converted(const fi_spec *spec) {
          spec->head_dim % STORED_CHUNK == 0 && spec->v_dim % STORED_CHUNK == 0;
 }
 
+/* Whether rows of K and V are copied one by one: pages are small. */
+static bool gathers(const fi_spec *spec) {
+  return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < PART_TOKENS;
+}
+
+/* Whether tensor maps bring K and V as products take them. */
+static bool has_boxes(const fi_spec *spec) {
+  return !gathers(spec) && !is_converted(spec);
+}
+
 /* Whether there are tiles of a spec by products of 16 bits. */
-static bool serves_16_bits(const fi_spec *spec, const struct target *target) {
-  return target->wgmma && tile_rows_asked(spec) == LARGE_ROWS &&
+static bool serves_16_bits(const fi_spec *spec, const struct target *target, uint32_t rows) {
+  return target->wgmma && tile_rows_asked(spec) == rows &&
          (spec->q_dtype == spec->kv_dtype || is_converted(spec)) && spec->v_dtype == spec->kv_dtype &&
          spec->q_dtype != FI_E4M3 && !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select &&
          spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
@@ -81,6 +96,12 @@ static bool serves_16_bits(const fi_spec *spec, const struct target *target) {
 
 static bool is_narrow_dim(uint32_t dim, uint32_t most) {
   return dim >= LEAST_DIM && dim <= most && dim % NARROW_DIM_STEP == 0;
+}
+
+/* Whether there are tiles of 64 rows, which one consumer has. */
+static bool serves_few_rows(const fi_spec *spec, const struct target *target) {
+  return serves_16_bits(spec, target, WARPGROUP_ROWS) && spec->head_dim <= FEW_ROWS_MOST_DIM &&
+         spec->v_dim <= FEW_ROWS_MOST_DIM && has_boxes(spec) && !spec->prefixes;
 }
 
 /* Whether there are tiles of a spec by products of e4m3. */
@@ -99,22 +120,12 @@ static uint32_t panel_bytes(uint32_t panels, uint32_t rows) {
   return panels * rows * PANEL_ROW;
 }
 
-/* Whether rows of K and V are copied one by one: pages are small. */
-static bool gathers(const fi_spec *spec) {
-  return spec->page_size > 0 && tile_box_tokens(spec, MOST_TOKENS) < PART_TOKENS;
-}
-
 /*
  * Whether it is faster than mma, as measured on an H200 (tests/perf/LOG.md): not for 8-bit K and V of small heads,
  * where their conversion takes as long as all the rest.
  */
 static bool pays(const fi_spec *spec) {
   return !is_converted(spec) || spec->head_dim > SMALL_DIM || spec->v_dim > SMALL_DIM;
-}
-
-/* Whether tensor maps bring K and V as products take them. */
-static bool has_boxes(const fi_spec *spec) {
-  return !gathers(spec) && !is_converted(spec);
 }
 
 /* Whether the warp that brings Q does nothing else: two are enough for K and V. */
@@ -161,10 +172,14 @@ static void lay_out(const struct wgmma *wgmma, struct region regions[REGIONS]) {
   memcpy(regions, rows, sizeof rows);
 }
 
+static uint32_t ctas_per_sm(const struct wgmma *wgmma) {
+  return wgmma->division == &one_consumer ? 2 : 1;
+}
+
 static bool fits(const struct wgmma *wgmma, const struct target *target) {
   struct region regions[REGIONS];
   lay_out(wgmma, regions);
-  return shared_layout_bytes(regions, REGIONS) <= target->shared_per_block;
+  return shared_layout_bytes(regions, REGIONS) <= target->shared_per_sm / ctas_per_sm(wgmma) - CTA_RESERVE;
 }
 
 /* About what a consumer needs in a step: O, and that of a step, the scores, and the weights of the step before. */
@@ -215,6 +230,7 @@ static void describe(const struct wgmma *wgmma, struct tile *tile) {
   tile->stages = wgmma->stages;
   tile->token_bytes = (spec->head_dim + spec->v_dim) * derived_kv_bits(spec) / 8;
   tile_warpgroups_add(tile, spec, wgmma->division, wgmma->box_tokens, gathers(spec));
+  tile->ctas_per_sm = ctas_per_sm(wgmma);
   tile_add(tile, "row_warps", wgmma->rows / 16, "warps that divide the rows");
   tile_add(tile, "value_warps", 1, "warps with the same rows");
   tile_add(tile, "turns", wgmma->division->consumers > 2, "1: consumers take turns at starting products");
@@ -237,6 +253,8 @@ static uint32_t token_multiple(const struct wgmma *wgmma) {
 }
 
 static const struct division *divide(const fi_spec *spec) {
+  if (tile_rows_asked(spec) == WARPGROUP_ROWS)
+    return &one_consumer;
   const bool wide = spec->head_dim > BUSY_MOST_DIM || spec->v_dim > BUSY_MOST_DIM;
   if (!has_boxes(spec) && !wide)
     return &busy;
@@ -255,7 +273,7 @@ static uint32_t most_tokens(const struct wgmma *wgmma) {
   const uint32_t span = derived_span(wgmma->spec);
   const uint32_t multiple = token_multiple(wgmma);
   if (span >= LONG_SPAN)
-    return MOST_TOKENS;
+    return wgmma->rows > WARPGROUP_ROWS ? MOST_TOKENS : FEW_ROWS_TOKENS;
   const uint32_t seen = span + wgmma->rows / wgmma->spec->group - 1;
   const uint32_t steps = (seen + MOST_TOKENS - 1) / MOST_TOKENS;
   const uint32_t tokens = ((seen + steps - 1) / steps + multiple - 1) / multiple * multiple;
@@ -283,7 +301,11 @@ static bool plan(const fi_spec *spec, const struct products *products, const str
 }
 
 bool tile_plan_wgmma(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
-  return serves_16_bits(spec, target) && plan(spec, &of_16_bits, target, choice, tile);
+  return serves_16_bits(spec, target, LARGE_ROWS) && plan(spec, &of_16_bits, target, choice, tile);
+}
+
+bool tile_plan_few_rows(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {
+  return serves_few_rows(spec, target) && plan(spec, &of_16_bits, target, choice, tile);
 }
 
 bool tile_plan_e4m3(const fi_spec *spec, const struct target *target, uint32_t *choice, struct tile *tile) {

@@ -113,7 +113,7 @@ enum {
   FI_OP_INDEXER = 4    /* choose the blocks of KV that query tokens see: makes the lists of spec.select */
 };
 
-/* The main loop: mma.sync anywhere; on sm_90a wgmma with tensor maps, for 64 (latents, V of 512), 128 or 192 rows. */
+/* The main loop: mma.sync anywhere; on sm_90a wgmma with tensor maps, for 64, 128 or 192 rows. */
 enum { FI_FAMILY_AUTO = 0, FI_FAMILY_MMA = 1, FI_FAMILY_WGMMA = 2 };
 
 /* FI_E4M3 is the kind without infinities, whose largest number is 448 (float8_e4m3fn). FI_E5M2 has infinities. FI_I8

@@ -59,7 +59,7 @@ static void check_warpgroups(const fi_spec *spec, const struct tile *tile) {
   cr_assert_eq(tile->team_tokens % number(tile, "box_tokens"), 0);
   cr_assert(spec->page_size == 0 || spec->page_size % number(tile, "box_tokens") == 0, "a box lies in a page");
   cr_assert_eq(256 % tile->start_tokens, 0, "split_tokens of 256 suits every tile");
-  const uint32_t launched = 65536 / tile->threads / 8 * 8;
+  const uint32_t launched = 65536 / tile->ctas_per_sm / tile->threads / 8 * 8;
   cr_assert_leq(producers * number(tile, "producer_registers") + consumers * number(tile, "consumer_registers"),
                 (consumers + producers) * launched, "what the consumers take is what the producers give");
 }
@@ -367,7 +367,14 @@ Test(tile, is_of_the_faster_family) {
   } cases[] = {
       {"attention rows=128", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128", "sm_120a", FI_FAMILY_MMA},
-      {"attention rows=64", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=64", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention rows=64", "sm_120a", FI_FAMILY_MMA},
+      {"attention rows=32", "sm_90a", FI_FAMILY_MMA},
+      {"attention hd=64 rows=64 page=16", "sm_90a", FI_FAMILY_WGMMA},
+      {"attention hd=136 rows=64", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=64 page=1", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=64 kv=e4m3", "sm_90a", FI_FAMILY_MMA},
+      {"attention rows=64 page=16 prefixes=1", "sm_90a", FI_FAMILY_MMA},
       {"attention rows=128 page=16", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 page=24", "sm_90a", FI_FAMILY_WGMMA},
       {"attention rows=128 page=1", "sm_90a", FI_FAMILY_WGMMA},
