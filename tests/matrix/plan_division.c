@@ -95,11 +95,21 @@ static bool check_sections(const struct check *check, const struct balance *bala
   return true;
 }
 
+/* Whether shares are whole units of a large tile, of which the longest is hardly longer than an even share. */
+static bool are_whole(const struct check *check, const struct balance *balance) {
+  enum { WORTH = 4 }; /* steps that are worth a partial */
+  const int longer = balance->largest - balance->steps / check->view.shape.ctas;
+  return check->view.shape.most_sections > 1 && balance->sections == 1 && balance->shares == balance->units &&
+         longer <= least(WORTH, balance->largest / 8);
+}
+
 /*
  * Shares of a section differ by a step, a cut may be moved by less than the least piece at both ends, and up
- * to a tenth of the shares may be left out, and those that would have few steps.
+ * to a tenth of the shares may be left out, and those that would have few steps. Or they are whole units.
  */
 static bool check_balance(const struct check *check, const struct balance *balance) {
+  if (are_whole(check, balance))
+    return true;
   const int moved = most(check->view.shape.least_piece, 1) - 1;
   const int wanted = least(check->view.shape.ctas, balance->steps / check->view.shape.share_steps);
   if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))

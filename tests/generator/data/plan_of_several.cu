@@ -1018,13 +1018,29 @@ int sections_of(const fi_plan_args &args, const Line &line) {
 }
 
 /*
- * Shares of each unit: of those that there are for it so many that the longest is as long as with all of them. Only
- * where its partials are merged by all of its CTAs.
+ * Whether units are not cut, of which there are not more than CTAs: where the longest is hardly longer than an even
+ * share, partials would take longer than the steps that cuts save.
+ */
+bool stay_whole(const fi_plan_args &args, const Line &line, const Section &section) {
+  constexpr int kWorth = 4; /* steps */
+  const int even = section.steps / args.ctas;
+  int longest = 0;
+  for (int tile = 0; tile < line.tiles; tile++)
+    longest = max(longest, line.step_begin[tile + 1] - line.step_begin[tile]);
+  return longest - even <= min(kWorth, longest / 8);
+}
+
+/*
+ * Shares of each unit: one where they stay whole; else of those that there are for it so many that the longest is as
+ * long as with all of them, where its partials are merged by all of its CTAs; 0: units and shares end anywhere.
  */
 int pieces_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
-  if (!args.merges_together || section.count > 1 || units == 0 || units > args.ctas / 2 ||
-      line.steps != line.tiles * line.step_begin[1])
+  if (section.count > 1 || units == 0 || units > args.ctas)
+    return 0;
+  if (args.max_sections > 1 && stay_whole(args, line, section))
+    return 1;
+  if (!args.merges_together || units > args.ctas / 2 || line.steps != line.tiles * line.step_begin[1])
     return 0;
   const int steps = line.step_begin[1] - args.unit_steps;
   const int longest = (steps + args.ctas / units - 1) / (args.ctas / units);
@@ -1056,6 +1072,8 @@ int cut_of_piece(const fi_plan_args &args, const Line &line, const Section &sect
   const int piece = share % section.pieces;
   const int steps = line.step_begin[1];
   const Unit unit = unit_at(args, line, section, number);
+  if (section.pieces == 1)
+    return unit.begin;
   if (unit.begin != number * steps || unit.end - unit.begin != steps)
     return (int)((long long)share * section.steps / section.shares);
   if (piece == 0)
