@@ -95,12 +95,29 @@ static bool check_sections(const struct check *check, const struct balance *bala
   return true;
 }
 
-/* Whether shares are whole units of a large tile, of which the longest is hardly longer than an even share. */
-static bool are_whole(const struct check *check, const struct balance *balance) {
+/* Steps of the longest unit, whose items are all those of its rows and head. */
+static int longest_unit(const struct check *check) {
+  int longest = 0;
+  for (uint64_t i = 0; i < check->item_count; i++) {
+    int steps = 0;
+    for (uint64_t j = 0; j < check->item_count; j++) {
+      const struct fi_item *item = check->items[j];
+      if (item->row_begin == check->items[i]->row_begin && item->kv_head == check->items[i]->kv_head)
+        steps += steps_of(check, item);
+    }
+    longest = most(longest, steps);
+  }
+  return longest;
+}
+
+/* Whether units of a large tile are to stay whole: the longest is hardly longer than an even share. */
+static bool stay_whole(const struct check *check, const struct balance *balance) {
   enum { WORTH = 4 }; /* steps that are worth a partial */
-  const int longer = balance->largest - balance->steps / check->view.shape.ctas;
-  return check->view.shape.most_sections > 1 && balance->sections == 1 && balance->shares == balance->units &&
-         longer <= least(WORTH, balance->largest / 8);
+  if (check->view.shape.most_sections == 1 || balance->sections > 1 || balance->units == 0 ||
+      balance->units > check->view.shape.ctas)
+    return false;
+  const int longest = longest_unit(check);
+  return longest - balance->steps / check->view.shape.ctas <= least(WORTH, longest / 8);
 }
 
 /*
@@ -108,8 +125,9 @@ static bool are_whole(const struct check *check, const struct balance *balance) 
  * to a tenth of the shares may be left out, and those that would have few steps. Or they are whole units.
  */
 static bool check_balance(const struct check *check, const struct balance *balance) {
-  if (are_whole(check, balance))
-    return true;
+  if (stay_whole(check, balance))
+    return balance->shares == balance->units || trial_fail(check->trial, "%d units are cut into %d shares",
+                                                           balance->units, balance->shares);
   const int moved = most(check->view.shape.least_piece, 1) - 1;
   const int wanted = least(check->view.shape.ctas, balance->steps / check->view.shape.share_steps);
   if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 
 enum {
-  PLANS = 8,
+  PLANS = 9,
   SPLIT_TOKENS = 768,       /* a multiple of every step */
   PROMPT_TILES = 3,         /* of a request at least, where a queue pays; at most twice as many */
   QUEUED_UNITS = 4,         /* of a CTA, there */
+  CHUNK_TILES = 8,          /* of a request at most, behind KV of so many steps: units are about as long */
+  CHUNK_STEPS = 64,
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
   SECTION_BYTES = 24 << 20, /* of KV in a section */
@@ -35,6 +37,9 @@ static const struct scale fixed = {1, 40, 200, 5000, 3};
 
 /* Some tiles a request, and no KV before its query tokens: where CTAs claim items, a queue pays. */
 static const struct scale prompts = {4, 20, 0, 2 * PROMPT_TILES * 128, 8};
+
+/* Tiles behind more KV than they have themselves, in about as many units as CTAs. */
+static const struct scale chunks = {1, 3, 0, (CHUNK_STEPS + CHUNK_TILES) * 128, 8};
 
 /* So little KV that a step for each CTA would be too short a share. */
 static const struct scale little = {1, 8, 200, 4000, 2};
@@ -100,9 +105,25 @@ static void draw_prompts(struct plan_run *run, uint32_t requests) {
   run->workspace.ctas = trial_between(run->trial, 1, requests * PROMPT_TILES * run->workspace.kv_heads / QUEUED_UNITS);
 }
 
+/* Chunks of prompts, of which each CTA has one unit, but for a few. */
+static void draw_chunks(struct plan_run *run, uint32_t requests) {
+  uint32_t units = 0;
+  for (uint32_t request = 0; request < requests; request++) {
+    const uint32_t tiles = trial_between(run->trial, 1, CHUNK_TILES);
+    run->q_len[request] = tiles * run->tile.tokens;
+    run->kv_len[request] = run->q_len[request] + CHUNK_STEPS * tile_step_tokens(&run->tile);
+    units += tiles * run->workspace.kv_heads;
+  }
+  run->workspace.ctas = units + units / 20;
+}
+
 static void draw_lengths(struct plan_run *run, uint32_t requests, uint32_t longest) {
   if (run->scale == &prompts) {
     draw_prompts(run, requests);
+    return;
+  }
+  if (run->scale == &chunks) {
+    draw_chunks(run, requests);
     return;
   }
   const bool alike = run->scale != &many && run->scale != &little && trial_chance(run->trial, 2);
@@ -211,7 +232,7 @@ bool run_plan(struct trial *trial, const fi_spec *canonical) {
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)))
     return false;
   const struct tile *tile = inside_tile(kernel);
-  const struct scale *first[] = {&many, &prompts, &little, &little};
+  const struct scale *first[] = {&many, &prompts, &little, &little, &chunks};
   for (size_t i = 0; i < PLANS && passed; i++) {
     const bool is_first = i < sizeof first / sizeof *first;
     const struct scale *scale = is_first ? first[i] : trial_chance(trial, 3) ? &fixed : &even;
