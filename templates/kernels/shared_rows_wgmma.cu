@@ -24,7 +24,7 @@
 //@use tile/shared_rows
 //@use tile/steps_{v_source}
 //@use tile/odd_rows
-//@use tile/publish_rows
+//@use tile/publish_chunks
 //@use work/merge_together
 //@use work/plan_id
 
@@ -51,9 +51,9 @@ void release_rows(const ItemView &view, u8 *shared) {
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
+  take_place_of_weights(place, shared);
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  take_place_of_weights(place, shared);
   store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();
@@ -219,7 +219,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     note_odd_values(ended.item, state.o, shared);
     join_sums(workers, state, count, shared);
     close_rows(state, ended.rows);
-    publish(Cta{}, args, ended, state, shared, 0);
+    publish(args, ended, state);
     redo_odd_rows(workers, args, ended, end, shared);
     release_rows(view, shared);
     if (end.is_partial)

@@ -1,3 +1,4 @@
+//@use ptx/store_matrices
 //@use operand/panels16
 //@use ring/panels
 
@@ -23,9 +24,8 @@ void accumulate(Output &o, u32 weights, u32 values) {
 /* Writes the weights of a warp's rows to where products read them. */
 void store_weights(u8 *to, const Weights &weights) {
   const u32 lane = fresh_lane();
+  const u32 row = fresh_thread() % 128 / 32 * 16 + lane % 16;
 #pragma unroll
-  for (u32 i = 0; i < kTeamTokens / 8; i++)
-#pragma unroll
-    for (u32 r = 0; r < kRowGroups; r++)
-      *(u32 *)(to + panel_chunk<kRows>(first_row() + 8 * r, i) + lane % 4 * 4) = weights[i / 2][i % 2 * 2 + r];
+  for (u32 t = 0; t < kTeamTokens / 16; t++)
+    store_matrices(shared_address(to) + panel_chunk<kRows>(row, 2 * t + lane / 16), weights[t]);
 }

@@ -20,7 +20,7 @@ void bring_part(const fi_attention_maps_args &args, const fi_item &item, const B
   copy_tile<kDim>(copy, item, box, token);
 }
 
-/* Brings K of all items of the CTA, from `first` on. */
+/* Brings K of all items of the CTA, from `first` on. Where the box of a step is is looked up a step ahead. */
 void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
@@ -28,9 +28,12 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
   Follower at = {{0}, first};
   do {
     const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    int box_place = place_of_box(args.attention, item, token);
 #pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = box_of_step(item, token, place_of_box(args.attention, item, token));
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const Box box = box_of_step(item, token, box_place);
+      box_place = place_of_box(args.attention, item, token + (int)kTeamTokens);
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);

@@ -2,6 +2,7 @@
 //@use tile/threads
 //@use ptx/memory
 //@use ring/barriers
+//@use work/merge_wide
 
 //# Rows whose KV was cut over several items are merged by the CTAs whose last items these were: slices of them are
 //# taken one after the other by whoever is there. The CTA with the last partial takes what nobody else does, so that
@@ -95,25 +96,30 @@ u32 share(Workers threads, u32 &shared, u32 known) {
   return all;
 }
 
-/* Merges slices of a unit, from this one on, until all are taken. */
-template <int kParts, u32 kQuads>
+/*
+ * Merges slices of a unit, from this one on, until all are taken, each by `merge`, for which a row is that of so many
+ * threads.
+ */
+template <auto merge, u32 kThreadsOfRow>
 void merge_slices(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
-  const u32 count = (unit.row_count * kGroup * kRowThreads<kQuads> + kWorkers - 1) / kWorkers;
+  const u32 count = (unit.row_count * kGroup * kThreadsOfRow + kWorkers - 1) / kWorkers;
   u32 *const taken = slices_taken(args.plan, unit);
   while (slice < count) {
     u32 next = slice + 1;
     if (threads.leads() && taken)
       next = take_slice(taken); /* asked for before the merge */
-    merge_slice<kParts, kQuads>(threads, args, unit, slice);
+    merge(threads, args, unit, slice);
     slice = share(threads, shared, next);
   }
 }
 
 void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
   if (unit.part_count <= kFewParts)
-    merge_slices<kFewParts, kFewQuads>(threads, args, unit, slice, shared);
+    merge_slices<merge_slice<kFewParts, kFewQuads>, kRowThreads<kFewQuads>>(threads, args, unit, slice, shared);
+  else if (unit.part_count <= 2 * kManyParts)
+    merge_slices<merge_slice<kManyParts, kManyQuads>, kRowThreads<kManyQuads>>(threads, args, unit, slice, shared);
   else
-    merge_slices<kManyParts, kManyQuads>(threads, args, unit, slice, shared);
+    merge_slices<merge_wide_slice, kWideRowThreads>(threads, args, unit, slice, shared);
 }
 
 /*

@@ -328,8 +328,6 @@ template <u32 kCount> struct Threads {
   }
 };
 
-typedef Threads<kThreads> Cta;
-
 /* Those that compute. */
 typedef Threads<kWorkers> Workers;
 
@@ -377,6 +375,15 @@ constexpr u32 pair_element(u32 p, u32 half) {
 
 u32 pair_column(u32 lane, u32 p) {
   return 8 * p + 2 * (lane % 4);
+}
+
+/*
+ * Four 8 x 8 matrices of 16-bit elements to shared memory. Lane l gives the address of row l % 8 of matrix l / 8, and
+ * in word m elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4 of matrix m.
+ */
+void store_matrices(u32 address, const u32 (&words)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};"
+               : : "r"(address), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3]) : "memory");
 }
 
 /* The 32-bit address of a pointer into shared memory, as the instructions below take it. */
@@ -739,11 +746,10 @@ void accumulate(Output &o, u32 weights, u32 values) {
 /* Writes the weights of a warp's rows to where products read them. */
 void store_weights(u8 *to, const Weights &weights) {
   const u32 lane = fresh_lane();
+  const u32 row = fresh_thread() % 128 / 32 * 16 + lane % 16;
 #pragma unroll
-  for (u32 i = 0; i < kTeamTokens / 8; i++)
-#pragma unroll
-    for (u32 r = 0; r < kRowGroups; r++)
-      *(u32 *)(to + panel_chunk<kRows>(first_row() + 8 * r, i) + lane % 4 * 4) = weights[i / 2][i % 2 * 2 + r];
+  for (u32 t = 0; t < kTeamTokens / 16; t++)
+    store_matrices(shared_address(to) + panel_chunk<kRows>(row, 2 * t + lane / 16), weights[t]);
 }
 
 /* Makes a barrier of so many arrivals. */
@@ -1194,7 +1200,7 @@ void bring_part(const fi_attention_maps_args &args, const fi_item &item, const B
   copy_tile<kDim>(copy, item, box, token);
 }
 
-/* Brings K of all items of the CTA, from `first` on. */
+/* Brings K of all items of the CTA, from `first` on. Where the box of a step is is looked up a step ahead. */
 void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shared) {
   if (warp() != kLoaderWarp)
     return;
@@ -1202,9 +1208,12 @@ void bring_kv(const fi_attention_maps_args &args, const fi_item *first, u8 *shar
   Follower at = {{0}, first};
   do {
     const fi_item &item = *at.item;
+    int token = first_of_steps(item.kv_begin);
+    int box_place = place_of_box(args.attention, item, token);
 #pragma unroll 1
-    for (int token = first_of_steps(item.kv_begin); token < item.kv_end; token += (int)kTeamTokens) {
-      const Box box = box_of_step(item, token, place_of_box(args.attention, item, token));
+    for (; token < item.kv_end; token += (int)kTeamTokens) {
+      const Box box = box_of_step(item, token, box_place);
+      box_place = place_of_box(args.attention, item, token + (int)kTeamTokens);
       for (u32 part = 0; part < kRest; part++)
         bring_part<kVDim / 2>(args, item, box, place, part, token, shared);
       bring_part<kQkDim - kVDim>(args, item, box, place, kRest, token, shared);
@@ -1776,28 +1785,68 @@ float2 pair_of(const Output &o, u32 r, u32 p) {
   return make_float2(at(o, r, pair_element(p, 0)), at(o, r, pair_element(p, 1)));
 }
 
+/* What the lane that is so far away gives, where this one gives one of two values. */
+float exchange(bool first, float one, float other, int distance) {
+  return __shfl_xor_sync(kAllLanes, first ? one : other, distance);
+}
+
+/* Four columns of pairs p and p + 1 of a row group: of the first in even lanes. */
+float4 four_of(const Output &o, u32 r, u32 p, u32 lane) {
+  const bool odd = lane % 2;
+  const float2 low = pair_of(o, r, p);
+  const float2 high = pair_of(o, r, p + 1);
+  const float x = exchange(odd, low.x, high.x, 1);
+  const float y = exchange(odd, low.y, high.y, 1);
+  return {odd ? x : low.x, odd ? y : low.y, odd ? high.x : x, odd ? high.y : y};
+}
+
+u32 pack_output(float low, float high) {
+  return pack_bf16(low, high);
+}
+
+/* Writes eight elements of a row of O. */
+void write_chunk(OutputElement *to, const float4 &begin, const float4 &end) {
+  *(uint4 *)to = {pack_output(begin.x, begin.y), pack_output(begin.z, begin.w), pack_output(end.x, end.y),
+                  pack_output(end.z, end.w)};
+}
+
+/* Writes the columns of pairs p to p + 3 of a row group to a row of O, eight a lane. */
+void write_eight(const Output &o, u32 r, u32 p, u32 lane, const FinishedRow &finished, u32 first, bool is_there) {
+  const bool upper = lane % 4 / 2;
+  const float factor = finished.factor;
+  const float4 low = four_of(o, r, p, lane);
+  const float4 high = four_of(o, r, p + 2, lane);
+  const float4 taken = {exchange(upper, low.x, high.x, 2), exchange(upper, low.y, high.y, 2),
+                        exchange(upper, low.z, high.z, 2), exchange(upper, low.w, high.w, 2)};
+  const float4 begin = {(upper ? taken.x : low.x) * factor, (upper ? taken.y : low.y) * factor,
+                        (upper ? taken.z : low.z) * factor, (upper ? taken.w : low.w) * factor};
+  const float4 end = {(upper ? high.x : taken.x) * factor, (upper ? high.y : taken.y) * factor,
+                      (upper ? high.z : taken.z) * factor, (upper ? high.w : taken.w) * factor};
+  if (is_there)
+    write_chunk(finished.o + first + 8 * (p + lane % 2 + 2 * upper), begin, end);
+}
+
 /* Writes the item's rows to O, or as a partial. */
-void publish(Cta threads, const fi_attention_args &args, const ItemTile &tile, const RowState &state, u8 *shared,
-             u32 free_stage) {
+void publish(const fi_attention_args &args, const ItemTile &tile, const RowState &state) {
   const fi_item &item = tile.item;
   const u32 lane = fresh_lane();
   const u32 first = first_dim();
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     const u32 row = first_row() + 8 * r;
-    if (row >= item.row_count * kGroup)
-      continue;
-    const bool has_end = has_row_end(lane);
+    const bool is_there = row < item.row_count * kGroup;
+    const tile_row &at = tile.rows[is_there ? row : 0];
+    const bool has_end = is_there && has_row_end(lane);
     if (item.part < 0) {
-      const RowEnd end = row_end(args, tile.rows[row].token, item.kv_head, row);
+      const RowEnd end = row_end(args, at.token, item.kv_head, row);
       const FinishedRow finished = finish_row(args, end, state.most[r], state.sum[r], has_end);
 #pragma unroll
-      for (u32 p = 0; p < kShareDims / 8; p++) {
-        const float2 pair = pair_of(state.o, r, p);
-        write_output(finished.o + first + pair_column(lane, p), pair.x * finished.factor, pair.y * finished.factor);
-      }
+      for (u32 p = 0; p < kShareDims / 8; p += 4)
+        write_eight(state.o, r, p, lane, finished, first, is_there);
     } else {
-      float *to = keep_row(args, item.part + tile.rows[row].part, state.most[r], state.sum[r], has_end);
+      if (!is_there)
+        continue;
+      float *to = keep_row(args, item.part + at.part, state.most[r], state.sum[r], has_end);
 #pragma unroll
       for (u32 p = 0; p < kShareDims / 8; p++)
         *(float2 *)(to + first + pair_column(lane, p)) = pair_of(state.o, r, p);
@@ -1875,6 +1924,82 @@ void write_row(const fi_attention_args &args, const RowEnd &end, u32 column, con
     write_output(finished.o + column + q * (4 * kRowThreads<kQuads>),
                  make_float4(o.x * factor, o.y * factor, o.z * factor, o.w * factor));
   }
+}
+
+constexpr int kWideParts = 64; /* whose loads are under way at once */
+constexpr u32 kWideRowThreads = kVDim / 2;
+
+float warp_max(float value) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, distance));
+  return value;
+}
+
+float warp_sum(float value) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2)
+    value += __shfl_xor_sync(kAllLanes, value, distance);
+  return value;
+}
+
+/* A thread's columns of a row: O, not normalised, and the row's maximum and sum. */
+struct WidePartial {
+  float2 o;
+  float most;
+  float sum;
+};
+
+/* Joins as many partials as kWideParts, or fewer, to others. Lane l knows the states of partials l and l + 32. */
+void join_wide(WidePartial &joined, const float2 *states, int state_step, const float *values, int value_step,
+               int count, float scale) {
+  float2 state[2];
+  float2 o[kWideParts];
+  float weight[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const long long part = 32 * i + (int)lane();
+    state[i] = part < count ? states[part * state_step] : make_float2(minus_infinity(), 0);
+  }
+#pragma unroll
+  for (int i = 0; i < kWideParts; i++)
+    o[i] = i < count ? *(const float2 *)(values + (long long)i * value_step) : make_float2(0, 0);
+  const float most = fmaxf(joined.most, warp_max(fmaxf(state[0].x, state[1].x)));
+#pragma unroll
+  for (int i = 0; i < 2; i++)
+    weight[i] = state[i].y > 0 ? exp2_fast((state[i].x - most) * scale) : 0;
+  const float shrink = joined.sum > 0 ? exp2_fast((joined.most - most) * scale) : 0;
+  joined.most = most;
+  joined.sum = fmaf(joined.sum, shrink, warp_sum(fmaf(weight[0], state[0].y, weight[1] * state[1].y)));
+  joined.o.x *= shrink;
+  joined.o.y *= shrink;
+#pragma unroll
+  for (int i = 0; i < kWideParts; i++) {
+    const float factor = __shfl_sync(kAllLanes, weight[i / 32], i % 32);
+    joined.o.x = fmaf(o[i].x, factor, joined.o.x);
+    joined.o.y = fmaf(o[i].y, factor, joined.o.y);
+  }
+}
+
+/* Merges all partials of a slice's rows, and writes them to O. */
+void merge_wide_slice(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice) {
+  const u32 i = slice * kWorkers + threads.number();
+  const u32 row = i / kWideRowThreads;
+  const u32 column = i % kWideRowThreads * 2;
+  if (row >= unit.row_count * kGroup)
+    return;
+  const int token = args.plan.rows[unit.row_begin + row / kGroup].token;
+  const RowEnd end = row_end(args, token, unit.kv_head, row);
+  const long long first = unit.part_begin + row;
+  const long long stride = unit.part_stride;
+  WidePartial joined = {{}, minus_infinity(), 0};
+#pragma unroll 1
+  for (int part = 0; part < unit.part_count; part += kWideParts)
+    join_wide(joined, (const float2 *)args.plan.part_ml + first + part * stride, unit.part_stride,
+              args.plan.part_o + (first + part * stride) * kVDim + column, unit.part_stride * kVDim,
+              unit.part_count - part, joined_scale(args, unit.kv_head));
+  const FinishedRow finished = finish_row(args, end, joined.most, joined.sum, column == 0);
+  write_output(finished.o + column, joined.o.x * finished.factor, joined.o.y * finished.factor);
 }
 
 /*
@@ -1965,25 +2090,30 @@ u32 share(Workers threads, u32 &shared, u32 known) {
   return all;
 }
 
-/* Merges slices of a unit, from this one on, until all are taken. */
-template <int kParts, u32 kQuads>
+/*
+ * Merges slices of a unit, from this one on, until all are taken, each by `merge`, for which a row is that of so many
+ * threads.
+ */
+template <auto merge, u32 kThreadsOfRow>
 void merge_slices(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
-  const u32 count = (unit.row_count * kGroup * kRowThreads<kQuads> + kWorkers - 1) / kWorkers;
+  const u32 count = (unit.row_count * kGroup * kThreadsOfRow + kWorkers - 1) / kWorkers;
   u32 *const taken = slices_taken(args.plan, unit);
   while (slice < count) {
     u32 next = slice + 1;
     if (threads.leads() && taken)
       next = take_slice(taken); /* asked for before the merge */
-    merge_slice<kParts, kQuads>(threads, args, unit, slice);
+    merge(threads, args, unit, slice);
     slice = share(threads, shared, next);
   }
 }
 
 void merge_unit(Workers threads, const fi_attention_args &args, const fi_unit &unit, u32 slice, u32 &shared) {
   if (unit.part_count <= kFewParts)
-    merge_slices<kFewParts, kFewQuads>(threads, args, unit, slice, shared);
+    merge_slices<merge_slice<kFewParts, kFewQuads>, kRowThreads<kFewQuads>>(threads, args, unit, slice, shared);
+  else if (unit.part_count <= 2 * kManyParts)
+    merge_slices<merge_slice<kManyParts, kManyQuads>, kRowThreads<kManyQuads>>(threads, args, unit, slice, shared);
   else
-    merge_slices<kManyParts, kManyQuads>(threads, args, unit, slice, shared);
+    merge_slices<merge_wide_slice, kWideRowThreads>(threads, args, unit, slice, shared);
 }
 
 /*
@@ -2046,9 +2176,9 @@ void release_rows(const ItemView &view, u8 *shared) {
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
+  take_place_of_weights(place, shared);
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  take_place_of_weights(place, shared);
   store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();
@@ -2214,7 +2344,7 @@ flashjit_attention(const __grid_constant__ fi_attention_maps_args maps) {
     note_odd_values(ended.item, state.o, shared);
     join_sums(workers, state, count, shared);
     close_rows(state, ended.rows);
-    publish(Cta{}, args, ended, state, shared, 0);
+    publish(args, ended, state);
     redo_odd_rows(workers, args, ended, end, shared);
     release_rows(view, shared);
     if (end.is_partial)
