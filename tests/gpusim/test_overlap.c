@@ -138,6 +138,33 @@ Test(gpusim_overlap, launches_beside_each_other_share_nothing) {
   }
 }
 
+/* But for what one writes before a strong access that the other reads: as kernels merge what both have partials of. */
+Test(gpusim_overlap, strong_accesses_order_launches) {
+  static const char told[] = "written by a launch that may still be beside this one";
+  static const char unordered[] = RELEASES " st.global.u32 [%p], 2; st.relaxed.gpu.global.u32 [%p+256], 1;";
+  static const char releases[] = RELEASES " st.global.u32 [%p], 2; st.release.gpu.global.u32 [%p+256], 1;";
+  static const char late[] = RELEASES " st.release.gpu.global.u32 [%p+256], 1; st.global.u32 [%p], 2;";
+  static const char acquires[] = "ld.acquire.gpu.global.u32 %t, [%p+256]; ld.global.u32 %t, [%p]; griddepcontrol.wait;";
+  static const char relaxed[] = "ld.relaxed.gpu.global.u32 %t, [%p+256]; ld.global.u32 %t, [%p]; griddepcontrol.wait;";
+  static const struct {
+    const char *first;
+    const char *second;
+    CUresult result;
+    const char *report;
+  } cases[] = {{releases, acquires, CUDA_SUCCESS, ""},
+               {releases, relaxed, CUDA_ERROR_ASSERT, told},
+               {unordered, acquires, CUDA_ERROR_ASSERT, told},
+               {late, acquires, CUDA_ERROR_ASSERT, told}};
+  sim_set("FLASHJIT_SIM_QUIET", "1");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    sim_forget_fault();
+    const CUdeviceptr words = sim_buffer(2 * BLOCKS * THREADS * sizeof(uint32_t));
+    launch_on(words, cases[i].first, 1);
+    launch_on(words, cases[i].second, 1);
+    expect(cases[i].result, cases[i].report, cases[i].second);
+  }
+}
+
 /* What one of several has passed on reaches the last; one that lets nobody begin ends it. */
 Test(gpusim_overlap, launches_are_let_begin_one_by_one) {
   static const char middle[] =

@@ -6,6 +6,7 @@
 #include "api/state.h"
 #include "api/stream.h"
 #include "check/global.h"
+#include "check/ordering.h"
 #include "exec/launch.h"
 #include "gpusim.h"
 #include "machine/cluster.h"
@@ -55,8 +56,9 @@ static uint32_t next_tag(void) {
  */
 static _Thread_local bool next_released;
 
-/* The first of the launches that the one after them may be beside. */
+/* The first of the launches that the one after them may be beside, and the strong accesses of all of them. */
 static _Thread_local uint32_t first_beside;
+static _Thread_local struct sim_sync_table *sync_beside;
 
 /* Where all blocks have begun without waiting, one of them must wait, so that the launch does not end first. */
 static bool ends_too_soon(const struct sim_launch *launch) {
@@ -89,9 +91,13 @@ static CUresult run_launch(const struct api_operation *operation) {
   if (!launch.released || first_beside > launch.tag) /* tags have begun anew */
     first_beside = launch.tag;
   launch.beside = first_beside;
+  launch.sync = sync_beside ? sync_beside : sim_sync_table_create();
   sim_launch_run(&launch);
   executed += launch.executed;
   next_released = launch.releasing == product(launch.grid);
+  sync_beside = next_released ? launch.sync : NULL;
+  if (!next_released)
+    sim_sync_table_destroy(launch.sync);
   CUresult result = ends_too_soon(&launch) ? CUDA_ERROR_ASSERT : fault_code(launch.fault);
   api_set_failure(result);
   return CUDA_SUCCESS; /* like a GPU, which reports the fault to whoever synchronises */

@@ -25,37 +25,37 @@ bool sim_global_is_fresh(const struct sim_warp *warp, const struct sim_allocatio
   return atomic_load_explicit(&allocation->written_launch, memory_order_relaxed) >= warp->block->launch->beside;
 }
 
-static void check_launches(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
-                           uint32_t tag, const char *what) {
+/* Whether a write by a launch in front may still be under way. */
+static bool may_be_beside(const struct sim_warp *warp, uint32_t lane, uint32_t tag) {
+  return tag >= warp->block->launch->beside && tag < warp->block->launch->tag && (warp->beside >> lane & 1);
+}
+
+static void tell_race(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
+                      uint64_t cell, const char *what) {
   char place[256];
-  if (tag < warp->block->launch->beside || tag >= warp->block->launch->tag || !(warp->beside >> lane & 1))
-    return;
   sim_memory_describe(word, place, sizeof place);
+  if (cell >> TAG_SHIFT < warp->block->launch->tag)
+    sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
+              "data race: %s of global memory at %#llx (%s), written by a launch that may still be beside this one",
+              what, (unsigned long long)word, place);
   sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-            "data race: %s of global memory at %#llx (%s), written by a launch that may still be beside this one", what,
-            (unsigned long long)word, place);
+            "data race: %s of global memory at %#llx (%s), written by warp %u of block %u in this launch "
+            "with nothing "
+            "that orders the two",
+            what, (unsigned long long)word, place, field(cell, WARP_SHIFT, WARP_BITS),
+            field(cell, BLOCK_SHIFT, BLOCK_BITS));
 }
 
 static void check_cell(const struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane, uint64_t word,
                        uint32_t part, const char *what) {
   uint64_t cell = atomic_load_explicit(sim_memory_cell(word), memory_order_relaxed);
   const uint32_t tag = (uint32_t)(cell >> TAG_SHIFT);
-  if (!(cell & part))
-    return;
-  check_launches(warp, inst, lane, word, tag, what);
-  if (tag != warp->block->launch->tag)
+  if (!(cell & part) || (tag != warp->block->launch->tag && !may_be_beside(warp, lane, tag)))
     return;
   uint32_t block = field(cell, BLOCK_SHIFT, BLOCK_BITS);
   uint32_t writer = field(cell, WARP_SHIFT, WARP_BITS);
-  if (sim_ordered(warp, block, writer, field(cell, CLOCK_SHIFT, CLOCK_BITS)))
-    return;
-  char place[256];
-  sim_memory_describe(word, place, sizeof place);
-  sim_fault(warp, inst, lane, SIM_FAULT_CHECK,
-            "data race: %s of global memory at %#llx (%s), written by warp %u of block %u in this launch "
-            "with nothing "
-            "that orders the two",
-            what, (unsigned long long)word, place, writer, block);
+  if (!sim_ordered_beside(warp, tag, block, writer, field(cell, CLOCK_SHIFT, CLOCK_BITS)))
+    tell_race(warp, inst, lane, word, cell, what);
 }
 
 uint32_t sim_global_read(struct sim_warp *warp, const struct sim_inst *inst, uint32_t lane,

@@ -1,11 +1,14 @@
-/* Vector clocks over warps, extended over blocks by what strong accesses carry from one block to another. */
+/*
+ * Vector clocks over warps, extended over blocks by what strong accesses carry from one block to another, of this
+ * launch or of one that it is beside.
+ */
 #include "check/ordering.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct block_clocks {
-  uint32_t block;
+  uint64_t block; /* and its launch: block_id */
   sim_clocks clocks;
 };
 
@@ -29,6 +32,14 @@ struct sim_sync_table {
 
 enum { TABLE_START = 64 };
 
+static uint64_t block_id(uint32_t tag, uint32_t block) {
+  return (uint64_t)tag << 32 | block;
+}
+
+static uint64_t own_id(const struct sim_block *block) {
+  return block_id(block->launch->tag, block->index);
+}
+
 void sim_clocks_join(sim_clocks into, const sim_clocks from) {
   for (int i = 0; i < SIM_ACTORS; i++)
     into[i] = into[i] > from[i] ? into[i] : from[i];
@@ -45,7 +56,7 @@ void sim_clock_tick(struct sim_warp *warp) {
   warp->known.seen[warp->index] = ++warp->block->clock;
 }
 
-static size_t foreign_position(const struct sim_foreign *foreign, uint32_t block) {
+static size_t foreign_position(const struct sim_foreign *foreign, uint64_t block) {
   size_t low = 0;
   size_t high = foreign->count;
   while (low < high) {
@@ -58,7 +69,7 @@ static size_t foreign_position(const struct sim_foreign *foreign, uint32_t block
   return low;
 }
 
-static void foreign_join(struct sim_foreign *foreign, uint32_t block, const sim_clocks clocks) {
+static void foreign_join(struct sim_foreign *foreign, uint64_t block, const sim_clocks clocks) {
   size_t at = foreign_position(foreign, block);
   if (at == foreign->count || foreign->entries[at].block != block) {
     SIM_PUSH(foreign->entries, foreign->count, foreign->capacity);
@@ -130,7 +141,7 @@ static struct sync_location *add_location(struct sim_sync_table *table, uint64_t
 static void acquire(struct sim_warp *warp, const struct sim_foreign *released) {
   struct sim_block *block = warp->block;
   for (size_t i = 0; i < released->count; i++) {
-    if (released->entries[i].block == block->index)
+    if (released->entries[i].block == own_id(block))
       sim_clocks_join(warp->known.seen, released->entries[i].clocks);
     else
       foreign_join(block->foreign, released->entries[i].block, released->entries[i].clocks);
@@ -139,7 +150,7 @@ static void acquire(struct sim_warp *warp, const struct sim_foreign *released) {
 
 static void release(const struct sim_warp *warp, struct sim_foreign *released, const sim_clocks clocks) {
   foreign_join_all(released, warp->block->foreign);
-  foreign_join(released, warp->block->index, clocks);
+  foreign_join(released, own_id(warp->block), clocks);
 }
 
 void sim_order_fence(struct sim_warp *warp, bool device) {
@@ -196,10 +207,15 @@ void sim_order_location(struct sim_warp *warp, uint64_t key, bool acquires, bool
   pthread_mutex_unlock(&launch->sync_lock);
 }
 
-bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
-  if (block == warp->block->index)
+bool sim_ordered_beside(const struct sim_warp *warp, uint32_t tag, uint32_t block, uint32_t writer, uint32_t clock) {
+  const uint64_t id = block_id(tag, block);
+  if (id == own_id(warp->block))
     return clock <= warp->known.seen[writer];
   const struct sim_foreign *foreign = warp->block->foreign;
-  size_t at = foreign_position(foreign, block);
-  return at < foreign->count && foreign->entries[at].block == block && clock <= foreign->entries[at].clocks[writer];
+  size_t at = foreign_position(foreign, id);
+  return at < foreign->count && foreign->entries[at].block == id && clock <= foreign->entries[at].clocks[writer];
+}
+
+bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock) {
+  return sim_ordered_beside(warp, warp->block->launch->tag, block, writer, clock);
 }

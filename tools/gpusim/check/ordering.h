@@ -22,6 +22,9 @@ void sim_order_location(struct sim_warp *warp, uint64_t key, bool acquires, bool
 /* True when the write or read at `clock` by a warp of a block happened before this warp's present. */
 bool sim_ordered(const struct sim_warp *warp, uint32_t block, uint32_t writer, uint32_t clock);
 
+/* The same of a block of a launch that this one may be beside, by its tag. */
+bool sim_ordered_beside(const struct sim_warp *warp, uint32_t tag, uint32_t block, uint32_t writer, uint32_t clock);
+
 struct sim_foreign;
 struct sim_sync_table;
 struct sim_foreign *sim_foreign_create(void);

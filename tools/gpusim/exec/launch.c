@@ -2,7 +2,6 @@
  * while its worker starts others, so blocks may wait for blocks that come later in the grid. */
 #include "exec/launch.h"
 
-#include "check/ordering.h"
 #include "exec/block.h"
 #include "exec/scheduler.h"
 
@@ -86,7 +85,6 @@ void sim_launch_run(struct sim_launch *launch) {
   for (int d = 0; d < 3; d++)
     launch->cluster_count *= launch->grid[d] / launch->cluster[d];
   uint32_t wanted = worker_count(launch);
-  launch->sync = sim_sync_table_create();
   pthread_mutex_init(&launch->sync_lock, NULL);
   while (started + 1 < wanted && pthread_create(&threads[started], NULL, run_worker, launch) == 0)
     started++;
@@ -94,5 +92,4 @@ void sim_launch_run(struct sim_launch *launch) {
   for (uint32_t i = 0; i < started; i++)
     pthread_join(threads[i], NULL);
   pthread_mutex_destroy(&launch->sync_lock);
-  sim_sync_table_destroy(launch->sync);
 }
