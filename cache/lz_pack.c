@@ -16,15 +16,25 @@ enum {
   LAST_LITERALS = 5, /* the format's rules for the end of a block: these are no part of a match, */
   LAST_BEGIN = 12,   /* and no match begins this near to the end */
   HASH_BITS = 15,
-  MOST_TRIES = 512
+  MOST_TRIES = 512,
+  LONG_MATCH = 128 /* is taken as it is */
+};
+
+/* The cheapest way to a place: its last step is a literal or a match. */
+struct step {
+  uint32_t cost;     /* bytes */
+  uint32_t literals; /* after the last match */
+  uint32_t size;     /* of the match; 0: a literal */
+  uint32_t offset;
 };
 
 struct packer {
   const unsigned char *bytes;
   size_t size;
   unsigned char *out;
-  uint32_t *newest; /* of each hash, the latest place plus one; 0: none */
-  uint32_t *older;  /* of each place, the one before it with the same hash, likewise */
+  uint32_t *newest;   /* of each hash, the latest place plus one; 0: none */
+  uint32_t *older;    /* of each place, the one before it with the same hash, likewise */
+  struct step *steps; /* to each place, for the fewest bytes */
 };
 
 struct match {
@@ -119,17 +129,102 @@ static void pack(struct packer *packer) {
   put_sequence(packer, first, packer->size - first, (struct match){0});
 }
 
+/* Bytes that a count takes beside the token's bits. */
+static uint32_t cost_of_more(size_t count) {
+  return count < MORE ? 0 : 1 + (uint32_t)((count - MORE) / 255);
+}
+
+static void offer(struct step *to, const struct step *way) {
+  if (way->cost < to->cost)
+    *to = *way;
+}
+
+static void offer_literal(struct packer *packer, size_t place) {
+  const struct step *from = &packer->steps[place];
+  const uint32_t literals = from->literals + 1;
+  const uint32_t cost = from->cost + 1 + cost_of_more(literals) - cost_of_more(from->literals);
+  offer(&packer->steps[place + 1], &(struct step){.cost = cost, .literals = literals});
+}
+
+/* Offers a match of every size up to its own, or a long one alone. */
+static void offer_matches(struct packer *packer, size_t place, struct match match) {
+  const uint32_t cost = packer->steps[place].cost + 3;
+  for (size_t size = match.size < LONG_MATCH ? LEAST_MATCH : match.size; size <= match.size; size++)
+    offer(&packer->steps[place + size], &(struct step){.cost = cost + cost_of_more(size - LEAST_MATCH),
+                                                       .size = (uint32_t)size,
+                                                       .offset = (uint32_t)match.offset});
+}
+
+/* Finds the cheapest ways to all places; those within a long match are not looked at. */
+static void find_steps(struct packer *packer) {
+  size_t looked = 0;
+  for (size_t place = 1; place <= packer->size; place++)
+    packer->steps[place].cost = UINT32_MAX;
+  for (size_t place = 0; place < packer->size; place++) {
+    struct match match = {0};
+    if (may_begin(packer, place)) {
+      if (place >= looked)
+        match = longest_match(packer, place);
+      note_place(packer, place);
+    }
+    offer_literal(packer, place);
+    if (match.size)
+      offer_matches(packer, place, match);
+    if (match.size >= LONG_MATCH)
+      looked = place + match.size;
+  }
+}
+
+/* Makes each step say the size of the one that follows it, from the end back. */
+static void turn_steps(struct packer *packer) {
+  struct step after = {0};
+  size_t place = packer->size;
+  while (place > 0) {
+    const struct step step = packer->steps[place];
+    packer->steps[place] = after;
+    after = step;
+    place -= step.size ? step.size : 1;
+  }
+  packer->steps[0] = after;
+}
+
+static void pack_small(struct packer *packer) {
+  size_t first = 0; /* of the literals that no sequence has yet */
+  size_t place = 0;
+  find_steps(packer);
+  turn_steps(packer);
+  while (place < packer->size) {
+    const struct match match = {.size = packer->steps[place].size, .offset = packer->steps[place].offset};
+    if (match.size) {
+      put_sequence(packer, first, place - first, match);
+      first = place + match.size;
+    }
+    place += match.size ? match.size : 1;
+  }
+  put_sequence(packer, first, packer->size - first, (struct match){0});
+}
+
 size_t cache_lz_bound(size_t size) {
   return size + size / 255 + 16;
 }
 
-size_t cache_lz_pack(const void *bytes, size_t size, void *packed) {
+static size_t pack_by(void (*way)(struct packer *packer), size_t steps, const void *bytes, size_t size, void *packed) {
   struct packer packer = {.bytes = bytes, .size = size, .out = packed};
   packer.newest = calloc((size_t)1 << HASH_BITS, sizeof *packer.newest);
   packer.older = calloc(size + 1, sizeof *packer.older);
-  if (packer.newest && packer.older)
-    pack(&packer);
+  packer.steps = calloc(steps, sizeof *packer.steps);
+  if (packer.newest && packer.older && packer.steps)
+    way(&packer);
   free(packer.newest);
   free(packer.older);
+  free(packer.steps);
   return (size_t)(packer.out - (unsigned char *)packed);
+}
+
+size_t cache_lz_pack(const void *bytes, size_t size, void *packed) {
+  return pack_by(pack, 1, bytes, size, packed);
+}
+
+size_t cache_lz_pack_small(const void *bytes, size_t size, void *packed) {
+  return pack_by(pack_small, size + 1, bytes, size, packed);
 }

@@ -62,7 +62,7 @@ static void write_files(int count, char **paths, const char *folder, const struc
 
 static int write_packed(const struct texts *texts, FILE *to) {
   unsigned char *packed = malloc(cache_lz_bound(texts->size));
-  const size_t size = packed ? cache_lz_pack(texts->bytes, texts->size, packed) : 0;
+  const size_t size = packed ? cache_lz_pack_small(texts->bytes, texts->size, packed) : 0;
   fputs("static const unsigned char packed[] = {", to);
   for (size_t i = 0; i < size; i++)
     fprintf(to, "%s%u,", i % 32 ? "" : "\n    ", (unsigned)packed[i]);

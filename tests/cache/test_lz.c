@@ -44,16 +44,24 @@ static bool unpacks(const unsigned char *packed, size_t packed_size, unsigned ch
   return is_right;
 }
 
-static void expect_round_trip(const unsigned char *bytes, size_t size) {
+typedef size_t lz_pack(const void *bytes, size_t size, void *packed);
+
+static size_t expect_unpacks(const unsigned char *bytes, size_t size, lz_pack *pack) {
   unsigned char *packed = malloc(cache_lz_bound(size));
   unsigned char *again = malloc(size + 1);
-  const size_t packed_size = cache_lz_pack(bytes, size, packed);
+  const size_t packed_size = pack(bytes, size, packed);
   cr_expect(packed_size > 0 && packed_size <= cache_lz_bound(size), "%zu bytes became %zu", size, packed_size);
   cr_expect(unpacks(packed, packed_size, again, size) && memcmp(bytes, again, size) == 0, "%zu bytes", size);
   cr_expect(!unpacks(packed, packed_size, again, size + 1), "%zu bytes are not one more", size);
   cr_expect(size == 0 || !unpacks(packed, packed_size, again, size - 1), "%zu bytes are not one less", size);
   free(packed);
   free(again);
+  return packed_size;
+}
+
+static void expect_round_trip(const unsigned char *bytes, size_t size) {
+  const size_t packed_size = expect_unpacks(bytes, size, cache_lz_pack);
+  cr_expect_leq(expect_unpacks(bytes, size, cache_lz_pack_small), packed_size, "%zu bytes", size);
 }
 
 Test(cache_lz, round_trips) {
