@@ -9,9 +9,8 @@
 /* Besides the fewest. */
 static const uint32_t more_rows[] = {32, 64, 128};
 
-/* Rows that a plan orders by the prefixes that requests share are all in one plan, of one kernel. */
 static bool may_divide(const fi_spec *canonical) {
-  return canonical->op == FI_OP_ATTENTION && canonical->rows == 0 && !canonical->prefixes;
+  return canonical->op == FI_OP_ATTENTION && canonical->rows == 0;
 }
 
 /*
@@ -28,14 +27,16 @@ static bool outdoes(const struct tile *wider, const struct tile *tile) {
 
 /*
  * Adds the kernel of more rows if its tile holds more query tokens than that of the member before it: what does not fit
- * the target is made smaller, and a tile of lists holds one token in any case. It takes the place of one that it
- * outdoes, but not of the first.
+ * the target is made smaller, and a tile of lists holds one token in any case. Where prefixes are shared both have
+ * pieces of one query head. It takes the place of one that it outdoes, but not of the first.
  */
 static void add_wider(const struct target *target, uint32_t rows, struct tile *last, struct members *members) {
   struct tile tile;
   fi_spec wider = members->specs[0];
   wider.rows = rows;
   if (tile_plan(&wider, target, 0, &tile) || tile.tokens <= last->tokens)
+    return;
+  if (wider.prefixes && tile.group_shares != last->group_shares)
     return;
   if (members->count > 1 && outdoes(&tile, last))
     members->count--;

@@ -255,7 +255,7 @@ typedef struct fi_spec {
   uint32_t group;     /* query heads per KV head, 1..128; 0: 1 */
   uint32_t rows;      /* of a tile, 16 32 64 128. rows = query length x group; any query length is right with any
                          value. A tile that does not fit the target is made smaller. 0: several kernels, for any mix
-                         of lengths (fi_spec_member, fi_workspace.max_q_len); with select or prefixes one */
+                         of lengths (fi_spec_member, fi_workspace.max_q_len); with select one */
   uint32_t q_dtype;   /* FI_F16, FI_BF16, of attention FI_E4M3 (README: small weights); of Q, new K, V; 0: BF16 */
   uint32_t kv_dtype;  /* FI_F16, FI_BF16, FI_E4M3, FI_E5M2, FI_I8, FI_I4, FI_NVFP4; 0: as q_dtype */
   uint32_t o_dtype;   /* FI_F32 or as q_dtype (0), with FI_E4M3 FI_F16 or FI_BF16 (0); of what merge reads, too */
@@ -550,7 +550,8 @@ typedef struct fi_workspace {
                              batch; with spec.prefixes as long as all of Q is finite */
   uint32_t max_selected;  /* for spec.select: entries of the longest list, 1 and more */
   uint32_t max_q_len;     /* for spec.rows 0: query tokens of the longest request, which say what is launched: 1 where
-                             all decode; a longer one is right, and slow. 0: what one each leaves of max_tokens */
+                             all decode (with spec.prefixes two kernels); a longer one is right, and slow. 0: what one
+                             each leaves of max_tokens */
   uint32_t reserved[23];
 } fi_workspace;
 
@@ -630,10 +631,12 @@ typedef struct fi_batch {
  * or of other bounds, does nothing and says so in the memory's fi_fault.
  *
  * With spec.prefixes it finds requests, in any order, that see the same leading pages, and prefixes within prefixes. As
- * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. Bounds of
- * so many requests and tiles that shared memory does not hold their tree (about 3,000) have it find none. With 2 it
- * does not search: of what batch.shared says it compares the last page; that those before it are the same is the
- * caller's word. In caches whose pages are found by all that is before them one follows from the other. */
+ * many as fit a tile (rows / group query tokens, of each at most half) read them once, by 128 tokens or more. With
+ * spec.rows 0 two kernels share a batch: that of most rows reads what many requests share, where that is worth it, and
+ * takes long queries, another one the rest; with split_tokens one takes all. Bounds of so many requests and tiles that
+ * shared memory does not hold their tree (about 3,000) have it find none. With 2 it does not search: of what
+ * batch.shared says it compares the last page; that those before it are the same is the caller's word. In caches whose
+ * pages are found by all that is before them one follows from the other. */
 fi_status fi_plan(fi_kernel *kernel, const fi_batch *batch, const fi_workspace *workspace, void *stream);
 
 /* Several plans of one step in one launch, or few (eight to a launch; with spec.rows 0 each of its kernels counts): of

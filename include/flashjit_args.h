@@ -231,7 +231,12 @@ struct fi_merge_args {
 
 /* What a request costs one of them, in picoseconds of an SM on one KV head. */
 struct fi_member {
-  int tile_tokens;   /* query tokens of a tile */
+  int tile_tokens; /* query tokens of a tile */
+  int tile_rows;   /* as in fi_plan_args of its plan, as are these: */
+  int step_tokens;
+  int start_tokens;
+  int unit_steps;
+  int ctas;
   float token_cost;  /* of a KV token of a tile */
   float tile_cost;   /* besides */
   float launch_cost; /* of the kernel's work, if it has any: of all SMs */
@@ -299,6 +304,8 @@ struct fi_plan_args {
   int member;          /* whose plan it is, */
   int member_count;    /* of how many; the batch's other requests are theirs */
   int first_is_least;  /* a request that a tile of the first holds costs no member less */
+  int first_unit;      /* where units and .. */
+  int first_part;      /* .. rows of partials are that it has alone, if there are others in the same memory */
   struct fi_member members[FI_MOST_MEMBERS];
   unsigned id; /* as in the header */
   unsigned rows_id;

@@ -94,12 +94,12 @@ static fi_status tell_outcome(const struct outcome *outcome) {
 
 /*
  * After a plan kernel could not be had for want of a cache that has it: one that knows more makes its plans, too, and
- * may be all that a cache has which was filled by other specs. Plans of shared prefixes are of one kernel.
+ * may be all that a cache has which was filled by other specs.
  */
 static bool has_stand_in(fi_ctx *ctx, fi_status status, fi_spec *plan) {
   const bool was_looked_for =
       status == FI_ERROR_NO_COMPILER || (status == FI_ERROR_NOT_CACHED && !context_compiles(ctx));
-  if (!was_looked_for || plan->members == (plan->prefixes ? PLAN_LARGE_TILES : PLAN_MEMBERS))
+  if (!was_looked_for || plan->members == PLAN_MEMBERS)
     return false;
   plan->members++;
   return true;

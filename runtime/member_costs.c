@@ -39,6 +39,11 @@ struct fi_member member_costs(const struct workspace_part *part, uint32_t kv_hea
   const uint32_t launch_ns = tile->family->costs.launch_ns[family_tile_size(tile->rows)];
   return (struct fi_member){
       .tile_tokens = (int)tile->tokens,
+      .tile_rows = (int)tile->rows,
+      .step_tokens = (int)part->layout.step_tokens,
+      .start_tokens = (int)part->layout.start_tokens,
+      .unit_steps = (int)part->layout.unit_steps,
+      .ctas = (int)part->layout.ctas,
       .token_cost = token_cost(spec, tile, target),
       .tile_cost = tile_cost(spec, tile, target),
       .launch_cost = PICOSECONDS * (float)launch_ns * (float)sms / (float)kv_heads,

@@ -218,6 +218,8 @@ static struct fi_plan_args plan_args(const struct workspace_part *part, const fi
       .unit_steps = (int)layout->unit_steps,
       .merges_together = (int)layout->merges_together,
       .share_tokens = (int)layout->share_tokens,
+      .first_unit = (int)layout->first_unit,
+      .first_part = (int)layout->first_part,
       .id = layout->id,
       .rows_id = layout->rows_id,
   };

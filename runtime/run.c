@@ -249,13 +249,19 @@ static fi_status fill_launch(const struct run *run, union args *args, struct lau
 
 /*
  * Launches that are on the machine together, with one CTA more to wait for the one in front. Those of the fewest rows
- * come first: they have two CTAs an SM and leave it in parts, which kernels of more rows wait for anyway.
+ * come first: they have two CTAs an SM and leave it in parts, which kernels of more rows wait for anyway. But what many
+ * requests share comes before what each has alone: the last partials of rows are then those of many CTAs, which merge
+ * them side by side.
  */
-static void set_order(struct launch *launch, union args *args, uint32_t number, uint32_t count) {
+static uint32_t part_at(const struct workspace_parts *parts, uint32_t place) {
+  return parts->share ? parts->count - 1 - place : place;
+}
+
+static void set_order(struct launch *launch, union args *args, uint32_t place, uint32_t count) {
   if (!launch->shape.overlaps)
     return;
-  const bool follows = number > 0;
-  const bool leads = number + 1 < count;
+  const bool follows = place > 0;
+  const bool leads = place + 1 < count;
   args->attention.order = (follows ? FI_ORDER_FOLLOWS : 0) | (leads ? FI_ORDER_LEADS : 0);
   launch->ctas += follows;
 }
@@ -266,9 +272,10 @@ static fi_status launch_parts(struct run *run, const struct workspace_parts *par
   struct launch launches[MOST_MEMBERS];
   fi_status status = FI_OK;
   for (uint32_t i = 0; i < parts->count && !status; i++) {
+    const struct workspace_part *part = &parts->of[part_at(parts, i)];
     launches[i] = (struct launch){.stream = stream};
-    run->kernel = parts->of[i].kernel;
-    run->layout = &parts->of[i].layout;
+    run->kernel = part->kernel;
+    run->layout = &part->layout;
     status = fill_launch(run, &args[i], &launches[i]);
     if (parts->count > 1) {
       args[i].attention.plan.header = parts->of[0].layout.arrays.plan.header;
@@ -276,7 +283,7 @@ static fi_status launch_parts(struct run *run, const struct workspace_parts *par
     }
   }
   for (uint32_t i = 0; i < parts->count && !status; i++)
-    status = kernel_launch(parts->of[i].kernel, &launches[i]);
+    status = kernel_launch(parts->of[part_at(parts, i)].kernel, &launches[i]);
   return status;
 }
 

@@ -188,24 +188,28 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 
 /*
  * Numbers that the plan kernel needs to find shared prefixes (room_for_search and tree_of in templates/plan/). The
- * table has up to four for each request. What is told takes no more than the tree does.
+ * table has up to four for each request. What is told takes no more than the tree does. `tiles` there are at most.
  */
-static uint64_t search_room(const fi_spec *spec, const fi_workspace *bounds, const struct workspace_layout *layout) {
+static uint64_t search_room(const fi_spec *spec, const fi_workspace *bounds, uint64_t tiles, uint32_t kernels) {
   const uint64_t requests = bounds->max_requests + 1ull;
   const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
-  const uint64_t tree = 3 * requests + 3ull * layout->max_tiles + 2;
+  const uint64_t tree = 3 * requests + tiles + 1 + kernels * (2 * tiles + 1);
   return KEPT_ARRAYS * requests + (search > tree && !derived_tells_prefixes(spec) ? search : tree);
 }
 
-/* Prefixes are shared where two requests fit a tile and shared memory has room to find them; they end between steps. */
-static void find_share(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
+/*
+ * Prefixes are shared where two requests fit a tile and shared memory has room to find them; they end between steps.
+ * `cuts` are those of all kernels.
+ */
+static uint32_t share_of_steps(const fi_kernel *kernel, const fi_workspace *bounds, uint64_t cuts, uint32_t kernels,
+                               uint32_t step_tokens, struct workspace_layout *layout) {
   const uint64_t room = kernel->plan->tile.shared_bytes / sizeof(int);
-  const uint64_t needed = layout->ctas + 1ull + search_room(&kernel->spec, bounds, layout);
+  const uint64_t needed = cuts + search_room(&kernel->spec, bounds, layout->max_tiles, kernels);
   if (!kernel->spec.prefixes || kernel->tile.tokens < 2 || needed > room)
-    return;
-  layout->share_tokens = (uint32_t)divide_up(LEAST_SHARED, layout->step_tokens) * layout->step_tokens;
+    return 0;
   if (layout->plan_shared < needed * sizeof(int))
     layout->plan_shared = (uint32_t)(needed * sizeof(int));
+  return (uint32_t)divide_up(LEAST_SHARED, step_tokens) * step_tokens;
 }
 
 /*
@@ -282,6 +286,13 @@ static bool shares_lines(const fi_spec *spec) {
   return key_bytes < LINE_BYTES || derived_key_scale_bytes(spec) + derived_value_scale_bytes(spec) > 0;
 }
 
+static fi_status check_counts(const struct workspace_counts *counts, const fi_workspace *bounds) {
+  fi_status status = check_count("work items", counts->items, bounds);
+  if (!status)
+    status = check_count("merges", counts->merges, bounds);
+  return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
+}
+
 static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bounds, struct workspace_layout *layout) {
   struct workspace_counts *counts = &layout->counts;
   const uint64_t request_tiles = (uint64_t)bounds->max_requests + bounds->max_tokens / kernel->tile.tokens;
@@ -294,7 +305,7 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
     status = find_step(kernel, bounds, layout);
   if (status)
     return status;
-  find_share(kernel, bounds, layout);
+  layout->share_tokens = share_of_steps(kernel, bounds, layout->ctas + 1ull, 1, layout->step_tokens, layout);
   counts->queue = kernel->tile.family->claims;
   const bool shares_kv = kernel->spec.select == 0; /* tiles of lists have little in common */
   layout->max_sections = cuts_large_tiles(kernel, bounds) && shares_kv ? LARGE_TILE_SECTIONS : 1;
@@ -305,10 +316,39 @@ static fi_status count_attention(const fi_kernel *kernel, const fi_workspace *bo
   layout->least_piece = cuts_large_tiles(kernel, bounds) ? LARGE_TILE_LEAST_PIECE : 1;
   layout->section_steps = section_steps(kernel, layout->step_tokens);
   count_partials(kernel, bounds, layout);
-  status = check_count("work items", counts->items, bounds);
-  if (!status)
-    status = check_count("merges", counts->merges, bounds);
-  return status ? status : check_count("rows of partial results", counts->partial_rows, bounds);
+  return check_counts(counts, bounds);
+}
+
+/* The least multiple of both. */
+static uint32_t common_step(uint32_t a, uint32_t b) {
+  uint32_t step = a;
+  while (step % b)
+    step += a;
+  return step;
+}
+
+/* In the last kernel's memory come its own units and partials, with those of both, then what the first has alone. */
+fi_status workspace_join(const fi_kernel *first, const fi_kernel *last, const fi_workspace *bounds,
+                         struct workspace_layout *of_first, struct workspace_layout *of_last) {
+  struct workspace_counts *counts = &of_last->counts;
+  const uint64_t cuts = of_first->ctas + of_last->ctas + 2ull;
+  of_last->share_tokens =
+      share_of_steps(last, bounds, cuts, 2, common_step(of_first->step_tokens, of_last->step_tokens), of_last);
+  of_first->share_tokens = 0;
+  count_partials(first, bounds, of_first);
+  count_partials(last, bounds, of_last);
+  of_first->share_tokens = of_last->share_tokens;
+  if (of_last->share_tokens)
+    counts->partial_rows += (uint64_t)of_first->ctas * last->tile.rows;
+  of_first->first_unit = counts->merges;
+  of_first->first_part = counts->partial_rows;
+  counts->merges += of_first->counts.merges;
+  counts->partial_rows += of_first->counts.partial_rows;
+  of_first->counts.items += of_first->counts.units;
+  of_first->counts.merges = 0;
+  of_first->counts.partial_rows = 0;
+  const fi_status status = check_counts(&of_first->counts, bounds);
+  return status ? status : check_counts(counts, bounds);
 }
 
 /* Threads of a CTA count entries of all lists of a query token and head of the keys, and end beyond the last one. */
@@ -397,8 +437,8 @@ static void identify(const fi_kernel *kernel, const fi_workspace *bounds, uint32
   layout->id = workspace_id(words, sizeof words / sizeof *words);
 }
 
-fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas, uint32_t plans,
-                            struct workspace_layout *layout) {
+fi_status workspace_count(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+                          struct workspace_layout *layout) {
   *layout = (struct workspace_layout){
       .counts = {.header = 1,
                  .rows = bounds->max_tokens,
@@ -412,13 +452,13 @@ fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds,
       .step_tokens = 1,
       .start_tokens = 1,
   };
-  fi_status status = FI_OK;
   if (kernel->spec.op == FI_OP_ATTENTION)
-    status = count_attention(kernel, bounds, layout);
-  if (kernel->spec.op == FI_OP_INDEXER)
-    status = count_indexer(kernel, bounds, layout);
-  if (!status)
-    place_parts(kernel, bounds, layout);
+    return count_attention(kernel, bounds, layout);
+  return kernel->spec.op == FI_OP_INDEXER ? count_indexer(kernel, bounds, layout) : FI_OK;
+}
+
+void workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t plans,
+                       struct workspace_layout *layout) {
+  place_parts(kernel, bounds, layout);
   identify(kernel, bounds, plans, layout);
-  return status;
 }

@@ -57,6 +57,8 @@ struct workspace_layout {
   uint32_t unit_steps;
   uint32_t section_steps;
   uint32_t share_tokens; /* that shared prefixes count in; 0: none are looked for */
+  uint64_t first_unit;   /* where units and .. */
+  uint64_t first_part;   /* .. rows of partials are that the kernel has alone; 0: all of them */
   uint32_t id;           /* of the kernels and the bounds, as far as the plan depends on them: that of all parts */
   uint32_t rows_id;      /* and as far as its rows do */
   uint32_t plan_shared;  /* bytes of dynamic shared memory that the plan kernel needs */
@@ -74,14 +76,22 @@ fi_status workspace_check_split(const fi_kernel *kernel, const fi_workspace *bou
 /* A number of words, which tells plans from each other; never 0, which cleared memory holds. */
 uint32_t workspace_id(const uint32_t *words, size_t count);
 
-/* Lays out the workspace of a kernel with a plan, for launches of `ctas` CTAs. `plans` is how many plans a batch has,
- * of which this is one. */
-fi_status workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas, uint32_t plans,
-                            struct workspace_layout *layout);
+/* Counts what the workspace of a kernel with a plan has, for launches of `ctas` CTAs. */
+fi_status workspace_count(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t ctas,
+                          struct workspace_layout *layout);
+
+/* Makes two kernels whose workspaces are counted one that shares prefixes: the last has units and partials of both. */
+fi_status workspace_join(const fi_kernel *first, const fi_kernel *last, const fi_workspace *bounds,
+                         struct workspace_layout *of_first, struct workspace_layout *of_last);
+
+/* Lays out what was counted. `plans` is how many plans a batch has, of which this is one. */
+void workspace_lay_out(const fi_kernel *kernel, const fi_workspace *bounds, uint32_t plans,
+                       struct workspace_layout *layout);
 
 /*
  * A workspace has a part for each of the kernel's members that the bounds allow, one after the other: a plan of its
- * own, and scratch, since their launches are on the machine together.
+ * own, and scratch, since their launches are on the machine together. Where prefixes are shared the last part has the
+ * units and the scratch of both.
  */
 struct workspace_part {
   fi_kernel *kernel;
@@ -90,13 +100,11 @@ struct workspace_part {
 
 struct workspace_parts {
   uint32_t count;
+  bool share; /* there are two, of requests that share prefixes */
   struct workspace_part of[MOST_MEMBERS];
   uint64_t bytes;
   uint64_t scratch_bytes;
 };
-
-/* How many of the kernel's members have work that the bounds allow: the first and those after it. */
-uint32_t workspace_members(const fi_kernel *kernel, const fi_workspace *bounds);
 
 /* Whether two pieces of memory, of so many bytes, share any. */
 bool workspace_overlaps(const void *a, uint64_t a_bytes, const void *b, uint64_t b_bytes);

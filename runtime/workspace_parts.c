@@ -12,21 +12,46 @@ static uint32_t most_query_tokens(const fi_workspace *bounds) {
   return bounds->max_q_len < bounds->max_tokens ? bounds->max_q_len : bounds->max_tokens;
 }
 
-/* A member has no work where one tile of the member before it holds the longest query. */
-uint32_t workspace_members(const fi_kernel *kernel, const fi_workspace *bounds) {
+/* The first member with a tile that holds so many query tokens; the last one where none does. */
+static uint32_t member_that_holds(fi_kernel *kernel, uint32_t tokens) {
+  uint32_t number = 0;
+  while (number < kernel->wider_count && kernel_member(kernel, number)->tile.tokens < tokens)
+    number++;
+  return number;
+}
+
+/*
+ * Where prefixes are shared, the last member has what many requests share and long queries, and another one the rest:
+ * that whose tile holds the longest query, or that of the fewest rows. A fixed split leaves all to one.
+ */
+static uint32_t members_that_share(fi_kernel *kernel, const fi_workspace *bounds, uint32_t numbers[MOST_MEMBERS]) {
   const uint32_t most_tokens = most_query_tokens(bounds);
-  uint32_t count = 1;
-  for (uint32_t held = kernel->tile.tokens; count <= kernel->wider_count && most_tokens > held; count++)
-    held = kernel->wider[count - 1]->tile.tokens;
-  return count;
+  const uint32_t last = kernel->wider_count;
+  const uint32_t holder = member_that_holds(kernel, most_tokens);
+  const bool holds_all = kernel_member(kernel, holder)->tile.tokens >= most_tokens;
+  numbers[0] = holds_all ? holder : 0;
+  numbers[1] = last;
+  return numbers[0] == last || bounds->split_tokens || (holds_all && bounds->max_requests == 1) ? 1 : 2;
+}
+
+/* The members that have work which the bounds allow: the first, and each whose tile holds more than the one before. */
+static uint32_t find_members(fi_kernel *kernel, const fi_workspace *bounds, uint32_t numbers[MOST_MEMBERS]) {
+  if (kernel->spec.prefixes)
+    return members_that_share(kernel, bounds, numbers);
+  const uint32_t last = member_that_holds(kernel, most_query_tokens(bounds));
+  for (uint32_t i = 0; i <= last; i++)
+    numbers[i] = i;
+  return last + 1;
 }
 
 /* The parts that the bounds allow. */
 static fi_status open_parts(fi_kernel *kernel, const fi_workspace *workspace, struct workspace_parts *parts) {
-  *parts = (struct workspace_parts){.count = workspace_members(kernel, workspace)};
+  uint32_t numbers[MOST_MEMBERS];
+  *parts = (struct workspace_parts){.count = find_members(kernel, workspace, numbers)};
+  parts->share = kernel->spec.prefixes && parts->count > 1;
   fi_status status = workspace_check_bounds(kernel, workspace);
   for (uint32_t i = 0; i < parts->count && !status; i++) {
-    parts->of[i].kernel = kernel_member(kernel, i);
+    parts->of[i].kernel = kernel_member(kernel, numbers[i]);
     status = workspace_check_split(parts->of[i].kernel, workspace);
   }
   return status;
@@ -44,14 +69,34 @@ static void join_ids(struct workspace_parts *parts) {
     parts->of[i].layout.id = workspace_id(ids, parts->count);
 }
 
+/* Units and partials of both are the last one's. */
+static void take_units(struct fi_plan_arrays *to, const struct fi_plan_arrays *from) {
+  to->units = from->units;
+  to->arrivals = from->arrivals;
+  to->part_o = from->part_o;
+  to->part_ml = from->part_ml;
+  to->group_ml = from->group_ml;
+}
+
+static fi_status count_parts(const fi_workspace *workspace, const uint32_t ctas[MOST_MEMBERS],
+                             struct workspace_parts *parts) {
+  struct workspace_part *of = parts->of;
+  fi_status status = FI_OK;
+  for (uint32_t i = 0; i < parts->count && !status; i++)
+    status = workspace_count(of[i].kernel, workspace, ctas[i], &of[i].layout);
+  if (!status && parts->share)
+    status = workspace_join(of[0].kernel, of[1].kernel, workspace, &of[0].layout, &of[1].layout);
+  return status;
+}
+
 /* Lays them out one after the other; ctas are those of each. */
 static fi_status lay_out_parts(const fi_workspace *workspace, const uint32_t ctas[MOST_MEMBERS],
                                struct workspace_parts *parts) {
   fi_workspace rest = *workspace;
-  fi_status status = FI_OK;
+  const fi_status status = count_parts(workspace, ctas, parts);
   for (uint32_t i = 0; i < parts->count && !status; i++) {
     struct workspace_part *part = &parts->of[i];
-    status = workspace_lay_out(part->kernel, &rest, ctas[i], parts->count, &part->layout);
+    workspace_lay_out(part->kernel, &rest, parts->count, &part->layout);
     parts->bytes += part->layout.bytes;
     parts->scratch_bytes += part->layout.scratch_bytes;
     rest.memory = (void *)((uintptr_t)workspace->memory + parts->bytes);
@@ -59,6 +104,8 @@ static fi_status lay_out_parts(const fi_workspace *workspace, const uint32_t cta
   }
   if (!status && parts->count > 1)
     join_ids(parts);
+  if (!status && parts->share)
+    take_units(&parts->of[0].layout.arrays.plan, &parts->of[1].layout.arrays.plan);
   return status;
 }
 

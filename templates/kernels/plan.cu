@@ -152,6 +152,12 @@ void write_plan(const fi_plan_args &args, int tokens, u32 members, int stage) {
 }
 //@end
 
+//@if prefixes == 1 && overlaps && members < 2
+/* CTAs come in clusters, which look for prefixes together. */
+extern "C" __global__ void __cluster_dims__(kClusterCtas, 1, 1)
+flashjit_plan(const __grid_constant__ fi_plans_args plans);
+
+//@end
 /*
  * Splits batches into work items, once a step.
  *

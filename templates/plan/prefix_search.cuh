@@ -1,4 +1,5 @@
 //@use plan/prefix_order
+//@use ptx/cluster
 
 //# Requests form classes: at first one of all; then, level by level, those of a class that have the same next page
 //# stay together. A class is called after its first request, and has its places in the order in a row: its first
@@ -283,34 +284,57 @@ int first_difference(const u32 *row, const u32 *other, int begin, int end) {
   return first;
 }
 
-/*
- * Finds how many pages all of each class have in common: a warp compares a request with the first one of its class,
- * some pages of every request before the next pages of any.
- */
-void deepen_classes(const fi_plan_args &args, const Search &search) {
-  const int words = id_words(args);
-  const int pages_at_once = kWordsOfLane * 32 / words;
-  int goes_on = 1;
-  for (int from = 0; __syncthreads_or(goes_on); from += pages_at_once) {
-    goes_on = 0;
-    for (int r = (int)warp(); r < args.requests; r += (int)kThreads / 32) {
-      const int label = search.label[r];
-      if (label == kNobody || label == r)
-        continue;
-      const int begin = search.depth[label] + from;
-      const int end = min(search.bound[label], search.pages[r]);
-      int first = end;
-      if (begin < end)
-        first = first_difference(words_of_pages(args, r), words_of_pages(args, label), begin * words, end * words) /
-                words;
-      if (lane() == 0 && first < search.bound[label])
-        atomicMin(search.found + label, first);
-      goes_on |= begin + pages_at_once < end;
-    }
-    __syncthreads();
-    for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
-      search.bound[r] = search.found[r];
+/* What the CTAs of a cluster have found by now. Returns whether one goes on. */
+bool join_found(const fi_plan_args &args, const Search &search, int goes_on) {
+  __shared__ int own;
+  goes_on = __syncthreads_or(goes_on);
+  if (threadIdx.x == 0)
+    own = goes_on;
+  cluster_sync();
+  for (u32 rank = 0; rank < kClusterCtas; rank++)
+    goes_on |= load_of_rank(&own, rank);
+  for (int r = (int)threadIdx.x; r < args.requests; r += kThreads) {
+    int found = search.pages[r];
+#pragma unroll
+    for (u32 rank = 0; rank < kClusterCtas; rank++)
+      found = min(found, load_of_rank(search.found + r, rank));
+    search.bound[r] = found;
   }
+  cluster_sync();
+  return goes_on;
+}
+
+/*
+ * A warp compares a request with the first one of its class, some pages of every request from `from` of those that may
+ * be in common on. Returns whether there are more.
+ */
+int compare_pages(const fi_plan_args &args, const Search &search, int from) {
+  const int words = id_words(args);
+  int goes_on = 0;
+  const int first_warp = (int)rank_in_cluster() * (int)kThreads / 32;
+  for (int r = first_warp + (int)warp(); r < args.requests; r += kClusterCtas * (int)kThreads / 32) {
+    const int label = search.label[r];
+    if (label == kNobody || label == r)
+      continue;
+    const int begin = search.depth[label] + from;
+    const int end = min(search.bound[label], search.pages[r]);
+    int first = end;
+    if (begin < end)
+      first = first_difference(words_of_pages(args, r), words_of_pages(args, label), begin * words, end * words) /
+              words;
+    if (lane() == 0 && first < search.bound[label])
+      atomicMin(search.found + label, first);
+    goes_on |= begin + kWordsOfLane * 32 / words < end;
+  }
+  return goes_on;
+}
+
+/* Finds how many pages all of each class have in common: some pages of every request before the next pages of any. */
+void deepen_classes(const fi_plan_args &args, const Search &search) {
+  const int pages_at_once = kWordsOfLane * 32 / id_words(args);
+  int from = 0;
+  while (join_found(args, search, compare_pages(args, search, from)))
+    from += pages_at_once;
   for (int r = (int)threadIdx.x; r < args.requests; r += kThreads)
     search.depth[r] = search.bound[r];
   __syncthreads();

@@ -3,6 +3,7 @@
 //@else
 //@use plan/prefix_search
 //@end
+//@use plan/prefix_members
 
 //# Prefixes that requests share, as a tree over the tiles of a batch.
 //#
@@ -19,14 +20,18 @@
 struct Tree {
   int requests;
   int tiles;
-  int steps;             /* of all elements, on one head */
   const int *order;      /* [requests] the request at each place of the order */
   const int *place;      /* [requests] */
   const int *row_begin;  /* [requests + 1] by place: first row of a request */
   const int *tile_begin; /* [requests + 1] first tile of a request */
   const int *depth;      /* [tiles + 1] */
-  const int *step_begin; /* [2 * tiles + 1] of each element, on one head */
+  const int *step_begin; /* [2 * tiles + 1] of each element, on one head; so for each kernel */
 };
+
+/* Where the elements that a kernel has begin, on one head. Those of other kernels have no steps. */
+const int *steps_of_member(const Tree &tree, int member) {
+  return tree.step_begin + member * (2 * tree.tiles + 1);
+}
 
 /* Tiles from first to before end, and the KV tokens that an element has of what all their rows see. */
 struct Branch {
@@ -102,21 +107,40 @@ Branch leaf_of(const int *depth, int tile, const Tile &of) {
   return {tile, tile + 1, shared > 0 ? shared : of.kv_begin, of.kv_end};
 }
 
-/* Steps of an element on one head: of its KV, and before them what beginning and ending a unit costs. */
-int steps_of_element(const fi_plan_args &args, const Tree &tree, int element) {
+/* The query tokens of a branch. Tiles that share are all of their requests. */
+int tokens_of(const Tree &tree, const Branch &branch) {
+  const int place = place_of_tile(tree, branch.first);
+  return tree.row_begin[place + branch.end - branch.first] - tree.row_begin[place];
+}
+
+/* An element as a unit of a kernel: its steps on one head, of its KV and before them what a unit costs besides. */
+struct Element {
+  int member;
+  int steps; /* 0: it is none */
+};
+
+Element leaf_as_unit(const fi_plan_args &args, const Tree &tree, int tile) {
+  const Tile of = tile_in_tree(args, tree, tile);
+  const int member = member_of_rows(args, of.count);
+  const fi_member kernel = member_of(args, member);
+  const Branch leaf = leaf_of(tree.depth, tile, of);
+  const int first = leaf.kv_begin / kernel.start_tokens * kernel.start_tokens;
+  const int steps = (leaf.kv_end - first + kernel.step_tokens - 1) / kernel.step_tokens;
+  return {member, kernel.unit_steps + max(1, steps)};
+}
+
+Element element_as_unit(const fi_plan_args &args, const Tree &tree, int element) {
   const int tile = element / 2;
-  if (element % 2 == 1) {
-    const Tile of = tile_in_tree(args, tree, tile);
-    const Branch leaf = leaf_of(tree.depth, tile, of);
-    const int first = leaf.kv_begin / args.start_tokens * args.start_tokens;
-    return args.unit_steps + max(1, (leaf.kv_end - first + args.step_tokens - 1) / args.step_tokens);
-  }
+  if (element % 2 == 1)
+    return leaf_as_unit(args, tree, tile);
   if (tree.depth[tile] == 0)
-    return 0;
+    return {0, 0};
   const Branch branch = branch_before(tree.depth, tile);
   if (element_of(tree.depth, branch) != element)
-    return 0;
-  return args.unit_steps + (branch.kv_end - branch.kv_begin) / args.step_tokens;
+    return {0, 0};
+  const int member = member_of_rows(args, tokens_of(tree, branch));
+  const fi_member kernel = member_of(args, member);
+  return {member, kernel.unit_steps + (branch.kv_end - branch.kv_begin) / kernel.step_tokens};
 }
 
 /* Rows of the request at a place. */
@@ -125,22 +149,22 @@ int rows_at(const Tree &tree, int place) {
 }
 
 /*
- * What must fit a block for the request at a place to join it: all that are closer to it than it is to the one before
- * it, so that they are not parted; where these are too many for any block, it alone.
+ * What must fit a block, of at most so many query tokens, for the request at a place to join it: all that are closer to
+ * it than it is to the one before it, so that they are not parted; where these are too many for any block, it alone.
  */
-int rows_to_join(const fi_plan_args &args, const Tree &tree, const int *common, int place) {
+int rows_to_join(const Tree &tree, const int *common, int place, int most) {
   const int own = rows_at(tree, place);
   int rows = own;
-  for (int next = place + 1; common[next] > common[place] && rows <= args.tile_tokens; next++)
+  for (int next = place + 1; common[next] > common[place] && rows <= most; next++)
     rows += rows_at(tree, next);
-  return rows > args.tile_tokens ? own : rows;
+  return rows > most ? own : rows;
 }
 
 /* The place after a block that begins at a place. */
-int end_of_block(const fi_plan_args &args, const Tree &tree, const int *common, const int *joining, int place) {
+int end_of_block(const Tree &tree, const int *common, const int *joining, int place, int most) {
   int rows = rows_at(tree, place);
   int end = place + 1;
-  for (; common[end] > 0 && rows + joining[end] <= args.tile_tokens; end++)
+  for (; common[end] > 0 && rows + joining[end] <= most; end++)
     rows += rows_at(tree, end);
   return end;
 }
@@ -151,17 +175,20 @@ void begin_blocks(const Tree &tree, const int *common, const int *block_end, int
     depth[tree.tile_begin[next]] = 0;
 }
 
-/* Finds the depth of all tiles. `common` is in tokens; `room` is for two numbers of each request. */
-void find_depth(const fi_plan_args &args, const Tree &tree, const int *common, int *room, int *depth) {
+/*
+ * Finds the depth of all tiles, in blocks of at most so many query tokens. `common` is in tokens; `room` is for two
+ * numbers of each request.
+ */
+void find_depth(const Tree &tree, const int *common, int most, int *room, int *depth) {
   int *joining = room;
   int *block_end = room + tree.requests;
   for (int tile = (int)threadIdx.x; tile <= tree.tiles; tile += kThreads)
     depth[tile] = 0;
   for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads)
-    joining[place] = rows_to_join(args, tree, common, place);
+    joining[place] = rows_to_join(tree, common, place, most);
   __syncthreads();
   for (int place = (int)threadIdx.x; place < tree.requests; place += kThreads) {
-    block_end[place] = end_of_block(args, tree, common, joining, place);
+    block_end[place] = end_of_block(tree, common, joining, place, most);
     if (common[place] > 0)
       depth[tree.tile_begin[place]] = common[place];
   }
@@ -170,6 +197,55 @@ void find_depth(const fi_plan_args &args, const Tree &tree, const int *common, i
     if (common[place] == 0)
       begin_blocks(tree, common, block_end, place, depth);
   __syncthreads();
+}
+
+/* Finds where the elements of all kernels begin. They are noted first, where the last kernel's sums will be. */
+void sum_steps(const fi_plan_args &args, const Tree &tree, int *step_begin) {
+  const int elements = 2 * tree.tiles;
+  const bool several = last_member(args) > 0;
+  int *noted = step_begin + last_member(args) * (elements + 1);
+  for (int i = (int)threadIdx.x; i < elements; i += kThreads) {
+    const Element element = element_as_unit(args, tree, i);
+    noted[i] = element.member > 0 ? -element.steps : element.steps;
+  }
+  __syncthreads();
+  if (several)
+    prefix_sum(step_begin, elements, [&](int i) { return max(0, noted[i]); });
+  prefix_sum(noted, elements, [&](int i) { return several ? max(0, -noted[i]) : noted[i]; });
+}
+
+/* What is read again costs so much of what it costs at first: most often it is in L2 then. */
+constexpr float kAgain = 0.5f;
+
+/* Whether what many requests share is worth a launch of the last kernel. All threads take part, and get the same. */
+bool last_pays(const fi_plan_args &args, const Tree &tree) {
+  __shared__ int once;  /* what its tiles read, in lengths of a share, */
+  __shared__ int again; /* and how many more of the first kernel there would be for it */
+  if (threadIdx.x == 0)
+    once = again = 0;
+  __syncthreads();
+  for (int tile = (int)threadIdx.x; tile < tree.tiles; tile += kThreads) {
+    if (tree.depth[tile] == 0)
+      continue;
+    const Branch branch = branch_before(tree.depth, tile);
+    const int more = (tokens_of(tree, branch) - 1) / member_of(args, 0).tile_tokens;
+    if (more == 0 || element_of(tree.depth, branch) != 2 * tile)
+      continue;
+    const int length = (branch.kv_end - branch.kv_begin) / args.share_tokens;
+    atomicAdd(&once, length);
+    atomicAdd(&again, length * more);
+  }
+  __syncthreads();
+  const fi_member last = member_of(args, last_member(args));
+  const float by_first = ((float)once + kAgain * (float)again) * member_of(args, 0).token_cost;
+  return (by_first - (float)once * last.token_cost) * (float)args.share_tokens > kBegun * last.launch_cost;
+}
+
+/* Blocks are as large as a tile of the last kernel, or, where that is not worth it, of the first. */
+void find_blocks(const fi_plan_args &args, const Tree &tree, const int *common, int *room, int *depth) {
+  find_depth(tree, common, args.tile_tokens, room, depth);
+  if (last_member(args) > 0 && !last_pays(args, tree))
+    find_depth(tree, common, member_of(args, 0).tile_tokens, room, depth);
 }
 
 /*
@@ -207,11 +283,10 @@ Tree tree_of(const fi_plan_args &args, const Order &found) {
     found.begin[place] += first;
   __syncthreads();
   int *depth = take(room, tree.tiles + 1);
-  int *step_begin = take(room, 2 * tree.tiles + 1);
+  int *step_begin = take(room, (last_member(args) + 1) * (2 * tree.tiles + 1));
   tree.depth = depth;
   tree.step_begin = step_begin;
-  find_depth(args, tree, found.common, room, depth);
-  const auto count_steps = [&](int element) { return steps_of_element(args, tree, element); };
-  tree.steps = prefix_sum(step_begin, 2 * tree.tiles, count_steps);
+  find_blocks(args, tree, found.common, room, depth);
+  sum_steps(args, tree, step_begin);
   return tree;
 }

@@ -220,7 +220,7 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
   item.row_count = (unsigned short)tile.count;
   item.unit_count = 1;
   item.part = -1;
-  item.unit = section.first_head * line.tiles + unit.number;
+  item.unit = args.first_unit + section.first_head * line.tiles + unit.number;
   item.next = -1;
   item.kv_len = tile.kv_len;
   return item;
@@ -231,8 +231,9 @@ fi_item item_of(const fi_plan_args &args, const Line &line, const Section &secti
  * slots of partials from `slot` on, a slot in `step`.
  */
 void write_unit(const fi_plan_args &args, const fi_item &item, int unit, int slot, int step, int count, int parent) {
-  args.plan.units[unit] = {item.row_begin,        item.row_count, item.kv_head, slot * args.tile_rows,
-                           step * args.tile_rows, count,          -1,           parent};
+  const int part = args.first_part + slot * args.tile_rows;
+  args.plan.units[unit] = {
+      item.row_begin, item.row_count, item.kv_head, part, step * args.tile_rows, count, -1, parent};
   args.plan.arrivals[unit] = count;
 }
 
@@ -246,12 +247,13 @@ int group_of(int part_count) {
 
 /*
  * Makes an item the piece `piece` of the `count` pieces of its unit, whose partials lie in slots from `slot` on.
- * `units` is how many units the batch has: after them come groups, by the slot of their first partial.
+ * `unit_count` is how many units the batch has: after them come groups, by the slot of their first partial.
  */
-void make_part(const fi_plan_args &args, fi_item &item, int units, int slot, int piece, int count) {
+void make_part(const fi_plan_args &args, fi_item &item, int unit_count, int slot, int piece, int count) {
+  const int units = args.first_unit + unit_count;
   const int unit = item.unit;
   const int group = args.merges_together || args.fixed ? 1 : group_of(count);
-  item.part = (slot + piece) * args.tile_rows;
+  item.part = args.first_part + (slot + piece) * args.tile_rows;
   if (piece == 0)
     write_unit(args, item, unit, slot, group, (count + group - 1) / group, args.merges_together ? units + slot + 1 : 0);
   if (piece == 0 && args.merges_together)

@@ -63,7 +63,7 @@ Test(bundle, plan_kernels_of_windows_lists_and_prefixes) {
   char arguments[256];
   const char *path = create("plans.fib", "",
                             "attention hd=32 rows=16 left=9\nattention hd=32 select=8\n"
-                            "attention hd=32 page=16 prefixes=1\n",
+                            "attention hd=32 rows=16 page=16 prefixes=1\n",
                             "-j 1");
   expect_code(&output, 0);
   expect_text(output.out, "plans.fib: 7 kernels, ");
@@ -71,7 +71,7 @@ Test(bundle, plan_kernels_of_windows_lists_and_prefixes) {
            "FLASHJIT_CACHE_DIR=%s/read-only FLASHJIT_BUNDLES=%s FLASHJIT_NVRTC=/no/nvrtc", scratch_folder(), path);
   snprintf(arguments, sizeof arguments, "build --specs %s --target sm_90a",
            scratch_file("wanted", "attention hd=32 rows=16 left=9\nattention hd=32 select=8\n"
-                                  "attention hd=32 page=16 prefixes=1\nplan intervals=1\nplan intervals=2\n"
+                                  "attention hd=32 rows=16 page=16 prefixes=1\nplan intervals=1\nplan intervals=2\n"
                                   "plan intervals=2 prefixes=1\n"));
   command_in(&output, environment, arguments);
   expect_code(&output, 0);

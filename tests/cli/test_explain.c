@@ -57,7 +57,7 @@ Test(explain, plan_kernels) {
   expect_text(output.out, "cache    found: user");
   cr_expect_null(strstr(output.out, stands_in), "%s", output.out);
   command(&output, "explain attention group=4 page=16 prefixes=1");
-  expect_text(output.out, "\nspec     plan intervals=2 prefixes=1\n");
+  expect_text(output.out, "\nspec     plan intervals=2 prefixes=1 members=2\n");
   cr_expect_str_empty(output.err);
   command(&output, "explain merge");
   cr_expect_null(strstr(output.out, "spec     plan"), "%s", output.out);

@@ -190,8 +190,9 @@ Test(specs, all_of_an_op) {
   cr_expect_str_eq(output.out, "plan\nplan members=1\nplan members=2\nplan intervals=1\nplan intervals=1 members=1\n"
                                "plan intervals=1 members=2\nplan intervals=2\nplan intervals=2 members=1\n"
                                "plan intervals=2 members=2\nplan intervals=2 prefixes=1\n"
-                               "plan intervals=2 prefixes=1 members=1\nplan intervals=2 prefixes=2\n"
-                               "plan intervals=2 prefixes=2 members=1\n");
+                               "plan intervals=2 prefixes=1 members=1\nplan intervals=2 prefixes=1 members=2\n"
+                               "plan intervals=2 prefixes=2\nplan intervals=2 prefixes=2 members=1\n"
+                               "plan intervals=2 prefixes=2 members=2\n");
 }
 
 /* Without end, but not without output. */

@@ -78,7 +78,7 @@ static uint32_t walk(uint32_t op) {
 
 Test(spec_next, merge_and_plan_are_small) {
   cr_assert_eq(walk(FI_OP_MERGE), 11 * 2 * 2 * 3);
-  cr_assert_eq(walk(FI_OP_PLAN), 3 * 3 + 2 * 2); /* no masks, all, lists, of three kinds of members; prefixes of two */
+  cr_assert_eq(walk(FI_OP_PLAN), 3 * 3 + 2 * 3); /* no masks, all, lists; prefixes of two kinds; of members three */
 }
 
 /*

@@ -136,7 +136,7 @@ static bool fill_page_table(struct batch_case *batch, struct trial *trial) {
     for (uint32_t i = 0; i < pages_of(batch, r); i++)
       batch_case_set_page(batch, first + i, is_stale(batch, trial, r, i) ? stale_page(trial) : order[dealt++]);
   }
-  if (batch->kind == BATCH_SHARED)
+  if (batch->kind == BATCH_SHARED || batch->kind == BATCH_DIVIDED)
     batch_shares_draw(batch, trial);
   return batch_shares_tell(batch, trial, trial_between(trial, 0, 31));
 }
@@ -273,8 +273,9 @@ static void fill_cache(struct batch_case *batch, struct trial *trial, const uint
   const struct reference_rows k_rows = reference_k_rows(spec);
   const struct reference_rows v_rows = reference_v_rows(spec);
   const struct rows k = {reference.tensors.k.data, k_rows.dtype, k_rows.dim};
-  const struct rows v = {reference.tensors.v.data, v_rows.dtype, v_rows.dim};   /* where K has it there is none */
-  const bool is_hidden = batch->kind != BATCH_SHARED && trial_chance(trial, 2); /* others may see it */
+  const struct rows v = {reference.tensors.v.data, v_rows.dtype, v_rows.dim}; /* where K has it there is none */
+  const bool is_shared = batch->kind == BATCH_SHARED || batch->kind == BATCH_DIVIDED;
+  const bool is_hidden = !is_shared && trial_chance(trial, 2); /* others may see it */
   for (uint32_t r = 0; r < batch->requests; r++) {
     int64_t first, end;
     batch_masks_seen(batch, r, &first, &end);

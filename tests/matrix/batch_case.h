@@ -20,6 +20,7 @@ enum batch_kind {
   BATCH_SINGLE,  /* one query token each, without q_indptr */
   BATCH_SPLIT,   /* few long requests, split over many CTAs */
   BATCH_SHARED,  /* more requests that may share pages than fit a tile, and some others */
+  BATCH_DIVIDED, /* so many of so long prefixes that two kernels share them, and some others */
   BATCH_PREFIX,  /* requests whose first `prefix` tokens are the same, and which fit one tile */
   BATCH_ONE_KEY, /* requests of one token of KV */
   BATCH_ANY,     /* decoding, drafts, chunks and prompts together, for a kernel with rows left open */

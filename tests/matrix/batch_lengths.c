@@ -7,7 +7,8 @@ enum {
   TEAMS_MERGE_PARTS = 8, /* partials that a merge joins at once in a kernel with teams (templates/tile/join.cuh) */
   MERGE_PARTS = 2,       /* and in one without */
   MOST_SHARERS = 18,
-  FEWER_SHARERS = 8, /* in a large tile */
+  FEWER_SHARERS = 8,    /* in a large tile */
+  LEAST_DIVIDED = 1800, /* tokens of prefixes that are worth another kernel to few CTAs */
   FEW_TOKENS = 8,
   CHUNK_ROWS = 64,  /* more than one tile of 64 rows holds */
   PROMPT_ROWS = 512 /* four tiles of 128 */
@@ -39,6 +40,7 @@ static const struct recipe {
     [BATCH_SINGLE] = {4, {REQUEST_LONG, REQUEST_SHORT, REQUEST_ONE_KV, REQUEST_NO_KV}},
     [BATCH_SPLIT] = {2, {REQUEST_LONG, REQUEST_TILES}},
     [BATCH_SHARED] = {4, {REQUEST_TILES, REQUEST_NO_KV, REQUEST_NO_QUERY, REQUEST_OVERHANG}},
+    [BATCH_DIVIDED] = {5, {REQUEST_TILES, REQUEST_NO_KV, REQUEST_NO_QUERY, REQUEST_FEW, REQUEST_CHUNK}},
     [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
     [BATCH_PIECES] = {2, {REQUEST_PIECES, REQUEST_SHORT}},
     [BATCH_ANY] = {7,
@@ -70,6 +72,8 @@ static uint32_t long_kv(const struct batch_case *batch, struct trial *trial) {
 
 /* Of some requests the same. */
 static uint32_t draw_shared_kv(const struct batch_case *batch, struct trial *trial) {
+  if (batch->kind == BATCH_DIVIDED)
+    return trial_between(trial, LEAST_DIVIDED, LEAST_DIVIDED + 2 * LEAST_SHARED);
   const uint32_t split = batch->workspace.split_tokens;
   const uint32_t step = tile_step_tokens(&batch->tile);
   const uint32_t unit = split ? split : step > LEAST_SHARED ? step : LEAST_SHARED;
@@ -117,7 +121,9 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
     *kv_len = trial_between(trial, PARTS_AT_ONCE + 1, 2 * PARTS_AT_ONCE) * step - trial_between(trial, 0, step - 1);
     return;
   case REQUEST_SHARER:
-    *q_len = batch->tile.tokens > 3 && trial_chance(trial, 4) ? 2 : 1;
+    *q_len = batch->kind == BATCH_DIVIDED && trial_chance(trial, 4) ? batch->tile.tokens + 1
+             : batch->tile.tokens > 3 && trial_chance(trial, 4)     ? 2
+                                                                    : 1;
     *kv_len = draw_shared_kv(batch, trial);
     return;
   case REQUEST_FEW:
@@ -145,6 +151,8 @@ static uint32_t draw_prefix(const struct batch_case *batch, struct trial *trial)
 /* A few more than fit a small tile. */
 static uint32_t sharers_of(const struct batch_case *batch) {
   const uint32_t more = batch->tile.tokens + 2;
+  if (batch->kind == BATCH_DIVIDED)
+    return MOST_SHARERS;
   if (batch->kind != BATCH_SHARED)
     return 0;
   return more <= MOST_SHARERS ? more : FEWER_SHARERS;
@@ -181,10 +189,11 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->max_tokens = batch->tokens + trial_between(trial, 0, 5);
   workspace->max_kv_len = longest_kv(batch) + trial_between(trial, 0, 100);
   workspace->kv_heads = batch->kv_heads;
-  workspace->ctas = batch->kind == BATCH_SPLIT    ? trial_between(trial, 12, 40)
-                    : batch->kind == BATCH_PIECES ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
-                    : batch->kind == BATCH_SHARED ? trial_between(trial, 1, 30)
-                                                  : trial_between(trial, 0, 5);
+  workspace->ctas = batch->kind == BATCH_SPLIT     ? trial_between(trial, 12, 40)
+                    : batch->kind == BATCH_PIECES  ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
+                    : batch->kind == BATCH_SHARED  ? trial_between(trial, 1, 30)
+                    : batch->kind == BATCH_DIVIDED ? trial_between(trial, 1, 2)
+                                                   : trial_between(trial, 0, 5);
 }
 
 /* Fewer for groups of many heads, where requests are long, and one where pages are large. */

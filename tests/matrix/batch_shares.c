@@ -30,13 +30,22 @@ static uint32_t common_pages(const struct batch_case *batch, uint32_t request, u
   return pages;
 }
 
+/* A request before this one, of whose pages it takes some: any, or one that has most for it. */
+static uint32_t draw_other(const struct batch_case *batch, struct trial *trial, uint32_t request) {
+  uint32_t other = trial_between(trial, 0, request - 1);
+  for (uint32_t r = 0; r < request && batch->kind == BATCH_DIVIDED; r++)
+    other = common_pages(batch, request, r) > common_pages(batch, request, other) ? r : other;
+  return other;
+}
+
 void batch_shares_draw(struct batch_case *batch, struct trial *trial) {
+  const uint32_t less = batch->kind == BATCH_DIVIDED ? 6 : 2; /* one in so many has not all that it could have */
   for (uint32_t r = 1; r < batch->requests; r++) {
     if (trial_chance(trial, 5))
       continue; /* it shares nothing */
-    const uint32_t other = trial_between(trial, 0, r - 1);
+    const uint32_t other = draw_other(batch, trial, r);
     const uint32_t most = common_pages(batch, r, other);
-    const uint32_t pages = trial_chance(trial, 2) ? most : trial_between(trial, 0, most);
+    const uint32_t pages = trial_chance(trial, less) ? trial_between(trial, 0, most) : most;
     for (uint32_t i = 0; i < pages; i++)
       batch_case_set_page(batch, batch_shares_entry(batch, r) + i, batch_shares_page(batch, other, i));
   }

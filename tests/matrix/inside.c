@@ -5,8 +5,9 @@
 #include "runtime/member_costs.h"
 #include "runtime/workspace.h"
 
-uint32_t inside_members(const fi_kernel *kernel, const fi_workspace *workspace) {
-  return workspace_members(kernel, workspace);
+uint32_t inside_members(fi_kernel *kernel, const fi_workspace *workspace) {
+  struct workspace_parts parts;
+  return workspace_for_launch(kernel, workspace, NULL, &parts) ? 0 : parts.count;
 }
 
 fi_status inside_costs(fi_kernel *kernel, const fi_workspace *workspace, struct fi_member costs[FI_MOST_MEMBERS]) {
@@ -24,6 +25,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, ui
   if (status)
     return status;
   const struct workspace_layout layout = parts.of[member].layout;
+  const struct workspace_layout *units = parts.share ? &parts.of[parts.count - 1].layout : &layout;
   *shape = (struct plan_shape){
       .arrays = layout.arrays.plan,
       .tile_tokens = parts.of[member].kernel->tile.tokens,
@@ -32,10 +34,10 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, ui
       .group_shares = parts.of[member].kernel->tile.group_shares,
       .merges_together = layout.merges_together,
       .id = layout.id,
-      .bytes = layout.bytes,
+      .bytes = layout.bytes + (units != &layout && member == 0 ? units->bytes : 0),
       .items = layout.counts.items,
-      .units = layout.counts.merges,
-      .partial_rows = layout.counts.partial_rows,
+      .units = units->counts.merges,
+      .partial_rows = units->counts.partial_rows,
       .ctas = (int)layout.ctas,
       .most_sections = (int)layout.max_sections,
       .step_tokens = (int)layout.step_tokens,

@@ -19,7 +19,7 @@ struct plan_shape {
   uint32_t group_shares; /* tiles that divide the query heads of a KV head */
   bool merges_together;  /* CTAs merge units together; fixed pieces one merges, which needs no count of slices */
   unsigned id;
-  uint64_t bytes; /* of the plan's memory */
+  uint64_t bytes; /* of the plan's memory, to the end of the units that it shares with another plan's */
   uint64_t items;
   uint64_t units;
   uint64_t partial_rows;
@@ -33,7 +33,7 @@ struct plan_shape {
 };
 
 /* How many plans a batch has in a workspace: one for each of the kernel's members that the bounds allow. */
-uint32_t inside_members(const fi_kernel *kernel, const fi_workspace *workspace);
+uint32_t inside_members(fi_kernel *kernel, const fi_workspace *workspace);
 
 /* What requests cost each of these members. */
 fi_status inside_costs(fi_kernel *kernel, const fi_workspace *workspace, struct fi_member costs[FI_MOST_MEMBERS]);

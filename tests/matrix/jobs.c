@@ -185,6 +185,8 @@ static const struct special {
     {"shared prefixes, counted", run_counted, SPECS(counted_specs), ON_FIRST},
     {"shared prefixes, found", run_attention, SPECS(found_specs), ON_FIRST},
     {"shared prefixes, told", run_told, SPECS(told_specs), ON_FIRST},
+    {"shared prefixes, divided", run_divided, SPECS(divided_specs), ON_FIRST},
+    {"shared prefixes, divided, oldest", run_divided, divided_specs, 2, ON_OLDEST},
     {"mixes of lengths", run_mix, SPECS(mix_specs), ON_FIRST},
     {"mixes of lengths, oldest", run_mix, mix_specs, 1, ON_OLDEST},
     {"values at the edges", run_edges, SPECS(edge_specs), ON_FIRST},

@@ -12,15 +12,36 @@
 
 enum { MOST_PIECES = 512 /* of a row */ };
 
+enum { MOST_PLANS = 2 /* of kernels that share the prefixes of a batch */ };
+
 struct check {
   struct trial *trial;
   const struct batch_case *batch;
-  struct plan_view view;
+  struct plan_view views[MOST_PLANS];
+  uint32_t plans;
   uint32_t *request_of; /* [tokens] by row */
   const struct fi_item **items;
   uint32_t item_count;
   unsigned char *is_taken; /* [partial_rows] */
 };
+
+/* Units and partial results of all plans are in the memory of the last. */
+static const struct plan_view *last_view(const struct check *check) {
+  return &check->views[check->plans - 1];
+}
+
+/* The plan that an item is in. */
+static const struct plan_view *view_of(const struct check *check, const struct fi_item *item) {
+  const struct plan_view *view = check->views;
+  while ((const unsigned char *)item < view->memory || (const unsigned char *)item >= view->memory + view->bytes)
+    view++;
+  return view;
+}
+
+/* Where a row's partial result of an item lies. */
+static int part_of_row(const struct check *check, const struct fi_item *item, uint32_t row) {
+  return item->part + view_of(check, item)->host.rows[row].part;
+}
 
 static bool item_fails(const struct check *check, const struct fi_item *item, const char *why) {
   return trial_fail(check->trial, "item of head %d, rows %d + %u, KV %d to %d, units %d + %u, part %d: %s",
@@ -42,7 +63,7 @@ static uint32_t request_of_token(const struct check *check, uint32_t token) {
 static bool check_rows(struct check *check) {
   const struct batch_case *batch = check->batch;
   for (uint32_t i = batch->first_token; i < batch->tokens; i++) {
-    const struct fi_row *row = &check->view.host.rows[i];
+    const struct fi_row *row = &check->views->host.rows[i];
     if (row->token < (int)batch->first_token || row->token >= (int)batch->tokens)
       return trial_fail(check->trial, "row %u of the plan is token %d", i, row->token);
     const uint32_t request = request_of_token(check, (uint32_t)row->token);
@@ -54,7 +75,7 @@ static bool check_rows(struct check *check) {
       return trial_fail(check->trial, "row %u of the plan, token %d, is at %d of KV %d", i, row->token, row->position,
                         row->kv_base);
     for (uint32_t j = batch->first_token; j < i; j++) {
-      if (check->view.host.rows[j].token == row->token)
+      if (check->views->host.rows[j].token == row->token)
         return trial_fail(check->trial, "rows %u and %u of the plan are token %d", j, i, row->token);
     }
   }
@@ -64,36 +85,42 @@ static bool check_rows(struct check *check) {
 /* ------------------------------------------------------------------------------------------------ items */
 
 /* Whole units of a batch that shares nothing may be a queue, whose items follow each other. */
-static bool list_queued(struct check *check) {
-  const uint64_t count = (uint64_t)check->view.host.queue->count;
-  if (count > check->view.shape.items)
+static bool list_queued(struct check *check, const struct plan_view *view) {
+  const uint64_t count = (uint64_t)view->host.queue->count;
+  if (count > view->shape.items)
     return trial_fail(check->trial, "the queue has %llu items of %llu", (unsigned long long)count,
-                      (unsigned long long)check->view.shape.items);
-  while (check->item_count < count) {
-    check->items[check->item_count] = &check->view.host.items[check->item_count];
-    check->item_count++;
-  }
+                      (unsigned long long)view->shape.items);
+  for (uint64_t i = 0; i < count; i++)
+    check->items[check->item_count++] = &view->host.items[i];
   return true;
 }
 
-static bool list_items(struct check *check) {
-  const uint64_t items = check->view.shape.items;
-  if (check->view.host.first->row_count > 0 && check->view.host.first->next == FI_NEXT_CLAIMED)
-    return list_queued(check);
-  for (int cta = 0; cta < check->view.shape.ctas; cta++) {
-    const struct fi_item *item = &check->view.host.first[cta];
+static bool list_items_of(struct check *check, const struct plan_view *view) {
+  const uint64_t items = view->shape.items;
+  const uint32_t before = check->item_count;
+  if (view->host.first->row_count > 0 && view->host.first->next == FI_NEXT_CLAIMED)
+    return list_queued(check, view);
+  for (int cta = 0; cta < view->shape.ctas; cta++) {
+    const struct fi_item *item = &view->host.first[cta];
     while (item->row_count > 0) {
-      if (check->item_count == items)
+      if (check->item_count - before == items)
         return trial_fail(check->trial, "shares overlap: they have more items than there are");
       check->items[check->item_count++] = item;
       if (item->next == -1)
         break;
       if (item->next < 0 || (uint64_t)item->next >= items)
         return item_fails(check, item, "no such next item");
-      item = &check->view.host.items[item->next];
+      item = &view->host.items[item->next];
     }
   }
   return true;
+}
+
+static bool list_items(struct check *check) {
+  bool passed = true;
+  for (uint32_t i = 0; i < check->plans && passed; i++)
+    passed = list_items_of(check, &check->views[i]);
+  return passed;
 }
 
 static uint32_t request_of_base(const struct check *check, int kv_base) {
@@ -127,7 +154,7 @@ static void find_seen(const struct check *check, uint32_t row, int64_t *first, i
   const struct batch_case *batch = check->batch;
   const fi_batch masks = batch_case_lengths(batch, true);
   const uint32_t request = check->request_of[row];
-  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->view.host.rows[row].position, first,
+  reference_seen(&batch->spec, &masks, request, batch->kv_len[request], check->views->host.rows[row].position, first,
                  end);
 }
 
@@ -142,7 +169,7 @@ static bool check_item(struct check *check, const struct fi_item *item) {
   const struct batch_case *batch = check->batch;
   const uint32_t begin = (uint32_t)item->row_begin;
   const uint32_t end = begin + item->row_count;
-  if (begin < batch->first_token || end > batch->tokens || item->row_count > batch->tile.tokens)
+  if (begin < batch->first_token || end > batch->tokens || item->row_count > view_of(check, item)->shape.tile_tokens)
     return item_fails(check, item, "no such rows in a tile");
   if (batch->workspace.split_tokens && item->kv_end - item->kv_begin > (int)batch->workspace.split_tokens)
     return item_fails(check, item, "it is larger than a fixed piece");
@@ -152,8 +179,8 @@ static bool check_item(struct check *check, const struct fi_item *item) {
     if (!is_seen_by_all(check, item, row))
       return item_fails(check, item, "its inner KV is not seen by all rows");
     for (uint32_t i = 0; i < batch->tile.heads && item->part >= 0; i++) {
-      const uint64_t at = (uint64_t)(item->part + check->view.host.rows[row].part) + i;
-      if (at >= check->view.shape.partial_rows || check->is_taken[at])
+      const uint64_t at = (uint64_t)part_of_row(check, item, row) + i;
+      if (at >= last_view(check)->shape.partial_rows || check->is_taken[at])
         return item_fails(check, item, "its partial result lies where another one does, or outside");
       check->is_taken[at] = 1;
     }
@@ -214,15 +241,17 @@ struct parts {
 /* Whether a unit has the row, waits for `count` partials, and merges them from `first` of `parts` on. */
 static bool merges(const struct check *check, uint32_t row, int number, const struct parts *parts, uint32_t first,
                    uint32_t count) {
-  if (number < 0 || (uint64_t)number >= check->view.shape.units)
+  const struct plan_view *view = last_view(check);
+  if (number < 0 || (uint64_t)number >= view->shape.units)
     return trial_fail(check->trial, "row %u of the plan: there is no unit %d", row, number);
-  const struct fi_unit *unit = &check->view.host.units[number];
+  const struct fi_unit *unit = &view->host.units[number];
   const int start = unit->part_begin + ((int)row - unit->row_begin) * (int)check->batch->tile.heads;
   if (unit->row_begin > (int)row || unit->row_begin + unit->row_count <= (int)row || unit->part_count != (int)count ||
-      check->view.host.arrivals[number] != count)
+      view->host.arrivals[number] != count)
     return trial_fail(check->trial, "unit %d has not row %u, or does not wait for its %u partials", number, row, count);
   for (uint32_t i = 0; i < count; i++) {
-    if (parts->at[first + i] != start + (int)i * unit->part_stride)
+    const uint32_t number_of_part = unit->part_stride < 0 ? count - 1 - i : i; /* two kernels merge from the last on */
+    if (parts->at[first + i] != start + (int)number_of_part * unit->part_stride)
       return trial_fail(check->trial, "unit %d does not merge partial %u of row %u", number, first + i, row);
   }
   return true;
@@ -242,7 +271,7 @@ static bool merge_in_groups(const struct check *check, uint32_t row, const struc
   for (uint32_t i = 0; i < parts->count; i += count_alike(parts, i)) {
     if (!merges(check, row, parts->unit[i], parts, i, count_alike(parts, i)))
       return false;
-    groups.unit[groups.count] = check->view.host.units[parts->unit[i]].parent - 1;
+    groups.unit[groups.count] = last_view(check)->host.units[parts->unit[i]].parent - 1;
     groups.at[groups.count++] = parts->at[i];
   }
   return count_alike(&groups, 0) == groups.count && merges(check, row, groups.unit[0], &groups, 0, groups.count);
@@ -252,8 +281,8 @@ static bool merge_in_groups(const struct check *check, uint32_t row, const struc
 static bool find_parts(const struct check *check, uint32_t row, const struct pieces *pieces, struct parts *parts) {
   const struct fi_item *last = pieces->of[pieces->count - 1];
   parts->count = pieces->count;
-  if (last->unit_count != 1 || last->unit < 0 || (uint64_t)last->unit >= check->view.shape.units ||
-      check->view.host.units[last->unit].kv_head != last->kv_head)
+  if (last->unit_count != 1 || last->unit < 0 || (uint64_t)last->unit >= last_view(check)->shape.units ||
+      last_view(check)->host.units[last->unit].kv_head != last->kv_head)
     return item_fails(check, last, "no such unit");
   for (uint32_t i = 0; i < pieces->count; i++) {
     const struct fi_item *item = pieces->of[i];
@@ -263,7 +292,7 @@ static bool find_parts(const struct check *check, uint32_t row, const struct pie
     if (feeds_several && (last->unit < item->unit || last->unit >= item->unit + item->unit_count))
       return item_fails(check, item, "it does not feed the unit of a row");
     parts->unit[i] = feeds_several ? last->unit : item->unit;
-    parts->at[i] = item->part + check->view.host.rows[row].part;
+    parts->at[i] = part_of_row(check, item, row);
   }
   return true;
 }
@@ -276,7 +305,7 @@ static bool check_merge(const struct check *check, uint32_t row, const struct pi
     return true;
   if (!find_parts(check, row, pieces, &parts))
     return false;
-  const bool is_grouped = check->view.host.units[last->unit].parent > 0;
+  const bool is_grouped = last_view(check)->host.units[last->unit].parent > 0;
   const bool shares = pieces->of[0]->unit_count > 1;
   if (is_grouped != (!shares && pieces->count > PARTS_AT_ONCE && !check->batch->workspace.split_tokens))
     return item_fails(check, last, "its partials are merged at once and should not be, or the other way round");
@@ -318,9 +347,14 @@ static bool count_cost(const struct check *check, struct prefix_cost *cost) {
   return true;
 }
 
-/* A prefix that two requests have in common is read once where it is long enough: as many whole steps as 128 tokens. */
+/*
+ * A prefix that two requests have in common is read once where it is long enough: as many whole steps, of all kernels,
+ * as 128 tokens.
+ */
 static bool check_found(const struct check *check, const struct prefix_cost *cost) {
-  const int64_t step = check->view.shape.step_tokens;
+  int64_t step = check->views->shape.step_tokens;
+  while (step % last_view(check)->shape.step_tokens > 0)
+    step += check->views->shape.step_tokens;
   const int64_t least = (LEAST_SHARED + step - 1) / step * step;
   const int64_t tokens = batch_shares_most(check->batch);
   if (tokens < least || cost->widest > 1)
@@ -332,16 +366,19 @@ static bool check_found(const struct check *check, const struct prefix_cost *cos
 /* ------------------------------------------------------------------------------------------------ public */
 
 static bool make_room(struct check *check) {
+  uint64_t items = 1;
+  for (uint32_t i = 0; i < check->plans; i++)
+    items += check->views[i].shape.items;
   check->request_of = calloc(check->batch->tokens + 1, sizeof *check->request_of);
-  check->items = calloc(check->view.shape.items + 1, sizeof *check->items);
-  check->is_taken = calloc(check->view.shape.partial_rows + 1, 1);
+  check->items = calloc(items, sizeof *check->items);
+  check->is_taken = calloc(last_view(check)->shape.partial_rows + 1, 1);
   return (check->request_of && check->items && check->is_taken) ||
          trial_fail(check->trial, "no memory for checking a plan");
 }
 
 static bool check_plan(struct check *check, struct prefix_cost *cost) {
   const struct batch_case *batch = check->batch;
-  const struct fi_plan_header *header = check->view.host.header;
+  const struct fi_plan_header *header = check->views->host.header;
   if (header->tokens != (int)batch->tokens)
     return trial_fail(check->trial, "the plan has %d rows for %u tokens", header->tokens, batch->tokens);
   bool passed = check_rows(check) && list_items(check);
@@ -362,18 +399,28 @@ static bool check_all(const struct check *check, const struct prefix_cost *cost,
   return check_found(check, cost);
 }
 
+static bool open_views(struct check *check, fi_kernel *kernel) {
+  const fi_workspace *workspace = &check->batch->workspace;
+  bool passed = true;
+  check->plans = inside_members(kernel, workspace);
+  for (uint32_t i = 0; i < check->plans && passed; i++)
+    passed = plan_view_open(&check->views[i], check->trial, kernel, workspace, i) &&
+             plan_view_download(&check->views[i], check->trial);
+  return passed;
+}
+
 static bool check_opened(struct trial *trial, const struct batch_case *batch, fi_kernel *kernel,
                          struct prefix_cost *cost, struct fi_fault *fault, bool has_all) {
   struct check check = {.trial = trial, .batch = batch};
   *cost = (struct prefix_cost){0};
-  bool passed = plan_view_open(&check.view, trial, kernel, &batch->workspace, 0) &&
-                plan_view_download(&check.view, trial) && make_room(&check) && check_plan(&check, cost);
+  bool passed = open_views(&check, kernel) && make_room(&check) && check_plan(&check, cost);
   if (passed) {
-    const struct fi_plan_header *header = check.view.host.header;
+    const struct fi_plan_header *header = check.views->host.header;
     *fault = (struct fi_fault){header->fault, header->fault_request, header->fault_value};
     passed = !has_all || check_all(&check, cost, fault);
   }
-  plan_view_close(&check.view);
+  for (uint32_t i = 0; i < MOST_PLANS; i++)
+    plan_view_close(&check.views[i]);
   free(check.request_of);
   free(check.items);
   free(check.is_taken);

@@ -38,7 +38,7 @@ static bool plan(struct attention_run *run, const fi_batch *lengths) {
 static bool check_plan(struct attention_run *run, const fi_batch *lengths) {
   const struct batch_case *batch = &run->batch;
   struct prefix_cost cost;
-  if (batch->kind == BATCH_SHARED)
+  if (batch->kind == BATCH_SHARED || batch->kind == BATCH_DIVIDED)
     return prefix_check(run->trial, batch, run->kernel, &cost);
   const fi_batch masks = batch_case_lengths(batch, true);
   const struct planned planned = {
@@ -229,4 +229,10 @@ bool run_pieces(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
   return trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)) &&
          run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_PIECES);
+}
+
+bool run_divided(struct trial *trial, const fi_spec *canonical) {
+  fi_kernel *kernel;
+  return trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)) &&
+         run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_DIVIDED);
 }

@@ -2,7 +2,7 @@
  * Plans whose requests share prefixes that are known: what is read is counted. A request is a text of letters: its KV
  * has some pages for each, and those of the same letters from the first on are the same. Of a capital letter the first
  * half is that of the letter, the second half the request's own; of a # the first half is. After them come a few tokens
- * of its own.
+ * of its own. Where rows are open letters are long, and what is read is not counted: two kernels share it.
  */
 #include "tests/matrix/runs.h"
 
@@ -15,7 +15,9 @@
 #include <string.h>
 
 enum {
-  LETTER = 128, /* tokens: the least prefix that is shared */
+  LETTER = 128,       /* tokens: the least prefix that is shared */
+  LONG_LETTER = 4096, /* where rows are open: what is worth a kernel of more rows */
+  MOST_OPEN_CTAS = 24,
   OWN = 40,
   CASE_REQUESTS = 9,
   LETTERS = 26 /* of a text at most */
@@ -49,6 +51,12 @@ static const struct counted_case {
     {"equal requests, whose last page is whole", {"abc", "abc"}, 0, 4, 2, 1},
     {"a long request beside a prefix", {"bc", ALPHABET, "bc"}, OWN, 28, 2, 1},
     {"a long prefix", {ALPHABET, "x", ALPHABET}, OWN, 27, 2, 1},
+    {"a long prefix of three tiles",
+     {ALPHABET, ALPHABET, ALPHABET, ALPHABET, ALPHABET, ALPHABET, ALPHABET, ALPHABET, ALPHABET},
+     OWN,
+     78,
+     4,
+     1},
     {"nothing again", {"a", "b"}, OWN, 2, 1, 0},
 };
 
@@ -56,6 +64,7 @@ struct counted_run {
   struct trial *trial;
   fi_kernel *kernel;
   struct batch_case batch;
+  uint32_t letter; /* tokens */
 };
 
 static uint32_t count_requests(const struct counted_case *of) {
@@ -77,10 +86,11 @@ static uint32_t first_with(const struct counted_case *of, uint32_t request, uint
 }
 
 /* Whose page a request has: every one has page ids of its own, and takes those of the first with the same letters. */
-static uint32_t owner_of(const struct counted_case *of, uint32_t request, uint32_t token) {
+static uint32_t owner_of(const struct counted_run *run, const struct counted_case *of, uint32_t request,
+                         uint32_t token) {
   const char *text = of->requests[request];
-  const uint32_t letter = token / LETTER;
-  const bool is_first_half = token % LETTER < LETTER / 2;
+  const uint32_t letter = token / run->letter;
+  const bool is_first_half = token % run->letter < run->letter / 2;
   if (letter >= strlen(text) || (isupper(text[letter]) && !is_first_half) || (text[letter] == '#' && is_first_half))
     return request;
   return first_with(of, request, letter + 1);
@@ -90,14 +100,14 @@ static void fill_request(struct counted_run *run, const struct counted_case *of,
   struct batch_case *batch = &run->batch;
   const uint32_t page_size = batch->spec.page_size;
   batch->q_len[r] = 1;
-  batch->kv_len[r] = (uint32_t)strlen(of->requests[r]) * LETTER + of->own;
+  batch->kv_len[r] = (uint32_t)strlen(of->requests[r]) * run->letter + of->own;
   batch_case_ints(batch, BUFFER_KV_LEN)[r] = (int32_t)batch->kv_len[r];
   batch_case_ints(batch, BUFFER_KV_INDPTR)[r + 1] =
       batch_case_ints(batch, BUFFER_KV_INDPTR)[r] + (int32_t)batch_shares_pages(batch, r);
   batch_case_ints(batch, BUFFER_Q_INDPTR)[r + 1] = (int32_t)r + 1;
   for (uint32_t page = 0; page < batch_shares_pages(batch, r); page++)
     batch_case_set_page(batch, batch_shares_entry(batch, r) + page,
-                        owner_of(of, r, page * page_size) * batch->page_table_stride + page);
+                        owner_of(run, of, r, page * page_size) * batch->page_table_stride + page);
 }
 
 static void fill(struct counted_run *run, const struct counted_case *of) {
@@ -137,7 +147,11 @@ static bool check_case(struct counted_run *run, const struct counted_case *of) {
   if (!trial_ok(run->trial, "fi_plan", fi_plan(run->kernel, &lengths, &batch->workspace, NULL)))
     return false;
   device_sync(&run->trial->device, NULL);
-  if (!prefix_check(run->trial, batch, run->kernel, &cost) || (of->widest == 1 && !check_unshared(run, &lengths)))
+  if (!prefix_check(run->trial, batch, run->kernel, &cost))
+    return false;
+  if (batch->spec.rows == 0)
+    return true;
+  if (of->widest == 1 && !check_unshared(run, &lengths))
     return false;
   const uint64_t read = of->letters * LETTER + batch->requests * of->own;
   if (cost.read == read && cost.widest == of->widest && cost.deepest == of->deepest)
@@ -150,6 +164,8 @@ static bool check_case(struct counted_run *run, const struct counted_case *of) {
 /* Every other time so many CTAs that a long request is cut into more pieces than are merged at once. */
 static uint32_t draw_ctas(const struct counted_run *run) {
   const uint32_t most = run->batch.kv_heads * 2 * PARTS_AT_ONCE;
+  if (run->batch.spec.rows == 0)
+    return trial_between(run->trial, 1, MOST_OPEN_CTAS);
   return trial_chance(run->trial, 2) ? trial_between(run->trial, 1, PARTS_AT_ONCE)
                                      : trial_between(run->trial, 3 * most / 4, most);
 }
@@ -158,13 +174,13 @@ static uint32_t draw_ctas(const struct counted_run *run) {
 static bool check_cases(struct counted_run *run) {
   struct batch_case *batch = &run->batch;
   const bool wide = batch->spec.page_ids == FI_IDS_INT64;
-  const size_t pages = (LETTERS * LETTER + LETTER) / batch->spec.page_size;
+  const size_t pages = (LETTERS * run->letter + LETTER) / batch->spec.page_size;
   batch->page_table_stride = (int64_t)pages;
   batch->workspace = (fi_workspace){
       .struct_size = sizeof batch->workspace,
       .max_requests = CASE_REQUESTS,
       .max_tokens = CASE_REQUESTS,
-      .max_kv_len = LETTERS * LETTER + OWN,
+      .max_kv_len = LETTERS * run->letter + OWN,
       .kv_heads = batch->kv_heads,
       .ctas = draw_ctas(run),
   };
@@ -180,7 +196,7 @@ static bool check_cases(struct counted_run *run) {
 }
 
 bool run_counted(struct trial *trial, const fi_spec *canonical) {
-  struct counted_run run = {.trial = trial};
+  struct counted_run run = {.trial = trial, .letter = canonical->rows == 0 ? LONG_LETTER : LETTER};
   if (!trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &run.kernel)))
     return false;
   run.batch = (struct batch_case){

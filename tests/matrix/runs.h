@@ -15,6 +15,9 @@ bool run_plan(struct trial *trial, const fi_spec *canonical);
 /* Attention on batches whose partials are merged in groups. */
 bool run_pieces(struct trial *trial, const fi_spec *canonical);
 
+/* Batches whose prefixes two kernels share, where rows are open. */
+bool run_divided(struct trial *trial, const fi_spec *canonical);
+
 /* Attention over a hand-made plan in which requests share a prefix. */
 bool run_prefix(struct trial *trial, const fi_spec *canonical);
 

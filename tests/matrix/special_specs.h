@@ -38,12 +38,15 @@ static const char *const piece_specs[] = {
     "attention hd=144 v_dim=128 group=64 rows=64 page=16 sinks=1 v_source=keys",
 };
 
-/* Specs whose prefixes are counted: four requests fit a tile, and half of 128 tokens are whole pages. */
+/* Specs whose prefixes are counted, but where rows are open: four requests fit a tile, and half of 128 tokens are whole
+ * pages. */
 static const char *const counted_specs[] = {
-    "attention group=4 page=16 prefixes=1",
+    "attention group=4 rows=16 page=16 prefixes=1",
     "attention group=8 rows=32 page=64 index=csr ids=int64 mask=none prefixes=1",
     "attention group=16 rows=64 page=1 kv=e4m3 prefixes=1",
     "attention group=32 rows=128 page=16 prefixes=2",
+    "attention group=4 page=16 prefixes=1",
+    "attention group=5 page=64 index=csr ids=int64 mask=none prefixes=2",
 };
 
 /* Specs whose plans find shared prefixes, in tiles of several requests; masks that hide them; all kinds of KV. */
@@ -62,6 +65,14 @@ static const char *const found_specs[] = {
     "attention hd=64 group=5 rows=128 page=8 index=csr left=1000 rope=half sinks=1 lse=1 prefixes=1",
     "attention hd=192 v_dim=128 rows=128 page=48 q=f16 ids=int64 mask=none bits=1 start=1 prefixes=1",
     "attention family=wgmma hd=256 group=8 rows=128 page=1 kv=e4m3 chunk=512 lse=1 prefixes=1",
+};
+
+/* Specs whose rows are open, and whose kernels share what requests have in common. */
+static const char *const divided_specs[] = {
+    "attention group=4 page=16 lse=1 prefixes=1",
+    "attention hd=64 group=8 page=3 index=csr kv=e4m3 scale=head lse=1 prefixes=1",
+    "attention hd=64 group=5 page=16 ids=int64 start=1 bits=1 sinks=1 prefixes=2",
+    "attention hd=256 group=2 page=16 kv=int8 scale=token left=1500 prefixes=2",
 };
 
 static const char *const told_specs[] = {

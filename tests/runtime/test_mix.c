@@ -552,10 +552,11 @@ Test(mix, plans_of_several_kinds_at_once) {
       {{"attention hd=32 group=33", "attention hd=32 rows=64 left=9", "append hd=32"}, 2},
       {{"append hd=32", "attention hd=32 group=33", "attention hd=32 rows=16"}, 1},
       {{"attention hd=32 group=33 left=9", "attention hd=32 rows=64 left=9", "attention hd=32 group=33"}, 1},
-      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 group=33", "attention hd=32 rows=64 left=9"}, 3},
+      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 group=33", "attention hd=32 rows=64 left=9"}, 1},
+      {{"attention hd=32 page=16 rows=16 prefixes=1", "attention hd=32 group=33", "attention hd=32 rows=64 left=9"}, 3},
       {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=16 left=9", "append hd=32"}, 1},
       {{"attention hd=32 page=16 rows=64 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 1},
-      {{"attention hd=32 page=16 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 2},
+      {{"attention hd=32 page=16 rows=16 prefixes=1", "attention hd=32 rows=64 left=9", "append hd=32"}, 2},
       {{"attention hd=32 page=16 prefixes=2", "attention hd=32 rows=16 left=9", "append hd=32"}, 1},
       {{"attention hd=32 page=16 prefixes=2", "attention hd=32 page=16 prefixes=1", "append hd=32"}, 2},
   };

@@ -61,15 +61,17 @@ Test(pipeline, plan_kernels_of_intervals) {
               {"attention bits=1 left=5 hd=64 rows=16", 1},
               {"attention select=1", 2},
               {"attention page=16 left=1 select=8", 2},
-              {"attention page=16 prefixes=1", 3},
-              {"attention page=16 left=1 prefixes=1", 3},
+              {"attention page=16 rows=16 prefixes=1", 3},
+              {"attention page=16 rows=16 left=1 prefixes=1", 3},
               {"attention hd=32 group=33", 4},
               {"attention hd=32 group=33 left=1", 5},
               {"attention hd=32 group=65", 6},
               {"attention hd=32 rows=64", 6},
               {"attention hd=32 rows=32", 0},
               {"attention page=16 rows=64 prefixes=1", 7},
-              {"attention page=16 prefixes=2", 8}};
+              {"attention page=16 rows=16 prefixes=2", 8},
+              {"attention hd=32 group=33 page=16 prefixes=1", 9},
+              {"attention hd=32 group=33 page=16 prefixes=2", 10}};
   fi_ctx *ctx = make_context(NULL);
   const fi_kernel *plans[] = {kernel_of(ctx, "plan"),
                               kernel_of(ctx, "plan intervals=1"),
@@ -79,10 +81,12 @@ Test(pipeline, plan_kernels_of_intervals) {
                               kernel_of(ctx, "plan intervals=1 members=2"),
                               kernel_of(ctx, "plan members=1"),
                               kernel_of(ctx, "plan intervals=2 prefixes=1 members=1"),
-                              kernel_of(ctx, "plan intervals=2 prefixes=2")};
+                              kernel_of(ctx, "plan intervals=2 prefixes=2"),
+                              kernel_of(ctx, "plan intervals=2 prefixes=1 members=2"),
+                              kernel_of(ctx, "plan intervals=2 prefixes=2 members=2")};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     cr_expect_eq(kernel_of(ctx, rows[i].spec)->plan, plans[rows[i].plan], "%s", rows[i].spec);
-  const size_t wider = 2; /* that the two of group 33 have besides */
+  const size_t wider = 4; /* that the four of group 33 have besides */
   cr_expect_eq(fakes.compiles, sizeof plans / sizeof *plans + sizeof rows / sizeof *rows + wider);
   fi_ctx_destroy(ctx);
 }

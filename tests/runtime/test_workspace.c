@@ -103,10 +103,15 @@ Test(workspace, sizes) {
   fi_ctx_destroy(ctx);
 }
 
-static uint32_t id_of_plan(const fi_kernel *kernel, const fi_workspace *bounds) {
+static struct workspace_layout layout_of(const fi_kernel *kernel, const fi_workspace *bounds) {
   struct workspace_layout layout;
-  cr_assert_eq(workspace_lay_out(kernel, bounds, 132, 1, &layout), FI_OK, "%s", fi_last_error());
-  return layout.id;
+  cr_assert_eq(workspace_count(kernel, bounds, 132, &layout), FI_OK, "%s", fi_last_error());
+  workspace_lay_out(kernel, bounds, 1, &layout);
+  return layout;
+}
+
+static uint32_t id_of_plan(const fi_kernel *kernel, const fi_workspace *bounds) {
+  return layout_of(kernel, bounds).id;
 }
 
 /* Kernels of two families never take each other's plans, whatever else they have in common: one claims items. */
@@ -137,7 +142,7 @@ Test(workspace, batches_have_no_bound_but_memory) {
                                .kv_heads = 8,
                                .ctas = 264};
   struct workspace_layout layout;
-  cr_assert_eq(workspace_lay_out(kernel, &bounds, 264, 1, &layout), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(workspace_count(kernel, &bounds, 264, &layout), FI_OK, "%s", fi_last_error());
   cr_expect_eq(layout.counts.tile_begins, 25);
   cr_expect_eq(layout.counts.step_begins, layout.max_tiles + 1);
   cr_expect_eq(layout.plan_shared, 265 * sizeof(int), "the cuts alone");
@@ -170,20 +175,16 @@ Test(workspace, rows_are_those_of_equal_bounds) {
                                .max_kv_len = 5000,
                                .kv_heads = 8,
                                .max_selected = 4};
-  struct workspace_layout planned, layout;
-  cr_assert_eq(workspace_lay_out(kernel_of(ctx, "attention page=16"), &bounds, 264, 1, &planned), FI_OK);
+  const uint32_t planned = layout_of(kernel_of(ctx, "attention page=16"), &bounds).rows_id;
   for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
     const fi_kernel *kernel = kernel_of(ctx, readers[i]);
     fi_workspace other = bounds;
-    cr_assert_eq(workspace_lay_out(kernel, &bounds, 132, 1, &layout), FI_OK);
-    cr_expect_eq(layout.rows_id, planned.rows_id, "%s", readers[i]);
+    cr_expect_eq(layout_of(kernel, &bounds).rows_id, planned, "%s", readers[i]);
     other.max_kv_len--;
-    cr_assert_eq(workspace_lay_out(kernel, &other, 132, 1, &layout), FI_OK);
-    cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_kv_len", readers[i]);
+    cr_expect_neq(layout_of(kernel, &other).rows_id, planned, "%s: max_kv_len", readers[i]);
     other = bounds;
     other.max_tokens--;
-    cr_assert_eq(workspace_lay_out(kernel, &other, 132, 1, &layout), FI_OK);
-    cr_expect_neq(layout.rows_id, planned.rows_id, "%s: max_tokens", readers[i]);
+    cr_expect_neq(layout_of(kernel, &other).rows_id, planned, "%s: max_tokens", readers[i]);
   }
   fi_ctx_destroy(ctx);
 }
