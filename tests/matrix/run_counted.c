@@ -17,7 +17,7 @@
 enum {
   LETTER = 128,       /* tokens: the least prefix that is shared */
   LONG_LETTER = 4096, /* where rows are open: what is worth a kernel of more rows */
-  MOST_OPEN_CTAS = 24,
+  MOST_OPEN_CTAS = 100,
   OWN = 40,
   CASE_REQUESTS = 9,
   LETTERS = 26 /* of a text at most */
