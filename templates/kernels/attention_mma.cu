@@ -143,7 +143,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     if (end.is_partial)
       arrive(cta, args.plan, end.unit, end.unit_count, ready);
     if (end.next < 0)
-      return merge_units(cta, args, end.unit, ready);
+      return merge_units(cta, args, end.is_partial ? end.unit : -1, ready);
     item = args.plan.items + end.next;
   }
 }

@@ -53,6 +53,17 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
 }
 //@end
 
+//@if reads_once
+//@use ptx/memory_once
+void copy_chunk(u32 to, const u8 *from, bool valid) {
+  copy_async_once(to, from, valid);
+}
+//@else
+void copy_chunk(u32 to, const u8 *from, bool valid) {
+  copy_async(to, from, valid);
+}
+//@end
+
 /* Starts the lane's copies of the pass that begins with row `first`; rows that are not valid are cleared. */
 template <u32 kRowBytes, u32 kPitch>
 void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &valid) {
@@ -70,6 +81,6 @@ void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &va
   for (u32 turn = 0; turn < Shape::kTurns; turn++) {
     const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
     if (turn * 32 + chunk < Shape::kChunks)
-      copy_async(tile + at, from + turn * 512, valid.has(row));
+      copy_chunk(tile + at, from + turn * 512, valid.has(row));
   }
 }

@@ -93,11 +93,13 @@ void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &un
 /*
  * Merges the units of a list after the CTA's items, when nothing else is in the registers, and makes them ready for the
  * next launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under
- * way.
+ * way; -1 where that item is a whole unit.
  */
 void merge_list(Merger threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
-  fi_unit unit = args.plan.units[number];
+  fi_unit unit;
+  if (number >= 0)
+    unit = args.plan.units[number];
   for (;;) {
     threads.sync();
     if (ready < 0)
@@ -106,10 +108,11 @@ void merge_list(Merger threads, const fi_attention_args &args, int last_unit, in
       number = ready;
       unit = args.plan.units[number];
     }
+    const int next = threads.leads() ? args.plan.units[number].next : -1; /* asked for before the merge */
     merge_unit(threads, args, unit);
     threads.sync();
     if (threads.leads()) {
-      ready = args.plan.units[number].next;
+      ready = next;
       args.plan.arrivals[number] = unit.part_count;
       if (unit.parent)
         count_part(args.plan, unit.parent - 1, ready);

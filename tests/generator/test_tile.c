@@ -35,6 +35,17 @@ static uint32_t number(const struct tile *tile, const char *name) {
   return found->value;
 }
 
+/* The first choice for a spec. */
+static struct tile tile_of(const char *text, const char *target) {
+  fi_spec spec;
+  fi_spec canonical;
+  struct tile tile;
+  cr_assert_eq(fi_spec_parse(text, &spec), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
+  cr_assert_eq(tile_plan(&canonical, target_find(target), 0, &tile), FI_OK, "%s", fi_last_error());
+  return tile;
+}
+
 static uint32_t row_bytes(uint32_t dtype, uint32_t dim) {
   return dim * (dtype < FI_E4M3 ? 16 : dtype < FI_I4 ? 8 : 4) / 8;
 }
@@ -433,12 +444,7 @@ Test(tile, is_of_the_faster_family) {
       {"attention family=mma rows=128 q=e4m3", "sm_90a", FI_FAMILY_MMA},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fi_spec spec;
-    fi_spec canonical;
-    struct tile tile;
-    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
+    const struct tile tile = tile_of(cases[i].spec, cases[i].target);
     cr_expect_eq(tile.family->number, cases[i].family, "%s on %s", cases[i].spec, cases[i].target);
   }
 }
@@ -466,15 +472,30 @@ Test(tile, fits_short_spans) {
       {"attention group=8 rows=16 page=16 chunk=64", 16, 2, 3},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fi_spec spec;
-    fi_spec canonical;
-    struct tile tile;
-    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(tile_plan(&canonical, target_find("sm_90a"), 0, &tile), FI_OK, "%s", fi_last_error());
+    const struct tile tile = tile_of(cases[i].spec, "sm_90a");
     cr_expect_eq(tile.team_tokens, cases[i].team_tokens, "%s: %u", cases[i].spec, tile.team_tokens);
     cr_expect_eq(tile.stages, cases[i].stages, "%s: %u", cases[i].spec, tile.stages);
     cr_expect_eq(tile.ctas_per_sm, cases[i].ctas_per_sm, "%s: %u", cases[i].spec, tile.ctas_per_sm);
+  }
+}
+
+/* KV leaves L2 first where whole lines of it are read by one CTA at one time. */
+Test(tile, keeps_kv_in_l2_that_is_read_again) {
+  static const struct {
+    const char *spec;
+    const char *target;
+    uint32_t reads_once;
+  } cases[] = {
+      {"attention group=4 rows=16 page=16", "sm_90a", 1}, {"attention hd=64 group=8 rows=16", "sm_90a", 1},
+      {"attention hd=256 rows=16", "sm_120a", 1},         {"attention group=4 rows=16", "sm_80", 0},
+      {"attention hd=96 rows=16", "sm_90a", 0},           {"attention v_dim=96 rows=16", "sm_90a", 0},
+      {"attention rows=16 kv=int4", "sm_90a", 0},         {"attention rows=16 kv=e4m3", "sm_90a", 0},
+      {"attention rows=64 family=mma", "sm_90a", 0},      {"attention rows=16 page=16 prefixes=1", "sm_90a", 0},
+      {"attention rows=16 page=16 select=16", "sm_90a", 0},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct tile tile = tile_of(cases[i].spec, cases[i].target);
+    cr_expect_eq(number(&tile, "reads_once"), cases[i].reads_once, "%s", cases[i].spec);
   }
 }
 
@@ -507,12 +528,7 @@ Test(tile, multiplies_e4m3_where_that_is_faster) {
       {"attention hd=128 v_dim=64 rows=64 q=e4m3 v_source=keys", "sm_89", false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    fi_spec spec;
-    fi_spec canonical;
-    struct tile tile;
-    cr_assert_eq(fi_spec_parse(cases[i].spec, &spec), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(spec_canonical(&spec, &canonical), FI_OK, "%s", fi_last_error());
-    cr_assert_eq(tile_plan(&canonical, target_find(cases[i].target), 0, &tile), FI_OK, "%s", fi_last_error());
+    const struct tile tile = tile_of(cases[i].spec, cases[i].target);
     cr_expect_eq(number(&tile, "weight_exponent"), cases[i].is_narrow ? 8 : 0, "%s on %s", cases[i].spec,
                  cases[i].target);
   }

@@ -851,6 +851,10 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
   return (const u8 *)__shfl_sync(kAllLanes, (u64)places.of_lane, row + lane / kRowLanes) + lane % kRowLanes * 16;
 }
 
+void copy_chunk(u32 to, const u8 *from, bool valid) {
+  copy_async(to, from, valid);
+}
+
 /* Starts the lane's copies of the pass that begins with row `first`; rows that are not valid are cleared. */
 template <u32 kRowBytes, u32 kPitch>
 void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &valid) {
@@ -868,7 +872,7 @@ void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &va
   for (u32 turn = 0; turn < Shape::kTurns; turn++) {
     const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
     if (turn * 32 + chunk < Shape::kChunks)
-      copy_async(tile + at, from + turn * 512, valid.has(row));
+      copy_chunk(tile + at, from + turn * 512, valid.has(row));
   }
 }
 
@@ -1933,11 +1937,13 @@ void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &un
 /*
  * Merges the units of a list after the CTA's items, when nothing else is in the registers, and makes them ready for the
  * next launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under
- * way.
+ * way; -1 where that item is a whole unit.
  */
 void merge_list(Merger threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
-  fi_unit unit = args.plan.units[number];
+  fi_unit unit;
+  if (number >= 0)
+    unit = args.plan.units[number];
   for (;;) {
     threads.sync();
     if (ready < 0)
@@ -1946,10 +1952,11 @@ void merge_list(Merger threads, const fi_attention_args &args, int last_unit, in
       number = ready;
       unit = args.plan.units[number];
     }
+    const int next = threads.leads() ? args.plan.units[number].next : -1; /* asked for before the merge */
     merge_unit(threads, args, unit);
     threads.sync();
     if (threads.leads()) {
-      ready = args.plan.units[number].next;
+      ready = next;
       args.plan.arrivals[number] = unit.part_count;
       if (unit.parent)
         count_part(args.plan, unit.parent - 1, ready);
@@ -2087,7 +2094,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     if (end.is_partial)
       arrive(cta, args.plan, end.unit, end.unit_count, ready);
     if (end.next < 0)
-      return merge_units(cta, args, end.unit, ready);
+      return merge_units(cta, args, end.is_partial ? end.unit : -1, ready);
     item = args.plan.items + end.next;
   }
 }

@@ -336,13 +336,6 @@ u32 shared_address(const void *pointer) {
   return (u32)__cvta_generic_to_shared(pointer);
 }
 
-/* Starts a copy of 16 bytes from global to shared memory; if not valid, clears the 16 bytes and reads nothing. */
-void copy_async(u32 to, const u8 *from, bool valid) {
-  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
-               "cp.async.cg.shared.global.L2::128B [%0], [%1], 16, ignore;}"
-               : : "r"(to), "l"(from), "r"((u32)valid) : "memory");
-}
-
 /* Closes the group of copies that this thread started since the last one. */
 void copy_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -776,6 +769,18 @@ template <u32 kRowLanes> const u8 *row_place(const RowPlaces &places, u32 row) {
   return places.first + row * places.stride;
 }
 
+/* copy_async of what nobody reads again: it leaves L2 before all else does. */
+void copy_async_once(u32 to, const u8 *from, bool valid) {
+  constexpr u64 kEvictFirst = 0x12f0000000000000; /* as createpolicy makes it */
+  asm volatile("{.reg .pred ignore; setp.eq.u32 ignore, %2, 0;"
+               "cp.async.cg.shared.global.L2::cache_hint.L2::128B [%0], [%1], 16, ignore, %3;}"
+               : : "r"(to), "l"(from), "r"((u32)valid), "l"(kEvictFirst) : "memory");
+}
+
+void copy_chunk(u32 to, const u8 *from, bool valid) {
+  copy_async_once(to, from, valid);
+}
+
 /* Starts the lane's copies of the pass that begins with row `first`; rows that are not valid are cleared. */
 template <u32 kRowBytes, u32 kPitch>
 void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &valid) {
@@ -793,7 +798,7 @@ void copy_pass(const RowPlaces &places, u32 tile, u32 first, const ValidRows &va
   for (u32 turn = 0; turn < Shape::kTurns; turn++) {
     const u32 at = chunk_at<kPitch>(team_warp() * kWarpTokens + row, turn * 32 + chunk);
     if (turn * 32 + chunk < Shape::kChunks)
-      copy_async(tile + at, from + turn * 512, valid.has(row));
+      copy_chunk(tile + at, from + turn * 512, valid.has(row));
   }
 }
 
@@ -1771,11 +1776,13 @@ void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &un
 /*
  * Merges the units of a list after the CTA's items, when nothing else is in the registers, and makes them ready for the
  * next launch. Most often that is the unit of the last item alone, whose record is fetched while the arrival is under
- * way.
+ * way; -1 where that item is a whole unit.
  */
 void merge_list(Merger threads, const fi_attention_args &args, int last_unit, int &ready) {
   int number = last_unit;
-  fi_unit unit = args.plan.units[number];
+  fi_unit unit;
+  if (number >= 0)
+    unit = args.plan.units[number];
   for (;;) {
     threads.sync();
     if (ready < 0)
@@ -1784,10 +1791,11 @@ void merge_list(Merger threads, const fi_attention_args &args, int last_unit, in
       number = ready;
       unit = args.plan.units[number];
     }
+    const int next = threads.leads() ? args.plan.units[number].next : -1; /* asked for before the merge */
     merge_unit(threads, args, unit);
     threads.sync();
     if (threads.leads()) {
-      ready = args.plan.units[number].next;
+      ready = next;
       args.plan.arrivals[number] = unit.part_count;
       if (unit.parent)
         count_part(args.plan, unit.parent - 1, ready);
@@ -1925,7 +1933,7 @@ flashjit_attention(const __grid_constant__ fi_attention_args args) {
     if (end.is_partial)
       arrive(cta, args.plan, end.unit, end.unit_count, ready);
     if (end.next < 0)
-      return merge_units(cta, args, end.unit, ready);
+      return merge_units(cta, args, end.is_partial ? end.unit : -1, ready);
     item = args.plan.items + end.next;
   }
 }
