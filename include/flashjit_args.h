@@ -289,6 +289,7 @@ struct fi_plan_args {
   int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
+  int sm_ctas;    /* of them that share an SM */
   int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;

@@ -206,6 +206,7 @@ static struct fi_plan_args plan_args(const struct workspace_part *part, const fi
       .start_tokens = (int)layout->start_tokens,
       .fixed = workspace->split_tokens > 0,
       .ctas = layout->counts.first ? (int)layout->ctas : 0,
+      .sm_ctas = (int)kernel->tile.ctas_per_sm,
       .max_tokens = (int)workspace->max_tokens,
       .max_kv_len = max_kv_len(spec, batch, workspace),
       .names_requests = spec->snippet != FI_SNIPPET_NONE,

@@ -44,6 +44,7 @@ fi_status inside_plan_shape(fi_kernel *kernel, const fi_workspace *workspace, ui
       .start_tokens = (int)layout.start_tokens,
       .least_piece = (int)layout.least_piece,
       .share_steps = (int)layout.share_steps,
+      .sm_ctas = (int)parts.of[member].kernel->tile.ctas_per_sm,
       .unit_steps = (int)layout.unit_steps,
   };
   return FI_OK;

@@ -29,6 +29,7 @@ struct plan_shape {
   int step_tokens;  /* KV tokens of a step */
   int least_piece;  /* steps of a piece that is worth a partial result */
   int share_steps;  /* of a share at least, in small batches */
+  int sm_ctas;      /* CTAs that share an SM */
   int unit_steps;   /* that a unit costs besides its KV */
 };
 

@@ -170,6 +170,7 @@ struct fi_plan_args {
   int start_tokens; /* steps begin at multiples of so many */
   int fixed;        /* every step is an item; 0: even shares */
   int ctas;
+  int sm_ctas;    /* of them that share an SM */
   int claims;     /* 1: CTAs can claim items, too */
   int max_tokens; /* bounds of the workspace */
   int max_kv_len;
@@ -673,8 +674,9 @@ int least_share(const fi_plan_args &args, const Section &section, int units) {
 /*
  * Shares of a section: one a CTA. Where units are on average as long as the first, as in most steps of decoding, and
  * shares are short, up to a tenth fewer, if each share then is some whole units or each unit some whole shares: fewer
- * partials are worth more than the last CTAs. With several sections all have the same shares, however many heads they
- * have, since a CTA's share of one leads to that of the next.
+ * partials are worth more than the last CTAs. Short units are not cut at all where all SMs but a tenth have one then.
+ * With several sections all have the same shares, however many heads they have, since a CTA's share of one leads to
+ * that of the next.
  */
 int shares_of(const fi_plan_args &args, const Line &line, const Section &section) {
   const int units = line.tiles * section.heads;
@@ -682,12 +684,16 @@ int shares_of(const fi_plan_args &args, const Line &line, const Section &section
     return 0;
   const int most = min(args.ctas, max(1, section.steps / least_share(args, section, units)));
   constexpr int kShortShare = 160; /* steps */
+  constexpr int kShortUnit = 32;
   if (section.count > 1 || section.steps > most * kShortShare ||
       line.steps != line.tiles * line.step_begin[1])
     return most;
   const int units_a_share = (units + most - 1) / most;
   const int even = units <= most ? most - most % units : units % units_a_share == 0 ? units / units_a_share : most;
-  return even > most - most / 10 ? even : most;
+  if (even <= most - most / 10)
+    return most;
+  const bool fills = units * args.sm_ctas >= args.ctas - args.ctas / 10;
+  return fills && line.steps <= line.tiles * kShortUnit ? min(even, units) : even;
 }
 
 /* A section of some heads, whose line has so many steps on each, but for its shares. */
