@@ -153,12 +153,13 @@ static bool check_any(struct mix_run *run) {
   batch->workspace.ctas = CTAS;
   batch->workspace.split_tokens = splits ? SPLIT_TOKENS : 0;
   batch->workspace.max_q_len = batch->tokens;
+  if (!batch_case_reserve(batch, run->trial, run->kernel))
+    return false;
   run->members = inside_members(run->kernel, &batch->workspace);
   if (run->members < 2)
     return trial_fail(run->trial, "the kernel has no members");
   uint32_t busy;
-  if (!batch_case_reserve(batch, run->trial, run->kernel) || !launch(run) || !check_choice(run) ||
-      !find_busy(run, &busy))
+  if (!launch(run) || !check_choice(run) || !find_busy(run, &busy))
     return false;
   if (splits && ((busy & 1) == 0 || busy == 1))
     return trial_fail(run->trial, "with fixed pieces members %#x have work", busy);
@@ -170,10 +171,12 @@ static bool check_bounded(struct mix_run *run) {
   struct batch_case *batch = &run->batch;
   batch->workspace.ctas = CTAS;
   batch->workspace.max_q_len = 1;
+  if (!batch_case_reserve(batch, run->trial, run->kernel))
+    return false;
   run->members = inside_members(run->kernel, &batch->workspace);
   if (run->members != 1)
     return trial_fail(run->trial, "%u kernels are launched for one query token", run->members);
-  return batch_case_reserve(batch, run->trial, run->kernel) && launch(run);
+  return launch(run);
 }
 
 static bool run_part(struct trial *trial, fi_kernel *kernel, const fi_spec *canonical, enum batch_kind kind,
