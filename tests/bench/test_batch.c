@@ -240,7 +240,7 @@ Test(bench_case, what_is_none) {
   expect_problem("attention page=16 select=1 second=16 listed=4 ratio=0 batch=1q1",
                  "ratio is \"0\"; allowed are 1 to 65536");
   expect_problem("attention hdd=64 batch=1q1", "hdd");
-  expect_problem("append batch=1q1", "for attention alone");
+  expect_problem("append batch=1q1", "for attention and indexers alone");
   expect_problem("attention bias=dense batch=1q1", "axis bias");
   expect_problem("attention ranges=1 batch=1q1", "axis ranges");
 }

@@ -322,7 +322,7 @@ Test(bench, bad_input) {
       {"attention --tolerance x", 2, "--tolerance is \"x\""},
       {"attention hd=7", 2, "hd"},
       {"attention bias=dense", 2, "axis bias"},
-      {"merge", 2, "for attention alone"},
+      {"merge", 2, "for attention and indexers alone"},
       {"--batch 1q1", 2, "--batch goes with a SPEC or --model"},
       {"attention --cases x", 2, "give a SPEC, --model or --cases"},
       {"--cases /nowhere", 1, "/nowhere: No such file"},

@@ -160,7 +160,7 @@ class Cases(unittest.TestCase):
         for axes in (
             {"kv_dtype": "int8"}, {"kv_dtype": "e4m3"}, {"rope": "interleaved"}, {"rope": "half", "rope_dim": 16},
             {"bias": "slopes"}, {"chunk": 64}, {"page_size": 0},
-            {"index": "csr"}, {"lse": 1}, {"o_dtype": "f32"}, {"kv_start": 1},
+            {"index": "csr"}, {"lse": 1}, {"o_dtype": "f32"}, {"kv_start": 1}, {"op": "indexer"},
         ):  # fmt: skip
             _, rows = run(Peer("flashjit"), **axes)
             self.assertEqual(rows["flashjit"]["status"], "skipped", axes)

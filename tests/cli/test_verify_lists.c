@@ -111,10 +111,10 @@ Test(verify_lists, right) {
     cr_expect_eq(verdict.lists, TOKENS * lists_of(&scene));
     cr_expect_eq(verdict.checked, verdict.lists);
     cr_expect_eq(verdict.excess, 0);
-    scene.step.budget = 1; /* all are looked at, of few the scores compared */
+    scene.step.budget = 1; /* all are looked at, of one the scores compared */
     cr_assert(verify_lists(&scene.step, &verdict));
     cr_expect_eq(verdict.lists, TOKENS * lists_of(&scene));
-    cr_expect_eq(verdict.checked, 0);
+    cr_expect_eq(verdict.checked, 1);
   }
 }
 

@@ -199,6 +199,21 @@ bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from)
   return copied;
 }
 
+bool bench_batch_of_entries(struct bench_batch *batch, const struct bench_batch *from, uint32_t ratio) {
+  *batch = (struct bench_batch){.room.kv_len = 1}; /* where there are no entries at all */
+  bool added = true;
+  for (uint32_t r = 0; r < from->count && added; r++) {
+    const uint32_t owner = batch->count;
+    for (uint32_t i = 0; i < from->requests[r].q_len && added; i++) {
+      const uint32_t entries = (from->requests[r].kv_len - i) / ratio;
+      added = add(batch, 1, (struct bench_request){.q_len = 1, .kv_len = entries, .shared = entries, .owner = owner});
+    }
+  }
+  if (!added)
+    bench_batch_free(batch);
+  return added;
+}
+
 void bench_batch_free(struct bench_batch *batch) {
   free(batch->requests);
   *batch = (struct bench_batch){0};

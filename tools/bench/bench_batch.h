@@ -44,6 +44,10 @@ bool bench_batch_of_trace(struct bench_batch *batch, const struct trace *trace, 
 void bench_batch_cut(struct bench_batch *batch, uint32_t requests, uint32_t q_len, uint32_t kv_len);
 
 bool bench_batch_copy(struct bench_batch *batch, const struct bench_batch *from);
+
+/* A request for each query token of another batch, whose KV are the entries of so many tokens that are whole at it: in
+ * the pages of the last one of its request, which comes first. False, with a problem, without memory. */
+bool bench_batch_of_entries(struct bench_batch *batch, const struct bench_batch *from, uint32_t ratio);
 void bench_batch_free(struct bench_batch *batch);
 
 uint32_t bench_batch_most_q(const struct bench_batch *batch);

@@ -29,9 +29,13 @@ static const struct {
     {"ids", offsetof(fi_spec, page_ids), FI_IDS_INT32},
 };
 
+static bool is_indexer(const fi_spec *spec) {
+  return spec->op == FI_OP_INDEXER;
+}
+
 static bool can_be_timed(const fi_spec *spec, const char *text) {
-  if (spec->op != FI_OP_ATTENTION)
-    return problem_set("bench has inputs for attention alone, not for \"%s\"", text);
+  if (spec->op != FI_OP_ATTENTION && !is_indexer(spec))
+    return problem_set("bench has inputs for attention and indexers alone, not for \"%s\"", text);
   for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
     uint32_t value;
     memcpy(&value, (const char *)spec + bounds[i].offset, sizeof value);
@@ -45,7 +49,12 @@ static bool can_be_timed(const fi_spec *spec, const char *text) {
 /* What a spec leaves to the library, as flashjit.h says of each field, so that work can be counted without a kernel. */
 static void fill_defaults(fi_spec *spec) {
   spec->head_dim = spec->head_dim ? spec->head_dim : 128;
-  spec->v_dim = spec->v_dim ? spec->v_dim : spec->head_dim;
+  if (is_indexer(spec)) { /* which has keys alone */
+    spec->v_source = FI_V_KEYS;
+    spec->select = spec->select ? spec->select : 1;
+  } else {
+    spec->v_dim = spec->v_dim ? spec->v_dim : spec->head_dim;
+  }
   spec->group = spec->group ? spec->group : 1;
   spec->q_dtype = spec->q_dtype ? spec->q_dtype : FI_BF16;
   spec->kv_dtype = spec->kv_dtype ? spec->kv_dtype : spec->q_dtype;
@@ -67,16 +76,38 @@ bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_h
   return can_be_timed(spec, what->spec_text) && bench_batch_copy(&what->batch, batch);
 }
 
+/* Its query tokens have pages in common, and are requests of their own. */
+static bool can_have_entries(const struct bench_case *what) {
+  bool is_plain = what->spec.page_size > 0 && what->batch.room.q_len == 0;
+  for (uint32_t r = 0; r < what->batch.count; r++)
+    is_plain &= what->batch.requests[r].shared == 0;
+  return is_plain || problem_set("\"%s\" has a ratio with batch %s; an indexer takes one with pages, and batches that "
+                                 "share no tokens and have no room",
+                                 what->spec_text, what->batch.text);
+}
+
 bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio) {
+  if (is_indexer(&what->spec) && listed == 0)
+    return problem_set("\"%s\" has no number of listed blocks; an indexer takes one", what->spec_text);
   if ((what->spec.select > 0) != (listed > 0))
     return problem_set("\"%s\" has %s; specs with select go with a number of blocks, other specs do not",
                        what->spec_text, listed > 0 ? "listed blocks without select" : "select without listed blocks");
-  if (what->spec.second_page == 0 && ratio > 0)
-    return problem_set("\"%s\" has a ratio of %u without a second KV; specs with second take one, other specs do not",
+  if (what->spec.second_page == 0 && ratio > 0 && !is_indexer(&what->spec))
+    return problem_set("\"%s\" has a ratio of %u without a second KV; specs with second and indexers take one, other "
+                       "specs do not",
                        what->spec_text, ratio);
   what->listed = listed;
-  what->ratio = what->spec.second_page == 0 ? 0 : ratio > 0 ? ratio : BENCH_RATIO;
-  return true;
+  what->ratio = what->spec.second_page > 0 && ratio == 0 ? BENCH_RATIO : ratio;
+  return !is_indexer(&what->spec) || ratio == 0 || can_have_entries(what);
+}
+
+bool bench_case_launched(const struct bench_case *what, struct bench_case *launched) {
+  const bool is_of_entries = is_indexer(&what->spec) && what->ratio > 0;
+  *launched = *what;
+  if (!is_of_entries)
+    return bench_batch_copy(&launched->batch, &what->batch);
+  launched->ratio = 0;
+  return bench_batch_of_entries(&launched->batch, &what->batch, what->ratio);
 }
 
 /* ------------------------------------------------------------------------------------------------ lines */
@@ -133,7 +164,7 @@ static bool take_number(const char *name, const char *text, uint32_t most, uint3
   return true;
 }
 
-/* Specs with lists say how long these are, and those with a second KV how long this is, and no others. */
+/* Specs with lists say how long these are, and those with a second KV, and indexers, how many tokens an entry has. */
 static bool take_lists(struct bench_case *what, const struct words *words) {
   uint32_t listed = 0;
   uint32_t ratio = 0;
@@ -224,14 +255,19 @@ uint32_t bench_case_seen(const struct bench_case *what, uint32_t request, uint32
   return what->ratio > 0 ? (place + 1) / what->ratio : place / what->spec.select + 1;
 }
 
+/* Entries that the query tokens of a request see, each of them so many at most. */
+static double seen_entries(const struct bench_case *what, uint32_t request, double most) {
+  double entries = 0;
+  for (uint32_t i = 0; i < what->batch.requests[request].q_len; i++)
+    entries += fmin(most, bench_case_seen(what, request, i));
+  return entries;
+}
+
 /* Tokens, or entries, that the query tokens of a request read by their lists. */
 static double listed_tokens(const struct bench_case *what, uint32_t request) {
   const struct bench_request *of = &what->batch.requests[request];
   const double most = (double)what->listed * what->spec.select;
-  double tokens = 0;
-  for (uint32_t i = 0; i < of->q_len && what->ratio > 0; i++)
-    tokens += fmin(what->listed, bench_case_seen(what, request, i));
-  return what->ratio > 0 ? tokens : of->q_len * fmin(most, of->kv_len);
+  return what->ratio > 0 ? seen_entries(what, request, what->listed) : of->q_len * fmin(most, of->kv_len);
 }
 
 /* Without lists, or beside those of a second KV. */
@@ -247,21 +283,33 @@ static double shown_pairs(const struct bench_case *what, uint32_t request) {
   return visible_pairs(&what->spec, 0, of->kv_len - of->q_len, of->kv_len);
 }
 
+/* Of a request, tokens of KV that are read, .. */
+static double tokens_read(const struct bench_case *what, uint32_t request) {
+  if (is_indexer(&what->spec))
+    return what->ratio > 0 ? bench_case_entries(what, request) : shown_tokens(what, request);
+  const double listed = what->listed ? listed_tokens(what, request) : 0;
+  return listed + (!what->listed || what->ratio > 0 ? shown_tokens(what, request) : 0);
+}
+
+/* .. and those that each of its query tokens is held against. */
+static double pairs_of(const struct bench_case *what, uint32_t request) {
+  if (is_indexer(&what->spec))
+    return what->ratio > 0 ? seen_entries(what, request, INFINITY) : shown_pairs(what, request);
+  const double listed = what->listed ? listed_tokens(what, request) : 0;
+  return listed + (!what->listed || what->ratio > 0 ? shown_pairs(what, request) : 0);
+}
+
 double bench_case_bytes(const struct bench_case *what) {
   double tokens = 0;
-  for (uint32_t r = 0; r < what->batch.count; r++) {
-    tokens += what->listed ? listed_tokens(what, r) : 0;
-    tokens += !what->listed || what->ratio > 0 ? shown_tokens(what, r) : 0;
-  }
+  for (uint32_t r = 0; r < what->batch.count; r++)
+    tokens += tokens_read(what, r);
   return tokens * what->kv_heads * (double)bench_token_bits(&what->spec) / 8;
 }
 
 double bench_case_operations(const struct bench_case *what) {
   double pairs = 0;
-  for (uint32_t r = 0; r < what->batch.count; r++) {
-    pairs += what->listed ? listed_tokens(what, r) : 0;
-    pairs += !what->listed || what->ratio > 0 ? shown_pairs(what, r) : 0;
-  }
+  for (uint32_t r = 0; r < what->batch.count; r++)
+    pairs += pairs_of(what, r);
   const double heads = (double)what->kv_heads * what->spec.group;
   return 2 * heads * pairs * (what->spec.head_dim + what->spec.v_dim);
 }

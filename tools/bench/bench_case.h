@@ -1,8 +1,9 @@
 /*
- * A timed workload: a spec of attention, KV heads, and a batch. As a line "SPEC heads=N batch=BATCH", for example
- * "attention group=4 page=16 heads=8 batch=64q1s4k". With the axis select also "listed=N", entries of each list: random
- * blocks, each once, of what a query token sees; holes where it sees fewer. With the axis second also "ratio=N": the
- * second KV of a request has an entry for each N tokens, and a query token sees those whose tokens it has behind it.
+ * A timed workload: a spec of attention or of an indexer, KV heads, and a batch. As a line "SPEC heads=N batch=BATCH",
+ * for example "attention group=4 page=16 heads=8 batch=64q1s4k". With the axis select also "listed=N", entries of each
+ * list: random blocks, each once, of what a query token sees; holes where it sees fewer. With the axis second also
+ * "ratio=N": the second KV of a request has an entry for each N tokens, and a query token sees those whose tokens it
+ * has behind it. An indexer makes lists of listed=N entries; with ratio=N its keys are those of such entries.
  */
 #ifndef TOOLS_BENCH_BENCH_CASE_H
 #define TOOLS_BENCH_BENCH_CASE_H
@@ -16,7 +17,7 @@ struct bench_case {
   char layer[32]; /* kind, of a model; else "" */
   uint32_t kv_heads;
   uint32_t listed; /* entries of each list; 0 without lists */
-  uint32_t ratio;  /* tokens to an entry of the second KV; 0 without one */
+  uint32_t ratio;  /* tokens to an entry of the second KV, or to a key; 0: there is no such KV, a key is a token's */
   struct bench_batch batch;
 };
 
@@ -27,9 +28,9 @@ bool bench_case_parse(struct bench_case *what, const char *line);
 bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_heads, const struct bench_batch *batch);
 
 /*
- * How many blocks each query token of a case lists: 1 and more of specs with select, 0 of others. And how many tokens
- * an entry of a second KV has: 0 of specs without such, of others BENCH_RATIO. False, with the problem set, where it is
- * otherwise.
+ * How many blocks each query token of a case lists: 1 and more of indexers and specs with select, 0 of others. And how
+ * many tokens an entry of a second KV has: 0 of specs without such, of others BENCH_RATIO; or a key of an indexer: 0
+ * for 1. False, with the problem set, where it is otherwise.
  */
 enum { BENCH_MOST_LISTED = 1 << 20, BENCH_MOST_RATIO = 1 << 16, BENCH_RATIO = 4 };
 bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio);
@@ -37,12 +38,18 @@ bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio);
 /* Blocks, or entries of a second KV, that query token i of a request of the case sees, of which it lists some. */
 uint32_t bench_case_seen(const struct bench_case *what, uint32_t request, uint32_t i);
 
-/* Entries that a request of the case has in its second KV. */
+/* Entries that a request of the case has in its second KV, or as keys. */
 uint32_t bench_case_entries(const struct bench_case *what, uint32_t request);
 
 /* The line. */
 enum { CASE_TEXT_SIZE = FI_SPEC_TEXT_SIZE + BATCH_TEXT_SIZE + 64 };
 void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]);
+
+/*
+ * The case as it is launched, with a batch of its own: to an indexer of entries each query token is a request, which
+ * sees the entries that are whole at it in the pages of the last one. False, with a problem, without memory.
+ */
+bool bench_case_launched(const struct bench_case *what, struct bench_case *launched);
 
 /* Bytes that a launch reads of K, V and their scales, and floating-point operations of the scores that are seen. */
 double bench_case_bytes(const struct bench_case *what);

@@ -103,18 +103,26 @@ static struct lists lists_of(const struct selection *selection, const struct ben
   return (struct lists){.listed = is_shorter ? selection->entries : blocks, .ratio = selection->ratio};
 }
 
-/* A kind of layer of which bench lacks the inputs is told and left out. */
+/* What bench lacks the inputs of is told and left out. An indexer has one head of keys. */
+static void add_role(const struct bench_choice *choice, const struct model_layer *layer, enum role role,
+                     const struct bench_batch *batch, struct case_list *list) {
+  fi_spec spec;
+  if (!layer_has_role(layer, role))
+    return;
+  const uint32_t heads = role == ROLE_INDEXER ? 1 : layer->kv_heads;
+  const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
+  if (!has_kernel || !add_case(list, &spec, layer->kind, heads, lists_of(&layer->layer.selection, batch), batch))
+    complain("%s, %s: %s", layer->kind, batch->text, has_kernel ? problem_last() : fi_last_error());
+}
+
 static void add_layer(const struct bench_choice *choice, const struct model_layer *layer, const struct batches *batches,
                       struct case_list *list) {
+  const bool has_indexer = layer_indexer_supported(layer, choice->model.page_size, NULL);
   for (size_t i = 0; i < batches->count; i++) {
-    fi_spec spec;
-    const enum role role = role_of(&batches->batches[i]);
-    if (!layer_has_role(layer, role))
-      continue;
-    const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
-    if (!has_kernel || !add_case(list, &spec, layer->kind, layer->kv_heads,
-                                 lists_of(&layer->layer.selection, &batches->batches[i]), &batches->batches[i]))
-      complain("%s, %s: %s", layer->kind, batches->batches[i].text, has_kernel ? problem_last() : fi_last_error());
+    const struct bench_batch *batch = &batches->batches[i];
+    add_role(choice, layer, role_of(batch), batch, list);
+    if (has_indexer)
+      add_role(choice, layer, ROLE_INDEXER, batch, list);
   }
 }
 

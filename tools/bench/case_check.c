@@ -1,4 +1,4 @@
-/* Holds rows of O against the reference. */
+/* Holds rows of O, or lists, against the reference. */
 #include "tools/bench/case_data.h"
 
 #include "tests/measure.h"
@@ -8,6 +8,23 @@
 #include <stdlib.h>
 
 enum { ROWS_CHECKED = 8, MOST_HEAD_DIM = 512 };
+
+/* Multiplications of the reference, with which lists are compared: a few seconds. */
+static const double lists_budget = 2e9;
+
+/* A host copy of what the last launch on set 0 left in a buffer, to be freed; NULL with a problem. */
+static void *download(const struct case_data *data, enum case_buffer buffer) {
+  void *copy = malloc(data->bytes[buffer]);
+  if (!copy)
+    problem_set("no host memory for %zu bytes", data->bytes[buffer]);
+  else
+    device_download(data->device, copy, data->memory[0][buffer], data->bytes[buffer]);
+  if (!device_failed(data->device))
+    return copy;
+  problem_set("%s", data->device->error);
+  free(copy);
+  return NULL;
+}
 
 static bool check_row(const struct reference *reference, uint32_t dtype, random_state *random,
                       struct measure *measure) {
@@ -27,20 +44,16 @@ static bool check_row(const struct reference *reference, uint32_t dtype, random_
   return true;
 }
 
-bool case_check(const struct case_data *data, random_state *random, struct case_error *error) {
+static bool check_rows(const struct case_data *data, random_state *random, struct case_error *error) {
   struct reference reference = case_reference(data);
   struct measure measure = {0};
   fi_facts facts = {.struct_size = sizeof facts};
-  void *o = malloc(data->bytes[CASE_O]);
-  bool checked = o || problem_set("no host memory for O");
-  if (checked && fi_kernel_facts(data->kernel, &facts))
-    checked = problem_set("%s", fi_last_error());
+  if (fi_kernel_facts(data->kernel, &facts))
+    return problem_set("%s", fi_last_error());
   const uint32_t dtype = measure_dtype(&data->spec, facts.target);
+  void *o = download(data, CASE_O);
+  bool checked = o;
   reference.tensors.o = o;
-  if (checked) {
-    device_download(data->device, o, data->memory[0][CASE_O], data->bytes[CASE_O]);
-    checked = !device_failed(data->device) || problem_set("%s", data->device->error);
-  }
   for (uint32_t i = 0; i < ROWS_CHECKED && checked; i++)
     checked = check_row(&reference, dtype, random, &measure);
   free(o);
@@ -49,4 +62,25 @@ bool case_check(const struct case_data *data, random_state *random, struct case_
                                .allowed = tolerance_of(dtype)->norm,
                                .passed = measure_passes(&measure, dtype)};
   return checked;
+}
+
+static bool check_lists(const struct case_data *data, random_state *random, struct case_error *error) {
+  struct lists_step step = {.reference = case_reference(data), .budget = lists_budget, .seed = random_next(random)};
+  struct lists_verdict found;
+  int32_t *lists = download(data, CASE_LISTS);
+  if (!lists)
+    return false;
+  step.reference.tensors.lists = lists;
+  const bool checked = verify_lists(&step, &found) || problem_set("no host memory for the reference");
+  free(lists);
+  if (!checked)
+    return false;
+  *error = (struct case_error){.error = found.excess, .allowed = 1, .passed = !found.first.what};
+  if (found.first.what)
+    list_mismatch_text(&found.first, error->reason);
+  return true;
+}
+
+bool case_check(const struct case_data *data, random_state *random, struct case_error *error) {
+  return (data->spec.op == FI_OP_INDEXER ? check_lists : check_rows)(data, random, error);
 }

@@ -15,7 +15,9 @@ static bool call_worked(const char *call, fi_status status) {
 
 /* What the kernels write, and nobody needs to have drawn. */
 static bool is_on_host(enum case_buffer buffer) {
-  return buffer != CASE_O && buffer != CASE_LSE && buffer != CASE_MEMORY && buffer != CASE_SCRATCH;
+  static const bool is_written[CASE_BUFFERS] = {
+      [CASE_O] = true, [CASE_LISTS] = true, [CASE_LSE] = true, [CASE_MEMORY] = true, [CASE_SCRATCH] = true};
+  return !is_written[buffer];
 }
 
 static bool make_host(struct case_data *data) {
@@ -32,15 +34,18 @@ static bool make_host(struct case_data *data) {
 /* ------------------------------------------------------------------------------------------------ device */
 
 static bool make_kernel(struct case_data *data, fi_ctx *ctx) {
-  const struct bench_case *what = data->what;
+  const struct bench_case *what = &data->what;
   fi_spec spec;
   data->spec.struct_size = sizeof data->spec;
   data->bounds = bench_batch_bounds(&what->batch, what->kv_heads);
   data->bounds.max_selected = what->listed;
-  return call_worked("fi_spec_parse", fi_spec_parse(what->spec_text, &spec)) &&
-         call_worked("fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) &&
-         call_worked("fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)) &&
-         call_worked("fi_workspace_size", fi_workspace_size(data->kernel, &data->bounds));
+  const bool made = call_worked("fi_spec_parse", fi_spec_parse(what->spec_text, &spec)) &&
+                    call_worked("fi_get_kernel", fi_get_kernel(ctx, &spec, &data->kernel)) &&
+                    call_worked("fi_kernel_spec", fi_kernel_spec(data->kernel, &data->spec)) &&
+                    call_worked("fi_workspace_size", fi_workspace_size(data->kernel, &data->bounds));
+  data->spec.v_source = what->spec.v_source; /* an indexer's has no V at all */
+  data->spec.v_dim = what->spec.v_dim;
+  return made;
 }
 
 static void make_set(struct case_data *data, uint32_t set) {
@@ -57,14 +62,14 @@ static void make_set(struct case_data *data, uint32_t set) {
 }
 
 static uint32_t count_sets(const struct case_data *data) {
-  const double sets = data->device->simulated ? 1 : SET_BYTES / bench_case_bytes(data->what) + 1;
+  const double sets = data->device->simulated ? 1 : SET_BYTES / bench_case_bytes(&data->what) + 1;
   return sets > MOST_SETS ? MOST_SETS : (uint32_t)sets;
 }
 
 bool case_data_make(struct case_data *data, const struct bench_case *what, struct device *device, fi_ctx *ctx,
                     random_state *random) {
-  *data = (struct case_data){.what = what, .device = device};
-  if (!make_kernel(data, ctx))
+  *data = (struct case_data){.device = device};
+  if (!bench_case_launched(what, &data->what) || !make_kernel(data, ctx))
     return false;
   case_set_sizes(data);
   if (!make_host(data) || !case_fill(data, random))
@@ -92,6 +97,7 @@ void case_data_free(struct case_data *data) {
   }
   for (enum case_buffer b = 0; b < CASE_BUFFERS; b++)
     free(data->host[b]);
+  bench_batch_free(&data->what.batch);
   *data = (struct case_data){0};
 }
 
@@ -99,7 +105,7 @@ void case_data_free(struct case_data *data) {
 
 static fi_batch batch_on(const struct case_data *data, void *const *memory) {
   return (fi_batch){.struct_size = sizeof(fi_batch),
-                    .requests = data->what->batch.count,
+                    .requests = data->what.batch.count,
                     .q_indptr = memory[CASE_Q_INDPTR],
                     .kv_len = memory[CASE_KV_LEN],
                     .kv_indptr = memory[CASE_KV_INDPTR],
@@ -117,7 +123,7 @@ static fi_batch batch_on(const struct case_data *data, void *const *memory) {
 /* Of a contiguous cache: elements from a request to the next. */
 static int64_t request_stride(const struct case_data *data, uint32_t elements) {
   const bool is_contiguous = !case_is_paged(data) && !case_has_indptr(data);
-  return is_contiguous ? (int64_t)bench_batch_most_kv(&data->what->batch) * data->what->kv_heads * elements : 0;
+  return is_contiguous ? (int64_t)bench_batch_most_kv(&data->what.batch) * data->what.kv_heads * elements : 0;
 }
 
 static fi_kv cache_on(const struct case_data *data, void *rows, void *scales, uint32_t dim, uint32_t scales_of_row) {
@@ -144,6 +150,8 @@ static fi_tensors tensors_on(const struct case_data *data, void *const *memory) 
       .rope_table = memory[CASE_ROPE_TABLE],
       .rope_magnitude = data->rope_magnitude,
       .selected = memory[CASE_SELECTED],
+      .weights = memory[CASE_WEIGHTS],
+      .lists = memory[CASE_LISTS],
       .second_k = {.data = memory[CASE_SECOND_K], .scales = memory[CASE_SECOND_K_SCALES]},
       .second_v = {.data = memory[CASE_SECOND_V], .scales = memory[CASE_SECOND_V_SCALES]},
   };
@@ -168,6 +176,6 @@ struct reference case_reference(const struct case_data *data) {
   return (struct reference){.spec = data->spec,
                             .batch = batch_on(data, data->host),
                             .tensors = tensors_on(data, data->host),
-                            .kv_heads = data->what->kv_heads,
-                            .max_selected = data->what->listed};
+                            .kv_heads = data->what.kv_heads,
+                            .max_selected = data->what.listed};
 }

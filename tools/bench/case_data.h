@@ -6,6 +6,7 @@
 #include "tools/bench/bench_case.h"
 #include "tools/common/device.h"
 #include "tools/common/random.h"
+#include "tools/flashjit/verify_lists.h"
 
 #include <stdbool.h>
 
@@ -29,6 +30,8 @@ enum case_buffer {
   CASE_SLOPES,
   CASE_ROPE_TABLE,
   CASE_SELECTED,
+  CASE_WEIGHTS,  /* of an indexer, */
+  CASE_LISTS,    /* which makes these */
   CASE_SECOND_K, /* of a second KV */
   CASE_SECOND_V,
   CASE_SECOND_K_SCALES,
@@ -43,7 +46,7 @@ enum case_buffer {
 
 /* Inputs are held several times, together larger than L2, so that a replay reads cold data as a model would. */
 struct case_data {
-  const struct bench_case *what;
+  struct bench_case what; /* as it is launched */
   struct device *device;
   fi_kernel *kernel;
   fi_spec spec;           /* as the kernel has it */
@@ -75,11 +78,15 @@ fi_workspace case_workspace(const struct case_data *data, uint32_t set);
 /* The same on the host, for the reference; O is elsewhere. */
 struct reference case_reference(const struct case_data *data);
 
-/* How far some random rows of the last launch's O on set 0 are from the reference. */
+/*
+ * How far some random rows of the last launch's O on set 0 are from the reference; of an indexer, by how much a block
+ * that is not listed is better than one that is, in units of what rounding explains.
+ */
 struct case_error {
-  double error;   /* relative norm; infinite for NaN */
-  double allowed; /* of that */
-  bool passed;    /* that, and each element */
+  double error;                    /* relative norm; infinite for NaN, or a list that is none */
+  double allowed;                  /* of that */
+  bool passed;                     /* that, and each element */
+  char reason[LIST_MISMATCH_TEXT]; /* the first list that is wrong; "" else */
 };
 
 /* False, with a problem, without memory. */

@@ -2,6 +2,7 @@
 #include "tools/bench/case_parts.h"
 
 #include "tests/dtypes.h"
+#include "tools/flashjit/listing.h"
 #include "tools/flashjit/problem.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 enum { PATTERN_ELEMENTS = 1 << 22 /* random elements that fill a cache again and again */ };
 
 static void fill_indptr(const struct case_data *data) {
-  const struct bench_batch *batch = &data->what->batch;
+  const struct bench_batch *batch = &data->what.batch;
   int32_t *q_indptr = data->host[CASE_Q_INDPTR];
   int32_t *kv_indptr = data->host[CASE_KV_INDPTR];
   int32_t *kv_len = data->host[CASE_KV_LEN];
@@ -25,7 +26,7 @@ static void fill_indptr(const struct case_data *data) {
     if (kv_len)
       kv_len[r] = (int32_t)request->kv_len;
     if (second_len)
-      second_len[r] = (int32_t)bench_case_entries(data->what, r);
+      second_len[r] = (int32_t)bench_case_entries(&data->what, r);
   }
 }
 
@@ -38,7 +39,7 @@ static int32_t *entries_of(const struct case_data *data, uint32_t request) {
 
 /* The requests as they come: each shares with the one before it what all of its part do. */
 static void fill_shared(const struct case_data *data) {
-  const struct bench_batch *batch = &data->what->batch;
+  const struct bench_batch *batch = &data->what.batch;
   int32_t *shared = data->host[CASE_SHARED];
   for (uint32_t r = 0; r < batch->count && shared; r++) {
     shared[2 * r] = (int32_t)r;
@@ -56,11 +57,11 @@ static bool fill_page_table(const struct case_data *data, random_state *random) 
   if (!order)
     return problem_set("no host memory for %u page ids", data->pages);
   random_permutation(random, order, data->pages);
-  for (uint32_t r = 0; r < data->what->batch.count; r++) {
+  for (uint32_t r = 0; r < data->what.batch.count; r++) {
     int32_t *row = entries_of(data, r);
     const uint32_t borrowed = case_borrowed_pages(data, r);
     for (uint32_t i = 0; i < case_pages(data, r); i++)
-      row[i] = i < borrowed ? entries_of(data, data->what->batch.requests[r].owner)[i] : order[next++];
+      row[i] = i < borrowed ? entries_of(data, data->what.batch.requests[r].owner)[i] : order[next++];
   }
   free(order);
   return true;
@@ -75,7 +76,7 @@ static bool fill_second_table(const struct case_data *data, random_state *random
   if (!order)
     return problem_set("no host memory for %u page ids", data->second_pages);
   random_permutation(random, order, data->second_pages);
-  for (uint32_t r = 0; r < data->what->batch.count; r++) {
+  for (uint32_t r = 0; r < data->what.batch.count; r++) {
     for (uint32_t i = 0; i < case_second_pages(data, r); i++)
       table[(size_t)r * data->second_stride + i] = order[next++];
   }
@@ -86,9 +87,9 @@ static bool fill_second_table(const struct case_data *data, random_state *random
 /* Random blocks of those that the query tokens of a request see, each once; holes where they see fewer. */
 static int32_t *fill_lists_of(const struct case_data *data, random_state *random, uint32_t request, int32_t *blocks,
                               int32_t *list) {
-  const uint32_t listed = data->what->listed;
-  for (uint32_t i = 0; i < data->what->batch.requests[request].q_len; i++, list += listed) {
-    const uint32_t seen = bench_case_seen(data->what, request, i);
+  const uint32_t listed = data->what.listed;
+  for (uint32_t i = 0; i < data->what.batch.requests[request].q_len; i++, list += listed) {
+    const uint32_t seen = bench_case_seen(&data->what, request, i);
     for (uint32_t b = 0; b < seen; b++)
       blocks[b] = (int32_t)b;
     for (uint32_t e = 0; e < listed; e++) {
@@ -101,7 +102,7 @@ static int32_t *fill_lists_of(const struct case_data *data, random_state *random
 }
 
 static bool fill_lists(const struct case_data *data, random_state *random) {
-  const struct bench_batch *batch = &data->what->batch;
+  const struct bench_batch *batch = &data->what.batch;
   int32_t *list = data->host[CASE_SELECTED];
   if (!list)
     return true;
@@ -141,7 +142,7 @@ static void fill_heads(const struct case_data *data, enum case_buffer buffer, do
 
 /* Of eight tokens one is not seen. */
 static void fill_mask(const struct case_data *data, random_state *random) {
-  const struct bench_batch *batch = &data->what->batch;
+  const struct bench_batch *batch = &data->what.batch;
   uint32_t *words = data->host[CASE_MASK_BITS];
   int64_t *offsets = data->host[CASE_MASK_OFFSETS];
   int64_t offset = 0;
@@ -174,6 +175,7 @@ bool case_fill(struct case_data *data, random_state *random) {
   fill_scales(data, CASE_SECOND_K_SCALES, reference_k_scale_rows(spec).dtype, spec->kv_dtype, random);
   fill_scales(data, CASE_SECOND_V_SCALES, reference_v_scale_rows(spec).dtype, spec->v_dtype, random);
   fill_mask(data, random);
+  listing_weights(random, data->host[CASE_WEIGHTS], data->bytes[CASE_WEIGHTS] / sizeof(float));
   fill_heads(data, CASE_SINKS, 1, 4);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
   return fill_page_table(data, random) && fill_second_table(data, random) && fill_lists(data, random) &&

@@ -14,26 +14,28 @@ bool case_has_indptr(const struct case_data *data) {
   return data->spec.index == FI_INDEX_CSR;
 }
 
+/* A request without KV has a page of it, too. */
 uint32_t case_pages(const struct case_data *data, uint32_t request) {
   const uint32_t page = data->spec.page_size;
-  return case_is_paged(data) ? (data->what->batch.requests[request].kv_len + page - 1) / page : 0;
+  const uint32_t tokens = data->what.batch.requests[request].kv_len;
+  return case_is_paged(data) ? (tokens + (tokens == 0) + page - 1) / page : 0;
 }
 
 uint32_t case_borrowed_pages(const struct case_data *data, uint32_t request) {
   const uint32_t page = data->spec.page_size;
-  return case_is_paged(data) ? bench_batch_borrowed(&data->what->batch, request, page) / page : 0;
+  return case_is_paged(data) ? bench_batch_borrowed(&data->what.batch, request, page) / page : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ sizes */
 
 static size_t query_heads(const struct case_data *data) {
-  return (size_t)data->what->kv_heads * data->spec.group;
+  return (size_t)data->what.kv_heads * data->spec.group;
 }
 
 /* How many scales K or V of so many tokens has. */
 static size_t scale_count(const struct case_data *data, size_t tokens, const struct reference_scale_rows *rows,
                           uint32_t dtype) {
-  const size_t heads = data->what->kv_heads;
+  const size_t heads = data->what.kv_heads;
   if (rows->count > 0)
     return tokens * heads * rows->packed;
   if (data->spec.kv_scale == FI_SCALE_NONE || dtype_bits(dtype) > 8)
@@ -47,17 +49,17 @@ static size_t scale_bytes(const struct case_data *data, size_t tokens, const str
 }
 
 static size_t cache_bytes(const struct case_data *data, size_t tokens, struct reference_rows rows) {
-  return tokens * data->what->kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
+  return tokens * data->what.kv_heads * rows.dim * dtype_bits(rows.dtype) / 8;
 }
 
 /* A request without entries has a page of them, too. */
 uint32_t case_second_pages(const struct case_data *data, uint32_t request) {
   const uint32_t page = data->spec.second_page;
-  return page > 0 ? bench_case_entries(data->what, request) / page + 1 : 0;
+  return page > 0 ? bench_case_entries(&data->what, request) / page + 1 : 0;
 }
 
 static void count_pages(struct case_data *data) {
-  const struct bench_batch *batch = &data->what->batch;
+  const struct bench_batch *batch = &data->what.batch;
   uint64_t tokens = 0;
   for (uint32_t r = 0; r < batch->count; r++) {
     const uint32_t pages = case_pages(data, r);
@@ -75,14 +77,27 @@ static void count_pages(struct case_data *data) {
 }
 
 size_t case_mask_words(const struct case_data *data) {
-  return data->spec.mask_bits ? (bench_batch_most_kv(&data->what->batch) + 31) / 32 : 0;
+  return data->spec.mask_bits ? (bench_batch_most_kv(&data->what.batch) + 31) / 32 : 0;
+}
+
+/* Of all query tokens, entries of the lists that attention reads, .. */
+static size_t listed_entries(const struct case_data *data) {
+  const bool is_indexer = data->spec.op == FI_OP_INDEXER;
+  return is_indexer ? 0 : bench_batch_tokens(&data->what.batch) * data->what.listed;
+}
+
+/* .. and of those that an indexer makes. */
+static size_t made_entries(const struct case_data *data, size_t rows) {
+  if (data->spec.op != FI_OP_INDEXER)
+    return 0;
+  return (data->spec.scores == FI_SCORES_HEADS ? rows : rows / data->spec.group) * data->what.listed;
 }
 
 void case_set_sizes(struct case_data *data) {
   count_pages(data);
   const fi_spec *spec = &data->spec;
-  const size_t requests = data->what->batch.count;
-  const size_t rows = bench_batch_tokens(&data->what->batch) * query_heads(data);
+  const size_t requests = data->what.batch.count;
+  const size_t rows = bench_batch_tokens(&data->what.batch) * query_heads(data);
   const bool has_own_v = spec->v_source == FI_V_OWN;
   const struct reference_scale_rows k_scales = reference_k_scale_rows(spec);
   const struct reference_scale_rows v_scales = reference_v_scale_rows(spec);
@@ -96,17 +111,19 @@ void case_set_sizes(struct case_data *data) {
       [CASE_V] = cache_bytes(data, tokens, reference_v_rows(spec)),
       [CASE_K_SCALES] = scale_bytes(data, tokens, &k_scales, spec->kv_dtype),
       [CASE_V_SCALES] = has_own_v ? scale_bytes(data, tokens, &v_scales, spec->v_dtype) : 0,
-      [CASE_Q_INDPTR] = bench_batch_most_q(&data->what->batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
+      [CASE_Q_INDPTR] = bench_batch_most_q(&data->what.batch) > 1 ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_KV_LEN] = case_is_paged(data) || !case_has_indptr(data) ? requests * sizeof(int32_t) : 0,
       [CASE_KV_INDPTR] = case_has_indptr(data) ? (requests + 1) * sizeof(int32_t) : 0,
       [CASE_PAGE_TABLE] = case_is_paged(data) ? table * sizeof(int32_t) : 0,
       [CASE_SHARED] = derived_tells_prefixes(spec) ? 2 * requests * sizeof(int32_t) : 0,
-      [CASE_MASK_BITS] = bench_batch_tokens(&data->what->batch) * case_mask_words(data) * sizeof(uint32_t),
+      [CASE_MASK_BITS] = bench_batch_tokens(&data->what.batch) * case_mask_words(data) * sizeof(uint32_t),
       [CASE_MASK_OFFSETS] = spec->mask_bits ? requests * sizeof(int64_t) : 0,
       [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
-      [CASE_SELECTED] = bench_batch_tokens(&data->what->batch) * data->what->listed * sizeof(int32_t),
+      [CASE_SELECTED] = listed_entries(data) * sizeof(int32_t),
+      [CASE_WEIGHTS] = spec->op == FI_OP_INDEXER && spec->scores == FI_SCORES_SUM ? rows * sizeof(float) : 0,
+      [CASE_LISTS] = made_entries(data, rows) * sizeof(int32_t),
       [CASE_SECOND_K] = cache_bytes(data, second, reference_k_rows(spec)),
       [CASE_SECOND_V] = cache_bytes(data, second, reference_v_rows(spec)),
       [CASE_SECOND_K_SCALES] = k_scales.count > 0 ? scale_bytes(data, second, &k_scales, spec->kv_dtype) : 0,

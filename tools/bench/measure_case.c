@@ -60,7 +60,7 @@ static void set_status(json_t *measured, const char *status, const char *reason)
 static void set_error(json_t *measured, const struct case_error *error) {
   json_object_set_new(measured, "error", isfinite(error->error) ? json_real(error->error) : json_null());
   json_object_set_new(measured, "allowed", json_real(error->allowed));
-  set_status(measured, error->passed ? "ok" : "wrong", NULL);
+  set_status(measured, error->passed ? "ok" : "wrong", *error->reason ? error->reason : NULL);
 }
 
 static bool is_usable(const struct device *device) {

@@ -37,9 +37,7 @@ size_t batch_lists_bytes(const struct batch_memory *batch, enum buffer buffer) {
 
 void batch_lists_fill(struct batch_memory *batch, struct device *device, random_state *random) {
   const struct mirror *weights = &batch->buffers[BUFFER_INDEX_WEIGHTS];
-  enum { STEPS = 1000 };
-  for (size_t i = 0; i < weights->bytes / sizeof(float); i++)
-    ((float *)weights->host)[i] = ((float)random_below(random, STEPS) - STEPS / 4) / STEPS;
+  listing_weights(random, weights->host, weights->bytes / sizeof(float));
   mirror_upload(weights, device, weights->bytes);
 }
 

@@ -36,8 +36,8 @@ static const struct cli_option options[] = {
      "each [COUNT]qTOKENS[sTOKENS[pTOKENS]], joined by _: 8q1s1k, 2q2k_32q1s1k; k is 1024, s the KV, p shared of it",
      OPTION_BATCH},
     {"heads", 0, "N", "KV heads of a spec; default: 8", OPTION_HEADS},
-    {"listed", 0, "N", "blocks that each query token lists, of a spec with select", OPTION_LISTED},
-    {"ratio", 0, "N", "tokens to an entry of the second KV, of a spec with second; default: 4", OPTION_RATIO},
+    {"listed", 0, "N", "blocks that each query token lists, of a spec with select or an indexer", OPTION_LISTED},
+    {"ratio", 0, "N", "tokens to an entry: of the second KV, of a spec with second, default: 4; or to a key of an\nindexer", OPTION_RATIO},
     {"trace", 0, "FILE", "decoding of a trace's requests: Azure's CSV or Mooncake's JSON lines; - for\nstandard input",
      OPTION_TRACE},
     {"requests", 0, "N", "how many of the trace; default: 64", OPTION_REQUESTS},
@@ -195,12 +195,12 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 
 const struct cli_command bench_command = {
     .name = "bench",
-    .summary = "time attention, and compare it",
+    .summary = "time attention and indexers, and compare them",
     .arguments = "SPEC [--batch BATCH,...] [options]\n--model CONFIG.json [options]\n[--cases FILE] "
                  "[options]\n--quality [options]",
-    .about = "Times a spec, or the attention layers of a model, on batches: replays of a graph of launches on inputs\n"
-             "that are not in the cache; the plan, made once a step, by itself. Every output is checked. Without a\n"
-             "spec, a model and cases thirty cases fill a table.",
+    .about = "Times a spec, or the attention layers of a model and their indexers, on batches: replays of a graph of\n"
+             "launches on inputs that are not in the cache; the plan, made once a step, by itself. Every output is\n"
+             "checked. Without a spec, a model and cases thirty cases fill a table.",
     .options = options,
     .more_options = model_option_rows,
     .more_title = model_option_title,

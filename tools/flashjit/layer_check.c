@@ -163,19 +163,15 @@ static bool check_stored(struct layer_run *run, const struct step *step, enum ro
   return accept(run, role, step, &result.append, result.append.steps <= 1);
 }
 
-static void tell_list(const struct layer_run *run, const struct step *step, const struct list_mismatch *first) {
+static void tell_list(const struct layer_run *run, const struct step *step, struct list_mismatch first) {
   const size_t number = (size_t)(step - run->settings->schedule->steps) + 1;
-  uint32_t request = first->request;
-  uint32_t place = first->token;
-  char other[32] = "";
+  char text[LIST_MISMATCH_TEXT];
   if (run->batch.listing.ratio > 0)
-    request = piece_of(run, step, first->request, &place)->request;
+    first.request = piece_of(run, step, first.request, &first.token)->request;
   else
-    request = request_in(run, step, first->request);
-  if (first->other >= 0)
-    snprintf(other, sizeof other, " %lld", (long long)first->other);
-  complain("wrong list after step %zu, indexer (%s): request %u, token %u, list %u: block %lld%s%s", number,
-           run->reports[ROLE_INDEXER].spec, request, place, first->list, (long long)first->block, first->what, other);
+    first.request = request_in(run, step, first.request);
+  list_mismatch_text(&first, text);
+  complain("wrong list after step %zu, indexer (%s): %s", number, run->reports[ROLE_INDEXER].spec, text);
 }
 
 static bool check_lists(struct layer_run *run, const struct step *step) {
@@ -195,7 +191,7 @@ static bool check_lists(struct layer_run *run, const struct step *step) {
   const struct verdict verdict = {.measure = {.rows = found.checked}, .steps = found.excess, .rows = found.lists};
   add_verdict(report, &verdict, !found.first.what);
   if (found.first.what)
-    tell_list(run, step, &found.first);
+    tell_list(run, step, found.first);
   return !found.first.what;
 }
 

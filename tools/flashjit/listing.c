@@ -1,8 +1,6 @@
 /* Lists are samples of one block from each of as many equal parts of the KV, shuffled. */
 #include "tools/flashjit/listing.h"
 
-#include "tools/common/random.h"
-
 static void shuffle(random_state *random, int32_t *list, uint32_t count) {
   for (uint32_t i = count; i > 1; i--) {
     const uint32_t other = random_below(random, i);
@@ -36,4 +34,10 @@ void listing_draw(const struct listing *listing, uint32_t request, uint32_t plac
   shuffle(&random, list, count);
   for (uint32_t i = count; i < listing->entries; i++)
     list[i] = -1;
+}
+
+void listing_weights(random_state *random, float *weights, size_t count) {
+  enum { STEPS = 1000 };
+  for (size_t i = 0; i < count; i++)
+    weights[i] = ((float)random_below(random, STEPS) - STEPS / 4) / STEPS;
 }

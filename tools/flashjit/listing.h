@@ -2,8 +2,9 @@
 #ifndef TOOLS_FLASHJIT_LISTING_H
 #define TOOLS_FLASHJIT_LISTING_H
 
+#include "tools/common/random.h"
+
 #include <stdbool.h>
-#include <stdint.h>
 
 struct listing {
   uint32_t block;      /* tokens of a block: spec.select */
@@ -28,5 +29,8 @@ uint32_t listing_length(const struct listing *listing, uint32_t place);
  * each and in random order, then holes. The same for the same arguments, whatever the share.
  */
 void listing_draw(const struct listing *listing, uint32_t request, uint32_t place, uint32_t head, int32_t *list);
+
+/* The weights of an indexer's heads, some of them below 0. */
+void listing_weights(random_state *random, float *weights, size_t count);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tools/flashjit/parallel.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -56,6 +57,14 @@ static void mismatch(const struct looked *looked, const char *what, int64_t bloc
                                             .list = looked->number,
                                             .block = block,
                                             .other = other};
+}
+
+void list_mismatch_text(const struct list_mismatch *mismatch, char text[LIST_MISMATCH_TEXT]) {
+  char other[32] = "";
+  if (mismatch->other >= 0)
+    snprintf(other, sizeof other, " %lld", (long long)mismatch->other);
+  snprintf(text, LIST_MISMATCH_TEXT, "request %u, token %u, list %u: block %lld%s%s", mismatch->request,
+           mismatch->token, mismatch->list, (long long)mismatch->block, mismatch->what, other);
 }
 
 /* ------------------------------------------------------------------------------------------------ form */
@@ -176,10 +185,17 @@ static double fraction_of(const struct lists_step *step, uint32_t lists) {
   return products > step->budget ? step->budget / products : 1;
 }
 
+/* One that is compared whatever the budget is. */
+static bool is_last(const struct crew *crew, const struct looked *looked) {
+  const struct reference *reference = looked->reference;
+  return looked->request == crew->step->seed % reference->batch.requests && looked->number + 1 == crew->lists &&
+         looked->i + 1 == reference_query_len(reference, looked->request);
+}
+
 static void check_list(const struct crew *crew, const struct looked *looked, struct lists_verdict *verdict) {
   random_state random =
       crew->step->seed ^ ((uint64_t)looked->request << 40) ^ ((uint64_t)looked->number << 32) ^ looked->i;
-  const bool is_drawn = (double)(random_next(&random) >> 11) * 0x1p-53 < crew->fraction;
+  const bool is_drawn = (double)(random_next(&random) >> 11) * 0x1p-53 < crew->fraction || is_last(crew, looked);
   const bool is_choice = looked->count < looked->blocks;
   verdict->lists++;
   if (!check_form(looked, verdict))

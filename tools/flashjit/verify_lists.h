@@ -21,9 +21,13 @@ struct list_mismatch {
   int64_t other; /* .. and one that should be there in its place; -1: none in particular */
 };
 
+/* "request 0, token 5, list 0: block 3 is listed instead of 7", of at most LIST_MISMATCH_TEXT bytes. */
+enum { LIST_MISMATCH_TEXT = 160 };
+void list_mismatch_text(const struct list_mismatch *mismatch, char text[LIST_MISMATCH_TEXT]);
+
 struct lists_verdict {
   uint64_t lists;   /* all are looked at .. */
-  uint64_t checked; /* .. and of so many the scores compared, where there are more blocks than entries */
+  uint64_t checked; /* .. and of so many the scores compared, the last of one request's always, unless they list all */
   double excess;    /* by how much a block that is not listed is better than one that is: of what rounding explains */
   struct list_mismatch first;
 };

@@ -8,7 +8,7 @@ from typing import Any
 # Axes of which there are inputs here, each with its values; of others the default, 0 or the first name, alone.
 GIVEN = {
     "head_dim", "v_dim", "group", "rows", "q_dtype", "kv_dtype", "v_dtype", "o_dtype", "page_size", "index", "mask",
-    "window_left", "softcap", "sinks", "scale_group", "family", "op", "rope", "rope_keys", "rope_dim", "rope_axes",
+    "window_left", "softcap", "sinks", "scale_group", "family", "rope", "rope_keys", "rope_dim", "rope_axes",
     "v_source", "prefixes",
 }  # fmt: skip
 DTYPES = {"q_dtype": ("bf16", "f16"), "kv_dtype": ("bf16", "f16", "e4m3"), "o_dtype": ("bf16", "f16")}
@@ -37,7 +37,7 @@ class Case:
         if self.shares and not self.is_paged:
             return "requests share KV without pages"
         for name, value in self.axes.items():
-            if name not in GIVEN and value not in (0, "none", "kv_offset", "int32", "own", "sum"):
+            if name not in GIVEN and value not in (0, "attention", "none", "kv_offset", "int32", "own", "sum"):
                 return f"{name} is {value}"
         for name, dtypes in DTYPES.items():
             if self.axes[name] not in dtypes:
