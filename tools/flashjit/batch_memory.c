@@ -3,6 +3,7 @@
 
 #include "tests/dtypes.h"
 #include "tests/reference.h"
+#include "tools/flashjit/batch_bias.h"
 #include "tools/flashjit/batch_entries.h"
 #include "tools/flashjit/batch_lists.h"
 
@@ -118,8 +119,9 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   case BUFFER_V_SCALE:
     return scale_row_bytes(batch, reference_v_scale_rows(spec));
   case BUFFER_SINKS:
-  case BUFFER_SLOPES:
     return query_heads(batch) * sizeof(float);
+  case BUFFER_BIAS:
+    return batch_bias_row_bytes(batch);
   case BUFFER_SELECTED:
     return (size_t)listing->heads * listing->entries * sizeof(int32_t);
   case BUFFER_INDEX_Q:
@@ -159,8 +161,8 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
     return (batch_has_token_scales(batch) ? batch->cache_tokens : 1) * batch_row_bytes(batch, buffer);
   case BUFFER_SINKS:
     return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
-  case BUFFER_SLOPES:
-    return batch->spec.bias == FI_BIAS_SLOPES ? query_heads(batch) * sizeof(float) : 0;
+  case BUFFER_BIAS:
+    return batch_bias_bytes(batch);
   case BUFFER_Q_INDPTR:
   case BUFFER_KV_LEN:
     return (schedule->slots + 1) * sizeof(int32_t);
@@ -238,18 +240,13 @@ static void fill_scales(struct batch_memory *batch, struct device *device) {
   upload_all(batch, device, BUFFER_V_SCALE);
 }
 
-/* Sinks that weigh from little to about as much as a window of keys, and slopes from 1/2 to 1/256, as ALiBi has them.
- */
-static void fill_heads(struct batch_memory *batch, struct device *device) {
+/* They weigh from little to about as much as a window of keys. */
+static void fill_sinks(struct batch_memory *batch, struct device *device) {
   const size_t heads = query_heads(batch);
   float *sinks = batch->buffers[BUFFER_SINKS].host;
-  float *slopes = batch->buffers[BUFFER_SLOPES].host;
   for (size_t head = 0; head < heads && batch->spec.sinks; head++)
     sinks[head] = (float)(head % 7) - 1;
-  for (size_t head = 0; head < heads && batch->spec.bias == FI_BIAS_SLOPES; head++)
-    slopes[head] = exp2f(-8 * (float)(head + 1) / (float)heads);
   upload_all(batch, device, BUFFER_SINKS);
-  upload_all(batch, device, BUFFER_SLOPES);
 }
 
 static void fill_ranges(struct batch_memory *batch, struct device *device) {
@@ -282,9 +279,9 @@ static bool fail(struct device *device) {
 }
 
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  double q_deviation, const struct listing *listing, const struct schedule *schedule,
-                  random_state *random) {
-  *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads, .schedule = schedule};
+                  double q_deviation, uint32_t rel_extent, const struct listing *listing,
+                  const struct schedule *schedule, random_state *random) {
+  *batch = (struct batch_memory){.spec = *spec, .kv_heads = kv_heads, .schedule = schedule, .rel_extent = rel_extent};
   if (spec->select)
     batch->listing = *listing;
   batch->lengths = calloc(schedule->slots + 1, sizeof *batch->lengths);
@@ -299,7 +296,7 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   if (!shuffle_pages(batch, random))
     return fail(device);
   fill_scales(batch, device);
-  fill_heads(batch, device);
+  fill_sinks(batch, device);
   fill_ranges(batch, device);
   fill_random(batch, device, BUFFER_Q, random);
   scale_queries(batch, device, q_deviation);
@@ -310,6 +307,7 @@ bool batch_create(struct batch_memory *batch, struct device *device, const fi_sp
   fill_random(batch, device, BUFFER_INDEX_Q, random);
   fill_random(batch, device, BUFFER_INDEX_NEW, random);
   batch_lists_fill(batch, device, random);
+  batch_bias_fill(batch, device, random);
   return !device_failed(device);
 }
 
@@ -392,8 +390,7 @@ fi_tensors batch_tensors(const struct batch_memory *batch, bool on_host) {
     batch_entries_tensors(batch, on_host, &tensors);
   if (batch->spec.sinks)
     tensors.sinks = batch_pointer(batch, BUFFER_SINKS, on_host);
-  if (batch->spec.bias == FI_BIAS_SLOPES)
-    tensors.slopes = batch_pointer(batch, BUFFER_SLOPES, on_host);
+  batch_bias_tensors(batch, on_host, &tensors);
   if (is_scaled(batch) || batch_has_token_scales(batch)) {
     tensors.k.scales = batch_pointer(batch, BUFFER_K_SCALE, on_host);
     tensors.v.scales = batch_pointer(batch, BUFFER_V_SCALE, on_host);

@@ -22,7 +22,7 @@ enum buffer {
   BUFFER_K_SCALE,
   BUFFER_V_SCALE,
   BUFFER_SINKS,
-  BUFFER_SLOPES,
+  BUFFER_BIAS, /* slopes, or logits of query tokens */
   BUFFER_Q_INDPTR,
   BUFFER_KV_LEN,
   BUFFER_PAGE_TABLE,
@@ -69,6 +69,7 @@ struct batch_memory {
   const struct schedule *schedule;
   struct images images;   /* for spec.ranges and spec.rope_axes */
   struct listing listing; /* for spec.select */
+  uint32_t rel_extent;    /* for FI_BIAS_TOKEN_DISTANCE: distances */
   uint32_t slot_tokens;   /* without pages, of the cache of one slot */
   size_t cache_tokens;    /* that the whole cache has room for */
   struct entries entries;
@@ -85,12 +86,12 @@ struct batch_memory {
 
 /*
  * False with device->error; with NULL for the device, all is on the host alone. The cache and O hold POISON, and the
- * pages are dealt in random order. Q has about the deviation that is given, K and V have 1. The listing is read where
- * the spec has lists.
+ * pages are dealt in random order. Q has about the deviation that is given, K, V and logits of query tokens for so many
+ * distances have 1. The listing is read where the spec has lists.
  */
 bool batch_create(struct batch_memory *batch, struct device *device, const fi_spec *spec, uint32_t kv_heads,
-                  double q_deviation, const struct listing *listing, const struct schedule *schedule,
-                  random_state *random);
+                  double q_deviation, uint32_t rel_extent, const struct listing *listing,
+                  const struct schedule *schedule, random_state *random);
 void batch_free(struct batch_memory *batch, struct device *device);
 
 /* Pages that so many tokens of a request fill; and the lengths of requests after a step, of 0 when they are done. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static bool is_of_query_heads(enum buffer buffer) {
-  return buffer == BUFFER_Q || buffer == BUFFER_O || buffer == BUFFER_SINKS || buffer == BUFFER_SLOPES;
+  return buffer == BUFFER_Q || buffer == BUFFER_O || buffer == BUFFER_SINKS || buffer == BUFFER_BIAS;
 }
 
 static uint32_t first_kv_head(const struct batch_memory *whole, struct share share) {
@@ -45,8 +45,8 @@ static void take(struct batch_memory *part, const struct batch_memory *whole, st
 void batch_take_share(struct batch_memory *part, const struct batch_memory *whole, struct share share,
                       struct device *device) {
   static const enum buffer inputs[] = {
-      BUFFER_Q,      BUFFER_K_NEW,   BUFFER_V_NEW,         BUFFER_K_SCALE,   BUFFER_V_SCALE,   BUFFER_SINKS,
-      BUFFER_SLOPES, BUFFER_INDEX_Q, BUFFER_INDEX_WEIGHTS, BUFFER_INDEX_NEW, BUFFER_ENTRY_NEW, BUFFER_ENTRY_WIDE_NEW,
+      BUFFER_Q,    BUFFER_K_NEW,   BUFFER_V_NEW,         BUFFER_K_SCALE,   BUFFER_V_SCALE,   BUFFER_SINKS,
+      BUFFER_BIAS, BUFFER_INDEX_Q, BUFFER_INDEX_WEIGHTS, BUFFER_INDEX_NEW, BUFFER_ENTRY_NEW, BUFFER_ENTRY_WIDE_NEW,
   };
   part->listing.first_head = whole->listing.heads > 1 ? first_kv_head(whole, share) : 0;
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {

@@ -124,7 +124,7 @@ static bool prepare(struct context_run *run) {
   if (!get_kernels(run) || !exchange_open(&run->exchange, whole->settings->devices, run->count))
     return false;
   if (!batch_create(&whole->batch, NULL, &whole->specs[ROLE_DECODE], whole->layer->kv_heads,
-                    layer_q_deviation(&whole->layer->layer), NULL, whole->settings->schedule, &whole->random)) {
+                    layer_q_deviation(&whole->layer->layer), 0, NULL, whole->settings->schedule, &whole->random)) {
     complain("out of memory");
     return false;
   }

@@ -277,10 +277,10 @@ bool layer_part_prepare(struct layer_run *run) {
       return false;
   }
   run->stream = device_stream_create(run->device);
-  const bool created =
-      batch_create(&run->batch, run->device, &run->specs[ROLE_DECODE], run->layer->kv_heads,
-                   layer_q_deviation(&run->layer->layer), &listing, run->settings->schedule, &run->random) &&
-      layer_make_rope_table(run) && make_workspaces(run);
+  const bool created = batch_create(&run->batch, run->device, &run->specs[ROLE_DECODE], run->layer->kv_heads,
+                                    layer_q_deviation(&run->layer->layer), run->layer->layer.rel_extent, &listing,
+                                    run->settings->schedule, &run->random) &&
+                       layer_make_rope_table(run) && make_workspaces(run);
   if (run->share.number == 0)
     tell_size(run);
   if (!created) {

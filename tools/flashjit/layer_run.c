@@ -32,8 +32,8 @@ static bool divide(struct divided_run *run, const struct model_layer *whole_laye
   whole->workspace = (fi_workspace){0};
   whole->index_workspace = (fi_workspace){0};
   whole->stream = NULL;
-  if (!batch_create(&whole->batch, NULL, &spec, whole_layer->kv_heads, layer_q_deviation(&whole_layer->layer), &listing,
-                    first->settings->schedule, &random)) {
+  if (!batch_create(&whole->batch, NULL, &spec, whole_layer->kv_heads, layer_q_deviation(&whole_layer->layer),
+                    whole_layer->layer.rel_extent, &listing, first->settings->schedule, &random)) {
     complain("out of memory");
     return false;
   }

@@ -177,6 +177,16 @@ static void read_other(const struct config *config, struct layer *layer) {
     snprintf(layer->other, sizeof layer->other, "%s", other);
 }
 
+/* Those of a window end with it. */
+static bool read_relative_logits(struct config *config, struct layer *layer) {
+  if (!config_trait(config, "relative_logits"))
+    return true;
+  if (layer->window == 0)
+    return config_count(config, "rel_extent", 0, &layer->rel_extent);
+  layer->rel_extent = layer->window;
+  return true;
+}
+
 /* ------------------------------------------------------------------------------------------------ selection */
 
 /* A number of the layer's that was checked. */
@@ -307,7 +317,7 @@ static bool read_sharing(struct config *config, struct layer *layer) {
 
 bool attention_read(struct config *config, const struct kind *kind, struct layer *layer) {
   if (!read_mask(config, kind, layer) || !read_scale(config, layer) || !read_softcap(config, layer) ||
-      !read_sharing(config, layer) || !check_selection(config))
+      !read_sharing(config, layer) || !read_relative_logits(config, layer) || !check_selection(config))
     return false;
   name_kind(kind, layer);
   layer->has_sinks = has_sinks(config, kind);

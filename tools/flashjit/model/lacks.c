@@ -88,7 +88,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->select = layer->selection.block;
   spec->softcap = layer->softcap > 0;
   spec->sinks = layer->has_sinks;
-  spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : FI_BIAS_NONE;
+  spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : layer->rel_extent > 0 ? FI_BIAS_TOKEN_DISTANCE : FI_BIAS_NONE;
   fill_rope(&layer->rope, text_only, spec);
 }
 
