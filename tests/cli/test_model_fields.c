@@ -312,8 +312,7 @@ static const struct {
      "3 full_attention: 16 query heads on 16 KV heads of 128, no mask, RoPE theta 160000\n"
      "5 sliding_attention: 16 query heads on 16 KV heads of 128, window 65 on each side, RoPE theta 10000"},
     {"\"model_type\": \"t5\", \"num_layers\": null, \"num_decoder_layers\": 2, \"num_heads\": 16",
-     "2 full_attention: 16 query heads on 16 KV heads of 64, scale 1, relative positions, bucketed, no RoPE | relative "
-     "positions, bucketed\n"
+     "2 full_attention: 16 query heads on 16 KV heads of 64, scale 1, logits of each distance, no RoPE\n"
      "2 cross_attention: 16 query heads on 16 KV heads of 64, no mask, scale 1, keys of the encoder, no RoPE"},
     {"\"model_type\": \"deepseek_v2\", \"use_mla\": false, \"kv_lora_rank\": null, \"v_head_dim\": 0, "
      "\"qk_nope_head_dim\": 0, \"qk_rope_head_dim\": 0, \"num_key_value_heads\": 16, \"head_dim\": null",

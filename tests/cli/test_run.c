@@ -253,34 +253,6 @@ Test(run, latents_with_scales_of_groups, .init = use_simulator) {
   }
 }
 
-/* Logits of each query token for the last distances, of a window or of fewer than the KV, on devices, too. */
-Test(run, relative_logits, .init = use_simulator) {
-  static const char *const rows[][2] = {
-      {"hybrid_sliding",
-       "4 query heads on 2 KV heads of 32, window 24, scale 0.03125, logits of each query for 24 dist"},
-      {"hybrid", "8 query heads on 2 KV heads of 64, scale 0.015625, logits of each query for 40 distances"},
-      {"hybrid_sliding --devices 4", "window 24, scale 0.03125, logits of each query for 24 distances"},
-      {"hybrid --devices 4", "scale 0.015625, logits of each query for 40 distances"},
-  };
-  const char *path = scratch_file(
-      "relative.json",
-      "{\"model_type\": \"inkling_text\", \"num_hidden_layers\": 6, \"rel_extent\": 40, \"sliding_window_size\": 24, "
-      "\"num_attention_heads\": 8, \"num_key_value_heads\": 2, \"head_dim\": 64, \"swa_num_attention_heads\": 4, "
-      "\"swa_num_key_value_heads\": 2, \"swa_head_dim\": 32}");
-  setenv("FLASHJIT_SIM_DEVICES", "4", 1);
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    char arguments[512];
-    snprintf(arguments, sizeof arguments, "run --verify --model %s --lengths 90:5,3:2 --max-tokens 64 --layers %s",
-             path, rows[i][0]);
-    command(&output, arguments); /* unrotated keys are appended without any error */
-    expect_code(&output, 0);
-    expect_text(output.err, rows[i][1]);
-    expect_text(output.out, "bias=token_distance");
-    expect_text(output.out, "all ");
-    cr_expect_null(strstr(output.out, "WRONG"), "%s", output.out);
-  }
-}
-
 /* On requests of production: lists of tokens, of blocks and of entries. */
 Test(run, lists_on_traces, .init = use_simulator) {
   static const char *const models[] = {INDEXED_TOKENS, INDEXED_BLOCKS, ENTRIES("4")};

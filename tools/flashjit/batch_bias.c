@@ -1,4 +1,5 @@
-/* Logits of query tokens lie as Q does, with a distance in place of each element of a head. */
+/* Logits of query tokens lie as Q does, with a distance in place of each element of a head; those of distances as one
+ * row of these. */
 #include "tools/flashjit/batch_bias.h"
 
 #include "tests/dtypes.h"
@@ -13,13 +14,25 @@ static bool has_logits(const struct batch_memory *batch) {
   return batch->spec.bias == FI_BIAS_TOKEN_DISTANCE;
 }
 
+/* By distance alone: of all that there may be. */
+static bool has_distances(const struct batch_memory *batch) {
+  return batch->spec.bias == FI_BIAS_DISTANCE;
+}
+
+static uint32_t extent_of(const struct batch_memory *batch) {
+  return has_logits(batch) ? batch->rel_extent : has_distances(batch) ? batch->schedule->max_kv_len : 1;
+}
+
+static uint32_t dtype_of_bias(const struct batch_memory *batch) {
+  return has_logits(batch) ? batch->spec.q_dtype : (uint32_t)FI_F32;
+}
+
 static size_t query_heads(const struct batch_memory *batch) {
   return (size_t)batch->kv_heads * batch->spec.group;
 }
 
 size_t batch_bias_row_bytes(const struct batch_memory *batch) {
-  const size_t of_head = batch->rel_extent * dtype_bytes(batch->spec.q_dtype);
-  return query_heads(batch) * (has_logits(batch) ? of_head : sizeof(float));
+  return query_heads(batch) * extent_of(batch) * dtype_bytes(dtype_of_bias(batch));
 }
 
 size_t batch_bias_bytes(const struct batch_memory *batch) {
@@ -30,7 +43,7 @@ size_t batch_bias_bytes(const struct batch_memory *batch) {
 
 static void fill_logits(struct batch_memory *batch, random_state *random) {
   const struct mirror *logits = &batch->buffers[BUFFER_BIAS];
-  const uint32_t dtype = batch->spec.q_dtype;
+  const uint32_t dtype = dtype_of_bias(batch);
   const size_t pattern = logits->bytes < PATTERN_BYTES ? logits->bytes : PATTERN_BYTES;
   random_normal(random, dtype, logits->host, pattern / dtype_bytes(dtype));
   for (size_t done = pattern; done < logits->bytes; done += pattern)
@@ -47,7 +60,7 @@ static void fill_slopes(struct batch_memory *batch) {
 
 void batch_bias_fill(struct batch_memory *batch, struct device *device, random_state *random) {
   const struct mirror *bias = &batch->buffers[BUFFER_BIAS];
-  if (has_logits(batch))
+  if (has_logits(batch) || has_distances(batch))
     fill_logits(batch, random);
   else if (batch->spec.bias == FI_BIAS_SLOPES)
     fill_slopes(batch);
@@ -58,10 +71,13 @@ void batch_bias_tensors(const struct batch_memory *batch, bool on_host, fi_tenso
   char *bias = batch_pointer(batch, BUFFER_BIAS, on_host);
   if (batch->spec.bias == FI_BIAS_SLOPES)
     tensors->slopes = (float *)(void *)bias;
+  if (!has_logits(batch) && !has_distances(batch))
+    return;
+  tensors->bias = bias;
+  tensors->bias_extent = extent_of(batch);
+  tensors->bias_head_stride = extent_of(batch);
   if (!has_logits(batch))
     return;
   tensors->bias = bias + batch->input_begin * batch_bias_row_bytes(batch);
-  tensors->bias_extent = batch->rel_extent;
-  tensors->bias_head_stride = batch->rel_extent;
-  tensors->bias_token_stride = (int64_t)query_heads(batch) * batch->rel_extent;
+  tensors->bias_token_stride = (int64_t)query_heads(batch) * extent_of(batch);
 }

@@ -1,10 +1,11 @@
-/* What is added to a batch's logits: slopes of heads, or logits of query tokens. Nothing is done for specs without. */
+/* What is added to a batch's logits: slopes or distances of heads, or logits of query tokens. Nothing is done for specs
+ * without. */
 #ifndef TOOLS_FLASHJIT_BATCH_BIAS_H
 #define TOOLS_FLASHJIT_BATCH_BIAS_H
 
 #include "tools/flashjit/batch_memory.h"
 
-/* Of all heads: one row of slopes, or a row of each input row. */
+/* Of all heads: one row of slopes or distances, or a row of each input row. */
 size_t batch_bias_row_bytes(const struct batch_memory *batch);
 size_t batch_bias_bytes(const struct batch_memory *batch);
 

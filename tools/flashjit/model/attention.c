@@ -168,6 +168,7 @@ static void read_other(const struct config *config, struct layer *layer) {
   const char *other = config_trait_text(config, "needs", "");
   const char *embedding = config_text(config, "position_embedding_type", "");
   layer->has_slopes = !layer->is_cross && has_slopes(config);
+  layer->has_distances = !layer->is_cross && config_trait(config, "distances");
   if (has_slopes(config)) {
     layer->rope = (struct rope){0};
   } else if (strncmp(embedding, "relative_key", 12) == 0) {

@@ -77,6 +77,14 @@ static void fill_shape(const struct layer *layer, fi_spec *spec) {
   spec->group = layer->query_heads / layer_cached_heads(layer);
 }
 
+static uint32_t bias_of(const struct layer *layer) {
+  if (layer->has_slopes)
+    return FI_BIAS_SLOPES;
+  if (layer->has_distances)
+    return FI_BIAS_DISTANCE;
+  return layer->rel_extent > 0 ? FI_BIAS_TOKEN_DISTANCE : FI_BIAS_NONE;
+}
+
 static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) {
   fi_spec_init(spec);
   fill_shape(layer, spec);
@@ -88,7 +96,7 @@ static void fill_spec(const struct layer *layer, bool text_only, fi_spec *spec) 
   spec->select = layer->selection.block;
   spec->softcap = layer->softcap > 0;
   spec->sinks = layer->has_sinks;
-  spec->bias = layer->has_slopes ? FI_BIAS_SLOPES : layer->rel_extent > 0 ? FI_BIAS_TOKEN_DISTANCE : FI_BIAS_NONE;
+  spec->bias = bias_of(layer);
   fill_rope(&layer->rope, text_only, spec);
 }
 

@@ -117,6 +117,7 @@ static void add_attention(json_t *object, const struct layer *layer) {
   add_number(object, "softcap", layer->softcap);
   add_flag(object, "sinks", layer->has_sinks);
   add_flag(object, "slopes", layer->has_slopes);
+  add_flag(object, "distances", layer->has_distances);
   add_number(object, "rel_extent", layer->rel_extent);
   add_flag(object, "image_blocks", layer->has_image_blocks);
   add_flag(object, "shares_kv", layer->shares_kv);
@@ -217,6 +218,8 @@ void layer_text(const struct layer *layer, char *text, size_t size) {
     add(&line, ", sinks");
   if (layer->has_slopes)
     add(&line, ", ALiBi");
+  if (layer->has_distances)
+    add(&line, ", logits of each distance");
   if (layer->rel_extent > 0)
     add(&line, ", logits of each query for %u distances", layer->rel_extent);
   if (layer->sparse[0])

@@ -84,6 +84,7 @@ struct layer {
   double softcap;  /* 0: none */
   bool has_sinks;
   bool has_slopes;       /* ALiBi */
+  bool has_distances;    /* each head has a logit to add for each distance, whatever the query is */
   uint32_t rel_extent;   /* distances for which each query token and head has a logit of its own to add; 0: none */
   bool has_image_blocks; /* tokens of an image see each other both ways */
   bool shares_kv;        /* the layer appends nothing: it reads the cache of an earlier layer */
