@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Random bytes that fill a buffer of gigabytes again and again. */
-enum { PATTERN_BYTES = 1 << 23 };
+/* Random bytes that fill a buffer of gigabytes again and again: a prime number of words, so that rows differ. */
+enum { PATTERN_BYTES = 4 * 2097143 };
 
 static bool has_logits(const struct batch_memory *batch) {
   return batch->spec.bias == FI_BIAS_TOKEN_DISTANCE;
