@@ -87,11 +87,10 @@ static bool has_boxes(const fi_spec *spec) {
 
 /* Whether there are tiles of a spec by products of 16 bits. */
 static bool serves_16_bits(const fi_spec *spec, const struct target *target, uint32_t rows) {
-  return target->wgmma && tile_rows_asked(spec) == rows &&
-         (spec->q_dtype == spec->kv_dtype || is_converted(spec)) && spec->v_dtype == spec->kv_dtype &&
-         spec->q_dtype != FI_E4M3 && !derived_rotates_keys(spec) && spec->v_source == FI_V_OWN && !spec->select &&
-         spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM && spec->v_dim >= LEAST_DIM &&
-         spec->v_dim <= MOST_DIM;
+  return target->wgmma && tile_rows_asked(spec) == rows && (spec->q_dtype == spec->kv_dtype || is_converted(spec)) &&
+         spec->v_dtype == spec->kv_dtype && spec->q_dtype != FI_E4M3 && !derived_rotates_keys(spec) &&
+         spec->v_source == FI_V_OWN && !spec->select && spec->head_dim >= LEAST_DIM && spec->head_dim <= MOST_DIM &&
+         spec->v_dim >= LEAST_DIM && spec->v_dim <= MOST_DIM;
 }
 
 static bool is_narrow_dim(uint32_t dim, uint32_t most) {

@@ -134,8 +134,8 @@ static bool has_whole_units(const struct check *check, const struct balance *bal
  */
 static bool check_balance(const struct check *check, const struct balance *balance) {
   if (stay_whole(check, balance))
-    return balance->shares == balance->units || trial_fail(check->trial, "%d units are cut into %d shares",
-                                                           balance->units, balance->shares);
+    return balance->shares == balance->units ||
+           trial_fail(check->trial, "%d units are cut into %d shares", balance->units, balance->shares);
   const int moved = most(check->view.shape.least_piece, 1) - 1;
   const int wanted = least(check->view.shape.ctas, balance->steps / check->view.shape.share_steps);
   if (balance->shares > 0 && balance->largest - balance->smallest > balance->sections * (1 + 4 * moved))

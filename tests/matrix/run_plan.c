@@ -10,10 +10,10 @@
 
 enum {
   PLANS = 9,
-  SPLIT_TOKENS = 768,       /* a multiple of every step */
-  PROMPT_TILES = 3,         /* of a request at least, where a queue pays; at most twice as many */
-  QUEUED_UNITS = 4,         /* of a CTA, there */
-  CHUNK_TILES = 8,          /* of a request at most, behind KV of so many steps: units are about as long */
+  SPLIT_TOKENS = 768, /* a multiple of every step */
+  PROMPT_TILES = 3,   /* of a request at least, where a queue pays; at most twice as many */
+  QUEUED_UNITS = 4,   /* of a CTA, there */
+  CHUNK_TILES = 8,    /* of a request at most, behind KV of so many steps: units are about as long */
   CHUNK_STEPS = 64,
   LARGE_ROWS = 64,          /* of the least tile whose even shares have sections */
   MOST_SECTIONS = 4,        /* of a plan */
