@@ -356,8 +356,9 @@ static bool make(const struct purpose *purpose, const struct saving *saving, uin
 }
 
 /*
- * Whether a line of KV is read by one CTA at one time, so that it need not stay in L2: plans, Q and partials do then,
- * and launches on an H200 are 0.6 to 2 us faster. Some heads share lines, and what requests share is read again.
+ * Whether a line of KV is mostly read by one CTA at one time, so that it need not stay in L2: plans, Q and partials do
+ * then, and launches on an H200 are 0.6 to 2 us faster. Some heads share lines, and what requests share is read again;
+ * queries longer than a tile, and pages in common that nobody looks for, are read again all the same.
  */
 static bool reads_once(const struct purpose *purpose, const struct mma *mma) {
   const bool has_lines = purpose->qk_dim % LINE_DIMS == 0 && purpose->v_dim % LINE_DIMS == 0;

@@ -20,11 +20,12 @@ struct RowCap {
   }
 };
 
-//@if family == wgmma && q_dtype != e4m3 && token_scales == 0
+//@if family == wgmma && q_dtype != e4m3 && token_scales == 0 && prefixes == 0
 /*
  * tanh(t / (2 log2(e))) / t by powers of t t, within 2.4e-6 of it where t is below kSmall, so that scores up to 0.6 of
  * the cap need no special function: it is the polynomial of its degree whose largest relative error is least. Beside
- * mma.sync it gains nothing, and products of e4m3 have no registers left for its factors.
+ * mma.sync it gains nothing, and products of e4m3 have no registers left for its factors. A warp asks all of its rows:
+ * with prefixes these are of several requests, which must not change each other's bits.
  */
 constexpr float kSmall = 1.75f;
 constexpr float kTanh[] = {0x1.62e3fap-2f, -0x1.c66916p-7f, 0x1.5607c4p-11f, -0x1.9a0e14p-16f};

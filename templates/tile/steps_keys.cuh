@@ -30,13 +30,13 @@ u8 *weights_of_stage(u8 *shared, u32 stage) {
   return part_of_stage(shared, stage, kRest);
 }
 
-/* Before a consumer's softmax of a step of its own: products of all its warps have read the rest of K. */
-void end_keys() {
+/* Before a consumer's softmax of a step of its own: products of all its warps have read the rest of K .. */
+void before_softmax() {
   consumer_threads(fresh_thread() / 128).sync();
 }
 
-/* Its weights take that place, which is free. */
-void take_place_of_weights(const Place<kStages> &place, u8 *shared) {}
+/* .. whose place the weights take. */
+void before_weights(const Place<kStages> &place, u8 *shared) {}
 
 /* V is there where K is. */
 void wait_for_values(const Place<kStages> &place, u8 *shared) {}

@@ -25,11 +25,11 @@ u8 *weights_of_stage(u8 *shared, u32 stage) {
   return shared + kSharedWeights + stage * (kRows * kPanelRow);
 }
 
-/* Weights do not take the place of K. */
-void end_keys() {}
+/* Weights have a place of their own, whose turn comes later. */
+void before_softmax() {}
 
 /* Before a consumer writes weights of a step of its own: products of the other one have read those before. */
-void take_place_of_weights(const Place<kStages> &place, u8 *shared) {
+void before_weights(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).weights_empty[place.number()], place.parity_before());
 }
 

@@ -274,7 +274,7 @@ Test(verify_cache, mistakes_are_told) {
       {"verify --specs /no/specs", 1, "/no/specs: No such file"},
       {"verify --bench /no/times", 1, "--bench /no/times: No such file"},
       {"verify --bench " MODEL("Qwen3-0.6B"), 1, "a baseline is what bench writes"},
-      {"verify --report /no/folder/report", 1, "--report /no/folder/report: No such file"},
+      {"verify --report /no/folder/report", 1, "/no/folder/report: cannot be written: No such file"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     command(&output, rows[i].arguments);

@@ -161,11 +161,14 @@ static bool check_case(struct counted_run *run, const struct counted_case *of) {
       (unsigned long long)cost.read, cost.widest, cost.deepest, (unsigned long long)read, of->widest, of->deepest);
 }
 
-/* Every other time so many CTAs that a long request is cut into more pieces than are merged at once. */
+/*
+ * Every other time so many CTAs that a long request is cut into more pieces than are merged at once, or what is shared
+ * into more than the tiles that share it.
+ */
 static uint32_t draw_ctas(const struct counted_run *run) {
   const uint32_t most = run->batch.kv_heads * 2 * PARTS_AT_ONCE;
   if (run->batch.spec.rows == 0)
-    return trial_between(run->trial, 1, MOST_OPEN_CTAS);
+    return trial_between(run->trial, trial_chance(run->trial, 2) ? 1 : MOST_OPEN_CTAS * 4 / 5, MOST_OPEN_CTAS);
   return trial_chance(run->trial, 2) ? trial_between(run->trial, 1, PARTS_AT_ONCE)
                                      : trial_between(run->trial, 3 * most / 4, most);
 }
@@ -203,7 +206,7 @@ bool run_counted(struct trial *trial, const fi_spec *canonical) {
       .spec = *canonical,
       .tile = *inside_tile(run.kernel),
       .kind = BATCH_SHARED,
-      .kv_heads = trial_between(trial, 1, 3),
+      .kv_heads = trial_between(trial, canonical->rows == 0 ? 2 : 1, 3), /* slots of one head end where others begin */
   };
   const bool passed = check_cases(&run);
   batch_case_free(&run.batch, trial);

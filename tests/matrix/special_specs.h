@@ -61,6 +61,7 @@ static const char *const found_specs[] = {
     "attention hd=64 group=2 rows=32 page=7 kv=nvfp4 ranges=1 sinks=1 prefixes=1",
     "attention group=4 page=16 snippet=logit bias=slopes prefixes=1",
     "attention group=4 rows=128 page=16 lse=1 prefixes=1",
+    "attention group=4 rows=128 page=16 softcap=1 prefixes=1",
     "attention group=64 rows=128 page=16 prefixes=1",
     "attention hd=64 group=5 rows=128 page=8 index=csr left=1000 rope=half sinks=1 lse=1 prefixes=1",
     "attention hd=192 v_dim=128 rows=128 page=48 q=f16 ids=int64 mask=none bits=1 start=1 prefixes=1",

@@ -7,6 +7,7 @@
 #include "tools/flashjit/input.h"
 #include "tools/flashjit/problem.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,22 @@ static bool is_of_bench(const json_t *object, const char *path) {
                      schema, (long long)version, DOCUMENT_SCHEMA_VERSION);
 }
 
+static bool are_objects(const json_t *rows) {
+  bool are = json_is_array(rows);
+  for (size_t i = 0; i < json_array_size(rows); i++)
+    are &= json_is_object(json_array_get(rows, i));
+  return are;
+}
+
 /* A document with all rows, the first line of many, or a row. */
 static bool take_object(struct baseline *baseline, json_t *object, const char *path) {
   const json_t *rows = json_object_get(object, "rows");
   const bool is_head = json_object_get(object, DOCUMENT_SCHEMA);
   if (is_head && !is_of_bench(object, path))
     return false;
+  if (rows && !are_objects(rows))
+    return problem_set("%s: its rows are no list of objects; a baseline is what bench writes with -o json or jsonl",
+                       path);
   if (is_head)
     json_object_update(baseline->head, object);
   if (rows)
@@ -65,7 +76,9 @@ bool baseline_read(struct baseline *baseline, const char *path) {
   FILE *file = input_open(path);
   if (!file)
     return false;
-  const bool read = read_objects(baseline, file, path);
+  bool read = read_objects(baseline, file, path);
+  if (read && ferror(file))
+    read = problem_set("%s: %s", path, strerror(errno));
   fclose(file);
   if (read && json_object_size(baseline->head) == 0)
     return problem_set("%s: nothing of bench in it; a baseline is what bench writes with -o json or jsonl", path);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_REQUESTS = 65536, MOST_TOKENS = 1 << 24, THOUSAND = 1024 };
+enum { MOST_TOKENS = 1 << 24, THOUSAND = 1024 };
 
 static bool set_text(struct bench_batch *batch, const char *text) {
   if (strlen(text) >= sizeof batch->text)
@@ -79,8 +79,8 @@ static bool read_part(struct bench_batch *batch, const char **text) {
                        shared);
   if (kv_len < q_len)
     return problem_set("\"%.*s\" has %u tokens of KV, fewer than its %u query tokens", length, begin, kv_len, q_len);
-  if (batch->count + (uint64_t)count > MOST_REQUESTS)
-    return problem_set("\"%s\" has more than %d requests", batch->text, MOST_REQUESTS);
+  if (batch->count + (uint64_t)count > BENCH_MOST_REQUESTS)
+    return problem_set("\"%s\" has more than %d requests", batch->text, BENCH_MOST_REQUESTS);
   const struct bench_request request = {q_len, kv_len, shared, batch->count};
   return is_room ? make_room(batch, &request) : add(batch, count, request);
 }

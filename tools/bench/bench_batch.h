@@ -23,7 +23,7 @@ struct bench_request {
   uint32_t owner;  /* .. this request, the first of its part */
 };
 
-enum { BATCH_TEXT_SIZE = 128 };
+enum { BATCH_TEXT_SIZE = 128, BENCH_MOST_REQUESTS = 65536 };
 
 struct bench_batch {
   struct bench_request *requests;

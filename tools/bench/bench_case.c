@@ -81,6 +81,9 @@ static bool can_have_entries(const struct bench_case *what) {
   bool is_plain = what->spec.page_size > 0 && what->batch.room.q_len == 0;
   for (uint32_t r = 0; r < what->batch.count; r++)
     is_plain &= what->batch.requests[r].shared == 0;
+  if (bench_batch_tokens(&what->batch) > BENCH_MOST_REQUESTS)
+    return problem_set("batch %s has %llu query tokens; with a ratio each is a request, of which there may be %d",
+                       what->batch.text, (unsigned long long)bench_batch_tokens(&what->batch), BENCH_MOST_REQUESTS);
   return is_plain || problem_set("\"%s\" has a ratio with batch %s; an indexer takes one with pages, and batches that "
                                  "share no tokens and have no room",
                                  what->spec_text, what->batch.text);
@@ -140,6 +143,7 @@ static bool split(char *line, char *spec, size_t size, struct words *words) {
   } others[] = {
       {"heads", &words->heads}, {"listed", &words->listed}, {"ratio", &words->ratio}, {"batch", &words->batch}};
   enum { OTHERS = sizeof others / sizeof *others };
+  bool given[OTHERS] = {false};
   bool fits = true;
   char *rest = line;
   spec[0] = '\0';
@@ -147,9 +151,12 @@ static bool split(char *line, char *spec, size_t size, struct words *words) {
     size_t i = 0;
     while (i < OTHERS && !value_of(word, others[i].key))
       i++;
-    if (i < OTHERS)
+    if (i < OTHERS && given[i])
+      return problem_set("%s is given twice", others[i].key);
+    if (i < OTHERS) {
+      given[i] = true;
       *others[i].value = value_of(word, others[i].key);
-    else
+    } else
       fits = append_word(spec, size, word);
   }
   return fits;

@@ -12,6 +12,18 @@ static void text_cell(const json_t *row, const char *key, char text[BENCH_CELL])
     *bar = '/';
 }
 
+/* What is of the batch, and how many blocks are listed of how many tokens each. */
+static void batch_cell(const json_t *row, const char *key, char text[BENCH_CELL]) {
+  static const char *const counts[] = {"listed", "ratio"};
+  text_cell(row, key, text);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    const json_t *count = json_object_get(row, counts[i]);
+    const size_t used = strlen(text);
+    if (count)
+      snprintf(text + used, BENCH_CELL - used, " %s=%lld", counts[i], (long long)json_integer_value(count));
+  }
+}
+
 static void count_cell(const json_t *row, const char *key, char text[BENCH_CELL]) {
   snprintf(text, BENCH_CELL, "%.0f", bench_row_number(row, key));
 }
@@ -75,7 +87,7 @@ static const struct bench_column columns[] = {
     {"layer", "layer", text_cell, true, true},
     {"spec", "spec", text_cell, true, false},
     {"heads", "heads", count_cell, false, false},
-    {"batch", "batch", text_cell, true, false},
+    {"batch", "batch", batch_cell, true, false},
     {"by", "provider", text_cell, true, false},
     {"us", "us", time_cell, false, false},
     {"spread", "spread", percent_cell, false, false},
@@ -119,8 +131,7 @@ static const char *const csv_keys[] = {"case",
 static void print_absent(FILE *file, json_t *absent) {
   const char *name;
   json_t *reason;
-  json_object_foreach(absent, name, reason)
-    fprintf(file, "Without %s: %s\n", name, json_string_value(reason));
+  json_object_foreach(absent, name, reason) fprintf(file, "Without %s: %s\n", name, json_string_value(reason));
   if (json_object_size(absent) > 0)
     fputc('\n', file);
 }

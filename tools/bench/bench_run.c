@@ -239,6 +239,10 @@ static int finish(const struct bench_choice *choice, struct table *table) {
 
 /* Before anything is measured: what it would be compared with, and where it would go. */
 static bool prepare(const struct bench_choice *choice, struct table *table) {
+  if (choice->out && choice->plot && strcmp(choice->out, choice->plot) == 0) {
+    complain("--out and --plot are both %s", choice->out);
+    return false;
+  }
   if ((choice->out && !output_file_check(choice->out)) || (choice->plot && !output_file_check(choice->plot)))
     return false;
   if (!choice->baseline || baseline_read(&table->baseline, choice->baseline))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
   OPTION_HEADS = OPTIONS_OF_MODEL,
@@ -154,6 +155,9 @@ static int check(const struct bench_choice *choice) {
     return usage_error("bench", "%s goes with a SPEC", choice->ratio ? "--ratio" : "--listed");
   if (choice->peers_from && !choice->peers)
     return usage_error("bench", "--peers-from goes with --peers");
+  struct stat folder;
+  if (choice->peers_from && (stat(choice->peers_from, &folder) != 0 || !S_ISDIR(folder.st_mode)))
+    return usage_error("bench", "--peers-from %s: not a folder", choice->peers_from);
   if (choice->model.snippet.hash)
     return usage_error("bench", "--snippet: the reference knows nothing of the text");
   return CLI_OK;

@@ -13,6 +13,7 @@
 #include "tools/flashjit/spec_words.h"
 #include "tools/flashjit/table.h"
 #include "tools/flashjit/verify_kernels.h"
+#include "tools/flashjit/whole_file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -80,10 +81,9 @@ static json_t *document_of(const struct verification *verification, const struct
     json_object_set_new(states, verify_state_name(state), json_integer((json_int_t)counts[state]));
   for (size_t i = 0; i < verification->count; i++)
     json_array_append_new(kernels, kernel_json(&verification->kernels[i]));
-  json_object_update_new(document,
-                         json_pack("{s:I, s:I, s:b, s:o, s:o}", "seed", (json_int_t)verification->seed, "other_targets",
-                                   (json_int_t)verification->other_targets, "partial", verification->is_partial,
-                                   "counts", states, "kernels", kernels));
+  json_object_update_new(document, json_pack("{s:I, s:I, s:b, s:o, s:o}", "seed", (json_int_t)verification->seed,
+                                             "other_targets", (json_int_t)verification->other_targets, "partial",
+                                             verification->is_partial, "counts", states, "kernels", kernels));
   return document;
 }
 
@@ -172,9 +172,11 @@ static json_t *whole_document(const struct verification *verification, const str
 
 static int verify(struct verification *verification, const struct machine *machine, const struct choice *choice,
                   json_t *bench) {
-  FILE *report = choice->report ? fopen(choice->report, "w") : NULL; /* before the work, not after it */
-  if (choice->report && !report) {
+  const bool takes = !choice->report || output_file_check(choice->report);
+  FILE *report = takes && choice->report ? fopen(choice->report, "w") : NULL; /* before the work, not after it */
+  if (takes && choice->report && !report)
     complain("--report %s: %s", choice->report, strerror(errno));
+  if (choice->report && !report) {
     json_decref(bench);
     return CLI_FAILED;
   }

@@ -85,18 +85,38 @@ static bool folder_takes(const char *path) {
   return takes;
 }
 
+static bool has_name(const char *path) {
+  if (!*path)
+    complain("\"\": cannot be written: it names no file");
+  return *path;
+}
+
 bool whole_file_check(const char *path) {
-  return may_replace(path) && folder_takes(path);
+  return has_name(path) && may_replace(path) && folder_takes(path);
+}
+
+/*
+ * Whether somebody reads a pipe: else to open it would wait for ever. What is opened here stays open until the process
+ * ends, since the reader would see an end.
+ */
+static bool is_read(const char *path) {
+  return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) >= 0;
 }
 
 bool output_file_check(const char *path) {
   struct stat status;
+  if (!has_name(path))
+    return false;
   if (stat(path, &status) != 0)
     return folder_takes(path);
-  if (!S_ISDIR(status.st_mode) && access(path, W_OK) == 0)
-    return true;
-  complain("%s: cannot be written: %s", path, S_ISDIR(status.st_mode) ? refusal_of(status.st_mode) : strerror(errno));
-  return false;
+  const char *reason = S_ISDIR(status.st_mode) ? refusal_of(status.st_mode) : NULL;
+  if (!reason && S_ISFIFO(status.st_mode) && !is_read(path))
+    reason = errno == ENXIO ? "a pipe that nobody reads" : strerror(errno);
+  if (!reason && access(path, W_OK) != 0)
+    reason = strerror(errno);
+  if (reason)
+    complain("%s: cannot be written: %s", path, reason);
+  return !reason;
 }
 
 bool whole_file_write(const char *path, const void *bytes, size_t size) {

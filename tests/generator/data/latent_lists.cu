@@ -1707,13 +1707,13 @@ u8 *weights_of_stage(u8 *shared, u32 stage) {
   return part_of_stage(shared, stage, kRest);
 }
 
-/* Before a consumer's softmax of a step of its own: products of all its warps have read the rest of K. */
-void end_keys() {
+/* Before a consumer's softmax of a step of its own: products of all its warps have read the rest of K .. */
+void before_softmax() {
   consumer_threads(fresh_thread() / 128).sync();
 }
 
-/* Its weights take that place, which is free. */
-void take_place_of_weights(const Place<kStages> &place, u8 *shared) {}
+/* .. whose place the weights take. */
+void before_weights(const Place<kStages> &place, u8 *shared) {}
 
 /* V is there where K is. */
 void wait_for_values(const Place<kStages> &place, u8 *shared) {}
@@ -2219,10 +2219,10 @@ void release_rows(const ItemView &view, u8 *shared) {
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
-  end_keys();
+  before_softmax();
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  take_place_of_weights(place, shared);
+  before_weights(place, shared);
   store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();

@@ -1743,11 +1743,11 @@ u8 *weights_of_stage(u8 *shared, u32 stage) {
   return shared + kSharedWeights + stage * (kRows * kPanelRow);
 }
 
-/* Weights do not take the place of K. */
-void end_keys() {}
+/* Weights have a place of their own, whose turn comes later. */
+void before_softmax() {}
 
 /* Before a consumer writes weights of a step of its own: products of the other one have read those before. */
-void take_place_of_weights(const Place<kStages> &place, u8 *shared) {
+void before_weights(const Place<kStages> &place, u8 *shared) {
   barrier_wait(&barriers_of(shared).weights_empty[place.number()], place.parity_before());
 }
 
@@ -2396,10 +2396,10 @@ void release_rows(const ItemView &view, u8 *shared) {
 /* The scores of a step of its own become the consumer's weights, which the other one reads. Whether O must shrink. */
 bool weigh_own(RowState &state, Weights &weights, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                const ItemView &view, const Place<kStages> &place, u8 *shared, int token) {
-  end_keys();
+  before_softmax();
   const bool moved = weigh_scores(state, scores, shrinks, args, view, place.number(), shared, token);
   pack_weights(weights, scores);
-  take_place_of_weights(place, shared);
+  before_weights(place, shared);
   store_weights(weights_of_stage(shared, place.number()), weights);
   tell_maxima(maxima_of_stage(shared, place.number()), state, shrinks, moved);
   shared_written();

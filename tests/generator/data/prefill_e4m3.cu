@@ -2122,6 +2122,7 @@ void arrive(Workers threads, const fi_plan_arrays &plan, int unit, int unit_coun
 /* Merges all partials of a unit and writes its rows of O, or, of a group, the partial that stands for all of them. */
 void merge_unit(Merger threads, const fi_attention_args &args, const fi_unit &unit) {
   const float scale = joined_scale(args, unit.kv_head);
+  /* Below 0 are partials of a tree, the last of which comes first in memory. */
   const float *parts_ml = unit.part_stride > (int)kRows ? args.plan.group_ml : args.plan.part_ml;
 #pragma unroll 1
   for (u32 i = threads.number(); i < unit.row_count * kGroup * kMergeThreads; i += kWorkers / kMergers) {

@@ -251,7 +251,7 @@ bool config_count(struct config *config, const char *field, uint32_t fallback, u
     return fallback != 0 || config_problem(config, "field %s is missing", field);
   const double number = json_number_value(found); /* 0 for what is no number */
   if (number < 1 || number > INT32_MAX || number != floor(number))
-    return config_mistake(config, field, found, "a whole number above 0");
+    return config_mistake(config, field, found, "a whole number from 1 to 2147483647");
   *value = (uint32_t)number;
   return true;
 }

@@ -42,12 +42,18 @@ static void needs_positions(const struct layer *layer, char *text, size_t size) 
     snprintf(text, size, "%u positions a token (--text-only: those of text are equal)", layer->rope.axes);
 }
 
+/* A spec has one bias. */
+static void needs_biases(const struct layer *layer, char *text, size_t size) {
+  if (layer->has_slopes + layer->has_distances + (layer->rel_extent > 0) > 1)
+    snprintf(text, size, "several biases at once");
+}
+
 static const struct {
   needs_function *needs;
   bool by_images; /* text alone does not need it */
 } rows[] = {
     {needs_selection, false}, {needs_other, false},    {needs_cache_type, false},
-    {needs_rope_type, false}, {needs_positions, true},
+    {needs_rope_type, false}, {needs_positions, true}, {needs_biases, false},
 };
 
 /* ------------------------------------------------------------------------------------------------ the spec */

@@ -91,6 +91,10 @@ static CUresult run_launch(const struct api_operation *operation) {
   if (!launch.released || first_beside > launch.tag) /* tags have begun anew */
     first_beside = launch.tag;
   launch.beside = first_beside;
+  if (!launch.released && sync_beside) { /* what is beside nothing learns nothing of the launches before */
+    sim_sync_table_destroy(sync_beside);
+    sync_beside = NULL;
+  }
   launch.sync = sync_beside ? sync_beside : sim_sync_table_create();
   sim_launch_run(&launch);
   executed += launch.executed;
