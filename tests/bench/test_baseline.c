@@ -140,6 +140,8 @@ Test(baseline, files_that_are_none) {
       {"schema_version,device\n", "is what bench writes with -o json or jsonl"},
       {"[1]", "not an object"},
       {"{\"case\": \"x\"}", "nothing of bench in it"},
+      {"{\"schema\": \"flashjit.bench\", \"schema_version\": 1, \"rows\": \"x\"}", "its rows are no list of objects"},
+      {"{\"schema\": \"flashjit.bench\", \"schema_version\": 1, \"rows\": [1]}", "its rows are no list of objects"},
       {"{\"schema\": \"flashjit.doctor\", \"schema_version\": 1}", "its schema is \"flashjit.doctor\", version 1"},
       {"{\"schema\": \"flashjit.bench\", \"schema_version\": 2}", "version 2, not flashjit.bench, version 1"},
       {"{\"schema\": \"flashjit.bench\", \"schema_version\": 1}\n{\"case\": ", "baseline: "},

@@ -230,6 +230,8 @@ static void expect_problem(const char *line, const char *part) {
 Test(bench_case, what_is_none) {
   expect_problem("attention", "has no batch=");
   expect_problem("attention batch=1q", "\"1q\" is not");
+  expect_problem("attention batch=1q1 batch=1q2", "batch is given twice");
+  expect_problem("indexer page=16 heads=1 listed=4 ratio=4 batch=5q16k", "has 81920 query tokens; with a ratio each");
   expect_problem("attention heads=0 batch=1q1", "heads is \"0\"; allowed are 1 to 1024");
   expect_problem("attention heads=x batch=1q1", "heads is \"x\"");
   expect_problem("attention select=1 batch=1q1", "select without listed blocks; specs with select go with");

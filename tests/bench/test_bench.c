@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct output output;
 
@@ -263,6 +265,8 @@ Test(bench, nothing_is_measured_in_vain) {
       {"--out /nowhere/at/all", "flashjit: /nowhere/at/all: cannot be written: No such file or directory\n"},
       {"--plot /nowhere/at/all.svg", "flashjit: /nowhere/at/all.svg: cannot be written: No such file or directory\n"},
       {"--plot /", "flashjit: /: cannot be written: a folder\n"},
+      {"--out ''", "flashjit: \"\": cannot be written: it names no file\n"},
+      {"--out one --plot one", "flashjit: --out and --plot are both one\n"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     char arguments[256];
@@ -272,6 +276,26 @@ Test(bench, nothing_is_measured_in_vain) {
     cr_expect_str_eq(output.err, rows[i][1]);
   }
   command(&output, "bench attention --batch 1q1 --out /dev/null");
+  expect_code(&output, 0);
+}
+
+Test(bench, pipes_that_nobody_reads) {
+  static const char *const options[] = {"--out", "--plot"};
+  char path[256];
+  char arguments[512];
+  snprintf(path, sizeof path, "%s/pipe", scratch_folder());
+  cr_assert_eq(mkfifo(path, 0600), 0);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    snprintf(arguments, sizeof arguments, "bench attention --batch 1q1 %s %s", options[i], path);
+    command(&output, arguments);
+    expect_code(&output, 1);
+    expect_text(output.err, "pipe: cannot be written: a pipe that nobody reads");
+  }
+  snprintf(arguments, sizeof arguments, "cat %s >/dev/null &", path);
+  cr_assert_eq(system(arguments), 0);
+  usleep(300000); /* until it waits */
+  snprintf(arguments, sizeof arguments, "bench attention --batch 1q1 --out %s", path);
+  command(&output, arguments);
   expect_code(&output, 0);
 }
 

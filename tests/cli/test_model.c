@@ -263,6 +263,8 @@ Test(model, windows_on_both_sides) {
   cr_expect_eq(spec->window_right, 65);
 }
 
+#define T5 "\"model_type\": \"t5\", \"num_layers\": null, \"num_decoder_layers\": 2, \"num_heads\": 16"
+
 Test(model, what_is_missing) {
   static const struct {
     const char *fields;
@@ -283,6 +285,8 @@ Test(model, what_is_missing) {
       {"\"attn_logit_softcapping\": 50.0", "full_attention", 8, ""},
       {"\"alibi\": true", "full_attention", 8, ""},
       {"\"alibi\": false", "full_attention", 8, ""},
+      {T5, "full_attention", 2, ""},
+      {T5 ", \"alibi\": true", "full_attention", 2, "several biases at once"},
       {"\"torch_dtype\": \"float32\"", "full_attention", 8, ""},
       {"\"max_position_embeddings\": 9, \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", "full_attention", 8,
        ""},
@@ -338,8 +342,7 @@ Test(model, broken_fields) {
        "field compress_ratios is \"a\", not a list of numbers"},
       {"\"model_type\": \"deepseek_v32\", \"index_head_dim\": 0",
        "field index_head_dim is 0.0, not a whole number from 1 to 2147483647"},
-      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 3.5",
-       "field index_n_heads is 3.5, not a whole number"},
+      {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 3.5", "field index_n_heads is 3.5, not a whole number"},
       {"\"model_type\": \"deepseek_v32\", \"index_n_heads\": 4294967298", "not a whole number from 0"},
       {"\"model_type\": \"deepseek_v32\", \"index_topk\": [1, 1, 1, 1, 1, 1, 1, -5]", "field index_topk is -5.0, not"},
       {"\"model_type\": \"glm5_next\", \"index_kpool\": 16, \"index_n_heads\": \"x\"",
@@ -356,7 +359,8 @@ Test(model, broken_fields) {
        "field index_topk is 9.5, not a whole number from 0 to 2147483647"},
       {V4 ", \"head_dim\": 512, \"qk_rope_head_dim\": 520",
        "field qk_rope_head_dim is 520, more than the 512 dims of a head"},
-      {V4 ", \"qk_rope_head_dim\": \"64\"", "field qk_rope_head_dim is \"64\", not a whole number from 1 to 2147483647"},
+      {V4 ", \"qk_rope_head_dim\": \"64\"",
+       "field qk_rope_head_dim is \"64\", not a whole number from 1 to 2147483647"},
       {"\"model_type\": \"glm5_next\", \"index_kpool\": \"16\"", "field index_kpool is \"16\", not a number"},
       {"\"model_type\": \"minimax_m3\", \"sparse_attention_config\": {\"sparse_topk_blocks\": [4]}",
        "field index_topk_blocks has 1 entries for 8 layers"},

@@ -62,8 +62,8 @@ bool config_flag(const struct config *config, const char *field);
 const char *config_text(const struct config *config, const char *field, const char *fallback);
 
 /*
- * A whole number from 1 to INT32_MAX; of a list the layer's element. The fallback stands for what is absent; a fallback of 0 makes
- * the field mandatory.
+ * A whole number from 1 to INT32_MAX; of a list the layer's element. The fallback stands for what is absent; a fallback
+ * of 0 makes the field mandatory.
  */
 bool config_count(struct config *config, const char *field, uint32_t fallback, uint32_t *value);
 
