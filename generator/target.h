@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { TARGET_CTA_RESERVE = 1024 }; /* bytes of an SM's shared memory that the hardware takes from each CTA */
+
 struct target {
   const char *name;          /* "sm_90a" (cubin) or "compute_90a" (PTX), as the compiler wants it */
   uint32_t arch;             /* 90 for sm_90a */

@@ -8,8 +8,7 @@ enum {
   BLOCK = 16, /* tokens of a warp in a step, and heads that a matrix instruction takes */
   MOST_WARPS = 8,
   CTAS = 2,
-  STATIC = 2048,     /* shared memory for what finds the best */
-  CTA_RESERVE = 1024 /* that the hardware takes from each CTA */
+  STATIC = 2048 /* shared memory for what finds the best */
 };
 
 static uint32_t query_rows(const fi_spec *spec) {
@@ -52,7 +51,7 @@ static void fill_tile(const fi_spec *spec, const struct target *target, uint32_t
   tile_add(tile, "step_tokens", warps * BLOCK, "KV tokens that are scored at once");
   tile_add(tile, "ordered_loads", 0, "1: matrix loads are not moved up");
   shared_layout_add(regions, REGIONS, tile);
-  tile->ctas_per_sm = CTAS * (tile->shared_bytes + STATIC + CTA_RESERVE) <= target->shared_per_sm ? CTAS : 1;
+  tile->ctas_per_sm = CTAS * (tile->shared_bytes + STATIC + TARGET_CTA_RESERVE) <= target->shared_per_sm ? CTAS : 1;
 }
 
 /* With as many warps as fit, then with fewer. */

@@ -26,11 +26,10 @@ enum {
   SHARE_STEP = 32,        /* dims that products with V of any type take at once */
   THREAD_REGISTERS = 255, /* that the compiler can give a thread */
   SM_REGISTERS = 65536,
-  WIDE_BITS = 16,     /* of elements of the types of Q */
-  LINE_DIMS = 64,     /* of such elements, in a line of memory */
-  NARROW_BITS = 8,    /* of those of e4m3 */
-  NARROW_ROWS = 64,   /* tiles of fewer wait for memory, and take weights of 16 bits */
-  CTA_RESERVE = 1024, /* shared memory that the hardware takes from each CTA */
+  WIDE_BITS = 16,   /* of elements of the types of Q */
+  LINE_DIMS = 64,   /* of such elements, in a line of memory */
+  NARROW_BITS = 8,  /* of those of e4m3 */
+  NARROW_ROWS = 64, /* tiles of fewer wait for memory, and take weights of 16 bits */
 };
 
 /*
@@ -313,7 +312,7 @@ static uint32_t shared_bytes(const struct purpose *purpose, const struct mma *mm
 /* The most tokens and stages that let `ctas` CTAs of this tile live on one SM; false when none does. */
 static bool fit(const struct purpose *purpose, const struct saving *saving, uint32_t ctas, struct mma *mma) {
   const struct target *target = purpose->target;
-  const uint32_t share = target->shared_per_sm / ctas - CTA_RESERVE;
+  const uint32_t share = target->shared_per_sm / ctas - TARGET_CTA_RESERVE;
   const uint32_t room = share < target->shared_per_block ? share : target->shared_per_block;
   const uint32_t least = least_team_tokens(purpose, mma);
   const uint32_t most_stages = mma->teams > 1 && ctas < MOST_CTAS ? 3 : 2;

@@ -29,7 +29,6 @@ enum {
   BUSY_MOST_DIM = 128,     /* of heads that leave registers to two warpgroups of producers */
   FEW_ROWS_MOST_DIM = 128, /* of heads whose two stages leave room for another CTA .. */
   FEW_ROWS_TOKENS = 64,    /* .. and for a second tile of Q, which is worth more than longer steps */
-  CTA_RESERVE = 1024,      /* shared memory that the hardware takes from each CTA */
   LONG_SPAN = 512,         /* KV tokens that a row sees, from which on steps are as long as there is room for */
 };
 
@@ -178,7 +177,7 @@ static uint32_t ctas_per_sm(const struct wgmma *wgmma) {
 static bool fits(const struct wgmma *wgmma, const struct target *target) {
   struct region regions[REGIONS];
   lay_out(wgmma, regions);
-  return shared_layout_bytes(regions, REGIONS) <= target->shared_per_sm / ctas_per_sm(wgmma) - CTA_RESERVE;
+  return shared_layout_bytes(regions, REGIONS) <= target->shared_per_sm / ctas_per_sm(wgmma) - TARGET_CTA_RESERVE;
 }
 
 /* About what a consumer needs in a step: O, and that of a step, the scores, and the weights of the step before. */

@@ -248,15 +248,15 @@ static fi_status fill_launch(const struct run *run, union args *args, struct lau
 }
 
 /*
- * Launches that are on the machine together, with one CTA more to wait for the one in front. Those of the fewest rows
- * come first: they have two CTAs an SM and leave it in parts, which kernels of more rows wait for anyway. But what many
- * requests share comes before what each has alone: the last partials of rows are then those of many CTAs, which merge
- * them side by side.
+ * Launches of the fewest rows come first: they have two CTAs an SM and leave it in parts, which kernels of more rows
+ * wait for anyway. But what many requests share comes before what each has alone: the last partials of rows are then
+ * those of many CTAs, which merge them side by side.
  */
 static uint32_t part_at(const struct workspace_parts *parts, uint32_t place) {
   return parts->share ? parts->count - 1 - place : place;
 }
 
+/* Launches that are on the machine together have one CTA more, which waits for the one in front. */
 static void set_order(struct launch *launch, union args *args, uint32_t place, uint32_t count) {
   if (!launch->shape.overlaps)
     return;

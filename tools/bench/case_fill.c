@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Random elements that fill a cache again and again: 8 times a prime number, so that rows of no dim repeat within as
- * many tokens as they are.
- */
-enum { PATTERN_ELEMENTS = 8 * 524287 };
-
 static void fill_indptr(const struct case_data *data) {
   const struct bench_batch *batch = &data->what.batch;
   int32_t *q_indptr = data->host[CASE_Q_INDPTR];
@@ -51,24 +45,31 @@ static void fill_shared(const struct case_data *data) {
   }
 }
 
-/* Pages in random order. */
+/* Ids of pages in random order, to be freed. */
+static int32_t *random_pages(random_state *random, uint32_t count) {
+  int32_t *order = calloc(count, sizeof *order);
+  if (order)
+    random_permutation(random, order, count);
+  else
+    problem_set("no host memory for %u page ids", count);
+  return order;
+}
+
 static bool fill_page_table(const struct case_data *data, random_state *random) {
   const int32_t *table = data->host[CASE_PAGE_TABLE];
   uint32_t next = 0;
   if (!table)
     return true;
-  int32_t *order = calloc(data->pages, sizeof *order);
-  if (!order)
-    return problem_set("no host memory for %u page ids", data->pages);
-  random_permutation(random, order, data->pages);
-  for (uint32_t r = 0; r < data->what.batch.count; r++) {
+  int32_t *order = random_pages(random, data->pages);
+  for (uint32_t r = 0; r < data->what.batch.count && order; r++) {
     int32_t *row = entries_of(data, r);
     const uint32_t borrowed = case_borrowed_pages(data, r);
     for (uint32_t i = 0; i < case_pages(data, r); i++)
       row[i] = i < borrowed ? entries_of(data, data->what.batch.requests[r].owner)[i] : order[next++];
   }
+  const bool filled = order;
   free(order);
-  return true;
+  return filled;
 }
 
 static bool fill_second_table(const struct case_data *data, random_state *random) {
@@ -76,16 +77,14 @@ static bool fill_second_table(const struct case_data *data, random_state *random
   uint32_t next = 0;
   if (!table)
     return true;
-  int32_t *order = calloc(data->second_pages, sizeof *order);
-  if (!order)
-    return problem_set("no host memory for %u page ids", data->second_pages);
-  random_permutation(random, order, data->second_pages);
-  for (uint32_t r = 0; r < data->what.batch.count; r++) {
+  int32_t *order = random_pages(random, data->second_pages);
+  for (uint32_t r = 0; r < data->what.batch.count && order; r++) {
     for (uint32_t i = 0; i < case_second_pages(data, r); i++)
       table[(size_t)r * data->second_stride + i] = order[next++];
   }
+  const bool filled = order;
   free(order);
-  return true;
+  return filled;
 }
 
 /* Random blocks of those that the query tokens of a request see, each once; holes where they see fewer. */
@@ -120,13 +119,7 @@ static bool fill_lists(const struct case_data *data, random_state *random) {
 }
 
 static void fill_elements(const struct case_data *data, enum case_buffer buffer, uint32_t dtype, random_state *random) {
-  char *elements = data->host[buffer];
-  const size_t bytes = data->bytes[buffer];
-  const size_t whole = (size_t)PATTERN_ELEMENTS * dtype_bits(dtype) / 8;
-  const size_t pattern = bytes < whole ? bytes : whole;
-  random_normal(random, dtype, elements, pattern * 8 / dtype_bits(dtype));
-  for (size_t done = pattern; done < bytes; done += pattern)
-    memcpy(elements + done, elements, bytes - done < pattern ? bytes - done : pattern);
+  random_pattern(random, dtype, data->host[buffer], data->bytes[buffer]);
 }
 
 /* Scales with which codes are of the size of other types' elements. */

@@ -37,6 +37,15 @@ void random_normal(random_state *state, uint32_t dtype, void *data, size_t count
     memcpy((char *)data + i * bytes, (const char *)table + random_next(state) % TABLE * bytes, bytes);
 }
 
+void random_pattern(random_state *state, uint32_t dtype, void *data, size_t bytes) {
+  enum { ELEMENTS = 8 * 524287 };
+  const size_t whole = (size_t)ELEMENTS * dtype_bits(dtype) / 8;
+  const size_t pattern = bytes < whole ? bytes : whole;
+  random_normal(state, dtype, data, pattern * 8 / dtype_bits(dtype));
+  for (size_t done = pattern; done < bytes; done += pattern)
+    memcpy((char *)data + done, data, bytes - done < pattern ? bytes - done : pattern);
+}
+
 void random_permutation(random_state *state, int32_t *order, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     uint32_t place = random_below(state, i + 1);

@@ -16,6 +16,12 @@ uint32_t random_below(random_state *state, uint32_t limit);
 /* Elements of a normal distribution with deviation 1, rounded to a dtype. */
 void random_normal(random_state *state, uint32_t dtype, void *data, size_t count);
 
+/*
+ * So many bytes of such elements, of which some are random and fill gigabytes again and again: 8 times a prime number,
+ * so that rows of no dim repeat within as many tokens as they are.
+ */
+void random_pattern(random_state *state, uint32_t dtype, void *data, size_t bytes);
+
 /* 0 .. count - 1 in random order. */
 void random_permutation(random_state *state, int32_t *order, uint32_t count);
 

@@ -5,10 +5,6 @@
 #include "tests/dtypes.h"
 
 #include <math.h>
-#include <string.h>
-
-/* Random bytes that fill a buffer of gigabytes again and again: a prime number of words, so that rows differ. */
-enum { PATTERN_BYTES = 4 * 2097143 };
 
 static bool has_logits(const struct batch_memory *batch) {
   return batch->spec.bias == FI_BIAS_TOKEN_DISTANCE;
@@ -27,12 +23,8 @@ static uint32_t dtype_of_bias(const struct batch_memory *batch) {
   return has_logits(batch) ? batch->spec.q_dtype : (uint32_t)FI_F32;
 }
 
-static size_t query_heads(const struct batch_memory *batch) {
-  return (size_t)batch->kv_heads * batch->spec.group;
-}
-
 size_t batch_bias_row_bytes(const struct batch_memory *batch) {
-  return query_heads(batch) * extent_of(batch) * dtype_bytes(dtype_of_bias(batch));
+  return batch_query_heads(batch) * extent_of(batch) * dtype_bytes(dtype_of_bias(batch));
 }
 
 size_t batch_bias_bytes(const struct batch_memory *batch) {
@@ -41,18 +33,9 @@ size_t batch_bias_bytes(const struct batch_memory *batch) {
   return (has_logits(batch) ? batch->input_rows : 1) * batch_bias_row_bytes(batch);
 }
 
-static void fill_logits(struct batch_memory *batch, random_state *random) {
-  const struct mirror *logits = &batch->buffers[BUFFER_BIAS];
-  const uint32_t dtype = dtype_of_bias(batch);
-  const size_t pattern = logits->bytes < PATTERN_BYTES ? logits->bytes : PATTERN_BYTES;
-  random_normal(random, dtype, logits->host, pattern / dtype_bytes(dtype));
-  for (size_t done = pattern; done < logits->bytes; done += pattern)
-    memcpy((char *)logits->host + done, logits->host, logits->bytes - done < pattern ? logits->bytes - done : pattern);
-}
-
 /* From 1/2 to 1/256, as ALiBi has them. */
 static void fill_slopes(struct batch_memory *batch) {
-  const size_t heads = query_heads(batch);
+  const size_t heads = batch_query_heads(batch);
   float *slopes = batch->buffers[BUFFER_BIAS].host;
   for (size_t head = 0; head < heads; head++)
     slopes[head] = exp2f(-8 * (float)(head + 1) / (float)heads);
@@ -61,7 +44,7 @@ static void fill_slopes(struct batch_memory *batch) {
 void batch_bias_fill(struct batch_memory *batch, struct device *device, random_state *random) {
   const struct mirror *bias = &batch->buffers[BUFFER_BIAS];
   if (has_logits(batch) || has_distances(batch))
-    fill_logits(batch, random);
+    random_pattern(random, dtype_of_bias(batch), bias->host, bias->bytes);
   else if (batch->spec.bias == FI_BIAS_SLOPES)
     fill_slopes(batch);
   mirror_upload(bias, device, bias->bytes);
@@ -79,5 +62,5 @@ void batch_bias_tensors(const struct batch_memory *batch, bool on_host, fi_tenso
   if (!has_logits(batch))
     return;
   tensors->bias = bias + batch->input_begin * batch_bias_row_bytes(batch);
-  tensors->bias_token_stride = (int64_t)query_heads(batch) * extent_of(batch);
+  tensors->bias_token_stride = (int64_t)batch_query_heads(batch) * extent_of(batch);
 }

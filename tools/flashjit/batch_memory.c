@@ -89,7 +89,7 @@ static void measure(struct batch_memory *batch) {
   batch_entries_measure(batch);
 }
 
-static size_t query_heads(const struct batch_memory *batch) {
+size_t batch_query_heads(const struct batch_memory *batch) {
   return (size_t)batch->kv_heads * batch->spec.group;
 }
 
@@ -98,9 +98,9 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   const struct listing *listing = &batch->listing;
   switch (buffer) {
   case BUFFER_Q:
-    return query_heads(batch) * spec->head_dim * dtype_bytes(spec->q_dtype);
+    return batch_query_heads(batch) * spec->head_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_O:
-    return query_heads(batch) * spec->v_dim * dtype_bytes(spec->q_dtype);
+    return batch_query_heads(batch) * spec->v_dim * dtype_bytes(spec->q_dtype);
   case BUFFER_K_NEW:
   case BUFFER_ENTRY_NEW:
     return new_row_bytes(batch, reference_k_rows(spec));
@@ -119,7 +119,7 @@ size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer) {
   case BUFFER_V_SCALE:
     return scale_row_bytes(batch, reference_v_scale_rows(spec));
   case BUFFER_SINKS:
-    return query_heads(batch) * sizeof(float);
+    return batch_query_heads(batch) * sizeof(float);
   case BUFFER_BIAS:
     return batch_bias_row_bytes(batch);
   case BUFFER_SELECTED:
@@ -160,7 +160,7 @@ static size_t buffer_bytes(const struct batch_memory *batch, enum buffer buffer)
   case BUFFER_V_SCALE:
     return (batch_has_token_scales(batch) ? batch->cache_tokens : 1) * batch_row_bytes(batch, buffer);
   case BUFFER_SINKS:
-    return batch->spec.sinks ? query_heads(batch) * sizeof(float) : 0;
+    return batch->spec.sinks ? batch_query_heads(batch) * sizeof(float) : 0;
   case BUFFER_BIAS:
     return batch_bias_bytes(batch);
   case BUFFER_Q_INDPTR:
@@ -242,7 +242,7 @@ static void fill_scales(struct batch_memory *batch, struct device *device) {
 
 /* They weigh from little to about as much as a window of keys. */
 static void fill_sinks(struct batch_memory *batch, struct device *device) {
-  const size_t heads = query_heads(batch);
+  const size_t heads = batch_query_heads(batch);
   float *sinks = batch->buffers[BUFFER_SINKS].host;
   for (size_t head = 0; head < heads && batch->spec.sinks; head++)
     sinks[head] = (float)(head % 7) - 1;

@@ -104,6 +104,8 @@ void batch_begin_step(struct batch_memory *batch, struct device *device, const s
 /* Brings what the step has written to the host: O, lists that an indexer made, and the step's rows of the caches. */
 void batch_download_step(struct batch_memory *batch, struct device *device, const struct step *step);
 
+size_t batch_query_heads(const struct batch_memory *batch);
+
 /* Bytes of a row of all heads of a tensor; 0 of what has no heads. */
 size_t batch_row_bytes(const struct batch_memory *batch, enum buffer buffer);
 
