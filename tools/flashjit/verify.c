@@ -1,4 +1,4 @@
-/* A job is one request and KV head; the results are added up in the jobs' order. */
+/* A job is a part of the query tokens of one request and KV head; the results are added up in the jobs' order. */
 #include "tools/flashjit/verify.h"
 
 #include "tests/dtypes.h"
@@ -20,8 +20,9 @@ struct crew {
   const struct verify_step *step;
   struct verify_result *results; /* of each job */
   size_t jobs;
+  uint32_t parts;      /* of the query tokens of a request and KV head */
   double fraction;     /* of the rows that are checked; 1: all */
-  double job_fraction; /* of the jobs whose attention is checked at all */
+  double job_fraction; /* of the requests and KV heads whose attention is checked at all */
   atomic_bool out_of_memory;
 };
 
@@ -94,10 +95,36 @@ static double fraction_of(const struct verify_step *step, uint32_t most_tokens) 
   return products > step->budget ? step->budget / products : 1;
 }
 
-/* One job of each step always. */
-static bool is_job_checked(const struct crew *crew, size_t job) {
-  return crew->job_fraction >= 1 || job == crew->step->seed % crew->jobs ||
-         is_drawn(crew->step->seed ^ (job << 20), crew->job_fraction);
+/* Latents have one KV head and a chunk is one request: such a step, too, is work for all threads, each with a copy of
+ * the head's K and V. What does not depend on the machine makes the same sums on each. */
+static uint32_t parts_of(const struct reference *reference, size_t heads) {
+  enum { ENOUGH_JOBS = 128, MOST_PARTS = 64 };
+  const double most_bytes = 0x1p32;
+  const double row_bytes = (double)(reference->spec.head_dim + reference->spec.v_dim) * sizeof(double);
+  double tokens = 1;
+  for (uint32_t r = 0; r < reference->batch.requests; r++)
+    tokens = fmax(tokens, reference_kv_len(reference, r));
+  const double wanted = ceil((double)ENOUGH_JOBS / (double)(heads > 0 ? heads : ENOUGH_JOBS));
+  return (uint32_t)fmax(1, fmin(fmin(wanted, MOST_PARTS), most_bytes / (tokens * row_bytes)));
+}
+
+/* Query tokens of a request. */
+struct part {
+  uint32_t begin;
+  uint32_t end;
+};
+
+static struct part part_of(const struct crew *crew, const struct reference *reference, uint32_t request,
+                           uint32_t number) {
+  const uint64_t query_len = reference_query_len(reference, request);
+  return (struct part){(uint32_t)(query_len * number / crew->parts),
+                       (uint32_t)(query_len * (number + 1) / crew->parts)};
+}
+
+/* Of requests and KV heads, one of each step always. */
+static bool is_head_checked(const struct crew *crew, size_t head) {
+  return crew->job_fraction >= 1 || head == crew->step->seed % (crew->jobs / crew->parts) ||
+         is_drawn(crew->step->seed ^ (head << 20), crew->job_fraction);
 }
 
 /* ------------------------------------------------------------------------------------------------ append */
@@ -166,11 +193,12 @@ static void check_token(const struct reference *reference, uint32_t request, uin
   check_stored(&others, is_own ? v : k + k_rows.dim, verdict);
 }
 
-static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
+static void check_append(const struct crew *crew, uint32_t request, uint32_t kv_head, uint32_t number,
+                         struct verdict *verdict) {
   const struct reference *reference = &crew->step->append;
-  uint32_t query_len = reference_query_len(reference, request);
-  verdict->rows += query_len;
-  for (uint32_t i = 0; i < query_len; i++) {
+  const struct part part = part_of(crew, reference, request, number);
+  verdict->rows += part.end - part.begin;
+  for (uint32_t i = part.begin; i < part.end; i++) {
     if (!is_checked(crew, request, i, kv_head))
       continue;
     check_token(reference, request, i, kv_head, verdict);
@@ -198,16 +226,28 @@ static void check_row(const struct crew *crew, const struct reference_head *load
   verdict->first = (struct mismatch){"O", request, position, head, dim, got, o[dim]};
 }
 
-static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head, struct verdict *verdict) {
+static bool has_checked(const struct crew *crew, struct part part, uint32_t request, uint32_t kv_head) {
+  const uint32_t group = crew->step->attention.spec.group;
+  for (uint32_t i = part.begin; i < part.end; i++) {
+    for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
+      if (is_checked(crew, request, i, head))
+        return true;
+    }
+  }
+  return false;
+}
+
+static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head, uint32_t number,
+                            struct verdict *verdict) {
   const struct reference *reference = &crew->step->attention;
   struct reference_head loaded;
-  uint32_t group = reference->spec.group;
-  uint32_t query_len = reference_query_len(reference, request);
-  if (query_len == 0)
+  const uint32_t group = reference->spec.group;
+  const struct part part = part_of(crew, reference, request, number);
+  if (!has_checked(crew, part, request, kv_head))
     return true;
   if (!reference_head_load(reference, request, kv_head, &loaded))
     return false;
-  for (uint32_t i = 0; i < query_len; i++) {
+  for (uint32_t i = part.begin; i < part.end; i++) {
     for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
       if (is_checked(crew, request, i, head))
         check_row(crew, &loaded, request, i, head, verdict);
@@ -221,15 +261,19 @@ static bool check_attention(const struct crew *crew, uint32_t request, uint32_t 
 
 static void do_job(void *user, size_t job) {
   struct crew *crew = user;
-  const uint32_t kv_heads = crew->step->append.kv_heads;
-  const uint32_t request = (uint32_t)(job / kv_heads);
-  const uint32_t kv_head = (uint32_t)(job % kv_heads);
-  check_append(crew, request, kv_head, &crew->results[job].append);
-  if (crew->step->attends)
-    crew->results[job].attention.rows =
-        (uint64_t)reference_query_len(&crew->step->attention, request) * crew->step->attention.spec.group;
-  if (crew->step->attends && is_job_checked(crew, job) &&
-      !check_attention(crew, request, kv_head, &crew->results[job].attention))
+  const struct verify_step *step = crew->step;
+  struct verify_result *result = &crew->results[job];
+  const uint32_t kv_heads = step->append.kv_heads;
+  const uint32_t number = (uint32_t)(job % crew->parts);
+  const size_t head = job / crew->parts;
+  const uint32_t request = (uint32_t)(head / kv_heads);
+  const uint32_t kv_head = (uint32_t)(head % kv_heads);
+  check_append(crew, request, kv_head, number, &result->append);
+  if (!step->attends)
+    return;
+  const struct part part = part_of(crew, &step->attention, request, number);
+  result->attention.rows = (uint64_t)(part.end - part.begin) * step->attention.spec.group;
+  if (is_head_checked(crew, head) && !check_attention(crew, request, kv_head, number, &result->attention))
     atomic_store(&crew->out_of_memory, true);
 }
 
@@ -243,7 +287,9 @@ static void add_verdict(struct verdict *sum, const struct verdict *part) {
 
 bool verify_step(const struct verify_step *step, struct verify_result *result) {
   struct crew crew = {.step = step, .fraction = fraction_of(step, UINT32_MAX), .job_fraction = fraction_of(step, 2)};
-  crew.jobs = (size_t)step->append.batch.requests * step->append.kv_heads;
+  const size_t heads = (size_t)step->append.batch.requests * step->append.kv_heads;
+  crew.parts = parts_of(&step->append, heads);
+  crew.jobs = heads * crew.parts;
   crew.results = calloc(crew.jobs + 1, sizeof *crew.results);
   *result = (struct verify_result){0};
   if (!crew.results)
