@@ -3,11 +3,11 @@
 
 mutants.py BUILD_FOLDER [--seed N] [--count N] [--least N] [--jobs N] [--only TEXT]
 
-Draws COUNT edits with the seed, the same ones as long as the lines that they are in stay. Each is compiled into kernels
-that have its line, which 'flashjit verify' runs on random batches, until one fails. Fails itself where fewer than LEAST
-are caught, or a kernel fails without any edit. Not counted: what does not compile, what the compiler makes the same
-code of, and what explained.txt, beside this file, says why. Not caught is what neither passes nor fails: a run that
-takes too long, or that ends otherwise than verify does.
+Draws COUNT edits with the seed (default: FLASHJIT_TEST_SEED, else 1), the same ones as long as their lines stay. Each
+is compiled into kernels that have its line, which 'flashjit verify' runs on random batches, until one fails. Fails
+itself where fewer than LEAST are caught, or a kernel fails without any edit. Not counted: what does not compile, what
+the compiler makes the same code of, and what explained.txt, beside this file, says why. Not caught is what neither
+passes nor fails: a run that takes too long, or that ends otherwise than verify does.
 --only: edits in whose "file:line: kind: before -> after" the text is. The compiler is that of FLASHJIT_NVRTC.
 """
 
@@ -257,7 +257,7 @@ def draw(trials, arguments):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=os.environ.get("FLASHJIT_TEST_SEED", 1))
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--least", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
