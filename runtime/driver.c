@@ -231,10 +231,14 @@ static fi_status cuda_is_capturing(struct driver *self, void *stream, bool *capt
 
 static fi_status cuda_launch(struct driver *self, const struct module *module, const struct launch *launch) {
   const struct cuda *cuda = cuda_of(self);
-  CUlaunchAttribute overlap = {
-      .id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
-      .value.programmaticStreamSerializationAllowed = 1,
-  };
+  CUlaunchAttribute attributes[2];
+  unsigned count = 0;
+  if (launch->shape.overlaps && cuda->can_overlap)
+    attributes[count++] = (CUlaunchAttribute){.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                                              .value.programmaticStreamSerializationAllowed = 1};
+  if (launch->shape.pairs && launch->ctas % 2 == 0)
+    attributes[count++] =
+        (CUlaunchAttribute){.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {2, 1, 1}};
   const CUlaunchConfig config = {
       .gridDimX = launch->ctas,
       .gridDimY = 1,
@@ -244,8 +248,8 @@ static fi_status cuda_launch(struct driver *self, const struct module *module, c
       .blockDimZ = 1,
       .sharedMemBytes = launch->shape.dynamic_shared,
       .hStream = launch->stream,
-      .attrs = &overlap,
-      .numAttrs = launch->shape.overlaps && cuda->can_overlap,
+      .attrs = attributes,
+      .numAttrs = count,
   };
   void *parameters[] = {(void *)(uintptr_t)launch->args}; /* copied by the launch, never written */
   return check(cuda, cuda->cuLaunchKernelEx(&config, (CUfunction)module->kernel, parameters, NULL), "cuLaunchKernelEx");

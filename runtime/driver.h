@@ -32,6 +32,8 @@ struct shape {
   uint32_t dynamic_shared;
   bool overlaps; /* may begin while the launch in front of it in the stream ends: the kernel waits for that
                     itself */
+  bool pairs;    /* CTAs whose numbers are 2n and 2n + 1 read the same, and run next to each other where the grid has
+                    no odd one */
 };
 
 struct launch {

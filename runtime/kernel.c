@@ -3,6 +3,7 @@
 
 #include "generator/abi.h"
 #include "generator/error.h"
+#include "generator/family.h"
 #include "runtime/context.h"
 #include "runtime/fork.h"
 
@@ -15,8 +16,10 @@ fi_kernel *kernel_member(fi_kernel *kernel, uint32_t number) {
 
 struct shape kernel_shape(const fi_kernel *kernel) {
   const struct target *target = atomic_load_explicit(&kernel->ctx->target, memory_order_acquire);
-  return (struct shape){
-      .threads = kernel->tile.threads, .dynamic_shared = kernel->tile.shared_bytes, .overlaps = target->overlaps};
+  return (struct shape){.threads = kernel->tile.threads,
+                        .dynamic_shared = kernel->tile.shared_bytes,
+                        .overlaps = target->overlaps,
+                        .pairs = kernel->tile.group_shares > 1 && kernel->tile.family->merges_together};
 }
 
 fi_status kernel_launch(const fi_kernel *kernel, const struct launch *launch) {

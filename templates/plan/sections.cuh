@@ -116,6 +116,18 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
+ * The CTA that has a share: that of its number, but where tiles divide the query heads of a KV head. Then the shares of
+ * these, which are at the same tokens, are of CTAs next to each other: what one has fetched is near to the others.
+ */
+int cta_of_share(const fi_plan_args &args, const Section &section, int share) {
+  if (args.head_tiles == 1 || share >= section.shares || section.shares % section.heads > 0)
+    return share;
+  const int shares = section.shares / section.heads; /* of a tile of heads */
+  const int head = share / shares;
+  return (head / args.head_tiles * shares + share % shares) * args.head_tiles + head % args.head_tiles;
+}
+
+/*
  * Index of a CTA's first item in the section after this one; -1 if there is none. Shares of several sections are
  * several times the least piece (sections_of), so that none is empty.
  */

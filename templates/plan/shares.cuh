@@ -171,6 +171,11 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
   return share < section.shares ? even_cut(section, share) : section.steps;
 }
 
+/* The CTA that has a share. */
+int cta_of_share(const fi_plan_args &args, const Section &section, int share) {
+  return share;
+}
+
 /* There is no section after this one. */
 int item_after(const fi_plan_args &args, const Line &line, const Section &section, int share) {
   return -1;
@@ -203,7 +208,7 @@ void close_empty_shares(const fi_plan_args &args, const Section &section) {
 #pragma unroll 1
   for (int share = first_index(); share < args.ctas; share += kIndexStride)
     if (section.cuts[share] == section.cuts[share + 1])
-      args.plan.first[share].row_count = 0;
+      args.plan.first[cta_of_share(args, section, share)].row_count = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
@@ -325,7 +330,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   item.next = piece.end < section.cuts[piece.share + 1] ? index + 1 : item_after(args, line, section, piece.share);
   args.plan.items[index] = item;
   if (section.number == 0 && piece.begin == section.cuts[piece.share])
-    args.plan.first[piece.share] = item;
+    args.plan.first[cta_of_share(args, section, piece.share)] = item;
 }
 
 /* A thread writes a piece, if it is not empty. */

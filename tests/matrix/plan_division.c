@@ -161,6 +161,24 @@ static bool check_count_of_shares(const struct check *check, const struct balanc
                     balance->steps, balance->units, worth);
 }
 
+/*
+ * Where tiles divide the query heads of a KV head, CTAs next to each other have shares of one and the other, if there
+ * are as many of each: of all CTAs, since shares without steps cannot be told from CTAs without shares.
+ */
+static bool check_neighbours(const struct check *check, const struct balance *balance) {
+  const struct plan_shape *shape = &check->view.shape;
+  const int tiles = (int)shape->group_shares;
+  if (!shape->merges_together || balance->sections > 1 || balance->shares < shape->ctas ||
+      shape->ctas % (tiles * (int)check->planned->workspace->kv_heads) != 0)
+    return true;
+  for (int cta = 0; cta < shape->ctas; cta++) {
+    const struct fi_item *first = &check->view.host.first[cta];
+    if (first->kv_head % tiles != cta % tiles)
+      return plan_item_fails(check, first, "its CTA is not next to those of the other heads of its KV head");
+  }
+  return true;
+}
+
 static bool check_shares(struct check *check) {
   struct balance balance = {.smallest = INT32_MAX};
   for (int cta = 0; cta < check->view.shape.ctas; cta++) {
@@ -179,7 +197,8 @@ static bool check_shares(struct check *check) {
     balance.smallest = least(balance.smallest, share.steps);
     balance.largest = most(balance.largest, share.steps);
   }
-  return check_sections(check, &balance) && check_balance(check, &balance) && check_count_of_shares(check, &balance);
+  return check_sections(check, &balance) && check_balance(check, &balance) &&
+         check_count_of_shares(check, &balance) && check_neighbours(check, &balance);
 }
 
 /* ------------------------------------------------------------------------------------------------ queue */

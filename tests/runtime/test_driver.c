@@ -51,12 +51,12 @@ Test(driver, current_device_and_its_errors) {
   driver->close(driver);
 }
 
-/* What a launch that may overlap asks of a driver; 0 for nothing. */
-static CUlaunchAttributeID attribute_of(const char *path, bool overlaps) {
+/* What a launch asks of a driver first; 0 for nothing. */
+static CUlaunchAttributeID attribute_of(const char *path, struct shape shape, uint32_t ctas) {
   struct driver *driver;
   CUlaunchAttributeID attribute = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
   const struct module module = {0};
-  const struct launch request = {.ctas = 1, .shape = {.overlaps = overlaps}, .stream = &attribute};
+  const struct launch request = {.ctas = ctas, .shape = shape, .stream = &attribute};
   cr_assert_eq(driver_open(path, &driver), FI_OK, "%s", fi_last_error());
   cr_expect_eq(driver->launch(driver, &module, &request), FI_OK);
   driver->close(driver);
@@ -64,9 +64,16 @@ static CUlaunchAttributeID attribute_of(const char *path, bool overlaps) {
 }
 
 Test(driver, launches_overlap_from_12_3_on) {
-  cr_expect_eq(attribute_of(FAKE_CUDA_12_2, true), 0);
-  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, true), CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
-  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, false), 0);
+  const struct shape overlaps = {.overlaps = true}, alone = {0};
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_2, overlaps, 1), 0);
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, overlaps, 1), CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, alone, 1), 0);
+}
+
+Test(driver, pairs_are_clusters_of_even_grids) {
+  const struct shape pairs = {.pairs = true};
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, pairs, 132), CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
+  cr_expect_eq(attribute_of(FAKE_CUDA_12_3, pairs, 133), 0);
 }
 
 /* Drivers look at an image at once, or only when a function of it is asked for. */

@@ -143,6 +143,21 @@ Test(launch, older_gpus_do_not_overlap_launches) {
   fi_ctx_destroy(ctx);
 }
 
+Test(launch, two_tiles_of_the_same_latents_are_a_pair) {
+  static const struct {
+    const char *spec;
+    bool pairs;
+  } cases[] = {
+      {"attention hd=576 v_dim=512 group=128 rows=128 page=64 v_source=keys", true},
+      {"attention hd=576 v_dim=512 group=64 rows=64 page=64 v_source=keys", false},
+      {"attention group=4 rows=16 page=16", false},
+  };
+  fi_ctx *ctx = make_context(NULL);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    cr_expect_eq(kernel_shape(kernel_of(ctx, cases[i].spec)).pairs, cases[i].pairs, "%s", cases[i].spec);
+  fi_ctx_destroy(ctx);
+}
+
 Test(launch, plan_of_split_csr_and_unmasked) {
   fi_ctx *ctx = make_context(NULL);
   fi_kernel *kernel = kernel_of(ctx, "attention index=csr mask=none rows=64");

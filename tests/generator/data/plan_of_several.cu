@@ -1117,6 +1117,18 @@ int cut_of(const fi_plan_args &args, const Line &line, const Section &section, i
 }
 
 /*
+ * The CTA that has a share: that of its number, but where tiles divide the query heads of a KV head. Then the shares of
+ * these, which are at the same tokens, are of CTAs next to each other: what one has fetched is near to the others.
+ */
+int cta_of_share(const fi_plan_args &args, const Section &section, int share) {
+  if (args.head_tiles == 1 || share >= section.shares || section.shares % section.heads > 0)
+    return share;
+  const int shares = section.shares / section.heads; /* of a tile of heads */
+  const int head = share / shares;
+  return (head / args.head_tiles * shares + share % shares) * args.head_tiles + head % args.head_tiles;
+}
+
+/*
  * Index of a CTA's first item in the section after this one; -1 if there is none. Shares of several sections are
  * several times the least piece (sections_of), so that none is empty.
  */
@@ -1154,7 +1166,7 @@ void close_empty_shares(const fi_plan_args &args, const Section &section) {
 #pragma unroll 1
   for (int share = first_index(); share < args.ctas; share += kIndexStride)
     if (section.cuts[share] == section.cuts[share + 1])
-      args.plan.first[share].row_count = 0;
+      args.plan.first[cta_of_share(args, section, share)].row_count = 0;
 }
 
 /* The item of steps [begin, end) of a unit. */
@@ -1276,7 +1288,7 @@ void write_piece(const fi_plan_args &args, const Line &line, const Section &sect
   item.next = piece.end < section.cuts[piece.share + 1] ? index + 1 : item_after(args, line, section, piece.share);
   args.plan.items[index] = item;
   if (section.number == 0 && piece.begin == section.cuts[piece.share])
-    args.plan.first[piece.share] = item;
+    args.plan.first[cta_of_share(args, section, piece.share)] = item;
 }
 
 /* A thread writes a piece, if it is not empty. */
