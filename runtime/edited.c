@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MOST_BYTES = 1 << 20 };
 
@@ -34,13 +36,19 @@ static char *read_text(const struct cache_io *io, int file, size_t *size) {
   return NULL;
 }
 
+/* A pipe would be waited for, and every context reads the text anew. */
 static fi_status read_file(const struct cache_io *io, const char *path, char **text) {
   size_t size = 0;
-  const int file = io->open_at(io->context, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  *text = file >= 0 ? read_text(io, file, &size) : NULL;
+  struct stat status;
+  const int file = io->open_at(io->context, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+  const bool is_known = file >= 0 && io->status(io->context, file, &status) == 0;
+  const bool is_regular = is_known && S_ISREG(status.st_mode);
+  *text = is_regular ? read_text(io, file, &size) : NULL;
   const int reason = errno;
   if (file >= 0)
     io->close(io->context, file);
+  if (is_known && !is_regular)
+    return error_set(FI_ERROR_ARGUMENT, "FLASHJIT_SOURCE: %s is no regular file", path);
   if (!*text)
     return error_set(FI_ERROR_ARGUMENT, "FLASHJIT_SOURCE: cannot read %s: %s", path, strerror(reason));
   if (size < MOST_BYTES && strlen(*text) == size)

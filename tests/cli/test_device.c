@@ -127,3 +127,14 @@ Test(device, missing_drivers_are_named) {
   cr_expect_not_null(strstr(missing.error, "the driver has no cuInit"), "%s", missing.error);
   device_close(&missing);
 }
+
+Test(device, what_else_may_be_tried_is_said) {
+  struct device missing;
+  cr_expect_not(device_open(&missing, "/no/libcuda.so"));
+  cr_expect_not_null(strstr(missing.error, "(FLASHJIT_DRIVER=sim runs on the simulator)"), "%s", missing.error);
+  cr_expect_not(device_open(&missing, "/no/libflashjit-sim.so"));
+  cr_expect_not_null(strstr(missing.error, "(the simulator is looked for beside"), "%s", missing.error);
+  cr_expect_null(strstr(missing.error, "FLASHJIT_DRIVER=sim"), "%s", missing.error);
+  cr_expect_not(device_open_number(&missing, "sim", 64));
+  cr_expect_not_null(strstr(missing.error, "only 1 (FLASHJIT_SIM_DEVICES says"), "%s", missing.error);
+}

@@ -158,7 +158,7 @@ Test(doctor, finds_what_is_wrong) {
        "-> mend FLASHJIT_HTTP_TOKEN"},
       {"FLASHJIT_SOURCE=/no/mine.cu", 1, "problem  context     FLASHJIT_SOURCE: cannot read /no/mine.cu: No such file",
        "-> mend what is named"},
-      {"FLASHJIT_SOURCE=/dev/null", 1, "problem  context     FLASHJIT_SOURCE: the first line of /dev/null",
+      {"FLASHJIT_SOURCE=/dev/null", 1, "problem  context     FLASHJIT_SOURCE: /dev/null is no regular file",
        "-> mend what is named"},
       {"FLASHJIT_TARGET=sm_1", 1, "problem  context     ", "-> mend what is named"},
       {"FLASHJIT_BUNDLE_KEY=12", 1, "problem  context     ", "-> mend what is named"},

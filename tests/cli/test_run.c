@@ -348,7 +348,7 @@ Test(run, wrong_devices, .init = use_devices) {
     const char *complaint;
   } rows[] = {
       {"--devices 5", 1, "--tp is 5, which does not divide the 16 query heads"},
-      {"--devices 8", 1, "there is no device 7, only 4 (FLASHJIT_DRIVER=sim runs on the simulator, which has as many "},
+      {"--devices 8", 1, "there is no device 7, only 4 (FLASHJIT_SIM_DEVICES says how many"},
       {"--devices 0", 2, "--devices is \"0\"; allowed are 1 to 64"},
       {"--devices 2 --tp 4", 2, "--tp is 4 and --devices 2: all devices that share the heads are needed"},
   };

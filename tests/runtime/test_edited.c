@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char *directory;
@@ -206,6 +207,14 @@ static void expect_refusal(const char *why) {
                 strstr(fi_last_error(), why),
             "%s", fi_last_error());
   fi_ctx_destroy(ctx);
+}
+
+Test(edited, what_is_no_file_is_not_waited_for) {
+  cr_assert_eq(mkfifo(path, 0600), 0); /* that nobody writes to */
+  expect_refusal("is no regular file");
+  snprintf(path, sizeof path, "%s", directory);
+  setenv("FLASHJIT_SOURCE", path, 1);
+  expect_refusal("is no regular file");
 }
 
 Test(edited, mistakes_are_told) {

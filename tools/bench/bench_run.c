@@ -159,7 +159,7 @@ static bool measure_here(const struct bench_choice *choice, const struct case_li
   fi_ctx *ctx = NULL;
   bool measured = false;
   if (!device_open(&device, NULL))
-    problem_set("%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
+    problem_set("%s", device.error);
   else if (fi_ctx_create(NULL, &ctx))
     problem_set("%s", fi_last_error());
   else

@@ -185,10 +185,21 @@ static bool retain_context(struct device *device) {
   return device_use(device);
 }
 
+/* What else the reader of the error may try. */
+static void add_hint(struct device *device) {
+  const char *hint = "FLASHJIT_DRIVER=sim runs on the simulator";
+  if (device->simulated)
+    hint = device->count ? "FLASHJIT_SIM_DEVICES says how many the simulator has"
+                         : "the simulator is looked for beside the command, then where the loader looks";
+  const size_t length = strlen(device->error);
+  snprintf(device->error + length, sizeof device->error - length, " (%s)", hint);
+}
+
 bool device_open_number(struct device *device, const char *driver, int number) {
   *device = (struct device){.number = number};
   if (open_library(device, driver) && retain_context(device))
     return true;
+  add_hint(device);
   forget_driver(device);
   return false;
 }

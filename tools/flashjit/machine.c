@@ -38,7 +38,7 @@ static bool ask(void *user, const struct job *job, struct job_result *result) {
   struct device device;
   if (!device_open(&device, NULL)) {
     result->status = FI_ERROR_NO_DRIVER;
-    snprintf(result->message, sizeof result->message, "%s (FLASHJIT_DRIVER=sim runs on the simulator)", device.error);
+    snprintf(result->message, sizeof result->message, "%s", device.error);
     return false;
   }
   result->status = machine_target(job->target, machine->target);

@@ -308,8 +308,7 @@ static bool open_devices(const struct choice *choice, struct device *devices) {
   for (uint32_t i = (uint32_t)choice->devices; i-- > 0;) {
     if (device_open_number(&devices[i], NULL, (int)i))
       continue;
-    complain("%s (FLASHJIT_DRIVER=sim runs on the simulator%s)", devices[i].error,
-             choice->devices > 1 ? ", which has as many devices as FLASHJIT_SIM_DEVICES says" : "");
+    complain("%s", devices[i].error);
     return false;
   }
   return true;
