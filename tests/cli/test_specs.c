@@ -228,6 +228,6 @@ Test(specs, show) {
   command(&again, "show attention group=4 rows=64 page=16 | grep -o 'int kRows = [0-9]*'");
   cr_expect_str_eq(again.out, "int kRows = 64\n");
   command(&again, "show plan --target sm_1");
-  expect_code(&again, 1);
+  expect_code(&again, 2);
   expect_text(again.err, "sm_1");
 }

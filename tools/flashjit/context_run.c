@@ -87,8 +87,6 @@ bool context_works(const struct context_part *part) {
 static bool make_workspace(const struct context_run *run, struct context_part *part) {
   const struct schedule *schedule = run->whole.settings->schedule;
   fi_workspace *workspace = &part->workspace;
-  uint64_t bytes = 0;
-  uint64_t scratch_bytes = 0;
   *workspace = (fi_workspace){.struct_size = sizeof *workspace,
                               .max_requests = schedule->slots,
                               .max_tokens = schedule->max_tokens,
@@ -97,16 +95,10 @@ static bool make_workspace(const struct context_run *run, struct context_part *p
   for (enum role role = 0; role < PLAIN_ROLES; role++) {
     if (role == ROLE_APPEND)
       continue;
-    if (!layer_succeeded(fi_workspace_size(run->whole.kernels[role], workspace), "fi_workspace_size",
-                         run->whole.reports[role].spec))
+    if (!layer_widen(workspace, run->whole.kernels[role], run->whole.reports[role].spec))
       return false;
-    bytes = workspace->bytes > bytes ? workspace->bytes : bytes;
-    scratch_bytes = workspace->scratch_bytes > scratch_bytes ? workspace->scratch_bytes : scratch_bytes;
   }
-  workspace->bytes = bytes;
-  workspace->memory = device_alloc(part->device, bytes);
-  workspace->scratch_bytes = scratch_bytes;
-  workspace->scratch = device_alloc(part->device, scratch_bytes);
+  layer_give_memory(workspace, part->device);
   return context_works(part);
 }
 

@@ -7,10 +7,8 @@
 #include "tools/flashjit/document.h"
 #include "tools/flashjit/environment.h"
 #include "tools/flashjit/http_state.h"
-#include "tools/flashjit/options.h"
 #include "tools/flashjit/report.h"
 #include "tools/flashjit/roles.h"
-#include "tools/flashjit/snippet.h"
 #include "tools/flashjit/source_file.h"
 #include "tools/flashjit/source_text.h"
 #include "tools/flashjit/spec_words.h"
@@ -19,14 +17,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { OPTION_TARGET = OPTIONS_OF_MODEL, OPTION_JSON };
-
-struct choice {
-  const char *target;
-  struct snippet_option snippet;
-  bool json;
-};
 
 /* ------------------------------------------------------------------------------------------------ source */
 
@@ -199,19 +189,19 @@ static void print_document(json_t *document, bool is_json) {
 
 /* ------------------------------------------------------------------------------------------------ explain */
 
-/* A spec without a kernel is explained by the reason. */
-static int explain_refusal(const char *spec, const struct choice *choice) {
+/* A spec without a kernel, which has no canonical text, is explained by the reason. */
+static int explain_refusal(const struct spec_choice *choice) {
   const char *why = fi_last_error();
   if (choice->json)
-    document_print("flashjit.explain", json_pack("{s:s, s:s, s:b, s:s}", "spec", spec, "target", choice->target,
+    document_print("flashjit.explain", json_pack("{s:s, s:s, s:b, s:s}", "spec", choice->text, "target", choice->target,
                                                  "supported", 0, "why", why));
   else
-    printf("spec     %s\ntarget   %s\nno kernel: %s\n", spec, choice->target, why);
+    printf("spec     %s\ntarget   %s\nno kernel: %s\n", choice->text, choice->target, why);
   return CLI_FAILED;
 }
 
 /* What is said of one kernel. NULL after a complaint. */
-static json_t *kernel_json(const fi_spec *spec, const struct choice *choice) {
+static json_t *kernel_json(const fi_spec *spec, const struct spec_choice *choice) {
   char text[FI_SPEC_TEXT_SIZE];
   json_t *document = NULL;
   const bool is_edited = fi_spec_print(spec, text, sizeof text) == FI_OK && source_file_is_of(text);
@@ -231,7 +221,7 @@ static bool is_found(const json_t *document) {
 }
 
 /* What the library does without a plan kernel where it may not compile one. */
-static void note_stand_in(json_t *document, const fi_spec *plan, const struct choice *choice) {
+static void note_stand_in(json_t *document, const fi_spec *plan, const struct spec_choice *choice) {
   fi_spec other = *plan;
   other.members = PLAN_OF_SEVERAL;
   if (is_found(document) || plan->members == PLAN_OF_SEVERAL || fi_spec_supported(&other, choice->target))
@@ -249,7 +239,7 @@ static void add_other(json_t *others, json_t *other) {
 }
 
 /* Kernels of more rows, and the plan kernel. */
-static json_t *others_json(const fi_spec *spec, const struct choice *choice) {
+static json_t *others_json(const fi_spec *spec, const struct spec_choice *choice) {
   json_t *others = json_array();
   fi_spec other;
   for (uint32_t i = 1; fi_spec_member(spec, choice->target, i, &other) == FI_OK; i++)
@@ -263,51 +253,24 @@ static json_t *others_json(const fi_spec *spec, const struct choice *choice) {
   return others;
 }
 
-/* The kernels that a spec needs: the first one's document has the others. `given` is the spec as it was given: one that
- * has no kernel has no canonical text. */
-static int explain(const fi_spec *spec, const char *given, const struct choice *choice) {
+/* The kernels that a spec needs: the first one's document has the others. */
+static int explain(const struct spec_choice *choice) {
   fi_spec member;
-  if (fi_spec_member(spec, choice->target, 0, &member))
-    return explain_refusal(given, choice);
+  if (fi_spec_member(&choice->spec, choice->target, 0, &member))
+    return explain_refusal(choice);
   json_t *document = kernel_json(&member, choice);
   if (!document)
     return CLI_FAILED;
-  json_object_set_new(document, "others", others_json(spec, choice));
+  json_object_set_new(document, "others", others_json(&choice->spec, choice));
   print_document(document, choice->json);
   return CLI_OK;
 }
 
-static bool take_option(void *user, int code, char *text) {
-  struct choice *choice = user;
-  choice->json |= code == OPTION_JSON;
-  if (code == OPTION_TARGET)
-    choice->target = text;
-  if (code == OPTION_SNIPPET)
-    return snippet_option("explain", text, &choice->snippet);
-  return code != OPTION_TARGET || option_target("explain", text);
-}
-
 static int run(const struct cli_command *command, int argc, char **argv) {
-  struct choice choice = {.target = "sm_90a"};
-  char text[FI_SPEC_TEXT_SIZE];
-  fi_spec spec;
-  int first;
-  int code = cli_parse(command, argc, argv, take_option, &choice, &first);
-  if (code >= 0)
-    return code;
-  code = spec_words(command->name, argc - first, argv + first, text, &spec);
-  if (code != CLI_OK)
-    return code;
-  snippet_fill(&choice.snippet, &spec);
-  return explain(&spec, text, &choice);
+  struct spec_choice choice;
+  int code;
+  return spec_choose(command, argc, argv, &choice, &code) ? explain(&choice) : code;
 }
-
-static const struct cli_option options[] = {
-    {"target", 0, "TARGET", "default: sm_90a", OPTION_TARGET},
-    {"json", 0, NULL, "print JSON", OPTION_JSON},
-    {"snippet", 0, "FILE", "the text of a spec with snippet=logit or snippet=weight", OPTION_SNIPPET},
-    {0},
-};
 
 const struct cli_command explain_command = {
     .name = "explain",
@@ -315,6 +278,6 @@ const struct cli_command explain_command = {
     .arguments = "SPEC [options]",
     .about = "Says which kernel and tile a spec gets on a target, or why it has none; what its key is made of;\n"
              "which layer of the cache would serve it, or what would compile it. Compiles nothing, needs no GPU.",
-    .options = options,
+    .options = spec_options,
     .run = run,
 };

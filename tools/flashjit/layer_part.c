@@ -27,6 +27,23 @@ bool layer_works(const struct layer_run *run) {
 /* ------------------------------------------------------------------------------------------------
  * preparation */
 
+bool layer_widen(fi_workspace *workspace, const fi_kernel *kernel, const char *spec) {
+  fi_workspace alone = *workspace;
+  if (!layer_succeeded(fi_workspace_size(kernel, &alone), "fi_workspace_size", spec))
+    return false;
+  workspace->bytes = alone.bytes > workspace->bytes ? alone.bytes : workspace->bytes;
+  if (alone.scratch_bytes > workspace->scratch_bytes)
+    workspace->scratch_bytes = alone.scratch_bytes;
+  return true;
+}
+
+void layer_give_memory(fi_workspace *workspace, struct device *device) {
+  workspace->memory = device_alloc(device, workspace->bytes);
+  workspace->scratch = device_alloc(device, workspace->scratch_bytes);
+  device_fill(device, workspace->memory, POISON, workspace->bytes);
+  device_fill(device, workspace->scratch, POISON, workspace->scratch_bytes);
+}
+
 double layer_q_deviation(const struct layer *layer) {
   enum { CAP_PER_DEVIATION = 24 };
   const double dims = layer_key_dim(layer);
@@ -114,24 +131,14 @@ static bool is_of_index(enum role role) {
 /* One that is large enough for each kernel that runs on it; what takes slots needs none. */
 static bool make_workspace(struct layer_run *run, fi_workspace *workspace) {
   const bool is_own = workspace == &run->index_workspace;
-  uint64_t bytes = 0;
-  uint64_t scratch_bytes = 0;
   for (enum role role = 0; role < ROLE_COUNT; role++) {
     const bool is_here = is_of_index(role) ? is_own || !run->plans_index : !is_own;
     if (!run->kernels[role] || !is_here || run->specs[role].slots != FI_SLOTS_NONE)
       continue;
-    if (!layer_succeeded(fi_workspace_size(run->kernels[role], workspace), "fi_workspace_size",
-                         run->reports[role].spec))
+    if (!layer_widen(workspace, run->kernels[role], run->reports[role].spec))
       return false;
-    bytes = workspace->bytes > bytes ? workspace->bytes : bytes;
-    scratch_bytes = workspace->scratch_bytes > scratch_bytes ? workspace->scratch_bytes : scratch_bytes;
   }
-  workspace->bytes = bytes;
-  workspace->memory = device_alloc(run->device, bytes);
-  workspace->scratch_bytes = scratch_bytes;
-  workspace->scratch = device_alloc(run->device, scratch_bytes);
-  device_fill(run->device, workspace->memory, POISON, bytes);
-  device_fill(run->device, workspace->scratch, POISON, scratch_bytes);
+  layer_give_memory(workspace, run->device);
   return layer_works(run);
 }
 
@@ -151,6 +158,7 @@ static bool make_workspaces(struct layer_run *run) {
   if (!run->plans_index)
     return true;
   run->index_workspace = run->workspace;
+  run->index_workspace.bytes = run->index_workspace.scratch_bytes = 0;
   run->index_workspace.kv_heads = 1;
   if (batch->listing.ratio > 0) {
     run->index_workspace.max_requests = schedule->max_tokens;

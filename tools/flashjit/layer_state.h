@@ -39,6 +39,10 @@ fi_tensors layer_role_tensors(const struct layer_run *run, enum role role, bool 
 /* Whether a call of the library succeeded; else a complaint. */
 bool layer_succeeded(fi_status status, const char *call, const char *spec);
 
+/* A workspace is allocated for several kernels: it is widened for each, then given memory. */
+bool layer_widen(fi_workspace *workspace, const fi_kernel *kernel, const char *spec);
+void layer_give_memory(fi_workspace *workspace, struct device *device);
+
 /* The kernel of a role, on the current device, with its report. */
 bool layer_get_kernel(struct layer_run *run, enum role role, const fi_spec *spec);
 

@@ -2,7 +2,6 @@
 #include "tools/flashjit/cli.h"
 #include "tools/flashjit/commands.h"
 #include "tools/flashjit/document.h"
-#include "tools/flashjit/snippet.h"
 #include "tools/flashjit/source_text.h"
 #include "tools/flashjit/spec_words.h"
 
@@ -62,45 +61,13 @@ static int print_json(const fi_spec *spec, const char *target) {
   return document ? CLI_OK : CLI_FAILED;
 }
 
-enum { OPTION_TARGET = 1, OPTION_SNIPPET_FILE, OPTION_JSON };
-
-struct choice {
-  const char *target;
-  struct snippet_option snippet;
-  bool json;
-};
-
-static bool take_option(void *user, int code, char *text) {
-  struct choice *choice = user;
-  if (code == OPTION_SNIPPET_FILE)
-    return snippet_option("show", text, &choice->snippet);
-  if (code == OPTION_TARGET)
-    choice->target = text;
-  choice->json |= code == OPTION_JSON;
-  return true;
-}
-
 static int run(const struct cli_command *command, int argc, char **argv) {
-  struct choice choice = {.target = "sm_90a"};
-  char text[FI_SPEC_TEXT_SIZE];
-  fi_spec spec;
-  int first;
-  int code = cli_parse(command, argc, argv, take_option, &choice, &first);
-  if (code >= 0)
+  struct spec_choice choice;
+  int code;
+  if (!spec_choose(command, argc, argv, &choice, &code))
     return code;
-  code = spec_words(command->name, argc - first, argv + first, text, &spec);
-  if (code != CLI_OK)
-    return code;
-  snippet_fill(&choice.snippet, &spec);
-  return choice.json ? print_json(&spec, choice.target) : print_texts(&spec, choice.target);
+  return choice.json ? print_json(&choice.spec, choice.target) : print_texts(&choice.spec, choice.target);
 }
-
-static const struct cli_option options[] = {
-    {"target", 0, "TARGET", "default: sm_90a", OPTION_TARGET},
-    {"snippet", 0, "FILE", "the text of a spec with snippet=logit or snippet=weight", OPTION_SNIPPET_FILE},
-    {"json", 0, NULL, "print JSON", OPTION_JSON},
-    {0},
-};
 
 const struct cli_command show_command = {
     .name = "show",
@@ -109,6 +76,6 @@ const struct cli_command show_command = {
     .about = "Prints the CUDA C++ text of a spec, for example of 'attention group=4 kv=e4m3 page=16'. The spec\n"
              "may be one argument or several. One that leaves rows open has several kernels, whose texts follow\n"
              "each other.",
-    .options = options,
+    .options = spec_options,
     .run = run,
 };
