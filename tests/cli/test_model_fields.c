@@ -83,7 +83,7 @@ static void expect_refused_file(const char *path, const char *part) {
 }
 
 Test(model_fields, files_that_are_refused) {
-  expect_refused_file(CONFIG("rope_list"), "field rope_scaling is [\"linear\",4.0], not an object");
+  expect_refused_file(CONFIG("rope_list"), "field rope_scaling is [\"linear\",4], not an object");
   expect_refused_file(CONFIG("layer_types_short"), "field layer_types has 5 entries for 12 layers");
 }
 
@@ -357,7 +357,7 @@ Test(model_fields, lists_of_other_lengths) {
       {"\"hybrid_layer_pattern\": [0, 1]", "field hybrid_layer_pattern has 2 entries for 8 layers"},
       {"\"attn_type_list\": [1, 1, 1, 1, 1, 1, 1, 1, 1]", "field attn_type_list has 9 entries for 8 layers"},
       {"\"compress_ratios\": [0, 4]", "field compress_ratios has 2 entries for 8 layers"},
-      {"\"attn_layer_indices\": [8]", "field attn_layer_indices is [8.0], not a list of numbers of layers"},
+      {"\"attn_layer_indices\": [8]", "field attn_layer_indices is [8], not a list of numbers of layers"},
       {"\"rope_theta\": [5, 6]", "field rope_theta has 2 entries for 8 layers"},
       {"\"sliding_window\": [5, 6]", "field sliding_window has 2 entries for 8 layers"},
       {"\"num_key_value_heads\": [4]", "field num_key_value_heads has 1 entries for 8 layers"},
@@ -419,7 +419,11 @@ Test(model_fields, types_of_the_cache) {
       {"{\"quant_method\": \"modelopt\", \"kv_cache_quant_algo\": \"FP8\"}", FI_E4M3, FI_SCALE_TENSOR, ""},
       {"{\"quantization\": {\"kv_cache_quant_algo\": \"FP8\"}}", FI_E4M3, FI_SCALE_TENSOR, ""},
       {"{\"kv_cache_quant_algo\": \"INT8\"}", FI_I8, FI_SCALE_TENSOR, ""},
-      {"{\"kv_cache_quant_algo\": \"NVFP4\"}", FI_DTYPE_DEFAULT, FI_SCALE_NONE, "a cache of nvfp4"},
+      {"{\"kv_cache_quant_algo\": \"NVFP4\"}", FI_NVFP4, FI_SCALE_NONE, ""},
+      {"{\"kv_cache_scheme\": {\"type\": \"float\", \"num_bits\": 4, \"group_size\": 16}}", FI_NVFP4, FI_SCALE_NONE,
+       ""},
+      {"{\"kv_cache_quant_algo\": \"INT4\"}", FI_DTYPE_DEFAULT, FI_SCALE_NONE,
+       "a cache of int4 with groups of an unknown size"},
   };
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     char text[512];
@@ -433,6 +437,33 @@ Test(model_fields, types_of_the_cache) {
   }
   expect_refused_config(LLAMA ", \"quantization_config\": {\"kv_cache_scheme\": {\"type\": \"int\", \"num_bits\": 8}}}",
                         "field kv_cache_scheme is");
+}
+
+/* Fields that contradict each other, or promise what they do not say. */
+Test(model_fields, what_counts_is_said) {
+  static const struct {
+    const char *fields;
+    const char *note;
+  } rows[] = {
+      {", \"n_head\": 8", "num_attention_heads and n_head are both given, and differ: num_attention_heads counts"},
+      {", \"rope_scaling\": {\"rope_type\": \"linear\", \"type\": \"yarn\", \"factor\": 4}",
+       "rope_type and type are both given, and differ: rope_type counts"},
+      {", \"dtype\": \"float16\", \"torch_dtype\": \"float32\"", "dtype and torch_dtype are both given, and differ"},
+      {", \"num_hidden_layers\": 2, \"layer_types\": [\"full_attention\", \"sliding_attention\"]",
+       "layer_types has sliding_attention, and there"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[512];
+    snprintf(text, sizeof text, LLAMA "%s}", rows[i].fields);
+    expect_note(read_text(text), rows[i].note);
+  }
+}
+
+Test(model_fields, values_are_told_as_they_are_written) {
+  expect_refused_config(LLAMA ", \"num_key_value_heads\": -4}", "field num_key_value_heads is -4, not");
+  expect_refused_config(LLAMA ", \"num_key_value_heads\": 1.5}", "field num_key_value_heads is 1.5, not");
+  expect_refused_config(LLAMA ", \"rope_scaling\": [\"linear\", {\"factor\": 4}]}",
+                        "field rope_scaling is [\"linear\",{\"factor\":4}], not an object");
 }
 
 /* What is asked for goes before the config. */

@@ -44,6 +44,8 @@ static bool read_mask(struct config *config, const struct kind *kind, struct lay
   double chunk;
   if (kind->reach == REACH_SLIDING && !window_read(config, &layer->window))
     return false;
+  if (kind->reach == REACH_SLIDING && layer->window == 0 && config_find_given(config, "layer_types"))
+    note(config->notes, "layer_types has %s, and there is no window: these layers see all tokens", kind->name);
   if (!read_whole(config, "attention_chunk_size", &chunk))
     return false;
   if (kind->reach == REACH_CHUNK)

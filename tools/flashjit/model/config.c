@@ -24,8 +24,25 @@ bool config_problem(struct config *config, const char *format, ...) {
   return problem_set("%s: %s", config->path, message);
 }
 
+/* As a file has it: all numbers of a config are read as reals. A copy. */
+static json_t *as_written(json_t *value) {
+  enum { EXACT = 1 << 30 };
+  const double number = json_real_value(value);
+  if (json_is_real(value) && fabs(number) < EXACT && number == floor(number))
+    return json_integer((json_int_t)number);
+  json_t *copy = json_copy(value);
+  const char *key;
+  size_t index;
+  json_t *item;
+  json_object_foreach(value, key, item) json_object_set_new(copy, key, as_written(item));
+  json_array_foreach(value, index, item) json_array_set_new(copy, index, as_written(item));
+  return copy;
+}
+
 bool config_mistake(struct config *config, const char *field, const json_t *value, const char *what) {
-  char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+  json_t *copy = as_written((json_t *)value);
+  char *text = json_dumps(copy, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+  json_decref(copy);
   config_problem(config, "field %s is %.80s%s, not %s", field, text ? text : "?",
                  text && strlen(text) > 80 ? "..." : "", what);
   free(text);
@@ -156,6 +173,18 @@ static const json_t *value_of(const json_t *object, const char *const *names, bo
   return NULL;
 }
 
+/* Another alias may say something else. */
+static void tell_rivals(const struct config *config, const char *const *names, const json_t *counted) {
+  const char *first = NULL;
+  for (; *names; names++) {
+    const json_t *value = value_at(config->text, *names);
+    if (value == counted && !first)
+      first = *names;
+    else if (first && value && !json_is_null(value) && !json_equal(value, counted))
+      note(config->notes, "%s and %s are both given, and differ: %s counts", first, *names, first);
+  }
+}
+
 const json_t *config_trait(const struct config *config, const char *trait) {
   char key[64];
   snprintf(key, sizeof key, "@%s", trait);
@@ -177,7 +206,12 @@ static const json_t *given(const struct config *config, const char *field, bool 
   if (is_unused(config, field))
     return NULL;
   const json_t *value = value_of(config->layer, names, is_null);
-  return value || *is_null ? value : value_of(config->text, names, is_null);
+  if (value || *is_null)
+    return value;
+  value = value_of(config->text, names, is_null);
+  if (value)
+    tell_rivals(config, names, value);
+  return value;
 }
 
 const json_t *config_find_given(const struct config *config, const char *field) {

@@ -29,7 +29,7 @@ static void needs_other(const struct layer *layer, char *text, size_t size) {
 
 static void needs_cache_type(const struct layer *layer, char *text, size_t size) {
   if (layer->kv_dtype == FI_DTYPE_DEFAULT)
-    snprintf(text, size, "a cache of %s", layer->kv_type);
+    snprintf(text, size, "a cache of %s with groups of an unknown size", layer->kv_type);
 }
 
 static void needs_rope_type(const struct layer *layer, char *text, size_t size) {

@@ -309,8 +309,11 @@ static const struct {
 
 static void read_type(const struct source *source, struct rope *rope) {
   const json_t *named = source_find(source, "rope_type");
+  const json_t *older = source_find(source, "type"); /* the older spelling */
+  if (named && older && !json_equal(named, older))
+    note(source->config->notes, "rope_type and type are both given, and differ: rope_type counts");
   if (!named)
-    named = source_find(source, "type"); /* the older spelling */
+    named = older;
   const char *name = json_string_value(named);
   rope->type = ROPE_UNKNOWN;
   if (!named)

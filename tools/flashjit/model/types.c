@@ -23,7 +23,10 @@ static const json_t *find_anywhere(const struct config *config, const char *cons
 static bool read_values(struct config *config, struct layer *layer) {
   static const char *const fields[] = {"dtype", "torch_dtype", NULL};
   const json_t *value = find_anywhere(config, fields);
+  const json_t *older = find_anywhere(config, &fields[1]);
   const char *name = json_string_value(value);
+  if (older && !json_equal(value, older))
+    note(config->notes, "dtype and torch_dtype are both given, and differ: dtype counts");
   if (name && strncmp(name, "torch.", 6) == 0)
     name += 6;
   layer->q_dtype = FI_BF16;
@@ -63,10 +66,10 @@ static bool read_scheme(struct config *config, const json_t *scheme, struct laye
   if (is_float && bits == 8 && (is_head || is_tensor) && !json_is_true(json_object_get(scheme, "dynamic")))
     set_type(layer, FI_E4M3, is_head ? FI_SCALE_HEAD : FI_SCALE_TENSOR, "e4m3");
   else if (is_float && bits == 4)
-    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
+    set_type(layer, FI_NVFP4, FI_SCALE_NONE, "nvfp4");
   else
     return config_mistake(config, "kv_cache_scheme", scheme,
-                          "8 bits of type float, symmetric, with a strategy of tensor or attn_head");
+                          "8 bits of type float, symmetric, with a strategy of tensor or attn_head, or 4 bits of it");
   return true;
 }
 
@@ -75,7 +78,7 @@ static bool read_algorithm(struct config *config, const json_t *value, struct la
   if (name && strcmp(name, "FP8") == 0)
     set_type(layer, FI_E4M3, FI_SCALE_TENSOR, "e4m3");
   else if (name && strcmp(name, "NVFP4") == 0)
-    set_type(layer, FI_DTYPE_DEFAULT, FI_SCALE_NONE, "nvfp4");
+    set_type(layer, FI_NVFP4, FI_SCALE_NONE, "nvfp4");
   else if (name && strcmp(name, "INT8") == 0)
     set_type(layer, FI_I8, FI_SCALE_TENSOR, "int8");
   else if (name && strcmp(name, "INT4") == 0)
@@ -142,9 +145,12 @@ static void choose_type(uint32_t kv_dtype, uint32_t v_dtype, struct layer *layer
 }
 
 static void tell_cache(struct config *config, const struct layer *layer) {
+  const char *scales = layer->kv_scale == FI_SCALE_HEAD     ? ", one scale per KV head"
+                       : layer->kv_scale == FI_SCALE_TENSOR ? ", one scale per tensor"
+                                                            : "";
   if (strcmp(layer->kv_type, "f16") != 0 && strcmp(layer->kv_type, "bf16") != 0)
-    note(config->notes, "by its quantization config the cache is %s, one scale per %s (--kv-dtype takes another)",
-         layer->kv_type, layer->kv_scale == FI_SCALE_HEAD ? "KV head" : "tensor");
+    note(config->notes, "by its quantization config the cache is %s%s (--kv-dtype takes another)", layer->kv_type,
+         scales);
 }
 
 void types_of_values(struct layer *layer) {
