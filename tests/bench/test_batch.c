@@ -243,7 +243,10 @@ Test(bench_case, what_is_none) {
                  "ratio is \"0\"; allowed are 1 to 65536");
   expect_problem("attention hdd=64 batch=1q1", "hdd");
   expect_problem("append batch=1q1", "for attention and indexers alone");
-  expect_problem("attention bias=dense batch=1q1", "axis bias");
+  expect_problem("attention positions=array rope=half batch=1q1", "axis positions");
+  expect_problem("attention page=16 select=1 listed=4 first=1 batch=1q9", "indexers take such, other specs do not");
+  expect_problem("indexer page=16 listed=4 first=3 last=2 batch=1q9", "has 3 first and 2 last blocks in lists of 4");
+  expect_problem("indexer page=16 listed=4 last=1 last=2 batch=1q9", "last is given twice");
   expect_problem("attention ranges=1 batch=1q1", "axis ranges");
 }
 

@@ -104,6 +104,24 @@ Test(bench, packed_masks) {
   expect_text(output.out, "\"status\": \"ok\"");
 }
 
+/* Of both ends, and with more query tokens than a tile has. */
+Test(bench, biases) {
+  static const char *const rows[] = {
+      "'attention hd=32 group=4 rows=16 page=16 bias=distance' --heads 2 --batch 1q3s90_2q1s20",
+      "'attention hd=32 group=2 mask=none bias=distance' --heads 1 --batch 1q20s70_1q9",
+      "'attention hd=32 group=4 q=f16 page=16 left=40 bias=token_distance' --heads 2 --batch 1q3s90_2q1s20",
+      "'attention hd=32 group=4 rows=16 page=16 bias=token_distance' --heads 1 --batch 1q2s1100",
+      "'attention hd=32 group=4 page=16 bias=dense' --heads 2 --batch 1q30s90_2q1s20",
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "bench -o json --whole %s", rows[i]);
+    command(&output, arguments);
+    expect_code(&output, 0);
+    expect_text(output.out, "\"status\": \"ok\"");
+  }
+}
+
 Test(bench, lists) {
   command(&output, "bench -o json --whole 'attention hd=32 group=4 page=16 select=16' --heads 1 --listed 3 "
                    "--batch 1q3s90_2q1s20");
@@ -345,7 +363,7 @@ Test(bench, bad_input) {
       {"attention --heads 0", 2, "--heads is \"0\"; allowed are 1 to 1024"},
       {"attention --tolerance x", 2, "--tolerance is \"x\""},
       {"attention hd=7", 2, "hd"},
-      {"attention bias=dense", 2, "axis bias"},
+      {"attention ranges=1", 2, "axis ranges"},
       {"merge", 2, "for attention and indexers alone"},
       {"--batch 1q1", 2, "--batch goes with a SPEC or --model"},
       {"attention --cases x", 2, "give a SPEC, --model or --cases"},

@@ -32,7 +32,7 @@ static void expect_right(const json_t *row) {
   "indexer hd=64 group=8 kv=e4m3 scale=token page=16 heads=1 listed=5 batch=1q3s90_1q1s40\n"                           \
   "indexer hd=32 group=3 heads=2 listed=7 batch=2q1s30\n"                                                              \
   "indexer hd=32 group=4 q=f16 index=csr heads=1 listed=7 batch=1q2s30_1q1s9\n"                                        \
-  "indexer hd=32 group=4 page=16 select=16 scores=heads heads=1 listed=3 batch=1q20s150\n"                             \
+  "indexer hd=32 group=4 page=16 select=16 scores=heads heads=1 listed=4 first=1 last=2 batch=1q20s150\n"              \
   "indexer hd=32 group=4 page=4 heads=1 listed=4 ratio=4 batch=1q9s60_1q1s3\n"
 
 Test(bench_indexers, formats) {
@@ -83,7 +83,7 @@ Test(bench_indexers, of_models) {
       {"\"model_type\": \"minimax_m3\", \"num_key_value_heads\": 2, \"index_n_heads\": 2, \"index_head_dim\": 64, "
        "\"sparse_attention_config\": {\"sparse_attention_freq\": [1], \"sparse_topk_blocks\": 3, "
        "\"sparse_block_size\": 16}",
-       "indexer hd=64 group=2 page=16 select=16 scores=heads heads=1 listed=3 batch=1q5s90", "minimax_m3_sparse"},
+       "indexer hd=64 group=2 page=16 select=16 scores=heads heads=1 listed=3 last=1 batch=1q5s90", "minimax_m3_sparse"},
       {"\"model_type\": \"deepseek_v4\", \"num_key_value_heads\": 1, \"index_topk\": 10, \"index_n_heads\": 4, "
        "\"index_head_dim\": 64, \"compress_ratios\": [4]",
        "indexer hd=64 group=4 page=16 heads=1 listed=10 ratio=4 batch=1q5s90", "compressed_sparse_attention"},
@@ -244,7 +244,7 @@ Test(bench_indexers, rates) {
 
 Test(bench_indexers, what_is_none) {
   static const char *const rows[][2] = {
-      {"indexer batch=1q1", "\"indexer\" has no number of listed blocks; an indexer takes one"},
+      {"indexer batch=1q1", "\"indexer\" has no number of listed blocks (listed); an indexer takes one"},
       {"indexer listed=4 ratio=4 batch=1q1", "has a ratio with batch 1q1; an indexer takes one with pages"},
       {"indexer page=16 listed=4 ratio=4 batch=2q1s40p16", "has a ratio with batch 2q1s40p16"},
       {"indexer page=16 listed=4 ratio=4 batch=2q1s40_0q1s80", "has a ratio with batch 2q1s40_0q1s80"},

@@ -15,16 +15,15 @@
 
 enum { MOST_HEADS = 1024 };
 
-/* Axes whose arrays nobody makes here, each with the values that need none. */
+/* Axes whose arrays nobody makes here, but for the default. */
 static const struct {
   const char *key;
   size_t offset;
-  uint32_t most;
+  uint32_t usual;
 } bounds[] = {
     {"start", offsetof(fi_spec, kv_start), 0},
     {"ranges", offsetof(fi_spec, ranges), 0},
     {"positions", offsetof(fi_spec, rope_positions), FI_POSITIONS_KV_OFFSET},
-    {"bias", offsetof(fi_spec, bias), FI_BIAS_SLOPES},
     {"snippet", offsetof(fi_spec, snippet), FI_SNIPPET_NONE},
     {"ids", offsetof(fi_spec, page_ids), FI_IDS_INT32},
 };
@@ -39,9 +38,8 @@ static bool can_be_timed(const fi_spec *spec, const char *text) {
   for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
     uint32_t value;
     memcpy(&value, (const char *)spec + bounds[i].offset, sizeof value);
-    if (value > bounds[i].most)
-      return problem_set("bench has no inputs for the axis %s of \"%s\"; its default is allowed%s", bounds[i].key, text,
-                         bounds[i].most > 0 ? ", and slopes" : "");
+    if (value != 0 && value != bounds[i].usual)
+      return problem_set("bench has no inputs for the axis %s of \"%s\"; its default is allowed", bounds[i].key, text);
   }
   return true;
 }
@@ -76,6 +74,23 @@ bool bench_case_make(struct bench_case *what, const fi_spec *spec, uint32_t kv_h
   return can_be_timed(spec, what->spec_text) && bench_batch_copy(&what->batch, batch);
 }
 
+const struct bench_count bench_counts[BENCH_COUNTS] = {
+    {"listed", offsetof(struct bench_case, listed), 1 << 20},
+    {"ratio", offsetof(struct bench_case, ratio), 1 << 16},
+    {"first", offsetof(struct bench_case, first), 1 << 20},
+    {"last", offsetof(struct bench_case, last), 1 << 20},
+};
+
+static uint32_t *count_at(struct bench_case *what, size_t number) {
+  return (uint32_t *)(void *)((char *)what + bench_counts[number].offset);
+}
+
+uint32_t bench_case_count(const struct bench_case *what, size_t number) {
+  uint32_t count;
+  memcpy(&count, (const char *)what + bench_counts[number].offset, sizeof count);
+  return count;
+}
+
 /* Its query tokens have pages in common, and are requests of their own. */
 static bool can_have_entries(const struct bench_case *what) {
   bool is_plain = what->spec.page_size > 0 && what->batch.room.q_len == 0;
@@ -89,19 +104,31 @@ static bool can_have_entries(const struct bench_case *what) {
                                  what->spec_text, what->batch.text);
 }
 
-bool bench_case_list(struct bench_case *what, uint32_t listed, uint32_t ratio) {
-  if (is_indexer(&what->spec) && listed == 0)
-    return problem_set("\"%s\" has no number of listed blocks; an indexer takes one", what->spec_text);
-  if ((what->spec.select > 0) != (listed > 0))
-    return problem_set("\"%s\" has %s; specs with select go with a number of blocks, other specs do not",
-                       what->spec_text, listed > 0 ? "listed blocks without select" : "select without listed blocks");
-  if (what->spec.second_page == 0 && ratio > 0 && !is_indexer(&what->spec))
+/* What is listed anyway. */
+static bool check_ends(const struct bench_case *what) {
+  const uint64_t ends = (uint64_t)what->first + what->last;
+  if (ends > 0 && !is_indexer(&what->spec))
+    return problem_set("\"%s\" has first or last blocks; indexers take such, other specs do not", what->spec_text);
+  return ends <= what->listed || problem_set("\"%s\" has %u first and %u last blocks in lists of %u", what->spec_text,
+                                             what->first, what->last, what->listed);
+}
+
+bool bench_case_list(struct bench_case *what, const uint32_t counts[BENCH_COUNTS]) {
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    *count_at(what, i) = counts[i];
+  if (is_indexer(&what->spec) && what->listed == 0)
+    return problem_set("\"%s\" has no number of listed blocks (listed); an indexer takes one", what->spec_text);
+  if ((what->spec.select > 0) != (what->listed > 0))
+    return problem_set("\"%s\" has %s; specs with select go with a number of blocks (listed), other specs do not",
+                       what->spec_text,
+                       what->listed > 0 ? "listed blocks without select" : "select without listed blocks");
+  if (what->spec.second_page == 0 && what->ratio > 0 && !is_indexer(&what->spec))
     return problem_set("\"%s\" has a ratio of %u without a second KV; specs with second and indexers take one, other "
                        "specs do not",
-                       what->spec_text, ratio);
-  what->listed = listed;
-  what->ratio = what->spec.second_page > 0 && ratio == 0 ? BENCH_RATIO : ratio;
-  return !is_indexer(&what->spec) || ratio == 0 || can_have_entries(what);
+                       what->spec_text, what->ratio);
+  if (what->spec.second_page > 0 && what->ratio == 0)
+    what->ratio = BENCH_RATIO;
+  return check_ends(what) && (!is_indexer(&what->spec) || what->ratio == 0 || can_have_entries(what));
 }
 
 bool bench_case_launched(const struct bench_case *what, struct bench_case *launched) {
@@ -130,33 +157,42 @@ static bool append_word(char *text, size_t size, const char *word) {
 /* What a line says beside the spec; NULL: nothing. */
 struct words {
   const char *heads;
-  const char *listed;
-  const char *ratio;
   const char *batch;
+  const char *counts[BENCH_COUNTS];
 };
 
-/* Splits the words of a line, which it overwrites, into the spec and what is not of it. */
-static bool split(char *line, char *spec, size_t size, struct words *words) {
+/* Where the value of a word goes; NULL of one that is of the spec. */
+static const char **place_of(struct words *words, const char *word, const char **name) {
   const struct {
     const char *key;
     const char **value;
-  } others[] = {
-      {"heads", &words->heads}, {"listed", &words->listed}, {"ratio", &words->ratio}, {"batch", &words->batch}};
-  enum { OTHERS = sizeof others / sizeof *others };
-  bool given[OTHERS] = {false};
+  } others[] = {{"heads", &words->heads}, {"batch", &words->batch}};
+  for (size_t i = 0; i < BENCH_COUNTS; i++) {
+    *name = bench_counts[i].name;
+    if (value_of(word, *name))
+      return &words->counts[i];
+  }
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    *name = others[i].key;
+    if (value_of(word, *name))
+      return others[i].value;
+  }
+  return NULL;
+}
+
+/* Splits the words of a line, which it overwrites, into the spec and what is not of it. */
+static bool split(char *line, char *spec, size_t size, struct words *words) {
   bool fits = true;
   char *rest = line;
   spec[0] = '\0';
   for (char *word = strtok_r(line, " \t\r\n", &rest); word && fits; word = strtok_r(NULL, " \t\r\n", &rest)) {
-    size_t i = 0;
-    while (i < OTHERS && !value_of(word, others[i].key))
-      i++;
-    if (i < OTHERS && given[i])
-      return problem_set("%s is given twice", others[i].key);
-    if (i < OTHERS) {
-      given[i] = true;
-      *others[i].value = value_of(word, others[i].key);
-    } else
+    const char *name;
+    const char **place = place_of(words, word, &name);
+    if (place && *place)
+      return problem_set("%s is given twice", name);
+    if (place)
+      *place = value_of(word, name);
+    else
       fits = append_word(spec, size, word);
   }
   return fits;
@@ -171,18 +207,18 @@ static bool take_number(const char *name, const char *text, uint32_t most, uint3
   return true;
 }
 
-/* Specs with lists say how long these are, and those with a second KV, and indexers, how many tokens an entry has. */
-static bool take_lists(struct bench_case *what, const struct words *words) {
-  uint32_t listed = 0;
-  uint32_t ratio = 0;
-  return take_number("listed", words->listed, BENCH_MOST_LISTED, &listed) &&
-         take_number("ratio", words->ratio, BENCH_MOST_RATIO, &ratio) && bench_case_list(what, listed, ratio);
+static bool take_counts(struct bench_case *what, const struct words *words) {
+  uint32_t counts[BENCH_COUNTS];
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    if (!take_number(bench_counts[i].name, words->counts[i], bench_counts[i].most, &counts[i]))
+      return false;
+  return bench_case_list(what, counts);
 }
 
 bool bench_case_parse(struct bench_case *what, const char *line) {
   char copy[CASE_TEXT_SIZE];
   char text[FI_SPEC_TEXT_SIZE];
-  struct words words = {.heads = "8"};
+  struct words words = {0};
   uint32_t kv_heads = 0;
   fi_spec spec;
   struct bench_batch batch;
@@ -194,7 +230,7 @@ bool bench_case_parse(struct bench_case *what, const char *line) {
     return false;
   if (!words.batch)
     return problem_set("\"%s\" has no batch=, such as batch=8q1s1k", line);
-  if (!take_number("heads", words.heads, MOST_HEADS, &kv_heads))
+  if (!take_number("heads", words.heads ? words.heads : "8", MOST_HEADS, &kv_heads))
     return false;
   if (fi_spec_parse(text, &spec))
     return problem_set("%s", fi_last_error());
@@ -202,21 +238,19 @@ bool bench_case_parse(struct bench_case *what, const char *line) {
     return false;
   const bool made = bench_case_make(what, &spec, kv_heads, &batch);
   bench_batch_free(&batch);
-  if (!made || take_lists(what, &words))
+  if (!made || take_counts(what, &words))
     return made;
   bench_batch_free(&what->batch);
   return false;
 }
 
 void bench_case_text(const struct bench_case *what, char text[CASE_TEXT_SIZE]) {
-  char listed[24] = "";
-  char ratio[24] = "";
-  if (what->listed)
-    snprintf(listed, sizeof listed, " listed=%u", what->listed);
-  if (what->ratio)
-    snprintf(ratio, sizeof ratio, " ratio=%u", what->ratio);
-  snprintf(text, CASE_TEXT_SIZE, "%s heads=%u%s%s batch=%s", what->spec_text, what->kv_heads, listed, ratio,
-           what->batch.text);
+  int used = snprintf(text, CASE_TEXT_SIZE, "%s heads=%u", what->spec_text, what->kv_heads);
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    if (bench_case_count(what, i))
+      used += snprintf(text + used, CASE_TEXT_SIZE - (size_t)used, " %s=%u", bench_counts[i].name,
+                       bench_case_count(what, i));
+  snprintf(text + used, CASE_TEXT_SIZE - (size_t)used, " batch=%s", what->batch.text);
 }
 
 /* ------------------------------------------------------------------------------------------------ lists */

@@ -68,18 +68,12 @@ static int make_batches(const struct bench_choice *choice, struct batches *batch
 
 /* ------------------------------------------------------------------------------------------------ cases */
 
-/* How long lists are, and the second KV. */
-struct lists {
-  uint64_t listed;
-  uint64_t ratio;
-};
-
-static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads, struct lists lists,
-                     const struct bench_batch *batch) {
+static bool add_case(struct case_list *list, const fi_spec *spec, const char *layer, uint64_t heads,
+                     const uint32_t counts[BENCH_COUNTS], const struct bench_batch *batch) {
   struct bench_case what;
   if (!bench_case_make(&what, spec, (uint32_t)heads, batch))
     return false;
-  if (!bench_case_list(&what, (uint32_t)lists.listed, (uint32_t)lists.ratio)) {
+  if (!bench_case_list(&what, counts)) {
     bench_batch_free(&what.batch);
     return false;
   }
@@ -92,26 +86,36 @@ static enum role role_of(const struct bench_batch *batch) {
   return tokens == 1 ? ROLE_DECODE : tokens <= EXTEND_TOKENS ? ROLE_EXTEND : ROLE_PREFILL;
 }
 
-/* Of a model's layer, no longer than a request has blocks or entries. */
-static struct lists lists_of(const struct selection *selection, const struct bench_batch *batch) {
+static uint32_t least(uint32_t a, uint32_t b) {
+  return a < b ? a : b;
+}
+
+/* Of a model's layer, lists no longer than a request has blocks or entries; what is in them anyway is its indexer's. */
+static void count_lists(const struct selection *selection, enum role role, const struct bench_batch *batch,
+                        uint32_t counts[BENCH_COUNTS]) {
   const uint32_t most = bench_batch_most_kv(batch);
   if (selection->block == 0)
-    return (struct lists){0};
-  const uint64_t entries = selection->ratio > 0 ? most / selection->ratio : most / selection->block;
-  const uint64_t blocks = entries > 0 ? entries : 1;
-  const bool is_shorter = selection->entries > 0 && selection->entries < blocks;
-  return (struct lists){.listed = is_shorter ? selection->entries : blocks, .ratio = selection->ratio};
+    return;
+  const uint32_t entries = selection->ratio > 0 ? most / selection->ratio : most / selection->block;
+  const uint32_t blocks = entries > 0 ? entries : 1;
+  const uint32_t listed = selection->entries > 0 ? least(selection->entries, blocks) : blocks;
+  const uint32_t first = role == ROLE_INDEXER ? least(selection->first_blocks, listed) : 0;
+  const uint32_t last = role == ROLE_INDEXER ? least(selection->last_blocks, listed - first) : 0;
+  const uint32_t of[BENCH_COUNTS] = {listed, selection->ratio, first, last};
+  memcpy(counts, of, sizeof of);
 }
 
 /* What bench lacks the inputs of is told and left out. An indexer has one head of keys. */
 static void add_role(const struct bench_choice *choice, const struct model_layer *layer, enum role role,
                      const struct bench_batch *batch, struct case_list *list) {
+  uint32_t counts[BENCH_COUNTS] = {0};
   fi_spec spec;
   if (!layer_has_role(layer, role))
     return;
+  count_lists(&layer->layer.selection, role, batch, counts);
   const uint32_t heads = role == ROLE_INDEXER ? 1 : layer->kv_heads;
   const bool has_kernel = role_spec(layer, choice->model.page_size, role, NULL, &spec) == FI_OK;
-  if (!has_kernel || !add_case(list, &spec, layer->kind, heads, lists_of(&layer->layer.selection, batch), batch))
+  if (!has_kernel || !add_case(list, &spec, layer->kind, heads, counts, batch))
     complain("%s, %s: %s", layer->kind, batch->text, has_kernel ? problem_last() : fi_last_error());
 }
 
@@ -146,8 +150,11 @@ static int add_spec(const struct bench_choice *choice, const struct batches *bat
     return code;
   if (fi_spec_supported(&spec, NULL))
     return usage_error("bench", "%s", fi_last_error());
+  uint32_t counts[BENCH_COUNTS];
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    counts[i] = (uint32_t)choice->counts[i];
   for (size_t i = 0; i < batches->count; i++) {
-    if (!add_case(list, &spec, "", choice->heads, (struct lists){choice->listed, choice->ratio}, &batches->batches[i]))
+    if (!add_case(list, &spec, "", choice->heads, counts, &batches->batches[i]))
       return usage_error("bench", "%s", problem_last());
   }
   return CLI_OK;

@@ -25,9 +25,8 @@ struct bench_choice {
   const char *peers_from; /* a folder of more plug-ins; NULL: none */
   const char *python;
   uint64_t heads;
-  uint64_t listed;   /* blocks, of specs with select; 0: none */
-  uint64_t ratio;    /* tokens to an entry, of specs with second; 0: the usual one */
-  uint64_t requests; /* of a trace */
+  uint64_t counts[BENCH_COUNTS]; /* of a spec; 0: not given */
+  uint64_t requests;             /* of a trace */
   uint64_t repeat;
   uint64_t seed;
   uint64_t tolerance; /* percent */

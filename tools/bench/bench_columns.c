@@ -12,15 +12,14 @@ static void text_cell(const json_t *row, const char *key, char text[BENCH_CELL])
     *bar = '/';
 }
 
-/* What is of the batch, and how many blocks are listed of how many tokens each. */
+/* What is of the batch, and the other numbers of the case. */
 static void batch_cell(const json_t *row, const char *key, char text[BENCH_CELL]) {
-  static const char *const counts[] = {"listed", "ratio"};
   text_cell(row, key, text);
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-    const json_t *count = json_object_get(row, counts[i]);
+  for (size_t i = 0; i < BENCH_COUNTS; i++) {
+    const json_t *count = json_object_get(row, bench_counts[i].name);
     const size_t used = strlen(text);
     if (count)
-      snprintf(text + used, BENCH_CELL - used, " %s=%lld", counts[i], (long long)json_integer_value(count));
+      snprintf(text + used, BENCH_CELL - used, " %s=%lld", bench_counts[i].name, (long long)json_integer_value(count));
   }
 }
 

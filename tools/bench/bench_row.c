@@ -86,10 +86,9 @@ static void set_case(json_t *row, const struct bench_case *what) {
   set_text(row, "spec", what->spec_text);
   json_object_set_new(row, "heads", json_integer(what->kv_heads));
   set_text(row, "batch", what->batch.text);
-  if (what->listed)
-    json_object_set_new(row, "listed", json_integer(what->listed));
-  if (what->ratio)
-    json_object_set_new(row, "ratio", json_integer(what->ratio));
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    if (bench_case_count(what, i))
+      json_object_set_new(row, bench_counts[i].name, json_integer(bench_case_count(what, i)));
   set_real(row, "bytes", bench_case_bytes(what));
   set_real(row, "operations", bench_case_operations(what));
   if (what->layer[0])

@@ -135,6 +135,7 @@ static fi_kv cache_on(const struct case_data *data, void *rows, void *scales, ui
 
 static fi_tensors tensors_on(const struct case_data *data, void *const *memory) {
   const fi_spec *spec = &data->spec;
+  const struct case_bias bias = case_bias(data);
   return (fi_tensors){
       .struct_size = sizeof(fi_tensors),
       .q = memory[CASE_Q],
@@ -146,12 +147,19 @@ static fi_tensors tensors_on(const struct case_data *data, void *const *memory) 
                     reference_v_scale_rows(spec).packed),
       .sinks = memory[CASE_SINKS],
       .slopes = memory[CASE_SLOPES],
+      .bias = memory[CASE_BIAS],
+      .bias_token_stride = bias.token_stride,
+      .bias_head_stride = bias.head_stride,
+      .bias_extent = bias.extent,
+      .bias_first = bias.first,
       .softcap = spec->softcap ? softcap : 0,
       .rope_table = memory[CASE_ROPE_TABLE],
       .rope_magnitude = data->rope_magnitude,
       .selected = memory[CASE_SELECTED],
       .weights = memory[CASE_WEIGHTS],
       .lists = memory[CASE_LISTS],
+      .first_blocks = data->what.first,
+      .last_blocks = data->what.last,
       .second_k = {.data = memory[CASE_SECOND_K], .scales = memory[CASE_SECOND_K_SCALES]},
       .second_v = {.data = memory[CASE_SECOND_V], .scales = memory[CASE_SECOND_V_SCALES]},
   };

@@ -28,6 +28,7 @@ enum case_buffer {
   CASE_MASK_OFFSETS,
   CASE_SINKS,
   CASE_SLOPES,
+  CASE_BIAS,
   CASE_ROPE_TABLE,
   CASE_SELECTED,
   CASE_WEIGHTS,  /* of an indexer, */

@@ -174,6 +174,7 @@ bool case_fill(struct case_data *data, random_state *random) {
   fill_mask(data, random);
   listing_weights(random, data->host[CASE_WEIGHTS], data->bytes[CASE_WEIGHTS] / sizeof(float));
   fill_heads(data, CASE_SINKS, 1, 4);
+  fill_elements(data, CASE_BIAS, case_bias(data).dtype, random);
   fill_heads(data, CASE_SLOPES, 0.5, 1.0 / 128); /* from 1/2 to 1/256, as ALiBi has them */
   return fill_page_table(data, random) && fill_second_table(data, random) && fill_lists(data, random) &&
          fill_rope_table(data);

@@ -15,6 +15,17 @@ uint32_t case_second_pages(const struct case_data *data, uint32_t request);
 /* Words of a query token's row of a packed mask. */
 size_t case_mask_words(const struct case_data *data);
 
+/* The rows of a bias that is no slopes; else there are none. */
+struct case_bias {
+  uint32_t dtype;
+  uint32_t extent; /* elements of a row */
+  int32_t first;   /* the distance of the first */
+  size_t rows;
+  int64_t token_stride;
+  int64_t head_stride; /* 0 of a dense one: all heads have it */
+};
+struct case_bias case_bias(const struct case_data *data);
+
 /* How many pages and tokens there are, and bytes of each buffer; the kernel and its bounds are there. */
 void case_set_sizes(struct case_data *data);
 

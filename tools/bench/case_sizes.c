@@ -80,6 +80,33 @@ size_t case_mask_words(const struct case_data *data) {
   return data->spec.mask_bits ? (bench_batch_most_kv(&data->what.batch) + 31) / 32 : 0;
 }
 
+/* By distance as far as there is KV, of each query token as far as Inkling has it. */
+struct case_bias case_bias(const struct case_data *data) {
+  enum { DISTANCES = 1024 };
+  const fi_spec *spec = &data->spec;
+  const uint32_t most = data->bounds.max_kv_len;
+  const uint32_t near = most < DISTANCES ? most : DISTANCES;
+  const size_t tokens = bench_batch_tokens(&data->what.batch);
+  const size_t heads = query_heads(data);
+  const uint32_t behind = spec->mask == FI_MASK_CAUSAL ? 0 : most - 1;
+  const uint32_t distances = most + behind;
+  switch (spec->bias) {
+  case FI_BIAS_DISTANCE:
+    return (struct case_bias){FI_F32, distances, -(int32_t)behind, heads, 0, distances};
+  case FI_BIAS_TOKEN_DISTANCE:
+    return (struct case_bias){spec->q_dtype, near, 0, tokens * heads, (int64_t)(heads * near), near};
+  case FI_BIAS_DENSE:
+    return (struct case_bias){FI_F16, most, 0, tokens, most, 0};
+  default:
+    return (struct case_bias){.dtype = FI_F32};
+  }
+}
+
+static size_t bias_bytes(const struct case_data *data) {
+  const struct case_bias bias = case_bias(data);
+  return bias.rows * bias.extent * dtype_bytes(bias.dtype);
+}
+
 /* Of all query tokens, entries of the lists that attention reads, .. */
 static size_t listed_entries(const struct case_data *data) {
   const bool is_indexer = data->spec.op == FI_OP_INDEXER;
@@ -120,6 +147,7 @@ void case_set_sizes(struct case_data *data) {
       [CASE_MASK_OFFSETS] = spec->mask_bits ? requests * sizeof(int64_t) : 0,
       [CASE_SINKS] = spec->sinks ? query_heads(data) * sizeof(float) : 0,
       [CASE_SLOPES] = spec->bias == FI_BIAS_SLOPES ? query_heads(data) * sizeof(float) : 0,
+      [CASE_BIAS] = bias_bytes(data),
       [CASE_ROPE_TABLE] = spec->rope != FI_ROPE_NONE ? spec->rope_dim / 2 * sizeof(uint64_t) : 0,
       [CASE_SELECTED] = listed_entries(data) * sizeof(int32_t),
       [CASE_WEIGHTS] = spec->op == FI_OP_INDEXER && spec->scores == FI_SCORES_SUM ? rows * sizeof(float) : 0,

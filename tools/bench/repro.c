@@ -57,10 +57,9 @@ char *repro_command(const struct bench_choice *choice, const struct bench_case *
   if (!file)
     return NULL;
   fprintf(file, "flashjit bench %s --heads %u", what->spec_text, what->kv_heads);
-  if (what->listed)
-    fprintf(file, " --listed %u", what->listed);
-  if (what->ratio)
-    fprintf(file, " --ratio %u", what->ratio);
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    if (bench_case_count(what, i))
+      fprintf(file, " --%s %u", bench_counts[i].name, bench_case_count(what, i));
   write_batch(file, &what->batch);
   write_number(file, "--seed", choice->seed, BENCH_SEED);
   write_number(file, "--repeat", choice->repeat, BENCH_REPEAT);

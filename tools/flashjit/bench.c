@@ -11,8 +11,10 @@
 
 enum {
   OPTION_HEADS = OPTIONS_OF_MODEL,
-  OPTION_LISTED,
+  OPTION_LISTED, /* in the order of bench_counts */
   OPTION_RATIO,
+  OPTION_FIRST,
+  OPTION_LAST,
   OPTION_BATCH,
   OPTION_TRACE,
   OPTION_REQUESTS,
@@ -41,10 +43,13 @@ static const struct cli_option options[] = {
     {"ratio", 0, "N",
      "tokens to an entry of the second KV, of a spec with second, default: 4; or to a key of an\nindexer",
      OPTION_RATIO},
+    {"first", 0, "N", "first blocks that are in each list of an indexer anyway", OPTION_FIRST},
+    {"last", 0, "N", "last blocks of those that a query token sees, likewise", OPTION_LAST},
     {"trace", 0, "FILE", "decoding of a trace's requests: Azure's CSV or Mooncake's JSON lines; - for\nstandard input",
      OPTION_TRACE},
     {"requests", 0, "N", "how many of the trace; default: 64", OPTION_REQUESTS},
-    {"cases", 0, "FILE", "a case a line: SPEC heads=N [listed=N] [ratio=N] batch=BATCH; - for standard\ninput",
+    {"cases", 0, "FILE",
+     "a case a line: SPEC heads=N [listed=N] [ratio=N] [first=N] [last=N] batch=BATCH;\n- for standard input",
      OPTION_CASES},
     {"output", 'o', "FORMAT", "md, csv, json or jsonl; default: md", OPTION_OUTPUT},
     {"out", 0, "FILE", "where it goes; default: standard output", OPTION_OUT},
@@ -99,8 +104,6 @@ static bool take_number(struct bench_choice *choice, int code, const char *text)
     uint64_t *number;
   } numbers[] = {
       {OPTION_HEADS, "--heads", 1, 1024, &choice->heads},
-      {OPTION_LISTED, "--listed", 1, BENCH_MOST_LISTED, &choice->listed},
-      {OPTION_RATIO, "--ratio", 1, BENCH_MOST_RATIO, &choice->ratio},
       {OPTION_REQUESTS, "--requests", 1, 65536, &choice->requests},
       {OPTION_TOLERANCE, "--tolerance", 0, 1000, &choice->tolerance},
       {OPTION_REPEAT, "--repeat", 1, 10000, &choice->repeat},
@@ -111,6 +114,16 @@ static bool take_number(struct bench_choice *choice, int code, const char *text)
       return option_number("bench", numbers[i].name, text, numbers[i].minimum, numbers[i].maximum, numbers[i].number);
   }
   return false;
+}
+
+/* One of the numbers of a case; false after a complaint, or when code is none of these. */
+static bool take_count(struct bench_choice *choice, int code, const char *text) {
+  char name[16];
+  const int number = code - OPTION_LISTED;
+  if (number < 0 || number >= BENCH_COUNTS)
+    return false;
+  snprintf(name, sizeof name, "--%s", bench_counts[number].name);
+  return option_number("bench", name, text, 1, bench_counts[number].most, &choice->counts[number]);
 }
 
 static bool take_format(struct bench_choice *choice, const char *text) {
@@ -137,7 +150,7 @@ static bool take_option(void *user, int code, char *text) {
   default:
     if (code < OPTIONS_OF_MODEL)
       return model_option("bench", code, text, &choice->model);
-    return take_text(choice, code, text) || take_number(choice, code, text);
+    return take_text(choice, code, text) || take_number(choice, code, text) || take_count(choice, code, text);
   }
 }
 
@@ -151,8 +164,9 @@ static int check(const struct bench_choice *choice) {
     return usage_error("bench", "give a SPEC, --model or --cases");
   if ((choice->batches || choice->trace) && !has_model && !has_spec)
     return usage_error("bench", "%s goes with a SPEC or --model", choice->batches ? "--batch" : "--trace");
-  if ((choice->ratio || choice->listed) && !has_spec)
-    return usage_error("bench", "%s goes with a SPEC", choice->ratio ? "--ratio" : "--listed");
+  for (size_t i = 0; i < BENCH_COUNTS; i++)
+    if (choice->counts[i] && !has_spec)
+      return usage_error("bench", "--%s goes with a SPEC", bench_counts[i].name);
   if (choice->peers_from && !choice->peers)
     return usage_error("bench", "--peers-from goes with --peers");
   struct stat folder;
