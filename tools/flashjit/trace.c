@@ -46,13 +46,40 @@ enum { CSV_PROMPT, CSV_GENERATED, CSV_FIELDS };
 
 static const char *const csv_fields[] = {"ContextTokens", "GeneratedTokens"};
 
-/* Splits a line in place. No field of these files is quoted. */
+/* The end of a text in quotes, where a column is nothing else; NULL otherwise. */
+static char *closing_quote(char *column) {
+  char *quote = column[0] == '"' ? strchr(column + 1, '"') : NULL;
+  const char *after = quote ? quote + 1 + strspn(quote + 1, " \t") : "x";
+  return *after == '\0' || *after == ',' ? quote : NULL;
+}
+
+/* The next column of a line, in place: without the blanks around it, or the quotes, in which a comma is text. */
+static char *next_column(char **line) {
+  char *column = *line + strspn(*line, " \t");
+  char *quote = closing_quote(column);
+  char *end = quote ? quote : column;
+  end += strcspn(end, ",");
+  *line = *end ? end + 1 : NULL;
+  while (!quote && end > column && strchr(" \t", end[-1]))
+    end--;
+  *(quote ? quote : end) = '\0';
+  return quote ? column + 1 : column;
+}
+
 static size_t split(char *line, char **columns) {
   size_t count = 0;
   line[strcspn(line, "\r\n")] = '\0';
   while (line && count < MOST_COLUMNS)
-    columns[count++] = strsep(&line, ",");
+    columns[count++] = next_column(&line);
   return count;
+}
+
+/* Writers whose columns may have gaps write whole numbers as 374.0. */
+static bool parse_tokens(char *text, uint64_t *tokens) {
+  char *point = strchr(text, '.');
+  if (point && point > text && point[1] && point[1 + strspn(point + 1, "0")] == '\0')
+    *point = '\0';
+  return parse_number(text, 0, INT32_MAX, tokens);
 }
 
 static bool read_csv_header(struct reader *reader, char *line, size_t *places) {
@@ -76,7 +103,7 @@ static bool read_csv_line(struct reader *reader, char *line, const size_t *place
   for (int field = 0; field < CSV_FIELDS; field++) {
     if (places[field] >= count)
       return input_lines_problem(&reader->lines, "field %s is missing", csv_fields[field]);
-    if (!parse_number(columns[places[field]], 0, INT32_MAX, &values[field]))
+    if (!parse_tokens(columns[places[field]], &values[field]))
       return input_lines_problem(&reader->lines, "field %s is \"%.32s\", not a number of tokens", csv_fields[field],
                                  columns[places[field]]);
     if (!check_tokens(reader, csv_fields[field], (int64_t)values[field], field == CSV_PROMPT))
