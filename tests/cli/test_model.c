@@ -312,6 +312,7 @@ static void expect_problem(const char *path, const char *part) {
 
 Test(model, broken_files) {
   expect_problem("/no/such/config.json", "No such file");
+  expect_problem(scratch_folder(), "/config.json: No such file");
   expect_problem(scratch_file("config.json", "{\"a\": 1,\n \"b\": }"), "config.json:2:");
   expect_problem(scratch_file("config.json", "[1, 2]"), "not a JSON object");
   expect_problem(scratch_file("config.json", "{\"num_hidden_layers\": 2}"), "field num_attention_heads is missing");

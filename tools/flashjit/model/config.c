@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* ----------------------------------------------------------------------------------------------- problems */
 
@@ -110,11 +110,11 @@ static void find_text(struct config *config) {
 
 /* ------------------------------------------------------------------------------------------------ opening */
 
-/* The path of a folder becomes that of the config in it. */
+/* The path of a folder becomes that of the config in it, which may be missing. */
 static void find_file(struct config *config, const char *path) {
-  snprintf(config->path, sizeof config->path, "%s/config.json", path);
-  if (access(config->path, F_OK) != 0)
-    snprintf(config->path, sizeof config->path, "%s", path);
+  struct stat status;
+  const bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+  snprintf(config->path, sizeof config->path, "%s%s", path, is_folder ? "/config.json" : "");
 }
 
 bool config_open(struct config *config, const char *path, const json_t *settings, struct notes *notes) {
