@@ -27,6 +27,8 @@ class Specs(unittest.TestCase):
             "mask is 'foo'; allowed: causal none": lambda: flashjit.Spec(mask="foo"),
             "group is '4'; allowed: a number from 1 to 128": lambda: flashjit.Spec(group="4"),
             "group is -1; allowed: 1 to 128": lambda: flashjit.Spec(group=-1),
+            "head_dim is 64.5; allowed: a number from": lambda: flashjit.Spec(head_dim=64.5),
+            "kv_dtype is None; allowed: f16": lambda: flashjit.Spec(kv_dtype=None),
             "group is 129": lambda: flashjit.Spec(group=129).check(),
             "kv_scale": lambda: flashjit.Spec(kv_scale="tensor").check(),
             "no axis 'heads'": lambda: flashjit.Spec(heads=3),
@@ -325,6 +327,12 @@ class BadInput(unittest.TestCase):
             with self.subTest(sentence):
                 self.expect(sentence, lambda: self.kernel.run(self.workspace, **{**tensors, **changed}))
 
+    def test_fewer_tokens_than_are_planned(self):
+        one = {**self.case.tensors(), "q": Host((1, 4, 32)), "o": Host((1, 4, 32))}
+        self.kernel.plan(self.workspace, kv_len=self.case.kv_len, page_table=self.case.page_table)
+        sentence = "q has shape [1, 4, 32]; the plan is of 2 requests, each with a token"
+        self.expect(sentence, lambda: self.kernel.run(self.workspace, **one))
+
     def test_tensors_of_an_indexer(self):
         index = simulated().kernel("indexer hd=32 group=2 page=4")
         workspace = index.workspace(max_requests=2, max_kv_len=12, kv_heads=2, max_selected=4)
@@ -374,6 +382,8 @@ class BadInput(unittest.TestCase):
         self.expect("kv_len of 2, q_indptr of 3", lambda: plan(self.workspace, **batch, q_indptr=indptr))
         three = {"kv_len": array("i", [1] * 3), "page_table": table}
         self.expect("requests", lambda: plan(self.workspace, **three))
+        self.expect("workspace is None; it must be what", lambda: plan(None, **batch))
+        self.expect("workspace is 3; it must be what", lambda: self.kernel.bind(3, **self.case.tensors()))
         told = array("i", [0, 0, 1, 4])
         self.expect("shared has shape [4]", lambda: plan(self.workspace, **batch, shared=told))
 

@@ -68,6 +68,7 @@ class Workspace:
             self.scratch = Buffer(driver, self.struct.scratch_bytes)
         self.struct.memory, self.struct.scratch = self.memory.address, self.scratch.address
         self.batch: dict[str, View] = {}
+        self.requests = 0  # of the last plan, where each has one query token; else 0
         self.staged: Staged | None = None
         self.plan: Any = None  # of plans.Plan
         # Between replays a graph's memory is that of the other graphs in its pool.
@@ -218,6 +219,7 @@ class Kernel:
         shared         [requests][2] for prefixes=2, in an order in which those that share most are neighbours: a
                        request, and the leading KV tokens that it has in common with the one before it
         """
+        _check_workspace(workspace)
         driver = self.context.driver
         driver.make_current()
         arrays = {name: view(value) for name, value in batch.items() if name in BATCH_DTYPES and value is not None}
@@ -238,9 +240,12 @@ class Kernel:
         space = ctypes.byref(workspace.struct)
         library.check(library.fi_plan(self.handle, ctypes.byref(struct), space, stream_of(stream)))
         workspace.batch, workspace.staged = arrays, staged
+        workspace.requests = 0 if "q_indptr" in arrays else struct.requests
 
     def bind(self, workspace: Workspace | None = None, /, **tensors: Any) -> Launch:
         """Prepares a launch, for calls that cost no more than one of C. Takes what ``run`` takes."""
+        if workspace is not None:
+            _check_workspace(workspace)
         self.context.driver.make_current()
         return Launch(self, workspace, tensors)
 
@@ -274,7 +279,10 @@ class Kernel:
         result = "lists" if self.spec.op == c.FI_OP_INDEXER else "o"
         if result == "o" and tensors.get("o") is None and "q" in tensors and hasattr(tensors["q"], "new_empty"):
             tensors["o"] = self._new_output(tensors["q"])
-        self.bind(workspace, **tensors)(stream)
+        launch = self.bind(workspace, **tensors)
+        if workspace is not None:
+            _check_rows(workspace, launch.tensors.arrays)
+        launch(stream)
         return tensors.get(result)
 
     def _new_output(self, q: Any) -> Any:
@@ -282,6 +290,20 @@ class Kernel:
 
         dtype = {c.FI_F16: torch.float16, c.FI_BF16: torch.bfloat16, c.FI_F32: torch.float32}[self.spec.o_dtype]
         return q.new_empty((*q.shape[:2], self.spec.v_dim), dtype=dtype)
+
+
+def _check_workspace(workspace: Any) -> None:
+    if not isinstance(workspace, Workspace):
+        raise ArgumentError(f"workspace is {workspace!r}; it must be what Kernel.workspace gives")
+
+
+def _check_rows(workspace: Workspace, arrays: dict[str, View]) -> None:
+    for name in ("q", "o", "k_new", "v_new"):
+        array = arrays.get(name)
+        if array is not None and array.shape[0] < workspace.requests:
+            raise ArgumentError(
+                f"{name} has shape {list(array.shape)}; the plan is of {workspace.requests} requests, each with a token"
+            )
 
 
 def _check_batch(name: str, array: View, simulated: bool) -> None:

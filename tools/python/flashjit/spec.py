@@ -26,11 +26,11 @@ class Axis:
 
     def number(self, value: AxisValue) -> int:
         """The number that fi_spec has for a value, which may be given by its name."""
-        if isinstance(value, str):
-            if not self.names or value not in self.names:
-                allowed = " ".join(self.names) if self.names else f"a number from {self.minimum} to {self.maximum}"
-                raise SpecError(f"{self.name} is {value!r}; allowed: {allowed}")
+        if isinstance(value, str) and self.names and value in self.names:
             return self.names[value]
+        if not hasattr(value, "__index__"):
+            allowed = " ".join(self.names) if self.names else f"a number from {self.minimum} to {self.maximum}"
+            raise SpecError(f"{self.name} is {value!r}; allowed: {allowed}")
         if not 0 <= value < 1 << 32:
             raise SpecError(f"{self.name} is {value}; allowed: {self.minimum} to {self.maximum}")
         return int(value)
