@@ -48,6 +48,11 @@ targets() {
   grep -oE '"sm_[0-9a-z]+"' "$source/generator/target.c" | tr '"' '`' | sort | diff - "$scratch/named"
 }
 
+# Rows of tables cannot be broken.
+wide_lines() {
+  awk -v most=128 '!/^\|/ && length > most { print FNR ": " length " columns" }' "$readme"
+}
+
 folders() {
   cd "$source" && find include generator templates cache runtime tools/* tests -maxdepth 0 -type d |
     sed 's|.*|`&/`|' | unknown
@@ -58,6 +63,7 @@ none "statuses that README.md does not have" statuses
 none "statuses of README.md and flashjit.h that are not those of status.def" other_statuses
 none "rows that README.md's table of axes lacks" axes
 none "targets that are in generator/target.c (<) or in the line of README.md (>) alone" targets
+none "lines of README.md over 128 columns, rows of tables apart" wide_lines
 none "folders that README.md's map lacks" folders
 
 sed -n '/^```c$/,/^```$/p' "$readme" | grep -v '^```' >"$scratch/example.c"
