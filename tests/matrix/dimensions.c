@@ -3,6 +3,8 @@
  */
 #include "tests/matrix/dimensions.h"
 
+#include "tools/flashjit/problem.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,9 +169,8 @@ static bool choose_values(struct dimension *dimension, const fi_axis *axis, uint
   return add_value(dimension, 0) && add_value(dimension, axis->minimum) && add_value(dimension, axis->maximum);
 }
 
-static bool refuse(char *why, size_t why_size, const char *key) {
-  snprintf(why, why_size, "the values declared for axis %s do not fit it", key);
-  return false;
+static bool refuse(const char *key) {
+  return problem_set("the values declared for axis %s do not fit it", key);
 }
 
 /* The number of a dimension and of its value; false where there is none. */
@@ -209,23 +210,21 @@ static bool add_targets(struct dimensions *dimensions) {
   return dimension->count > 0;
 }
 
-bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions, char *why,
-                     size_t why_size) {
+bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions) {
   fi_axis axis = {.struct_size = sizeof axis};
   *dimensions = (struct dimensions){.op = op, .targets = targets};
   for (uint32_t i = 0; fi_axis_describe(i, &axis) == FI_OK; i++) {
     if (!(axis.ops >> op & 1) || strcmp(axis.name, "op") == 0)
       continue;
     if (dimensions->count + 1 == MOST_DIMENSIONS) {
-      snprintf(why, why_size, "there are more than %d axes", MOST_DIMENSIONS);
-      return false;
+      return problem_set("there are more than %d axes", MOST_DIMENSIONS);
     }
     struct dimension *dimension = &dimensions->of[dimensions->count++];
     *dimension = (struct dimension){.key = axis.key, .offset = offsetof(struct point, spec) + axis.offset};
     if (!choose_values(dimension, &axis, op))
-      return refuse(why, why_size, axis.key);
+      return refuse(axis.key);
   }
   if (op == FI_OP_ATTENTION && !add_needs(dimensions))
-    return refuse(why, why_size, "family");
-  return add_targets(dimensions) || refuse(why, why_size, "target");
+    return refuse("family");
+  return add_targets(dimensions) || refuse("target");
 }

@@ -53,9 +53,8 @@ struct dimensions {
   struct need needs[MOST_NEEDS];
 };
 
-/* False, with the reason in why, when the table does not fit axes.def. */
-bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions, char *why,
-                     size_t why_size);
+/* False, with a problem, when the table does not fit axes.def. */
+bool dimensions_load(uint32_t op, const struct target_list *targets, struct dimensions *dimensions);
 
 uint32_t dimension_get(const struct dimension *dimension, const struct point *point);
 void dimension_set(const struct dimension *dimension, struct point *point, uint32_t value);

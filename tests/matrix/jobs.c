@@ -6,6 +6,7 @@
 #include "tests/matrix/points.h"
 #include "tests/matrix/runs.h"
 #include "tests/matrix/special_specs.h"
+#include "tools/flashjit/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,9 +100,8 @@ static bool add_points(struct job_list *list, struct texts *texts, const struct 
   return !points->failed;
 }
 
-static bool no_memory(char *why, size_t why_size) {
-  snprintf(why, why_size, "no memory for the list of jobs");
-  return false;
+static bool no_memory(void) {
+  return problem_set("no memory for the list of jobs");
 }
 
 /* ------------------------------------------------------------------------------------------------ points */
@@ -120,12 +120,11 @@ static const struct source {
 };
 
 /* The points of an op: all of them to run, the pairs to compile. */
-static bool add_source(struct job_list *list, struct texts *texts, const struct source *source, bool to_run, char *why,
-                       size_t why_size) {
+static bool add_source(struct job_list *list, struct texts *texts, const struct source *source, bool to_run) {
   struct dimensions dimensions;
   struct points product = {0};
   struct points pairs = {0};
-  if (!dimensions_load(source->op, &list->targets, &dimensions, why, why_size))
+  if (!dimensions_load(source->op, &list->targets, &dimensions))
     return false;
   const struct job_class full = {.name = source->product, .run = source->run};
   const struct job_class paired = {.name = source->pairs, .run = to_run ? source->run : NULL};
@@ -134,15 +133,15 @@ static bool add_source(struct job_list *list, struct texts *texts, const struct 
                      add_points(list, texts, &pairs, &paired);
   points_free(&product);
   points_free(&pairs);
-  return added || no_memory(why, why_size);
+  return added || no_memory();
 }
 
-static bool add_sources(struct job_list *list, bool to_run, char *why, size_t why_size) {
+static bool add_sources(struct job_list *list, bool to_run) {
   struct texts texts;
-  bool added = open_texts(&texts) || no_memory(why, why_size);
+  bool added = open_texts(&texts) || no_memory();
   for (size_t i = 0; added && i < sizeof sources / sizeof *sources; i++) {
     if (!to_run || sources[i].run)
-      added = add_source(list, &texts, &sources[i], to_run, why, why_size);
+      added = add_source(list, &texts, &sources[i], to_run);
   }
   close_texts(&texts);
   return added;
@@ -234,7 +233,7 @@ static bool has_family(const struct target *target, const fi_spec *spec) {
   return spec->family != FI_FAMILY_WGMMA || target->wgmma;
 }
 
-static bool add_special(struct job_list *list, const struct special *special, char *why, size_t why_size) {
+static bool add_special(struct job_list *list, const struct special *special) {
   const struct job_class described = {.name = special->name, .run = special->run};
   struct job_class *class = add_class(list, &described);
   for (size_t i = 0; i < special->count; i++) {
@@ -244,34 +243,33 @@ static bool add_special(struct job_list *list, const struct special *special, ch
     if (is_read && !has_family(list->targets.of[point.target], &point.spec))
       continue;
     if (!is_read || !points_canonical(&list->targets, &point, &canonical)) {
-      snprintf(why, why_size, "\"%s\": %s", special->specs[i], fi_last_error());
-      return false;
+      return problem_set("\"%s\": %s", special->specs[i], fi_last_error());
     }
     class->points++;
     class->distinct++;
     if (!add_job(list, &canonical))
-      return no_memory(why, why_size);
+      return no_memory();
   }
   return true;
 }
 
-bool jobs_to_run(struct job_list *list, char *why, size_t why_size) {
+bool jobs_to_run(struct job_list *list) {
   for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
-    if (!add_special(list, &specials[i], why, why_size))
+    if (!add_special(list, &specials[i]))
       return false;
   }
-  const bool added = add_sources(list, true, why, why_size);
+  const bool added = add_sources(list, true);
   sort_by_target(list);
   return added;
 }
 
-bool jobs_to_compile(struct job_list *list, char *why, size_t why_size) {
-  const bool added = add_sources(list, false, why, why_size);
+bool jobs_to_compile(struct job_list *list) {
+  const bool added = add_sources(list, false);
   sort_by_target(list);
   return added;
 }
 
-bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *why, size_t why_size) {
+bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed) {
   static const struct job_class accepted = {.name = "census, accepted", .may_spill = true};
   static const struct job_class refused = {.name = "census, refused", .is_refused = true};
   struct texts texts;
@@ -283,7 +281,7 @@ bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *
   points_free(&points[1]);
   close_texts(&texts);
   sort_by_target(list);
-  return added || no_memory(why, why_size);
+  return added || no_memory();
 }
 
 /* ------------------------------------------------------------------------------------------------ choice */

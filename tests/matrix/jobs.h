@@ -43,16 +43,16 @@ struct job_choice {
 };
 
 /*
- * Each begins with an empty list that has its targets; false, with the reason, when the matrix does not fit the axes.
+ * Each begins with an empty list that has its targets; false, with a problem, when the matrix does not fit the axes.
  * To run: the full product for the first target, pairs for all, and the tests of their own.
  */
-bool jobs_to_run(struct job_list *list, char *why, size_t why_size);
+bool jobs_to_run(struct job_list *list);
 
 /* To compile: the pairs. */
-bool jobs_to_compile(struct job_list *list, char *why, size_t why_size);
+bool jobs_to_compile(struct job_list *list);
 
 /* To compile: random specs, and refused ones that were met on the way. */
-bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed, char *why, size_t why_size);
+bool jobs_of_census(struct job_list *list, uint32_t specs, uint64_t seed);
 
 /* "append, pairs: append hd=64 page=16 for sm_80" */
 void job_print(const struct job_list *list, const struct job *job, char *text, size_t size);

@@ -3,6 +3,7 @@
  * FLASHJIT_DRIVER names, or compiled; or random specs, compiled.
  */
 #include "tests/matrix/report.h"
+#include "tools/flashjit/problem.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -133,29 +134,27 @@ static void set_up_simulator(uint64_t seed) {
 }
 
 /* The targets of cubins; to run, those of the device. */
-static bool choose_targets(struct settings *settings, struct target_list *targets, char *why, size_t why_size) {
+static bool choose_targets(struct settings *settings, struct target_list *targets) {
   struct machine machine;
   if (settings->compile || settings->census > 0) {
     targets_of_form(false, targets);
   } else {
-    if (!workers_probe(&machine)) {
-      snprintf(why, why_size, "%s", machine.why);
-      return false;
-    }
+    if (!workers_probe(&machine))
+      return problem_set("%s", machine.why);
     printf("%s%s, %s\n", machine.device, machine.simulated ? " (simulated)" : "", machine.target);
     settings->workers.simulated = machine.simulated;
     settings->workers.own = target_find(machine.target);
     targets_to_run(machine.target, machine.simulated, targets);
   }
-  return !settings->targets || targets_parse(settings->targets, targets, why, why_size);
+  return !settings->targets || targets_parse(settings->targets, targets);
 }
 
-static bool make_jobs(struct settings *settings, struct job_list *list, char *why, size_t why_size) {
-  if (!choose_targets(settings, &list->targets, why, why_size))
+static bool make_jobs(struct settings *settings, struct job_list *list) {
+  if (!choose_targets(settings, &list->targets))
     return false;
   if (settings->census > 0)
-    return jobs_of_census(list, settings->census, settings->workers.seed, why, why_size);
-  return settings->compile ? jobs_to_compile(list, why, why_size) : jobs_to_run(list, why, why_size);
+    return jobs_of_census(list, settings->census, settings->workers.seed);
+  return settings->compile ? jobs_to_compile(list) : jobs_to_run(list);
 }
 
 static int run(struct settings *settings, struct job_list *list) {
@@ -177,15 +176,14 @@ static int run(struct settings *settings, struct job_list *list) {
 int main(int argc, char **argv) {
   struct settings settings;
   struct job_list list = {0};
-  char why[512] = "";
   int status = EXIT_SUCCESS;
   if (!read_options(argc, argv, &settings)) {
     fputs(usage, stderr);
     return 2;
   }
   set_up_simulator(settings.workers.seed);
-  if (!make_jobs(&settings, &list, why, sizeof why)) {
-    fprintf(stderr, "matrix: %s\n", why);
+  if (!make_jobs(&settings, &list)) {
+    fprintf(stderr, "matrix: %s\n", problem_last());
     jobs_free(&list);
     return EXIT_FAILURE;
   }

@@ -1,5 +1,6 @@
 /* Lists of targets. */
 #include "tests/matrix/targets.h"
+#include "tools/flashjit/problem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,15 +48,14 @@ bool targets_to_run(const char *own, bool is_simulated, struct target_list *targ
   return true;
 }
 
-bool targets_parse(const char *text, struct target_list *targets, char *why, size_t why_size) {
+bool targets_parse(const char *text, struct target_list *targets) {
   *targets = (struct target_list){0};
   while (*text) {
     char name[32];
     const size_t length = strcspn(text, ",");
     snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : 0, text);
     if (!add(targets, target_find(name))) {
-      snprintf(why, why_size, "there is no target \"%.*s\"", (int)length, text);
-      return false;
+      return problem_set("there is no target \"%.*s\"", (int)length, text);
     }
     text += length + (text[length] == ',');
   }

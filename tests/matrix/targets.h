@@ -15,8 +15,8 @@ void targets_of_form(bool ptx, struct target_list *targets);
  */
 bool targets_to_run(const char *own, bool is_simulated, struct target_list *targets);
 
-/* "sm_80,sm_120a"; false, with the reason in why, when a name is unknown. */
-bool targets_parse(const char *text, struct target_list *targets, char *why, size_t why_size);
+/* "sm_80,sm_120a"; false, with a problem, when a name is unknown. */
+bool targets_parse(const char *text, struct target_list *targets);
 
 /* The number of the target in the list; targets->count when it is not there. */
 uint32_t targets_find(const struct target_list *targets, const struct target *target);

@@ -5,6 +5,7 @@
 #include "generator/axes.h"
 #include "tests/matrix/targets.h"
 #include "tools/common/random.h"
+#include "tools/flashjit/problem.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -55,10 +56,9 @@ static void mark(struct proof *proof, const struct point *canonical) {
 }
 
 static void begin(struct proof *proof, uint32_t op) {
-  char why[256];
   *proof = (struct proof){.random = 77 + op};
   targets_to_run("compute_90a", true, &proof->targets);
-  cr_assert(dimensions_load(op, &proof->targets, &proof->dimensions, why, sizeof why), "%s", why);
+  cr_assert(dimensions_load(op, &proof->targets, &proof->dimensions), "%s", problem_last());
   points_make(&proof->dimensions, &proof->product, &proof->pairs);
   cr_assert(!proof->product.failed && !proof->pairs.failed);
   for (uint32_t d = 0; d < proof->dimensions.count; d++) {

@@ -53,7 +53,7 @@ null_conditions() {
 
 # A sentence about a failure is the thread's last error, and handed to nobody.
 handed_reasons() {
-  named '^(include|generator|runtime|tools/flashjit)/' | xargs grep -nE '\bwhy_size\b'
+  named '\.[ch]$' | xargs grep -nE '\bwhy_size\b'
 }
 
 # Every C file begins with a comment that says what it is for.
