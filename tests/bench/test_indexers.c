@@ -83,7 +83,8 @@ Test(bench_indexers, of_models) {
       {"\"model_type\": \"minimax_m3\", \"num_key_value_heads\": 2, \"index_n_heads\": 2, \"index_head_dim\": 64, "
        "\"sparse_attention_config\": {\"sparse_attention_freq\": [1], \"sparse_topk_blocks\": 3, "
        "\"sparse_block_size\": 16}",
-       "indexer hd=64 group=2 page=16 select=16 scores=heads heads=1 listed=3 last=1 batch=1q5s90", "minimax_m3_sparse"},
+       "indexer hd=64 group=2 page=16 select=16 scores=heads heads=1 listed=3 last=1 batch=1q5s90",
+       "minimax_m3_sparse"},
       {"\"model_type\": \"deepseek_v4\", \"num_key_value_heads\": 1, \"index_topk\": 10, \"index_n_heads\": 4, "
        "\"index_head_dim\": 64, \"compress_ratios\": [4]",
        "indexer hd=64 group=4 page=16 heads=1 listed=10 ratio=4 batch=1q5s90", "compressed_sparse_attention"},

@@ -130,7 +130,8 @@ static const char *const csv_keys[] = {"case",
 static void print_absent(FILE *file, json_t *absent) {
   const char *name;
   json_t *reason;
-  json_object_foreach(absent, name, reason) fprintf(file, "Without %s: %s\n", name, json_string_value(reason));
+  json_object_foreach(absent, name, reason)
+    fprintf(file, "Without %s: %s\n", name, json_string_value(reason));
   if (json_object_size(absent) > 0)
     fputc('\n', file);
 }

@@ -20,8 +20,10 @@ static void redact_strings(json_t *value) {
     redact(json_string_value(value), text, sizeof text);
     json_string_set(value, text);
   }
-  json_object_foreach(value, key, member) redact_strings(member);
-  json_array_foreach(value, i, member) redact_strings(member);
+  json_object_foreach(value, key, member)
+    redact_strings(member);
+  json_array_foreach(value, i, member)
+    redact_strings(member);
 }
 
 /* The batch of a trace, "64 of FILE", ends some texts of its row: the file's name is the user's own. */

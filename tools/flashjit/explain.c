@@ -142,7 +142,7 @@ static void print_cache(const json_t *cache, const json_t *compiler) {
   else
     puts("cache    not found, and there is no libnvrtc to compile it");
   json_array_foreach(json_object_get(cache, "problems"), i, problem)
-      printf("problem  %s\n", json_string_value(problem));
+    printf("problem  %s\n", json_string_value(problem));
 }
 
 static void print_server(const json_t *server, const char *key) {

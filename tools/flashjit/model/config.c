@@ -34,8 +34,10 @@ static json_t *as_written(json_t *value) {
   const char *key;
   size_t index;
   json_t *item;
-  json_object_foreach(value, key, item) json_object_set_new(copy, key, as_written(item));
-  json_array_foreach(value, index, item) json_array_set_new(copy, index, as_written(item));
+  json_object_foreach(value, key, item)
+    json_object_set_new(copy, key, as_written(item));
+  json_array_foreach(value, index, item)
+    json_array_set_new(copy, index, as_written(item));
   return copy;
 }
 

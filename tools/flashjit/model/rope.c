@@ -91,7 +91,8 @@ static bool is_scaled(const struct config *config, const struct kind *kind) {
   bool is_listed = !layers && !kinds;
   size_t index;
   json_t *value;
-  json_array_foreach((json_t *)layers, index, value) is_listed |= json_number_value(value) == config->number;
+  json_array_foreach((json_t *)layers, index, value)
+    is_listed |= json_number_value(value) == config->number;
   json_array_foreach((json_t *)kinds, index, value) {
     const char *name = json_string_value(value);
     is_listed |= name && strcmp(name, kind->name) == 0;
