@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from unittest import mock
 
 PEERS = Path(__file__).resolve().parents[2] / "tools" / "bench" / "peers"
+PLUGINS = Path(__file__).resolve().parent / "plugins"
 sys.path.insert(0, str(PEERS))
 
 import built  # noqa: E402
@@ -243,12 +244,20 @@ class Plugins(unittest.TestCase):
 
         plugin.load = fake
         try:
-            modules = drive.load_all(["gone", "broken", "other"], None, told.append)
+            modules = drive.load_all(["gone", "broken", "other"], None, False, told.append)
         finally:
             plugin.load = load
         broken = {"absent": "broken", "reason": "AttributeError: no such thing"}
         self.assertEqual(told, [{"absent": "gone", "reason": "it is gone"}, broken])
         self.assertEqual(list(modules), ["flashjit", "other"])
+
+
+    def test_those_of_a_gpu_are_absent_on_the_simulator(self):
+        told = []
+        with mock.patch.object(plugin, "load", lambda name, extra: Peer(name)):
+            modules = drive.load_all(["sdpa", "fake"], str(PLUGINS), True, told.append)
+        self.assertEqual(told, [{"absent": "sdpa", "reason": "it runs on a GPU, and the device is simulated"}])
+        self.assertEqual(list(modules), ["flashjit", "fake"])
 
 
 class Lacks(unittest.TestCase):

@@ -115,13 +115,16 @@ def run_case(case: Case, modules: dict[str, tuple[ModuleType, str]], device, rep
     return [{**contender.row, "simulated": device.simulated} for contender in contenders]
 
 
-def load_all(names: list[str], extra: str | None, emit) -> dict[str, tuple[ModuleType, str]]:
+def load_all(names: list[str], extra: str | None, simulated: bool, emit) -> dict[str, tuple[ModuleType, str]]:
     """Those that are there, this library among them; the others are told."""
     modules = {}
     for name in [OWN, *names]:
         try:
             module = plugin.load(name, extra)
-            modules[name] = (module, module.available())
+            version = module.available()
+            if simulated and name != OWN and plugin.find(name, extra).parent == plugin.HERE:
+                raise Absent("it runs on a GPU, and the device is simulated")
+            modules[name] = (module, version)
         except plugin.NoPlugin:
             raise
         except Exception as error:  # whatever a peer raises
@@ -150,7 +153,7 @@ def asked(request: dict) -> list[str]:
 
 
 def drive(request: dict, names: list[str], device, emit) -> None:
-    modules = load_all(names, request["from"], emit)
+    modules = load_all(names, request["from"], device.simulated, emit)
     products = products_of(device)
     if products:
         emit({"products_tflop_s": products})
