@@ -24,6 +24,19 @@ bool rope_rotates(const struct config *config) {
   return true;
 }
 
+/* An empty list, as Llama 4 writes it, is none. */
+static bool check_layer_lists(struct config *config) {
+  static const char *const fields[] = {"no_rope_layers", "use_rope_layers"};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    const json_t *list = config_find(config, fields[i]), *element;
+    if (list && !json_is_null(list) && !json_is_array(list))
+      return config_mistake(config, fields[i], list, "a list");
+    if (json_array_size(list) > 0 && !config_element(config, fields[i], list, &element))
+      return false;
+  }
+  return true;
+}
+
 static uint32_t find_pairing(const char *name) {
   if (strcmp(name, "none") == 0)
     return FI_ROPE_NONE;
@@ -523,7 +536,7 @@ bool rope_read(struct config *config, const struct kind *kind, struct layer *lay
   bool is_none;
   const uint32_t pairing = pairing_of(config, kind);
   const bool has_dims = layer->latent.rank == 0 || layer->latent.rope_dims > 0;
-  if (!find_source(config, kind, &source) || !check_keys(&source))
+  if (!check_layer_lists(config) || !find_source(config, kind, &source) || !check_keys(&source))
     return false;
   if (pairing == FI_ROPE_NONE || source.is_none || !has_dims || layer->is_cross || is_unrotated(config))
     return true;

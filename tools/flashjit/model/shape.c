@@ -146,8 +146,11 @@ bool shape_read(struct config *config, const struct kind *kind, struct layer *la
   if (!read_query_heads(config, kind, layer))
     return false;
   const json_t *rank = config_find(config, "kv_lora_rank");
-  if (rank && json_number_value(rank) != 0 && !json_is_false(config_find(config, "use_mla")))
+  const bool may_be_latent = !json_is_false(config_find(config, "use_mla"));
+  if (rank && json_number_value(rank) != 0 && may_be_latent)
     return read_latent(config, kind, layer);
+  if (rank && may_be_latent && json_number_value(config_find_given(config, "qk_nope_head_dim")) > 0)
+    return config_mistake(config, "kv_lora_rank", rank, "a whole number above 0, as qk_nope_head_dim has one");
   return read_plain(config, kind, layer);
 }
 
