@@ -470,6 +470,26 @@ Test(model_fields, values_are_told_as_they_are_written) {
                         "field rope_scaling is [\"linear\",{\"factor\":4}], not an object");
 }
 
+/* What is there and says nothing that is understood. */
+Test(model_fields, values_of_no_meaning) {
+  static const char *const rows[][2] = {
+      {"\"attn_config\": [1]", "field attn_config is [1], not an object"},
+      {"\"attn_config\": {\"attn_type\": \"some\"}",
+       "field attn_config.attn_type is \"some\", not multihead_attention, "},
+      {"\"quantization_config\": \"fp8\"", "field quantization_config is \"fp8\", not an object"},
+      {"\"attention_multiplier\": 0", "field attention_multiplier is 0, not above 0"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[512];
+    snprintf(text, sizeof text, LLAMA ", %s}", rows[i][0]);
+    expect_refused_config(text, rows[i][1]);
+  }
+  const struct model *model =
+      read_text("{\"model_type\": \"mpt\", \"d_model\": 2048, \"n_heads\": 16, \"n_layers\": 2, "
+                "\"attn_config\": {\"attn_type\": \"multiquery_attention\"}}");
+  cr_expect_eq(model->layers[0].kv_heads, 1);
+}
+
 /* What is asked for goes before the config. */
 Test(model_fields, a_chosen_cache_type) {
   const char *path =

@@ -126,7 +126,8 @@ static bool read_own_scale(struct config *config, struct layer *layer) {
     layer->scale = 1;
   if (config_flag(config, "scale_attn_by_inverse_layer_idx"))
     layer->scale = 1 / sqrt(layer->head_dim) / (config->number + 1);
-  if (layer->scale < 0)
+  const json_t *multiplier = config_find_given(config, "attention_multiplier");
+  if (layer->scale < 0 || (multiplier && json_number_value(multiplier) == 0))
     return config_problem(config, "field attention_multiplier is %g, not above 0", layer->scale);
   return true;
 }

@@ -139,7 +139,9 @@ static bool check(struct config *config, const char *name, const char *last_part
 /* Objects whose fields are looked at, too. */
 static bool check_inner(struct config *config, const char *outer) {
   const char *key;
-  json_t *value;
+  json_t *value = json_object_get(config->text, outer);
+  if (value && !json_is_null(value) && !json_is_object(value))
+    return config_mistake(config, outer, value, "an object");
   json_object_foreach(json_object_get(config->text, outer), key, value) {
     char name[128];
     snprintf(name, sizeof name, "%s.%s", outer, key);

@@ -49,6 +49,19 @@ static bool read_block(struct config *config, const json_t *blocks, struct layer
   return true;
 }
 
+/* MPT's; of grouped attention the number is a field of its own. */
+static bool read_attention_type(struct config *config, struct layer *layer) {
+  const json_t *type = config_find(config, "attn_config.attn_type");
+  const char *name = type ? config_text(config, "attn_config.attn_type", "") : "multihead_attention";
+  const bool is_multi_query = strcmp(name, "multiquery_attention") == 0;
+  if (is_multi_query && !config_find_given(config, "num_key_value_heads"))
+    layer->kv_heads = 1;
+  if (!is_multi_query && strcmp(name, "multihead_attention") != 0 && strcmp(name, "grouped_query_attention") != 0)
+    return config_mistake(config, "attn_config.attn_type", type,
+                          "multihead_attention, multiquery_attention or grouped_query_attention");
+  return true;
+}
+
 static bool read_kv_heads(struct config *config, const struct kind *kind, struct layer *layer) {
   const json_t *blocks = config_find(config, "block_configs");
   const bool is_global = kind->reach == REACH_FULL && config_flag(config, "attention_k_eq_v") &&
@@ -127,7 +140,7 @@ static bool read_plain(struct config *config, const struct kind *kind, struct la
   const char *v_field = is_local ? "swa_v_head_dim" : "v_head_dim";
   double v_dim;
   if (!read_head_dim(config, kind, layer) || !read_kv_heads(config, kind, layer) ||
-      !config_number(config, v_field, 0, &v_dim))
+      !read_attention_type(config, layer) || !config_number(config, v_field, 0, &v_dim))
     return false;
   layer->v_dim = layer->head_dim; /* what 0 stands for */
   if (v_dim != 0 && !config_count(config, v_field, 0, &layer->v_dim))

@@ -163,6 +163,8 @@ bool types_read(struct config *config, uint32_t kv_dtype, uint32_t v_dtype, uint
   if (!read_values(config, layer))
     return false;
   types_of_values(layer);
+  if (quantization && !json_is_object(quantization))
+    return config_mistake(config, "quantization_config", quantization, "an object");
   if (quantization ? !read_quantization(config, quantization, layer) : !read_beside(config, layer))
     return false;
   if (kv_dtype != FI_DTYPE_DEFAULT)
