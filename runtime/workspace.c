@@ -193,7 +193,7 @@ static fi_status check_count(const char *what, uint64_t count, const fi_workspac
 static uint64_t search_room(const fi_spec *spec, const fi_workspace *bounds, uint64_t tiles, uint32_t kernels) {
   const uint64_t requests = bounds->max_requests + 1ull;
   const uint64_t search = (SEARCH_ARRAYS - KEPT_ARRAYS) * requests + 4 * requests + SEARCH_TABLE;
-  const uint64_t tree = 3 * requests + tiles + 1 + kernels * (2 * tiles + 1);
+  const uint64_t tree = 3 * requests + 3 * tiles + 1 + kernels * (2 * tiles + 1);
   return KEPT_ARRAYS * requests + (search > tree && !derived_tells_prefixes(spec) ? search : tree);
 }
 

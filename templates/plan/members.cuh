@@ -144,9 +144,9 @@ u32 members_of_batch(const fi_plan_args &args) {
   return are_short(args) ? 1 : cheapest_set(args);
 }
 
-/* Whether every request has one tile, so that both have one number. */
+/* Whether every request has one token, and so one tile, of the plan's kernel: then both have one number. */
 bool has_tile_each(const fi_plan_args &args) {
-  return !args.q_indptr && args.member_count == 1;
+  return !args.q_indptr && (args.member_count == 1 || (args.first_is_least && args.member == 0));
 }
 
 /* Whether a request is the plan's own. Mostly one member has all. */

@@ -144,10 +144,10 @@ int layers_around(const fi_plan_args &args, const Tree &tree, const Sections &se
                   Branch branch) {
   int layers = 0;
   while (unit.tiles > 1 && branch.kv_begin > 0) {
-    branch = parent_of(tree.depth, branch);
+    branch = parent_of(tree, branch);
     const int element = element_of(tree.depth, branch);
     const int member = member_of_rows(args, tokens_of(tree, branch));
-    const Run block = {unit.block, unit.block + unit.tiles};
+    const Run block = {(u16)unit.block, (u16)(unit.block + unit.tiles)};
     layers += pieces_of(args, tree, sections, unit_in_block(args, tree, block, member, unit.head, element));
   }
   return layers;
@@ -158,7 +158,7 @@ int shares_before(const fi_plan_args &args, const Tree &tree, const Sections &se
   int shares = 0;
   for (int m = 0; m <= last_member(args); m++) {
     const Section section = of_member(sections, m);
-    const Run block = {unit.block, unit.block + unit.tiles};
+    const Run block = {(u16)unit.block, (u16)(unit.block + unit.tiles)};
     const int begin = unit_in_block(args, tree, block, m, unit.head, unit.element).block_begin;
     shares += begin < section.steps ? share_of(section, begin) : section.shares;
   }
@@ -190,7 +190,7 @@ Extent extent_of(const fi_plan_args &args, const Tree &tree, int element) {
   const bool is_leaf = element % 2 == 1;
   Extent extent;
   if (!is_leaf)
-    extent.branch = branch_before(tree.depth, element / 2);
+    extent.branch = branch_before(tree, element / 2);
   const int first = is_leaf ? element / 2 : extent.branch.first;
   extent.tile = tile_in_tree(args, tree, first);
   if (is_leaf) {

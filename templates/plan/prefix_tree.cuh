@@ -17,6 +17,18 @@
 //# Elements of the tree are numbers: 2 * tile is the branch between a tile and the one before it, and 2 * tile + 1 is
 //# the leaf. Elements without steps are none.
 
+/* Tiles from first to before end. Shared memory has room for fewer than 2^16. */
+struct Run {
+  u16 first;
+  u16 end;
+};
+
+/* Tiles around one, found once: each has to walk to them. */
+struct Around {
+  Run run;   /* that have as much in common, each with the one before it, as this one */
+  Run block; /* that have anything in common */
+};
+
 struct Tree {
   int requests;
   int tiles;
@@ -25,6 +37,7 @@ struct Tree {
   const int *row_begin;  /* [requests + 1] by place: first row of a request */
   const int *tile_begin; /* [requests + 1] first tile of a request */
   const int *depth;      /* [tiles + 1] */
+  const Around *around;  /* [tiles], of which those of tiles that are branches have a run */
   const int *step_begin; /* [2 * tiles + 1] of each element, on one head; so for each kernel */
 };
 
@@ -41,15 +54,8 @@ struct Branch {
   int kv_end;
 };
 
-/* Tiles from first to before end. */
-struct Run {
-  int first;
-  int end;
-};
-
-/* The tiles around one that have `least` tokens or more in common, each with the one before it. */
-Run run_around(const int *depth, int tile, int least) {
-  Run run = {tile, tile + 1};
+/* The tiles around some that have `least` tokens or more in common, each with the one before it. */
+Run run_around(const int *depth, Run run, int least) {
   while (depth[run.first] >= least)
     run.first--;
   while (depth[run.end] >= least)
@@ -57,10 +63,20 @@ Run run_around(const int *depth, int tile, int least) {
   return run;
 }
 
+/* Finds what is around each tile. */
+void look_around(const int *depth, int tiles, Around *around) {
+  for (int tile = (int)threadIdx.x; tile < tiles; tile += kThreads) {
+    const Run own = {(u16)tile, (u16)(tile + 1)};
+    const Run run = depth[tile] > 0 ? run_around(depth, own, depth[tile]) : own;
+    around[tile] = {run, run_around(depth, run, 1)};
+  }
+  __syncthreads();
+}
+
 /* The branch that ties a tile to the one before it. */
-Branch branch_before(const int *depth, int tile) {
-  const Run run = run_around(depth, tile, depth[tile]);
-  return {run.first, run.end, max(depth[run.first], depth[run.end]), depth[tile]};
+Branch branch_before(const Tree &tree, int tile) {
+  const Run run = tree.around[tile].run;
+  return {run.first, run.end, max(tree.depth[run.first], tree.depth[run.end]), tree.depth[tile]};
 }
 
 /* The element that a branch is: that of the first tile which it ties to the one before. */
@@ -72,13 +88,13 @@ int element_of(const int *depth, const Branch &branch) {
 }
 
 /* The branch that a branch or leaf is in, which has KV before its own. */
-Branch parent_of(const int *depth, const Branch &branch) {
-  return branch_before(depth, depth[branch.first] >= depth[branch.end] ? branch.first : branch.end);
+Branch parent_of(const Tree &tree, const Branch &branch) {
+  return branch_before(tree, tree.depth[branch.first] >= tree.depth[branch.end] ? branch.first : branch.end);
 }
 
 /* The tiles of a tile's block. */
 Run block_of(const Tree &tree, int tile) {
-  return run_around(tree.depth, tile, 1);
+  return tree.around[tile].block;
 }
 
 /* The place of a tile's request in the order. */
@@ -135,7 +151,7 @@ Element element_as_unit(const fi_plan_args &args, const Tree &tree, int element)
     return leaf_as_unit(args, tree, tile);
   if (tree.depth[tile] == 0)
     return {0, 0};
-  const Branch branch = branch_before(tree.depth, tile);
+  const Branch branch = branch_before(tree, tile);
   if (element_of(tree.depth, branch) != element)
     return {0, 0};
   const int member = member_of_rows(args, tokens_of(tree, branch));
@@ -176,10 +192,10 @@ void begin_blocks(const Tree &tree, const int *common, const int *block_end, int
 }
 
 /*
- * Finds the depth of all tiles, in blocks of at most so many query tokens. `common` is in tokens; `room` is for two
- * numbers of each request.
+ * Finds the depth of all tiles, in blocks of at most so many query tokens, and what is around each. `common` is in
+ * tokens; `room` is for two numbers of each request.
  */
-void find_depth(const Tree &tree, const int *common, int most, int *room, int *depth) {
+void find_depth(const Tree &tree, const int *common, int most, int *room, int *depth, Around *around) {
   int *joining = room;
   int *block_end = room + tree.requests;
   for (int tile = (int)threadIdx.x; tile <= tree.tiles; tile += kThreads)
@@ -197,6 +213,7 @@ void find_depth(const Tree &tree, const int *common, int most, int *room, int *d
     if (common[place] == 0)
       begin_blocks(tree, common, block_end, place, depth);
   __syncthreads();
+  look_around(depth, tree.tiles, around);
 }
 
 /* Finds where the elements of all kernels begin. They are noted first, where the last kernel's sums will be. */
@@ -227,7 +244,7 @@ bool last_pays(const fi_plan_args &args, const Tree &tree) {
   for (int tile = (int)threadIdx.x; tile < tree.tiles; tile += kThreads) {
     if (tree.depth[tile] == 0)
       continue;
-    const Branch branch = branch_before(tree.depth, tile);
+    const Branch branch = branch_before(tree, tile);
     const int more = (tokens_of(tree, branch) - 1) / member_of(args, 0).tile_tokens;
     if (more == 0 || element_of(tree.depth, branch) != 2 * tile)
       continue;
@@ -242,10 +259,11 @@ bool last_pays(const fi_plan_args &args, const Tree &tree) {
 }
 
 /* Blocks are as large as a tile of the last kernel, or, where that is not worth it, of the first. */
-void find_blocks(const fi_plan_args &args, const Tree &tree, const int *common, int *room, int *depth) {
-  find_depth(tree, common, args.tile_tokens, room, depth);
+void find_blocks(const fi_plan_args &args, const Tree &tree, const int *common, int *room, int *depth,
+                 Around *around) {
+  find_depth(tree, common, args.tile_tokens, room, depth, around);
   if (last_member(args) > 0 && !last_pays(args, tree))
-    find_depth(tree, common, member_of(args, 0).tile_tokens, room, depth);
+    find_depth(tree, common, member_of(args, 0).tile_tokens, room, depth, around);
 }
 
 /*
@@ -284,9 +302,11 @@ Tree tree_of(const fi_plan_args &args, const Order &found) {
   __syncthreads();
   int *depth = take(room, tree.tiles + 1);
   int *step_begin = take(room, (last_member(args) + 1) * (2 * tree.tiles + 1));
+  Around *around = (Around *)take(room, (int)sizeof(Around) / 4 * tree.tiles);
   tree.depth = depth;
+  tree.around = around;
   tree.step_begin = step_begin;
-  find_blocks(args, tree, found.common, room, depth);
+  find_blocks(args, tree, found.common, room, depth, around);
   sum_steps(args, tree, step_begin);
   return tree;
 }
