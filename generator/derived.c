@@ -159,6 +159,11 @@ static uint32_t changes_scores(const fi_spec *spec) {
          derived_has_token_scales(spec);
 }
 
+static uint32_t weighs_at_once(const fi_spec *spec) {
+  return spec->softcap && spec->bias == FI_BIAS_NONE && !spec->snippet && !spec->prefixes && !spec->mask_bits &&
+         !derived_has_token_scales(spec);
+}
+
 uint32_t derived_hides_tokens(const fi_spec *spec) {
   return spec->bias == FI_BIAS_DENSE || spec->snippet != FI_SNIPPET_NONE;
 }
@@ -185,6 +190,7 @@ const struct derived *derived_at(uint32_t number) {
       {"copies_scales", copies_scales, "1: there are such"},
       {"quantizes_rows", quantizes_rows, "1: append converts a row as a whole"},
       {"changes_scores", changes_scores, "1: a score becomes its logit by more than a factor"},
+      {"weighs_at_once", weighs_at_once, "1: scores become weights at once"},
       {"hides_tokens", derived_hides_tokens, "1: logits of -infinity are of tokens that are not seen"},
   };
   return number < sizeof rows / sizeof *rows ? &rows[number] : NULL;

@@ -9,6 +9,7 @@
 //@use tile/softmax
 //@use tile/mask_scores
 //@use tile/mask_bits
+//@use tile/weigh_at_once
 //@use tile/odd_rows
 //@if teams > 1
 //@use tile/publish_teams
@@ -44,18 +45,28 @@ bool has_rows(const fi_item &item) {
 
 //@if weight_exponent > 0
 /* Scores of a step become weights, and O takes in their V. */
-void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
+void add_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemTile &tile,
+              const ScoreScale &scale, int token, bool unmasked, const MaskBits &bits, const u8 *values) {
+  to_logits(scores, args, tile, scale, token);
+  if (!unmasked)
+    mask_step(scores, tile.rows, token, bits);
   Shrinks shrinks;
 #pragma unroll
   for (float &factor : shrinks.factors)
     factor = 1;
-  softmax(state, scores, shrinks, scale);
+  softmax(state, scores, shrinks, logit_scale(scale));
   accumulate(state.o, scores, shrinks, values);
 }
 //@else
 /* Scores of a step become weights, and O takes in their V. */
-void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
-  softmax(state, scores, state.o, scale);
+void add_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemTile &tile,
+              const ScoreScale &scale, int token, bool unmasked, const MaskBits &bits, const u8 *values) {
+  if (weigh_at_once(state, scores, scale, args.cap_log2, unmasked))
+    return accumulate(state.o, scores, values); /* for itself, beside the exponentials */
+  to_logits(scores, args, tile, scale, token);
+  if (!unmasked)
+    mask_step(scores, tile.rows, token, bits);
+  softmax(state, scores, state.o, logit_scale(scale), late_bits(bits));
   accumulate(state.o, scores, values);
 }
 
@@ -73,25 +84,26 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
   load_query(query, query_tile(shared));
+  MaskWords words;
+  fetch_words(words, mask_rows(args, tile), tile, begin);
 #pragma unroll 1
   for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
-    MaskBits bits;
-    fetch_bits(bits, args, tile, token);
+    const MaskRows rows_of_mask = mask_rows(args, tile); /* of the next step; there are no registers to keep it */
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
+    const bool visible = all_visible(tile.item, token, kTeamTokens);
+    const MaskBits bits = gather_bits(words, tile.rows, token, visible);
+    const bool unmasked = all_seen(bits, visible);
+    fetch_words(words, rows_of_mask, tile, token + kStepTokens);
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
-    to_logits(scores, args, tile, scale, token);
-    if (!unmasked)
-      mask_step(scores, tile.rows, token, bits);
-    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
+    add_step(state, scores, args, tile, scale, token, unmasked, bits, values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
   close_weights(state);

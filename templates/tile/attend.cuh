@@ -38,8 +38,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
-  MaskBits bits;
-  fetch_bits(bits, args, view.tile(shared), token);
+  MaskWords words;
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token);
+  MaskBits bits = gather_bits(words, view.tile(shared).rows, token, outlook.all_visible);
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token + (int)kTeamTokens);
   end_scores<0>(scores, place, shared);
   weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
   pack_weights(weights, scores);
@@ -53,7 +55,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
-    fetch_bits(bits, args, view.tile(shared), token);
+    bits = gather_bits(words, view.tile(shared).rows, token, outlook.all_visible);
+    fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token + (int)kTeamTokens);
     end_scores<1>(scores, next, shared);
     const bool shrinks_output =
         weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);

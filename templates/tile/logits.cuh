@@ -133,7 +133,7 @@ void to_logits_by(Scores &scores, const fi_attention_args &args, const ItemTile 
   }
 }
 
-//@if softcap && family == wgmma && q_dtype != e4m3 && prefixes == 0
+//@if softcap && family == wgmma && q_dtype != e4m3 && prefixes == 0 && threads > 384
 /* Most scores are small. */
 void to_logits(Scores &scores, const fi_attention_args &args, const ItemTile &tile, const ScoreScale &scale,
                int token) {

@@ -1,8 +1,15 @@
 //# Weights of the caller's in place of the softmax: a row is a plain sum, without a maximum.
 
+/* Bits are heeded before. */
+struct LateBits {};
+
+template <typename Bits> LateBits late_bits(const Bits &bits) {
+  return {};
+}
+
 /* Scores are weights already; that of a token that is not seen is -infinity. O never shrinks. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++)
 #pragma unroll

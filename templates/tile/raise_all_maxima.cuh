@@ -32,3 +32,12 @@ bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups],
       at(scores, r, i) -= taken[r];
   return true;
 }
+
+/* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
+template <typename Shrunk>
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+  float offsets[kRowGroups];
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  weigh(state, scores, offsets, scale);
+  return shrinks;
+}

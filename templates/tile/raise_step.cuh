@@ -14,8 +14,9 @@ struct Maxima {
  */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
                   int token, bool all_visible) {
-  MaskBits bits;
-  fetch_bits(bits, args, view.tile(shared), token);
+  MaskWords words;
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token);
+  const MaskBits &bits = gather_bits(words, view.tile(shared).rows, token, all_visible);
   to_masked_logits(scores, args, view, shared, token, all_visible, bits);
   Maxima maxima;
   raise_maxima(state, scores, maxima.offsets, maxima.shrinks, logit_scale(view.scale));

@@ -5,7 +5,7 @@
 
 //# Which tokens of a step are seen where lists say it: the same for all rows of the tile.
 
-/* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. */
+/* Entries of a step's tokens: lane l has those of columns l, l + 32 and so on. They are asked for a step ahead. */
 struct MaskBits {
   const fi_item *item;
   fi_plan_header *header;
@@ -23,20 +23,35 @@ struct MaskBits {
   }
 };
 
+typedef MaskBits MaskWords;
+
+/* What the rows of a tile have in common. */
+struct MaskRows {
+  const int *list;
+  fi_plan_header *header;
+};
+
+MaskRows mask_rows(const fi_attention_args &args, const ItemTile &tile) {
+  return {list_of(args, tile.item.row_begin, tile.item.kv_head), args.plan.header};
+}
+
 /* Asks for the entries of the tokens from `token` of the list on. */
-void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {
-  const int *list = list_of(args, tile.item.row_begin, tile.item.kv_head);
+void fetch_words(MaskWords &bits, const MaskRows &rows, const ItemTile &tile, int token) {
   bits.item = &tile.item;
-  bits.header = args.plan.header;
+  bits.header = rows.header;
   bits.token = tile.rows[0].token;
   bits.place = token + (int)fresh_lane();
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++)
-    bits.entries[w] = bits.has(w) ? entry_at(list, tile.item, bits.place + 32 * (int)w) : -1;
+    bits.entries[w] = bits.has(w) ? entry_at(rows.list, tile.item, bits.place + 32 * (int)w) : -1;
+}
+
+const MaskBits &gather_bits(const MaskWords &step, const tile_row *rows, int token, bool all_visible) {
+  return step;
 }
 
 /* Whether all tokens of a step are seen. */
-bool all_seen(const MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+bool all_seen(const MaskBits &bits, bool all_visible) {
   bool full = true;
 #pragma unroll
   for (u32 w = 0; w < kMaskWords; w++)

@@ -20,17 +20,19 @@ struct RowCap {
   }
 };
 
-//@if family == wgmma && q_dtype != e4m3 && token_scales == 0 && prefixes == 0
 /*
  * tanh(t / (2 log2(e))) / t by powers of t t, within 2.4e-6 of it where t is below kSmall, so that scores up to 0.6 of
- * the cap need no special function: it is the polynomial of its degree whose largest relative error is least. Beside
- * mma.sync it gains nothing, and products of e4m3 have no registers left for its factors. A warp asks all of its rows:
- * with prefixes these are of several requests, which must not change each other's bits.
+ * the cap need no special function: it is the polynomial of its degree whose largest relative error is least.
  */
 constexpr float kSmall = 1.75f;
 constexpr float kTanh[] = {0x1.62e3fap-2f, -0x1.c66916p-7f, 0x1.5607c4p-11f, -0x1.9a0e14p-16f};
 constexpr int kTanhPowers = sizeof kTanh / sizeof *kTanh;
 
+/* Where no power of scores and no factor leaves the range of floats, with caps up to 10000. */
+constexpr float kLargestScore = 0x1p15f;
+constexpr float kLargestScale = 16;
+
+//@if family == wgmma && q_dtype != e4m3 && token_scales == 0 && prefixes == 0 && threads > 384
 /* The cap of small scores: a polynomial of scores as they are, whose factors have the scale and the cap. */
 struct SmallCap {
   float factors[kTanhPowers];
@@ -54,11 +56,10 @@ struct SmallCap {
   }
 };
 
-/* Where no power of scores and no factor leaves the range of floats, with caps up to 10000. */
-constexpr float kLargestScore = 0x1p15f;
-constexpr float kLargestScale = 16;
-
-/* Whether all scores of the warp are small when scaled. */
+/*
+ * Whether all scores of the warp are small when scaled. Its rows must not be of several requests, which would change
+ * each other's bits.
+ */
 bool are_small(const Scores &scores, const ScoreScale &scale) {
   bool small = true;
 #pragma unroll

@@ -54,6 +54,7 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
 //@if weight_exponent > 0
 //@use tile/narrow_weights
 //@else
+//@use tile/hide_late
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 //@end
@@ -81,6 +82,36 @@ constexpr bool kMovesAlone = true; /* rows may be of several requests: what is d
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 //@end
 
+/* The largest of a row's scores, or 0: integers have the order of floats from 0 on, and three are compared at once. */
+float largest_score(const Scores &scores, u32 group) {
+  int most = 0;
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = max(max(most, __float_as_int(at(scores, group, i))), __float_as_int(at(scores, group, i + 1)));
+  return __int_as_float(most);
+}
+
+//@if weighs_at_once || bias != none || team_tokens < 64
+/* Asking gains nothing of few scores, of logits far below 0, or where those that lift none are weights already. */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  return true;
+}
+//@else
+/*
+ * Whether some row of the warp may have to be lifted: where one is far below 0, in vain. A score that is NaN may hide
+ * others.
+ */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  bool may = false;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    may |= !((largest_score(scores, r) - state.most[r]) * scale.of(r) <= kSlack) || is_large(offsets[r]);
+  return __any_sync(kAllLanes, may);
+}
+//@end
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
@@ -89,13 +120,18 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
-                  const LogitScale &scale) {
+                  const LogitScale &scale, const LateBits &bits) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    offsets[r] = state.most[r] * scale.of(r);
+  if (!may_rise(state, scores, offsets, scale))
+    return false;
+  hide_late(scores, bits);
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
-    offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     if constexpr (kMovesAlone)
       most[r] = moves ? most[r] : state.most[r];
@@ -156,14 +192,17 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 //@end
 //@end
 
+//@if weight_exponent == 0
 /* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
   float offsets[kRowGroups];
-  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale, bits);
+  hide_late(scores, bits);
   weigh(state, scores, offsets, scale);
   return shrinks;
 }
+//@end
 
 /*
  * Closes an item: sums over all columns, maxima that states are joined by, -infinity for rows that saw nothing. Maxima

@@ -26,5 +26,5 @@ bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_at
                   const ItemView &view, u32 stage, u8 *shared, int token) {
   to_logits(scores, args, view.tile(shared), view.scale, token);
   hide_unseen(scores, stage, shared);
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
+  return softmax(state, scores, shrinks, logit_scale(view.scale), {});
 }

@@ -1388,6 +1388,15 @@ void shrink_group(Shrinks &shrinks, u32 group, float factor) {
   shrinks.factors[group] = factor;
 }
 
+/* No mask has bits. */
+struct LateBits {};
+
+template <typename Bits> LateBits late_bits(const Bits &bits) {
+  return {};
+}
+
+void hide_late(Scores &scores, const LateBits &bits) {}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -1407,6 +1416,12 @@ float join_lanes(float most) {
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
+/* Asking gains nothing of few scores, of logits far below 0, or where those that lift none are weights already. */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  return true;
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
@@ -1415,13 +1430,18 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
-                  const LogitScale &scale) {
+                  const LogitScale &scale, const LateBits &bits) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    offsets[r] = state.most[r] * scale.of(r);
+  if (!may_rise(state, scores, offsets, scale))
+    return false;
+  hide_late(scores, bits);
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
-    offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     if constexpr (kMovesAlone)
       most[r] = moves ? most[r] : state.most[r];
@@ -1466,9 +1486,10 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 
 /* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
   float offsets[kRowGroups];
-  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale, bits);
+  hide_late(scores, bits);
   weigh(state, scores, offsets, scale);
   return shrinks;
 }
@@ -1507,16 +1528,33 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 }
 
 /* There are none: rows see all that they may. */
+struct MaskRows {};
+
+struct MaskWords {};
+
 struct MaskBits {};
 
-void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
+MaskRows mask_rows(const fi_attention_args &args, const ItemTile &tile) {
+  return {};
+}
 
-bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+void fetch_words(MaskWords &step, const MaskRows &rows, const ItemTile &tile, int token) {}
+
+MaskBits gather_bits(const MaskWords &step, const tile_row *rows, int token, bool all_visible) {
+  return {};
+}
+
+bool all_seen(const MaskBits &bits, bool all_visible) {
   return all_visible;
 }
 
 void mask_step(Scores &scores, const tile_row *rows, int token, const MaskBits &bits) {
   mask_scores(scores, rows, token);
+}
+
+/* None are such. */
+bool weigh_at_once(RowState &state, Scores &scores, const ScoreScale &scale, float cap_log2, bool all_seen) {
+  return false;
 }
 
 typedef u16 OutputElement;
@@ -1869,8 +1907,14 @@ bool has_rows(const fi_item &item) {
 }
 
 /* Scores of a step become weights, and O takes in their V. */
-void add_step(RowState &state, Scores &scores, const LogitScale &scale, const u8 *values) {
-  softmax(state, scores, state.o, scale);
+void add_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemTile &tile,
+              const ScoreScale &scale, int token, bool unmasked, const MaskBits &bits, const u8 *values) {
+  if (weigh_at_once(state, scores, scale, args.cap_log2, unmasked))
+    return accumulate(state.o, scores, values); /* for itself, beside the exponentials */
+  to_logits(scores, args, tile, scale, token);
+  if (!unmasked)
+    mask_step(scores, tile.rows, token, bits);
+  softmax(state, scores, state.o, logit_scale(scale), late_bits(bits));
   accumulate(state.o, scores, values);
 }
 
@@ -1887,25 +1931,26 @@ void attend(RowState &state, const fi_attention_args &args, const ItemTile &tile
   const int begin = first_of_steps(tile.item.kv_begin) + offset;
   Query query;
   load_query(query, query_tile(shared));
+  MaskWords words;
+  fetch_words(words, mask_rows(args, tile), tile, begin);
 #pragma unroll 1
   for (int token = begin; token - offset < tile.item.kv_end; token += kStepTokens) {
-    MaskBits bits;
-    fetch_bits(bits, args, tile, token);
+    const MaskRows rows_of_mask = mask_rows(args, tile); /* of the next step; there are no registers to keep it */
     copy_wait<kStages - 2>();
     team_threads().sync();
     load_step(loader, args, stage_of(shared, team(), stage_before(loader.stage)));
     const u8 *stage = stage_of(shared, team(), loader.stage);
     const u8 *keys = ready_keys(team_threads(), shared, keys_of(stage), args, tile.item, token);
     loader.stage = stage_after(loader.stage);
-    const bool unmasked = all_seen(bits, tile.rows, token, all_visible(tile.item, token, kTeamTokens));
+    const bool visible = all_visible(tile.item, token, kTeamTokens);
+    const MaskBits bits = gather_bits(words, tile.rows, token, visible);
+    const bool unmasked = all_seen(bits, visible);
+    fetch_words(words, rows_of_mask, tile, token + kStepTokens);
     if (!has_rows(tile.item) || (!unmasked && !some_visible(tile.rows, token)))
       continue;
     Scores scores = {};
     score<kScorePitch>(scores, query, keys);
-    to_logits(scores, args, tile, scale, token);
-    if (!unmasked)
-      mask_step(scores, tile.rows, token, bits);
-    add_step(state, scores, logit_scale(scale), values_of(stage, keys));
+    add_step(state, scores, args, tile, scale, token, unmasked, bits, values_of(stage, keys));
   }
   note_odd_values(tile.item, state.o, shared);
   close_weights(state);

@@ -1453,6 +1453,11 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
     shrink_group(o, r, shrinks.factors[r]);
 }
 
+/* No mask has bits. */
+struct LateBits {};
+
+void hide_late(Scores &scores, const LateBits &bits) {}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -1472,6 +1477,28 @@ float join_lanes(float most) {
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
+/* The largest of a row's scores, or 0: integers have the order of floats from 0 on, and three are compared at once. */
+float largest_score(const Scores &scores, u32 group) {
+  int most = 0;
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = max(max(most, __float_as_int(at(scores, group, i))), __float_as_int(at(scores, group, i + 1)));
+  return __int_as_float(most);
+}
+
+/*
+ * Whether some row of the warp may have to be lifted: where one is far below 0, in vain. A score that is NaN may hide
+ * others.
+ */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  bool may = false;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    may |= !((largest_score(scores, r) - state.most[r]) * scale.of(r) <= kSlack) || is_large(offsets[r]);
+  return __any_sync(kAllLanes, may);
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
@@ -1480,13 +1507,18 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
-                  const LogitScale &scale) {
+                  const LogitScale &scale, const LateBits &bits) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    offsets[r] = state.most[r] * scale.of(r);
+  if (!may_rise(state, scores, offsets, scale))
+    return false;
+  hide_late(scores, bits);
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
-    offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     if constexpr (kMovesAlone)
       most[r] = moves ? most[r] : state.most[r];
@@ -1527,9 +1559,10 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 
 /* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
   float offsets[kRowGroups];
-  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale, bits);
+  hide_late(scores, bits);
   weigh(state, scores, offsets, scale);
   return shrinks;
 }
@@ -1634,7 +1667,7 @@ bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_at
                   const ItemView &view, u32 stage, u8 *shared, int token) {
   to_logits(scores, args, view.tile(shared), view.scale, token);
   hide_unseen(scores, stage, shared);
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
+  return softmax(state, scores, shrinks, logit_scale(view.scale), {});
 }
 
 /* The rows' maxima after the step in a stage. */

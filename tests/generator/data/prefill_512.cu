@@ -1460,6 +1460,15 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
     shrink_group(o, r, shrinks.factors[r]);
 }
 
+/* No mask has bits. */
+struct LateBits {};
+
+template <typename Bits> LateBits late_bits(const Bits &bits) {
+  return {};
+}
+
+void hide_late(Scores &scores, const LateBits &bits) {}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -1479,6 +1488,12 @@ float join_lanes(float most) {
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
+/* Asking gains nothing of few scores, of logits far below 0, or where those that lift none are weights already. */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  return true;
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
@@ -1487,13 +1502,18 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
-                  const LogitScale &scale) {
+                  const LogitScale &scale, const LateBits &bits) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    offsets[r] = state.most[r] * scale.of(r);
+  if (!may_rise(state, scores, offsets, scale))
+    return false;
+  hide_late(scores, bits);
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
-    offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     if constexpr (kMovesAlone)
       most[r] = moves ? most[r] : state.most[r];
@@ -1534,9 +1554,10 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 
 /* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
   float offsets[kRowGroups];
-  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale, bits);
+  hide_late(scores, bits);
   weigh(state, scores, offsets, scale);
   return shrinks;
 }
@@ -1631,11 +1652,23 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 }
 
 /* There are none: rows see all that they may. */
+struct MaskRows {};
+
+struct MaskWords {};
+
 struct MaskBits {};
 
-void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
+MaskRows mask_rows(const fi_attention_args &args, const ItemTile &tile) {
+  return {};
+}
 
-bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+void fetch_words(MaskWords &step, const MaskRows &rows, const ItemTile &tile, int token) {}
+
+MaskBits gather_bits(const MaskWords &step, const tile_row *rows, int token, bool all_visible) {
+  return {};
+}
+
+bool all_seen(const MaskBits &bits, bool all_visible) {
   return all_visible;
 }
 
@@ -1652,11 +1685,16 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
  * one is not.
  */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible, MaskBits &bits) {
+                      bool all_visible, const MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_seen(bits, tile.rows, token, all_visible))
+  if (!all_seen(bits, all_visible))
     mask_step(scores, tile.rows, token, bits);
+}
+
+/* None are such. */
+bool weigh_at_once(RowState &state, Scores &scores, const ScoreScale &scale, float cap_log2, bool all_seen) {
+  return false;
 }
 
 /*
@@ -1664,17 +1702,20 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
  * are visible none is masked.
  */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible, MaskBits &bits) {
+                const ItemView &view, u8 *shared, int token, bool all_visible, const MaskBits &bits) {
+  if (weigh_at_once(state, scores, view.scale, args.cap_log2, all_visible))
+    return false;
   to_masked_logits(scores, args, view, shared, token, all_visible, bits);
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
+  return softmax(state, scores, shrinks, logit_scale(view.scale), late_bits(bits));
 }
 
 /* The same of the step in a stage, where what is visible was not asked for before. */
 bool weigh_scores(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
                   const ItemView &view, u32 stage, u8 *shared, int token) {
-  MaskBits bits;
-  fetch_bits(bits, args, view.tile(shared), token);
+  MaskWords words;
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token);
   const bool all_visible = view.outlook(shared, token).all_visible;
+  const MaskBits &bits = gather_bits(words, view.tile(shared).rows, token, all_visible);
   return weigh_step(state, scores, shrinks, args, view, shared, token, all_visible, bits);
 }
 

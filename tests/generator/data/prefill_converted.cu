@@ -1605,6 +1605,15 @@ void shrink_output(Output &o, const Shrinks &shrinks) {
     shrink_group(o, r, shrinks.factors[r]);
 }
 
+/* No mask has bits. */
+struct LateBits {};
+
+template <typename Bits> LateBits late_bits(const Bits &bits) {
+  return {};
+}
+
+void hide_late(Scores &scores, const LateBits &bits) {}
+
 /* How far (base-2 logits) a row's scores may exceed its maximum: their probabilities, at most 2^8, fit f16. */
 constexpr float kSlack = 8;
 
@@ -1624,6 +1633,28 @@ float join_lanes(float most) {
 
 constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
 
+/* The largest of a row's scores, or 0: integers have the order of floats from 0 on, and three are compared at once. */
+float largest_score(const Scores &scores, u32 group) {
+  int most = 0;
+#pragma unroll
+  for (u32 i = 0; i < kTeamTokens / 4; i += 2)
+    most = max(max(most, __float_as_int(at(scores, group, i))), __float_as_int(at(scores, group, i + 1)));
+  return __int_as_float(most);
+}
+
+/*
+ * Whether some row of the warp may have to be lifted: where one is far below 0, in vain. A score that is NaN may hide
+ * others.
+ */
+bool may_rise(const RowState &state, const Scores &scores, const float (&offsets)[kRowGroups],
+              const LogitScale &scale) {
+  bool may = false;
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    may |= !((largest_score(scores, r) - state.most[r]) * scale.of(r) <= kSlack) || is_large(offsets[r]);
+  return __any_sync(kAllLanes, may);
+}
+
 /*
  * Lifts the rows' maxima to those of the new scores, and rescales O, or tells by what, and sums by it, if some row of
  * the warp has scores that exceed its maximum by more than the slack, or large logits; returns whether one has. Each
@@ -1632,13 +1663,18 @@ constexpr bool kMovesAlone = false; /* all rows of a warp move when one does */
  */
 template <typename Shrunk>
 bool raise_maxima(RowState &state, Scores &scores, float (&offsets)[kRowGroups], Shrunk &shrunk,
-                  const LogitScale &scale) {
+                  const LogitScale &scale, const LateBits &bits) {
+#pragma unroll
+  for (u32 r = 0; r < kRowGroups; r++)
+    offsets[r] = state.most[r] * scale.of(r);
+  if (!may_rise(state, scores, offsets, scale))
+    return false;
+  hide_late(scores, bits);
   float most[kRowGroups];
   bool moved = false;
 #pragma unroll
   for (u32 r = 0; r < kRowGroups; r++) {
     most[r] = count_in(state.most[r], scores, r);
-    offsets[r] = state.most[r] * scale.of(r);
     const bool moves = (most[r] - state.most[r]) * scale.of(r) > kSlack || is_large(offsets[r]);
     if constexpr (kMovesAlone)
       most[r] = moves ? most[r] : state.most[r];
@@ -1679,9 +1715,10 @@ void weigh(RowState &state, Scores &scores, const float (&offsets)[kRowGroups], 
 
 /* The online softmax. Whether O shrinks, which is done or told in `shrunk`. */
 template <typename Shrunk>
-bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale) {
+bool softmax(RowState &state, Scores &scores, Shrunk &shrunk, const LogitScale &scale, const LateBits &bits) {
   float offsets[kRowGroups];
-  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale);
+  const bool shrinks = raise_maxima(state, scores, offsets, shrunk, scale, bits);
+  hide_late(scores, bits);
   weigh(state, scores, offsets, scale);
   return shrinks;
 }
@@ -1790,11 +1827,23 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 }
 
 /* There are none: rows see all that they may. */
+struct MaskRows {};
+
+struct MaskWords {};
+
 struct MaskBits {};
 
-void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
+MaskRows mask_rows(const fi_attention_args &args, const ItemTile &tile) {
+  return {};
+}
 
-bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+void fetch_words(MaskWords &step, const MaskRows &rows, const ItemTile &tile, int token) {}
+
+MaskBits gather_bits(const MaskWords &step, const tile_row *rows, int token, bool all_visible) {
+  return {};
+}
+
+bool all_seen(const MaskBits &bits, bool all_visible) {
   return all_visible;
 }
 
@@ -1811,11 +1860,16 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
  * one is not.
  */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible, MaskBits &bits) {
+                      bool all_visible, const MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_seen(bits, tile.rows, token, all_visible))
+  if (!all_seen(bits, all_visible))
     mask_step(scores, tile.rows, token, bits);
+}
+
+/* None are such. */
+bool weigh_at_once(RowState &state, Scores &scores, const ScoreScale &scale, float cap_log2, bool all_seen) {
+  return false;
 }
 
 /*
@@ -1823,9 +1877,11 @@ void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemV
  * are visible none is masked.
  */
 bool weigh_step(RowState &state, Scores &scores, Shrinks &shrinks, const fi_attention_args &args,
-                const ItemView &view, u8 *shared, int token, bool all_visible, MaskBits &bits) {
+                const ItemView &view, u8 *shared, int token, bool all_visible, const MaskBits &bits) {
+  if (weigh_at_once(state, scores, view.scale, args.cap_log2, all_visible))
+    return false;
   to_masked_logits(scores, args, view, shared, token, all_visible, bits);
-  return softmax(state, scores, shrinks, logit_scale(view.scale));
+  return softmax(state, scores, shrinks, logit_scale(view.scale), late_bits(bits));
 }
 
 /* A warp of a consumer is done with the tile. */
@@ -1873,8 +1929,10 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
   wait_for_keys(place, shared);
   begin_scores(scores, view, place, shared);
   Outlook outlook = view.outlook(shared, token);
-  MaskBits bits;
-  fetch_bits(bits, args, view.tile(shared), token);
+  MaskWords words;
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token);
+  MaskBits bits = gather_bits(words, view.tile(shared).rows, token, outlook.all_visible);
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token + (int)kTeamTokens);
   end_scores<0>(scores, place, shared);
   weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);
   pack_weights(weights, scores);
@@ -1888,7 +1946,8 @@ void attend(RowState &state, const fi_attention_args &args, const ItemView &view
     outlook = view.outlook(shared, token);
     begin_output(state.o, weights, place, shared);
     pass_turn(consumer_after(fresh_thread() / 128));
-    fetch_bits(bits, args, view.tile(shared), token);
+    bits = gather_bits(words, view.tile(shared).rows, token, outlook.all_visible);
+    fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token + (int)kTeamTokens);
     end_scores<1>(scores, next, shared);
     const bool shrinks_output =
         weigh_step(state, scores, shrinks, args, view, shared, token, outlook.all_visible, bits);

@@ -1608,11 +1608,23 @@ void mask_scores(Scores &scores, const tile_row *rows, int token) {
 }
 
 /* There are none: rows see all that they may. */
+struct MaskRows {};
+
+struct MaskWords {};
+
 struct MaskBits {};
 
-void fetch_bits(MaskBits &bits, const fi_attention_args &args, const ItemTile &tile, int token) {}
+MaskRows mask_rows(const fi_attention_args &args, const ItemTile &tile) {
+  return {};
+}
 
-bool all_seen(MaskBits &bits, const tile_row *rows, int token, bool all_visible) {
+void fetch_words(MaskWords &step, const MaskRows &rows, const ItemTile &tile, int token) {}
+
+MaskBits gather_bits(const MaskWords &step, const tile_row *rows, int token, bool all_visible) {
+  return {};
+}
+
+bool all_seen(const MaskBits &bits, bool all_visible) {
   return all_visible;
 }
 
@@ -1629,10 +1641,10 @@ bool has_bit(const fi_attention_args &args, const ItemTile &tile, u32 row, int t
  * one is not.
  */
 void to_masked_logits(Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared, int token,
-                      bool all_visible, MaskBits &bits) {
+                      bool all_visible, const MaskBits &bits) {
   const ItemTile &tile = view.tile(shared);
   to_logits(scores, args, tile, view.scale, token);
-  if (!all_seen(bits, tile.rows, token, all_visible))
+  if (!all_seen(bits, all_visible))
     mask_step(scores, tile.rows, token, bits);
 }
 
@@ -1648,8 +1660,9 @@ struct Maxima {
  */
 Maxima raise_step(RowState &state, Scores &scores, const fi_attention_args &args, const ItemView &view, u8 *shared,
                   int token, bool all_visible) {
-  MaskBits bits;
-  fetch_bits(bits, args, view.tile(shared), token);
+  MaskWords words;
+  fetch_words(words, mask_rows(args, view.tile(shared)), view.tile(shared), token);
+  const MaskBits &bits = gather_bits(words, view.tile(shared).rows, token, all_visible);
   to_masked_logits(scores, args, view, shared, token, all_visible, bits);
   Maxima maxima;
   raise_maxima(state, scores, maxima.offsets, maxima.shrinks, logit_scale(view.scale));
