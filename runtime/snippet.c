@@ -1,7 +1,7 @@
 /* fi_register_snippet. */
 #include "generator/snippet.h"
 
-#include "cache/hash.h"
+#include "cache/checksum.h"
 #include "generator/error.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ fi_status fi_register_snippet(const char *text, uint64_t *hash) {
   fi_status status = snippet_check(text);
   if (status)
     return status;
-  const uint64_t found = XXH3_64bits(text, strlen(text));
+  const uint64_t found = cache_hash(text, strlen(text));
   if (found == 0)
     return error_set(FI_ERROR_ARGUMENT, "text has the hash 0, which means none; change a comment in it");
   status = snippet_keep(text, found);
