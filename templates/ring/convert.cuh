@@ -140,50 +140,6 @@ void convert_values(const Place<kStages> &place, u8 *shared) {
   tell_of_tile(&barriers.values_full[stage], &barriers.stored_values_empty);
 }
 
-/* Starts the copies of K of the step after, which is at the next place, if the item has one. */
-void begin_following(const fi_attention_maps_args &maps, const fi_item &item, const Step &following,
-                     const Place<kStages> &place, u8 *shared) {
-  if (following.token < item.kv_end)
-    begin_keys(maps, item, following, place.next(), shared);
-}
-
-//@if gathers
-/* Brings K of a step, then V. */
-void bring_step(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const Step &following,
-                const Place<kStages> &place, u8 *shared) {
-  begin_values(maps, item, step, place, shared);
-  convert_keys(place, shared);
-  begin_following(maps, item, following, place, shared);
-  convert_values(place, shared);
-}
-
-/* After the last step all is there. */
-void end_steps(const Place<kStages> &place, u8 *shared) {}
-//@else
-/* Converts V of the step in front of a place. */
-void convert_values_before(const Place<kStages> &place, u8 *shared) {
-  if (place.count > 0)
-    convert_values({place.count - 1}, shared);
-}
-
-/*
- * Brings K of a step, then V of the step in front of it: there is room for K as soon as scores are there, for V not
- * before a softmax has ended and O is there, too. In the other order K waits for that.
- */
-void bring_step(const fi_attention_maps_args &maps, const fi_item &item, const Step &step, const Step &following,
-                const Place<kStages> &place, u8 *shared) {
-  convert_keys(place, shared);
-  begin_following(maps, item, following, place, shared);
-  convert_values_before(place, shared);
-  begin_values(maps, item, step, place, shared);
-}
-
-/* After the last step its V is missing. */
-void end_steps(const Place<kStages> &place, u8 *shared) {
-  convert_values_before(place, shared);
-}
-//@end
-
 /* Brings K and V of all items of the CTA, from `first` on. Where those of a step are is looked up a step ahead. */
 void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shared) {
   Place<kStages> place = {0};
@@ -196,10 +152,13 @@ void bring_kv(const fi_attention_maps_args &maps, const fi_item *first, u8 *shar
 #pragma unroll 1
     while (step.token < item.kv_end) {
       const Step following = find_step(maps.attention, item, step.token + (int)kTeamTokens);
-      bring_step(maps, item, step, following, place, shared);
+      begin_values(maps, item, step, place, shared);
+      convert_keys(place, shared);
       place = place.next();
+      if (following.token < item.kv_end)
+        begin_keys(maps, item, following, place, shared);
+      convert_values({place.count - 1}, shared);
       step = following;
     }
   } while (goes_on(at, shared));
-  end_steps(place, shared);
 }
