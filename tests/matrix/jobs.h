@@ -44,9 +44,10 @@ struct job_choice {
 
 /*
  * Each begins with an empty list that has its targets; false, with a problem, when the matrix does not fit the axes.
- * To run: the full product for the first target, pairs for all, and the tests of their own.
+ * To run: the full product for the first target, pairs for all, and the tests of their own; those at least whose lines
+ * have the filter, if it is not NULL.
  */
-bool jobs_to_run(struct job_list *list);
+bool jobs_to_run(struct job_list *list, const char *filter);
 
 /* To compile: the pairs. */
 bool jobs_to_compile(struct job_list *list);

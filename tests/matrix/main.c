@@ -154,7 +154,7 @@ static bool make_jobs(struct settings *settings, struct job_list *list) {
     return false;
   if (settings->census > 0)
     return jobs_of_census(list, settings->census, settings->workers.seed);
-  return settings->compile ? jobs_to_compile(list) : jobs_to_run(list);
+  return settings->compile ? jobs_to_compile(list) : jobs_to_run(list, settings->choice.filter);
 }
 
 static int run(struct settings *settings, struct job_list *list) {
