@@ -24,7 +24,8 @@ enum batch_kind {
   BATCH_PREFIX,  /* requests whose first `prefix` tokens are the same, and which fit one tile */
   BATCH_ONE_KEY, /* requests of one token of KV */
   BATCH_ANY,     /* decoding, drafts, chunks and prompts together, for a kernel with rows left open */
-  BATCH_PIECES   /* a request of so many pieces that groups of their partials are merged, and a short one */
+  BATCH_PIECES,  /* a request of so many pieces that groups of their partials are merged, and a short one */
+  BATCH_ALONE    /* such a request alone, which may be cut into as many pieces as there are CTAs */
 };
 
 enum buffer {

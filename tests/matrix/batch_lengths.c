@@ -43,6 +43,7 @@ static const struct recipe {
     [BATCH_DIVIDED] = {5, {REQUEST_TILES, REQUEST_NO_KV, REQUEST_NO_QUERY, REQUEST_FEW, REQUEST_CHUNK}},
     [BATCH_ONE_KEY] = {4, {REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV, REQUEST_ONE_KV}},
     [BATCH_PIECES] = {2, {REQUEST_PIECES, REQUEST_SHORT}},
+    [BATCH_ALONE] = {1, {REQUEST_PIECES}},
     [BATCH_ANY] = {7,
                    {REQUEST_LONG, REQUEST_LONG, REQUEST_FEW, REQUEST_CHUNK, REQUEST_PROMPT, REQUEST_NO_QUERY,
                     REQUEST_NO_KV}},
@@ -182,6 +183,10 @@ static uint32_t longest_kv(const struct batch_case *batch) {
   return longest;
 }
 
+static bool has_pieces(const struct batch_case *batch) {
+  return batch->kind == BATCH_PIECES || batch->kind == BATCH_ALONE;
+}
+
 static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   fi_workspace *workspace = &batch->workspace;
   workspace->struct_size = sizeof *workspace;
@@ -190,7 +195,7 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
   workspace->max_kv_len = longest_kv(batch) + trial_between(trial, 0, 100);
   workspace->kv_heads = batch->kv_heads;
   workspace->ctas = batch->kind == BATCH_SPLIT     ? trial_between(trial, 12, 40)
-                    : batch->kind == BATCH_PIECES  ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
+                    : has_pieces(batch)            ? trial_between(trial, 3 * PARTS_AT_ONCE, 4 * PARTS_AT_ONCE)
                     : batch->kind == BATCH_SHARED  ? trial_between(trial, 1, 30)
                     : batch->kind == BATCH_DIVIDED ? trial_between(trial, 1, 2)
                                                    : trial_between(trial, 0, 5);
@@ -199,7 +204,7 @@ static void draw_bounds(struct batch_case *batch, struct trial *trial) {
 /* Fewer for groups of many heads, where requests are long, and one where pages are large. */
 static uint32_t draw_kv_heads(const struct batch_case *batch, struct trial *trial) {
   const uint32_t most = batch->spec.group < 16 ? 3 : 2;
-  if (batch->spec.page_size > LARGE_PAGE || batch->kind == BATCH_PIECES)
+  if (batch->spec.page_size > LARGE_PAGE || has_pieces(batch))
     return 1;
   return trial_between(trial, 1, batch->kind == BATCH_SPLIT || batch->kind == BATCH_SHARED ? most - 1 : most);
 }

@@ -40,12 +40,14 @@ static bool place_bits(struct batch_case *batch, struct trial *trial) {
   return batch_case_buffer(batch, trial, BUFFER_MASK_BITS, (size_t)next, sizeof(uint32_t));
 }
 
-/* Words of ones, of zeros, and of any bits: a kind for each stretch of a row. */
+/* Words of ones, of zeros, and of any bits: a kind for each stretch of a row. Alone, a request may see nothing. */
 static bool fill_bits(struct batch_case *batch, struct trial *trial) {
   const struct mirror *bits = &batch->buffers[BUFFER_MASK_BITS];
   uint32_t *words = bits->host;
   uint32_t left = 0;
   uint32_t kind = 0;
+  if (batch->kind == BATCH_ALONE && trial_chance(trial, 2))
+    left = UINT32_MAX;
   for (size_t i = 0; i < bits->bytes / sizeof *words; i++) {
     if (left-- == 0) {
       left = trial_between(trial, 0, 4);

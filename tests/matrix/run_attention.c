@@ -228,7 +228,8 @@ bool run_attention(struct trial *trial, const fi_spec *canonical) {
 bool run_pieces(struct trial *trial, const fi_spec *canonical) {
   fi_kernel *kernel;
   return trial_ok(trial, "fi_get_kernel", fi_get_kernel(trial->ctx, canonical, &kernel)) &&
-         run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_PIECES);
+         run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_PIECES) &&
+         run_batch(trial, kernel, canonical, inside_tile(kernel), BATCH_ALONE);
 }
 
 bool run_divided(struct trial *trial, const fi_spec *canonical) {

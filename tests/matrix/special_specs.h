@@ -36,6 +36,7 @@ static const char *const piece_specs[] = {
     "attention group=5 rows=16 kv=int4 page=16 index=csr lse=1",
     "attention hd=576 v_dim=512 group=16 rows=16 page=64 lse=1 v_source=keys",
     "attention hd=144 v_dim=128 group=64 rows=64 page=16 sinks=1 v_source=keys",
+    "attention hd=160 v_dim=128 group=40 rows=64 page=1 mask=none bits=1 lse=1 v_source=keys",
 };
 
 /* Specs whose prefixes are counted, but where rows are open: four requests fit a tile, and half of 128 tokens are whole
