@@ -119,7 +119,8 @@ static void draw_request(struct batch_case *batch, struct trial *trial, enum req
     *kv_len = batch->prefix + *q_len + trial_between(trial, 0, step);
     return;
   case REQUEST_PIECES:
-    *kv_len = trial_between(trial, PARTS_AT_ONCE + 1, 2 * PARTS_AT_ONCE) * step - trial_between(trial, 0, step - 1);
+    *kv_len = trial_between(trial, PARTS_AT_ONCE + 1, (batch->kind == BATCH_ALONE ? 3 : 2) * PARTS_AT_ONCE) * step -
+              trial_between(trial, 0, step - 1);
     return;
   case REQUEST_SHARER:
     *q_len = batch->kind == BATCH_DIVIDED && trial_chance(trial, 4) ? batch->tile.tokens + 1

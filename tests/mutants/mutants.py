@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TEMPLATES = os.path.join(HERE, "../../templates")
 TARGET = "compute_90a"
 PASSED, FAILED = 0, 1  # exit codes of verify
-TRIES = 16  # specs that an edit must survive
+TRIES = 8  # specs that an edit must survive
 SEEDS = 2  # batches of each
 WARP_INSTRUCTIONS = "1000000"  # of a CTA that is not hung
 JOB_INSTRUCTIONS = "100000000"  # as above, of the matrix's jobs, whose batches are larger
@@ -314,7 +314,7 @@ class Matrix:
                 command = [self.command, "--filter", job, "--limit", "1", "-j1", "--seed", str(self.trials.seed)]
                 code, output, _ = self.trials.run(command, edit, edit.after, folder, JOB_SECONDS, JOB_INSTRUCTIONS)
             if code == FAILED and "FAILED " in output:
-                return "caught", f"{job}: {reason(output.split('FAILED ')[1])}"
+                return "caught", f"{job}: {reason(output.split('FAILED ')[1].partition(chr(10))[2])}"
             if code != PASSED:
                 return "ended oddly", f"{code} {job}"
         return "survived", ""
