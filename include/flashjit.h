@@ -710,7 +710,7 @@ typedef struct fi_tensors {
   float rope_magnitude;         /* rotated Q and K are multiplied with it; positive; 0: 1 */
 
   /* attention: what a score becomes, and how a row ends */
-  float softcap;              /* for spec.softcap: above 0, at most 10000; logits are off by at most 2e-6 of it */
+  float softcap;              /* for spec.softcap: above 0, at most 10000; logits are off by at most 5e-6 of it */
   const float *sinks;         /* [query heads] for spec.sinks: logits, not scaled. Weights are exp(s_t) divided by the
                                  sum of exp(sink) and all exp(s). LSE counts the sink: of states to merge one alone may
                                  have it, others -infinity. A row that sees nothing has O 0, and its sink as LSE */
