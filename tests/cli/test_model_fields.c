@@ -441,6 +441,12 @@ Test(model_fields, types_of_the_cache) {
   }
   expect_refused_config(LLAMA ", \"quantization_config\": {\"kv_cache_scheme\": {\"type\": \"int\", \"num_bits\": 8}}}",
                         "field kv_cache_scheme is");
+  expect_refused_config(LLAMA ", \"quantization_config\": {\"kv_cache_scheme\": "
+                              "{\"type\": \"float\", \"num_bits\": 4, \"group_size\": 32}}}",
+                        "field kv_cache_scheme is");
+  expect_refused_config(LLAMA ", \"quantization_config\": {\"kv_cache_scheme\": "
+                              "{\"type\": \"float\", \"num_bits\": 4, \"strategy\": \"tensor\"}}}",
+                        "field kv_cache_scheme is");
 }
 
 /* What is asked for goes before the config. */

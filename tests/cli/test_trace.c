@@ -53,6 +53,7 @@ Test(trace, what_other_programs_write) {
       "x,ContextTokens,GeneratedTokens\n3,7.0,2.00\n",
       "x, ContextTokens ,GeneratedTokens\n3, 7\t,2 \r\n",
       "\"x\",\"ContextTokens\",\"GeneratedTokens\"\r\n\"a,b\", \"7\" ,\"2\"\r\n",
+      "x,ContextTokens,GeneratedTokens\n\"a \"\"b\"\", 500, 1, c\",7,2\n",
       "\xef\xbb\xbf{\"input_length\": 7, \"output_length\": 2}\n\n",
       "\n{\"input_length\": 7, \"output_length\": 2, \"a\": [Infinity, -Infinity], \"b\": \"NaN\"}\n",
       "{\"input_length\": 7.0, \"output_length\": 2, \"id\": 123456789012345678901234567890}",

@@ -46,9 +46,11 @@ enum { CSV_PROMPT, CSV_GENERATED, CSV_FIELDS };
 
 static const char *const csv_fields[] = {"ContextTokens", "GeneratedTokens"};
 
-/* The end of a text in quotes, where a column is nothing else; NULL otherwise. */
+/* The end of a text in quotes, where a column is nothing else; NULL otherwise. Two quotes in it stand for one. */
 static char *closing_quote(char *column) {
   char *quote = column[0] == '"' ? strchr(column + 1, '"') : NULL;
+  while (quote && quote[1] == '"')
+    quote = strchr(quote + 2, '"');
   const char *after = quote ? quote + 1 + strspn(quote + 1, " \t") : "x";
   return *after == '\0' || *after == ',' ? quote : NULL;
 }

@@ -63,13 +63,18 @@ static bool read_scheme(struct config *config, const json_t *scheme, struct laye
   const bool is_float = text_is(scheme, "type", "float") && !json_is_false(json_object_get(scheme, "symmetric"));
   const bool is_head = text_is(scheme, "strategy", "attn_head");
   const bool is_tensor = !strategy || json_is_null(strategy) || text_is(scheme, "strategy", "tensor");
-  if (is_float && bits == 8 && (is_head || is_tensor) && !json_is_true(json_object_get(scheme, "dynamic")))
+  const bool is_dynamic = json_is_true(json_object_get(scheme, "dynamic"));
+  const json_t *size = json_object_get(scheme, "group_size");
+  const bool is_by_16 = !size || json_is_null(size) || json_number_value(size) == 16;
+  const bool is_group = !strategy || json_is_null(strategy) || text_is(scheme, "strategy", "tensor_group");
+  if (is_float && bits == 8 && (is_head || is_tensor) && !is_dynamic)
     set_type(layer, FI_E4M3, is_head ? FI_SCALE_HEAD : FI_SCALE_TENSOR, "e4m3");
-  else if (is_float && bits == 4)
+  else if (is_float && bits == 4 && is_group && is_by_16 && !is_dynamic)
     set_type(layer, FI_NVFP4, FI_SCALE_NONE, "nvfp4");
   else
-    return config_mistake(config, "kv_cache_scheme", scheme,
-                          "8 bits of type float, symmetric, with a strategy of tensor or attn_head, or 4 bits of it");
+    return config_mistake(
+        config, "kv_cache_scheme", scheme,
+        "8 bits of type float, symmetric, with a strategy of tensor or attn_head, or 4 of tensor_group by 16");
   return true;
 }
 
