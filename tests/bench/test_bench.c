@@ -104,6 +104,15 @@ Test(bench, packed_masks) {
   expect_text(output.out, "\"status\": \"ok\"");
 }
 
+/* A case, all rows of which are checked; its document stays in `output`. */
+static void expect_right(const char *row) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "bench -o json --whole %s", row);
+  command(&output, arguments);
+  expect_code(&output, 0);
+  expect_text(output.out, "\"status\": \"ok\"");
+}
+
 /* Of both ends, and with more query tokens than a tile has. */
 Test(bench, biases) {
   static const char *const rows[] = {
@@ -113,20 +122,12 @@ Test(bench, biases) {
       "'attention hd=32 group=4 rows=16 page=16 bias=token_distance' --heads 1 --batch 1q2s1100",
       "'attention hd=32 group=4 page=16 bias=dense' --heads 2 --batch 1q30s90_2q1s20",
   };
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    char arguments[512];
-    snprintf(arguments, sizeof arguments, "bench -o json --whole %s", rows[i]);
-    command(&output, arguments);
-    expect_code(&output, 0);
-    expect_text(output.out, "\"status\": \"ok\"");
-  }
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    expect_right(rows[i]);
 }
 
 Test(bench, lists) {
-  command(&output, "bench -o json --whole 'attention hd=32 group=4 page=16 select=16' --heads 1 --listed 3 "
-                   "--batch 1q3s90_2q1s20");
-  expect_code(&output, 0);
-  expect_text(output.out, "\"status\": \"ok\"");
+  expect_right("'attention hd=32 group=4 page=16 select=16' --heads 1 --listed 3 --batch 1q3s90_2q1s20");
 }
 
 /* Beside a window, with sinks, entries of a second KV: of K that is V too, in DeepSeek-V4's tokens, and of int8. */
@@ -139,11 +140,7 @@ Test(bench, second_kvs) {
       "'attention hd=64 group=2 page=8 select=2 second=16' --heads 1 --listed 3 --batch 1q3s50",
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    char arguments[512];
-    snprintf(arguments, sizeof arguments, "bench -o json --whole %s", rows[i]);
-    command(&output, arguments);
-    expect_code(&output, 0);
-    expect_text(output.out, "\"status\": \"ok\"");
+    expect_right(rows[i]);
     expect_text(output.out, i == 1 ? "--ratio 8 --batch" : "--ratio 4 --batch");
   }
   command(&output, "bench attention page=16 select=1 second=16 --listed 4 --ratio 70000 --batch 1q1");

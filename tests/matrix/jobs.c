@@ -150,22 +150,13 @@ static bool source_may_match(const struct source *source, const char *filter) {
   return may_match(source->product, filter) || may_match(source->pairs, filter);
 }
 
-static bool add_sources_to_run(struct job_list *list, const char *filter) {
+static bool add_sources(struct job_list *list, bool to_run, const char *filter) {
   struct texts texts;
   bool added = open_texts(&texts) || no_memory();
   for (size_t i = 0; added && i < sizeof sources / sizeof *sources; i++) {
-    if (sources[i].run && source_may_match(&sources[i], filter))
-      added = add_source(list, &texts, &sources[i], true);
+    if (!to_run || (sources[i].run && source_may_match(&sources[i], filter)))
+      added = add_source(list, &texts, &sources[i], to_run);
   }
-  close_texts(&texts);
-  return added;
-}
-
-static bool add_sources_to_compile(struct job_list *list) {
-  struct texts texts;
-  bool added = open_texts(&texts) || no_memory();
-  for (size_t i = 0; added && i < sizeof sources / sizeof *sources; i++)
-    added = add_source(list, &texts, &sources[i], false);
   close_texts(&texts);
   return added;
 }
@@ -281,13 +272,13 @@ bool jobs_to_run(struct job_list *list, const char *filter) {
     if (may_match(specials[i].name, filter) && !add_special(list, &specials[i]))
       return false;
   }
-  const bool added = add_sources_to_run(list, filter);
+  const bool added = add_sources(list, true, filter);
   sort_by_target(list);
   return added;
 }
 
 bool jobs_to_compile(struct job_list *list) {
-  const bool added = add_sources_to_compile(list);
+  const bool added = add_sources(list, false, NULL);
   sort_by_target(list);
   return added;
 }

@@ -226,31 +226,20 @@ static void check_row(const struct crew *crew, const struct reference_head *load
   verdict->first = (struct mismatch){"O", request, position, head, dim, got, o[dim]};
 }
 
-static bool has_checked(const struct crew *crew, struct part part, uint32_t request, uint32_t kv_head) {
-  const uint32_t group = crew->step->attention.spec.group;
-  for (uint32_t i = part.begin; i < part.end; i++) {
-    for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
-      if (is_checked(crew, request, i, head))
-        return true;
-    }
-  }
-  return false;
-}
-
+/* Of a head whose K and V are loaded for the first row that is checked, if there is any. */
 static bool check_attention(const struct crew *crew, uint32_t request, uint32_t kv_head, uint32_t number,
                             struct verdict *verdict) {
   const struct reference *reference = &crew->step->attention;
-  struct reference_head loaded;
+  struct reference_head loaded = {0};
   const uint32_t group = reference->spec.group;
   const struct part part = part_of(crew, reference, request, number);
-  if (!has_checked(crew, part, request, kv_head))
-    return true;
-  if (!reference_head_load(reference, request, kv_head, &loaded))
-    return false;
   for (uint32_t i = part.begin; i < part.end; i++) {
     for (uint32_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
-      if (is_checked(crew, request, i, head))
-        check_row(crew, &loaded, request, i, head, verdict);
+      if (!is_checked(crew, request, i, head))
+        continue;
+      if (!loaded.k && !reference_head_load(reference, request, kv_head, &loaded))
+        return false;
+      check_row(crew, &loaded, request, i, head, verdict);
     }
   }
   reference_head_free(&loaded);

@@ -45,6 +45,11 @@ static bool read_values(struct config *config, struct layer *layer) {
 
 /* ------------------------------------------------------------------------------------------------ the cache */
 
+static bool is_given(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  return value && !json_is_null(value);
+}
+
 static bool text_is(const json_t *object, const char *key, const char *text) {
   const char *found = json_string_value(json_object_get(object, key));
   return found && strcmp(found, text) == 0;
@@ -59,14 +64,14 @@ static void set_type(struct layer *layer, uint32_t dtype, uint32_t scale, const 
 /* {"type": "float", "num_bits": 8, "strategy": "tensor"} */
 static bool read_scheme(struct config *config, const json_t *scheme, struct layer *layer) {
   const double bits = json_number_value(json_object_get(scheme, "num_bits"));
-  const json_t *strategy = json_object_get(scheme, "strategy");
+  const bool has_strategy = is_given(scheme, "strategy");
   const bool is_float = text_is(scheme, "type", "float") && !json_is_false(json_object_get(scheme, "symmetric"));
   const bool is_head = text_is(scheme, "strategy", "attn_head");
-  const bool is_tensor = !strategy || json_is_null(strategy) || text_is(scheme, "strategy", "tensor");
+  const bool is_tensor = !has_strategy || text_is(scheme, "strategy", "tensor");
   const bool is_dynamic = json_is_true(json_object_get(scheme, "dynamic"));
-  const json_t *size = json_object_get(scheme, "group_size");
-  const bool is_by_16 = !size || json_is_null(size) || json_number_value(size) == 16;
-  const bool is_group = !strategy || json_is_null(strategy) || text_is(scheme, "strategy", "tensor_group");
+  const bool is_by_16 =
+      !is_given(scheme, "group_size") || json_number_value(json_object_get(scheme, "group_size")) == 16;
+  const bool is_group = !has_strategy || text_is(scheme, "strategy", "tensor_group");
   if (is_float && bits == 8 && (is_head || is_tensor) && !is_dynamic)
     set_type(layer, FI_E4M3, is_head ? FI_SCALE_HEAD : FI_SCALE_TENSOR, "e4m3");
   else if (is_float && bits == 4 && is_group && is_by_16 && !is_dynamic)
